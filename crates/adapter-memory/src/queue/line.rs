@@ -1,0 +1,210 @@
+//! The state of a line and its steps, each under the caller's lock and at the caller's time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use domain::Timestamp;
+use domain::queue::{
+    AdmissionPolicy, CallBudget, Called, ClaimError, Departures, GiveBackError, JoinError, Joined, Line,
+    Place, PolicySpec, QueueNumber, Session, Snapshot, Standing, UserId,
+};
+
+use super::slots::{Kind, Slot, Slots};
+
+pub(super) struct MemoryLine {
+    policy: PolicySpec,
+    budget: CallBudget,
+    line: Line,
+    /// The number each user holds, from joining until the place is gone.
+    holders: HashMap<UserId, QueueNumber>,
+    /// Who waits, by number. A number that is in neither of these two is one the store was told of by a floor.
+    waiting: BTreeMap<u64, UserId>,
+    /// Numbers given back while waiting, above `serving`.
+    departed: BTreeSet<u64>,
+    slots: Slots,
+}
+
+/// What is known of a place's number and of the right of the place's user to it.
+enum Known {
+    NeverGiven,
+    Waiting,
+    In(Slot),
+    Gone,
+    NotHolder,
+}
+
+impl MemoryLine {
+    pub(super) fn new(policy: AdmissionPolicy) -> Self {
+        Self {
+            policy: *policy.spec(),
+            budget: CallBudget::new(&policy),
+            line: Line::default(),
+            holders: HashMap::new(),
+            waiting: BTreeMap::new(),
+            departed: BTreeSet::new(),
+            slots: Slots::default(),
+        }
+    }
+
+    pub(super) fn raise(&mut self, floor: Line) {
+        let raised = self.line.raised_to(floor);
+        if raised.serving() > self.line.serving() {
+            // Called elsewhere, by a store that is no more: whoever waited here below the mark has been passed.
+            let still_waiting = self.waiting.split_off(&(raised.serving() + 1));
+            for user in std::mem::replace(&mut self.waiting, still_waiting).into_values() {
+                self.holders.remove(&user);
+            }
+            self.departed = self.departed.split_off(&(raised.serving() + 1));
+        }
+        self.line = raised;
+    }
+
+    pub(super) fn join(&mut self, user: UserId, now: Timestamp) -> Result<Joined, JoinError> {
+        self.expire(now);
+        let held = self.holders.get(&user).copied();
+        let number = match held {
+            Some(number) => number,
+            None => self.give_next(user)?,
+        };
+        self.call_next(now);
+        let standing = match self.slots.get(number.get()) {
+            Some(slot) => standing_of(slot),
+            None => Standing::Waiting,
+        };
+        Ok(Joined { number, rejoined: held.is_some(), standing, line: self.line })
+    }
+
+    fn give_next(&mut self, user: UserId) -> Result<QueueNumber, JoinError> {
+        let next = QueueNumber::new(self.line.last() + 1);
+        let is_full = self.line.waiting() >= u64::from(self.policy.max_waiting);
+        let (false, Ok(number)) = (is_full, next) else { return Err(JoinError::LineFull) };
+        self.line = Line::new(number.get(), self.line.serving());
+        self.waiting.insert(number.get(), user);
+        self.holders.insert(user, number);
+        Ok(number)
+    }
+
+    pub(super) fn call_next(&mut self, now: Timestamp) -> Called {
+        self.expire(now);
+        let free = u64::from(self.policy.max_active).saturating_sub(self.slots.len() as u64);
+        let allowed = u64::from(self.budget.available(now)).min(free);
+        let (mut count, mut serving) = (0_u32, self.line.serving());
+        while serving < self.line.last() {
+            let next = serving + 1;
+            if !self.departed.remove(&next) {
+                if u64::from(count) == allowed {
+                    break;
+                }
+                let user = self.waiting.remove(&next);
+                self.slots.call(next, user, now, self.policy.claim_within);
+                count += 1;
+            }
+            serving = next;
+        }
+        self.budget.spend(count, now);
+        self.line = Line::new(self.line.last(), serving);
+        Called { count: u64::from(count), line: self.line }
+    }
+
+    pub(super) fn snapshot(&mut self, now: Timestamp) -> Snapshot {
+        self.expire(now);
+        let active = self.slots.active() as u64;
+        Snapshot {
+            line: self.line,
+            departures: Departures::new(self.departed.iter().copied().collect()),
+            called: self.slots.len() as u64 - active,
+            active,
+            at: now,
+        }
+    }
+
+    pub(super) fn standing(&mut self, place: &Place, now: Timestamp) -> Standing {
+        self.expire(now);
+        match self.known(place) {
+            Known::NeverGiven | Known::Waiting => Standing::Waiting,
+            Known::In(slot) => standing_of(slot),
+            Known::Gone | Known::NotHolder => Standing::Gone,
+        }
+    }
+
+    pub(super) fn claim(&mut self, place: &Place, now: Timestamp) -> Result<Session, ClaimError> {
+        self.expire(now);
+        let number = place.number;
+        let slot = match self.known(place) {
+            Known::In(slot) => slot,
+            Known::NeverGiven => return Err(ClaimError::NotFound),
+            Known::Waiting => return Err(ClaimError::NotYet),
+            Known::Gone => return Err(ClaimError::Gone),
+            Known::NotHolder => return Err(ClaimError::NotHolder),
+        };
+        let until = match slot.kind {
+            Kind::Active => slot.until,
+            Kind::Called => {
+                self.holders.entry(place.user).or_insert(number);
+                self.slots.activate(number.get(), place.user, now, self.policy.session_ttl)
+            }
+        };
+        Ok(Session { number, user: place.user, until })
+    }
+
+    pub(super) fn give_back(&mut self, place: &Place, now: Timestamp) -> Result<(), GiveBackError> {
+        self.expire(now);
+        match self.known(place) {
+            Known::NeverGiven => return Err(GiveBackError::NotFound),
+            Known::Gone => return Err(GiveBackError::Gone),
+            Known::NotHolder => return Err(GiveBackError::NotHolder),
+            Known::Waiting => {
+                self.waiting.remove(&place.number.get());
+                self.departed.insert(place.number.get());
+            }
+            Known::In(_) => {
+                self.slots.remove(place.number.get());
+            }
+        }
+        forget_holder(&mut self.holders, place.user, place.number);
+        Ok(())
+    }
+
+    fn known(&self, place: &Place) -> Known {
+        let number = place.number.get();
+        let holder = if !self.line.has_called(place.number) {
+            if number > self.line.last() {
+                return Known::NeverGiven;
+            }
+            if self.departed.contains(&number) {
+                return Known::Gone;
+            }
+            self.waiting.get(&number).copied()
+        } else if let Some(slot) = self.slots.get(number) {
+            slot.user
+        } else {
+            return Known::Gone;
+        };
+        if holder.is_some_and(|holder| holder != place.user) {
+            return Known::NotHolder;
+        }
+        self.slots.get(number).map_or(Known::Waiting, Known::In)
+    }
+
+    fn expire(&mut self, now: Timestamp) {
+        let holders = &mut self.holders;
+        self.slots.expire(now, |number, slot| {
+            if let (Some(user), Ok(number)) = (slot.user, QueueNumber::new(number)) {
+                forget_holder(holders, user, number);
+            }
+        });
+    }
+}
+
+/// Forgets that the user holds this number, unless they hold another one by now.
+fn forget_holder(holders: &mut HashMap<UserId, QueueNumber>, user: UserId, number: QueueNumber) {
+    if holders.get(&user) == Some(&number) {
+        holders.remove(&user);
+    }
+}
+
+fn standing_of(slot: Slot) -> Standing {
+    match slot.kind {
+        Kind::Called => Standing::Called { until: slot.until },
+        Kind::Active => Standing::Active { until: slot.until },
+    }
+}

@@ -1,0 +1,89 @@
+//! The contract suite on the memory adapter.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
+use contracts::concert::CatalogueFixture;
+use contracts::queue::{QueueFixture, QueueWorld};
+use contracts::schedule::{ScheduleFixture, ScheduleWorld};
+use domain::concert::{ConcertCatalog, ConcertId};
+use domain::queue::{AdmissionPolicy, QueueId, QueueStore};
+use domain::sample::SampleConcert;
+use domain::schedule::{ScheduleBook, ScheduleId};
+use domain::{Clock, Timestamp};
+
+struct Memory;
+
+struct MemoryWorld {
+    queue: Arc<MemoryQueue>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait::async_trait]
+impl QueueFixture for Memory {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_777_896_000).unwrap()));
+        let queue = Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
+        Box::new(MemoryWorld { queue, clock })
+    }
+}
+
+#[async_trait::async_trait]
+impl QueueWorld for MemoryWorld {
+    fn queue(&self) -> QueueId {
+        QueueId::parse("main").unwrap()
+    }
+
+    fn nodes(&self) -> Vec<Arc<dyn QueueStore>> {
+        vec![self.queue.clone()]
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+#[async_trait::async_trait]
+impl CatalogueFixture for Memory {
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
+        Arc::new(MemoryCatalogue::new(concerts))
+    }
+}
+
+struct MemoryBook(Arc<MemoryCatalogue>);
+
+#[async_trait::async_trait]
+impl ScheduleWorld for MemoryBook {
+    fn book(&self) -> Arc<dyn ScheduleBook> {
+        self.0.clone()
+    }
+
+    async fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32) {
+        assert!(self.0.set_seats_sold(concert, date, sold), "there is such a date");
+    }
+}
+
+#[async_trait::async_trait]
+impl ScheduleFixture for Memory {
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
+        Box::new(MemoryBook(Arc::new(MemoryCatalogue::new(concerts))))
+    }
+}
+
+mod queue {
+    use super::*;
+    contracts::queue_contract!(Memory);
+}
+
+mod concert {
+    use super::*;
+    contracts::concert_contract!(Memory);
+}
+
+mod schedule {
+    use super::*;
+    contracts::schedule_contract!(Memory);
+}

@@ -1,0 +1,63 @@
+//! What only the line in memory promises: a clock that steps back, and bounds on what it keeps.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_memory::{ManualClock, MemoryQueue};
+use domain::queue::{AdmissionPolicy, Line, PolicySpec, QueueStore, Standing, UserId};
+use domain::{Clock, Timestamp};
+
+fn open(spec: PolicySpec) -> (MemoryQueue, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_000_000).unwrap()));
+    let policy = AdmissionPolicy::new(spec).unwrap();
+    (MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+}
+
+fn user(n: u64) -> UserId {
+    UserId::new(n).unwrap()
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice() {
+    let (line, clock) =
+        open(PolicySpec { batch: 2, claim_within: Duration::from_secs(10), ..PolicySpec::default() });
+    for n in 1..=10 {
+        line.join(user(n), Line::default()).await.unwrap();
+    }
+    clock.advance(Duration::from_secs(10));
+    let after_lapse = line.snapshot(Line::default()).await.unwrap();
+    assert_eq!(after_lapse.called, 0);
+    clock.set(Timestamp::from_second(1_000_000).unwrap());
+    let stepped_back = line.snapshot(Line::default()).await.unwrap();
+    assert_eq!((stepped_back.called, stepped_back.at), (0, after_lapse.at));
+    let calls = line.call_next().await.unwrap().count + line.call_next().await.unwrap().count;
+    assert_eq!(calls, 2, "one batch, however often the clock is turned back");
+}
+
+#[tokio::test]
+async fn joining_and_leaving_for_ever_does_not_grow_the_line_beyond_its_bound() {
+    let spec =
+        PolicySpec { batch: 1, every: Duration::from_secs(3600), max_waiting: 50, ..PolicySpec::default() };
+    let (line, _clock) = open(spec);
+    line.join(user(1), Line::default()).await.unwrap();
+    line.join(user(2), Line::default()).await.unwrap();
+    let mut refused = 0;
+    for n in 3..1_000 {
+        match line.join(user(n), Line::default()).await {
+            Ok(joined) => {
+                assert_eq!(joined.standing, Standing::Waiting);
+                let place = domain::queue::Place {
+                    queue: domain::queue::QueueId::parse("main").unwrap(),
+                    number: joined.number,
+                    user: user(n),
+                    issued_at: Timestamp::UNIX_EPOCH,
+                };
+                line.give_back(&place).await.unwrap();
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert_eq!(refused, 1_000 - 3 - 49, "49 numbers besides user 2's, then the line is full");
+}

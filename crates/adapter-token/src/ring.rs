@@ -1,0 +1,128 @@
+//! The live keys, newest first, as the [`TokenSealer`] port.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::queue::{Place, TokenRejected, TokenSealer, WaitingToken};
+use hmac::Mac as _;
+
+use crate::format::{self, MAX_CHARS, MAX_LENGTH, TAG_LENGTH};
+use crate::key::{KeyId, TokenKey};
+
+/// Signs with the first key, verifies with all.
+#[derive(Clone, Debug)]
+pub struct KeyRing {
+    keys: Vec<TokenKey>,
+}
+
+/// Why some keys are no ring.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidKeyRing {
+    /// No key at all.
+    #[error("at least one token key is needed")]
+    Empty,
+    /// More than a rotation can need.
+    #[error("at most {max} token keys can be live, got {0}", max = KeyRing::MAX_KEYS)]
+    TooMany(usize),
+    /// The same key twice (or two with one id).
+    #[error("token key {0} is there twice")]
+    Twice(KeyId),
+}
+
+/// Which key a token was signed with, as [`KeyRing::inspect`] tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyUse {
+    /// The key that signs now.
+    Current(KeyId),
+    /// A key that only verifies.
+    Previous(KeyId),
+}
+
+impl KeyRing {
+    /// How many keys may be live at once.
+    pub const MAX_KEYS: usize = 16;
+
+    /// A ring of keys, newest first.
+    ///
+    /// # Errors
+    /// [`InvalidKeyRing`].
+    pub fn new(keys: Vec<TokenKey>) -> Result<Self, InvalidKeyRing> {
+        if keys.is_empty() {
+            return Err(InvalidKeyRing::Empty);
+        }
+        if keys.len() > Self::MAX_KEYS {
+            return Err(InvalidKeyRing::TooMany(keys.len()));
+        }
+        let is_again = |(i, key): &(usize, &TokenKey)| keys[..*i].iter().any(|other| other.id() == key.id());
+        match keys.iter().enumerate().find(is_again) {
+            Some((_, twice)) => Err(InvalidKeyRing::Twice(twice.id())),
+            None => Ok(Self { keys }),
+        }
+    }
+
+    /// Verifies a token and tells which key signed it.
+    ///
+    /// # Errors
+    /// As [`TokenSealer::open`].
+    pub fn inspect(&self, text: &str) -> Result<(Place, KeyUse), TokenRejected> {
+        if text.len() > MAX_CHARS {
+            return Err(TokenRejected::Malformed);
+        }
+        // Some room beyond the longest token: the decoder wants whole groups of characters.
+        let mut buffer = [0; MAX_LENGTH + 4];
+        // The decoder refuses padding and stray bits, so a token has one written form.
+        let length =
+            BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut buffer).map_err(|_| TokenRejected::Malformed)?;
+        let token = format::split(&buffer[..length])?;
+        let (index, key) = self
+            .keys
+            .iter()
+            .enumerate()
+            .find(|(_, k)| k.id() == token.key)
+            .ok_or(TokenRejected::UnknownKey)?;
+        // Constant-time, whatever the tag.
+        let verified = key.authenticate(token.message).verify_truncated_left(token.tag);
+        verified.map_err(|_| TokenRejected::BadSignature)?;
+        let place = token.place().ok_or(TokenRejected::Malformed)?;
+        Ok((place, if index == 0 { KeyUse::Current(key.id()) } else { KeyUse::Previous(key.id()) }))
+    }
+
+    fn newest(&self) -> &TokenKey {
+        // `new` lets no empty ring through.
+        &self.keys[0]
+    }
+}
+
+impl TokenSealer for KeyRing {
+    fn seal(&self, place: &Place) -> WaitingToken {
+        let key = self.newest();
+        let mut token = Vec::with_capacity(MAX_LENGTH);
+        format::write_message(place, key.id(), &mut token);
+        let tag = key.authenticate(&token).finalize().into_bytes();
+        token.extend_from_slice(&tag[..TAG_LENGTH]);
+        WaitingToken::new(BASE64_URL_SAFE_NO_PAD.encode(token))
+    }
+
+    fn open(&self, text: &str) -> Result<Place, TokenRejected> {
+        self.inspect(text).map(|(place, _)| place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> TokenKey {
+        TokenKey::from_bytes(&[byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn a_ring_has_one_to_sixteen_different_keys() {
+        assert_eq!(KeyRing::new(vec![]).unwrap_err(), InvalidKeyRing::Empty);
+        assert_eq!(KeyRing::new((0..17).map(key).collect()).unwrap_err(), InvalidKeyRing::TooMany(17));
+        assert_eq!(
+            KeyRing::new(vec![key(1), key(2), key(1)]).unwrap_err(),
+            InvalidKeyRing::Twice(key(1).id())
+        );
+        assert!(KeyRing::new((0..16).map(key).collect()).is_ok());
+    }
+}

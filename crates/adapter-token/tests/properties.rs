@@ -1,0 +1,92 @@
+//! What holds for every place, not only for those of the contract.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use adapter_token::{KeyRing, KeyUse, TokenKey};
+use domain::Timestamp;
+use domain::queue::{Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId};
+use proptest::prelude::*;
+
+fn key(byte: u8) -> TokenKey {
+    TokenKey::from_bytes(&[byte; 32]).unwrap()
+}
+
+fn ring(keys: &[u8]) -> KeyRing {
+    KeyRing::new(keys.iter().map(|k| key(*k)).collect()).unwrap()
+}
+
+fn places() -> impl Strategy<Value = Place> {
+    ("[a-z0-9-]{1,32}", 1..=QueueNumber::MAX, 1..=UserId::MAX, 0..253_000_000_000_000_i64).prop_map(
+        |(queue, number, user, millisecond)| Place {
+            queue: QueueId::parse(&queue).unwrap(),
+            number: QueueNumber::new(number).unwrap(),
+            user: UserId::new(user).unwrap(),
+            issued_at: Timestamp::from_millisecond(millisecond).unwrap(),
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_sealed_is_read_back_and_fits_into_a_header(place in places()) {
+        let token = ring(&[1]).seal(&place);
+        prop_assert_eq!(ring(&[1]).open(token.as_str()), Ok(place));
+        prop_assert!(token.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+        prop_assert!(token.as_str().len() <= 103);
+    }
+
+    #[test]
+    fn every_single_bit_change_is_refused(place in places()) {
+        let ring = ring(&[1, 2]);
+        let token = ring.seal(&place).as_str().as_bytes().to_vec();
+        for bit in 0..token.len() * 8 {
+            let mut changed = token.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            // A header is ASCII; other bytes never get as far as the sealer.
+            if let Ok(text) = std::str::from_utf8(&changed) {
+                prop_assert!(ring.open(text).is_err(), "bit {} of {}", bit, text);
+            }
+        }
+    }
+
+    #[test]
+    fn every_truncation_and_extension_is_refused(place in places(), tail in "[A-Za-z0-9_=-]{1,40}") {
+        let ring = ring(&[1]);
+        let token = ring.seal(&place).as_str().to_owned();
+        for length in 0..token.len() {
+            prop_assert!(ring.open(&token[..length]).is_err());
+        }
+        prop_assert!(ring.open(&(token.clone() + &tail)).is_err());
+        prop_assert!(ring.open(&(tail + &token)).is_err());
+    }
+
+    #[test]
+    fn anything_at_all_is_refused_without_a_panic(text in "\\PC{0,200}") {
+        prop_assert!(ring(&[1]).open(&text).is_err());
+    }
+
+    #[test]
+    fn a_rotation_loses_nobody_until_the_old_key_is_retired(place in places()) {
+        let token = ring(&[1]).seal(&place);
+        prop_assert_eq!(ring(&[2, 1]).inspect(token.as_str()), Ok((place, KeyUse::Previous(key(1).id()))));
+        prop_assert_eq!(ring(&[2]).open(token.as_str()), Err(TokenRejected::UnknownKey));
+    }
+}
+
+#[test]
+fn a_token_of_the_main_queue_has_64_characters() {
+    let place = Place {
+        queue: QueueId::parse("main").unwrap(),
+        number: QueueNumber::new(1).unwrap(),
+        user: UserId::new(1).unwrap(),
+        issued_at: Timestamp::UNIX_EPOCH,
+    };
+    assert_eq!(ring(&[1]).seal(&place).as_str().len(), 64);
+}
+
+#[test]
+fn a_version_this_program_does_not_read_is_told_apart() {
+    use base64::Engine as _;
+    let text = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode([2_u8; 48]);
+    assert_eq!(ring(&[1]).open(&text), Err(TokenRejected::UnknownVersion));
+}

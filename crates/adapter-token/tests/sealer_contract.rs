@@ -1,0 +1,18 @@
+//! The token rules on the key ring.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use adapter_token::{KeyRing, TokenKey};
+use contracts::token::SealerFixture;
+use domain::queue::TokenSealer;
+
+struct Ring;
+
+impl SealerFixture for Ring {
+    fn sealer(&self, keys: &[u8]) -> Box<dyn TokenSealer> {
+        let keys = keys.iter().map(|k| TokenKey::from_bytes(&[*k; 32]).unwrap()).collect();
+        Box::new(KeyRing::new(keys).unwrap())
+    }
+}
+
+contracts::token_contract!(Ring);

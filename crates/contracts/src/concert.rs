@@ -1,0 +1,136 @@
+//! The rules of [`ConcertCatalog`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::concert::{ConcertCatalog, ConcertPage, PageNumber, PageRequest, PageSize};
+use domain::sample::{self, SampleConcert};
+use futures_util::future::BoxFuture;
+
+use crate::schedule::noon;
+use crate::{Verdict, Violation, ensure, ensure_eq};
+
+/// Opens catalogues.
+#[async_trait]
+pub trait CatalogueFixture: Send + Sync {
+    /// A catalogue of exactly these concerts.
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog>;
+}
+
+/// The macro behind [`concert_contract`](crate::concert_contract); calls back with the name of every rule.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! for_each_concert_rule {
+    ($then:ident!($($args:tt)*)) => {
+        $crate::$then! { $($args)*;
+            lists_every_concert_once_in_ascending_order
+            counts_all_concerts_on_every_page
+            answers_an_empty_page_beyond_the_end
+            answers_the_same_page_to_many_at_once
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! concert_tests {
+    ($fixture:expr; $($rule:ident)*) => {
+        $(#[$crate::tokio::test(flavor = "multi_thread", worker_threads = 2, crate = "contracts::tokio")]
+        async fn $rule() {
+            if let Err(violation) = $crate::concert::$rule(&$fixture).await {
+                panic!("{violation}");
+            }
+        })*
+    };
+}
+
+/// Expands to one test per rule of [`ConcertCatalog`], on a [`CatalogueFixture`].
+#[macro_export]
+macro_rules! concert_contract {
+    ($fixture:expr) => {
+        $crate::for_each_concert_rule! { concert_tests!($fixture) }
+    };
+}
+
+/// A rule of this port.
+pub type ConcertRule = for<'a> fn(&'a dyn CatalogueFixture) -> BoxFuture<'a, Verdict>;
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! concert_table {
+    (; $($rule:ident)*) => {
+        /// Every rule with its name.
+        pub const RULES: &[(&str, ConcertRule)] = &[$((stringify!($rule), |fixture| Box::pin($rule(fixture)))),*];
+    };
+}
+
+for_each_concert_rule! { concert_table!() }
+
+async fn page(catalogue: &dyn ConcertCatalog, number: u32, size: u32) -> Result<ConcertPage, Violation> {
+    let request = PageRequest { number: PageNumber::new(number)?, size: PageSize::new(size)? };
+    Ok(catalogue.page(request).await?)
+}
+
+/// Page after page, every concert comes once, in the order of ids, and pages are full but for the last.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn lists_every_concert_once_in_ascending_order(fixture: &dyn CatalogueFixture) -> Verdict {
+    // Handed over in another order than they are to come back in.
+    let mut sample: Vec<_> = sample::concerts(25, noon()).collect();
+    let expected: Vec<_> = sample.iter().map(|entry| entry.concert.clone()).collect();
+    sample.reverse();
+    let catalogue = fixture.open(sample).await;
+    let mut seen = Vec::new();
+    for (number, length) in [(1, 10), (2, 10), (3, 5)] {
+        let page = page(catalogue.as_ref(), number, 10).await?;
+        ensure_eq(page.concerts.len(), length, "concerts on a page")?;
+        ensure_eq(page.request.number.get(), number, "the page's number")?;
+        seen.extend(page.concerts);
+    }
+    ensure_eq(seen, expected, "all pages together")
+}
+
+/// `total` is the number of all concerts, whatever the page and its size.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogueFixture) -> Verdict {
+    let catalogue = fixture.open(sample::concerts(25, noon()).collect()).await;
+    for (number, size) in [(1, 10), (3, 10), (1, 1_000), (25, 1), (4, 10)] {
+        ensure_eq(page(catalogue.as_ref(), number, size).await?.total, 25, "concerts in all")?;
+    }
+    let nothing = fixture.open(Vec::new()).await;
+    let empty = page(nothing.as_ref(), 1, 10).await?;
+    ensure(empty.total == 0 && empty.concerts.is_empty(), || format!("an empty catalogue lists {empty:?}"))
+}
+
+/// Beyond the end there is nothing, and no error: the very last page number too.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn answers_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture) -> Verdict {
+    let catalogue = fixture.open(sample::concerts(25, noon()).collect()).await;
+    for number in [4, 1_000_000, u32::MAX] {
+        let beyond = page(catalogue.as_ref(), number, 1_000).await?;
+        ensure(beyond.concerts.is_empty(), || format!("page {number} lists {:?}", beyond.concerts))?;
+    }
+    Ok(())
+}
+
+/// Reading from many tasks gives everybody the same.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn answers_the_same_page_to_many_at_once(fixture: &dyn CatalogueFixture) -> Verdict {
+    let catalogue = fixture.open(sample::concerts(25, noon()).collect()).await;
+    let expected = page(catalogue.as_ref(), 2, 10).await?;
+    let readers = (0..200).map(|_| {
+        let catalogue = Arc::clone(&catalogue);
+        tokio::spawn(async move { page(catalogue.as_ref(), 2, 10).await })
+    });
+    for reader in futures_util::future::join_all(readers).await {
+        ensure_eq(reader??, expected.clone(), "the page one of many read")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+pub mod concert;
+pub mod queue;
+pub mod schedule;
+pub mod token;
+mod verdict;
+
+#[doc(hidden)]
+pub use tokio;
+pub use verdict::{Verdict, Violation, ensure, ensure_eq};

@@ -1,0 +1,195 @@
+//! Rules 3, 4 and 5: order, limit and rate.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::queue::{Place, PolicySpec, Standing};
+
+use super::QueueFixture;
+use super::world::{BATCH, EVERY, SESSION_TTL, Sale, usual};
+use crate::{Verdict, Violation, ensure, ensure_eq};
+
+/// While people join and many tasks call at once, `serving` only grows, and whoever is called stands in front of
+/// whoever is not.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_3_calls_people_in_the_order_of_their_numbers(fixture: &dyn QueueFixture) -> Verdict {
+    // Calls stand as long as the test runs.
+    let sale = Sale::open(fixture, PolicySpec { claim_within: Duration::from_secs(600), ..usual() }).await?;
+    let (mut places, mut serving) = (Vec::new(), 0);
+    for round in 0..10_u64 {
+        let joins = sale.join_storm(round * 10 + 1..=round * 10 + 10);
+        let (joined, called) = tokio::join!(joins, sale.call_storm(16));
+        called?;
+        for (user, joined) in joined? {
+            places.push(sale.place(user, joined.number.get())?);
+        }
+        let line = sale.snapshot().await?.line;
+        ensure(line.serving() >= serving, || {
+            format!("serving went back from {serving} to {}", line.serving())
+        })?;
+        serving = line.serving();
+        for place in &places {
+            let is_called = matches!(sale.standing(place).await?, Standing::Called { .. });
+            let should_be = place.number.get() <= serving;
+            ensure_eq(
+                is_called,
+                should_be,
+                &format!("whether {} is called at serving {serving}", place.number),
+            )?;
+        }
+        sale.advance(EVERY).await;
+    }
+    ensure(serving >= u64::from(9 * BATCH), || format!("after ten intervals only {serving} were called"))
+}
+
+/// With people joining, claiming, giving back and lapsing at once, calls and sessions together stay within the limit.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_4_never_lets_in_more_than_max_active(fixture: &dyn QueueFixture) -> Verdict {
+    let limit = 12;
+    let sale = Sale::open(fixture, PolicySpec { batch: 50, max_active: limit, ..usual() }).await?;
+    let mut places: Vec<Place> = Vec::new();
+    let mut most = 0;
+    for round in 0..10_u64 {
+        for (user, joined) in sale.join_storm(round * 20 + 1..=round * 20 + 20).await? {
+            places.push(sale.place(user, joined.number.get())?);
+        }
+        sale.call_storm(16).await?;
+        most = most.max(check_limit(&sale, &places, limit).await?);
+        use_some(&sale, &places, round).await?;
+        sale.call_storm(16).await?;
+        most = most.max(check_limit(&sale, &places, limit).await?);
+        sale.advance(EVERY / 2).await;
+    }
+    ensure_eq(most, u64::from(limit), "the most people inside at once, with more waiting all the time")
+}
+
+async fn check_limit(sale: &Sale, places: &[Place], limit: u32) -> Result<u64, Violation> {
+    let inside = sale.inside(places).await?;
+    ensure(inside <= u64::from(limit), || format!("{inside} people are inside, {limit} may be"))?;
+    let snapshot = sale.snapshot().await?;
+    let reported = snapshot.called + snapshot.active;
+    ensure(reported <= u64::from(limit), || format!("the store reports {reported} inside, {limit} may be"))?;
+    Ok(inside)
+}
+
+/// Of those called, every other claims and every third gives back, all at once.
+async fn use_some(sale: &Sale, places: &[Place], round: u64) -> Verdict {
+    let tasks = places.iter().enumerate().map(|(n, place)| {
+        let (node, place) = (sale.node(n as u64), *place);
+        let choice = n as u64 + round;
+        tokio::spawn(async move {
+            let is_called = matches!(node.standing(&place).await?, Standing::Called { .. });
+            if is_called && choice.is_multiple_of(2) {
+                // It may have lapsed meanwhile; the limit is what is checked here.
+                let _ = node.claim(&place).await;
+            }
+            if is_called && choice.is_multiple_of(3) {
+                let _ = node.give_back(&place).await;
+            }
+            Ok::<_, Violation>(())
+        })
+    });
+    for task in futures_util::future::join_all(tasks).await {
+        task??;
+    }
+    Ok(())
+}
+
+/// Many tasks call all the time; whatever window of `n` intervals is looked at, `(n + 1) x batch` calls are not
+/// exceeded.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_5_keeps_every_window_within_its_budget(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, usual()).await?;
+    let before = sale.snapshot().await?;
+    // (time before the calls, serving before the calls, time after them, serving after them)
+    let mut steps: Vec<(Timestamp, u64, Timestamp, u64)> = Vec::new();
+    let mut last = (before.at, before.line.serving());
+    sale.join_storm(1..=200).await?;
+    for pause in [0, 100, 700, 50, 1_500, 333, 20, 980, 400, 10, 1_000, 5, 600] {
+        sale.advance(Duration::from_millis(pause)).await;
+        let at = sale.snapshot().await?.at;
+        sale.call_storm(16).await?;
+        let after = sale.snapshot().await?;
+        steps.push((last.0.max(at), last.1, after.at, after.line.serving()));
+        last = (after.at, after.line.serving());
+    }
+    check_windows(before.at, &steps)
+}
+
+fn check_windows(start: Timestamp, steps: &[(Timestamp, u64, Timestamp, u64)]) -> Verdict {
+    for (i, first) in steps.iter().enumerate() {
+        // The joins before the first step called people too.
+        let from = if i == 0 { start } else { first.0 };
+        for last in &steps[i..] {
+            let length = Duration::try_from(last.2.duration_since(from))?;
+            let intervals = length.as_nanos() / EVERY.as_nanos() + 1;
+            let called = u128::from(last.3 - first.1);
+            let allowed = (intervals + 1) * u128::from(BATCH);
+            ensure(called <= allowed, || {
+                format!("{called} people called within {length:?}, {allowed} may be")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// After a long quiet time a crowd finds one batch, not all that was never used.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_5_saves_no_more_than_one_batch(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, PolicySpec { every: Duration::from_secs(60), ..usual() }).await?;
+    for _ in 0..5 {
+        sale.call_storm(4).await?;
+        sale.advance(EVERY).await;
+    }
+    sale.join_storm(1..=50).await?;
+    sale.call_storm(4).await?;
+    let serving = sale.snapshot().await?.line.serving();
+    ensure_eq(serving, u64::from(BATCH), "people called at once after a quiet time")
+}
+
+/// Nobody is ahead and the budget allows it: the newcomer is called by joining.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_5_calls_a_newcomer_to_an_empty_line_at_once(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, PolicySpec { every: Duration::from_secs(60), ..usual() }).await?;
+    for user in 1..=u64::from(BATCH) {
+        let joined = sale.try_join(user).await?;
+        let is_called = matches!(joined.standing, Standing::Called { .. });
+        ensure(is_called, || {
+            format!("user {user} joined an empty line within budget and is {:?}", joined.standing)
+        })?;
+        ensure(joined.line.has_called(joined.number), || {
+            format!("called, but the line says {:?}", joined.line)
+        })?;
+    }
+    let beyond = sale.try_join(100).await?;
+    ensure_eq(beyond.standing, Standing::Waiting, "whoever joins beyond the budget")
+}
+
+/// While people wait and slots are free, the whole budget is used: a batch at once, then one an interval.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_5_uses_the_whole_budget_while_people_wait(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, usual()).await?;
+    sale.join_storm(1..=100).await?;
+    for intervals in 1..=4 {
+        sale.advance(EVERY).await;
+        sale.call_storm(4).await?;
+        let (serving, due) = (sale.snapshot().await?.line.serving(), u64::from(BATCH) * (intervals + 1));
+        ensure(serving >= due, || {
+            format!("after {intervals} intervals {serving} were called, {due} could be")
+        })?;
+    }
+    // The slots were never short: a session outlives the test.
+    ensure(SESSION_TTL > EVERY, || "sessions are longer than an interval".to_owned())
+}

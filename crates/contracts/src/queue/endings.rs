@@ -1,0 +1,136 @@
+//! Rules 6 and 7: how calls, sessions and places end.
+
+use std::time::Duration;
+
+use domain::queue::{ClaimError, GiveBackError, Place, PolicySpec, Standing};
+
+use super::QueueFixture;
+use super::world::{BATCH, CLAIM_WITHIN, SESSION_TTL, Sale, usual};
+use crate::{Verdict, ensure, ensure_eq};
+
+/// Room for a store whose time cannot be stopped.
+const MARGIN: Duration = Duration::from_millis(500);
+
+async fn is_called(sale: &Sale, place: &Place) -> Result<bool, crate::Violation> {
+    Ok(matches!(sale.standing(place).await?, Standing::Called { .. }))
+}
+
+/// A call stands until shortly before `claim_within`, then lapses, and the next person gets the slot.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_6_a_call_lapses_and_frees_its_slot(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, PolicySpec { max_active: 1, ..usual() }).await?;
+    let places = sale.join_each([1, 2]).await?;
+    sale.advance(CLAIM_WITHIN - MARGIN).await;
+    sale.call_storm(4).await?;
+    ensure(is_called(&sale, &places[0]).await?, || "the call lapsed before its time".to_owned())?;
+    ensure_eq(
+        sale.standing(&places[1]).await?,
+        Standing::Waiting,
+        "the next person, while the slot is taken",
+    )?;
+    sale.advance(MARGIN).await;
+    ensure_eq(sale.standing(&places[0]).await?, Standing::Gone, "a call at the end of its time")?;
+    let claim = sale.claim(&places[0]).await;
+    ensure(matches!(claim, Err(ClaimError::Gone)), || format!("claiming a lapsed call gave {claim:?}"))?;
+    sale.call_storm(4).await?;
+    ensure(is_called(&sale, &places[1]).await?, || "the freed slot was not used".to_owned())
+}
+
+/// A session lasts `session_ttl` from its claim, whatever the call's own end, then the next person gets the slot.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_6_a_session_ends_and_frees_its_slot(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, PolicySpec { max_active: 1, ..usual() }).await?;
+    let places = sale.join_each([1, 2]).await?;
+    sale.claim(&places[0]).await?;
+    sale.advance(SESSION_TTL - MARGIN).await;
+    sale.call_storm(4).await?;
+    let running = sale.standing(&places[0]).await?;
+    ensure(matches!(running, Standing::Active { .. }), || {
+        format!("before its end a session is {running:?}")
+    })?;
+    sale.advance(MARGIN).await;
+    ensure_eq(sale.standing(&places[0]).await?, Standing::Gone, "a session at its end")?;
+    let claim = sale.claim(&places[0]).await;
+    ensure(matches!(claim, Err(ClaimError::Gone)), || format!("claiming an ended session gave {claim:?}"))?;
+    sale.call_storm(4).await?;
+    ensure(is_called(&sale, &places[1]).await?, || "the freed slot was not used".to_owned())
+}
+
+/// A call or session given back is over at once, and its slot is free at the next call.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_6_giving_back_frees_the_slot_at_the_next_call(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
+    let places = sale.join_each(1..=4).await?;
+    sale.claim(&places[0]).await?;
+    ensure_eq(sale.inside(&places).await?, 2, "people inside before anything is given back")?;
+    for given_back in 0..2 {
+        sale.give_back(&places[given_back]).await?;
+        ensure_eq(sale.standing(&places[given_back]).await?, Standing::Gone, "a place given back")?;
+        sale.call_storm(4).await?;
+        ensure(is_called(&sale, &places[given_back + 2]).await?, || {
+            "the freed slot was not used".to_owned()
+        })?;
+        ensure_eq(sale.inside(&places).await?, 2, "people inside")?;
+    }
+    Ok(())
+}
+
+/// People who leave while waiting are no longer counted as ahead, and nobody is called in their stead a turn too late:
+/// they cost neither budget nor slot.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_6_a_place_given_back_while_waiting_costs_nothing(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, usual()).await?;
+    let batch = u64::from(BATCH);
+    let places = sale.join_each(1..=4 * batch).await?;
+    let of = |number: u64| &places[usize::try_from(number - 1).unwrap_or(0)];
+    // All of the second batch, and one person further back.
+    for number in (batch + 1..=2 * batch).chain([3 * batch + 1]) {
+        sale.give_back(of(number)).await?;
+        ensure_eq(sale.standing(of(number)).await?, Standing::Gone, "a waiting place given back")?;
+    }
+    let snapshot = sale.snapshot().await?;
+    let position = |number: u64| snapshot.departures.position_of(of(number).number, snapshot.line).get();
+    let passed = snapshot.line.serving();
+    ensure_eq(
+        position(3 * batch),
+        batch,
+        &format!("the position of the third batch's last, serving {passed}"),
+    )?;
+    ensure_eq(position(3 * batch + 2), batch + 1, "the position behind one more who left")?;
+    sale.advance(super::world::EVERY).await;
+    sale.call_storm(4).await?;
+    for number in 2 * batch + 1..=3 * batch {
+        ensure(is_called(&sale, of(number)).await?, || {
+            format!("{number} was not called, with a batch ahead gone")
+        })?;
+    }
+    Ok(())
+}
+
+/// Somebody else's token for a number gives nothing back, whatever the place is: waiting, called or active.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_7_takes_a_place_back_from_its_holder_only(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
+    let places = sale.join_each(1..=3).await?;
+    sale.claim(&places[0]).await?;
+    for place in &places {
+        let before = sale.standing(place).await?;
+        let stolen = sale.place(99, place.number.get())?;
+        let answer = sale.give_back(&stolen).await;
+        ensure(matches!(answer, Err(GiveBackError::NotHolder)), || {
+            format!("a stranger was answered {answer:?}")
+        })?;
+        ensure_eq(sale.standing(place).await?, before, "the holder's standing after the attempt")?;
+    }
+    Ok(())
+}

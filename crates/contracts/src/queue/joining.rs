@@ -1,0 +1,89 @@
+//! Rules 1 and 2: numbers are unique, and a user has one place.
+
+use std::time::Duration;
+
+use domain::queue::{Line, PolicySpec, Standing, UserId};
+
+use super::QueueFixture;
+use super::world::{CLAIM_WITHIN, SESSION_TTL, Sale, distinct, usual};
+use crate::{Verdict, ensure, ensure_eq};
+
+/// A thousand users at once, on all nodes, get a thousand numbers, and `last` is the highest of them.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_1_gives_no_number_twice(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, usual()).await?;
+    let joined = sale.join_storm(1..=1_000).await?;
+    ensure_eq(distinct(&joined), 1_000, "different numbers given to 1,000 users")?;
+    let highest = joined.iter().map(|(_, joined)| joined.number.get()).max();
+    ensure_eq(Some(sale.snapshot().await?.line.last()), highest, "the highest number given")
+}
+
+/// While waiting, called and active, joining again finds the same place.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_2_gives_a_returning_user_the_same_number(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
+    let [active, called, waiting] = [1, 2, 3];
+    let places = sale.join_each([active, called, waiting]).await?;
+    sale.claim(&places[0]).await?;
+    let expected = |s: Standing| match s {
+        Standing::Active { .. } => active,
+        Standing::Called { .. } => called,
+        Standing::Waiting => waiting,
+        Standing::Gone => 0,
+    };
+    for place in &places {
+        let again = sale.try_join(place.user.get()).await?;
+        ensure_eq(again.number, place.number, "the number found by joining again")?;
+        ensure(again.rejoined, || format!("{place:?} was held, and joining again says it was not"))?;
+        ensure_eq(expected(again.standing), place.user.get(), "the standing found by joining again")?;
+    }
+    ensure_eq(sale.snapshot().await?.line.last(), 3, "numbers given in all")
+}
+
+/// The same user, from a hundred tasks on all nodes, is given one number once.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_2_gives_one_user_one_number_whatever_races(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, usual()).await?;
+    let tasks = (0..100).map(|n| {
+        let node = sale.node(n);
+        tokio::spawn(async move {
+            node.join(UserId::new(7).unwrap_or_else(|_| unreachable!()), Line::default()).await
+        })
+    });
+    let mut joined = Vec::new();
+    for task in futures_util::future::join_all(tasks).await {
+        joined.push((7, task??));
+    }
+    ensure_eq(distinct(&joined), 1, "different numbers given to one user")?;
+    let fresh = joined.iter().filter(|(_, joined)| !joined.rejoined).count();
+    ensure_eq(fresh, 1, "joins that say they gave a new number")?;
+    ensure_eq(sale.snapshot().await?.line.last(), 1, "numbers given in all")
+}
+
+/// A place that lapsed, ended or was given back is held no longer: its user goes to the end of the line.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_2_gives_a_fresh_number_once_a_place_has_ended(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, PolicySpec { max_active: 3, ..usual() }).await?;
+    let [lapses, ends, given_back, leaves] = [1, 2, 3, 4];
+    let places = sale.join_each([lapses, ends, given_back, leaves]).await?;
+    sale.claim(&places[1]).await?;
+    sale.claim(&places[2]).await?;
+    sale.give_back(&places[2]).await?;
+    sale.give_back(&places[3]).await?;
+    sale.advance(CLAIM_WITHIN.max(SESSION_TTL) + Duration::from_millis(1)).await;
+    for place in &places {
+        let again = sale.try_join(place.user.get()).await?;
+        ensure(again.number > place.number && !again.rejoined, || {
+            format!("{place:?} ended, and is {again:?} now")
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! What a rule needs around a store, and the verbs it speaks in.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Timestamp;
+use domain::queue::{
+    AdmissionPolicy, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
+    QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+};
+use futures_util::future::join_all;
+
+use crate::{Verdict, Violation, ensure};
+
+/// Opens queue stores.
+#[async_trait]
+pub trait QueueFixture: Send + Sync {
+    /// A fresh, empty line of its own under this policy.
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld>;
+}
+
+/// A line, seen from one or more nodes.
+#[async_trait]
+pub trait QueueWorld: Send + Sync {
+    /// The name of the line.
+    fn queue(&self) -> QueueId;
+
+    /// The same line through at least one node; more where the implementation has nodes.
+    fn nodes(&self) -> Vec<Arc<dyn QueueStore>>;
+
+    /// Lets the store's time pass; at least so much, and little more.
+    async fn advance(&self, by: Duration);
+}
+
+/// Calls per interval in these tests.
+pub(super) const BATCH: u32 = 5;
+/// The interval in these tests.
+pub(super) const EVERY: Duration = Duration::from_millis(1_000);
+/// How long a call stands in these tests.
+pub(super) const CLAIM_WITHIN: Duration = Duration::from_millis(2_000);
+/// How long a session lasts in these tests.
+pub(super) const SESSION_TTL: Duration = Duration::from_millis(4_000);
+
+/// The policy most rules are checked under.
+pub(super) fn usual() -> PolicySpec {
+    PolicySpec {
+        batch: BATCH,
+        every: EVERY,
+        max_active: 1_000,
+        claim_within: CLAIM_WITHIN,
+        session_ttl: SESSION_TTL,
+        max_waiting: 10_000,
+    }
+}
+
+/// A line under test and who joined it.
+pub(super) struct Sale {
+    world: Box<dyn QueueWorld>,
+    nodes: Vec<Arc<dyn QueueStore>>,
+    queue: QueueId,
+}
+
+impl Sale {
+    pub(super) async fn open(fixture: &dyn QueueFixture, spec: PolicySpec) -> Result<Self, Violation> {
+        let world = fixture.open(AdmissionPolicy::new(spec)?).await;
+        let (nodes, queue) = (world.nodes(), world.queue());
+        ensure(!nodes.is_empty(), || "a world has at least one node".to_owned())?;
+        Ok(Self { world, nodes, queue })
+    }
+
+    /// Spreads work over the nodes.
+    pub(super) fn node(&self, n: u64) -> Arc<dyn QueueStore> {
+        let index = usize::try_from(n % self.nodes.len() as u64).unwrap_or(0);
+        Arc::clone(&self.nodes[index])
+    }
+
+    pub(super) async fn advance(&self, by: Duration) {
+        self.world.advance(by).await;
+    }
+
+    pub(super) fn place(&self, user: u64, number: u64) -> Result<Place, Violation> {
+        Ok(Place {
+            queue: self.queue,
+            number: QueueNumber::new(number)?,
+            user: UserId::new(user)?,
+            issued_at: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    pub(super) async fn try_join(&self, user: u64) -> Result<Joined, JoinError> {
+        let user = UserId::new(user).map_err(|_| JoinError::LineFull)?;
+        self.node(user.get()).join(user, Line::default()).await
+    }
+
+    /// Joins and returns the place.
+    pub(super) async fn join(&self, user: u64) -> Result<Place, Violation> {
+        let joined = self.try_join(user).await?;
+        self.place(user, joined.number.get())
+    }
+
+    /// Joins one user after another.
+    pub(super) async fn join_each(
+        &self,
+        users: impl IntoIterator<Item = u64>,
+    ) -> Result<Vec<Place>, Violation> {
+        let mut places = Vec::new();
+        for user in users {
+            places.push(self.join(user).await?);
+        }
+        Ok(places)
+    }
+
+    /// Joins all users at once, each in a task of its own.
+    pub(super) async fn join_storm(
+        &self,
+        users: impl IntoIterator<Item = u64>,
+    ) -> Result<Vec<(u64, Joined)>, Violation> {
+        let tasks = users.into_iter().map(|user| {
+            let node = self.node(user);
+            tokio::spawn(async move {
+                let id = UserId::new(user).map_err(Violation::from)?;
+                Ok::<_, Violation>((user, node.join(id, Line::default()).await?))
+            })
+        });
+        let mut joined = Vec::new();
+        for task in join_all(tasks).await {
+            joined.push(task??);
+        }
+        Ok(joined)
+    }
+
+    /// Calls from many tasks on all nodes at once.
+    pub(super) async fn call_storm(&self, callers: u64) -> Verdict {
+        let tasks = (0..callers).map(|n| {
+            let node = self.node(n);
+            tokio::spawn(async move { node.call_next().await })
+        });
+        for task in join_all(tasks).await {
+            task??;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, Violation> {
+        Ok(self.node(0).snapshot(Line::default()).await?)
+    }
+
+    pub(super) async fn standing(&self, place: &Place) -> Result<Standing, Violation> {
+        Ok(self.node(place.user.get()).standing(place).await?)
+    }
+
+    pub(super) async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+        self.node(place.user.get() + 1).claim(place).await
+    }
+
+    pub(super) async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
+        self.node(place.user.get() + 1).give_back(place).await
+    }
+
+    /// How many of these places stand called or active.
+    pub(super) async fn inside(&self, places: &[Place]) -> Result<u64, Violation> {
+        let mut inside = 0;
+        for place in places {
+            let standing = self.standing(place).await?;
+            inside += u64::from(matches!(standing, Standing::Called { .. } | Standing::Active { .. }));
+        }
+        Ok(inside)
+    }
+}
+
+/// How many different numbers there are.
+pub(super) fn distinct(joined: &[(u64, Joined)]) -> usize {
+    joined.iter().map(|(_, joined)| joined.number).collect::<HashSet<_>>().len()
+}

@@ -1,0 +1,232 @@
+//! Broken lines.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use adapter_memory::{ManualClock, MemoryQueue};
+use async_trait::async_trait;
+use contracts::queue::{QueueFixture, QueueWorld, RULES};
+use domain::queue::{
+    AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
+    QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+};
+use domain::{Clock, PortError, Timestamp};
+
+/// What is wrong with a store.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    None,
+    /// The policy it keeps is not the one it was given.
+    Policy(fn(PolicySpec) -> PolicySpec),
+    EveryTenthNumberTwice,
+    NewNumberForReturning,
+    EndedPlacesKept,
+    ServingGoesBack,
+    NewcomersNotCalled,
+    SlotsNotFreedByGivingBack,
+    WaitingPlacesNotGivenBack,
+    AnybodyGivesBack,
+    AnybodyClaims,
+    EachClaimIsNew,
+    NotFoundIsGone,
+    FullForHoldersToo,
+    FloorsIgnored,
+}
+
+/// The fault that each rule has to notice.
+const FAULTS: &[(&str, Fault)] = &[
+    ("rule_1_gives_no_number_twice", Fault::EveryTenthNumberTwice),
+    ("rule_2_gives_a_returning_user_the_same_number", Fault::NewNumberForReturning),
+    ("rule_2_gives_one_user_one_number_whatever_races", Fault::NewNumberForReturning),
+    ("rule_2_gives_a_fresh_number_once_a_place_has_ended", Fault::EndedPlacesKept),
+    ("rule_3_calls_people_in_the_order_of_their_numbers", Fault::ServingGoesBack),
+    (
+        "rule_4_never_lets_in_more_than_max_active",
+        Fault::Policy(|spec| PolicySpec { max_active: spec.max_active + 1, ..spec }),
+    ),
+    (
+        "rule_5_keeps_every_window_within_its_budget",
+        Fault::Policy(|spec| PolicySpec { batch: spec.batch * 3, ..spec }),
+    ),
+    (
+        "rule_5_saves_no_more_than_one_batch",
+        Fault::Policy(|spec| PolicySpec { batch: spec.batch * 3, every: spec.every * 3, ..spec }),
+    ),
+    ("rule_5_calls_a_newcomer_to_an_empty_line_at_once", Fault::NewcomersNotCalled),
+    (
+        "rule_5_uses_the_whole_budget_while_people_wait",
+        Fault::Policy(|spec| PolicySpec { batch: spec.batch - 1, ..spec }),
+    ),
+    (
+        "rule_6_a_call_lapses_and_frees_its_slot",
+        Fault::Policy(|spec| PolicySpec {
+            claim_within: spec.claim_within + Duration::from_millis(1),
+            ..spec
+        }),
+    ),
+    (
+        "rule_6_a_session_ends_and_frees_its_slot",
+        Fault::Policy(|spec| PolicySpec { session_ttl: spec.session_ttl + Duration::from_millis(1), ..spec }),
+    ),
+    ("rule_6_giving_back_frees_the_slot_at_the_next_call", Fault::SlotsNotFreedByGivingBack),
+    ("rule_6_a_place_given_back_while_waiting_costs_nothing", Fault::WaitingPlacesNotGivenBack),
+    ("rule_7_takes_a_place_back_from_its_holder_only", Fault::AnybodyGivesBack),
+    ("rule_8_lets_nobody_in_who_was_not_called", Fault::AnybodyClaims),
+    ("rule_8_claims_a_call_once_whatever_races", Fault::EachClaimIsNew),
+    ("rule_9_tells_every_refusal_apart", Fault::NotFoundIsGone),
+    ("rule_9_refuses_a_full_line_but_not_its_holders", Fault::FullForHoldersToo),
+    ("floors_raise_the_line_and_never_lower_it", Fault::FloorsIgnored),
+];
+
+struct Broken {
+    inner: MemoryQueue,
+    clock: Arc<ManualClock>,
+    fault: Fault,
+    policy: AdmissionPolicy,
+    counter: AtomicU64,
+    /// Who joined first with a number, and the first number of each user.
+    given: Mutex<(HashMap<QueueNumber, UserId>, HashMap<UserId, QueueNumber>)>,
+}
+
+impl Broken {
+    fn new(fault: Fault, policy: AdmissionPolicy, clock: Arc<ManualClock>) -> Self {
+        let kept = match fault {
+            Fault::Policy(change) => AdmissionPolicy::new(change(*policy.spec())).unwrap(),
+            _ => policy,
+        };
+        let inner = MemoryQueue::new(kept, Arc::clone(&clock) as Arc<dyn Clock>);
+        Self { inner, clock, fault, policy, counter: AtomicU64::new(0), given: Mutex::default() }
+    }
+
+    fn count(&self) -> u64 {
+        self.counter.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn floor(&self, floor: Line) -> Line {
+        if matches!(self.fault, Fault::FloorsIgnored) { Line::default() } else { floor }
+    }
+
+    async fn is_full(&self) -> bool {
+        let line = self.inner.snapshot(Line::default()).await.unwrap().line;
+        line.waiting() >= u64::from(self.policy.spec().max_waiting)
+    }
+
+    /// The place as its true holder would present it.
+    fn as_holder(&self, place: &Place) -> Place {
+        let user = self.given.lock().unwrap().0.get(&place.number).copied().unwrap_or(place.user);
+        Place { user, ..*place }
+    }
+}
+
+#[async_trait]
+impl QueueStore for Broken {
+    async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError> {
+        if matches!(self.fault, Fault::FullForHoldersToo) && self.is_full().await {
+            return Err(JoinError::LineFull);
+        }
+        let stored_as = match self.fault {
+            Fault::NewNumberForReturning => UserId::new(user.get() + (self.count() << 40)).unwrap(),
+            _ => user,
+        };
+        let mut joined = self.inner.join(stored_as, self.floor(floor)).await?;
+        let mut given = self.given.lock().unwrap();
+        let first_number = *given.1.entry(user).or_insert(joined.number);
+        given.0.entry(joined.number).or_insert(user);
+        match self.fault {
+            Fault::EveryTenthNumberTwice if joined.number.get() % 10 == 0 => {
+                joined.number = QueueNumber::new(joined.number.get() - 1).unwrap();
+            }
+            Fault::EndedPlacesKept => joined.number = first_number,
+            Fault::NewcomersNotCalled => joined.standing = Standing::Waiting,
+            _ => {}
+        }
+        Ok(joined)
+    }
+
+    async fn call_next(&self) -> Result<Called, PortError> {
+        self.inner.call_next().await
+    }
+
+    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+        let mut snapshot = self.inner.snapshot(self.floor(floor)).await?;
+        if matches!(self.fault, Fault::ServingGoesBack) && self.count().is_multiple_of(4) {
+            snapshot.line = Line::new(snapshot.line.last(), snapshot.line.serving() / 2);
+        }
+        Ok(snapshot)
+    }
+
+    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+        self.inner.standing(place).await
+    }
+
+    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+        let session_from_nothing = Session {
+            number: place.number,
+            user: place.user,
+            until: self.clock.now() + Duration::from_secs(1),
+        };
+        match (self.fault, self.inner.claim(place).await) {
+            (Fault::AnybodyClaims, Err(_)) => Ok(session_from_nothing),
+            (Fault::NotFoundIsGone, Err(ClaimError::NotFound)) => Err(ClaimError::Gone),
+            (Fault::EachClaimIsNew, Ok(session)) => {
+                let until = session.until + Duration::from_nanos(self.count());
+                Ok(Session { until, ..session })
+            }
+            (_, answer) => answer,
+        }
+    }
+
+    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
+        let is_waiting = self.inner.standing(place).await.is_ok_and(|s| s == Standing::Waiting);
+        match self.fault {
+            Fault::AnybodyGivesBack => self.inner.give_back(&self.as_holder(place)).await,
+            Fault::WaitingPlacesNotGivenBack if is_waiting => Ok(()),
+            Fault::SlotsNotFreedByGivingBack if !is_waiting => Ok(()),
+            _ => self.inner.give_back(place).await,
+        }
+    }
+}
+
+struct World {
+    store: Arc<Broken>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait]
+impl QueueWorld for World {
+    fn queue(&self) -> QueueId {
+        QueueId::parse("mutant").unwrap()
+    }
+
+    fn nodes(&self) -> Vec<Arc<dyn QueueStore>> {
+        vec![self.store.clone(), self.store.clone()]
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+struct Mutant(Fault);
+
+#[async_trait]
+impl QueueFixture for Mutant {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_000_000).unwrap()));
+        Box::new(World { store: Arc::new(Broken::new(self.0, policy, Arc::clone(&clock))), clock })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_queue_rule_notices_the_store_that_breaks_it() {
+    for (name, rule) in RULES {
+        let (_, fault) =
+            FAULTS.iter().find(|(of, _)| of == name).unwrap_or_else(|| panic!("no mutant for {name}"));
+        assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not notice {fault:?}");
+        if let Err(violation) = rule(&Mutant(Fault::None)).await {
+            panic!("{name} fails on a store that keeps it: {violation}");
+        }
+    }
+}

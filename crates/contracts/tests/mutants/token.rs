@@ -1,0 +1,99 @@
+//! Broken sealers: the plain text of a place with a checksum, wrong in one way each.
+
+use contracts::token::{RULES, SealerFixture};
+use domain::Timestamp;
+use domain::queue::{Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId, WaitingToken};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fault {
+    None,
+    NumbersOf32Bits,
+    ChecksumIgnored,
+    TailIgnored,
+    OnlyNewestKeyVerifies,
+    AnyKeyVerifies,
+    QueueLeftOut,
+}
+
+const FAULTS: &[(&str, Fault)] = &[
+    ("reads_back_what_it_sealed", Fault::NumbersOf32Bits),
+    ("refuses_every_single_bit_change", Fault::ChecksumIgnored),
+    ("refuses_truncation_and_extension", Fault::TailIgnored),
+    ("signs_with_the_newest_key_and_verifies_with_all", Fault::OnlyNewestKeyVerifies),
+    ("refuses_a_retired_or_foreign_key", Fault::AnyKeyVerifies),
+    ("tells_queues_apart", Fault::QueueLeftOut),
+];
+
+struct Plain {
+    keys: Vec<u8>,
+    fault: Fault,
+}
+
+fn checksum(text: &str, key: u8) -> u64 {
+    text.bytes().fold(u64::from(key) + 0x9e37_79b9_7f4a_7c15, |sum, b| {
+        (sum.rotate_left(9) ^ u64::from(b)).wrapping_mul(0xff51_afd7_ed55_8ccd)
+    })
+}
+
+impl TokenSealer for Plain {
+    fn seal(&self, place: &Place) -> WaitingToken {
+        let number = match self.fault {
+            Fault::NumbersOf32Bits => place.number.get() & 0xffff_ffff,
+            _ => place.number.get(),
+        };
+        let queue = if self.fault == Fault::QueueLeftOut { "main" } else { place.queue.as_str() };
+        let text =
+            format!("{}.{queue}.{number}.{}.{}", self.keys[0], place.user, place.issued_at.as_millisecond());
+        WaitingToken::new(format!("{text}.{:016x}", checksum(&text, self.keys[0])))
+    }
+
+    fn open(&self, text: &str) -> Result<Place, TokenRejected> {
+        let parts: Vec<_> = text.split('.').collect();
+        let ends_well = parts.last().is_some_and(|sum| sum.len() == 16 || self.fault == Fault::TailIgnored);
+        let [key, queue, number, user, time, sum] = parts[..] else { return Err(TokenRejected::Malformed) };
+        let key: u8 = key.parse().map_err(|_| TokenRejected::Malformed)?;
+        let live = match self.fault {
+            Fault::OnlyNewestKeyVerifies => self.keys[0] == key,
+            Fault::AnyKeyVerifies => true,
+            _ => self.keys.contains(&key),
+        };
+        if !live || !ends_well {
+            return Err(TokenRejected::UnknownKey);
+        }
+        let signed = text.rsplit_once('.').ok_or(TokenRejected::Malformed)?.0;
+        let expected = format!("{:016x}", checksum(signed, key));
+        if !sum.starts_with(&expected) && self.fault != Fault::ChecksumIgnored {
+            return Err(TokenRejected::BadSignature);
+        }
+        let number_of = |text: &str| text.parse::<u64>().map_err(|_| TokenRejected::Malformed);
+        Ok(Place {
+            queue: QueueId::parse(queue).map_err(|_| TokenRejected::Malformed)?,
+            number: QueueNumber::new(number_of(number)?).map_err(|_| TokenRejected::Malformed)?,
+            user: UserId::new(number_of(user)?).map_err(|_| TokenRejected::Malformed)?,
+            issued_at: i64::try_from(number_of(time)?)
+                .ok()
+                .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+                .ok_or(TokenRejected::Malformed)?,
+        })
+    }
+}
+
+struct Mutant(Fault);
+
+impl SealerFixture for Mutant {
+    fn sealer(&self, keys: &[u8]) -> Box<dyn TokenSealer> {
+        Box::new(Plain { keys: keys.to_vec(), fault: self.0 })
+    }
+}
+
+#[test]
+fn every_token_rule_notices_the_sealer_that_breaks_it() {
+    for (name, rule) in RULES {
+        let (_, fault) =
+            FAULTS.iter().find(|(of, _)| of == name).unwrap_or_else(|| panic!("no mutant for {name}"));
+        assert!(rule(&Mutant(*fault)).is_err(), "{name} did not notice {fault:?}");
+        if let Err(violation) = rule(&Mutant(Fault::None)) {
+            panic!("{name} fails on a sealer that keeps it: {violation}");
+        }
+    }
+}

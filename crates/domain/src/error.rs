@@ -1,0 +1,60 @@
+//! The error every driven port shares: what kind of failure it was, and its cause.
+
+use std::error::Error;
+use std::fmt;
+
+/// What kind of failure a port met; decorators and the answer to the caller are decided on this alone.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum PortErrorKind {
+    /// The dependency could not be reached or refused to work; the operation was not carried out.
+    Unavailable,
+    /// No answer within the limit; whether the operation was carried out is unknown.
+    Timeout,
+    /// The dependency answered something that cannot be true.
+    Corrupt,
+}
+
+impl fmt::Display for PortErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timed out",
+            Self::Corrupt => "corrupt answer",
+        })
+    }
+}
+
+/// "Could not find out": a port failed. Absence is never an error, it is `None` or a state.
+#[derive(Debug, thiserror::Error)]
+#[error("{dependency}: {kind}")]
+pub struct PortError {
+    kind: PortErrorKind,
+    dependency: &'static str,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl PortError {
+    /// A failure of `dependency` without a further cause.
+    #[must_use]
+    pub fn new(kind: PortErrorKind, dependency: &'static str) -> Self {
+        Self { kind, dependency, source: None }
+    }
+
+    /// The same failure with what caused it.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Some(cause.into()), ..self }
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub fn kind(&self) -> PortErrorKind {
+        self.kind
+    }
+
+    /// The dependency that failed, as an operator knows it: `"queue store"`, `"catalogue"`.
+    #[must_use]
+    pub fn dependency(&self) -> &'static str {
+        self.dependency
+    }
+}

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod concert;
+pub mod error;
+pub mod queue;
+pub mod sample;
+pub mod schedule;
+
+pub use clock::Clock;
+pub use error::{PortError, PortErrorKind};
+/// A point in time, to the nanosecond, on the UTC time line.
+pub use jiff::Timestamp;

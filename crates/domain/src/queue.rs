@@ -1,0 +1,31 @@
+//! One line of people in front of one sale.
+//!
+//! A line is two integers (see [`Line`]); everything else about a waiting person is inside the token that person holds
+//! (see [`Place`]). That is why asking "where am I?" touches no store, however many people ask.
+
+mod budget;
+mod error;
+mod forecast;
+mod id;
+mod line;
+mod pacing;
+mod place;
+mod policy;
+mod ports;
+mod service;
+mod standing;
+mod user;
+mod watch;
+
+pub use budget::CallBudget;
+pub use error::{ClaimError, GiveBackError, JoinError, QueueError, TokenRejected};
+pub use forecast::CallRate;
+pub use id::{InvalidQueueId, QueueId};
+pub use line::{Departures, InvalidNumber, Line, Position, QueueNumber, Snapshot};
+pub use pacing::{InvalidPacing, Pacing};
+pub use place::{Place, WaitingToken};
+pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
+pub use ports::{Called, Joined, QueueStore, Session, TokenSealer};
+pub use service::{QueueParts, QueueService, Ticket};
+pub use standing::{Outlook, Standing};
+pub use user::{InvalidUserId, UserId};

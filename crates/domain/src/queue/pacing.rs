@@ -1,0 +1,101 @@
+//! When a waiting person should ask again.
+
+use std::time::Duration;
+
+use super::QueueNumber;
+use crate::Timestamp;
+
+/// How often people should ask: more often the nearer their turn, within bounds, and not all at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Pacing {
+    nearest: Duration,
+    farthest: Duration,
+}
+
+/// Bounds that make no sense.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "the shortest wait between two questions must be at least 100 milliseconds and not above the longest"
+)]
+pub struct InvalidPacing;
+
+/// Asking after a tenth of the time left is late by a tenth of the wait at the worst.
+const SHARE_OF_ETA: u32 = 10;
+/// Jitter, as a fraction of the wait, to either side.
+const JITTER: f64 = 0.2;
+
+impl Pacing {
+    /// Waits between `nearest` (at the front) and `farthest` (far back), before jitter of a fifth to either side.
+    ///
+    /// # Errors
+    /// [`InvalidPacing`] when `nearest` is below 100 ms or above `farthest`.
+    pub fn new(nearest: Duration, farthest: Duration) -> Result<Self, InvalidPacing> {
+        if nearest < Duration::from_millis(100) || nearest > farthest {
+            return Err(InvalidPacing);
+        }
+        Ok(Self { nearest, farthest })
+    }
+
+    /// When somebody who is `eta` away should ask again.
+    #[must_use]
+    pub fn poll_after(&self, eta: Duration, number: QueueNumber, now: Timestamp) -> Duration {
+        let wait = (eta / SHARE_OF_ETA).clamp(self.nearest, self.farthest);
+        wait.mul_f64(1.0 + JITTER * spread(number, now))
+    }
+
+    /// When somebody whose turn has come should look again: rarely, and early enough to see the end at `until`.
+    #[must_use]
+    pub fn poll_until(&self, until: Timestamp, number: QueueNumber, now: Timestamp) -> Duration {
+        let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        self.poll_after(left, number, now)
+    }
+}
+
+/// Between -1 and 1, spread evenly over numbers and moments: SplitMix64 (Steele, Lea, Flood 2014) as a hash, so that
+/// jitter needs no source of randomness.
+fn spread(number: QueueNumber, now: Timestamp) -> f64 {
+    let seed = number.get() ^ (now.as_nanosecond() as u64);
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    (z >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pacing() -> Pacing {
+        Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap()
+    }
+
+    fn poll(eta_seconds: u64, number: u64) -> Duration {
+        let now = Timestamp::from_second(1_000).unwrap();
+        pacing().poll_after(Duration::from_secs(eta_seconds), QueueNumber::new(number).unwrap(), now)
+    }
+
+    #[test]
+    fn the_wait_between_questions_grows_with_the_distance_from_the_front() {
+        let average = |eta| (1..=1_000).map(|n| poll(eta, n).as_secs_f64()).sum::<f64>() / 1_000.0;
+        for (eta, expected) in [(0, 1.0), (5, 1.0), (50, 5.0), (200, 20.0), (3_000, 30.0)] {
+            let seen = average(eta);
+            assert!((seen / expected - 1.0).abs() < 0.02, "eta {eta}: {seen}");
+        }
+    }
+
+    #[test]
+    fn jitter_spreads_people_over_a_fifth_to_either_side() {
+        let polls: Vec<_> = (1..=1_000).map(|n| poll(100, n)).collect();
+        assert!(polls.iter().all(|p| (8.0..=12.0).contains(&p.as_secs_f64())));
+        let early = polls.iter().filter(|p| p.as_secs_f64() < 9.0).count();
+        assert!((200..300).contains(&early), "a quarter of them in the first quarter: {early}");
+    }
+
+    #[test]
+    fn bounds_out_of_order_are_refused() {
+        let second = Duration::from_secs(1);
+        assert!(Pacing::new(second * 2, second).is_err());
+        assert!(Pacing::new(Duration::from_millis(99), second).is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! What a line needs from outside: a store that keeps it, and a sealer that signs places.
+
+use async_trait::async_trait;
+
+use super::{
+    ClaimError, GiveBackError, JoinError, Line, Place, QueueNumber, Snapshot, Standing, TokenRejected,
+    UserId, WaitingToken,
+};
+use crate::{PortError, Timestamp};
+
+/// What joining gave.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Joined {
+    /// The number given now, or the one held already.
+    pub number: QueueNumber,
+    /// Whether the user held this place before.
+    pub rejoined: bool,
+    /// Where the user stands; already called when the line was empty and within budget.
+    pub standing: Standing,
+    /// The line after the step.
+    pub line: Line,
+}
+
+/// What one step of calling did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Called {
+    /// People called by this step.
+    pub count: u64,
+    /// The line after the step.
+    pub line: Line,
+}
+
+/// The right to use the gated routes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Session {
+    /// The place it came from.
+    pub number: QueueNumber,
+    /// Whose it is.
+    pub user: UserId,
+    /// When it ends unless given back before.
+    pub until: Timestamp,
+}
+
+/// Keeps one line. One value is one queue under one [`AdmissionPolicy`](super::AdmissionPolicy); every method is one
+/// atomic step, may be called from any number of tasks and nodes at once, and uses the store's own time, made to only
+/// grow. A method that fails with [`PortError`] may or may not have been carried out; asking again is always safe.
+///
+/// # The rules every store keeps, under concurrency and faults
+///
+/// 1. No queue number is given twice.
+/// 2. A user who joins again while holding a place gets the same number, also when the line is full. A place is held
+///    from joining until it lapses, ends or is given back.
+/// 3. People are called in the order of their numbers; `serving` never goes back.
+/// 4. Active sessions, plus calls not yet claimed, never exceed `max_active`.
+/// 5. In any window of `n` intervals at most `(n + 1) x batch` people are called. Unused budget is not saved beyond one
+///    batch; on an empty line a person who joins within the budget (and the limit of rule 4) is called at once. A
+///    number given back while waiting costs neither budget nor slot.
+/// 6. A call not claimed within `claim_within` lapses and frees its slot; a session ends at `session_ttl`, or at once
+///    when given back. Either frees a slot at the next call. At the moment named by `until` it is over.
+/// 7. A place is given back by its holder only.
+/// 8. Nobody gets a session without having been called; a claim happens once, and claiming again returns the same
+///    session.
+/// 9. Every error is told apart: not found, not yet, no longer, somebody else's, store unavailable, line full.
+///
+/// # Floors
+///
+/// A store can lose what it knew; its witnesses (nodes, tokens, checkpoints) remember how far the line had come. They
+/// pass it in as a `floor`: the step first raises the line to it, and never lowers anything.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait QueueStore: Send + Sync {
+    /// Gives the user the next number, or finds the one they hold, then calls people as [`call_next`] does, so that an
+    /// empty line calls the newcomer at once.
+    ///
+    /// # Errors
+    /// [`JoinError::LineFull`] when `max_waiting` numbers wait already; nothing has changed then.
+    ///
+    /// [`call_next`]: Self::call_next
+    async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError>;
+
+    /// Ends what has lapsed, then calls as many people as budget and slots allow. Calling with nothing to do changes
+    /// nothing; any node may try at any time, and the outcome is as if one had.
+    ///
+    /// # Errors
+    /// [`PortError`] when the store could not tell.
+    async fn call_next(&self) -> Result<Called, PortError>;
+
+    /// The line as it is now, after raising it to `floor`.
+    ///
+    /// # Errors
+    /// [`PortError`] when the store could not tell.
+    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
+
+    /// Where the holder of a place stands. A place whose number nobody is known to hold (the store lost it) stands as
+    /// its number does; somebody else's place is [`Standing::Gone`].
+    ///
+    /// # Errors
+    /// [`PortError`] when the store could not tell.
+    async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
+
+    /// Turns the call into a session, or returns the session it was turned into before.
+    ///
+    /// # Errors
+    /// [`ClaimError`]; each variant says when. Nothing has changed then.
+    async fn claim(&self, place: &Place) -> Result<Session, ClaimError>;
+
+    /// Gives the place, call or session back, at once.
+    ///
+    /// # Errors
+    /// [`GiveBackError`]; each variant says when. Nothing has changed then.
+    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError>;
+}
+
+/// Signs places and reads them back, without asking any store. Pure computation: it never blocks.
+///
+/// A text that was altered in any bit, cut, extended or signed with a key that is not live is refused, in time that
+/// does not depend on where it differs. A text signed with any live key is accepted, whichever key signs now.
+#[cfg_attr(test, mockall::automock)]
+pub trait TokenSealer: Send + Sync {
+    /// The signed text of a place.
+    fn seal(&self, place: &Place) -> WaitingToken;
+
+    /// Reads a text and verifies it.
+    ///
+    /// # Errors
+    /// [`TokenRejected`], never [`TokenRejected::ForeignQueue`]: which queue is ours is the caller's knowledge.
+    fn open(&self, text: &str) -> Result<Place, TokenRejected>;
+}

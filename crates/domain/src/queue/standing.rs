@@ -1,0 +1,40 @@
+//! Where a person stands, and what they are told.
+
+use std::time::Duration;
+
+use super::{Position, QueueNumber};
+use crate::Timestamp;
+
+/// Where the holder of a place stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// Not called yet.
+    Waiting,
+    /// Called, and free to claim until the call lapses.
+    Called {
+        /// When the call lapses unless it is claimed.
+        until: Timestamp,
+    },
+    /// Inside: the gated routes are open.
+    Active {
+        /// When the session ends.
+        until: Timestamp,
+    },
+    /// No longer anything: the call lapsed, the session ended, or the place was given back.
+    Gone,
+}
+
+/// What a person is told about their place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlook {
+    /// Their queue number.
+    pub number: QueueNumber,
+    /// Where they stand.
+    pub standing: Standing,
+    /// People ahead plus one; 0 once called.
+    pub position: Position,
+    /// Estimated time until the call; zero once called.
+    pub eta: Duration,
+    /// When asking again makes sense; `None` when there is nothing left to ask about.
+    pub poll_after: Option<Duration>,
+}

@@ -1,0 +1,80 @@
+//! A node's view of its line: what every "where am I?" is answered from.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::{AdmissionPolicy, CallRate, Departures, Line, Position, QueueNumber, Snapshot};
+
+/// The highest marks this node has seen, and the rest of the last snapshot. The marks move with every answer that
+/// carries them; the rest once a refresh.
+#[derive(Debug)]
+pub(super) struct Watch {
+    last: AtomicU64,
+    serving: AtomicU64,
+    slow: RwLock<SlowPart>,
+    rate: Mutex<CallRate>,
+}
+
+/// What only a refresh changes.
+#[derive(Debug)]
+struct SlowPart {
+    departures: Departures,
+    per_second: f64,
+}
+
+impl Watch {
+    pub(super) fn new(policy: &AdmissionPolicy) -> Self {
+        let rate = CallRate::new(policy);
+        Self {
+            last: AtomicU64::new(0),
+            serving: AtomicU64::new(0),
+            slow: RwLock::new(SlowPart { departures: Departures::default(), per_second: rate.per_second() }),
+            rate: Mutex::new(rate),
+        }
+    }
+
+    /// The line as far as this node has seen it.
+    pub(super) fn line(&self) -> Line {
+        // `serving` first: marks only grow, so a later `last` is never below it.
+        let serving = self.serving.load(Ordering::Acquire);
+        Line::new(self.last.load(Ordering::Acquire), serving)
+    }
+
+    /// Believes a line somebody has seen.
+    pub(super) fn note(&self, line: Line) {
+        self.last.fetch_max(line.last(), Ordering::AcqRel);
+        self.serving.fetch_max(line.serving(), Ordering::AcqRel);
+    }
+
+    /// Believes a number that a verified token carries: it was given, so `last` is at least that.
+    pub(super) fn note_number(&self, number: QueueNumber) {
+        if number.get() > self.last.load(Ordering::Acquire) {
+            self.last.fetch_max(number.get(), Ordering::AcqRel);
+        }
+    }
+
+    /// Takes in a fresh snapshot.
+    pub(super) fn learn(&self, snapshot: &Snapshot) {
+        self.note(snapshot.line);
+        let per_second = {
+            let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+            rate.observe(snapshot.line, snapshot.at);
+            rate.per_second()
+        };
+        let fresh = SlowPart { departures: snapshot.departures.clone(), per_second };
+        *self.slow.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    /// Whether this number was given back while waiting, as of the last refresh.
+    pub(super) fn has_left(&self, number: QueueNumber) -> bool {
+        self.slow.read().unwrap_or_else(PoisonError::into_inner).departures.contains(number)
+    }
+
+    /// The position of a number and the estimated time until its call.
+    pub(super) fn outlook(&self, number: QueueNumber) -> (Position, Duration) {
+        let slow = self.slow.read().unwrap_or_else(PoisonError::into_inner);
+        let position = slow.departures.position_of(number, self.line());
+        (position, CallRate::eta(position, slow.per_second))
+    }
+}

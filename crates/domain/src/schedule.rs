@@ -1,0 +1,9 @@
+//! The dates of a concert, when each is on sale, and which of them still have seats.
+
+mod book;
+mod service;
+mod window;
+
+pub use book::{OpenDate, ScheduleBook, ScheduleId};
+pub use service::{ScheduleError, ScheduleService};
+pub use window::{InvalidWindow, SaleWindow};
