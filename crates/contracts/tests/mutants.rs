@@ -1,6 +1,6 @@
 //! Every rule is seen to fail on a store that was broken on purpose, and to hold on the same store unbroken.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "each match names the faults it plants")]
 
 #[path = "mutants/queue.rs"]

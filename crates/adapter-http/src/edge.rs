@@ -1,0 +1,124 @@
+//! The one middleware around the public routes: request id, bounds, time limit, security headers, problem bodies.
+//!
+//! One instead of several because each costs the hot path an allocation; one concern, one file all the same.
+
+mod bounds;
+mod finish;
+mod request_id;
+
+pub(crate) use finish::dress;
+
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderValue};
+use futures_util::future::{Either, LocalBoxFuture};
+
+use self::finish::Finish;
+use crate::language::Language;
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::problem::{Problem, Rendered};
+
+/// What the edge enforces.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    /// Bytes of address and headers together, at most.
+    pub(crate) max_header_bytes: usize,
+    /// Bytes of a body, at most.
+    pub(crate) max_body_bytes: usize,
+    /// Time for a request once its head is read, at most.
+    pub(crate) request_timeout: Duration,
+    /// Whether to send callers elsewhere.
+    pub(crate) lifecycle: Lifecycle,
+}
+
+/// What the answer to one request needs to know of the request.
+#[derive(Clone, Debug)]
+struct Caller {
+    request_id: HeaderValue,
+    accept_language: Option<HeaderValue>,
+    closes: bool,
+}
+
+impl Caller {
+    fn refuse(&self, problem: Problem) -> Error {
+        let language = Language::of(self.accept_language.as_ref());
+        Rendered { problem, language, request_id: self.request_id.clone(), closes: self.closes }.into()
+    }
+}
+
+impl<S> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Transform = EdgeService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(EdgeService { inner: Rc::new(inner), edge: self.clone() }))
+    }
+}
+
+/// The edge around an inner service.
+pub(crate) struct EdgeService<S> {
+    inner: Rc<S>,
+    edge: Edge,
+}
+
+impl<S> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = Either<Finish<S::Future>, LocalBoxFuture<'static, Result<Self::Response, Error>>>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let caller = Caller {
+            request_id: request_id::of(&request),
+            accept_language: request.headers().get(ACCEPT_LANGUAGE).cloned(),
+            closes: self.edge.lifecycle.phase() == Phase::Draining,
+        };
+        if bounds::header_bytes(&request) > self.edge.max_header_bytes {
+            let problem = Problem::HeadersTooLarge(self.edge.max_header_bytes);
+            return Either::Right(Box::pin(ready(Err(caller.refuse(problem)))));
+        }
+        if bounds::has_no_body(&request) {
+            return Either::Left(Finish::new(self.inner.call(request), caller, self.edge.request_timeout));
+        }
+        Either::Right(Box::pin(self.call_with_body(request, caller)))
+    }
+}
+
+impl<S> EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+{
+    /// No route reads a body; one that is sent all the same is read away, within its bound and within the time limit.
+    fn call_with_body(
+        &self,
+        mut request: ServiceRequest,
+        mut caller: Caller,
+    ) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> + use<S> {
+        let inner = Rc::clone(&self.inner);
+        let (limit, timeout) = (self.edge.max_body_bytes, self.edge.request_timeout);
+        async move {
+            let drained = tokio::time::timeout(timeout, bounds::drain_body(&mut request, limit)).await;
+            if let Err(problem) = drained.unwrap_or(Err(Problem::TimedOut)) {
+                // What is left of the body would be taken for the next request.
+                caller.closes = true;
+                return Err(caller.refuse(problem));
+            }
+            Finish::new(inner.call(request), caller, timeout).await
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The way out: the time limit, problems in the caller's language, and the headers every answer has.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ResponseHead, ServiceResponse};
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+
+use super::Caller;
+use super::request_id::X_REQUEST_ID;
+use crate::language::Language;
+use crate::problem::{Problem, Rendered};
+
+pin_project! {
+    /// Runs an inner call to its end or to the time limit, then finishes the answer.
+    ///
+    /// Most calls are ready when first asked, so the timer is made only for one that is not.
+    pub(crate) struct Finish<F> {
+        #[pin]
+        inner: F,
+        #[pin]
+        deadline: Option<Sleep>,
+        limit: Duration,
+        caller: Caller,
+    }
+}
+
+impl<F> Finish<F> {
+    pub(super) fn new(inner: F, caller: Caller, limit: Duration) -> Self {
+        Self { inner, deadline: None, limit, caller }
+    }
+}
+
+impl<F> Future for Finish<F>
+where
+    F: Future<Output = Result<ServiceResponse<BoxBody>, Error>>,
+{
+    type Output = Result<ServiceResponse<BoxBody>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(result) = this.inner.poll(cx) {
+            return Poll::Ready(finish(result, this.caller));
+        }
+        if this.deadline.is_none() {
+            this.deadline.set(Some(sleep(*this.limit)));
+        }
+        match this.deadline.as_pin_mut().map(|deadline| deadline.poll(cx)) {
+            Some(Poll::Ready(())) => Poll::Ready(Err(this.caller.refuse(Problem::TimedOut))),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+fn finish(
+    result: Result<ServiceResponse<BoxBody>, Error>,
+    caller: &Caller,
+) -> Result<ServiceResponse, Error> {
+    let mut response = match result {
+        Ok(response) => response,
+        Err(error) => return Err(caller.refuse(problem_of(&error))),
+    };
+    if let Some(error) = response.response().error() {
+        let problem = problem_of(error);
+        log_if_ours(&problem, &caller.request_id);
+        let language = Language::of(caller.accept_language.as_ref());
+        let rendered =
+            Rendered { problem, language, request_id: caller.request_id.clone(), closes: caller.closes };
+        return Ok(response.into_response(actix_web::ResponseError::error_response(&rendered)));
+    }
+    dress(response.response_mut().head_mut(), caller.request_id.clone(), caller.closes);
+    Ok(response)
+}
+
+/// Handlers answer nothing but problems; any other error is a mistake of ours.
+fn problem_of(error: &Error) -> Problem {
+    error.as_error::<Problem>().cloned().unwrap_or(Problem::Internal)
+}
+
+fn log_if_ours(problem: &Problem, request_id: &HeaderValue) {
+    if matches!(problem, Problem::Internal) {
+        tracing::error!(
+            request.id = request_id.to_str().unwrap_or_default(),
+            "a request failed by our own mistake"
+        );
+    }
+}
+
+/// Puts on the headers that every answer has. An API needs no scripts, frames or referrers (OWASP REST security).
+pub(crate) fn dress(head: &mut ResponseHead, request_id: HeaderValue, closes: bool) {
+    let headers = head.headers_mut();
+    headers.insert(X_REQUEST_ID, request_id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if closes {
+        head.set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+}

@@ -1,0 +1,44 @@
+//! `X-Request-Id`: taken over from the caller when it is one, made here otherwise.
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use uuid::Uuid;
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id taken over, in characters.
+const MAX_LENGTH: usize = 64;
+
+/// The request's id.
+pub(super) fn of(request: &ServiceRequest) -> HeaderValue {
+    match request.headers().get(X_REQUEST_ID) {
+        Some(given) if is_acceptable(given.as_bytes()) => given.clone(),
+        _ => fresh(),
+    }
+}
+
+/// Letters, digits, `-`, `_` and `.`: safe in any log line.
+fn is_acceptable(id: &[u8]) -> bool {
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    !id.is_empty() && id.len() <= MAX_LENGTH && id.iter().all(allowed)
+}
+
+/// A version 7 UUID, so that ids sort by time.
+fn fresh() -> HeaderValue {
+    let mut buffer = Uuid::encode_buffer();
+    let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_plain_ids_are_taken_over() {
+        assert!(is_acceptable(b"018f-ABC_9.z") && is_acceptable(&[b'a'; 64]));
+        let bad: [&[u8]; 5] = [b"", &[b'a'; 65], b"a b", b"a\"b", "가".as_bytes()];
+        assert!(bad.into_iter().all(|id| !is_acceptable(id)));
+        assert_ne!(fresh(), fresh());
+    }
+}

@@ -1,0 +1,128 @@
+//! Everything that can go wrong, and the one map from it to an answer.
+
+mod answer;
+mod body;
+pub(crate) mod reference;
+
+pub(crate) use body::Rendered;
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use domain::PortError;
+use domain::concert::{InvalidConcertId, InvalidPage};
+use domain::queue::{InvalidUserId, Outlook, QueueError};
+use domain::schedule::ScheduleError;
+
+use crate::language::Language;
+
+/// A refused or failed request. `problem/answer.rs` says what each variant is answered with.
+#[derive(Clone, Debug)]
+pub(crate) enum Problem {
+    /// The path's user id is none.
+    BadUserId,
+    /// The path's concert id is none.
+    BadConcertId,
+    /// The query's page is none.
+    BadPage,
+    /// No `waitingToken` header.
+    TokenMissing,
+    /// A text that is not accepted as a token.
+    TokenInvalid,
+    /// A good token whose turn has not come.
+    NotYourTurn(Outlook),
+    /// No such concert.
+    ConcertNotFound,
+    /// No such route.
+    RouteNotFound,
+    /// A route, but not for this method; the methods it is for.
+    MethodNotAllowed(&'static str),
+    /// A place that was good once.
+    PlaceGone,
+    /// A body longer than this many bytes.
+    BodyTooLarge(usize),
+    /// A body that broke off or could not be read.
+    BodyUnreadable,
+    /// Headers longer than this many bytes together.
+    HeadersTooLarge(usize),
+    /// The line takes nobody; worth another try after so long.
+    LineFull(Duration),
+    /// A dependency failed.
+    DependencyDown,
+    /// No answer within the time limit.
+    TimedOut,
+    /// A mistake of ours.
+    Internal,
+}
+
+impl From<InvalidUserId> for Problem {
+    fn from(_: InvalidUserId) -> Self {
+        Self::BadUserId
+    }
+}
+
+impl From<InvalidConcertId> for Problem {
+    fn from(_: InvalidConcertId) -> Self {
+        Self::BadConcertId
+    }
+}
+
+impl From<InvalidPage> for Problem {
+    fn from(_: InvalidPage) -> Self {
+        Self::BadPage
+    }
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Forged(_) => Self::TokenInvalid,
+            QueueError::NotYet(outlook) => Self::NotYourTurn(outlook),
+            QueueError::Gone => Self::PlaceGone,
+            QueueError::LineFull { retry_after } => Self::LineFull(retry_after),
+            QueueError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ScheduleError> for Problem {
+    fn from(error: ScheduleError) -> Self {
+        match error {
+            ScheduleError::NoSuchConcert(_) => Self::ConcertNotFound,
+            ScheduleError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PortError> for Problem {
+    /// The cause is logged here, once, and goes no further.
+    fn from(error: PortError) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(
+            dependency = error.dependency(),
+            error.kind = %error.kind(),
+            error.cause = cause,
+            "a dependency failed"
+        );
+        Self::DependencyDown
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.answer().code)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.answer().status
+    }
+
+    /// Without the request at hand; the edge replaces it by one in the caller's language and with the request's id.
+    fn error_response(&self) -> HttpResponse {
+        body::render(self, Language::Korean, None)
+    }
+}

@@ -1,0 +1,147 @@
+//! The one map from problems to answers.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+
+use super::Problem;
+
+/// What a problem is answered with.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// Stable, for programs.
+    pub(crate) code: &'static str,
+    pub(crate) korean: String,
+    pub(crate) english: String,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// "Please try again shortly": what every 503 says.
+const TRY_AGAIN_KOREAN: &str = "잠시 후 다시 시도해 주세요.";
+const TRY_AGAIN_ENGLISH: &str = "Please try again shortly.";
+/// When trying again makes sense after a failure of unknown length.
+const SHORTLY: Duration = Duration::from_secs(1);
+
+impl Problem {
+    /// Status, code, messages and `Retry-After` of this problem.
+    pub(crate) fn answer(&self) -> Answer {
+        match self {
+            Self::BadUserId => Answer::new(
+                StatusCode::BAD_REQUEST,
+                "BAD_USER_ID",
+                "userId는 1부터 9223372036854775807까지의 정수여야 합니다.",
+                "userId must be a whole number from 1 to 9223372036854775807, in decimal digits.",
+            ),
+            Self::BadConcertId => Answer::new(
+                StatusCode::BAD_REQUEST,
+                "BAD_CONCERT_ID",
+                "concertId는 1부터 9223372036854775807까지의 정수여야 합니다.",
+                "concertId must be a whole number from 1 to 9223372036854775807, in decimal digits.",
+            ),
+            Self::BadPage => Answer::new(
+                StatusCode::BAD_REQUEST,
+                "BAD_PAGE",
+                "page는 1부터 4294967295까지의 정수여야 합니다.",
+                "page must be a whole number from 1 to 4294967295, in decimal digits, given at most once.",
+            ),
+            Self::TokenMissing => Answer::new(
+                StatusCode::UNAUTHORIZED,
+                "TOKEN_MISSING",
+                "waitingToken 헤더가 필요합니다.",
+                "The waitingToken header is required.",
+            ),
+            Self::TokenInvalid => Answer::new(
+                StatusCode::UNAUTHORIZED,
+                "TOKEN_INVALID",
+                "유효하지 않은 대기열 토큰입니다.",
+                "The waiting token is not valid here.",
+            ),
+            Self::NotYourTurn(outlook) => Answer::new(
+                StatusCode::FORBIDDEN,
+                "NOT_YOUR_TURN",
+                &format!("아직 순서가 아닙니다. 현재 대기 순번은 {}번입니다.", outlook.position.get()),
+                &format!("It is not your turn yet. Your position is {}.", outlook.position.get()),
+            )
+            .retry_after(outlook.poll_after.unwrap_or(SHORTLY)),
+            Self::ConcertNotFound => Answer::new(
+                StatusCode::NOT_FOUND,
+                "CONCERT_NOT_FOUND",
+                "해당 콘서트를 찾을 수 없습니다.",
+                "There is no such concert.",
+            ),
+            Self::RouteNotFound => Answer::new(
+                StatusCode::NOT_FOUND,
+                "ROUTE_NOT_FOUND",
+                "요청한 경로를 찾을 수 없습니다.",
+                "There is nothing at this path.",
+            ),
+            Self::MethodNotAllowed(allowed) => Answer::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "METHOD_NOT_ALLOWED",
+                &format!("이 경로는 {allowed} 요청만 지원합니다."),
+                &format!("This path answers {allowed} only."),
+            ),
+            Self::PlaceGone => Answer::new(
+                StatusCode::GONE,
+                "PLACE_GONE",
+                "대기 순서 또는 입장 시간이 만료되었습니다. 다시 대기열에 참여해 주세요.",
+                "Your place or session has ended. Please join the line again.",
+            ),
+            Self::BodyTooLarge(limit) => Answer::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "BODY_TOO_LARGE",
+                &format!("요청 본문은 최대 {limit}바이트입니다."),
+                &format!("A request body may have at most {limit} bytes."),
+            ),
+            Self::BodyUnreadable => Answer::new(
+                StatusCode::BAD_REQUEST,
+                "BODY_UNREADABLE",
+                "요청 본문을 읽을 수 없습니다.",
+                "The request body could not be read.",
+            ),
+            Self::HeadersTooLarge(limit) => Answer::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "HEADERS_TOO_LARGE",
+                &format!("요청 헤더와 주소는 모두 합해 최대 {limit}바이트입니다."),
+                &format!("Address and headers together may have at most {limit} bytes."),
+            ),
+            Self::LineFull(retry_after) => Answer::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "LINE_FULL",
+                &format!("대기열이 가득 찼습니다. {TRY_AGAIN_KOREAN}"),
+                &format!("The line is full. {TRY_AGAIN_ENGLISH}"),
+            )
+            .retry_after(*retry_after),
+            Self::DependencyDown => Answer::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "STORE_UNAVAILABLE",
+                TRY_AGAIN_KOREAN,
+                TRY_AGAIN_ENGLISH,
+            )
+            .retry_after(SHORTLY),
+            Self::TimedOut => Answer::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "TIMED_OUT",
+                &format!("응답 시간이 초과되었습니다. {TRY_AGAIN_KOREAN}"),
+                &format!("The answer took too long. {TRY_AGAIN_ENGLISH}"),
+            )
+            .retry_after(SHORTLY),
+            Self::Internal => Answer::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "INTERNAL",
+                "알 수 없는 오류가 발생했습니다.",
+                "Something went wrong on our side.",
+            ),
+        }
+    }
+}
+
+impl Answer {
+    fn new(status: StatusCode, code: &'static str, korean: &str, english: &str) -> Self {
+        Self { status, code, korean: korean.to_owned(), english: english.to_owned(), retry_after: None }
+    }
+
+    fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+}

@@ -1,0 +1,96 @@
+//! Problems as `application/problem+json` (RFC 9457).
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use super::Problem;
+use crate::edge;
+use crate::language::Language;
+use crate::time::{ceil_seconds, milliseconds};
+
+/// `code` and `message` are what the clients of the service we replace read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProblemBody<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll_after_ms: Option<u64>,
+}
+
+/// The whole answer to a problem.
+pub(crate) fn render(
+    problem: &Problem,
+    language: Language,
+    request_id: Option<&HeaderValue>,
+) -> HttpResponse {
+    let answer = problem.answer();
+    let message = match language {
+        Language::Korean => &answer.korean,
+        Language::English => &answer.english,
+    };
+    let outlook = if let Problem::NotYourTurn(outlook) = problem { Some(outlook) } else { None };
+    let body = ProblemBody {
+        r#type: format!("urn:boxoffice:problem:{}", answer.code),
+        title: answer.status.canonical_reason().unwrap_or_default(),
+        status: answer.status.as_u16(),
+        detail: message,
+        code: answer.code,
+        message,
+        request_id: request_id.and_then(|id| id.to_str().ok()),
+        number: outlook.map(|o| o.number.get()),
+        position: outlook.map(|o| o.position.get()),
+        eta_seconds: outlook.map(|o| ceil_seconds(o.eta)),
+        poll_after_ms: outlook.and_then(|o| o.poll_after).map(milliseconds),
+    };
+    let mut response = HttpResponse::build(answer.status);
+    response.content_type("application/problem+json");
+    response.insert_header((CONTENT_LANGUAGE, language.tag()));
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    if let Some(wait) = answer.retry_after {
+        // Zero would ask for an immediate retry.
+        response.insert_header((RETRY_AFTER, ceil_seconds(wait).max(1)));
+    }
+    if let Problem::MethodNotAllowed(allowed) = problem {
+        response.insert_header((ALLOW, *allowed));
+    }
+    response.body(serde_json::to_vec(&body).unwrap_or_default())
+}
+
+/// A problem that ends a request at the edge, where there is no request left to answer from: it carries what the answer
+/// needs.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub(crate) struct Rendered {
+    pub(crate) problem: Problem,
+    pub(crate) language: Language,
+    pub(crate) request_id: HeaderValue,
+    pub(crate) closes: bool,
+}
+
+impl ResponseError for Rendered {
+    fn status_code(&self) -> StatusCode {
+        self.problem.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = render(&self.problem, self.language, Some(&self.request_id));
+        edge::dress(response.head_mut(), self.request_id.clone(), self.closes);
+        response
+    }
+}

@@ -1,0 +1,87 @@
+//! The table of problems, as `docs/http-errors.md` shows it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use domain::queue::{Departures, Line, Outlook, QueueNumber, Standing};
+
+use super::Problem;
+use super::answer::Answer;
+use crate::time::ceil_seconds;
+
+/// Who is told what, and when; one line a problem.
+fn rows() -> Vec<(Problem, &'static str)> {
+    let mut rows = vec![
+        (Problem::BadUserId, "`{userId}` in the path is not a positive 63-bit integer in plain digits"),
+        (Problem::BadConcertId, "`{concertId}` in the path is not a positive 63-bit integer in plain digits"),
+        (Problem::BadPage, "`page` is `0`, negative, no integer, above 4294967295, or given twice"),
+        (Problem::BodyUnreadable, "the body broke off, or its transfer coding is broken"),
+        (Problem::TokenMissing, "a route that needs a token got no `waitingToken` header"),
+        (
+            Problem::TokenInvalid,
+            "the token is altered, cut, made up, signed with a retired key, or of another queue",
+        ),
+    ];
+    rows.extend(not_your_turn());
+    rows.extend([
+        (Problem::RouteNotFound, "nothing is at this path"),
+        (Problem::ConcertNotFound, "no concert has this id"),
+        (
+            Problem::MethodNotAllowed("GET, HEAD"),
+            "the path is there, the method is not; `Allow` lists those that are",
+        ),
+        (Problem::PlaceGone, "the call lapsed, the session ended, or the place was given back"),
+        (Problem::BodyTooLarge(4_096), "the body is longer than `http.max_body_bytes`"),
+        (
+            Problem::HeadersTooLarge(16_384),
+            "address and headers together are longer than `http.max_header_bytes`",
+        ),
+        (Problem::Internal, "a mistake of ours; the log has the request's id"),
+        (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers wait already"),
+        (Problem::DependencyDown, "a store is down, or too slow"),
+        (Problem::TimedOut, "no answer within `http.request_timeout`"),
+    ]);
+    rows
+}
+
+fn not_your_turn() -> Option<(Problem, &'static str)> {
+    let number = QueueNumber::new(120).ok()?;
+    let outlook = Outlook {
+        number,
+        standing: Standing::Waiting,
+        position: Departures::default().position_of(number, Line::new(120, 100)),
+        eta: Duration::from_secs(1),
+        poll_after: Some(Duration::from_secs(1)),
+    };
+    Some((
+        Problem::NotYourTurn(outlook),
+        "the token is good, the person has not been called; the body has position and times",
+    ))
+}
+
+/// The table as Markdown.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(INTRODUCTION);
+    for (problem, when) in rows() {
+        let Answer { status, code, korean, english, retry_after } = problem.answer();
+        let wait = retry_after
+            .map_or_else(|| "no".to_owned(), |wait| format!("{} s or more", ceil_seconds(wait).max(1)));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "| {} | `{code}` | {when} | {wait} | {korean} | {english} |", status.as_u16());
+    }
+    text
+}
+
+const INTRODUCTION: &str = "\
+# HTTP errors
+
+Printed from the one map in `crates/adapter-http/src/problem/answer.rs` by `cargo xtask docs`; a test keeps it current.
+
+Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, and besides them `code`
+(stable, for programs), `message` (for people, Korean unless `Accept-Language` prefers English) and `requestId`. A
+request that is not HTTP at all is answered by the HTTP library with a bare 400.
+
+| status | code | when | `Retry-After` | message (ko) | message (en) |
+|---|---|---|---|---|---|
+";

@@ -1,0 +1,111 @@
+//! The line over HTTP: join, ask, leave.
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use domain::Timestamp;
+use domain::queue::{Outlook, Standing, UserId};
+use serde::Serialize;
+
+use crate::api::Api;
+use crate::problem::Problem;
+use crate::time::{ceil_seconds, milliseconds, rfc3339};
+
+/// The header that carries the token; header names have no case.
+const WAITING_TOKEN: HeaderName = HeaderName::from_static("waitingtoken");
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TicketBody<'a> {
+    waiting_token: &'a str,
+    #[serde(flatten)]
+    outlook: OutlookBody,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusBody {
+    /// The position under the name that the old clients read.
+    num: u64,
+    #[serde(flatten)]
+    outlook: OutlookBody,
+    expires_at: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutlookBody {
+    number: u64,
+    position: u64,
+    status: &'static str,
+    eta_seconds: u64,
+    poll_after_ms: Option<u64>,
+}
+
+impl From<&Outlook> for OutlookBody {
+    fn from(outlook: &Outlook) -> Self {
+        Self {
+            number: outlook.number.get(),
+            position: outlook.position.get(),
+            status: status_word(outlook.standing),
+            eta_seconds: ceil_seconds(outlook.eta),
+            poll_after_ms: outlook.poll_after.map(milliseconds),
+        }
+    }
+}
+
+fn status_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Waiting => "WAITING",
+        Standing::Called { .. } => "CALLED",
+        Standing::Active { .. } => "ACTIVE",
+        Standing::Gone => "EXPIRED",
+    }
+}
+
+fn end_of(standing: Standing) -> Option<Timestamp> {
+    match standing {
+        Standing::Called { until } | Standing::Active { until } => Some(until),
+        Standing::Waiting | Standing::Gone => None,
+    }
+}
+
+/// `POST /user/{userId}/queue/token/issue`
+pub(crate) async fn issue(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    let user = UserId::parse(request.match_info().get("userId").unwrap_or_default())?;
+    let ticket = api.queue.join(user).await?;
+    json(&TicketBody { waiting_token: ticket.token.as_str(), outlook: OutlookBody::from(&ticket.outlook) })
+}
+
+/// `GET /user/queue/token/query`
+pub(crate) async fn query(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    let outlook = api.queue.ask(waiting_token(&request)?).await?;
+    json(&StatusBody {
+        num: outlook.position.get(),
+        outlook: OutlookBody::from(&outlook),
+        expires_at: end_of(outlook.standing).map(rfc3339),
+    })
+}
+
+/// `DELETE /user/queue/token`
+pub(crate) async fn leave(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    api.queue.leave(waiting_token(&request)?).await?;
+    Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, NO_STORE)).finish())
+}
+
+/// The token a request carries. Bytes that are not ASCII make no token, but are no missing one either.
+pub(crate) fn waiting_token(request: &HttpRequest) -> Result<&str, Problem> {
+    let value = request.headers().get(WAITING_TOKEN).ok_or(Problem::TokenMissing)?;
+    Ok(value.to_str().unwrap_or("?"))
+}
+
+/// Answers about a person are for that person, now.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+pub(crate) fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let bytes = serde_json::to_vec(body).map_err(|_| Problem::Internal)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, NO_STORE))
+        .body(bytes))
+}

@@ -1,0 +1,141 @@
+//! Binding, running and stopping a listener.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+
+use crate::api::Api;
+use crate::edge::Edge;
+use crate::lifecycle::Lifecycle;
+use crate::time::ceil_seconds;
+use crate::{ops, routes, yardstick};
+
+/// How a listener treats its connections.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HttpSettings {
+    /// Where to listen; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Threads that serve, each with its own event loop.
+    pub workers: usize,
+    /// Connections that wait to be accepted, at most (the kernel may allow fewer).
+    pub backlog: u32,
+    /// Open connections per worker, at most.
+    pub max_connections: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long a client may take to send a request's head.
+    pub client_timeout: Duration,
+    /// Time for a request once its head is read.
+    pub request_timeout: Duration,
+    /// How long a graceful stop waits for requests under way.
+    pub shutdown_timeout: Duration,
+    /// Bytes of address and headers together, at most.
+    pub max_header_bytes: usize,
+    /// Bytes of a body, at most.
+    pub max_body_bytes: usize,
+}
+
+/// A bound listener. Connections are accepted once [`run`](Self::run) is polled.
+pub struct Listener {
+    address: SocketAddr,
+    server: Server,
+}
+
+/// Stops a [`Listener`] from elsewhere.
+#[derive(Clone)]
+pub struct Stopper(ServerHandle);
+
+impl Listener {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A handle that stops it.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.server.handle())
+    }
+
+    /// Serves until stopped.
+    ///
+    /// # Errors
+    /// Whatever ended the listener other than being stopped.
+    pub async fn run(self) -> io::Result<()> {
+        self.server.await
+    }
+}
+
+impl Stopper {
+    /// Stops accepting, lets requests under way finish and idle connections close, then returns; at the latest after
+    /// the shutdown timeout.
+    pub async fn stop(&self) {
+        self.0.stop(true).await;
+    }
+}
+
+/// A listener for an application; a macro because the type of an application with a middleware cannot be written down.
+macro_rules! listen {
+    ($settings:expr, $application:expr) => {{
+        let settings: &HttpSettings = $settings;
+        let server = HttpServer::new($application)
+            .workers(settings.workers)
+            .backlog(settings.backlog)
+            .max_connections(settings.max_connections)
+            .keep_alive(settings.keep_alive)
+            .client_request_timeout(settings.client_timeout)
+            .client_disconnect_timeout(settings.client_timeout)
+            .shutdown_timeout(ceil_seconds(settings.shutdown_timeout))
+            .disable_signals()
+            .bind(settings.bind)?;
+        let address = server.addrs().first().copied().unwrap_or(settings.bind);
+        Ok(Listener { address, server: server.run() })
+    }};
+}
+
+/// Binds the public listener.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn listen_public(settings: &HttpSettings, api: Api, lifecycle: Lifecycle) -> io::Result<Listener> {
+    let (edge, api) = (edge_of(settings, lifecycle), Data::new(api));
+    listen!(settings, move || App::new()
+        .app_data(api.clone())
+        .wrap(edge.clone())
+        .configure(routes::configure))
+}
+
+/// Binds the operations listener.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn listen_ops(settings: &HttpSettings, lifecycle: Lifecycle) -> io::Result<Listener> {
+    // An edge of another life never asks its callers to go away: this listener answers to the end.
+    let (edge, lifecycle) = (edge_of(settings, Lifecycle::default()), Data::new(lifecycle));
+    listen!(settings, move || App::new()
+        .app_data(lifecycle.clone())
+        .wrap(edge.clone())
+        .configure(ops::configure))
+}
+
+/// Binds a listener that answers the constant at `/constant`, with nothing around it.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn listen_yardstick(settings: &HttpSettings) -> io::Result<Listener> {
+    listen!(settings, || App::new().configure(yardstick::configure))
+}
+
+fn edge_of(settings: &HttpSettings, lifecycle: Lifecycle) -> Edge {
+    Edge {
+        max_header_bytes: settings.max_header_bytes,
+        max_body_bytes: settings.max_body_bytes,
+        request_timeout: settings.request_timeout,
+        lifecycle,
+    }
+}

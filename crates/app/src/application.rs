@@ -1,0 +1,164 @@
+//! The whole service: built from a configuration, run until stopped.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_http::{Api, ConcertPages, Lifecycle, Listener, Phase, listen_ops, listen_public};
+use adapter_token::InvalidKey;
+use domain::queue::{QueueParts, QueueService};
+use domain::schedule::ScheduleService;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, ConfigError};
+use crate::keeper;
+use crate::wiring::{self, Catalogue};
+
+/// Why the service did not start, or stopped by itself; each is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No token key could be made.
+    #[error("no token key could be made: {0}")]
+    NoKey(InvalidKey),
+    /// A listener cannot be bound.
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The key it came from.
+        key: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A listener ended by itself.
+    #[error("a listener ended by itself: {0}")]
+    Ended(io::Error),
+}
+
+/// The service, bound to its addresses and ready to run. Must be built and run inside a tokio runtime.
+pub struct Application {
+    public: Listener,
+    ops: Listener,
+    queue: Arc<QueueService>,
+    lifecycle: Lifecycle,
+    refresh: Duration,
+    drain_delay: Duration,
+}
+
+impl Application {
+    /// Wires adapters to use cases and binds both listeners.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn build(config: &Config) -> Result<Self, StartError> {
+        config.check()?;
+        let (queue, api) = use_cases(config)?;
+        let lifecycle = Lifecycle::default();
+        let (http, ops) = (config.http.settings(), config.ops.settings(&config.http));
+        let refused = |address, key| move |source| StartError::Listen { address, key, source };
+        Ok(Self {
+            public: listen_public(&http, api, lifecycle.clone()).map_err(refused(http.bind, "http.bind"))?,
+            ops: listen_ops(&ops, lifecycle.clone()).map_err(refused(ops.bind, "ops.bind"))?,
+            queue,
+            lifecycle,
+            refresh: config.queue.refresh.0,
+            drain_delay: config.http.drain_delay.0,
+        })
+    }
+
+    /// Where the public routes are.
+    #[must_use]
+    pub fn public_address(&self) -> SocketAddr {
+        self.public.address()
+    }
+
+    /// Where the operations routes are.
+    #[must_use]
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops.address()
+    }
+
+    /// Serves until `stop` is ready, then drains: readiness goes false and answers close their connections, after the
+    /// drain delay the public listener closes, requests under way finish, and the operations listener goes last.
+    ///
+    /// # Errors
+    /// [`StartError::Ended`] when a listener ended by itself.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+        let (stop_public, stop_ops) = (self.public.stopper(), self.ops.stopper());
+        let mut public = tokio::spawn(self.public.run());
+        let mut ops = tokio::spawn(self.ops.run());
+        let stop_keeper = CancellationToken::new();
+        let keeper = tokio::spawn(keeper::keep(self.queue, self.refresh, stop_keeper.clone()));
+        self.lifecycle.enter(Phase::Serving);
+        tracing::info!("serving");
+
+        let ended = tokio::select! {
+            () = stop => Ok(()),
+            ended = &mut public => outcome(ended),
+            ended = &mut ops => outcome(ended),
+        };
+
+        self.lifecycle.enter(Phase::Draining);
+        tracing::info!("draining");
+        if ended.is_ok() {
+            tokio::time::sleep(self.drain_delay).await;
+        }
+        stop_public.stop().await;
+        stop_keeper.cancel();
+        stop_ops.stop().await;
+        finish([public, ops], keeper).await;
+        tracing::info!("stopped");
+        ended
+    }
+}
+
+fn use_cases(config: &Config) -> Result<(Arc<QueueService>, Api), StartError> {
+    let clock = wiring::clock();
+    let policy = config.queue.policy.policy()?;
+    let queue = Arc::new(QueueService::new(QueueParts {
+        queue: config.queue.queue_id()?,
+        policy,
+        pacing: config.queue.poll.pacing()?,
+        store: wiring::queue_store(config.queue.store, policy, Arc::clone(&clock)),
+        sealer: wiring::token_sealer(&config.queue)?,
+        clock: Arc::clone(&clock),
+    }));
+    let Catalogue { concerts, schedules } = wiring::catalogue(&config.catalog, clock.as_ref());
+    let api = Api {
+        queue: Arc::clone(&queue),
+        concerts: Arc::new(ConcertPages::new(concerts, &config.concerts.settings()?)),
+        schedules: Arc::new(ScheduleService::new(schedules, clock)),
+    };
+    Ok((queue, api))
+}
+
+type Ended = Result<io::Result<()>, tokio::task::JoinError>;
+
+/// A listener that ends before it was told to has failed, whatever it says.
+fn outcome(ended: Ended) -> Result<(), StartError> {
+    let error = match ended {
+        Ok(Ok(())) => io::Error::other("it stopped unasked"),
+        Ok(Err(error)) => error,
+        Err(error) => io::Error::other(error),
+    };
+    Err(StartError::Ended(error))
+}
+
+/// Waits for every task this application owns; they have all been told to stop.
+async fn finish(listeners: [JoinHandle<io::Result<()>>; 2], keeper: JoinHandle<()>) {
+    for listener in listeners {
+        if !listener.is_finished()
+            && let Ok(Err(error)) = listener.await
+        {
+            tracing::warn!(error = %error, "a listener ended badly");
+        }
+    }
+    if keeper.await.is_err() {
+        tracing::warn!("the keeper of the line ended badly");
+    }
+}

@@ -1,0 +1,65 @@
+//! `boxoffice token`
+
+use std::process::ExitCode;
+
+use adapter_token::{KeyUse, TokenKey};
+use clap::Subcommand;
+use domain::queue::TokenRejected;
+use serde_json::json;
+
+use super::{complain, print, with_config};
+use crate::config::{Config, Sources};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Decode a token and verify it with the configured keys
+    Inspect {
+        /// The token, as the service gave it out
+        token: String,
+    },
+    /// Print a fresh random key for `queue.keys`
+    NewKey,
+}
+
+pub(super) fn run(command: &Command, sources: &Sources) -> ExitCode {
+    match command {
+        Command::Inspect { token } => with_config(sources, |config| inspect(config, token)),
+        Command::NewKey => match TokenKey::generate_text() {
+            Ok(key) => print(format_args!("{}\n", key.as_str())),
+            Err(error) => fail(error),
+        },
+    }
+}
+
+fn inspect(config: &Config, token: &str) -> ExitCode {
+    let ring = match config.queue.key_ring() {
+        Ok(Some(ring)) => ring,
+        Ok(None) => return fail("no key is configured (queue.keys), so no token can be verified"),
+        Err(error) => return fail(error),
+    };
+    let (place, key) = match ring.inspect(token) {
+        Ok(read) => read,
+        Err(why) => return fail(why),
+    };
+    if place.queue.as_str() != config.queue.id {
+        complain(TokenRejected::ForeignQueue);
+    }
+    let (id, is_current) = match key {
+        KeyUse::Current(id) => (id, true),
+        KeyUse::Previous(id) => (id, false),
+    };
+    let shown = json!({
+        "queue": place.queue.as_str(),
+        "number": place.number.get(),
+        "userId": place.user.get(),
+        "issuedAt": place.issued_at.to_string(),
+        "keyId": id.to_string(),
+        "keyIsCurrent": is_current,
+    });
+    print(format_args!("{shown:#}\n"))
+}
+
+fn fail(why: impl std::fmt::Display) -> ExitCode {
+    complain(why);
+    ExitCode::FAILURE
+}

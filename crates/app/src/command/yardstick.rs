@@ -1,0 +1,30 @@
+//! `boxoffice yardstick`: the constant answer, on the public address and with the public listener's settings.
+
+use std::process::ExitCode;
+
+use adapter_http::listen_yardstick;
+
+use super::{complain, serve};
+use crate::config::Config;
+use crate::stop::StopSignals;
+
+pub(super) fn run(config: &Config) -> ExitCode {
+    let served = serve::runtime().and_then(|runtime| {
+        runtime.block_on(async {
+            let mut signals = StopSignals::catch()?;
+            let listener = listen_yardstick(&config.http.settings())?;
+            let stopper = listener.stopper();
+            let running = tokio::spawn(listener.run());
+            signals.next().await;
+            stopper.stop().await;
+            running.await?
+        })
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Configuration: defaults, then a TOML file, then environment variables, then flags; checked before anything starts.
+
+mod catalog;
+mod concerts;
+mod http;
+mod load;
+mod ops;
+mod queue;
+pub mod reference;
+mod secret;
+mod span;
+mod telemetry;
+
+pub use catalog::{CatalogSection, CatalogStore};
+pub use concerts::ConcertsSection;
+pub use http::HttpSection;
+pub use load::{ConfigError, Sources, load};
+pub use ops::OpsSection;
+pub use queue::{PolicySection, PollSection, QueueSection, QueueStoreKind};
+pub use secret::Secret;
+pub use span::Span;
+pub use telemetry::TelemetrySection;
+
+use serde::{Deserialize, Serialize};
+
+/// The effective configuration. Every key has a default; an unknown key is an error.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The public listener.
+    pub http: HttpSection,
+    /// The operations listener.
+    pub ops: OpsSection,
+    /// The line.
+    pub queue: QueueSection,
+    /// Where concerts and dates come from.
+    pub catalog: CatalogSection,
+    /// The concert list.
+    pub concerts: ConcertsSection,
+    /// Logs.
+    pub telemetry: TelemetrySection,
+}
+
+/// One key as the reference shows it.
+pub struct KeyDoc {
+    /// The key below its section, such as `bind`.
+    pub name: &'static str,
+    /// What it means, with its unit and bounds.
+    pub meaning: &'static str,
+}
+
+impl Config {
+    /// Checks what no single key can tell.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with the key to change.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.http.check()?;
+        self.queue.check()?;
+        self.catalog.check()?;
+        self.concerts.settings()?;
+        self.telemetry.check()
+    }
+
+    /// The configuration as TOML, secrets masked.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML, which is a mistake of ours.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+}
+
+/// The error for one key.
+pub(crate) fn invalid(key: &str, expected: impl std::fmt::Display) -> ConfigError {
+    ConfigError::Invalid { key: key.to_owned(), expected: expected.to_string() }
+}
+
+/// Holds, or is the error for that key.
+pub(crate) fn require(holds: bool, key: &str, expected: &str) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(invalid(key, expected)) }
+}

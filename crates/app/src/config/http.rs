@@ -1,0 +1,118 @@
+//! `[http]`: the public listener.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use adapter_http::HttpSettings;
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, KeyDoc, Span, require};
+
+/// The public listener.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+pub struct HttpSection {
+    pub bind: SocketAddr,
+    pub workers: usize,
+    pub backlog: u32,
+    pub max_connections: usize,
+    pub keep_alive: Span,
+    pub client_timeout: Span,
+    pub request_timeout: Span,
+    pub drain_delay: Span,
+    pub shutdown_timeout: Span,
+    pub max_header_bytes: usize,
+    pub max_body_bytes: usize,
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+            workers: 0,
+            // Half of Linux's default net.core.somaxconn: room for a burst of connections in one scheduling delay.
+            backlog: 2_048,
+            max_connections: 25_000,
+            // Longer than the 60 s of common load balancers, which otherwise meet a connection we just closed.
+            keep_alive: Span::secs(75),
+            client_timeout: Span::secs(5),
+            request_timeout: Span::secs(5),
+            drain_delay: Span::secs(1),
+            shutdown_timeout: Span::secs(25),
+            max_header_bytes: 16 * 1024,
+            max_body_bytes: 4 * 1024,
+        }
+    }
+}
+
+impl HttpSection {
+    pub(super) const KEYS: &[KeyDoc] = &[
+        KeyDoc { name: "bind", meaning: "address and port of the public listener; port 0 takes a free one" },
+        KeyDoc { name: "workers", meaning: "threads that serve requests; 0 is one per core" },
+        KeyDoc {
+            name: "backlog",
+            meaning: "connections waiting to be accepted, at most; the kernel may allow fewer",
+        },
+        KeyDoc { name: "max_connections", meaning: "open connections per worker, at most" },
+        KeyDoc {
+            name: "keep_alive",
+            meaning: "how long an idle connection is kept; longer than a load balancer in front keeps it",
+        },
+        KeyDoc {
+            name: "client_timeout",
+            meaning: "how long a client may take to send the head of a request",
+        },
+        KeyDoc {
+            name: "request_timeout",
+            meaning: "time for a request once its head is read; then 503 `TIMED_OUT`",
+        },
+        KeyDoc {
+            name: "drain_delay",
+            meaning: "after a signal to stop: how long readiness is false and answers close their connections before the listener closes",
+        },
+        KeyDoc {
+            name: "shutdown_timeout",
+            meaning: "how long requests under way may take to finish after that; at least `request_timeout`",
+        },
+        KeyDoc {
+            name: "max_header_bytes",
+            meaning: "bytes of address and headers together, at most; then 431",
+        },
+        KeyDoc { name: "max_body_bytes", meaning: "bytes of a request body, at most; then 413" },
+    ];
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        require(self.workers <= 1_024, "http.workers", "must be at most 1024")?;
+        require(self.backlog > 0, "http.backlog", "must be at least 1")?;
+        require(self.max_connections > 0, "http.max_connections", "must be at least 1")?;
+        for (span, key) in [
+            (self.keep_alive, "http.keep_alive"),
+            (self.client_timeout, "http.client_timeout"),
+            (self.request_timeout, "http.request_timeout"),
+        ] {
+            require(span >= Span::millis(100), key, "must be at least 100ms")?;
+        }
+        require(self.drain_delay <= Span::secs(60), "http.drain_delay", "must be at most 60s")?;
+        let finishes = self.shutdown_timeout >= self.request_timeout;
+        require(finishes, "http.shutdown_timeout", "must be at least http.request_timeout")?;
+        require(self.max_header_bytes >= 1_024, "http.max_header_bytes", "must be at least 1024")
+    }
+
+    /// What the listener is bound with.
+    #[must_use]
+    pub fn settings(&self) -> HttpSettings {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        HttpSettings {
+            bind: self.bind,
+            workers: if self.workers == 0 { cores() } else { self.workers },
+            backlog: self.backlog,
+            max_connections: self.max_connections,
+            keep_alive: self.keep_alive.0,
+            client_timeout: self.client_timeout.0,
+            request_timeout: self.request_timeout.0,
+            shutdown_timeout: self.shutdown_timeout.0,
+            max_header_bytes: self.max_header_bytes,
+            max_body_bytes: self.max_body_bytes,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `[ops]`: the operations listener.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use adapter_http::HttpSettings;
+use serde::{Deserialize, Serialize};
+
+use super::{HttpSection, KeyDoc};
+
+/// The operations listener.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+pub struct OpsSection {
+    pub bind: SocketAddr,
+}
+
+impl Default for OpsSection {
+    fn default() -> Self {
+        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9081)) }
+    }
+}
+
+impl OpsSection {
+    pub(super) const KEYS: &[KeyDoc] = &[KeyDoc {
+        name: "bind",
+        meaning: "address and port of the operations listener; never to be reachable from outside",
+    }];
+
+    /// What the listener is bound with: the public one's bounds, one thread, few connections.
+    #[must_use]
+    pub fn settings(&self, http: &HttpSection) -> HttpSettings {
+        HttpSettings { bind: self.bind, workers: 1, max_connections: 256, backlog: 128, ..http.settings() }
+    }
+}

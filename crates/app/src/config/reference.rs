@@ -1,0 +1,89 @@
+//! The configuration reference, as `docs/configuration.md` shows it.
+
+use std::fmt::Write as _;
+
+use super::{
+    CatalogSection, ConcertsSection, Config, HttpSection, KeyDoc, OpsSection, PolicySection, PollSection,
+    QueueSection, TelemetrySection,
+};
+
+const SECTIONS: &[(&str, &[KeyDoc])] = &[
+    ("http", HttpSection::KEYS),
+    ("ops", OpsSection::KEYS),
+    ("queue", QueueSection::KEYS),
+    ("queue.policy", PolicySection::KEYS),
+    ("queue.poll", PollSection::KEYS),
+    ("catalog", CatalogSection::KEYS),
+    ("concerts", ConcertsSection::KEYS),
+    ("telemetry", TelemetrySection::KEYS),
+];
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+Printed by `boxoffice config --reference`; a test keeps this page current.
+
+Read in this order, later ones winning: the defaults below; one TOML file (`--config FILE`, else `boxoffice.toml`
+beside the program if it is there); environment variables `BOXOFFICE__SECTION__KEY`, such as
+`BOXOFFICE__QUEUE__POLICY__BATCH=50`; flags `--set KEY=VALUE`. An unknown key or a value that makes no sense stops the
+program at start with one line. `boxoffice config` prints the effective configuration with secrets masked. Lengths of
+time are written like `250ms`, `10s`, `1h 30m`.
+";
+
+/// The reference as Markdown: every key, its default, its meaning.
+#[must_use]
+pub fn markdown() -> String {
+    let defaults = default_values();
+    let mut text = String::from(INTRODUCTION);
+    // Writing to a `String` cannot fail.
+    for (section, keys) in SECTIONS {
+        let _ = write!(text, "\n## `[{section}]`\n\n| key | default | meaning |\n|---|---|---|\n");
+        for KeyDoc { name, meaning } in *keys {
+            let default = defaults.iter().find(|(key, _)| *key == format!("{section}.{name}"));
+            let default = default.map_or("", |(_, value)| value);
+            let _ = writeln!(text, "| `{section}.{name}` | `{default}` | {meaning} |");
+        }
+    }
+    text
+}
+
+/// Every key of the default configuration with its value as TOML.
+fn default_values() -> Vec<(String, String)> {
+    let mut values = Vec::new();
+    if let Ok(toml::Value::Table(table)) = toml::Value::try_from(Config::default()) {
+        flatten("", &table, &mut values);
+    }
+    values
+}
+
+fn flatten(prefix: &str, table: &toml::Table, into: &mut Vec<(String, String)>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value.as_table() {
+            Some(inner) => flatten(&key, inner, into),
+            None => into.push((key, value.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_documented_and_every_documented_key_is_there() {
+        let mut documented: Vec<String> = SECTIONS
+            .iter()
+            .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{}", key.name)))
+            .collect();
+        let mut there: Vec<String> = default_values().into_iter().map(|(key, _)| key).collect();
+        documented.sort_unstable();
+        there.sort_unstable();
+        assert_eq!(documented, there);
+    }
+
+    #[test]
+    fn the_default_configuration_is_valid() {
+        Config::default().check().unwrap();
+    }
+}

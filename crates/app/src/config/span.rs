@@ -1,0 +1,49 @@
+//! Lengths of time as people write them: `250ms`, `10m`, `1h 30m`.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A length of time, not negative.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// So many milliseconds.
+    #[must_use]
+    pub const fn millis(n: u64) -> Self {
+        Self(Duration::from_millis(n))
+    }
+
+    /// So many seconds.
+    #[must_use]
+    pub const fn secs(n: u64) -> Self {
+        Self(Duration::from_secs(n))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signed = SignedDuration::try_from(self.0).unwrap_or(SignedDuration::MAX);
+        write!(f, "{signed:#}")
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed = text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
+        parsed.map(Self).ok_or_else(|| {
+            D::Error::custom(format!("{text:?} is no length of time such as \"250ms\" or \"10m\""))
+        })
+    }
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod application;
+mod command;
+pub mod config;
+mod keeper;
+mod stop;
+mod wiring;
+
+pub use application::{Application, StartError};
+pub use command::run;
