@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 
 /// 150 bytes, about what a status query answers.
 const BODY: &str = "{\"constant\":\"this answer is always the same: nothing is read, computed or looked up for it; \
-                    what it costs is what the server costs without us.....\"}";
+                    what it costs is what the server costs without us.......\"}";
 
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config.route(

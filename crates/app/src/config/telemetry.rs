@@ -16,7 +16,7 @@ pub struct TelemetrySection {
 
 impl Default for TelemetrySection {
     fn default() -> Self {
-        Self { log_filter: "info".to_owned(), log_format: "auto".to_owned() }
+        Self { log_filter: "info,actix_server=warn".to_owned(), log_format: "auto".to_owned() }
     }
 }
 

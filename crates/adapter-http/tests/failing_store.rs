@@ -1,0 +1,230 @@
+//! What people are told when a store is down, hangs, or breaks: faults the stores of this workspace cannot have on
+//! demand, so these are mocks.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_http::{
+    Api, ConcertPages, HttpSettings, Lifecycle, Listener, PageCacheSettings, Stopper, listen_public,
+};
+use adapter_memory::{MemoryCatalogue, SystemClock};
+use adapter_token::{KeyRing, TokenKey};
+use async_trait::async_trait;
+use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
+use domain::queue::{
+    AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place, QueueId,
+    QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, TokenSealer, UserId,
+};
+use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
+use domain::{Clock, PortError, PortErrorKind, Timestamp};
+
+mockall::mock! {
+    Store {}
+
+    #[async_trait]
+    impl QueueStore for Store {
+        async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError>;
+        async fn call_next(&self) -> Result<Called, PortError>;
+        async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
+        async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
+        async fn claim(&self, place: &Place) -> Result<Session, ClaimError>;
+        async fn give_back(&self, place: &Place) -> Result<(), GiveBackError>;
+    }
+}
+
+mockall::mock! {
+    Catalogue {}
+
+    #[async_trait]
+    impl ConcertCatalog for Catalogue {
+        async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError>;
+    }
+}
+
+mockall::mock! {
+    Book {}
+
+    #[async_trait]
+    impl ScheduleBook for Book {
+        async fn open_dates(&self, concert: ConcertId, now: Timestamp) -> Result<Option<Vec<OpenDate>>, PortError>;
+    }
+}
+
+/// A text no answer may show.
+const CAUSE: &str = "connection to 10.1.2.3:5432 refused for user admin";
+
+fn down() -> PortError {
+    PortError::new(PortErrorKind::Unavailable, "store").because(CAUSE)
+}
+
+fn ring() -> KeyRing {
+    KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()
+}
+
+/// The token of somebody with this number.
+fn token(number: u64) -> String {
+    let place = Place {
+        queue: QueueId::parse("main").unwrap(),
+        number: QueueNumber::new(number).unwrap(),
+        user: UserId::new(7).unwrap(),
+        issued_at: Timestamp::UNIX_EPOCH,
+    };
+    ring().seal(&place).as_str().to_owned()
+}
+
+/// The service over these ports, on a free port; stopped when dropped.
+struct Served {
+    address: SocketAddr,
+    runtime: tokio::runtime::Runtime,
+    stopper: Stopper,
+}
+
+impl Served {
+    fn over(store: MockStore, catalogue: Arc<dyn ConcertCatalog>, book: Arc<dyn ScheduleBook>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let queue = QueueService::new(QueueParts {
+            queue: QueueId::parse("main").unwrap(),
+            policy: AdmissionPolicy::default(),
+            pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            store: Arc::new(store),
+            sealer: Arc::new(ring()),
+            clock: Arc::clone(&clock),
+        });
+        let pages = PageCacheSettings {
+            page_size: PageSize::new(10).unwrap(),
+            ttl: Duration::from_secs(60),
+            max_bytes: 1_000_000,
+        };
+        let api = Api {
+            queue: Arc::new(queue),
+            concerts: Arc::new(ConcertPages::new(catalogue, &pages)),
+            schedules: Arc::new(ScheduleService::new(book, clock)),
+        };
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener: Listener = {
+            let _inside = runtime.enter();
+            listen_public(&settings(), api, Lifecycle::default()).unwrap()
+        };
+        let (address, stopper) = (listener.address(), listener.stopper());
+        runtime.spawn(listener.run());
+        Self { address, runtime, stopper }
+    }
+
+    fn over_store(store: MockStore) -> Self {
+        let catalogue = Arc::new(MemoryCatalogue::sample(500, Timestamp::UNIX_EPOCH));
+        Self::over(store, Arc::clone(&catalogue) as Arc<dyn ConcertCatalog>, catalogue)
+    }
+
+    /// Status, `Retry-After` and body.
+    fn ask(&self, method: &str, path: &str, token: &str) -> (u16, String, String) {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}/api/v1{path}", self.address))
+            .header("waitingToken", token)
+            .body(())
+            .unwrap();
+        let mut response = agent.run(request).unwrap();
+        let wait =
+            response.headers().get("retry-after").map_or("", |value| value.to_str().unwrap()).to_owned();
+        (response.status().as_u16(), wait, response.body_mut().read_to_string().unwrap())
+    }
+
+    fn check_unavailable(&self, method: &str, path: &str, token: &str, code: &str) {
+        let (status, wait, body) = self.ask(method, path, token);
+        assert_eq!((status, wait.as_str()), (503, "1"), "{method} {path}: {body}");
+        assert!(body.contains(&format!("\"code\":\"{code}\"")), "{method} {path}: {body}");
+        assert!(body.contains("잠시 후 다시 시도해 주세요."), "{body}");
+        assert!(!body.contains("10.1.2.3") && !body.contains("admin"), "the cause is for the log: {body}");
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.stopper.stop());
+    }
+}
+
+fn settings() -> HttpSettings {
+    HttpSettings {
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        workers: 1,
+        backlog: 16,
+        max_connections: 16,
+        keep_alive: Duration::from_secs(5),
+        client_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_millis(200),
+        shutdown_timeout: Duration::from_secs(5),
+        max_header_bytes: 16_384,
+        max_body_bytes: 4_096,
+    }
+}
+
+fn failing_store() -> MockStore {
+    let mut store = MockStore::new();
+    store.expect_join().returning(|_, _| Err(down().into()));
+    store.expect_give_back().returning(|_| Err(down().into()));
+    store
+}
+
+#[test]
+fn a_store_that_is_down_is_503_where_it_is_needed_and_nowhere_else() {
+    let served = Served::over_store(failing_store());
+    served.check_unavailable("POST", "/user/7/queue/token/issue", "", "STORE_UNAVAILABLE");
+    served.check_unavailable("DELETE", "/user/queue/token", &token(3), "STORE_UNAVAILABLE");
+    let (status, _, body) = served.ask("GET", "/user/queue/token/query", &token(3));
+    assert_eq!(status, 200, "where am I? needs no store: {body}");
+    assert_eq!(served.ask("GET", "/concerts/query", "").0, 200, "nor does the list need the line");
+}
+
+#[test]
+fn a_store_that_hangs_is_given_up_at_the_time_limit() {
+    let mut store = MockStore::new();
+    store.expect_join().returning(|_, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
+    let hanging: Arc<dyn ConcertCatalog> = Arc::new(Hanging);
+    let book = Arc::new(MemoryCatalogue::sample(1, Timestamp::UNIX_EPOCH));
+    let served = Served::over(store, hanging, book);
+    served.check_unavailable("GET", "/concerts/query", "", "TIMED_OUT");
+    served.check_unavailable("POST", "/user/7/queue/token/issue", "", "STORE_UNAVAILABLE");
+}
+
+/// A catalogue that never answers.
+struct Hanging;
+
+#[async_trait]
+impl ConcertCatalog for Hanging {
+    async fn page(&self, _: PageRequest) -> Result<ConcertPage, PortError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_catalogue_that_is_down_does_not_stop_the_line_and_is_asked_again() {
+    let mut catalogue = MockCatalogue::new();
+    let mut asked = 0;
+    catalogue.expect_page().times(2).returning(move |request| {
+        asked += 1;
+        if asked == 1 { Err(down()) } else { Ok(ConcertPage { request, concerts: vec![], total: 0 }) }
+    });
+    let mut book = MockBook::new();
+    book.expect_open_dates().returning(|_, _| Err(down()));
+    let mut store = MockStore::new();
+    store.expect_join().returning(|_, _| {
+        let number = QueueNumber::new(3).unwrap();
+        let standing = Standing::Called { until: Timestamp::MAX };
+        Ok(Joined { number, rejoined: false, standing, line: Line::new(3, 3) })
+    });
+    store
+        .expect_claim()
+        .returning(|place| Ok(Session { number: place.number, user: place.user, until: Timestamp::MAX }));
+    let served = Served::over(store, Arc::new(catalogue), Arc::new(book));
+    served.check_unavailable("GET", "/concerts/query", "", "STORE_UNAVAILABLE");
+    assert_eq!(served.ask("GET", "/concerts/query", "").2, "[]", "a failure is not kept");
+    assert_eq!(served.ask("GET", "/concerts/query", "").2, "[]", "and what is kept is not asked for");
+    assert_eq!(served.ask("POST", "/user/7/queue/token/issue", "").0, 200);
+    served.check_unavailable("GET", "/concert/451/date", &token(3), "STORE_UNAVAILABLE");
+}

@@ -1,0 +1,246 @@
+//! The program itself: its configuration, its tokens, its signals.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_boxoffice");
+const KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
+
+fn boxoffice(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).envs(environment.iter().copied()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let unknown = file("unknown.toml", "[http]\nbnd = \"127.0.0.1:1\"\n");
+    let broken = file("broken.toml", "[http\n");
+    let flags: &[(&[&str], &str)] = &[
+        (&["--set", "queue.policy.batch=0"], "queue.policy.batch must be from 1"),
+        (&["--set", "queue.policy.every=0s"], "queue.policy.every must be"),
+        (&["--set", "queue.policy.session_ttl=25h"], "queue.policy.session_ttl must be"),
+        (&["--set", "queue.poll.farthest=20m"], "queue.poll.farthest must be well below"),
+        (&["--set", "queue.poll.nearest=1ms"], "queue.poll.nearest must be"),
+        (&["--set", "queue.refresh=2s"], "queue.refresh must not be above queue.poll.nearest"),
+        (&["--set", "queue.id=Main Stage"], "queue.id is no queue id"),
+        (
+            &["--set", "queue.keys=c2hvcnQ"],
+            "queue.keys number 1 is no key: a token key has at least 32 bytes",
+        ),
+        (&["--set", "queue.store=postgres"], "postgres"),
+        (
+            &["--set", "http.shutdown_timeout=1s"],
+            "http.shutdown_timeout must be at least http.request_timeout",
+        ),
+        (&["--set", "http.bind=nowhere"], "http.bind"),
+        (&["--set", "http.request_timeout=soon"], "soon"),
+        (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),
+        (&["--set", "telemetry.log_format=xml"], "telemetry.log_format must be"),
+        (&["--set", "queue.polcy.batch=1"], "polcy"),
+        (&["--set", "nonsense"], "--set \"nonsense\" is not KEY=VALUE"),
+        (&["--config", "/nowhere.toml"], "nowhere.toml"),
+        (&["--config", &unknown], "bnd"),
+        (&["--config", &broken], "broken.toml"),
+    ];
+    for (arguments, expected) in flags {
+        let output = boxoffice(arguments, &[]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(
+            said.contains(expected) && said.starts_with("boxoffice: configuration: "),
+            "{arguments:?}: {said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty());
+    }
+    let unknown_variable = boxoffice(&["config"], &[("BOXOFFICE__QUEUE__POLCY__BATCH", "1")]);
+    assert_eq!(unknown_variable.status.code(), Some(2));
+    assert!(text(&unknown_variable.stderr).contains("polcy"));
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.toml");
+    fs::write(&path, "[queue.policy]\nbatch = 1\nmax_active = 1\n[concerts]\npage_size = 1\n").unwrap();
+    let environment =
+        [("BOXOFFICE__QUEUE__POLICY__BATCH", "2"), ("BOXOFFICE__QUEUE__POLICY__MAX_ACTIVE", "2")];
+    let arguments = ["config", "--config", path.to_str().unwrap(), "--set", "queue.policy.batch=3"];
+    let output = boxoffice(&arguments, &environment);
+    let shown: toml::Table = toml::from_str(text(&output.stdout)).unwrap();
+    assert_eq!(shown["queue"]["policy"]["batch"].as_integer(), Some(3), "{}", text(&output.stderr));
+    assert_eq!(shown["queue"]["policy"]["max_active"].as_integer(), Some(2));
+    assert_eq!(shown["concerts"]["page_size"].as_integer(), Some(1));
+}
+
+#[test]
+fn what_is_shown_can_be_read_back_and_never_shows_a_secret() {
+    let keys = format!("{KEY},AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    let output = boxoffice(&["config"], &[("BOXOFFICE__QUEUE__KEYS", &keys)]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(shown.contains("keys = [\"(secret)\", \"(secret)\"]"), "{shown}");
+    assert!(!shown.contains(KEY));
+
+    let defaults = boxoffice(&["config"], &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("defaults.toml");
+    fs::write(&path, &defaults.stdout).unwrap();
+    let again = boxoffice(&["config", "--config", path.to_str().unwrap()], &[]);
+    assert_eq!(text(&again.stdout), text(&defaults.stdout));
+}
+
+/// The program, serving; killed when dropped.
+struct Serving {
+    process: Child,
+    public: SocketAddr,
+    ops: SocketAddr,
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl Serving {
+    fn start(arguments: &[&str]) -> Self {
+        let (public, ops) = (free_address(), free_address());
+        let mut command = Command::new(PROGRAM);
+        command.args(["--set", &format!("http.bind={public}"), "--set", &format!("ops.bind={ops}")]);
+        command.args(["--set", "http.drain_delay=200ms"]).args(arguments).stderr(Stdio::piped());
+        let serving = Self { process: command.spawn().unwrap(), public, ops };
+        let limit = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(serving.public).is_err() {
+            assert!(Instant::now() < limit, "it does not listen");
+            std::thread::yield_now();
+        }
+        serving
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end: the exit code and what was logged.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.process.wait().unwrap().code(), log)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}/api/v1{path}", self.public)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn both_signals_end_the_program_cleanly_with_an_idle_connection_open() {
+    for signal in ["-TERM", "-INT"] {
+        let mut serving = Serving::start(&[]);
+        let _idle = TcpStream::connect(serving.public).unwrap();
+        let _also_idle = TcpStream::connect(serving.ops).unwrap();
+        serving.signal(signal);
+        let (code, log) = serving.end();
+        assert_eq!(code, Some(0), "{signal}: {log}");
+        assert!(log.contains("draining") && log.contains("stopped"), "{log}");
+    }
+}
+
+#[test]
+fn without_a_key_it_says_once_that_tokens_will_not_outlive_the_run() {
+    let mut without = Serving::start(&[]);
+    without.signal("-TERM");
+    let (_, log) = without.end();
+    assert_eq!(log.matches("waiting tokens will not outlive it").count(), 1, "{log}");
+
+    let mut with = Serving::start(&["--set", &format!("queue.keys={KEY}")]);
+    with.signal("-TERM");
+    let (_, log) = with.end();
+    assert!(!log.contains("outlive") && !log.contains(KEY), "{log}");
+}
+
+#[test]
+fn an_address_in_use_is_told_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bind = format!("http.bind={}", taken.local_addr().unwrap());
+    let output = boxoffice(
+        &["--set", &bind, "--set", "ops.bind=127.0.0.1:0", "--set", "telemetry.log_filter=off"],
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.starts_with("boxoffice: cannot listen on 127.0.0.1:") && said.lines().count() == 1,
+        "{said}"
+    );
+}
+
+#[test]
+fn a_token_is_inspected_with_the_keys_of_the_configuration() {
+    let key = text(&boxoffice(&["token", "new-key"], &[]).stdout).trim().to_owned();
+    let keys = format!("queue.keys={key}");
+    let serving = Serving::start(&["--set", &keys]);
+    let mut answer = ureq::post(&serving.url("/user/36/queue/token/issue")).send_empty().unwrap();
+    let body: serde_json::Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+    let token = body["waitingToken"].as_str().unwrap();
+
+    let good = boxoffice(&["token", "inspect", token, "--set", &keys], &[]);
+    let shown: serde_json::Value = serde_json::from_slice(&good.stdout).unwrap();
+    assert_eq!(
+        (&shown["queue"], &shown["number"], &shown["userId"]),
+        (&"main".into(), &1.into(), &36.into())
+    );
+    assert_eq!(shown["keyIsCurrent"], true);
+
+    let rotated = format!("queue.keys={KEY},{key}");
+    let previous = boxoffice(&["token", "inspect", token, "--set", &rotated], &[]);
+    assert!(text(&previous.stdout).contains("\"keyIsCurrent\": false"));
+
+    let retired = format!("queue.keys={KEY}");
+    for (arguments, expected) in [
+        (vec!["token", "inspect", token, "--set", &retired], "unknown or retired key"),
+        (vec!["token", "inspect", &token[1..], "--set", &keys], "the token"),
+        (vec!["token", "inspect", token], "no key is configured"),
+    ] {
+        let refused = boxoffice(&arguments, &[]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains(expected), "{}", text(&refused.stderr));
+        assert_eq!(text(&refused.stderr).lines().count(), 1);
+    }
+}
+
+#[test]
+fn logs_are_one_json_object_a_line_when_nobody_reads_along() {
+    let mut serving = Serving::start(&[]);
+    serving.signal("-TERM");
+    let log = BufReader::new(serving.process.stderr.take().unwrap());
+    let mut lines = 0;
+    for line in log.lines() {
+        let line = line.unwrap();
+        let object: serde_json::Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(object["message"].is_string() && object["level"].is_string(), "{line}");
+        lines += 1;
+    }
+    assert!(lines >= 3);
+}

@@ -1,0 +1,12 @@
+//! The whole service, started as the program starts it, seen from outside. One program, so that it links once.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod concerts;
+mod configuration;
+mod docs;
+mod errors;
+mod line;
+mod operations;
+mod support;
+mod waiting;

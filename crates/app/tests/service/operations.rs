@@ -1,0 +1,95 @@
+//! Health, request ids, and how the service goes down.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::support::{LIMIT, TestApp, eventually};
+
+#[test]
+fn health_is_told_on_the_operations_listener_only() {
+    let app = TestApp::start(&[]);
+    for (path, status) in [("/livez", "live"), ("/startupz", "started"), ("/readyz", "ready")] {
+        let answer = app.ops(path);
+        assert_eq!((answer.status, answer.word("status").as_str()), (200, status));
+        let public = app.send("GET", &format!("http://{}{path}", app.public), &[], &[]);
+        assert_eq!(public.status, 404, "{path} is nobody's business outside");
+    }
+}
+
+#[test]
+fn a_request_id_is_taken_over_when_it_is_one_and_made_otherwise() {
+    let app = TestApp::start(&[]);
+    let id_for = |given: &str| {
+        let answer = app.ask("GET", "/concerts/query", &[("x-request-id", given)]);
+        answer.header("x-request-id").to_owned()
+    };
+    assert_eq!(id_for("order-66_a.b"), "order-66_a.b");
+    let made = [id_for("two words"), id_for(&"x".repeat(65)), id_for("")];
+    assert!(made.iter().all(|id| id.len() == 36), "{made:?}");
+    assert_ne!(made[0], made[1]);
+}
+
+/// A connection that stays open between requests.
+struct KeepAlive {
+    reader: BufReader<TcpStream>,
+}
+
+impl KeepAlive {
+    fn open(app: &TestApp) -> Self {
+        let stream = TcpStream::connect(app.public).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    /// The head of the answer, in lower case; the body is read away.
+    fn ask(&mut self, path: &str) -> std::io::Result<String> {
+        self.reader.get_mut().write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())?;
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.reader.read_line(&mut head)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let head = head.to_lowercase();
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        self.reader.read_exact(&mut vec![0; length.unwrap_or(0)])?;
+        Ok(head)
+    }
+
+    /// Whether the other side has closed it, without a byte more.
+    fn is_closed(&mut self) -> bool {
+        matches!(self.reader.read(&mut [0]), Ok(0))
+    }
+}
+
+#[test]
+fn while_draining_readiness_is_false_requests_are_served_and_connections_sent_away() {
+    let mut app = TestApp::start(&["http.drain_delay=700ms"]);
+    let (mut busy, mut idle) = (KeepAlive::open(&app), KeepAlive::open(&app));
+    for connection in [&mut busy, &mut idle] {
+        let head = connection.ask("/api/v1/concerts/query").unwrap();
+        assert!(head.starts_with("http/1.1 200") && !head.contains("connection: close"), "{head}");
+    }
+    app.tell_to_stop();
+    eventually("readiness goes false", || app.ops("/readyz").status == 503);
+    assert_eq!(app.ops("/readyz").word("status"), "draining");
+    assert_eq!(app.ops("/livez").status, 200, "it lives on");
+    let head = busy.ask("/api/v1/concerts/query").unwrap();
+    assert!(head.starts_with("http/1.1 200") && head.contains("connection: close"), "{head}");
+    assert!(busy.is_closed());
+    assert!(idle.is_closed(), "an idle connection is closed, not waited for");
+    app.join().unwrap();
+    assert!(TcpStream::connect(app.public).is_err(), "and nobody listens any more");
+    assert!(TcpStream::connect(app.ops).is_err());
+}
+
+#[test]
+fn two_applications_cannot_have_one_address() {
+    let app = TestApp::start(&[]);
+    let config = crate::support::config_of(&[&format!("http.bind={}", app.public)]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let refused =
+        runtime.block_on(async { boxoffice::Application::build(&config).err().unwrap().to_string() });
+    assert!(refused.starts_with(&format!("cannot listen on {} (http.bind): ", app.public)), "{refused}");
+}

@@ -1,0 +1,175 @@
+//! The same application the program runs, on free ports, and the verbs tests speak in.
+
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use boxoffice::config::{self, Config, Sources};
+use boxoffice::{Application, StartError};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use ureq::http::{HeaderMap, Request};
+
+/// The longest any test waits for something to come true.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// A running application; it is stopped when dropped.
+pub(crate) struct TestApp {
+    pub(crate) public: SocketAddr,
+    pub(crate) ops: SocketAddr,
+    agent: ureq::Agent,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Result<(), StartError>>>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// A field of the body.
+    pub(crate) fn field(&self, name: &str) -> Value {
+        self.json()[name].clone()
+    }
+
+    pub(crate) fn number(&self, name: &str) -> u64 {
+        self.field(name).as_u64().unwrap_or_else(|| panic!("{name} of {}", self.text))
+    }
+
+    pub(crate) fn word(&self, name: &str) -> String {
+        self.field(name).as_str().unwrap_or_else(|| panic!("{name} of {}", self.text)).to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// The configuration of the tests: free ports, one worker, no delay when stopping, and these settings on top.
+pub(crate) fn config_of(settings: &[&str]) -> Config {
+    let usual = ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.workers=1", "http.drain_delay=0s"];
+    let overrides = usual.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
+    config::load(&Sources { file: None, overrides }).unwrap()
+}
+
+impl TestApp {
+    pub(crate) fn start(settings: &[&str]) -> Self {
+        let config = config_of(settings);
+        let (stop, stopped) = oneshot::channel();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let application = Application::build(&config)?;
+                tell.send((application.public_address(), application.ops_address())).unwrap();
+                application
+                    .run_until_stopped(async {
+                        let _ = stopped.await;
+                    })
+                    .await
+            })
+        });
+        let (public, ops) = told.recv_timeout(LIMIT).unwrap();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(LIMIT))
+            .build()
+            .new_agent();
+        Self { public, ops, agent, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Tells it to stop, without waiting for it.
+    pub(crate) fn tell_to_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits for the end and tells whether it was a good one.
+    pub(crate) fn join(&mut self) -> Result<(), StartError> {
+        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap())
+    }
+
+    /// A request to a public path below `/api/v1`.
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.ask_with_body(method, path, headers, &[])
+    }
+
+    pub(crate) fn ask_with_body(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        self.send(method, &format!("http://{}/api/v1{path}", self.public), headers, body)
+    }
+
+    /// A request to an operations path.
+    pub(crate) fn ops(&self, path: &str) -> Answer {
+        self.send("GET", &format!("http://{}{path}", self.ops), &[], &[])
+    }
+
+    pub(crate) fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = if body.is_empty() {
+            self.agent.run(request.body(()).unwrap()).unwrap()
+        } else {
+            self.agent.run(request.body(body).unwrap()).unwrap()
+        };
+        let text = response.body_mut().read_to_string().unwrap();
+        Answer { status: response.status().as_u16(), headers: response.headers().clone(), text }
+    }
+
+    pub(crate) fn join_line(&self, user: u64) -> Answer {
+        let answer = self.ask("POST", &format!("/user/{user}/queue/token/issue"), &[]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
+    }
+
+    /// Joins and returns the token.
+    pub(crate) fn token_of(&self, user: u64) -> String {
+        self.join_line(user).word("waitingToken")
+    }
+
+    pub(crate) fn query(&self, token: &str) -> Answer {
+        self.ask("GET", "/user/queue/token/query", &[("waitingToken", token)])
+    }
+
+    pub(crate) fn dates(&self, concert: &str, token: &str) -> Answer {
+        self.ask("GET", &format!("/concert/{concert}/date"), &[("waitingToken", token)])
+    }
+
+    pub(crate) fn leave(&self, token: &str) -> Answer {
+        self.ask("DELETE", "/user/queue/token", &[("waitingToken", token)])
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.tell_to_stop();
+        let ended = self.join();
+        if !std::thread::panicking() {
+            ended.unwrap();
+        }
+    }
+}
+
+/// Asks until it is so, and fails after a limit.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let limit = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < limit, "not within {LIMIT:?}: {what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask bench`: requests per second of the release binary as ratios to a constant answer.
+//!
+//! One server worker on one core, wrk on another. Every round measures everything once, so that a machine that gets
+//! slower or faster meanwhile does so for all; what counts is the median of each round's ratio.
+
+mod measure;
+mod report;
+mod service;
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::measure::{Measurement, Target};
+use self::report::Results;
+use self::service::Service;
+use crate::error::{Doing as _, Outcome, failed};
+use crate::run::{cargo, root, run};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// How often everything is measured
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 5)]
+    seconds: u32,
+    /// People waiting in the long line
+    #[arg(long, default_value_t = 1_000_000)]
+    crowd: u64,
+    /// Where raw output and the table go, below the repository
+    #[arg(long, default_value = "loadtest/results/embedded")]
+    out: PathBuf,
+}
+
+/// Connections that wrk keeps open.
+const CONNECTIONS: [u32; 2] = [64, 256];
+/// People waiting in the short line.
+const FEW: u64 = 10;
+
+pub(crate) fn bench(arguments: &Arguments) -> Outcome {
+    measure::require_tools()?;
+    run(cargo(&["build", "--release", "--locked"]))?;
+    let out = root().join(&arguments.out);
+    if out.exists() {
+        fs::remove_dir_all(&out).doing(format!("clearing {}", out.display()))?;
+    }
+    fs::create_dir_all(&out).doing(format!("making {}", out.display()))?;
+
+    let yardstick = Service::start("yardstick", &[])?;
+    // The budget of one person an hour is spent by the first who joins; after that the line stands still.
+    let standing_still =
+        ["queue.policy.batch=1", "queue.policy.every=1h", "queue.policy.max_waiting=10000000"];
+    let short = Service::start("serve", &standing_still)?;
+    let long = Service::start("serve", &standing_still)?;
+    let inside = short.join(1)?;
+    short.get("/concert/451/date", &[("waitingToken", &inside)])?;
+    long.join(1)?;
+    let waiting = short.join_until(FEW)?;
+    let waiting_long = measure::crowd(&long, arguments.crowd, &out)?;
+    let etag = short.etag("/concerts/query?page=1")?;
+
+    let targets = [
+        Target::new("constant answer", &yardstick, "/constant", None),
+        Target::new(
+            "status query, 10 waiting",
+            &short,
+            "/user/queue/token/query",
+            Some(("waitingToken", &waiting)),
+        ),
+        Target::new(
+            "status query, long line",
+            &long,
+            "/user/queue/token/query",
+            Some(("waitingToken", &waiting_long)),
+        ),
+        Target::new("concert page, 200", &short, "/concerts/query?page=1", None),
+        Target::new("concert page, 304", &short, "/concerts/query?page=1", Some(("If-None-Match", &etag))),
+        Target::new("dates, active session", &short, "/concert/451/date", Some(("waitingToken", &inside))),
+    ];
+    let mut results = Results::new(arguments.crowd, arguments.rounds, arguments.seconds);
+    for round in 1..=arguments.rounds {
+        for connections in CONNECTIONS {
+            for target in &targets {
+                let measured = measure::wrk(target, connections, arguments.seconds, &out, round)?;
+                println!(
+                    "round {round}, {connections} connections, {}: {:.0}/s",
+                    target.name, measured.per_second
+                );
+                results.add(measured);
+            }
+        }
+    }
+    let table = results.markdown();
+    let path = out.join("README.md");
+    fs::write(&path, &table).doing(format!("writing {}", path.display()))?;
+    println!("\n{table}");
+    check_clean(&results)
+}
+
+/// A fast wrong answer is no result.
+fn check_clean(results: &Results) -> Outcome {
+    let unclean: Vec<&Measurement> = results.all().filter(|measured| !measured.is_clean).collect();
+    match unclean.first() {
+        None => Ok(()),
+        Some(first) => {
+            Err(failed(format!("{} measurements had errors, such as {}", unclean.len(), first.target)))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Measuring with wrk.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::service::Service;
+use crate::error::{Doing as _, Outcome, failed};
+
+/// The core the generator runs on.
+const GENERATOR_CORE: &str = "1";
+
+/// What is measured.
+pub(super) struct Target<'a> {
+    pub(super) name: &'static str,
+    url: String,
+    header: Option<(&'static str, &'a str)>,
+}
+
+/// What came out.
+#[derive(Clone)]
+pub(super) struct Measurement {
+    pub(super) target: &'static str,
+    pub(super) round: u32,
+    pub(super) connections: u32,
+    pub(super) per_second: f64,
+    /// The 99th percentile of the time to an answer, as wrk words it.
+    pub(super) p99: String,
+    /// No socket errors, and no answer outside 2xx and 3xx.
+    pub(super) is_clean: bool,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn new(
+        name: &'static str,
+        service: &Service,
+        path: &str,
+        header: Option<(&'static str, &'a str)>,
+    ) -> Self {
+        Self { name, url: service.url(path), header }
+    }
+}
+
+/// Everything measuring needs beyond a Rust toolchain.
+pub(super) fn require_tools() -> Outcome {
+    for (tool, package) in [("wrk", "wrk"), ("taskset", "util-linux")] {
+        let found = Command::new(tool).arg("--version").output().is_ok();
+        if !found {
+            return Err(failed(format!("{tool} is not there; on Debian: apt-get install {package}")));
+        }
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if cores < 2 {
+        Err(failed("two cores are needed, one for the server and one for the generator"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Asks one thing over and over, and keeps what wrk printed.
+pub(super) fn wrk(
+    target: &Target<'_>,
+    connections: u32,
+    seconds: u32,
+    out: &Path,
+    round: u32,
+) -> Outcome<Measurement> {
+    let mut command = generator(connections, seconds);
+    if let Some((name, value)) = target.header {
+        command.args(["--header", &format!("{name}: {value}")]);
+    }
+    let text = output(command.args(["--latency", &target.url]))?;
+    let file = format!("{}-{connections}-round{round}.txt", target.name.replace([' ', ','], "-"));
+    fs::write(out.join(&file), &text).doing(format!("writing {file}"))?;
+    let word_after =
+        |label: &str| text.lines().find_map(|line| Some(line.trim().strip_prefix(label)?.trim().to_owned()));
+    let per_second = word_after("Requests/sec:").and_then(|n| n.parse().ok());
+    Ok(Measurement {
+        target: target.name,
+        round,
+        connections,
+        per_second: per_second.ok_or_else(|| failed(format!("wrk printed no rate: {text}")))?,
+        p99: word_after("99%").unwrap_or_default(),
+        is_clean: !text.contains("Socket errors") && !text.contains("Non-2xx"),
+    })
+}
+
+/// Fills a line with so many people, each another user, and returns the token of whoever joined last.
+pub(super) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<String> {
+    let script = out.join("crowd.lua");
+    fs::write(&script, CROWD).doing("writing crowd.lua")?;
+    let mut user = 1_000;
+    loop {
+        let mut command = generator(64, 5);
+        command.env("FIRST_USER", user.to_string());
+        output(command.arg("--script").arg(&script).arg(service.url("/user")))?;
+        user += 10_000_000;
+        let token = service.join(user)?;
+        let status = service.get("/user/queue/token/query", &[("waitingToken", &token)])?;
+        let position = status.split_once("\"position\":").and_then(|(_, rest)| rest.split_once(','));
+        let position: u64 = position.and_then(|(n, _)| n.parse().ok()).unwrap_or(0);
+        println!("waiting: {position}");
+        if position >= people {
+            return Ok(token);
+        }
+    }
+}
+
+/// Each request another user.
+const CROWD: &str = r#"
+local user = tonumber(os.getenv("FIRST_USER"))
+function request()
+  user = user + 1
+  return wrk.format("POST", wrk.path .. "/" .. user .. "/queue/token/issue")
+end
+"#;
+
+fn generator(connections: u32, seconds: u32) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", GENERATOR_CORE, "wrk", "--threads", "1", "--timeout", "5s"]);
+    command.args(["--connections", &connections.to_string(), "--duration", &format!("{seconds}s")]);
+    command
+}
+
+fn output(command: &mut Command) -> Outcome<String> {
+    let output = command.output().doing("starting wrk")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    Err(failed(format!("wrk ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr))))
+}

@@ -1,0 +1,99 @@
+//! The table of a benchmark run.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use super::measure::Measurement;
+
+/// All measurements of a run.
+pub(super) struct Results {
+    crowd: u64,
+    rounds: u32,
+    seconds: u32,
+    measured: Vec<Measurement>,
+}
+
+/// What every ratio is to.
+const YARDSTICK: &str = "constant answer";
+
+impl Results {
+    pub(super) fn new(crowd: u64, rounds: u32, seconds: u32) -> Self {
+        Self { crowd, rounds, seconds, measured: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, measured: Measurement) {
+        self.measured.push(measured);
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Measurement> {
+        self.measured.iter()
+    }
+
+    fn rate(&self, target: &str, connections: u32, round: u32) -> Option<f64> {
+        let same = |m: &&Measurement| m.target == target && m.connections == connections && m.round == round;
+        self.all().find(same).map(|m| m.per_second)
+    }
+
+    /// Lowest, median and highest of the rounds' ratios.
+    fn ratios(&self, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
+        let ratio = |round| Some(self.rate(target, connections, round)? / self.rate(to, connections, round)?);
+        let mut ratios: Vec<f64> = (1..=self.rounds).filter_map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        let at = |index: usize| ratios.get(index).copied().unwrap_or(f64::NAN);
+        (at(0), at(ratios.len() / 2), at(ratios.len().saturating_sub(1)))
+    }
+
+    pub(super) fn markdown(&self) -> String {
+        let mut text = format!(
+            "# Embedded default, against a constant answer\n\n\
+             Printed by `cargo xtask bench`; raw output of wrk beside this page. {}\n\n\
+             One server worker on one core, wrk with one thread on another; {} rounds of {} s a measurement, each \
+             round measuring everything in turn. A ratio is to the constant answer of the same round and number of \
+             connections. All middleware is on, but for the constant answer, which has none. The long line has {} \
+             people waiting.\n\n\
+             | measurement | connections | requests/s, median | ratio: median (lowest to highest) | p99, median round |\n\
+             |---|---|---|---|---|\n",
+            machine(),
+            self.rounds,
+            self.seconds,
+            self.crowd
+        );
+        for (target, connections) in self.kinds() {
+            let mut runs: Vec<_> =
+                self.all().filter(|m| m.target == target && m.connections == connections).collect();
+            runs.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+            let Some(median) = runs.get(runs.len() / 2) else { continue };
+            let (low, middle, high) = self.ratios(target, YARDSTICK, connections);
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(
+                text,
+                "| {target} | {connections} | {:.0} | {middle:.2} ({low:.2} to {high:.2}) | {} |",
+                median.per_second, median.p99
+            );
+        }
+        text.push_str("\nThe same question asked of the long line, to the short one:\n\n");
+        for connections in super::CONNECTIONS {
+            let (low, middle, high) =
+                self.ratios("status query, long line", "status query, 10 waiting", connections);
+            let _ = writeln!(text, "- {connections} connections: {middle:.2} ({low:.2} to {high:.2})");
+        }
+        text
+    }
+
+    /// Every kind of measurement, in the order of the first round.
+    fn kinds(&self) -> Vec<(&'static str, u32)> {
+        let first = self.all().filter(|m| m.round == 1);
+        let mut kinds: Vec<_> = first.map(|m| (m.target, m.connections)).collect();
+        kinds.sort_by_key(|(_, connections)| *connections);
+        kinds
+    }
+}
+
+/// What the figures were measured on.
+fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, m)| m.trim()));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    format!("Machine: {cores} cores of {}.", model.unwrap_or("an unnamed processor"))
+}

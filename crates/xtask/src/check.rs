@@ -1,0 +1,15 @@
+//! `cargo xtask check`
+
+use crate::error::Outcome;
+use crate::layers;
+use crate::run::{cargo, run};
+
+/// Everything that can be said about the code without running it; warnings are errors.
+pub(crate) fn check() -> Outcome {
+    run(cargo(&["fmt", "--all", "--check"]))?;
+    run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+    layers::layers(false)?;
+    let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    documentation.env("RUSTDOCFLAGS", "--deny warnings");
+    run(documentation)
+}

@@ -1,0 +1,35 @@
+//! Running other programs.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::error::{Doing as _, Outcome, failed};
+
+/// The top of the repository.
+pub(crate) fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).map_or(here.clone(), PathBuf::from)
+}
+
+/// The cargo that runs this task.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs to the end; anything but success is a failure.
+pub(crate) fn run(mut command: Command) -> Outcome {
+    let shown = show(&command);
+    println!("$ {shown}");
+    let status = command.status().doing(format!("starting `{shown}`"))?;
+    if status.success() { Ok(()) } else { Err(failed(format!("`{shown}` ended with {status}"))) }
+}
+
+/// The command as one would type it.
+pub(crate) fn show(command: &Command) -> String {
+    let program = PathBuf::from(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
+    command.get_args().fold(name, |line, argument| format!("{line} {}", argument.to_string_lossy()))
+}

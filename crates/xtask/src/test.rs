@@ -1,0 +1,69 @@
+//! `cargo xtask test`
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use crate::error::{Doing as _, Outcome, failed};
+use crate::run::{cargo, show};
+
+/// Tests that passed, failed and were not run.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Totals {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+/// Runs every test of the workspace and prints the totals. A test that is not run counts as a failure: there is no
+/// such thing as a skipped test here.
+pub(crate) fn test() -> Outcome {
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.stdout(Stdio::piped());
+    let shown = show(&command);
+    println!("$ {shown}");
+    let mut running = command.spawn().doing(format!("starting `{shown}`"))?;
+    let output = running.stdout.take().ok_or_else(|| failed("the tests have no output"))?;
+    let mut totals = Totals::default();
+    for line in BufReader::new(output).lines() {
+        let line = line.doing("reading what the tests print")?;
+        totals.add(&line);
+        println!("{line}");
+    }
+    let status = running.wait().doing("waiting for the tests")?;
+    println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.ignored);
+    let all_ran = totals.passed > 0 && totals.failed == 0 && totals.ignored == 0;
+    if status.success() && all_ran { Ok(()) } else { Err(failed(format!("`{shown}` ended with {status}"))) }
+}
+
+impl Totals {
+    /// Takes in a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some(counts) = line.strip_prefix("test result: ") else { return };
+        for part in counts.split([';', '.']) {
+            let Some((count, word)) = part.trim().split_once(' ') else { continue };
+            let Ok(count) = count.parse::<u64>() else { continue };
+            match word {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_are_the_sums_of_what_each_test_program_reports() {
+        let mut totals = Totals::default();
+        totals.add("running 3 tests");
+        totals.add(
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 1.50s",
+        );
+        totals.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert_eq!(totals, Totals { passed: 14, failed: 3, ignored: 1 });
+    }
+}

@@ -1,0 +1,25 @@
+# The names people and CI use. Everything here also works without just.
+
+# The service on its embedded default, at http://localhost:8081
+run *arguments:
+    cargo run --release -- {{arguments}}
+
+# Every test
+test:
+    cargo xtask test
+
+# Format, clippy, layers, documentation
+check:
+    cargo xtask check
+
+# The pages that are printed from code
+docs:
+    cargo xtask docs
+
+# Requests per second as ratios to a constant answer
+bench *arguments:
+    cargo xtask bench {{arguments}}
+
+# One k6 scenario against a running service: token-issue, concert-list or queue-then-dates
+loadtest scenario *arguments:
+    k6 run {{arguments}} loadtest/{{scenario}}.js
