@@ -2,6 +2,7 @@
 
 mod api;
 mod concert;
+mod door;
 mod edge;
 mod language;
 mod lifecycle;

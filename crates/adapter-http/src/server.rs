@@ -7,8 +7,10 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use tokio::time::sleep;
 
 use crate::api::Api;
+use crate::door::{self, Door};
 use crate::edge::Edge;
 use crate::lifecycle::Lifecycle;
 use crate::time::ceil_seconds;
@@ -42,12 +44,16 @@ pub struct HttpSettings {
 /// A bound listener. Connections are accepted once [`run`](Self::run) is polled.
 pub struct Listener {
     address: SocketAddr,
+    door: Door,
     server: Server,
 }
 
 /// Stops a [`Listener`] from elsewhere.
 #[derive(Clone)]
-pub struct Stopper(ServerHandle);
+pub struct Stopper {
+    door: Door,
+    server: ServerHandle,
+}
 
 impl Listener {
     /// Where it listens.
@@ -59,7 +65,7 @@ impl Listener {
     /// A handle that stops it.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.server.handle())
+        Stopper { door: self.door.clone(), server: self.server.handle() }
     }
 
     /// Serves until stopped.
@@ -72,29 +78,36 @@ impl Listener {
 }
 
 impl Stopper {
-    /// Stops accepting, lets requests under way finish and idle connections close, then returns; at the latest after
-    /// the shutdown timeout.
+    /// Lets nobody new in, and gives those who have just come the time to ask what they came for; then lets requests
+    /// under way finish and closes idle connections. Returns at the latest after the shutdown timeout.
     pub async fn stop(&self) {
-        self.0.stop(true).await;
+        match self.door.close() {
+            Ok(()) => sleep(LAST_COMERS).await,
+            Err(error) => tracing::warn!(error = %error, "the listening socket could not be closed gently"),
+        }
+        self.server.stop(true).await;
     }
 }
+
+/// How long a connection made just before the door closed has for its request.
+const LAST_COMERS: Duration = Duration::from_millis(250);
 
 /// A listener for an application; a macro because the type of an application with a middleware cannot be written down.
 macro_rules! listen {
     ($settings:expr, $application:expr) => {{
         let settings: &HttpSettings = $settings;
+        let (socket, door) = door::open(settings.bind, settings.backlog)?;
         let server = HttpServer::new($application)
             .workers(settings.workers)
-            .backlog(settings.backlog)
             .max_connections(settings.max_connections)
             .keep_alive(settings.keep_alive)
             .client_request_timeout(settings.client_timeout)
             .client_disconnect_timeout(settings.client_timeout)
             .shutdown_timeout(ceil_seconds(settings.shutdown_timeout))
             .disable_signals()
-            .bind(settings.bind)?;
+            .listen(socket)?;
         let address = server.addrs().first().copied().unwrap_or(settings.bind);
-        Ok(Listener { address, server: server.run() })
+        Ok(Listener { address, door, server: server.run() })
     }};
 }
 
