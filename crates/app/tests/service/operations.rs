@@ -36,7 +36,10 @@ struct KeepAlive {
 
 impl KeepAlive {
     fn open(app: &TestApp) -> Self {
-        let stream = TcpStream::connect(app.public).unwrap();
+        Self::over(TcpStream::connect(app.public).unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         Self { reader: BufReader::new(stream) }
     }
@@ -92,4 +95,43 @@ fn two_applications_cannot_have_one_address() {
     let refused =
         runtime.block_on(async { boxoffice::Application::build(&config).err().unwrap().to_string() });
     assert!(refused.starts_with(&format!("cannot listen on {} (http.bind): ", app.public)), "{refused}");
+}
+
+/// What one client saw: requests answered, and whether one failed other than by being refused a connection.
+fn hammer(public: std::net::SocketAddr) -> Result<u64, String> {
+    let mut answered = 0;
+    loop {
+        let stream = match TcpStream::connect(public) {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Ok(answered),
+            Err(error) => return Err(format!("connecting after {answered}: {error}")),
+        };
+        let mut connection = KeepAlive::over(stream);
+        loop {
+            let head = connection.ask("/api/v1/concerts/query");
+            let head = head.map_err(|error| format!("asking after {answered}: {error}"))?;
+            if !head.starts_with("http/1.1 200") {
+                return Err(head);
+            }
+            answered += 1;
+            if head.contains("connection: close") {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn stopping_under_load_fails_no_request() {
+    let mut app = TestApp::start(&["http.drain_delay=200ms"]);
+    let public = app.public;
+    let clients: Vec<_> = (0..16).map(|_| std::thread::spawn(move || hammer(public))).collect();
+    let started = std::time::Instant::now();
+    eventually("the load is on", || started.elapsed() > std::time::Duration::from_millis(300));
+    app.tell_to_stop();
+    app.join().unwrap();
+    for client in clients {
+        let answered = client.join().unwrap().unwrap();
+        assert!(answered > 0);
+    }
 }
