@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-/// A second handle on a listening socket, to close it with.
+/// A second handle on a listening socket, to close it with. The socket lives until the server's own handle and this one
+/// are gone.
 #[derive(Clone, Debug)]
-pub(crate) struct Door(std::sync::Arc<TcpListener>);
+pub(crate) struct Door(Arc<Mutex<Option<TcpListener>>>);
 
 /// Opens a listening socket and a door to it.
 pub(crate) fn open(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, Door)> {
@@ -18,7 +20,7 @@ pub(crate) fn open(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     let listener = TcpListener::from(socket);
-    let door = Door(listener.try_clone()?.into());
+    let door = Door(Arc::new(Mutex::new(Some(listener.try_clone()?))));
     Ok((listener, door))
 }
 
@@ -26,21 +28,44 @@ impl Door {
     /// From now on nobody new gets in, while those who already have are accepted as before.
     ///
     /// Closing a listening socket resets every connection that is made but not accepted yet, so a server under load
-    /// fails some requests whenever it closes one. On Linux a filter that drops every packet to the listening socket
-    /// comes first: who knocks now repeats the knock a second later and is refused by then, as the socket is closed.
-    pub(crate) fn close(&self) -> io::Result<()> {
-        filter(SockRef::from(self.0.as_ref()))
+    /// fails some requests whenever it closes one. On Linux a filter that drops every new knock (a TCP segment with SYN)
+    /// comes first: who knocks now repeats it a second later, and is refused once the socket is closed.
+    pub(crate) fn shut(&self) -> io::Result<()> {
+        match self.handle().as_ref() {
+            Some(listener) => drop_knocks(SockRef::from(listener)),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of the socket; it is closed as soon as the server does too.
+    pub(crate) fn let_go(&self) {
+        drop(self.handle().take());
+    }
+
+    fn handle(&self) -> std::sync::MutexGuard<'_, Option<TcpListener>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// A program of the classic Berkeley Packet Filter; a socket's filter sees each segment from its TCP header on.
 #[cfg(target_os = "linux")]
-fn filter(socket: SockRef<'_>) -> io::Result<()> {
-    /// `BPF_RET | BPF_K` of the classic Berkeley Packet Filter: keep this many bytes of the packet.
+fn drop_knocks(socket: SockRef<'_>) -> io::Result<()> {
+    use socket2::SockFilter;
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_SET: u16 = 0x45;
     const RETURN: u16 = 0x06;
-    socket.attach_filter(&[socket2::SockFilter::new(RETURN, 0, 0, 0)])
+    const FLAGS_OFFSET: u32 = 13;
+    const SYN: u32 = 0x02;
+    const WHOLE_SEGMENT: u32 = u32::MAX;
+    socket.attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_OFFSET),
+        SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, WHOLE_SEGMENT),
+    ])
 }
 
 #[cfg(not(target_os = "linux"))]
-fn filter(_: SockRef<'_>) -> io::Result<()> {
+fn drop_knocks(_: SockRef<'_>) -> io::Result<()> {
     Ok(())
 }

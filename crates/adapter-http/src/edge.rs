@@ -17,6 +17,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderValue};
 use futures_util::future::{Either, LocalBoxFuture};
+use tokio::time::{Instant, timeout_at};
 
 use self::finish::Finish;
 use crate::language::Language;
@@ -112,13 +113,15 @@ where
         let inner = Rc::clone(&self.inner);
         let (limit, timeout) = (self.edge.max_body_bytes, self.edge.request_timeout);
         async move {
-            let drained = tokio::time::timeout(timeout, bounds::drain_body(&mut request, limit)).await;
+            let deadline = Instant::now() + timeout;
+            let drained = timeout_at(deadline, bounds::drain_body(&mut request, limit)).await;
             if let Err(problem) = drained.unwrap_or(Err(Problem::TimedOut)) {
                 // What is left of the body would be taken for the next request.
                 caller.closes = true;
                 return Err(caller.refuse(problem));
             }
-            Finish::new(inner.call(request), caller, timeout).await
+            let left = deadline.saturating_duration_since(Instant::now());
+            Finish::new(inner.call(request), caller, left).await
         }
     }
 }

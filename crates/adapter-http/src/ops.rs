@@ -18,9 +18,12 @@ struct HealthBody {
 
 /// Every operations route.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    config.route("/livez", web::get().to(livez));
-    config.route("/startupz", web::get().to(startupz));
-    config.route("/readyz", web::get().to(readyz));
+    let on_read = |path| {
+        web::resource(path).default_service(web::to(async || refuse(Problem::MethodNotAllowed("GET, HEAD"))))
+    };
+    config.service(on_read("/livez").route(web::get().to(livez)).route(web::head().to(livez)));
+    config.service(on_read("/startupz").route(web::get().to(startupz)).route(web::head().to(startupz)));
+    config.service(on_read("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
     config.default_service(web::to(async || refuse(Problem::RouteNotFound)));
 }
 

@@ -11,12 +11,20 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use domain::PortError;
 use domain::concert::{InvalidConcertId, InvalidPage};
 use domain::queue::{InvalidUserId, Outlook, QueueError};
 use domain::schedule::ScheduleError;
+use domain::{PortError, PortErrorKind};
 
 use crate::language::Language;
+
+/// What is logged of a dependency's failure, and never sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) dependency: &'static str,
+    pub(crate) kind: PortErrorKind,
+    pub(crate) cause: Option<String>,
+}
 
 /// A refused or failed request. `problem/answer.rs` says what each variant is answered with.
 #[derive(Clone, Debug)]
@@ -49,8 +57,8 @@ pub(crate) enum Problem {
     HeadersTooLarge(usize),
     /// The line takes nobody; worth another try after so long.
     LineFull(Duration),
-    /// A dependency failed.
-    DependencyDown,
+    /// A dependency failed; why is for the log.
+    DependencyDown(Failure),
     /// No answer within the time limit.
     TimedOut,
     /// A mistake of ours.
@@ -97,16 +105,9 @@ impl From<ScheduleError> for Problem {
 }
 
 impl From<PortError> for Problem {
-    /// The cause is logged here, once, and goes no further.
     fn from(error: PortError) -> Self {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::warn!(
-            dependency = error.dependency(),
-            error.kind = %error.kind(),
-            error.cause = cause,
-            "a dependency failed"
-        );
-        Self::DependencyDown
+        Self::DependencyDown(Failure { dependency: error.dependency(), kind: error.kind(), cause })
     }
 }
 

@@ -78,19 +78,17 @@ impl Listener {
 }
 
 impl Stopper {
-    /// Lets nobody new in, and gives those who have just come the time to ask what they came for; then lets requests
-    /// under way finish and closes idle connections. Returns at the latest after the shutdown timeout.
-    pub async fn stop(&self) {
-        match self.door.close() {
-            Ok(()) => sleep(LAST_COMERS).await,
+    /// Lets nobody new in, and gives those who have just come so long to ask what they came for; then lets requests
+    /// under way finish and closes idle connections. Returns at the latest after that and the shutdown timeout.
+    pub async fn stop(&self, last_comers: Duration) {
+        match self.door.shut() {
+            Ok(()) => sleep(last_comers).await,
             Err(error) => tracing::warn!(error = %error, "the listening socket could not be closed gently"),
         }
+        self.door.let_go();
         self.server.stop(true).await;
     }
 }
-
-/// How long a connection made just before the door closed has for its request.
-const LAST_COMERS: Duration = Duration::from_millis(250);
 
 /// A listener for an application; a macro because the type of an application with a middleware cannot be written down.
 macro_rules! listen {

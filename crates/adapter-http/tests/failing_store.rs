@@ -89,6 +89,7 @@ impl Served {
             queue: QueueId::parse("main").unwrap(),
             policy: AdmissionPolicy::default(),
             pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            token_ttl: Duration::MAX,
             store: Arc::new(store),
             sealer: Arc::new(ring()),
             clock: Arc::clone(&clock),
@@ -145,7 +146,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        self.runtime.block_on(self.stopper.stop());
+        self.runtime.block_on(self.stopper.stop(Duration::ZERO));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The clock of the machine, and one that only moves when told to.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::{Clock, Timestamp};
 
@@ -13,6 +13,28 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place where time comes in")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+}
+
+/// The wall clock at the start plus the time that has passed since: it never steps, whatever happens to the wall clock.
+/// For durations inside this process, such as how long a call stands.
+#[derive(Clone, Copy, Debug)]
+pub struct SteadyClock {
+    wall: Timestamp,
+    start: Instant,
+}
+
+impl SteadyClock {
+    /// A clock that agrees with `wall` now.
+    #[must_use]
+    pub fn starting_at(wall: Timestamp) -> Self {
+        Self { wall, start: Instant::now() }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        self.wall.saturating_add(self.start.elapsed()).unwrap_or(Timestamp::MAX)
     }
 }
 

@@ -5,6 +5,6 @@ mod concert;
 mod queue;
 mod schedule;
 
-pub use clock::{ManualClock, SystemClock};
+pub use clock::{ManualClock, SteadyClock, SystemClock};
 pub use concert::MemoryCatalogue;
 pub use queue::MemoryQueue;

@@ -9,7 +9,6 @@ use adapter_http::{Api, ConcertPages, Lifecycle, Listener, Phase, listen_ops, li
 use adapter_token::InvalidKey;
 use domain::queue::{QueueParts, QueueService};
 use domain::schedule::ScheduleService;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
@@ -35,10 +34,13 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// A listener ended by itself.
-    #[error("a listener ended by itself: {0}")]
+    /// A listener or the keeper of the line ended by itself.
+    #[error("a part of the service ended by itself: {0}")]
     Ended(io::Error),
 }
+
+/// How long a connection made just before the door closed has for its request, unless there is no drain delay at all.
+const LAST_COMERS: Duration = Duration::from_millis(250);
 
 /// The service, bound to its addresses and ready to run. Must be built and run inside a tokio runtime.
 pub struct Application {
@@ -87,13 +89,13 @@ impl Application {
     /// drain delay the public listener closes, requests under way finish, and the operations listener goes last.
     ///
     /// # Errors
-    /// [`StartError::Ended`] when a listener ended by itself.
+    /// [`StartError::Ended`] when a listener or the keeper of the line ended by itself.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         let (stop_public, stop_ops) = (self.public.stopper(), self.ops.stopper());
         let mut public = tokio::spawn(self.public.run());
         let mut ops = tokio::spawn(self.ops.run());
         let stop_keeper = CancellationToken::new();
-        let keeper = tokio::spawn(keeper::keep(self.queue, self.refresh, stop_keeper.clone()));
+        let mut keeper = tokio::spawn(keeper::keep(self.queue, self.refresh, stop_keeper.clone()));
         self.lifecycle.enter(Phase::Serving);
         tracing::info!("serving");
 
@@ -101,6 +103,7 @@ impl Application {
             () = stop => Ok(()),
             ended = &mut public => outcome(ended),
             ended = &mut ops => outcome(ended),
+            ended = &mut keeper => outcome(ended.map(Ok)),
         };
 
         self.lifecycle.enter(Phase::Draining);
@@ -108,38 +111,45 @@ impl Application {
         if ended.is_ok() {
             tokio::time::sleep(self.drain_delay).await;
         }
-        stop_public.stop().await;
+        stop_public.stop(self.drain_delay.min(LAST_COMERS)).await;
         stop_keeper.cancel();
-        stop_ops.stop().await;
-        finish([public, ops], keeper).await;
+        stop_ops.stop(Duration::ZERO).await;
+        // A task that has been waited for must not be waited for again.
+        for task in [&mut public, &mut ops].into_iter().filter(|task| !task.is_finished()) {
+            let _ = task.await;
+        }
+        if !keeper.is_finished() {
+            let _ = keeper.await;
+        }
         tracing::info!("stopped");
         ended
     }
 }
 
 fn use_cases(config: &Config) -> Result<(Arc<QueueService>, Api), StartError> {
-    let clock = wiring::clock();
+    let (wall, steady) = (wiring::wall_clock(), wiring::steady_clock());
     let policy = config.queue.policy.policy()?;
     let queue = Arc::new(QueueService::new(QueueParts {
         queue: config.queue.queue_id()?,
         policy,
         pacing: config.queue.poll.pacing()?,
-        store: wiring::queue_store(config.queue.store, policy, Arc::clone(&clock)),
+        token_ttl: config.queue.token_ttl.0,
+        store: wiring::queue_store(config.queue.store, policy, Arc::clone(&steady)),
         sealer: wiring::token_sealer(&config.queue)?,
-        clock: Arc::clone(&clock),
+        clock: steady,
     }));
-    let Catalogue { concerts, schedules } = wiring::catalogue(&config.catalog, clock.as_ref());
+    let Catalogue { concerts, schedules } = wiring::catalogue(&config.catalog, wall.as_ref());
     let api = Api {
         queue: Arc::clone(&queue),
         concerts: Arc::new(ConcertPages::new(concerts, &config.concerts.settings()?)),
-        schedules: Arc::new(ScheduleService::new(schedules, clock)),
+        schedules: Arc::new(ScheduleService::new(schedules, wall)),
     };
     Ok((queue, api))
 }
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;
 
-/// A listener that ends before it was told to has failed, whatever it says.
+/// A task that ends before it was told to has failed, whatever it says.
 fn outcome(ended: Ended) -> Result<(), StartError> {
     let error = match ended {
         Ok(Ok(())) => io::Error::other("it stopped unasked"),
@@ -147,18 +157,4 @@ fn outcome(ended: Ended) -> Result<(), StartError> {
         Err(error) => io::Error::other(error),
     };
     Err(StartError::Ended(error))
-}
-
-/// Waits for every task this application owns; they have all been told to stop.
-async fn finish(listeners: [JoinHandle<io::Result<()>>; 2], keeper: JoinHandle<()>) {
-    for listener in listeners {
-        if !listener.is_finished()
-            && let Ok(Err(error)) = listener.await
-        {
-            tracing::warn!(error = %error, "a listener ended badly");
-        }
-    }
-    if keeper.await.is_err() {
-        tracing::warn!("the keeper of the line ended badly");
-    }
 }

@@ -4,31 +4,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::queue::QueueService;
-use tokio::time::{MissedTickBehavior, interval};
+use domain::{PortError, PortErrorKind};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Takes one step every `refresh` until told to stop. A store that fails is logged when it begins to fail and when it
-/// works again, not every time.
+/// A step that takes longer than this has failed.
+const STEP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Takes one step every `refresh` until told to stop.
 pub(crate) async fn keep(queue: Arc<QueueService>, refresh: Duration, stop: CancellationToken) {
     let mut ticks = interval(refresh);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+    let steps = async {
+        loop {
+            ticks.tick().await;
+            let step = timeout(STEP_LIMIT, queue.advance()).await;
+            let late = || Err(PortError::new(PortErrorKind::Timeout, "queue store"));
+            note(step.unwrap_or_else(|_| late()).map(drop), &mut is_failing);
         }
-        match queue.advance().await {
-            Ok(_) if is_failing => {
-                is_failing = false;
-                tracing::info!("the line moves again");
-            }
-            Ok(_) => {}
-            Err(error) if !is_failing => {
-                is_failing = true;
-                tracing::error!(error = %error, "the line stands still: its store cannot be asked");
-            }
-            Err(_) => {}
+    };
+    stop.run_until_cancelled(steps).await;
+}
+
+/// A store that fails is logged when it begins to fail and when it works again, not every time.
+fn note(step: Result<(), PortError>, is_failing: &mut bool) {
+    match step {
+        Ok(()) if *is_failing => tracing::info!("the line moves again"),
+        Err(error) if !*is_failing => {
+            tracing::error!(error = %error, "the line stands still: its store cannot be asked");
+            *is_failing = true;
+            return;
         }
+        Ok(()) => {}
+        Err(_) => return,
     }
+    *is_failing = false;
 }

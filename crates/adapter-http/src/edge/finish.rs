@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep};
 use super::Caller;
 use super::request_id::X_REQUEST_ID;
 use crate::language::Language;
-use crate::problem::{Problem, Rendered};
+use crate::problem::{Failure, Problem, Rendered};
 
 pin_project! {
     /// Runs an inner call to its end or to the time limit, then finishes the answer.
@@ -65,7 +65,11 @@ fn finish(
 ) -> Result<ServiceResponse, Error> {
     let mut response = match result {
         Ok(response) => response,
-        Err(error) => return Err(caller.refuse(problem_of(&error))),
+        Err(error) => {
+            let problem = problem_of(&error);
+            log_if_ours(&problem, &caller.request_id);
+            return Err(caller.refuse(problem));
+        }
     };
     if let Some(error) = response.response().error() {
         let problem = problem_of(error);
@@ -84,12 +88,13 @@ fn problem_of(error: &Error) -> Problem {
     error.as_error::<Problem>().cloned().unwrap_or(Problem::Internal)
 }
 
+/// What is our fault or a dependency's is logged here, once, with the id the caller was given.
 fn log_if_ours(problem: &Problem, request_id: &HeaderValue) {
-    if matches!(problem, Problem::Internal) {
-        tracing::error!(
-            request.id = request_id.to_str().unwrap_or_default(),
-            "a request failed by our own mistake"
-        );
+    let id = request_id.to_str().unwrap_or_default();
+    if let Problem::DependencyDown(Failure { dependency, kind, cause }) = problem {
+        tracing::warn!(request.id = id, dependency, error.kind = %kind, error.cause = cause, "a dependency failed");
+    } else if matches!(problem, Problem::Internal) {
+        tracing::error!(request.id = id, "a request failed by our own mistake");
     }
 }
 

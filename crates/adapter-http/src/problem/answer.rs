@@ -112,7 +112,7 @@ impl Problem {
                 &format!("The line is full. {TRY_AGAIN_ENGLISH}"),
             )
             .retry_after(*retry_after),
-            Self::DependencyDown => Answer::new(
+            Self::DependencyDown(_) => Answer::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "STORE_UNAVAILABLE",
                 TRY_AGAIN_KOREAN,

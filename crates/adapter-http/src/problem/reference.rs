@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use domain::PortErrorKind;
 use domain::queue::{Departures, Line, Outlook, QueueNumber, Standing};
 
-use super::Problem;
 use super::answer::Answer;
+use super::{Failure, Problem};
 use crate::time::ceil_seconds;
 
 /// Who is told what, and when; one line a problem.
@@ -38,10 +39,14 @@ fn rows() -> Vec<(Problem, &'static str)> {
         ),
         (Problem::Internal, "a mistake of ours; the log has the request's id"),
         (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers wait already"),
-        (Problem::DependencyDown, "a store is down, or too slow"),
+        (dependency_down(), "a store is down, or too slow"),
         (Problem::TimedOut, "no answer within `http.request_timeout`"),
     ]);
     rows
+}
+
+fn dependency_down() -> Problem {
+    Problem::DependencyDown(Failure { dependency: "store", kind: PortErrorKind::Unavailable, cause: None })
 }
 
 fn not_your_turn() -> Option<(Problem, &'static str)> {
@@ -79,8 +84,9 @@ const INTRODUCTION: &str = "\
 Printed from the one map in `crates/adapter-http/src/problem/answer.rs` by `cargo xtask docs`; a test keeps it current.
 
 Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, and besides them `code`
-(stable, for programs), `message` (for people, Korean unless `Accept-Language` prefers English) and `requestId`. A
-request that is not HTTP at all is answered by the HTTP library with a bare 400.
+(stable, for programs), `message` (for people, Korean unless `Accept-Language` prefers English) and `requestId`. What
+the HTTP library refuses before it is a request is answered with a bare status: 400 for what is not HTTP, for a broken
+`Content-Length` and for more than 96 headers, 408 for a head that takes too long, 431 for one above 128 KiB.
 
 | status | code | when | `Retry-After` | message (ko) | message (en) |
 |---|---|---|---|---|---|

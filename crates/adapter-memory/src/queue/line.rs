@@ -20,6 +20,8 @@ pub(super) struct MemoryLine {
     waiting: BTreeMap<u64, UserId>,
     /// Numbers given back while waiting, above `serving`.
     departed: BTreeSet<u64>,
+    /// The same as it was last reported; `None` once it has changed.
+    reported: Option<Departures>,
     slots: Slots,
 }
 
@@ -41,6 +43,7 @@ impl MemoryLine {
             holders: HashMap::new(),
             waiting: BTreeMap::new(),
             departed: BTreeSet::new(),
+            reported: None,
             slots: Slots::default(),
         }
     }
@@ -54,6 +57,7 @@ impl MemoryLine {
                 self.holders.remove(&user);
             }
             self.departed = self.departed.split_off(&(raised.serving() + 1));
+            self.reported = None;
         }
         self.line = raised;
     }
@@ -90,7 +94,9 @@ impl MemoryLine {
         let (mut count, mut serving) = (0_u32, self.line.serving());
         while serving < self.line.last() {
             let next = serving + 1;
-            if !self.departed.remove(&next) {
+            if self.departed.remove(&next) {
+                self.reported = None;
+            } else {
                 if u64::from(count) == allowed {
                     break;
                 }
@@ -108,13 +114,12 @@ impl MemoryLine {
     pub(super) fn snapshot(&mut self, now: Timestamp) -> Snapshot {
         self.expire(now);
         let active = self.slots.active() as u64;
-        Snapshot {
-            line: self.line,
-            departures: Departures::new(self.departed.iter().copied().collect()),
-            called: self.slots.len() as u64 - active,
-            active,
-            at: now,
-        }
+        let departed = &self.departed;
+        let departures = self
+            .reported
+            .get_or_insert_with(|| Departures::from_sorted(departed.iter().copied().collect()))
+            .clone();
+        Snapshot { line: self.line, departures, called: self.slots.len() as u64 - active, active, at: now }
     }
 
     pub(super) fn standing(&mut self, place: &Place, now: Timestamp) -> Standing {
@@ -155,6 +160,7 @@ impl MemoryLine {
             Known::Waiting => {
                 self.waiting.remove(&place.number.get());
                 self.departed.insert(place.number.get());
+                self.reported = None;
             }
             Known::In(_) => {
                 self.slots.remove(place.number.get());

@@ -41,9 +41,6 @@ fn inspect(config: &Config, token: &str) -> ExitCode {
         Ok(read) => read,
         Err(why) => return fail(why),
     };
-    if place.queue.as_str() != config.queue.id {
-        complain(TokenRejected::ForeignQueue);
-    }
     let (id, is_current) = match key {
         KeyUse::Current(id) => (id, true),
         KeyUse::Previous(id) => (id, false),
@@ -56,7 +53,8 @@ fn inspect(config: &Config, token: &str) -> ExitCode {
         "keyId": id.to_string(),
         "keyIsCurrent": is_current,
     });
-    print(format_args!("{shown:#}\n"))
+    let printed = print(format_args!("{shown:#}\n"));
+    if place.queue.as_str() == config.queue.id { printed } else { fail(TokenRejected::ForeignQueue) }
 }
 
 fn fail(why: impl std::fmt::Display) -> ExitCode {

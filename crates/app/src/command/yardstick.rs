@@ -1,6 +1,7 @@
 //! `boxoffice yardstick`: the constant answer, on the public address and with the public listener's settings.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use adapter_http::listen_yardstick;
 
@@ -16,7 +17,7 @@ pub(super) fn run(config: &Config) -> ExitCode {
             let stopper = listener.stopper();
             let running = tokio::spawn(listener.run());
             signals.next().await;
-            stopper.stop().await;
+            stopper.stop(Duration::ZERO).await;
             running.await?
         })
     });

@@ -95,7 +95,9 @@ impl HttpSection {
         require(self.drain_delay <= Span::secs(60), "http.drain_delay", "must be at most 60s")?;
         let finishes = self.shutdown_timeout >= self.request_timeout;
         require(finishes, "http.shutdown_timeout", "must be at least http.request_timeout")?;
-        require(self.max_header_bytes >= 1_024, "http.max_header_bytes", "must be at least 1024")
+        // The HTTP library reads no more than 128 KiB of a head.
+        let bounded = (1_024..=65_536).contains(&self.max_header_bytes);
+        require(bounded, "http.max_header_bytes", "must be from 1024 to 65536")
     }
 
     /// What the listener is bound with.

@@ -36,7 +36,13 @@ pub enum ConfigError {
 
 impl From<config::ConfigError> for ConfigError {
     fn from(error: config::ConfigError) -> Self {
-        Self::Unreadable(one_line(&error.to_string()))
+        // A parser quotes the line it fell over, and the line may hold a secret: only where it was is told.
+        Self::Unreadable(if let config::ConfigError::FileParse { uri, cause } = error {
+            let place = cause.to_string().lines().next().unwrap_or_default().to_owned();
+            format!("{}: {place}", uri.unwrap_or_default())
+        } else {
+            one_line(&error.to_string())
+        })
     }
 }
 

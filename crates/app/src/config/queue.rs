@@ -4,7 +4,7 @@ use adapter_token::{KeyRing, TokenKey};
 use domain::queue::{AdmissionPolicy, Pacing, PolicySpec, QueueId};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Secret, Span, invalid, require};
+use super::{ConfigError, KeyDoc, Secret, Span, invalid, require, secret};
 
 /// Which store keeps the line.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -22,7 +22,9 @@ pub enum QueueStoreKind {
 pub struct QueueSection {
     pub id: String,
     pub store: QueueStoreKind,
+    #[serde(deserialize_with = "secret::one_or_many")]
     pub keys: Vec<Secret>,
+    pub token_ttl: Span,
     pub refresh: Span,
     pub policy: PolicySection,
     pub poll: PollSection,
@@ -56,6 +58,7 @@ impl Default for QueueSection {
             id: "main".to_owned(),
             store: QueueStoreKind::default(),
             keys: Vec::new(),
+            token_ttl: Span::secs(24 * 3_600),
             refresh: Span::millis(100),
             policy: PolicySection::default(),
             poll: PollSection::default(),
@@ -87,7 +90,7 @@ impl QueueSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "id",
-            meaning: "name of the queue: 1 to 32 characters of `a-z`, `0-9`, `-`; tokens of another are refused",
+            meaning: "name of the queue: 1 to 32 characters of `a-z`, `0-9`, `-`; tokens of another are refused, so the next sale should take another id",
         },
         KeyDoc { name: "store", meaning: "where the line is kept: `memory`" },
         KeyDoc {
@@ -95,8 +98,12 @@ impl QueueSection {
             meaning: "secret token keys, newest first: the first signs, all verify; base64 of 32 bytes or more (`boxoffice token new-key`); made at start when there is none; in the environment separated by commas",
         },
         KeyDoc {
+            name: "token_ttl",
+            meaning: "how old a token may be before it counts as one of a sale that is over (410); joining again gives a fresh one",
+        },
+        KeyDoc {
             name: "refresh",
-            meaning: "how often people are called and the node's view is refreshed; 10ms to 10s, and not above `queue.poll.nearest`",
+            meaning: "how often people are called and the node's view is refreshed; 1ms to 10s, at most half of `queue.policy.every`, and not above `queue.poll.nearest`",
         },
     ];
 
@@ -105,9 +112,18 @@ impl QueueSection {
         self.key_ring()?;
         let policy = self.policy.policy()?;
         self.poll.pacing()?;
-        let refreshes = (Span::millis(10)..=Span::secs(10)).contains(&self.refresh);
-        require(refreshes, "queue.refresh", "must be from 10ms to 10s")?;
+        let refreshes = (Span::millis(1)..=Span::secs(10)).contains(&self.refresh);
+        require(refreshes, "queue.refresh", "must be from 1ms to 10s")?;
+        // The budget saves one batch: a node that looks more rarely calls more slowly than the policy says.
+        let keeps_pace = self.refresh.0 * 2 <= policy.spec().every;
+        require(keeps_pace, "queue.refresh", "must be at most half of queue.policy.every")?;
         require(self.refresh <= self.poll.nearest, "queue.refresh", "must not be above queue.poll.nearest")?;
+        let outlives = self.token_ttl.0 >= policy.spec().claim_within + policy.spec().session_ttl;
+        require(
+            outlives,
+            "queue.token_ttl",
+            "must be at least queue.policy.claim_within and session_ttl together",
+        )?;
         // A fifth of jitter comes on top of the longest wait.
         let sees_call = self.poll.farthest.0.mul_f64(1.2) < policy.spec().claim_within;
         require(

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_boxoffice");
 const KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
@@ -34,7 +34,13 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         (&["--set", "queue.policy.session_ttl=25h"], "queue.policy.session_ttl must be"),
         (&["--set", "queue.poll.farthest=20m"], "queue.poll.farthest must be well below"),
         (&["--set", "queue.poll.nearest=1ms"], "queue.poll.nearest must be"),
-        (&["--set", "queue.refresh=2s"], "queue.refresh must not be above queue.poll.nearest"),
+        (
+            &["--set", "queue.refresh=400ms", "--set", "queue.poll.nearest=200ms"],
+            "queue.refresh must not be above queue.poll.nearest",
+        ),
+        (&["--set", "queue.policy.every=100ms"], "queue.refresh must be at most half of queue.policy.every"),
+        (&["--set", "queue.token_ttl=1m"], "queue.token_ttl must be at least"),
+        (&["--set", "http.max_header_bytes=1000000"], "http.max_header_bytes must be"),
         (&["--set", "queue.id=Main Stage"], "queue.id is no queue id"),
         (
             &["--set", "queue.keys=c2hvcnQ"],
@@ -69,6 +75,28 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
     let unknown_variable = boxoffice(&["config"], &[("BOXOFFICE__QUEUE__POLCY__BATCH", "1")]);
     assert_eq!(unknown_variable.status.code(), Some(2));
     assert!(text(&unknown_variable.stderr).contains("polcy"));
+}
+
+#[test]
+fn no_error_repeats_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.toml");
+    let broken = [
+        format!("[queue]\nkeys = [\"{KEY}\"\nid = \"main\"\n"),
+        format!("[queue]\nkeys = [[\"{KEY}\"]]\n"),
+        format!("[queue.keys]\nfirst = \"{KEY}\"\n"),
+        format!("[queue]\nkeys = [\"{}\"]\n", &KEY[..30]),
+    ];
+    for content in &broken {
+        fs::write(&path, content).unwrap();
+        let output = boxoffice(&["config", "--config", path.to_str().unwrap()], &[]);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{content}: {said}");
+        assert!(!said.contains(&KEY[..8]), "{said}");
+    }
+    fs::write(&path, format!("[queue]\nkeys = \"{KEY}\"\n")).unwrap();
+    let single = boxoffice(&["config", "--config", path.to_str().unwrap()], &[]);
+    assert!(text(&single.stdout).contains("keys = [\"(secret)\"]"), "one key needs no list");
 }
 
 #[test]
@@ -108,25 +136,35 @@ struct Serving {
     process: Child,
     public: SocketAddr,
     ops: SocketAddr,
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    /// Everything logged up to the line that tells the addresses, and a thread that reads the rest.
+    log: Option<(String, JoinHandle<String>)>,
 }
 
 impl Serving {
     fn start(arguments: &[&str]) -> Self {
-        let (public, ops) = (free_address(), free_address());
         let mut command = Command::new(PROGRAM);
-        command.args(["--set", &format!("http.bind={public}"), "--set", &format!("ops.bind={ops}")]);
-        command.args(["--set", "http.drain_delay=200ms"]).args(arguments).stderr(Stdio::piped());
-        let serving = Self { process: command.spawn().unwrap(), public, ops };
-        let limit = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(serving.public).is_err() {
-            assert!(Instant::now() < limit, "it does not listen");
-            std::thread::yield_now();
+        for setting in ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.drain_delay=200ms"] {
+            command.args(["--set", setting]);
         }
-        serving
+        let mut process = command.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap());
+        let mut begun = String::new();
+        let listening = loop {
+            let mut line = String::new();
+            assert!(lines.read_line(&mut line).unwrap() > 0, "it ended: {begun}");
+            begun.push_str(&line);
+            if line.contains("\"message\":\"listening\"") {
+                break serde_json::from_str::<serde_json::Value>(&line).unwrap();
+            }
+        };
+        let address = |name: &str| listening[name].as_str().unwrap().parse().unwrap();
+        let (public, ops) = (address("public"), address("operations"));
+        let rest = std::thread::spawn(move || {
+            let mut rest = String::new();
+            lines.read_to_string(&mut rest).unwrap();
+            rest
+        });
+        Self { process, public, ops, log: Some((begun, rest)) }
     }
 
     fn signal(&self, name: &str) {
@@ -136,8 +174,8 @@ impl Serving {
 
     /// Waits for the end: the exit code and what was logged.
     fn end(&mut self) -> (Option<i32>, String) {
-        let mut log = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        let (begun, rest) = self.log.take().unwrap();
+        let log = begun + &rest.join().unwrap();
         (self.process.wait().unwrap().code(), log)
     }
 
@@ -233,12 +271,11 @@ fn a_token_is_inspected_with_the_keys_of_the_configuration() {
 fn logs_are_one_json_object_a_line_when_nobody_reads_along() {
     let mut serving = Serving::start(&[]);
     serving.signal("-TERM");
-    let log = BufReader::new(serving.process.stderr.take().unwrap());
+    let (_, log) = serving.end();
     let mut lines = 0;
     for line in log.lines() {
-        let line = line.unwrap();
         let object: serde_json::Value =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(object["message"].is_string() && object["level"].is_string(), "{line}");
         lines += 1;
     }

@@ -1,6 +1,9 @@
 //! The line, as people meet it over HTTP.
 
-use crate::support::{TestApp, eventually};
+use adapter_memory::SystemClock;
+use domain::{Clock as _, Timestamp};
+
+use crate::support::{Answer, TestApp, eventually};
 
 /// One person is called, then nobody for an hour.
 const STANDING_STILL: [&str; 2] = ["queue.policy.batch=1", "queue.policy.every=1h"];
@@ -28,7 +31,14 @@ fn a_newcomer_to_an_empty_line_is_called_at_once_and_gets_in() {
     }
     let active = app.query(&token);
     assert_eq!(active.word("status"), "ACTIVE");
-    assert!(active.word("expiresAt") > called.word("expiresAt") || active.word("expiresAt").ends_with('Z'));
+    // Ten minutes each, from joining and from claiming.
+    let seconds_left = |answer: &Answer| {
+        let until: Timestamp = answer.word("expiresAt").parse().unwrap();
+        until.duration_since(SystemClock.now()).as_secs_f64()
+    };
+    assert!(
+        (590.0..=600.0).contains(&seconds_left(&called)) && (590.0..=600.0).contains(&seconds_left(&active))
+    );
     assert_eq!(active.header("cache-control"), "no-store");
 }
 
@@ -89,6 +99,16 @@ fn leaving_gives_the_place_back_once() {
 }
 
 #[test]
+fn a_place_left_while_waiting_is_gone_for_the_dates_too() {
+    let app = TestApp::start(&STANDING_STILL);
+    app.join_line(1);
+    let token = app.token_of(2);
+    assert_eq!(app.leave(&token).status, 204);
+    eventually("the node has seen it", || app.dates("451", &token).status == 410);
+    assert_eq!(app.leave(&token).status, 410);
+}
+
+#[test]
 fn positions_move_up_within_a_refresh_when_somebody_ahead_leaves() {
     let app = TestApp::start(&STANDING_STILL);
     app.join_line(1);
@@ -102,7 +122,7 @@ fn positions_move_up_within_a_refresh_when_somebody_ahead_leaves() {
 
 #[test]
 fn people_are_called_as_time_passes_without_anybody_joining() {
-    let app = TestApp::start(&["queue.policy.batch=2", "queue.policy.every=100ms"]);
+    let app = TestApp::start(&["queue.policy.batch=2", "queue.policy.every=100ms", "queue.refresh=20ms"]);
     let tokens: Vec<_> = (1..=12).map(|user| app.token_of(user)).collect();
     eventually("everybody is called", || {
         tokens.iter().all(|token| app.query(token).word("status") == "CALLED")

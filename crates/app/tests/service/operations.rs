@@ -13,6 +13,10 @@ fn health_is_told_on_the_operations_listener_only() {
         assert_eq!((answer.status, answer.word("status").as_str()), (200, status));
         let public = app.send("GET", &format!("http://{}{path}", app.public), &[], &[]);
         assert_eq!(public.status, 404, "{path} is nobody's business outside");
+        let url = format!("http://{}{path}", app.ops);
+        assert_eq!(app.send("HEAD", &url, &[], &[]).status, 200);
+        let posted = app.send("POST", &url, &[], &[]);
+        assert_eq!((posted.status, posted.header("allow")), (405, "GET, HEAD"));
     }
 }
 
@@ -68,7 +72,7 @@ impl KeepAlive {
 
 #[test]
 fn while_draining_readiness_is_false_requests_are_served_and_connections_sent_away() {
-    let mut app = TestApp::start(&["http.drain_delay=700ms"]);
+    let mut app = TestApp::start(&["http.drain_delay=2s"]);
     let (mut busy, mut idle) = (KeepAlive::open(&app), KeepAlive::open(&app));
     for connection in [&mut busy, &mut idle] {
         let head = connection.ask("/api/v1/concerts/query").unwrap();
@@ -85,6 +89,23 @@ fn while_draining_readiness_is_false_requests_are_served_and_connections_sent_aw
     app.join().unwrap();
     assert!(TcpStream::connect(app.public).is_err(), "and nobody listens any more");
     assert!(TcpStream::connect(app.ops).is_err());
+}
+
+#[test]
+fn while_a_request_is_still_under_way_newcomers_are_refused_already() {
+    let mut app = TestApp::start(&[]);
+    let mut slow = TcpStream::connect(app.public).unwrap();
+    let head = "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{";
+    slow.write_all(head.as_bytes()).unwrap();
+    // Another request's answer tells that the first one has been read.
+    assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
+    app.tell_to_stop();
+    eventually("newcomers are refused", || TcpStream::connect(app.public).is_err());
+    slow.write_all(b"  }").unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "and the one under way is served: {answer}");
+    app.join().unwrap();
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl Sale {
             queue: QueueId::parse("main").unwrap(),
             policy,
             pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            token_ttl: Duration::from_secs(86_400),
             store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>)),
             sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[7; 32]).unwrap()]).unwrap()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -105,7 +106,7 @@ async fn position_and_estimate_are_right_within_one_refresh() {
             for (at, eta) in &waiting[&user].1 {
                 let promised = at + eta;
                 let late_or_early = (promised - due).abs();
-                assert!(late_or_early <= 1.2, "at {at} user {user} was promised {promised}, due {due}");
+                assert!(late_or_early <= 0.15, "at {at} user {user} was promised {promised}, due {due}");
             }
             waiting.remove(&user);
         }

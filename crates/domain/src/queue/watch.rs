@@ -1,10 +1,23 @@
 //! A node's view of its line: what every "where am I?" is answered from.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use super::{AdmissionPolicy, CallRate, Departures, Line, Position, QueueNumber, Snapshot};
+
+/// What a node sees of one number in one look at the line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight {
+    /// Whether it has been called.
+    pub(super) is_called: bool,
+    /// Whether it was given back while waiting, as of the last refresh.
+    pub(super) has_left: bool,
+    /// People ahead plus one; 0 once called.
+    pub(super) position: Position,
+    /// Estimated time until the call.
+    pub(super) eta: Duration,
+}
 
 /// The highest marks this node has seen, and the rest of the last snapshot. The marks move with every answer that
 /// carries them; the rest once a refresh.
@@ -57,24 +70,31 @@ impl Watch {
     /// Takes in a fresh snapshot.
     pub(super) fn learn(&self, snapshot: &Snapshot) {
         self.note(snapshot.line);
+        let left = self.slow().departures.count_up_to(snapshot.line.serving());
         let per_second = {
             let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-            rate.observe(snapshot.line, snapshot.at);
+            rate.observe(snapshot.line, left, snapshot.at);
             rate.per_second()
         };
         let fresh = SlowPart { departures: snapshot.departures.clone(), per_second };
-        *self.slow.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let stale = std::mem::replace(&mut *self.slow.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        // Freed here, where nobody waits for the lock.
+        drop(stale);
     }
 
-    /// Whether this number was given back while waiting, as of the last refresh.
-    pub(super) fn has_left(&self, number: QueueNumber) -> bool {
-        self.slow.read().unwrap_or_else(PoisonError::into_inner).departures.contains(number)
+    /// What is seen of a number at this state of the line: one look, so that its parts agree.
+    pub(super) fn look(&self, number: QueueNumber, line: Line) -> Sight {
+        let slow = self.slow();
+        let position = slow.departures.position_of(number, line);
+        Sight {
+            is_called: line.has_called(number),
+            has_left: slow.departures.contains(number),
+            position,
+            eta: CallRate::eta(position, slow.per_second),
+        }
     }
 
-    /// The position of a number and the estimated time until its call.
-    pub(super) fn outlook(&self, number: QueueNumber) -> (Position, Duration) {
-        let slow = self.slow.read().unwrap_or_else(PoisonError::into_inner);
-        let position = slow.departures.position_of(number, self.line());
-        (position, CallRate::eta(position, slow.per_second))
+    fn slow(&self) -> RwLockReadGuard<'_, SlowPart> {
+        self.slow.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
