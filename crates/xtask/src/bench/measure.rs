@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use super::service::Service;
 use crate::error::{Doing as _, Outcome, failed};
@@ -13,6 +14,7 @@ const GENERATOR_CORE: &str = "1";
 /// What is measured.
 pub(super) struct Target<'a> {
     pub(super) name: &'static str,
+    service: &'a Service,
     url: String,
     header: Option<(&'static str, &'a str)>,
 }
@@ -24,6 +26,10 @@ pub(super) struct Measurement {
     pub(super) round: u32,
     pub(super) connections: u32,
     pub(super) per_second: f64,
+    /// Requests per second of processor time of the server.
+    pub(super) per_cpu_second: f64,
+    /// How much of its core the server used, from 0 to 1.
+    pub(super) server_load: f64,
     /// The 99th percentile of the time to an answer, as wrk words it.
     pub(super) p99: String,
     /// No socket errors, and no answer outside 2xx and 3xx.
@@ -33,11 +39,11 @@ pub(super) struct Measurement {
 impl<'a> Target<'a> {
     pub(super) fn new(
         name: &'static str,
-        service: &Service,
+        service: &'a Service,
         path: &str,
         header: Option<(&'static str, &'a str)>,
     ) -> Self {
-        Self { name, url: service.url(path), header }
+        Self { name, service, url: service.url(path), header }
     }
 }
 
@@ -69,17 +75,22 @@ pub(super) fn wrk(
     if let Some((name, value)) = target.header {
         command.args(["--header", &format!("{name}: {value}")]);
     }
+    let (cpu_before, before) = (target.service.cpu_seconds()?, Instant::now());
     let text = output(command.args(["--latency", &target.url]))?;
+    let (cpu, wall) = (target.service.cpu_seconds()? - cpu_before, before.elapsed().as_secs_f64());
     let file = format!("{}-{connections}-round{round}.txt", target.name.replace([' ', ','], "-"));
     fs::write(out.join(&file), &text).doing(format!("writing {file}"))?;
     let word_after =
         |label: &str| text.lines().find_map(|line| Some(line.trim().strip_prefix(label)?.trim().to_owned()));
-    let per_second = word_after("Requests/sec:").and_then(|n| n.parse().ok());
+    let per_second: Option<f64> = word_after("Requests/sec:").and_then(|n| n.parse().ok());
+    let per_second = per_second.ok_or_else(|| failed(format!("wrk printed no rate: {text}")))?;
     Ok(Measurement {
         target: target.name,
         round,
         connections,
-        per_second: per_second.ok_or_else(|| failed(format!("wrk printed no rate: {text}")))?,
+        per_second,
+        per_cpu_second: per_second * wall / cpu,
+        server_load: cpu / wall,
         p99: word_after("99%").unwrap_or_default(),
         is_clean: !text.contains("Socket errors") && !text.contains("Non-2xx"),
     })

@@ -13,6 +13,9 @@ pub(super) struct Results {
     measured: Vec<Measurement>,
 }
 
+/// One figure of a measurement.
+type Figure = fn(&Measurement) -> f64;
+
 /// What every ratio is to.
 const YARDSTICK: &str = "constant answer";
 
@@ -29,14 +32,15 @@ impl Results {
         self.measured.iter()
     }
 
-    fn rate(&self, target: &str, connections: u32, round: u32) -> Option<f64> {
+    fn rate(&self, of: Figure, target: &str, connections: u32, round: u32) -> Option<f64> {
         let same = |m: &&Measurement| m.target == target && m.connections == connections && m.round == round;
-        self.all().find(same).map(|m| m.per_second)
+        self.all().find(same).map(of)
     }
 
     /// Lowest, median and highest of the rounds' ratios.
-    fn ratios(&self, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
-        let ratio = |round| Some(self.rate(target, connections, round)? / self.rate(to, connections, round)?);
+    fn ratios(&self, of: Figure, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
+        let ratio =
+            |round| Some(self.rate(of, target, connections, round)? / self.rate(of, to, connections, round)?);
         let mut ratios: Vec<f64> = (1..=self.rounds).filter_map(ratio).collect();
         ratios.sort_by(f64::total_cmp);
         let at = |index: usize| ratios.get(index).copied().unwrap_or(f64::NAN);
@@ -49,10 +53,12 @@ impl Results {
              Printed by `cargo xtask bench`; raw output of wrk beside this page. {}\n\n\
              One server worker on one core, wrk with one thread on another; {} rounds of {} s a measurement, each \
              round measuring everything in turn. A ratio is to the constant answer of the same round and number of \
-             connections. All middleware is on, but for the constant answer, which has none. The long line has {} \
+             connections. All middleware is on, but for the constant answer, which has none. The long line has at least {} \
              people waiting.\n\n\
-             | measurement | connections | requests/s, median | ratio: median (lowest to highest) | p99, median round |\n\
-             |---|---|---|---|---|\n",
+             Where the server's load is below 1, the generator was the slower of the two and the first ratio flatters; \
+             the second ratio, of requests per second of the server's processor time, does not depend on that.\n\n\
+             | measurement | connections | requests/s, median | server load | ratio: median (lowest to highest) | ratio by processor time | p99, median round |\n\
+             |---|---|---|---|---|---|---|\n",
             machine(),
             self.rounds,
             self.seconds,
@@ -63,18 +69,24 @@ impl Results {
                 self.all().filter(|m| m.target == target && m.connections == connections).collect();
             runs.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
             let Some(median) = runs.get(runs.len() / 2) else { continue };
-            let (low, middle, high) = self.ratios(target, YARDSTICK, connections);
+            let (low, middle, high) = self.ratios(|m| m.per_second, target, YARDSTICK, connections);
+            let (cpu_low, cpu, cpu_high) = self.ratios(|m| m.per_cpu_second, target, YARDSTICK, connections);
             // Writing to a `String` cannot fail.
             let _ = writeln!(
                 text,
-                "| {target} | {connections} | {:.0} | {middle:.2} ({low:.2} to {high:.2}) | {} |",
-                median.per_second, median.p99
+                "| {target} | {connections} | {:.0} | {:.2} | {middle:.2} ({low:.2} to {high:.2}) | \
+                 {cpu:.2} ({cpu_low:.2} to {cpu_high:.2}) | {} |",
+                median.per_second, median.server_load, median.p99
             );
         }
-        text.push_str("\nThe same question asked of the long line, to the short one:\n\n");
+        text.push_str("\nThe same question asked of the long line, to the short one, by processor time:\n\n");
         for connections in super::CONNECTIONS {
-            let (low, middle, high) =
-                self.ratios("status query, long line", "status query, 10 waiting", connections);
+            let (low, middle, high) = self.ratios(
+                |m| m.per_cpu_second,
+                "status query, long line",
+                "status query, 10 waiting",
+                connections,
+            );
             let _ = writeln!(text, "- {connections} connections: {middle:.2} ({low:.2} to {high:.2})");
         }
         text

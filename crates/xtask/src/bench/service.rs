@@ -1,5 +1,6 @@
 //! The release binary, started for a measurement and stopped after it.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -46,6 +47,18 @@ impl Service {
             std::thread::yield_now();
         }
         Err(failed("boxoffice did not answer within 10 s"))
+    }
+
+    /// Processor time this service has used so far, in seconds: all its threads, as the scheduler counts nanoseconds.
+    pub(super) fn cpu_seconds(&self) -> Outcome<f64> {
+        let tasks = format!("/proc/{}/task", self.process.id());
+        let mut nanoseconds = 0.0;
+        for task in fs::read_dir(&tasks).doing(format!("reading {tasks}"))? {
+            let path = task.doing(format!("reading {tasks}"))?.path().join("schedstat");
+            let text = fs::read_to_string(&path).doing(format!("reading {}", path.display()))?;
+            nanoseconds += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0);
+        }
+        Ok(nanoseconds / 1e9)
     }
 
     pub(super) fn url(&self, path: &str) -> String {
