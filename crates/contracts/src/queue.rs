@@ -1,4 +1,4 @@
-//! The rules of [`QueueStore`], by the number of the rule in its documentation.
+//! The rules of [`QueueStore`](domain::queue::QueueStore), by the number of the rule in its documentation.
 
 mod admission;
 mod endings;
