@@ -8,5 +8,6 @@ mod docs;
 mod errors;
 mod line;
 mod operations;
+mod readme;
 mod support;
 mod waiting;

@@ -186,10 +186,19 @@ impl QueueService {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
     use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
     use crate::queue::{Departures, Snapshot};
     use crate::{PortErrorKind, Timestamp};
+
+    /// Runs a use case whose ports answer at once; there is nothing here that could wait.
+    fn run(test: impl Future<Output = ()>) {
+        let polled = pin!(test).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_ready(), "a use case waits for something besides its ports");
+    }
 
     struct StoppedClock;
 
@@ -242,99 +251,118 @@ mod tests {
         PortError::new(PortErrorKind::Unavailable, "queue store")
     }
 
-    #[tokio::test]
-    async fn asking_while_waiting_touches_no_store() {
-        // The mock has no expectation for `standing`: any such call would fail the test.
-        let service = service_of("main", store_at(Line::new(1_000, 200), &[250, 300]));
-        service.advance().await.unwrap();
-        let outlook = service.ask("700").await.unwrap();
-        assert_eq!(outlook.standing, Standing::Waiting);
-        assert_eq!(outlook.position.get(), 498);
-        assert_eq!(outlook.eta, Duration::from_millis(4_980));
-        assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
-        assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
-    }
-
-    #[tokio::test]
-    async fn admitting_somebody_who_was_not_called_touches_no_store() {
-        let service = service_of("main", store_at(Line::new(10, 2), &[]));
-        service.advance().await.unwrap();
-        let Err(QueueError::NotYet(outlook)) = service.admit("6").await else { panic!("not called yet") };
-        assert_eq!(outlook.position.get(), 4);
-    }
-
-    #[tokio::test]
-    async fn what_a_node_has_seen_is_the_floor_of_its_next_join() {
-        let mut store = store_at(Line::new(50, 20), &[]);
-        store.expect_join().withf(|_, floor| *floor == Line::new(90, 20)).times(1).returning(|_, floor| {
-            let (number, line) = (number(91), Line::new(91, floor.serving()));
-            Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+    #[test]
+    fn asking_while_waiting_touches_no_store() {
+        run(async {
+            // The mock has no expectation for `standing`: any such call would fail the test.
+            let service = service_of("main", store_at(Line::new(1_000, 200), &[250, 300]));
+            service.advance().await.unwrap();
+            let outlook = service.ask("700").await.unwrap();
+            assert_eq!(outlook.standing, Standing::Waiting);
+            assert_eq!(outlook.position.get(), 498);
+            assert_eq!(outlook.eta, Duration::from_millis(4_980));
+            assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
+            assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
         });
-        let service = service_of("main", store);
-        service.advance().await.unwrap();
-        service.ask("90").await.unwrap();
-        let ticket = service.join(UserId::new(7).unwrap()).await.unwrap();
-        assert_eq!(ticket.token.as_str(), "91");
-        assert_eq!(service.line(), Line::new(91, 20));
     }
 
-    #[tokio::test]
-    async fn a_token_of_another_queue_is_foreign() {
-        let service = service_of("other", MockQueueStore::new());
-        let refused = |error| matches!(error, QueueError::Forged(TokenRejected::ForeignQueue));
-        assert!(refused(service.ask("1").await.unwrap_err()));
-        assert!(refused(service.admit("1").await.unwrap_err()));
-        assert!(refused(service.leave("1").await.unwrap_err()));
-        assert_eq!(service.line(), Line::default(), "and moves nothing");
-    }
-
-    #[tokio::test]
-    async fn a_token_of_a_sale_that_is_over_moves_nothing() {
-        let mut sealer = MockTokenSealer::new();
-        sealer.expect_open().returning(|_| {
-            let (queue, user) = (QueueId::parse("main").unwrap(), UserId::new(7).unwrap());
-            let issued_at = Timestamp::UNIX_EPOCH - Duration::from_secs(3_601);
-            Ok(Place { queue, number: number(1_000_000), user, issued_at })
+    #[test]
+    fn admitting_somebody_who_was_not_called_touches_no_store() {
+        run(async {
+            let service = service_of("main", store_at(Line::new(10, 2), &[]));
+            service.advance().await.unwrap();
+            let Err(QueueError::NotYet(outlook)) = service.admit("6").await else { panic!("not called yet") };
+            assert_eq!(outlook.position.get(), 4);
         });
-        let mut service = service_of("main", MockQueueStore::new());
-        service.parts.sealer = Arc::new(sealer);
-        assert!(matches!(service.ask("old").await, Err(QueueError::Gone)));
-        assert!(matches!(service.leave("old").await, Err(QueueError::Gone)));
-        assert_eq!(service.line(), Line::default());
     }
 
-    #[tokio::test]
-    async fn leaving_with_a_number_the_store_has_lost_raises_the_store_first() {
-        let mut store = store_at(Line::default(), &[]);
-        let mut asked = 0;
-        store.expect_give_back().times(2).returning(move |_| {
-            asked += 1;
-            if asked == 1 { Err(GiveBackError::NotFound) } else { Ok(()) }
+    #[test]
+    fn what_a_node_has_seen_is_the_floor_of_its_next_join() {
+        run(async {
+            let mut store = store_at(Line::new(50, 20), &[]);
+            store.expect_join().withf(|_, floor| *floor == Line::new(90, 20)).times(1).returning(
+                |_, floor| {
+                    let (number, line) = (number(91), Line::new(91, floor.serving()));
+                    Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+                },
+            );
+            let service = service_of("main", store);
+            service.advance().await.unwrap();
+            service.ask("90").await.unwrap();
+            let ticket = service.join(UserId::new(7).unwrap()).await.unwrap();
+            assert_eq!(ticket.token.as_str(), "91");
+            assert_eq!(service.line(), Line::new(91, 20));
         });
-        service_of("main", store).leave("40").await.unwrap();
     }
 
-    #[tokio::test]
-    async fn a_store_that_is_down_is_told_apart_and_leaves_the_view_as_it_was() {
-        let mut store = MockQueueStore::new();
-        store.expect_join().returning(|_, _| Err(down().into()));
-        store.expect_call_next().returning(|| Err(down()));
-        store.expect_give_back().returning(|_| Err(down().into()));
-        let service = service_of("main", store);
-        assert!(matches!(service.join(UserId::new(7).unwrap()).await, Err(QueueError::Store(_))));
-        assert!(matches!(service.leave("3").await, Err(QueueError::Store(_))));
-        assert_eq!(service.advance().await.unwrap_err().kind(), PortErrorKind::Unavailable);
-        assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "where am I? goes on");
+    #[test]
+    fn a_token_of_another_queue_is_foreign() {
+        run(async {
+            let service = service_of("other", MockQueueStore::new());
+            let refused = |error| matches!(error, QueueError::Forged(TokenRejected::ForeignQueue));
+            assert!(refused(service.ask("1").await.unwrap_err()));
+            assert!(refused(service.admit("1").await.unwrap_err()));
+            assert!(refused(service.leave("1").await.unwrap_err()));
+            assert_eq!(service.line(), Line::default(), "and moves nothing");
+        });
     }
 
-    #[tokio::test]
-    async fn a_full_line_says_when_to_try_again() {
-        let mut store = MockQueueStore::new();
-        store.expect_join().returning(|_, _| Err(JoinError::LineFull));
-        let service = service_of("main", store);
-        let Err(QueueError::LineFull { retry_after }) = service.join(UserId::new(7).unwrap()).await else {
-            panic!("the line is full")
-        };
-        assert_eq!(retry_after, Duration::from_secs(1));
+    #[test]
+    fn a_token_of_a_sale_that_is_over_moves_nothing() {
+        run(async {
+            let mut sealer = MockTokenSealer::new();
+            sealer.expect_open().returning(|_| {
+                let (queue, user) = (QueueId::parse("main").unwrap(), UserId::new(7).unwrap());
+                let issued_at = Timestamp::UNIX_EPOCH - Duration::from_secs(3_601);
+                Ok(Place { queue, number: number(1_000_000), user, issued_at })
+            });
+            let mut service = service_of("main", MockQueueStore::new());
+            service.parts.sealer = Arc::new(sealer);
+            assert!(matches!(service.ask("old").await, Err(QueueError::Gone)));
+            assert!(matches!(service.leave("old").await, Err(QueueError::Gone)));
+            assert_eq!(service.line(), Line::default());
+        });
+    }
+
+    #[test]
+    fn leaving_with_a_number_the_store_has_lost_raises_the_store_first() {
+        run(async {
+            let mut store = store_at(Line::default(), &[]);
+            let mut asked = 0;
+            store.expect_give_back().times(2).returning(move |_| {
+                asked += 1;
+                if asked == 1 { Err(GiveBackError::NotFound) } else { Ok(()) }
+            });
+            service_of("main", store).leave("40").await.unwrap();
+        });
+    }
+
+    #[test]
+    fn a_store_that_is_down_is_told_apart_and_leaves_the_view_as_it_was() {
+        run(async {
+            let mut store = MockQueueStore::new();
+            store.expect_join().returning(|_, _| Err(down().into()));
+            store.expect_call_next().returning(|| Err(down()));
+            store.expect_give_back().returning(|_| Err(down().into()));
+            let service = service_of("main", store);
+            assert!(matches!(service.join(UserId::new(7).unwrap()).await, Err(QueueError::Store(_))));
+            assert!(matches!(service.leave("3").await, Err(QueueError::Store(_))));
+            assert_eq!(service.advance().await.unwrap_err().kind(), PortErrorKind::Unavailable);
+            assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "where am I? goes on");
+        });
+    }
+
+    #[test]
+    fn a_full_line_says_when_to_try_again() {
+        run(async {
+            let mut store = MockQueueStore::new();
+            store.expect_join().returning(|_, _| Err(JoinError::LineFull));
+            let service = service_of("main", store);
+            let Err(QueueError::LineFull { retry_after }) = service.join(UserId::new(7).unwrap()).await
+            else {
+                panic!("the line is full")
+            };
+            assert_eq!(retry_after, Duration::from_secs(1));
+        });
     }
 }
