@@ -85,8 +85,9 @@ Printed from the one map in `crates/adapter-http/src/problem/answer.rs` by `carg
 
 Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, and besides them `code`
 (stable, for programs), `message` (for people, Korean unless `Accept-Language` prefers English) and `requestId`. What
-the HTTP library refuses before it is a request is answered with a bare status: 400 for what is not HTTP, for a broken
-`Content-Length` and for more than 96 headers, 408 for a head that takes too long, 431 for one above 128 KiB.
+the HTTP library refuses before it is a request is answered with a bare status: 400 for what is not HTTP or has a broken
+`Content-Length`, 408 for a head that takes longer than `http.client_timeout`, 431 for more than 96 headers or a head
+above 128 KiB.
 
 | status | code | when | `Retry-After` | message (ko) | message (en) |
 |---|---|---|---|---|---|

@@ -178,10 +178,20 @@ fn a_small_body_is_read_away_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_head_that_never_ends_is_cut_off() {
+fn what_is_no_request_yet_is_refused_with_a_bare_status() {
     let app = TestApp::start(&["http.client_timeout=200ms"]);
-    let answer = raw(&app, "GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n");
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let many: String = (0..97).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let get = "GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n";
+    let cases = [
+        ("GARBAGE\r\n\r\n".to_owned(), 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n".to_owned(), 400),
+        (get.to_owned(), 408),
+        (format!("{get}{many}\r\n"), 431),
+    ];
+    for (request, status) in cases {
+        let answer = raw(&app, &request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}: {answer}");
+    }
 }
 
 #[test]
