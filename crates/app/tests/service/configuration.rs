@@ -51,6 +51,7 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             &["--set", "http.shutdown_timeout=1s"],
             "http.shutdown_timeout must be at least http.request_timeout",
         ),
+        (&["--set", "http.client_timeout=200ms"], "http.client_timeout must be at least 1s"),
         (&["--set", "http.bind=nowhere"], "http.bind"),
         (&["--set", "http.request_timeout=soon"], "soon"),
         (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),

@@ -179,7 +179,7 @@ fn a_small_body_is_read_away_and_the_connection_goes_on() {
 
 #[test]
 fn what_is_no_request_yet_is_refused_with_a_bare_status() {
-    let app = TestApp::start(&["http.client_timeout=200ms"]);
+    let app = TestApp::start(&["http.client_timeout=1s"]);
     let many: String = (0..97).map(|n| format!("x-{n}: 1\r\n")).collect();
     let get = "GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n";
     let cases = [
