@@ -18,11 +18,13 @@ export const options = {
   thresholds: Object.assign({ dropped_iterations: ['count==0'] }, thresholds(1000)),
 };
 
-// Users of a run of their own, so that runs do not find each other's places.
-const FIRST_USER = Date.now();
+// Users of a run of their own, so that runs do not find each other's places. Once a run, not once a virtual user.
+export function setup() {
+  return { firstUser: Date.now() };
+}
 
-export default function () {
-  const place = join(FIRST_USER + exec.scenario.iterationInTest);
+export default function (run) {
+  const place = join(run.firstUser + exec.scenario.iterationInTest);
   if (!place) return;
   let outlook = place;
   // As told, and never for ever.
