@@ -31,7 +31,7 @@ fn rows() -> Vec<(Problem, &'static str)> {
             Problem::MethodNotAllowed("GET, HEAD"),
             "the path is there, the method is not; `Allow` lists those that are",
         ),
-        (Problem::PlaceGone, "the call lapsed, the session ended, or the place was given back"),
+        (Problem::PlaceGone, "the call lapsed, the session ended, the place was given back, or the token is older than `queue.token_ttl`"),
         (Problem::BodyTooLarge(4_096), "the body is longer than `http.max_body_bytes`"),
         (
             Problem::HeadersTooLarge(16_384),
