@@ -28,7 +28,7 @@ struct DateBody<'a> {
 impl<'a> From<&'a OpenDate> for DateBody<'a> {
     fn from(date: &'a OpenDate) -> Self {
         Self {
-            schedule_id: date.id.0,
+            schedule_id: date.id.get(),
             concert_title: &date.concert_title,
             open_date: rfc3339(date.performance),
             start_date: rfc3339(date.sale.opens()),

@@ -1,28 +1,27 @@
 //! The catalogue in memory.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::RwLock;
 
 use async_trait::async_trait;
 use domain::PortError;
 use domain::concert::{Concert, ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 use domain::sample::{self, SampleConcert, SampleDate};
-use domain::schedule::ScheduleId;
 
 /// Concerts and their dates. Concerts are fixed at the start; the seats of a date can change.
 pub struct MemoryCatalogue {
     /// By ascending id, so that a page is a slice.
     concerts: Vec<Concert>,
-    pub(crate) dates: RwLock<BTreeMap<(ConcertId, ScheduleId), SampleDate>>,
+    pub(crate) dates: RwLock<HashMap<ConcertId, Vec<SampleDate>>>,
 }
 
 impl MemoryCatalogue {
     /// A catalogue of these concerts.
     #[must_use]
     pub fn new(entries: impl IntoIterator<Item = SampleConcert>) -> Self {
-        let (mut concerts, mut dates) = (Vec::new(), BTreeMap::new());
+        let (mut concerts, mut dates) = (Vec::new(), HashMap::new());
         for SampleConcert { concert, dates: on } in entries {
-            dates.extend(on.into_iter().map(|date| ((concert.id, date.id), date)));
+            dates.insert(concert.id, on);
             concerts.push(concert);
         }
         concerts.sort_by_key(|concert| concert.id);

@@ -15,7 +15,8 @@ impl MemoryCatalogue {
     /// Sells or returns seats: from now on so many are sold, at most all of them. `false` when there is no such date.
     pub fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32) -> bool {
         let mut dates = self.dates.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(found) = dates.get_mut(&(concert, date)) else { return false };
+        let mut of_concert = dates.get_mut(&concert).into_iter().flatten();
+        let Some(found) = of_concert.find(|found| found.id == date) else { return false };
         found.sold = sold.min(found.seats.get());
         true
     }
@@ -30,9 +31,8 @@ impl ScheduleBook for MemoryCatalogue {
     ) -> Result<Option<Vec<OpenDate>>, PortError> {
         let Some(found) = self.find(concert) else { return Ok(None) };
         let dates = self.dates.read().unwrap_or_else(PoisonError::into_inner);
-        let of_concert = (concert, ScheduleId(0))..=(concert, ScheduleId(u64::MAX));
-        let mut open: Vec<_> =
-            dates.range(of_concert).filter_map(|(_, date)| open_date(date, &found.title, now)).collect();
+        let of_concert = dates.get(&concert).into_iter().flatten();
+        let mut open: Vec<_> = of_concert.filter_map(|date| open_date(date, &found.title, now)).collect();
         open.sort_by_key(|date| (date.performance, date.id));
         Ok(Some(open))
     }

@@ -92,7 +92,7 @@ fn hours(n: i64) -> Result<Timestamp, Violation> {
 /// A date of ten seats that is on sale between these hours from noon.
 fn date(id: u64, opens: i64, closes: i64, performance: i64) -> Result<SampleDate, Violation> {
     Ok(SampleDate {
-        id: ScheduleId(id),
+        id: ScheduleId::new(id)?,
         performance: hours(performance)?,
         sale: SaleWindow::new(hours(opens)?, hours(closes)?)?,
         seats: NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN),
@@ -112,7 +112,7 @@ async fn open_ids(
     now: Timestamp,
 ) -> Result<Option<Vec<u64>>, Violation> {
     let dates = book.open_dates(ConcertId::new(concert)?, now).await?;
-    Ok(dates.map(|dates| dates.into_iter().map(|date| date.id.0).collect()))
+    Ok(dates.map(|dates| dates.into_iter().map(|date| date.id.get()).collect()))
 }
 
 /// No such concert is `None`; a concert without dates to sell is an empty list.
@@ -151,7 +151,7 @@ pub async fn lists_only_dates_with_seats_left_as_seats_go_and_return(
     let world = fixture.open(vec![concert(1, vec![date(11, -1, 1, 9)?, date(12, -1, 1, 10)?])?]).await;
     let id = ConcertId::new(1)?;
     for (sold, expected) in [(0, vec![10, 10]), (9, vec![1, 10]), (10, vec![10]), (8, vec![2, 10])] {
-        world.set_seats_sold(id, ScheduleId(11), sold).await;
+        world.set_seats_sold(id, ScheduleId::new(11)?, sold).await;
         let dates = world.book().open_dates(id, noon()).await?.unwrap_or_default();
         let seats: Vec<_> = dates.iter().map(|date| date.seats_left.get()).collect();
         ensure_eq(seats, expected, &format!("seats left with {sold} of 10 sold"))?;
@@ -172,10 +172,10 @@ pub async fn lists_dates_by_performance_and_no_other_concerts_dates(
     let [before, after] = neighbours;
     let world = fixture.open(vec![before, concert(2, latest_first)?, after]).await;
     let dates = world.book().open_dates(ConcertId::new(2)?, noon()).await?.unwrap_or_default();
-    let ids: Vec<_> = dates.iter().map(|date| date.id.0).collect();
+    let ids: Vec<_> = dates.iter().map(|date| date.id.get()).collect();
     ensure_eq(ids, vec![23, 24, 22, 21], "the order of dates")?;
     let expected = OpenDate {
-        id: ScheduleId(22),
+        id: ScheduleId::new(22)?,
         concert_title: "콘서트 2".to_owned(),
         performance: hours(20)?,
         sale: SaleWindow::new(hours(-1)?, hours(1)?)?,

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod concert;
 pub mod error;
+mod id;
 pub mod queue;
 pub mod sample;
 pub mod schedule;

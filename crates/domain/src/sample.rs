@@ -70,7 +70,7 @@ fn sample_date(concert: ConcertId, n: u64, midnight: Timestamp) -> Option<Sample
     let evening = SignedDuration::from_hours(11);
     let seats = NonZeroU32::new(SEATS_PER_DATE)?;
     Some(SampleDate {
-        id: ScheduleId(id),
+        id: ScheduleId::new(id).ok()?,
         // 11:00 UTC is 20:00 in Seoul.
         performance: day(closes + 1 + i64::try_from(n).ok()?)?.checked_add(evening).ok()?,
         sale: SaleWindow::new(day(opens)?, day(closes)?).ok()?,

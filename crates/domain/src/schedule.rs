@@ -4,6 +4,6 @@ mod book;
 mod service;
 mod window;
 
-pub use book::{OpenDate, ScheduleBook, ScheduleId};
+pub use book::{InvalidScheduleId, OpenDate, ScheduleBook, ScheduleId};
 pub use service::{ScheduleError, ScheduleService};
 pub use window::{InvalidWindow, SaleWindow};

@@ -79,6 +79,23 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
 }
 
 #[test]
+fn a_file_beside_the_program_is_read_unless_another_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("boxoffice");
+    fs::copy(PROGRAM, &program).unwrap();
+    fs::write(folder.path().join("boxoffice.toml"), "[concerts]\npage_size = 7\n").unwrap();
+    let other = folder.path().join("other.toml");
+    fs::write(&other, "[concerts]\npage_size = 8\n").unwrap();
+    for (arguments, expected) in
+        [(vec!["config"], 7), (vec!["config", "--config", other.to_str().unwrap()], 8)]
+    {
+        let output = Command::new(&program).args(&arguments).output().unwrap();
+        let shown: toml::Table = toml::from_str(text(&output.stdout)).unwrap();
+        assert_eq!(shown["concerts"]["page_size"].as_integer(), Some(expected), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn no_error_repeats_a_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some.toml");

@@ -6,11 +6,13 @@ use async_trait::async_trait;
 
 use super::SaleWindow;
 use crate::concert::ConcertId;
+use crate::id::positive_id;
 use crate::{PortError, Timestamp};
 
-/// Names one date of one concert.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ScheduleId(pub u64);
+positive_id! {
+    /// Names one date of one concert.
+    ScheduleId, InvalidScheduleId, "schedule id"
+}
 
 /// A date whose sale runs and that has seats left; a sold-out date cannot be one.
 #[derive(Clone, Debug, Eq, PartialEq)]
