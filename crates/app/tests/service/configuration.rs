@@ -80,9 +80,10 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
 
 #[test]
 fn a_file_beside_the_program_is_read_unless_another_is_named() {
-    let folder = tempfile::tempdir().unwrap();
+    // A second name, not a copy: a file just written cannot be run while a test beside this one starts a program.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let program = folder.path().join("boxoffice");
-    fs::copy(PROGRAM, &program).unwrap();
+    fs::hard_link(PROGRAM, &program).unwrap();
     fs::write(folder.path().join("boxoffice.toml"), "[concerts]\npage_size = 7\n").unwrap();
     let other = folder.path().join("other.toml");
     fs::write(&other, "[concerts]\npage_size = 8\n").unwrap();
