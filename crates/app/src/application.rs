@@ -9,6 +9,7 @@ use adapter_http::{Api, ConcertPages, Lifecycle, Listener, Phase, listen_ops, li
 use adapter_token::InvalidKey;
 use domain::queue::{QueueParts, QueueService};
 use domain::schedule::ScheduleService;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
@@ -92,18 +93,21 @@ impl Application {
     /// [`StartError::Ended`] when a listener or the keeper of the line ended by itself.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         let (stop_public, stop_ops) = (self.public.stopper(), self.ops.stopper());
-        let mut public = tokio::spawn(self.public.run());
-        let mut ops = tokio::spawn(self.ops.run());
         let stop_keeper = CancellationToken::new();
-        let mut keeper = tokio::spawn(keeper::keep(self.queue, self.refresh, stop_keeper.clone()));
+        let keeper = keeper::keep(self.queue, self.refresh, stop_keeper.clone());
+        let mut parts = JoinSet::new();
+        parts.spawn(self.public.run());
+        parts.spawn(self.ops.run());
+        parts.spawn(async {
+            keeper.await;
+            Ok(())
+        });
         self.lifecycle.enter(Phase::Serving);
         tracing::info!("serving");
 
         let ended = tokio::select! {
             () = stop => Ok(()),
-            ended = &mut public => outcome(ended),
-            ended = &mut ops => outcome(ended),
-            ended = &mut keeper => outcome(ended.map(Ok)),
+            Some(ended) = parts.join_next() => Err(ended_by_itself(ended)),
         };
 
         self.lifecycle.enter(Phase::Draining);
@@ -114,12 +118,10 @@ impl Application {
         stop_public.stop(self.drain_delay.min(LAST_COMERS)).await;
         stop_keeper.cancel();
         stop_ops.stop(Duration::ZERO).await;
-        // A task that has been waited for must not be waited for again.
-        for task in [&mut public, &mut ops].into_iter().filter(|task| !task.is_finished()) {
-            let _ = task.await;
-        }
-        if !keeper.is_finished() {
-            let _ = keeper.await;
+        while let Some(part) = parts.join_next().await {
+            if !matches!(part, Ok(Ok(()))) {
+                tracing::warn!(end = ?part, "a part of the service ended badly");
+            }
         }
         tracing::info!("stopped");
         ended
@@ -149,12 +151,11 @@ fn use_cases(config: &Config) -> Result<(Arc<QueueService>, Api), StartError> {
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;
 
-/// A task that ends before it was told to has failed, whatever it says.
-fn outcome(ended: Ended) -> Result<(), StartError> {
-    let error = match ended {
+/// A part that ends before it was told to has failed, whatever it says.
+fn ended_by_itself(ended: Ended) -> StartError {
+    StartError::Ended(match ended {
         Ok(Ok(())) => io::Error::other("it stopped unasked"),
         Ok(Err(error)) => error,
         Err(error) => io::Error::other(error),
-    };
-    Err(StartError::Ended(error))
+    })
 }

@@ -29,15 +29,12 @@ pub(crate) async fn keep(queue: Arc<QueueService>, refresh: Duration, stop: Canc
 
 /// A store that fails is logged when it begins to fail and when it works again, not every time.
 fn note(step: Result<(), PortError>, is_failing: &mut bool) {
+    let was_failing = std::mem::replace(is_failing, step.is_err());
     match step {
-        Ok(()) if *is_failing => tracing::info!("the line moves again"),
-        Err(error) if !*is_failing => {
+        Ok(()) if was_failing => tracing::info!("the line moves again"),
+        Err(error) if !was_failing => {
             tracing::error!(error = %error, "the line stands still: its store cannot be asked");
-            *is_failing = true;
-            return;
         }
-        Ok(()) => {}
-        Err(_) => return,
+        Ok(()) | Err(_) => {}
     }
-    *is_failing = false;
 }
