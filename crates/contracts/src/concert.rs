@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::concert::{ConcertCatalog, ConcertPage, PageNumber, PageRequest, PageSize};
-use domain::sample::{self, SampleConcert};
+use domain::sample::{self, SampleConcert, SampleSize};
 use futures_util::future::BoxFuture;
 
 use crate::schedule::noon;
@@ -77,7 +77,7 @@ async fn page(catalogue: &dyn ConcertCatalog, number: u32, size: u32) -> Result<
 /// The violation, if any.
 pub async fn lists_every_concert_once_in_ascending_order(fixture: &dyn CatalogueFixture) -> Verdict {
     // Handed over in another order than they are to come back in.
-    let mut sample: Vec<_> = sample::concerts(25, noon()).collect();
+    let mut sample: Vec<_> = sample::concerts(SampleSize::of_concerts(25), noon()).collect();
     let expected: Vec<_> = sample.iter().map(|entry| entry.concert.clone()).collect();
     sample.reverse();
     let catalogue = fixture.open(sample).await;
@@ -96,7 +96,7 @@ pub async fn lists_every_concert_once_in_ascending_order(fixture: &dyn Catalogue
 /// # Errors
 /// The violation, if any.
 pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogueFixture) -> Verdict {
-    let catalogue = fixture.open(sample::concerts(25, noon()).collect()).await;
+    let catalogue = fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for (number, size) in [(1, 10), (3, 10), (1, 1_000), (25, 1), (4, 10)] {
         ensure_eq(page(catalogue.as_ref(), number, size).await?.total, 25, "concerts in all")?;
     }
@@ -110,7 +110,7 @@ pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogueFixture) -
 /// # Errors
 /// The violation, if any.
 pub async fn answers_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture) -> Verdict {
-    let catalogue = fixture.open(sample::concerts(25, noon()).collect()).await;
+    let catalogue = fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for number in [4, 1_000_000, u32::MAX] {
         let beyond = page(catalogue.as_ref(), number, 1_000).await?;
         ensure(beyond.concerts.is_empty(), || format!("page {number} lists {:?}", beyond.concerts))?;
@@ -123,7 +123,7 @@ pub async fn answers_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture
 /// # Errors
 /// The violation, if any.
 pub async fn answers_the_same_page_to_many_at_once(fixture: &dyn CatalogueFixture) -> Verdict {
-    let catalogue = fixture.open(sample::concerts(25, noon()).collect()).await;
+    let catalogue = fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     let expected = page(catalogue.as_ref(), 2, 10).await?;
     let readers = (0..200).map(|_| {
         let catalogue = Arc::clone(&catalogue);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::concert::{Concert, ConcertId};
-use domain::sample::{self, SampleConcert, SampleDate};
+use domain::sample::{self, SampleConcert, SampleDate, SampleSize};
 use domain::schedule::{OpenDate, SaleWindow, ScheduleBook, ScheduleId};
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
@@ -126,7 +126,7 @@ pub async fn tells_an_unknown_concert_from_one_without_dates(fixture: &dyn Sched
     ensure_eq(open_ids(world.book().as_ref(), ConcertId::MAX, noon()).await?, None, "the highest id")
 }
 
-/// A sale runs from its opening, included, to its close, excluded.
+/// A sale runs from its opening, included, to its close, excluded, to the nanosecond.
 ///
 /// # Errors
 /// The violation, if any.
@@ -138,7 +138,9 @@ pub async fn lists_only_dates_whose_sale_runs(fixture: &dyn ScheduleFixture) -> 
         let seen = open_ids(world.book().as_ref(), 1, hours(hour)?).await?;
         ensure_eq(seen, Some(ids), &format!("dates on sale {hour} h from noon"))?;
     }
-    Ok(())
+    let just_before = hours(1)?.checked_sub(SignedDuration::from_nanos(1))?;
+    let seen = open_ids(world.book().as_ref(), 1, just_before).await?;
+    ensure_eq(seen, Some(vec![12, 13]), "dates on sale a nanosecond before one closes and another opens")
 }
 
 /// A date whose last seat goes disappears, one that gets a seat back returns, and the count is right in between.
@@ -189,7 +191,7 @@ pub async fn lists_dates_by_performance_and_no_other_concerts_dates(
 /// # Errors
 /// The violation, if any.
 pub async fn gives_the_showcase_concert_three_dates(fixture: &dyn ScheduleFixture) -> Verdict {
-    let world = fixture.open(sample::concerts(500, noon()).collect()).await;
+    let world = fixture.open(sample::concerts(SampleSize::of_concerts(500), noon()).collect()).await;
     let dates = open_ids(world.book().as_ref(), sample::SHOWCASE, noon()).await?;
     ensure_eq(dates.map(|dates| dates.len()), Some(3), "dates of the showcase concert")
 }

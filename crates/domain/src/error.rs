@@ -8,6 +8,8 @@ use std::fmt;
 pub enum PortErrorKind {
     /// The dependency could not be reached or refused to work; the operation was not carried out.
     Unavailable,
+    /// As many as may already wait for the dependency, or the wait took too long; the operation was not carried out.
+    Overloaded,
     /// No answer within the limit; whether the operation was carried out is unknown.
     Timeout,
     /// The dependency answered something that cannot be true.
@@ -18,6 +20,7 @@ impl fmt::Display for PortErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unavailable => "unavailable",
+            Self::Overloaded => "overloaded",
             Self::Timeout => "timed out",
             Self::Corrupt => "corrupt answer",
         })

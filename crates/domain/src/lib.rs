@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod concert;
 pub mod error;
+pub mod health;
 mod id;
 pub mod queue;
 pub mod sample;
@@ -10,5 +11,6 @@ pub mod schedule;
 
 pub use clock::Clock;
 pub use error::{PortError, PortErrorKind};
+pub use health::Dependency;
 /// A point in time, to the nanosecond, on the UTC time line.
 pub use jiff::Timestamp;

@@ -11,11 +11,81 @@ use crate::schedule::{SaleWindow, ScheduleId};
 /// The concert the load scripts ask for: three dates, all on sale, all with seats.
 pub const SHOWCASE: u64 = 451;
 
-/// Seats of a date; with two dates a concert on average, 10,000 concerts have a million seats.
-pub const SEATS_PER_DATE: u32 = 50;
+/// Seats of a concert unless asked otherwise: 10,000 concerts have a million.
+const SEATS_PER_CONCERT: u64 = 100;
+
+/// Dates of a concert, at most.
+const MAX_DATES: u64 = 3;
 
 /// Room for the dates of one concert in the numbering of dates.
 const IDS_PER_CONCERT: u64 = 10;
+
+/// How large a sample is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SampleSize {
+    concerts: u32,
+    seats: u64,
+}
+
+/// A size no sample can have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidSampleSize {
+    /// Too many concerts.
+    #[error("a sample has at most {} concerts", SampleSize::MAX_CONCERTS)]
+    Concerts,
+    /// Too few or too many seats for the concerts.
+    #[error("a sample has {MAX_DATES} to {} seats for each concert", SampleSize::MAX_SEATS_PER_CONCERT)]
+    Seats,
+}
+
+impl SampleSize {
+    /// Concerts of the largest sample.
+    pub const MAX_CONCERTS: u32 = 1_000_000;
+    /// Seats of a concert in the largest sample.
+    pub const MAX_SEATS_PER_CONCERT: u64 = 100_000;
+
+    /// So many concerts and, over all their dates together, so many seats.
+    ///
+    /// # Errors
+    /// [`InvalidSampleSize`] when there would be a date without a seat, or more than anybody needs.
+    pub fn new(concerts: u32, seats: u64) -> Result<Self, InvalidSampleSize> {
+        if concerts > Self::MAX_CONCERTS {
+            return Err(InvalidSampleSize::Concerts);
+        }
+        let (fewest, most) = (MAX_DATES, Self::MAX_SEATS_PER_CONCERT);
+        let allowed = fewest * u64::from(concerts)..=most * u64::from(concerts);
+        if allowed.contains(&seats) { Ok(Self { concerts, seats }) } else { Err(InvalidSampleSize::Seats) }
+    }
+
+    /// So many concerts, at most [`Self::MAX_CONCERTS`], with a hundred seats each.
+    #[must_use]
+    pub fn of_concerts(concerts: u32) -> Self {
+        let concerts = concerts.min(Self::MAX_CONCERTS);
+        Self { concerts, seats: u64::from(concerts) * SEATS_PER_CONCERT }
+    }
+
+    /// Concerts in all.
+    #[must_use]
+    pub fn concerts(self) -> u32 {
+        self.concerts
+    }
+
+    /// Seats in all.
+    #[must_use]
+    pub fn seats(self) -> u64 {
+        self.seats
+    }
+
+    /// An equal part for every concert; what is left over goes to the first ones.
+    fn seats_of(self, concert: ConcertId) -> u64 {
+        share(self.seats, u64::from(self.concerts), concert.get())
+    }
+}
+
+/// What the `n`th of `parts` gets of `whole`, the first ones taking one more when it does not come out even.
+fn share(whole: u64, parts: u64, n: u64) -> u64 {
+    whole / parts + u64::from(n <= whole % parts)
+}
 
 /// One date of a sample concert.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,11 +111,15 @@ pub struct SampleConcert {
     pub dates: Vec<SampleDate>,
 }
 
-/// The first `count` sample concerts, as of a day: sale windows are relative to the midnight (UTC) before `today`.
-/// A longer sample begins with the shorter one.
-pub fn concerts(count: u32, today: Timestamp) -> impl Iterator<Item = SampleConcert> {
+/// The sample of a size, as of a day: sale windows are relative to the midnight (UTC) before `today`. A sample with
+/// more concerts and as many seats for each begins with the smaller one.
+pub fn concerts(size: SampleSize, today: Timestamp) -> impl Iterator<Item = SampleConcert> {
     let midnight = midnight_before(today);
-    (1..=u64::from(count)).filter_map(move |id| Some(sample_concert(ConcertId::new(id).ok()?, midnight)))
+    let concert = move |id| {
+        let id = ConcertId::new(id).ok()?;
+        Some(sample_concert(id, size.seats_of(id), midnight))
+    };
+    (1..=u64::from(size.concerts)).filter_map(concert)
 }
 
 fn midnight_before(today: Timestamp) -> Timestamp {
@@ -53,29 +127,30 @@ fn midnight_before(today: Timestamp) -> Timestamp {
     Timestamp::from_second(today.as_second().div_euclid(day) * day).unwrap_or(today)
 }
 
-fn sample_concert(id: ConcertId, midnight: Timestamp) -> SampleConcert {
-    let dates = if id.get() == SHOWCASE { 3 } else { 1 + mix(id.get(), 0) % 3 };
+fn sample_concert(id: ConcertId, seats: u64, midnight: Timestamp) -> SampleConcert {
+    let dates = if id.get() == SHOWCASE { MAX_DATES } else { 1 + mix(id.get(), 0) % MAX_DATES };
+    let date = |n| sample_date(id, n, share(seats, dates, n), midnight);
     SampleConcert {
         concert: Concert { id, title: title(id), place: pick(&PLACES, mix(id.get(), 1)).to_owned() },
-        dates: (1..=dates).filter_map(|n| sample_date(id, n, midnight)).collect(),
+        dates: (1..=dates).filter_map(date).collect(),
     }
 }
 
 /// `None` never happens for the days and numbers above; it spares the caller a panic.
-fn sample_date(concert: ConcertId, n: u64, midnight: Timestamp) -> Option<SampleDate> {
+fn sample_date(concert: ConcertId, n: u64, seats: u64, midnight: Timestamp) -> Option<SampleDate> {
     let id = concert.get() * IDS_PER_CONCERT + n;
     let kind = if concert.get() == SHOWCASE { SaleKind::Running } else { SaleKind::of(mix(id, 2)) };
     let (opens, closes) = kind.days();
     let day = |days: i64| midnight.checked_add(SignedDuration::from_hours(24 * days)).ok();
     let evening = SignedDuration::from_hours(11);
-    let seats = NonZeroU32::new(SEATS_PER_DATE)?;
+    let seats = NonZeroU32::new(u32::try_from(seats).ok()?)?;
     Some(SampleDate {
         id: ScheduleId::new(id).ok()?,
         // 11:00 UTC is 20:00 in Seoul.
         performance: day(closes + 1 + i64::try_from(n).ok()?)?.checked_add(evening).ok()?,
         sale: SaleWindow::new(day(opens)?, day(closes)?).ok()?,
         seats,
-        sold: kind.sold(mix(id, 3)),
+        sold: kind.sold(mix(id, 3), seats),
     })
 }
 
@@ -107,12 +182,12 @@ impl SaleKind {
         }
     }
 
-    fn sold(self, random: u64) -> u32 {
+    fn sold(self, random: u64, seats: NonZeroU32) -> u32 {
         match self {
-            Self::SoldOut => SEATS_PER_DATE,
+            Self::SoldOut => seats.get(),
             Self::Upcoming => 0,
             // At least one seat stays.
-            Self::Running | Self::Over => u32::try_from(random % u64::from(SEATS_PER_DATE)).unwrap_or(0),
+            Self::Running | Self::Over => u32::try_from(random % u64::from(seats.get())).unwrap_or(0),
         }
     }
 }
@@ -186,17 +261,16 @@ mod tests {
 
     #[test]
     fn the_showcase_concert_has_three_dates_on_sale_with_seats() {
-        let showcase = concerts(10_000, noon()).nth(450).unwrap();
+        let showcase = concerts(SampleSize::of_concerts(10_000), noon()).nth(450).unwrap();
         assert_eq!(showcase.concert.id.get(), SHOWCASE);
         assert_eq!(showcase.dates.len(), 3);
         assert!(showcase.dates.iter().all(|d| d.sale.is_open_at(noon()) && d.sold < d.seats.get()));
     }
 
     #[test]
-    fn ten_thousand_concerts_have_about_a_million_seats_and_every_kind_of_date() {
-        let dates: Vec<_> = concerts(10_000, noon()).flat_map(|c| c.dates).collect();
-        let seats: u32 = dates.iter().map(|d| d.seats.get()).sum();
-        assert!((990_000..1_010_000).contains(&seats), "{seats}");
+    fn ten_thousand_concerts_have_a_million_seats_and_every_kind_of_date() {
+        let dates: Vec<_> = concerts(SampleSize::of_concerts(10_000), noon()).flat_map(|c| c.dates).collect();
+        assert_eq!(dates.iter().map(|d| d.seats.get()).sum::<u32>(), 1_000_000);
         assert!(dates.iter().any(|d| d.sold == d.seats.get()));
         assert!(dates.iter().any(|d| d.sale.opens() > noon()));
         assert!(dates.iter().any(|d| d.sale.closes() < noon()));
@@ -207,8 +281,21 @@ mod tests {
 
     #[test]
     fn the_sample_is_the_same_all_day_and_a_longer_one_begins_with_the_shorter() {
-        let morning: Vec<_> = concerts(50, "2026-05-04T00:00:00Z".parse().unwrap()).collect();
-        let night: Vec<_> = concerts(80, "2026-05-04T23:59:59Z".parse().unwrap()).take(50).collect();
+        let sample = |count, at: &str| concerts(SampleSize::of_concerts(count), at.parse().unwrap());
+        let morning: Vec<_> = sample(50, "2026-05-04T00:00:00Z").collect();
+        let night: Vec<_> = sample(80, "2026-05-04T23:59:59Z").take(50).collect();
         assert_eq!(morning, night);
+    }
+
+    #[test]
+    fn a_sample_has_as_many_seats_as_asked_for_and_no_date_without_one() {
+        for (count, seats) in [(0, 0), (1, 3), (7, 22), (7, 1_000), (500, 500 * 100_000)] {
+            let size = SampleSize::new(count, seats).unwrap();
+            let dates: Vec<_> = concerts(size, noon()).flat_map(|c| c.dates).collect();
+            assert_eq!(dates.iter().map(|d| u64::from(d.seats.get())).sum::<u64>(), seats);
+        }
+        assert_eq!(SampleSize::new(7, 20), Err(InvalidSampleSize::Seats));
+        assert_eq!(SampleSize::new(7, 700_001), Err(InvalidSampleSize::Seats));
+        assert_eq!(SampleSize::new(1_000_001, 3_000_003), Err(InvalidSampleSize::Concerts));
     }
 }
