@@ -2,6 +2,8 @@
 
 use std::io;
 
+use test_support::SupportError;
+
 /// A task did not do what it should; one line, or a list of findings.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskError {
@@ -9,6 +11,8 @@ pub(crate) enum TaskError {
     Failed(String),
     #[error("{0}: {1}")]
     Io(String, #[source] io::Error),
+    #[error(transparent)]
+    Service(#[from] SupportError),
 }
 
 /// What a task comes to.

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use test_support::{Durability, Postgres, SERVER_VARIABLE, find_or_install_postgres};
+
 use crate::error::{Doing as _, Outcome, failed};
 use crate::run::{cargo, show};
 
@@ -14,11 +16,14 @@ struct Totals {
     ignored: u64,
 }
 
-/// Runs every test of the workspace and prints the totals. A test that is not run counts as a failure: there is no
-/// such thing as a skipped test here.
+/// Runs every test of the workspace on services of its own and prints the totals. A test that is not run counts as a
+/// failure: there is no such thing as a skipped test here.
 pub(crate) fn test() -> Outcome {
+    let binaries = find_or_install_postgres(|line| println!("{line}"))?;
+    let postgres = Postgres::start(binaries, Durability::None)?;
+    println!("a private Postgres server listens on {} until the tests are over", postgres.address());
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.stdout(Stdio::piped());
+    command.stdout(Stdio::piped()).env(SERVER_VARIABLE, postgres.url_without_database());
     let shown = show(&command);
     println!("$ {shown}");
     let mut running = command.spawn().doing(format!("starting `{shown}`"))?;

@@ -1,0 +1,74 @@
+//! The concert list.
+
+use async_trait::async_trait;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::RunQueryDsl as _;
+use domain::PortError;
+use domain::concert::{Concert, ConcertCatalog, ConcertId, ConcertPage, PageRequest};
+
+use crate::error::corrupt;
+use crate::pool::Postgres;
+
+/// The catalogue and the dates, as the ports see them.
+#[derive(Clone)]
+pub struct PostgresCatalogue(pub(crate) Postgres);
+
+impl PostgresCatalogue {
+    /// The catalogue of a database whose schema is current.
+    #[must_use]
+    pub fn new(postgres: Postgres) -> Self {
+        Self(postgres)
+    }
+}
+
+/// A page and the number of all concerts in one statement, so that both are of one moment; a page beyond the end is one
+/// row that says only how many there are. The cost grows with the concerts before the end of the page and with all that
+/// are counted: a millisecond or two for ten thousand, and a page is cached above this.
+const PAGE: &str = "\
+SELECT counted.total, page.id, page.title, page.place
+FROM (SELECT count(*) AS total FROM concerts) AS counted
+LEFT JOIN LATERAL (SELECT id, title, place FROM concerts ORDER BY id LIMIT $1 OFFSET $2) AS page ON true
+ORDER BY page.id";
+
+#[derive(QueryableByName)]
+struct PageRow {
+    #[diesel(sql_type = BigInt)]
+    total: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    id: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    title: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    place: Option<String>,
+}
+
+impl PageRow {
+    /// The concert of this row, when it has one.
+    fn concert(self) -> Result<Option<Concert>, PortError> {
+        let (Some(id), Some(title), Some(place)) = (self.id, self.title, self.place) else { return Ok(None) };
+        Ok(Some(Concert { id: concert_id(id)?, title, place }))
+    }
+}
+
+pub(crate) fn concert_id(id: i64) -> Result<ConcertId, PortError> {
+    let id = u64::try_from(id).map_err(corrupt)?;
+    ConcertId::new(id).map_err(corrupt)
+}
+
+#[async_trait]
+impl ConcertCatalog for PostgresCatalogue {
+    async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
+        let limit = i64::from(request.size.get());
+        let offset = i64::try_from(request.offset()).unwrap_or(i64::MAX);
+        let rows = self.0.ask(move |connection| {
+            let statement = sql_query(PAGE).bind::<BigInt, _>(limit).bind::<BigInt, _>(offset);
+            Box::pin(async move { statement.load::<PageRow>(connection).await })
+        });
+        let rows = rows.await?;
+        let total = if let [row, ..] = rows.as_slice() { row.total } else { 0 };
+        let total = u64::try_from(total).map_err(corrupt)?;
+        let concerts = rows.into_iter().filter_map(|row| row.concert().transpose());
+        Ok(ConcertPage { request, concerts: concerts.collect::<Result<_, _>>()?, total })
+    }
+}

@@ -1,0 +1,167 @@
+//! What goes wrong with a database: while setting up, for an operator; while answering, for a caller.
+
+use std::error::Error as _;
+use std::io;
+
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use domain::{PortError, PortErrorKind};
+use tokio_postgres::error::SqlState;
+
+use crate::address::Address;
+
+/// What the dependency is called in errors and logs.
+pub(crate) const POSTGRES: &str = "postgres";
+
+/// Why a database cannot be used; each is one line, without secrets.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Nobody answers there, or not now; may be different in a moment.
+    #[error("Postgres at {at} cannot be reached: {why}")]
+    Unreachable {
+        /// The address.
+        at: String,
+        /// What the system or the server said.
+        why: String,
+    },
+    /// Wrong user or password.
+    #[error("Postgres at {at} refuses the user: wrong password, or no such user ({why})")]
+    Credentials {
+        /// The address.
+        at: String,
+        /// What the server said.
+        why: String,
+    },
+    /// No such database.
+    #[error("Postgres at {at}: there is no database {database:?}")]
+    NoDatabase {
+        /// The address.
+        at: String,
+        /// The name.
+        database: String,
+    },
+    /// The user may not do what is needed.
+    #[error(
+        "Postgres at {at}: the user {user:?} lacks a privilege: {why} (migrations/README.md lists the grants)"
+    )]
+    Forbidden {
+        /// The address.
+        at: String,
+        /// The user.
+        user: String,
+        /// What the server said.
+        why: String,
+    },
+    /// The schema lacks migrations this program needs.
+    #[error(
+        "Postgres at {at}: the schema is older than this program needs ({missing}): run `boxoffice migrate`"
+    )]
+    SchemaTooOld {
+        /// The address.
+        at: String,
+        /// The first migration that is missing.
+        missing: String,
+    },
+    /// A statement of ours failed for another reason.
+    #[error("Postgres at {at}: {why}")]
+    Failed {
+        /// The address.
+        at: String,
+        /// What the server said.
+        why: String,
+    },
+    /// An encrypted connection could not be made.
+    #[error("no TLS: {why}")]
+    Tls {
+        /// Why not.
+        why: String,
+    },
+    /// TLS is asked for and nothing to verify the server with is there.
+    #[error("no TLS: this machine has no root certificates (SSL_CERT_FILE names others)")]
+    NoRootCertificates,
+}
+
+impl SetupError {
+    /// What a driver's error means.
+    pub(crate) fn of(error: &tokio_postgres::Error, address: &Address) -> Self {
+        let at = address.to_string();
+        let Some(database) = error.as_db_error() else { return Self::without_code(error, at) };
+        let why = one_line(database.message());
+        match database.code() {
+            &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                Self::Credentials { at, why }
+            }
+            &SqlState::INVALID_CATALOG_NAME => {
+                Self::NoDatabase { at, database: address.database().to_owned() }
+            }
+            &SqlState::INSUFFICIENT_PRIVILEGE => Self::Forbidden { at, user: address.user().to_owned(), why },
+            // Too many connections, starting up, shutting down: class 53 and 57.
+            code if code.code().starts_with("53") || code.code().starts_with("57P") => {
+                Self::Unreachable { at, why }
+            }
+            _ => Self::Failed { at, why },
+        }
+    }
+
+    fn without_code(error: &tokio_postgres::Error, at: String) -> Self {
+        let cause = error.source();
+        let why = one_line(&cause.map_or_else(|| error.to_string(), ToString::to_string));
+        let wire = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+        // The driver keeps its kinds of error to itself; and a certificate that is not accepted is an I/O error to it.
+        let is_tls = error.to_string().starts_with("error performing TLS handshake")
+            || wire.is_some_and(|wire| wire.kind() == io::ErrorKind::InvalidData);
+        if is_tls {
+            Self::Tls { why: format!("Postgres at {at}: {why}") }
+        } else if wire.is_some() || error.is_closed() {
+            Self::Unreachable { at, why }
+        } else {
+            Self::Failed { at, why }
+        }
+    }
+
+    pub(crate) fn unreachable(address: &Address, why: &str) -> Self {
+        Self::Unreachable { at: address.to_string(), why: why.to_owned() }
+    }
+
+    pub(crate) fn failed(address: &Address, why: impl std::fmt::Display) -> Self {
+        Self::Failed { at: address.to_string(), why: one_line(&why.to_string()) }
+    }
+
+    /// Whether waiting may help, with nothing changed by anybody.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}
+
+impl From<SetupError> for PortError {
+    fn from(error: SetupError) -> Self {
+        Self::new(PortErrorKind::Unavailable, POSTGRES).because(error)
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The question was refused before it was asked.
+pub(crate) fn overloaded(why: &'static str) -> PortError {
+    PortError::new(PortErrorKind::Overloaded, POSTGRES).because(why)
+}
+
+/// What a failed question means to a caller. diesel drops the code of an error it has no name for, and messages come in
+/// the server's language, so whether the server ended a statement at a limit is told by how long it took.
+pub(crate) fn question_failed(error: QueryError, reached_a_limit: bool) -> PortError {
+    let kind = if matches!(error, QueryError::DeserializationError(_)) {
+        PortErrorKind::Corrupt
+    } else if matches!(error, QueryError::DatabaseError(DatabaseErrorKind::Unknown, _)) && reached_a_limit {
+        PortErrorKind::Timeout
+    } else {
+        PortErrorKind::Unavailable
+    };
+    PortError::new(kind, POSTGRES).because(error)
+}
+
+/// A row that cannot be: something other than the migrations' constraints let it in.
+pub(crate) fn corrupt(cause: impl std::error::Error + Send + Sync + 'static) -> PortError {
+    PortError::new(PortErrorKind::Corrupt, POSTGRES).because(cause)
+}

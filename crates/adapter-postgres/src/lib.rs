@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod concert;
+mod connect;
+mod error;
+mod health;
+mod migrate;
+mod pool;
+mod schedule;
+mod schema;
+mod seed;
+mod session;
+
+pub use address::{Address, InvalidAddress};
+pub use concert::PostgresCatalogue;
+pub use error::SetupError;
+pub use health::PostgresDependency;
+pub use migrate::{check_schema, migrate, revert_last};
+pub use pool::{PoolSettings, Postgres};
+pub use schedule::open_dates_statement;
+pub use seed::{Seeded, seed};
+pub use session::SessionLimits;

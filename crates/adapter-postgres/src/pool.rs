@@ -1,0 +1,249 @@
+//! The pool: bounded connections, bounded waiters, a limit on every wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bb8::{ManageConnection, QueueStrategy, RunError};
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+use domain::{PortError, PortErrorKind};
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::address::Address;
+use crate::connect::Connector;
+use crate::error::{POSTGRES, SetupError, overloaded, question_failed};
+use crate::session::{Session, SessionLimits};
+
+/// How many connections, how many may wait for one, and for how long.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PoolSettings {
+    /// Connections, at most; at least 1.
+    pub size: u32,
+    /// Idle connections kept ready; at most `size`.
+    pub min_idle: u32,
+    /// How long a question waits for a connection.
+    pub acquire: Duration,
+    /// How many questions wait for a connection at once; the next one is refused.
+    pub max_waiting: u32,
+    /// A connection unused for so long is closed.
+    pub idle: Duration,
+    /// A connection this old is closed when it comes back.
+    pub lifetime: Duration,
+}
+
+/// The database, through a pool of connections. Clones share the pool.
+#[derive(Clone)]
+pub struct Postgres(Arc<Inner>);
+
+struct Inner {
+    pool: bb8::Pool<Manager>,
+    connector: Connector,
+    failures: watch::Receiver<Option<SetupError>>,
+    limits: Limits,
+    /// Questions under way and waiting: one permit each.
+    places: Arc<Semaphore>,
+    /// Connections: one permit each. First come, first served, which bb8 alone does not promise.
+    turns: Semaphore,
+    /// Where questions and connections run. One runtime for all, whoever asks: a connection must not end with the thread
+    /// that happened to need it first.
+    runtime: Handle,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    acquire: Duration,
+    /// Until an answer must be here once a connection is.
+    answer: Duration,
+    /// From here on the server may have ended a statement at a limit of its own.
+    shortest_server_limit: Duration,
+}
+
+/// How often bb8 looks for connections that are idle or old.
+const REAP_EVERY: Duration = Duration::from_secs(1);
+
+/// A question to the database.
+pub(crate) trait Question<T>:
+    for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>> + Send + 'static
+{
+}
+
+impl<T, Q> Question<T> for Q where
+    Q: for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>> + Send + 'static
+{
+}
+
+impl Postgres {
+    /// A pool that connects in the background. Must be called inside the runtime that is to run it, and outlive it.
+    ///
+    /// # Errors
+    /// [`SetupError`] when TLS is asked for and cannot be set up. That the server is down is no error here.
+    pub fn open(
+        address: Address,
+        limits: SessionLimits,
+        settings: &PoolSettings,
+    ) -> Result<Self, SetupError> {
+        let connector = Connector::new(address, limits)?;
+        let (failed, failures) = watch::channel(None);
+        let manager = Manager { connector: connector.clone(), failed };
+        let pool = bb8::Pool::builder()
+            .max_size(settings.size)
+            .min_idle(settings.min_idle)
+            .connection_timeout(settings.acquire)
+            .idle_timeout(settings.idle)
+            .max_lifetime(settings.lifetime)
+            .reaper_rate(REAP_EVERY)
+            // The connections used last are used next, so that a calm hour lets the others go.
+            .queue_strategy(QueueStrategy::Lifo)
+            .build_unchecked(manager);
+        let (size, waiting) = (settings.size as usize, settings.max_waiting as usize);
+        Ok(Self(Arc::new(Inner {
+            pool,
+            connector,
+            failures,
+            limits: Limits::new(limits, settings),
+            places: Arc::new(Semaphore::new(size.saturating_add(waiting).min(Semaphore::MAX_PERMITS))),
+            turns: Semaphore::new(size),
+            runtime: Handle::current(),
+        })))
+    }
+
+    /// The database's address.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        self.0.connector.address()
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.0.connector
+    }
+
+    /// Asks a question on a connection of the pool. The question has a task of its own, so that a caller who goes away
+    /// leaves no connection half read; the task ends within the limits.
+    pub(crate) async fn ask<T: Send + 'static>(&self, question: impl Question<T>) -> Result<T, PortError> {
+        let inner = Arc::clone(&self.0);
+        let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
+            return Err(overloaded("as many questions wait for a connection as may"));
+        };
+        let asked = self.0.runtime.spawn(async move {
+            let _place = place;
+            inner.ask(question).await
+        });
+        asked
+            .await
+            .unwrap_or_else(|error| Err(PortError::new(PortErrorKind::Unavailable, POSTGRES).because(error)))
+    }
+}
+
+impl Limits {
+    fn new(session: SessionLimits, pool: &PoolSettings) -> Self {
+        let server = [session.statement, session.lock].into_iter().filter(|limit| !limit.is_zero());
+        Self {
+            acquire: pool.acquire,
+            answer: session.answer(),
+            shortest_server_limit: server.min().unwrap_or(Duration::MAX),
+        }
+    }
+}
+
+impl Inner {
+    async fn ask<T: Send + 'static>(&self, question: impl Question<T>) -> Result<T, PortError> {
+        let give_up = Instant::now() + self.limits.acquire;
+        let Ok(turn) = timeout_at(give_up, self.turns.acquire()).await else {
+            return Err(overloaded("no connection came free in time"));
+        };
+        let mut session = self.session(give_up).await?;
+        let began = Instant::now();
+        let answer =
+            timeout(self.limits.answer, session.ask(async |connection| question(connection).await)).await;
+        // Given back before the next one's turn.
+        drop(session);
+        drop(turn);
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                Err(question_failed(error, began.elapsed() >= self.limits.shortest_server_limit))
+            }
+            Err(_) => {
+                Err(PortError::new(PortErrorKind::Timeout, POSTGRES).because("the server did not answer"))
+            }
+        }
+    }
+
+    /// A connection, or why there is none: at once when there is not one and connecting fails.
+    async fn session(&self, give_up: Instant) -> Result<bb8::PooledConnection<'_, Manager>, PortError> {
+        let mut failures = self.failures.clone();
+        failures.mark_unchanged();
+        let failed = async {
+            loop {
+                // The sender lives as long as the pool.
+                if failures.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                let why = failures.borrow_and_update().clone();
+                if let (Some(why), 0) = (why, self.pool.state().connections) {
+                    return why;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            got = timeout_at(give_up, self.pool.get()) => match got {
+                Ok(Ok(session)) => Ok(session),
+                Ok(Err(RunError::User(error))) => Err(error.into()),
+                Ok(Err(RunError::TimedOut)) | Err(_) => Err(self.why_no_session()),
+            },
+            why = failed => Err(why.into()),
+        }
+    }
+
+    fn why_no_session(&self) -> PortError {
+        match &*self.failures.borrow() {
+            Some(why) => why.clone().into(),
+            None if self.pool.state().connections > 0 => overloaded("no connection came free in time"),
+            None => {
+                SetupError::unreachable(self.connector.address(), "no connection within the time to wait")
+                    .into()
+            }
+        }
+    }
+}
+
+/// Makes and judges the pool's connections.
+struct Manager {
+    connector: Connector,
+    /// Why connecting failed the last time; `None` when it did not.
+    failed: watch::Sender<Option<SetupError>>,
+}
+
+impl Manager {
+    async fn try_connect(&self) -> Result<Session, SetupError> {
+        let (client, driver) = self.connector.connect().await?;
+        let connection = AsyncPgConnection::try_from(client).await;
+        let connection = connection.map_err(|error| SetupError::failed(self.connector.address(), error))?;
+        Ok(Session::new(connection, driver))
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = Session;
+    type Error = SetupError;
+
+    async fn connect(&self) -> Result<Session, SetupError> {
+        let connected = self.try_connect().await;
+        self.failed.send_replace(connected.as_ref().err().cloned());
+        connected
+    }
+
+    /// Without a round trip: a server that is gone has closed the connection, which its task has seen.
+    async fn is_valid(&self, session: &mut Session) -> Result<(), SetupError> {
+        let closed = || SetupError::unreachable(self.connector.address(), "the connection was closed");
+        if session.is_good() { Ok(()) } else { Err(closed()) }
+    }
+
+    fn has_broken(&self, session: &mut Session) -> bool {
+        !session.is_good()
+    }
+}

@@ -1,0 +1,190 @@
+//! Filling the database with sample concerts, through COPY.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use domain::sample::{SampleConcert, SampleDate};
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Transaction};
+
+use crate::address::Address;
+use crate::connect::Connector;
+use crate::error::SetupError;
+use crate::session::{Driver, SessionLimits};
+
+/// The advisory lock one seeder holds, so that two do not add the same concert.
+const SEEDER: i64 = 0x626f_786f_7365_6564;
+
+/// How long a seeder waits for another one.
+const WAIT_FOR_ANOTHER: Duration = Duration::from_secs(120);
+
+/// Seats of a batch, about: a transaction of a tenth of a second, and the most that is lost when the run is interrupted.
+const BATCH_SEATS: u64 = 20_000;
+/// Concerts of a batch, at most.
+const BATCH_CONCERTS: usize = 500;
+
+/// What has been gone through so far, or in the end.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Seeded {
+    /// Concerts added.
+    pub added: u64,
+    /// Concerts that were there already and were left as they are.
+    pub there: u64,
+    /// Seats of the concerts gone through, added or not.
+    pub seats: u64,
+}
+
+/// Adds the concerts that are not there yet, each with its dates and seats or not at all, and tells `progress` after
+/// every batch. A run that was interrupted can be repeated; a second run changes nothing.
+///
+/// # Errors
+/// [`SetupError`]; batches before the one that failed stay.
+pub async fn seed(
+    address: Address,
+    connect: Duration,
+    concerts: impl IntoIterator<Item = SampleConcert>,
+    mut progress: impl FnMut(Seeded),
+) -> Result<Seeded, SetupError> {
+    let mut seeder = Seeder::lock(&address, connect).await?;
+    let seeded = seeder.seed(concerts, &mut progress).await;
+    seeded.map_err(|error| SetupError::of(&error, &address))
+}
+
+struct Seeder {
+    client: Client,
+    _driver: Driver,
+}
+
+impl Seeder {
+    async fn lock(address: &Address, connect: Duration) -> Result<Self, SetupError> {
+        let (statement, idle_in_transaction) = (Duration::ZERO, Duration::ZERO);
+        let limits = SessionLimits { connect, statement, lock: WAIT_FOR_ANOTHER, idle_in_transaction };
+        let (client, driver) = Connector::new(address.clone(), limits)?.connect().await?;
+        let locked = client.execute("SELECT pg_advisory_lock($1)", &[&SEEDER]).await;
+        locked.map_err(|error| SetupError::of(&error, address))?;
+        Ok(Self { client, _driver: driver })
+    }
+
+    async fn seed(
+        &mut self,
+        concerts: impl IntoIterator<Item = SampleConcert>,
+        progress: &mut impl FnMut(Seeded),
+    ) -> Result<Seeded, tokio_postgres::Error> {
+        let mut seeded = Seeded::default();
+        let mut concerts = concerts.into_iter();
+        loop {
+            let batch = next_batch(&mut concerts);
+            if batch.is_empty() {
+                break;
+            }
+            seeded.seats += batch.iter().map(seats_of).sum::<u64>();
+            let all = batch.len() as u64;
+            let added = self.add(batch).await?;
+            seeded.added += added;
+            seeded.there += all - added;
+            progress(seeded);
+        }
+        if seeded.added > 0 {
+            self.client.batch_execute("ANALYZE concerts, schedules, seats").await?;
+        }
+        Ok(seeded)
+    }
+
+    /// Adds what is missing of a batch, in one transaction, and tells how many concerts that was.
+    async fn add(&mut self, batch: Vec<SampleConcert>) -> Result<u64, tokio_postgres::Error> {
+        let transaction = self.client.transaction().await?;
+        let missing = missing(&transaction, batch).await?;
+        if !missing.is_empty() {
+            copy_concerts(&transaction, &missing).await?;
+            copy_schedules(&transaction, &missing).await?;
+            copy_seats(&transaction, &missing).await?;
+        }
+        transaction.commit().await?;
+        Ok(missing.len() as u64)
+    }
+}
+
+fn next_batch(concerts: &mut impl Iterator<Item = SampleConcert>) -> Vec<SampleConcert> {
+    let (mut batch, mut seats) = (Vec::new(), 0);
+    while seats < BATCH_SEATS && batch.len() < BATCH_CONCERTS {
+        let Some(concert) = concerts.next() else { break };
+        seats += seats_of(&concert);
+        batch.push(concert);
+    }
+    batch
+}
+
+fn seats_of(concert: &SampleConcert) -> u64 {
+    concert.dates.iter().map(|date| u64::from(date.seats.get())).sum()
+}
+
+async fn missing(
+    transaction: &Transaction<'_>,
+    batch: Vec<SampleConcert>,
+) -> Result<Vec<SampleConcert>, tokio_postgres::Error> {
+    let ids: Vec<i64> = batch.iter().map(|entry| signed(entry.concert.id.get())).collect();
+    let rows = transaction.query("SELECT id FROM concerts WHERE id = ANY ($1)", &[&ids]).await?;
+    let there: HashSet<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(batch.into_iter().filter(|entry| !there.contains(&signed(entry.concert.id.get()))).collect())
+}
+
+/// Ids have 63 bits, so this never loses anything.
+fn signed(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+async fn copy_concerts(
+    transaction: &Transaction<'_>,
+    entries: &[SampleConcert],
+) -> Result<(), tokio_postgres::Error> {
+    let sink = transaction.copy_in("COPY concerts (id, title, place) FROM STDIN (FORMAT binary)").await?;
+    let mut rows = pin!(BinaryCopyInWriter::new(sink, &[Type::INT8, Type::TEXT, Type::TEXT]));
+    for SampleConcert { concert, .. } in entries {
+        let row: [&(dyn ToSql + Sync); 3] = [&signed(concert.id.get()), &concert.title, &concert.place];
+        rows.as_mut().write(&row).await?;
+    }
+    rows.finish().await.map(drop)
+}
+
+async fn copy_schedules(
+    transaction: &Transaction<'_>,
+    entries: &[SampleConcert],
+) -> Result<(), tokio_postgres::Error> {
+    const INTO: &str = "COPY schedules (id, concert_id, performance_at, sale_opens_at, sale_closes_at) \
+                        FROM STDIN (FORMAT binary)";
+    let types = [Type::INT8, Type::INT8, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ];
+    let mut rows = pin!(BinaryCopyInWriter::new(transaction.copy_in(INTO).await?, &types));
+    for SampleConcert { concert, dates } in entries {
+        for date in dates {
+            let (id, concert) = (signed(date.id.get()), signed(concert.id.get()));
+            let (opens, closes) = (date.sale.opens(), date.sale.closes());
+            let row: [&(dyn ToSql + Sync); 5] = [&id, &concert, &date.performance, &opens, &closes];
+            rows.as_mut().write(&row).await?;
+        }
+    }
+    rows.finish().await.map(drop)
+}
+
+async fn copy_seats(
+    transaction: &Transaction<'_>,
+    entries: &[SampleConcert],
+) -> Result<(), tokio_postgres::Error> {
+    const INTO: &str = "COPY seats (schedule_id, number, state) FROM STDIN (FORMAT binary)";
+    let types = [Type::INT8, Type::INT4, Type::TEXT];
+    let mut rows = pin!(BinaryCopyInWriter::new(transaction.copy_in(INTO).await?, &types));
+    for date in entries.iter().flat_map(|entry| &entry.dates) {
+        let id = signed(date.id.get());
+        for number in 1..=date.seats.get() {
+            // A date has at most a hundred thousand seats.
+            let (signed_number, state) = (i32::try_from(number).unwrap_or(i32::MAX), state(date, number));
+            rows.as_mut().write(&[&id, &signed_number, &state]).await?;
+        }
+    }
+    rows.finish().await.map(drop)
+}
+
+fn state(date: &SampleDate, number: u32) -> &'static str {
+    if number <= date.sold { "sold" } else { "free" }
+}

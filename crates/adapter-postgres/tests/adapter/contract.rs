@@ -1,0 +1,75 @@
+//! The contract suite on Postgres.
+
+use std::sync::Arc;
+
+use adapter_postgres::PostgresCatalogue;
+use async_trait::async_trait;
+use contracts::concert::CatalogueFixture;
+use contracts::schedule::{ScheduleFixture, ScheduleWorld};
+use domain::PortError;
+use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
+use domain::sample::SampleConcert;
+use domain::schedule::{ScheduleBook, ScheduleId};
+use test_support::Database;
+
+use crate::support::{database, fill, open};
+
+struct OnPostgres;
+
+/// A catalogue and the database it is in, which goes with it.
+struct Owned {
+    catalogue: PostgresCatalogue,
+    database: Database,
+}
+
+impl Owned {
+    async fn of(concerts: Vec<SampleConcert>) -> Self {
+        let database = database();
+        fill(&database.url(), concerts).await;
+        Self { catalogue: open(&database.url()), database }
+    }
+}
+
+#[async_trait]
+impl ConcertCatalog for Owned {
+    async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
+        self.catalogue.page(request).await
+    }
+}
+
+#[async_trait]
+impl CatalogueFixture for OnPostgres {
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
+        Arc::new(Owned::of(concerts).await)
+    }
+}
+
+#[async_trait]
+impl ScheduleWorld for Owned {
+    fn book(&self) -> Arc<dyn ScheduleBook> {
+        Arc::new(self.catalogue.clone())
+    }
+
+    async fn set_seats_sold(&self, _: ConcertId, date: ScheduleId, sold: u32) {
+        let state = format!("CASE WHEN number <= {sold} THEN 'sold' ELSE 'free' END");
+        let sell = format!("UPDATE seats SET state = {state} WHERE schedule_id = {date}");
+        self.database.sql(&sell).unwrap();
+    }
+}
+
+#[async_trait]
+impl ScheduleFixture for OnPostgres {
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
+        Box::new(Owned::of(concerts).await)
+    }
+}
+
+mod concert {
+    use super::*;
+    contracts::concert_contract!(OnPostgres);
+}
+
+mod schedule {
+    use super::*;
+    contracts::schedule_contract!(OnPostgres);
+}

@@ -1,0 +1,237 @@
+//! What goes wrong with a database and the way to it, done to real ones.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_postgres::{PoolSettings, PostgresCatalogue, PostgresDependency, SessionLimits};
+use domain::concert::ConcertId;
+use domain::sample::{SHOWCASE, SampleSize, concerts};
+use domain::schedule::ScheduleBook as _;
+use domain::{Dependency as _, PortError, PortErrorKind, Timestamp};
+use test_support::{Database, Durability, Postgres, Wire, find_or_install_postgres};
+
+use crate::support::{LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool};
+
+/// Short enough to wait for, long enough for a busy machine to answer within.
+const SHORT: Duration = Duration::from_millis(500);
+
+/// Waits that end soon, and one connection fewer than there are questions.
+const SHORT_WAITS: PoolSettings = PoolSettings { size: 2, acquire: SHORT, ..POOL };
+
+fn noon() -> Timestamp {
+    "2026-05-04T12:00:00Z".parse().unwrap()
+}
+
+/// A database with the showcase concert.
+async fn filled() -> Database {
+    let database = database();
+    fill(&database.url(), concerts(SampleSize::of_concerts(500), noon()).collect()).await;
+    database
+}
+
+async fn showcase(catalogue: &PostgresCatalogue) -> Result<usize, PortError> {
+    let dates = catalogue.open_dates(ConcertId::new(SHOWCASE).unwrap(), noon()).await?;
+    Ok(dates.map_or(0, |dates| dates.len()))
+}
+
+async fn failure(catalogue: &PostgresCatalogue) -> PortErrorKind {
+    showcase(catalogue).await.unwrap_err().kind()
+}
+
+async fn answers_again(catalogue: &PostgresCatalogue) {
+    eventually("the dates are answered again", async || showcase(catalogue).await.is_ok()).await;
+}
+
+fn through(wire: SocketAddr, database: &Database) -> String {
+    format!("postgres://postgres@{wire}/{}", database.name())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pool_recovers_by_itself_when_the_server_was_killed_or_restarted() {
+    let server = Postgres::start(find_or_install_postgres(|_| {}).unwrap(), Durability::Full).unwrap();
+    let url = server.url("postgres");
+    adapter_postgres::migrate(address(&url), SHORT).await.unwrap();
+    fill(&url, concerts(SampleSize::of_concerts(500), noon()).collect()).await;
+    let catalogue = open_with(&url, LIMITS, &SHORT_WAITS);
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    server.kill().unwrap();
+    for _ in 0..20 {
+        assert_eq!(failure(&catalogue).await, PortErrorKind::Unavailable);
+    }
+    server.restart().unwrap();
+    answers_again(&catalogue).await;
+    server.stop().unwrap();
+    assert_eq!(failure(&catalogue).await, PortErrorKind::Unavailable);
+    server.restart().unwrap();
+    answers_again(&catalogue).await;
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wire_that_is_cut_is_noticed_and_mended_without_help() {
+    let database = filled().await;
+    let wire = Wire::to(database.server_address().unwrap()).unwrap();
+    let catalogue = open_with(&through(wire.address(), &database), LIMITS, &SHORT_WAITS);
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    wire.cut();
+    assert_eq!(failure(&catalogue).await, PortErrorKind::Unavailable);
+    wire.mend();
+    answers_again(&catalogue).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wire_on_which_nothing_comes_back_ends_the_question_at_its_limit_and_the_connection_with_it() {
+    let database = filled().await;
+    let wire = Wire::to(database.server_address().unwrap()).unwrap();
+    let limits = SessionLimits { connect: SHORT, statement: SHORT, lock: SHORT, ..LIMITS };
+    let catalogue =
+        open_with(&through(wire.address(), &database), limits, &PoolSettings { size: 1, ..SHORT_WAITS });
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    wire.block();
+    assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout, "the connection there was");
+    assert_eq!(failure(&catalogue).await, PortErrorKind::Unavailable, "a new one cannot be made either");
+    wire.mend();
+    answers_again(&catalogue).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_locked_is_given_up_at_the_lock_limit() {
+    let database = filled().await;
+    let catalogue = open_with(&database.url(), SessionLimits { lock: SHORT, ..LIMITS }, &POOL);
+    let lock = database.hold("LOCK TABLE schedules").unwrap();
+    assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout);
+    drop(lock);
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3, "on a connection that is still good");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
+    let database = filled().await;
+    let catalogue = open_with(&database.url(), SessionLimits { statement: SHORT, ..LIMITS }, &POOL);
+    let lock = database.hold("LOCK TABLE schedules").unwrap();
+    assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout);
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
+                   AND application_name = 'boxoffice'";
+    eventually("the server has let go of the statement", async || database.sql(waiting).unwrap() == "0")
+        .await;
+    drop(lock);
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_wait_for_a_connection_and_none_longer_than_the_limit() {
+    let database = filled().await;
+    let settings = PoolSettings { size: 2, acquire: SHORT, max_waiting: 3, ..POOL };
+    let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    let lock = database.hold("LOCK TABLE schedules").unwrap();
+    let asked: Vec<_> = (0..20)
+        .map(|_| {
+            let catalogue = Arc::clone(&catalogue);
+            tokio::spawn(async move { showcase(&catalogue).await })
+        })
+        .collect();
+    let mut under_way = Vec::new();
+    let mut refused = 0;
+    eventually("fifteen are refused at once, three after a while", async || {
+        refused = asked.iter().filter(|task| task.is_finished()).count();
+        refused == 18
+    })
+    .await;
+    drop(lock);
+    for task in asked {
+        match task.await.unwrap() {
+            Ok(dates) => under_way.push(dates),
+            Err(error) => assert_eq!(error.kind(), PortErrorKind::Overloaded),
+        }
+    }
+    assert_eq!(under_way, vec![3, 3], "the two that had a connection are answered");
+    assert_eq!(refused, 18);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_who_go_away_leave_no_connection_spoilt_or_lost() {
+    let database = filled().await;
+    let catalogue = Arc::new(open_with(&database.url(), LIMITS, &POOL));
+    for _ in 0..5 {
+        let lock = database.hold("LOCK TABLE schedules").unwrap();
+        let askers: Vec<_> = (0..50)
+            .map(|_| {
+                let catalogue = Arc::clone(&catalogue);
+                tokio::spawn(async move { showcase(&catalogue).await })
+            })
+            .collect();
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
+                       (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("questions wait for the lock", async || database.sql(waiting).unwrap() == "4").await;
+        askers.iter().for_each(tokio::task::JoinHandle::abort);
+        drop(lock);
+    }
+    let many = (0..200).map(|_| showcase(&catalogue));
+    for answer in futures_util::future::join_all(many).await {
+        assert_eq!(answer.unwrap(), 3);
+    }
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                AND application_name = 'boxoffice'";
+    let open: u32 = database.sql(open).unwrap().parse().unwrap();
+    assert!((1..=POOL.size).contains(&open), "{open}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn six_hundred_people_share_ten_connections() {
+    let database = filled().await;
+    let settings = PoolSettings { size: 10, ..POOL };
+    let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
+    let people = (0..600).map(|_| {
+        let catalogue = Arc::clone(&catalogue);
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+            }
+        })
+    });
+    for person in futures_util::future::join_all(people).await {
+        person.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_idle_or_old_are_closed() {
+    let database = filled().await;
+    let settings =
+        PoolSettings { idle: Duration::from_secs(1), lifetime: Duration::from_secs(3), min_idle: 1, ..POOL };
+    let catalogue = open_with(&database.url(), LIMITS, &settings);
+    for answer in futures_util::future::join_all((0..50).map(|_| showcase(&catalogue))).await {
+        answer.unwrap();
+    }
+    let ours = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'boxoffice'";
+    let first = database.sql(&format!("SELECT min(pid) {ours}")).unwrap();
+    let idle_are_closed = async || database.sql(&format!("SELECT count(*) {ours}")).unwrap() == "1";
+    eventually("all but one are closed", idle_are_closed).await;
+    let replaced =
+        async || database.sql(&format!("SELECT count(*) {ours} AND pid = {first}")).unwrap() == "0";
+    eventually("even the last one has been replaced", replaced).await;
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dependency_is_down_until_the_database_is_there_with_its_schema() {
+    let database = Database::empty().unwrap();
+    let wire = Wire::to(database.server_address().unwrap()).unwrap();
+    wire.cut();
+    let dependency = PostgresDependency::new(pool(&through(wire.address(), &database), LIMITS, &SHORT_WAITS));
+    let cause = async || {
+        let error = dependency.check().await.unwrap_err();
+        assert_eq!((dependency.name(), error.kind()), ("postgres", PortErrorKind::Unavailable));
+        std::error::Error::source(&error).unwrap().to_string()
+    };
+    assert!(cause().await.contains("cannot be reached"));
+    wire.mend();
+    assert!(cause().await.contains("run `boxoffice migrate`"));
+    let url = database.url();
+    block_on(async move { adapter_postgres::migrate(address(&url), SHORT).await }).unwrap();
+    eventually("it is up", async || dependency.check().await.is_ok()).await;
+    wire.cut();
+    eventually("it is down", async || dependency.check().await.is_err()).await;
+}

@@ -1,0 +1,158 @@
+//! The schema: up and down, its constraints, and the count of free seats.
+
+use std::time::Duration;
+
+use domain::sample::{SampleSize, concerts};
+use test_support::Database;
+
+use crate::support::{CONNECT, address, database, fill};
+
+/// The schema as SQL.
+fn dump(database: &Database) -> String {
+    let mut command = database.command("pg_dump");
+    let output = command.args(["--schema-only", "--dbname", &database.url()]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    // Newer ones put a random word around the dump.
+    text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")).collect()
+}
+
+async fn migrate(database: &Database) -> Vec<String> {
+    adapter_postgres::migrate(address(&database.url()), CONNECT).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_migration_does_it_can_undo() {
+    let database = Database::empty().unwrap();
+    let applied = migrate(&database).await;
+    let above = dump(&database);
+    let mut reverted = Vec::new();
+    for _ in &applied {
+        reverted.push(adapter_postgres::revert_last(address(&database.url()), CONNECT).await.unwrap());
+    }
+    reverted.reverse();
+    assert_eq!(reverted, applied);
+    let left = database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").unwrap();
+    assert_eq!(left, "1", "only the list of migrations is left");
+    let functions = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind = 'f' \
+                     AND proname NOT LIKE 'diesel%'";
+    assert_eq!(database.sql(functions).unwrap(), "0");
+    assert_eq!(migrate(&database).await, applied);
+    assert!(dump(&database) == above, "the second way up ends elsewhere");
+    let nothing = adapter_postgres::revert_last(address(&Database::empty().unwrap().url()), CONNECT).await;
+    assert!(nothing.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_replicas_that_start_together_migrate_once() {
+    let database = Database::empty().unwrap();
+    let tasks: Vec<_> = (0..10)
+        .map(|_| tokio::spawn(adapter_postgres::migrate(address(&database.url()), Duration::from_secs(20))))
+        .collect();
+    let mut applied = Vec::new();
+    for task in tasks {
+        applied.extend(task.await.unwrap().unwrap());
+    }
+    assert_eq!(applied, ["2026-11-22-000001_catalogue"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_cannot_be_true_are_refused() {
+    let database = database();
+    let good = "INSERT INTO concerts VALUES (1, 'a', 'b'); \
+                INSERT INTO schedules VALUES (11, 1, '2026-06-01', '2026-05-01', '2026-05-31'); \
+                INSERT INTO seats VALUES (11, 1, 'free');";
+    database.sql(good).unwrap();
+    let bad = [
+        ("INSERT INTO concerts VALUES (1, 'again', 'b')", "concerts_pkey"),
+        ("INSERT INTO concerts VALUES (0, 'a', 'b')", "concerts_id_is_positive"),
+        ("INSERT INTO concerts VALUES (2, '', 'b')", "concerts_title_is_there"),
+        (
+            "INSERT INTO schedules VALUES (21, 2, '2026-06-01', '2026-05-01', '2026-05-31')",
+            "schedules_concert_id_fkey",
+        ),
+        (
+            "INSERT INTO schedules VALUES (12, 1, '2026-06-01', '2026-05-31', '2026-05-31')",
+            "schedules_sale_closes_after_it_opens",
+        ),
+        (
+            "INSERT INTO schedules VALUES (12, 1, 'infinity', '2026-05-01', '2026-05-31')",
+            "schedules_times_are_finite",
+        ),
+        (
+            "INSERT INTO schedules VALUES (-1, 1, '2026-06-01', '2026-05-01', '2026-05-31')",
+            "schedules_id_is_positive",
+        ),
+        ("UPDATE schedules SET seats_left = -1", "schedules_seats_left_is_not_negative"),
+        ("INSERT INTO seats VALUES (11, 1, 'sold')", "seats_pkey"),
+        ("INSERT INTO seats VALUES (11, 0, 'free')", "seats_number_is_positive"),
+        ("INSERT INTO seats VALUES (11, 2, 'gone')", "seats_state_is_known"),
+        ("INSERT INTO seats VALUES (12, 1, 'free')", "seats_schedule_id_fkey"),
+        ("DELETE FROM concerts", "schedules_concert_id_fkey"),
+        ("DELETE FROM schedules", "seats_schedule_id_fkey"),
+    ];
+    for (statement, constraint) in bad {
+        let error = database.sql(statement).unwrap_err().to_string();
+        assert!(error.contains(&format!("\"{constraint}\"")), "{statement}: {error}");
+    }
+}
+
+/// Dates whose count of free seats is not the number of their free seats.
+const MISCOUNTED: &str = "SELECT count(*) FROM schedules WHERE seats_left <> \
+                          (SELECT count(*) FROM seats WHERE schedule_id = schedules.id AND state = 'free')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn free_seats_are_counted_right_whatever_changes_them() {
+    let database = database();
+    let sample = concerts(SampleSize::of_concerts(20), "2026-05-04T12:00:00Z".parse().unwrap());
+    fill(&database.url(), sample.collect()).await;
+    let changes = [
+        "SELECT 1",
+        "UPDATE seats SET state = 'held' WHERE number % 3 = 0",
+        "UPDATE seats SET state = 'sold' WHERE state = 'held' AND schedule_id % 2 = 0",
+        "UPDATE seats SET state = 'free' WHERE state = 'held'",
+        "UPDATE seats SET state = state",
+        "UPDATE seats SET schedule_id = 12, number = number + 1000 WHERE schedule_id = 11 AND number < 5",
+        "BEGIN; UPDATE seats SET state = 'sold'; ROLLBACK",
+        "INSERT INTO seats SELECT 21, 2000 + n, 'free' FROM generate_series(1, 7) AS n",
+        "INSERT INTO seats VALUES (21, 2001, 'free') ON CONFLICT (schedule_id, number) DO UPDATE SET state = 'sold'",
+        "DELETE FROM seats WHERE number % 5 = 0",
+        "UPDATE seats SET state = 'free'",
+    ];
+    for change in changes {
+        // The two dates of the first concerts are there.
+        database.sql("INSERT INTO schedules SELECT 12, 1, performance_at, sale_opens_at, sale_closes_at FROM schedules WHERE id = 11 ON CONFLICT DO NOTHING").unwrap();
+        database.sql(change).unwrap();
+        assert_eq!(database.sql(MISCOUNTED).unwrap(), "0", "{change}");
+    }
+    assert_ne!(database.sql("SELECT sum(seats_left) FROM schedules").unwrap(), "0");
+    database.sql("TRUNCATE seats").unwrap();
+    assert_eq!(database.sql("SELECT sum(seats_left) FROM schedules").unwrap(), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sellers_at_work_together_neither_miscount_nor_wait_for_each_other_for_ever() {
+    let database = database();
+    let sample = concerts(SampleSize::of_concerts(20), "2026-05-04T12:00:00Z".parse().unwrap());
+    fill(&database.url(), sample.collect()).await;
+    // Each statement changes seats of many dates, from either end of the hall.
+    let sell = |seller: u32| -> String {
+        let order = if seller.is_multiple_of(2) { "ASC" } else { "DESC" };
+        let one = |round: u32| {
+            let state = if (seller + round).is_multiple_of(3) { "free" } else { "sold" };
+            format!(
+                "UPDATE seats SET state = '{state}' WHERE (schedule_id, number) IN \
+                 (SELECT schedule_id, number FROM seats WHERE number = {} ORDER BY schedule_id {order});\n",
+                1 + seller * 4 + round % 4
+            )
+        };
+        (0..50).map(one).collect()
+    };
+    std::thread::scope(|scope| {
+        for seller in 0..8 {
+            let (database, statements) = (&database, sell(seller));
+            scope.spawn(move || database.sql(&statements).unwrap());
+        }
+    });
+    assert_eq!(database.sql(MISCOUNTED).unwrap(), "0");
+}

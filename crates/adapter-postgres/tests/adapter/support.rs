@@ -1,0 +1,73 @@
+//! Databases with the schema in them, and pools on them.
+
+use std::time::Duration;
+
+use adapter_postgres::{Address, PoolSettings, Postgres, PostgresCatalogue, SessionLimits, migrate, seed};
+use domain::sample::SampleConcert;
+use test_support::Database;
+
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
+
+/// The longest any test waits for something to come true.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// Generous limits: a test that is about a limit sets its own.
+pub(crate) const LIMITS: SessionLimits = SessionLimits {
+    connect: CONNECT,
+    statement: Duration::from_secs(10),
+    lock: Duration::from_secs(10),
+    idle_in_transaction: Duration::from_secs(10),
+};
+
+pub(crate) const POOL: PoolSettings = PoolSettings {
+    size: 4,
+    min_idle: 0,
+    acquire: Duration::from_secs(10),
+    max_waiting: 1_000,
+    idle: Duration::from_secs(60),
+    lifetime: Duration::from_secs(60),
+};
+
+/// Runs a future to its end from anywhere, also from inside another runtime.
+pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    let run = || tokio::runtime::Runtime::new().unwrap().block_on(future);
+    std::thread::spawn(run).join().unwrap()
+}
+
+pub(crate) fn address(url: &str) -> Address {
+    Address::parse(url).unwrap()
+}
+
+/// A database with the schema and nothing in it.
+pub(crate) fn database() -> Database {
+    let with_schema = |url: &str| {
+        let migrated = block_on(migrate(address(url), CONNECT));
+        migrated.map(drop).map_err(|error| error.to_string())
+    };
+    Database::create(with_schema).unwrap()
+}
+
+pub(crate) async fn fill(url: &str, concerts: Vec<SampleConcert>) {
+    seed(address(url), CONNECT, concerts, |_| {}).await.unwrap();
+}
+
+pub(crate) fn open(url: &str) -> PostgresCatalogue {
+    open_with(url, LIMITS, &POOL)
+}
+
+pub(crate) fn open_with(url: &str, limits: SessionLimits, pool: &PoolSettings) -> PostgresCatalogue {
+    PostgresCatalogue::new(self::pool(url, limits, pool))
+}
+
+pub(crate) fn pool(url: &str, limits: SessionLimits, settings: &PoolSettings) -> Postgres {
+    Postgres::open(address(url), limits, settings).unwrap()
+}
+
+/// Asks until it is so, and fails after a limit.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let limit = tokio::time::Instant::now() + LIMIT;
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < limit, "not within {LIMIT:?}: {what}");
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,43 @@
+//! A process that outlives us by a moment, to clean up after us.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use crate::error::{Doing as _, Outcome, failed};
+
+/// Waits until its standard input ends, which is when our process does, however that comes; then runs what it was given
+/// and removes the folder. Being in a group of its own it does not get the terminal's Ctrl-C.
+const SCRIPT: &str = r#"
+folder=$1
+shift
+while read -r _; do :; done
+"$@" >/dev/null 2>&1
+rm -rf -- "$folder"
+"#;
+
+pub(crate) struct Keeper {
+    process: Child,
+    /// Closing this is what the keeper waits for.
+    until: Option<ChildStdin>,
+}
+
+impl Keeper {
+    /// Keeps `folder` until we are gone or this is dropped; `clean_up` runs before the folder goes.
+    pub(crate) fn of(folder: &Path, clean_up: &Command) -> Outcome<Self> {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(SCRIPT).arg("keeper").arg(folder);
+        command.arg(clean_up.get_program()).args(clean_up.get_args());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut process = command.spawn().doing("starting a keeper")?;
+        let until = process.stdin.take();
+        if until.is_none() { Err(failed("a keeper has no input")) } else { Ok(Self { process, until }) }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.until.take());
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod binaries;
+mod database;
+mod error;
+mod keeper;
+mod postgres;
+mod wire;
+
+pub use binaries::{PostgresBinaries, find_or_install_postgres};
+pub use database::{Database, Held, SERVER_VARIABLE};
+pub use error::SupportError;
+pub use postgres::{Durability, Postgres};
+pub use wire::Wire;
