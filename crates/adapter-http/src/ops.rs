@@ -4,9 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use domain::PortErrorKind;
 use serde::Serialize;
 
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::outages::Outages;
 use crate::problem::Problem;
 use crate::queue::NO_STORE;
 use crate::routes::refuse;
@@ -14,6 +16,14 @@ use crate::routes::refuse;
 #[derive(Serialize)]
 struct HealthBody {
     status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    down: Vec<OutageBody>,
+}
+
+#[derive(Serialize)]
+struct OutageBody {
+    dependency: &'static str,
+    problem: String,
 }
 
 /// Every operations route.
@@ -40,16 +50,31 @@ async fn startupz(lifecycle: Data<Lifecycle>) -> HttpResponse {
     }
 }
 
-/// This process wants traffic.
-async fn readyz(lifecycle: Data<Lifecycle>) -> HttpResponse {
+/// This process wants traffic. It still does when something that all processes share is down: were they all to leave
+/// at once, nobody would be left to say what can still be said.
+async fn readyz(lifecycle: Data<Lifecycle>, outages: Data<Outages>) -> HttpResponse {
     match lifecycle.phase() {
         Phase::Starting => answer(false, "starting"),
-        Phase::Serving => answer(true, "ready"),
+        Phase::Serving => ready(&outages),
         Phase::Draining => answer(false, "draining"),
     }
 }
 
+fn ready(outages: &Outages) -> HttpResponse {
+    let outage = |(dependency, kind): (&&'static str, &PortErrorKind)| OutageBody {
+        dependency,
+        problem: kind.to_string(),
+    };
+    let down: Vec<_> = outages.now().iter().map(outage).collect();
+    let status = if down.is_empty() { "ready" } else { "degraded" };
+    respond(StatusCode::OK, HealthBody { status, down })
+}
+
 fn answer(good: bool, status: &'static str) -> HttpResponse {
     let code = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    HttpResponseBuilder::new(code).insert_header((CACHE_CONTROL, NO_STORE)).json(HealthBody { status })
+    respond(code, HealthBody { status, down: Vec::new() })
+}
+
+fn respond(code: StatusCode, body: HealthBody) -> HttpResponse {
+    HttpResponseBuilder::new(code).insert_header((CACHE_CONTROL, NO_STORE)).json(body)
 }

@@ -13,6 +13,7 @@ use crate::api::Api;
 use crate::door::{self, Door};
 use crate::edge::Edge;
 use crate::lifecycle::Lifecycle;
+use crate::outages::Outages;
 use crate::time::ceil_seconds;
 use crate::{ops, routes, yardstick};
 
@@ -125,11 +126,13 @@ pub fn listen_public(settings: &HttpSettings, api: Api, lifecycle: Lifecycle) ->
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub fn listen_ops(settings: &HttpSettings, lifecycle: Lifecycle) -> io::Result<Listener> {
+pub fn listen_ops(settings: &HttpSettings, lifecycle: Lifecycle, outages: Outages) -> io::Result<Listener> {
     // An edge of another life never asks its callers to go away: this listener answers to the end.
-    let (edge, lifecycle) = (edge_of(settings, Lifecycle::default()), Data::new(lifecycle));
+    let edge = edge_of(settings, Lifecycle::default());
+    let (lifecycle, outages) = (Data::new(lifecycle), Data::new(outages));
     listen!(settings, move || App::new()
         .app_data(lifecycle.clone())
+        .app_data(outages.clone())
         .wrap(edge.clone())
         .configure(ops::configure))
 }

@@ -5,16 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_http::{Api, ConcertPages, Lifecycle, Listener, Phase, listen_ops, listen_public};
+use adapter_http::{Api, ConcertPages, Lifecycle, Listener, Outages, Phase, listen_ops, listen_public};
+use adapter_postgres::SetupError;
 use adapter_token::InvalidKey;
+use domain::Dependency;
 use domain::queue::{QueueParts, QueueService};
 use domain::schedule::ScheduleService;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
-use crate::keeper;
 use crate::wiring::{self, Catalogue};
+use crate::{checkup, keeper};
 
 /// Why the service did not start, or stopped by itself; each is one line.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum StartError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The database can never serve this program as it is.
+    #[error(transparent)]
+    Database(#[from] SetupError),
     /// No token key could be made.
     #[error("no token key could be made: {0}")]
     NoKey(InvalidKey),
@@ -35,7 +40,7 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// A listener or the keeper of the line ended by itself.
+    /// A listener or one of the loops ended by itself.
     #[error("a part of the service ended by itself: {0}")]
     Ended(io::Error),
 }
@@ -47,29 +52,41 @@ const LAST_COMERS: Duration = Duration::from_millis(250);
 pub struct Application {
     public: Listener,
     ops: Listener,
-    queue: Arc<QueueService>,
+    parts: Parts,
     lifecycle: Lifecycle,
+    outages: Outages,
     refresh: Duration,
+    check_every: Duration,
     drain_delay: Duration,
 }
 
+/// What the service consists of besides its listeners.
+struct Parts {
+    queue: Arc<QueueService>,
+    dependencies: Vec<Arc<dyn Dependency>>,
+}
+
 impl Application {
-    /// Wires adapters to use cases and binds both listeners.
+    /// Wires adapters to use cases and binds both listeners. A database that cannot be reached is waited for no longer
+    /// than its connect limit, and then done without.
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn build(config: &Config) -> Result<Self, StartError> {
+    pub async fn build(config: &Config) -> Result<Self, StartError> {
         config.check()?;
-        let (queue, api) = use_cases(config)?;
-        let lifecycle = Lifecycle::default();
+        let (parts, api) = use_cases(config).await?;
+        let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
         let (http, ops) = (config.http.settings(), config.ops.settings(&config.http));
         let refused = |address, key| move |source| StartError::Listen { address, key, source };
         Ok(Self {
             public: listen_public(&http, api, lifecycle.clone()).map_err(refused(http.bind, "http.bind"))?,
-            ops: listen_ops(&ops, lifecycle.clone()).map_err(refused(ops.bind, "ops.bind"))?,
-            queue,
+            ops: listen_ops(&ops, lifecycle.clone(), outages.clone())
+                .map_err(refused(ops.bind, "ops.bind"))?,
+            parts,
             lifecycle,
+            outages,
             refresh: config.queue.refresh.0,
+            check_every: config.ops.check_every.0,
             drain_delay: config.http.drain_delay.0,
         })
     }
@@ -90,18 +107,19 @@ impl Application {
     /// drain delay the public listener closes, requests under way finish, and the operations listener goes last.
     ///
     /// # Errors
-    /// [`StartError::Ended`] when a listener or the keeper of the line ended by itself.
+    /// [`StartError::Ended`] when a listener or one of the loops ended by itself.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         let (stop_public, stop_ops) = (self.public.stopper(), self.ops.stopper());
-        let stop_keeper = CancellationToken::new();
-        let keeper = keeper::keep(self.queue, self.refresh, stop_keeper.clone());
+        let stop_loops = CancellationToken::new();
         let mut parts = JoinSet::new();
         parts.spawn(self.public.run());
         parts.spawn(self.ops.run());
-        parts.spawn(async {
-            keeper.await;
-            Ok(())
-        });
+        parts.spawn(endless(keeper::keep(self.parts.queue, self.refresh, stop_loops.clone())));
+        for dependency in self.parts.dependencies {
+            let checks =
+                checkup::look_after(dependency, self.check_every, self.outages.clone(), stop_loops.clone());
+            parts.spawn(endless(checks));
+        }
         self.lifecycle.enter(Phase::Serving);
         tracing::info!("serving");
 
@@ -116,7 +134,7 @@ impl Application {
             tokio::time::sleep(self.drain_delay).await;
         }
         stop_public.stop(self.drain_delay.min(LAST_COMERS)).await;
-        stop_keeper.cancel();
+        stop_loops.cancel();
         stop_ops.stop(Duration::ZERO).await;
         while let Some(part) = parts.join_next().await {
             if !matches!(part, Ok(Ok(()))) {
@@ -128,7 +146,13 @@ impl Application {
     }
 }
 
-fn use_cases(config: &Config) -> Result<(Arc<QueueService>, Api), StartError> {
+/// A loop as a part like a listener: it ends when told to, and never badly.
+async fn endless(steps: impl Future<Output = ()>) -> io::Result<()> {
+    steps.await;
+    Ok(())
+}
+
+async fn use_cases(config: &Config) -> Result<(Parts, Api), StartError> {
     let (wall, steady) = (wiring::wall_clock(), wiring::steady_clock());
     let policy = config.queue.policy.policy()?;
     let queue = Arc::new(QueueService::new(QueueParts {
@@ -140,13 +164,13 @@ fn use_cases(config: &Config) -> Result<(Arc<QueueService>, Api), StartError> {
         sealer: wiring::token_sealer(&config.queue)?,
         clock: steady,
     }));
-    let Catalogue { concerts, schedules } = wiring::catalogue(&config.catalog, wall.as_ref());
+    let Catalogue { concerts, schedules, dependency } = wiring::catalogue(config, wall.as_ref()).await?;
     let api = Api {
         queue: Arc::clone(&queue),
         concerts: Arc::new(ConcertPages::new(concerts, &config.concerts.settings()?)),
         schedules: Arc::new(ScheduleService::new(schedules, wall)),
     };
-    Ok((queue, api))
+    Ok((Parts { queue, dependencies: dependency.into_iter().collect() }, api))
 }
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;

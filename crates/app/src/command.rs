@@ -1,5 +1,8 @@
 //! The command line.
 
+mod database;
+mod migrate;
+mod seed;
 mod serve;
 mod show_config;
 mod token;
@@ -25,28 +28,59 @@ struct CommandLine {
     command: Option<Command>,
 }
 
+/// Understood before and after the command's name. Not by clap's `global`, which forgets what came before when there is
+/// more after.
 #[derive(Args)]
 struct SourceFlags {
     /// The configuration file; without it `boxoffice.toml` beside the program, if it is there
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Sets one key, such as `--set queue.policy.batch=50`; wins over file and environment
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
+
+impl SourceFlags {
+    /// These, and then those.
+    fn and(mut self, later: Self) -> Self {
+        self.set.extend(later.set);
+        Self { config: later.config.or(self.config), set: self.set }
+    }
+
+    fn sources(self) -> Sources {
+        Sources { file: self.config, overrides: self.set }
+    }
+}
+
+/// What stands after a command's name.
+#[derive(Args)]
+struct After<A: Args> {
+    #[command(flatten)]
+    sources: SourceFlags,
+    #[command(flatten)]
+    arguments: A,
+}
+
+/// No arguments.
+#[derive(Args)]
+struct Nothing {}
 
 #[derive(Subcommand)]
 enum Command {
     /// Run the service (the default)
-    Serve,
+    Serve(After<Nothing>),
     /// Print the effective configuration, secrets masked
-    Config(show_config::Arguments),
+    Config(After<show_config::Arguments>),
+    /// Bring the database's schema up to what this program needs
+    Migrate(After<migrate::Arguments>),
+    /// Fill the database with sample concerts
+    Seed(After<seed::Arguments>),
     /// Work with waiting tokens
     #[command(subcommand)]
     Token(token::Command),
     /// Serve one constant answer, the yardstick of the benchmarks
     #[command(hide = true)]
-    Yardstick,
+    Yardstick(After<Nothing>),
 }
 
 /// The exit code for a wrong command line or configuration.
@@ -63,12 +97,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    let sources = Sources { file: line.sources.config, overrides: line.sources.set };
+    let before = line.sources;
     match line.command {
-        Some(Command::Config(arguments)) => show_config::run(&arguments, &sources),
-        Some(Command::Token(command)) => token::run(&command, &sources),
-        Some(Command::Yardstick) => with_config(&sources, yardstick::run),
-        Some(Command::Serve) | None => with_config(&sources, serve::run),
+        None => with_config(&before.sources(), serve::run),
+        Some(Command::Serve(after)) => with_config(&before.and(after.sources).sources(), serve::run),
+        Some(Command::Config(after)) => {
+            show_config::run(&after.arguments, &before.and(after.sources).sources())
+        }
+        Some(Command::Migrate(after)) => {
+            with_config(&before.and(after.sources).sources(), |config| migrate::run(&after.arguments, config))
+        }
+        Some(Command::Seed(after)) => {
+            with_config(&before.and(after.sources).sources(), |config| seed::run(&after.arguments, config))
+        }
+        Some(Command::Token(command)) => token::run(command, before),
+        Some(Command::Yardstick(after)) => with_config(&before.and(after.sources).sources(), yardstick::run),
     }
 }
 

@@ -5,6 +5,7 @@ mod concerts;
 mod http;
 mod load;
 mod ops;
+mod postgres;
 mod queue;
 pub mod reference;
 mod secret;
@@ -16,6 +17,7 @@ pub use concerts::ConcertsSection;
 pub use http::HttpSection;
 pub use load::{ConfigError, Sources, load};
 pub use ops::OpsSection;
+pub use postgres::{PostgresPoolSection, PostgresSection};
 pub use queue::{PolicySection, PollSection, QueueSection, QueueStoreKind};
 pub use secret::Secret;
 pub use span::Span;
@@ -37,6 +39,8 @@ pub struct Config {
     pub catalog: CatalogSection,
     /// The concert list.
     pub concerts: ConcertsSection,
+    /// The database.
+    pub postgres: PostgresSection,
     /// Logs.
     pub telemetry: TelemetrySection,
 }
@@ -56,10 +60,26 @@ impl Config {
     /// [`ConfigError::Invalid`] with the key to change.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.http.check()?;
+        self.ops.check()?;
         self.queue.check()?;
         self.catalog.check()?;
         self.concerts.settings()?;
+        self.postgres.check()?;
+        self.check_catalogue()?;
         self.telemetry.check()
+    }
+
+    /// A store in Postgres needs to know where that is, and must have answered before the caller is told to come back.
+    fn check_catalogue(&self) -> Result<(), ConfigError> {
+        if self.catalog.store != CatalogStore::Postgres {
+            return Ok(());
+        }
+        self.postgres.address()?;
+        let longest = self.postgres.longest_answer();
+        let expected = format!(
+            "must be above {longest}: postgres.pool.acquire_timeout, postgres.statement_timeout and the wire together"
+        );
+        require(self.http.request_timeout > longest, "http.request_timeout", &expected)
     }
 
     /// The configuration as TOML, secrets masked.

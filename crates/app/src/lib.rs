@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod application;
+mod checkup;
 mod command;
 pub mod config;
 mod keeper;

@@ -39,7 +39,7 @@ pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 async fn serve(config: &Config) -> Result<(), StartError> {
     let mut signals = StopSignals::catch().map_err(StartError::Ended)?;
-    let application = Application::build(config)?;
+    let application = Application::build(config).await?;
     tracing::info!(
         public = %application.public_address(),
         operations = %application.ops_address(),

@@ -7,8 +7,8 @@ use clap::Subcommand;
 use domain::queue::TokenRejected;
 use serde_json::json;
 
-use super::{complain, print, with_config};
-use crate::config::{Config, Sources};
+use super::{SourceFlags, complain, print, with_config};
+use crate::config::Config;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -16,14 +16,18 @@ pub(super) enum Command {
     Inspect {
         /// The token, as the service gave it out
         token: String,
+        #[command(flatten)]
+        sources: SourceFlags,
     },
     /// Print a fresh random key for `queue.keys`
     NewKey,
 }
 
-pub(super) fn run(command: &Command, sources: &Sources) -> ExitCode {
+pub(super) fn run(command: Command, before: SourceFlags) -> ExitCode {
     match command {
-        Command::Inspect { token } => with_config(sources, |config| inspect(config, token)),
+        Command::Inspect { token, sources } => {
+            with_config(&before.and(sources).sources(), |config| inspect(config, &token))
+        }
         Command::NewKey => match TokenKey::generate_text() {
             Ok(key) => print(format_args!("{}\n", key.as_str())),
             Err(error) => fail(error),

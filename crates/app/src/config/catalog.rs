@@ -11,6 +11,8 @@ pub enum CatalogStore {
     /// This process, filled with the sample.
     #[default]
     Memory,
+    /// A database.
+    Postgres,
 }
 
 /// Where concerts and dates come from.
@@ -30,7 +32,10 @@ impl Default for CatalogSection {
 
 impl CatalogSection {
     pub(super) const KEYS: &[KeyDoc] = &[
-        KeyDoc { name: "store", meaning: "where the catalogue is: `memory`" },
+        KeyDoc {
+            name: "store",
+            meaning: "where the catalogue is: `memory`, or `postgres` at `postgres.url`",
+        },
         KeyDoc {
             name: "sample_concerts",
             meaning: "concerts of the sample that fills the memory store, 0 to 1000000; the load scripts need 451",

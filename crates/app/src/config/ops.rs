@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use adapter_http::HttpSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{HttpSection, KeyDoc};
+use super::{ConfigError, HttpSection, KeyDoc, Span, require};
 
 /// The operations listener.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -13,19 +13,31 @@ use super::{HttpSection, KeyDoc};
 #[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
 pub struct OpsSection {
     pub bind: SocketAddr,
+    pub check_every: Span,
 }
 
 impl Default for OpsSection {
     fn default() -> Self {
-        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9081)) }
+        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9081)), check_every: Span::secs(1) }
     }
 }
 
 impl OpsSection {
-    pub(super) const KEYS: &[KeyDoc] = &[KeyDoc {
-        name: "bind",
-        meaning: "address and port of the operations listener; never to be reachable from outside",
-    }];
+    pub(super) const KEYS: &[KeyDoc] = &[
+        KeyDoc {
+            name: "bind",
+            meaning: "address and port of the operations listener; never to be reachable from outside",
+        },
+        KeyDoc {
+            name: "check_every",
+            meaning: "how often what the service depends on is looked after, 100ms to 60s; readiness shows what was seen last",
+        },
+    ];
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let often = (Span::millis(100)..=Span::secs(60)).contains(&self.check_every);
+        require(often, "ops.check_every", "must be from 100ms to 60s")
+    }
 
     /// What the listener is bound with: the public one's bounds, one thread, few connections.
     #[must_use]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     CatalogSection, ConcertsSection, Config, HttpSection, KeyDoc, OpsSection, PolicySection, PollSection,
-    QueueSection, TelemetrySection,
+    PostgresPoolSection, PostgresSection, QueueSection, TelemetrySection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -15,6 +15,8 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("queue.poll", PollSection::KEYS),
     ("catalog", CatalogSection::KEYS),
     ("concerts", ConcertsSection::KEYS),
+    ("postgres", PostgresSection::KEYS),
+    ("postgres.pool", PostgresPoolSection::KEYS),
     ("telemetry", TelemetrySection::KEYS),
 ];
 

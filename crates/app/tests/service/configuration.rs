@@ -1,22 +1,12 @@
 //! The program itself: its configuration, its tokens, its signals.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread::JoinHandle;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_boxoffice");
+use crate::program::{PROGRAM, Serving, boxoffice, text};
+
 const KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
-
-fn boxoffice(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(PROGRAM);
-    command.args(arguments).envs(environment.iter().copied()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
 
 #[test]
 fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
@@ -54,6 +44,30 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         (&["--set", "http.client_timeout=200ms"], "http.client_timeout must be at least 1s"),
         (&["--set", "http.bind=nowhere"], "http.bind"),
         (&["--set", "http.request_timeout=soon"], "soon"),
+        (&["--set", "catalog.store=postgres"], "postgres.url is needed"),
+        (&["--set", "postgres.url=postgres://a:hunter2@h"], "postgres.url names no database"),
+        (&["--set", "postgres.pool.size=0"], "postgres.pool.size must be from 1 to 1000"),
+        (
+            &["--set", "postgres.pool.min_idle=11"],
+            "postgres.pool.min_idle must be at most postgres.pool.size",
+        ),
+        (
+            &["--set", "postgres.pool.acquire_timeout=30s"],
+            "postgres.pool.acquire_timeout must be from 10ms to 10s",
+        ),
+        (&["--set", "postgres.lock_timeout=2s"], "postgres.lock_timeout must be from 10ms to 1s"),
+        (
+            &[
+                "--set",
+                "catalog.store=postgres",
+                "--set",
+                "postgres.url=postgres://a@h/d",
+                "--set",
+                "http.request_timeout=1s",
+            ],
+            "http.request_timeout must be above 1s 750ms",
+        ),
+        (&["--set", "ops.check_every=0s"], "ops.check_every must be from 100ms to 60s"),
         (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),
         (&["--set", "telemetry.log_format=xml"], "telemetry.log_format must be"),
         (&["--set", "queue.polcy.batch=1"], "polcy"),
@@ -150,66 +164,6 @@ fn what_is_shown_can_be_read_back_and_never_shows_a_secret() {
     assert_eq!(text(&again.stdout), text(&defaults.stdout));
 }
 
-/// The program, serving; killed when dropped.
-struct Serving {
-    process: Child,
-    public: SocketAddr,
-    ops: SocketAddr,
-    /// Everything logged up to the line that tells the addresses, and a thread that reads the rest.
-    log: Option<(String, JoinHandle<String>)>,
-}
-
-impl Serving {
-    fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(PROGRAM);
-        for setting in ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.drain_delay=200ms"] {
-            command.args(["--set", setting]);
-        }
-        let mut process = command.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap());
-        let mut begun = String::new();
-        let listening = loop {
-            let mut line = String::new();
-            assert!(lines.read_line(&mut line).unwrap() > 0, "it ended: {begun}");
-            begun.push_str(&line);
-            if line.contains("\"message\":\"listening\"") {
-                break serde_json::from_str::<serde_json::Value>(&line).unwrap();
-            }
-        };
-        let address = |name: &str| listening[name].as_str().unwrap().parse().unwrap();
-        let (public, ops) = (address("public"), address("operations"));
-        let rest = std::thread::spawn(move || {
-            let mut rest = String::new();
-            lines.read_to_string(&mut rest).unwrap();
-            rest
-        });
-        Self { process, public, ops, log: Some((begun, rest)) }
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    /// Waits for the end: the exit code and what was logged.
-    fn end(&mut self) -> (Option<i32>, String) {
-        let (begun, rest) = self.log.take().unwrap();
-        let log = begun + &rest.join().unwrap();
-        (self.process.wait().unwrap().code(), log)
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}/api/v1{path}", self.public)
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 #[test]
 fn both_signals_end_the_program_cleanly_with_an_idle_connection_open() {
     for signal in ["-TERM", "-INT"] {
@@ -234,6 +188,16 @@ fn without_a_key_it_says_once_that_tokens_will_not_outlive_the_run() {
     with.signal("-TERM");
     let (_, log) = with.end();
     assert!(!log.contains("outlive") && !log.contains(KEY), "{log}");
+}
+
+#[test]
+fn settings_count_before_and_after_the_command() {
+    let shown = |arguments: &[&str]| text(&boxoffice(arguments, &[]).stdout).to_owned();
+    let both = ["--set", "concerts.page_size=7", "config", "--set", "catalog.sample_concerts=77"];
+    let page = shown(&both);
+    assert!(page.contains("page_size = 7\n") && page.contains("sample_concerts = 77\n"), "{page}");
+    let later_wins = shown(&["--set", "concerts.page_size=7", "config", "--set", "concerts.page_size=8"]);
+    assert!(later_wins.contains("page_size = 8\n"), "{later_wins}");
 }
 
 #[test]

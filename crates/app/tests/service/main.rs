@@ -8,6 +8,8 @@ mod docs;
 mod errors;
 mod line;
 mod operations;
+mod postgres;
+mod program;
 mod readme;
 mod support;
 mod waiting;

@@ -114,7 +114,7 @@ fn two_applications_cannot_have_one_address() {
     let config = crate::support::config_of(&[&format!("http.bind={}", app.public)]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let refused =
-        runtime.block_on(async { boxoffice::Application::build(&config).err().unwrap().to_string() });
+        runtime.block_on(async { boxoffice::Application::build(&config).await.err().unwrap().to_string() });
     assert!(refused.starts_with(&format!("cannot listen on {} (http.bind): ", app.public)), "{refused}");
 }
 

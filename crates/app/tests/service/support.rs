@@ -69,7 +69,7 @@ impl TestApp {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
-                let application = Application::build(&config)?;
+                let application = Application::build(&config).await?;
                 tell.send((application.public_address(), application.ops_address())).unwrap();
                 application
                     .run_until_stopped(async {

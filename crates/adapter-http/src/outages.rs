@@ -1,0 +1,28 @@
+//! What the service depends on and has to do without at the moment.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use domain::PortErrorKind;
+
+/// The dependencies that are down, by name. Shared by whoever finds out and whoever tells; locked for a moment only.
+#[derive(Clone, Debug, Default)]
+pub struct Outages(Arc<RwLock<BTreeMap<&'static str, PortErrorKind>>>);
+
+impl Outages {
+    /// A dependency is down; whether that is news.
+    #[must_use]
+    pub fn begin(&self, dependency: &'static str, kind: PortErrorKind) -> bool {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(dependency, kind).is_none()
+    }
+
+    /// A dependency is there; whether that is news.
+    #[must_use]
+    pub fn end(&self, dependency: &'static str) -> bool {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(dependency).is_some()
+    }
+
+    pub(crate) fn now(&self) -> RwLockReadGuard<'_, BTreeMap<&'static str, PortErrorKind>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

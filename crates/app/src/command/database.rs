@@ -1,0 +1,30 @@
+//! What the commands that work on the database share.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use adapter_postgres::{Address, SetupError};
+
+use super::{complain, fail_usage, serve};
+use crate::config::Config;
+
+/// Works with the configured address and connect limit to the end, or ends with a one-line error.
+pub(super) fn with_address<W>(config: &Config, work: W) -> ExitCode
+where
+    W: AsyncFnOnce(Address, Duration) -> Result<ExitCode, SetupError>,
+{
+    let address = match config.postgres.address() {
+        Ok(address) => address,
+        Err(error) => return fail_usage(&error),
+    };
+    let runtime = match serve::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(error),
+    };
+    runtime.block_on(work(address, config.postgres.connect_timeout.0)).unwrap_or_else(fail)
+}
+
+fn fail(why: impl std::fmt::Display) -> ExitCode {
+    complain(why);
+    ExitCode::FAILURE
+}

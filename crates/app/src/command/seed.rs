@@ -1,0 +1,62 @@
+//! `boxoffice seed`
+
+use std::process::ExitCode;
+
+use adapter_memory::SystemClock;
+use clap::Args;
+use domain::Clock as _;
+use domain::sample::{self, SampleSize};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{complain, database, print};
+use crate::command::USAGE;
+use crate::config::Config;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Concerts in all; those that are there already stay as they are
+    #[arg(long, default_value_t = 10_000)]
+    concerts: u32,
+    /// Seats in all, spread evenly over the concerts; a hundred a concert unless said otherwise
+    #[arg(long)]
+    seats: Option<u64>,
+}
+
+impl Arguments {
+    fn size(&self) -> Result<SampleSize, sample::InvalidSampleSize> {
+        let usual = SampleSize::of_concerts(self.concerts).seats();
+        SampleSize::new(self.concerts, self.seats.unwrap_or(usual))
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
+    let size = match arguments.size() {
+        Ok(size) => size,
+        Err(error) => {
+            complain(error);
+            return ExitCode::from(USAGE);
+        }
+    };
+    let bar = ProgressBar::new(size.seats()).with_style(style());
+    database::with_address(config, async |address, connect| {
+        let concerts = sample::concerts(size, SystemClock.now());
+        let seeded =
+            adapter_postgres::seed(address, connect, concerts, |so_far| bar.set_position(so_far.seats));
+        let seeded = seeded.await;
+        bar.finish_and_clear();
+        let seeded = seeded?;
+        Ok(print(format_args!(
+            "{} concerts with {} seats: {} concerts added, {} were there already\n",
+            size.concerts(),
+            size.seats(),
+            seeded.added,
+            seeded.there,
+        )))
+    })
+}
+
+/// On a terminal alone; elsewhere nothing is drawn.
+fn style() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} seats, {eta} to go");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
+}

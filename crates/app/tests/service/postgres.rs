@@ -1,0 +1,266 @@
+//! The service with its catalogue in Postgres, and the commands that work on the database.
+
+use std::process::{Command, Stdio};
+
+use adapter_memory::SystemClock;
+use domain::Clock as _;
+use domain::sample::{SampleSize, concerts};
+use test_support::{Database, Durability, Postgres, Wire, find_or_install_postgres};
+
+use crate::program::{PROGRAM, boxoffice, text};
+use crate::support::{TestApp, eventually};
+
+/// Concerts of the sample these tests read; the showcase is among them.
+const CONCERTS: u32 = 460;
+
+fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    tokio::runtime::Runtime::new().unwrap().block_on(future)
+}
+
+const CONNECT: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn prepare(url: &str) -> Result<(), String> {
+    let address = adapter_postgres::Address::parse(url).unwrap();
+    block_on(async move {
+        let sample = concerts(SampleSize::of_concerts(CONCERTS), SystemClock.now());
+        adapter_postgres::migrate(address.clone(), CONNECT).await?;
+        adapter_postgres::seed(address, CONNECT, sample, |_| {}).await
+    })
+    .map(drop)
+    .map_err(|error| error.to_string())
+}
+
+/// A database with the sample in it.
+fn database() -> Database {
+    Database::create(prepare).unwrap()
+}
+
+fn start_on(url: &str, settings: &[&str]) -> TestApp {
+    let at = format!("postgres.url={url}");
+    let ours = [
+        "catalog.store=postgres",
+        &at,
+        "postgres.pool.size=4",
+        "concerts.page_ttl=10ms",
+        "ops.check_every=100ms",
+    ];
+    TestApp::start(&[&ours, settings].concat())
+}
+
+fn arguments(url: &str) -> Vec<String> {
+    let address = format!("postgres.url={url}");
+    ["--set", &address, "--set", "telemetry.log_filter=off"].map(ToOwned::to_owned).to_vec()
+}
+
+#[test]
+fn memory_and_postgres_answer_the_same() {
+    let database = database();
+    let (memory, postgres) =
+        (TestApp::start(&[&format!("catalog.sample_concerts={CONCERTS}")]), start_on(&database.url(), &[]));
+    for path in ["/concerts/query", "/concerts/query?page=46", "/concerts/query?page=47"] {
+        let (here, there) = (memory.ask("GET", path, &[]), postgres.ask("GET", path, &[]));
+        assert_eq!((here.status, &here.text), (there.status, &there.text), "{path}");
+        assert_eq!(here.header("etag"), there.header("etag"), "{path}");
+    }
+    let (here, there) = (memory.token_of(7), postgres.token_of(7));
+    for concert in (1..=CONCERTS).chain([CONCERTS + 1, 999_999]) {
+        let (here, there) =
+            (memory.dates(&concert.to_string(), &here), postgres.dates(&concert.to_string(), &there));
+        if here.status == 200 {
+            assert_eq!((here.status, &here.text), (there.status, &there.text), "{concert}");
+        } else {
+            assert_eq!((here.status, here.word("code")), (there.status, there.word("code")), "{concert}");
+        }
+    }
+}
+
+#[test]
+fn a_date_that_sells_out_disappears_and_returns_with_a_seat() {
+    let database = database();
+    let app = start_on(&database.url(), &[]);
+    let token = app.token_of(7);
+    let seats = || -> Vec<u64> {
+        let dates = app.dates("451", &token).json();
+        dates.as_array().unwrap().iter().map(|date| date["seatsLeft"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(seats().len(), 3);
+    database.sql("UPDATE seats SET state = 'sold' WHERE schedule_id = 4512").unwrap();
+    assert_eq!(seats().len(), 2);
+    database.sql("UPDATE seats SET state = 'free' WHERE schedule_id = 4512 AND number = 3").unwrap();
+    assert_eq!(seats()[1], 1);
+}
+
+/// What needs no database is served, what needs it is refused at once and politely, and nobody is told why.
+fn check_without_the_database(app: &TestApp, user: u64) {
+    let token = app.token_of(user);
+    assert_eq!(app.query(&token).status, 200, "the line needs no database");
+    for answer in [app.ask("GET", "/concerts/query?page=2", &[]), app.dates("451", &token)] {
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
+        assert_eq!(answer.word("code"), "STORE_UNAVAILABLE");
+        assert!(answer.text.contains("잠시 후 다시 시도해 주세요."), "{answer:?}");
+        assert!(!answer.text.contains("postgres") && !answer.text.contains("127.0.0.1"), "{answer:?}");
+    }
+}
+
+fn is_ready(app: &TestApp, status: &str) -> bool {
+    let answer = app.ops("/readyz");
+    assert_eq!(answer.status, 200, "a database that is down sends no traffic away: {answer:?}");
+    answer.word("status") == status
+}
+
+#[test]
+fn it_starts_without_the_database_and_serves_the_catalogue_once_that_is_there() {
+    let database = database();
+    let wire = Wire::to(database.server_address().unwrap()).unwrap();
+    wire.cut();
+    let app = start_on(&format!("postgres://postgres@{}/{}", wire.address(), database.name()), &[]);
+    eventually("readiness says degraded", || is_ready(&app, "degraded"));
+    let down = app.ops("/readyz").field("down");
+    assert_eq!(down, serde_json::json!([{"dependency": "postgres", "problem": "unavailable"}]));
+    check_without_the_database(&app, 7);
+    wire.mend();
+    eventually("readiness says ready", || is_ready(&app, "ready"));
+    assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
+    assert_eq!(app.dates("451", &app.token_of(8)).json().as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_database_that_goes_down_and_comes_back_needs_nobody_to_help() {
+    let server = Postgres::start(find_or_install_postgres(|_| {}).unwrap(), Durability::Full).unwrap();
+    let url = server.url("postgres");
+    prepare(&url).unwrap();
+    let app = start_on(&url, &[]);
+    assert_eq!(app.ask("GET", "/concerts/query?page=2", &[]).status, 200);
+    server.stop().unwrap();
+    eventually("readiness says degraded", || is_ready(&app, "degraded"));
+    check_without_the_database(&app, 7);
+    server.restart().unwrap();
+    eventually("readiness says ready", || is_ready(&app, "ready"));
+    assert_eq!(app.dates("451", &app.token_of(8)).json().as_array().unwrap().len(), 3);
+    server.kill().unwrap();
+    eventually("readiness says degraded", || is_ready(&app, "degraded"));
+    check_without_the_database(&app, 9);
+    server.restart().unwrap();
+    eventually("readiness says ready", || is_ready(&app, "ready"));
+    assert_eq!(app.ask("GET", "/concerts/query?page=3", &[]).status, 200);
+}
+
+#[test]
+fn more_questions_than_may_wait_are_refused_at_once() {
+    let database = database();
+    let app = start_on(
+        &database.url(),
+        &["postgres.pool.size=1", "postgres.pool.min_idle=1", "postgres.pool.max_waiting=0"],
+    );
+    let token = app.token_of(7);
+    assert_eq!(app.dates("451", &token).status, 200);
+    let lock = database.hold("LOCK TABLE schedules").unwrap();
+    let statuses: Vec<_> = std::thread::scope(|scope| {
+        let ask = |_| scope.spawn(|| app.dates("451", &token).status);
+        let askers: Vec<_> = (0..8).map(ask).collect();
+        askers.into_iter().map(|asker| asker.join().unwrap()).collect()
+    });
+    assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
+    drop(lock);
+    assert_eq!(app.dates("451", &token).status, 200);
+}
+
+/// Ends by itself, with one line that has this in it and none of the secrets.
+fn check_refused(url: &str, code: i32, expected: &str) {
+    let mut command = arguments(url);
+    command.extend(["--set".to_owned(), "catalog.store=postgres".to_owned(), "serve".to_owned()]);
+    for bind in ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0"] {
+        command.extend(["--set".to_owned(), bind.to_owned()]);
+    }
+    let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+    let output = boxoffice(&arguments, &[]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.starts_with("boxoffice: ") && said.lines().count() == 1, "{said}");
+    assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_database_that_can_never_serve_stops_the_program_with_one_line() {
+    let (database, empty) = (database(), Database::empty().unwrap());
+    let guarded = format!("guarded_{}", database.name());
+    let role = format!("CREATE ROLE {guarded} LOGIN PASSWORD 'right' IN ROLE with_password");
+    database.sql(&role).unwrap();
+    let cases = [
+        ("not a url hunter2".to_owned(), 2, "postgres.url is no Postgres URL"),
+        ("postgres://shop:hunter2@db.example".to_owned(), 2, "postgres.url names no database"),
+        (database.url_as(&format!("{guarded}:hunter2")), 1, "wrong password, or no such user"),
+        (format!("{}_gone", database.url_as("postgres:hunter2")), 1, "there is no database"),
+        (database.url_as(&format!("{guarded}:right")), 1, "lacks a privilege: permission denied for table"),
+        (
+            empty.url(),
+            1,
+            "the schema is older than this program needs (2026-11-22-000001_catalogue): run `boxoffice migrate`",
+        ),
+        (format!("{}?sslmode=require", database.url()), 1, "no TLS"),
+    ];
+    for (url, code, expected) in cases {
+        check_refused(&url, code, expected);
+    }
+    database.sql(&format!("DROP ROLE {guarded}")).unwrap();
+}
+
+#[test]
+fn the_commands_say_in_one_line_why_they_cannot_work() {
+    let wire = Wire::to("127.0.0.1:1".parse().unwrap()).unwrap();
+    let nobody = format!("postgres://shop:hunter2@{}/shop", wire.address());
+    drop(wire);
+    for command in ["migrate", "seed"] {
+        let mut line = arguments(&nobody);
+        line.push(command.to_owned());
+        let output = boxoffice(&line.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("cannot be reached") && said.lines().count() == 1 && !said.contains("hunter2"),
+            "{said}"
+        );
+        let output = boxoffice(&[command], &[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).starts_with("boxoffice: configuration: postgres.url is needed"));
+    }
+}
+
+fn run(url: &str, command: &[&str]) -> String {
+    let line = arguments(url);
+    let arguments: Vec<&str> = line.iter().map(String::as_str).chain(command.iter().copied()).collect();
+    let output = boxoffice(&arguments, &[]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    text(&output.stdout).to_owned()
+}
+
+#[test]
+fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
+    let database = Database::empty().unwrap();
+    let url = database.url();
+    assert_eq!(run(&url, &["migrate"]), "applied 2026-11-22-000001_catalogue\nthe schema is current\n");
+    assert_eq!(run(&url, &["migrate"]), "the schema is current\n");
+    let size = ["seed", "--concerts", "20", "--seats", "999"];
+    assert_eq!(run(&url, &size), "20 concerts with 999 seats: 20 concerts added, 0 were there already\n");
+    assert_eq!(run(&url, &size), "20 concerts with 999 seats: 0 concerts added, 20 were there already\n");
+    assert_eq!(database.sql("SELECT count(*) FROM seats").unwrap(), "999");
+    assert_eq!(run(&url, &["migrate", "--revert-last"]), "reverted 2026-11-22-000001_catalogue\n");
+    assert_eq!(database.sql("SELECT to_regclass('concerts') IS NULL").unwrap(), "t");
+    let refused = boxoffice(&["seed", "--concerts", "20", "--seats", "1"], &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(text(&refused.stderr), "boxoffice: a sample has 3 to 100000 seats for each concert\n");
+}
+
+#[test]
+fn ten_programs_that_start_together_migrate_once() {
+    let database = Database::empty().unwrap();
+    let start = |_| {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments(&database.url())).arg("migrate").stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let running: Vec<_> = (0..10).map(start).collect();
+    let outputs: Vec<_> = running.into_iter().map(|program| program.wait_with_output().unwrap()).collect();
+    assert!(outputs.iter().all(|output| output.status.success()));
+    let applied = outputs.iter().filter(|output| text(&output.stdout).contains("applied")).count();
+    assert_eq!(applied, 1);
+}
