@@ -20,6 +20,18 @@ docs:
 bench *arguments:
     cargo xtask bench {{arguments}}
 
+# The dates question in Postgres, against pgbench
+bench-dates *arguments:
+    cargo xtask bench-dates {{arguments}}
+
+# Write the plans of the dates question on a million and on ten million seats
+plans:
+    cargo xtask plans
+
+# A private Postgres server until Ctrl-C
+postgres:
+    cargo xtask postgres
+
 # One k6 scenario against a running service: token-issue, concert-list or queue-then-dates
 loadtest scenario *arguments:
     k6 run {{arguments}} loadtest/{{scenario}}.js

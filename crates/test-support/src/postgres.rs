@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -87,6 +87,34 @@ impl Postgres {
     /// What the server said.
     pub fn sql(&self, database: &str, text: &str) -> Outcome<String> {
         psql(&self.binaries, &self.url(database), text)
+    }
+
+    /// From now on the server offers TLS with this certificate and key, both as PEM.
+    ///
+    /// # Errors
+    /// When the server does not take them.
+    pub fn offer_tls(&self, certificate: &str, key: &str) -> Outcome {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.data().join(name);
+            fs::write(&path, text).doing(format!("writing {name}"))?;
+            // The server refuses a key that others can read.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).doing(format!("closing {name}"))?;
+            if let Some((user, group)) = self.user {
+                chown(&path, Some(user), Some(group)).doing(format!("giving {name} to `postgres`"))?;
+            }
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on;\nSELECT pg_reload_conf();").map(drop)
+    }
+
+    /// From now on a role is let in over TLS only.
+    ///
+    /// # Errors
+    /// When the server's rules cannot be written.
+    pub fn take_only_tls_from(&self, role: &str) -> Outcome {
+        let file = self.data().join("pg_hba.conf");
+        let rules = fs::read_to_string(&file).doing("reading pg_hba.conf")?;
+        fs::write(&file, format!("hostnossl all {role} all reject\n{rules}")).doing("writing pg_hba.conf")?;
+        self.sql("postgres", "SELECT pg_reload_conf()").map(drop)
     }
 
     /// The programs it was started with.

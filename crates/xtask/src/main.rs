@@ -6,10 +6,13 @@
 )]
 
 mod bench;
+mod bench_dates;
 mod check;
 mod docs;
 mod error;
 mod layers;
+mod plans;
+mod postgres;
 mod run;
 mod test;
 
@@ -43,6 +46,12 @@ enum Task {
     Docs,
     /// Requests per second as ratios to a constant answer
     Bench(bench::Arguments),
+    /// The dates question in Postgres, against pgbench
+    BenchDates(bench_dates::Arguments),
+    /// Write the plans of the dates question on a million and on ten million seats
+    Plans,
+    /// Run a private Postgres server until Ctrl-C
+    Postgres,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +61,9 @@ fn main() -> ExitCode {
         Task::Test => test::test(),
         Task::Docs => docs::docs(),
         Task::Bench(arguments) => bench::bench(&arguments),
+        Task::BenchDates(arguments) => bench_dates::bench_dates(&arguments),
+        Task::Plans => plans::plans(),
+        Task::Postgres => postgres::postgres(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -156,3 +156,41 @@ async fn sellers_at_work_together_neither_miscount_nor_wait_for_each_other_for_e
     });
     assert_eq!(database.sql(MISCOUNTED).unwrap(), "0");
 }
+
+/// The page beside the migrations.
+const PAGE: &str = include_str!("../../../../migrations/README.md");
+
+/// The statement of the page that begins with this.
+fn from_the_page(beginning: &str) -> &'static str {
+    let from = PAGE.find(beginning).unwrap();
+    PAGE[from..].split_inclusive(';').next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grants_on_the_page_are_enough_for_a_seller() {
+    let database = database();
+    let sample = concerts(SampleSize::of_concerts(2), "2026-05-04T12:00:00Z".parse().unwrap());
+    fill(&database.url(), sample.collect()).await;
+    let seller = format!("seller_{}", database.name());
+    let grants = ["GRANT SELECT, UPDATE ON seats", "GRANT SELECT, UPDATE (seats_left)"].map(from_the_page);
+    let grants = grants.map(|grant| grant.replace("seller", &seller)).concat();
+    database.sql(&format!("CREATE ROLE {seller}; {grants}")).unwrap();
+    database.sql(&format!("SET ROLE {seller}; UPDATE seats SET state = 'sold' WHERE number < 5;")).unwrap();
+    assert_eq!(database.sql(MISCOUNTED).unwrap(), "0");
+    let more = format!("SET ROLE {seller}; UPDATE schedules SET sale_closes_at = 'infinity';");
+    assert!(database.sql(&more).unwrap_err().to_string().contains("permission denied"));
+    database.sql(&format!("DROP OWNED BY {seller}; DROP ROLE {seller}")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_repair_on_the_page_puts_counts_right() {
+    let database = database();
+    let sample = concerts(SampleSize::of_concerts(20), "2026-05-04T12:00:00Z".parse().unwrap());
+    fill(&database.url(), sample.collect()).await;
+    let broken = "ALTER TABLE seats DISABLE TRIGGER USER; UPDATE seats SET state = 'sold' WHERE number % 3 = 0; \
+                  DELETE FROM seats WHERE schedule_id < 60; ALTER TABLE seats ENABLE TRIGGER USER;";
+    database.sql(broken).unwrap();
+    assert_ne!(database.sql(MISCOUNTED).unwrap(), "0");
+    database.sql(from_the_page("UPDATE schedules SET seats_left")).unwrap();
+    assert_eq!(database.sql(MISCOUNTED).unwrap(), "0");
+}

@@ -264,3 +264,33 @@ fn ten_programs_that_start_together_migrate_once() {
     let applied = outputs.iter().filter(|output| text(&output.stdout).contains("applied")).count();
     assert_eq!(applied, 1);
 }
+
+#[test]
+fn tls_is_used_when_asked_for_and_only_with_a_server_that_can_prove_itself() {
+    let server = Postgres::start(find_or_install_postgres(|_| {}).unwrap(), Durability::None).unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let stranger = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    server.offer_tls(&made.cert.pem(), &made.signing_key.serialize_pem()).unwrap();
+    // A server that takes no other connections shows that this one is encrypted.
+    server.sql("postgres", "CREATE ROLE private LOGIN SUPERUSER").unwrap();
+    server.take_only_tls_from("private").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (trusted, other) = (file("trusted.pem", made.cert.pem()), file("other.pem", stranger.cert.pem()));
+    let url = server.url("postgres").replace("postgres@", "private@");
+    let migrate = |url: &str, roots: &str| {
+        let line = arguments(url);
+        let words: Vec<&str> = line.iter().map(String::as_str).chain(["migrate"]).collect();
+        boxoffice(&words, &[("SSL_CERT_FILE", roots)])
+    };
+    let tls = format!("{url}?sslmode=require");
+    let refused = migrate(&tls, &other);
+    assert!(text(&refused.stderr).starts_with("boxoffice: no TLS: "), "{}", text(&refused.stderr));
+    assert!(!migrate(&url, &trusted).status.success(), "without TLS the server takes nobody");
+    let done = migrate(&tls, &trusted);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+}

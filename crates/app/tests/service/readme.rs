@@ -31,7 +31,8 @@ fn words(line: &str) -> Vec<String> {
 }
 
 fn steps() -> Vec<Step> {
-    let lines: Vec<&str> = README.lines().collect();
+    let (_, tour) = README.split_once("## Two minutes with curl\n").unwrap();
+    let lines: Vec<&str> = tour.lines().take_while(|line| !line.starts_with("## ")).collect();
     let commands = lines.iter().enumerate().filter(|(_, line)| line.starts_with("$ curl "));
     commands.map(|(n, line)| step(line.trim_start_matches("$ "), lines[n + 1])).collect()
 }

@@ -1,0 +1,98 @@
+//! `cargo xtask postgres`, and the filled databases other tasks work on.
+
+use std::process::Command;
+
+use test_support::{Durability, Postgres, find_or_install_postgres};
+
+use crate::error::{Doing as _, Outcome, failed};
+use crate::run::{cargo, root, run, show};
+
+/// Runs a private server until this program is ended, Ctrl-C included; nothing of it is left then.
+pub(crate) fn postgres() -> Outcome {
+    let server = start()?;
+    println!("a private Postgres server, until Ctrl-C:\n{}", server.url("postgres"));
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A server as it comes, but for its folder and port.
+fn start() -> Outcome<Postgres> {
+    let binaries = find_or_install_postgres(|line| println!("{line}"))?;
+    Ok(Postgres::start(binaries, Durability::Full)?)
+}
+
+/// A server whose database `postgres` has the schema and the sample, put there by the release binary.
+pub(crate) struct Filled {
+    pub(crate) server: Postgres,
+}
+
+impl Filled {
+    pub(crate) fn start(concerts: u32, seats: u64) -> Outcome<Self> {
+        run(cargo(&["build", "--release", "--locked"]))?;
+        let filled = Self { server: start()? };
+        filled.boxoffice(&["migrate"])?;
+        filled.boxoffice(&["seed", "--concerts", &concerts.to_string(), "--seats", &seats.to_string()])?;
+        // What autovacuum would come to do in its own time.
+        filled.sql("VACUUM ANALYZE")?;
+        Ok(filled)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.server.url("postgres")
+    }
+
+    pub(crate) fn sql(&self, text: &str) -> Outcome<String> {
+        Ok(self.server.sql("postgres", text)?)
+    }
+
+    fn boxoffice(&self, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(root().join("target/release/boxoffice"));
+        command.args(arguments).env("BOXOFFICE__POSTGRES__URL", self.url());
+        run(command)
+    }
+}
+
+/// The benchmark program of the adapter, built.
+pub(crate) struct DatesProgram;
+
+impl DatesProgram {
+    pub(crate) fn build() -> Outcome<Self> {
+        run(Self::cargo(&["--no-run"]))?;
+        Ok(Self)
+    }
+
+    fn cargo(arguments: &[&str]) -> Command {
+        let mut command =
+            cargo(&["bench", "--quiet", "--locked", "--package", "adapter-postgres", "--bench", "dates"]);
+        command.args(arguments);
+        command
+    }
+
+    /// Runs it and returns what it prints.
+    pub(crate) fn run(&self, words: &[&str]) -> Outcome<String> {
+        let mut command = Self::cargo(&["--"]);
+        command.args(words);
+        output(&mut command)
+    }
+
+    /// The statement of the dates question, as the adapter sends it.
+    pub(crate) fn statement(&self) -> Outcome<String> {
+        Ok(self.run(&["statement"])?.trim().to_owned())
+    }
+}
+
+/// Runs to the end and returns standard output.
+pub(crate) fn output(command: &mut Command) -> Outcome<String> {
+    let shown = show(command);
+    println!("$ {shown}");
+    let output = command.output().doing(format!("starting `{shown}`"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(failed(format!(
+        "`{shown}` ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    )))
+}

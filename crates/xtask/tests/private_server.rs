@@ -1,0 +1,40 @@
+//! However the one who started a private server ends, nothing of the server is left.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < limit, "not within 20 s: {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_private_server_when_its_owner_is_interrupted_or_killed() {
+    for signal in ["-INT", "-TERM", "-KILL"] {
+        // A folder of its own shows what is left.
+        let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.arg("postgres").env("TMPDIR", folder.path()).stdout(Stdio::piped());
+        let mut owner = command.spawn().unwrap();
+        let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
+        let url = lines.map_while(Result::ok).find(|line| line.starts_with("postgres://")).unwrap();
+        let address = url.split(['@', '/']).find(|part| part.starts_with("127.")).unwrap();
+        let address: SocketAddr = address.parse().unwrap();
+        assert!(TcpStream::connect(address).is_ok());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+        assert!(Command::new("kill").args([signal, &owner.id().to_string()]).status().unwrap().success());
+        owner.wait().unwrap();
+        eventually("the server is gone", || TcpStream::connect(address).is_err());
+        eventually("its folder is gone", || folder.path().read_dir().unwrap().count() == 0);
+    }
+}
+
+/// The server runs as another user, who must get through to its own folder.
+fn world_readable() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o755)
+}
