@@ -58,7 +58,10 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("boxoffice");
         }
-        config.tcp_user_timeout(UNACKNOWLEDGED).keepalives_idle(PROBE_IDLE_AFTER);
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(UNACKNOWLEDGED);
+        }
+        config.keepalives_idle(PROBE_IDLE_AFTER);
         Ok(Self { config, shown })
     }
 

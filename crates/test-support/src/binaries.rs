@@ -13,9 +13,18 @@ pub struct PostgresBinaries(PathBuf);
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 impl PostgresBinaries {
+    /// The programs where they are installed.
+    ///
+    /// # Errors
+    /// When they are not: with what installs them.
+    pub fn find() -> Outcome<Self> {
+        Self::look().ok_or_else(|| {
+            failed("the programs of a Postgres server are not here; `cargo xtask test` gets them")
+        })
+    }
+
     /// Looks where `pg_config` says, where Debian puts them, and on the path.
-    #[must_use]
-    pub fn find() -> Option<Self> {
+    fn look() -> Option<Self> {
         let places = from_pg_config().into_iter().chain(from_debian()).chain(from_path());
         places
             .into_iter()
@@ -56,7 +65,7 @@ fn from_path() -> Vec<PathBuf> {
 /// # Errors
 /// When they are not there and cannot be installed: with the command to run.
 pub fn find_or_install_postgres(tell: impl Fn(&str)) -> Outcome<PostgresBinaries> {
-    if let Some(found) = PostgresBinaries::find() {
+    if let Some(found) = PostgresBinaries::look() {
         return Ok(found);
     }
     let Some(as_root) = as_root() else {
@@ -81,7 +90,7 @@ pub fn find_or_install_postgres(tell: impl Fn(&str)) -> Outcome<PostgresBinaries
             return Err(failed(format!("`{shown}` ended with {status}")));
         }
     }
-    PostgresBinaries::find().ok_or_else(|| failed("`postgresql` is installed, and its programs are nowhere"))
+    PostgresBinaries::look().ok_or_else(|| failed("`postgresql` is installed, and its programs are nowhere"))
 }
 
 /// What goes before a command so that root runs it: nothing, or `sudo` that asks for no password. `None` where there is

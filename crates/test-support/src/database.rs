@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::binaries::{PostgresBinaries, find_or_install_postgres};
+use crate::binaries::PostgresBinaries;
 use crate::error::{Doing as _, Outcome, failed};
 use crate::postgres::{Durability, Postgres, psql};
 
@@ -133,7 +133,7 @@ fn server() -> Outcome<&'static Server> {
 
 impl Server {
     fn find_or_start() -> Outcome<Self> {
-        let binaries = find_or_install_postgres(|_| {})?;
+        let binaries = PostgresBinaries::find()?;
         let (url, own) = match std::env::var(SERVER_VARIABLE) {
             Ok(url) => (url, None),
             Err(_) => {

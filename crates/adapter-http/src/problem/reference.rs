@@ -39,7 +39,7 @@ fn rows() -> Vec<(Problem, &'static str)> {
         ),
         (Problem::Internal, "a mistake of ours; the log has the request's id"),
         (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers wait already"),
-        (dependency_down(), "a store is down, or too slow"),
+        (dependency_down(), "a store is down, too slow, or asked by too many at once"),
         (Problem::TimedOut, "no answer within `http.request_timeout`"),
     ]);
     rows

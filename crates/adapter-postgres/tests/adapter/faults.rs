@@ -9,7 +9,7 @@ use domain::concert::ConcertId;
 use domain::sample::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
 use domain::{Dependency as _, PortError, PortErrorKind, Timestamp};
-use test_support::{Database, Durability, Postgres, Wire, find_or_install_postgres};
+use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
 
 use crate::support::{LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool};
 
@@ -49,7 +49,7 @@ fn through(wire: SocketAddr, database: &Database) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pool_recovers_by_itself_when_the_server_was_killed_or_restarted() {
-    let server = Postgres::start(find_or_install_postgres(|_| {}).unwrap(), Durability::Full).unwrap();
+    let server = Postgres::start(PostgresBinaries::find().unwrap(), Durability::Full).unwrap();
     let url = server.url("postgres");
     adapter_postgres::migrate(address(&url), SHORT).await.unwrap();
     fill(&url, concerts(SampleSize::of_concerts(500), noon()).collect()).await;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use adapter_memory::SystemClock;
 use domain::Clock as _;
 use domain::sample::{SampleSize, concerts};
-use test_support::{Database, Durability, Postgres, Wire, find_or_install_postgres};
+use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
 
 use crate::program::{PROGRAM, boxoffice, text};
 use crate::support::{TestApp, eventually};
@@ -126,7 +126,7 @@ fn it_starts_without_the_database_and_serves_the_catalogue_once_that_is_there() 
 
 #[test]
 fn a_database_that_goes_down_and_comes_back_needs_nobody_to_help() {
-    let server = Postgres::start(find_or_install_postgres(|_| {}).unwrap(), Durability::Full).unwrap();
+    let server = Postgres::start(PostgresBinaries::find().unwrap(), Durability::Full).unwrap();
     let url = server.url("postgres");
     prepare(&url).unwrap();
     let app = start_on(&url, &[]);
@@ -267,7 +267,7 @@ fn ten_programs_that_start_together_migrate_once() {
 
 #[test]
 fn tls_is_used_when_asked_for_and_only_with_a_server_that_can_prove_itself() {
-    let server = Postgres::start(find_or_install_postgres(|_| {}).unwrap(), Durability::None).unwrap();
+    let server = Postgres::start(PostgresBinaries::find().unwrap(), Durability::None).unwrap();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let stranger = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     server.offer_tls(&made.cert.pem(), &made.signing_key.serialize_pem()).unwrap();
