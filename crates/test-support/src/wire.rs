@@ -4,15 +4,16 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::error::{Doing as _, Outcome};
 
-/// A TCP proxy on a free loopback port. Its threads end when it is dropped.
+/// A TCP proxy on a free loopback port. When it is dropped nobody listens there any more, and its connections are ended.
 pub struct Wire {
     address: SocketAddr,
     shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -42,9 +43,9 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("binding a proxy")?;
         let address = listener.local_addr().doing("binding a proxy")?;
         let shared = Arc::new(Shared { target, state: AtomicU8::new(WHOLE), open: Mutex::default() });
-        let accepting = Arc::clone(&shared);
-        thread::spawn(move || accepting.accept(&listener));
-        Ok(Self { address, shared })
+        let by_thread = Arc::clone(&shared);
+        let accepting = Some(thread::spawn(move || by_thread.accept(&listener)));
+        Ok(Self { address, shared, accepting })
     }
 
     /// Where it listens.
@@ -74,6 +75,8 @@ impl Drop for Wire {
         self.shared.end(OVER);
         // Wakes the one who waits for connections.
         let _ = TcpStream::connect(self.address);
+        // From here on nobody listens.
+        drop(self.accepting.take().map(JoinHandle::join));
     }
 }
 
