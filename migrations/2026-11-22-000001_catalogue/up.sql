@@ -15,12 +15,15 @@ CREATE TABLE schedules (
     performance_at timestamptz NOT NULL,
     sale_opens_at timestamptz NOT NULL,
     sale_closes_at timestamptz NOT NULL,
-    -- How many seats of this date are free: kept by the triggers below, never written by anybody else.
+    -- How many seats of this date are free: kept by the triggers below, which let nobody else write it.
     seats_left integer NOT NULL DEFAULT 0,
     CONSTRAINT schedules_id_is_positive CHECK (id > 0),
     CONSTRAINT schedules_sale_closes_after_it_opens CHECK (sale_opens_at < sale_closes_at),
-    CONSTRAINT schedules_times_are_finite
-        CHECK (isfinite(performance_at) AND isfinite(sale_opens_at) AND isfinite(sale_closes_at)),
+    -- Neither infinite nor beyond what clients can read.
+    CONSTRAINT schedules_times_are_in_reach CHECK (
+        least(performance_at, sale_opens_at) >= '1970-01-01 00:00:00Z'
+        AND greatest(performance_at, sale_closes_at) < '9999-01-01 00:00:00Z'
+    ),
     CONSTRAINT schedules_seats_left_is_not_negative CHECK (seats_left >= 0)
 )
 -- Room on the page for the next version of a row, so that counting a seat touches no index.
@@ -39,9 +42,10 @@ CREATE TABLE seats (
     CONSTRAINT seats_state_is_known CHECK (state IN ('free', 'held', 'sold'))
 );
 
--- Adds what a statement has changed to the dates it has changed. Rows are locked in the order of their ids, so that two
--- statements that touch the same dates cannot wait for each other.
-CREATE FUNCTION seats_count_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Adds what a statement has changed to the dates it has changed. Rows of dates are locked in the order of their ids, so
+-- that two statements cannot wait for each other over them. It runs with its owner's rights: whoever may change a seat
+-- need not be allowed to change a date.
+CREATE FUNCTION seats_count_changes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     touched bigint[];
     changes bigint[];
@@ -81,10 +85,18 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION seats_count_none() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION seats_count_none() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     UPDATE schedules SET seats_left = 0 WHERE seats_left <> 0;
     RETURN NULL;
+END
+$$;
+
+-- What runs with its owner's rights finds the tables here, and not what its caller puts before them.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION seats_count_changes() SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION seats_count_none() SET search_path = %I, pg_temp', current_schema());
 END
 $$;
 
@@ -102,3 +114,16 @@ CREATE TRIGGER seats_deleted AFTER DELETE ON seats
 
 CREATE TRIGGER seats_truncated AFTER TRUNCATE ON seats
     FOR EACH STATEMENT EXECUTE FUNCTION seats_count_none();
+
+-- The count is nobody's to write. Within the triggers above the depth is 1.
+CREATE FUNCTION schedules_refuse_a_count() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'schedules.seats_left follows the seats and cannot be written' USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+CREATE TRIGGER schedules_count_is_not_given BEFORE INSERT ON schedules
+    FOR EACH ROW WHEN (NEW.seats_left <> 0) EXECUTE FUNCTION schedules_refuse_a_count();
+
+CREATE TRIGGER schedules_count_is_not_written BEFORE UPDATE OF seats_left ON schedules
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION schedules_refuse_a_count();

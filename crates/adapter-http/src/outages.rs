@@ -10,16 +10,14 @@ use domain::PortErrorKind;
 pub struct Outages(Arc<RwLock<BTreeMap<&'static str, PortErrorKind>>>);
 
 impl Outages {
-    /// A dependency is down; whether that is news.
-    #[must_use]
-    pub fn begin(&self, dependency: &'static str, kind: PortErrorKind) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(dependency, kind).is_none()
+    /// A dependency is down, in this way.
+    pub fn begin(&self, dependency: &'static str, kind: PortErrorKind) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(dependency, kind);
     }
 
-    /// A dependency is there; whether that is news.
-    #[must_use]
-    pub fn end(&self, dependency: &'static str) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(dependency).is_some()
+    /// A dependency is there.
+    pub fn end(&self, dependency: &'static str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(dependency);
     }
 
     pub(crate) fn now(&self) -> RwLockReadGuard<'_, BTreeMap<&'static str, PortErrorKind>> {

@@ -19,10 +19,15 @@ pub struct Address {
 pub enum InvalidAddress {
     /// No URL, or one with an option that does not exist.
     #[error(
-        "is no Postgres URL such as postgres://user:password@host:5432/database?sslmode=require (sslmode is disable, \
-         prefer or require; special characters in a password are written as %40)"
+        "is no Postgres URL such as postgres://user:password@host:5432/database (special characters in a password are \
+         written like %40 for @)"
     )]
     NotAUrl,
+    /// A way of using TLS that is not ours.
+    #[error(
+        "has an sslmode other than disable, which is the default, and require, which verifies the server"
+    )]
+    SslMode,
     /// Nothing says where the server is.
     #[error("names no host")]
     NoHost,
@@ -48,11 +53,18 @@ impl Address {
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
             return Err(InvalidAddress::NotAUrl);
         }
+        if !asks_for_tls_as_we_do_it(url) {
+            return Err(InvalidAddress::SslMode);
+        }
         let mut config = Config::from_str(url).map_err(|_| InvalidAddress::NotAUrl)?;
         let host = config.get_hosts().first().map(shown_host).ok_or(InvalidAddress::NoHost)?;
         let user = config.get_user().filter(|user| !user.is_empty()).ok_or(InvalidAddress::NoUser)?;
         let database =
             config.get_dbname().filter(|name| !name.is_empty()).ok_or(InvalidAddress::NoDatabase)?;
+        // An unescaped @ in a password ends it there, and the rest of it is taken for a host or a database.
+        if host.contains('@') || database.contains('@') {
+            return Err(InvalidAddress::NotAUrl);
+        }
         let port = config.get_ports().first().copied().unwrap_or(5432);
         let shown = format!("{host}:{port}/{database} as {user}");
         if config.get_application_name().is_none() {
@@ -82,6 +94,12 @@ impl Address {
     pub(crate) fn database(&self) -> &str {
         self.config.get_dbname().unwrap_or_default()
     }
+}
+
+/// The driver takes `prefer` too, which would mean to us: without TLS, whatever the server offers.
+fn asks_for_tls_as_we_do_it(url: &str) -> bool {
+    let modes = url.split(['?', '&']).filter_map(|option| option.strip_prefix("sslmode="));
+    modes.into_iter().all(|mode| ["disable", "require"].contains(&mode))
 }
 
 fn shown_host(host: &Host) -> String {
@@ -118,13 +136,16 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_told_apart_and_never_repeated() {
-        use InvalidAddress::{NoDatabase, NoHost, NoUser, NotAUrl};
+        use InvalidAddress::{NoDatabase, NoHost, NoUser, NotAUrl, SslMode};
         let cases = [
             ("", NotAUrl),
             ("host=db password=hunter2", NotAUrl),
             ("mysql://a:hunter2@db/x", NotAUrl),
             ("postgres://a:hunter2@db:port/x", NotAUrl),
-            ("postgres://a:hunter2@db/x?sslmode=verify-full", NotAUrl),
+            ("postgres://a:hun@ter2@db/x", NotAUrl),
+            ("postgres://a@b/hun@ter2@db/x", NotAUrl),
+            ("postgres://a:hunter2@db/x?sslmode=verify-full", SslMode),
+            ("postgres://a:hunter2@db/x?connect_timeout=1&sslmode=prefer", SslMode),
             ("postgres://a:hunter2@db/x?hunter2=1", NotAUrl),
             ("postgres://", NoHost),
             ("postgres://db/x", NoUser),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use diesel_async::AsyncPgConnection;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
@@ -10,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::address::Address;
 use crate::error::SetupError;
-use crate::session::{Driver, SessionLimits};
+use crate::session::{Driver, Session, SessionLimits};
 
 /// What new connections are made with.
 #[derive(Clone, Debug)]
@@ -31,30 +32,52 @@ impl Connector {
         &self.address
     }
 
-    /// A connection with its limits set, within the time limit for connecting. Must be called inside a runtime, on which
-    /// the connection's own task runs.
+    pub(crate) fn limits(&self) -> SessionLimits {
+        self.limits
+    }
+
+    /// A session for diesel, within the time limit for connecting.
+    pub(crate) async fn session(&self) -> Result<Session, SetupError> {
+        self.within_limit(async {
+            let (client, driver) = self.open().await?;
+            // diesel asks the server for its time zone and encoding here.
+            let connection = AsyncPgConnection::try_from(client).await;
+            let connection = connection.map_err(|error| SetupError::failed(&self.address, error))?;
+            Ok(Session::new(connection, driver))
+        })
+        .await
+    }
+
+    /// A connection as the driver has it, within the time limit for connecting.
     pub(crate) async fn connect(&self) -> Result<(Client, Driver), SetupError> {
+        self.within_limit(self.open()).await
+    }
+
+    async fn within_limit<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, SetupError>>,
+    ) -> Result<T, SetupError> {
+        let late =
+            |_| Err(SetupError::unreachable(&self.address, "no answer within postgres.connect_timeout"));
+        timeout(self.limits.connect, connecting).await.unwrap_or_else(late)
+    }
+
+    /// A connection with its limits set. Must be called inside a runtime, on which the connection's own task runs.
+    async fn open(&self) -> Result<(Client, Driver), SetupError> {
         let mut config = self.address.config().clone();
         let ours = self.limits.options();
         let options = config.get_options().map_or_else(|| ours.clone(), |given| format!("{given} {ours}"));
         config.options(options);
-        let connecting = async {
-            match &self.tls {
-                None => {
-                    let (client, connection) = config.connect(NoTls).await?;
-                    Ok((client, Driver::start(connection)))
-                }
-                Some(tls) => {
-                    let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
-                    let (client, connection) = config.connect(tls).await?;
-                    Ok((client, Driver::start(connection)))
-                }
+        let refused = |error| SetupError::of(&error, &self.address);
+        match &self.tls {
+            None => {
+                let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+                Ok((client, Driver::start(connection)))
             }
-        };
-        match timeout(self.limits.connect, connecting).await {
-            Ok(connected) => connected.map_err(|error| SetupError::of(&error, &self.address)),
-            Err(_) => {
-                Err(SetupError::unreachable(&self.address, "no answer within postgres.connect_timeout"))
+            Some(tls) => {
+                let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
+                let (client, connection) = config.connect(tls).await.map_err(refused)?;
+                Ok((client, Driver::start(connection)))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use domain::{PortError, PortErrorKind};
@@ -24,8 +25,16 @@ pub enum SetupError {
         why: String,
     },
     /// Wrong user or password.
-    #[error("Postgres at {at} refuses the user: wrong password, or no such user ({why})")]
+    #[error("Postgres at {at} does not let the user in: {why} (wrong password, or no such user)")]
     Credentials {
+        /// The address.
+        at: String,
+        /// What the server said.
+        why: String,
+    },
+    /// No such user, or no rule of the server's that lets them in from here.
+    #[error("Postgres at {at} does not let the user in: {why}")]
+    NotLetIn {
         /// The address.
         at: String,
         /// What the server said.
@@ -61,6 +70,16 @@ pub enum SetupError {
         /// The first migration that is missing.
         missing: String,
     },
+    /// Another one holds the lock for what is to be done.
+    #[error("Postgres at {at}: another {who} has been at work for {seconds} s; try again when it is done")]
+    AnotherAtWork {
+        /// The address.
+        at: String,
+        /// Who does such work.
+        who: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// A statement of ours failed for another reason.
     #[error("Postgres at {at}: {why}")]
     Failed {
@@ -87,17 +106,14 @@ impl SetupError {
         let Some(database) = error.as_db_error() else { return Self::without_code(error, at) };
         let why = one_line(database.message());
         match database.code() {
-            &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-                Self::Credentials { at, why }
-            }
+            &SqlState::INVALID_PASSWORD => Self::Credentials { at, why },
+            // No such role, or no rule in pg_hba.conf that lets it in from here; the server says which.
+            &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Self::NotLetIn { at, why },
             &SqlState::INVALID_CATALOG_NAME => {
                 Self::NoDatabase { at, database: address.database().to_owned() }
             }
             &SqlState::INSUFFICIENT_PRIVILEGE => Self::Forbidden { at, user: address.user().to_owned(), why },
-            // Too many connections, starting up, shutting down: class 53 and 57.
-            code if code.code().starts_with("53") || code.code().starts_with("57P") => {
-                Self::Unreachable { at, why }
-            }
+            code if is_passing(code) => Self::Unreachable { at, why },
             _ => Self::Failed { at, why },
         }
     }
@@ -106,9 +122,15 @@ impl SetupError {
         let cause = error.source();
         let why = one_line(&cause.map_or_else(|| error.to_string(), ToString::to_string));
         let wire = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
-        // The driver keeps its kinds of error to itself; and a certificate that is not accepted is an I/O error to it.
-        let is_tls = error.to_string().starts_with("error performing TLS handshake")
-            || wire.is_some_and(|wire| wire.kind() == io::ErrorKind::InvalidData);
+        // The driver keeps its kinds of error to itself. A certificate that is not accepted is an I/O error of one of
+        // these kinds; others within a handshake are the wire's.
+        let is_refusal = |wire: &io::Error| {
+            matches!(wire.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+        };
+        let is_tls = match wire {
+            Some(wire) => is_refusal(wire),
+            None => error.to_string().starts_with("error performing TLS handshake"),
+        };
         if is_tls {
             Self::Tls { why: format!("Postgres at {at}: {why}") }
         } else if wire.is_some() || error.is_closed() {
@@ -126,6 +148,10 @@ impl SetupError {
         Self::Failed { at: address.to_string(), why: one_line(&why.to_string()) }
     }
 
+    pub(crate) fn another(address: &Address, who: &'static str, waited: Duration) -> Self {
+        Self::AnotherAtWork { at: address.to_string(), who, seconds: waited.as_secs() }
+    }
+
     /// Whether waiting may help, with nothing changed by anybody.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -137,6 +163,13 @@ impl From<SetupError> for PortError {
     fn from(error: SetupError) -> Self {
         Self::new(PortErrorKind::Unavailable, POSTGRES).because(error)
     }
+}
+
+/// A server that is busy, starting or stopping, or a connection lost: connection exceptions (class 08), too many
+/// connections (53), shutdown and start (57P), a statement or a lock that took too long.
+fn is_passing(code: &SqlState) -> bool {
+    let passing = [&SqlState::QUERY_CANCELED, &SqlState::LOCK_NOT_AVAILABLE];
+    ["08", "53", "57P"].iter().any(|class| code.code().starts_with(class)) || passing.contains(&code)
 }
 
 fn one_line(text: &str) -> String {

@@ -11,6 +11,7 @@ mod schedule;
 mod schema;
 mod seed;
 mod session;
+mod worker;
 
 pub use address::{Address, InvalidAddress};
 pub use concert::PostgresCatalogue;

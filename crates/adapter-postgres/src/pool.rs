@@ -9,7 +9,7 @@ use diesel_async::AsyncPgConnection;
 use domain::{PortError, PortErrorKind};
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::address::Address;
@@ -41,7 +41,7 @@ pub struct Postgres(Arc<Inner>);
 struct Inner {
     pool: bb8::Pool<Manager>,
     connector: Connector,
-    failures: watch::Receiver<Option<SetupError>>,
+    failures: watch::Receiver<Option<Failure>>,
     limits: Limits,
     /// Questions under way and waiting: one permit each.
     places: Arc<Semaphore>,
@@ -61,6 +61,17 @@ struct Limits {
     shortest_server_limit: Duration,
 }
 
+/// Connecting failed.
+#[derive(Clone)]
+struct Failure {
+    at: Instant,
+    why: SetupError,
+}
+
+/// When there is no connection at all and connecting has failed this recently, a question is refused without another
+/// attempt: a server that is down, or coming up, is not knocked at for every question.
+const STILL_DOWN: Duration = Duration::from_millis(250);
+
 /// How often bb8 looks for connections that are idle or old.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 
@@ -76,7 +87,8 @@ impl<T, Q> Question<T> for Q where
 }
 
 impl Postgres {
-    /// A pool that connects in the background. Must be called inside the runtime that is to run it, and outlive it.
+    /// A pool that connects in the background. Must be called inside the runtime that is to run it, which must live as
+    /// long as the pool.
     ///
     /// # Errors
     /// [`SetupError`] when TLS is asked for and cannot be set up. That the server is down is no error here.
@@ -95,6 +107,8 @@ impl Postgres {
             .idle_timeout(settings.idle)
             .max_lifetime(settings.lifetime)
             .reaper_rate(REAP_EVERY)
+            // A failure is told at once, and the next question makes the next attempt.
+            .retry_connection(false)
             // The connections used last are used next, so that a calm hour lets the others go.
             .queue_strategy(QueueStrategy::Lifo)
             .build_unchecked(manager);
@@ -151,10 +165,7 @@ impl Limits {
 impl Inner {
     async fn ask<T: Send + 'static>(&self, question: impl Question<T>) -> Result<T, PortError> {
         let give_up = Instant::now() + self.limits.acquire;
-        let Ok(turn) = timeout_at(give_up, self.turns.acquire()).await else {
-            return Err(overloaded("no connection came free in time"));
-        };
-        let mut session = self.session(give_up).await?;
+        let (mut session, turn) = self.session_in_turn(give_up).await?;
         let began = Instant::now();
         let answer =
             timeout(self.limits.answer, session.ask(async |connection| question(connection).await)).await;
@@ -172,41 +183,53 @@ impl Inner {
         }
     }
 
-    /// A connection, or why there is none: at once when there is not one and connecting fails.
-    async fn session(&self, give_up: Instant) -> Result<bb8::PooledConnection<'_, Manager>, PortError> {
+    /// A connection, when it is our turn; or why there is none: at once when there is not one and connecting fails.
+    async fn session_in_turn(
+        &self,
+        give_up: Instant,
+    ) -> Result<(bb8::PooledConnection<'_, Manager>, SemaphorePermit<'_>), PortError> {
         let mut failures = self.failures.clone();
-        failures.mark_unchanged();
-        let failed = async {
-            loop {
-                // The sender lives as long as the pool.
-                if failures.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-                let why = failures.borrow_and_update().clone();
-                if let (Some(why), 0) = (why, self.pool.state().connections) {
-                    return why;
-                }
-            }
+        if let Some(failure) = failures.borrow_and_update().clone().filter(|_| self.has_no_connection())
+            && failure.at.elapsed() < STILL_DOWN
+        {
+            return Err(failure.why.into());
+        }
+        let taking = async {
+            let turn = self.turns.acquire().await.map_err(|_| overloaded("the pool is closed"))?;
+            let session = self.pool.get().await.map_err(|error| self.no_session(error))?;
+            Ok((session, turn))
         };
         tokio::select! {
             biased;
-            got = timeout_at(give_up, self.pool.get()) => match got {
-                Ok(Ok(session)) => Ok(session),
-                Ok(Err(RunError::User(error))) => Err(error.into()),
-                Ok(Err(RunError::TimedOut)) | Err(_) => Err(self.why_no_session()),
-            },
-            why = failed => Err(why.into()),
+            taken = timeout_at(give_up, taking) => taken.unwrap_or_else(|_| Err(self.no_session(RunError::TimedOut))),
+            why = self.next_failure(failures) => Err(why.into()),
         }
     }
 
-    fn why_no_session(&self) -> PortError {
-        match &*self.failures.borrow() {
-            Some(why) => why.clone().into(),
-            None if self.pool.state().connections > 0 => overloaded("no connection came free in time"),
-            None => {
-                SetupError::unreachable(self.connector.address(), "no connection within the time to wait")
-                    .into()
+    /// Waits until connecting has failed and there is no connection left to wait for.
+    async fn next_failure(&self, mut failures: watch::Receiver<Option<Failure>>) -> SetupError {
+        while failures.changed().await.is_ok() {
+            let failure = failures.borrow_and_update().clone().filter(|_| self.has_no_connection());
+            if let Some(failure) = failure {
+                return failure.why;
             }
+        }
+        // The other end lives as long as the pool.
+        std::future::pending().await
+    }
+
+    fn has_no_connection(&self) -> bool {
+        self.pool.state().connections == 0
+    }
+
+    fn no_session(&self, error: RunError<SetupError>) -> PortError {
+        match error {
+            RunError::User(error) => error.into(),
+            RunError::TimedOut if self.has_no_connection() => {
+                let late = "no connection within postgres.pool.acquire_timeout";
+                SetupError::unreachable(self.connector.address(), late).into()
+            }
+            RunError::TimedOut => overloaded("no connection came free in time"),
         }
     }
 }
@@ -214,17 +237,8 @@ impl Inner {
 /// Makes and judges the pool's connections.
 struct Manager {
     connector: Connector,
-    /// Why connecting failed the last time; `None` when it did not.
-    failed: watch::Sender<Option<SetupError>>,
-}
-
-impl Manager {
-    async fn try_connect(&self) -> Result<Session, SetupError> {
-        let (client, driver) = self.connector.connect().await?;
-        let connection = AsyncPgConnection::try_from(client).await;
-        let connection = connection.map_err(|error| SetupError::failed(self.connector.address(), error))?;
-        Ok(Session::new(connection, driver))
-    }
+    /// How connecting failed the last time; `None` when it did not.
+    failed: watch::Sender<Option<Failure>>,
 }
 
 impl ManageConnection for Manager {
@@ -232,8 +246,9 @@ impl ManageConnection for Manager {
     type Error = SetupError;
 
     async fn connect(&self) -> Result<Session, SetupError> {
-        let connected = self.try_connect().await;
-        self.failed.send_replace(connected.as_ref().err().cloned());
+        let connected = self.connector.session().await;
+        let failure = |why: &SetupError| Failure { at: Instant::now(), why: why.clone() };
+        self.failed.send_replace(connected.as_ref().err().map(failure));
         connected
     }
 

@@ -10,15 +10,15 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
 
 use crate::address::Address;
-use crate::connect::Connector;
 use crate::error::SetupError;
+use crate::migrate::check_applied;
 use crate::session::{Driver, SessionLimits};
+use crate::worker::{self, Work};
 
-/// The advisory lock one seeder holds, so that two do not add the same concert.
-const SEEDER: i64 = 0x626f_786f_7365_6564;
+const SEEDING: Work = Work { who: "seeder", lock: 0x626f_786f_7365_6564 };
 
-/// How long a seeder waits for another one.
-const WAIT_FOR_ANOTHER: Duration = Duration::from_secs(120);
+/// How long a statement may take, and a table that others use may be waited for: a batch takes a tenth of a second.
+const STATEMENT: Duration = Duration::from_secs(60);
 
 /// Seats of a batch, about: a transaction of a tenth of a second, and the most that is lost when the run is interrupted.
 const BATCH_SEATS: u64 = 20_000;
@@ -32,8 +32,10 @@ pub struct Seeded {
     pub added: u64,
     /// Concerts that were there already and were left as they are.
     pub there: u64,
-    /// Seats of the concerts gone through, added or not.
+    /// Seats of the sample gone through, added now or there already.
     pub seats: u64,
+    /// Seats added.
+    pub seats_added: u64,
 }
 
 /// Adds the concerts that are not there yet, each with its dates and seats or not at all, and tells `progress` after
@@ -59,11 +61,10 @@ struct Seeder {
 
 impl Seeder {
     async fn lock(address: &Address, connect: Duration) -> Result<Self, SetupError> {
-        let (statement, idle_in_transaction) = (Duration::ZERO, Duration::ZERO);
-        let limits = SessionLimits { connect, statement, lock: WAIT_FOR_ANOTHER, idle_in_transaction };
-        let (client, driver) = Connector::new(address.clone(), limits)?.connect().await?;
-        let locked = client.execute("SELECT pg_advisory_lock($1)", &[&SEEDER]).await;
-        locked.map_err(|error| SetupError::of(&error, address))?;
+        let (statement, lock, idle_in_transaction) = (STATEMENT, STATEMENT, STATEMENT);
+        let limits = SessionLimits { connect, statement, lock, idle_in_transaction };
+        let (client, driver) = worker::lock(address, limits, SEEDING).await?;
+        check_applied(&client, address).await?;
         Ok(Self { client, _driver: driver })
     }
 
@@ -81,9 +82,10 @@ impl Seeder {
             }
             seeded.seats += batch.iter().map(seats_of).sum::<u64>();
             let all = batch.len() as u64;
-            let added = self.add(batch).await?;
+            let (added, seats_added) = self.add(batch).await?;
             seeded.added += added;
             seeded.there += all - added;
+            seeded.seats_added += seats_added;
             progress(seeded);
         }
         if seeded.added > 0 {
@@ -92,8 +94,8 @@ impl Seeder {
         Ok(seeded)
     }
 
-    /// Adds what is missing of a batch, in one transaction, and tells how many concerts that was.
-    async fn add(&mut self, batch: Vec<SampleConcert>) -> Result<u64, tokio_postgres::Error> {
+    /// Adds what is missing of a batch, in one transaction, and tells how many concerts and seats that was.
+    async fn add(&mut self, batch: Vec<SampleConcert>) -> Result<(u64, u64), tokio_postgres::Error> {
         let transaction = self.client.transaction().await?;
         let missing = missing(&transaction, batch).await?;
         if !missing.is_empty() {
@@ -102,7 +104,7 @@ impl Seeder {
             copy_seats(&transaction, &missing).await?;
         }
         transaction.commit().await?;
-        Ok(missing.len() as u64)
+        Ok((missing.len() as u64, missing.iter().map(seats_of).sum()))
     }
 }
 

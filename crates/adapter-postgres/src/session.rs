@@ -23,10 +23,11 @@ pub struct SessionLimits {
 const WIRE: Duration = Duration::from_millis(250);
 
 impl SessionLimits {
-    /// How long an answer is waited for on a connection: what the server may take, and the way there and back.
+    /// How long an answer is waited for on a connection: what the server may take, and the way there and back. Without
+    /// a limit for statements there is none here.
     #[must_use]
     pub fn answer(&self) -> Duration {
-        self.statement.saturating_add(WIRE)
+        if self.statement.is_zero() { Duration::MAX } else { self.statement.saturating_add(WIRE) }
     }
 
     /// The limits as options of the connection: it has them from its first moment on.

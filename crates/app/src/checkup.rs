@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::Outages;
-use domain::{Dependency, PortError, PortErrorKind};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use domain::{Dependency, PortError};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-
-/// A dependency that has not answered within this is down.
-const CHECK_LIMIT: Duration = Duration::from_secs(3);
 
 /// Checks every so often until told to stop, and shows what it sees in `outages`.
 pub(crate) async fn look_after(
@@ -21,30 +18,35 @@ pub(crate) async fn look_after(
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = None;
     let checks = async {
         loop {
             ticks.tick().await;
-            let check = timeout(CHECK_LIMIT, dependency.check()).await;
-            let late = |_| Err(PortError::new(PortErrorKind::Timeout, dependency.name()));
-            note(dependency.name(), check.unwrap_or_else(late), &outages);
+            let seen = dependency.check().await.err();
+            match &seen {
+                Some(error) => outages.begin(dependency.name(), error.kind()),
+                None => outages.end(dependency.name()),
+            }
+            let cause = seen.as_ref().map(cause_of);
+            if cause != last {
+                report(dependency.name(), cause.as_deref());
+                last = cause;
+            }
         }
     };
     stop.run_until_cancelled(checks).await;
 }
 
-/// An outage is logged when it begins and when it ends, not every time.
-fn note(name: &'static str, seen: Result<(), PortError>, outages: &Outages) {
-    match seen {
-        Ok(()) => {
-            if outages.end(name) {
-                tracing::info!(dependency = name, "a dependency is back");
-            }
+fn cause_of(error: &PortError) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// An outage is logged when it begins, when its cause becomes another, and when it ends; not every time.
+fn report(dependency: &'static str, cause: Option<&str>) {
+    match cause {
+        Some(cause) => {
+            tracing::error!(dependency, cause, "a dependency is down: what needs it is answered with 503");
         }
-        Err(error) => {
-            if outages.begin(name, error.kind()) {
-                let cause = error.source().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(dependency = name, kind = %error.kind(), cause, "a dependency is down: what needs it is answered with 503 until it is back");
-            }
-        }
+        None => tracing::info!(dependency, "a dependency is back"),
     }
 }

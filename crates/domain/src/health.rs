@@ -10,8 +10,8 @@ pub trait Dependency: Send + Sync {
     /// Its name, as an operator knows it.
     fn name(&self) -> &'static str;
 
-    /// Whether a question asked now would be answered. Asked about once a second, from one task; may be dropped half
-    /// way.
+    /// Whether it is there and can be used, if perhaps not by everybody at once. Ends within a limit of its own; asked
+    /// again and again from one task, and may be dropped half way.
     ///
     /// # Errors
     /// [`PortError`] when it would not be, and why.

@@ -91,7 +91,14 @@ impl Database {
     /// When the statement fails.
     pub fn hold(&self, statement: &str) -> Outcome<Held> {
         let mut command = self.command("psql");
-        command.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", &self.url()]);
+        command.args([
+            "--no-psqlrc",
+            "--quiet",
+            "--output=/dev/null",
+            "--set=ON_ERROR_STOP=1",
+            "--dbname",
+            &self.url(),
+        ]);
         let mut client =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().doing("starting psql")?;
         let (input, output) = (client.stdin.as_mut(), client.stdout.take());

@@ -1,5 +1,6 @@
 //! A process that outlives us by a moment, to clean up after us.
 
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -7,13 +8,23 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use crate::error::{Doing as _, Outcome, failed};
 
 /// Waits until its standard input ends, which is when our process does, however that comes; then runs what it was given
-/// and removes the folder. Being in a group of its own it does not get the terminal's Ctrl-C.
+/// and removes the folder. When we did not say goodbye, something of ours may have been making or starting the server
+/// just then, and go on for a moment, so it looks again. Being in a group of its own it does not get the terminal's
+/// Ctrl-C.
 const SCRIPT: &str = r#"
 folder=$1
 shift
-while read -r _; do :; done
-"$@" >/dev/null 2>&1
-rm -rf -- "$folder"
+clean() {
+    "$@" >/dev/null 2>&1
+    rm -rf -- "$folder"
+}
+while read -r word; do said=$word; done
+clean "$@"
+[ "$said" = goodbye ] && exit
+for _ in 1 2 3; do
+    sleep 1
+    [ -e "$folder" ] && clean "$@"
+done
 "#;
 
 pub(crate) struct Keeper {
@@ -37,7 +48,9 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        drop(self.until.take());
+        if let Some(mut keeper) = self.until.take() {
+            let _ = keeper.write_all(b"goodbye\n");
+        }
         let _ = self.process.wait();
     }
 }

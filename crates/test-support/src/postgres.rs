@@ -134,22 +134,6 @@ impl Postgres {
         wait_until("the server is gone", || !processes.iter().any(|process| is_there(process)))
     }
 
-    /// Freezes the server: connections are taken by the kernel, and nothing is answered. [`Self::thaw`] ends that.
-    ///
-    /// # Errors
-    /// When the server's processes cannot be found.
-    pub fn freeze(&self) -> Outcome {
-        self.processes()?.iter().try_for_each(|process| signal("-STOP", process))
-    }
-
-    /// Ends [`Self::freeze`].
-    ///
-    /// # Errors
-    /// When the server's processes cannot be found.
-    pub fn thaw(&self) -> Outcome {
-        self.processes()?.iter().try_for_each(|process| signal("-CONT", process))
-    }
-
     /// Stops it the way an operator does: connections are ended and told so.
     ///
     /// # Errors
@@ -250,18 +234,8 @@ impl Postgres {
         let file = self.data().join("postmaster.pid");
         let text = fs::read_to_string(&file).doing("reading the server's process id")?;
         let server = text.lines().next().unwrap_or_default().to_owned();
-        let output =
-            Command::new("ps").args(["-o", "pid=", "--ppid", &server]).output().doing("listing processes")?;
-        let children = String::from_utf8_lossy(&output.stdout);
-        let children = children.split_whitespace().map(ToOwned::to_owned);
+        let children = children_of(&server);
         Ok(std::iter::once(server).chain(children).collect())
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // A frozen server would not hear the keeper.
-        let _ = self.thaw();
     }
 }
 
@@ -311,6 +285,17 @@ fn next() -> u32 {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     COUNTER.fetch_add(101, Ordering::Relaxed)
+}
+
+/// The processes whose parent this one is, as the system lists them.
+fn children_of(parent: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_child = |process: &String| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        // After the name in brackets come the state and the parent.
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)) == Some(parent)
+    };
+    all.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_child).collect()
 }
 
 fn signal(which: &str, process: &str) -> Outcome {

@@ -2,10 +2,8 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use crate::error::{Doing as _, Outcome};
 
@@ -18,21 +16,26 @@ pub struct Wire {
 
 struct Shared {
     target: SocketAddr,
-    state: AtomicU8,
-    open: Mutex<Vec<TcpStream>>,
+    state: Mutex<State>,
 }
 
-/// Bytes flow.
-const WHOLE: u8 = 0;
-/// Connections are accepted and bytes taken, and nothing comes out: a firewall that drops, a host that hangs.
-const BLOCKED: u8 = 1;
-/// Connections are closed at once: a host without the service.
-const CUT: u8 = 2;
-/// The proxy is gone.
-const OVER: u8 = 3;
+struct State {
+    mode: Mode,
+    /// Both ends of what is connected.
+    open: Vec<TcpStream>,
+}
 
-/// How often a quiet connection looks whether the wire was cut.
-const LOOK: Duration = Duration::from_millis(20);
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Mode {
+    /// Bytes flow.
+    Whole,
+    /// Connections are accepted and bytes taken, and nothing comes out: a firewall that drops, a host that hangs.
+    Blocked,
+    /// Connections are closed at once: a host without the service.
+    Cut,
+    /// The proxy is gone.
+    Over,
+}
 
 impl Wire {
     /// A wire to this address.
@@ -42,7 +45,8 @@ impl Wire {
     pub fn to(target: SocketAddr) -> Outcome<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("binding a proxy")?;
         let address = listener.local_addr().doing("binding a proxy")?;
-        let shared = Arc::new(Shared { target, state: AtomicU8::new(WHOLE), open: Mutex::default() });
+        let state = Mutex::new(State { mode: Mode::Whole, open: Vec::new() });
+        let shared = Arc::new(Shared { target, state });
         let by_thread = Arc::clone(&shared);
         let accepting = Some(thread::spawn(move || by_thread.accept(&listener)));
         Ok(Self { address, shared, accepting })
@@ -56,23 +60,23 @@ impl Wire {
 
     /// From now on connections stay open and nothing passes.
     pub fn block(&self) {
-        self.shared.state.store(BLOCKED, Ordering::SeqCst);
+        self.shared.state().mode = Mode::Blocked;
     }
 
     /// Ends all connections and lets no new one through.
     pub fn cut(&self) {
-        self.shared.end(CUT);
+        self.shared.end(Mode::Cut);
     }
 
     /// Lets new connections through again. Those that were blocked are ended, as a host that comes back would.
     pub fn mend(&self) {
-        self.shared.end(WHOLE);
+        self.shared.end(Mode::Whole);
     }
 }
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.shared.end(OVER);
+        self.shared.end(Mode::Over);
         // Wakes the one who waits for connections.
         let _ = TcpStream::connect(self.address);
         // From here on nobody listens.
@@ -81,56 +85,54 @@ impl Drop for Wire {
 }
 
 impl Shared {
-    fn state(&self) -> u8 {
-        self.state.load(Ordering::SeqCst)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, then: u8) {
-        self.state.store(then, Ordering::SeqCst);
-        for stream in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+    fn end(&self, then: Mode) {
+        let mut state = self.state();
+        state.mode = then;
+        for stream in state.open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         for client in listener.incoming() {
-            match self.state() {
-                OVER => return,
-                CUT => {}
-                _ => {
-                    let shared = Arc::clone(self);
-                    thread::spawn(move || client.and_then(|client| shared.join(&client)));
-                }
+            let mode = self.state().mode;
+            match mode {
+                Mode::Over => return,
+                // Dropped, and so closed.
+                Mode::Cut => {}
+                Mode::Whole | Mode::Blocked => drop(client.and_then(|client| self.join(&client))),
             }
         }
     }
 
+    /// Connects both ends, unless the wire was cut meanwhile.
     fn join(self: &Arc<Self>, client: &TcpStream) -> io::Result<()> {
         let server = TcpStream::connect(self.target)?;
-        for end in [client, &server] {
-            end.set_nodelay(true)?;
-            end.set_read_timeout(Some(LOOK))?;
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).push(end.try_clone()?);
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let mut state = self.state();
+        if matches!(state.mode, Mode::Cut | Mode::Over) {
+            return Ok(());
         }
-        let (back, to_server) = (Arc::clone(self), client.try_clone()?);
-        let from_server = server.try_clone()?;
-        thread::spawn(move || back.pump(from_server, to_server));
-        self.pump(client.try_clone()?, server);
+        state.open.extend([client.try_clone()?, server.try_clone()?]);
+        for (from, to) in [(client, &server), (&server, client)] {
+            let (pumping, from, to) = (Arc::clone(self), from.try_clone()?, to.try_clone()?);
+            thread::spawn(move || pumping.pump(from, to));
+        }
         Ok(())
     }
 
-    /// Moves bytes one way until either end closes.
+    /// Moves bytes one way until either end closes, which the end of the wire makes both do.
     fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
         let mut buffer = [0; 16 * 1024];
-        loop {
-            match from.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(_) if self.state() == BLOCKED => {}
-                Ok(read) if to.write_all(&buffer[..read]).is_err() => break,
-                Ok(_) => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                }
-                Err(_) => break,
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            let is_blocked = self.state().mode == Mode::Blocked;
+            if !is_blocked && to.write_all(&buffer[..read]).is_err() {
+                break;
             }
         }
         let _ = from.shutdown(Shutdown::Both);

@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
+/// What pgbench runs, below the folder of the results.
+const SCRIPT: &str = "dates.sql";
+
 /// The pool's connections, and pgbench's.
 const CONNECTIONS: [u32; 2] = [1, 10];
 
@@ -47,8 +50,7 @@ pub(crate) fn bench_dates(arguments: &Arguments) -> Outcome {
     fs::create_dir_all(&out).doing(format!("making {}", out.display()))?;
     let program = DatesProgram::build()?;
     let filled = Filled::start(arguments.concerts, arguments.seats)?;
-    let script = out.join("dates.sql");
-    fs::write(&script, pgbench_script(&program.statement()?, arguments.concerts))
+    fs::write(out.join(SCRIPT), pgbench_script(&program.statement()?, arguments.concerts))
         .doing("writing a script")?;
 
     let mut rounds = Vec::new();
@@ -58,7 +60,7 @@ pub(crate) fn bench_dates(arguments: &Arguments) -> Outcome {
                 let path = out.join(format!("{name}-{connections}-round{round}.txt"));
                 fs::write(&path, text).doing(format!("writing {}", path.display()))
             };
-            let by_pgbench = pgbench(&filled, &script, connections, arguments.seconds)?;
+            let by_pgbench = pgbench(&filled, &out, connections, arguments.seconds)?;
             keep("pgbench", &by_pgbench)?;
             let words = [
                 filled.url(),
@@ -96,7 +98,7 @@ fn pgbench_script(statement: &str, concerts: u32) -> String {
     format!("\\set concert random(1, {concerts})\n\\set none 0\n{text};\n")
 }
 
-fn pgbench(filled: &Filled, script: &Path, connections: u32, seconds: u32) -> Outcome<String> {
+fn pgbench(filled: &Filled, folder: &Path, connections: u32, seconds: u32) -> Outcome<String> {
     let now = filled.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")?;
     let mut command = filled.server.binaries().command("pgbench");
     let address = filled.server.address();
@@ -108,8 +110,8 @@ fn pgbench(filled: &Filled, script: &Path, connections: u32, seconds: u32) -> Ou
         "--username=postgres",
     ]);
     command.arg(format!("--port={}", address.port())).arg(format!("--client={connections}"));
-    command.arg(format!("--time={seconds}")).arg(format!("--define=now={now}")).arg("--file").arg(script);
-    output(command.arg("postgres"))
+    command.arg(format!("--time={seconds}")).arg(format!("--define=now={now}")).current_dir(folder);
+    output(command.args(["--file", SCRIPT, "postgres"]))
 }
 
 fn number_after(text: &str, words: &str) -> Outcome<f64> {

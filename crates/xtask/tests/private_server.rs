@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let limit = Instant::now() + Duration::from_secs(20);
     while !is_so() {
         assert!(Instant::now() < limit, "not within 20 s: {what}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 
@@ -32,6 +33,29 @@ fn nothing_is_left_of_a_private_server_when_its_owner_is_interrupted_or_killed()
         eventually("the server is gone", || TcpStream::connect(address).is_err());
         eventually("its folder is gone", || folder.path().read_dir().unwrap().count() == 0);
     }
+}
+
+/// Whether any process has this folder on its command line; the one that cleans up has.
+fn is_mentioned(folder: &Path) -> bool {
+    let folder = folder.to_str().unwrap();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.map(|process| process.path().join("cmdline")).any(|file| {
+        let line = std::fs::read(file).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(folder)
+    })
+}
+
+#[test]
+fn nothing_is_left_when_the_owner_is_killed_while_the_server_is_being_made() {
+    let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
+    let is_empty = || folder.path().read_dir().unwrap().count() == 0;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("postgres").env("TMPDIR", folder.path()).stdout(Stdio::null());
+    let mut owner = command.spawn().unwrap();
+    eventually("it is being made", || !is_empty() && is_mentioned(folder.path()));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    eventually("folder and processes are gone", || is_empty() && !is_mentioned(folder.path()));
 }
 
 /// The server runs as another user, who must get through to its own folder.

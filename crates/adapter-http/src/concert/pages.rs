@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::concert::{Concert, ConcertCatalog, ConcertPage, PageNumber, PageRequest, PageSize};
-use moka::sync::Cache;
+use moka::future::Cache;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -31,6 +31,12 @@ pub struct ConcertPages {
     catalogue: Arc<dyn ConcertCatalog>,
     size: PageSize,
     rendered: Cache<PageNumber, Arc<RenderedPage>>,
+}
+
+/// What is given to whoever waits for it, and not remembered.
+enum NotKept {
+    Beyond(Arc<RenderedPage>),
+    Failed(Problem),
 }
 
 /// A page, ready to be sent.
@@ -68,21 +74,23 @@ impl ConcertPages {
         Self { catalogue, size: settings.page_size, rendered }
     }
 
+    /// A page; those who ask for one that is being loaded wait for that, and ask nobody themselves.
     pub(crate) async fn page(&self, number: PageNumber) -> Result<Arc<RenderedPage>, Problem> {
-        match self.rendered.get(&number) {
-            Some(page) => Ok(page),
-            None => self.load(number).await,
+        match self.rendered.try_get_with(number, self.load(number)).await {
+            Ok(page) => Ok(page),
+            Err(why) => match &*why {
+                NotKept::Beyond(page) => Ok(Arc::clone(page)),
+                NotKept::Failed(problem) => Err(problem.clone()),
+            },
         }
     }
 
-    async fn load(&self, number: PageNumber) -> Result<Arc<RenderedPage>, Problem> {
-        let page = self.catalogue.page(PageRequest { number, size: self.size }).await?;
-        let rendered = Arc::new(RenderedPage::of(&page)?);
+    async fn load(&self, number: PageNumber) -> Result<Arc<RenderedPage>, NotKept> {
+        let page = self.catalogue.page(PageRequest { number, size: self.size }).await;
+        let page = page.map_err(|error| NotKept::Failed(error.into()))?;
+        let rendered = Arc::new(RenderedPage::of(&page).map_err(NotKept::Failed)?);
         // Pages beyond the end are empty and countless: remembering them would let anybody fill the cache.
-        if number <= page.last_page() {
-            self.rendered.insert(number, Arc::clone(&rendered));
-        }
-        Ok(rendered)
+        if number > page.last_page() { Err(NotKept::Beyond(rendered)) } else { Ok(rendered) }
     }
 }
 
@@ -127,8 +135,12 @@ fn links_of(page: &ConcertPage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use domain::PortError;
     use domain::concert::ConcertId;
+
+    use super::*;
 
     fn page(number: u32, total: u64) -> ConcertPage {
         let request =
@@ -152,6 +164,32 @@ mod tests {
              </api/v1/concerts/query?page=3>; rel=\"next\", </api/v1/concerts/query?page=3>; rel=\"last\""
         );
         assert_eq!(rendered.total, "25");
+    }
+
+    /// Counts how often it is asked, and is in no hurry to answer.
+    struct Counting(AtomicU32);
+
+    #[async_trait::async_trait]
+    impl ConcertCatalog for Counting {
+        async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Ok(page(request.number.get(), 25))
+        }
+    }
+
+    #[tokio::test]
+    async fn many_who_want_a_page_at_once_load_it_once() {
+        let catalogue = Arc::new(Counting(AtomicU32::new(0)));
+        let page_size = PageSize::new(10).unwrap();
+        let settings = PageCacheSettings { page_size, ttl: Duration::from_secs(60), max_bytes: 100_000 };
+        let pages = ConcertPages::new(Arc::clone(&catalogue) as Arc<dyn ConcertCatalog>, &settings);
+        for (number, loads) in [(2, 1), (2, 1), (3, 2), (9, 3)] {
+            let number = PageNumber::new(number).unwrap();
+            let everybody = futures_util::future::join_all((0..100).map(|_| pages.page(number))).await;
+            assert!(everybody.iter().all(|page| page.as_ref().is_ok_and(|page| page.total == "25")));
+            assert_eq!(catalogue.0.load(Ordering::SeqCst), loads, "after page {number:?}");
+        }
     }
 
     #[test]

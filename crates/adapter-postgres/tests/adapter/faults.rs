@@ -11,10 +11,10 @@ use domain::schedule::ScheduleBook as _;
 use domain::{Dependency as _, PortError, PortErrorKind, Timestamp};
 use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
 
-use crate::support::{LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool};
+use crate::support::{LIMIT, LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool};
 
 /// Short enough to wait for, long enough for a busy machine to answer within.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT: Duration = Duration::from_secs(2);
 
 /// Waits that end soon, and one connection fewer than there are questions.
 const SHORT_WAITS: PoolSettings = PoolSettings { size: 2, acquire: SHORT, ..POOL };
@@ -102,7 +102,7 @@ async fn a_table_that_is_locked_is_given_up_at_the_lock_limit() {
     let lock = database.hold("LOCK TABLE schedules").unwrap();
     assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout);
     drop(lock);
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3, "on a connection that is still good");
+    answers_again(&catalogue).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,15 +116,16 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
     eventually("the server has let go of the statement", async || database.sql(waiting).unwrap() == "0")
         .await;
     drop(lock);
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    answers_again(&catalogue).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_wait_for_a_connection_and_none_longer_than_the_limit() {
     let database = filled().await;
-    let settings = PoolSettings { size: 2, acquire: SHORT, max_waiting: 3, ..POOL };
+    let settings = PoolSettings { size: 2, min_idle: 2, acquire: SHORT, max_waiting: 3, ..POOL };
     let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    open_connections(&database, "2").await;
     let lock = database.hold("LOCK TABLE schedules").unwrap();
     let asked: Vec<_> = (0..20)
         .map(|_| {
@@ -172,9 +173,7 @@ async fn callers_who_go_away_leave_no_connection_spoilt_or_lost() {
     for answer in futures_util::future::join_all(many).await {
         assert_eq!(answer.unwrap(), 3);
     }
-    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                AND application_name = 'boxoffice'";
-    let open: u32 = database.sql(open).unwrap().parse().unwrap();
+    let open: u32 = database.sql(&format!("SELECT count(*) {OURS}")).unwrap().parse().unwrap();
     assert!((1..=POOL.size).contains(&open), "{open}");
 }
 
@@ -196,23 +195,52 @@ async fn six_hundred_people_share_ten_connections() {
     }
 }
 
+/// What the pool has open, as the server sees it.
+const OURS: &str =
+    "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'boxoffice'";
+
+async fn open_connections(database: &Database, expected: &str) {
+    let count = format!("SELECT count(*) {OURS}");
+    eventually(&format!("{expected} are open"), async || database.sql(&count).unwrap() == expected).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_idle_or_old_are_closed() {
+async fn connections_that_are_idle_are_closed() {
     let database = filled().await;
-    let settings =
-        PoolSettings { idle: Duration::from_secs(1), lifetime: Duration::from_secs(3), min_idle: 1, ..POOL };
+    let settings = PoolSettings { idle: Duration::from_secs(1), min_idle: 0, ..POOL };
     let catalogue = open_with(&database.url(), LIMITS, &settings);
     for answer in futures_util::future::join_all((0..50).map(|_| showcase(&catalogue))).await {
         answer.unwrap();
     }
-    let ours = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'boxoffice'";
-    let first = database.sql(&format!("SELECT min(pid) {ours}")).unwrap();
-    let idle_are_closed = async || database.sql(&format!("SELECT count(*) {ours}")).unwrap() == "1";
-    eventually("all but one are closed", idle_are_closed).await;
-    let replaced =
-        async || database.sql(&format!("SELECT count(*) {ours} AND pid = {first}")).unwrap() == "0";
-    eventually("even the last one has been replaced", replaced).await;
+    open_connections(&database, "0").await;
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_old_are_replaced() {
+    let database = filled().await;
+    let settings = PoolSettings { lifetime: Duration::from_secs(1), min_idle: 1, size: 1, ..POOL };
+    let catalogue = open_with(&database.url(), LIMITS, &settings);
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    let first = database.sql(&format!("SELECT min(pid) {OURS}")).unwrap();
+    let another = format!("SELECT count(*) {OURS} AND pid <> {first}");
+    eventually("another has taken its place", async || database.sql(&another).unwrap() == "1").await;
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_ask_while_the_database_is_down_are_all_told_at_once_and_why() {
+    let database = filled().await;
+    let wire = Wire::to(database.server_address().unwrap()).unwrap();
+    wire.cut();
+    // A wait that would be longer than the test may take.
+    let settings = PoolSettings { acquire: Duration::from_secs(600), ..SHORT_WAITS };
+    let catalogue = open_with(&through(wire.address(), &database), LIMITS, &settings);
+    let asked = futures_util::future::join_all((0..200).map(|_| failure(&catalogue)));
+    let kinds = tokio::time::timeout(LIMIT, asked).await.unwrap();
+    assert!(kinds.iter().all(|kind| *kind == PortErrorKind::Unavailable), "{kinds:?}");
+    wire.mend();
+    answers_again(&catalogue).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

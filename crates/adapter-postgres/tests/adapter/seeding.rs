@@ -5,7 +5,7 @@ use domain::Timestamp;
 use domain::sample::{SampleConcert, SampleSize, concerts};
 use test_support::Database;
 
-use crate::support::{CONNECT, address, database};
+use crate::support::{CONNECT, LIMIT, address, database};
 
 fn sample(count: u32, seats: u64) -> Vec<SampleConcert> {
     let noon: Timestamp = "2026-05-04T12:00:00Z".parse().unwrap();
@@ -33,11 +33,17 @@ fn counts(database: &Database) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_changes_nothing() {
     let database = database();
-    assert_eq!(seed(&database, sample(700, 70_001)).await, Seeded { added: 700, there: 0, seats: 70_001 });
+    assert_eq!(
+        seed(&database, sample(700, 70_001)).await,
+        Seeded { added: 700, there: 0, seats: 70_001, seats_added: 70_001 }
+    );
     assert_eq!(counts(&database), "700|70001");
     let (first, rows) =
         (content(&database), database.sql("SELECT sum(xmin::text::bigint) FROM seats").unwrap());
-    assert_eq!(seed(&database, sample(700, 70_001)).await, Seeded { added: 0, there: 700, seats: 70_001 });
+    assert_eq!(
+        seed(&database, sample(700, 70_001)).await,
+        Seeded { added: 0, there: 700, seats: 70_001, seats_added: 0 }
+    );
     assert_eq!(content(&database), first);
     assert_eq!(
         database.sql("SELECT sum(xmin::text::bigint) FROM seats").unwrap(),
@@ -55,11 +61,17 @@ async fn an_interrupted_run_can_be_repeated() {
     let database = database();
     seed(&whole, sample(1_000, 100_000)).await;
     let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
-    let tell = move |_: Seeded| told.send(()).unwrap();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    // After the first batch it waits until it has been interrupted.
+    let tell = move |_: Seeded| {
+        told.send(()).unwrap();
+        wait.recv_timeout(LIMIT).unwrap();
+    };
     let seeding = adapter_postgres::seed(address(&database.url()), CONNECT, sample(1_000, 100_000), tell);
     let seeding = tokio::spawn(seeding);
     hear.recv().await.unwrap();
     seeding.abort();
+    go_on.send(()).unwrap();
     assert!(seeding.await.unwrap_err().is_cancelled());
     let Seeded { added, there, .. } = seed(&database, sample(1_000, 100_000)).await;
     assert!(there > 0 && added > 0 && there + added == 1_000, "{there} were there, {added} were added");
@@ -79,7 +91,10 @@ async fn two_runs_at_once_add_everything_once() {
 async fn what_is_there_already_is_left_alone() {
     let database = database();
     database.sql("INSERT INTO concerts VALUES (3, 'ours', 'here')").unwrap();
-    assert_eq!(seed(&database, sample(10, 1_000)).await, Seeded { added: 9, there: 1, seats: 1_000 });
+    assert_eq!(
+        seed(&database, sample(10, 1_000)).await,
+        Seeded { added: 9, there: 1, seats: 1_000, seats_added: 900 }
+    );
     assert_eq!(database.sql("SELECT title FROM concerts WHERE id = 3").unwrap(), "ours");
     assert_eq!(database.sql("SELECT count(*) FROM schedules WHERE concert_id = 3").unwrap(), "0");
 }

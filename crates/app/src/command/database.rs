@@ -21,7 +21,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return fail(error),
     };
-    runtime.block_on(work(address, config.postgres.connect_timeout.0)).unwrap_or_else(fail)
+    serve::run_on(runtime, work(address, config.postgres.connect_timeout.0)).unwrap_or_else(fail)
 }
 
 fn fail(why: impl std::fmt::Display) -> ExitCode {

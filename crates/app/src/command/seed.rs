@@ -45,12 +45,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
         let seeded = seeded.await;
         bar.finish_and_clear();
         let seeded = seeded?;
+        let adapter_postgres::Seeded { added, seats_added, there, .. } = seeded;
         Ok(print(format_args!(
-            "{} concerts with {} seats: {} concerts added, {} were there already\n",
-            size.concerts(),
-            size.seats(),
-            seeded.added,
-            seeded.there,
+            "added {added} concerts with {seats_added} seats; {there} concerts were there already and are as they were\n"
         )))
     })
 }

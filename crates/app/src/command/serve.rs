@@ -2,6 +2,9 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::application::{Application, StartError};
 use crate::command::{complain, fail_usage};
@@ -11,12 +14,15 @@ use crate::stop::StopSignals;
 /// Threads for what is not a request: the keeper and the listeners' accept loops. Requests have their own.
 const BACKGROUND_THREADS: usize = 1;
 
+/// How long the end of the program waits for tasks that do not end.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(1);
+
 pub(super) fn run(config: &Config) -> ExitCode {
     if let Err(error) = start_logging(config) {
         complain(error);
         return ExitCode::FAILURE;
     }
-    let served = runtime().map_err(StartError::Ended).and_then(|runtime| runtime.block_on(serve(config)));
+    let served = runtime().map_err(StartError::Ended).and_then(|runtime| run_on(runtime, serve(config)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(StartError::Config(error)) => fail_usage(&error),
@@ -33,13 +39,23 @@ fn start_logging(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(BACKGROUND_THREADS).enable_all().build()
+pub(super) fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(BACKGROUND_THREADS).enable_all().build()
+}
+
+/// Runs to the end, and leaves behind what will not end, such as a question to a name server that is gone.
+pub(super) fn run_on<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEFT_BEHIND_AFTER);
+    done
 }
 
 async fn serve(config: &Config) -> Result<(), StartError> {
     let mut signals = StopSignals::catch().map_err(StartError::Ended)?;
-    let application = Application::build(config).await?;
+    let application = tokio::select! {
+        built = Application::build(config) => built?,
+        () = signals.next() => return Ok(()),
+    };
     tracing::info!(
         public = %application.public_address(),
         operations = %application.ops_address(),

@@ -21,8 +21,8 @@ pub enum ConfigError {
     /// A file, variable or flag cannot be read, or has an unknown key or a value of the wrong kind.
     #[error("configuration: {0}")]
     Unreadable(String),
-    /// A flag is not `KEY=VALUE`.
-    #[error("configuration: --set {0:?} is not KEY=VALUE, such as --set queue.policy.batch=50")]
+    /// A flag is not `KEY=VALUE`; how it begins.
+    #[error("configuration: --set {0}… is not KEY=VALUE, such as --set queue.policy.batch=50")]
     BadOverride(String),
     /// A value that makes no sense.
     #[error("configuration: {key} {expected}")]
@@ -89,7 +89,9 @@ type Builder = config::ConfigBuilder<config::builder::DefaultState>;
 
 fn with_override(builder: Builder, text: &str) -> Result<Builder, ConfigError> {
     let Some((key, value)) = text.split_once('=') else {
-        return Err(ConfigError::BadOverride(text.to_owned()));
+        // What was meant as a value may be a secret; only what could be a key is repeated.
+        let is_of_a_key = |c: &char| c.is_ascii_alphanumeric() || ['.', '_'].contains(c);
+        return Err(ConfigError::BadOverride(text.chars().take_while(is_of_a_key).take(40).collect()));
     };
     Ok(match key.trim() {
         "queue.keys" => {

@@ -35,11 +35,15 @@ impl Default for PostgresSection {
     fn default() -> Self {
         Self {
             url: Secret::new(String::new()),
-            // Name resolution, TCP, TLS and password together take some ten milliseconds within a data centre.
+            // Name resolution, TCP, TLS and password together take some ten milliseconds within a data centre; a lost
+            // packet costs TCP a second.
             connect_timeout: Span::secs(2),
             // A question takes about a millisecond. One that takes a second is in trouble, and so is who waits for it.
             statement_timeout: Span::secs(1),
+            // Questions only read, and a reader waits for nothing but a change of the schema. Shorter than the statement's
+            // limit, so that the log tells the two apart.
             lock_timeout: Span::millis(300),
+            // Nothing here leaves a transaction open; should it ever, others wait no longer than this.
             idle_in_transaction_timeout: Span::secs(5),
             pool: PostgresPoolSection::default(),
         }
@@ -53,6 +57,7 @@ impl Default for PostgresPoolSection {
             // each disk. That is 9 for four cores, over all replicas of this program together: more connections make
             // the database slower, not faster.
             size: 10,
+            // Enough for the first of a rush while the others are being made.
             min_idle: 2,
             // Ten connections answer 5,000 questions of 2 ms in a second, so a thousand wait 200 ms; more than twice
             // that is a database in trouble.

@@ -1,14 +1,12 @@
 //! The service with its catalogue in Postgres, and the commands that work on the database.
 
-use std::process::{Command, Stdio};
-
 use adapter_memory::SystemClock;
 use domain::Clock as _;
 use domain::sample::{SampleSize, concerts};
 use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
 
-use crate::program::{PROGRAM, boxoffice, text};
-use crate::support::{TestApp, eventually};
+use crate::program::{boxoffice, text};
+use crate::support::{LIMIT, TestApp, eventually};
 
 /// Concerts of the sample these tests read; the showcase is among them.
 const CONCERTS: u32 = 460;
@@ -35,12 +33,18 @@ fn database() -> Database {
     Database::create(prepare).unwrap()
 }
 
+/// The service on a database. Generous limits: a test that is about a limit sets its own.
 fn start_on(url: &str, settings: &[&str]) -> TestApp {
     let at = format!("postgres.url={url}");
     let ours = [
         "catalog.store=postgres",
         &at,
+        "postgres.connect_timeout=10s",
+        "postgres.statement_timeout=5s",
+        "postgres.lock_timeout=5s",
         "postgres.pool.size=4",
+        "postgres.pool.acquire_timeout=5s",
+        "http.request_timeout=20s",
         "concerts.page_ttl=10ms",
         "ops.check_every=100ms",
     ];
@@ -49,7 +53,8 @@ fn start_on(url: &str, settings: &[&str]) -> TestApp {
 
 fn arguments(url: &str) -> Vec<String> {
     let address = format!("postgres.url={url}");
-    ["--set", &address, "--set", "telemetry.log_filter=off"].map(ToOwned::to_owned).to_vec()
+    let settings = [&address, "postgres.connect_timeout=10s", "telemetry.log_filter=off"];
+    settings.iter().flat_map(|setting| ["--set".to_owned(), (*setting).to_owned()]).collect()
 }
 
 #[test]
@@ -148,21 +153,25 @@ fn a_database_that_goes_down_and_comes_back_needs_nobody_to_help() {
 #[test]
 fn more_questions_than_may_wait_are_refused_at_once() {
     let database = database();
-    let app = start_on(
-        &database.url(),
-        &["postgres.pool.size=1", "postgres.pool.min_idle=1", "postgres.pool.max_waiting=0"],
-    );
+    // One place in all, and nobody but this test to take it.
+    let one_place = ["postgres.pool.size=1", "postgres.pool.min_idle=1", "postgres.pool.max_waiting=0"];
+    let app = start_on(&database.url(), &[&one_place[..], &["ops.check_every=60s"]].concat());
     let token = app.token_of(7);
-    assert_eq!(app.dates("451", &token).status, 200);
+    eventually("the dates are answered", || app.dates("451", &token).status == 200);
     let lock = database.hold("LOCK TABLE schedules").unwrap();
-    let statuses: Vec<_> = std::thread::scope(|scope| {
-        let ask = |_| scope.spawn(|| app.dates("451", &token).status);
-        let askers: Vec<_> = (0..8).map(ask).collect();
-        askers.into_iter().map(|asker| asker.join().unwrap()).collect()
+    std::thread::scope(|scope| {
+        let (answered, answers) = std::sync::mpsc::channel();
+        for _ in 0..8 {
+            let (app, token, answered) = (&app, &token, answered.clone());
+            scope.spawn(move || answered.send(app.dates("451", token)).unwrap());
+        }
+        for _ in 0..7 {
+            let answer = answers.recv_timeout(LIMIT).unwrap();
+            assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
+        }
+        drop(lock);
+        assert_eq!(answers.recv_timeout(LIMIT).unwrap().status, 200, "the one who had the place");
     });
-    assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
-    drop(lock);
-    assert_eq!(app.dates("451", &token).status, 200);
 }
 
 /// Ends by itself, with one line that has this in it and none of the secrets.
@@ -241,8 +250,14 @@ fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
     assert_eq!(run(&url, &["migrate"]), "applied 2026-11-22-000001_catalogue\nthe schema is current\n");
     assert_eq!(run(&url, &["migrate"]), "the schema is current\n");
     let size = ["seed", "--concerts", "20", "--seats", "999"];
-    assert_eq!(run(&url, &size), "20 concerts with 999 seats: 20 concerts added, 0 were there already\n");
-    assert_eq!(run(&url, &size), "20 concerts with 999 seats: 0 concerts added, 20 were there already\n");
+    assert_eq!(
+        run(&url, &size),
+        "added 20 concerts with 999 seats; 0 concerts were there already and are as they were\n"
+    );
+    assert_eq!(
+        run(&url, &size),
+        "added 0 concerts with 0 seats; 20 concerts were there already and are as they were\n"
+    );
     assert_eq!(database.sql("SELECT count(*) FROM seats").unwrap(), "999");
     assert_eq!(run(&url, &["migrate", "--revert-last"]), "reverted 2026-11-22-000001_catalogue\n");
     assert_eq!(database.sql("SELECT to_regclass('concerts') IS NULL").unwrap(), "t");
@@ -254,15 +269,12 @@ fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
 #[test]
 fn ten_programs_that_start_together_migrate_once() {
     let database = Database::empty().unwrap();
-    let start = |_| {
-        let mut command = Command::new(PROGRAM);
-        command.args(arguments(&database.url())).arg("migrate").stdout(Stdio::piped()).spawn().unwrap()
-    };
-    let running: Vec<_> = (0..10).map(start).collect();
-    let outputs: Vec<_> = running.into_iter().map(|program| program.wait_with_output().unwrap()).collect();
-    assert!(outputs.iter().all(|output| output.status.success()));
-    let applied = outputs.iter().filter(|output| text(&output.stdout).contains("applied")).count();
-    assert_eq!(applied, 1);
+    let said: Vec<String> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..10).map(|_| scope.spawn(|| run(&database.url(), &["migrate"]))).collect();
+        running.into_iter().map(|program| program.join().unwrap()).collect()
+    });
+    assert_eq!(said.iter().filter(|said| said.contains("applied")).count(), 1, "{said:?}");
+    assert!(said.iter().all(|said| said.ends_with("the schema is current\n")), "{said:?}");
 }
 
 #[test]
@@ -288,9 +300,12 @@ fn tls_is_used_when_asked_for_and_only_with_a_server_that_can_prove_itself() {
         boxoffice(&words, &[("SSL_CERT_FILE", roots)])
     };
     let tls = format!("{url}?sslmode=require");
+    eventually("without TLS the server takes nobody", || {
+        text(&migrate(&url, &trusted).stderr).contains("does not let the user in")
+    });
     let refused = migrate(&tls, &other);
-    assert!(text(&refused.stderr).starts_with("boxoffice: no TLS: "), "{}", text(&refused.stderr));
-    assert!(!migrate(&url, &trusted).status.success(), "without TLS the server takes nobody");
+    let said = text(&refused.stderr);
+    assert!(said.starts_with("boxoffice: no TLS: ") && said.contains("certificate"), "{said}");
     let done = migrate(&tls, &trusted);
     assert!(done.status.success(), "{}", text(&done.stderr));
 }
