@@ -9,7 +9,7 @@ use diesel_async::AsyncPgConnection;
 use domain::{PortError, PortErrorKind};
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::address::Address;
@@ -134,20 +134,21 @@ impl Postgres {
         &self.0.connector
     }
 
-    /// Asks a question on a connection of the pool. The question has a task of its own, so that a caller who goes away
-    /// leaves no connection half read; the task ends within the limits.
+    /// Asks a question on a connection of the pool. The question has a task of its own, which ends within the limits: a
+    /// caller who goes away while waiting leaves the queue, and one who goes away later leaves no connection half read.
     pub(crate) async fn ask<T: Send + 'static>(&self, question: impl Question<T>) -> Result<T, PortError> {
         let inner = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
             return Err(overloaded("as many questions wait for a connection as may"));
         };
-        let asked = self.0.runtime.spawn(async move {
+        let (answered, answer) = oneshot::channel();
+        self.0.runtime.spawn(async move {
             let _place = place;
-            inner.ask(question).await
+            inner.ask(question, answered).await;
         });
-        asked
-            .await
-            .unwrap_or_else(|error| Err(PortError::new(PortErrorKind::Unavailable, POSTGRES).because(error)))
+        // Without an answer the question has panicked, or the runtime is coming to its end.
+        let lost = || PortError::new(PortErrorKind::Unavailable, POSTGRES).because("the question was lost");
+        answer.await.unwrap_or_else(|_| Err(lost()))
     }
 }
 
@@ -163,9 +164,27 @@ impl Limits {
 }
 
 impl Inner {
-    async fn ask<T: Send + 'static>(&self, question: impl Question<T>) -> Result<T, PortError> {
+    /// Asks, and tells who waits for the answer, if somebody still does.
+    async fn ask<T>(&self, question: impl Question<T>, mut answered: oneshot::Sender<Result<T, PortError>>) {
         let give_up = Instant::now() + self.limits.acquire;
-        let (mut session, turn) = self.session_in_turn(give_up).await?;
+        let taken = tokio::select! {
+            taken = self.session_in_turn(give_up) => taken,
+            () = answered.closed() => return,
+        };
+        let answer = match taken {
+            Ok((session, turn)) => self.ask_on(session, turn, question).await,
+            Err(error) => Err(error),
+        };
+        // Nobody may be there any more.
+        let _ = answered.send(answer);
+    }
+
+    async fn ask_on<T>(
+        &self,
+        mut session: bb8::PooledConnection<'_, Manager>,
+        turn: SemaphorePermit<'_>,
+        question: impl Question<T>,
+    ) -> Result<T, PortError> {
         let began = Instant::now();
         let answer =
             timeout(self.limits.answer, session.ask(async |connection| question(connection).await)).await;

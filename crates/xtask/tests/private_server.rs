@@ -1,5 +1,7 @@
 //! However the one who started a private server ends, nothing of the server is left.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

@@ -9,6 +9,7 @@ use domain::concert::ConcertId;
 use domain::sample::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
 use domain::{Dependency as _, PortError, PortErrorKind, Timestamp};
+use futures_util::FutureExt as _;
 use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
 
 use crate::support::{LIMIT, LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool};
@@ -175,6 +176,44 @@ async fn callers_who_go_away_leave_no_connection_spoilt_or_lost() {
     }
     let open: u32 = database.sql(&format!("SELECT count(*) {OURS}")).unwrap().parse().unwrap();
     assert!((1..=POOL.size).contains(&open), "{open}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_who_go_away_while_they_wait_leave_their_place_to_others() {
+    let database = filled().await;
+    let settings = PoolSettings { size: 1, acquire: Duration::from_secs(600), max_waiting: 1, ..POOL };
+    let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
+    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    let ask = || {
+        let catalogue = Arc::clone(&catalogue);
+        tokio::spawn(async move { showcase(&catalogue).await })
+    };
+    let lock = database.hold("LOCK TABLE schedules").unwrap();
+    let asking = ask();
+    let held_up = format!("SELECT count(*) {OURS} AND wait_event_type = 'Lock'");
+    eventually("one is held up by the lock", async || database.sql(&held_up).unwrap() == "1").await;
+    let mut waiting = ask();
+    eventually("there is no place left", async || {
+        // Who looks whether there is a place takes it for a moment.
+        if waiting.is_finished() {
+            waiting = ask();
+        }
+        let probe = catalogue.open_dates(ConcertId::new(1).unwrap(), noon()).now_or_never();
+        probe.is_some_and(|answer| answer.is_err())
+    })
+    .await;
+    waiting.abort();
+    let mut next = ask();
+    eventually("somebody else waits in their place", async || {
+        let is_waiting = tokio::time::timeout(Duration::from_millis(50), &mut next).await.is_err();
+        if !is_waiting {
+            next = ask();
+        }
+        is_waiting
+    })
+    .await;
+    drop(lock);
+    assert_eq!((asking.await.unwrap().unwrap(), next.await.unwrap().unwrap()), (3, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
