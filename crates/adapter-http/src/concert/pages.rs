@@ -76,6 +76,10 @@ impl ConcertPages {
 
     /// A page; those who ask for one that is being loaded wait for that, and ask nobody themselves.
     pub(crate) async fn page(&self, number: PageNumber) -> Result<Arc<RenderedPage>, Problem> {
+        // Nearly always there, and this look is the cheaper one.
+        if let Some(page) = self.rendered.get(&number).await {
+            return Ok(page);
+        }
         match self.rendered.try_get_with(number, self.load(number)).await {
             Ok(page) => Ok(page),
             Err(why) => match &*why {
