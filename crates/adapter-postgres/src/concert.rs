@@ -8,6 +8,7 @@ use domain::PortError;
 use domain::concert::{Concert, ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 
 use crate::error::corrupt;
+use crate::id::checked;
 use crate::pool::Postgres;
 
 /// The catalogue and the dates, as the ports see them.
@@ -47,13 +48,8 @@ impl PageRow {
     /// The concert of this row, when it has one.
     fn concert(self) -> Result<Option<Concert>, PortError> {
         let (Some(id), Some(title), Some(place)) = (self.id, self.title, self.place) else { return Ok(None) };
-        Ok(Some(Concert { id: concert_id(id)?, title, place }))
+        Ok(Some(Concert { id: checked(id, ConcertId::new)?, title, place }))
     }
-}
-
-pub(crate) fn concert_id(id: i64) -> Result<ConcertId, PortError> {
-    let id = u64::try_from(id).map_err(corrupt)?;
-    ConcertId::new(id).map_err(corrupt)
 }
 
 #[async_trait]

@@ -14,17 +14,17 @@ use crate::error::SetupError;
 use crate::session::{Driver, Session, SessionLimits};
 
 /// What new connections are made with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Connector {
     address: Address,
     limits: SessionLimits,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<MakeRustlsConnect>,
 }
 
 impl Connector {
     /// Reads the machine's root certificates when the address wants TLS.
     pub(crate) fn new(address: Address, limits: SessionLimits) -> Result<Self, SetupError> {
-        let tls = if address.wants_tls() { Some(Arc::new(tls_config()?)) } else { None };
+        let tls = if address.wants_tls() { Some(MakeRustlsConnect::new(tls_config()?)) } else { None };
         Ok(Self { address, limits, tls })
     }
 
@@ -75,8 +75,7 @@ impl Connector {
                 Ok((client, Driver::start(connection)))
             }
             Some(tls) => {
-                let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
-                let (client, connection) = config.connect(tls).await.map_err(refused)?;
+                let (client, connection) = config.connect(tls.clone()).await.map_err(refused)?;
                 Ok((client, Driver::start(connection)))
             }
         }

@@ -4,14 +4,15 @@ mod address;
 mod concert;
 mod connect;
 mod error;
+mod exclusive;
 mod health;
+mod id;
 mod migrate;
 mod pool;
 mod schedule;
 mod schema;
 mod seed;
 mod session;
-mod worker;
 
 pub use address::{Address, InvalidAddress};
 pub use concert::PostgresCatalogue;

@@ -13,9 +13,9 @@ use tokio_postgres::error::SqlState;
 
 use crate::address::Address;
 use crate::error::SetupError;
+use crate::exclusive::{self, Work};
 use crate::pool::Postgres;
 use crate::session::SessionLimits;
-use crate::worker::{self, Work};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -64,7 +64,7 @@ async fn as_the_only_one<T>(
 ) -> Result<T, SetupError> {
     let (lock, statement) = (WAIT_FOR_A_TABLE, STATEMENT);
     let limits = SessionLimits { connect, statement, lock, idle_in_transaction: Duration::ZERO };
-    let (client, _driver) = worker::lock(address, limits, MIGRATING).await?;
+    let (client, _driver) = exclusive::lock(address, limits, MIGRATING).await?;
     let connection = timeout(connect, AsyncPgConnection::try_from(client)).await;
     let connection =
         connection.map_err(|_| SetupError::unreachable(address, "no answer within the connect limit"))?;
@@ -79,8 +79,8 @@ async fn as_the_only_one<T>(
 /// # Errors
 /// [`SetupError`].
 pub async fn check_schema(postgres: &Postgres) -> Result<(), SetupError> {
-    let address = postgres.address();
-    let (client, _driver) = postgres.connector().connect().await?;
+    let connector = postgres.connector();
+    let (address, (client, _driver)) = (connector.address(), connector.connect().await?);
     let checks = async {
         check_applied(&client, address).await?;
         let readable =
@@ -88,7 +88,7 @@ pub async fn check_schema(postgres: &Postgres) -> Result<(), SetupError> {
         readable.map_err(|error| SetupError::of(&error, address))
     };
     let late = |_| Err(SetupError::unreachable(address, "no answer within postgres.statement_timeout"));
-    timeout(postgres.connector().limits().answer(), checks).await.unwrap_or_else(late)
+    timeout(connector.limits().answer(), checks).await.unwrap_or_else(late)
 }
 
 /// Checks that every migration this program knows is applied.

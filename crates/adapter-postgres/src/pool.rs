@@ -124,12 +124,6 @@ impl Postgres {
         })))
     }
 
-    /// The database's address.
-    #[must_use]
-    pub fn address(&self) -> &Address {
-        self.0.connector.address()
-    }
-
     pub(crate) fn connector(&self) -> &Connector {
         &self.0.connector
     }

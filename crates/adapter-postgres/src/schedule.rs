@@ -15,6 +15,7 @@ use jiff_diesel::ToDiesel as _;
 
 use crate::concert::PostgresCatalogue;
 use crate::error::corrupt;
+use crate::id::{checked, signed};
 use crate::schema::{concerts, schedules};
 
 /// A concert, with one of its open dates; without a date when it has none.
@@ -67,11 +68,10 @@ pub fn open_dates_statement() -> String {
 impl DateRow {
     fn open_date(self) -> Result<Option<OpenDate>, PortError> {
         let Some(date) = self.date else { return Ok(None) };
-        let id = u64::try_from(date.id).map_err(corrupt)?;
         let seats_left = u32::try_from(date.seats_left).and_then(NonZeroU32::try_from).map_err(corrupt)?;
         let sale = SaleWindow::new(date.sale_opens_at.into(), date.sale_closes_at.into()).map_err(corrupt)?;
         Ok(Some(OpenDate {
-            id: ScheduleId::new(id).map_err(corrupt)?,
+            id: checked(date.id, ScheduleId::new)?,
             concert_title: self.title,
             performance: date.performance_at.into(),
             sale,
@@ -87,8 +87,7 @@ impl ScheduleBook for PostgresCatalogue {
         concert: ConcertId,
         now: Timestamp,
     ) -> Result<Option<Vec<OpenDate>>, PortError> {
-        // An id has 63 bits, so this always fits.
-        let id = i64::try_from(concert.get()).unwrap_or(i64::MAX);
+        let id = signed(concert.get());
         let rows = self.0.ask(move |connection| {
             Box::pin(async move { open_dates(id, now.to_diesel()).load::<DateRow>(connection).await })
         });

@@ -11,9 +11,10 @@ use tokio_postgres::{Client, Transaction};
 
 use crate::address::Address;
 use crate::error::SetupError;
+use crate::exclusive::{self, Work};
+use crate::id::signed;
 use crate::migrate::check_applied;
 use crate::session::{Driver, SessionLimits};
-use crate::worker::{self, Work};
 
 const SEEDING: Work = Work { who: "seeder", lock: 0x626f_786f_7365_6564 };
 
@@ -63,7 +64,7 @@ impl Seeder {
     async fn lock(address: &Address, connect: Duration) -> Result<Self, SetupError> {
         let (statement, lock, idle_in_transaction) = (STATEMENT, STATEMENT, STATEMENT);
         let limits = SessionLimits { connect, statement, lock, idle_in_transaction };
-        let (client, driver) = worker::lock(address, limits, SEEDING).await?;
+        let (client, driver) = exclusive::lock(address, limits, SEEDING).await?;
         check_applied(&client, address).await?;
         Ok(Self { client, _driver: driver })
     }
@@ -130,11 +131,6 @@ async fn missing(
     let rows = transaction.query("SELECT id FROM concerts WHERE id = ANY ($1)", &[&ids]).await?;
     let there: HashSet<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     Ok(batch.into_iter().filter(|entry| !there.contains(&signed(entry.concert.id.get()))).collect())
-}
-
-/// Ids have 63 bits, so this never loses anything.
-fn signed(id: u64) -> i64 {
-    i64::try_from(id).unwrap_or(i64::MAX)
 }
 
 async fn copy_concerts(

@@ -113,7 +113,7 @@ fn as_root() -> Option<&'static [&'static str]> {
 }
 
 /// Whether this process is root, which Postgres refuses to be.
-pub(crate) fn is_root() -> bool {
+fn is_root() -> bool {
     id(&["-u"]) == Some(0)
 }
 

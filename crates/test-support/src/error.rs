@@ -1,11 +1,11 @@
-//! Why a service could not be had.
+//! Why a task of this repository failed: shared by what runs services and by `xtask`, which runs everything.
 
 use std::io;
 
-/// A service could not be started or asked; one line that says what to do, where something can be done.
+/// Something did not do what it should; one line that says what to do where something can be done, or a list of findings.
 #[derive(Debug, thiserror::Error)]
-pub enum SupportError {
-    /// Something failed, in words.
+pub enum TaskError {
+    /// In words.
     #[error("{0}")]
     Failed(String),
     /// An I/O error, and what was being done.
@@ -13,19 +13,25 @@ pub enum SupportError {
     Io(String, #[source] io::Error),
 }
 
-pub(crate) type Outcome<T = ()> = Result<T, SupportError>;
+/// What a task comes to.
+pub type Outcome<T = ()> = Result<T, TaskError>;
 
-pub(crate) fn failed(what: impl Into<String>) -> SupportError {
-    SupportError::Failed(what.into())
+/// A failure in words.
+pub fn failed(what: impl Into<String>) -> TaskError {
+    TaskError::Failed(what.into())
 }
 
 /// Says what was being done when an I/O error came.
-pub(crate) trait Doing<T> {
+pub trait Doing<T> {
+    /// The same, with what was being done.
+    ///
+    /// # Errors
+    /// The I/O error.
     fn doing(self, what: impl Into<String>) -> Outcome<T>;
 }
 
 impl<T> Doing<T> for io::Result<T> {
     fn doing(self, what: impl Into<String>) -> Outcome<T> {
-        self.map_err(|error| SupportError::Io(what.into(), error))
+        self.map_err(|error| TaskError::Io(what.into(), error))
     }
 }

@@ -9,6 +9,6 @@ mod wire;
 
 pub use binaries::{PostgresBinaries, find_or_install_postgres};
 pub use database::{Database, Held, SERVER_VARIABLE};
-pub use error::SupportError;
+pub use error::{Doing, Outcome, TaskError, failed};
 pub use postgres::{Durability, Postgres};
 pub use wire::Wire;

@@ -319,7 +319,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Outcome {
         if Instant::now() > limit {
             return Err(failed(format!("not within 10 s: {what}")));
         }
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(10));
     }
     Ok(())
 }

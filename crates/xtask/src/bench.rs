@@ -15,17 +15,14 @@ use clap::Args;
 use self::measure::{Measurement, Target};
 use self::report::Results;
 use self::service::Service;
-use crate::error::{Doing as _, Outcome, failed};
+use crate::figures::Rounds;
 use crate::run::{cargo, root, run};
+use test_support::{Doing as _, Outcome, failed};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How often everything is measured
-    #[arg(long, default_value_t = 3)]
-    rounds: u32,
-    /// Seconds of each measurement
-    #[arg(long, default_value_t = 5)]
-    seconds: u32,
+    #[command(flatten)]
+    measure: Rounds,
     /// People waiting in the long line
     #[arg(long, default_value_t = 1_000_000)]
     crowd: u64,
@@ -79,11 +76,11 @@ pub(crate) fn bench(arguments: &Arguments) -> Outcome {
         Target::new("concert page, 304", &short, "/concerts/query?page=1", Some(("If-None-Match", &etag))),
         Target::new("dates, active session", &short, "/concert/451/date", Some(("waitingToken", &inside))),
     ];
-    let mut results = Results::new(arguments.crowd, arguments.rounds, arguments.seconds);
-    for round in 1..=arguments.rounds {
+    let mut results = Results::new(arguments.crowd, arguments.measure.rounds, arguments.measure.seconds);
+    for round in 1..=arguments.measure.rounds {
         for connections in CONNECTIONS {
             for target in &targets {
-                let measured = measure::wrk(target, connections, arguments.seconds, &out, round)?;
+                let measured = measure::wrk(target, connections, arguments.measure.seconds, &out, round)?;
                 println!(
                     "round {round}, {connections} connections, {}: {:.0}/s",
                     target.name, measured.per_second

@@ -6,18 +6,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::error::{Doing as _, Outcome, failed};
+use crate::figures::{Rounds, spread};
 use crate::postgres::{DatesProgram, Filled, output};
 use crate::run::root;
+use test_support::{Doing as _, Outcome, failed};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How often everything is measured
-    #[arg(long, default_value_t = 3)]
-    rounds: u32,
-    /// Seconds of each measurement
-    #[arg(long, default_value_t = 5)]
-    seconds: u32,
+    #[command(flatten)]
+    measure: Rounds,
     /// Concerts of the database
     #[arg(long, default_value_t = 10_000)]
     concerts: u32,
@@ -54,18 +51,18 @@ pub(crate) fn bench_dates(arguments: &Arguments) -> Outcome {
         .doing("writing a script")?;
 
     let mut rounds = Vec::new();
-    for round in 1..=arguments.rounds {
+    for round in 1..=arguments.measure.rounds {
         for connections in CONNECTIONS {
             let keep = |name: &str, text: &str| {
                 let path = out.join(format!("{name}-{connections}-round{round}.txt"));
                 fs::write(&path, text).doing(format!("writing {}", path.display()))
             };
-            let by_pgbench = pgbench(&filled, &out, connections, arguments.seconds)?;
+            let by_pgbench = pgbench(&filled, &out, connections, arguments.measure.seconds)?;
             keep("pgbench", &by_pgbench)?;
             let words = [
                 filled.url(),
                 connections.to_string(),
-                arguments.seconds.to_string(),
+                arguments.measure.seconds.to_string(),
                 arguments.concerts.to_string(),
             ];
             let through_adapter = program.run(&words.each_ref().map(String::as_str))?;
@@ -122,14 +119,11 @@ fn number_after(text: &str, words: &str) -> Outcome<f64> {
 /// Lowest, median and highest of the rounds' ratios of adapter to pgbench.
 fn ratios(rounds: &[Round], connections: u32) -> (f64, f64, f64) {
     let same = rounds.iter().filter(|round| round.connections == connections);
-    let mut ratios: Vec<f64> = same.map(|round| round.adapter / round.pgbench).collect();
-    ratios.sort_by(f64::total_cmp);
-    let at = |index: usize| ratios.get(index).copied().unwrap_or(f64::NAN);
-    (at(0), at(ratios.len() / 2), at(ratios.len().saturating_sub(1)))
+    spread(same.map(|round| round.adapter / round.pgbench))
 }
 
 fn markdown(rounds: &[Round], arguments: &Arguments) -> String {
-    let Arguments { rounds: count, seconds, concerts, seats, .. } = arguments;
+    let Arguments { measure: Rounds { rounds: count, seconds }, concerts, seats, .. } = arguments;
     let mut text = format!(
         "# The dates question, against pgbench\n\n\
          Printed by `cargo xtask bench-dates`; raw output beside this page. A private Postgres server with {concerts} \

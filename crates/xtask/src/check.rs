@@ -1,8 +1,8 @@
 //! `cargo xtask check`
 
-use crate::error::Outcome;
 use crate::layers;
 use crate::run::{cargo, run};
+use test_support::Outcome;
 
 /// Everything that can be said about the code without running it; warnings are errors.
 pub(crate) fn check() -> Outcome {

@@ -1,7 +1,7 @@
 //! `cargo xtask docs`
 
-use crate::error::Outcome;
 use crate::run::{cargo, run};
+use test_support::Outcome;
 
 /// Writes every page that is printed from code. The pages' own test does the writing, so that what is checked and what
 /// is written cannot differ.

@@ -9,7 +9,7 @@ mod bench;
 mod bench_dates;
 mod check;
 mod docs;
-mod error;
+mod figures;
 mod layers;
 mod plans;
 mod postgres;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::Outcome;
+use test_support::Outcome;
 
 /// Tasks of this repository.
 #[derive(Parser)]

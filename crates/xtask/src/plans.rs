@@ -5,9 +5,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::error::{Doing as _, Outcome, failed};
 use crate::postgres::{DatesProgram, Filled};
 use crate::run::root;
+use test_support::{Doing as _, Outcome, failed};
 
 const PAGE: &str = "docs/dates-plans.md";
 

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use test_support::{Durability, Postgres, find_or_install_postgres};
 
-use crate::error::{Doing as _, Outcome, failed};
 use crate::run::{cargo, root, run, show};
+use test_support::{Doing as _, Outcome, failed};
 
 /// Runs a private server until this program is ended, Ctrl-C included; nothing of it is left then.
 pub(crate) fn postgres() -> Outcome {
@@ -19,7 +19,7 @@ pub(crate) fn postgres() -> Outcome {
 /// A server as it comes, but for its folder and port.
 fn start() -> Outcome<Postgres> {
     let binaries = find_or_install_postgres(|line| println!("{line}"))?;
-    Ok(Postgres::start(binaries, Durability::Full)?)
+    Postgres::start(binaries, Durability::Full)
 }
 
 /// A server whose database `postgres` has the schema and the sample, put there by the release binary.
@@ -43,7 +43,7 @@ impl Filled {
     }
 
     pub(crate) fn sql(&self, text: &str) -> Outcome<String> {
-        Ok(self.server.sql("postgres", text)?)
+        self.server.sql("postgres", text)
     }
 
     fn boxoffice(&self, arguments: &[&str]) -> Outcome {

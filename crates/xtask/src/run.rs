@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::error::{Doing as _, Outcome, failed};
+use test_support::{Doing as _, Outcome, failed};
 
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {

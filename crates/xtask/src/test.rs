@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use test_support::{Durability, Postgres, SERVER_VARIABLE, find_or_install_postgres};
 
-use crate::error::{Doing as _, Outcome, failed};
 use crate::run::{cargo, show};
+use test_support::{Doing as _, Outcome, failed};
 
 /// Tests that passed, failed and were not run.
 #[derive(Debug, Default, Eq, PartialEq)]

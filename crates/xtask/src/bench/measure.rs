@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::service::Service;
-use crate::error::{Doing as _, Outcome, failed};
+use test_support::{Doing as _, Outcome, failed};
 
 /// The core the generator runs on.
 const GENERATOR_CORE: &str = "1";

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use super::measure::Measurement;
+use crate::figures::spread;
 
 /// All measurements of a run.
 pub(super) struct Results {
@@ -41,10 +42,7 @@ impl Results {
     fn ratios(&self, of: Figure, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
         let ratio =
             |round| Some(self.rate(of, target, connections, round)? / self.rate(of, to, connections, round)?);
-        let mut ratios: Vec<f64> = (1..=self.rounds).filter_map(ratio).collect();
-        ratios.sort_by(f64::total_cmp);
-        let at = |index: usize| ratios.get(index).copied().unwrap_or(f64::NAN);
-        (at(0), at(ratios.len() / 2), at(ratios.len().saturating_sub(1)))
+        spread((1..=self.rounds).filter_map(ratio))
     }
 
     pub(super) fn markdown(&self) -> String {

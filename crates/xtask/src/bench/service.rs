@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::error::{Doing as _, Outcome, failed};
 use crate::run::root;
+use test_support::{Doing as _, Outcome, failed};
 
 /// The core the server runs on; the generator has the next one.
 pub(super) const SERVER_CORE: &str = "0";

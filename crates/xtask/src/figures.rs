@@ -1,0 +1,33 @@
+//! What every benchmark here has: rounds of some seconds, and a spread to tell.
+
+use clap::Args;
+
+/// How long and how often is measured.
+#[derive(Args)]
+pub(crate) struct Rounds {
+    /// How often everything is measured
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: u32,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 5)]
+    pub(crate) seconds: u32,
+}
+
+/// Lowest, median and highest; not a number where there is none.
+pub(crate) fn spread(figures: impl Iterator<Item = f64>) -> (f64, f64, f64) {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    let at = |index: usize| figures.get(index).copied().unwrap_or(f64::NAN);
+    (at(0), at(figures.len() / 2), at(figures.len().saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_lies_between_the_lowest_and_the_highest() {
+        assert_eq!(spread([3.0, 1.0, 1.5].into_iter()), (1.0, 1.5, 3.0));
+        assert!(spread(std::iter::empty()).1.is_nan());
+    }
+}
