@@ -40,6 +40,9 @@ struct OutlookBody {
     status: &'static str,
     eta_seconds: u64,
     poll_after_ms: Option<u64>,
+    /// Only there when the node cannot see the line.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
 }
 
 impl From<&Outlook> for OutlookBody {
@@ -50,6 +53,7 @@ impl From<&Outlook> for OutlookBody {
             status: status_word(outlook.standing),
             eta_seconds: ceil_seconds(outlook.eta),
             poll_after_ms: outlook.poll_after.map(milliseconds),
+            stale: outlook.is_stale,
         }
     }
 }
@@ -63,8 +67,9 @@ fn status_word(standing: Standing) -> &'static str {
     }
 }
 
-fn end_of(standing: Standing) -> Option<Timestamp> {
-    match standing {
+fn end_of(outlook: &Outlook) -> Option<Timestamp> {
+    match outlook.standing {
+        _ if outlook.is_stale => None,
         Standing::Called { until } | Standing::Active { until } => Some(until),
         Standing::Waiting | Standing::Gone => None,
     }
@@ -83,7 +88,7 @@ pub(crate) async fn query(request: HttpRequest, api: Data<Api>) -> Result<HttpRe
     json(&StatusBody {
         num: outlook.position.get(),
         outlook: OutlookBody::from(&outlook),
-        expires_at: end_of(outlook.standing).map(rfc3339),
+        expires_at: end_of(&outlook).map(rfc3339),
     })
 }
 

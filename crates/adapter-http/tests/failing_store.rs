@@ -15,7 +15,7 @@ use adapter_token::{KeyRing, TokenKey};
 use async_trait::async_trait;
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place, QueueId,
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place, QueueId,
     QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, TokenSealer, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
@@ -26,8 +26,8 @@ mockall::mock! {
 
     #[async_trait]
     impl QueueStore for Store {
-        async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError>;
-        async fn call_next(&self) -> Result<Called, PortError>;
+        async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError>;
+        async fn call_next(&self, floor: Line) -> Result<Called, PortError>;
         async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
         async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
         async fn claim(&self, place: &Place) -> Result<Session, ClaimError>;
@@ -90,6 +90,7 @@ impl Served {
             policy: AdmissionPolicy::default(),
             pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
             token_ttl: Duration::MAX,
+            stale_after: Duration::MAX,
             store: Arc::new(store),
             sealer: Arc::new(ring()),
             clock: Arc::clone(&clock),

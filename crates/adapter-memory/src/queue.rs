@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use domain::queue::{
-    AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore, Session,
-    Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore,
+    Session, Snapshot, Standing, UserId,
 };
 use domain::{Clock, PortError, Timestamp};
 
@@ -45,20 +45,24 @@ impl MemoryQueue {
 
 #[async_trait]
 impl QueueStore for MemoryQueue {
-    async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError> {
+    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
         self.step(|line, now| {
-            line.raise(floor);
-            line.join(user, now)
+            line.raise(bounds.floor, now);
+            line.join(user, bounds.ceiling, now)
         })
     }
 
-    async fn call_next(&self) -> Result<Called, PortError> {
-        Ok(self.step(MemoryLine::call_next))
+    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
+        Ok(self.step(|line, now| {
+            line.raise(floor, now);
+            let count = line.call_next(now);
+            Called { count, snapshot: line.snapshot(now) }
+        }))
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
         Ok(self.step(|line, now| {
-            line.raise(floor);
+            line.raise(floor, now);
             line.snapshot(now)
         }))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::{ManualClock, MemoryQueue};
-use domain::queue::{AdmissionPolicy, Line, PolicySpec, QueueStore, Standing, UserId};
+use domain::queue::{AdmissionPolicy, Bounds, Line, PolicySpec, QueueStore, Standing, UserId};
 use domain::{Clock, Timestamp};
 
 fn open(spec: PolicySpec) -> (MemoryQueue, Arc<ManualClock>) {
@@ -24,7 +24,7 @@ async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice()
     let (line, clock) =
         open(PolicySpec { batch: 2, claim_within: Duration::from_secs(10), ..PolicySpec::default() });
     for n in 1..=10 {
-        line.join(user(n), Line::default()).await.unwrap();
+        line.join(user(n), Bounds::NONE).await.unwrap();
     }
     clock.advance(Duration::from_secs(10));
     let after_lapse = line.snapshot(Line::default()).await.unwrap();
@@ -32,7 +32,7 @@ async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice()
     clock.set(Timestamp::from_second(1_000_000).unwrap());
     let stepped_back = line.snapshot(Line::default()).await.unwrap();
     assert_eq!((stepped_back.called, stepped_back.at), (0, after_lapse.at));
-    let calls = line.call_next().await.unwrap().count + line.call_next().await.unwrap().count;
+    let calls = line.call_next(Line::default()).await.unwrap().count + line.call_next(Line::default()).await.unwrap().count;
     assert_eq!(calls, 2, "one batch, however often the clock is turned back");
 }
 
@@ -41,11 +41,11 @@ async fn joining_and_leaving_for_ever_does_not_grow_the_line_beyond_its_bound() 
     let spec =
         PolicySpec { batch: 1, every: Duration::from_secs(3600), max_waiting: 50, ..PolicySpec::default() };
     let (line, _clock) = open(spec);
-    line.join(user(1), Line::default()).await.unwrap();
-    line.join(user(2), Line::default()).await.unwrap();
+    line.join(user(1), Bounds::NONE).await.unwrap();
+    line.join(user(2), Bounds::NONE).await.unwrap();
     let mut refused = 0;
     for n in 3..1_000 {
-        match line.join(user(n), Line::default()).await {
+        match line.join(user(n), Bounds::NONE).await {
             Ok(joined) => {
                 assert_eq!(joined.standing, Standing::Waiting);
                 let place = domain::queue::Place {

@@ -75,6 +75,8 @@ impl Application {
     pub async fn build(config: &Config) -> Result<Self, StartError> {
         config.check()?;
         let (parts, api) = use_cases(config).await?;
+        // The first people to ask should find a node that has seen its line; one that cannot is reported by the loop.
+        keeper::step(&parts.queue).await.ok();
         let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
         let (http, ops) = (config.http.settings(), config.ops.settings(&config.http));
         let refused = |address, key| move |source| StartError::Listen { address, key, source };
@@ -160,6 +162,7 @@ async fn use_cases(config: &Config) -> Result<(Parts, Api), StartError> {
         policy,
         pacing: config.queue.poll.pacing()?,
         token_ttl: config.queue.token_ttl.0,
+        stale_after: config.queue.stale_after.0,
         store: wiring::queue_store(config.queue.store, policy, Arc::clone(&steady)),
         sealer: wiring::token_sealer(&config.queue)?,
         clock: steady,

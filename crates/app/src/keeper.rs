@@ -19,12 +19,16 @@ pub(crate) async fn keep(queue: Arc<QueueService>, refresh: Duration, stop: Canc
     let steps = async {
         loop {
             ticks.tick().await;
-            let step = timeout(STEP_LIMIT, queue.advance()).await;
-            let late = || Err(PortError::new(PortErrorKind::Timeout, "queue store"));
-            note(step.unwrap_or_else(|_| late()).map(drop), &mut is_failing);
+            note(step(&queue).await, &mut is_failing);
         }
     };
     stop.run_until_cancelled(steps).await;
+}
+
+/// Calls whoever may be called, and looks at the line.
+pub(crate) async fn step(queue: &QueueService) -> Result<(), PortError> {
+    let late = || Err(PortError::new(PortErrorKind::Timeout, "queue store"));
+    timeout(STEP_LIMIT, queue.advance()).await.unwrap_or_else(|_| late()).map(drop)
 }
 
 /// A store that fails is logged when it begins to fail and when it works again, not every time.

@@ -25,7 +25,7 @@ pub use line::{Departures, InvalidNumber, Line, Position, QueueNumber, Snapshot}
 pub use pacing::{InvalidPacing, Pacing};
 pub use place::{Place, WaitingToken};
 pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
-pub use ports::{Called, Joined, QueueStore, Session, TokenSealer};
+pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
 pub use service::{QueueParts, QueueService, Ticket};
 pub use standing::{Outlook, Standing};
 pub use user::{InvalidUserId, UserId};

@@ -54,6 +54,7 @@ fn not_your_turn() -> Option<(Problem, &'static str)> {
     let outlook = Outlook {
         number,
         standing: Standing::Waiting,
+        is_stale: false,
         position: Departures::default().position_of(number, Line::new(120, 100)),
         eta: Duration::from_secs(1),
         poll_after: Some(Duration::from_secs(1)),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, CallBudget, Called, ClaimError, Departures, GiveBackError, JoinError, Joined, Line,
+    AdmissionPolicy, CallBudget, ClaimError, Departures, GiveBackError, JoinError, Joined, Line,
     Place, PolicySpec, QueueNumber, Session, Snapshot, Standing, UserId,
 };
 
@@ -48,13 +48,23 @@ impl MemoryLine {
         }
     }
 
-    pub(super) fn raise(&mut self, floor: Line) {
+    /// Whoever is passed by a higher `serving` was called by a store that is no more; of them at most `max_active` can
+    /// still be in.
+    pub(super) fn raise(&mut self, floor: Line, now: Timestamp) {
         let raised = self.line.raised_to(floor);
+        let oldest = raised.serving().saturating_sub(u64::from(self.policy.max_active));
+        for number in self.line.serving().max(oldest) + 1..=raised.serving() {
+            if !self.departed.contains(&number) {
+                let user = self.waiting.get(&number).copied();
+                self.slots.call(number, user, now, self.policy.claim_within);
+            }
+        }
         if raised.serving() > self.line.serving() {
-            // Called elsewhere, by a store that is no more: whoever waited here below the mark has been passed.
             let still_waiting = self.waiting.split_off(&(raised.serving() + 1));
-            for user in std::mem::replace(&mut self.waiting, still_waiting).into_values() {
-                self.holders.remove(&user);
+            for (number, user) in std::mem::replace(&mut self.waiting, still_waiting) {
+                if number <= oldest {
+                    self.holders.remove(&user);
+                }
             }
             self.departed = self.departed.split_off(&(raised.serving() + 1));
             self.reported = None;
@@ -62,12 +72,12 @@ impl MemoryLine {
         self.line = raised;
     }
 
-    pub(super) fn join(&mut self, user: UserId, now: Timestamp) -> Result<Joined, JoinError> {
+    pub(super) fn join(&mut self, user: UserId, ceiling: u64, now: Timestamp) -> Result<Joined, JoinError> {
         self.expire(now);
         let held = self.holders.get(&user).copied();
         let number = match held {
             Some(number) => number,
-            None => self.give_next(user)?,
+            None => self.give_next(user, ceiling)?,
         };
         self.call_next(now);
         let standing = match self.slots.get(number.get()) {
@@ -77,17 +87,21 @@ impl MemoryLine {
         Ok(Joined { number, rejoined: held.is_some(), standing, line: self.line })
     }
 
-    fn give_next(&mut self, user: UserId) -> Result<QueueNumber, JoinError> {
+    fn give_next(&mut self, user: UserId, ceiling: u64) -> Result<QueueNumber, JoinError> {
         let next = QueueNumber::new(self.line.last() + 1);
         let is_full = self.line.waiting() >= u64::from(self.policy.max_waiting);
         let (false, Ok(number)) = (is_full, next) else { return Err(JoinError::LineFull) };
+        if number.get() > ceiling {
+            return Err(JoinError::AboveCeiling);
+        }
         self.line = Line::new(number.get(), self.line.serving());
         self.waiting.insert(number.get(), user);
         self.holders.insert(user, number);
         Ok(number)
     }
 
-    pub(super) fn call_next(&mut self, now: Timestamp) -> Called {
+    /// Returns how many people were called.
+    pub(super) fn call_next(&mut self, now: Timestamp) -> u64 {
         self.expire(now);
         let free = u64::from(self.policy.max_active).saturating_sub(self.slots.len() as u64);
         let allowed = u64::from(self.budget.available(now)).min(free);
@@ -108,7 +122,7 @@ impl MemoryLine {
         }
         self.budget.spend(count, now);
         self.line = Line::new(self.line.last(), serving);
-        Called { count: u64::from(count), line: self.line }
+        u64::from(count)
     }
 
     pub(super) fn snapshot(&mut self, now: Timestamp) -> Snapshot {

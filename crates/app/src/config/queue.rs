@@ -26,6 +26,7 @@ pub struct QueueSection {
     pub keys: Vec<Secret>,
     pub token_ttl: Span,
     pub refresh: Span,
+    pub stale_after: Span,
     pub policy: PolicySection,
     pub poll: PollSection,
 }
@@ -60,6 +61,9 @@ impl Default for QueueSection {
             keys: Vec::new(),
             token_ttl: Span::secs(24 * 3_600),
             refresh: Span::millis(100),
+            // Ten looks missed: this node has lost sight of the line. Not longer, since a place given back must be seen to
+            // be so everywhere within a second.
+            stale_after: Span::secs(1),
             policy: PolicySection::default(),
             poll: PollSection::default(),
         }
@@ -105,6 +109,10 @@ impl QueueSection {
             name: "refresh",
             meaning: "how often people are called and the node's view is refreshed; 1ms to 10s, at most half of `queue.policy.every`, and not above `queue.poll.nearest`",
         },
+        KeyDoc {
+            name: "stale_after",
+            meaning: "how old the node's view may be before answers say `\"stale\":true` and nobody is let in (503); at least three times `queue.refresh`, at most 60s",
+        },
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -118,6 +126,8 @@ impl QueueSection {
         let keeps_pace = self.refresh.0 * 2 <= policy.spec().every;
         require(keeps_pace, "queue.refresh", "must be at most half of queue.policy.every")?;
         require(self.refresh <= self.poll.nearest, "queue.refresh", "must not be above queue.poll.nearest")?;
+        let notices = (Span(self.refresh.0 * 3)..=Span::secs(60)).contains(&self.stale_after);
+        require(notices, "queue.stale_after", "must be from three times queue.refresh to 60s")?;
         let outlives = self.token_ttl.0 >= policy.spec().claim_within + policy.spec().session_ttl;
         require(
             outlives,

@@ -30,6 +30,7 @@ impl Sale {
             policy,
             pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
             token_ttl: Duration::from_secs(86_400),
+            stale_after: Duration::MAX,
             store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>)),
             sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[7; 32]).unwrap()]).unwrap()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

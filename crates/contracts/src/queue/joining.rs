@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::queue::{Line, PolicySpec, Standing, UserId};
+use domain::queue::{Bounds, PolicySpec, Standing, UserId};
 
 use super::QueueFixture;
 use super::world::{CLAIM_WITHIN, SESSION_TTL, Sale, distinct, usual};
@@ -53,7 +53,7 @@ pub async fn rule_2_gives_one_user_one_number_whatever_races(fixture: &dyn Queue
     let tasks = (0..100).map(|n| {
         let node = sale.node(n);
         tokio::spawn(async move {
-            node.join(UserId::new(7).unwrap_or_else(|_| unreachable!()), Line::default()).await
+            node.join(UserId::new(7).unwrap_or_else(|_| unreachable!()), Bounds::NONE).await
         })
     });
     let mut joined = Vec::new();

@@ -1,11 +1,13 @@
 //! Rules 8 and 9, and floors: who is refused, and how the refusals differ.
 
-use domain::queue::{ClaimError, GiveBackError, JoinError, Line, PolicySpec, UserId};
+use std::time::Duration;
+
+use domain::queue::{Bounds, ClaimError, GiveBackError, JoinError, Line, PolicySpec, UserId};
 use futures_util::future::join_all;
 
 use super::QueueFixture;
 use super::world::{CLAIM_WITHIN, Sale, usual};
-use crate::{Verdict, ensure, ensure_eq};
+use crate::{Verdict, Violation, ensure, ensure_eq};
 
 /// Waiting people, strangers and made-up numbers get no session.
 ///
@@ -116,21 +118,57 @@ pub async fn rule_9_refuses_a_full_line_but_not_its_holders(fixture: &dyn QueueF
     sale.join(5).await.map(drop)
 }
 
+/// Longer than any store waits for its witnesses.
+const RECOVERY: Duration = Duration::from_secs(10);
+
+/// A ceiling stops new numbers, finds the places of those who hold one, and stops nobody once it is higher.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn ceilings_are_not_passed_by_new_numbers(fixture: &dyn QueueFixture) -> Verdict {
+    let sale = Sale::open(fixture, usual()).await?;
+    let up_to = |ceiling: u64| Bounds { ceiling, ..Bounds::NONE };
+    let tasks = (1..=20).map(|n| {
+        let node = sale.node(n);
+        tokio::spawn(async move { node.join(UserId::new(n)?, up_to(8)).await.map_err(Violation::from) })
+    });
+    let mut given = Vec::new();
+    for task in join_all(tasks).await {
+        given.extend(task?.ok().map(|joined| joined.number.get()));
+    }
+    given.sort_unstable();
+    ensure_eq(given, (1..=8).collect(), "numbers given below a ceiling of 8")?;
+    let refused = sale.node(0).join(UserId::new(99)?, up_to(8)).await;
+    ensure(matches!(refused, Err(JoinError::AboveCeiling)), || format!("above the ceiling: {refused:?}"))?;
+    let (node, mut holders) = (sale.node(1), 0);
+    for user in 1..=20 {
+        holders += u64::from(node.join(UserId::new(user)?, up_to(8)).await.is_ok());
+    }
+    ensure_eq(holders, 8, "holders found at the ceiling")?;
+    let next = sale.node(0).join(UserId::new(99)?, up_to(9)).await?;
+    ensure_eq(next.number.get(), 9, "the number given once the ceiling is higher")
+}
+
 /// A floor lifts `last` and `serving` before the next number is given, and a lower one changes nothing.
 ///
 /// # Errors
 /// The violation, if any.
 pub async fn floors_raise_the_line_and_never_lower_it(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, usual()).await?;
+    // Calls outlast the pause.
+    let sale = Sale::open(fixture, PolicySpec { claim_within: 6 * RECOVERY, ..usual() }).await?;
     sale.join(1).await?;
     let raised = sale.node(0).snapshot(Line::new(40, 30)).await?.line;
     ensure_eq((raised.last(), raised.serving() >= 30), (40, true), "the line after a floor of 40 and 30")?;
-    let joined = sale.node(1).join(UserId::new(2)?, Line::new(99, 0)).await?;
+    // Called by a store that is no more: the call stands from now on.
+    let known_by_floor = sale.place(66, 20)?;
+    sale.claim(&known_by_floor).await.map(drop)?;
+    let joined = sale.node(1).join(UserId::new(2)?, Bounds::above(Line::new(99, 0))).await?;
     ensure_eq(joined.number.get(), 100, "the number given above a floor of 99")?;
-    let lower = sale.node(0).join(UserId::new(3)?, Line::new(5, 5)).await?;
+    let lower = sale.node(0).join(UserId::new(3)?, Bounds::above(Line::new(5, 5))).await?;
     ensure_eq(lower.number.get(), 101, "the number given after a floor lower than the line")?;
     // A number only a floor told of: its holder has a token, so it is called and claimed like any other.
     let known_by_token = sale.place(77, 31)?;
+    sale.advance(RECOVERY).await;
     sale.call_storm(4).await?;
     sale.claim(&known_by_token).await.map(drop)?;
     Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
     QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
 };
 use futures_util::future::join_all;
@@ -91,7 +91,7 @@ impl Sale {
 
     pub(super) async fn try_join(&self, user: u64) -> Result<Joined, JoinError> {
         let user = UserId::new(user).map_err(|_| JoinError::LineFull)?;
-        self.node(user.get()).join(user, Line::default()).await
+        self.node(user.get()).join(user, Bounds::NONE).await
     }
 
     /// Joins and returns the place.
@@ -121,7 +121,7 @@ impl Sale {
             let node = self.node(user);
             tokio::spawn(async move {
                 let id = UserId::new(user).map_err(Violation::from)?;
-                Ok::<_, Violation>((user, node.join(id, Line::default()).await?))
+                Ok::<_, Violation>((user, node.join(id, Bounds::NONE).await?))
             })
         });
         let mut joined = Vec::new();
@@ -135,7 +135,7 @@ impl Sale {
     pub(super) async fn call_storm(&self, callers: u64) -> Verdict {
         let tasks = (0..callers).map(|n| {
             let node = self.node(n);
-            tokio::spawn(async move { node.call_next().await })
+            tokio::spawn(async move { node.call_next(Line::default()).await })
         });
         for task in join_all(tasks).await {
             task??;

@@ -9,7 +9,7 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use async_trait::async_trait;
 use contracts::queue::{QueueFixture, QueueWorld, RULES};
 use domain::queue::{
-    AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
     QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
 };
 use domain::{Clock, PortError, Timestamp};
@@ -37,6 +37,7 @@ enum Fault {
     NotFoundIsGone,
     FullForHoldersToo,
     FloorsIgnored,
+    CeilingsIgnored,
 }
 
 /// The fault that each rule has to notice.
@@ -82,6 +83,7 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_9_tells_every_refusal_apart", Fault::NotFoundIsGone),
     ("rule_9_refuses_a_full_line_but_not_its_holders", Fault::FullForHoldersToo),
     ("floors_raise_the_line_and_never_lower_it", Fault::FloorsIgnored),
+    ("ceilings_are_not_passed_by_new_numbers", Fault::CeilingsIgnored),
 ];
 
 struct Broken {
@@ -123,6 +125,12 @@ impl Broken {
 
     fn floor(&self, floor: Line) -> Line {
         if matches!(self.fault, Fault::FloorsIgnored) { Line::default() } else { floor }
+    }
+
+    fn bounds(&self, bounds: Bounds) -> Bounds {
+        let ceiling =
+            if matches!(self.fault, Fault::CeilingsIgnored) { Bounds::NONE.ceiling } else { bounds.ceiling };
+        Bounds { floor: self.floor(bounds.floor), ceiling }
     }
 
     async fn is_full(&self) -> bool {
@@ -180,7 +188,7 @@ impl Broken {
 
 #[async_trait]
 impl QueueStore for Broken {
-    async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError> {
+    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
         if matches!(self.fault, Fault::FullForHoldersToo) && self.is_full().await {
             return Err(JoinError::LineFull);
         }
@@ -189,7 +197,7 @@ impl QueueStore for Broken {
             Fault::HoldersRace => self.alias_after_a_moment(user).await,
             _ => user,
         };
-        let mut joined = self.inner.join(stored_as, self.floor(floor)).await?;
+        let mut joined = self.inner.join(stored_as, self.bounds(bounds)).await?;
         if matches!(self.fault, Fault::NumbersRace) {
             let last = self.counter.load(Ordering::SeqCst);
             self.moment().await;
@@ -207,8 +215,8 @@ impl QueueStore for Broken {
         Ok(joined)
     }
 
-    async fn call_next(&self) -> Result<Called, PortError> {
-        self.inner.call_next().await
+    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
+        self.inner.call_next(self.floor(floor)).await
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {

@@ -31,6 +31,9 @@ pub enum JoinError {
     /// As many numbers wait as the policy lets wait.
     #[error("the line is full")]
     LineFull,
+    /// The next number is above the ceiling: it must be remembered outside the store before it is given.
+    #[error("the next number is not reserved yet")]
+    AboveCeiling,
     /// The store could not tell; a join whose outcome is unknown is simply asked again by the same user.
     #[error(transparent)]
     Store(#[from] PortError),

@@ -64,6 +64,9 @@ pub struct Line {
 }
 
 impl Line {
+    /// A line nobody joined yet.
+    pub const START: Self = Self { last: 0, serving: 0 };
+
     /// A line at these marks; `last` is raised to `serving` where it is lower, since whoever was called had a number.
     #[must_use]
     pub fn new(last: u64, serving: u64) -> Self {

@@ -8,6 +8,26 @@ use super::{
 };
 use crate::{PortError, Timestamp};
 
+/// How far the numbers of a line may and must reach when the next one is given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Bounds {
+    /// The line is raised to this first; see "Floors" at [`QueueStore`].
+    pub floor: Line,
+    /// No number above this is given.
+    pub ceiling: u64,
+}
+
+impl Bounds {
+    /// No floor and no ceiling.
+    pub const NONE: Self = Self { floor: Line::START, ceiling: QueueNumber::MAX };
+
+    /// A floor and no ceiling.
+    #[must_use]
+    pub fn above(floor: Line) -> Self {
+        Self { floor, ..Self::NONE }
+    }
+}
+
 /// What joining gave.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Joined {
@@ -22,12 +42,12 @@ pub struct Joined {
 }
 
 /// What one step of calling did.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Called {
     /// People called by this step.
     pub count: u64,
-    /// The line after the step.
-    pub line: Line,
+    /// What the store reports after the step.
+    pub snapshot: Snapshot,
 }
 
 /// The right to use the gated routes.
@@ -65,7 +85,10 @@ pub struct Session {
 /// # Floors
 ///
 /// A store can lose what it knew; its witnesses (nodes, tokens, checkpoints) remember how far the line had come. They
-/// pass it in as a `floor`: the step first raises the line to it, and never lowers anything.
+/// pass it in as a `floor`: the step first raises the line to it, and never lowers anything. A floor above the store's own
+/// line proves a loss. Numbers up to it were given, so whoever presents one holds it; numbers between the two `serving`
+/// were called, and that call stands from now on. A store that noticed a loss may call nobody for a moment, so that all
+/// witnesses are heard first.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait QueueStore: Send + Sync {
@@ -73,17 +96,18 @@ pub trait QueueStore: Send + Sync {
     /// empty line calls the newcomer at once.
     ///
     /// # Errors
-    /// [`JoinError::LineFull`] when `max_waiting` numbers wait already; nothing has changed then.
+    /// [`JoinError::LineFull`] when `max_waiting` numbers wait already, [`JoinError::AboveCeiling`] when the next number is
+    /// above the ceiling; nothing has changed then but what `floor` raised.
     ///
     /// [`call_next`]: Self::call_next
-    async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError>;
+    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError>;
 
-    /// Ends what has lapsed, then calls as many people as budget and slots allow. Calling with nothing to do changes
-    /// nothing; any node may try at any time, and the outcome is as if one had.
+    /// Raises the line to `floor`, ends what has lapsed, then calls as many people as budget and slots allow. Calling with
+    /// nothing to do changes nothing; any node may try at any time, and the outcome is as if one had.
     ///
     /// # Errors
     /// [`PortError`] when the store could not tell.
-    async fn call_next(&self) -> Result<Called, PortError>;
+    async fn call_next(&self, floor: Line) -> Result<Called, PortError>;
 
     /// The line as it is now, after raising it to `floor`.
     ///

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::watch::{Sight, Watch};
 use super::{
-    AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Line, Outlook, Pacing, Place, Position,
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Line, Outlook, Pacing, Place, Position,
     QueueError, QueueId, QueueNumber, QueueStore, Session, Standing, TokenRejected, TokenSealer, UserId,
     WaitingToken,
 };
-use crate::{Clock, PortError};
+use crate::{Clock, PortError, PortErrorKind};
 
 /// What a [`QueueService`] is made of.
 pub struct QueueParts {
@@ -21,6 +21,8 @@ pub struct QueueParts {
     pub pacing: Pacing,
     /// How old a token may be; an older one is of a sale that is over. Joining again gives a fresh one.
     pub token_ttl: Duration,
+    /// How old the node's view of the line may be before answers say so and nobody is let in.
+    pub stale_after: Duration,
     /// Keeps the line.
     pub store: Arc<dyn QueueStore>,
     /// Signs the tokens.
@@ -57,8 +59,10 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::LineFull`] or [`QueueError::Store`].
     pub async fn join(&self, user: UserId) -> Result<Ticket, QueueError> {
-        let joined = match self.parts.store.join(user, self.watch.line()).await {
+        let bounds = Bounds::above(self.watch.line());
+        let joined = match self.parts.store.join(user, bounds).await {
             Ok(joined) => joined,
+            Err(JoinError::AboveCeiling) => return Err(not_reserved().into()),
             Err(JoinError::LineFull) => {
                 return Err(QueueError::LineFull { retry_after: self.room_expected_in() });
             }
@@ -69,34 +73,44 @@ impl QueueService {
             Place { queue: self.parts.queue, number: joined.number, user, issued_at: self.parts.clock.now() };
         let sight = self.watch.look(joined.number, joined.line);
         let token = self.parts.sealer.seal(&place);
-        Ok(Ticket { token, outlook: self.outlook(joined.number, joined.standing, sight) })
+        Ok(Ticket { token, outlook: self.outlook(joined.number, joined.standing, sight, false) })
     }
 
-    /// Tells the holder of a token where they stand. Touches no store while they wait.
+    /// Tells the holder of a token where they stand. Touches no store while they wait, and goes on answering from what
+    /// this node last knew when the store cannot be asked.
     ///
     /// # Errors
-    /// [`QueueError::Forged`], [`QueueError::Gone`] for a token beyond its lifetime, or [`QueueError::Store`].
+    /// [`QueueError::Forged`], or [`QueueError::Gone`] for a token beyond its lifetime.
     pub async fn ask(&self, token: &str) -> Result<Outlook, QueueError> {
         let (place, sight) = self.open(token)?;
-        let standing = match sight {
-            Sight { is_called: true, .. } => self.parts.store.standing(&place).await?,
-            Sight { has_left: true, .. } => Standing::Gone,
-            Sight { .. } => Standing::Waiting,
+        let is_stale = self.is_stale();
+        let (standing, is_stale) = match sight {
+            Sight { is_called: true, .. } => match self.parts.store.standing(&place).await {
+                Ok(standing) => (standing, is_stale),
+                Err(_) => (Standing::Called { until: self.parts.clock.now() }, true),
+            },
+            Sight { has_left: true, .. } => (Standing::Gone, is_stale),
+            Sight { .. } => (Standing::Waiting, is_stale),
         };
-        Ok(self.outlook(place.number, standing, sight))
+        Ok(self.outlook(place.number, standing, sight, is_stale))
     }
 
-    /// Lets the holder of a called token in, claiming the call at its first use.
+    /// Lets the holder of a called token in, claiming the call at its first use. A node that has lost sight of the line lets
+    /// nobody in: a session it remembers may have been given back elsewhere.
     ///
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn admit(&self, token: &str) -> Result<Session, QueueError> {
         let (place, sight) = self.open(token)?;
-        let not_yet = || QueueError::NotYet(self.outlook(place.number, Standing::Waiting, sight));
+        let is_stale = self.is_stale();
+        let not_yet = || QueueError::NotYet(self.outlook(place.number, Standing::Waiting, sight, is_stale));
         match sight {
             Sight { is_called: true, .. } => {}
             Sight { has_left: true, .. } => return Err(QueueError::Gone),
             Sight { .. } => return Err(not_yet()),
+        }
+        if is_stale {
+            return Err(lost_sight().into());
         }
         self.parts.store.claim(&place).await.map_err(|error| match error {
             ClaimError::NotYet => not_yet(),
@@ -125,15 +139,22 @@ impl QueueService {
         })
     }
 
-    /// One step of the loop every node runs: calls whoever may be called, then refreshes this node's view.
+    /// One step of the loop every node runs: calls whoever may be called and refreshes this node's view, in one question
+    /// to the store, however many people ask.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell; the view stays as it was.
+    /// [`PortError`] when the store could not tell; the view stays as it was, and grows old.
     pub async fn advance(&self) -> Result<Called, PortError> {
-        let called = self.parts.store.call_next().await?;
-        let snapshot = self.parts.store.snapshot(self.watch.line()).await?;
-        self.watch.learn(&snapshot);
+        let asked_at = self.parts.clock.now();
+        let called = self.parts.store.call_next(self.watch.line()).await?;
+        self.watch.learn(&called.snapshot, asked_at);
         Ok(called)
+    }
+
+    /// Whether this node's view of the line is older than it may be.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.watch.age(self.parts.clock.now()) > self.parts.stale_after
     }
 
     /// The line as far as this node has seen it.
@@ -164,7 +185,7 @@ impl QueueService {
         Duration::try_from_secs_f64(one_call).unwrap_or_default().max(Duration::from_secs(1))
     }
 
-    fn outlook(&self, number: QueueNumber, standing: Standing, sight: Sight) -> Outlook {
+    fn outlook(&self, number: QueueNumber, standing: Standing, sight: Sight, is_stale: bool) -> Outlook {
         let now = self.parts.clock.now();
         let pacing = &self.parts.pacing;
         let (position, eta) = match standing {
@@ -180,8 +201,19 @@ impl QueueService {
             }
             Standing::Gone => None,
         };
-        Outlook { number, standing, position, eta, poll_after }
+        Outlook { number, standing, is_stale, position, eta, poll_after }
     }
+}
+
+/// What answers for the line, as an operator knows it.
+const STORE: &str = "queue store";
+
+fn lost_sight() -> PortError {
+    PortError::new(PortErrorKind::Unavailable, STORE).because("this node has not seen the line for too long")
+}
+
+fn not_reserved() -> PortError {
+    PortError::new(PortErrorKind::Unavailable, STORE).because("no number is reserved in the checkpoint")
 }
 
 #[cfg(test)]
@@ -231,6 +263,7 @@ mod tests {
             policy: AdmissionPolicy::default(),
             pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
             token_ttl: Duration::from_secs(3_600),
+            stale_after: Duration::from_secs(1),
             store: Arc::new(store),
             sealer: Arc::new(plain_sealer()),
             clock: Arc::new(StoppedClock),
@@ -239,11 +272,12 @@ mod tests {
 
     fn store_at(line: Line, departures: &'static [u64]) -> MockQueueStore {
         let mut store = MockQueueStore::new();
-        store.expect_call_next().returning(move || Ok(Called { count: 0, line }));
-        store.expect_snapshot().returning(move |_| {
+        let snapshot = move || {
             let departures = Departures::new(departures.to_vec());
-            Ok(Snapshot { line, departures, called: 0, active: 0, at: Timestamp::UNIX_EPOCH })
-        });
+            Snapshot { line, departures, called: 0, active: 0, at: Timestamp::UNIX_EPOCH }
+        };
+        store.expect_call_next().returning(move |_| Ok(Called { count: 0, snapshot: snapshot() }));
+        store.expect_snapshot().returning(move |_| Ok(snapshot()));
         store
     }
 
@@ -280,9 +314,9 @@ mod tests {
     fn what_a_node_has_seen_is_the_floor_of_its_next_join() {
         run(async {
             let mut store = store_at(Line::new(50, 20), &[]);
-            store.expect_join().withf(|_, floor| *floor == Line::new(90, 20)).times(1).returning(
-                |_, floor| {
-                    let (number, line) = (number(91), Line::new(91, floor.serving()));
+            store.expect_join().withf(|_, bounds| bounds.floor == Line::new(90, 20)).times(1).returning(
+                |_, bounds| {
+                    let (number, line) = (number(91), Line::new(91, bounds.floor.serving()));
                     Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
                 },
             );
@@ -342,7 +376,7 @@ mod tests {
         run(async {
             let mut store = MockQueueStore::new();
             store.expect_join().returning(|_, _| Err(down().into()));
-            store.expect_call_next().returning(|| Err(down()));
+            store.expect_call_next().returning(|_| Err(down()));
             store.expect_give_back().returning(|_| Err(down().into()));
             let service = service_of("main", store);
             assert!(matches!(service.join(UserId::new(7).unwrap()).await, Err(QueueError::Store(_))));

@@ -31,6 +31,8 @@ pub struct Outlook {
     pub number: QueueNumber,
     /// Where they stand.
     pub standing: Standing,
+    /// Whether this is what the node last knew of a line it cannot see any more; a call's end is then not known.
+    pub is_stale: bool,
     /// People ahead plus one; 0 once called.
     pub position: Position,
     /// Estimated time until the call; zero once called.

@@ -1,10 +1,11 @@
 //! A node's view of its line: what every "where am I?" is answered from.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use super::{AdmissionPolicy, CallRate, Departures, Line, Position, QueueNumber, Snapshot};
+use crate::Timestamp;
 
 /// What a node sees of one number in one look at the line.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Sight {
 pub(super) struct Watch {
     last: AtomicU64,
     serving: AtomicU64,
+    /// When the last refresh was begun, by the node's own clock, in milliseconds since the epoch.
+    refreshed: AtomicI64,
     slow: RwLock<SlowPart>,
     rate: Mutex<CallRate>,
 }
@@ -36,12 +39,16 @@ struct SlowPart {
     per_second: f64,
 }
 
+/// Before any time there is.
+const NEVER: i64 = i64::MIN;
+
 impl Watch {
     pub(super) fn new(policy: &AdmissionPolicy) -> Self {
         let rate = CallRate::new(policy);
         Self {
             last: AtomicU64::new(0),
             serving: AtomicU64::new(0),
+            refreshed: AtomicI64::new(NEVER),
             slow: RwLock::new(SlowPart { departures: Departures::default(), per_second: rate.per_second() }),
             rate: Mutex::new(rate),
         }
@@ -67,9 +74,18 @@ impl Watch {
         }
     }
 
-    /// Takes in a fresh snapshot.
-    pub(super) fn learn(&self, snapshot: &Snapshot) {
+    /// How old the view is at `now`; for ever before the first refresh.
+    pub(super) fn age(&self, now: Timestamp) -> Duration {
+        match self.refreshed.load(Ordering::Acquire) {
+            NEVER => Duration::MAX,
+            then => Duration::from_millis(now.as_millisecond().saturating_sub(then).try_into().unwrap_or(0)),
+        }
+    }
+
+    /// Takes in a snapshot that was asked for at `asked_at`, by the node's own clock.
+    pub(super) fn learn(&self, snapshot: &Snapshot, asked_at: Timestamp) {
         self.note(snapshot.line);
+        self.refreshed.fetch_max(asked_at.as_millisecond(), Ordering::AcqRel);
         let left = self.slow().departures.count_up_to(snapshot.line.serving());
         let per_second = {
             let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
