@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod checkpoint;
 mod clock;
 mod concert;
 mod queue;
 mod schedule;
 
+pub use checkpoint::MemoryCheckpoints;
 pub use clock::{ManualClock, SteadyClock, SystemClock};
 pub use concert::MemoryCatalogue;
 pub use queue::MemoryQueue;

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
+use adapter_memory::{ManualClock, MemoryCatalogue, MemoryCheckpoints, MemoryQueue};
+use contracts::checkpoint::{CheckpointFixture, CheckpointWorld};
 use contracts::concert::CatalogueFixture;
 use contracts::queue::{QueueFixture, QueueWorld};
 use contracts::schedule::{ScheduleFixture, ScheduleWorld};
 use domain::concert::{ConcertCatalog, ConcertId};
-use domain::queue::{AdmissionPolicy, QueueId, QueueStore};
+use domain::queue::{AdmissionPolicy, CheckpointStore, QueueId, QueueStore};
 use domain::sample::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use domain::{Clock, Timestamp};
@@ -73,6 +74,21 @@ impl ScheduleFixture for Memory {
     }
 }
 
+struct MemoryOfLines(Arc<MemoryCheckpoints>);
+
+impl CheckpointWorld for MemoryOfLines {
+    fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
+        vec![self.0.clone(), self.0.clone()]
+    }
+}
+
+#[async_trait::async_trait]
+impl CheckpointFixture for Memory {
+    async fn open(&self) -> Box<dyn CheckpointWorld> {
+        Box::new(MemoryOfLines(Arc::default()))
+    }
+}
+
 mod queue {
     use super::*;
     contracts::queue_contract!(Memory);
@@ -86,4 +102,9 @@ mod concert {
 mod schedule {
     use super::*;
     contracts::schedule_contract!(Memory);
+}
+
+mod checkpoint {
+    use super::*;
+    contracts::checkpoint_contract!(Memory);
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod checkpoint;
 mod concert;
 mod connect;
 mod error;
@@ -15,6 +16,7 @@ mod seed;
 mod session;
 
 pub use address::{Address, InvalidAddress};
+pub use checkpoint::PostgresCheckpoints;
 pub use concert::PostgresCatalogue;
 pub use error::SetupError;
 pub use health::PostgresDependency;

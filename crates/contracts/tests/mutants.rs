@@ -3,6 +3,8 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "each match names the faults it plants")]
 
+#[path = "mutants/checkpoint.rs"]
+mod checkpoint;
 #[path = "mutants/queue.rs"]
 mod queue;
 #[path = "mutants/reads.rs"]

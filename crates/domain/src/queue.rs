@@ -4,6 +4,7 @@
 //! (see [`Place`]). That is why asking "where am I?" touches no store, however many people ask.
 
 mod budget;
+mod checkpoint;
 mod error;
 mod forecast;
 mod id;
@@ -18,6 +19,7 @@ mod user;
 mod watch;
 
 pub use budget::CallBudget;
+pub use checkpoint::{Checkpoint, CheckpointStore};
 pub use error::{ClaimError, GiveBackError, JoinError, QueueError, TokenRejected};
 pub use forecast::CallRate;
 pub use id::{InvalidQueueId, QueueId};

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use adapter_postgres::PostgresCatalogue;
+use adapter_postgres::{PostgresCatalogue, PostgresCheckpoints};
 use async_trait::async_trait;
+use contracts::checkpoint::{CheckpointFixture, CheckpointWorld};
 use contracts::concert::CatalogueFixture;
 use contracts::schedule::{ScheduleFixture, ScheduleWorld};
 use domain::PortError;
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
+use domain::queue::CheckpointStore;
 use domain::sample::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use test_support::Database;
 
-use crate::support::{database, fill, open};
+use crate::support::{LIMITS, POOL, database, fill, open, pool};
 
 struct OnPostgres;
 
@@ -62,6 +64,28 @@ impl ScheduleFixture for OnPostgres {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
         Box::new(Owned::of(concerts).await)
     }
+}
+
+struct OwnedCheckpoints(Database);
+
+impl CheckpointWorld for OwnedCheckpoints {
+    fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
+        // Each with connections of its own, as two nodes have.
+        let handle = || Arc::new(PostgresCheckpoints::new(pool(&self.0.url(), LIMITS, &POOL)));
+        vec![handle(), handle()]
+    }
+}
+
+#[async_trait]
+impl CheckpointFixture for OnPostgres {
+    async fn open(&self) -> Box<dyn CheckpointWorld> {
+        Box::new(OwnedCheckpoints(database()))
+    }
+}
+
+mod checkpoint {
+    use super::*;
+    contracts::checkpoint_contract!(OnPostgres);
 }
 
 mod concert {

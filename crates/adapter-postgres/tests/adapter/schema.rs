@@ -53,7 +53,7 @@ async fn ten_replicas_that_start_together_migrate_once() {
     for task in tasks {
         applied.extend(task.await.unwrap().unwrap());
     }
-    assert_eq!(applied, ["2026-11-22-000001_catalogue"]);
+    assert_eq!(applied, ["2026-11-22-000001_catalogue", "2026-11-23-000001_queue_checkpoints"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +61,8 @@ async fn rows_that_cannot_be_true_are_refused() {
     let database = database();
     let good = "INSERT INTO concerts VALUES (1, 'a', 'b'); \
                 INSERT INTO schedules VALUES (11, 1, '2026-06-01', '2026-05-01', '2026-05-31'); \
-                INSERT INTO seats VALUES (11, 1, 'free');";
+                INSERT INTO seats VALUES (11, 1, 'free'); \
+                INSERT INTO queue_checkpoints VALUES ('main', 7, 3, 9), ('new', 0, 0, 0);";
     database.sql(good).unwrap();
     let bad = [
         ("INSERT INTO concerts VALUES (1, 'again', 'b')", "concerts_pkey"),
@@ -89,6 +90,11 @@ async fn rows_that_cannot_be_true_are_refused() {
         ("INSERT INTO seats VALUES (12, 1, 'free')", "seats_schedule_id_fkey"),
         ("DELETE FROM concerts", "schedules_concert_id_fkey"),
         ("DELETE FROM schedules", "seats_schedule_id_fkey"),
+        ("INSERT INTO queue_checkpoints VALUES ('main', 7, 3, 9)", "queue_checkpoints_pkey"),
+        ("INSERT INTO queue_checkpoints VALUES ('', 7, 3, 9)", "queue_checkpoints_queue_is_named"),
+        ("UPDATE queue_checkpoints SET serving = -1", "queue_checkpoints_serving_is_not_negative"),
+        ("UPDATE queue_checkpoints SET serving = 8", "queue_checkpoints_only_numbers_given_are_called"),
+        ("UPDATE queue_checkpoints SET ceiling = 6", "queue_checkpoints_ceiling_is_not_below_last"),
     ];
     for (statement, constraint) in bad {
         let error = database.sql(statement).unwrap_err().to_string();
@@ -168,7 +174,7 @@ async fn sellers_at_work_together_neither_miscount_nor_wait_for_each_other_for_e
 const PAGE: &str = include_str!("../../../../migrations/README.md");
 
 /// The statements of the page from the one that begins with this.
-fn from_the_page(beginning: &str, statements: usize) -> String {
+pub(crate) fn from_the_page(beginning: &str, statements: usize) -> String {
     let from = PAGE.find(beginning).unwrap();
     PAGE[from..].split_inclusive(';').take(statements).collect()
 }

@@ -247,7 +247,10 @@ fn run(url: &str, command: &[&str]) -> String {
 fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
     let database = Database::empty().unwrap();
     let url = database.url();
-    assert_eq!(run(&url, &["migrate"]), "applied 2026-11-22-000001_catalogue\nthe schema is current\n");
+    assert_eq!(
+        run(&url, &["migrate"]),
+        "applied 2026-11-22-000001_catalogue\napplied 2026-11-23-000001_queue_checkpoints\nthe schema is current\n"
+    );
     assert_eq!(run(&url, &["migrate"]), "the schema is current\n");
     let size = ["seed", "--concerts", "20", "--seats", "999"];
     assert_eq!(
@@ -259,8 +262,13 @@ fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
         "added 0 concerts with 0 seats; 20 concerts were there already and are as they were\n"
     );
     assert_eq!(database.sql("SELECT count(*) FROM seats").unwrap(), "999");
-    assert_eq!(run(&url, &["migrate", "--revert-last"]), "reverted 2026-11-22-000001_catalogue\n");
-    assert_eq!(database.sql("SELECT to_regclass('concerts') IS NULL").unwrap(), "t");
+    for (migration, table) in [
+        ("2026-11-23-000001_queue_checkpoints", "queue_checkpoints"),
+        ("2026-11-22-000001_catalogue", "concerts"),
+    ] {
+        assert_eq!(run(&url, &["migrate", "--revert-last"]), format!("reverted {migration}\n"));
+        assert_eq!(database.sql(&format!("SELECT to_regclass('{table}') IS NULL")).unwrap(), "t");
+    }
     let refused = boxoffice(&["seed", "--concerts", "20", "--seats", "1"], &[]);
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(text(&refused.stderr), "boxoffice: a sample has 3 to 100000 seats for each concert\n");

@@ -1,0 +1,174 @@
+//! Broken memories of checkpoints.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use contracts::checkpoint::{CheckpointFixture, CheckpointWorld, RULES};
+use domain::PortError;
+use domain::queue::{Checkpoint, CheckpointStore, Line, QueueId};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fault {
+    None,
+    NothingIsZero,
+    HandlesApart,
+    CallsForgotten,
+    LatestWins,
+    HighestLastWins,
+    CeilingNotRaised,
+    /// What is remembered is read, and written back a moment later.
+    SavesRace,
+    ReturnsWhatItBrought,
+    NamesCut,
+    NumbersAreFloats,
+    CeilingBelowLast,
+    MarksUnbounded,
+}
+
+/// Each fault, and the rule that has to notice it.
+const FAULTS: &[(&str, Fault)] = &[
+    ("rule_1_remembers_nothing_of_a_queue_nobody_saved", Fault::NothingIsZero),
+    ("rule_2_loads_what_was_saved_through_any_handle", Fault::HandlesApart),
+    ("rule_2_loads_what_was_saved_through_any_handle", Fault::CallsForgotten),
+    ("rule_3_raises_each_mark_whatever_the_order", Fault::LatestWins),
+    ("rule_3_raises_each_mark_whatever_the_order", Fault::HighestLastWins),
+    ("rule_3_raises_each_mark_whatever_the_order", Fault::CeilingNotRaised),
+    ("rule_3_raises_each_mark_whatever_races", Fault::SavesRace),
+    ("rule_4_returns_what_is_remembered_now", Fault::ReturnsWhatItBrought),
+    ("rule_5_keeps_queues_apart", Fault::NamesCut),
+    ("rule_6_remembers_the_highest_numbers_to_the_last_digit", Fault::NumbersAreFloats),
+    ("rule_7_remembers_what_can_be_of_what_cannot", Fault::CeilingBelowLast),
+    ("rule_7_remembers_what_can_be_of_what_cannot", Fault::MarksUnbounded),
+];
+
+type Rows = Arc<Mutex<HashMap<String, Checkpoint>>>;
+
+struct Broken {
+    rows: Rows,
+    fault: Fault,
+    inside: Arc<AtomicU64>,
+}
+
+impl Broken {
+    fn key(&self, queue: QueueId) -> String {
+        let length = if self.fault == Fault::NamesCut { QueueId::MAX_LENGTH - 1 } else { usize::MAX };
+        queue.as_str().chars().take(length).collect()
+    }
+
+    fn read(&self, queue: QueueId) -> Option<Checkpoint> {
+        self.rows.lock().unwrap().get(&self.key(queue)).copied()
+    }
+
+    fn write(&self, queue: QueueId, checkpoint: Checkpoint) {
+        self.rows.lock().unwrap().insert(self.key(queue), checkpoint);
+    }
+
+    /// Long enough for somebody else to get here, if anybody is on the way.
+    async fn moment(&self) {
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..10_000 {
+            if self.inside.load(Ordering::SeqCst) > 1 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// What a save makes of what was known.
+    fn merged(&self, known: Option<Checkpoint>, given: Checkpoint) -> Checkpoint {
+        let before = known.unwrap_or(given);
+        let right = before.raised_to(given);
+        match self.fault {
+            Fault::LatestWins => Checkpoint::new(given.line, given.ceiling),
+            Fault::HighestLastWins if before.line.last() > given.line.last() => before,
+            Fault::HighestLastWins => given,
+            Fault::CeilingNotRaised => Checkpoint { ceiling: before.ceiling, ..right },
+            Fault::CallsForgotten => Checkpoint { line: Line::new(right.line.last(), 0), ..right },
+            Fault::NumbersAreFloats => {
+                let (last, serving) = (as_float(right.line.last()), as_float(right.line.serving()));
+                Checkpoint { line: Line::new(last, serving), ceiling: as_float(right.ceiling) }
+            }
+            Fault::CeilingBelowLast => {
+                Checkpoint { ceiling: before.ceiling.max(given.ceiling).min(right.ceiling), ..right }
+            }
+            Fault::MarksUnbounded => {
+                let line = before.line.raised_to(given.line);
+                Checkpoint { line, ceiling: before.ceiling.max(given.ceiling).max(line.last()) }
+            }
+            _ => right,
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "this is the fault"
+)]
+fn as_float(mark: u64) -> u64 {
+    mark as f64 as u64
+}
+
+#[async_trait]
+impl CheckpointStore for Broken {
+    async fn load(&self, queue: QueueId) -> Result<Option<Checkpoint>, PortError> {
+        let nothing = (self.fault == Fault::NothingIsZero).then(|| Checkpoint::new(Line::default(), 0));
+        Ok(self.read(queue).or(nothing))
+    }
+
+    async fn save(&self, queue: QueueId, checkpoint: Checkpoint) -> Result<Checkpoint, PortError> {
+        if self.fault == Fault::SavesRace {
+            let known = self.read(queue);
+            self.moment().await;
+            let merged = self.merged(known, checkpoint);
+            self.write(queue, merged);
+            return Ok(merged);
+        }
+        let mut rows = self.rows.lock().unwrap();
+        let merged = self.merged(rows.get(&self.key(queue)).copied(), checkpoint);
+        rows.insert(self.key(queue), merged);
+        Ok(if self.fault == Fault::ReturnsWhatItBrought { checkpoint } else { merged })
+    }
+}
+
+struct World {
+    fault: Fault,
+    rows: Rows,
+    inside: Arc<AtomicU64>,
+}
+
+impl CheckpointWorld for World {
+    fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
+        let rows =
+            || if self.fault == Fault::HandlesApart { Rows::default() } else { Arc::clone(&self.rows) };
+        let handle = || Broken { rows: rows(), fault: self.fault, inside: Arc::clone(&self.inside) };
+        vec![Arc::new(handle()), Arc::new(handle())]
+    }
+}
+
+struct Mutant(Fault);
+
+#[async_trait]
+impl CheckpointFixture for Mutant {
+    async fn open(&self) -> Box<dyn CheckpointWorld> {
+        Box::new(World { fault: self.0, rows: Rows::default(), inside: Arc::default() })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_checkpoint_rule_notices_the_store_that_breaks_it() {
+    for (name, rule) in RULES {
+        let faults: Vec<_> = FAULTS.iter().filter(|(of, _)| of == name).collect();
+        assert!(!faults.is_empty(), "no mutant for {name}");
+        for (_, fault) in faults {
+            assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not notice {fault:?}");
+        }
+        if let Err(violation) = rule(&Mutant(Fault::None)).await {
+            panic!("{name} fails on a store that keeps it: {violation}");
+        }
+    }
+}
