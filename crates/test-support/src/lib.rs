@@ -3,8 +3,10 @@
 mod binaries;
 mod database;
 mod error;
+mod install;
 mod keeper;
 mod postgres;
+mod process;
 mod wire;
 
 pub use binaries::{PostgresBinaries, find_or_install_postgres};
