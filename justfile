@@ -32,6 +32,10 @@ plans:
 postgres:
     cargo xtask postgres
 
+# A private Redis server, or with --cluster a cluster, until Ctrl-C
+redis *arguments:
+    cargo xtask redis {{arguments}}
+
 # One k6 scenario against a running service: token-issue, concert-list or queue-then-dates
 loadtest scenario *arguments:
     k6 run {{arguments}} loadtest/{{scenario}}.js

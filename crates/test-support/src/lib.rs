@@ -3,12 +3,16 @@
 mod binaries;
 mod database;
 mod error;
+mod install;
 mod keeper;
 mod postgres;
+mod process;
+mod redis;
 mod wire;
 
 pub use binaries::{PostgresBinaries, find_or_install_postgres};
 pub use database::{Database, Held, SERVER_VARIABLE};
 pub use error::{Doing, Outcome, TaskError, failed};
 pub use postgres::{Durability, Postgres};
+pub use redis::{Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, find_or_install_redis};
 pub use wire::Wire;

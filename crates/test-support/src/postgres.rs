@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::binaries::{PostgresBinaries, server_user};
 use crate::error::{Doing as _, Outcome, failed};
 use crate::keeper::Keeper;
+use crate::process::{
+    START_LIMIT, STOP_LIMIT, children_of, free_port, is_there, last_lines, signal, wait_until,
+};
 
 /// Whether the server writes as if power could fail.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,8 +40,6 @@ pub struct Postgres {
 
 /// The first lines of `pg_hba.conf`, above the ones that trust everybody on this machine.
 const HBA: &str = "host all +with_password 127.0.0.1/32 scram-sha-256\n";
-
-const START_LIMIT: Duration = Duration::from_secs(60);
 
 impl Postgres {
     /// Makes and starts a server.
@@ -131,7 +132,10 @@ impl Postgres {
         let processes = self.processes()?;
         // A child may end by itself in between.
         processes.iter().for_each(|process| drop(signal("-KILL", process)));
-        wait_until("the server is gone", || !processes.iter().any(|process| is_there(process)))
+        wait_until("the server is gone", STOP_LIMIT, || {
+            let left = processes.iter().find(|process| is_there(process));
+            left.map_or(Ok(()), |process| Err(failed(format!("process {process} is there"))))
+        })
     }
 
     /// Stops it the way an operator does: connections are ended and told so.
@@ -268,64 +272,4 @@ fn as_user_through_sh(command: &Command, user: Option<(u32, u32)>) -> Command {
     wrapped.arg(format!("--reuid={user}")).arg(format!("--regid={group}")).arg("--clear-groups");
     wrapped.arg(command.get_program()).args(command.get_args());
     wrapped
-}
-
-/// Asks the system, below the range it gives to outgoing connections, so that none of those takes the port while the
-/// server is down for a moment.
-fn free_port() -> Outcome<u16> {
-    let seed = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(next());
-    let first = 15_000 + u16::try_from(seed % 16_000).unwrap_or_default();
-    let mut ports = (first..32_000).chain(15_000..first);
-    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    ports.find(is_free).ok_or_else(|| failed("no port from 15000 to 32000 is free"))
-}
-
-/// A different number each time.
-fn next() -> u32 {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    COUNTER.fetch_add(101, Ordering::Relaxed)
-}
-
-/// The processes whose parent this one is, as the system lists them.
-fn children_of(parent: &str) -> Vec<String> {
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let is_child = |process: &String| {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        // After the name in brackets come the state and the parent.
-        stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)) == Some(parent)
-    };
-    all.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_child).collect()
-}
-
-fn signal(which: &str, process: &str) -> Outcome {
-    let status = Command::new("kill").arg(which).arg(process).stderr(Stdio::null()).status();
-    let status = status.doing("starting kill")?;
-    if status.success() { Ok(()) } else { Err(failed(format!("kill {which} {process} ended with {status}"))) }
-}
-
-/// Whether there is such a process. One that has ended and was never waited for does not count.
-fn is_there(process: &str) -> bool {
-    let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    match state.rsplit_once(") ") {
-        Some((_, rest)) => !rest.starts_with('Z'),
-        None => signal("-0", process).is_ok(),
-    }
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Outcome {
-    let limit = Instant::now() + Duration::from_secs(10);
-    while !is_so() {
-        if Instant::now() > limit {
-            return Err(failed(format!("not within 10 s: {what}")));
-        }
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-    Ok(())
-}
-
-fn last_lines(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(5)..].join(" / ")
 }

@@ -13,6 +13,7 @@ mod figures;
 mod layers;
 mod plans;
 mod postgres;
+mod redis;
 mod run;
 mod test;
 
@@ -52,6 +53,8 @@ enum Task {
     Plans,
     /// Run a private Postgres server until Ctrl-C
     Postgres,
+    /// Run a private Redis server until Ctrl-C
+    Redis(redis::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Task::BenchDates(arguments) => bench_dates::bench_dates(&arguments),
         Task::Plans => plans::plans(),
         Task::Postgres => postgres::postgres(),
+        Task::Redis(arguments) => redis::redis(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

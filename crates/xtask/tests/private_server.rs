@@ -16,25 +16,34 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Runs the task until it prints a line that starts so, ends it with the signal, and sees that nobody listens on any of the
+/// addresses in that line and that no folder is left.
+fn end(task: &[&str], start: &str, signal: &str) {
+    // A folder of its own shows what is left.
+    let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(task).env("TMPDIR", folder.path()).stdout(Stdio::piped());
+    let mut owner = command.spawn().unwrap();
+    let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
+    let line = lines.map_while(Result::ok).find(|line| line.starts_with(start)).unwrap();
+    let places = line.split(['@', '/', ',']).filter(|part| part.starts_with("127."));
+    let addresses: Vec<SocketAddr> = places.map(|place| place.parse().unwrap()).collect();
+    assert!(!addresses.is_empty() && addresses.iter().all(|address| TcpStream::connect(address).is_ok()));
+    assert_eq!(folder.path().read_dir().unwrap().count(), addresses.len());
+    assert!(Command::new("kill").args([signal, &owner.id().to_string()]).status().unwrap().success());
+    owner.wait().unwrap();
+    let is_gone = || addresses.iter().all(|address| TcpStream::connect(address).is_err());
+    eventually("every server is gone", is_gone);
+    eventually("every folder is gone", || folder.path().read_dir().unwrap().count() == 0);
+}
+
 #[test]
 fn nothing_is_left_of_a_private_server_when_its_owner_is_interrupted_or_killed() {
     for signal in ["-INT", "-TERM", "-KILL"] {
-        // A folder of its own shows what is left.
-        let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.arg("postgres").env("TMPDIR", folder.path()).stdout(Stdio::piped());
-        let mut owner = command.spawn().unwrap();
-        let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
-        let url = lines.map_while(Result::ok).find(|line| line.starts_with("postgres://")).unwrap();
-        let address = url.split(['@', '/']).find(|part| part.starts_with("127.")).unwrap();
-        let address: SocketAddr = address.parse().unwrap();
-        assert!(TcpStream::connect(address).is_ok());
-        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
-        assert!(Command::new("kill").args([signal, &owner.id().to_string()]).status().unwrap().success());
-        owner.wait().unwrap();
-        eventually("the server is gone", || TcpStream::connect(address).is_err());
-        eventually("its folder is gone", || folder.path().read_dir().unwrap().count() == 0);
+        end(&["postgres"], "postgres://", signal);
+        end(&["redis"], "redis://", signal);
     }
+    end(&["redis", "--cluster"], "127.", "-KILL");
 }
 
 /// Whether any process has this folder on its command line; the one that cleans up has.
@@ -49,10 +58,15 @@ fn is_mentioned(folder: &Path) -> bool {
 
 #[test]
 fn nothing_is_left_when_the_owner_is_killed_while_the_server_is_being_made() {
+    end_early("postgres");
+    end_early("redis");
+}
+
+fn end_early(task: &str) {
     let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
     let is_empty = || folder.path().read_dir().unwrap().count() == 0;
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.arg("postgres").env("TMPDIR", folder.path()).stdout(Stdio::null());
+    command.arg(task).env("TMPDIR", folder.path()).stdout(Stdio::null());
     let mut owner = command.spawn().unwrap();
     eventually("it is being made", || !is_empty() && is_mentioned(folder.path()));
     owner.kill().unwrap();

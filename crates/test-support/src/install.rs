@@ -1,0 +1,84 @@
+//! Getting the programs of a server that are not there.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::error::{Doing as _, Outcome, failed};
+
+/// What has the programs.
+pub(crate) struct Package {
+    /// For whom they are, such as `a Postgres server`.
+    pub(crate) what: &'static str,
+    /// The name Debian gives it.
+    pub(crate) debian: &'static str,
+    /// What to run elsewhere.
+    pub(crate) others: &'static str,
+}
+
+/// What `look` finds; where that is nothing, the package is installed if that can be done without asking anybody.
+pub(crate) fn find_or_install<T>(
+    package: &Package,
+    look: impl Fn() -> Option<T>,
+    tell: impl Fn(&str),
+) -> Outcome<T> {
+    if let Some(found) = look() {
+        return Ok(found);
+    }
+    let Package { what, debian, others } = package;
+    let Some(as_root) = as_root() else {
+        return Err(failed(format!(
+            "the tests need the programs of {what}; install them with `sudo apt-get install {debian}` (Debian, \
+             Ubuntu), {others}"
+        )));
+    };
+    tell(&format!("the tests need {what}, which is not installed: installing Debian's `{debian}`"));
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", debian]] {
+        apt_get(as_root, arguments, &tell)?;
+    }
+    look().ok_or_else(|| failed(format!("`{debian}` is installed, and its programs are nowhere")))
+}
+
+fn apt_get(as_root: &[&str], arguments: &[&str], tell: impl Fn(&str)) -> Outcome {
+    let shown = format!("apt-get {}", arguments.join(" "));
+    tell(&format!("$ {}{shown}", as_root.iter().map(|word| format!("{word} ")).collect::<String>()));
+    let words: Vec<&str> = as_root.iter().copied().chain(["apt-get"]).collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).args(arguments).stdin(Stdio::null()).env("DEBIAN_FRONTEND", "noninteractive");
+    let status = command.status().doing(format!("starting `{shown}`"))?;
+    if status.success() { Ok(()) } else { Err(failed(format!("`{shown}` ended with {status}"))) }
+}
+
+/// What goes before a command so that root runs it: nothing, or `sudo` that asks for no password. `None` where there is
+/// no apt-get or no way to be root.
+fn as_root() -> Option<&'static [&'static str]> {
+    let succeeds = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !succeeds("apt-get", &["--version"]) {
+        None
+    } else if is_root() {
+        Some(&[])
+    } else if succeeds("sudo", &["--non-interactive", "true"]) {
+        Some(&["sudo", "--non-interactive"])
+    } else {
+        None
+    }
+}
+
+/// Whether this process is root.
+pub(crate) fn is_root() -> bool {
+    id(&["-u"]) == Some(0)
+}
+
+/// What `id` answers.
+pub(crate) fn id(arguments: &[&str]) -> Option<u32> {
+    let output = Command::new("id").args(arguments).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+/// The folders of the path.
+pub(crate) fn from_path() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}

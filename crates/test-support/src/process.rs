@@ -1,0 +1,78 @@
+//! Processes and ports, as private servers need them.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::error::{Doing as _, Outcome, failed};
+
+/// How long a server may take to start; the machine may be busy with other tests.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long it may take to be gone once it was killed.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Asks the system, below the range it gives to outgoing connections, so that none of those takes the port while the
+/// server is down for a moment.
+pub(crate) fn free_port() -> Outcome<u16> {
+    let seed = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(next());
+    let first = 15_000 + u16::try_from(seed % 16_000).unwrap_or_default();
+    let mut ports = (first..32_000).chain(15_000..first);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    ports.find(is_free).ok_or_else(|| failed("no port from 15000 to 32000 is free"))
+}
+
+/// A different number each time.
+fn next() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    COUNTER.fetch_add(101, Ordering::Relaxed)
+}
+
+/// The processes whose parent this one is, as the system lists them.
+pub(crate) fn children_of(parent: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_child =
+        |process: &String| stat(process).is_some_and(|stat| stat.split(' ').nth(1) == Some(parent));
+    all.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_child).collect()
+}
+
+pub(crate) fn signal(which: &str, process: &str) -> Outcome {
+    let status = Command::new("kill").arg(which).arg(process).stderr(Stdio::null()).status();
+    let status = status.doing("starting kill")?;
+    if status.success() { Ok(()) } else { Err(failed(format!("kill {which} {process} ended with {status}"))) }
+}
+
+/// Whether there is such a process. One that has ended and was never waited for does not count.
+pub(crate) fn is_there(process: &str) -> bool {
+    stat(process).map_or_else(|| signal("-0", process).is_ok(), |stat| !stat.starts_with('Z'))
+}
+
+/// What the system says about a process, from its state on. `None` where it does not say.
+pub(crate) fn stat(process: &str) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Before it is the name, in brackets; it may have brackets and spaces of its own.
+    stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned())
+}
+
+/// Asks again and again until the answer is not an error; an error says why it is not so yet.
+pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+    let end = Instant::now() + limit;
+    loop {
+        match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() > end => {
+                return Err(failed(format!("not within {limit:?}: {what}: {error}")));
+            }
+            Err(_) => std::thread::park_timeout(Duration::from_millis(10)),
+        }
+    }
+}
+
+pub(crate) fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join(" / ")
+}

@@ -1,0 +1,202 @@
+//! A private Redis cluster.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::binaries::RedisBinaries;
+use super::cli::Fields;
+use super::server::Redis;
+use super::setup::RedisSetup;
+use super::view::{Member, essence, members};
+use crate::error::{Outcome, failed};
+use crate::process::{START_LIMIT, wait_until};
+
+/// Primaries with replicas that take over when one of them is down for two seconds. Nodes may be killed, frozen and
+/// started again; what is asked of the cluster is then asked of the others.
+pub struct RedisCluster {
+    /// The primaries first.
+    nodes: Vec<Redis>,
+}
+
+const SLOTS: usize = 16384;
+
+impl RedisCluster {
+    /// Starts a cluster; it is whole when this returns. The nodes that start as primaries come first in every list, then
+    /// a replica of each, and so on.
+    ///
+    /// # Errors
+    /// What went wrong, with what is not so yet where that takes longer than 60 s.
+    pub fn start(binaries: &RedisBinaries, primaries: usize, replicas_each: usize) -> Outcome<Self> {
+        let start = |_| Redis::start(binaries, RedisSetup::default().cluster());
+        let nodes = (0..primaries * (1 + replicas_each)).map(start).collect::<Outcome<Vec<_>>>()?;
+        let cluster = Self { nodes };
+        cluster.deal(primaries)?;
+        cluster.introduce()?;
+        cluster.give_replicas(primaries)?;
+        cluster.wait_until_whole(START_LIMIT)?;
+        Ok(cluster)
+    }
+
+    /// Where its nodes listen, those that are down included.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(Redis::address).collect()
+    }
+
+    /// Its nodes, in the order of the addresses.
+    #[must_use]
+    pub fn nodes(&self) -> &[Redis] {
+        &self.nodes
+    }
+
+    /// Runs a command through `redis-cli`, which follows it to the node it belongs to; see [`Redis::command`].
+    ///
+    /// # Errors
+    /// What the server replied where that is an error; that a node it belongs to cannot be reached.
+    pub fn command(&self, words: &[&str]) -> Outcome<String> {
+        self.any()?.ask(&["-c"], words)
+    }
+
+    /// The index of the node that has the slot of this key, which may be down: as those say who know the latest.
+    ///
+    /// # Errors
+    /// When no node answers, or the slot belongs to nobody.
+    pub fn primary_of(&self, key: &str) -> Outcome<usize> {
+        let (primary, _) = self.shard_of(key)?;
+        Ok(primary)
+    }
+
+    /// The index of a node that is a replica of that one, and neither killed nor frozen.
+    ///
+    /// # Errors
+    /// The same, and when there is no such replica.
+    pub fn replica_of(&self, key: &str) -> Outcome<usize> {
+        let (_, replicas) = self.shard_of(key)?;
+        let awake = replicas.into_iter().find(|node| self.nodes[*node].is_awake());
+        awake.ok_or_else(|| failed(format!("the primary of {key} has no replica")))
+    }
+
+    /// Waits until the nodes that are neither killed nor frozen are a whole cluster: they know and do not suspect each
+    /// other, agree on who has which slots and is whose replica, have all slots, and each replica is connected to its
+    /// primary.
+    ///
+    /// # Errors
+    /// When that is not so within the limit: why.
+    pub fn wait_until_whole(&self, limit: Duration) -> Outcome {
+        wait_until("the cluster is whole", limit, || self.check())
+    }
+
+    /// Gives each of the first nodes its share of the slots, and every node an epoch of its own, so that they need not
+    /// find out who is right.
+    fn deal(&self, primaries: usize) -> Outcome {
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()])?;
+            if index < primaries {
+                let (first, next) = (SLOTS * index / primaries, SLOTS * (index + 1) / primaries);
+                let (first, last) = (first.to_string(), (next - 1).to_string());
+                node.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everybody to everybody: gossip would take its time.
+    fn introduce(&self) -> Outcome {
+        for (index, node) in self.nodes.iter().enumerate() {
+            for other in &self.nodes[index + 1..] {
+                let (port, bus_port) = (other.address().port().to_string(), other.bus_port().to_string());
+                node.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port])?;
+            }
+        }
+        wait_until("the nodes know each other", START_LIMIT, || {
+            self.awake().try_for_each(|node| self.knows_the_others(&members_by(node)?))
+        })
+    }
+
+    fn give_replicas(&self, primaries: usize) -> Outcome {
+        let (primaries, replicas) = self.nodes.split_at(primaries);
+        for (replica, primary) in replicas.iter().zip(primaries.iter().cycle()) {
+            replica.command(&["CLUSTER", "REPLICATE", &id(primary)?])?;
+        }
+        Ok(())
+    }
+
+    /// The nodes that can be asked.
+    pub(super) fn awake(&self) -> impl Iterator<Item = &Redis> {
+        self.nodes.iter().filter(|node| node.is_awake())
+    }
+
+    fn any(&self) -> Outcome<&Redis> {
+        self.awake().next().ok_or_else(|| failed("no node of the cluster runs"))
+    }
+
+    pub(super) fn slot_of(&self, key: &str) -> Outcome<u16> {
+        let slot = self.any()?.command(&["CLUSTER", "KEYSLOT", key])?;
+        slot.parse().map_err(|_| failed(format!("{slot} is no slot")))
+    }
+
+    /// Who has the slot of a key, and the replicas.
+    fn shard_of(&self, key: &str) -> Outcome<(usize, Vec<usize>)> {
+        let slot = self.slot_of(key)?;
+        let views = self.awake().filter_map(|node| members_by(node).ok());
+        // Within a view nobody else has it.
+        let owner =
+            |view: &Vec<Member>| view.iter().find(|member| member.has(slot)).map(|member| member.epoch);
+        let latest = views.max_by_key(owner).unwrap_or_default();
+        let owner = latest.iter().find(|member| member.has(slot));
+        let owner = owner.ok_or_else(|| failed(format!("nobody has the slot {slot}")))?;
+        let index =
+            |member: &Member| self.nodes.iter().position(|node| Some(node.address()) == member.address);
+        let replicas = latest.iter().filter(|member| member.primary.as_ref() == Some(&owner.id));
+        let primary = index(owner).ok_or_else(|| failed(format!("{owner:?} is none of the nodes")))?;
+        Ok((primary, replicas.filter_map(index).collect()))
+    }
+
+    fn check(&self) -> Outcome {
+        let mut agreed: Option<Vec<String>> = None;
+        self.any()?;
+        for node in self.awake() {
+            let members = self.of_awake_ones(members_by(node)?)?;
+            self.knows_the_others(&members)?;
+            let essence = essence(&members);
+            if agreed.get_or_insert_with(|| essence.clone()) != &essence {
+                return Err(failed("the nodes do not agree"));
+            }
+            let state = Fields(node.command(&["CLUSTER", "INFO"])?);
+            state.expect("cluster_state", "ok")?;
+            state.expect("cluster_slots_ok", &SLOTS.to_string())?;
+            let replication = node.info("replication")?;
+            if replication.get("role")? == "slave" {
+                replication.expect("master_link_status", "up")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Only what is said of nodes that can be asked; an error as long as another one has slots.
+    fn of_awake_ones(&self, members: Vec<Member>) -> Outcome<Vec<Member>> {
+        let is_awake = |member: &Member| self.awake().any(|node| Some(node.address()) == member.address);
+        let (awake, others): (Vec<_>, Vec<_>) = members.into_iter().partition(is_awake);
+        match others.iter().find(|other| !other.slots.is_empty()) {
+            Some(other) => Err(failed(format!("{other:?} has slots"))),
+            None => Ok(awake),
+        }
+    }
+
+    fn knows_the_others(&self, members: &[Member]) -> Outcome {
+        if let Some(unwell) = members.iter().find(|member| !member.is_well) {
+            return Err(failed(format!("not all is well with {unwell:?}")));
+        }
+        let (known, all) = (members.len(), self.awake().count());
+        if known == all { Ok(()) } else { Err(failed(format!("a node knows {known} of {all}"))) }
+    }
+}
+
+/// The id a node has in its cluster.
+pub(super) fn id(node: &Redis) -> Outcome<String> {
+    node.command(&["CLUSTER", "MYID"])
+}
+
+pub(super) fn members_by(node: &Redis) -> Outcome<Vec<Member>> {
+    members(&node.command(&["CLUSTER", "NODES"])?)
+}
