@@ -15,8 +15,9 @@ use adapter_token::{KeyRing, TokenKey};
 use async_trait::async_trait;
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place, QueueId,
-    QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, TokenSealer, UserId,
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place,
+    QueueId, QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, TokenSealer,
+    UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -93,6 +94,7 @@ impl Served {
             stale_after: Duration::MAX,
             store: Arc::new(store),
             sealer: Arc::new(ring()),
+            reserve: None,
             clock: Arc::clone(&clock),
         });
         let pages = PageCacheSettings {

@@ -32,7 +32,8 @@ async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice()
     clock.set(Timestamp::from_second(1_000_000).unwrap());
     let stepped_back = line.snapshot(Line::default()).await.unwrap();
     assert_eq!((stepped_back.called, stepped_back.at), (0, after_lapse.at));
-    let calls = line.call_next(Line::default()).await.unwrap().count + line.call_next(Line::default()).await.unwrap().count;
+    let calls = line.call_next(Line::default()).await.unwrap().count
+        + line.call_next(Line::default()).await.unwrap().count;
     assert_eq!(calls, 2, "one batch, however often the clock is turned back");
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use adapter_http::{Api, ConcertPages, Lifecycle, Listener, Outages, Phase, listen_ops, listen_public};
 use adapter_postgres::SetupError;
+use adapter_redis::Unsafe;
 use adapter_token::InvalidKey;
 use domain::Dependency;
 use domain::queue::{QueueParts, QueueService};
@@ -15,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
-use crate::wiring::{self, Catalogue};
+use crate::wiring::{self, Catalogue, LineStore};
 use crate::{checkup, keeper};
 
 /// Why the service did not start, or stopped by itself; each is one line.
@@ -27,6 +28,9 @@ pub enum StartError {
     /// The database can never serve this program as it is.
     #[error(transparent)]
     Database(#[from] SetupError),
+    /// The Redis of the line would lose places by itself.
+    #[error(transparent)]
+    UnsafeRedis(#[from] Unsafe),
     /// No token key could be made.
     #[error("no token key could be made: {0}")]
     NoKey(InvalidKey),
@@ -40,9 +44,17 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// A mistake of ours.
+    #[error("miswired: {0}")]
+    Miswired(&'static str),
     /// A listener or one of the loops ended by itself.
     #[error("a part of the service ended by itself: {0}")]
     Ended(io::Error),
+}
+
+impl StartError {
+    /// [`Config::needs_database`] and the wiring disagree, which is a mistake of ours.
+    pub(crate) const NO_DATABASE: Self = Self::Miswired("a store needs the database, and it was not opened");
 }
 
 /// How long a connection made just before the door closed has for its request, unless there is no drain delay at all.
@@ -77,6 +89,7 @@ impl Application {
         let (parts, api) = use_cases(config).await?;
         // The first people to ask should find a node that has seen its line; one that cannot is reported by the loop.
         keeper::step(&parts.queue).await.ok();
+        keeper::checkpoint(&parts.queue).await.ok();
         let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
         let (http, ops) = (config.http.settings(), config.ops.settings(&config.http));
         let refused = |address, key| move |source| StartError::Listen { address, key, source };
@@ -116,7 +129,9 @@ impl Application {
         let mut parts = JoinSet::new();
         parts.spawn(self.public.run());
         parts.spawn(self.ops.run());
-        parts.spawn(endless(keeper::keep(self.parts.queue, self.refresh, stop_loops.clone())));
+        let queue = self.parts.queue;
+        parts.spawn(endless(keeper::keep(Arc::clone(&queue), self.refresh, stop_loops.clone())));
+        parts.spawn(endless(keeper::keep_checkpoint(queue, self.refresh, stop_loops.clone())));
         for dependency in self.parts.dependencies {
             let checks =
                 checkup::look_after(dependency, self.check_every, self.outages.clone(), stop_loops.clone());
@@ -157,23 +172,27 @@ async fn endless(steps: impl Future<Output = ()>) -> io::Result<()> {
 async fn use_cases(config: &Config) -> Result<(Parts, Api), StartError> {
     let (wall, steady) = (wiring::wall_clock(), wiring::steady_clock());
     let policy = config.queue.policy.policy()?;
+    let database = wiring::database(config).await?;
+    let LineStore { store, dependency } = wiring::queue_store(config, policy, Arc::clone(&steady)).await?;
     let queue = Arc::new(QueueService::new(QueueParts {
         queue: config.queue.queue_id()?,
         policy,
         pacing: config.queue.poll.pacing()?,
         token_ttl: config.queue.token_ttl.0,
         stale_after: config.queue.stale_after.0,
-        store: wiring::queue_store(config.queue.store, policy, Arc::clone(&steady)),
+        store,
         sealer: wiring::token_sealer(&config.queue)?,
+        reserve: wiring::reserve(config, database.as_ref())?,
         clock: steady,
     }));
-    let Catalogue { concerts, schedules, dependency } = wiring::catalogue(config, wall.as_ref()).await?;
+    let Catalogue { concerts, schedules } = wiring::catalogue(config, database.as_ref(), wall.as_ref())?;
     let api = Api {
         queue: Arc::clone(&queue),
         concerts: Arc::new(ConcertPages::new(concerts, &config.concerts.settings()?)),
         schedules: Arc::new(ScheduleService::new(schedules, wall)),
     };
-    Ok((Parts { queue, dependencies: dependency.into_iter().collect() }, api))
+    let dependencies = dependency.into_iter().chain(database.map(|database| database.dependency)).collect();
+    Ok((Parts { queue, dependencies }, api))
 }
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;

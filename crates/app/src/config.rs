@@ -7,6 +7,7 @@ mod load;
 mod ops;
 mod postgres;
 mod queue;
+mod redis;
 pub mod reference;
 mod secret;
 mod span;
@@ -18,7 +19,11 @@ pub use http::HttpSection;
 pub use load::{ConfigError, Sources, load};
 pub use ops::OpsSection;
 pub use postgres::{PostgresPoolSection, PostgresSection};
-pub use queue::{PolicySection, PollSection, QueueSection, QueueStoreKind};
+pub use queue::{
+    CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection, QueueSection,
+    QueueStoreKind,
+};
+pub use redis::{RedisQueueSection, RedisSection, WhenUnsafe};
 pub use secret::Secret;
 pub use span::Span;
 pub use telemetry::TelemetrySection;
@@ -41,6 +46,8 @@ pub struct Config {
     pub concerts: ConcertsSection,
     /// The database.
     pub postgres: PostgresSection,
+    /// The deployments of Redis.
+    pub redis: RedisSection,
     /// Logs.
     pub telemetry: TelemetrySection,
 }
@@ -65,13 +72,22 @@ impl Config {
         self.catalog.check()?;
         self.concerts.settings()?;
         self.postgres.check()?;
-        self.check_catalogue()?;
+        self.redis.queue.check()?;
+        self.check_database()?;
+        self.check_line()?;
         self.telemetry.check()
     }
 
+    /// Whether anything is kept in Postgres.
+    #[must_use]
+    pub fn needs_database(&self) -> bool {
+        self.catalog.store == CatalogStore::Postgres
+            || self.queue.checkpoint.store == CheckpointStoreKind::Postgres
+    }
+
     /// A store in Postgres needs to know where that is, and must have answered before the caller is told to come back.
-    fn check_catalogue(&self) -> Result<(), ConfigError> {
-        if self.catalog.store != CatalogStore::Postgres {
+    fn check_database(&self) -> Result<(), ConfigError> {
+        if !self.needs_database() {
             return Ok(());
         }
         self.postgres.address()?;
@@ -80,6 +96,22 @@ impl Config {
             "must be above {longest}: postgres.pool.acquire_timeout, postgres.statement_timeout and the wire together"
         );
         require(self.http.request_timeout > longest, "http.request_timeout", &expected)
+    }
+
+    /// A line in Redis is there for many nodes: they need the address, and the same token keys.
+    fn check_line(&self) -> Result<(), ConfigError> {
+        if self.queue.store != QueueStoreKind::Redis {
+            return Ok(());
+        }
+        self.redis.queue.address()?;
+        require(
+            !self.queue.keys.is_empty(),
+            "queue.keys",
+            "is needed with queue.store = \"redis\": nodes must verify each other's tokens; `boxoffice token new-key` makes one",
+        )?;
+        let limit = self.redis.queue.timeout;
+        let answers = self.http.request_timeout > limit;
+        require(answers, "http.request_timeout", &format!("must be above redis.queue.timeout, {limit}"))
     }
 
     /// The configuration as TOML, secrets masked.

@@ -1,25 +1,39 @@
-//! The loop that calls people and keeps this node's view of the line fresh.
+//! The loops that call people, keep this node's view of the line fresh, and remember how far it has come.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::queue::QueueService;
 use domain::{PortError, PortErrorKind};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// A step that takes longer than this has failed.
 const STEP_LIMIT: Duration = Duration::from_secs(2);
 
-/// Takes one step every `refresh` until told to stop.
+/// Calls people and looks at the line about every `refresh` until told to stop.
 pub(crate) async fn keep(queue: Arc<QueueService>, refresh: Duration, stop: CancellationToken) {
-    let mut ticks = interval(refresh);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_failing = false;
+    let mut outage = Outage::new("the line stands still: its store cannot be asked", "the line moves again");
     let steps = async {
         loop {
-            ticks.tick().await;
-            note(step(&queue).await, &mut is_failing);
+            outage.note(step(&queue).await);
+            sleep(jittered(refresh)).await;
+        }
+    };
+    stop.run_until_cancelled(steps).await;
+}
+
+/// Keeps the checkpoint until told to stop.
+pub(crate) async fn keep_checkpoint(queue: Arc<QueueService>, refresh: Duration, stop: CancellationToken) {
+    let mut outage = Outage::new(
+        "the checkpoint cannot be kept: joining stops when no reserved number is left",
+        "the checkpoint is kept again",
+    );
+    let steps = async {
+        loop {
+            outage.note(checkpoint(&queue).await);
+            sleep(jittered(refresh)).await;
         }
     };
     stop.run_until_cancelled(steps).await;
@@ -31,14 +45,37 @@ pub(crate) async fn step(queue: &QueueService) -> Result<(), PortError> {
     timeout(STEP_LIMIT, queue.advance()).await.unwrap_or_else(|_| late()).map(drop)
 }
 
-/// A store that fails is logged when it begins to fail and when it works again, not every time.
-fn note(step: Result<(), PortError>, is_failing: &mut bool) {
-    let was_failing = std::mem::replace(is_failing, step.is_err());
-    match step {
-        Ok(()) if was_failing => tracing::info!("the line moves again"),
-        Err(error) if !was_failing => {
-            tracing::error!(error = %error, "the line stands still: its store cannot be asked");
+/// Remembers how far the line has come, when it is time to.
+pub(crate) async fn checkpoint(queue: &QueueService) -> Result<(), PortError> {
+    let late = || Err(PortError::new(PortErrorKind::Timeout, "checkpoint"));
+    timeout(STEP_LIMIT, queue.remember()).await.unwrap_or_else(|_| late())
+}
+
+/// From nine tenths of it to eleven, so that nodes started together do not ask together.
+fn jittered(period: Duration) -> Duration {
+    // Each of these states is seeded anew, which is all the chance there is in the standard library.
+    let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+    period.mul_f64(0.9 + 0.2 * chance)
+}
+
+/// Something that fails is logged when it begins to fail and when it works again, not every time.
+struct Outage {
+    begins: &'static str,
+    ends: &'static str,
+    is_on: bool,
+}
+
+impl Outage {
+    fn new(begins: &'static str, ends: &'static str) -> Self {
+        Self { begins, ends, is_on: false }
+    }
+
+    fn note(&mut self, step: Result<(), PortError>) {
+        let was_on = std::mem::replace(&mut self.is_on, step.is_err());
+        match step {
+            Ok(()) if was_on => tracing::info!("{}", self.ends),
+            Err(error) if !was_on => tracing::error!(error = %error, "{}", self.begins),
+            Ok(()) | Err(_) => {}
         }
-        Ok(()) | Err(_) => {}
     }
 }

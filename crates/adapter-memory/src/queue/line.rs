@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, CallBudget, ClaimError, Departures, GiveBackError, JoinError, Joined, Line,
-    Place, PolicySpec, QueueNumber, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, CallBudget, ClaimError, Departures, GiveBackError, JoinError, Joined, Line, Place,
+    PolicySpec, QueueNumber, Session, Snapshot, Standing, UserId,
 };
 
 use super::slots::{Kind, Slot, Slots};

@@ -1,5 +1,6 @@
 //! `[queue]`: the line.
 
+use adapter_redis::Durability;
 use adapter_token::{KeyRing, TokenKey};
 use domain::queue::{AdmissionPolicy, Pacing, PolicySpec, QueueId};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,77 @@ pub enum QueueStoreKind {
     /// This process.
     #[default]
     Memory,
+    /// A Redis, for any number of nodes.
+    Redis,
+}
+
+/// When a join counts as done.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DurabilityKind {
+    /// When the primary has it.
+    #[default]
+    Primary,
+    /// When a replica has it too.
+    Replicated,
+}
+
+impl From<DurabilityKind> for Durability {
+    fn from(kind: DurabilityKind) -> Self {
+        match kind {
+            DurabilityKind::Primary => Self::Primary,
+            DurabilityKind::Replicated => Self::Replicated,
+        }
+    }
+}
+
+/// Where the checkpoint is kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckpointStoreKind {
+    /// Nowhere.
+    #[default]
+    None,
+    /// In the database.
+    Postgres,
+}
+
+/// How far the line had come, for the day the store and all nodes are lost together.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+pub struct CheckpointSection {
+    pub store: CheckpointStoreKind,
+    pub reserve: u64,
+}
+
+impl Default for CheckpointSection {
+    fn default() -> Self {
+        Self {
+            store: CheckpointStoreKind::default(),
+            // At the default rate a line restored from nothing calls so many numbers that may be nobody's in 100 seconds;
+            // a rush of 60,000 joins a second uses them in a sixth of one, and the next look reserves more.
+            reserve: 10_000,
+        }
+    }
+}
+
+impl CheckpointSection {
+    pub(super) const KEYS: &[KeyDoc] = &[
+        KeyDoc {
+            name: "store",
+            meaning: "where it is remembered how far the line has come, in case Redis and all nodes are lost at once: `none`, or `postgres` at `postgres.url`",
+        },
+        KeyDoc {
+            name: "reserve",
+            meaning: "numbers reserved beyond the last one, at least, 100 to 10000000: so many may be skipped after such a loss, and so many can be given while the database is down; in a rush more are reserved",
+        },
+    ];
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let expected = "must be from 100 to 10000000";
+        require((100..=10_000_000).contains(&self.reserve), "queue.checkpoint.reserve", expected)
+    }
 }
 
 /// The line.
@@ -27,8 +99,11 @@ pub struct QueueSection {
     pub token_ttl: Span,
     pub refresh: Span,
     pub stale_after: Span,
+    pub durability: DurabilityKind,
+    pub max_waiting_joins: u32,
     pub policy: PolicySection,
     pub poll: PollSection,
+    pub checkpoint: CheckpointSection,
 }
 
 /// How fast people are called.
@@ -64,8 +139,12 @@ impl Default for QueueSection {
             // Ten looks missed: this node has lost sight of the line. Not longer, since a place given back must be seen to
             // be so everywhere within a second.
             stale_after: Span::secs(1),
+            durability: DurabilityKind::default(),
+            // Ten full batches; they are answered within a tenth of a second.
+            max_waiting_joins: 10_000,
             policy: PolicySection::default(),
             poll: PollSection::default(),
+            checkpoint: CheckpointSection::default(),
         }
     }
 }
@@ -96,7 +175,10 @@ impl QueueSection {
             name: "id",
             meaning: "name of the queue: 1 to 32 characters of `a-z`, `0-9`, `-`; tokens of another are refused, so the next sale should take another id",
         },
-        KeyDoc { name: "store", meaning: "where the line is kept: `memory`" },
+        KeyDoc {
+            name: "store",
+            meaning: "where the line is kept: `memory` of this process, or `redis` at `redis.queue.url`, for any number of nodes",
+        },
         KeyDoc {
             name: "keys",
             meaning: "secret token keys, newest first: the first signs, all verify; base64 of 32 bytes or more (`boxoffice token new-key`); made at start when there is none; in the environment separated by commas",
@@ -113,6 +195,14 @@ impl QueueSection {
             name: "stale_after",
             meaning: "how old the node's view may be before answers say `\"stale\":true` and nobody is let in (503); at least three times `queue.refresh`, at most 60s",
         },
+        KeyDoc {
+            name: "durability",
+            meaning: "with Redis: a join is answered when the `primary` has it, or when it is `replicated`, so that no failover can lose it",
+        },
+        KeyDoc {
+            name: "max_waiting_joins",
+            meaning: "with Redis: joins that wait for the next batch, at most, 100 to 1000000; the next one is refused at once with 503",
+        },
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -120,6 +210,9 @@ impl QueueSection {
         self.key_ring()?;
         let policy = self.policy.policy()?;
         self.poll.pacing()?;
+        self.checkpoint.check()?;
+        let room = (100..=1_000_000).contains(&self.max_waiting_joins);
+        require(room, "queue.max_waiting_joins", "must be from 100 to 1000000")?;
         let refreshes = (Span::millis(1)..=Span::secs(10)).contains(&self.refresh);
         require(refreshes, "queue.refresh", "must be from 1ms to 10s")?;
         // The budget saves one batch: a node that looks more rarely calls more slowly than the policy says.

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    CatalogSection, ConcertsSection, Config, HttpSection, KeyDoc, OpsSection, PolicySection, PollSection,
-    PostgresPoolSection, PostgresSection, QueueSection, TelemetrySection,
+    CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection, KeyDoc, OpsSection,
+    PolicySection, PollSection, PostgresPoolSection, PostgresSection, QueueSection, RedisQueueSection,
+    TelemetrySection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -13,10 +14,12 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("queue", QueueSection::KEYS),
     ("queue.policy", PolicySection::KEYS),
     ("queue.poll", PollSection::KEYS),
+    ("queue.checkpoint", CheckpointSection::KEYS),
     ("catalog", CatalogSection::KEYS),
     ("concerts", ConcertsSection::KEYS),
     ("postgres", PostgresSection::KEYS),
     ("postgres.pool", PostgresPoolSection::KEYS),
+    ("redis.queue", RedisQueueSection::KEYS),
     ("telemetry", TelemetrySection::KEYS),
 ];
 

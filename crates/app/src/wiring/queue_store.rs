@@ -1,19 +1,58 @@
 //! [`QueueStore`]: by `queue.store`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use adapter_memory::MemoryQueue;
-use domain::Clock;
+use adapter_redis::{RedisDependency, RedisQueue, RedisQueueSettings, Unsafe};
 use domain::queue::{AdmissionPolicy, QueueStore};
+use domain::{Clock, Dependency};
 
-use crate::config::QueueStoreKind;
+use crate::application::StartError;
+use crate::config::{Config, QueueStoreKind, WhenUnsafe};
 
-pub(crate) fn queue_store(
-    kind: QueueStoreKind,
+pub(crate) struct LineStore {
+    pub(crate) store: Arc<dyn QueueStore>,
+    /// What can be down, when that is not this process itself.
+    pub(crate) dependency: Option<Arc<dyn Dependency>>,
+}
+
+pub(crate) async fn queue_store(
+    config: &Config,
     policy: AdmissionPolicy,
     clock: Arc<dyn Clock>,
-) -> Arc<dyn QueueStore> {
-    match kind {
-        QueueStoreKind::Memory => Arc::new(MemoryQueue::new(policy, clock)),
+) -> Result<LineStore, StartError> {
+    match config.queue.store {
+        QueueStoreKind::Memory => {
+            Ok(LineStore { store: Arc::new(MemoryQueue::new(policy, clock)), dependency: None })
+        }
+        QueueStoreKind::Redis => in_redis(config, policy).await,
     }
+}
+
+/// A place given back on one node is seen to be so on every other within this.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(1);
+
+async fn in_redis(config: &Config, policy: AdmissionPolicy) -> Result<LineStore, StartError> {
+    let (line, redis) = (&config.queue, &config.redis.queue);
+    let settings = RedisQueueSettings {
+        queue: line.queue_id()?,
+        policy,
+        durability: line.durability.into(),
+        max_waiting_joins: line.max_waiting_joins as usize,
+        lifetime: line.token_ttl.0,
+        remember: line.stale_after.0.min(GIVEN_BACK_WITHIN),
+        link: redis.link(),
+    };
+    let store = Arc::new(RedisQueue::open(redis.address()?, settings));
+    let refuses = redis.when_unsafe == WhenUnsafe::Refuse;
+    match store.check_safety().await {
+        Ok(()) => {}
+        // The loop that looks after it reports it, now and as long as it lasts.
+        Err(Unsafe::Unknown(_)) => {}
+        Err(error) if refuses => return Err(error.into()),
+        Err(error) => tracing::warn!("{error}"),
+    }
+    let dependency = Arc::new(RedisDependency::new(Arc::clone(&store), refuses));
+    Ok(LineStore { store, dependency: Some(dependency) })
 }

@@ -33,6 +33,7 @@ impl Sale {
             stale_after: Duration::MAX,
             store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>)),
             sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[7; 32]).unwrap()]).unwrap()),
+            reserve: None,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         });
         Self { service, clock, start }

@@ -9,8 +9,8 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use async_trait::async_trait;
 use contracts::queue::{QueueFixture, QueueWorld, RULES};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
-    QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec,
+    QueueId, QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
 };
 use domain::{Clock, PortError, Timestamp};
 

@@ -87,8 +87,8 @@ pub struct Session {
 /// A store can lose what it knew; its witnesses (nodes, tokens, checkpoints) remember how far the line had come. They
 /// pass it in as a `floor`: the step first raises the line to it, and never lowers anything. A floor above the store's own
 /// line proves a loss. Numbers up to it were given, so whoever presents one holds it; numbers between the two `serving`
-/// were called, and that call stands from now on. A store that noticed a loss may call nobody for a moment, so that all
-/// witnesses are heard first.
+/// were called, and that call stands from now on. A store that noticed a loss may call nobody and give no new number for
+/// a moment, being unavailable for that, so that all witnesses are heard first.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait QueueStore: Send + Sync {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reserve::Reserved;
 use super::watch::{Sight, Watch};
 use super::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Line, Outlook, Pacing, Place, Position,
-    QueueError, QueueId, QueueNumber, QueueStore, Session, Standing, TokenRejected, TokenSealer, UserId,
-    WaitingToken,
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Line, Outlook, Pacing, Place,
+    Position, QueueError, QueueId, QueueNumber, QueueStore, Reserve, Session, Standing, TokenRejected,
+    TokenSealer, UserId, WaitingToken,
 };
 use crate::{Clock, PortError, PortErrorKind};
 
@@ -27,6 +28,9 @@ pub struct QueueParts {
     pub store: Arc<dyn QueueStore>,
     /// Signs the tokens.
     pub sealer: Arc<dyn TokenSealer>,
+    /// Where numbers are reserved before they are given; `None` where losing the store and all nodes at once may begin the
+    /// line anew.
+    pub reserve: Option<Reserve>,
     /// The present.
     pub clock: Arc<dyn Clock>,
 }
@@ -44,14 +48,16 @@ pub struct Ticket {
 pub struct QueueService {
     parts: QueueParts,
     watch: Watch,
+    reserved: Option<Reserved>,
 }
 
 impl QueueService {
     /// A service that has not looked at its line yet; [`advance`](Self::advance) does.
     #[must_use]
-    pub fn new(parts: QueueParts) -> Self {
+    pub fn new(mut parts: QueueParts) -> Self {
         let watch = Watch::new(&parts.policy);
-        Self { parts, watch }
+        let reserved = parts.reserve.take().map(Reserved::new);
+        Self { parts, watch, reserved }
     }
 
     /// Takes the user into the line, or finds the place they hold. Asking again is always safe.
@@ -59,7 +65,7 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::LineFull`] or [`QueueError::Store`].
     pub async fn join(&self, user: UserId) -> Result<Ticket, QueueError> {
-        let bounds = Bounds::above(self.watch.line());
+        let bounds = self.bounds()?;
         let joined = match self.parts.store.join(user, bounds).await {
             Ok(joined) => joined,
             Err(JoinError::AboveCeiling) => return Err(not_reserved().into()),
@@ -151,6 +157,19 @@ impl QueueService {
         Ok(called)
     }
 
+    /// One step of the loop that keeps the checkpoint: reads it at first, and from then on remembers how far the line has
+    /// come. Until it was read nobody can join.
+    ///
+    /// # Errors
+    /// [`PortError`] when the checkpoint, or at first the store, could not be asked.
+    pub async fn remember(&self) -> Result<(), PortError> {
+        let Some(reserved) = &self.reserved else { return Ok(()) };
+        let queue = self.parts.queue;
+        let floor = reserved.load(queue, self.parts.store.as_ref()).await?;
+        self.watch.note(floor);
+        reserved.save(queue, self.watch.line(), self.parts.clock.now()).await
+    }
+
     /// Whether this node's view of the line is older than it may be.
     #[must_use]
     pub fn is_stale(&self) -> bool {
@@ -161,6 +180,18 @@ impl QueueService {
     #[must_use]
     pub fn line(&self) -> Line {
         self.watch.line()
+    }
+
+    /// How far numbers must and may reach.
+    fn bounds(&self) -> Result<Bounds, PortError> {
+        let floor = self.watch.line();
+        match &self.reserved {
+            None => Ok(Bounds::above(floor)),
+            Some(reserved) => {
+                let ceiling = reserved.ceiling().ok_or_else(not_reserved)?;
+                Ok(Bounds { floor, ceiling })
+            }
+        }
     }
 
     /// Reads a token and looks where its number is.
@@ -223,7 +254,7 @@ mod tests {
 
     use super::*;
     use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
-    use crate::queue::{Departures, Snapshot};
+    use crate::queue::{Checkpoint, CheckpointStore, Departures, Snapshot};
     use crate::{PortErrorKind, Timestamp};
 
     /// Runs a use case whose ports answer at once; there is nothing here that could wait.
@@ -266,6 +297,7 @@ mod tests {
             stale_after: Duration::from_secs(1),
             store: Arc::new(store),
             sealer: Arc::new(plain_sealer()),
+            reserve: None,
             clock: Arc::new(StoppedClock),
         })
     }
@@ -383,6 +415,81 @@ mod tests {
             assert!(matches!(service.leave("3").await, Err(QueueError::Store(_))));
             assert_eq!(service.advance().await.unwrap_err().kind(), PortErrorKind::Unavailable);
             assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "where am I? goes on");
+        });
+    }
+
+    /// A checkpoint in a cell.
+    #[derive(Default)]
+    struct Cell(std::sync::Mutex<Option<Checkpoint>>);
+
+    #[async_trait::async_trait]
+    impl CheckpointStore for Cell {
+        async fn load(&self, _: QueueId) -> Result<Option<Checkpoint>, PortError> {
+            Ok(*self.0.lock().unwrap())
+        }
+
+        async fn save(&self, _: QueueId, checkpoint: Checkpoint) -> Result<Checkpoint, PortError> {
+            let mut cell = self.0.lock().unwrap();
+            let remembered = cell.map_or(checkpoint, |before| before.raised_to(checkpoint));
+            Ok(*cell.insert(remembered))
+        }
+    }
+
+    fn reserving(mut service: QueueService, cell: &Arc<Cell>) -> QueueService {
+        service.reserved = Some(Reserved::new(Reserve { store: cell.clone(), numbers: 100 }));
+        service
+    }
+
+    fn cell(last: u64, serving: u64, ceiling: u64) -> Arc<Cell> {
+        let checkpoint = Checkpoint::new(Line::new(last, serving), ceiling);
+        Arc::new(Cell(std::sync::Mutex::new(Some(checkpoint))))
+    }
+
+    #[test]
+    fn nobody_joins_before_the_checkpoint_was_read() {
+        run(async {
+            let mut store = store_at(Line::START, &[]);
+            store.expect_join().withf(|_, bounds| bounds.ceiling == 100).times(1).returning(|_, bounds| {
+                let (number, line) = (number(1), Line::new(1, bounds.floor.serving()));
+                Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+            });
+            let service = reserving(service_of("main", store), &Arc::default());
+            let user = UserId::new(7).unwrap();
+            assert!(matches!(service.join(user).await, Err(QueueError::Store(_))));
+            service.remember().await.unwrap();
+            service.join(user).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn a_store_behind_its_checkpoint_goes_on_above_the_ceiling() {
+        run(async {
+            let empty = reserving(service_of("main", store_at(Line::START, &[])), &cell(50, 20, 150));
+            empty.remember().await.unwrap();
+            assert_eq!(empty.line(), Line::new(150, 20));
+        });
+    }
+
+    #[test]
+    fn a_store_that_lost_nothing_goes_on_where_it_is() {
+        run(async {
+            let whole = reserving(service_of("main", store_at(Line::new(90, 30), &[])), &cell(50, 20, 150));
+            whole.remember().await.unwrap();
+            assert_eq!(whole.line(), Line::START, "nothing is learned from the checkpoint");
+        });
+    }
+
+    #[test]
+    fn more_numbers_are_reserved_before_they_are_used_up() {
+        run(async {
+            let cell = cell(0, 0, 100);
+            let service = reserving(service_of("main", store_at(Line::new(60, 0), &[])), &cell);
+            service.remember().await.unwrap();
+            service.advance().await.unwrap();
+            service.remember().await.unwrap();
+            let remembered = cell.0.lock().unwrap().unwrap();
+            assert_eq!(remembered.line, Line::new(60, 0));
+            assert!(remembered.ceiling >= 160, "{remembered:?}");
         });
     }
 

@@ -1,0 +1,129 @@
+//! Joins travel in batches: those that arrive while batches are under way go together in the next.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::PortError;
+use domain::queue::{Bounds, JoinError, Joined, UserId};
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::error::Failure;
+
+/// What a batch gives each of its users, in their order.
+pub(crate) type Answers = Vec<Result<Joined, JoinError>>;
+
+/// Carries out one batch.
+pub(crate) trait Carrier: Send + Sync + 'static {
+    fn carry(&self, users: Vec<UserId>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>>;
+}
+
+/// How many users go in one batch, at most: the script's time grows with them, and everybody else waits for it.
+const LARGEST: usize = 1_000;
+/// Batches under way at once: while one is on its way back the next is on its way there.
+const UNDER_WAY: u8 = 2;
+
+/// The waiting room of joins. A lone join leaves it at once.
+pub(crate) struct Joins<C> {
+    carrier: Arc<C>,
+    room: Arc<Mutex<Room>>,
+    most_waiting: usize,
+    /// Batches outlive who asked for them, and the thread that asked.
+    runtime: Handle,
+}
+
+#[derive(Default)]
+struct Room {
+    waiting: VecDeque<Waiting>,
+    under_way: u8,
+}
+
+struct Waiting {
+    user: UserId,
+    bounds: Bounds,
+    answered: oneshot::Sender<Result<Joined, JoinError>>,
+}
+
+impl<C: Carrier> Joins<C> {
+    /// Must be called inside the runtime that is to run the batches.
+    pub(crate) fn new(carrier: Arc<C>, most_waiting: usize) -> Self {
+        Self { carrier, room: Arc::default(), most_waiting, runtime: Handle::current() }
+    }
+
+    pub(crate) async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
+        let (answered, answer) = oneshot::channel();
+        let first = {
+            let mut room = lock(&self.room);
+            if room.waiting.len() >= self.most_waiting {
+                return Err(PortError::from(Failure::Busy).into());
+            }
+            room.waiting.push_back(Waiting { user, bounds, answered });
+            room.begin()
+        };
+        if let Some(batch) = first {
+            let (carrier, room) = (Arc::clone(&self.carrier), Arc::clone(&self.room));
+            self.runtime.spawn(carry_on(carrier, room, batch));
+        }
+        let lost = || PortError::from(Failure::Unknown("the batch was lost".to_owned()));
+        answer.await.unwrap_or_else(|_| Err(lost().into()))
+    }
+}
+
+impl Room {
+    /// The next batch, if one may go now.
+    fn begin(&mut self) -> Option<Vec<Waiting>> {
+        if self.under_way >= UNDER_WAY {
+            return None;
+        }
+        self.under_way += 1;
+        self.next_or_end()
+    }
+
+    /// The batch that goes after one that has come back.
+    fn next_or_end(&mut self) -> Option<Vec<Waiting>> {
+        let size = self.waiting.len().min(LARGEST);
+        if size == 0 {
+            self.under_way -= 1;
+            return None;
+        }
+        Some(self.waiting.drain(..size).collect())
+    }
+}
+
+/// Carries batches until nobody waits.
+async fn carry_on<C: Carrier>(carrier: Arc<C>, room: Arc<Mutex<Room>>, first: Vec<Waiting>) {
+    let mut next = Some(first);
+    while let Some(batch) = next {
+        carry_one(carrier.as_ref(), batch).await;
+        next = lock(&room).next_or_end();
+    }
+}
+
+async fn carry_one<C: Carrier>(carrier: &C, batch: Vec<Waiting>) {
+    let users = batch.iter().map(|waiting| waiting.user).collect();
+    let widest = |all: Bounds, one: &Waiting| Bounds {
+        floor: all.floor.raised_to(one.bounds.floor),
+        // Whoever brings a ceiling has seen it remembered, so the highest is good for all.
+        ceiling: all.ceiling.max(one.bounds.ceiling),
+    };
+    let bounds = batch.iter().fold(Bounds { ceiling: 0, ..Bounds::NONE }, widest);
+    let mut answers = match carrier.carry(users, bounds).await {
+        Ok(answers) => answers.into_iter(),
+        Err(failure) => {
+            for waiting in batch {
+                // Who asked may be gone.
+                let _ = waiting.answered.send(Err(PortError::from(failure.clone()).into()));
+            }
+            return;
+        }
+    };
+    for waiting in batch {
+        let missing = || Err(PortError::from(Failure::Corrupt("an answer is missing")).into());
+        let _ = waiting.answered.send(answers.next().unwrap_or_else(missing));
+    }
+}
+
+fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
+    room.lock().unwrap_or_else(PoisonError::into_inner)
+}

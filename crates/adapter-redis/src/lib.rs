@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod error;
+mod joins;
+mod keys;
+mod link;
+mod memory;
+mod primary;
+mod queue;
+mod redis;
+mod reply;
+mod safety;
+mod scripts;
+
+pub use address::{Address, InvalidAddress};
+pub use link::LinkSettings;
+pub use queue::{Durability, RedisQueue, RedisQueueSettings};
+pub use safety::{RedisDependency, Unsafe};

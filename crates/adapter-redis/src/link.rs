@@ -1,0 +1,214 @@
+//! Connections to one server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fred::clients::Client;
+use fred::interfaces::{ClientLike as _, LuaInterface as _};
+use fred::types::config::{
+    Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig, UnresponsiveConfig,
+};
+use fred::types::{Builder, ClusterHash, CustomCommand, Value};
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::address::{Credentials, Node};
+use crate::error::Failure;
+use crate::scripts::{Script, all};
+
+/// Limits of every connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LinkSettings {
+    /// How long a connection may take to be ready.
+    pub connect: Duration,
+    /// How long a question may take, from asking to its answer.
+    pub answer: Duration,
+    /// How many questions may be under way at once.
+    pub max_under_way: usize,
+}
+
+/// One connection. It does not mend itself: when it is lost, [`lost`](Self::lost) says so, and questions that were under
+/// way have an unknown outcome. Closed when dropped.
+pub(crate) struct Link {
+    client: Client,
+    lost: CancellationToken,
+    _closes: DropGuard,
+}
+
+impl Link {
+    /// Connects, and loads the scripts.
+    pub(crate) async fn connect(
+        node: &Node,
+        credentials: Option<&Credentials>,
+        settings: LinkSettings,
+    ) -> Result<Self, Failure> {
+        let client = client(node, credentials, settings)?;
+        let lost = CancellationToken::new();
+        let close = CancellationToken::new();
+        let driving = client.connect();
+        let link = Self { client, lost: lost.clone(), _closes: close.clone().drop_guard() };
+        let closing = link.client.clone();
+        tokio::spawn(async move {
+            let abort = driving.abort_handle();
+            tokio::select! {
+                // The client's task ends with its connection, since it has no policy for making another.
+                _ = driving => {}
+                () = close.cancelled() => {
+                    let _ = timeout(settings.connect, closing.quit()).await;
+                    abort.abort();
+                }
+            }
+            lost.cancel();
+        });
+        let connected = timeout(settings.connect, link.client.wait_for_connect()).await;
+        connected
+            .map_err(|_| Failure::NoConnection(format!("{node} was not ready in time")))?
+            .map_err(|error| Failure::NoConnection(format!("{node}: {}", error.details())))?;
+        Ok(link)
+    }
+
+    /// Is cancelled once the connection is lost.
+    pub(crate) fn lost(&self) -> &CancellationToken {
+        &self.lost
+    }
+
+    /// Loads every script.
+    pub(crate) async fn load_scripts(&self) -> Result<(), Failure> {
+        for script in all() {
+            self.load(script).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn load(&self, script: &Script) -> Result<(), Failure> {
+        self.unless_lost(self.client.script_load::<Value, _>(script.text)).await.map(drop)
+    }
+
+    /// Calls a script.
+    pub(crate) async fn call(
+        &self,
+        script: &Script,
+        keys: Vec<String>,
+        arguments: Vec<Value>,
+    ) -> Result<Value, Failure> {
+        self.unless_lost(self.client.evalsha(script.hash.as_str(), keys, arguments)).await
+    }
+
+    /// Calls a script and then waits until so many replicas have all that was written, in one go.
+    pub(crate) async fn call_replicated(
+        &self,
+        script: &Script,
+        keys: Vec<String>,
+        arguments: Vec<Value>,
+        replicas: Replicas,
+    ) -> Result<Value, Failure> {
+        // Both are polled in this order, and so sent in this order over the one connection there is. A WAIT of its own kind
+        // would make the client hold back what comes after; the server does that by itself.
+        let wait = vec![
+            Value::Integer(replicas.count.into()),
+            Value::Integer(i64::try_from(replicas.within.as_millis()).unwrap_or(i64::MAX)),
+        ];
+        let (answer, reached) = tokio::join!(self.call(script, keys, arguments), self.ask("WAIT", wait));
+        let answer = answer?;
+        match reached?.as_i64() {
+            Some(reached) if reached >= i64::from(replicas.count) => Ok(answer),
+            _ => Err(Failure::Unknown("no replica has it".to_owned())),
+        }
+    }
+
+    /// Asks with any command.
+    pub(crate) async fn ask(&self, command: &'static str, arguments: Vec<Value>) -> Result<Value, Failure> {
+        let command = CustomCommand::new_static(command, ClusterHash::Random, false);
+        self.unless_lost(self.client.custom(command, arguments)).await
+    }
+
+    /// A client that lost its connection may keep a question without ever answering it.
+    async fn unless_lost<T>(
+        &self,
+        question: impl Future<Output = Result<T, fred::error::Error>>,
+    ) -> Result<T, Failure> {
+        if self.lost.is_cancelled() {
+            return Err(Failure::NoConnection("it was lost".to_owned()));
+        }
+        match self.lost.run_until_cancelled(question).await {
+            Some(answer) => Ok(answer?),
+            None => Err(Failure::Unknown("the connection was lost".to_owned())),
+        }
+    }
+}
+
+/// Which writes count as safe.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replicas {
+    pub(crate) count: u8,
+    pub(crate) within: Duration,
+}
+
+/// What fred does by default is not safe here: no limit on a question, three attempts at commands whose outcome is
+/// unknown, a buffer without bound, and connections that are never found to be dead.
+fn client(node: &Node, credentials: Option<&Credentials>, settings: LinkSettings) -> Result<Client, Failure> {
+    let config = Config {
+        server: ServerConfig::new_centralized(node.host.clone(), node.port),
+        username: credentials.and_then(|c| c.user.clone()),
+        password: credentials.map(|c| c.password.clone()),
+        fail_fast: true,
+        ..Config::default()
+    };
+    let connection = ConnectionConfig {
+        connection_timeout: settings.connect,
+        internal_command_timeout: settings.connect,
+        // A question whose outcome is unknown is asked again by who asked it, never by the client.
+        max_command_attempts: 1,
+        max_redirections: 0,
+        max_command_buffer_len: settings.max_under_way,
+        // A frame that is not answered for twice the limit of a question: the connection is dead.
+        unresponsive: UnresponsiveConfig {
+            max_timeout: Some(settings.answer * 2),
+            interval: (settings.answer / 2).max(Duration::from_millis(10)),
+        },
+        // The server may be one of a cluster that is not whole; that is no concern of ours.
+        disable_cluster_health_check: true,
+        tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
+        ..ConnectionConfig::default()
+    };
+    let performance =
+        PerformanceConfig { default_command_timeout: settings.answer, ..PerformanceConfig::default() };
+    Builder::from_config(config)
+        .set_connection_config(connection)
+        .set_performance_config(performance)
+        .build()
+        .map_err(|error| Failure::NoConnection(error.details().to_owned()))
+}
+
+/// The two connections to the primary of a queue: one that joins go through, which may be made to wait for a replica, and
+/// one for all else, which must not.
+pub(crate) struct Links {
+    pub(crate) node: Node,
+    pub(crate) joins: Link,
+    pub(crate) rest: Link,
+    /// Cancelled by who finds that this is not the primary any more.
+    pub(crate) misleading: CancellationToken,
+}
+
+impl Links {
+    pub(crate) async fn connect(
+        node: Node,
+        credentials: Option<&Credentials>,
+        settings: LinkSettings,
+    ) -> Result<Arc<Self>, Failure> {
+        let (joins, rest) = tokio::try_join!(
+            Link::connect(&node, credentials, settings),
+            Link::connect(&node, credentials, settings)
+        )?;
+        rest.load_scripts().await?;
+        Ok(Arc::new(Self { node, joins, rest, misleading: CancellationToken::new() }))
+    }
+
+    /// Ends when either is lost.
+    pub(crate) async fn lost(&self) {
+        tokio::select! {
+            () = self.joins.lost().cancelled() => {}
+            () = self.rest.lost().cancelled() => {}
+        }
+    }
+}

@@ -1,0 +1,64 @@
+-- Gives each user of a batch a number, or finds the one they hold, then calls people.
+-- Arguments: the ceiling, then the users.
+-- Answers: generation, last, serving, now, then for each user their number (0: the line is full, -1: above the ceiling,
+-- -2: the line recovers), whether they held it before (1 or 0), and the end of their call (above 0) or session (below 0;
+-- 0 while waiting).
+
+local ceiling = tonumber(ARGV[FIRST])
+local first_user = FIRST + 1
+local users = #ARGV - FIRST
+local numbers, rejoined, given = {}, {}, {}
+local CHUNK = 1000
+
+-- Whether a number that a user is noted for is a place still.
+local function is_held(number)
+  if number > serving then return true end
+  local state = state_of(number)
+  return state ~= 'GONE'
+end
+
+for from = first_user, #ARGV, CHUNK do
+  local to = math.min(from + CHUNK - 1, #ARGV)
+  local held = redis.call('HMGET', K_HOLDERS, unpack(ARGV, from, to))
+  local fresh = {}
+  for i = from, to do
+    local user = ARGV[i]
+    local number = given[user] or tonumber(held[i - from + 1])
+    if number and (given[user] or is_held(number)) then
+      rejoined[i] = 1
+    elseif now < hold then
+      -- They may have a number that a node still remembers.
+      number, rejoined[i] = -2, 0
+    elseif last - serving >= max_waiting then
+      number, rejoined[i] = 0, 0
+    elseif last >= ceiling then
+      number, rejoined[i] = -1, 0
+    else
+      last = last + 1
+      number, rejoined[i] = last, 0
+      given[user] = number
+      fresh[#fresh + 1] = user
+      fresh[#fresh + 1] = number
+    end
+    numbers[i] = number
+  end
+  if #fresh > 0 then
+    redis.call('HSET', K_HOLDERS, unpack(fresh))
+  end
+end
+
+call_people()
+save()
+
+local answer = { generation, last, serving, now }
+for i = first_user, #ARGV do
+  local number, ends = numbers[i], 0
+  if number > 0 and number <= serving then
+    local state, at = state_of(number)
+    ends = state == 'ACTIVE' and -at or at
+  end
+  answer[#answer + 1] = number
+  answer[#answer + 1] = rejoined[i]
+  answer[#answer + 1] = ends
+end
+return answer

@@ -1,0 +1,83 @@
+-- The head of every script: reads the line, moves its time, notices a loss and mends it.
+-- The keys and arguments are those of keys.rs and scripts.rs, in their order.
+--
+-- Every number in here is a whole number below 2^53, which a Lua number holds exactly. Times are microseconds.
+
+local K_LINE, K_HOLDERS, K_LEFT, K_CALLS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local K_USED, K_SESSIONS, K_CHANGES = KEYS[5], KEYS[6], KEYS[7]
+
+local known_last, known_serving = tonumber(ARGV[1]), tonumber(ARGV[2])
+local known_generation, known_version = tonumber(ARGV[3]), tonumber(ARGV[4])
+local known_standing_from = tonumber(ARGV[5])
+local batch, cost = tonumber(ARGV[6]), tonumber(ARGV[7])
+local max_active, claim_within = tonumber(ARGV[8]), tonumber(ARGV[9])
+local session_ttl, max_waiting = tonumber(ARGV[10]), tonumber(ARGV[11])
+local recovery = tonumber(ARGV[12])
+local FIRST = 13 -- the first argument of the script itself
+
+local fields = redis.call('HMGET', K_LINE, 'last', 'serving', 'generation', 'version', 'time', 'offset',
+  'spent', 'hold', 'lost', 'standing')
+local last, serving = tonumber(fields[1]) or 0, tonumber(fields[2]) or 0
+-- Counts losses; every node that sees it grow tells what it remembers.
+local generation = tonumber(fields[3]) or 0
+-- Counts changes of places, each of which is one entry of the log of changes.
+local version = tonumber(fields[4]) or 0
+local time, offset = tonumber(fields[5]) or 0, tonumber(fields[6]) or 0
+-- The calling budget as one point in time: when all that was used will have been refilled.
+local spent = tonumber(fields[7]) or 0
+-- Nobody is called, and no new number is given, before this.
+local hold = tonumber(fields[8]) or 0
+-- Up to this number, holders may be unknown.
+local lost = tonumber(fields[9]) or 0
+-- Numbers in the ranges of calls that stand.
+local standing = tonumber(fields[10]) or 0
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2] + offset
+if now < time then
+  -- The clock stepped back, or another machine's is behind: time goes on from where it was.
+  offset = offset + time - now
+  now = time
+end
+
+-- Numbers (from, to] are called until `ends`.
+local function add_call(from, to, ends)
+  redis.call('ZADD', K_CALLS, to, string.format('%.0f:%.0f:%.0f', from, to, ends))
+  standing = standing + to - from
+end
+
+if known_last > last or known_serving > serving or known_generation > generation or known_version > version then
+  generation = math.max(generation, known_generation) + 1
+  version = math.max(version, known_version)
+  lost = math.max(lost, known_last, last)
+  hold = now + recovery
+  -- What was left of the budget is not known.
+  spent = math.max(spent, now + batch * cost)
+  if known_serving > serving then
+    -- No more than the budget allows can have been called within the time a call stands.
+    local most = batch * (claim_within / (batch * cost) + 1)
+    local from = math.max(serving, known_standing_from, known_serving - math.ceil(most))
+    if known_serving > from then
+      add_call(from, known_serving, now + claim_within)
+    end
+    redis.call('ZREMRANGEBYSCORE', K_LEFT, '-inf', known_serving)
+    serving = known_serving
+  end
+  last = math.max(last, known_last, serving)
+end
+
+local function save()
+  redis.call('HSET', K_LINE, 'last', last, 'serving', serving, 'generation', generation, 'version', version,
+    'time', now, 'offset', offset, 'spent', spent, 'hold', hold, 'lost', lost, 'standing', standing)
+end
+
+-- The log keeps so many changes; a node that missed more asks for everything it needs anew.
+local LOG = 10000
+
+local function log_change(entry)
+  version = version + 1
+  redis.call('RPUSH', K_CHANGES, entry)
+  if version % 1000 == 0 then
+    redis.call('LTRIM', K_CHANGES, -LOG, -1)
+  end
+end

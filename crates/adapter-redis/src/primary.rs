@@ -1,0 +1,130 @@
+//! Who is the primary of a queue now.
+
+use std::collections::HashSet;
+
+use fred::types::Value;
+use fred::util::redis_keyslot;
+
+use crate::address::{Address, Node, Topology};
+use crate::error::Failure;
+use crate::link::{Link, LinkSettings, Links};
+
+/// Finds the primary of the slot a key is in, and connects to it. All keys of a queue are in one slot, so this is the
+/// one server a queue ever needs: following a cluster means finding it again when it has moved.
+pub(crate) struct Primary {
+    address: Address,
+    slot: u16,
+    settings: LinkSettings,
+    /// Nodes of the cluster seen so far, the configured ones first.
+    seen: Vec<Node>,
+}
+
+impl Primary {
+    pub(crate) fn of(key: &str, address: Address, settings: LinkSettings) -> Self {
+        let seen = match &address.topology {
+            Topology::Cluster(nodes) => nodes.clone(),
+            Topology::Single(_) | Topology::Sentinel { .. } => Vec::new(),
+        };
+        Self { slot: redis_keyslot(key.as_bytes()), address, settings, seen }
+    }
+
+    /// Connects to the primary, as far as somebody knows it.
+    pub(crate) async fn connect(&mut self) -> Result<std::sync::Arc<Links>, Failure> {
+        let node = match &self.address.topology {
+            Topology::Single(node) => node.clone(),
+            Topology::Sentinel { sentinels, name } => self.ask_sentinels(sentinels, name).await?,
+            Topology::Cluster(_) => self.ask_cluster().await?,
+        };
+        let links = Links::connect(node, self.address.credentials.as_ref(), self.settings).await?;
+        let role = links.rest.ask("ROLE", Vec::new()).await?;
+        match first_text(&role).as_deref() {
+            Some("master") => Ok(links),
+            _ => Err(Failure::NotPrimary(format!("{} is a replica", links.node))),
+        }
+    }
+
+    /// The first sentinel that answers is believed; what it says is checked by asking the server for its role.
+    async fn ask_sentinels(&self, sentinels: &[Node], name: &str) -> Result<Node, Failure> {
+        let mut last = Failure::NoConnection("no sentinel is configured".to_owned());
+        for sentinel in sentinels {
+            // The credentials are those of the data nodes.
+            let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
+            match self.ask_node(sentinel, false, "SENTINEL", arguments).await {
+                Ok(answer) => match address_in(&answer, sentinel) {
+                    Some(node) => return Ok(node),
+                    None => last = Failure::Refused(format!("{sentinel} knows no primary `{name}`")),
+                },
+                Err(failure) => last = failure,
+            }
+        }
+        Err(last)
+    }
+
+    /// The first node that knows an owner of the slot is believed, and asked last the next time: the others may know better.
+    async fn ask_cluster(&mut self) -> Result<Node, Failure> {
+        let mut last = Failure::NoConnection("no node is configured".to_owned());
+        for _ in 0..self.seen.len() {
+            let node = self.seen[0].clone();
+            self.seen.rotate_left(1);
+            match self.ask_node(&node, true, "CLUSTER", vec![Value::from("SLOTS")]).await {
+                Ok(slots) => match self.learn(&slots, &node) {
+                    Some(owner) => return Ok(owner),
+                    None => last = Failure::NotYet(format!("{node} knows no owner of slot {}", self.slot)),
+                },
+                Err(failure) => last = failure,
+            }
+        }
+        Err(last)
+    }
+
+    /// Takes in the answer to `CLUSTER SLOTS`: ranges with their nodes, the primary first.
+    fn learn(&mut self, slots: &Value, asked: &Node) -> Option<Node> {
+        let mut owner = None;
+        let mut seen: HashSet<Node> = self.seen.iter().cloned().collect();
+        for range in array(slots) {
+            let [from, to, nodes @ ..] = array(range) else { continue };
+            let nodes: Vec<Node> = nodes.iter().filter_map(|node| address_in(node, asked)).collect();
+            let covers = |slot: i64| from.as_i64() <= Some(slot) && Some(slot) <= to.as_i64();
+            if covers(self.slot.into()) {
+                owner = nodes.first().cloned();
+            }
+            self.seen.extend(nodes.into_iter().filter(|node| seen.insert(node.clone())));
+        }
+        // Nodes come and go; more than this are of a cluster nobody runs.
+        self.seen.truncate(MOST_NODES);
+        owner
+    }
+
+    async fn ask_node(
+        &self,
+        node: &Node,
+        with_credentials: bool,
+        command: &'static str,
+        arguments: Vec<Value>,
+    ) -> Result<Value, Failure> {
+        let credentials = self.address.credentials.as_ref().filter(|_| with_credentials);
+        let link = Link::connect(node, credentials, self.settings).await?;
+        link.ask(command, arguments).await
+    }
+}
+
+const MOST_NODES: usize = 1_000;
+
+fn array(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values,
+        _ => &[],
+    }
+}
+
+fn first_text(value: &Value) -> Option<String> {
+    array(value).first()?.as_string()
+}
+
+/// Host and port at the start of a list. A node that does not know its own name is where we asked.
+fn address_in(value: &Value, asked: &Node) -> Option<Node> {
+    let [host, port, ..] = array(value) else { return None };
+    let host = host.as_string().filter(|host| !host.is_empty() && host != "?");
+    let port = u16::try_from(port.as_i64()?).ok()?;
+    Some(Node { host: host.unwrap_or_else(|| asked.host.clone()), port })
+}

@@ -1,0 +1,173 @@
+//! The Redis a queue is kept in: found, connected to, and found again, by one task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fred::types::Value;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::address::Address;
+use crate::error::Failure;
+use crate::link::{Link, LinkSettings, Links, Replicas};
+use crate::primary::Primary;
+use crate::scripts::Script;
+
+/// The primary of one queue. Connected in the background, as long as this is not dropped.
+pub(crate) struct Redis {
+    state: watch::Receiver<State>,
+    under_way: Semaphore,
+    settings: LinkSettings,
+    _stops: DropGuard,
+}
+
+#[derive(Clone)]
+enum State {
+    /// Nothing is known yet, or the primary has just moved: waiting a moment is worth it.
+    Seeking,
+    Up(Arc<Links>),
+    Down(Failure),
+}
+
+/// Which of the two connections a question goes over.
+#[derive(Clone, Copy)]
+pub(crate) enum Via {
+    /// Joins, and whether they wait for replicas.
+    Joins(Option<Replicas>),
+    Rest,
+}
+
+/// Keys that are on the move are asked for again after this.
+const MOVING: Duration = Duration::from_millis(5);
+/// Pauses between attempts to connect: from, to.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
+impl Redis {
+    /// Must be called inside the runtime that is to run the connections.
+    pub(crate) fn open(key: &str, address: Address, settings: LinkSettings) -> Self {
+        let (states, state) = watch::channel(State::Seeking);
+        let keeper = Keeper { primary: Primary::of(key, address, settings), states };
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        tokio::spawn(async move { until.run_until_cancelled(keeper.keep()).await });
+        let under_way = Semaphore::new(settings.max_under_way);
+        Self { state, under_way, settings, _stops: stop.drop_guard() }
+    }
+
+    /// Calls a script within the limit. What certainly was not carried out is asked again meanwhile.
+    pub(crate) async fn call(
+        &self,
+        via: Via,
+        script: &Script,
+        keys: &[String],
+        arguments: Vec<Value>,
+    ) -> Result<Value, Failure> {
+        let _place = self.under_way.try_acquire().map_err(|_| Failure::Busy)?;
+        let give_up = Instant::now() + self.settings.answer;
+        loop {
+            let links = self.links(give_up).await?;
+            let answer = timeout_at(give_up, call_over(&links, via, script, keys, arguments.clone())).await;
+            let failure = match answer {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(failure)) => failure,
+                Err(_) => return Err(Failure::Unknown("no answer in time".to_owned())),
+            };
+            let goes_on = Instant::now() + MOVING < give_up;
+            match failure {
+                Failure::NotPrimary(_) if goes_on => {
+                    links.misleading.cancel();
+                    sleep(MOVING).await;
+                }
+                Failure::NotYet(_) if goes_on => sleep(MOVING).await,
+                Failure::NoScript if goes_on => {
+                    let loaded = timeout_at(give_up, links.rest.load(script)).await;
+                    loaded.map_err(|_| Failure::NoScript)??;
+                }
+                failure => return Err(failure),
+            }
+        }
+    }
+
+    /// Asks the primary with any command.
+    pub(crate) async fn ask(&self, command: &'static str, arguments: Vec<Value>) -> Result<Value, Failure> {
+        let give_up = Instant::now() + self.settings.answer;
+        let links = self.links(give_up).await?;
+        let answer = timeout_at(give_up, links.rest.ask(command, arguments)).await;
+        answer.map_err(|_| Failure::Unknown("no answer in time".to_owned()))?
+    }
+
+    /// The connections, waited for only while they are being made for the first time or anew.
+    async fn links(&self, give_up: Instant) -> Result<Arc<Links>, Failure> {
+        let mut state = self.state.clone();
+        let settled = timeout_at(give_up, state.wait_for(|state| !matches!(state, State::Seeking))).await;
+        match settled {
+            Ok(Ok(state)) => match &*state {
+                State::Up(links) => Ok(Arc::clone(links)),
+                State::Down(failure) => Err(Failure::NoConnection(failure.to_string())),
+                State::Seeking => Err(Failure::NoConnection("not connected yet".to_owned())),
+            },
+            Ok(Err(_)) => Err(Failure::NoConnection("it is closed".to_owned())),
+            Err(_) => Err(Failure::NoConnection("not connected in time".to_owned())),
+        }
+    }
+}
+
+async fn call_over(
+    links: &Links,
+    via: Via,
+    script: &Script,
+    keys: &[String],
+    arguments: Vec<Value>,
+) -> Result<Value, Failure> {
+    let link: &Link = match via {
+        Via::Joins(_) => &links.joins,
+        Via::Rest => &links.rest,
+    };
+    match via {
+        Via::Joins(Some(replicas)) => link.call_replicated(script, keys.to_vec(), arguments, replicas).await,
+        Via::Joins(None) | Via::Rest => link.call(script, keys.to_vec(), arguments).await,
+    }
+}
+
+/// The task behind [`Redis`].
+struct Keeper {
+    primary: Primary,
+    states: watch::Sender<State>,
+}
+
+impl Keeper {
+    async fn keep(mut self) {
+        let mut pause = RETRY.0;
+        loop {
+            match self.primary.connect().await {
+                Ok(links) => {
+                    let since = Instant::now();
+                    tracing::info!(node = %links.node, "connected to the queue's redis");
+                    self.states.send_replace(State::Up(Arc::clone(&links)));
+                    until_useless(&links).await;
+                    self.states.send_replace(State::Seeking);
+                    // One that is lost at once, again and again, is no reason to knock without a pause.
+                    if since.elapsed() > RETRY.1 {
+                        pause = RETRY.0;
+                        continue;
+                    }
+                }
+                Err(failure) => {
+                    self.states.send_replace(State::Down(failure));
+                }
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(RETRY.1);
+        }
+    }
+}
+
+async fn until_useless(links: &Links) {
+    tokio::select! {
+        () = links.lost() => tracing::warn!(node = %links.node, "the connection to the queue's redis is lost"),
+        () = links.misleading.cancelled() => {
+            tracing::info!(node = %links.node, "the queue has moved to another node");
+        }
+    }
+}

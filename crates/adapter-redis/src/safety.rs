@@ -1,0 +1,133 @@
+//! Whether a Redis is one that a queue can be kept in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use domain::{Dependency, PortError, PortErrorKind};
+use fred::types::Value;
+
+use crate::error::{Failure, QUEUE_REDIS};
+use crate::queue::RedisQueue;
+
+/// Why a Redis must not keep a queue; each is one line.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unsafe {
+    /// Full memory would cost places.
+    #[error(
+        "the queue's redis would evict keys when its memory is full (maxmemory-policy {0}): set it to noeviction"
+    )]
+    Evicts(String),
+    /// A restart would cost everything.
+    #[error(
+        "the queue's redis keeps nothing over a restart: set appendonly yes, or at least a save schedule"
+    )]
+    Forgets,
+    /// The scripts need more.
+    #[error("the queue's redis is version {0}: 7.0 is the oldest that will do (Valkey of any version does)")]
+    TooOld(String),
+    /// It could not be asked.
+    #[error("the queue's redis cannot be asked: {0}")]
+    Unknown(String),
+}
+
+impl Unsafe {
+    /// Whether waiting may help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
+}
+
+impl From<Failure> for Unsafe {
+    fn from(failure: Failure) -> Self {
+        Self::Unknown(failure.to_string())
+    }
+}
+
+impl RedisQueue {
+    /// Whether the primary is one a queue can be kept in. That it is no replica was seen when it was connected to.
+    ///
+    /// # Errors
+    /// [`Unsafe`], the first that applies.
+    pub async fn check_safety(&self) -> Result<(), Unsafe> {
+        let info = Info::of(self).await?;
+        let version = info.get("redis_version");
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        if info.get("valkey_version").is_empty() && major.is_none_or(|major| major < OLDEST_MAJOR) {
+            return Err(Unsafe::TooOld(version.to_owned()));
+        }
+        let policy = info.get("maxmemory_policy");
+        if policy != "noeviction" {
+            return Err(Unsafe::Evicts(policy.to_owned()));
+        }
+        if info.get("aof_enabled") != "1" && !self.saves().await? {
+            return Err(Unsafe::Forgets);
+        }
+        Ok(())
+    }
+
+    /// Whether snapshots are made by themselves. A server that does not tell its configuration is run by somebody who
+    /// sees to that.
+    async fn saves(&self) -> Result<bool, Unsafe> {
+        match self.redis().ask("CONFIG", vec![Value::from("GET"), Value::from("save")]).await {
+            Ok(Value::Array(pair)) => {
+                Ok(pair.get(1).and_then(Value::as_string).is_some_and(|s| !s.is_empty()))
+            }
+            Ok(_) | Err(Failure::Refused(_)) => Ok(true),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
+const OLDEST_MAJOR: u32 = 7;
+
+/// What `INFO` says.
+struct Info(HashMap<String, String>);
+
+impl Info {
+    async fn of(queue: &RedisQueue) -> Result<Self, Unsafe> {
+        let text = queue.redis().ask("INFO", Vec::new()).await?.as_string().unwrap_or_default();
+        let pair =
+            |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+        Ok(Self(text.lines().filter_map(pair).collect()))
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// The queue's Redis as something the service depends on.
+pub struct RedisDependency {
+    queue: Arc<RedisQueue>,
+    /// One that was down at the start may come up unsafe.
+    is_known_safe: AtomicBool,
+    refuses: bool,
+}
+
+impl RedisDependency {
+    /// The dependency behind a queue; with `refuses`, one that is not safe counts as down.
+    #[must_use]
+    pub fn new(queue: Arc<RedisQueue>, refuses: bool) -> Self {
+        Self { queue, is_known_safe: AtomicBool::new(false), refuses }
+    }
+}
+
+#[async_trait]
+impl Dependency for RedisDependency {
+    fn name(&self) -> &'static str {
+        QUEUE_REDIS
+    }
+
+    async fn check(&self) -> Result<(), PortError> {
+        if self.refuses && !self.is_known_safe.load(Ordering::Relaxed) {
+            let checked = self.queue.check_safety().await;
+            checked
+                .map_err(|error| PortError::new(PortErrorKind::Unavailable, QUEUE_REDIS).because(error))?;
+            self.is_known_safe.store(true, Ordering::Relaxed);
+        }
+        Ok(self.queue.redis().ask("PING", Vec::new()).await.map(drop)?)
+    }
+}

@@ -1,0 +1,102 @@
+//! The contract suite: three nodes on one line, and one node that answers for sessions from its memory, each on a single
+//! server and on a cluster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_redis::RedisQueue;
+use contracts::queue::{QueueFixture, QueueWorld};
+use domain::queue::{AdmissionPolicy, Line, QueueId, QueueStore};
+
+use crate::support::{CLUSTER, SINGLE, cluster, line_key, new_queue, nodes, settings, single};
+
+#[derive(Clone, Copy)]
+enum Servers {
+    Single,
+    Cluster,
+}
+
+#[derive(Clone, Copy)]
+enum Seen {
+    FromThreeNodes,
+    FromOneThatRemembers,
+}
+
+struct Fixture(Servers, Seen);
+
+struct World {
+    servers: Servers,
+    queue: QueueId,
+    nodes: Vec<Arc<RedisQueue>>,
+}
+
+#[async_trait::async_trait]
+impl QueueFixture for Fixture {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+        let Self(servers, seen) = *self;
+        let queue = new_queue();
+        let address = match servers {
+            Servers::Single => single(SINGLE.address()),
+            Servers::Cluster => cluster(&CLUSTER.addresses()),
+        };
+        let mut settings = settings(queue, policy);
+        let count = match seen {
+            Seen::FromThreeNodes => 3,
+            Seen::FromOneThatRemembers => 1,
+        };
+        if count == 1 {
+            settings.remember = Duration::from_secs(60);
+        }
+        Box::new(World { servers, queue, nodes: nodes(count, &address, &settings) })
+    }
+}
+
+#[async_trait::async_trait]
+impl QueueWorld for World {
+    fn queue(&self) -> QueueId {
+        self.queue
+    }
+
+    fn nodes(&self) -> Vec<Arc<dyn QueueStore>> {
+        self.nodes.iter().map(|node| Arc::clone(node) as Arc<dyn QueueStore>).collect()
+    }
+
+    /// The line's time is the server's and an offset, which a step back of the server's clock makes grow. So does this.
+    async fn advance(&self, by: Duration) {
+        let key = line_key(self.queue);
+        let words = ["HINCRBY", &key, "offset", &by.as_micros().to_string()].map(str::to_owned);
+        let servers = self.servers;
+        let moved = tokio::task::spawn_blocking(move || {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            match servers {
+                Servers::Single => SINGLE.command(&words),
+                Servers::Cluster => CLUSTER.nodes()[CLUSTER.primary_of(&key)?].command(&words),
+            }
+        });
+        moved.await.unwrap().unwrap();
+        for node in &self.nodes {
+            // A node learns of time by looking.
+            node.snapshot(Line::START).await.unwrap();
+        }
+    }
+}
+
+mod three_nodes_on_one_server {
+    use super::*;
+    contracts::queue_contract!(Fixture(Servers::Single, Seen::FromThreeNodes));
+}
+
+mod three_nodes_on_a_cluster {
+    use super::*;
+    contracts::queue_contract!(Fixture(Servers::Cluster, Seen::FromThreeNodes));
+}
+
+mod a_node_with_a_memory_on_one_server {
+    use super::*;
+    contracts::queue_contract!(Fixture(Servers::Single, Seen::FromOneThatRemembers));
+}
+
+mod a_node_with_a_memory_on_a_cluster {
+    use super::*;
+    contracts::queue_contract!(Fixture(Servers::Cluster, Seen::FromOneThatRemembers));
+}

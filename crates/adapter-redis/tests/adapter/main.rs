@@ -1,0 +1,7 @@
+//! The adapter on real servers: a single one, a cluster of three primaries with a replica each, and one that sentinels
+//! watch.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod contract;
+mod support;

@@ -1,0 +1,60 @@
+//! Servers, lines of their own, and nodes that share a line.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use adapter_redis::{Address, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
+use domain::queue::{AdmissionPolicy, QueueId};
+use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
+
+/// Shared by the tests that break nothing; each has a queue of its own. A keeper stops them when this program ends.
+pub(crate) static SINGLE: LazyLock<Redis> =
+    LazyLock::new(|| Redis::start(&binaries(), RedisSetup::default()).unwrap());
+pub(crate) static CLUSTER: LazyLock<RedisCluster> =
+    LazyLock::new(|| RedisCluster::start(&binaries(), 3, 1).unwrap());
+
+pub(crate) fn binaries() -> RedisBinaries {
+    RedisBinaries::find().unwrap()
+}
+
+/// A queue nobody else has.
+pub(crate) fn new_queue() -> QueueId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    QueueId::parse(&format!("q{}", NEXT.fetch_add(1, Ordering::Relaxed))).unwrap()
+}
+
+pub(crate) fn line_key(queue: QueueId) -> String {
+    format!("boxoffice:{{{queue}}}:line")
+}
+
+/// Limits that a busy machine keeps.
+pub(crate) const PATIENT: LinkSettings =
+    LinkSettings { connect: Duration::from_secs(10), answer: Duration::from_secs(10), max_under_way: 10_000 };
+
+pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSettings {
+    RedisQueueSettings {
+        queue,
+        policy,
+        durability: Durability::Primary,
+        max_waiting_joins: 100_000,
+        lifetime: Duration::from_secs(3_600),
+        remember: Duration::ZERO,
+        link: PATIENT,
+    }
+}
+
+pub(crate) fn single(address: SocketAddr) -> Address {
+    Address::parse(&format!("redis://{address}")).unwrap()
+}
+
+pub(crate) fn cluster(addresses: &[SocketAddr]) -> Address {
+    let nodes: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    Address::parse(&format!("redis-cluster://{}", nodes.join(","))).unwrap()
+}
+
+/// So many nodes with the same settings.
+pub(crate) fn nodes(count: usize, address: &Address, settings: &RedisQueueSettings) -> Vec<Arc<RedisQueue>> {
+    (0..count).map(|_| Arc::new(RedisQueue::open(address.clone(), settings.clone()))).collect()
+}

@@ -1,0 +1,31 @@
+//! [`CheckpointStore`](domain::queue::CheckpointStore): by `queue.checkpoint.store`.
+
+use std::sync::Arc;
+
+use adapter_postgres::PostgresCheckpoints;
+use domain::queue::Reserve;
+
+use super::Database;
+use crate::application::StartError;
+use crate::config::{CheckpointStoreKind, Config, QueueStoreKind};
+
+/// Where numbers are reserved, and how many.
+pub(crate) fn reserve(config: &Config, database: Option<&Database>) -> Result<Option<Reserve>, StartError> {
+    let section = &config.queue.checkpoint;
+    match section.store {
+        CheckpointStoreKind::None => {
+            if config.queue.store == QueueStoreKind::Redis {
+                tracing::warn!(
+                    "no checkpoint is kept (queue.checkpoint.store): if Redis and all nodes are lost at once, numbers \
+                     begin at 1 again"
+                );
+            }
+            Ok(None)
+        }
+        CheckpointStoreKind::Postgres => {
+            let database = database.ok_or(StartError::NO_DATABASE)?;
+            let store = Arc::new(PostgresCheckpoints::new(database.postgres.clone()));
+            Ok(Some(Reserve { store, numbers: section.reserve }))
+        }
+    }
+}
