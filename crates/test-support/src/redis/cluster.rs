@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::binaries::RedisBinaries;
 use super::cli::Fields;
-use super::server::Redis;
+use super::server::{Redis, is_settled};
 use super::setup::RedisSetup;
 use super::view::{Member, essence, members};
 use crate::error::{Outcome, failed};
@@ -78,7 +78,7 @@ impl RedisCluster {
 
     /// Waits until the nodes that are neither killed nor frozen are a whole cluster: they know and do not suspect each
     /// other, agree on who has which slots and is whose replica, have all slots, and each replica is connected to its
-    /// primary.
+    /// primary and would have its data again when restarted.
     ///
     /// # Errors
     /// When that is not so within the limit: why.
@@ -165,10 +165,7 @@ impl RedisCluster {
             let state = Fields(node.command(&["CLUSTER", "INFO"])?);
             state.expect("cluster_state", "ok")?;
             state.expect("cluster_slots_ok", &SLOTS.to_string())?;
-            let replication = node.info("replication")?;
-            if replication.get("role")? == "slave" {
-                replication.expect("master_link_status", "up")?;
-            }
+            is_settled(&node.info("default")?)?;
         }
         Ok(())
     }
