@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod concert;
+pub mod history;
 pub mod queue;
 pub mod schedule;
 pub mod token;
