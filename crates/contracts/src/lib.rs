@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod concert;
+pub mod history;
 pub mod queue;
 pub mod schedule;
 pub mod token;

@@ -1,0 +1,69 @@
+//! Who is still there in the end.
+
+use crate::history::check::Breach;
+use crate::history::record::Sight;
+use crate::history::view::View;
+use crate::history::{Asked, Record, Rules, Told};
+
+/// Who was told a number, and whose place cannot have ended, gets the same number when looked for the last time. Who is
+/// not looked for, or whose last search has an unknown outcome, is not judged. O(n log n).
+pub(in crate::history) fn nobody_forgotten<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
+    let mut breaches = Vec::new();
+    for joins in view.joins_by_user() {
+        let mut searches = joins.iter().copied().filter(|op| matches!(op.asked, Asked::FindAgain { .. }));
+        let Some(search) = searches.next_back() else { continue };
+        let Some(held) = last_held(joins.iter().copied().filter(|op| op.over() < search.begun)) else {
+            continue;
+        };
+        let Some((number, user)) = held.place() else { continue };
+        let is_found = search.told == Told::Unknown || search.number_told() == Some(number);
+        if !is_found && !view.place(number, user).may_end_between(held.begun, search.over(), rules) {
+            breaches.push(Breach::between(held, search));
+        }
+    }
+    breaches
+}
+
+/// In a drained line, everybody has been seen called with their last number, unless they may have left or were told
+/// that it is gone. O(n log n).
+pub(in crate::history) fn everybody_called<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
+    let mut breaches = Vec::new();
+    if !rules.is_drained {
+        return breaches;
+    }
+    for joins in view.joins_by_user() {
+        let Some(held) = last_held(joins.iter().copied()) else { continue };
+        let Some((number, user)) = held.place() else { continue };
+        let place = view.place(number, user);
+        let is_through = place.sights().any(|(sight, _)| sight != Sight::Waiting);
+        if !is_through && place.left_from().is_none() {
+            breaches.push(Breach::of(held));
+        }
+    }
+    breaches
+}
+
+/// Where places survive, whoever is told that theirs is gone may have left by then, or it may have ended by itself.
+/// O(n).
+pub(in crate::history) fn gone_for_a_reason<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
+    let mut breaches = Vec::new();
+    if !rules.places_survive {
+        return breaches;
+    }
+    for place in view.places() {
+        // The first that was over: what is a reason for it is one for all later ones.
+        let gone = place.sights().filter(|(sight, _)| *sight == Sight::Gone);
+        let Some((_, gone)) = gone.min_by_key(|(_, op)| op.over()) else { continue };
+        let Some(join) = place.joins().next() else { continue };
+        if !place.may_be_left_by(gone.over()) && !place.may_lapse_by(gone.over(), rules) {
+            breaches.push(Breach::between(join, gone));
+        }
+    }
+    breaches
+}
+
+/// The join, before the searches, that was told the user's last number last; numbers only grow.
+fn last_held<'a>(joins: impl Iterator<Item = &'a Record>) -> Option<&'a Record> {
+    let before = joins.filter(|op| matches!(op.asked, Asked::Join { .. }) && op.number_told().is_some());
+    before.max_by_key(|op| op.number_told())
+}

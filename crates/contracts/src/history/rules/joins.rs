@@ -1,0 +1,83 @@
+//! What numbers joins were told.
+
+use domain::queue::QueueNumber;
+
+use crate::history::check::Breach;
+use crate::history::view::{Frontier, View};
+use crate::history::{Asked, Record, Rules};
+
+/// No number is told to two users, whenever that was. O(n).
+pub(in crate::history) fn numbers_are_unique<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
+    let mut first: Option<(QueueNumber, &Record)> = None;
+    let mut breaches = Vec::new();
+    for place in view.places() {
+        let Some(join) = place.joins().next() else { continue };
+        match first {
+            Some((number, other)) if number == place.number => breaches.push(Breach::between(other, join)),
+            _ => first = Some((place.number, join)),
+        }
+    }
+    breaches
+}
+
+/// Nobody is told another number unless the one they held may have ended in between; a user's numbers only grow.
+/// O(n log n).
+pub(in crate::history) fn one_place_a_user<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
+    let mut breaches = Vec::new();
+    for joins in view.joins_by_user() {
+        let held = numbers_held(joins);
+        for pair in held.windows(2) {
+            let [lower, higher] = pair else { continue };
+            let (since, by) = (lower.last.begun, higher.first.over());
+            let place = view.place(lower.number, lower.last.asked.user());
+            if since > by {
+                breaches.push(Breach::between(higher.first, lower.last));
+            } else if !place.may_end_between(since, by, rules) {
+                breaches.push(Breach::between(lower.last, higher.first));
+            }
+        }
+    }
+    breaches
+}
+
+/// When a user was seen to hold a number.
+struct Held<'a> {
+    number: QueueNumber,
+    /// The join that was over first: held by its end.
+    first: &'a Record,
+    /// The join that began last: held not before its begin.
+    last: &'a Record,
+}
+
+/// What the joins of a user were told, by number. Those after the faults have a rule of their own.
+fn numbers_held<'a>(joins: &[&'a Record]) -> Vec<Held<'a>> {
+    let is_join = |op: &&&Record| matches!(op.asked, Asked::Join { .. });
+    let told = joins.iter().filter(is_join).filter_map(|op| Some((op.number_told()?, *op)));
+    let mut told: Vec<(QueueNumber, &Record)> = told.collect();
+    told.sort_by_key(|(number, _)| *number);
+    let numbers = told.chunk_by(|(a, _), (b, _)| a == b);
+    let held = numbers.filter_map(|told| {
+        let (number, last) = *told.last()?;
+        let (_, first) = *told.iter().min_by_key(|(_, op)| op.over())?;
+        Some(Held { number, first, last })
+    });
+    held.collect()
+}
+
+/// Who cannot have joined before another was told a number gets a higher one. O(n log n).
+///
+/// The number somebody is told may have been given by an earlier join of theirs whose outcome is unknown.
+pub(in crate::history) fn order_of_joins<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
+    let told = view.ops().filter_map(|op| Some((op.over(), op.number_told()?, op)));
+    let highest = Frontier::new(told.collect());
+    let mut breaches = Vec::new();
+    for place in view.places() {
+        let (Some(given_from), Some(join)) = (place.given_from(), place.joins().next()) else { continue };
+        if let Some((number, earlier)) = highest.before(given_from)
+            && number > place.number
+        {
+            breaches.push(Breach::between(earlier, join));
+        }
+    }
+    breaches
+}

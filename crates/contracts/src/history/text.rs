@@ -1,0 +1,235 @@
+//! A history as text: a first line that says how many ops follow, then one op per line.
+//!
+//! ```text
+//! history 1 of 2 ops
+//! 0 1200 3400 join 17 number 1 fresh
+//! 1 3500 - ask 17 1 unknown
+//! ```
+//!
+//! An op is its id, begin and end (`-`: it has not ended) in nanoseconds, what was asked and what was told.
+
+use std::fmt;
+use std::io::{self, BufRead, Write};
+use std::time::Duration;
+
+use domain::queue::{QueueNumber, UserId};
+
+use super::{Asked, History, Record, Told};
+
+/// A text that is no history.
+#[derive(Debug)]
+pub struct ReadError {
+    line: u64,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Io(io::Error),
+    Text(&'static str),
+}
+
+impl ReadError {
+    /// The line it is about, counting from 1.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem {
+            Problem::Io(error) => write!(f, "line {}: {error}", self.line),
+            Problem::Text(what) => write!(f, "line {}: {what}", self.line),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            Problem::Io(error) => Some(error),
+            Problem::Text(_) => None,
+        }
+    }
+}
+
+impl History {
+    /// Writes every op so far. Ops that have not ended are written as such. Many small writes: give it a buffer.
+    ///
+    /// # Errors
+    /// Those of `target`.
+    pub fn write_to(&self, mut target: impl Write) -> io::Result<()> {
+        let records = self.records();
+        writeln!(target, "history 1 of {} ops", records.len())?;
+        for record in &records {
+            write_record(&mut target, record)?;
+        }
+        target.flush()
+    }
+
+    /// Reads what [`write_to`](Self::write_to) wrote. Ops added to it begin after the latest time in it.
+    ///
+    /// # Errors
+    /// [`ReadError`] naming the line that cannot be read, is no op, or is missing.
+    pub fn read_from(source: impl BufRead) -> Result<Self, ReadError> {
+        let mut lines = Lines { source, line: 0, text: String::new() };
+        let count = lines.next(|words| {
+            let says = words.next()? == "history" && words.next()? == "1" && words.next()? == "of";
+            let count = words.integer()?;
+            (says && words.next()? == "ops").then_some(count)
+        })?;
+        let mut records = Vec::new();
+        for id in 0..count {
+            let record = lines.next(read_record)?;
+            if record.id != id {
+                return Err(lines.error("not the id that follows"));
+            }
+            records.push(record);
+        }
+        lines.finish()?;
+        Ok(Self::with(records))
+    }
+}
+
+fn write_record(target: &mut impl Write, record: &Record) -> io::Result<()> {
+    let Record { id, begun, ended, asked, told } = record;
+    write!(target, "{id} {} ", begun.as_nanos())?;
+    match ended {
+        Some(ended) => write!(target, "{} ", ended.as_nanos())?,
+        None => write!(target, "- ")?,
+    }
+    write!(target, "{} {} ", asked.word(), asked.user())?;
+    if let Some(number) = asked.number() {
+        write!(target, "{number} ")?;
+    }
+    write!(target, "{}", told.word())?;
+    match told {
+        Told::Number { number, rejoined } => {
+            write!(target, " {number} {}", if *rejoined { "rejoined" } else { "fresh" })?;
+        }
+        Told::Waiting { position } => write!(target, " {position}")?,
+        Told::LetIn { until_after } => write!(target, " {}", until_after.as_nanos())?,
+        Told::Called
+        | Told::Active
+        | Told::Gone
+        | Told::NotYet
+        | Told::Left
+        | Told::Refused
+        | Told::Unknown => {}
+    }
+    writeln!(target)
+}
+
+fn read_record(words: &mut Words<'_>) -> Option<Record> {
+    let id = words.integer()?;
+    let begun = words.time()?;
+    let ended = match words.next()? {
+        "-" => None,
+        word => Some(time(word)?),
+    };
+    let record = Record { id, begun, ended, asked: read_asked(words)?, told: read_told(words)? };
+    let is_open = record.ended.is_none();
+    let is_possible = record.begun <= record.over() && (!is_open || record.told == Told::Unknown);
+    is_possible.then_some(record)
+}
+
+fn read_asked(words: &mut Words<'_>) -> Option<Asked> {
+    let kind = words.next()?;
+    let user = UserId::parse(words.next()?).ok()?;
+    Some(match kind {
+        "join" => Asked::Join { user },
+        "ask" => Asked::Ask { user, number: words.number()? },
+        "admit" => Asked::Admit { user, number: words.number()? },
+        "leave" => Asked::Leave { user, number: words.number()? },
+        "find-again" => Asked::FindAgain { user },
+        _ => return None,
+    })
+}
+
+fn read_told(words: &mut Words<'_>) -> Option<Told> {
+    Some(match words.next()? {
+        "number" => Told::Number {
+            number: words.number()?,
+            rejoined: match words.next()? {
+                "rejoined" => true,
+                "fresh" => false,
+                _ => return None,
+            },
+        },
+        "waiting" => Told::Waiting { position: words.integer()? },
+        "called" => Told::Called,
+        "active" => Told::Active,
+        "gone" => Told::Gone,
+        "let-in" => Told::LetIn { until_after: words.time()? },
+        "not-yet" => Told::NotYet,
+        "left" => Told::Left,
+        "refused" => Told::Refused,
+        "unknown" => Told::Unknown,
+        _ => return None,
+    })
+}
+
+/// The lines of a source, counted.
+struct Lines<R> {
+    source: R,
+    line: u64,
+    text: String,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Reads the next line, all of it, by `read`.
+    fn next<T>(&mut self, read: impl FnOnce(&mut Words<'_>) -> Option<T>) -> Result<T, ReadError> {
+        self.advance()?;
+        // Without its end a line may have been a longer one.
+        if !self.text.ends_with('\n') {
+            return Err(self.error("cut off here"));
+        }
+        let mut words = Words(self.text.split_ascii_whitespace());
+        let value = read(&mut words).filter(|_| words.next().is_none());
+        value.ok_or_else(|| self.error(if self.line == 1 { "no history begins so" } else { "not an op" }))
+    }
+
+    fn finish(&mut self) -> Result<(), ReadError> {
+        self.advance()?;
+        if self.text.is_empty() { Ok(()) } else { Err(self.error("more ops than the first line says")) }
+    }
+
+    fn advance(&mut self) -> Result<(), ReadError> {
+        self.text.clear();
+        self.line += 1;
+        match self.source.read_line(&mut self.text) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ReadError { line: self.line, problem: Problem::Io(error) }),
+        }
+    }
+
+    fn error(&self, what: &'static str) -> ReadError {
+        ReadError { line: self.line, problem: Problem::Text(what) }
+    }
+}
+
+struct Words<'t>(std::str::SplitAsciiWhitespace<'t>);
+
+impl<'t> Words<'t> {
+    fn next(&mut self) -> Option<&'t str> {
+        self.0.next()
+    }
+
+    fn integer(&mut self) -> Option<u64> {
+        self.next()?.parse().ok()
+    }
+
+    fn number(&mut self) -> Option<QueueNumber> {
+        QueueNumber::new(self.integer()?).ok()
+    }
+
+    fn time(&mut self) -> Option<Duration> {
+        time(self.next()?)
+    }
+}
+
+fn time(word: &str) -> Option<Duration> {
+    word.parse().ok().map(Duration::from_nanos)
+}

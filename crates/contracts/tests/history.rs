@@ -1,0 +1,17 @@
+//! The checker of histories is seen to notice what is planted, and to let pass what is legal.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "each match names the cases that it is about")]
+
+#[path = "history/line.rs"]
+mod line;
+#[path = "history/planted.rs"]
+mod planted;
+#[path = "history/random.rs"]
+mod random;
+#[path = "history/recorder.rs"]
+mod recorder;
+#[path = "history/size.rs"]
+mod size;
+#[path = "history/story.rs"]
+mod story;

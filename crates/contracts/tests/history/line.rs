@@ -1,0 +1,327 @@
+//! A line under many tasks at once, whole and broken, recorded and checked from end to end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use adapter_memory::{MemoryQueue, SteadyClock};
+use async_trait::async_trait;
+use contracts::history::{Asked, History, Rule, Rules, Told, check};
+use domain::queue::{
+    AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
+    QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+};
+use domain::{PortError, Timestamp};
+
+const USERS: u64 = 60;
+const MAX_ACTIVE: u32 = 10;
+const SESSION: Duration = Duration::from_secs(3_600);
+const LIMIT: Duration = Duration::from_secs(60);
+
+const RULES: Rules = Rules {
+    max_active: Some(MAX_ACTIVE),
+    view_lag: Duration::ZERO,
+    places_end_after: Some(SESSION),
+    position_slack: 0,
+    is_drained: true,
+    places_survive: true,
+};
+
+/// What is wrong with a store.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fault {
+    None,
+    GivesNumbersTwice,
+    ForgetsStayers,
+    IgnoresLimit,
+    NumbersFall,
+    CallsOutOfTurn,
+    LosesAPlace,
+}
+
+struct Broken {
+    inner: MemoryQueue,
+    fault: Fault,
+    /// The number told last.
+    last: AtomicU64,
+}
+
+impl Broken {
+    fn new(fault: Fault) -> Self {
+        let max_active = if fault == Fault::IgnoresLimit { MAX_ACTIVE * 3 } else { MAX_ACTIVE };
+        let policy = PolicySpec {
+            batch: 10,
+            every: Duration::from_millis(5),
+            max_active,
+            claim_within: SESSION,
+            session_ttl: SESSION,
+            max_waiting: 1_000,
+        };
+        let clock = Arc::new(SteadyClock::starting_at(Timestamp::from_second(1_000_000).unwrap()));
+        let inner = MemoryQueue::new(AdmissionPolicy::new(policy).unwrap(), clock);
+        Self { inner, fault, last: AtomicU64::new(0) }
+    }
+
+    /// Numbers as they are outside and inside; the same way both ways.
+    fn turned(&self, number: QueueNumber) -> QueueNumber {
+        match self.fault {
+            Fault::NumbersFall => QueueNumber::new(1_000_000 - number.get()).unwrap(),
+            _ => number,
+        }
+    }
+
+    fn inside(&self, place: &Place) -> Place {
+        Place { number: self.turned(place.number), ..*place }
+    }
+}
+
+#[async_trait]
+impl QueueStore for Broken {
+    async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError> {
+        let mut joined = self.inner.join(user, floor).await?;
+        if self.fault == Fault::ForgetsStayers && joined.rejoined && is_stayer(user.get()) {
+            joined = self.inner.join(UserId::new(user.get() + 1_000).unwrap(), floor).await?;
+        }
+        joined.number = self.turned(joined.number);
+        let before = self.last.swap(joined.number.get(), Ordering::SeqCst);
+        // To a few who hear their first answer.
+        let is_chosen = user.get().is_multiple_of(10) && !user.get().is_multiple_of(3) && !joined.rejoined;
+        if self.fault == Fault::GivesNumbersTwice && is_chosen {
+            joined.number = QueueNumber::new(before).unwrap_or(joined.number);
+        }
+        Ok(joined)
+    }
+
+    async fn call_next(&self) -> Result<Called, PortError> {
+        self.inner.call_next().await
+    }
+
+    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+        self.inner.snapshot(floor).await
+    }
+
+    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+        let standing = self.inner.standing(&self.inside(place)).await?;
+        Ok(match (self.fault, standing) {
+            (Fault::CallsOutOfTurn, Standing::Waiting) if place.number.get().is_multiple_of(10) => {
+                Standing::Called { until: Timestamp::MAX }
+            }
+            (Fault::LosesAPlace, _) if place.user.get() == 30 => Standing::Gone,
+            _ => standing,
+        })
+    }
+
+    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+        self.inner.claim(&self.inside(place)).await
+    }
+
+    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
+        self.inner.give_back(&self.inside(place)).await
+    }
+}
+
+/// Who keeps their session to the end.
+fn is_stayer(user: u64) -> bool {
+    user.is_multiple_of(20)
+}
+
+/// A pause between two looks.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+/// One sale and its history.
+struct Sale {
+    store: Broken,
+    history: History,
+    inside: AtomicU64,
+    most_inside: AtomicU64,
+    /// How long everybody stays inside, to let others come in as well.
+    patience: Duration,
+}
+
+impl Sale {
+    async fn join(&self, asked: Asked) -> Option<QueueNumber> {
+        let op = self.history.begin(asked);
+        match self.store.join(asked.user(), Line::default()).await {
+            Ok(Joined { number, rejoined, .. }) => {
+                op.end(Told::Number { number, rejoined });
+                Some(number)
+            }
+            Err(_) => {
+                op.end(Told::Refused);
+                None
+            }
+        }
+    }
+
+    /// Joins without waiting for the answer.
+    async fn lose_join(&self, user: UserId) {
+        let op = self.history.begin(Asked::Join { user });
+        self.store.join(user, Line::default()).await.unwrap();
+        drop(op);
+    }
+
+    async fn ask(&self, place: &Place) -> Told {
+        let op = self.history.begin(Asked::Ask { user: place.user, number: place.number });
+        let told = match self.store.standing(place).await.unwrap() {
+            Standing::Waiting => {
+                let seen = self.store.snapshot(Line::default()).await.unwrap();
+                match seen.departures.position_of(self.store.turned(place.number), seen.line).get() {
+                    0 => Told::Called,
+                    position => Told::Waiting { position },
+                }
+            }
+            Standing::Called { .. } => Told::Called,
+            Standing::Active { .. } => Told::Active,
+            Standing::Gone => Told::Gone,
+        };
+        op.end(told);
+        told
+    }
+
+    async fn admit(&self, place: &Place) -> Told {
+        let op = self.history.begin(Asked::Admit { user: place.user, number: place.number });
+        let told = match self.store.claim(place).await {
+            Ok(_) => Told::LetIn { until_after: SESSION },
+            Err(ClaimError::NotYet) => Told::NotYet,
+            Err(ClaimError::Gone) => Told::Gone,
+            Err(ClaimError::NotFound | ClaimError::NotHolder) => Told::Refused,
+            Err(ClaimError::Store(_)) => Told::Unknown,
+        };
+        op.end(told);
+        told
+    }
+
+    async fn leave(&self, place: &Place) {
+        let op = self.history.begin(Asked::Leave { user: place.user, number: place.number });
+        let told = match self.store.give_back(place).await {
+            Ok(()) => Told::Left,
+            Err(GiveBackError::Gone) => Told::Gone,
+            Err(GiveBackError::NotFound | GiveBackError::NotHolder) => Told::Refused,
+            Err(GiveBackError::Store(_)) => Told::Unknown,
+        };
+        // Every thirteenth never hears the answer.
+        if !place.user.get().is_multiple_of(13) {
+            op.end(told);
+        }
+    }
+
+    /// Everything one user does.
+    async fn visit(&self, id: u64) {
+        let user = UserId::new(id).unwrap();
+        let place = |number| Place {
+            queue: QueueId::parse("main").unwrap(),
+            number,
+            user,
+            issued_at: Timestamp::UNIX_EPOCH,
+        };
+        if id.is_multiple_of(3) {
+            self.lose_join(user).await;
+        }
+        let Some(mut number) = self.join(Asked::Join { user }).await else { return };
+        if id.is_multiple_of(11) {
+            self.leave(&place(number)).await;
+            let Some(next) = self.join(Asked::Join { user }).await else { return };
+            number = next;
+        }
+        let place = place(number);
+        if self.wait_and_go_in(&place).await {
+            self.stay().await;
+            if !is_stayer(id) {
+                self.inside.fetch_sub(1, Ordering::SeqCst);
+                self.leave(&place).await;
+            }
+        }
+    }
+
+    /// Whether they got in, not refused as somebody else and not gone.
+    async fn wait_and_go_in(&self, place: &Place) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < LIMIT {
+            match self.ask(place).await {
+                Told::Called | Told::Active => match self.admit(place).await {
+                    Told::LetIn { .. } => return true,
+                    Told::NotYet => pause().await,
+                    _ => return false,
+                },
+                Told::Waiting { .. } => pause().await,
+                _ => return false,
+            }
+        }
+        panic!("{place:?} was never called");
+    }
+
+    /// Stays until too many are inside, or patience ends.
+    async fn stay(&self) {
+        let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_inside.fetch_max(inside, Ordering::SeqCst);
+        let start = Instant::now();
+        while start.elapsed() < self.patience
+            && self.most_inside.load(Ordering::SeqCst) <= u64::from(MAX_ACTIVE)
+        {
+            pause().await;
+        }
+    }
+}
+
+/// A sale from the first to join to the last to be served, and everybody looked for in the end.
+async fn record(fault: Fault) -> History {
+    let patience = if fault == Fault::IgnoresLimit { LIMIT } else { Duration::from_millis(20) };
+    let sale = Arc::new(Sale {
+        store: Broken::new(fault),
+        history: History::new(),
+        inside: AtomicU64::new(0),
+        most_inside: AtomicU64::new(0),
+        patience,
+    });
+    let caller = Arc::clone(&sale);
+    let calling = tokio::spawn(async move {
+        loop {
+            caller.store.call_next().await.unwrap();
+            pause().await;
+        }
+    });
+    let visits: Vec<_> = (1..=USERS)
+        .map(|id| {
+            let sale = Arc::clone(&sale);
+            tokio::spawn(async move { sale.visit(id).await })
+        })
+        .collect();
+    for visit in visits {
+        visit.await.unwrap();
+    }
+    calling.abort();
+    for id in 1..=USERS {
+        sale.join(Asked::FindAgain { user: UserId::new(id).unwrap() }).await;
+    }
+    sale.history.clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_keeps_the_rules_passes() {
+    let history = record(Fault::None).await;
+    if let Err(findings) = check(&history, &RULES) {
+        panic!("{findings}");
+    }
+    let summary = history.summary();
+    assert_eq!(summary.count("join", "unknown"), USERS / 3);
+    assert_eq!(summary.count("admit", "let-in"), USERS);
+    assert_eq!(summary.count("find-again", "number"), USERS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_breaks_a_rule_is_noticed() {
+    for (fault, rule) in [
+        (Fault::GivesNumbersTwice, Rule::NumbersAreUnique),
+        (Fault::ForgetsStayers, Rule::NobodyForgotten),
+        (Fault::IgnoresLimit, Rule::Limit),
+        (Fault::NumbersFall, Rule::OrderOfJoins),
+        (Fault::CallsOutOfTurn, Rule::OrderOfCalls),
+        (Fault::LosesAPlace, Rule::GoneForAReason),
+    ] {
+        let history = record(fault).await;
+        let verdict = check(&history, &RULES);
+        assert!(verdict.as_ref().is_err_and(|findings| findings.has(rule)), "{fault:?}: {verdict:?}");
+    }
+}

@@ -1,0 +1,131 @@
+//! Recording, writing and reading.
+
+use std::time::Duration;
+
+use contracts::history::{Asked, History, Told};
+use domain::queue::{QueueNumber, UserId};
+
+fn user(id: u64) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+fn number(n: u64) -> QueueNumber {
+    QueueNumber::new(n).unwrap()
+}
+
+/// One op of every kind and outcome, one dropped, one not ended.
+fn everything(history: &History) -> contracts::history::Op {
+    let (user, number) = (user(7), number(3));
+    let op = |asked, told| history.begin(asked).end(told);
+    op(Asked::Join { user }, Told::Number { number, rejoined: false });
+    op(Asked::FindAgain { user }, Told::Number { number, rejoined: true });
+    op(Asked::Ask { user, number }, Told::Waiting { position: 12 });
+    op(Asked::Ask { user, number }, Told::Called);
+    op(Asked::Ask { user, number }, Told::Active);
+    op(Asked::Ask { user, number }, Told::Gone);
+    op(Asked::Admit { user, number }, Told::LetIn { until_after: Duration::new(600, 1) });
+    op(Asked::Admit { user, number }, Told::NotYet);
+    op(Asked::Leave { user, number }, Told::Left);
+    op(Asked::Join { user }, Told::Refused);
+    drop(history.begin(Asked::Join { user }));
+    history.begin(Asked::Leave { user, number })
+}
+
+fn written(history: &History) -> String {
+    let mut text = Vec::new();
+    history.write_to(&mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let history = History::new();
+    let open = everything(&history);
+    let text = written(&history);
+    let read = History::read_from(text.as_bytes()).unwrap();
+    assert_eq!(read.records(), history.records());
+    assert_eq!(written(&read), text);
+    let (dropped, open_one) = (read.records()[10], read.records()[11]);
+    assert!(dropped.told == Told::Unknown && dropped.ended.is_some());
+    assert!(open_one.told == Told::Unknown && open_one.ended.is_none());
+    drop(open);
+    // It goes on where it stopped.
+    let latest = history.records()[10].ended.unwrap();
+    drop(read.begin(Asked::Join { user: user(1) }));
+    let added = read.records()[12];
+    assert!(added.id == 12 && added.begun >= latest && added.ended >= Some(added.begun));
+}
+
+#[test]
+fn a_summary_counts_what_was_asked_and_told_in_one_line() {
+    let history = History::new();
+    assert_eq!(history.summary().to_string(), "nothing was asked");
+    let _open = everything(&history);
+    let summary = history.summary();
+    assert_eq!(
+        summary.to_string(),
+        "admit 2: 1 let-in, 1 not-yet; ask 4: 1 active, 1 called, 1 gone, 1 waiting; \
+         find-again 1: 1 number; join 3: 1 number, 1 refused, 1 unknown; leave 2: 1 left, 1 unknown"
+    );
+    assert_eq!((summary.count("join", "unknown"), summary.count("join", "left")), (1, 0));
+}
+
+#[test]
+fn many_threads_record_in_the_order_of_time() {
+    let history = History::new();
+    std::thread::scope(|scope| {
+        for id in 1..=8 {
+            let history = history.clone();
+            scope.spawn(move || {
+                for n in 1..=500 {
+                    let op = history.begin(Asked::Ask { user: user(id), number: number(n) });
+                    op.end(Told::Waiting { position: n });
+                }
+            });
+        }
+    });
+    let records = history.records();
+    assert_eq!(records.len(), 4_000);
+    assert!(records.is_sorted_by(|a, b| a.id + 1 == b.id && a.begun <= b.begun));
+    for op in records {
+        let Asked::Ask { number, .. } = op.asked else { panic!("{op}") };
+        assert_eq!(op.told, Told::Waiting { position: number.get() });
+        assert!(op.ended >= Some(op.begun));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_by_its_line() {
+    let good = "0 5 6 join 1 number 1 fresh\n";
+    let error = |text: &str| History::read_from(text.as_bytes()).unwrap_err();
+    for (text, line, what) in [
+        ("", 1, "cut off here"),
+        ("history 2 of 0 ops\n", 1, "no history begins so"),
+        ("history 1 of 0 ops", 1, "cut off here"),
+        ("history 1 of 2 ops\n{good}", 3, "cut off here"),
+        ("history 1 of 2 ops\n{good}1 7 8 ask 1 1 waiting 12", 3, "cut off here"),
+        ("history 1 of 1 ops\n{good}{good}", 3, "more ops than the first line says"),
+        ("history 1 of 2 ops\n{good}{good}", 3, "not the id that follows"),
+    ] {
+        let error = error(&text.replace("{good}", good));
+        assert_eq!((error.line(), error.to_string()), (line, format!("line {line}: {what}")), "{text}");
+    }
+    for bad in [
+        "0 5 6 join 1 number 1",
+        "0 5 6 join 1 number 0 fresh",
+        "0 5 6 join 1 number 1 fresh 1",
+        "0 5 6 join 0 refused",
+        "0 5 6 ask 1 called",
+        "0 5 6 steal 1 1 called",
+        "0 5 6 ask 1 1 asleep",
+        "0 7 6 ask 1 1 called",
+        "0 5 - ask 1 1 called",
+        "0 -5 6 ask 1 1 called",
+        "",
+    ] {
+        let error = error(&format!("history 1 of 1 ops\n{bad}\n"));
+        assert_eq!((error.line(), error.to_string()), (2, "line 2: not an op".to_owned()), "{bad}");
+    }
+    let not_text = History::read_from(&b"history 1 of 1 ops\n\xff\n"[..]).unwrap_err();
+    assert!(not_text.line() == 2 && std::error::Error::source(&not_text).is_some());
+}
