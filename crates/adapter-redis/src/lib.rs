@@ -14,6 +14,7 @@ mod safety;
 mod scripts;
 
 pub use address::{Address, InvalidAddress};
+pub use joins::Batching;
 pub use link::LinkSettings;
 pub use queue::{Durability, RedisQueue, RedisQueueSettings};
 pub use safety::{RedisDependency, Unsafe};

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::address::Address;
 use crate::error::Failure;
-use crate::joins::{Answers, Carrier, Joins};
+use crate::joins::{Answers, Batching, Carrier, Joins};
 use crate::keys::Keys;
 use crate::link::{LinkSettings, Replicas};
 use crate::memory::{Change, Marks, Memory};
@@ -43,8 +43,8 @@ pub struct RedisQueueSettings {
     pub policy: AdmissionPolicy,
     /// When a join counts as done.
     pub durability: Durability,
-    /// Joins that wait for a batch, at most; the next one is refused.
-    pub max_waiting_joins: usize,
+    /// How joins are gathered.
+    pub batching: Batching,
     /// Everything but the line's two integers is forgotten so long after the last step: the lifetime of a token.
     pub lifetime: Duration,
     /// A session this node knows of is answered for without asking, if changes were heard of no longer ago than this.
@@ -79,9 +79,9 @@ impl RedisQueue {
     pub fn open(address: Address, settings: RedisQueueSettings) -> Self {
         let keys = Keys::of(settings.queue);
         let redis = Redis::open(keys.line(), address, settings.link);
-        let (most_waiting, keys) = (settings.max_waiting_joins, keys.all());
+        let (batching, keys) = (settings.batching, keys.all());
         let shared = Arc::new(Shared { redis, keys, settings, memory: Mutex::default() });
-        Self { joins: Joins::new(Arc::clone(&shared), most_waiting), shared }
+        Self { joins: Joins::new(Arc::clone(&shared), batching), shared }
     }
 
     pub(crate) fn redis(&self) -> &Redis {

@@ -73,18 +73,24 @@ impl Redis {
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(Failure::Unknown("no answer in time".to_owned())),
             };
-            let goes_on = Instant::now() + MOVING < give_up;
+            if Instant::now() + MOVING >= give_up {
+                return Err(failure);
+            }
             match failure {
-                Failure::NotPrimary(_) if goes_on => {
+                Failure::NotPrimary(_) => {
                     links.misleading.cancel();
                     sleep(MOVING).await;
                 }
-                Failure::NotYet(_) if goes_on => sleep(MOVING).await,
-                Failure::NoScript if goes_on => {
+                Failure::NotYet(_) => sleep(MOVING).await,
+                Failure::NoScript => {
                     let loaded = timeout_at(give_up, links.rest.load(script)).await;
                     loaded.map_err(|_| Failure::NoScript)??;
                 }
-                failure => return Err(failure),
+                Failure::Refused(_)
+                | Failure::NoConnection(_)
+                | Failure::Busy
+                | Failure::Unknown(_)
+                | Failure::Corrupt(_) => return Err(failure),
             }
         }
     }

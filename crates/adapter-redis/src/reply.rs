@@ -14,10 +14,8 @@ pub(crate) struct Reply(std::vec::IntoIter<Value>);
 
 impl Reply {
     pub(crate) fn new(value: Value) -> Result<Self, Failure> {
-        match value {
-            Value::Array(values) => Ok(Self(values.into_iter())),
-            _ => Err(Failure::Corrupt("no list")),
-        }
+        let Value::Array(values) = value else { return Err(Failure::Corrupt("no list")) };
+        Ok(Self(values.into_iter()))
     }
 
     pub(crate) fn integer(&mut self) -> Result<i64, Failure> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use adapter_redis::{Address, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
+use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
 use domain::queue::{AdmissionPolicy, QueueId};
 use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
 
@@ -38,7 +38,7 @@ pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSet
         queue,
         policy,
         durability: Durability::Primary,
-        max_waiting_joins: 100_000,
+        batching: Batching { max_waiting: 100_000, ..Batching::default() },
         lifetime: Duration::from_secs(3_600),
         remember: Duration::ZERO,
         link: PATIENT,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::MemoryQueue;
-use adapter_redis::{RedisDependency, RedisQueue, RedisQueueSettings, Unsafe};
+use adapter_redis::{Batching, RedisDependency, RedisQueue, RedisQueueSettings, Unsafe};
 use domain::queue::{AdmissionPolicy, QueueStore};
 use domain::{Clock, Dependency};
 
@@ -39,7 +39,7 @@ async fn in_redis(config: &Config, policy: AdmissionPolicy) -> Result<LineStore,
         queue: line.queue_id()?,
         policy,
         durability: line.durability.into(),
-        max_waiting_joins: line.max_waiting_joins as usize,
+        batching: Batching { max_waiting: line.max_waiting_joins as usize, ..Batching::default() },
         lifetime: line.token_ttl.0,
         remember: line.stale_after.0.min(GIVEN_BACK_WITHIN),
         link: redis.link(),

@@ -8,8 +8,8 @@ use adapter_memory::{MemoryQueue, SteadyClock};
 use async_trait::async_trait;
 use contracts::history::{Asked, History, Rule, Rules, Told, check};
 use domain::queue::{
-    AdmissionPolicy, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
-    QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec,
+    QueueId, QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
 };
 use domain::{PortError, Timestamp};
 
@@ -77,10 +77,10 @@ impl Broken {
 
 #[async_trait]
 impl QueueStore for Broken {
-    async fn join(&self, user: UserId, floor: Line) -> Result<Joined, JoinError> {
-        let mut joined = self.inner.join(user, floor).await?;
+    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
+        let mut joined = self.inner.join(user, bounds).await?;
         if self.fault == Fault::ForgetsStayers && joined.rejoined && is_stayer(user.get()) {
-            joined = self.inner.join(UserId::new(user.get() + 1_000).unwrap(), floor).await?;
+            joined = self.inner.join(UserId::new(user.get() + 1_000).unwrap(), bounds).await?;
         }
         joined.number = self.turned(joined.number);
         let before = self.last.swap(joined.number.get(), Ordering::SeqCst);
@@ -92,8 +92,8 @@ impl QueueStore for Broken {
         Ok(joined)
     }
 
-    async fn call_next(&self) -> Result<Called, PortError> {
-        self.inner.call_next().await
+    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
+        self.inner.call_next(floor).await
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
@@ -143,7 +143,7 @@ struct Sale {
 impl Sale {
     async fn join(&self, asked: Asked) -> Option<QueueNumber> {
         let op = self.history.begin(asked);
-        match self.store.join(asked.user(), Line::default()).await {
+        match self.store.join(asked.user(), Bounds::NONE).await {
             Ok(Joined { number, rejoined, .. }) => {
                 op.end(Told::Number { number, rejoined });
                 Some(number)
@@ -158,7 +158,7 @@ impl Sale {
     /// Joins without waiting for the answer.
     async fn lose_join(&self, user: UserId) {
         let op = self.history.begin(Asked::Join { user });
-        self.store.join(user, Line::default()).await.unwrap();
+        self.store.join(user, Bounds::NONE).await.unwrap();
         drop(op);
     }
 
@@ -278,7 +278,7 @@ async fn record(fault: Fault) -> History {
     let caller = Arc::clone(&sale);
     let calling = tokio::spawn(async move {
         loop {
-            caller.store.call_next().await.unwrap();
+            caller.store.call_next(Line::default()).await.unwrap();
             pause().await;
         }
     });

@@ -6,8 +6,8 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use contracts::history::{History, Rules, check};
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, ClaimError, GiveBackError, Line, Place, PolicySpec, QueueId, QueueNumber, QueueStore,
-    Standing, UserId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Line, Place, PolicySpec, QueueId, QueueNumber,
+    QueueStore, Standing, UserId,
 };
 use proptest::prelude::*;
 
@@ -100,7 +100,7 @@ impl Simulation {
     async fn step(&mut self, step: Step) {
         self.now += step.after;
         self.clock.advance(ms(step.after));
-        self.store.call_next().await.unwrap();
+        self.store.call_next(Line::default()).await.unwrap();
         match (step.kind, self.told[step.user as usize]) {
             (0..=1, _) | (_, None) => self.join("join", step).await,
             (_, Some((_, known))) if known > self.now => {}
@@ -122,7 +122,7 @@ impl Simulation {
     async fn join(&mut self, word: &str, step: Step) {
         let user = UserId::new(step.user).unwrap();
         let told = if_done(step, async {
-            match self.store.join(user, Line::default()).await {
+            match self.store.join(user, Bounds::NONE).await {
                 Ok(joined) if joined.rejoined => format!("number {} rejoined", joined.number),
                 Ok(joined) => format!("number {} fresh", joined.number),
                 Err(_) => "refused".to_owned(),
