@@ -1,7 +1,7 @@
 //! What a node remembers of a line: enough to answer for sessions without asking, and to tell a Redis that has lost
 //! something.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use domain::queue::{Departures, Line, QueueNumber, Session, UserId};
@@ -20,8 +20,12 @@ pub(crate) struct Marks {
     pub(crate) standing_from: u64,
 }
 
-/// Joins remembered, at most: 16 bytes and some for each of a million people.
-const MOST_HOLDERS: usize = 1 << 20;
+/// Joins remembered, at most: 16 bytes for each of a million people. Whoever joined first is called first and then in the
+/// log, so the oldest give way.
+const MOST_JOINED: usize = 1 << 20;
+
+/// Sessions that are over are removed this often; until then their end tells.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// A session and when it was last known to run.
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +43,15 @@ pub(crate) struct Memory {
     /// When the line was last seen, by our clock before asking and by the store's.
     seen: Option<(Instant, Timestamp)>,
     sessions: HashMap<u64, Known>,
-    /// Numbers given back after their call, as long as that call would stand.
+    /// When those that are over were last removed.
+    swept: Option<Timestamp>,
+    /// Numbers given back, as long as a call of theirs would stand.
     ended: HashSet<u64>,
     /// Numbers given back while waiting and not passed yet.
     left: BTreeSet<u64>,
     reported: Option<Departures>,
-    /// Who joined through this node and holds a place still.
-    holders: HashMap<UserId, u64>,
+    /// Who joined through this node, and with which number; about in the order of the numbers.
+    joined: VecDeque<(u64, UserId)>,
 }
 
 /// One change of a place, as the log has it.
@@ -99,9 +105,10 @@ impl Memory {
 
     /// Remembers who joined through this node.
     pub(crate) fn note_joined(&mut self, user: UserId, number: QueueNumber) {
-        if self.holders.len() < MOST_HOLDERS || self.holders.contains_key(&user) {
-            self.holders.insert(user, number.get());
+        if self.joined.len() >= MOST_JOINED {
+            self.joined.pop_front();
         }
+        self.joined.push_back((number.get(), user));
     }
 
     /// Follows the log up to `marks`, as of a look at the line that was begun at `asked`.
@@ -112,11 +119,14 @@ impl Memory {
         let moved_on = marks.standing_from > self.marks.standing_from;
         self.marks = marks;
         self.seen = Some((asked, at));
-        self.sessions.retain(|_, known| known.until > at);
+        if self.swept.is_none_or(|swept| at >= swept + SWEEP_EVERY) {
+            self.swept = Some(at);
+            self.sessions.retain(|_, known| known.until > at);
+        }
         if moved_on {
             self.ended.retain(|number| *number > marks.standing_from);
-            let sessions = &self.sessions;
-            self.holders.retain(|_, number| *number > marks.standing_from || sessions.contains_key(number));
+            // Whose call stands no longer is in the log if anywhere.
+            while self.joined.pop_front_if(|(number, _)| *number <= marks.standing_from).is_some() {}
         }
     }
 
@@ -153,9 +163,6 @@ impl Memory {
     /// Takes in that a place was given back through this node.
     pub(crate) fn note_given_back(&mut self, place: &Place) {
         self.sessions.remove(&place.number.get());
-        if self.holders.get(&place.user) == Some(&place.number.get()) {
-            self.holders.remove(&place.user);
-        }
     }
 
     /// The session of this place, if it is certain to run: the log was followed no longer than `fresh` ago.
@@ -171,7 +178,8 @@ impl Memory {
     /// The numbers given back while waiting, above `serving`.
     pub(crate) fn departures(&mut self, serving: u64) -> Departures {
         if self.left.first().is_some_and(|first| *first <= serving) {
-            self.left = self.left.split_off(&(serving + 1));
+            let still_ahead = self.left.split_off(&(serving + 1));
+            self.ended.extend(std::mem::replace(&mut self.left, still_ahead));
             self.reported = None;
         }
         let left = &self.left;
@@ -181,7 +189,11 @@ impl Memory {
     /// Everything a Redis that lost it has to be told, as its script for that reads it: who holds which number, then what
     /// happened to places.
     pub(crate) fn testimony(&self) -> Vec<String> {
-        let holders = self.holders.iter().map(|(user, number)| format!("h:{number}::{user}"));
+        let holds = |number: &u64| {
+            *number > self.marks.standing_from && !self.left.contains(number) && !self.ended.contains(number)
+        };
+        let holders = self.joined.iter().filter(|(number, _)| holds(number));
+        let holders = holders.map(|(number, user)| format!("h:{number}::{user}"));
         let left = self.left.iter().map(|number| format!("l:{number}"));
         let ended = self.ended.iter().map(|number| format!("e:{number}"));
         let sessions = self
@@ -270,7 +282,7 @@ mod tests {
         followed(&mut memory, Vec::new(), 3, 3);
         let mut testimony = memory.testimony();
         testimony.sort();
-        assert_eq!(testimony, ["c:1:2000000000:1", "h:1::1", "h:40::4", "l:41"]);
+        assert_eq!(testimony, ["c:1:2000000000:1", "h:40::4", "l:41"]);
     }
 
     #[test]

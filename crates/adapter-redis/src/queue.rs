@@ -213,8 +213,8 @@ impl Shared {
         let mut memory = self.memory();
         memory.note_line(line);
         for (user, answer) in users.iter().zip(&answers) {
-            if let Ok(joined) = answer {
-                memory.note_joined(*user, joined.number);
+            if let Ok(Joined { number, rejoined: false, .. }) = answer {
+                memory.note_joined(*user, *number);
             }
         }
         drop(memory);

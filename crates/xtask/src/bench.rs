@@ -3,9 +3,9 @@
 //! One server worker on one core, wrk on another. Every round measures everything once, so that a machine that gets
 //! slower or faster meanwhile does so for all; what counts is the median of each round's ratio.
 
-mod measure;
-mod report;
-mod service;
+pub(crate) mod measure;
+pub(crate) mod report;
+pub(crate) mod service;
 
 use std::fs;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@
 
 mod bench;
 mod bench_dates;
+mod bench_redis;
 mod check;
 mod docs;
 mod figures;
@@ -49,6 +50,8 @@ enum Task {
     Bench(bench::Arguments),
     /// The dates question in Postgres, against pgbench
     BenchDates(bench_dates::Arguments),
+    /// The line in Redis: what joins cost, how fast they are, how much memory people take
+    BenchRedis(bench_redis::Arguments),
     /// Write the plans of the dates question on a million and on ten million seats
     Plans,
     /// Run a private Postgres server until Ctrl-C
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::Docs => docs::docs(),
         Task::Bench(arguments) => bench::bench(&arguments),
         Task::BenchDates(arguments) => bench_dates::bench_dates(&arguments),
+        Task::BenchRedis(arguments) => bench_redis::bench_redis(&arguments),
         Task::Plans => plans::plans(),
         Task::Postgres => postgres::postgres(),
         Task::Redis(arguments) => redis::redis(&arguments),

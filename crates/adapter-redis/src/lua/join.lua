@@ -38,7 +38,7 @@ for from = first_user, #ARGV, CHUNK do
       number, rejoined[i] = last, 0
       given[user] = number
       fresh[#fresh + 1] = user
-      fresh[#fresh + 1] = number
+      fresh[#fresh + 1] = text(number)
     end
     numbers[i] = number
   end

@@ -15,22 +15,25 @@ local session_ttl, max_waiting = tonumber(ARGV[10]), tonumber(ARGV[11])
 local recovery = tonumber(ARGV[12])
 local FIRST = 13 -- the first argument of the script itself
 
-local fields = redis.call('HMGET', K_LINE, 'last', 'serving', 'generation', 'version', 'time', 'offset',
-  'spent', 'hold', 'lost', 'standing')
-local last, serving = tonumber(fields[1]) or 0, tonumber(fields[2]) or 0
+local NAMES = { 'last', 'serving', 'generation', 'version', 'offset', 'spent', 'hold', 'lost', 'standing', 'time' }
+local read = {}
+for i, value in ipairs(redis.call('HMGET', K_LINE, unpack(NAMES))) do
+  read[NAMES[i]] = tonumber(value) or 0
+end
+local last, serving = read.last, read.serving
 -- Counts losses; every node that sees it grow tells what it remembers.
-local generation = tonumber(fields[3]) or 0
+local generation = read.generation
 -- Counts changes of places, each of which is one entry of the log of changes.
-local version = tonumber(fields[4]) or 0
-local time, offset = tonumber(fields[5]) or 0, tonumber(fields[6]) or 0
+local version = read.version
+local time, offset = read.time, read.offset
 -- The calling budget as one point in time: when all that was used will have been refilled.
-local spent = tonumber(fields[7]) or 0
+local spent = read.spent
 -- Nobody is called, and no new number is given, before this.
-local hold = tonumber(fields[8]) or 0
+local hold = read.hold
 -- Up to this number, holders may be unknown.
-local lost = tonumber(fields[9]) or 0
+local lost = read.lost
 -- Numbers in the ranges of calls that stand.
-local standing = tonumber(fields[10]) or 0
+local standing = read.standing
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2] + offset
@@ -52,7 +55,7 @@ if known_last > last or known_serving > serving or known_generation > generation
   lost = math.max(lost, known_last, last)
   hold = now + recovery
   -- What was left of the budget is not known.
-  spent = math.max(spent, now + batch * cost)
+  spent = math.max(spent, now + math.ceil(batch * cost))
   if known_serving > serving then
     -- No more than the budget allows can have been called within the time a call stands.
     local most = batch * (claim_within / (batch * cost) + 1)
@@ -66,9 +69,22 @@ if known_last > last or known_serving > serving or known_generation > generation
   last = math.max(last, known_last, serving)
 end
 
+-- A whole number as text: several times faster than what Redis makes of a Lua number.
+local function text(number)
+  return string.format('%d', number)
+end
+
+-- Writes back what has changed; the time always has.
 local function save()
-  redis.call('HSET', K_LINE, 'last', last, 'serving', serving, 'generation', generation, 'version', version,
-    'time', now, 'offset', offset, 'spent', spent, 'hold', hold, 'lost', lost, 'standing', standing)
+  local changed = { 'time', text(now) }
+  local values = { last, serving, generation, version, offset, spent, hold, lost, standing }
+  for i = 1, #values do
+    if values[i] ~= read[NAMES[i]] then
+      changed[#changed + 1] = NAMES[i]
+      changed[#changed + 1] = text(values[i])
+    end
+  end
+  redis.call('HSET', K_LINE, unpack(changed))
 end
 
 -- The log keeps so many changes; a node that missed more asks for everything it needs anew.

@@ -9,46 +9,53 @@ use super::service::Service;
 use test_support::{Doing as _, Outcome, failed};
 
 /// The core the generator runs on.
-const GENERATOR_CORE: &str = "1";
+pub(crate) const GENERATOR_CORE: &str = "1";
 
 /// What is measured.
-pub(super) struct Target<'a> {
-    pub(super) name: &'static str,
+pub(crate) struct Target<'a> {
+    pub(crate) name: &'static str,
     service: &'a Service,
     url: String,
     header: Option<(&'static str, &'a str)>,
+    /// Whether everybody who asks is another user, joining.
+    joins: bool,
 }
 
 /// What came out.
 #[derive(Clone)]
-pub(super) struct Measurement {
-    pub(super) target: &'static str,
-    pub(super) round: u32,
-    pub(super) connections: u32,
-    pub(super) per_second: f64,
+pub(crate) struct Measurement {
+    pub(crate) target: &'static str,
+    pub(crate) round: u32,
+    pub(crate) connections: u32,
+    pub(crate) per_second: f64,
     /// Requests per second of processor time of the server.
-    pub(super) per_cpu_second: f64,
+    pub(crate) per_cpu_second: f64,
     /// How much of its core the server used, from 0 to 1.
-    pub(super) server_load: f64,
+    pub(crate) server_load: f64,
     /// The 99th percentile of the time to an answer, as wrk words it.
-    pub(super) p99: String,
+    pub(crate) p99: String,
     /// No socket errors, and no answer outside 2xx and 3xx.
-    pub(super) is_clean: bool,
+    pub(crate) is_clean: bool,
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         name: &'static str,
         service: &'a Service,
         path: &str,
         header: Option<(&'static str, &'a str)>,
     ) -> Self {
-        Self { name, service, url: service.url(path), header }
+        Self { name, service, url: service.url(path), header, joins: false }
+    }
+
+    /// Joins, each by another user.
+    pub(crate) fn joining(name: &'static str, service: &'a Service) -> Self {
+        Self { joins: true, ..Self::new(name, service, "/user", None) }
     }
 }
 
 /// Everything measuring needs beyond a Rust toolchain.
-pub(super) fn require_tools() -> Outcome {
+pub(crate) fn require_tools() -> Outcome {
     for (tool, package) in [("wrk", "wrk"), ("taskset", "util-linux")] {
         let found = Command::new(tool).arg("--version").output().is_ok();
         if !found {
@@ -64,7 +71,7 @@ pub(super) fn require_tools() -> Outcome {
 }
 
 /// Asks one thing over and over, and keeps what wrk printed.
-pub(super) fn wrk(
+pub(crate) fn wrk(
     target: &Target<'_>,
     connections: u32,
     seconds: u32,
@@ -74,6 +81,12 @@ pub(super) fn wrk(
     let mut command = generator(connections, seconds);
     if let Some((name, value)) = target.header {
         command.args(["--header", &format!("{name}: {value}")]);
+    }
+    if target.joins {
+        let script = out.join(CROWD_FILE);
+        fs::write(&script, CROWD).doing(format!("writing {CROWD_FILE}"))?;
+        let first_user = u64::from(round) * ROUND + u64::from(connections) * CONNECTION;
+        command.env("FIRST_USER", first_user.to_string()).arg("--script").arg(script);
     }
     let (cpu_before, before) = (target.service.cpu_seconds()?, Instant::now());
     let text = output(command.args(["--latency", &target.url]))?;
@@ -97,9 +110,9 @@ pub(super) fn wrk(
 }
 
 /// Fills a line with so many people, each another user, and returns the token of whoever joined last.
-pub(super) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<String> {
-    let script = out.join("crowd.lua");
-    fs::write(&script, CROWD).doing("writing crowd.lua")?;
+pub(crate) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<String> {
+    let script = out.join(CROWD_FILE);
+    fs::write(&script, CROWD).doing(format!("writing {CROWD_FILE}"))?;
     let mut user = 1_000;
     loop {
         let mut command = generator(64, 5);
@@ -116,6 +129,13 @@ pub(super) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<Strin
         }
     }
 }
+
+/// The script, beside the raw output it made.
+const CROWD_FILE: &str = "crowd.lua";
+
+/// Users of one measurement and of one round are never those of another.
+const ROUND: u64 = 100_000_000_000;
+const CONNECTION: u64 = 100_000_000;
 
 /// Each request another user.
 const CROWD: &str = r#"

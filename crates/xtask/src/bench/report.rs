@@ -100,10 +100,11 @@ impl Results {
 }
 
 /// What the figures were measured on.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, m)| m.trim()));
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // Of the machine, not of those this program was left.
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
     format!("Machine: {cores} cores of {}.", model.unwrap_or("an unnamed processor"))
 }

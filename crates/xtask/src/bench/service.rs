@@ -10,18 +10,18 @@ use crate::run::root;
 use test_support::{Doing as _, Outcome, failed};
 
 /// The core the server runs on; the generator has the next one.
-pub(super) const SERVER_CORE: &str = "0";
+pub(crate) const SERVER_CORE: &str = "0";
 
-pub(super) struct Service {
+pub(crate) struct Service {
     process: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What the paths of this service begin with.
     base: &'static str,
 }
 
 impl Service {
     /// Starts `boxoffice COMMAND` with one worker on a core of its own and waits until it answers.
-    pub(super) fn start(command: &str, settings: &[&str]) -> Outcome<Self> {
+    pub(crate) fn start(command: &str, settings: &[&str]) -> Outcome<Self> {
         let address = free_address()?;
         let ops = free_address()?;
         let mut line = Command::new("taskset");
@@ -50,7 +50,7 @@ impl Service {
     }
 
     /// Processor time this service has used so far, in seconds: all its threads, as the scheduler counts nanoseconds.
-    pub(super) fn cpu_seconds(&self) -> Outcome<f64> {
+    pub(crate) fn cpu_seconds(&self) -> Outcome<f64> {
         let tasks = format!("/proc/{}/task", self.process.id());
         let mut nanoseconds = 0.0;
         for task in fs::read_dir(&tasks).doing(format!("reading {tasks}"))? {
@@ -61,18 +61,18 @@ impl Service {
         Ok(nanoseconds / 1e9)
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{}{path}", self.address, self.base)
     }
 
     /// Joins and returns the token.
-    pub(super) fn join(&self, user: u64) -> Outcome<String> {
+    pub(crate) fn join(&self, user: u64) -> Outcome<String> {
         let answer = self.request("POST", &format!("/user/{user}/queue/token/issue"), &[])?;
         between(&answer, "\"waitingToken\":\"", "\"").ok_or_else(|| failed(format!("no token in {answer}")))
     }
 
     /// Joins users until so many wait, and returns the token of the last.
-    pub(super) fn join_until(&self, waiting: u64) -> Outcome<String> {
+    pub(crate) fn join_until(&self, waiting: u64) -> Outcome<String> {
         let mut token = String::new();
         for user in 2..2 + waiting {
             token = self.join(user)?;
@@ -81,12 +81,12 @@ impl Service {
     }
 
     /// The entity tag of a page.
-    pub(super) fn etag(&self, path: &str) -> Outcome<String> {
+    pub(crate) fn etag(&self, path: &str) -> Outcome<String> {
         let answer = self.get(path, &[])?;
         between(&answer, "etag: ", "\r\n").ok_or_else(|| failed(format!("no etag in {answer}")))
     }
 
-    pub(super) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Outcome<String> {
+    pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Outcome<String> {
         let answer = self.request("GET", path, headers)?;
         if answer.starts_with("HTTP/1.1 200") {
             Ok(answer)

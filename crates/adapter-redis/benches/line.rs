@@ -1,0 +1,134 @@
+//! The line through the adapter, for `cargo xtask bench-redis`, which says what to run and measures Redis meanwhile.
+//!
+//! - `join URL QUEUE SECONDS ASKERS batched|single primary|replicated` joins as fast as so many askers can, and prints
+//!   how many joins there were and how long they took.
+//! - `fill URL QUEUE PEOPLE` puts so many people in line.
+//! - `call URL QUEUE PEOPLE` calls so many people in one step.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for who started it")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
+use domain::queue::{AdmissionPolicy, Bounds, Line, PolicySpec, QueueId, QueueStore as _, UserId};
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // As in the service: one thread in the background.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        match words.as_slice() {
+            ["join", url, queue, seconds, askers, gathered, durability] => {
+                let askers: usize = askers.parse().unwrap();
+                let batching = match *gathered {
+                    "batched" => Batching::default(),
+                    "single" => Batching { largest: 1, under_way: askers, ..Batching::default() },
+                    other => panic_about(other),
+                };
+                let durability = match *durability {
+                    "primary" => Durability::Primary,
+                    "replicated" => Durability::Replicated,
+                    other => panic_about(other),
+                };
+                let line = open(url, queue, standing_still(), batching, durability);
+                join(&line, Duration::from_secs(seconds.parse().unwrap()), askers).await;
+            }
+            ["fill", url, queue, people] => {
+                let line = open(url, queue, standing_still(), Batching::default(), Durability::Primary);
+                fill(&line, people.parse().unwrap()).await;
+            }
+            ["call", url, queue, people] => {
+                let people: u32 = people.parse().unwrap();
+                let spec = PolicySpec { batch: people, max_active: 10_000_000, ..PolicySpec::default() };
+                let line = open(url, queue, spec, Batching::default(), Durability::Primary);
+                let called = line.call_next(Line::START).await.unwrap();
+                println!("called {}", called.count);
+            }
+            other => panic_about(&other.join(" ")),
+        }
+    });
+}
+
+#[expect(clippy::panic, reason = "there is no answer to that")]
+fn panic_about(what: &str) -> ! {
+    panic!("what is {what:?}?")
+}
+
+/// One person an hour.
+fn standing_still() -> PolicySpec {
+    let hour = Duration::from_secs(3_600);
+    PolicySpec { batch: 1, every: hour, max_waiting: 100_000_000, ..PolicySpec::default() }
+}
+
+fn open(
+    url: &str,
+    queue: &str,
+    spec: PolicySpec,
+    batching: Batching,
+    durability: Durability,
+) -> Arc<RedisQueue> {
+    let second = Duration::from_secs(1);
+    let settings = RedisQueueSettings {
+        queue: QueueId::parse(queue).unwrap(),
+        policy: AdmissionPolicy::new(spec).unwrap(),
+        durability,
+        batching,
+        lifetime: 3_600 * second,
+        remember: second,
+        link: LinkSettings { connect: second, answer: 5 * second, max_under_way: 10_000 },
+    };
+    Arc::new(RedisQueue::open(Address::parse(url).unwrap(), settings))
+}
+
+async fn join(line: &Arc<RedisQueue>, length: Duration, askers: usize) {
+    let users = Arc::new(AtomicU64::new(1));
+    let end = Instant::now() + length;
+    let tasks: Vec<_> = (0..askers)
+        .map(|_| {
+            let (line, users) = (Arc::clone(line), Arc::clone(&users));
+            tokio::spawn(async move {
+                let mut times = Vec::new();
+                while Instant::now() < end {
+                    let user = UserId::new(users.fetch_add(1, Ordering::Relaxed)).unwrap();
+                    let begun = Instant::now();
+                    line.join(user, Bounds::NONE).await.unwrap();
+                    times.push(begun.elapsed());
+                }
+                times
+            })
+        })
+        .collect();
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await.unwrap());
+    }
+    times.sort_unstable();
+    let micros = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e6;
+    println!(
+        "joins {} in {} s, median {:.0} us, p99 {:.0} us",
+        times.len(),
+        length.as_secs(),
+        micros(0.5),
+        micros(0.99)
+    );
+}
+
+async fn fill(line: &Arc<RedisQueue>, people: u64) {
+    let mut first = 1;
+    while first <= people {
+        let users = first..(first + 5_000).min(people + 1);
+        first = users.end;
+        let joins = users.map(|user| {
+            let line = Arc::clone(line);
+            tokio::spawn(async move { line.join(UserId::new(user).unwrap(), Bounds::NONE).await.unwrap() })
+        });
+        for join in joins.collect::<Vec<_>>() {
+            join.await.unwrap();
+        }
+    }
+    let line = line.snapshot(Line::START).await.unwrap().line;
+    println!("last {} waiting {}", line.last(), line.waiting());
+}

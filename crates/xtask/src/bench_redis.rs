@@ -1,0 +1,83 @@
+//! `cargo xtask bench-redis`: the line in Redis, against the line in memory and a constant answer.
+//!
+//! One server worker on one core; wrk and Redis share the other. Every round measures everything once.
+
+mod http;
+mod report;
+mod steady;
+mod store;
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::bench::measure;
+use crate::figures::Rounds;
+use crate::run::{cargo, root, run};
+use test_support::{Doing as _, Outcome, Redis, RedisBinaries, RedisSetup, failed};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    measure: Rounds,
+    /// People waiting when memory is measured and people are called
+    #[arg(long, default_value_t = 1_000_000)]
+    crowd: u64,
+    /// Where raw output and the tables go, below the repository
+    #[arg(long, default_value = "loadtest/results/redis")]
+    out: PathBuf,
+}
+
+/// Connections that wrk keeps open, and askers of the adapter alone.
+const CONNECTIONS: [u32; 2] = [64, 256];
+
+/// A primary with a replica.
+struct Pair {
+    primary: Redis,
+    _replica: Redis,
+}
+
+impl Pair {
+    fn start(binaries: &RedisBinaries) -> Outcome<Self> {
+        let primary = Redis::start(binaries, RedisSetup::default())?;
+        let replica = Redis::start(binaries, RedisSetup::default().replica_of(primary.address()))?;
+        primary.wait_for_replica(&replica)?;
+        Ok(Self { primary, _replica: replica })
+    }
+
+    fn url(&self) -> String {
+        format!("redis://{}", self.primary.address())
+    }
+}
+
+pub(crate) fn bench_redis(arguments: &Arguments) -> Outcome {
+    measure::require_tools()?;
+    share_the_generators_core()?;
+    let binaries = RedisBinaries::find()?;
+    run(cargo(&["build", "--release", "--locked"]))?;
+    let program = store::Program::build()?;
+    let out = root().join(&arguments.out);
+    if out.exists() {
+        fs::remove_dir_all(&out).doing(format!("clearing {}", out.display()))?;
+    }
+    fs::create_dir_all(&out).doing(format!("making {}", out.display()))?;
+
+    let over_http = http::measure(&binaries, &arguments.measure, &out)?;
+    let alone = store::measure_joins(&binaries, &program, &arguments.measure, &out)?;
+    let crowd = store::measure_crowd(&binaries, &program, arguments.crowd, &out)?;
+    let steady = steady::measure(&binaries, over_http.half_of_joins(), arguments.measure.seconds, &out)?;
+
+    let text = report::markdown(&over_http, &alone, &crowd, &steady, &arguments.measure);
+    fs::write(out.join("README.md"), &text).doing("writing the tables")?;
+    println!("\n{text}");
+    if over_http.is_clean() { Ok(()) } else { Err(failed("some measurements had errors")) }
+}
+
+/// Whatever this program starts runs on the generator's core, but for the server, which is told its own.
+fn share_the_generators_core() -> Outcome {
+    let mut command = std::process::Command::new("taskset");
+    let id = std::process::id().to_string();
+    command.args(["--all-tasks", "--cpu-list", "--pid", measure::GENERATOR_CORE, &id]);
+    run(command)
+}
