@@ -24,6 +24,10 @@ bench *arguments:
 bench-dates *arguments:
     cargo xtask bench-dates {{arguments}}
 
+# The line in Redis: what joins cost, how fast they are, how much memory people take
+bench-redis *arguments:
+    cargo xtask bench-redis {{arguments}}
+
 # Write the plans of the dates question on a million and on ten million seats
 plans:
     cargo xtask plans
