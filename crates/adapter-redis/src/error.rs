@@ -18,6 +18,9 @@ pub(crate) enum Failure {
     /// The server does not know the script. Nothing was carried out.
     #[error("the server does not know the script")]
     NoScript,
+    /// The only server there is is a replica, which takes no joins. Nothing was carried out.
+    #[error("{0} is a replica")]
+    Replica(String),
     /// The server refused. Nothing was carried out.
     #[error("the server refused: {0}")]
     Refused(String),
@@ -58,6 +61,7 @@ impl From<Failure> for PortError {
             Failure::NotPrimary(_)
             | Failure::NotYet(_)
             | Failure::NoScript
+            | Failure::Replica(_)
             | Failure::Refused(_)
             | Failure::NoConnection(_) => PortErrorKind::Unavailable,
             Failure::Busy => PortErrorKind::Overloaded,

@@ -61,9 +61,12 @@ impl Link {
             lost.cancel();
         });
         let connected = timeout(settings.connect, link.client.wait_for_connect()).await;
-        connected
-            .map_err(|_| Failure::NoConnection(format!("{node} was not ready in time")))?
-            .map_err(|error| Failure::NoConnection(format!("{node}: {}", error.details())))?;
+        let late = |_| Failure::NoConnection(format!("{node} was not ready in time"));
+        connected.map_err(late)?.map_err(|error| {
+            let failure = Failure::from(error);
+            let is_refused = matches!(failure, Failure::Refused(_));
+            if is_refused { failure } else { Failure::NoConnection(format!("{node}: {failure}")) }
+        })?;
         Ok(link)
     }
 

@@ -39,6 +39,9 @@ impl Primary {
         let role = links.rest.ask("ROLE", Vec::new()).await?;
         match first_text(&role).as_deref() {
             Some("master") => Ok(links),
+            _ if matches!(self.address.topology, Topology::Single(_)) => {
+                Err(Failure::Replica(links.node.to_string()))
+            }
             _ => Err(Failure::NotPrimary(format!("{} is a replica", links.node))),
         }
     }

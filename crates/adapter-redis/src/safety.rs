@@ -27,6 +27,14 @@ pub enum Unsafe {
     /// The scripts need more.
     #[error("the queue's redis is version {0}: 7.0 is the oldest that will do (Valkey of any version does)")]
     TooOld(String),
+    /// Joins cannot be written there.
+    #[error(
+        "the queue's redis at {0} is a replica: redis.queue.url must name the primary, its sentinels or its cluster"
+    )]
+    Replica(String),
+    /// It lets us not in, or not do what is needed.
+    #[error("the queue's redis refuses: {0}")]
+    Refuses(String),
     /// It could not be asked.
     #[error("the queue's redis cannot be asked: {0}")]
     Unknown(String),
@@ -42,12 +50,22 @@ impl Unsafe {
 
 impl From<Failure> for Unsafe {
     fn from(failure: Failure) -> Self {
-        Self::Unknown(failure.to_string())
+        match failure {
+            Failure::Replica(node) => Self::Replica(node),
+            Failure::Refused(said) => Self::Refuses(said),
+            failure @ (Failure::NotPrimary(_)
+            | Failure::NotYet(_)
+            | Failure::NoScript
+            | Failure::NoConnection(_)
+            | Failure::Busy
+            | Failure::Unknown(_)
+            | Failure::Corrupt(_)) => Self::Unknown(failure.to_string()),
+        }
     }
 }
 
 impl RedisQueue {
-    /// Whether the primary is one a queue can be kept in. That it is no replica was seen when it was connected to.
+    /// Whether the server is one a queue can be kept in.
     ///
     /// # Errors
     /// [`Unsafe`], the first that applies.
@@ -75,7 +93,7 @@ impl RedisQueue {
             Ok(Value::Array(pair)) => {
                 Ok(pair.get(1).and_then(Value::as_string).is_some_and(|s| !s.is_empty()))
             }
-            Ok(_) | Err(Failure::Refused(_)) => Ok(true),
+            Ok(_) | Err(Failure::Refused(_) | Failure::Unknown(_)) => Ok(true),
             Err(failure) => Err(failure.into()),
         }
     }

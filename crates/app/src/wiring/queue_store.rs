@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::MemoryQueue;
-use adapter_redis::{Batching, RedisDependency, RedisQueue, RedisQueueSettings, Unsafe};
+use adapter_redis::{Batching, RedisDependency, RedisQueue, RedisQueueSettings};
 use domain::queue::{AdmissionPolicy, QueueStore};
 use domain::{Clock, Dependency};
 
@@ -49,7 +49,7 @@ async fn in_redis(config: &Config, policy: AdmissionPolicy) -> Result<LineStore,
     match store.check_safety().await {
         Ok(()) => {}
         // The loop that looks after it reports it, now and as long as it lasts.
-        Err(Unsafe::Unknown(_)) => {}
+        Err(error) if error.is_transient() => {}
         Err(error) if refuses => return Err(error.into()),
         Err(error) => tracing::warn!("{error}"),
     }
