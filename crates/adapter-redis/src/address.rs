@@ -150,8 +150,6 @@ impl fmt::Debug for Address {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     fn node(host: &str, port: u16) -> Node {

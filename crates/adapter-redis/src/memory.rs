@@ -194,8 +194,6 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
     use domain::queue::QueueId;
 

@@ -111,10 +111,7 @@ impl Primary {
 const MOST_NODES: usize = 1_000;
 
 fn array(value: &Value) -> &[Value] {
-    match value {
-        Value::Array(values) => values,
-        _ => &[],
-    }
+    if let Value::Array(values) = value { values } else { &[] }
 }
 
 fn first_text(value: &Value) -> Option<String> {

@@ -74,7 +74,7 @@ impl Redis {
                 Err(_) => return Err(Failure::Unknown("no answer in time".to_owned())),
             };
             let goes_on = Instant::now() + MOVING < give_up;
-            match failure {
+            match &failure {
                 Failure::NotPrimary(_) if goes_on => {
                     links.misleading.cancel();
                     sleep(MOVING).await;
@@ -84,7 +84,14 @@ impl Redis {
                     let loaded = timeout_at(give_up, links.rest.load(script)).await;
                     loaded.map_err(|_| Failure::NoScript)??;
                 }
-                failure => return Err(failure),
+                Failure::NotPrimary(_)
+                | Failure::NotYet(_)
+                | Failure::NoScript
+                | Failure::Refused(_)
+                | Failure::NoConnection(_)
+                | Failure::Busy
+                | Failure::Unknown(_)
+                | Failure::Corrupt(_) => return Err(failure),
             }
         }
     }

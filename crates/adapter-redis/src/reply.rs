@@ -14,9 +14,10 @@ pub(crate) struct Reply(std::vec::IntoIter<Value>);
 
 impl Reply {
     pub(crate) fn new(value: Value) -> Result<Self, Failure> {
-        match value {
-            Value::Array(values) => Ok(Self(values.into_iter())),
-            _ => Err(Failure::Corrupt("no list")),
+        if let Value::Array(values) = value {
+            Ok(Self(values.into_iter()))
+        } else {
+            Err(Failure::Corrupt("no list"))
         }
     }
 
