@@ -28,6 +28,8 @@ const MOST_HOLDERS: usize = 1 << 20;
 struct Known {
     user: UserId,
     until: Timestamp,
+    /// Not since a gap: it may have been given back in there, so it is good for nothing but a testimony.
+    is_certain: bool,
 }
 
 /// One node's memory. Fed by the log of changes, which tells of everything that happened to a place after it was called,
@@ -39,13 +41,13 @@ pub(crate) struct Memory {
     /// When the line was last seen, by our clock before asking and by the store's.
     seen: Option<(Instant, Timestamp)>,
     sessions: HashMap<u64, Known>,
-    /// Numbers given back after their call, as long as that call would stand.
+    /// Numbers given back whose call would stand otherwise.
     ended: HashSet<u64>,
     /// Numbers given back while waiting and not passed yet.
     left: BTreeSet<u64>,
     reported: Option<Departures>,
-    /// Who joined through this node and holds a place still.
-    holders: HashMap<UserId, u64>,
+    /// Who joined through this node and holds a place still, by number.
+    holders: HashMap<u64, UserId>,
 }
 
 /// One change of a place, as the log has it.
@@ -99,8 +101,8 @@ impl Memory {
 
     /// Remembers who joined through this node.
     pub(crate) fn note_joined(&mut self, user: UserId, number: QueueNumber) {
-        if self.holders.len() < MOST_HOLDERS || self.holders.contains_key(&user) {
-            self.holders.insert(user, number.get());
+        if self.holders.len() < MOST_HOLDERS {
+            self.holders.insert(number.get(), user);
         }
     }
 
@@ -116,26 +118,27 @@ impl Memory {
         if moved_on {
             self.ended.retain(|number| *number > marks.standing_from);
             let sessions = &self.sessions;
-            self.holders.retain(|_, number| *number > marks.standing_from || sessions.contains_key(number));
+            self.holders.retain(|number, _| *number > marks.standing_from || sessions.contains_key(number));
         }
     }
 
     fn apply(&mut self, change: Change) {
         match change {
             Change::Gap => {
-                self.sessions.clear();
-                self.ended.clear();
+                self.sessions.values_mut().for_each(|known| known.is_certain = false);
                 self.left.clear();
                 self.reported = None;
             }
             Change::Claimed { number, user, until } => {
-                self.sessions.insert(number, Known { user, until });
+                self.sessions.insert(number, Known { user, until, is_certain: true });
             }
             Change::Ended(number) => {
                 self.sessions.remove(&number);
+                self.holders.remove(&number);
                 self.ended.insert(number);
             }
             Change::Left(number) => {
+                self.holders.remove(&number);
                 self.left.insert(number);
                 self.reported = None;
             }
@@ -145,7 +148,7 @@ impl Memory {
     /// Takes in what a claim of our own gave, unless the log has told more by now.
     pub(crate) fn note_session(&mut self, session: Session, version: u64) {
         if version >= self.marks.version {
-            let known = Known { user: session.user, until: session.until };
+            let known = Known { user: session.user, until: session.until, is_certain: true };
             self.sessions.insert(session.number.get(), known);
         }
     }
@@ -153,8 +156,8 @@ impl Memory {
     /// Takes in that a place was given back through this node.
     pub(crate) fn note_given_back(&mut self, place: &Place) {
         self.sessions.remove(&place.number.get());
-        if self.holders.get(&place.user) == Some(&place.number.get()) {
-            self.holders.remove(&place.user);
+        if self.holders.get(&place.number.get()) == Some(&place.user) {
+            self.holders.remove(&place.number.get());
         }
     }
 
@@ -164,14 +167,16 @@ impl Memory {
         let age = asked.elapsed();
         let known = self.sessions.get(&place.number.get())?;
         // The line was seen after it was asked for, so this is no earlier than the store's time now.
-        let runs = age <= fresh && at + age < known.until && known.user == place.user;
+        let runs = known.is_certain && age <= fresh && at + age < known.until && known.user == place.user;
         runs.then_some(Session { number: place.number, user: place.user, until: known.until })
     }
 
     /// The numbers given back while waiting, above `serving`.
     pub(crate) fn departures(&mut self, serving: u64) -> Departures {
         if self.left.first().is_some_and(|first| *first <= serving) {
-            self.left = self.left.split_off(&(serving + 1));
+            let waiting = self.left.split_off(&(serving + 1));
+            // Their calls were used up from the start, and are not to stand again.
+            self.ended.extend(std::mem::replace(&mut self.left, waiting));
             self.reported = None;
         }
         let left = &self.left;
@@ -181,7 +186,7 @@ impl Memory {
     /// Everything a Redis that lost it has to be told, as its script for that reads it: who holds which number, then what
     /// happened to places.
     pub(crate) fn testimony(&self) -> Vec<String> {
-        let holders = self.holders.iter().map(|(user, number)| format!("h:{number}::{user}"));
+        let holders = self.holders.iter().map(|(number, user)| format!("h:{number}::{user}"));
         let left = self.left.iter().map(|number| format!("l:{number}"));
         let ended = self.ended.iter().map(|number| format!("e:{number}"));
         let sessions = self
@@ -251,12 +256,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gap_forgets_what_may_have_changed_meanwhile() {
+    async fn after_a_gap_nothing_is_answered_that_may_have_changed_meanwhile() {
         let mut memory = Memory::default();
         followed(&mut memory, vec![claimed(1, 7, 2_000), Change::Left(50)], 2, 0);
         followed(&mut memory, vec![Change::Gap, Change::Left(60)], 9_000, 0);
         assert!(memory.session(&place(1, 7), FRESH).is_none());
         assert_eq!(memory.departures(10).count_up_to(100), 1);
+        assert_eq!(
+            memory.testimony(),
+            ["c:1:2000000000:7", "l:60"],
+            "a store that lost it may want it all the same"
+        );
+        followed(&mut memory, vec![claimed(1, 7, 2_000)], 9_001, 0);
+        assert!(memory.session(&place(1, 7), FRESH).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_number_given_back_while_waiting_is_not_called_again_after_it_was_passed() {
+        let mut memory = Memory::default();
+        followed(&mut memory, vec![Change::Left(2), Change::Left(5)], 2, 0);
+        memory.departures(3);
+        let mut testimony = memory.testimony();
+        testimony.sort();
+        assert_eq!(testimony, ["e:2", "l:5"]);
+    }
+
+    #[tokio::test]
+    async fn a_place_given_back_elsewhere_is_held_by_nobody() {
+        let mut memory = Memory::default();
+        memory.note_joined(UserId::new(7).unwrap(), QueueNumber::new(2).unwrap());
+        memory.note_joined(UserId::new(7).unwrap(), QueueNumber::new(4).unwrap());
+        followed(&mut memory, vec![Change::Left(2)], 1, 0);
+        assert_eq!(memory.testimony(), ["l:2", "h:4::7"]);
     }
 
     #[tokio::test]

@@ -48,7 +48,9 @@ end
 
 if known_last > last or known_serving > serving or known_generation > generation or known_version > version then
   generation = math.max(generation, known_generation) + 1
-  version = math.max(version, known_version)
+  -- The log does not have what was lost: no node may take it to be whole.
+  version = math.max(version, known_version) + 1
+  redis.call('DEL', K_CHANGES)
   lost = math.max(lost, known_last, last)
   hold = now + recovery
   -- What was left of the budget is not known.
