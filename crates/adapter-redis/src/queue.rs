@@ -66,7 +66,8 @@ struct Shared {
     memory: Mutex<Memory>,
 }
 
-/// How long nobody is called and no new number is given after a loss: so long every node has to tell what it remembers.
+/// How long nobody is called and no new number is given after a loss, and after a restart or failover, which may be one that
+/// nobody has noticed yet: so long every node has to tell what it remembers.
 /// Twenty looks at the line as nodes take them by default.
 const RECOVERY: Duration = Duration::from_secs(2);
 /// What a node remembers is told in pieces; a piece takes Redis a few milliseconds.
