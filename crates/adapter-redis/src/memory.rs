@@ -161,6 +161,12 @@ impl Memory {
         }
     }
 
+    /// Takes in that the store has taken it back. The log says so too, but may be lost before this node has read it.
+    pub(crate) fn note_taken_back(&mut self, place: &Place, was_waiting: bool) {
+        let number = place.number.get();
+        self.apply(if was_waiting { Change::Left(number) } else { Change::Ended(number) });
+    }
+
     /// The session of this place, if it is certain to run: the log was followed no longer than `fresh` ago.
     pub(crate) fn session(&self, place: &Place, fresh: Duration) -> Option<Session> {
         let (asked, at) = self.seen?;

@@ -320,7 +320,10 @@ impl QueueStore for RedisQueue {
         self.shared.memory().note_given_back(place);
         match self.shared.place(&GIVE_BACK, place).await.map_err(PortError::from)?.state {
             State::Standing(Standing::Gone) => Err(GiveBackError::Gone),
-            State::Standing(_) => Ok(()),
+            State::Standing(was) => {
+                self.shared.memory().note_taken_back(place, was == Standing::Waiting);
+                Ok(())
+            }
             State::Unknown => Err(GiveBackError::NotFound),
             State::Foreign => Err(GiveBackError::NotHolder),
         }

@@ -39,7 +39,7 @@ pub(crate) fn brisk() -> AdmissionPolicy {
     .unwrap()
 }
 
-pub(crate) const MAX_ACTIVE: u32 = 40;
+pub(crate) const MAX_ACTIVE: u32 = 60;
 
 /// One node: the use cases over a store of its own, and the loop that keeps its view.
 pub(crate) struct Node {
@@ -207,12 +207,14 @@ impl Crowd {
 
     /// Goes in as soon as that may be; asks one node after the other.
     pub(crate) async fn go_in(&self, user: UserId, number: QueueNumber) -> Session {
+        let end = Instant::now() + LIMIT;
         let mut via = user.get();
         loop {
             via += 1;
             if let Some(session) = self.try_to_go_in(user, number, via).await {
                 return session;
             }
+            assert!(Instant::now() < end, "user {user} with number {number} does not get in");
             sleep(ASKS_AGAIN).await;
         }
     }

@@ -14,7 +14,7 @@ use crate::support::{binaries, single};
 
 const PEOPLE: u64 = 400;
 const NODES: u64 = 3;
-/// As many as may be inside.
+/// No more than may be inside.
 const PEOPLE_INSIDE: u64 = 40;
 
 #[tokio::test(flavor = "multi_thread")]

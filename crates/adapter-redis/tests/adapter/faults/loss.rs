@@ -104,6 +104,7 @@ async fn what_one_node_remembers_is_enough_when_the_others_die_and_redis_is_empt
     }
     for (person, number) in &waiting {
         crowd.go_in(*person, *number).await;
+        crowd.go(*person, *number).await;
     }
     crowd.judge(&BTreeSet::new(), &Rules { is_drained: false, ..rules_with_losses() }).await;
 }
