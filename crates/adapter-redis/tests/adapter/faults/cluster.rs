@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{blocking, brisk_settings};
 use crate::storm::{Crowd, rules, until, user};
-use crate::support::{binaries, cluster, line_key, new_queue};
+use crate::support::{PATIENT, binaries, cluster, line_key, new_queue};
 
 const PEOPLE: u64 = 400;
 
@@ -19,7 +19,12 @@ const PEOPLE: u64 = 400;
 async fn a_dead_primary_stops_its_own_queue_only_until_its_replica_takes_over() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 3, 1));
     let here = quick(brisk_settings().queue);
-    let there = quick(queue_elsewhere(&servers, here.queue));
+    // Errors of a busy machine are none of ours.
+    let there = RedisQueueSettings {
+        queue: queue_elsewhere(&servers, here.queue),
+        link: PATIENT,
+        ..brisk_settings()
+    };
     let address = cluster(&servers.addresses());
     let broken = Crowd::before(3, &address, &here).await;
     let whole = Crowd::before(2, &address, &there).await;
