@@ -1,6 +1,5 @@
 //! Connections to one server.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -187,6 +186,10 @@ fn client(node: &Node, credentials: Option<&Credentials>, settings: LinkSettings
 /// one for all else, which must not.
 pub(crate) struct Links {
     pub(crate) node: Node,
+    /// The server's process; another one after every restart and failover.
+    pub(crate) run: String,
+    /// Whether the server came after another one that died: it may lack what only other nodes have heard of.
+    pub(crate) is_successor: bool,
     pub(crate) joins: Link,
     pub(crate) rest: Link,
     /// Cancelled by who finds that this is not the primary any more.
@@ -198,13 +201,14 @@ impl Links {
         node: Node,
         credentials: Option<&Credentials>,
         settings: LinkSettings,
-    ) -> Result<Arc<Self>, Failure> {
+    ) -> Result<Self, Failure> {
         let (joins, rest) = tokio::try_join!(
             Link::connect(&node, credentials, settings),
             Link::connect(&node, credentials, settings)
         )?;
         rest.load_scripts().await?;
-        Ok(Arc::new(Self { node, joins, rest, misleading: CancellationToken::new() }))
+        let run = run_of(&rest).await?;
+        Ok(Self { node, run, is_successor: false, joins, rest, misleading: CancellationToken::new() })
     }
 
     /// Ends when either is lost.
@@ -214,4 +218,10 @@ impl Links {
             () = self.rest.lost().cancelled() => {}
         }
     }
+}
+
+async fn run_of(link: &Link) -> Result<String, Failure> {
+    let info = link.ask("INFO", vec![Value::from("server")]).await?.as_string().unwrap_or_default();
+    let run = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+    Ok(run.unwrap_or_default().trim().to_owned())
 }

@@ -32,6 +32,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 struct Known {
     user: UserId,
     until: Timestamp,
+    /// Not since a gap: it may have been given back in there, so it is good for nothing but a testimony.
+    is_certain: bool,
 }
 
 /// One node's memory. Fed by the log of changes, which tells of everything that happened to a place after it was called,
@@ -45,7 +47,7 @@ pub(crate) struct Memory {
     sessions: HashMap<u64, Known>,
     /// When those that are over were last removed.
     swept: Option<Timestamp>,
-    /// Numbers given back, as long as a call of theirs would stand.
+    /// Numbers given back whose call would stand otherwise.
     ended: HashSet<u64>,
     /// Numbers given back while waiting and not passed yet.
     left: BTreeSet<u64>,
@@ -133,13 +135,12 @@ impl Memory {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Gap => {
-                self.sessions.clear();
-                self.ended.clear();
+                self.sessions.values_mut().for_each(|known| known.is_certain = false);
                 self.left.clear();
                 self.reported = None;
             }
             Change::Claimed { number, user, until } => {
-                self.sessions.insert(number, Known { user, until });
+                self.sessions.insert(number, Known { user, until, is_certain: true });
             }
             Change::Ended(number) => {
                 self.sessions.remove(&number);
@@ -155,7 +156,7 @@ impl Memory {
     /// Takes in what a claim of our own gave, unless the log has told more by now.
     pub(crate) fn note_session(&mut self, session: Session, version: u64) {
         if version >= self.marks.version {
-            let known = Known { user: session.user, until: session.until };
+            let known = Known { user: session.user, until: session.until, is_certain: true };
             self.sessions.insert(session.number.get(), known);
         }
     }
@@ -165,21 +166,28 @@ impl Memory {
         self.sessions.remove(&place.number.get());
     }
 
+    /// Takes in that the store has taken it back. The log says so too, but may be lost before this node has read it.
+    pub(crate) fn note_taken_back(&mut self, place: &Place, was_waiting: bool) {
+        let number = place.number.get();
+        self.apply(if was_waiting { Change::Left(number) } else { Change::Ended(number) });
+    }
+
     /// The session of this place, if it is certain to run: the log was followed no longer than `fresh` ago.
     pub(crate) fn session(&self, place: &Place, fresh: Duration) -> Option<Session> {
         let (asked, at) = self.seen?;
         let age = asked.elapsed();
         let known = self.sessions.get(&place.number.get())?;
         // The line was seen after it was asked for, so this is no earlier than the store's time now.
-        let runs = age <= fresh && at + age < known.until && known.user == place.user;
+        let runs = known.is_certain && age <= fresh && at + age < known.until && known.user == place.user;
         runs.then_some(Session { number: place.number, user: place.user, until: known.until })
     }
 
     /// The numbers given back while waiting, above `serving`.
     pub(crate) fn departures(&mut self, serving: u64) -> Departures {
         if self.left.first().is_some_and(|first| *first <= serving) {
-            let still_ahead = self.left.split_off(&(serving + 1));
-            self.ended.extend(std::mem::replace(&mut self.left, still_ahead));
+            let waiting = self.left.split_off(&(serving + 1));
+            // Their calls were used up from the start, and are not to stand again.
+            self.ended.extend(std::mem::replace(&mut self.left, waiting));
             self.reported = None;
         }
         let left = &self.left;
@@ -263,12 +271,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gap_forgets_what_may_have_changed_meanwhile() {
+    async fn after_a_gap_nothing_is_answered_that_may_have_changed_meanwhile() {
         let mut memory = Memory::default();
         followed(&mut memory, vec![claimed(1, 7, 2_000), Change::Left(50)], 2, 0);
         followed(&mut memory, vec![Change::Gap, Change::Left(60)], 9_000, 0);
         assert!(memory.session(&place(1, 7), FRESH).is_none());
         assert_eq!(memory.departures(10).count_up_to(100), 1);
+        assert_eq!(
+            memory.testimony(),
+            ["c:1:2000000000:7", "l:60"],
+            "a store that lost it may want it all the same"
+        );
+        followed(&mut memory, vec![claimed(1, 7, 2_000)], 9_001, 0);
+        assert!(memory.session(&place(1, 7), FRESH).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_number_given_back_while_waiting_is_not_called_again_after_it_was_passed() {
+        let mut memory = Memory::default();
+        followed(&mut memory, vec![Change::Left(2), Change::Left(5)], 2, 0);
+        memory.departures(3);
+        let mut testimony = memory.testimony();
+        testimony.sort();
+        assert_eq!(testimony, ["e:2", "l:5"]);
+    }
+
+    #[tokio::test]
+    async fn a_place_given_back_elsewhere_is_held_by_nobody() {
+        let mut memory = Memory::default();
+        memory.note_joined(UserId::new(7).unwrap(), QueueNumber::new(2).unwrap());
+        memory.note_joined(UserId::new(7).unwrap(), QueueNumber::new(4).unwrap());
+        followed(&mut memory, vec![Change::Left(2)], 1, 0);
+        assert_eq!(memory.testimony(), ["l:2", "h:4::7"]);
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ impl Primary {
     }
 
     /// Connects to the primary, as far as somebody knows it.
-    pub(crate) async fn connect(&mut self) -> Result<std::sync::Arc<Links>, Failure> {
+    pub(crate) async fn connect(&mut self) -> Result<Links, Failure> {
         let node = match &self.address.topology {
             Topology::Single(node) => node.clone(),
             Topology::Sentinel { sentinels, name } => self.ask_sentinels(sentinels, name).await?,

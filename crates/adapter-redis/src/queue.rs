@@ -66,7 +66,8 @@ struct Shared {
     memory: Mutex<Memory>,
 }
 
-/// How long nobody is called and no new number is given after a loss: so long every node has to tell what it remembers.
+/// How long nobody is called and no new number is given after a loss, and after a restart or failover, which may be one that
+/// nobody has noticed yet: so long every node has to tell what it remembers.
 /// Twenty looks at the line as nodes take them by default.
 const RECOVERY: Duration = Duration::from_secs(2);
 /// What a node remembers is told in pieces; a piece takes Redis a few milliseconds.
@@ -319,7 +320,10 @@ impl QueueStore for RedisQueue {
         self.shared.memory().note_given_back(place);
         match self.shared.place(&GIVE_BACK, place).await.map_err(PortError::from)?.state {
             State::Standing(Standing::Gone) => Err(GiveBackError::Gone),
-            State::Standing(_) => Ok(()),
+            State::Standing(was) => {
+                self.shared.memory().note_taken_back(place, was == Standing::Waiting);
+                Ok(())
+            }
             State::Unknown => Err(GiveBackError::NotFound),
             State::Foreign => Err(GiveBackError::NotHolder),
         }

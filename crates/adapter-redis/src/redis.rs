@@ -55,7 +55,7 @@ impl Redis {
         Self { state, under_way, settings, _stops: stop.drop_guard() }
     }
 
-    /// Calls a script within the limit. What certainly was not carried out is asked again meanwhile.
+    /// Calls a script within the limit, and tells it first whether to doubt that the server has everything. What certainly was not carried out is asked again meanwhile.
     pub(crate) async fn call(
         &self,
         via: Via,
@@ -67,7 +67,9 @@ impl Redis {
         let give_up = Instant::now() + self.settings.answer;
         loop {
             let links = self.links(give_up).await?;
-            let answer = timeout_at(give_up, call_over(&links, via, script, keys, arguments.clone())).await;
+            let doubt = if links.is_successor { links.run.as_str() } else { "" };
+            let arguments = std::iter::once(Value::from(doubt)).chain(arguments.iter().cloned()).collect();
+            let answer = timeout_at(give_up, call_over(&links, via, script, keys, arguments)).await;
             let failure = match answer {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
@@ -148,13 +150,18 @@ struct Keeper {
 impl Keeper {
     async fn keep(mut self) {
         let mut pause = RETRY.0;
+        // The server whose connection was lost last.
+        let mut lost: Option<String> = None;
         loop {
             match self.primary.connect().await {
-                Ok(links) => {
+                Ok(mut links) => {
+                    links.is_successor = lost.as_ref().is_some_and(|lost| *lost != links.run);
+                    let links = Arc::new(links);
                     let since = Instant::now();
                     tracing::info!(node = %links.node, "connected to the queue's redis");
                     self.states.send_replace(State::Up(Arc::clone(&links)));
-                    until_useless(&links).await;
+                    // A server that says itself that it is not the one has handed everything over.
+                    lost = until_lost(&links).await.then(|| links.run.clone());
                     self.states.send_replace(State::Seeking);
                     // One that is lost at once, again and again, is no reason to knock without a pause.
                     if since.elapsed() > RETRY.1 {
@@ -172,11 +179,16 @@ impl Keeper {
     }
 }
 
-async fn until_useless(links: &Links) {
+/// Until the connection is of no use any more; whether it was lost.
+async fn until_lost(links: &Links) -> bool {
     tokio::select! {
-        () = links.lost() => tracing::warn!(node = %links.node, "the connection to the queue's redis is lost"),
+        () = links.lost() => {
+            tracing::warn!(node = %links.node, "the connection to the queue's redis is lost");
+            true
+        }
         () = links.misleading.cancelled() => {
             tracing::info!(node = %links.node, "the queue has moved to another node");
+            false
         }
     }
 }

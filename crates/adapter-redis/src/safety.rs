@@ -72,8 +72,7 @@ impl RedisQueue {
     pub async fn check_safety(&self) -> Result<(), Unsafe> {
         let info = Info::of(self).await?;
         let version = info.get("redis_version");
-        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        if info.get("valkey_version").is_empty() && major.is_none_or(|major| major < OLDEST_MAJOR) {
+        if !will_do(version, info.get("valkey_version")) {
             return Err(Unsafe::TooOld(version.to_owned()));
         }
         let policy = info.get("maxmemory_policy");
@@ -100,6 +99,12 @@ impl RedisQueue {
 }
 
 const OLDEST_MAJOR: u32 = 7;
+
+/// Whether the scripts run on it; a Valkey says which it is, and calls itself an old Redis besides.
+fn will_do(redis_version: &str, valkey_version: &str) -> bool {
+    let major = redis_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    !valkey_version.is_empty() || major.is_some_and(|major| major >= OLDEST_MAJOR)
+}
 
 /// What `INFO` says.
 struct Info(HashMap<String, String>);
@@ -147,5 +152,30 @@ impl Dependency for RedisDependency {
             self.is_known_safe.store(true, Ordering::Relaxed);
         }
         Ok(self.queue.redis().ask("PING", Vec::new()).await.map(drop)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redis_will_do_from_7_0_on_and_valkey_always() {
+        for (redis, valkey) in
+            [("7.0.0", ""), ("7.4.1", ""), ("8.0.0", ""), ("10.2.1", ""), ("7.2.4", "8.0.1")]
+        {
+            assert!(will_do(redis, valkey), "{redis} {valkey}");
+        }
+        for old in ["6.2.14", "6.9.9", "3.0", "", "unstable"] {
+            assert!(!will_do(old, ""), "{old}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_says_what_to_do() {
+        let evicts = Unsafe::Evicts("allkeys-lru".to_owned()).to_string();
+        assert!(evicts.contains("allkeys-lru") && evicts.contains("noeviction"), "{evicts}");
+        assert!(Unsafe::Forgets.to_string().contains("appendonly yes"));
+        assert!(Unsafe::TooOld("6.2.14".to_owned()).to_string().contains("6.2.14"));
     }
 }

@@ -10,13 +10,6 @@ local users = #ARGV - FIRST
 local numbers, rejoined, given = {}, {}, {}
 local CHUNK = 1000
 
--- Whether a number that a user is noted for is a place still.
-local function is_held(number)
-  if number > serving then return true end
-  local state = state_of(number)
-  return state ~= 'GONE'
-end
-
 for from = first_user, #ARGV, CHUNK do
   local to = math.min(from + CHUNK - 1, #ARGV)
   local held = redis.call('HMGET', K_HOLDERS, unpack(ARGV, from, to))
@@ -24,7 +17,7 @@ for from = first_user, #ARGV, CHUNK do
   for i = from, to do
     local user = ARGV[i]
     local number = given[user] or tonumber(held[i - from + 1])
-    if number and (given[user] or is_held(number)) then
+    if number and (given[user] or state_of(number) ~= 'GONE') then
       rejoined[i] = 1
     elseif now < hold then
       -- They may have a number that a node still remembers.

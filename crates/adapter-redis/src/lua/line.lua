@@ -6,19 +6,22 @@
 local K_LINE, K_HOLDERS, K_LEFT, K_CALLS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local K_USED, K_SESSIONS, K_CHANGES = KEYS[5], KEYS[6], KEYS[7]
 
-local known_last, known_serving = tonumber(ARGV[1]), tonumber(ARGV[2])
-local known_generation, known_version = tonumber(ARGV[3]), tonumber(ARGV[4])
-local known_standing_from = tonumber(ARGV[5])
-local batch, cost = tonumber(ARGV[6]), tonumber(ARGV[7])
-local max_active, claim_within = tonumber(ARGV[8]), tonumber(ARGV[9])
-local session_ttl, max_waiting = tonumber(ARGV[10]), tonumber(ARGV[11])
-local recovery = tonumber(ARGV[12])
-local FIRST = 13 -- the first argument of the script itself
+-- Which server process this is, where the node came to it from one that died; empty otherwise.
+local successor = ARGV[1]
+local known_last, known_serving = tonumber(ARGV[2]), tonumber(ARGV[3])
+local known_generation, known_version = tonumber(ARGV[4]), tonumber(ARGV[5])
+local known_standing_from = tonumber(ARGV[6])
+local batch, cost = tonumber(ARGV[7]), tonumber(ARGV[8])
+local max_active, claim_within = tonumber(ARGV[9]), tonumber(ARGV[10])
+local session_ttl, max_waiting = tonumber(ARGV[11]), tonumber(ARGV[12])
+local recovery = tonumber(ARGV[13])
+local FIRST = 14 -- the first argument of the script itself
 
 local NAMES = { 'last', 'serving', 'generation', 'version', 'offset', 'spent', 'hold', 'lost', 'standing', 'time' }
+local stored = redis.call('HMGET', K_LINE, 'successor', unpack(NAMES))
 local read = {}
-for i, value in ipairs(redis.call('HMGET', K_LINE, unpack(NAMES))) do
-  read[NAMES[i]] = tonumber(value) or 0
+for i, name in ipairs(NAMES) do
+  read[name] = tonumber(stored[i + 1]) or 0
 end
 local last, serving = read.last, read.serving
 -- Counts losses; every node that sees it grow tells what it remembers.
@@ -34,6 +37,8 @@ local hold = read.hold
 local lost = read.lost
 -- Numbers in the ranges of calls that stand.
 local standing = read.standing
+-- The last successor that was doubted; once is enough, since every node is heard then.
+local doubted = stored[1] or ''
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2] + offset
@@ -49,9 +54,17 @@ local function add_call(from, to, ends)
   standing = standing + to - from
 end
 
-if known_last > last or known_serving > serving or known_generation > generation or known_version > version then
+-- A successor may lack what the first node that comes to it does not know either.
+local is_doubtful = successor ~= '' and successor ~= doubted
+if is_doubtful then
+  doubted = successor
+end
+
+if is_doubtful or known_last > last or known_serving > serving or known_generation > generation or known_version > version then
   generation = math.max(generation, known_generation) + 1
-  version = math.max(version, known_version)
+  -- The log does not have what was lost: no node may take it to be whole.
+  version = math.max(version, known_version) + 1
+  redis.call('DEL', K_CHANGES)
   lost = math.max(lost, known_last, last)
   hold = now + recovery
   -- What was left of the budget is not known.
@@ -83,6 +96,10 @@ local function save()
       changed[#changed + 1] = NAMES[i]
       changed[#changed + 1] = text(values[i])
     end
+  end
+  if is_doubtful then
+    changed[#changed + 1] = 'successor'
+    changed[#changed + 1] = doubted
   end
   redis.call('HSET', K_LINE, unpack(changed))
 end

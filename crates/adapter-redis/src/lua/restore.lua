@@ -1,6 +1,15 @@
--- Takes in what a node remembers of a line that was lost. Saying it twice changes nothing.
+-- Takes in what a node remembers of a line that was lost. Saying it twice changes nothing. What it changes is logged, so
+-- that every node hears what the others knew.
 -- Arguments: the generation it is for, then entries as in the log of changes, and `h:number::user` for who holds a number.
 -- Answers: generation, version, last, serving, and 1 when it was taken in, 0 when the line was lost again meanwhile.
+
+-- A user's places come one after the other, so the highest number is the one they hold.
+local function note_holder(user, number)
+  local held = tonumber(redis.call('HGET', K_HOLDERS, user))
+  if not held or held < number then
+    redis.call('HSET', K_HOLDERS, user, number)
+  end
+end
 
 local taken_in = tonumber(ARGV[FIRST]) == generation and 1 or 0
 if taken_in == 1 then
@@ -8,21 +17,28 @@ if taken_in == 1 then
     local kind, number, ends, user = string.match(ARGV[i], '^(%a):(%d+):?(%d*):?(%d*)$')
     number = tonumber(number)
     if kind == 'l' and number > serving and number <= last then
-      redis.call('ZADD', K_LEFT, number, number)
+      if redis.call('ZADD', K_LEFT, number, number) == 1 then
+        log_change(ARGV[i])
+      end
     elseif kind == 'e' then
-      redis.call('ZREM', K_SESSIONS, number)
+      local ended = redis.call('ZREM', K_SESSIONS, number)
       if call_of(number) then
-        redis.call('ZADD', K_USED, number, number)
+        ended = redis.call('ZADD', K_USED, number, number)
+      end
+      if ended == 1 then
+        log_change(ARGV[i])
       end
     elseif kind == 'c' and number <= serving and tonumber(ends) > now
       and not redis.call('ZSCORE', K_USED, number) then
       if call_of(number) then
         redis.call('ZADD', K_USED, number, number)
       end
-      redis.call('ZADD', K_SESSIONS, ends, number)
-      redis.call('HSETNX', K_HOLDERS, user, number)
+      if redis.call('ZADD', K_SESSIONS, ends, number) == 1 then
+        log_change(ARGV[i])
+      end
+      note_holder(user, number)
     elseif kind == 'h' and number <= lost then
-      redis.call('HSETNX', K_HOLDERS, user, number)
+      note_holder(user, number)
     end
   end
 end

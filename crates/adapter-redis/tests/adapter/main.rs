@@ -1,7 +1,9 @@
 //! The adapter on real servers: a single one, a cluster of three primaries with a replica each, and one that sentinels
 //! watch.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod contract;
+mod faults;
+mod storm;
 mod support;

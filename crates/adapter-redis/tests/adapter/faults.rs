@@ -1,0 +1,39 @@
+//! Faults of every kind while people use the line. Each test breaks servers of its own, and what people saw is judged by
+//! the rules.
+
+mod cluster;
+mod crash;
+mod failover;
+mod giving_back;
+mod limits;
+mod loss;
+mod safety;
+mod silence;
+
+use std::time::Duration;
+
+use adapter_redis::{LinkSettings, RedisQueueSettings};
+use test_support::{Outcome, Redis, RedisSetup};
+
+use crate::storm::brisk;
+use crate::support::{binaries, new_queue, settings};
+
+/// A server to break.
+fn server() -> Redis {
+    blocking(|| Redis::start(&binaries(), RedisSetup::default()))
+}
+
+/// Settings of a node under load, on a new line.
+fn brisk_settings() -> RedisQueueSettings {
+    let answer = Duration::from_secs(2);
+    RedisQueueSettings {
+        link: LinkSettings { connect: answer, answer, max_under_way: 10_000 },
+        remember: Duration::from_secs(1),
+        ..settings(new_queue(), brisk())
+    }
+}
+
+/// What a test does to servers, which takes its time.
+fn blocking<T>(deed: impl FnOnce() -> Outcome<T>) -> T {
+    tokio::task::block_in_place(deed).unwrap()
+}

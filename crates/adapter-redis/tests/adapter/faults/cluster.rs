@@ -1,0 +1,92 @@
+//! A cluster in which primaries die and slots move.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_redis::{LinkSettings, RedisQueueSettings};
+use contracts::history::Rules;
+use domain::queue::{QueueId, UserId};
+use test_support::RedisCluster;
+use tokio::time::Instant;
+
+use super::{blocking, brisk_settings};
+use crate::storm::{Crowd, rules, until, user};
+use crate::support::{PATIENT, binaries, cluster, line_key, new_queue};
+
+const PEOPLE: u64 = 400;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_primary_stops_its_own_queue_only_until_its_replica_takes_over() {
+    let servers = blocking(|| RedisCluster::start(&binaries(), 3, 1));
+    let here = quick(brisk_settings().queue);
+    // Errors of a busy machine are none of ours.
+    let there = RedisQueueSettings {
+        queue: queue_elsewhere(&servers, here.queue),
+        link: PATIENT,
+        ..brisk_settings()
+    };
+    let address = cluster(&servers.addresses());
+    let broken = Crowd::before(3, &address, &here).await;
+    let whole = Crowd::before(2, &address, &there).await;
+    let storm = broken.storm(PEOPLE, Duration::from_secs(3));
+    let calm = whole.storm(PEOPLE, Duration::from_secs(10));
+    broken.until("join", "number", PEOPLE / 4).await;
+
+    let key = line_key(here.queue);
+    let primary = blocking(|| servers.primary_of(&key));
+    blocking(|| servers.nodes()[primary].kill());
+    every_call_ends_in_time(&broken, user(PEOPLE + 1), here.link.answer).await;
+    storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
+    assert!(broken.count("join", "refused") > 0, "nobody noticed anything");
+    calm.ends(&rules()).await;
+    assert_eq!(whole.errors(), 0, "the other queue: {}", whole.history.summary());
+}
+
+fn quick(queue: QueueId) -> RedisQueueSettings {
+    let answer = Duration::from_millis(500);
+    let link = LinkSettings { connect: answer, answer, max_under_way: 10_000 };
+    RedisQueueSettings { queue, link, ..brisk_settings() }
+}
+
+/// A queue another primary has.
+fn queue_elsewhere(servers: &RedisCluster, than: QueueId) -> QueueId {
+    let primary = |queue| blocking(|| servers.primary_of(&line_key(queue)));
+    let here = primary(than);
+    std::iter::repeat_with(new_queue).find(|queue| primary(*queue) != here).unwrap()
+}
+
+/// Until joins are taken again, of this user too, who then goes in.
+async fn every_call_ends_in_time(crowd: &Arc<Crowd>, by: UserId, limit: Duration) {
+    let slack = Duration::from_secs(2);
+    until("the replica takes over", async || {
+        let asked = Instant::now();
+        let joined = crowd.try_join(by, 0).await;
+        assert!(asked.elapsed() < limit + slack, "an answer took {:?}", asked.elapsed());
+        joined.is_ok()
+    })
+    .await;
+    let number = crowd.join(by).await;
+    crowd.go_in(by, number).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_the_slot_of_a_queue_moves_back_and_forth_under_load() {
+    let servers = blocking(|| RedisCluster::start(&binaries(), 2, 0));
+    let answer = Duration::from_secs(10);
+    let link = LinkSettings { connect: answer, answer, max_under_way: 10_000 };
+    let settings = RedisQueueSettings { link, ..brisk_settings() };
+    let crowd = Crowd::before(3, &cluster(&servers.addresses()), &settings).await;
+    let storm = crowd.storm(PEOPLE, Duration::from_secs(4));
+    crowd.until("join", "number", PEOPLE / 10).await;
+    let key = line_key(settings.queue);
+    let first = blocking(|| servers.primary_of(&key));
+    for (newcomer, to) in (1_001..).zip([1 - first, first, 1 - first, first, 1 - first]) {
+        blocking(|| servers.move_slot_of(&key, to));
+        for via in 0..3 {
+            crowd.try_join(user(newcomer), via).await.unwrap();
+        }
+    }
+    // The newcomers never go in.
+    storm.ends(&Rules { is_drained: false, ..rules() }).await;
+    assert_eq!(crowd.errors(), 0, "somebody noticed: {}", crowd.history.summary());
+}

@@ -1,0 +1,205 @@
+//! A primary that dies, and a replica that takes over, with or without everything the primary had.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use adapter_redis::{Address, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
+use contracts::history::Rules;
+use domain::PortErrorKind;
+use domain::queue::{Line, Place, QueueNumber, QueueStore, Standing};
+use domain::{Timestamp, queue::Bounds};
+use test_support::{Redis, RedisSentinels, RedisSetup, Wire};
+
+use super::{blocking, brisk_settings, server};
+use crate::storm::{Crowd, brisk, rules, until, user};
+use crate::support::{binaries, line_key, nodes, single};
+
+const PEOPLE: u64 = 400;
+
+/// A primary, and a replica that has everything.
+fn pair() -> (Redis, Redis) {
+    let primary = server();
+    let replica = replica_of(&primary);
+    (primary, replica)
+}
+
+fn replica_of(primary: &Redis) -> Redis {
+    let setup = RedisSetup::default().replica_of(primary.address());
+    let replica = blocking(|| Redis::start(&binaries(), setup));
+    blocking(|| primary.wait_for_replica(&replica));
+    replica
+}
+
+fn impatient(durability: Durability) -> RedisQueueSettings {
+    let answer = Duration::from_secs(1);
+    RedisQueueSettings {
+        durability,
+        link: LinkSettings { connect: answer, answer, max_under_way: 10_000 },
+        ..brisk_settings()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicated_joins_are_not_acknowledged_while_no_replica_has_them_and_survive_the_primary() {
+    let (primary, replica) = pair();
+    let wire = Wire::to(primary.address()).unwrap();
+    let crowd = Crowd::before(3, &single(wire.address()), &impatient(Durability::Replicated)).await;
+    let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
+    crowd.until("join", "number", PEOPLE / 4).await;
+
+    blocking(|| replica.freeze());
+    let unknown = crowd.count("join", "unknown");
+    crowd.until("join", "unknown", unknown + 1).await;
+    // What the replica had acknowledged before has been told by now.
+    let told = crowd.count("join", "number");
+    crowd.until("join", "unknown", unknown + 100).await;
+    assert_eq!(crowd.count("join", "number"), told, "no replica has it, and it was acknowledged");
+
+    blocking(|| primary.kill());
+    blocking(|| replica.thaw());
+    blocking(|| replica.promote());
+    wire.retarget(replica.address());
+    let _next = replica_of(&replica);
+    storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_that_only_the_dead_primary_had_are_told_to_its_successor_by_the_nodes() {
+    let (primary, replica) = pair();
+    let wire = Wire::to(primary.address()).unwrap();
+    let settings = impatient(Durability::Primary);
+    let crowd = Crowd::before(3, &single(wire.address()), &settings).await;
+    let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
+    crowd.until("join", "number", PEOPLE / 4).await;
+
+    blocking(|| replica.promote());
+    let told = crowd.count("join", "number");
+    crowd.until("join", "number", told + PEOPLE / 4).await;
+    let seen = crowd.node(0).service.line();
+    blocking(|| primary.kill());
+    let kept = blocking(|| replica.command(&["HGET", &line_key(settings.queue), "last"]));
+    assert!(kept.parse::<u64>().unwrap() < seen.last(), "nothing was lost: {kept} of {seen:?}");
+    wire.retarget(replica.address());
+    storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_given_back_just_before_a_failover_ends_on_every_node() {
+    let (primary, replica) = pair();
+    let wire = Wire::to(primary.address()).unwrap();
+    let settings = RedisQueueSettings { remember: Duration::from_secs(60), ..impatient(Durability::Primary) };
+    let both = nodes(2, &single(wire.address()), &settings);
+    let joined = both[0].join(user(1), Bounds::NONE).await.unwrap();
+    let place = Place {
+        queue: settings.queue,
+        number: joined.number,
+        user: user(1),
+        issued_at: Timestamp::UNIX_EPOCH,
+    };
+    both[0].claim(&place).await.unwrap();
+    for node in &both {
+        node.snapshot(Line::START).await.unwrap();
+        assert!(matches!(node.standing(&place).await.unwrap(), Standing::Active { .. }));
+    }
+    blocking(|| primary.wait_for_replica(&replica));
+
+    // It hears of nothing any more from here on.
+    blocking(|| replica.promote());
+    both[0].give_back(&place).await.unwrap();
+    both[0].snapshot(Line::START).await.unwrap();
+    blocking(|| primary.kill());
+    wire.retarget(replica.address());
+    // The one that knows tells first; the other one hears of it with its next looks.
+    for node in &both {
+        for _look in 0..2 {
+            until("it is connected again", async || node.snapshot(Line::START).await.is_ok()).await;
+        }
+    }
+    for node in &both {
+        assert_eq!(node.standing(&place).await.unwrap(), Standing::Gone);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_follow_a_failover_by_sentinels_by_themselves() {
+    let all = blocking(|| RedisSentinels::start(&binaries()));
+    let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
+    let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
+    let crowd = Crowd::before(3, &Address::parse(&address).unwrap(), &impatient(Durability::Primary)).await;
+    let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
+    crowd.until("join", "number", PEOPLE / 4).await;
+    blocking(|| all.primary().kill());
+    storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_is_refused_as_unavailable_without_waiting() {
+    let (primary, replica) = pair();
+    let node = nodes(1, &single(replica.address()), &impatient(Durability::Primary)).remove(0);
+    until("it has found out", async || {
+        let refused = node.snapshot(Line::START).await.unwrap_err();
+        assert_eq!(refused.kind(), PortErrorKind::Unavailable, "{refused:?}");
+        let why = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
+        why.contains("is a replica")
+    })
+    .await;
+    drop(primary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_unavailable_and_found_again_later() {
+    let (primary, replica) = pair();
+    let settings = RedisQueueSettings { policy: brisk(), ..impatient(Durability::Primary) };
+    let node = nodes(1, &single(replica.address()), &settings).remove(0);
+    blocking(|| replica.promote());
+    until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
+    let given = node.join(user(1), Bounds::NONE).await.unwrap().number;
+    let to = primary.address();
+    blocking(|| replica.command(&["REPLICAOF", &to.ip().to_string(), &to.port().to_string()]));
+    let refused = node.snapshot(Line::START).await.unwrap_err();
+    assert_eq!(refused.kind(), PortErrorKind::Unavailable, "{refused:?}");
+    blocking(|| primary.wait_for_replica(&replica));
+    // Now it is a primary again, and has lost the line to the other one.
+    blocking(|| replica.promote());
+    let after = until_joined(&node, async || node.snapshot(Line::START).await).await;
+    assert_eq!((given.get(), after.get()), (1, 2), "the number of the lost place is not given again");
+}
+
+/// Somebody asks this node for a number until there is one; meanwhile something else happens again and again.
+async fn until_joined<T>(node: &RedisQueue, meanwhile: impl AsyncFn() -> T) -> QueueNumber {
+    let told = Mutex::new(None);
+    until("somebody can join", async || {
+        let joined = node.join(user(9), Bounds::NONE).await;
+        meanwhile().await;
+        joined.is_ok_and(|joined| told.lock().unwrap().replace(joined.number).is_none())
+    })
+    .await;
+    told.into_inner().unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_only_one_node_heard_of_are_not_given_by_another_that_comes_to_the_successor_first() {
+    let (primary, replica) = pair();
+    let wires = [(); 2].map(|()| Wire::to(primary.address()).unwrap());
+    let settings = impatient(Durability::Primary);
+    let [knows, first] =
+        wires.each_ref().map(|wire| RedisQueue::open(single(wire.address()), settings.clone()));
+    for node in [&knows, &first] {
+        until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
+    }
+    // The replica hears of nothing any more from here on.
+    blocking(|| replica.promote());
+    for number in 1..=3 {
+        assert_eq!(knows.join(user(number), Bounds::NONE).await.unwrap().number.get(), number);
+    }
+    blocking(|| primary.kill());
+    wires[1].retarget(replica.address());
+    until("it is connected", async || first.snapshot(Line::START).await.is_ok()).await;
+    first.join(user(9), Bounds::NONE).await.unwrap_err();
+    wires[0].retarget(replica.address());
+    let number = until_joined(&first, async || knows.snapshot(Line::START).await).await;
+    assert_eq!(number.get(), 4, "1 to 3 were given");
+    for number in 1..=3 {
+        assert_eq!(first.join(user(number), Bounds::NONE).await.unwrap().number.get(), number);
+    }
+}

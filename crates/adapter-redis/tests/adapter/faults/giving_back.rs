@@ -1,0 +1,52 @@
+//! A session given back on one node, and another one that answers from memory.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::queue::{Line, Place, QueueError, QueueStore, Standing};
+use tokio::time::Instant;
+
+use super::brisk_settings;
+use crate::storm::{Crowd, Node, pause, until, user};
+use crate::support::{SINGLE, single};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_given_back_on_one_node_is_gone_on_another_within_a_second() {
+    let crowd = Crowd::before(2, &single(SINGLE.address()), &brisk_settings()).await;
+    for person in (1..=10).map(user) {
+        let number = crowd.join(person).await;
+        let session = crowd.go_in(person, number).await;
+        until("the other node knows the session", async || {
+            crowd.admit(person, number, 1).await.is_ok_and(|same| same == session)
+        })
+        .await;
+        crowd.go(person, number).await;
+        let given_back = Instant::now();
+        while !matches!(crowd.admit(person, number, 1).await, Err(QueueError::Gone)) {
+            assert!(given_back.elapsed() < Duration::from_secs(1), "it still lets {person} in");
+            pause().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_hear_of_changes_any_more_stops_answering_from_memory() {
+    let settings = brisk_settings();
+    let address = single(SINGLE.address());
+    let (here, there) = (Node::open(&address, &settings), Node::open(&address, &settings));
+    let joined = here.store.join(user(1), domain::queue::Bounds::NONE).await.unwrap();
+    let place = Place {
+        queue: settings.queue,
+        number: joined.number,
+        user: user(1),
+        issued_at: Timestamp::UNIX_EPOCH,
+    };
+    here.store.claim(&place).await.unwrap();
+    there.stop_looking();
+    let _ = there.store.snapshot(Line::START).await.unwrap();
+    assert!(matches!(there.store.standing(&place).await.unwrap(), Standing::Active { .. }));
+    here.store.give_back(&place).await.unwrap();
+    let given_back = Instant::now();
+    until("it asks", async || there.store.standing(&place).await.unwrap() == Standing::Gone).await;
+    assert!(given_back.elapsed() < settings.remember * 3, "after {:?}", given_back.elapsed());
+}

@@ -1,0 +1,79 @@
+//! More questions than may wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_redis::{Batching, LinkSettings, RedisQueue, RedisQueueSettings};
+use domain::PortErrorKind;
+use domain::queue::{Bounds, JoinError, Line, QueueStore};
+use test_support::Redis;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{blocking, brisk_settings, server};
+use crate::storm::{until, user};
+use crate::support::{nodes, single};
+
+const ANSWER: Duration = Duration::from_secs(2);
+
+async fn before_a_frozen_server(max_waiting: usize, max_under_way: usize) -> (Redis, Arc<RedisQueue>) {
+    let redis = server();
+    let link = LinkSettings { connect: ANSWER, answer: ANSWER, max_under_way };
+    let settings = RedisQueueSettings {
+        batching: Batching { max_waiting, ..Batching::default() },
+        link,
+        ..brisk_settings()
+    };
+    let node = nodes(1, &single(redis.address()), &settings).remove(0);
+    until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
+    blocking(|| redis.freeze());
+    (redis, node)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_more_than_may_wait_is_refused_at_once_and_the_others_are_not_lost() {
+    const WAITING: u64 = 20;
+    let (redis, node) = before_a_frozen_server(20, 10_000).await;
+    let mut joins = JoinSet::new();
+    // The first two go as batches of their own; these must be under way before others wait.
+    for person in 1..=2 + WAITING {
+        let node = Arc::clone(&node);
+        joins.spawn(async move { node.join(user(person), Bounds::NONE).await });
+    }
+    until("the waiting room is full", async || {
+        let asked = Instant::now();
+        let refused = node.join(user(999), Bounds::NONE);
+        let answer = tokio::time::timeout(ANSWER / 4, refused).await;
+        match answer {
+            Ok(Err(JoinError::Store(error))) if error.kind() == PortErrorKind::Overloaded => {
+                assert!(asked.elapsed() < ANSWER / 4);
+                true
+            }
+            Ok(_) | Err(_) => false,
+        }
+    })
+    .await;
+    blocking(|| redis.thaw());
+    for person in 1..=2 + WAITING {
+        until("everybody joins", async || node.join(user(person), Bounds::NONE).await.is_ok()).await;
+    }
+    joins.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_more_than_may_be_under_way_is_refused_at_once() {
+    let (_redis, node) = before_a_frozen_server(1_000, 8).await;
+    let mut looks = JoinSet::new();
+    for _look in 0..40 {
+        let node = Arc::clone(&node);
+        let asked = Instant::now();
+        looks.spawn(async move {
+            let refused = node.snapshot(Line::START).await.unwrap_err();
+            (refused.kind(), asked.elapsed())
+        });
+    }
+    let answers = looks.join_all().await;
+    let refused: Vec<_> = answers.iter().filter(|(kind, _)| *kind == PortErrorKind::Overloaded).collect();
+    assert_eq!(refused.len(), 32, "{answers:?}");
+    assert!(refused.iter().all(|(_, after)| *after < ANSWER), "{refused:?}");
+}

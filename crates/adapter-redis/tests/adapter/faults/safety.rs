@@ -1,0 +1,88 @@
+//! Servers that would lose places by themselves, and those that want a password.
+
+use adapter_redis::{Address, RedisDependency, RedisQueue, Unsafe};
+use domain::Dependency as _;
+use domain::queue::{Line, QueueStore as _};
+use domain::{PortError, PortErrorKind};
+use std::error::Error as _;
+use std::sync::Arc;
+use test_support::{Redis, RedisSetup};
+
+use super::{blocking, brisk_settings};
+use crate::storm::until;
+use crate::support::{binaries, single};
+
+const PASSWORD: &str = "opensesame";
+
+fn set_up(lines: &[&str]) -> Redis {
+    let setup = lines.iter().fold(RedisSetup::default(), |setup, line| setup.line(*line));
+    blocking(|| Redis::start(&binaries(), setup))
+}
+
+fn node_of(redis: &Redis) -> Arc<RedisQueue> {
+    Arc::new(RedisQueue::open(single(redis.address()), brisk_settings()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_keeps_everything_is_safe() {
+    for lines in [&[][..], &["appendonly no", "save 60 1"]] {
+        let redis = set_up(lines);
+        node_of(&redis).check_safety().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_evicts_keys_is_told_apart() {
+    let redis = set_up(&["maxmemory-policy allkeys-lru"]);
+    let found = node_of(&redis).check_safety().await.unwrap_err();
+    assert!(matches!(&found, Unsafe::Evicts(policy) if policy == "allkeys-lru"), "{found}");
+    assert!(!found.is_transient());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_keeps_nothing_is_told_apart_and_down_where_that_is_refused() {
+    let redis = set_up(&["appendonly no"]);
+    let node = node_of(&redis);
+    let found = node.check_safety().await.unwrap_err();
+    assert!(matches!(found, Unsafe::Forgets), "{found}");
+    let down = RedisDependency::new(Arc::clone(&node), true).check().await.unwrap_err();
+    assert_eq!(down.kind(), PortErrorKind::Unavailable);
+    RedisDependency::new(node, false).check().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_right_password_opens_and_a_wrong_or_missing_one_is_a_clear_error_that_does_not_show_it() {
+    let redis = set_up(&[&format!("requirepass {PASSWORD}")]);
+    let at = redis.address();
+    let node = |credentials: &str| {
+        let address = Address::parse(&format!("redis://{credentials}{at}")).unwrap();
+        RedisQueue::open(address, brisk_settings())
+    };
+    for right in [format!(":{PASSWORD}@"), format!("default:{PASSWORD}@")] {
+        let node = node(&right);
+        node.check_safety().await.unwrap();
+        node.snapshot(Line::START).await.unwrap();
+    }
+    for (wrong, says) in [(":wrongsesame@", "WRONGPASS"), ("", "NOAUTH")] {
+        let node = node(wrong);
+        until("the server's refusal is told", async || {
+            let error = node.snapshot(Line::START).await.unwrap_err();
+            let why = said(&error);
+            assert_eq!(error.kind(), PortErrorKind::Unavailable, "{why}");
+            assert!(!why.contains("sesame"), "{why}");
+            why.contains(says)
+        })
+        .await;
+    }
+}
+
+/// An error with its causes.
+fn said(error: &PortError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}

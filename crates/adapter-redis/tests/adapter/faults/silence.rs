@@ -1,0 +1,128 @@
+//! Servers that do not answer, answer late, or whose answers are lost on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_redis::{LinkSettings, RedisQueue, RedisQueueSettings};
+use domain::queue::{Bounds, JoinError, Joined, Line, QueueStore};
+use domain::{PortError, PortErrorKind};
+use test_support::Wire;
+use tokio::time::Instant;
+
+use super::{blocking, brisk_settings, server};
+use crate::storm::{Crowd, rules, until, user};
+use crate::support::{nodes, single};
+
+const PEOPLE: u64 = 400;
+const ANSWER: Duration = Duration::from_millis(300);
+/// For a busy machine.
+const SLACK: Duration = Duration::from_secs(2);
+
+fn impatient() -> RedisQueueSettings {
+    let link = LinkSettings { connect: ANSWER, answer: ANSWER, max_under_way: 10_000 };
+    RedisQueueSettings { link, ..brisk_settings() }
+}
+
+/// A join that takes no longer than it may.
+async fn join(node: &RedisQueue, person: u64) -> Result<Joined, JoinError> {
+    let asked = Instant::now();
+    let joined = node.join(user(person), Bounds::NONE).await;
+    assert!(asked.elapsed() < ANSWER + SLACK, "an answer took {:?}", asked.elapsed());
+    joined
+}
+
+async fn connected(node: &RedisQueue) {
+    until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
+}
+
+fn kind(error: &JoinError) -> PortErrorKind {
+    match error {
+        JoinError::Store(error) => PortError::kind(error),
+        JoinError::LineFull | JoinError::AboveCeiling => panic!("{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_to_a_frozen_server_ends_within_its_limit_and_all_is_well_after_it_thaws() {
+    let redis = server();
+    let node = nodes(1, &single(redis.address()), &impatient()).remove(0);
+    connected(&node).await;
+    let number = join(&node, 1).await.unwrap().number;
+    blocking(|| redis.freeze());
+    assert_eq!(kind(&join(&node, 2).await.unwrap_err()), PortErrorKind::Timeout);
+    for _again in 0..10 {
+        join(&node, 1).await.unwrap_err();
+        let asked = Instant::now();
+        node.snapshot(Line::START).await.unwrap_err();
+        assert!(asked.elapsed() < ANSWER + SLACK);
+    }
+    blocking(|| redis.thaw());
+    connected(&node).await;
+    until("it joins again", async || join(&node, 1).await.is_ok_and(|joined| joined.number == number)).await;
+    let second = join(&node, 2).await.unwrap().number;
+    assert_eq!(
+        (number.get(), second.get()),
+        (1, 2),
+        "an unanswered join gives one number, however often it is asked"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_goes_on_after_a_server_was_frozen() {
+    let redis = server();
+    let crowd = Crowd::before(3, &single(redis.address()), &impatient()).await;
+    let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
+    crowd.until("join", "number", PEOPLE / 4).await;
+    blocking(|| redis.freeze());
+    crowd.until("join", "unknown", 10).await;
+    blocking(|| redis.thaw());
+    storm.ends(&rules()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
+    let redis = server();
+    let wire = Wire::to(redis.address()).unwrap();
+    let node = nodes(1, &single(wire.address()), &impatient()).remove(0);
+    for person in 1..=5 {
+        connected(&node).await;
+        wire.reset_after_request();
+        let lost = join(&node, person).await.unwrap_err();
+        assert_eq!(kind(&lost), PortErrorKind::Timeout, "{lost:?}");
+        let seen = Arc::new(std::sync::Mutex::new(None));
+        until("it joins again", async || match join(&node, person).await {
+            Ok(joined) => seen.lock().unwrap().replace(joined).is_none(),
+            Err(_) => false,
+        })
+        .await;
+        let joined = seen.lock().unwrap().take().unwrap();
+        assert_eq!((joined.number.get(), joined.rejoined), (person, true));
+    }
+    assert_eq!(node.snapshot(Line::START).await.unwrap().line.last(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wire_that_is_slower_than_the_limit_makes_outcomes_unknown_until_it_is_mended() {
+    let redis = server();
+    let wire = Wire::to(redis.address()).unwrap();
+    let node = nodes(1, &single(wire.address()), &impatient()).remove(0);
+    connected(&node).await;
+    wire.delay(ANSWER * 3);
+    assert_eq!(kind(&join(&node, 1).await.unwrap_err()), PortErrorKind::Timeout);
+    wire.delay(Duration::ZERO);
+    wire.mend();
+    until("it joins again", async || join(&node, 1).await.is_ok_and(|joined| joined.number.get() == 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_a_server_forgets_its_scripts() {
+    let redis = server();
+    let crowd = Crowd::before(3, &single(redis.address()), &brisk_settings()).await;
+    let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
+    for tenth in 1..10 {
+        crowd.until("join", "number", PEOPLE * tenth / 10).await;
+        blocking(|| redis.command(&["SCRIPT", "FLUSH"]));
+    }
+    storm.ends(&rules()).await;
+    assert_eq!(crowd.errors(), 0, "somebody noticed: {}", crowd.history.summary());
+}

@@ -1,0 +1,389 @@
+//! Load: nodes that keep one line as the service does, and people who use it and are recorded.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use adapter_redis::{Address, RedisQueue, RedisQueueSettings};
+use contracts::history::{Asked, History, Op, Rules, Told, check};
+use domain::queue::{
+    AdmissionPolicy, Line, Outlook, Pacing, Place, PolicySpec, QueueError, QueueId, QueueNumber, QueueParts,
+    QueueService, QueueStore as _, Session, Standing, Ticket, TokenRejected, TokenSealer, UserId,
+    WaitingToken,
+};
+use domain::{Clock, PortError, PortErrorKind, Timestamp};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long a storm may take at most, also on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How often a node looks at its line.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often people ask.
+const ASKS_AGAIN: Duration = Duration::from_millis(50);
+/// How old a node's view may be before it says so.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+/// Of sessions and calls: nothing ends by itself within a test.
+const LONG: Duration = Duration::from_secs(600);
+
+/// A hundred people a second, and so few inside that the limit holds them back.
+pub(crate) fn brisk() -> AdmissionPolicy {
+    AdmissionPolicy::new(PolicySpec {
+        batch: 10,
+        every: Duration::from_millis(100),
+        max_active: MAX_ACTIVE,
+        claim_within: LONG,
+        session_ttl: LONG,
+        ..PolicySpec::default()
+    })
+    .unwrap()
+}
+
+pub(crate) const MAX_ACTIVE: u32 = 40;
+
+/// One node: the use cases over a store of its own, and the loop that keeps its view.
+pub(crate) struct Node {
+    pub(crate) service: Arc<QueueService>,
+    pub(crate) store: Arc<RedisQueue>,
+    looking: JoinHandle<()>,
+}
+
+impl Node {
+    pub(crate) fn open(address: &Address, settings: &RedisQueueSettings) -> Arc<Self> {
+        let store = Arc::new(RedisQueue::open(address.clone(), settings.clone()));
+        let service = Arc::new(QueueService::new(QueueParts {
+            queue: settings.queue,
+            policy: settings.policy,
+            pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            token_ttl: Duration::from_secs(3_600),
+            stale_after: STALE_AFTER,
+            store: Arc::clone(&store) as _,
+            sealer: Arc::new(OpenSealer(settings.queue)),
+            reserve: None,
+            clock: Arc::new(SinceStart(Instant::now())),
+        }));
+        let looks = Arc::clone(&service);
+        let looking = tokio::spawn(async move {
+            loop {
+                let _ = looks.advance().await;
+                sleep(LOOK).await;
+            }
+        });
+        Arc::new(Self { service, store, looking })
+    }
+
+    /// From now on it looks at its line no more by itself.
+    pub(crate) fn stop_looking(&self) {
+        self.looking.abort();
+    }
+
+    /// The line as the store has it, if it says so now.
+    pub(crate) async fn store_line(&self) -> Option<Line> {
+        self.store.snapshot(Line::START).await.ok().map(|snapshot| snapshot.line)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.looking.abort();
+    }
+}
+
+/// Tokens anybody can read and write.
+struct OpenSealer(QueueId);
+
+impl TokenSealer for OpenSealer {
+    fn seal(&self, place: &Place) -> WaitingToken {
+        WaitingToken::new(token(place.number, place.user))
+    }
+
+    fn open(&self, text: &str) -> Result<Place, TokenRejected> {
+        let (number, user) = text.split_once(':').ok_or(TokenRejected::Malformed)?;
+        let number = number.parse().ok().and_then(|number| QueueNumber::new(number).ok());
+        let number = number.ok_or(TokenRejected::Malformed)?;
+        let user = UserId::parse(user).map_err(|_| TokenRejected::Malformed)?;
+        Ok(Place { queue: self.0, number, user, issued_at: Timestamp::UNIX_EPOCH })
+    }
+}
+
+fn token(number: QueueNumber, user: UserId) -> String {
+    format!("{number}:{user}")
+}
+
+/// A clock that begins at the epoch.
+struct SinceStart(Instant);
+
+impl Clock for SinceStart {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + self.0.elapsed()
+    }
+}
+
+/// The nodes of one line, and everything they were asked and told.
+pub(crate) struct Crowd {
+    nodes: RwLock<Vec<Arc<Node>>>,
+    pub(crate) history: History,
+}
+
+impl Crowd {
+    /// People in front of so many nodes, which have all seen the line.
+    pub(crate) async fn before(count: usize, address: &Address, settings: &RedisQueueSettings) -> Arc<Self> {
+        let nodes: Vec<_> = (0..count).map(|_| Node::open(address, settings)).collect();
+        until("every node sees the line", async || nodes.iter().all(|node| !node.service.is_stale())).await;
+        Arc::new(Self { nodes: RwLock::new(nodes), history: History::new() })
+    }
+
+    /// The node somebody comes to; any integer will do.
+    pub(crate) fn node(&self, via: u64) -> Arc<Node> {
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&nodes[usize::try_from(via).unwrap() % nodes.len()])
+    }
+
+    /// Ends all nodes but this one, with all they remember.
+    pub(crate) fn keep_only(&self, index: usize) {
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let kept = nodes.swap_remove(index);
+        *nodes = vec![kept];
+    }
+
+    pub(crate) async fn try_join(&self, user: UserId, via: u64) -> Result<Ticket, QueueError> {
+        self.seek(Asked::Join { user }, user, via).await
+    }
+
+    async fn seek(&self, asked: Asked, user: UserId, via: u64) -> Result<Ticket, QueueError> {
+        let node = self.node(via);
+        let op = self.history.begin(asked);
+        let answer = node.service.join(user).await;
+        ended(op, &answer, |ticket| Told::Number { number: ticket.outlook.number, rejoined: false });
+        answer
+    }
+
+    /// Joins until told a number.
+    pub(crate) async fn join(&self, user: UserId) -> QueueNumber {
+        self.seek_on(Asked::Join { user }, user).await
+    }
+
+    async fn seek_on(&self, asked: Asked, user: UserId) -> QueueNumber {
+        let mut via = user.get();
+        loop {
+            match self.seek(asked, user, via).await {
+                Ok(ticket) => return ticket.outlook.number,
+                Err(_) => pause().await,
+            }
+            via += 1;
+        }
+    }
+
+    /// Where a place stands; an answer that says it is old is as good as none.
+    pub(crate) async fn ask(&self, user: UserId, number: QueueNumber, via: u64) -> Option<Standing> {
+        let node = self.node(via);
+        let op = self.history.begin(Asked::Ask { user, number });
+        let answer = node.service.ask(&token(number, user)).await;
+        ended(op, &answer, told_where);
+        answer.ok().filter(|outlook| !outlook.is_stale).map(|outlook| outlook.standing)
+    }
+
+    pub(crate) async fn admit(
+        &self,
+        user: UserId,
+        number: QueueNumber,
+        via: u64,
+    ) -> Result<Session, QueueError> {
+        let node = self.node(via);
+        let op = self.history.begin(Asked::Admit { user, number });
+        let answer = node.service.admit(&token(number, user)).await;
+        // Sessions are longer than any test by more than this.
+        ended(op, &answer, |_| Told::LetIn { until_after: LONG / 2 });
+        answer
+    }
+
+    async fn leave(&self, user: UserId, number: QueueNumber, via: u64) -> Result<(), QueueError> {
+        let node = self.node(via);
+        let op = self.history.begin(Asked::Leave { user, number });
+        let answer = node.service.leave(&token(number, user)).await;
+        ended(op, &answer, |()| Told::Left);
+        answer
+    }
+
+    /// Goes in as soon as that may be; asks one node after the other.
+    pub(crate) async fn go_in(&self, user: UserId, number: QueueNumber) -> Session {
+        let end = Instant::now() + LIMIT;
+        let mut via = user.get();
+        loop {
+            via += 1;
+            if let Some(session) = self.try_to_go_in(user, number, via).await {
+                return session;
+            }
+            assert!(Instant::now() < end, "user {user} with number {number} does not get in");
+            sleep(ASKS_AGAIN).await;
+        }
+    }
+
+    /// The same for somebody who now and then joins again, and keeps their number whichever node they come to.
+    async fn go_in_impatiently(&self, user: UserId, number: QueueNumber) {
+        let mut via = user.get();
+        while self.try_to_go_in(user, number, via).await.is_none() {
+            via += 1;
+            if via.is_multiple_of(8) {
+                let _ = self.try_join(user, via).await;
+            }
+            sleep(ASKS_AGAIN).await;
+        }
+    }
+
+    async fn try_to_go_in(&self, user: UserId, number: QueueNumber, via: u64) -> Option<Session> {
+        match self.ask(user, number, via).await? {
+            Standing::Called { .. } | Standing::Active { .. } => {}
+            Standing::Waiting => return None,
+            Standing::Gone => panic!("number {number} of user {user} is gone"),
+        }
+        match self.admit(user, number, via).await {
+            Ok(session) => Some(session),
+            Err(QueueError::NotYet(_) | QueueError::Store(_)) => None,
+            Err(error) => panic!("user {user} with number {number} was turned away: {error}"),
+        }
+    }
+
+    /// Gives a place back until that is certain.
+    pub(crate) async fn go(&self, user: UserId, number: QueueNumber) {
+        let mut via = user.get();
+        while let Err(QueueError::Store(_)) = self.leave(user, number, via).await {
+            pause().await;
+            via += 1;
+        }
+    }
+
+    /// One person's way through the line. Every twentieth stays inside; every tenth gives up while waiting.
+    async fn live(self: Arc<Self>, user: UserId) -> Option<UserId> {
+        let number = self.join(user).await;
+        if user.get() % 10 == 5 {
+            self.go(user, number).await;
+            return None;
+        }
+        self.go_in_impatiently(user, number).await;
+        if user.get().is_multiple_of(20) {
+            return Some(user);
+        }
+        self.go(user, number).await;
+        None
+    }
+
+    /// Lets so many people come, the last one after `within`.
+    pub(crate) fn storm(self: &Arc<Self>, people: u64, within: Duration) -> Storm {
+        let mut lives = JoinSet::new();
+        for number in 1..=people {
+            let crowd = Arc::clone(self);
+            let comes = Instant::now() + within.mul_f64(number as f64 / people as f64);
+            lives.spawn(async move {
+                tokio::time::sleep_until(comes).await;
+                crowd.live(user(number)).await
+            });
+        }
+        Storm { crowd: Arc::clone(self), lives }
+    }
+
+    /// How often somebody was told an error that they had to ask again for.
+    pub(crate) fn errors(&self) -> u64 {
+        let summary = self.history.summary();
+        let asked = ["join", "admit", "leave", "find-again"].into_iter();
+        asked.map(|asked| summary.count(asked, "refused") + summary.count(asked, "unknown")).sum()
+    }
+
+    /// How often `told` was the answer to `asked`, in the words of a history.
+    pub(crate) fn count(&self, asked: &str, told: &str) -> u64 {
+        self.history.summary().count(asked, told)
+    }
+
+    /// Waits until it was that often.
+    pub(crate) async fn until(&self, asked: &str, told: &str, count: u64) {
+        until(&format!("{count} times {told} to {asked}"), async || self.count(asked, told) >= count).await;
+    }
+
+    /// Those who must hold a place still are looked for, and the rules judge everything.
+    pub(crate) async fn judge(&self, holders: &BTreeSet<UserId>, rules: &Rules) {
+        for user in holders {
+            let search = self.seek_on(Asked::FindAgain { user: *user }, *user);
+            timeout(LIMIT, search).await.unwrap();
+        }
+        check(&self.history, rules).unwrap_or_else(|findings| panic!("{findings}"));
+    }
+}
+
+/// A storm that goes on.
+pub(crate) struct Storm {
+    crowd: Arc<Crowd>,
+    lives: JoinSet<Option<UserId>>,
+}
+
+impl Storm {
+    /// Waits until everybody is through, and judges what they saw.
+    pub(crate) async fn ends(mut self, rules: &Rules) {
+        let mut inside = BTreeSet::new();
+        let all = async {
+            while let Some(life) = self.lives.join_next().await {
+                inside.extend(life.unwrap());
+            }
+        };
+        let in_time = timeout(LIMIT, all).await;
+        assert!(in_time.is_ok(), "the line stands still: {}", self.crowd.history.summary());
+        self.crowd.judge(&inside, rules).await;
+    }
+}
+
+/// What must hold whatever happens.
+pub(crate) fn rules() -> Rules {
+    Rules {
+        max_active: Some(MAX_ACTIVE),
+        view_lag: STALE_AFTER + Duration::from_secs(1),
+        places_end_after: None,
+        position_slack: 0,
+        is_drained: true,
+        places_survive: true,
+    }
+}
+
+pub(crate) fn user(number: u64) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+pub(crate) async fn pause() {
+    sleep(Duration::from_millis(10)).await;
+}
+
+/// Asks until it is so.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !is_so().await {
+        assert!(Instant::now() < end, "not in time: {what}");
+        pause().await;
+    }
+}
+
+fn ended<T>(op: Op, answer: &Result<T, QueueError>, told: impl FnOnce(&T) -> Told) {
+    op.end(match answer {
+        Ok(answer) => told(answer),
+        Err(QueueError::NotYet(_)) => Told::NotYet,
+        Err(QueueError::Gone) => Told::Gone,
+        Err(QueueError::LineFull { .. }) => Told::Refused,
+        Err(QueueError::Store(error)) => told_by(error),
+        Err(QueueError::Forged(error)) => panic!("no token here is forged: {error}"),
+    });
+}
+
+fn told_by(error: &PortError) -> Told {
+    match error.kind() {
+        PortErrorKind::Unavailable | PortErrorKind::Overloaded => Told::Refused,
+        PortErrorKind::Timeout => Told::Unknown,
+        PortErrorKind::Corrupt => panic!("{error:?}"),
+    }
+}
+
+fn told_where(outlook: &Outlook) -> Told {
+    match outlook.standing {
+        _ if outlook.is_stale => Told::Unknown,
+        Standing::Waiting => Told::Waiting { position: outlook.position.get() },
+        Standing::Called { .. } => Told::Called,
+        Standing::Active { .. } => Told::Active,
+        Standing::Gone => Told::Gone,
+    }
+}
