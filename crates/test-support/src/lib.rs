@@ -3,6 +3,7 @@
 mod binaries;
 mod database;
 mod error;
+mod guest;
 mod install;
 mod keeper;
 mod postgres;
@@ -13,6 +14,7 @@ mod wire;
 pub use binaries::{PostgresBinaries, find_or_install_postgres};
 pub use database::{Database, Held, SERVER_VARIABLE};
 pub use error::{Doing, Outcome, TaskError, failed};
+pub use guest::{Guest, Guests, Heard};
 pub use postgres::{Durability, Postgres};
 pub use redis::{Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, find_or_install_redis};
 pub use wire::Wire;
