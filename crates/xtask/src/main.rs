@@ -16,6 +16,7 @@ mod postgres;
 mod redis;
 mod run;
 mod test;
+mod three_nodes;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,8 @@ enum Task {
     Postgres,
     /// Run a private Redis server until Ctrl-C
     Redis(redis::Arguments),
+    /// Three nodes behind a proxy, on a Redis cluster, under load and while they are killed
+    ThreeNodes(three_nodes::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Task::Plans => plans::plans(),
         Task::Postgres => postgres::postgres(),
         Task::Redis(arguments) => redis::redis(&arguments),
+        Task::ThreeNodes(arguments) => three_nodes::three_nodes(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,100 @@
+//! A node of the release binary.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use test_support::{Doing as _, Outcome, failed};
+
+use crate::run::release_binary;
+
+/// Killed when dropped.
+pub(super) struct Node {
+    number: usize,
+    process: Child,
+    pub(super) public: SocketAddr,
+    pub(super) ops: SocketAddr,
+    troubles: Troubles,
+}
+
+/// What it logged that is worth a look.
+#[derive(Clone, Default)]
+struct Troubles(Arc<Mutex<Vec<String>>>);
+
+/// How long a node may take to bind its addresses.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// Of so many lines of one node's log the last are printed.
+const LINES: usize = 10;
+
+impl Node {
+    /// Starts a node and waits until it listens.
+    pub(super) fn start(number: usize, settings: &[&str]) -> Outcome<Self> {
+        let mut command = Command::new(release_binary());
+        for setting in settings.iter().chain(&["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0"]) {
+            command.args(["--set", setting]);
+        }
+        let mut process =
+            command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().doing("starting boxoffice")?;
+        let (listens, told) = channel();
+        let troubles = Troubles::default();
+        if let Some(log) = process.stderr.take() {
+            let troubles = troubles.clone();
+            std::thread::spawn(move || troubles.read(log, &listens));
+        }
+        match told.recv_timeout(START_LIMIT) {
+            Ok((public, ops)) => Ok(Self { number, process, public, ops, troubles }),
+            Err(_) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                Err(failed(format!("node {number} does not listen: {}", troubles.lock().join(" / "))))
+            }
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        format!("node {}, {}", self.number, self.public)
+    }
+
+    /// `kill -9`.
+    pub(super) fn kill(&mut self) -> Outcome {
+        self.process.kill().doing("killing a node")?;
+        self.process.wait().doing("waiting for a node's end").map(drop)
+    }
+
+    pub(super) fn print_troubles(&self) {
+        let lines = self.troubles.lock();
+        for line in &lines[lines.len().saturating_sub(LINES)..] {
+            println!("node {}: {line}", self.number);
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+impl Troubles {
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the log to its end; tells the addresses when the node listens.
+    fn read(&self, log: ChildStderr, listens: &Sender<(SocketAddr, SocketAddr)>) {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            let fields: Value = serde_json::from_str(&line).unwrap_or_default();
+            let address = |name: &str| fields[name].as_str()?.parse().ok();
+            if fields["message"] == "listening" {
+                let _ = address("public").zip(address("operations")).map(|both| listens.send(both));
+            } else if fields["level"] != "INFO" {
+                self.lock().push(line);
+            }
+        }
+    }
+}
