@@ -138,7 +138,7 @@ impl Visits {
         false
     }
 
-    /// Asks again until the answer tells something. Who gave a place back and has no answer finds it gone.
+    /// Asks again until the answer tells something, each time written down as one of its own. Who gave a place back and has no answer finds it gone.
     fn until_told(&mut self, mut ask: impl FnMut() -> Heard) -> Heard {
         loop {
             let heard = ask();

@@ -1,5 +1,6 @@
 //! A node of the release binary.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -21,15 +22,12 @@ pub(super) struct Node {
     troubles: Troubles,
 }
 
-/// What it logged that is worth a look.
+/// What it logged that is worth a look, and how often.
 #[derive(Clone, Default)]
-struct Troubles(Arc<Mutex<Vec<String>>>);
+struct Troubles(Arc<Mutex<BTreeMap<String, u64>>>);
 
 /// How long a node may take to bind its addresses.
 const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// Of so many lines of one node's log the last are printed.
-const LINES: usize = 10;
 
 impl Node {
     /// Starts a node and waits until it listens.
@@ -51,7 +49,7 @@ impl Node {
             Err(_) => {
                 let _ = process.kill();
                 let _ = process.wait();
-                Err(failed(format!("node {number} does not listen: {}", troubles.lock().join(" / "))))
+                Err(failed(format!("node {number} does not listen: {}", troubles.words())))
             }
         }
     }
@@ -67,9 +65,8 @@ impl Node {
     }
 
     pub(super) fn print_troubles(&self) {
-        let lines = self.troubles.lock();
-        for line in &lines[lines.len().saturating_sub(LINES)..] {
-            println!("node {}: {line}", self.number);
+        for (line, count) in self.troubles.lock().iter() {
+            println!("node {} said {count} times: {line}", self.number);
         }
     }
 }
@@ -81,8 +78,12 @@ impl Drop for Node {
 }
 
 impl Troubles {
-    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn words(&self) -> String {
+        self.lock().keys().cloned().collect::<Vec<_>>().join(" / ")
     }
 
     /// Reads the log to its end; tells the addresses when the node listens.
@@ -93,8 +94,15 @@ impl Troubles {
             if fields["message"] == "listening" {
                 let _ = address("public").zip(address("operations")).map(|both| listens.send(both));
             } else if fields["level"] != "INFO" {
-                self.lock().push(line);
+                *self.lock().entry(essence(&fields).unwrap_or(line)).or_default() += 1;
             }
         }
     }
+}
+
+/// What is the same each time; a line that is not of the log is shown as it is.
+fn essence(fields: &Value) -> Option<String> {
+    let message = fields["message"].as_str()?;
+    let cause = ["cause", "error", "error.cause"].iter().find_map(|name| fields[*name].as_str());
+    Some(cause.map_or_else(|| message.to_owned(), |cause| format!("{message}: {cause}")))
 }
