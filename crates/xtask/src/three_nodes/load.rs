@@ -64,8 +64,7 @@ impl Load {
 
     /// Waits until so large a part of the time has passed.
     pub(super) fn wait_for(&self, parts: u32, of: u32) {
-        let end = self.begun + self.lasts * parts / of;
-        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+        pause(self.lasts * parts / of, self.begun);
     }
 
     pub(super) fn passed(&self) -> Duration {
@@ -129,11 +128,10 @@ impl Visits {
         let proxy = self.proxy;
         while Instant::now() < self.end + OVERTIME {
             let heard = self.until_told(|| guest.ask(proxy));
-            match heard.told {
-                Told::Called | Told::Active => return true,
-                Told::Gone => return false,
-                _ => std::thread::sleep(heard.poll_after.unwrap_or(IMPATIENCE).min(IMPATIENCE)),
+            if matches!(heard.told, Told::Called | Told::Active | Told::Gone) {
+                return heard.told != Told::Gone;
             }
+            pause(heard.poll_after.unwrap_or(IMPATIENCE).min(IMPATIENCE), Instant::now());
         }
         false
     }
@@ -147,8 +145,15 @@ impl Visits {
             if is_told || Instant::now() > self.end + OVERTIME {
                 return heard;
             }
-            std::thread::sleep(AGAIN);
+            pause(AGAIN, Instant::now());
         }
+    }
+}
+
+/// Until so much time has passed since then.
+fn pause(time: Duration, since: Instant) {
+    while let Some(left) = time.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
     }
 }
 

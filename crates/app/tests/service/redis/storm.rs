@@ -29,11 +29,12 @@ fn join(guest: &mut Guest, nodes: &[SocketAddr], first: u64) {
 fn visit(guest: &mut Guest, nodes: &[SocketAddr], user: u64) {
     join(guest, nodes, user);
     let elsewhere = nodes[usize::try_from(user + 1).unwrap() % nodes.len()];
-    match guest.ask(elsewhere).told {
-        Told::Called => drop(guest.go_in(elsewhere, 451)),
-        _ if user.is_multiple_of(5) => drop(guest.leave(elsewhere)),
-        _ if user.is_multiple_of(3) => join(guest, nodes, user + 2),
-        _ => {}
+    if guest.ask(elsewhere).told == Told::Called {
+        let _ = guest.go_in(elsewhere, 451);
+    } else if user.is_multiple_of(5) {
+        let _ = guest.leave(elsewhere);
+    } else if user.is_multiple_of(3) {
+        join(guest, nodes, user + 2);
     }
 }
 
