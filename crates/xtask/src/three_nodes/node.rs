@@ -106,3 +106,20 @@ fn essence(fields: &Value) -> Option<String> {
     let cause = ["cause", "error", "error.cause"].iter().find_map(|name| fields[*name].as_str());
     Some(cause.map_or_else(|| message.to_owned(), |cause| format!("{message}: {cause}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_often_is_counted_as_one() {
+        let first = json!({"message": "it failed", "error.cause": "no reason", "request.id": "1"});
+        let second = json!({"message": "it failed", "error.cause": "no reason", "request.id": "2"});
+        assert_eq!(essence(&first).as_deref(), Some("it failed: no reason"));
+        assert_eq!(essence(&first), essence(&second));
+        assert_eq!(essence(&json!({"message": "bare"})).as_deref(), Some("bare"));
+        assert_eq!(essence(&Value::Null), None);
+    }
+}
