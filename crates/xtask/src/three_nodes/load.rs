@@ -93,7 +93,11 @@ impl Visits {
         }
         for guest in &mut stayed {
             let proxy = self.proxy;
-            self.until_told(|| guest.find_again(proxy));
+            let heard = self.until_told(|| guest.find_again(proxy));
+            // Nobody answers any more; the verdict counts this one.
+            if heard.told == Told::Unknown {
+                break;
+            }
         }
         self.seen
     }
