@@ -40,6 +40,10 @@ postgres:
 redis *arguments:
     cargo xtask redis {{arguments}}
 
+# Three nodes behind a proxy, on a Redis cluster, under load, with --kill while some of it is killed
+three-nodes *arguments:
+    cargo xtask three-nodes {{arguments}}
+
 # One k6 scenario against a running service: token-issue, concert-list or queue-then-dates
 loadtest scenario *arguments:
     k6 run {{arguments}} loadtest/{{scenario}}.js

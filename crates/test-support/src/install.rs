@@ -27,11 +27,11 @@ pub(crate) fn find_or_install<T>(
     let Package { what, debian, others } = package;
     let Some(as_root) = as_root() else {
         return Err(failed(format!(
-            "the tests need the programs of {what}; install them with `sudo apt-get install {debian}` (Debian, \
+            "the programs of {what} are needed; install them with `sudo apt-get install {debian}` (Debian, \
              Ubuntu), {others}"
         )));
     };
-    tell(&format!("the tests need {what}, which is not installed: installing Debian's `{debian}`"));
+    tell(&format!("{what} is needed and not installed: installing Debian's `{debian}`"));
     for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", debian]] {
         apt_get(as_root, arguments, &tell)?;
     }

@@ -3,6 +3,8 @@
 mod binaries;
 mod database;
 mod error;
+mod guest;
+mod haproxy;
 mod install;
 mod keeper;
 mod postgres;
@@ -13,6 +15,8 @@ mod wire;
 pub use binaries::{PostgresBinaries, find_or_install_postgres};
 pub use database::{Database, Held, SERVER_VARIABLE};
 pub use error::{Doing, Outcome, TaskError, failed};
+pub use guest::{Guest, Guests, Heard};
+pub use haproxy::find_or_install_haproxy;
 pub use postgres::{Durability, Postgres};
 pub use redis::{Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, find_or_install_redis};
 pub use wire::Wire;

@@ -17,6 +17,7 @@ mod postgres;
 mod redis;
 mod run;
 mod test;
+mod three_nodes;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,8 @@ enum Task {
     Postgres,
     /// Run a private Redis server until Ctrl-C
     Redis(redis::Arguments),
+    /// Three nodes behind a proxy, on a Redis cluster, under load and while they are killed
+    ThreeNodes(three_nodes::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Plans => plans::plans(),
         Task::Postgres => postgres::postgres(),
         Task::Redis(arguments) => redis::redis(&arguments),
+        Task::ThreeNodes(arguments) => three_nodes::three_nodes(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

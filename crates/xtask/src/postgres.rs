@@ -4,7 +4,7 @@ use std::process::Command;
 
 use test_support::{Durability, Postgres, find_or_install_postgres};
 
-use crate::run::{cargo, root, run, show};
+use crate::run::{cargo, release_binary, run, show};
 use test_support::{Doing as _, Outcome, failed};
 
 /// Runs a private server until this program is ended, Ctrl-C included; nothing of it is left then.
@@ -47,7 +47,7 @@ impl Filled {
     }
 
     fn boxoffice(&self, arguments: &[&str]) -> Outcome {
-        let mut command = Command::new(root().join("target/release/boxoffice"));
+        let mut command = Command::new(release_binary());
         command.args(arguments).env("BOXOFFICE__POSTGRES__URL", self.url());
         run(command)
     }

@@ -67,6 +67,21 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             ],
             "http.request_timeout must be above 1s 750ms",
         ),
+        (&["--set", "queue.store=redis"], "redis.queue.url is needed: redis://host:6379"),
+        (&["--set", "redis.queue.url=redis://hunter2@h"], "redis.queue.url is no address of a Redis"),
+        (&["--set", "redis.queue.url=redis://a:hunter2@h:x"], "redis.queue.url is no address of a Redis"),
+        (&["--set", "redis.queue.url=hunter2"], "redis.queue.url is no address of a Redis"),
+        (
+            &["--set", "queue.store=redis", "--set", "redis.queue.url=redis://:hunter2@h:1"],
+            "queue.keys is needed with queue.store = \"redis\"",
+        ),
+        (
+            &["--set", "queue.checkpoint.store=postgres", "--set", "queue.store=redis"],
+            "postgres.url is needed",
+        ),
+        (&["--set", "redis.queue.when_unsafe=never"], "redis.queue.when_unsafe"),
+        (&["--set", "redis.queue.timeout=1ms"], "redis.queue.timeout must be from 10ms to 10s"),
+        (&["--set", "queue.checkpoint.reserve=1"], "queue.checkpoint.reserve must be from 100"),
         (&["--set", "ops.check_every=0s"], "ops.check_every must be from 100ms to 60s"),
         (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),
         (&["--set", "telemetry.log_format=xml"], "telemetry.log_format must be"),
@@ -157,6 +172,11 @@ fn what_is_shown_can_be_read_back_and_never_shows_a_secret() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(shown.contains("keys = [\"(secret)\", \"(secret)\"]"), "{shown}");
     assert!(!shown.contains(KEY));
+
+    let url = ["config", "--set", "redis.queue.url=redis://boxoffice:hunter2@h:1"];
+    let output = boxoffice(&url, &[]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("url = \"(secret)\"") && !shown.contains("hunter2"), "{shown}");
 
     let defaults = boxoffice(&["config"], &[]);
     let folder = tempfile::tempdir().unwrap();

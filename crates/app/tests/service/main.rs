@@ -11,5 +11,6 @@ mod operations;
 mod postgres;
 mod program;
 mod readme;
+mod redis;
 mod support;
 mod waiting;

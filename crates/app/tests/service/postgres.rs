@@ -29,7 +29,7 @@ fn prepare(url: &str) -> Result<(), String> {
 }
 
 /// A database with the sample in it.
-fn database() -> Database {
+pub(crate) fn database() -> Database {
     Database::create(prepare).unwrap()
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use ureq::http::{HeaderMap, Request};
 
 /// The longest any test waits for something to come true.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A running application; it is stopped when dropped.
 pub(crate) struct TestApp {
@@ -79,12 +79,7 @@ impl TestApp {
             })
         });
         let (public, ops) = told.recv_timeout(LIMIT).unwrap();
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(LIMIT))
-            .build()
-            .new_agent();
-        Self { public, ops, agent, stop: Some(stop), thread: Some(thread) }
+        Self { public, ops, agent: agent(), stop: Some(stop), thread: Some(thread) }
     }
 
     /// Tells it to stop, without waiting for it.
@@ -118,17 +113,7 @@ impl TestApp {
     }
 
     pub(crate) fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut request = Request::builder().method(method).uri(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut response = if body.is_empty() {
-            self.agent.run(request.body(()).unwrap()).unwrap()
-        } else {
-            self.agent.run(request.body(body).unwrap()).unwrap()
-        };
-        let text = response.body_mut().read_to_string().unwrap();
-        Answer { status: response.status().as_u16(), headers: response.headers().clone(), text }
+        send(&self.agent, method, url, headers, body)
     }
 
     pub(crate) fn join_line(&self, user: u64) -> Answer {
@@ -163,6 +148,31 @@ impl Drop for TestApp {
             ended.unwrap();
         }
     }
+}
+
+/// Connections that stay open between requests.
+pub(crate) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT)).build().new_agent()
+}
+
+pub(crate) fn send(
+    agent: &ureq::Agent,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = if body.is_empty() {
+        agent.run(request.body(()).unwrap()).unwrap()
+    } else {
+        agent.run(request.body(body).unwrap()).unwrap()
+    };
+    let text = response.body_mut().read_to_string().unwrap();
+    Answer { status: response.status().as_u16(), headers: response.headers().clone(), text }
 }
 
 /// Asks until it is so, and fails after a limit.

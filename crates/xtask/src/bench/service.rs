@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::run::root;
+use crate::run::release_binary;
 use test_support::{Doing as _, Outcome, failed};
 
 /// The core the server runs on; the generator has the next one.
@@ -25,13 +25,13 @@ impl Service {
         let address = free_address()?;
         let ops = free_address()?;
         let mut line = Command::new("taskset");
-        line.args(["--cpu-list", SERVER_CORE]).arg(root().join("target/release/boxoffice")).arg(command);
+        line.args(["--cpu-list", SERVER_CORE]).arg(release_binary()).arg(command);
         let own = [format!("http.bind={address}"), format!("ops.bind={ops}"), "http.workers=1".to_owned()];
         let quiet = "telemetry.log_filter=error".to_owned();
         for setting in settings.iter().map(|s| (*s).to_owned()).chain(own).chain([quiet]) {
             line.args(["--set", &setting]);
         }
-        let process = line.stdin(Stdio::null()).spawn().doing("starting boxoffice (target/release)")?;
+        let process = line.stdin(Stdio::null()).spawn().doing("starting boxoffice (release)")?;
         let base = if command == "serve" { "/api/v1" } else { "" };
         let service = Self { process, address, base };
         service.wait_until_it_answers()?;

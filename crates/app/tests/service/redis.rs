@@ -1,0 +1,50 @@
+//! The service with its line in Redis: several nodes as processes, and what becomes of the line when they are killed.
+
+mod loss;
+mod node;
+mod outage;
+mod safety;
+mod storm;
+
+use std::time::{Duration, Instant};
+
+use self::node::{Node, redis};
+use crate::support::eventually;
+use test_support::RedisSetup;
+
+/// Within this a node knows what happened on another, or lets nobody in.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+
+#[test]
+fn tokens_are_good_on_every_node_and_a_place_given_back_is_gone_on_all_within_a_second() {
+    let redis = redis(RedisSetup::default());
+    let [first, second] = [(); 2].map(|()| Node::on(&redis, &[]));
+    for user in 1..=5 {
+        let token = first.token_of(user);
+        assert_eq!(first.dates(&token).status, 200);
+        eventually("the other node has seen it", || second.query(&token).word("status") == "ACTIVE");
+        assert_eq!(second.leave(&token).status, 204);
+        let left = Instant::now();
+        eventually("the other node refuses", || {
+            let asked = left.elapsed();
+            let answer = first.dates(&token);
+            assert!(answer.status != 200 || asked < TOLD_WITHIN, "let in {asked:?} after leaving");
+            answer.status == 410
+        });
+        assert_eq!(first.query(&token).word("status"), "EXPIRED");
+    }
+}
+
+#[test]
+fn a_user_has_one_place_whichever_node_is_asked() {
+    let redis = redis(RedisSetup::default());
+    let standing_still = ["queue.policy.batch=1", "queue.policy.every=1h"];
+    let nodes = [(); 3].map(|()| Node::on(&redis, &standing_still));
+    for user in 1..=30 {
+        let numbers = nodes.each_ref().map(|node| node.join(user).number("number"));
+        assert_eq!(numbers, [user; 3]);
+    }
+    let token = nodes[0].token_of(30);
+    let positions = nodes.each_ref().map(|node| node.query(&token).number("position"));
+    assert_eq!(positions, [29; 3]);
+}

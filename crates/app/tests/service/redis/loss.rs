@@ -1,0 +1,96 @@
+//! Redis and all nodes are lost at once, and the checkpoint is all that is left.
+
+use std::time::Duration;
+
+use contracts::history::{History, Rules, Told, check};
+use test_support::{Database, Guest, Guests, RedisSetup, Wire};
+
+use super::node::{Node, redis};
+use crate::postgres::database;
+use crate::support::eventually;
+
+/// Five people are called, then nobody for an hour.
+const FIVE: [&str; 2] = ["queue.policy.batch=5", "queue.policy.every=1h"];
+const PEOPLE: u64 = 40;
+
+/// How the checkpoint is kept, in a database that is reached in this way.
+fn checkpoint(url: &str) -> Vec<String> {
+    let at = format!("postgres.url={url}");
+    let settings = ["queue.checkpoint.store=postgres", "queue.checkpoint.reserve=100", &at];
+    settings.iter().chain(&["http.request_timeout=20s"]).map(|setting| (*setting).to_owned()).collect()
+}
+
+fn remembered(database: &Database) -> String {
+    database.sql("SELECT last || ' ' || serving FROM queue_checkpoints").unwrap()
+}
+
+fn positions(people: &[Guest], node: &Node) -> Vec<(u64, u64)> {
+    let waits = |guest: &Guest| {
+        let Told::Waiting { position } = guest.ask(node.public()).told else { return None };
+        Some((guest.number().unwrap(), position))
+    };
+    people.iter().filter_map(waits).collect()
+}
+
+#[test]
+fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order() {
+    let (database, redis) = (database(), redis(RedisSetup::default()));
+    let checkpoint = checkpoint(&database.url());
+    let settings: Vec<&str> = checkpoint.iter().map(String::as_str).chain(FIVE).collect();
+    let history = History::new();
+    let guests = Guests::new(&history, Duration::from_secs(600));
+    let mut people: Vec<Guest> = (1..=PEOPLE).map(|user| guests.guest(user).unwrap()).collect();
+
+    let nodes = [(); 2].map(|()| Node::on(&redis, &settings));
+    for (n, guest) in people.iter_mut().enumerate() {
+        let heard = guest.join(nodes[n % 2].public());
+        assert!(matches!(heard.told, Told::Number { .. }), "{heard:?}");
+    }
+    let let_in = |guest: &Guest| matches!(guest.go_in(nodes[0].public(), 451).told, Told::LetIn { .. });
+    eventually("five are called, and go in", || people.iter().filter(|guest| let_in(guest)).count() == 5);
+    eventually("that is remembered", || remembered(&database) == format!("{PEOPLE} 5"));
+    nodes.iter().for_each(Node::kill);
+    redis.command(&["FLUSHALL"]).unwrap();
+    redis.kill().unwrap();
+    drop(nodes);
+    redis.restart().unwrap();
+
+    let nodes = [(); 2].map(|()| Node::on(&redis, &settings));
+    for node in &nodes {
+        eventually("the node has the line again", || positions(&people, node).len() as u64 >= PEOPLE - 10);
+        let waiting = positions(&people, node);
+        assert!(waiting.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1), "{waiting:?}");
+    }
+    let mut newcomers: Vec<Guest> = (101..=120).map(|user| guests.guest(user).unwrap()).collect();
+    for (n, guest) in newcomers.iter_mut().enumerate() {
+        // A node that came up after the other may have moved the line past what that one has reserved.
+        let mut joins = || matches!(guest.join(nodes[n % 2].public()).told, Told::Number { .. });
+        eventually("a newcomer joins", &mut joins);
+        assert!(guest.number() > Some(PEOPLE), "{:?} was given before", guest.number());
+    }
+    for guest in people.iter().chain(&newcomers) {
+        let heard = guest.go_in(nodes[1].public(), 451);
+        assert!(heard.status.is_some_and(|status| matches!(status, 200 | 403 | 410)), "{heard:?}");
+    }
+    // The sessions of the first five are lost with everything else.
+    let rules = Rules { view_lag: Duration::from_millis(1_100), ..Rules::default() };
+    check(&history, &rules).unwrap_or_else(|findings| panic!("{}\n{findings}", history.summary()));
+}
+
+#[test]
+fn nobody_joins_until_the_checkpoint_was_read() {
+    let (database, redis) = (database(), redis(RedisSetup::default()));
+    let wire = Wire::to(database.server_address().unwrap()).unwrap();
+    wire.cut();
+    let checkpoint = checkpoint(&format!("postgres://postgres@{}/{}", wire.address(), database.name()));
+    let settings: Vec<&str> = checkpoint.iter().map(String::as_str).collect();
+    let node = Node::on(&redis, &settings);
+    node.wait_until("degraded");
+    let refused = node.join(1);
+    assert_eq!((refused.status, refused.word("code").as_str()), (503, "STORE_UNAVAILABLE"), "{refused:?}");
+    assert_eq!(refused.header("retry-after"), "1");
+    wire.mend();
+    eventually("joining works", || node.join(1).status == 200);
+    node.wait_until("ready");
+    assert_eq!(node.join(2).number("number"), 2, "refused joins took no number");
+}

@@ -1,0 +1,72 @@
+//! Nodes die while many people join.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use contracts::history::{History, Rules, Told, check};
+use test_support::{Guest, Guests, RedisSetup};
+
+use super::node::{Node, redis};
+use crate::support::eventually;
+
+const CROWDS: u64 = 16;
+const PEOPLE_EACH: u64 = 50;
+
+/// How old what a node says may be: an older view is told as stale, and some time passes on the way.
+const VIEW_LAG: Duration = Duration::from_millis(1_100);
+
+/// Asks one node after the other until one answers.
+fn join(guest: &mut Guest, nodes: &[SocketAddr], first: u64) {
+    let mut next = usize::try_from(first).unwrap();
+    eventually("a node answers", || {
+        let heard = guest.join(nodes[next % nodes.len()]);
+        next += 1;
+        matches!(heard.told, Told::Number { .. })
+    });
+}
+
+/// Joins, looks, and does what people do: goes in when called, asks again elsewhere, leaves.
+fn visit(guest: &mut Guest, nodes: &[SocketAddr], user: u64) {
+    join(guest, nodes, user);
+    let elsewhere = nodes[usize::try_from(user + 1).unwrap() % nodes.len()];
+    if guest.ask(elsewhere).told == Told::Called {
+        let _ = guest.go_in(elsewhere, 451);
+    } else if user.is_multiple_of(5) {
+        let _ = guest.leave(elsewhere);
+    } else if user.is_multiple_of(3) {
+        join(guest, nodes, user + 2);
+    }
+}
+
+#[test]
+fn a_node_that_dies_in_a_storm_of_joins_costs_nobody_their_place() {
+    let redis = redis(RedisSetup::default());
+    let nodes = [(); 3].map(|()| Node::on(&redis, &["queue.policy.batch=20"]));
+    let addresses = nodes.each_ref().map(Node::public);
+    let history = History::new();
+    let guests = Guests::new(&history, Duration::from_secs(600));
+    let mut everybody: Vec<Guest> =
+        (1..=CROWDS * PEOPLE_EACH).map(|user| guests.guest(user).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for (crowd, people) in everybody.chunks_mut(PEOPLE_EACH as usize).enumerate() {
+            scope.spawn(move || {
+                for (n, guest) in people.iter_mut().enumerate() {
+                    visit(guest, &addresses, crowd as u64 * PEOPLE_EACH + n as u64 + 1);
+                }
+            });
+        }
+        eventually("the storm is on", || {
+            history.summary().count("join", "number") > CROWDS * PEOPLE_EACH / 4
+        });
+        nodes[0].kill();
+    });
+    for guest in &mut everybody {
+        let heard = guest.find_again(addresses[1]);
+        assert!(matches!(heard.told, Told::Number { .. }), "{heard:?}");
+    }
+    let rules =
+        Rules { max_active: Some(1_100_000), view_lag: VIEW_LAG, places_survive: true, ..Rules::default() };
+    let summary = history.summary();
+    assert!(summary.count("join", "unknown") > 0, "the kill hit nobody: {summary}");
+    check(&history, &rules).unwrap_or_else(|findings| panic!("{summary}\n{findings}"));
+}

@@ -1,0 +1,211 @@
+//! People who use the service over HTTP and write down what they were told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use contracts::history::{Asked, History, Told};
+use domain::queue::{QueueNumber, UserId};
+use serde_json::Value;
+use ureq::http::{Request, Response};
+
+use crate::error::{Outcome, failed};
+
+/// What guests share: connections, which are kept open between requests, and the record.
+#[derive(Clone)]
+pub struct Guests {
+    agent: ureq::Agent,
+    history: History,
+    session: Duration,
+}
+
+/// The longest anybody waits for an answer. Its outcome is unknown then.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Guests {
+    /// Guests of a service whose sessions last so long, who write into this history.
+    #[must_use]
+    pub fn new(history: &History, session: Duration) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .max_idle_connections(100)
+            .max_idle_connections_per_host(100)
+            .build()
+            .new_agent();
+        Self { agent, history: history.clone(), session }
+    }
+
+    /// A guest who has not joined yet.
+    ///
+    /// # Errors
+    /// When that is no user id.
+    pub fn guest(&self, user: u64) -> Outcome<Guest> {
+        let user = UserId::new(user).map_err(|error| failed(format!("{user}: {error}")))?;
+        Ok(Guest { guests: self.clone(), user, place: None })
+    }
+}
+
+/// Somebody with at most one place. Where to ask is told each time, so that it may be another node.
+pub struct Guest {
+    guests: Guests,
+    user: UserId,
+    place: Option<Place>,
+}
+
+struct Place {
+    number: QueueNumber,
+    token: String,
+}
+
+/// What a guest was told.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// As it is in the history. What a node answers that does not see the line is unknown there: it is told by the status.
+    pub told: Told,
+    /// The status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// When to ask again, where the answer says so.
+    pub poll_after: Option<Duration>,
+}
+
+impl Guest {
+    /// The number held, or held last.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.place.as_ref().map(|place| place.number.get())
+    }
+
+    /// Joins, and keeps what is given.
+    pub fn join(&mut self, at: SocketAddr) -> Heard {
+        self.join_as(Asked::Join { user: self.user }, at)
+    }
+
+    /// Joins when all faults are over, so that the check knows who was forgotten.
+    pub fn find_again(&mut self, at: SocketAddr) -> Heard {
+        self.join_as(Asked::FindAgain { user: self.user }, at)
+    }
+
+    fn join_as(&mut self, asked: Asked, at: SocketAddr) -> Heard {
+        let op = self.guests.history.begin(asked);
+        let answer = self.send("POST", at, &format!("/user/{}/queue/token/issue", self.user), None);
+        let place = answer.place();
+        let told = match &place {
+            Some(Place { number, .. }) => Told::Number { number: *number, rejoined: false },
+            None if answer.code() == Some("LINE_FULL") => Told::Refused,
+            None => Told::Unknown,
+        };
+        op.end(told);
+        self.place = place.or_else(|| self.place.take());
+        answer.heard(told)
+    }
+
+    /// Asks where the place stands. Unknown without one, and nothing is written down.
+    #[must_use]
+    pub fn ask(&self, at: SocketAddr) -> Heard {
+        let asked = |number| Asked::Ask { user: self.user, number };
+        self.with_token(asked, "GET", at, "/user/queue/token/query", |answer| {
+            match (answer.status, answer.word("status")) {
+                (Some(200), Some("WAITING")) => {
+                    answer.number("position").map(|position| Told::Waiting { position })
+                }
+                (Some(200), Some("CALLED")) => Some(Told::Called),
+                (Some(200), Some("ACTIVE")) => Some(Told::Active),
+                (Some(200), Some("EXPIRED")) | (Some(410), _) => Some(Told::Gone),
+                _ => None,
+            }
+        })
+    }
+
+    /// Reads the dates of a concert, which claims a call. Unknown without a place.
+    #[must_use]
+    pub fn go_in(&self, at: SocketAddr, concert: u64) -> Heard {
+        let asked = |number| Asked::Admit { user: self.user, number };
+        let session = self.guests.session;
+        self.with_token(asked, "GET", at, &format!("/concert/{concert}/date"), |answer| match answer.status {
+            Some(200) => Some(Told::LetIn { until_after: session }),
+            Some(403) => Some(Told::NotYet),
+            Some(410) => Some(Told::Gone),
+            _ => None,
+        })
+    }
+
+    /// Gives the place back. Unknown without one.
+    #[must_use]
+    pub fn leave(&self, at: SocketAddr) -> Heard {
+        let asked = |number| Asked::Leave { user: self.user, number };
+        self.with_token(asked, "DELETE", at, "/user/queue/token", |answer| match answer.status {
+            Some(204) => Some(Told::Left),
+            Some(410) => Some(Told::Gone),
+            _ => None,
+        })
+    }
+
+    fn with_token(
+        &self,
+        asked: impl Fn(QueueNumber) -> Asked,
+        method: &str,
+        at: SocketAddr,
+        path: &str,
+        meaning: impl Fn(&Answer) -> Option<Told>,
+    ) -> Heard {
+        let Some(place) = &self.place else {
+            return Heard { told: Told::Unknown, status: None, poll_after: None };
+        };
+        let op = self.guests.history.begin(asked(place.number));
+        let answer = self.send(method, at, path, Some(&place.token));
+        let told = meaning(&answer).filter(|_| !answer.is_stale()).unwrap_or(Told::Unknown);
+        op.end(told);
+        answer.heard(told)
+    }
+
+    fn send(&self, method: &str, at: SocketAddr, path: &str, token: Option<&str>) -> Answer {
+        let uri = format!("http://{at}/api/v1{path}");
+        let request = Request::builder().method(method).uri(uri);
+        let request = token.into_iter().fold(request, |request, token| request.header("waitingToken", token));
+        let answer =
+            request.body(()).map_err(ureq::Error::from).and_then(|request| self.guests.agent.run(request));
+        answer.and_then(Answer::read).unwrap_or_default()
+    }
+}
+
+/// An answer, read to its end; nothing is known of one that broke off.
+#[derive(Default)]
+struct Answer {
+    status: Option<u16>,
+    body: Value,
+}
+
+impl Answer {
+    fn read(mut response: Response<ureq::Body>) -> Result<Self, ureq::Error> {
+        let text = response.body_mut().read_to_string()?;
+        // What leaves has no body.
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Ok(Self { status: Some(response.status().as_u16()), body })
+    }
+
+    fn word(&self, name: &str) -> Option<&str> {
+        self.body.get(name)?.as_str()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.body.get(name)?.as_u64()
+    }
+
+    fn code(&self) -> Option<&str> {
+        self.word("code")
+    }
+
+    fn is_stale(&self) -> bool {
+        self.body.get("stale").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn place(&self) -> Option<Place> {
+        let number = QueueNumber::new(self.number("number")?).ok()?;
+        let token = self.word("waitingToken")?.to_owned();
+        Some(Place { number, token }).filter(|_| self.status == Some(200))
+    }
+
+    fn heard(&self, told: Told) -> Heard {
+        Heard { told, status: self.status, poll_after: self.number("pollAfterMs").map(Duration::from_millis) }
+    }
+}

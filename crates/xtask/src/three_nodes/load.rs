@@ -1,0 +1,172 @@
+//! People: each joins, waits, goes in when called, and some leave.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use contracts::history::{History, Told};
+use test_support::{Guest, Guests, Heard, Outcome};
+
+use super::PLACES_END_AFTER;
+
+/// People who are there at once, until the time is over and each of them is through.
+pub(super) struct Load {
+    begun: Instant,
+    lasts: Duration,
+    crowd: Vec<JoinHandle<Statuses>>,
+}
+
+/// How often each status was the answer; `None` where there was no answer.
+#[derive(Default)]
+pub(super) struct Statuses(BTreeMap<Option<u16>, u64>);
+
+/// What one of the crowd knows. They come one after the other.
+struct Visits {
+    proxy: SocketAddr,
+    guests: Guests,
+    end: Instant,
+    next: Arc<AtomicU64>,
+    seen: Statuses,
+}
+
+/// Above those of other scripts.
+const FIRST_USER: u64 = 1_000_000;
+
+/// The concert everybody wants to see.
+const CONCERT: u64 = 451;
+
+/// Nobody waits longer than that between two questions, whatever they are told, so that there is much to check.
+const IMPATIENCE: Duration = Duration::from_millis(500);
+
+/// Who was refused comes again after this.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Somebody who is not through by then, after the end, gives up, and the check tells what it thinks of that.
+const OVERTIME: Duration = Duration::from_secs(60);
+
+impl Load {
+    pub(super) fn start(history: &History, proxy: SocketAddr, people: u64, lasts: Duration) -> Outcome<Self> {
+        let begun = Instant::now();
+        let (guests, next) = (Guests::new(history, PLACES_END_AFTER), Arc::new(AtomicU64::new(FIRST_USER)));
+        // A user that is none is found here, not in a thread.
+        guests.guest(FIRST_USER)?;
+        let crowd = (0..people).map(|_| {
+            let (guests, next, seen) = (guests.clone(), Arc::clone(&next), Statuses::default());
+            let visits = Visits { proxy, guests, end: begun + lasts, next, seen };
+            std::thread::spawn(move || visits.all())
+        });
+        Ok(Self { begun, lasts, crowd: crowd.collect() })
+    }
+
+    /// Waits until so large a part of the time has passed.
+    pub(super) fn wait_for(&self, parts: u32, of: u32) {
+        pause(self.lasts * parts / of, self.begun);
+    }
+
+    pub(super) fn passed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Waits until everybody is through.
+    pub(super) fn join(self) -> Statuses {
+        let mut all = Statuses::default();
+        for statuses in self.crowd.into_iter().filter_map(|one| one.join().ok()) {
+            statuses.0.into_iter().for_each(|(status, count)| *all.0.entry(status).or_default() += count);
+        }
+        all
+    }
+}
+
+impl Visits {
+    fn all(mut self) -> Statuses {
+        let mut stayed = Vec::new();
+        while Instant::now() < self.end {
+            let user = self.next.fetch_add(1, Ordering::Relaxed);
+            let Ok(mut guest) = self.guests.guest(user) else { break };
+            if self.visit(&mut guest, user) {
+                stayed.push(guest);
+            }
+        }
+        for guest in &mut stayed {
+            let proxy = self.proxy;
+            let heard = self.until_told(|| guest.find_again(proxy));
+            // Nobody answers any more; the verdict counts this one.
+            if heard.told == Told::Unknown {
+                break;
+            }
+        }
+        self.seen
+    }
+
+    /// True when the person has not left in the end.
+    fn visit(&mut self, guest: &mut Guest, user: u64) -> bool {
+        let proxy = self.proxy;
+        self.until_told(|| guest.join(proxy));
+        let leaves = |nth: u64| user.is_multiple_of(nth);
+        if leaves(7) {
+            self.until_told(|| guest.leave(proxy));
+            return false;
+        }
+        // As a page that is loaded again.
+        if leaves(5) {
+            self.until_told(|| guest.join(proxy));
+        }
+        if !self.wait_for_the_call(guest) {
+            return false;
+        }
+        self.until_told(|| guest.go_in(proxy, CONCERT));
+        if leaves(2) {
+            self.until_told(|| guest.leave(proxy));
+            self.until_told(|| guest.go_in(proxy, CONCERT));
+            return false;
+        }
+        true
+    }
+
+    /// Asks until called; false when that does not happen.
+    fn wait_for_the_call(&mut self, guest: &Guest) -> bool {
+        let proxy = self.proxy;
+        while Instant::now() < self.end + OVERTIME {
+            let heard = self.until_told(|| guest.ask(proxy));
+            if matches!(heard.told, Told::Called | Told::Active | Told::Gone) {
+                return heard.told != Told::Gone;
+            }
+            pause(heard.poll_after.unwrap_or(IMPATIENCE).min(IMPATIENCE), Instant::now());
+        }
+        false
+    }
+
+    /// Asks again until the answer tells something, each time written down as one of its own. Who gave a place back and has no answer finds it gone.
+    fn until_told(&mut self, mut ask: impl FnMut() -> Heard) -> Heard {
+        loop {
+            let heard = ask();
+            *self.seen.0.entry(heard.status).or_default() += 1;
+            let is_told = !matches!(heard.told, Told::Unknown | Told::Refused);
+            if is_told || Instant::now() > self.end + OVERTIME {
+                return heard;
+            }
+            pause(AGAIN, Instant::now());
+        }
+    }
+}
+
+/// Until so much time has passed since then.
+fn pause(time: Duration, since: Instant) {
+    while let Some(left) = time.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+impl fmt::Display for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("answers:")?;
+        self.0.iter().try_for_each(|(status, count)| match status {
+            Some(status) => write!(f, " {status} {count} times;"),
+            None => write!(f, " none {count} times;"),
+        })
+    }
+}
