@@ -67,17 +67,16 @@ impl<C: Carrier> Joins<C> {
 
     pub(crate) async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
         let (answered, answer) = oneshot::channel();
-        let first = {
+        let begins = {
             let mut room = lock(&self.room);
             if room.waiting.len() >= self.batching.max_waiting {
                 return Err(PortError::from(Failure::Busy).into());
             }
             room.waiting.push_back(Waiting { user, bounds, answered });
-            room.begin()
+            room.may_begin()
         };
-        if let Some(batch) = first {
-            let (carrier, room) = (Arc::clone(&self.carrier), Arc::clone(&self.room));
-            self.runtime.spawn(carry_on(carrier, room, batch));
+        if begins {
+            self.runtime.spawn(carry_on(Arc::clone(&self.carrier), Arc::clone(&self.room)));
         }
         let lost = || PortError::from(Failure::Unknown("the batch was lost".to_owned()));
         answer.await.unwrap_or_else(|_| Err(lost().into()))
@@ -85,16 +84,14 @@ impl<C: Carrier> Joins<C> {
 }
 
 impl Room {
-    /// The next batch, if one may go now.
-    fn begin(&mut self) -> Option<Vec<Waiting>> {
-        if self.under_way >= self.batching.under_way {
-            return None;
-        }
-        self.under_way += 1;
-        self.next_or_end()
+    /// Whether one more carrier may set out.
+    fn may_begin(&mut self) -> bool {
+        let may = self.under_way < self.batching.under_way;
+        self.under_way += usize::from(may);
+        may
     }
 
-    /// The batch that goes after one that has come back.
+    /// The next batch of a carrier, or its end.
     fn next_or_end(&mut self) -> Option<Vec<Waiting>> {
         let size = self.waiting.len().min(self.batching.largest);
         if size == 0 {
@@ -105,12 +102,12 @@ impl Room {
     }
 }
 
-/// Carries batches until nobody waits.
-async fn carry_on<C: Carrier>(carrier: Arc<C>, room: Arc<Mutex<Room>>, first: Vec<Waiting>) {
-    let mut next = Some(first);
-    while let Some(batch) = next {
+/// Carries batches until nobody waits. The first is taken when this runs, with all who have come until then.
+async fn carry_on<C: Carrier>(carrier: Arc<C>, room: Arc<Mutex<Room>>) {
+    loop {
+        let next = lock(&room).next_or_end();
+        let Some(batch) = next else { return };
         carry_one(carrier.as_ref(), batch).await;
-        next = lock(&room).next_or_end();
     }
 }
 

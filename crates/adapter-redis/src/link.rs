@@ -1,5 +1,6 @@
 //! Connections to one server.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -8,6 +9,7 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig, UnresponsiveConfig,
 };
 use fred::types::{Builder, ClusterHash, CustomCommand, Value};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -35,7 +37,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects, and loads the scripts.
+    /// Connects.
     pub(crate) async fn connect(
         node: &Node,
         credentials: Option<&Credentials>,
@@ -47,11 +49,12 @@ impl Link {
         let driving = client.connect();
         let link = Self { client, lost: lost.clone(), _closes: close.clone().drop_guard() };
         let closing = link.client.clone();
+        let (ended, end) = oneshot::channel();
         tokio::spawn(async move {
             let abort = driving.abort_handle();
             tokio::select! {
                 // The client's task ends with its connection, since it has no policy for making another.
-                _ = driving => {}
+                how = driving => drop(ended.send(how)),
                 () = close.cancelled() => {
                     let _ = timeout(settings.connect, closing.quit()).await;
                     abort.abort();
@@ -59,14 +62,18 @@ impl Link {
             }
             lost.cancel();
         });
-        let connected = timeout(settings.connect, link.client.wait_for_connect()).await;
-        let late = |_| Failure::NoConnection(format!("{node} was not ready in time"));
-        connected.map_err(late)?.map_err(|error| {
-            let failure = Failure::from(error);
-            let is_refused = matches!(failure, Failure::Refused(_));
-            if is_refused { failure } else { Failure::NoConnection(format!("{node}: {failure}")) }
-        })?;
-        Ok(link)
+        // Whichever comes first: a client that fails at once may have said so before anybody listened.
+        let connected = async {
+            tokio::select! {
+                connected = link.client.wait_for_connect() => connected,
+                Ok(Ok(Err(error))) = end => Err(error),
+            }
+        };
+        match timeout(settings.connect, connected).await {
+            Ok(Ok(())) => Ok(link),
+            Ok(Err(error)) => Err(not_connected(node, error)),
+            Err(_) => Err(Failure::NoConnection(format!("{node} was not ready in time"))),
+        }
     }
 
     /// Is cancelled once the connection is lost.
@@ -139,6 +146,13 @@ impl Link {
     }
 }
 
+/// What a server says to who is not let in stays what it is; anything else is no connection.
+fn not_connected(node: &Node, error: fred::error::Error) -> Failure {
+    let failure = Failure::from(error);
+    let is_refused = matches!(failure, Failure::Refused(_));
+    if is_refused { failure } else { Failure::NoConnection(format!("{node}: {failure}")) }
+}
+
 /// Which writes count as safe.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Replicas {
@@ -182,15 +196,19 @@ fn client(node: &Node, credentials: Option<&Credentials>, settings: LinkSettings
         .map_err(|error| Failure::NoConnection(error.details().to_owned()))
 }
 
-/// The two connections to the primary of a queue: one that joins go through, which may be made to wait for a replica, and
-/// one for all else, which must not.
+/// One for each batch that is under way by default.
+const JOIN_LINKS: usize = 2;
+
+/// The connections to the primary of a queue: some that batches of joins go through in turn, which may be made to wait for
+/// a replica, and one for all else, which must not.
 pub(crate) struct Links {
     pub(crate) node: Node,
     /// The server's process; another one after every restart and failover.
     pub(crate) run: String,
     /// Whether the server came after another one that died: it may lack what only other nodes have heard of.
     pub(crate) is_successor: bool,
-    pub(crate) joins: Link,
+    joins: [Link; JOIN_LINKS],
+    next_join: AtomicUsize,
     pub(crate) rest: Link,
     /// Cancelled by who finds that this is not the primary any more.
     pub(crate) misleading: CancellationToken,
@@ -202,19 +220,35 @@ impl Links {
         credentials: Option<&Credentials>,
         settings: LinkSettings,
     ) -> Result<Self, Failure> {
-        let (joins, rest) = tokio::try_join!(
+        let (one, other, rest) = tokio::try_join!(
+            Link::connect(&node, credentials, settings),
             Link::connect(&node, credentials, settings),
             Link::connect(&node, credentials, settings)
         )?;
         rest.load_scripts().await?;
         let run = run_of(&rest).await?;
-        Ok(Self { node, run, is_successor: false, joins, rest, misleading: CancellationToken::new() })
+        Ok(Self {
+            node,
+            run,
+            is_successor: false,
+            joins: [one, other],
+            next_join: AtomicUsize::new(0),
+            rest,
+            misleading: CancellationToken::new(),
+        })
     }
 
-    /// Ends when either is lost.
+    /// The connection the next batch of joins goes through. A server answers a connection in order, so on one alone a batch
+    /// would wait for the replicas of the batch before it.
+    pub(crate) fn next_join(&self) -> &Link {
+        &self.joins[self.next_join.fetch_add(1, Ordering::Relaxed) % JOIN_LINKS]
+    }
+
+    /// Ends when any is lost.
     pub(crate) async fn lost(&self) {
         tokio::select! {
-            () = self.joins.lost().cancelled() => {}
+            () = self.joins[0].lost().cancelled() => {}
+            () = self.joins[1].lost().cancelled() => {}
             () = self.rest.lost().cancelled() => {}
         }
     }

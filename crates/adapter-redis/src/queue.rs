@@ -210,7 +210,10 @@ impl Shared {
         let _generation = reply.count()?;
         let line = reply.line()?;
         let _now = reply.integer()?;
-        let answers = users.iter().map(|_| joined(&mut reply, line)).collect::<Result<Answers, Failure>>()?;
+        let mut answers = Answers::with_capacity(users.len());
+        while answers.len() < users.len() {
+            read_run(&mut reply, line, users.len(), &mut answers)?;
+        }
         let mut memory = self.memory();
         memory.note_line(line);
         for (user, answer) in users.iter().zip(&answers) {
@@ -223,24 +226,28 @@ impl Shared {
     }
 }
 
-/// One user's part of the answer to a batch.
-fn joined(reply: &mut Reply, line: Line) -> Result<Result<Joined, JoinError>, Failure> {
-    let (given, rejoined, ends) = (reply.integer()?, reply.integer()? == 1, reply.integer()?);
-    let recovering = || Failure::NotYet("the line is being restored".to_owned());
-    let refused = match given {
-        0 => JoinError::LineFull,
-        -1 => JoinError::AboveCeiling,
-        -2 => PortError::from(recovering()).into(),
-        _ => {
-            let standing = match ends {
-                0 => Standing::Waiting,
-                1.. => Standing::Called { until: timestamp(ends)? },
-                _ => Standing::Active { until: timestamp(-ends)? },
-            };
-            return Ok(Ok(Joined { number: number(given)?, rejoined, standing, line }));
-        }
+/// Users who were given the like, of the answer to a batch of `users`.
+fn read_run(reply: &mut Reply, line: Line, users: usize, answers: &mut Answers) -> Result<(), Failure> {
+    let (length, first) = (reply.count()?, reply.integer()?);
+    let (rejoined, ends) = (reply.integer()? == 1, reply.integer()?);
+    let fits = length >= 1 && length <= (users - answers.len()) as u64;
+    if !fits {
+        return Err(Failure::Corrupt("more answers than users"));
+    }
+    let standing = match ends {
+        0 => Standing::Waiting,
+        1.. => Standing::Called { until: timestamp(ends)? },
+        _ => Standing::Active { until: timestamp(-ends)? },
     };
-    Ok(Err(refused))
+    for n in 0..length.cast_signed() {
+        answers.push(match first {
+            0 => Err(JoinError::LineFull),
+            -1 => Err(JoinError::AboveCeiling),
+            -2 => Err(PortError::from(Failure::NotYet("the line is being restored".to_owned())).into()),
+            _ => Ok(Joined { number: number(first + n)?, rejoined, standing, line }),
+        });
+    }
+    Ok(())
 }
 
 impl Carrier for Shared {

@@ -30,7 +30,7 @@ enum State {
     Down(Failure),
 }
 
-/// Which of the two connections a question goes over.
+/// Which connection a question goes over.
 #[derive(Clone, Copy)]
 pub(crate) enum Via {
     /// Joins, and whether they wait for replicas.
@@ -55,7 +55,8 @@ impl Redis {
         Self { state, under_way, settings, _stops: stop.drop_guard() }
     }
 
-    /// Calls a script within the limit, and tells it first whether to doubt that the server has everything. What certainly was not carried out is asked again meanwhile.
+    /// Calls a script within the limit, and tells it first whether to doubt that the server has everything. What certainly
+    /// was not carried out is asked again meanwhile.
     pub(crate) async fn call(
         &self,
         via: Via,
@@ -132,7 +133,7 @@ async fn call_over(
     arguments: Vec<Value>,
 ) -> Result<Value, Failure> {
     let link: &Link = match via {
-        Via::Joins(_) => &links.joins,
+        Via::Joins(_) => links.next_join(),
         Via::Rest => &links.rest,
     };
     match via {

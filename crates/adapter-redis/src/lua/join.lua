@@ -1,8 +1,9 @@
 -- Gives each user of a batch a number, or finds the one they hold, then calls people.
 -- Arguments: the ceiling, then the users.
--- Answers: generation, last, serving, now, then for each user their number (0: the line is full, -1: above the ceiling,
--- -2: the line recovers), whether they held it before (1 or 0), and the end of their call (above 0) or session (below 0;
--- 0 while waiting).
+-- Answers: generation, last, serving, now, then what the users were given, in their order, as runs of users who were given
+-- the like: how many, the number of the first (0: the line is full, -1: above the ceiling, -2: the line recovers; then
+-- for all of them, else each the next), whether they held it before (1 or 0), and the end of their call (above 0) or session
+-- (below 0; 0 while waiting).
 
 local ceiling = tonumber(ARGV[FIRST])
 local first_user = FIRST + 1
@@ -44,14 +45,19 @@ call_people()
 save()
 
 local answer = { generation, last, serving, now }
+local run -- where in the answer the run is that may go on
 for i = first_user, #ARGV do
   local number, ends = numbers[i], 0
   if number > 0 and number <= serving then
     local state, at = state_of(number)
     ends = state == 'ACTIVE' and -at or at
   end
-  answer[#answer + 1] = number
-  answer[#answer + 1] = rejoined[i]
-  answer[#answer + 1] = ends
+  local expected = run and (number > 0 and answer[run + 1] + answer[run] or answer[run + 1])
+  if run and number == expected and rejoined[i] == answer[run + 2] and ends == answer[run + 3] then
+    answer[run] = answer[run] + 1
+  else
+    run = #answer + 1
+    answer[run], answer[run + 1], answer[run + 2], answer[run + 3] = 1, number, rejoined[i], ends
+  end
 end
 return answer

@@ -59,6 +59,8 @@ impl Reserved {
             let is_behind = now.last() < checkpoint.line.last() || now.serving() < checkpoint.line.serving();
             if is_behind {
                 floor = Line::new(checkpoint.ceiling, checkpoint.line.serving());
+                // Before this node reserves more: another one that starts must not take the store to be behind that.
+                line.snapshot(floor).await?;
             }
             self.ceiling.fetch_max(checkpoint.ceiling, Ordering::AcqRel);
         }

@@ -1,39 +1,32 @@
 //! The adapter alone, and what its server spends.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{CONNECTIONS, Pair};
 use crate::bench::service::SERVER_CORE;
 use crate::figures::{Rounds, spread};
 use crate::postgres::output;
-use crate::run::{cargo, run};
+use crate::run::cargo;
 use test_support::{Doing as _, Outcome, RedisBinaries, failed};
 
 /// The benchmark program of the adapter, built.
-pub(super) struct Program;
+pub(super) struct Program(PathBuf);
 
 impl Program {
     pub(super) fn build() -> Outcome<Self> {
-        run(cargo(&[
-            "bench",
-            "--quiet",
-            "--locked",
-            "--package",
-            "adapter-redis",
-            "--bench",
-            "line",
-            "--no-run",
-        ]))?;
-        Ok(Self)
+        let mut build =
+            cargo(&["bench", "--locked", "--package", "adapter-redis", "--bench", "line", "--no-run"]);
+        let told = output(build.args(["--message-format", "json"]))?;
+        let path = told.split("\"executable\":\"").last().and_then(|rest| rest.split_once('"'));
+        let (path, _) = path.ok_or_else(|| failed("cargo does not say what it built"))?;
+        Ok(Self(PathBuf::from(path)))
     }
 
     /// Runs it on the server's core and returns what it prints.
     fn run(&self, words: &[&str]) -> Outcome<String> {
         let mut command = std::process::Command::new("taskset");
-        command.args(["--cpu-list", SERVER_CORE, "cargo", "bench", "--quiet", "--locked"]);
-        command.args(["--package", "adapter-redis", "--bench", "line", "--"]).args(words);
-        command.current_dir(crate::run::root());
+        command.args(["--cpu-list", SERVER_CORE]).arg(&self.0).args(words);
         output(&mut command)
     }
 }
