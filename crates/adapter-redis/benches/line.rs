@@ -78,6 +78,7 @@ fn open(
         batching,
         lifetime: 3_600 * second,
         remember: second,
+        recovery: 2 * second,
         link: LinkSettings { connect: second, answer: 5 * second, max_under_way: 10_000 },
     };
     Arc::new(RedisQueue::open(Address::parse(url).unwrap(), settings))

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use domain::PortError;
 use domain::queue::{Bounds, JoinError, Joined, UserId};
@@ -42,6 +43,8 @@ pub(crate) struct Joins<C> {
     carrier: Arc<C>,
     room: Arc<Mutex<Room>>,
     batching: Batching,
+    /// Who has waited longer than this for a batch is refused.
+    longest_wait: Duration,
     /// Batches outlive who asked for them, and the thread that asked.
     runtime: Handle,
 }
@@ -56,13 +59,14 @@ struct Waiting {
     user: UserId,
     bounds: Bounds,
     answered: oneshot::Sender<Result<Joined, JoinError>>,
+    since: Instant,
 }
 
 impl<C: Carrier> Joins<C> {
     /// Must be called inside the runtime that is to run the batches.
-    pub(crate) fn new(carrier: Arc<C>, batching: Batching) -> Self {
+    pub(crate) fn new(carrier: Arc<C>, batching: Batching, longest_wait: Duration) -> Self {
         let room = Arc::new(Mutex::new(Room { batching, waiting: VecDeque::new(), under_way: 0 }));
-        Self { carrier, room, batching, runtime: Handle::current() }
+        Self { carrier, room, batching, longest_wait, runtime: Handle::current() }
     }
 
     pub(crate) async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
@@ -72,11 +76,15 @@ impl<C: Carrier> Joins<C> {
             if room.waiting.len() >= self.batching.max_waiting {
                 return Err(PortError::from(Failure::Busy).into());
             }
-            room.waiting.push_back(Waiting { user, bounds, answered });
+            room.waiting.push_back(Waiting { user, bounds, answered, since: Instant::now() });
             room.may_begin()
         };
         if begins {
-            self.runtime.spawn(carry_on(Arc::clone(&self.carrier), Arc::clone(&self.room)));
+            self.runtime.spawn(carry_on(
+                Arc::clone(&self.carrier),
+                Arc::clone(&self.room),
+                self.longest_wait,
+            ));
         }
         let lost = || PortError::from(Failure::Unknown("the batch was lost".to_owned()));
         answer.await.unwrap_or_else(|_| Err(lost().into()))
@@ -103,11 +111,18 @@ impl Room {
 }
 
 /// Carries batches until nobody waits. The first is taken when this runs, with all who have come until then.
-async fn carry_on<C: Carrier>(carrier: Arc<C>, room: Arc<Mutex<Room>>) {
+async fn carry_on<C: Carrier>(carrier: Arc<C>, room: Arc<Mutex<Room>>, longest_wait: Duration) {
     loop {
         let next = lock(&room).next_or_end();
         let Some(batch) = next else { return };
-        carry_one(carrier.as_ref(), batch).await;
+        let (in_time, late): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|waiting| waiting.since.elapsed() <= longest_wait);
+        for waiting in late {
+            let _ = waiting.answered.send(Err(PortError::from(Failure::Busy).into()));
+        }
+        if !in_time.is_empty() {
+            carry_one(carrier.as_ref(), in_time).await;
+        }
     }
 }
 

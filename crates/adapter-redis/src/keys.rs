@@ -16,7 +16,7 @@ impl Keys {
             // The two integers and what the steps need besides; some 300 bytes. Lives for ever: while it is there, no
             // number of this queue can be given twice.
             key("line"),
-            // All others live as long as tokens do after the last step any node took; see `lifetime` in `advance.lua`.
+            // All others live as long as tokens do after the last look any node took; see `lifetime` in `advance.lua`.
             // User to number, for whoever holds a place: the only thing kept of a waiting person.
             key("holders"),
             // Numbers given back while waiting and not passed yet, by number.

@@ -12,6 +12,7 @@ mod redis;
 mod reply;
 mod safety;
 mod scripts;
+mod steps;
 
 pub use address::{Address, InvalidAddress};
 pub use joins::Batching;

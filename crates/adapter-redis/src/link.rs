@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::address::{Credentials, Node};
 use crate::error::Failure;
+use crate::reply::array;
 use crate::scripts::{Script, all};
 
 /// Limits of every connection.
@@ -146,7 +147,7 @@ impl Link {
     }
 }
 
-/// What a server says to who is not let in stays what it is; anything else is no connection.
+/// A refusal stays what the server said; anything else is no connection.
 fn not_connected(node: &Node, error: fred::error::Error) -> Failure {
     let failure = Failure::from(error);
     let is_refused = matches!(failure, Failure::Refused(_));
@@ -196,6 +197,28 @@ fn client(node: &Node, credentials: Option<&Credentials>, settings: LinkSettings
         .map_err(|error| Failure::NoConnection(error.details().to_owned()))
 }
 
+/// How this node came to a server.
+#[derive(Clone, Copy)]
+pub(crate) enum Came {
+    /// It had none before.
+    First,
+    /// The one before, still a primary of others, said that this is the one.
+    HandedOver,
+    /// The one before was lost, or deposed.
+    AfterLoss,
+}
+
+impl Came {
+    /// The word that scripts know it by.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::HandedOver => "handed",
+            Self::AfterLoss => "lost",
+        }
+    }
+}
+
 /// One for each batch that is under way by default.
 const JOIN_LINKS: usize = 2;
 
@@ -205,8 +228,7 @@ pub(crate) struct Links {
     pub(crate) node: Node,
     /// The server's process; another one after every restart and failover.
     pub(crate) run: String,
-    /// Whether the server came after another one that died: it may lack what only other nodes have heard of.
-    pub(crate) is_successor: bool,
+    pub(crate) came: Came,
     joins: [Link; JOIN_LINKS],
     next_join: AtomicUsize,
     pub(crate) rest: Link,
@@ -230,7 +252,7 @@ impl Links {
         Ok(Self {
             node,
             run,
-            is_successor: false,
+            came: Came::First,
             joins: [one, other],
             next_join: AtomicUsize::new(0),
             rest,
@@ -238,8 +260,14 @@ impl Links {
         })
     }
 
-    /// The connection the next batch of joins goes through. A server answers a connection in order, so on one alone a batch
-    /// would wait for the replicas of the batch before it.
+    /// Whether the server says that it is a primary.
+    pub(crate) async fn is_primary(&self) -> Result<bool, Failure> {
+        let role = self.rest.ask("ROLE", Vec::new()).await?;
+        Ok(array(&role).first().and_then(Value::as_string).as_deref() == Some("master"))
+    }
+
+    /// The connection the next batch of joins goes through, in turn. A server answers a connection in order, so on one alone
+    /// each batch would wait for the replicas of the batch before it.
     pub(crate) fn next_join(&self) -> &Link {
         &self.joins[self.next_join.fetch_add(1, Ordering::Relaxed) % JOIN_LINKS]
     }

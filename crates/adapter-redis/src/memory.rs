@@ -139,6 +139,8 @@ impl Memory {
                 self.left.clear();
                 self.reported = None;
             }
+            // The answer to giving it back may have been here first.
+            Change::Claimed { number, .. } if self.ended.contains(&number) => {}
             Change::Claimed { number, user, until } => {
                 self.sessions.insert(number, Known { user, until, is_certain: true });
             }
@@ -155,7 +157,7 @@ impl Memory {
 
     /// Takes in what a claim of our own gave, unless the log has told more by now.
     pub(crate) fn note_session(&mut self, session: Session, version: u64) {
-        if version >= self.marks.version {
+        if version >= self.marks.version && !self.ended.contains(&session.number.get()) {
             let known = Known { user: session.user, until: session.until, is_certain: true };
             self.sessions.insert(session.number.get(), known);
         }
@@ -194,23 +196,27 @@ impl Memory {
         self.reported.get_or_insert_with(|| Departures::from_sorted(left.iter().copied().collect())).clone()
     }
 
-    /// Everything a Redis that lost it has to be told, as its script for that reads it: who holds which number, then what
-    /// happened to places.
-    pub(crate) fn testimony(&self) -> Vec<String> {
-        let holds = |number: &u64| {
-            *number > self.marks.standing_from && !self.left.contains(number) && !self.ended.contains(number)
-        };
-        let holders = self.joined.iter().filter(|(number, _)| holds(number));
-        let holders = holders.map(|(number, user)| format!("h:{number}::{user}"));
-        let left = self.left.iter().map(|number| format!("l:{number}"));
-        let ended = self.ended.iter().map(|number| format!("e:{number}"));
-        let sessions = self
-            .sessions
-            .iter()
+    /// Everything a Redis that lost it has to be told, as its script for that reads it: what happened to places, then who
+    /// holds which number. The entries are written as they are asked for, since there may be a million of them.
+    pub(crate) fn testimony(&self) -> Testimony {
+        let (left, ended) = (self.left.clone(), self.ended.clone());
+        let standing_from = self.marks.standing_from;
+        let sessions: Vec<_> = self.sessions.iter().map(|(number, known)| (*number, *known)).collect();
+        let told_ended = ended.clone().into_iter().map(|number| format!("e:{number}"));
+        let told_sessions = sessions
+            .into_iter()
             .map(|(number, known)| format!("c:{number}:{}:{}", known.until.as_microsecond(), known.user));
-        ended.chain(sessions).chain(left).chain(holders).collect()
+        let told_left = left.clone().into_iter().map(|number| format!("l:{number}"));
+        let holds =
+            move |number: u64| number > standing_from && !left.contains(&number) && !ended.contains(&number);
+        let holders = self.joined.clone().into_iter().filter(move |(number, _)| holds(*number));
+        let told_holders = holders.map(|(number, user)| format!("h:{number}::{user}"));
+        Box::new(told_ended.chain(told_sessions).chain(told_left).chain(told_holders))
     }
 }
+
+/// What a node has to tell, entry by entry.
+pub(crate) type Testimony = Box<dyn Iterator<Item = String> + Send>;
 
 #[cfg(test)]
 mod tests {
@@ -278,7 +284,7 @@ mod tests {
         assert!(memory.session(&place(1, 7), FRESH).is_none());
         assert_eq!(memory.departures(10).count_up_to(100), 1);
         assert_eq!(
-            memory.testimony(),
+            memory.testimony().collect::<Vec<_>>(),
             ["c:1:2000000000:7", "l:60"],
             "a store that lost it may want it all the same"
         );
@@ -291,7 +297,7 @@ mod tests {
         let mut memory = Memory::default();
         followed(&mut memory, vec![Change::Left(2), Change::Left(5)], 2, 0);
         memory.departures(3);
-        let mut testimony = memory.testimony();
+        let mut testimony: Vec<_> = memory.testimony().collect();
         testimony.sort();
         assert_eq!(testimony, ["e:2", "l:5"]);
     }
@@ -302,7 +308,7 @@ mod tests {
         memory.note_joined(UserId::new(7).unwrap(), QueueNumber::new(2).unwrap());
         memory.note_joined(UserId::new(7).unwrap(), QueueNumber::new(4).unwrap());
         followed(&mut memory, vec![Change::Left(2)], 1, 0);
-        assert_eq!(memory.testimony(), ["l:2", "h:4::7"]);
+        assert_eq!(memory.testimony().collect::<Vec<_>>(), ["l:2", "h:4::7"]);
     }
 
     #[tokio::test]
@@ -314,7 +320,7 @@ mod tests {
         followed(&mut memory, vec![claimed(1, 1, 2_000), Change::Ended(3), Change::Left(41)], 3, 0);
         // Calls up to 3 stand no longer: 2 lapsed, 1 has a session.
         followed(&mut memory, Vec::new(), 3, 3);
-        let mut testimony = memory.testimony();
+        let mut testimony: Vec<_> = memory.testimony().collect();
         testimony.sort();
         assert_eq!(testimony, ["c:1:2000000000:1", "h:40::4", "l:41"]);
     }

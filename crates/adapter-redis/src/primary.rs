@@ -1,6 +1,6 @@
 //! Who is the primary of a queue now.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use fred::types::Value;
 use fred::util::redis_keyslot;
@@ -8,6 +8,7 @@ use fred::util::redis_keyslot;
 use crate::address::{Address, Node, Topology};
 use crate::error::Failure;
 use crate::link::{Link, LinkSettings, Links};
+use crate::reply::array;
 
 /// Finds the primary of the slot a key is in, and connects to it. All keys of a queue are in one slot, so this is the
 /// one server a queue ever needs: following a cluster means finding it again when it has moved.
@@ -15,16 +16,17 @@ pub(crate) struct Primary {
     address: Address,
     slot: u16,
     settings: LinkSettings,
-    /// Nodes of the cluster seen so far, the configured ones first.
-    seen: Vec<Node>,
+    /// Whom to ask next: the sentinels, or the nodes of the cluster as one of them named them last and as configured.
+    seen: VecDeque<Node>,
 }
 
 impl Primary {
     pub(crate) fn of(key: &str, address: Address, settings: LinkSettings) -> Self {
         let seen = match &address.topology {
-            Topology::Cluster(nodes) => nodes.clone(),
-            Topology::Single(_) | Topology::Sentinel { .. } => Vec::new(),
+            Topology::Cluster(nodes) | Topology::Sentinel { sentinels: nodes, .. } => nodes.clone(),
+            Topology::Single(_) => Vec::new(),
         };
+        let seen = seen.into();
         Self { slot: redis_keyslot(key.as_bytes()), address, settings, seen }
     }
 
@@ -32,24 +34,29 @@ impl Primary {
     pub(crate) async fn connect(&mut self) -> Result<Links, Failure> {
         let node = match &self.address.topology {
             Topology::Single(node) => node.clone(),
-            Topology::Sentinel { sentinels, name } => self.ask_sentinels(sentinels, name).await?,
+            Topology::Sentinel { name, .. } => {
+                let name = name.clone();
+                self.ask_sentinels(&name).await?
+            }
             Topology::Cluster(_) => self.ask_cluster().await?,
         };
         let links = Links::connect(node, self.address.credentials.as_ref(), self.settings).await?;
-        let role = links.rest.ask("ROLE", Vec::new()).await?;
-        match first_text(&role).as_deref() {
-            Some("master") => Ok(links),
-            _ if matches!(self.address.topology, Topology::Single(_)) => {
-                Err(Failure::Replica(links.node.to_string()))
-            }
-            _ => Err(Failure::NotPrimary(format!("{} is a replica", links.node))),
+        if links.is_primary().await? {
+            Ok(links)
+        } else if matches!(self.address.topology, Topology::Single(_)) {
+            Err(Failure::Replica(links.node.to_string()))
+        } else {
+            Err(Failure::NotPrimary(format!("{} is a replica", links.node)))
         }
     }
 
-    /// The first sentinel that answers is believed; what it says is checked by asking the server for its role.
-    async fn ask_sentinels(&self, sentinels: &[Node], name: &str) -> Result<Node, Failure> {
+    /// The first sentinel that answers is believed, and asked last the next time: the others may know better. What it says is
+    /// checked by asking the server for its role.
+    async fn ask_sentinels(&mut self, name: &str) -> Result<Node, Failure> {
         let mut last = Failure::NoConnection("no sentinel is configured".to_owned());
-        for sentinel in sentinels {
+        for _ in 0..self.seen.len() {
+            self.seen.rotate_left(1);
+            let Some(sentinel) = self.seen.back() else { break };
             // The credentials are those of the data nodes.
             let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
             match self.ask_node(sentinel, false, "SENTINEL", arguments).await {
@@ -67,8 +74,8 @@ impl Primary {
     async fn ask_cluster(&mut self) -> Result<Node, Failure> {
         let mut last = Failure::NoConnection("no node is configured".to_owned());
         for _ in 0..self.seen.len() {
-            let node = self.seen[0].clone();
             self.seen.rotate_left(1);
+            let Some(node) = self.seen.back().cloned() else { break };
             match self.ask_node(&node, true, "CLUSTER", vec![Value::from("SLOTS")]).await {
                 Ok(slots) => match self.learn(&slots, &node) {
                     Some(owner) => return Ok(owner),
@@ -83,7 +90,7 @@ impl Primary {
     /// Takes in the answer to `CLUSTER SLOTS`: ranges with their nodes, the primary first.
     fn learn(&mut self, slots: &Value, asked: &Node) -> Option<Node> {
         let mut owner = None;
-        let mut seen: HashSet<Node> = self.seen.iter().cloned().collect();
+        let mut named = Vec::new();
         for range in array(slots) {
             let [from, to, nodes @ ..] = array(range) else { continue };
             let nodes: Vec<Node> = nodes.iter().filter_map(|node| address_in(node, asked)).collect();
@@ -91,10 +98,17 @@ impl Primary {
             if covers(self.slot.into()) {
                 owner = nodes.first().cloned();
             }
-            self.seen.extend(nodes.into_iter().filter(|node| seen.insert(node.clone())));
+            named.extend(nodes);
         }
-        // Nodes come and go; more than this are of a cluster nobody runs.
-        self.seen.truncate(MOST_NODES);
+        if owner.is_some() {
+            // Those that are named no longer are forgotten, but for the configured ones and the one that was just asked.
+            if let Topology::Cluster(configured) = &self.address.topology {
+                named.extend(configured.iter().cloned());
+            }
+            let mut once = HashSet::from([asked.clone()]);
+            self.seen = named.into_iter().filter(|node| once.insert(node.clone())).collect();
+            self.seen.push_back(asked.clone());
+        }
         owner
     }
 
@@ -109,16 +123,6 @@ impl Primary {
         let link = Link::connect(node, credentials, self.settings).await?;
         link.ask(command, arguments).await
     }
-}
-
-const MOST_NODES: usize = 1_000;
-
-fn array(value: &Value) -> &[Value] {
-    if let Value::Array(values) = value { values } else { &[] }
-}
-
-fn first_text(value: &Value) -> Option<String> {
-    array(value).first()?.as_string()
 }
 
 /// Host and port at the start of a list. A node that does not know its own name is where we asked.

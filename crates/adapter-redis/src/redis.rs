@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::address::Address;
 use crate::error::Failure;
-use crate::link::{Link, LinkSettings, Links, Replicas};
+use crate::link::{Came, Link, LinkSettings, Links, Replicas};
 use crate::primary::Primary;
 use crate::scripts::Script;
 
@@ -35,7 +35,10 @@ enum State {
 pub(crate) enum Via {
     /// Joins, and whether they wait for replicas.
     Joins(Option<Replicas>),
+    /// What people ask.
     Rest,
+    /// The node's own look at the line, which has its place however many people ask.
+    Look,
 }
 
 /// Keys that are on the move are asked for again after this.
@@ -64,27 +67,29 @@ impl Redis {
         keys: &[String],
         arguments: Vec<Value>,
     ) -> Result<Value, Failure> {
-        let _place = self.under_way.try_acquire().map_err(|_| Failure::Busy)?;
+        let _place = match via {
+            Via::Look => None,
+            Via::Joins(_) | Via::Rest => Some(self.under_way.try_acquire().map_err(|_| Failure::Busy)?),
+        };
         let give_up = Instant::now() + self.settings.answer;
         loop {
             let links = self.links(give_up).await?;
-            let doubt = if links.is_successor { links.run.as_str() } else { "" };
-            let arguments = std::iter::once(Value::from(doubt)).chain(arguments.iter().cloned()).collect();
+            let server = [Value::from(links.run.as_str()), Value::from(links.came.word())];
+            let arguments = server.into_iter().chain(arguments.iter().cloned()).collect();
             let answer = timeout_at(give_up, call_over(&links, via, script, keys, arguments)).await;
             let failure = match answer {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(Failure::Unknown("no answer in time".to_owned())),
             };
+            if matches!(failure, Failure::NotPrimary(_)) {
+                links.misleading.cancel();
+            }
             if Instant::now() + MOVING >= give_up {
                 return Err(failure);
             }
             match failure {
-                Failure::NotPrimary(_) => {
-                    links.misleading.cancel();
-                    sleep(MOVING).await;
-                }
-                Failure::NotYet(_) => sleep(MOVING).await,
+                Failure::NotPrimary(_) | Failure::NotYet(_) => sleep(MOVING).await,
                 Failure::NoScript => {
                     let loaded = timeout_at(give_up, links.rest.load(script)).await;
                     loaded.map_err(|_| Failure::NoScript)??;
@@ -134,11 +139,11 @@ async fn call_over(
 ) -> Result<Value, Failure> {
     let link: &Link = match via {
         Via::Joins(_) => links.next_join(),
-        Via::Rest => &links.rest,
+        Via::Rest | Via::Look => &links.rest,
     };
     match via {
         Via::Joins(Some(replicas)) => link.call_replicated(script, keys.to_vec(), arguments, replicas).await,
-        Via::Joins(None) | Via::Rest => link.call(script, keys.to_vec(), arguments).await,
+        Via::Joins(None) | Via::Rest | Via::Look => link.call(script, keys.to_vec(), arguments).await,
     }
 }
 
@@ -151,18 +156,16 @@ struct Keeper {
 impl Keeper {
     async fn keep(mut self) {
         let mut pause = RETRY.0;
-        // The server whose connection was lost last.
-        let mut lost: Option<String> = None;
+        let mut came = Came::First;
         loop {
             match self.primary.connect().await {
                 Ok(mut links) => {
-                    links.is_successor = lost.as_ref().is_some_and(|lost| *lost != links.run);
+                    links.came = came;
                     let links = Arc::new(links);
                     let since = Instant::now();
                     tracing::info!(node = %links.node, "connected to the queue's redis");
                     self.states.send_replace(State::Up(Arc::clone(&links)));
-                    // A server that says itself that it is not the one has handed everything over.
-                    lost = until_lost(&links).await.then(|| links.run.clone());
+                    came = until_useless(&links).await;
                     self.states.send_replace(State::Seeking);
                     // One that is lost at once, again and again, is no reason to knock without a pause.
                     if since.elapsed() > RETRY.1 {
@@ -180,16 +183,18 @@ impl Keeper {
     }
 }
 
-/// Until the connection is of no use any more; whether it was lost.
-async fn until_lost(links: &Links) -> bool {
+/// Until the connection is of no use any more; how this node comes to the next. A server that says it is not the one and is a
+/// primary still has given all it had; one that was deposed has not.
+async fn until_useless(links: &Links) -> Came {
     tokio::select! {
+        biased;
         () = links.lost() => {
             tracing::warn!(node = %links.node, "the connection to the queue's redis is lost");
-            true
+            Came::AfterLoss
         }
         () = links.misleading.cancelled() => {
             tracing::info!(node = %links.node, "the queue has moved to another node");
-            false
+            if links.is_primary().await.unwrap_or(false) { Came::HandedOver } else { Came::AfterLoss }
         }
     }
 }

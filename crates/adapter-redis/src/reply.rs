@@ -45,6 +45,11 @@ impl Reply {
     }
 }
 
+/// The values of a list; none of anything else.
+pub(crate) fn array(value: &Value) -> &[Value] {
+    if let Value::Array(values) = value { values } else { &[] }
+}
+
 pub(crate) fn timestamp(microseconds: i64) -> Result<Timestamp, Failure> {
     Timestamp::from_microsecond(microseconds).map_err(|_| Failure::Corrupt("a time beyond time"))
 }

@@ -32,7 +32,7 @@ pub enum Unsafe {
         "the queue's redis at {0} is a replica: redis.queue.url must name the primary, its sentinels or its cluster"
     )]
     Replica(String),
-    /// It lets us not in, or not do what is needed.
+    /// It does not let us in, or not do what is needed.
     #[error("the queue's redis refuses: {0}")]
     Refuses(String),
     /// It could not be asked.

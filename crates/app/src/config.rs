@@ -109,9 +109,17 @@ impl Config {
             "queue.keys",
             "is needed with queue.store = \"redis\": nodes must verify each other's tokens; `boxoffice token new-key` makes one",
         )?;
+        let looks_often = self.queue.refresh <= Span::secs(1);
+        require(looks_often, "queue.refresh", "must be at most 1s with queue.store = \"redis\"")?;
         let limit = self.redis.queue.timeout;
-        let answers = self.http.request_timeout > limit;
-        require(answers, "http.request_timeout", &format!("must be above redis.queue.timeout, {limit}"))
+        // A join may wait that long for its batch and then for its answer.
+        let longest = Span(2 * limit.0);
+        let answers = self.http.request_timeout > longest;
+        require(
+            answers,
+            "http.request_timeout",
+            &format!("must be above twice redis.queue.timeout, {longest}"),
+        )
     }
 
     /// The configuration as TOML, secrets masked.

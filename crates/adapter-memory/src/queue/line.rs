@@ -133,7 +133,14 @@ impl MemoryLine {
             .reported
             .get_or_insert_with(|| Departures::from_sorted(departed.iter().copied().collect()))
             .clone();
-        Snapshot { line: self.line, departures, called: self.slots.len() as u64 - active, active, at: now }
+        Snapshot {
+            line: self.line,
+            departures,
+            called: self.slots.len() as u64 - active,
+            active,
+            recovers: false,
+            at: now,
+        }
     }
 
     pub(super) fn standing(&mut self, place: &Place, now: Timestamp) -> Standing {

@@ -1,8 +1,9 @@
 -- Calls people where `calls` is 1, and reports the line and what changed since the version a node knows.
 -- Arguments: calls, the version to report changes since, the lifetime of what is kept, in milliseconds.
 -- Answers: generation, version, last, serving, now, called people, open calls, sessions, the number from which on calls
--- stand, the highest number whose holder may be unknown, then the changes since that version, oldest first. When they
--- are no longer kept: one `gap`, then the numbers given back while waiting, as changes, as many as fit.
+-- stand, whether the line recovers from a loss (1 or 0), then the changes since that version, oldest first. When they
+-- are no longer kept, or the node knows another history: one `gap`, then the numbers given back while waiting, as changes,
+-- as many as fit.
 
 local calls, since, lifetime = ARGV[FIRST] == '1', tonumber(ARGV[FIRST + 1]), ARGV[FIRST + 2]
 
@@ -21,7 +22,7 @@ local cursor = redis.call('HGET', K_LINE, 'sweep') or '0'
 local swept = redis.call('HSCAN', K_HOLDERS, cursor, 'COUNT', SWEEP)
 for i = 1, #swept[2], 2 do
   local number = tonumber(swept[2][i + 1])
-  if number <= standing_from and not redis.call('ZSCORE', K_SESSIONS, number) then
+  if number <= standing_from and not redis.call('ZSCORE', K_SESSIONS, text(number)) then
     redis.call('HDEL', K_HOLDERS, swept[2][i])
   end
 end
@@ -34,11 +35,12 @@ end
 
 local open = standing - redis.call('ZCARD', K_USED)
 local answer = { generation, version, last, serving, now, called, open, redis.call('ZCARD', K_SESSIONS),
-  standing_from, lost }
+  standing_from, now < hold and 1 or 0 }
 local missed = version - since
-if missed > 0 then
-  local changes = missed <= 5000 and redis.call('LRANGE', K_CHANGES, -missed, -1) or {}
-  if #changes == missed then
+if missed > 0 or known_generation ~= generation then
+  local is_followed = known_generation == generation and missed <= 5000
+  local changes = is_followed and redis.call('LRANGE', K_CHANGES, -missed, -1) or {}
+  if is_followed and #changes == missed then
     for i = 1, #changes do
       answer[#answer + 1] = changes[i]
     end

@@ -4,7 +4,12 @@
 local function expire()
   while true do
     local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
-    if not oldest then break end
+    if not oldest then
+      -- Nothing stands. The ranges may have gone with their lifetime, after a day without any node.
+      standing = 0
+      redis.call('DEL', K_USED)
+      break
+    end
     local from, to, ends = string.match(oldest, '(%d+):(%d+):(%d+)')
     if tonumber(ends) > now then break end
     redis.call('ZREM', K_CALLS, oldest)
@@ -41,12 +46,12 @@ end
 local function mark_left_as_used(to)
   local left = redis.call('ZRANGEBYSCORE', K_LEFT, '-inf', to)
   for first = 1, #left, 1000 do
-    local pairs = {}
+    local used = {}
     for i = first, math.min(first + 999, #left) do
-      pairs[#pairs + 1] = left[i]
-      pairs[#pairs + 1] = left[i]
+      used[#used + 1] = left[i]
+      used[#used + 1] = left[i]
     end
-    redis.call('ZADD', K_USED, unpack(pairs))
+    redis.call('ZADD', K_USED, unpack(used))
   end
   redis.call('ZREMRANGEBYSCORE', K_LEFT, '-inf', to)
   return #left

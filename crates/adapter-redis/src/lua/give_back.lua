@@ -1,25 +1,25 @@
 -- Gives a place, call or session back. Arguments: the number, the user.
--- Answers: what the place was (see places.lua), 0, generation, version, last, serving.
+-- Answers: what the place was (see places.lua), 0, version, last, serving.
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
 local state = known(number, user)
 if state == 'WAITING' then
-  redis.call('ZADD', K_LEFT, number, number)
-  log_change(string.format('l:%.0f', number))
+  redis.call('ZADD', K_LEFT, number, text(number))
+  log_change('l:' .. text(number))
 elseif state == 'CALLED' then
-  redis.call('ZADD', K_USED, number, number)
-  log_change(string.format('e:%.0f', number))
+  redis.call('ZADD', K_USED, number, text(number))
+  log_change('e:' .. text(number))
 elseif state == 'ACTIVE' then
-  redis.call('ZREM', K_SESSIONS, number)
+  redis.call('ZREM', K_SESSIONS, text(number))
   -- A session may outlive the range its call was in, and a restored one has none.
   if call_of(number) then
-    redis.call('ZADD', K_USED, number, number)
+    redis.call('ZADD', K_USED, number, text(number))
   end
-  log_change(string.format('e:%.0f', number))
+  log_change('e:' .. text(number))
 end
 if (state == 'WAITING' or state == 'CALLED' or state == 'ACTIVE')
   and tonumber(redis.call('HGET', K_HOLDERS, user)) == number then
   redis.call('HDEL', K_HOLDERS, user)
 end
 save()
-return { state, 0, generation, version, last, serving }
+return { state, 0, version, last, serving }

@@ -1,6 +1,6 @@
 -- Gives each user of a batch a number, or finds the one they hold, then calls people.
 -- Arguments: the ceiling, then the users.
--- Answers: generation, last, serving, now, then what the users were given, in their order, as runs of users who were given
+-- Answers: last, serving, then what the users were given, in their order, as runs of users who were given
 -- the like: how many, the number of the first (0: the line is full, -1: above the ceiling, -2: the line recovers; then
 -- for all of them, else each the next), whether they held it before (1 or 0), and the end of their call (above 0) or session
 -- (below 0; 0 while waiting).
@@ -44,7 +44,7 @@ end
 call_people()
 save()
 
-local answer = { generation, last, serving, now }
+local answer = { last, serving }
 local run -- where in the answer the run is that may go on
 for i = first_user, #ARGV do
   local number, ends = numbers[i], 0

@@ -6,19 +6,25 @@
 local K_LINE, K_HOLDERS, K_LEFT, K_CALLS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local K_USED, K_SESSIONS, K_CHANGES = KEYS[5], KEYS[6], KEYS[7]
 
--- Which server process this is, where the node came to it from one that died; empty otherwise.
-local successor = ARGV[1]
-local known_last, known_serving = tonumber(ARGV[2]), tonumber(ARGV[3])
-local known_generation, known_version = tonumber(ARGV[4]), tonumber(ARGV[5])
-local known_standing_from = tonumber(ARGV[6])
-local batch, cost = tonumber(ARGV[7]), tonumber(ARGV[8])
-local max_active, claim_within = tonumber(ARGV[9]), tonumber(ARGV[10])
-local session_ttl, max_waiting = tonumber(ARGV[11]), tonumber(ARGV[12])
-local recovery = tonumber(ARGV[13])
-local FIRST = 14 -- the first argument of the script itself
+-- Which server process this is, and how the node came to it: `first`, `handed` over by the one before, or after that was
+-- `lost`.
+local run, came = ARGV[1], ARGV[2]
+local known_last, known_serving = tonumber(ARGV[3]), tonumber(ARGV[4])
+local known_generation, known_version = tonumber(ARGV[5]), tonumber(ARGV[6])
+local known_standing_from = tonumber(ARGV[7])
+local batch, cost = tonumber(ARGV[8]), tonumber(ARGV[9])
+local max_active, claim_within = tonumber(ARGV[10]), tonumber(ARGV[11])
+local session_ttl, max_waiting = tonumber(ARGV[12]), tonumber(ARGV[13])
+local recovery = tonumber(ARGV[14])
+local FIRST = 15 -- the first argument of the script itself
+
+-- A whole number as text: several times faster than what Redis makes of a Lua number.
+local function text(number)
+  return string.format('%d', number)
+end
 
 local NAMES = { 'last', 'serving', 'generation', 'version', 'offset', 'spent', 'hold', 'lost', 'standing', 'time' }
-local stored = redis.call('HMGET', K_LINE, 'successor', unpack(NAMES))
+local stored = redis.call('HMGET', K_LINE, 'run', unpack(NAMES))
 local read = {}
 for i, name in ipairs(NAMES) do
   read[name] = tonumber(stored[i + 1]) or 0
@@ -37,8 +43,6 @@ local hold = read.hold
 local lost = read.lost
 -- Numbers in the ranges of calls that stand.
 local standing = read.standing
--- The last successor that was doubted; once is enough, since every node is heard then.
-local doubted = stored[1] or ''
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2] + offset
@@ -50,15 +54,15 @@ end
 
 -- Numbers (from, to] are called until `ends`.
 local function add_call(from, to, ends)
-  redis.call('ZADD', K_CALLS, to, string.format('%.0f:%.0f:%.0f', from, to, ends))
+  redis.call('ZADD', K_CALLS, to, string.format('%d:%d:%d', from, to, ends))
   standing = standing + to - from
 end
 
--- A successor may lack what the first node that comes to it does not know either.
-local is_doubtful = successor ~= '' and successor ~= doubted
-if is_doubtful then
-  doubted = successor
-end
+-- Another process than the one that last kept this line, after a restart or a failover, may lack what the first node that
+-- comes to it does not know either; one that has nothing at all may have been such a replica. It is doubted once: all nodes
+-- are heard then.
+local is_another = stored[1] ~= run
+local is_doubtful = is_another and came ~= 'handed' and (stored[1] or came == 'lost')
 
 if is_doubtful or known_last > last or known_serving > serving or known_generation > generation or known_version > version then
   generation = math.max(generation, known_generation) + 1
@@ -82,11 +86,6 @@ if is_doubtful or known_last > last or known_serving > serving or known_generati
   last = math.max(last, known_last, serving)
 end
 
--- A whole number as text: several times faster than what Redis makes of a Lua number.
-local function text(number)
-  return string.format('%d', number)
-end
-
 -- Writes back what has changed; the time always has.
 local function save()
   local changed = { 'time', text(now) }
@@ -97,9 +96,9 @@ local function save()
       changed[#changed + 1] = text(values[i])
     end
   end
-  if is_doubtful then
-    changed[#changed + 1] = 'successor'
-    changed[#changed + 1] = doubted
+  if is_another then
+    changed[#changed + 1] = 'run'
+    changed[#changed + 1] = run
   end
   redis.call('HSET', K_LINE, unpack(changed))
 end

@@ -6,20 +6,20 @@ local function call_of(number)
   if not range then return nil end
   local from, _, ends = string.match(range, '(%d+):(%d+):(%d+)')
   if number <= tonumber(from) or tonumber(ends) <= now then return nil end
-  if redis.call('ZSCORE', K_USED, number) then return nil end
+  if redis.call('ZSCORE', K_USED, text(number)) then return nil end
   return tonumber(ends)
 end
 
 -- The end of the session of this number, if it runs.
 local function session_of(number)
-  local ends = tonumber(redis.call('ZSCORE', K_SESSIONS, number))
+  local ends = tonumber(redis.call('ZSCORE', K_SESSIONS, text(number)))
   return ends and ends > now and ends or nil
 end
 
 -- WAITING, CALLED with its end, ACTIVE with its end, or GONE; whoever holds it.
 local function state_of(number)
   if number > serving then
-    if redis.call('ZSCORE', K_LEFT, number) then return 'GONE', 0 end
+    if redis.call('ZSCORE', K_LEFT, text(number)) then return 'GONE', 0 end
     return 'WAITING', 0
   end
   local ends = session_of(number)

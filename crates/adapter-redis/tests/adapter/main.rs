@@ -5,5 +5,6 @@
 
 mod contract;
 mod faults;
+mod idle;
 mod storm;
 mod support;

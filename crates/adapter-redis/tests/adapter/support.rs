@@ -41,6 +41,7 @@ pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSet
         batching: Batching { max_waiting: 100_000, ..Batching::default() },
         lifetime: Duration::from_secs(3_600),
         remember: Duration::ZERO,
+        recovery: Duration::from_secs(2),
         link: PATIENT,
     }
 }

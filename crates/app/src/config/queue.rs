@@ -197,7 +197,7 @@ impl QueueSection {
         },
         KeyDoc {
             name: "durability",
-            meaning: "with Redis: a join is answered when the `primary` has it, or when it is `replicated`, so that no failover can lose it; needs two replicas to go on without one of them",
+            meaning: "with Redis: a join is answered when the `primary` has it, or when it is `replicated`, so that a failover to that replica loses nothing; needs two replicas to go on without one of them",
         },
         KeyDoc {
             name: "max_waiting_joins",

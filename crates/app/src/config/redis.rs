@@ -56,7 +56,10 @@ impl RedisQueueSection {
             name: "url",
             meaning: "`redis://[user:password@]host:port`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`",
         },
-        KeyDoc { name: "connect_timeout", meaning: "time to set up a connection, 100ms to 60s" },
+        KeyDoc {
+            name: "connect_timeout",
+            meaning: "time to set up a connection, 100ms to 10s; after a restart or failover of Redis so long, and a second more, nobody is called and nobody new gets a number",
+        },
         KeyDoc {
             name: "timeout",
             meaning: "time for a step of the line, after which its outcome counts as unknown, 10ms to 10s",
@@ -76,7 +79,7 @@ impl RedisQueueSection {
             let expected = format!("must be from {least} to {most}");
             require((least..=most).contains(&value), &format!("redis.queue.{key}"), &expected)
         };
-        between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(60))?;
+        between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(10))?;
         between("timeout", self.timeout, Span::millis(10), Span::secs(10))?;
         let steps = (16..=100_000).contains(&self.max_under_way);
         require(steps, "redis.queue.max_under_way", "must be from 16 to 100000")?;

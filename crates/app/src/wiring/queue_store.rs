@@ -30,6 +30,13 @@ pub(crate) async fn queue_store(
     }
 }
 
+/// Long enough for every node to lose its connection, make another and look at the line a few times.
+fn recovery(config: &Config) -> Duration {
+    let looks = 10 * config.queue.refresh.0;
+    let redis = &config.redis.queue;
+    (redis.connect_timeout.0 + redis.timeout.0 + looks).max(Duration::from_secs(2))
+}
+
 /// A place given back on one node is seen to be so on every other within this.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(1);
 
@@ -42,6 +49,7 @@ async fn in_redis(config: &Config, policy: AdmissionPolicy) -> Result<LineStore,
         batching: Batching { max_waiting: line.max_waiting_joins as usize, ..Batching::default() },
         lifetime: line.token_ttl.0,
         remember: line.stale_after.0.min(GIVEN_BACK_WITHIN),
+        recovery: recovery(config),
         link: redis.link(),
     };
     let store = Arc::new(RedisQueue::open(redis.address()?, settings));

@@ -32,7 +32,7 @@ impl Checkpoint {
 }
 
 /// Remembers how far lines had come, for the day a store and all nodes are lost together: a line that is restored gives
-/// no number up to the ceiling again, and calls nobody twice. One value serves all queues; every method is one atomic
+/// no number up to the ceiling again, and calls people in the order of their numbers from about where it was. One value serves all queues; every method is one atomic
 /// step and may be called from any number of tasks and nodes at once. A [`save`](Self::save) that fails may or may not
 /// have been carried out; saving again is always safe.
 ///

@@ -159,6 +159,9 @@ pub struct Snapshot {
     pub called: u64,
     /// Sessions that run.
     pub active: u64,
+    /// Whether the store may have lost something and waits for its witnesses; see "Floors" at
+    /// [`QueueStore`](super::QueueStore).
+    pub recovers: bool,
     /// When this was true, by the store's own time.
     pub at: Timestamp,
 }

@@ -55,8 +55,11 @@ impl Reserved {
         let remembered = self.reserve.store.load(queue).await?;
         let mut floor = Line::START;
         if let Some(checkpoint) = remembered {
-            let now = line.snapshot(Line::START).await?.line;
+            let seen = line.snapshot(Line::START).await?;
+            let now = seen.line;
             let is_behind = now.last() < checkpoint.line.last() || now.serving() < checkpoint.line.serving();
+            // One that may have lost a second of numbers can be ahead of what was remembered a second ago all the same.
+            let is_behind = is_behind || seen.recovers && now.last() < checkpoint.ceiling;
             if is_behind {
                 floor = Line::new(checkpoint.ceiling, checkpoint.line.serving());
                 // Before this node reserves more: another one that starts must not take the store to be behind that.

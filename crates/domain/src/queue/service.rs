@@ -306,7 +306,7 @@ mod tests {
         let mut store = MockQueueStore::new();
         let snapshot = move || {
             let departures = Departures::new(departures.to_vec());
-            Snapshot { line, departures, called: 0, active: 0, at: Timestamp::UNIX_EPOCH }
+            Snapshot { line, departures, called: 0, active: 0, recovers: false, at: Timestamp::UNIX_EPOCH }
         };
         store.expect_call_next().returning(move |_| Ok(Called { count: 0, snapshot: snapshot() }));
         store.expect_snapshot().returning(move |_| Ok(snapshot()));

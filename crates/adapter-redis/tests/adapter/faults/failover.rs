@@ -72,12 +72,16 @@ async fn joins_that_only_the_dead_primary_had_are_told_to_its_successor_by_the_n
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     crowd.until("join", "number", PEOPLE / 4).await;
 
+    // What is promoted is a replica that has some of them.
+    let key = line_key(settings.queue);
+    until("the replica follows", async || blocking(|| replica.command(&["HEXISTS", &key, "last"])) == "1")
+        .await;
     blocking(|| replica.promote());
     let told = crowd.count("join", "number");
     crowd.until("join", "number", told + PEOPLE / 4).await;
     let seen = crowd.node(0).service.line();
     blocking(|| primary.kill());
-    let kept = blocking(|| replica.command(&["HGET", &line_key(settings.queue), "last"]));
+    let kept = blocking(|| replica.command(&["HGET", &key, "last"]));
     assert!(kept.parse::<u64>().unwrap() < seen.last(), "nothing was lost: {kept} of {seen:?}");
     wire.retarget(replica.address());
     storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_redis::{Batching, LinkSettings, RedisQueue, RedisQueueSettings};
-use domain::PortErrorKind;
-use domain::queue::{Bounds, JoinError, Line, QueueStore};
+use domain::queue::{Bounds, JoinError, Line, Place, QueueId, QueueNumber, QueueStore};
+use domain::{PortErrorKind, Timestamp};
 use test_support::Redis;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ async fn before_a_frozen_server(max_waiting: usize, max_under_way: usize) -> (Re
     let redis = server();
     let link = LinkSettings { connect: ANSWER, answer: ANSWER, max_under_way };
     let settings = RedisQueueSettings {
-        batching: Batching { max_waiting, ..Batching::default() },
+        batching: Batching { largest: 1, max_waiting, ..Batching::default() },
         link,
         ..brisk_settings()
     };
@@ -35,8 +35,8 @@ async fn a_join_more_than_may_wait_is_refused_at_once_and_the_others_are_not_los
     const WAITING: u64 = 20;
     let (redis, node) = before_a_frozen_server(20, 10_000).await;
     let mut joins = JoinSet::new();
-    // The first two go as batches of their own; these must be under way before others wait.
-    for person in 1..=2 + WAITING {
+    // The first two go as batches of their own, or are refused like others who come before they have gone.
+    for person in 1..=2 * WAITING {
         let node = Arc::clone(&node);
         joins.spawn(async move { node.join(user(person), Bounds::NONE).await });
     }
@@ -63,17 +63,36 @@ async fn a_join_more_than_may_wait_is_refused_at_once_and_the_others_are_not_los
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_more_than_may_be_under_way_is_refused_at_once() {
     let (_redis, node) = before_a_frozen_server(1_000, 8).await;
-    let mut looks = JoinSet::new();
-    for _look in 0..40 {
+    let place = Place {
+        queue: QueueId::parse("any").unwrap(),
+        number: QueueNumber::new(1).unwrap(),
+        user: user(1),
+        issued_at: Timestamp::UNIX_EPOCH,
+    };
+    let mut questions = JoinSet::new();
+    for _question in 0..40 {
         let node = Arc::clone(&node);
         let asked = Instant::now();
-        looks.spawn(async move {
-            let refused = node.snapshot(Line::START).await.unwrap_err();
+        questions.spawn(async move {
+            let refused = node.standing(&place).await.unwrap_err();
             (refused.kind(), asked.elapsed())
         });
     }
-    let answers = looks.join_all().await;
+    let answers = questions.join_all().await;
     let refused: Vec<_> = answers.iter().filter(|(kind, _)| *kind == PortErrorKind::Overloaded).collect();
     assert_eq!(refused.len(), 32, "{answers:?}");
     assert!(refused.iter().all(|(_, after)| *after < ANSWER), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looks_take_turns_and_none_waits_beyond_its_limit() {
+    let (_redis, node) = before_a_frozen_server(1_000, 8).await;
+    let mut looks = JoinSet::new();
+    for _look in 0..20 {
+        let (node, asked) = (Arc::clone(&node), Instant::now());
+        looks.spawn(async move { (node.snapshot(Line::START).await.is_err(), asked.elapsed()) });
+    }
+    for (is_refused, after) in looks.join_all().await {
+        assert!(is_refused && after < 3 * ANSWER, "{after:?}");
+    }
 }
