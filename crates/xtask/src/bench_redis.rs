@@ -53,10 +53,10 @@ impl Pair {
 
 pub(crate) fn bench_redis(arguments: &Arguments) -> Outcome {
     measure::require_tools()?;
-    share_the_generators_core()?;
     let binaries = RedisBinaries::find()?;
     run(cargo(&["build", "--release", "--locked"]))?;
     let program = store::Program::build()?;
+    share_the_generators_core()?;
     let out = root().join(&arguments.out);
     if out.exists() {
         fs::remove_dir_all(&out).doing(format!("clearing {}", out.display()))?;
