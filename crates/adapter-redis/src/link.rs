@@ -149,9 +149,9 @@ impl Link {
 
 /// A refusal stays what the server said; anything else is no connection.
 fn not_connected(node: &Node, error: fred::error::Error) -> Failure {
+    let why = Failure::NoConnection(format!("{node}: {}", error.details()));
     let failure = Failure::from(error);
-    let is_refused = matches!(failure, Failure::Refused(_));
-    if is_refused { failure } else { Failure::NoConnection(format!("{node}: {failure}")) }
+    if matches!(failure, Failure::Refused(_)) { failure } else { why }
 }
 
 /// Which writes count as safe.

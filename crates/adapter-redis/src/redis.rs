@@ -119,8 +119,9 @@ impl Redis {
         match settled {
             Ok(Ok(state)) => match &*state {
                 State::Up(links) => Ok(Arc::clone(links)),
-                // Those are for somebody to mend, and the words say how.
-                State::Down(failure @ (Failure::Refused(_) | Failure::Replica(_))) => Err(failure.clone()),
+                State::Down(
+                    failure @ (Failure::Refused(_) | Failure::Replica(_) | Failure::NoConnection(_)),
+                ) => Err(failure.clone()),
                 State::Down(failure) => Err(Failure::NoConnection(failure.to_string())),
                 State::Seeking => Err(Failure::NoConnection("not connected yet".to_owned())),
             },
