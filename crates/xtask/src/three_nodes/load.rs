@@ -140,7 +140,8 @@ impl Visits {
         false
     }
 
-    /// Asks again until the answer tells something, each time written down as one of its own. Who gave a place back and has no answer finds it gone.
+    /// Asks again until the answer tells something; each time is written down as one of its own. A place whose giving back was
+    /// not answered is found gone.
     fn until_told(&mut self, mut ask: impl FnMut() -> Heard) -> Heard {
         loop {
             let heard = ask();
