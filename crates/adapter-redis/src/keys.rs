@@ -21,8 +21,7 @@ impl Keys {
             key("holders"),
             // Numbers given back while waiting and not passed yet, by number.
             key("left"),
-            // Calls that stand, as ranges `from:to:end`, by `to`: as many as steps that called somebody, however many people they
-            // called.
+            // Calls that stand, as ranges `from:to:end`, by `to`: one for each step that called somebody.
             key("calls"),
             // Numbers in those ranges that are claimed, given back, or were left before: by number.
             key("used"),

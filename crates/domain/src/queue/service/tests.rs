@@ -1,0 +1,258 @@
+//! The use cases, on ports that answer at once.
+
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use super::*;
+use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
+use crate::queue::{Checkpoint, CheckpointStore, Departures, Snapshot};
+use crate::{PortErrorKind, Timestamp};
+
+/// Runs a use case whose ports answer at once; there is nothing here that could wait.
+fn run(test: impl Future<Output = ()>) {
+    let polled = pin!(test).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_ready(), "a use case waits for something besides its ports");
+}
+
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+fn number(n: u64) -> QueueNumber {
+    QueueNumber::new(n).unwrap()
+}
+
+/// A sealer whose tokens are the bare number, of queue `main`.
+fn plain_sealer() -> MockTokenSealer {
+    let mut sealer = MockTokenSealer::new();
+    sealer.expect_seal().returning(|place| WaitingToken::new(place.number.to_string()));
+    sealer.expect_open().returning(|text| {
+        let number =
+            text.parse().ok().and_then(|n| QueueNumber::new(n).ok()).ok_or(TokenRejected::Malformed)?;
+        let queue = QueueId::parse("main").unwrap();
+        Ok(Place { queue, number, user: UserId::new(7).unwrap(), issued_at: Timestamp::UNIX_EPOCH })
+    });
+    sealer
+}
+
+fn service_of(queue: &str, store: MockQueueStore) -> QueueService {
+    QueueService::new(QueueParts {
+        queue: QueueId::parse(queue).unwrap(),
+        policy: AdmissionPolicy::default(),
+        pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+        token_ttl: Duration::from_secs(3_600),
+        stale_after: Duration::from_secs(1),
+        store: Arc::new(store),
+        sealer: Arc::new(plain_sealer()),
+        reserve: None,
+        clock: Arc::new(StoppedClock),
+    })
+}
+
+fn store_at(line: Line, departures: &'static [u64]) -> MockQueueStore {
+    let mut store = MockQueueStore::new();
+    let snapshot = move || {
+        let departures = Departures::new(departures.to_vec());
+        Snapshot { line, departures, called: 0, active: 0, recovers: false, at: Timestamp::UNIX_EPOCH }
+    };
+    store.expect_call_next().returning(move |_| Ok(Called { count: 0, snapshot: snapshot() }));
+    store.expect_snapshot().returning(move |_| Ok(snapshot()));
+    store
+}
+
+fn down() -> PortError {
+    PortError::new(PortErrorKind::Unavailable, "queue store")
+}
+
+#[test]
+fn asking_while_waiting_touches_no_store() {
+    run(async {
+        // The mock has no expectation for `standing`: any such call would fail the test.
+        let service = service_of("main", store_at(Line::new(1_000, 200), &[250, 300]));
+        service.advance().await.unwrap();
+        let outlook = service.ask("700").await.unwrap();
+        assert_eq!(outlook.standing, Standing::Waiting);
+        assert_eq!(outlook.position.get(), 498);
+        assert_eq!(outlook.eta, Duration::from_millis(4_980));
+        assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
+        assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
+    });
+}
+
+#[test]
+fn admitting_somebody_who_was_not_called_touches_no_store() {
+    run(async {
+        let service = service_of("main", store_at(Line::new(10, 2), &[]));
+        service.advance().await.unwrap();
+        let Err(QueueError::NotYet(outlook)) = service.admit("6").await else { panic!("not called yet") };
+        assert_eq!(outlook.position.get(), 4);
+    });
+}
+
+#[test]
+fn what_a_node_has_seen_is_the_floor_of_its_next_join() {
+    run(async {
+        let mut store = store_at(Line::new(50, 20), &[]);
+        store.expect_join().withf(|_, bounds| bounds.floor == Line::new(90, 20)).times(1).returning(
+            |_, bounds| {
+                let (number, line) = (number(91), Line::new(91, bounds.floor.serving()));
+                Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+            },
+        );
+        let service = service_of("main", store);
+        service.advance().await.unwrap();
+        service.ask("90").await.unwrap();
+        let ticket = service.join(UserId::new(7).unwrap()).await.unwrap();
+        assert_eq!(ticket.token.as_str(), "91");
+        assert_eq!(service.line(), Line::new(91, 20));
+    });
+}
+
+#[test]
+fn a_token_of_another_queue_is_foreign() {
+    run(async {
+        let service = service_of("other", MockQueueStore::new());
+        let refused = |error| matches!(error, QueueError::Forged(TokenRejected::ForeignQueue));
+        assert!(refused(service.ask("1").await.unwrap_err()));
+        assert!(refused(service.admit("1").await.unwrap_err()));
+        assert!(refused(service.leave("1").await.unwrap_err()));
+        assert_eq!(service.line(), Line::default(), "and moves nothing");
+    });
+}
+
+#[test]
+fn a_token_of_a_sale_that_is_over_moves_nothing() {
+    run(async {
+        let mut sealer = MockTokenSealer::new();
+        sealer.expect_open().returning(|_| {
+            let (queue, user) = (QueueId::parse("main").unwrap(), UserId::new(7).unwrap());
+            let issued_at = Timestamp::UNIX_EPOCH - Duration::from_secs(3_601);
+            Ok(Place { queue, number: number(1_000_000), user, issued_at })
+        });
+        let mut service = service_of("main", MockQueueStore::new());
+        service.parts.sealer = Arc::new(sealer);
+        assert!(matches!(service.ask("old").await, Err(QueueError::Gone)));
+        assert!(matches!(service.leave("old").await, Err(QueueError::Gone)));
+        assert_eq!(service.line(), Line::default());
+    });
+}
+
+#[test]
+fn leaving_with_a_number_the_store_has_lost_raises_the_store_first() {
+    run(async {
+        let mut store = store_at(Line::default(), &[]);
+        let mut asked = 0;
+        store.expect_give_back().times(2).returning(move |_| {
+            asked += 1;
+            if asked == 1 { Err(GiveBackError::NotFound) } else { Ok(()) }
+        });
+        service_of("main", store).leave("40").await.unwrap();
+    });
+}
+
+#[test]
+fn a_store_that_is_down_is_told_apart_and_leaves_the_view_as_it_was() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        store.expect_join().returning(|_, _| Err(down().into()));
+        store.expect_call_next().returning(|_| Err(down()));
+        store.expect_give_back().returning(|_| Err(down().into()));
+        let service = service_of("main", store);
+        assert!(matches!(service.join(UserId::new(7).unwrap()).await, Err(QueueError::Store(_))));
+        assert!(matches!(service.leave("3").await, Err(QueueError::Store(_))));
+        assert_eq!(service.advance().await.unwrap_err().kind(), PortErrorKind::Unavailable);
+        assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "where am I? goes on");
+    });
+}
+
+/// A checkpoint in a cell.
+#[derive(Default)]
+struct Cell(std::sync::Mutex<Option<Checkpoint>>);
+
+#[async_trait::async_trait]
+impl CheckpointStore for Cell {
+    async fn load(&self, _: QueueId) -> Result<Option<Checkpoint>, PortError> {
+        Ok(*self.0.lock().unwrap())
+    }
+
+    async fn save(&self, _: QueueId, checkpoint: Checkpoint) -> Result<Checkpoint, PortError> {
+        let mut cell = self.0.lock().unwrap();
+        let remembered = cell.map_or(checkpoint, |before| before.raised_to(checkpoint));
+        Ok(*cell.insert(remembered))
+    }
+}
+
+fn reserving(mut service: QueueService, cell: &Arc<Cell>) -> QueueService {
+    service.reserved = Some(Reserved::new(Reserve { store: cell.clone(), numbers: 100 }));
+    service
+}
+
+fn cell(last: u64, serving: u64, ceiling: u64) -> Arc<Cell> {
+    let checkpoint = Checkpoint::new(Line::new(last, serving), ceiling);
+    Arc::new(Cell(std::sync::Mutex::new(Some(checkpoint))))
+}
+
+#[test]
+fn nobody_joins_before_the_checkpoint_was_read() {
+    run(async {
+        let mut store = store_at(Line::START, &[]);
+        store.expect_join().withf(|_, bounds| bounds.ceiling == 100).times(1).returning(|_, bounds| {
+            let (number, line) = (number(1), Line::new(1, bounds.floor.serving()));
+            Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+        });
+        let service = reserving(service_of("main", store), &Arc::default());
+        let user = UserId::new(7).unwrap();
+        assert!(matches!(service.join(user).await, Err(QueueError::Store(_))));
+        service.remember().await.unwrap();
+        service.join(user).await.unwrap();
+    });
+}
+
+#[test]
+fn a_store_behind_its_checkpoint_goes_on_above_the_ceiling() {
+    run(async {
+        let empty = reserving(service_of("main", store_at(Line::START, &[])), &cell(50, 20, 150));
+        empty.remember().await.unwrap();
+        assert_eq!(empty.line(), Line::new(150, 20));
+    });
+}
+
+#[test]
+fn a_store_that_lost_nothing_goes_on_where_it_is() {
+    run(async {
+        let whole = reserving(service_of("main", store_at(Line::new(90, 30), &[])), &cell(50, 20, 150));
+        whole.remember().await.unwrap();
+        assert_eq!(whole.line(), Line::START, "nothing is learned from the checkpoint");
+    });
+}
+
+#[test]
+fn more_numbers_are_reserved_before_they_are_used_up() {
+    run(async {
+        let cell = cell(0, 0, 100);
+        let service = reserving(service_of("main", store_at(Line::new(60, 0), &[])), &cell);
+        service.remember().await.unwrap();
+        service.advance().await.unwrap();
+        service.remember().await.unwrap();
+        let remembered = cell.0.lock().unwrap().unwrap();
+        assert_eq!(remembered.line, Line::new(60, 0));
+        assert!(remembered.ceiling >= 160, "{remembered:?}");
+    });
+}
+
+#[test]
+fn a_full_line_says_when_to_try_again() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        store.expect_join().returning(|_, _| Err(JoinError::LineFull));
+        let service = service_of("main", store);
+        let Err(QueueError::LineFull { retry_after }) = service.join(UserId::new(7).unwrap()).await else {
+            panic!("the line is full")
+        };
+        assert_eq!(retry_after, Duration::from_secs(1));
+    });
+}
