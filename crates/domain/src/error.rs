@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 /// What kind of failure a port met; decorators and the answer to the caller are decided on this alone.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -10,6 +11,8 @@ pub enum PortErrorKind {
     Unavailable,
     /// As many as may already wait for the dependency, or the wait took too long; the operation was not carried out.
     Overloaded,
+    /// Not asked at all, because it has failed too often of late; the operation was not carried out.
+    Refused,
     /// No answer within the limit; whether the operation was carried out is unknown.
     Timeout,
     /// The dependency answered something that cannot be true.
@@ -21,6 +24,7 @@ impl fmt::Display for PortErrorKind {
         f.write_str(match self {
             Self::Unavailable => "unavailable",
             Self::Overloaded => "overloaded",
+            Self::Refused => "not asked after too many failures",
             Self::Timeout => "timed out",
             Self::Corrupt => "corrupt answer",
         })
@@ -33,6 +37,7 @@ impl fmt::Display for PortErrorKind {
 pub struct PortError {
     kind: PortErrorKind,
     dependency: &'static str,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -40,13 +45,25 @@ impl PortError {
     /// A failure of `dependency` without a further cause.
     #[must_use]
     pub fn new(kind: PortErrorKind, dependency: &'static str) -> Self {
-        Self { kind, dependency, source: None }
+        Self { kind, dependency, retry_after: None, source: None }
     }
 
     /// The same failure with what caused it.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { source: Some(cause.into()), ..self }
+    }
+
+    /// The same failure, with how long from now trying again makes sense.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// How long from when it failed trying again makes sense; `None` where nobody knows.
+    #[must_use]
+    pub fn retry_in(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// What kind of failure it was.

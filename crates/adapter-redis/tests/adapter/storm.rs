@@ -372,7 +372,7 @@ fn ended<T>(op: Op, answer: &Result<T, QueueError>, told: impl FnOnce(&T) -> Tol
 
 fn told_by(error: &PortError) -> Told {
     match error.kind() {
-        PortErrorKind::Unavailable | PortErrorKind::Overloaded => Told::Refused,
+        PortErrorKind::Unavailable | PortErrorKind::Overloaded | PortErrorKind::Refused => Told::Refused,
         PortErrorKind::Timeout => Told::Unknown,
         PortErrorKind::Corrupt => panic!("{error:?}"),
     }
