@@ -1,5 +1,17 @@
 //! Answers kept for a while, near those who ask.
 
+mod counts;
+mod engine;
+mod entry;
+mod flight;
+mod local;
+mod settings;
+mod shared;
+mod source;
 mod store;
 
+pub use counts::CacheCounts;
+pub use engine::{Answer, Cache};
+pub use settings::{CacheSettings, SharedSettings};
+pub use source::{Keep, Loaded, Source, Stored};
 pub use store::{CacheKey, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable};

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What kind of failure a port met; decorators and the answer to the caller are decided on this alone.
@@ -31,14 +32,15 @@ impl fmt::Display for PortErrorKind {
     }
 }
 
-/// "Could not find out": a port failed. Absence is never an error, it is `None` or a state.
-#[derive(Debug, thiserror::Error)]
+/// "Could not find out": a port failed. Absence is never an error, it is `None` or a state. A clone is the same failure, told
+/// to one more of those who waited for it.
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{dependency}: {kind}")]
 pub struct PortError {
     kind: PortErrorKind,
     dependency: &'static str,
     retry_after: Option<Duration>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl PortError {
@@ -51,7 +53,7 @@ impl PortError {
     /// The same failure with what caused it.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: Some(cause.into()), ..self }
+        Self { source: Some(Arc::from(cause.into())), ..self }
     }
 
     /// The same failure, with how long from now trying again makes sense.

@@ -1,0 +1,88 @@
+//! What a cache has done so far.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::store::Unusable;
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Counters of one kind, from the start of the process; each only grows.
+        #[derive(Debug, Default)]
+        pub(super) struct Counters { $(pub(super) $name: Counter),* }
+
+        /// What [`Counters`] stood at.
+        #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+        pub struct CacheCounts { $($(#[$doc])* pub $name: u64),* }
+
+        impl Counters {
+            pub(super) fn read(&self) -> CacheCounts {
+                CacheCounts { $($name: self.$name.get()),* }
+            }
+        }
+
+        impl CacheCounts {
+            /// Every counter with its name.
+            #[must_use]
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+counts! {
+    /// Answered at once by this process, fresh.
+    hits,
+    /// Answered at once by this process, past its end, while a refresh ran.
+    stale,
+    /// Answered by what was there although it could not be refreshed; marked.
+    old,
+    /// Of all those: that there is no such thing.
+    absent,
+    /// Not answered at once.
+    misses,
+    /// Of the misses: waited for a look or load that was under way.
+    joined,
+    /// Looks answered by a fresh copy of the second level.
+    shared_hits,
+    /// Waits for what another node was loading.
+    lease_waits,
+    /// Loads from the source.
+    loads,
+    /// Loads that failed.
+    load_failures,
+    /// Questions to the second level without an answer.
+    shared_errors,
+    /// Copies of the second level in a form of another version.
+    unusable_version,
+    /// Copies of the second level longer than accepted.
+    unusable_size,
+    /// Copies of the second level that are not what was put.
+    unusable_corrupt,
+    /// Copies not kept because a newer one was there.
+    outrun,
+}
+
+/// A number that only grows; ordered with nothing.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counters {
+    pub(super) fn unusable(&self, why: Unusable) {
+        match why {
+            Unusable::Version => self.unusable_version.add(),
+            Unusable::TooLarge => self.unusable_size.add(),
+            Unusable::Corrupt => self.unusable_corrupt.add(),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The cache of one kind of answer: this process, then the level all nodes share, then the source.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::{PortError, PortErrorKind};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
+
+use super::counts::{CacheCounts, Counters};
+use super::entry::{Entry, Freshness};
+use super::flight::{Flights, Seat, Tell};
+use super::local::Local;
+use super::settings::{CacheSettings, SharedSettings};
+use super::shared::{Judge, Shared, Turn, Turned};
+use super::source::{Keep, Source};
+use super::store::{CacheKey, CacheStore, LeaseId};
+
+/// An answer, and how old it is.
+#[derive(Debug)]
+pub struct Answer<V> {
+    /// The answer.
+    pub value: Arc<V>,
+    /// How long ago it was certainly true.
+    pub age: Duration,
+    /// It is past its end, and could not be refreshed.
+    pub is_old: bool,
+}
+
+/// The cache of one kind of answer. Shared by all who ask; a hit is one look into a concurrent map.
+///
+/// A key that is not there is loaded once on this node, by a task of its own, and with a second level once in all nodes. A
+/// second level that does not answer is done without. An answer never replaces a newer one.
+pub struct Cache<S: Source>(Arc<Inner<S>>);
+
+impl<S: Source> Clone for Cache<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Inner<S: Source> {
+    source: S,
+    settings: CacheSettings,
+    local: Option<Local<S::Key, S::Value>>,
+    shared: Option<Shared>,
+    flights: Flights<S::Key, Fetched<S::Value>>,
+    counters: Counters,
+    /// Where this process's times are counted from.
+    origin: Instant,
+    /// What is as of a moment before this does not count any more: nanoseconds from `origin`.
+    horizon: AtomicU64,
+}
+
+type Fetched<V> = Result<Given<V>, PortError>;
+
+/// How long a node that was given a copy another one is refreshing does not look again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A copy to give, and whether because there is no better one.
+struct Given<V> {
+    entry: Arc<Entry<V>>,
+    is_old: bool,
+}
+
+impl<V> Clone for Given<V> {
+    fn clone(&self) -> Self {
+        Self { entry: Arc::clone(&self.entry), is_old: self.is_old }
+    }
+}
+
+impl<S: Source> Cache<S> {
+    /// A cache in front of a source. Must be called inside the runtime that is to run its loads, which must live as long as
+    /// the cache is asked.
+    #[must_use]
+    pub fn new(source: S, settings: CacheSettings, shared: Option<(Arc<dyn CacheStore>, SharedSettings)>) -> Self {
+        Self(Arc::new(Inner {
+            source,
+            settings,
+            local: (settings.local_bytes > 0).then(|| Local::new(settings.local_bytes)),
+            shared: shared.map(|(store, settings)| Shared { store, settings }),
+            flights: Flights::on(Handle::current()),
+            counters: Counters::default(),
+            origin: Instant::now(),
+            horizon: AtomicU64::new(0),
+        }))
+    }
+
+    /// The kind of answer it keeps.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.0.source.kind()
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn counts(&self) -> CacheCounts {
+        self.0.counters.read()
+    }
+
+    /// Bytes kept in this process, about.
+    #[must_use]
+    pub fn local_bytes(&self) -> u64 {
+        self.0.local.as_ref().map_or(0, Local::bytes)
+    }
+
+    /// The source behind it.
+    #[must_use]
+    pub fn source(&self) -> &S {
+        &self.0.source
+    }
+
+    /// The answer to a key. Whoever can be given one without waiting does not wait, and a caller who goes away ends nothing.
+    ///
+    /// # Errors
+    /// [`PortError`] when the source failed and nothing is left from before.
+    pub async fn get(&self, key: &S::Key) -> Result<Answer<S::Value>, PortError> {
+        match self.at_once(key) {
+            Some(answer) => Ok(answer),
+            None => self.wait_for(key).await,
+        }
+    }
+
+    /// One step of hearing of invalidations: a kind that was invalidated anywhere is old here from now on.
+    ///
+    /// # Errors
+    /// [`PortError`] when the second level could not tell.
+    pub async fn hear(&self) -> Result<(), PortError> {
+        let Some(shared) = &self.0.shared else { return Ok(()) };
+        if let Some(ago) = shared.store.invalidated(self.kind()).await? {
+            // It was told some time before now: taking it for later than it was overrules too much, never too little.
+            let at = Instant::now().checked_sub(ago).unwrap_or(self.0.origin);
+            self.0.overrule(at);
+        }
+        Ok(())
+    }
+
+    /// What can be given without waiting.
+    fn at_once(&self, key: &S::Key) -> Option<Answer<S::Value>> {
+        let inner = &self.0;
+        let entry = inner.local.as_ref()?.get(key)?;
+        let now = Instant::now();
+        let (counter, is_old) = match entry.freshness(now, inner.horizon(), &inner.settings) {
+            Freshness::Fresh => (&inner.counters.hits, false),
+            Freshness::Ageing => {
+                self.refresh(key, &entry, now);
+                (&inner.counters.hits, false)
+            }
+            Freshness::Stale => {
+                self.refresh(key, &entry, now);
+                if entry.is_failing() { (&inner.counters.old, true) } else { (&inner.counters.stale, false) }
+            }
+            Freshness::Old if entry.is_failing() => {
+                self.refresh(key, &entry, now);
+                (&inner.counters.old, true)
+            }
+            Freshness::Old | Freshness::Dead => return None,
+        };
+        counter.add();
+        Some(inner.answer(&entry, now, is_old))
+    }
+
+    /// Starts a fetch that nobody waits for, unless one is under way or it is too early after one that failed.
+    fn refresh(&self, key: &S::Key, entry: &Entry<S::Value>, now: Instant) {
+        if entry.is_due(now) && !self.0.flights.has(key) {
+            drop(self.board(key));
+        }
+    }
+
+    fn board(&self, key: &S::Key) -> Seat<Fetched<S::Value>> {
+        self.0.flights.board(key, |tell| fetch(Arc::clone(&self.0), key.clone(), tell))
+    }
+
+    async fn wait_for(&self, key: &S::Key) -> Result<Answer<S::Value>, PortError> {
+        self.0.counters.misses.add();
+        let fetched = self.fetched(key).await?;
+        // A fetch that was under way when an invalidation was heard may bring what it overrules; the next one does not.
+        let now = Instant::now();
+        let is_overruled = self.0.horizon().is_some_and(|horizon| fetched.entry.as_of < horizon);
+        let fetched = if is_overruled && !fetched.is_old { self.fetched(key).await? } else { fetched };
+        Ok(self.0.answer(&fetched.entry, now, fetched.is_old))
+    }
+
+    /// Waits for a fetch: to its end, or for those who have something old to fall back on, as long as patience lasts.
+    async fn fetched(&self, key: &S::Key) -> Fetched<S::Value> {
+        let seat = self.board(key);
+        if seat.joined {
+            self.0.counters.joined.add();
+        }
+        let Some(old) = self.0.old(key) else { return seat.result().await.unwrap_or_else(|| Err(lost())) };
+        match timeout(self.0.settings.patience, seat.result()).await {
+            Ok(result) => result.unwrap_or_else(|| Err(lost())),
+            Err(_) => {
+                self.0.counters.old.add();
+                Ok(Given { entry: old, is_old: true })
+            }
+        }
+    }
+}
+
+/// Brings the answer to a key from wherever it is, tells it to those who wait, and then to the other nodes.
+async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<Fetched<S::Value>>) {
+    // The fetch before may have brought it between somebody's look and this task.
+    if let Some(entry) = inner.fresh(&key) {
+        return tell.all(Ok(Given { entry, is_old: false }));
+    }
+    let name = CacheKey { kind: inner.source.kind(), name: inner.source.name(&key) };
+    let judge = Judge {
+        settings: &inner.settings,
+        horizon: inner.horizon(),
+        spread: fastrand::f64(),
+        counters: &inner.counters,
+    };
+    let turned = match &inner.shared {
+        None => Turned { stamp: None, lease: LeaseId(0), is_leased: false, stale: None },
+        Some(shared) => match shared.turn(&name, &judge).await {
+            Turn::Give(entry) => {
+                inner.keep(&key, &entry);
+                if inner.fresh(&key).is_none() {
+                    entry.pause(Instant::now(), LOOK_AGAIN);
+                }
+                return tell.all(Ok(Given { entry, is_old: false }));
+            }
+            Turn::Load(turned) => turned,
+        },
+    };
+    match inner.load(&key, judge.spread).await {
+        Ok((entry, keep)) => {
+            if keep != Keep::Not {
+                inner.keep(&key, &entry);
+            }
+            tell.all(Ok(Given { entry: Arc::clone(&entry), is_old: false }));
+            if let Some(shared) = &inner.shared {
+                shared.settle(&name, &entry, keep, &turned, &judge).await;
+            }
+        }
+        Err(error) => {
+            let (lease, is_leased) = (turned.lease, turned.is_leased);
+            tell.all(inner.fall_back(&key, turned.stale, error));
+            if let (Some(shared), true) = (&inner.shared, is_leased) {
+                shared.give_back(&name, lease, &inner.counters).await;
+            }
+        }
+    }
+}
+
+impl<S: Source> Inner<S> {
+    fn answer(&self, entry: &Entry<S::Value>, now: Instant, is_old: bool) -> Answer<S::Value> {
+        if entry.is_absence {
+            self.counters.absent.add();
+        }
+        Answer { value: Arc::clone(&entry.value), age: entry.age(now), is_old }
+    }
+
+    fn horizon(&self) -> Option<Instant> {
+        match self.horizon.load(Ordering::Acquire) {
+            0 => None,
+            nanos => Some(self.origin + Duration::from_nanos(nanos)),
+        }
+    }
+
+    fn overrule(&self, before: Instant) {
+        let nanos = before.saturating_duration_since(self.origin).as_nanos();
+        self.horizon.fetch_max(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
+    /// Keeps a copy in this process.
+    fn keep(&self, key: &S::Key, entry: &Arc<Entry<S::Value>>) {
+        if let Some(local) = &self.local
+            && !local.offer(key, Arc::clone(entry))
+        {
+            self.counters.outrun.add();
+        }
+    }
+
+    fn fresh(&self, key: &S::Key) -> Option<Arc<Entry<S::Value>>> {
+        let entry = self.local.as_ref()?.get(key)?;
+        let freshness = entry.freshness(Instant::now(), self.horizon(), &self.settings);
+        // One that is ageing is what a refresh ahead is for.
+        (freshness == Freshness::Fresh).then_some(entry)
+    }
+
+    /// What this process could still give if it must.
+    fn old(&self, key: &S::Key) -> Option<Arc<Entry<S::Value>>> {
+        self.local.as_ref()?.get(key).filter(|entry| self.can_be_given(entry))
+    }
+
+    fn can_be_given(&self, entry: &Entry<S::Value>) -> bool {
+        entry.freshness(Instant::now(), self.horizon(), &self.settings) < Freshness::Dead
+    }
+
+    async fn load(&self, key: &S::Key, spread: f64) -> Result<(Arc<Entry<S::Value>>, Keep), PortError> {
+        self.counters.loads.add();
+        let as_of = Instant::now();
+        let loaded = timeout(self.settings.load_limit, self.source.load(key)).await.unwrap_or_else(|_| {
+            Err(PortError::new(PortErrorKind::Timeout, self.source.kind()).because("loading took too long"))
+        });
+        let loaded = loaded.inspect_err(|_| self.counters.load_failures.add())?;
+        let entry = Entry::new(Arc::new(loaded.value), loaded.keep, as_of, spread, &self.settings);
+        Ok((Arc::new(entry), loaded.keep))
+    }
+
+    /// The newest old copy there is, of this process or the second level; the error when there is none.
+    fn fall_back(
+        &self,
+        key: &S::Key,
+        shared: Option<Arc<Entry<S::Value>>>,
+        error: PortError,
+    ) -> Fetched<S::Value> {
+        let shared = shared.filter(|entry| self.can_be_given(entry));
+        let newest = shared.into_iter().chain(self.old(key)).max_by_key(|entry| entry.as_of);
+        let Some(entry) = newest else { return Err(error) };
+        tracing::debug!(error = %error, kind = self.source.kind(), "a refresh failed; an old answer is given");
+        entry.failed(Instant::now(), self.settings.retry_pause);
+        self.keep(key, &entry);
+        self.counters.old.add();
+        Ok(Given { entry, is_old: true })
+    }
+}
+
+fn lost() -> PortError {
+    PortError::new(PortErrorKind::Unavailable, "cache").because("the load was lost")
+}

@@ -1,0 +1,166 @@
+//! A copy in this process, and how good it still is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::settings::CacheSettings;
+use super::source::Keep;
+
+/// An answer with its times.
+#[derive(Debug)]
+pub(super) struct Entry<V> {
+    pub(super) value: Arc<V>,
+    pub(super) is_absence: bool,
+    /// The answer is at least as new as what the source knew then.
+    pub(super) as_of: Instant,
+    lifetime: Duration,
+    /// When the next refresh is worth starting, in nanoseconds after `as_of`.
+    refresh_at: AtomicU64,
+    /// The last refresh failed.
+    is_failing: AtomicBool,
+}
+
+/// How good a copy is, best first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Freshness {
+    /// Good.
+    Fresh,
+    /// Good, and soon to be refreshed.
+    Ageing,
+    /// Past its end; good enough while a refresh runs.
+    Stale,
+    /// Better than nothing.
+    Old,
+    /// Not to be given to anybody.
+    Dead,
+}
+
+impl<V> Entry<V> {
+    /// A copy of an answer as of a moment; `spread` in `0..1` says where in the jitter its lifetime ends.
+    pub(super) fn new(value: Arc<V>, keep: Keep, as_of: Instant, spread: f64, settings: &CacheSettings) -> Self {
+        let is_absence = keep == Keep::Absent;
+        let ttl = if is_absence { settings.absent_ttl } else { settings.ttl };
+        let lifetime = ttl.mul_f64(1.0 - settings.jitter * spread);
+        Self { value, is_absence, as_of, lifetime, refresh_at: AtomicU64::new(0), is_failing: AtomicBool::new(false) }
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.as_of)
+    }
+
+    /// How good it is now, when nothing as of a moment before `horizon` counts any more.
+    pub(super) fn freshness(&self, now: Instant, horizon: Option<Instant>, settings: &CacheSettings) -> Freshness {
+        let age = self.age(now);
+        let is_overruled = horizon.is_some_and(|horizon| self.as_of < horizon);
+        if age < self.lifetime && !is_overruled {
+            let ahead = self.lifetime.mul_f64(settings.refresh_ahead.min(1.0));
+            return if age < ahead { Freshness::Fresh } else { Freshness::Ageing };
+        }
+        let past_end = age.saturating_sub(self.lifetime);
+        if past_end < settings.stale_while_refreshing && !is_overruled {
+            Freshness::Stale
+        } else if past_end < settings.stale_if_error {
+            Freshness::Old
+        } else {
+            Freshness::Dead
+        }
+    }
+
+    /// A refresh has failed: for so long nobody starts another, and nobody waits for one.
+    pub(super) fn failed(&self, now: Instant, pause: Duration) {
+        self.is_failing.store(true, Ordering::Relaxed);
+        self.pause(now, pause);
+    }
+
+    /// Another node is refreshing it: for so long nobody here looks whether it is done.
+    pub(super) fn pause(&self, now: Instant, pause: Duration) {
+        let at = self.age(now).saturating_add(pause).as_nanos();
+        self.refresh_at.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether the last refresh failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is time for a refresh.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.age(now).as_nanos() >= u128::from(self.refresh_at.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: CacheSettings = CacheSettings {
+        ttl: Duration::from_secs(10),
+        absent_ttl: Duration::from_secs(2),
+        jitter: 0.5,
+        refresh_ahead: 0.8,
+        stale_while_refreshing: Duration::from_secs(30),
+        stale_if_error: Duration::from_secs(60),
+        retry_pause: Duration::from_secs(1),
+        patience: Duration::from_millis(100),
+        load_limit: Duration::from_secs(1),
+        local_bytes: 1_000,
+    };
+
+    fn entry(keep: Keep, spread: f64, as_of: Instant) -> Entry<()> {
+        Entry::new(Arc::new(()), keep, as_of, spread, &SETTINGS)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_grows_old_step_by_step() {
+        let start = Instant::now();
+        let copy = entry(Keep::Found, 0.0, start);
+        for (second, expected) in [
+            (0, Freshness::Fresh),
+            (7, Freshness::Fresh),
+            (8, Freshness::Ageing),
+            (10, Freshness::Stale),
+            (39, Freshness::Stale),
+            (40, Freshness::Old),
+            (69, Freshness::Old),
+            (70, Freshness::Dead),
+        ] {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(copy.freshness(now, None, &SETTINGS), expected, "after {second} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn jitter_shortens_a_lifetime_and_absence_has_one_of_its_own() {
+        let start = Instant::now();
+        let fresh = |copy: &Entry<()>, millis| {
+            let at = start + Duration::from_millis(millis);
+            copy.freshness(at, None, &SETTINGS) < Freshness::Stale
+        };
+        let shortened = entry(Keep::Found, 0.5, start);
+        assert!(fresh(&shortened, 7_499) && !fresh(&shortened, 7_500), "a quarter less");
+        let absent = entry(Keep::Absent, 0.0, start);
+        assert!(fresh(&absent, 1_999) && !fresh(&absent, 2_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_older_than_an_invalidation_is_good_for_an_outage_only() {
+        let start = Instant::now();
+        let copy = entry(Keep::Found, 0.0, start);
+        let horizon = |millis| Some(start + Duration::from_millis(millis));
+        assert_eq!(copy.freshness(start, horizon(0), &SETTINGS), Freshness::Fresh, "as of that very moment");
+        assert_eq!(copy.freshness(start, horizon(1), &SETTINGS), Freshness::Old);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_failure_the_next_attempt_has_its_time() {
+        let start = Instant::now();
+        let copy = entry(Keep::Found, 0.0, start);
+        assert!(!copy.is_failing() && copy.is_due(start));
+        copy.failed(start, Duration::from_secs(1));
+        assert!(copy.is_failing() && !copy.is_due(start + Duration::from_millis(999)));
+        assert!(copy.is_due(start + Duration::from_secs(1)));
+    }
+}

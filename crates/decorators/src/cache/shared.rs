@@ -1,0 +1,175 @@
+//! The second level as one kind of answer uses it: whose turn it is to load, and copies read with suspicion.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use domain::PortError;
+use tokio::time::{Instant, sleep};
+
+use super::counts::Counters;
+use super::entry::{Entry, Freshness};
+use super::settings::{CacheSettings, SharedSettings};
+use super::source::{Keep, Stored};
+use super::store::{CacheKey, CacheStore, Kept, Lease, LeaseId, LookFor, Put, Stamp, Unusable};
+
+/// A store of copies and the rules of its use.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn CacheStore>,
+    pub(super) settings: SharedSettings,
+}
+
+/// What a node that lacks an answer is to do.
+pub(super) enum Turn<V> {
+    /// Give this: it is fresh, or another node is refreshing it.
+    Give(Arc<Entry<V>>),
+    /// Load it.
+    Load(Turned<V>),
+}
+
+/// How it came to be this node's turn.
+pub(super) struct Turned<V> {
+    /// Under what to put the answer; `None` when the second level does not answer.
+    pub(super) stamp: Option<Stamp>,
+    pub(super) lease: LeaseId,
+    pub(super) is_leased: bool,
+    /// What there is in case the load fails.
+    pub(super) stale: Option<Arc<Entry<V>>>,
+}
+
+/// How a copy that was read is judged.
+pub(super) struct Judge<'a> {
+    pub(super) settings: &'a CacheSettings,
+    pub(super) horizon: Option<Instant>,
+    pub(super) spread: f64,
+    pub(super) counters: &'a Counters,
+}
+
+impl Shared {
+    /// Looks for a fresh copy until there is one, or the lease on loading is ours, or another node has had it for too long.
+    pub(super) async fn turn<V: Stored>(&self, key: &CacheKey, judge: &Judge<'_>) -> Turn<V> {
+        let lease = Lease { id: LeaseId(fastrand::u128(..)), lasts: self.settings.lease };
+        let give_up = Instant::now() + self.settings.lease_wait;
+        let mut fresh_for = judge.settings.ttl.mul_f64(1.0 - judge.settings.jitter * judge.spread);
+        let mut turned = Turned { stamp: None, lease: lease.id, is_leased: false, stale: None };
+        loop {
+            let began = Instant::now();
+            let look = match self.store.look(key, &LookFor { fresh_for, lease: Some(lease) }).await {
+                Ok(look) => look,
+                Err(error) => {
+                    judge.lost(&error);
+                    turned.stamp = None;
+                    return Turn::Load(turned);
+                }
+            };
+            (turned.stamp, turned.is_leased) = (Some(look.at), look.leased);
+            let entry = judge.entry::<V>(look.kept, began);
+            if let Some(entry) = &entry
+                && judge.is_good_enough(entry, look.leased)
+            {
+                if look.leased {
+                    self.give_back(key, lease.id, judge.counters).await;
+                }
+                judge.counters.shared_hits.add();
+                return Turn::Give(Arc::clone(entry));
+            }
+            // The store takes it for fresh and we do not: an absence, an invalidation, or not what was put.
+            let is_overruled = !look.leased && fresh_for > Duration::ZERO && entry.is_some();
+            turned.stale = entry.or(turned.stale);
+            if turned.is_leased || Instant::now() >= give_up {
+                return Turn::Load(turned);
+            }
+            if is_overruled {
+                fresh_for = Duration::ZERO;
+            } else {
+                judge.counters.lease_waits.add();
+                sleep(Duration::from_millis(fastrand::u64(20..=50))).await;
+            }
+        }
+    }
+
+    /// Ends this node's turn: keeps what was loaded for the other nodes, if it is to be kept.
+    pub(super) async fn settle<V: Stored>(
+        &self,
+        key: &CacheKey,
+        entry: &Entry<V>,
+        keep: Keep,
+        turned: &Turned<V>,
+        judge: &Judge<'_>,
+    ) {
+        let Some(stamp) = turned.stamp else { return };
+        if keep == Keep::Not {
+            return self.give_back(key, turned.lease, judge.counters).await;
+        }
+        let keep = judge.settings.ttl.saturating_add(judge.settings.stale_if_error);
+        match self.store.put(key, write(entry), stamp, keep, turned.lease).await {
+            Ok(Put::Kept) => {}
+            Ok(Put::NewerIsThere) => judge.counters.outrun.add(),
+            Err(error) => judge.lost(&error),
+        }
+    }
+
+    /// Lets another node load.
+    pub(super) async fn give_back(&self, key: &CacheKey, lease: LeaseId, counters: &Counters) {
+        if let Err(error) = self.store.give_back(key, lease).await {
+            counters.shared_errors.add();
+            tracing::debug!(error = %error, "a lease could not be given back; it ends by itself");
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// A copy of the second level as one of ours, when it can be used. Its age was told by the store between the question and
+    /// its answer, so it is at least as new as this takes it to be.
+    fn entry<V: Stored>(&self, kept: Result<Option<Kept>, Unusable>, asked_at: Instant) -> Option<Arc<Entry<V>>> {
+        let kept = match kept {
+            Ok(kept) => kept?,
+            Err(why) => {
+                self.counters.unusable(why);
+                return None;
+            }
+        };
+        let Some((value, keep)) = read(&kept.payload) else {
+            self.counters.unusable(Unusable::Corrupt);
+            return None;
+        };
+        let as_of = asked_at.checked_sub(kept.age)?;
+        Some(Arc::new(Entry::new(Arc::new(value), keep, as_of, self.spread, self.settings)))
+    }
+
+    /// Whether to give it without loading: when it is fresh, or another node is at it and it is not too old for that.
+    fn is_good_enough<V>(&self, entry: &Entry<V>, our_turn: bool) -> bool {
+        match entry.freshness(Instant::now(), self.horizon, self.settings) {
+            Freshness::Fresh | Freshness::Ageing => true,
+            Freshness::Stale => !our_turn,
+            Freshness::Old | Freshness::Dead => false,
+        }
+    }
+
+    /// The second level is a help, not a need.
+    fn lost(&self, error: &PortError) {
+        self.counters.shared_errors.add();
+        tracing::debug!(error = %error, "the second level of the cache does not answer");
+    }
+}
+
+const FOUND: u8 = b'+';
+const ABSENT: u8 = b'-';
+
+/// One byte that says whether the thing is there, then the answer about it.
+fn write<V: Stored>(entry: &Entry<V>) -> Bytes {
+    let answer = entry.value.to_bytes();
+    let mut payload = BytesMut::with_capacity(1 + answer.len());
+    payload.put_u8(if entry.is_absence { ABSENT } else { FOUND });
+    payload.put(answer);
+    payload.freeze()
+}
+
+fn read<V: Stored>(payload: &Bytes) -> Option<(V, Keep)> {
+    let keep = match *payload.first()? {
+        FOUND => Keep::Found,
+        ABSENT => Keep::Absent,
+        _ => return None,
+    };
+    Some((V::from_bytes(&payload.slice(1..))?, keep))
+}
