@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use domain::queue::QueueService;
-use domain::schedule::ScheduleService;
 
 use crate::concert::ConcertPages;
+use crate::schedule::ConcertDates;
 
 /// The use cases behind the public routes; shared by all workers.
 #[derive(Clone)]
@@ -14,6 +14,6 @@ pub struct Api {
     pub queue: Arc<QueueService>,
     /// The concert list, as ready bytes.
     pub concerts: Arc<ConcertPages>,
-    /// The dates.
-    pub schedules: Arc<ScheduleService>,
+    /// The dates, as ready bytes.
+    pub dates: Arc<ConcertDates>,
 }

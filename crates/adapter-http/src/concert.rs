@@ -2,8 +2,10 @@
 
 mod conditional;
 mod pages;
+mod rendered;
 
-pub use pages::{ConcertPages, PageCacheSettings};
+pub use pages::{ConcertPages, PageSource};
+pub use rendered::RenderedPage;
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LINK};
 use actix_web::web::{Data, Query};
@@ -11,6 +13,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use domain::concert::PageNumber;
 use serde::Deserialize;
 
+use crate::age::mark;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -28,9 +31,11 @@ struct PageQuery {
 
 /// `GET /concerts/query?page=1`
 pub(crate) async fn list(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
-    let page = api.concerts.page(page_number(request.query_string())?).await?;
+    let answer = api.concerts.page(page_number(request.query_string())?).await?;
+    let page = &answer.value;
     let known = conditional::names(request.headers().get_all(IF_NONE_MATCH), &page.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    mark(&mut response, &answer);
     response.insert_header((ETAG, page.etag.clone()));
     response.insert_header((CACHE_CONTROL, LIST_CACHING));
     response.insert_header((LINK, page.link.clone()));

@@ -16,6 +16,7 @@ use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderValue};
+use decorators::deadline::{Within, within};
 use futures_util::future::{Either, LocalBoxFuture};
 use tokio::time::{Instant, timeout_at};
 
@@ -79,7 +80,7 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = Either<Finish<S::Future>, LocalBoxFuture<'static, Result<Self::Response, Error>>>;
+    type Future = Either<Finish<Within<S::Future>>, LocalBoxFuture<'static, Result<Self::Response, Error>>>;
 
     forward_ready!(inner);
 
@@ -94,7 +95,9 @@ where
             return Either::Right(Box::pin(ready(Err(caller.refuse(problem)))));
         }
         if bounds::has_no_body(&request) {
-            return Either::Left(Finish::new(self.inner.call(request), caller, self.edge.request_timeout));
+            let limit = self.edge.request_timeout;
+            let answering = within(Instant::now() + limit, self.inner.call(request));
+            return Either::Left(Finish::new(answering, caller, limit));
         }
         Either::Right(Box::pin(self.call_with_body(request, caller)))
     }
@@ -121,7 +124,7 @@ where
                 return Err(caller.refuse(problem));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            Finish::new(inner.call(request), caller, left).await
+            Finish::new(within(deadline, inner.call(request)), caller, left).await
         }
     }
 }

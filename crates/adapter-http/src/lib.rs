@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod age;
 mod api;
 mod concert;
 mod door;
@@ -17,8 +18,9 @@ mod time;
 mod yardstick;
 
 pub use api::Api;
-pub use concert::{ConcertPages, PageCacheSettings};
+pub use concert::{ConcertPages, PageSource, RenderedPage};
 pub use lifecycle::{Lifecycle, Phase};
 pub use outages::Outages;
 pub use problem::reference::markdown as error_reference;
+pub use schedule::{ConcertDates, DateSource, RenderedDates};
 pub use server::{HttpSettings, Listener, Stopper, listen_ops, listen_public, listen_yardstick};

@@ -13,7 +13,6 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use domain::concert::{InvalidConcertId, InvalidPage};
 use domain::queue::{InvalidUserId, Outlook, QueueError};
-use domain::schedule::ScheduleError;
 use domain::{PortError, PortErrorKind};
 
 use crate::language::Language;
@@ -91,15 +90,6 @@ impl From<QueueError> for Problem {
             QueueError::Gone => Self::PlaceGone,
             QueueError::LineFull { retry_after } => Self::LineFull(retry_after),
             QueueError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<ScheduleError> for Problem {
-    fn from(error: ScheduleError) -> Self {
-        match error {
-            ScheduleError::NoSuchConcert(_) => Self::ConcertNotFound,
-            ScheduleError::Store(error) => error.into(),
         }
     }
 }

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertPages, HttpSettings, Lifecycle, Listener, PageCacheSettings, Stopper, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Listener, PageSource, Stopper,
+    listen_public,
 };
 use adapter_memory::{MemoryCatalogue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
 use async_trait::async_trait;
+use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place,
@@ -97,20 +99,17 @@ impl Served {
             reserve: None,
             clock: Arc::clone(&clock),
         });
-        let pages = PageCacheSettings {
-            page_size: PageSize::new(10).unwrap(),
-            ttl: Duration::from_secs(60),
-            max_bytes: 1_000_000,
-        };
-        let api = Api {
-            queue: Arc::new(queue),
-            concerts: Arc::new(ConcertPages::new(catalogue, &pages)),
-            schedules: Arc::new(ScheduleService::new(book, clock)),
-        };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener: Listener = {
             let _inside = runtime.enter();
+            let pages = PageSource::new(catalogue, PageSize::new(10).unwrap());
+            let dates = DateSource::new(Arc::new(ScheduleService::new(book, clock)));
+            let api = Api {
+                queue: Arc::new(queue),
+                concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
+                dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
+            };
             listen_public(&settings(), api, Lifecycle::default()).unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());

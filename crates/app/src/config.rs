@@ -1,8 +1,10 @@
 //! Configuration: defaults, then a TOML file, then environment variables, then flags; checked before anything starts.
 
+mod cache;
 mod catalog;
 mod concerts;
 mod http;
+mod limits;
 mod load;
 mod ops;
 mod postgres;
@@ -13,9 +15,11 @@ mod secret;
 mod span;
 mod telemetry;
 
+pub use cache::{CacheKindSection, CacheSection, SharedCache};
 pub use catalog::{CatalogSection, CatalogStore};
 pub use concerts::ConcertsSection;
 pub use http::HttpSection;
+pub use limits::{LimitSection, LimitsSection, RetrySection};
 pub use load::{ConfigError, Sources, load};
 pub use ops::OpsSection;
 pub use postgres::{PostgresPoolSection, PostgresSection};
@@ -44,6 +48,12 @@ pub struct Config {
     pub catalog: CatalogSection,
     /// The concert list.
     pub concerts: ConcertsSection,
+    /// The cache of pages and dates.
+    pub cache: CacheSection,
+    /// Limits of the dependencies.
+    pub limits: LimitsSection,
+    /// Retries.
+    pub retry: RetrySection,
     /// The database.
     pub postgres: PostgresSection,
     /// The deployments of Redis.
@@ -70,7 +80,13 @@ impl Config {
         self.ops.check()?;
         self.queue.check()?;
         self.catalog.check()?;
-        self.concerts.settings()?;
+        self.concerts.page_size()?;
+        self.cache.check()?;
+        self.limits.check()?;
+        self.retry.check()?;
+        let longest = self.cache.longest_answer();
+        let expected = format!("must be above {longest}: cache.lease_wait and the longest cache.*.load_limit together");
+        require(self.http.request_timeout > longest, "http.request_timeout", &expected)?;
         self.postgres.check()?;
         self.redis.queue.check()?;
         self.check_database()?;

@@ -4,6 +4,7 @@ mod counts;
 mod engine;
 mod entry;
 mod flight;
+mod guarded;
 mod local;
 mod settings;
 mod shared;

@@ -64,7 +64,8 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         .try_parsing(true)
         .list_separator(",")
         .with_list_parse_key("queue.keys");
-    let mut builder = config::Config::builder();
+    // So that whoever sets one key of a section keeps the defaults of its others, which differ from kind to kind.
+    let mut builder = config::Config::builder().add_source(config::Config::try_from(&Config::default())?);
     if let Some(path) = file_of(sources) {
         builder = builder.add_source(File::from(path).format(FileFormat::Toml));
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection, KeyDoc, OpsSection,
-    PolicySection, PollSection, PostgresPoolSection, PostgresSection, QueueSection, RedisQueueSection,
+    CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection, KeyDoc, LimitSection, OpsSection,
+    PolicySection, PollSection, PostgresPoolSection, PostgresSection, QueueSection, RedisQueueSection, RetrySection,
     TelemetrySection,
 };
 
@@ -17,6 +17,14 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("queue.checkpoint", CheckpointSection::KEYS),
     ("catalog", CatalogSection::KEYS),
     ("concerts", ConcertsSection::KEYS),
+    ("cache", CacheSection::KEYS),
+    ("cache.concerts", CacheKindSection::KEYS),
+    ("cache.dates", CacheKindSection::KEYS),
+    ("limits.queue", LimitSection::KEYS),
+    ("limits.concerts", LimitSection::KEYS),
+    ("limits.dates", LimitSection::KEYS),
+    ("limits.cache", LimitSection::KEYS),
+    ("retry", RetrySection::KEYS),
     ("postgres", PostgresSection::KEYS),
     ("postgres.pool", PostgresPoolSection::KEYS),
     ("redis.queue", RedisQueueSection::KEYS),

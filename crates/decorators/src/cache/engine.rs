@@ -74,7 +74,11 @@ impl<S: Source> Cache<S> {
     /// A cache in front of a source. Must be called inside the runtime that is to run its loads, which must live as long as
     /// the cache is asked.
     #[must_use]
-    pub fn new(source: S, settings: CacheSettings, shared: Option<(Arc<dyn CacheStore>, SharedSettings)>) -> Self {
+    pub fn new(
+        source: S,
+        settings: CacheSettings,
+        shared: Option<(Arc<dyn CacheStore>, SharedSettings)>,
+    ) -> Self {
         Self(Arc::new(Inner {
             source,
             settings,

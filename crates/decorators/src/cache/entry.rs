@@ -40,11 +40,24 @@ pub(super) enum Freshness {
 
 impl<V> Entry<V> {
     /// A copy of an answer as of a moment; `spread` in `0..1` says where in the jitter its lifetime ends.
-    pub(super) fn new(value: Arc<V>, keep: Keep, as_of: Instant, spread: f64, settings: &CacheSettings) -> Self {
+    pub(super) fn new(
+        value: Arc<V>,
+        keep: Keep,
+        as_of: Instant,
+        spread: f64,
+        settings: &CacheSettings,
+    ) -> Self {
         let is_absence = keep == Keep::Absent;
         let ttl = if is_absence { settings.absent_ttl } else { settings.ttl };
         let lifetime = ttl.mul_f64(1.0 - settings.jitter * spread);
-        Self { value, is_absence, as_of, lifetime, refresh_at: AtomicU64::new(0), is_failing: AtomicBool::new(false) }
+        Self {
+            value,
+            is_absence,
+            as_of,
+            lifetime,
+            refresh_at: AtomicU64::new(0),
+            is_failing: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn age(&self, now: Instant) -> Duration {
@@ -52,7 +65,12 @@ impl<V> Entry<V> {
     }
 
     /// How good it is now, when nothing as of a moment before `horizon` counts any more.
-    pub(super) fn freshness(&self, now: Instant, horizon: Option<Instant>, settings: &CacheSettings) -> Freshness {
+    pub(super) fn freshness(
+        &self,
+        now: Instant,
+        horizon: Option<Instant>,
+        settings: &CacheSettings,
+    ) -> Freshness {
         let age = self.age(now);
         let is_overruled = horizon.is_some_and(|horizon| self.as_of < horizon);
         if age < self.lifetime && !is_overruled {

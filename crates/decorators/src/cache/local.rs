@@ -42,3 +42,46 @@ where
         self.0.weighted_size()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use tokio::time::Instant;
+
+    use super::super::settings::CacheSettings;
+    use super::super::source::Keep;
+    use super::*;
+
+    struct Number(u32);
+
+    impl Stored for Number {
+        fn weight(&self) -> usize {
+            4
+        }
+
+        fn to_bytes(&self) -> Bytes {
+            Bytes::new()
+        }
+
+        fn from_bytes(_: &Bytes) -> Option<Self> {
+            None
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_never_replaces_a_newer_one_in_whatever_order_they_come() {
+        let local = Local::new(10_000);
+        let start = Instant::now();
+        let copy = |number: u32| {
+            let as_of = start + Duration::from_secs(number.into());
+            let value = Arc::new(Number(number));
+            Arc::new(Entry::new(value, Keep::Found, as_of, 0.0, &CacheSettings::default()))
+        };
+        for (offered, is_kept, there) in [(3, true, 3), (1, false, 3), (2, false, 3), (4, true, 4), (3, false, 4)] {
+            assert_eq!(local.offer(&7, copy(offered)), is_kept, "{offered} was offered");
+            assert_eq!(local.get(&7).map(|entry| entry.value.0), Some(there));
+        }
+    }
+}

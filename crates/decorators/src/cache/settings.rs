@@ -28,6 +28,24 @@ pub struct CacheSettings {
     pub local_bytes: u64,
 }
 
+/// Good for a list that changes now and then.
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(10),
+            absent_ttl: Duration::from_secs(5),
+            jitter: 0.1,
+            refresh_ahead: 0.8,
+            stale_while_refreshing: Duration::from_secs(30),
+            stale_if_error: Duration::from_secs(24 * 3_600),
+            retry_pause: Duration::from_secs(1),
+            patience: Duration::from_millis(100),
+            load_limit: Duration::from_secs(2),
+            local_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
 /// How nodes share the second level.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SharedSettings {

@@ -63,6 +63,7 @@ impl Shared {
                 }
             };
             (turned.stamp, turned.is_leased) = (Some(look.at), look.leased);
+            let has_copy = matches!(look.kept, Ok(Some(_)));
             let entry = judge.entry::<V>(look.kept, began);
             if let Some(entry) = &entry
                 && judge.is_good_enough(entry, look.leased)
@@ -74,7 +75,7 @@ impl Shared {
                 return Turn::Give(Arc::clone(entry));
             }
             // The store takes it for fresh and we do not: an absence, an invalidation, or not what was put.
-            let is_overruled = !look.leased && fresh_for > Duration::ZERO && entry.is_some();
+            let is_overruled = has_copy && !look.leased && fresh_for > Duration::ZERO;
             turned.stale = entry.or(turned.stale);
             if turned.is_leased || Instant::now() >= give_up {
                 return Turn::Load(turned);
@@ -121,7 +122,11 @@ impl Shared {
 impl Judge<'_> {
     /// A copy of the second level as one of ours, when it can be used. Its age was told by the store between the question and
     /// its answer, so it is at least as new as this takes it to be.
-    fn entry<V: Stored>(&self, kept: Result<Option<Kept>, Unusable>, asked_at: Instant) -> Option<Arc<Entry<V>>> {
+    fn entry<V: Stored>(
+        &self,
+        kept: Result<Option<Kept>, Unusable>,
+        asked_at: Instant,
+    ) -> Option<Arc<Entry<V>>> {
         let kept = match kept {
             Ok(kept) => kept?,
             Err(why) => {

@@ -1,0 +1,99 @@
+//! A limit on every answer: the dependency's own, or what is left of the request's, whichever is shorter.
+//!
+//! Inside the breaker, so that an answer that does not come is a failure it can count.
+
+use std::time::Duration;
+
+use domain::{PortError, PortErrorKind};
+use tokio::time::timeout;
+
+use crate::deadline;
+use crate::guard::{Guard, PortFailure};
+
+/// Ends a question that takes too long, and does not start one that is too late already.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeLimit {
+    dependency: &'static str,
+    limit: Duration,
+}
+
+impl TimeLimit {
+    /// Answers of this dependency take no longer than `limit`.
+    #[must_use]
+    pub fn new(dependency: &'static str, limit: Duration) -> Self {
+        Self { dependency, limit }
+    }
+
+    fn error(self, kind: PortErrorKind, why: &'static str) -> PortError {
+        PortError::new(kind, self.dependency).because(why)
+    }
+}
+
+impl Guard for TimeLimit {
+    async fn ask<T, E, F, A>(&self, question: F) -> Result<T, E>
+    where
+        T: Send,
+        E: PortFailure,
+        F: Fn() -> A + Send + Sync,
+        A: Future<Output = Result<T, E>> + Send,
+    {
+        let limit = match deadline::left() {
+            // Nothing was asked, so nothing is unknown.
+            Some(left) if left.is_zero() => {
+                return Err(self
+                    .error(PortErrorKind::Overloaded, "the request's time was over before it was asked")
+                    .into());
+            }
+            Some(left) => left.min(self.limit),
+            None => self.limit,
+        };
+        match timeout(limit, question()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.error(PortErrorKind::Timeout, "no answer within the limit").into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const LIMIT: TimeLimit = TimeLimit { dependency: "test", limit: Duration::from_millis(200) };
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_is_given_up_at_the_limit() {
+        let began = Instant::now();
+        let answer: Result<(), PortError> = LIMIT.ask(pending).await;
+        assert_eq!(answer.unwrap_err().kind(), PortErrorKind::Timeout);
+        assert_eq!(began.elapsed(), Duration::from_millis(200));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_request_may_have_less_time_left_than_the_dependency() {
+        let began = Instant::now();
+        let asking = LIMIT.ask(pending::<Result<(), PortError>>);
+        let answer = deadline::within(began + Duration::from_millis(50), asking).await;
+        assert_eq!(answer.unwrap_err().kind(), PortErrorKind::Timeout);
+        assert_eq!(began.elapsed(), Duration::from_millis(50));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_whose_deadline_has_passed_is_not_started() {
+        let asked = AtomicU32::new(0);
+        let question = || async {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, PortError>(())
+        };
+        let deadline = Instant::now();
+        let answer = deadline::within(deadline, LIMIT.ask(question)).await;
+        assert_eq!(answer.unwrap_err().kind(), PortErrorKind::Overloaded);
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+        LIMIT.ask(question).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+}
