@@ -5,11 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_memory::{ManualClock, MemoryCatalogue, MemoryCheckpoints, MemoryQueue};
+use adapter_memory::{ManualClock, MemoryCacheStore, MemoryCatalogue, MemoryCheckpoints, MemoryQueue};
+use contracts::cache::{CacheFixture, CacheWorld};
 use contracts::checkpoint::{CheckpointFixture, CheckpointWorld};
 use contracts::concert::CatalogueFixture;
 use contracts::queue::{QueueFixture, QueueWorld};
 use contracts::schedule::{ScheduleFixture, ScheduleWorld};
+use decorators::cache::{CacheKey, CacheStore, Unusable};
 use domain::concert::{ConcertCatalog, ConcertId};
 use domain::queue::{AdmissionPolicy, CheckpointStore, QueueId, QueueStore};
 use domain::sample::SampleConcert;
@@ -23,10 +25,14 @@ struct MemoryWorld {
     clock: Arc<ManualClock>,
 }
 
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::from_second(1_777_896_000).unwrap()))
+}
+
 #[async_trait::async_trait]
 impl QueueFixture for Memory {
     async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
-        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_777_896_000).unwrap()));
+        let clock = clock();
         let queue = Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
         Box::new(MemoryWorld { queue, clock })
     }
@@ -87,6 +93,44 @@ impl CheckpointFixture for Memory {
     async fn open(&self) -> Box<dyn CheckpointWorld> {
         Box::new(MemoryOfLines(Arc::default()))
     }
+}
+
+struct MemoryCache {
+    store: Arc<MemoryCacheStore>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait::async_trait]
+impl CacheFixture for Memory {
+    async fn open(&self) -> Box<dyn CacheWorld> {
+        let clock = clock();
+        let store = Arc::new(MemoryCacheStore::new(1_000_000, Arc::clone(&clock) as Arc<dyn Clock>));
+        Box::new(MemoryCache { store, clock })
+    }
+}
+
+#[async_trait::async_trait]
+impl CacheWorld for MemoryCache {
+    fn handles(&self) -> Vec<Arc<dyn CacheStore>> {
+        vec![self.store.clone(), self.store.clone()]
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    async fn plant(&self, key: &CacheKey, what: Unusable) {
+        self.store.plant(key, what);
+    }
+
+    fn longest(&self) -> usize {
+        self.store.longest_payload()
+    }
+}
+
+mod cache {
+    use super::*;
+    contracts::cache_store_contract!(Memory);
 }
 
 mod queue {

@@ -3,6 +3,8 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "each match names the faults it plants")]
 
+#[path = "mutants/cache.rs"]
+mod cache;
 #[path = "mutants/checkpoint.rs"]
 mod checkpoint;
 #[path = "mutants/queue.rs"]

@@ -88,6 +88,8 @@ pub enum Put {
     Kept,
     /// A copy with the same or a later stamp is there, and stays.
     NewerIsThere,
+    /// It is longer than the store accepts.
+    TooLarge,
 }
 
 /// Keeps copies for all nodes, and may lose any of them at any time. One value may be asked from any number of tasks; every
@@ -95,14 +97,17 @@ pub enum Put {
 ///
 /// # The rules every store keeps
 ///
-/// 1. What was put is found, to the byte and through any handle, until it has been kept as long as it was to be, or lost.
+/// 1. What was put is found, to the byte and through any handle, until it has been kept as long as it was to be, or lost. How
+///    long that is says the put that brought it, and no other.
 /// 2. A copy never replaces one with the same or a later stamp; what cannot be used is replaced by anything.
-/// 3. The age of a copy is the time since its stamp, on whichever handle it is asked; stamps of one key never go back.
+/// 3. The age of a copy is the time since its stamp, on whichever handle it is asked. The stamps that looks tell never go back
+///    under one key, and a look that finds a copy tells a later one than the copy's.
 /// 4. A lease is taken only where no fresh copy is found, and held by one at a time; asking again for one's own holds it on.
-///    It ends when its time is over, when it is given back by its holder, and when its holder puts. Giving back somebody
-///    else's does nothing.
+///    It ends when its time is over, when it is given back by its holder, and when its holder puts, whatever comes of the
+///    put. Nobody ends somebody else's.
 /// 5. Keys are apart, also those of one kind, and those of one name in two kinds.
-/// 6. What was put by another version, is too large or is not what was put is told as that, never as a copy.
+/// 6. What was put by another version, is too large or is not what was put is told as that, never as a copy, and is not fresh.
+///    What is longer than the store accepts is refused at the put, and what was there stays.
 /// 7. An invalidation of a kind is told to every handle, with the time since it; of several the last counts. What happens
 ///    to copies is up to those who hear of it.
 #[async_trait]
