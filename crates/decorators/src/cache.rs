@@ -12,7 +12,7 @@ mod source;
 mod store;
 
 pub use counts::CacheCounts;
-pub use engine::{Answer, Cache};
+pub use engine::{Answer, AnyCache, Cache};
 pub use settings::{CacheSettings, SharedSettings};
 pub use source::{Keep, Loaded, Source, Stored};
 pub use store::{CacheKey, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use domain::{PortError, PortErrorKind};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
@@ -91,30 +92,6 @@ impl<S: Source> Cache<S> {
         }))
     }
 
-    /// The kind of answer it keeps.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        self.0.source.kind()
-    }
-
-    /// What it has done so far.
-    #[must_use]
-    pub fn counts(&self) -> CacheCounts {
-        self.0.counters.read()
-    }
-
-    /// Bytes kept in this process, about.
-    #[must_use]
-    pub fn local_bytes(&self) -> u64 {
-        self.0.local.as_ref().map_or(0, Local::bytes)
-    }
-
-    /// The source behind it.
-    #[must_use]
-    pub fn source(&self) -> &S {
-        &self.0.source
-    }
-
     /// The answer to a key. Whoever can be given one without waiting does not wait, and a caller who goes away ends nothing.
     ///
     /// # Errors
@@ -124,20 +101,6 @@ impl<S: Source> Cache<S> {
             Some(answer) => Ok(answer),
             None => self.wait_for(key).await,
         }
-    }
-
-    /// One step of hearing of invalidations: a kind that was invalidated anywhere is old here from now on.
-    ///
-    /// # Errors
-    /// [`PortError`] when the second level could not tell.
-    pub async fn hear(&self) -> Result<(), PortError> {
-        let Some(shared) = &self.0.shared else { return Ok(()) };
-        if let Some(ago) = shared.store.invalidated(self.kind()).await? {
-            // It was told some time before now: taking it for later than it was overrules too much, never too little.
-            let at = Instant::now().checked_sub(ago).unwrap_or(self.0.origin);
-            self.0.overrule(at);
-        }
-        Ok(())
     }
 
     /// What can be given without waiting.
@@ -200,6 +163,50 @@ impl<S: Source> Cache<S> {
                 Ok(Given { entry: old, is_old: true })
             }
         }
+    }
+}
+
+/// A cache of any kind, for those who look after caches.
+#[async_trait]
+pub trait AnyCache: Send + Sync {
+    /// The kind of answer it keeps.
+    fn kind(&self) -> &'static str;
+
+    /// What it has done so far.
+    fn counts(&self) -> CacheCounts;
+
+    /// Bytes kept in this process, about: what is being put or evicted right now is not settled yet.
+    fn local_bytes(&self) -> u64;
+
+    /// One step of hearing of invalidations: a kind that was invalidated anywhere is old here from now on.
+    ///
+    /// # Errors
+    /// [`PortError`] when the second level could not tell.
+    async fn hear(&self) -> Result<(), PortError>;
+}
+
+#[async_trait]
+impl<S: Source> AnyCache for Cache<S> {
+    fn kind(&self) -> &'static str {
+        self.0.source.kind()
+    }
+
+    fn counts(&self) -> CacheCounts {
+        self.0.counters.read()
+    }
+
+    fn local_bytes(&self) -> u64 {
+        self.0.local.as_ref().map_or(0, Local::bytes)
+    }
+
+    async fn hear(&self) -> Result<(), PortError> {
+        let Some(shared) = &self.0.shared else { return Ok(()) };
+        if let Some(ago) = shared.store.invalidated(self.kind()).await? {
+            // It was told some time before now: taking it for later than it was overrules too much, never too little.
+            let at = Instant::now().checked_sub(ago).unwrap_or(self.0.origin);
+            self.0.overrule(at);
+        }
+        Ok(())
     }
 }
 

@@ -79,7 +79,9 @@ mod tests {
             let value = Arc::new(Number(number));
             Arc::new(Entry::new(value, Keep::Found, as_of, 0.0, &CacheSettings::default()))
         };
-        for (offered, is_kept, there) in [(3, true, 3), (1, false, 3), (2, false, 3), (4, true, 4), (3, false, 4)] {
+        for (offered, is_kept, there) in
+            [(3, true, 3), (1, false, 3), (2, false, 3), (4, true, 4), (3, false, 4)]
+        {
             assert_eq!(local.offer(&7, copy(offered)), is_kept, "{offered} was offered");
             assert_eq!(local.get(&7).map(|entry| entry.value.0), Some(there));
         }

@@ -106,6 +106,7 @@ impl Shared {
         match self.store.put(key, write(entry), stamp, keep, turned.lease).await {
             Ok(Put::Kept) => {}
             Ok(Put::NewerIsThere) => judge.counters.outrun.add(),
+            Ok(Put::TooLarge) => judge.counters.unusable(Unusable::TooLarge),
             Err(error) => judge.lost(&error),
         }
     }

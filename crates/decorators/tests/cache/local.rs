@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use decorators::cache::CacheSettings;
+use decorators::cache::{AnyCache as _, CacheSettings};
 use domain::PortErrorKind;
 use futures_util::future::join_all;
 use tokio::time::Instant;

@@ -1,1 +1,326 @@
-//! Several nodes.
+//! Several nodes with one store between them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use adapter_memory::MemoryCacheStore;
+use async_trait::async_trait;
+use bytes::Bytes;
+use decorators::cache::{
+    AnyCache as _, Cache, CacheKey, CacheSettings, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable,
+};
+use domain::{Clock, PortError, PortErrorKind, Timestamp};
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::support::{
+    ABSENT, FRESH, Node, OLD, Origin, SETTINGS, cache, millis, node, pass, seconds, seen, settle,
+};
+
+/// The time of the test as a store sees it.
+struct TestTime(Instant);
+
+impl Clock for TestTime {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + Duration::from_secs(1_000_000) + self.0.elapsed()
+    }
+}
+
+/// A store that can be away, and can be made to lie.
+struct Store {
+    kept: MemoryCacheStore,
+    is_away: AtomicBool,
+    lies: AtomicBool,
+}
+
+impl Store {
+    fn new() -> Arc<Self> {
+        let clock = Arc::new(TestTime(Instant::now()));
+        let kept = MemoryCacheStore::new(1_000_000, clock);
+        Arc::new(Self { kept, is_away: AtomicBool::new(false), lies: AtomicBool::new(false) })
+    }
+
+    fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    fn answer(&self) -> Result<(), PortError> {
+        let away = || PortError::new(PortErrorKind::Unavailable, "store");
+        if self.is_away.load(Ordering::SeqCst) { Err(away()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl CacheStore for Store {
+    async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError> {
+        self.answer()?;
+        let mut look = self.kept.look(key, want).await?;
+        if self.lies.load(Ordering::SeqCst) {
+            look.kept = Ok(Some(Kept { payload: Bytes::from_static(b"+12345"), age: Duration::ZERO }));
+        }
+        Ok(look)
+    }
+
+    async fn put(
+        &self,
+        key: &CacheKey,
+        payload: Bytes,
+        stamp: Stamp,
+        keep_for: Duration,
+        lease: LeaseId,
+    ) -> Result<Put, PortError> {
+        self.answer()?;
+        self.kept.put(key, payload, stamp, keep_for, lease).await
+    }
+
+    async fn give_back(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
+        self.answer()?;
+        self.kept.give_back(key, lease).await
+    }
+
+    async fn invalidate(&self, kind: &'static str) -> Result<(), PortError> {
+        self.answer()?;
+        self.kept.invalidate(kind).await
+    }
+
+    async fn invalidated(&self, kind: &'static str) -> Result<Option<Duration>, PortError> {
+        self.answer()?;
+        self.kept.invalidated(kind).await
+    }
+}
+
+/// So many nodes.
+fn nodes(count: usize, origin: &Arc<Origin>, store: &Arc<Store>) -> Vec<Cache<Node>> {
+    let store = Arc::clone(store) as Arc<dyn CacheStore>;
+    (0..count).map(|_| node(origin, &store, SETTINGS)).collect()
+}
+
+fn key() -> CacheKey {
+    CacheKey { kind: "numbers", name: "1".to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_key_is_loaded_once_in_all_nodes() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(3, &origin, &store);
+    origin.hold();
+    let asking = (0..10_000).map(|n| {
+        let node = nodes[n % 3].clone();
+        tokio::spawn(async move { seen(node.get(&1).await) })
+    });
+    let asking: Vec<_> = asking.collect();
+    pass(millis(200)).await;
+    origin.let_go(1);
+    for answer in join_all(asking).await {
+        assert_eq!(answer.unwrap(), (1, FRESH));
+    }
+    assert_eq!(origin.loads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_refresh_once_between_them_and_meanwhile_give_what_they_have() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(3, &origin, &store);
+    for node in &nodes {
+        node.get(&1).await.unwrap();
+    }
+    origin.change();
+    pass(seconds(10)).await;
+    origin.hold();
+    for _ in 0..20 {
+        for node in &nodes {
+            assert_eq!(seen(node.get(&1).await), (1, FRESH));
+        }
+        settle().await;
+    }
+    assert_eq!(origin.loads(), 2);
+    origin.let_go(1);
+    pass(millis(60)).await;
+    for node in &nodes {
+        node.get(&1).await.unwrap();
+    }
+    pass(millis(60)).await;
+    for node in &nodes {
+        assert_eq!(seen(node.get(&1).await), (2, FRESH));
+    }
+    assert_eq!(origin.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_as_old_on_every_node() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(2, &origin, &store);
+    nodes[0].get(&1).await.unwrap();
+    pass(seconds(7)).await;
+    assert_eq!(nodes[1].get(&1).await.unwrap().age, seconds(7));
+    origin.change();
+    pass(seconds(3)).await;
+    nodes[1].get(&1).await.unwrap();
+    settle().await;
+    assert_eq!(
+        seen(nodes[1].get(&1).await),
+        (2, FRESH),
+        "three seconds after it came here, ten after it was true"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_done_without() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(3, &origin, &store);
+    store.set_away(true);
+    for node in &nodes {
+        let answers = join_all((0..100).map(|_| node.get(&1))).await;
+        assert!(answers.into_iter().all(|answer| seen(answer) == (1, FRESH)));
+    }
+    assert_eq!(origin.loads(), 3, "one load a node");
+    assert!(nodes.iter().all(|node| node.counts().shared_errors > 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_starts_while_the_source_is_down_has_what_the_others_knew() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(2, &origin, &store);
+    nodes[0].get(&1).await.unwrap();
+    origin.set_down(true);
+    pass(seconds(1_000)).await;
+    assert_eq!(seen(nodes[1].get(&1).await), (1, OLD));
+    let age = nodes[1].get(&1).await.unwrap().age;
+    assert!((seconds(1_000)..seconds(1_001)).contains(&age), "{age:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_is_heard_by_every_node() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(3, &origin, &store);
+    for node in &nodes {
+        node.get(&1).await.unwrap();
+    }
+    pass(seconds(1)).await;
+    origin.change();
+    store.invalidate("numbers").await.unwrap();
+    for node in &nodes {
+        node.hear().await.unwrap();
+        assert_eq!(seen(node.get(&1).await), (2, FRESH));
+    }
+    assert_eq!(origin.loads(), 2, "the first that heard loaded for all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_loading_when_an_invalidation_was_heard_is_not_taken_for_what_came_after() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(1, &origin, &store);
+    origin.hold();
+    let asking = tokio::spawn({
+        let node = nodes[0].clone();
+        async move { seen(node.get(&1).await) }
+    });
+    pass(millis(10)).await;
+    origin.change();
+    store.invalidate("numbers").await.unwrap();
+    pass(millis(10)).await;
+    nodes[0].hear().await.unwrap();
+    origin.let_go(2);
+    assert_eq!(asking.await.unwrap(), (2, FRESH), "it was asked for again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_is_late_does_not_overrule_a_later_one_of_another_node() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(2, &origin, &store);
+    origin.hold();
+    let late = tokio::spawn({
+        let node = nodes[0].clone();
+        async move { node.get(&1).await.map(|answer| answer.value.0) }
+    });
+    // The other node waits its time for the first, and then loads too.
+    let other = tokio::spawn({
+        let node = nodes[1].clone();
+        async move { seen(node.get(&1).await) }
+    });
+    pass(millis(400)).await;
+    origin.change();
+    for _ in 0..10 {
+        pass(millis(50)).await;
+    }
+    assert_eq!(origin.loads(), 2);
+    origin.let_go(2);
+    assert_eq!(late.await.unwrap().unwrap(), 1);
+    assert_eq!(other.await.unwrap(), (2, FRESH));
+    settle().await;
+    let third = self::nodes(1, &origin, &store);
+    assert_eq!(seen(third[0].get(&1).await), (2, FRESH), "what the store keeps is the later one");
+    assert_eq!(origin.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_dies_while_loading_holds_the_others_up_for_a_moment_only() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let want = LookFor { fresh_for: seconds(10), lease: Some(Lease { id: LeaseId(1), lasts: seconds(3) }) };
+    assert!(store.look(&key(), &want).await.unwrap().leased, "and nothing ever comes of it");
+    let nodes = nodes(2, &origin, &store);
+    let began = Instant::now();
+    assert_eq!(seen(nodes[0].get(&1).await), (1, FRESH));
+    let waited = began.elapsed();
+    assert!((millis(500)..=millis(550)).contains(&waited), "{waited:?}");
+    assert_eq!(seen(nodes[1].get(&1).await), (1, FRESH));
+    assert_eq!(origin.loads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_used_is_a_miss_and_counted() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(2, &origin, &store);
+    store.kept.plant(&key(), Unusable::TooLarge);
+    assert_eq!(seen(nodes[0].get(&1).await), (1, FRESH));
+    assert_eq!((nodes[0].counts().unusable_size, origin.loads()), (1, 1));
+    store.lies.store(true, Ordering::SeqCst);
+    assert_eq!(seen(nodes[1].get(&1).await), (1, FRESH));
+    assert_eq!(origin.loads(), 2);
+    assert!(nodes[1].counts().unusable_corrupt > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn absence_is_shared_too_and_keeps_its_own_time() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let settings = CacheSettings { stale_while_refreshing: seconds(0), ..SETTINGS };
+    let shared = Arc::clone(&store) as Arc<dyn CacheStore>;
+    let nodes = [node(&origin, &shared, settings), node(&origin, &shared, settings)];
+    for node in &nodes {
+        node.get(&ABSENT).await.unwrap();
+        assert_eq!(node.counts().absent, 1);
+    }
+    assert_eq!(origin.loads(), 1);
+    pass(seconds(2)).await;
+    nodes[1].get(&ABSENT).await.unwrap();
+    assert_eq!(origin.loads(), 2, "though the store takes it for fresh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_load_lets_another_node_try_at_once() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(2, &origin, &store);
+    origin.set_down(true);
+    assert!(nodes[0].get(&1).await.is_err());
+    origin.set_down(false);
+    settle().await;
+    let began = Instant::now();
+    assert_eq!(seen(nodes[1].get(&1).await), (1, FRESH));
+    assert_eq!(began.elapsed(), millis(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_copies_of_their_own_nodes_read_those_of_the_store() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let shared = Arc::clone(&store) as Arc<dyn CacheStore>;
+    let settings = CacheSettings { local_bytes: 0, ..SETTINGS };
+    let nodes = [node(&origin, &shared, settings), node(&origin, &shared, settings)];
+    for _ in 0..50 {
+        for node in &nodes {
+            assert_eq!(seen(node.get(&1).await), (1, FRESH));
+        }
+    }
+    assert_eq!(origin.loads(), 1);
+    assert_eq!(cache(&origin, SETTINGS).local_bytes(), 0);
+}
