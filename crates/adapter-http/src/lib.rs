@@ -20,6 +20,7 @@ mod yardstick;
 pub use api::Api;
 pub use concert::{ConcertPages, PageSource, RenderedPage};
 pub use lifecycle::{Lifecycle, Phase};
+pub use ops::{Ops, Protection};
 pub use outages::Outages;
 pub use problem::reference::markdown as error_reference;
 pub use schedule::{ConcertDates, DateSource, RenderedDates};

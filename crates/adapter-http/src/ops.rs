@@ -1,4 +1,8 @@
-//! The operations listener: is it alive, has it started, may it get traffic?
+//! The operations listener: is it alive, has it started, may it get traffic, and what protects it?
+
+mod protection;
+
+pub use protection::Protection;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
@@ -12,6 +16,16 @@ use crate::outages::Outages;
 use crate::problem::Problem;
 use crate::queue::NO_STORE;
 use crate::routes::refuse;
+
+/// What operators look at.
+pub struct Ops {
+    /// Where the program is in its life.
+    pub lifecycle: Lifecycle,
+    /// What it has to do without.
+    pub outages: Outages,
+    /// What protects its dependencies.
+    pub protection: Protection,
+}
 
 #[derive(Serialize)]
 struct HealthBody {
@@ -34,6 +48,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(on_read("/livez").route(web::get().to(livez)).route(web::head().to(livez)));
     config.service(on_read("/startupz").route(web::get().to(startupz)).route(web::head().to(startupz)));
     config.service(on_read("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
+    config.service(on_read("/protection").route(web::get().to(protection)).route(web::head().to(protection)));
     config.default_service(web::to(async || refuse(Problem::RouteNotFound)));
 }
 
@@ -43,8 +58,8 @@ async fn livez() -> HttpResponse {
 }
 
 /// Configuration, stores and listeners are set up.
-async fn startupz(lifecycle: Data<Lifecycle>) -> HttpResponse {
-    match lifecycle.phase() {
+async fn startupz(ops: Data<Ops>) -> HttpResponse {
+    match ops.lifecycle.phase() {
         Phase::Starting => answer(false, "starting"),
         Phase::Serving | Phase::Draining => answer(true, "started"),
     }
@@ -52,12 +67,17 @@ async fn startupz(lifecycle: Data<Lifecycle>) -> HttpResponse {
 
 /// This process wants traffic. It still does when something that all processes share is down: were they all to leave
 /// at once, nobody would be left to say what can still be said.
-async fn readyz(lifecycle: Data<Lifecycle>, outages: Data<Outages>) -> HttpResponse {
-    match lifecycle.phase() {
+async fn readyz(ops: Data<Ops>) -> HttpResponse {
+    match ops.lifecycle.phase() {
         Phase::Starting => answer(false, "starting"),
-        Phase::Serving => ready(&outages),
+        Phase::Serving => ready(&ops.outages),
         Phase::Draining => answer(false, "draining"),
     }
+}
+
+/// The state and the counters of every layer.
+async fn protection(ops: Data<Ops>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ops.protection.body())
 }
 
 fn ready(outages: &Outages) -> HttpResponse {

@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::door::{self, Door};
 use crate::edge::Edge;
 use crate::lifecycle::Lifecycle;
-use crate::outages::Outages;
+use crate::ops::Ops;
 use crate::time::ceil_seconds;
 use crate::{ops, routes, yardstick};
 
@@ -126,13 +126,12 @@ pub fn listen_public(settings: &HttpSettings, api: Api, lifecycle: Lifecycle) ->
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub fn listen_ops(settings: &HttpSettings, lifecycle: Lifecycle, outages: Outages) -> io::Result<Listener> {
+pub fn listen_ops(settings: &HttpSettings, watched: Ops) -> io::Result<Listener> {
     // An edge of another life never asks its callers to go away: this listener answers to the end.
     let edge = edge_of(settings, Lifecycle::default());
-    let (lifecycle, outages) = (Data::new(lifecycle), Data::new(outages));
+    let watched = Data::new(watched);
     listen!(settings, move || App::new()
-        .app_data(lifecycle.clone())
-        .app_data(outages.clone())
+        .app_data(watched.clone())
         .wrap(edge.clone())
         .configure(ops::configure))
 }

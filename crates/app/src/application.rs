@@ -5,10 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_http::{Api, ConcertPages, Lifecycle, Listener, Outages, Phase, listen_ops, listen_public};
+use adapter_http::{
+    Api, ConcertDates, ConcertPages, DateSource, Lifecycle, Listener, Ops, Outages, PageSource, Phase,
+    Protection, listen_ops, listen_public,
+};
 use adapter_postgres::SetupError;
 use adapter_redis::Unsafe;
 use adapter_token::InvalidKey;
+use decorators::cache::AnyCache;
 use domain::Dependency;
 use domain::queue::{QueueParts, QueueService};
 use domain::schedule::ScheduleService;
@@ -16,8 +20,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
-use crate::wiring::{self, Catalogue, LineStore};
-use crate::{checkup, keeper};
+use crate::wiring::{self, Catalogue, CatalogueGuards, LineStore};
+use crate::{checkup, hearing, keeper};
 
 /// Why the service did not start, or stopped by itself; each is one line.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +72,7 @@ pub struct Application {
     lifecycle: Lifecycle,
     outages: Outages,
     refresh: Duration,
+    hear_every: Duration,
     check_every: Duration,
     drain_delay: Duration,
 }
@@ -76,6 +81,7 @@ pub struct Application {
 struct Parts {
     queue: Arc<QueueService>,
     dependencies: Vec<Arc<dyn Dependency>>,
+    caches: Vec<Arc<dyn AnyCache>>,
 }
 
 impl Application {
@@ -86,21 +92,23 @@ impl Application {
     /// [`StartError`].
     pub async fn build(config: &Config) -> Result<Self, StartError> {
         config.check()?;
-        let (parts, api) = use_cases(config).await?;
+        let mut protection = Protection::default();
+        let (parts, api) = use_cases(config, &mut protection).await?;
         // The first people to ask should find a node that has seen its line; one that cannot is reported by the loop.
         keeper::step(&parts.queue).await.ok();
         keeper::checkpoint(&parts.queue).await.ok();
         let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
         let (http, ops) = (config.http.settings(), config.ops.settings(&config.http));
+        let watched = Ops { lifecycle: lifecycle.clone(), outages: outages.clone(), protection };
         let refused = |address, key| move |source| StartError::Listen { address, key, source };
         Ok(Self {
             public: listen_public(&http, api, lifecycle.clone()).map_err(refused(http.bind, "http.bind"))?,
-            ops: listen_ops(&ops, lifecycle.clone(), outages.clone())
-                .map_err(refused(ops.bind, "ops.bind"))?,
+            ops: listen_ops(&ops, watched).map_err(refused(ops.bind, "ops.bind"))?,
             parts,
             lifecycle,
             outages,
             refresh: config.queue.refresh.0,
+            hear_every: config.cache.hear_every.0,
             check_every: config.ops.check_every.0,
             drain_delay: config.http.drain_delay.0,
         })
@@ -132,6 +140,9 @@ impl Application {
         let queue = self.parts.queue;
         parts.spawn(endless(keeper::keep(Arc::clone(&queue), self.refresh, stop_loops.clone())));
         parts.spawn(endless(keeper::keep_checkpoint(queue, self.refresh, stop_loops.clone())));
+        for cache in self.parts.caches {
+            parts.spawn(endless(hearing::keep(cache, self.hear_every, stop_loops.clone())));
+        }
         for dependency in self.parts.dependencies {
             let checks =
                 checkup::look_after(dependency, self.check_every, self.outages.clone(), stop_loops.clone());
@@ -169,30 +180,40 @@ async fn endless(steps: impl Future<Output = ()>) -> io::Result<()> {
     Ok(())
 }
 
-async fn use_cases(config: &Config) -> Result<(Parts, Api), StartError> {
+async fn use_cases(config: &Config, shown: &mut Protection) -> Result<(Parts, Api), StartError> {
     let (wall, steady) = (wiring::wall_clock(), wiring::steady_clock());
     let policy = config.queue.policy.policy()?;
     let database = wiring::database(config).await?;
-    let LineStore { store, dependency } = wiring::queue_store(config, policy, Arc::clone(&steady)).await?;
+    let line = wiring::queue_store(config, policy, Arc::clone(&steady)).await?;
+    let LineStore { store, dependency: line_dependency } = line;
     let queue = Arc::new(QueueService::new(QueueParts {
         queue: config.queue.queue_id()?,
         policy,
         pacing: config.queue.poll.pacing()?,
         token_ttl: config.queue.token_ttl.0,
         stale_after: config.queue.stale_after.0,
-        store,
+        store: wiring::protected_line(config, store, shown),
         sealer: wiring::token_sealer(&config.queue)?,
         reserve: wiring::reserve(config, database.as_ref())?,
-        clock: steady,
+        clock: Arc::clone(&steady),
     }));
     let Catalogue { concerts, schedules } = wiring::catalogue(config, database.as_ref(), wall.as_ref())?;
+    let guards = CatalogueGuards::new(config, shown);
+    let concerts = wiring::protected_concerts(config, concerts, &guards, shown);
+    let schedules = wiring::protected_dates(config, schedules, &guards, shown);
+    let level = wiring::shared_level(config, steady, shown)?;
+    let pages = PageSource::new(concerts, config.concerts.page_size()?);
+    let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, wall)));
+    let (page_settings, date_settings) = (config.cache.concerts.settings(), config.cache.dates.settings());
     let api = Api {
         queue: Arc::clone(&queue),
-        concerts: Arc::new(ConcertPages::new(concerts, &config.concerts.settings()?)),
-        schedules: Arc::new(ScheduleService::new(schedules, wall)),
+        concerts: Arc::new(ConcertPages::new(wiring::cached(config, pages, page_settings, &level, shown))),
+        dates: Arc::new(ConcertDates::new(wiring::cached(config, dates, date_settings, &level, shown))),
     };
-    let dependencies = dependency.into_iter().chain(database.map(|database| database.dependency)).collect();
-    Ok((Parts { queue, dependencies }, api))
+    let database_dependency = database.map(|database| database.dependency);
+    let dependencies =
+        [line_dependency, database_dependency, level.dependency].into_iter().flatten().collect();
+    Ok((Parts { queue, dependencies, caches: shown.caches.clone() }, api))
 }
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;

@@ -84,13 +84,11 @@ impl Config {
         self.cache.check()?;
         self.limits.check()?;
         self.retry.check()?;
-        let longest = self.cache.longest_answer();
-        let expected = format!("must be above {longest}: cache.lease_wait and the longest cache.*.load_limit together");
-        require(self.http.request_timeout > longest, "http.request_timeout", &expected)?;
         self.postgres.check()?;
         self.redis.queue.check()?;
         self.check_database()?;
         self.check_line()?;
+        self.check_cache()?;
         self.telemetry.check()
     }
 
@@ -111,6 +109,14 @@ impl Config {
         let expected = format!(
             "must be above {longest}: postgres.pool.acquire_timeout, postgres.statement_timeout and the wire together"
         );
+        require(self.http.request_timeout > longest, "http.request_timeout", &expected)
+    }
+
+    /// Whoever waits for an answer that is nowhere is told what came of it, not that time is over.
+    fn check_cache(&self) -> Result<(), ConfigError> {
+        let longest = self.cache.longest_answer();
+        let expected =
+            format!("must be above {longest}: cache.lease_wait and the longest cache.*.load_limit together");
         require(self.http.request_timeout > longest, "http.request_timeout", &expected)
     }
 

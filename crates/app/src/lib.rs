@@ -4,6 +4,7 @@ mod application;
 mod checkup;
 mod command;
 pub mod config;
+mod hearing;
 mod keeper;
 mod stop;
 mod wiring;

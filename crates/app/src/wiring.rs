@@ -5,15 +5,17 @@ mod catalogue;
 mod checkpoints;
 mod clock;
 mod database;
-mod queue_store;
 mod protection;
+mod queue_store;
 mod token_sealer;
 
-pub(crate) use cache::{SharedLevel, cached, shared_level};
+pub(crate) use cache::{cached, shared_level};
 pub(crate) use catalogue::{Catalogue, catalogue};
 pub(crate) use checkpoints::reserve;
 pub(crate) use clock::{steady_clock, wall_clock};
 pub(crate) use database::{Database, database};
+pub(crate) use protection::{
+    CatalogueGuards, protected_cache_store, protected_concerts, protected_dates, protected_line,
+};
 pub(crate) use queue_store::{LineStore, queue_store};
-pub(crate) use protection::{Protection, protected_catalogue, protected_line};
 pub(crate) use token_sealer::token_sealer;

@@ -49,6 +49,12 @@ impl Bulkhead {
         }
     }
 
+    /// What it is in front of.
+    #[must_use]
+    pub fn dependency(&self) -> &'static str {
+        self.dependency
+    }
+
     /// Questions refused so far.
     #[must_use]
     pub fn refused(&self) -> u64 {

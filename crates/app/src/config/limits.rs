@@ -69,9 +69,18 @@ impl LimitsSection {
 
 impl LimitSection {
     pub(super) const KEYS: &[KeyDoc] = &[
-        KeyDoc { name: "timeout", meaning: "time for an answer, up to 60s; 0s is no limit but the adapter's own" },
-        KeyDoc { name: "concurrent", meaning: "questions at once, at most; 0 is as many as the adapter takes" },
-        KeyDoc { name: "waiting", meaning: "questions that wait for one of those to end; the next one is refused" },
+        KeyDoc {
+            name: "timeout",
+            meaning: "time for an answer, up to 60s; 0s is no limit but the adapter's own",
+        },
+        KeyDoc {
+            name: "concurrent",
+            meaning: "questions at once, at most; 0 is as many as the adapter takes",
+        },
+        KeyDoc {
+            name: "waiting",
+            meaning: "questions that wait for one of those to end; the next one is refused",
+        },
         KeyDoc { name: "wait", meaning: "how long one waits before it is refused, up to 10s" },
     ];
 
@@ -106,7 +115,10 @@ impl RetrySection {
             name: "attempts",
             meaning: "attempts at a question to the catalogue that was not carried out, in all, 1 to 5; 1 is no retry",
         },
-        KeyDoc { name: "pause", meaning: "the longest pause before the second attempt, up to 1s; the actual one is random" },
+        KeyDoc {
+            name: "pause",
+            meaning: "the longest pause before the second attempt, up to 1s; the actual one is random",
+        },
         KeyDoc { name: "budget", meaning: "retries for each question that succeeds, 0 to 1" },
     ];
 

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection, KeyDoc, LimitSection, OpsSection,
-    PolicySection, PollSection, PostgresPoolSection, PostgresSection, QueueSection, RedisQueueSection, RetrySection,
-    TelemetrySection,
+    CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection,
+    KeyDoc, LimitSection, OpsSection, PolicySection, PollSection, PostgresPoolSection, PostgresSection,
+    QueueSection, RedisQueueSection, RetrySection, TelemetrySection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[

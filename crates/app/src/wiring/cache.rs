@@ -1,12 +1,13 @@
-//! [`CacheStore`]: by `cache.store`; and the caches of both kinds of answers above it.
+//! [`CacheStore`]: by `cache.store`; and the caches above it.
 
 use std::sync::Arc;
 
-use adapter_http::{ConcertDates, ConcertPages, DateSource, PageSource};
+use adapter_http::Protection;
 use adapter_memory::MemoryCacheStore;
-use decorators::cache::{Cache, CacheStore};
+use decorators::cache::{AnyCache, Cache, CacheSettings, CacheStore, Source};
 use domain::{Clock, Dependency};
 
+use super::protected_cache_store;
 use crate::application::StartError;
 use crate::config::{Config, SharedCache};
 
@@ -17,12 +18,33 @@ pub(crate) struct SharedLevel {
     pub(crate) dependency: Option<Arc<dyn Dependency>>,
 }
 
-pub(crate) fn shared_level(config: &Config, clock: Arc<dyn Clock>) -> Result<SharedLevel, StartError> {
-    let store: Option<Arc<dyn CacheStore>> = match config.cache.store {
-        SharedCache::None => None,
-        SharedCache::Memory => Some(Arc::new(MemoryCacheStore::new(config.cache.memory_bytes, clock))),
-        SharedCache::Redis => todo!(),
+pub(crate) fn shared_level(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    shown: &mut Protection,
+) -> Result<SharedLevel, StartError> {
+    let (store, dependency): (Option<Arc<dyn CacheStore>>, _) = match config.cache.store {
+        SharedCache::None => (None, None),
+        SharedCache::Memory => {
+            let bytes = usize::try_from(config.cache.memory_bytes).unwrap_or(usize::MAX);
+            (Some(Arc::new(MemoryCacheStore::new(bytes, clock))), None)
+        }
+        SharedCache::Redis => return Err(StartError::Miswired("the cache in Redis")),
     };
-    Ok(SharedLevel { store, dependency: None })
+    let store = store.map(|store| protected_cache_store(config, store, shown));
+    Ok(SharedLevel { store, dependency })
 }
 
+/// A cache in front of a source: this process first, then the level all nodes share.
+pub(crate) fn cached<S: Source>(
+    config: &Config,
+    source: S,
+    settings: CacheSettings,
+    level: &SharedLevel,
+    shown: &mut Protection,
+) -> Cache<S> {
+    let shared = level.store.clone().map(|store| (store, config.cache.shared()));
+    let cache = Cache::new(source, settings, shared);
+    shown.caches.push(Arc::new(cache.clone()) as Arc<dyn AnyCache>);
+    cache
+}

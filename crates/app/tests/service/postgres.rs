@@ -33,6 +33,18 @@ pub(crate) fn database() -> Database {
     Database::create(prepare).unwrap()
 }
 
+/// Every question goes to the database.
+const NOTHING_KEPT: [&str; 8] = [
+    "cache.store=none",
+    "cache.lease=11s",
+    "cache.concerts.load_limit=10s",
+    "cache.concerts.local_bytes=0",
+    "cache.concerts.stale_while_refreshing=0s",
+    "cache.dates.load_limit=10s",
+    "cache.dates.local_bytes=0",
+    "cache.dates.stale_while_refreshing=0s",
+];
+
 /// The service on a database. Generous limits: a test that is about a limit sets its own.
 fn start_on(url: &str, settings: &[&str]) -> TestApp {
     let at = format!("postgres.url={url}");
@@ -45,10 +57,11 @@ fn start_on(url: &str, settings: &[&str]) -> TestApp {
         "postgres.pool.size=4",
         "postgres.pool.acquire_timeout=5s",
         "http.request_timeout=20s",
-        "concerts.page_ttl=10ms",
+        "limits.concerts.timeout=10s",
+        "limits.dates.timeout=10s",
         "ops.check_every=100ms",
     ];
-    TestApp::start(&[&ours, settings].concat())
+    TestApp::start(&[&ours[..], &NOTHING_KEPT, settings].concat())
 }
 
 fn arguments(url: &str) -> Vec<String> {
@@ -161,9 +174,9 @@ fn more_questions_than_may_wait_are_refused_at_once() {
     let lock = database.hold("LOCK TABLE schedules").unwrap();
     std::thread::scope(|scope| {
         let (answered, answers) = std::sync::mpsc::channel();
-        for _ in 0..8 {
+        for concert in 1..=8 {
             let (app, token, answered) = (&app, &token, answered.clone());
-            scope.spawn(move || answered.send(app.dates("451", token)).unwrap());
+            scope.spawn(move || answered.send(app.dates(&concert.to_string(), token)).unwrap());
         }
         for _ in 0..7 {
             let answer = answers.recv_timeout(LIMIT).unwrap();

@@ -63,6 +63,16 @@ counts! {
     outrun,
 }
 
+impl CacheCounts {
+    /// Of all that was asked for, the share that was answered at once by this process; `None` before anything was.
+    #[must_use]
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let at_once = self.hits + self.stale;
+        let all = at_once + self.misses + self.old;
+        (all > 0).then(|| at_once as f64 / all as f64)
+    }
+}
+
 /// A number that only grows; ordered with nothing.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);

@@ -8,7 +8,8 @@ use adapter_memory::MemoryCacheStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use decorators::cache::{
-    AnyCache as _, Cache, CacheKey, CacheSettings, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable,
+    AnyCache as _, Cache, CacheKey, CacheSettings, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put,
+    Stamp, Unusable,
 };
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
 use futures_util::future::join_all;
