@@ -192,13 +192,13 @@ async fn use_cases(config: &Config, shown: &mut Protection) -> Result<(Parts, Ap
         pacing: config.queue.poll.pacing()?,
         token_ttl: config.queue.token_ttl.0,
         stale_after: config.queue.stale_after.0,
-        store: wiring::protected_line(config, store, shown),
+        store: wiring::protected_line(config, store, shown)?,
         sealer: wiring::token_sealer(&config.queue)?,
         reserve: wiring::reserve(config, database.as_ref())?,
         clock: Arc::clone(&steady),
     }));
     let Catalogue { concerts, schedules } = wiring::catalogue(config, database.as_ref(), wall.as_ref())?;
-    let guards = CatalogueGuards::new(config, shown);
+    let guards = CatalogueGuards::new(config, shown)?;
     let concerts = wiring::protected_concerts(config, concerts, &guards, shown);
     let schedules = wiring::protected_dates(config, schedules, &guards, shown);
     let level = wiring::shared_level(config, steady, shown)?;

@@ -1,5 +1,6 @@
 //! Configuration: defaults, then a TOML file, then environment variables, then flags; checked before anything starts.
 
+mod breaker;
 mod cache;
 mod catalog;
 mod concerts;
@@ -15,6 +16,7 @@ mod secret;
 mod span;
 mod telemetry;
 
+pub use breaker::{BreakerMode, BreakerSection, BreakersSection, WindowUnit};
 pub use cache::{CacheKindSection, CacheSection, SharedCache};
 pub use catalog::{CatalogSection, CatalogStore};
 pub use concerts::ConcertsSection;
@@ -27,7 +29,7 @@ pub use queue::{
     CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection, QueueSection,
     QueueStoreKind,
 };
-pub use redis::{RedisQueueSection, RedisSection, WhenUnsafe};
+pub use redis::{RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSection, WhenUnsafe};
 pub use secret::Secret;
 pub use span::Span;
 pub use telemetry::TelemetrySection;
@@ -52,6 +54,8 @@ pub struct Config {
     pub cache: CacheSection,
     /// Limits of the dependencies.
     pub limits: LimitsSection,
+    /// The circuit breakers.
+    pub breaker: BreakersSection,
     /// Retries.
     pub retry: RetrySection,
     /// The database.
@@ -83,9 +87,11 @@ impl Config {
         self.concerts.page_size()?;
         self.cache.check()?;
         self.limits.check()?;
+        self.breaker.check()?;
         self.retry.check()?;
         self.postgres.check()?;
         self.redis.queue.check()?;
+        self.redis.cache.check()?;
         self.check_database()?;
         self.check_line()?;
         self.check_cache()?;
@@ -114,6 +120,9 @@ impl Config {
 
     /// Whoever waits for an answer that is nowhere is told what came of it, not that time is over.
     fn check_cache(&self) -> Result<(), ConfigError> {
+        if self.cache.store == SharedCache::Redis {
+            self.redis.cache.address()?;
+        }
         let longest = self.cache.longest_answer();
         let expected =
             format!("must be above {longest}: cache.lease_wait and the longest cache.*.load_limit together");

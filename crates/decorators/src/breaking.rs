@@ -29,10 +29,10 @@ impl Breaking {
         Self { dependency, breaker, origin: Instant::now() }
     }
 
-    /// The breaker, for operators.
+    /// What it is in front of.
     #[must_use]
-    pub fn breaker(&self) -> &Breaker {
-        &self.breaker
+    pub fn dependency(&self) -> &'static str {
+        self.dependency
     }
 
     /// What it has counted and what it does now.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use decorators::breaker::Snapshot;
+use decorators::breaking::Breaking;
 use decorators::bulkhead::Bulkhead;
 use decorators::cache::AnyCache;
 use decorators::retry::Retry;
@@ -11,6 +13,8 @@ use serde::Serialize;
 /// The layers there are, for showing.
 #[derive(Default)]
 pub struct Protection {
+    /// Every breaker.
+    pub breakers: Vec<Arc<Breaking>>,
     /// Every bulkhead.
     pub bulkheads: Vec<Arc<Bulkhead>>,
     /// The retries of the catalogue.
@@ -22,10 +26,42 @@ pub struct Protection {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ProtectionBody {
+    breakers: BTreeMap<&'static str, BreakerBody>,
     caches: BTreeMap<&'static str, CacheBody>,
     /// Questions refused, by bulkhead.
     bulkheads: BTreeMap<&'static str, u64>,
     retries: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BreakerBody {
+    state: &'static str,
+    /// In percent, of the calls in the window; nothing while there are too few.
+    failure_rate: Option<f64>,
+    slow_call_rate: Option<f64>,
+    /// Since the start of the process.
+    successful: u64,
+    failed: u64,
+    slow: u64,
+    ignored: u64,
+    not_permitted: u64,
+}
+
+impl BreakerBody {
+    fn of(snapshot: &Snapshot) -> Self {
+        let Snapshot { state, failure_rate, slow_call_rate, calls, .. } = *snapshot;
+        Self {
+            state: state.as_str(),
+            failure_rate,
+            slow_call_rate,
+            successful: calls.successful + calls.slow_successful,
+            failed: calls.failed + calls.slow_failed,
+            slow: calls.slow_successful + calls.slow_failed,
+            ignored: calls.ignored,
+            not_permitted: calls.not_permitted,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -41,6 +77,7 @@ struct CacheBody {
 impl Protection {
     pub(super) fn body(&self) -> ProtectionBody {
         ProtectionBody {
+            breakers: self.breakers.iter().map(|it| (it.dependency(), BreakerBody::of(&it.snapshot()))).collect(),
             caches: self.caches.iter().map(|cache| (cache.kind(), CacheBody::of(cache.as_ref()))).collect(),
             bulkheads: self.bulkheads.iter().map(|it| (it.dependency(), it.refused())).collect(),
             retries: self.retry.as_ref().map(|retry| retry.retried()),

@@ -1,109 +1,19 @@
-//! `[redis.queue]`: the Redis that keeps the line. The page cache has no business in it.
+//! `[redis]`: the deployments of Redis, each for one purpose.
 
-use adapter_redis::{Address, LinkSettings};
+mod cache;
+mod queue;
+
+pub use cache::{RedisCachePoolSection, RedisCacheSection};
+pub use queue::{RedisQueueSection, WhenUnsafe};
+
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Secret, Span, invalid, require};
-
-/// The deployments of Redis, each for one purpose.
+/// The deployments of Redis, each for one purpose: what keeps the line must keep everything, what keeps copies must forget.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSection {
     /// The one that keeps the line.
     pub queue: RedisQueueSection,
-}
-
-/// What to do about a Redis that would lose places by itself.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WhenUnsafe {
-    /// Stop.
-    #[default]
-    Refuse,
-    /// Say so, and go on.
-    Warn,
-}
-
-/// The Redis that keeps the line.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
-pub struct RedisQueueSection {
-    pub url: Secret,
-    pub connect_timeout: Span,
-    pub timeout: Span,
-    pub max_under_way: u32,
-    pub when_unsafe: WhenUnsafe,
-}
-
-impl Default for RedisQueueSection {
-    fn default() -> Self {
-        Self {
-            url: Secret::new(String::new()),
-            connect_timeout: Span::secs(1),
-            // A step takes a millisecond, a large batch three, and behind the largest of them a tenth of a second may pass.
-            timeout: Span::millis(500),
-            // So many are answered within the limit when each takes a tenth of a millisecond.
-            max_under_way: 4_096,
-            when_unsafe: WhenUnsafe::default(),
-        }
-    }
-}
-
-impl RedisQueueSection {
-    pub(super) const KEYS: &[KeyDoc] = &[
-        KeyDoc {
-            name: "url",
-            meaning: "`redis://[user:password@]host:port`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`",
-        },
-        KeyDoc {
-            name: "connect_timeout",
-            meaning: "time to set up a connection, 100ms to 10s; after a restart or failover of Redis so long, and a second more, nobody is called and nobody new gets a number",
-        },
-        KeyDoc {
-            name: "timeout",
-            meaning: "time for a step of the line, after which its outcome counts as unknown, 10ms to 10s",
-        },
-        KeyDoc {
-            name: "max_under_way",
-            meaning: "steps under way at once, 16 to 100000; the next one is refused at once with 503. A batch of joins is one step",
-        },
-        KeyDoc {
-            name: "when_unsafe",
-            meaning: "what to do about a server that evicts keys, keeps nothing over a restart or is too old: `refuse` to start, or `warn`",
-        },
-    ];
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let between = |key: &str, value: Span, least, most: Span| {
-            let expected = format!("must be from {least} to {most}");
-            require((least..=most).contains(&value), &format!("redis.queue.{key}"), &expected)
-        };
-        between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(10))?;
-        between("timeout", self.timeout, Span::millis(10), Span::secs(10))?;
-        let steps = (16..=100_000).contains(&self.max_under_way);
-        require(steps, "redis.queue.max_under_way", "must be from 16 to 100000")?;
-        if self.url.expose().is_empty() { Ok(()) } else { self.address().map(drop) }
-    }
-
-    /// The parsed address.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when there is none, or what is there is none.
-    pub fn address(&self) -> Result<Address, ConfigError> {
-        if self.url.expose().is_empty() {
-            return Err(invalid("redis.queue.url", "is needed: redis://host:6379"));
-        }
-        Address::parse(self.url.expose()).map_err(|error| invalid("redis.queue.url", error))
-    }
-
-    /// Limits of the connections.
-    #[must_use]
-    pub fn link(&self) -> LinkSettings {
-        LinkSettings {
-            connect: self.connect_timeout.0,
-            answer: self.timeout.0,
-            max_under_way: self.max_under_way as usize,
-        }
-    }
+    /// The one that keeps copies of answers.
+    pub cache: RedisCacheSection,
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection,
+    BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection,
     KeyDoc, LimitSection, OpsSection, PolicySection, PollSection, PostgresPoolSection, PostgresSection,
-    QueueSection, RedisQueueSection, RetrySection, TelemetrySection,
+    QueueSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -24,10 +24,15 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("limits.concerts", LimitSection::KEYS),
     ("limits.dates", LimitSection::KEYS),
     ("limits.cache", LimitSection::KEYS),
+    ("breaker.queue", BreakerSection::KEYS),
+    ("breaker.catalog", BreakerSection::KEYS),
+    ("breaker.cache", BreakerSection::KEYS),
     ("retry", RetrySection::KEYS),
     ("postgres", PostgresSection::KEYS),
     ("postgres.pool", PostgresPoolSection::KEYS),
     ("redis.queue", RedisQueueSection::KEYS),
+    ("redis.cache", RedisCacheSection::KEYS),
+    ("redis.cache.pool", RedisCachePoolSection::KEYS),
     ("telemetry", TelemetrySection::KEYS),
 ];
 

@@ -29,9 +29,14 @@ pub(crate) fn shared_level(
             let bytes = usize::try_from(config.cache.memory_bytes).unwrap_or(usize::MAX);
             (Some(Arc::new(MemoryCacheStore::new(bytes, clock))), None)
         }
-        SharedCache::Redis => return Err(StartError::Miswired("the cache in Redis")),
+        SharedCache::Redis => {
+            let redis = &config.redis.cache;
+            let store = RedisCacheStore::open(redis.address()?, redis.settings());
+            let dependency: Arc<dyn Dependency> = Arc::new(RedisCacheDependency::new(store.clone()));
+            (Some(Arc::new(store)), Some(dependency))
+        }
     };
-    let store = store.map(|store| protected_cache_store(config, store, shown));
+    let store = store.map(|store| protected_cache_store(config, store, shown)).transpose()?;
     Ok(SharedLevel { store, dependency })
 }
 

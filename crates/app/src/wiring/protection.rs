@@ -1,8 +1,11 @@
 //! What stands between the use cases and the adapters: one list of layers a port.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use adapter_http::Protection;
+use decorators::breaker::{Breaker, Event, State};
+use decorators::breaking::Breaking;
 use decorators::bulkhead::Bulkhead;
 use decorators::cache::CacheStore;
 use decorators::guard::Stack;
@@ -12,18 +15,20 @@ use domain::concert::ConcertCatalog;
 use domain::queue::QueueStore;
 use domain::schedule::ScheduleBook;
 
-use crate::config::{Config, LimitSection};
+use crate::application::StartError;
+use crate::config::{BreakerSection, Config, LimitSection};
 
 /// The catalogue's two ports ask one dependency: they share its breaker and its retries.
 pub(crate) struct CatalogueGuards {
+    breaker: Option<Arc<Breaking>>,
     retry: Option<Arc<Retry>>,
 }
 
 impl CatalogueGuards {
-    pub(crate) fn new(config: &Config, shown: &mut Protection) -> Self {
+    pub(crate) fn new(config: &Config, shown: &mut Protection) -> Result<Self, StartError> {
         let retry = config.retry.settings().map(|settings| Arc::new(Retry::new(settings)));
         shown.retry.clone_from(&retry);
-        Self { retry }
+        Ok(Self { breaker: breaker("catalog", &config.breaker.catalog, shown)?, retry })
     }
 }
 
@@ -40,6 +45,8 @@ pub(crate) fn protected_concerts(
         .with(bulkhead("concerts", limit, shown))
         // A page that does not come is a failure the breaker can count.
         .with(time_limit("concerts", limit))
+        // A database that fails is left alone for a while; pages go on from the cache.
+        .with(guards.breaker.clone())
         // A connection that a failover closed is no reason to fail; asked again through the breaker, so that it counts.
         .with(guards.retry.clone())
         .port()
@@ -56,6 +63,7 @@ pub(crate) fn protected_dates(
     Stack::on(adapter)
         .with(bulkhead("dates", limit, shown))
         .with(time_limit("dates", limit))
+        .with(guards.breaker.clone())
         .with(guards.retry.clone())
         .port()
 }
@@ -65,14 +73,17 @@ pub(crate) fn protected_line(
     config: &Config,
     adapter: Arc<dyn QueueStore>,
     shown: &mut Protection,
-) -> Arc<dyn QueueStore> {
+) -> Result<Arc<dyn QueueStore>, StartError> {
     let limit = &config.limits.queue;
-    Stack::on(adapter)
+    let guarded = Stack::on(adapter)
         // Off by default: the adapter bounds what is under way by itself.
         .with(bulkhead("queue", limit, shown))
         // Nobody waits longer for the line than this, or than their request has left.
         .with(time_limit("queue", limit))
-        .port()
+        // While the store is away joins are refused at once, and who waits is told where they are by the node's own view.
+        .with(breaker("queue", &config.breaker.queue, shown)?)
+        .port();
+    Ok(guarded)
 }
 
 /// No retry: without the second level there is the source.
@@ -80,14 +91,17 @@ pub(crate) fn protected_cache_store(
     config: &Config,
     adapter: Arc<dyn CacheStore>,
     shown: &mut Protection,
-) -> Arc<dyn CacheStore> {
+) -> Result<Arc<dyn CacheStore>, StartError> {
     let limit = &config.limits.cache;
-    Stack::on(adapter)
+    let guarded = Stack::on(adapter)
         // Off by default: the pool bounds what is under way by itself.
         .with(bulkhead("cache", limit, shown))
         // What is slower than the source is no cache.
         .with(time_limit("cache", limit))
-        .port()
+        // One that is away costs nobody the time to find out.
+        .with(breaker("cache", &config.breaker.cache, shown)?)
+        .port();
+    Ok(guarded)
 }
 
 fn bulkhead(name: &'static str, limit: &LimitSection, shown: &mut Protection) -> Option<Arc<Bulkhead>> {
@@ -98,4 +112,44 @@ fn bulkhead(name: &'static str, limit: &LimitSection, shown: &mut Protection) ->
 
 fn time_limit(name: &'static str, limit: &LimitSection) -> Option<TimeLimit> {
     (!limit.timeout.0.is_zero()).then(|| TimeLimit::new(name, limit.timeout.0))
+}
+
+/// A breaker that tells the log when it changes its mind.
+fn breaker(
+    name: &'static str,
+    section: &BreakerSection,
+    shown: &mut Protection,
+) -> Result<Option<Arc<Breaking>>, StartError> {
+    let Some(begins) = section.begins() else { return Ok(None) };
+    let wrong = |_| StartError::Miswired("a breaker's settings were not checked");
+    let breaker = Breaker::new(section.settings(), fastrand::u64(..)).map_err(wrong)?;
+    let breaker = breaker.on_change(Arc::new(move |event| tell(name, event)));
+    if begins != State::Closed {
+        breaker.transition_to(begins, Duration::ZERO).map_err(|_| StartError::Miswired("a breaker's mode"))?;
+    }
+    let breaking = Arc::new(Breaking::new(name, breaker));
+    shown.breakers.push(Arc::clone(&breaking));
+    Ok(Some(breaking))
+}
+
+fn tell(breaker: &'static str, event: &Event) {
+    match event {
+        Event::StateTransition { from, to: to @ (State::Open | State::ForcedOpen) } => {
+            tracing::warn!(breaker, %from, %to, "a circuit breaker opened: its dependency is not asked for a while");
+        }
+        Event::StateTransition { from, to } => {
+            tracing::info!(breaker, %from, %to, "a circuit breaker changed");
+        }
+        Event::FailureRateExceeded { rate } => {
+            tracing::warn!(breaker, rate, "too many questions to a dependency fail");
+        }
+        Event::SlowCallRateExceeded { rate } => {
+            tracing::warn!(breaker, rate, "too many questions to a dependency are slow");
+        }
+        Event::Reset
+        | Event::Success { .. }
+        | Event::Error { .. }
+        | Event::IgnoredError
+        | Event::NotPermitted => {}
+    }
 }

@@ -1,0 +1,144 @@
+//! `[redis.cache]`: the Redis that keeps copies of answers. The line has no business in it.
+
+use adapter_redis::{Address, CachePoolSettings, RedisCacheSettings};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{ConfigError, KeyDoc, Secret, Span, invalid, require};
+
+/// The Redis that keeps copies of answers.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+pub struct RedisCacheSection {
+    pub url: Secret,
+    pub prefix: String,
+    pub max_entry_bytes: u32,
+    pub connect_timeout: Span,
+    pub timeout: Span,
+    pub pool: RedisCachePoolSection,
+}
+
+/// The connections to it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+pub struct RedisCachePoolSection {
+    pub size: u32,
+    pub min_idle: u32,
+    pub acquire_timeout: Span,
+    pub max_waiting: u32,
+    pub idle_timeout: Span,
+    pub max_lifetime: Span,
+}
+
+impl Default for RedisCacheSection {
+    fn default() -> Self {
+        let settings = RedisCacheSettings::default();
+        Self {
+            url: Secret::new(String::new()),
+            max_entry_bytes: u32::try_from(settings.max_entry_bytes).unwrap_or(u32::MAX),
+            prefix: settings.prefix,
+            connect_timeout: Span(settings.pool.connect),
+            timeout: Span(settings.pool.answer),
+            pool: RedisCachePoolSection::default(),
+        }
+    }
+}
+
+impl Default for RedisCachePoolSection {
+    fn default() -> Self {
+        let pool = CachePoolSettings::default();
+        Self {
+            size: pool.size,
+            min_idle: pool.min_idle,
+            acquire_timeout: Span(pool.acquire),
+            max_waiting: pool.max_waiting,
+            idle_timeout: Span(pool.idle),
+            max_lifetime: Span(pool.lifetime),
+        }
+    }
+}
+
+impl RedisCacheSection {
+    pub(in crate::config) const KEYS: &[KeyDoc] = &[
+        KeyDoc {
+            name: "url",
+            meaning: "`redis://[user:password@]host:port`, or `redis-cluster://[…@]host:port,host:port…`; never the one that keeps the line",
+        },
+        KeyDoc { name: "prefix", meaning: "what every key begins with, 1 to 100 letters, digits, `:` or `-`" },
+        KeyDoc { name: "max_entry_bytes", meaning: "the longest copy that is put or fetched, 1024 to 16777216" },
+        KeyDoc { name: "connect_timeout", meaning: "time to set up a connection, 10ms to 10s" },
+        KeyDoc { name: "timeout", meaning: "time for an answer, 1ms to 10s" },
+    ];
+
+    pub(in crate::config) fn check(&self) -> Result<(), ConfigError> {
+        let between = |key: &str, value: Span, least, most: Span| {
+            let expected = format!("must be from {least} to {most}");
+            require((least..=most).contains(&value), &format!("redis.cache.{key}"), &expected)
+        };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '-';
+        let named = (1..=100).contains(&self.prefix.len()) && self.prefix.chars().all(is_plain);
+        require(named, "redis.cache.prefix", "must be of 1 to 100 letters, digits, `:` or `-`")?;
+        let bytes = (1_024..=16 * 1_024 * 1_024).contains(&self.max_entry_bytes);
+        require(bytes, "redis.cache.max_entry_bytes", "must be from 1024 to 16777216")?;
+        between("connect_timeout", self.connect_timeout, Span::millis(10), Span::secs(10))?;
+        between("timeout", self.timeout, Span::millis(1), Span::secs(10))?;
+        self.pool.check()?;
+        if self.url.expose().is_empty() { Ok(()) } else { self.address().map(drop) }
+    }
+
+    /// The parsed address.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when there is none, or what is there is none.
+    pub fn address(&self) -> Result<Address, ConfigError> {
+        if self.url.expose().is_empty() {
+            return Err(invalid("redis.cache.url", "is needed: redis://host:6379"));
+        }
+        Address::parse(self.url.expose()).map_err(|error| invalid("redis.cache.url", error))
+    }
+
+    /// How copies are kept.
+    #[must_use]
+    pub fn settings(&self) -> RedisCacheSettings {
+        RedisCacheSettings {
+            prefix: self.prefix.clone(),
+            max_entry_bytes: self.max_entry_bytes as usize,
+            pool: CachePoolSettings {
+                size: self.pool.size,
+                min_idle: self.pool.min_idle,
+                acquire: self.pool.acquire_timeout.0,
+                max_waiting: self.pool.max_waiting,
+                connect: self.connect_timeout.0,
+                answer: self.timeout.0,
+                idle: self.pool.idle_timeout.0,
+                lifetime: self.pool.max_lifetime.0,
+            },
+        }
+    }
+}
+
+impl RedisCachePoolSection {
+    pub(in crate::config) const KEYS: &[KeyDoc] = &[
+        KeyDoc { name: "size", meaning: "connections, at most, 1 to 1000; on a cluster to each of its primaries" },
+        KeyDoc { name: "min_idle", meaning: "idle connections kept ready; at most `redis.cache.pool.size`" },
+        KeyDoc {
+            name: "acquire_timeout",
+            meaning: "how long a question waits for a connection before the copy is done without, 1ms to 10s",
+        },
+        KeyDoc { name: "max_waiting", meaning: "questions that wait for a connection, at most, up to 100000" },
+        KeyDoc { name: "idle_timeout", meaning: "an unused connection is closed after this, from 1s on" },
+        KeyDoc { name: "max_lifetime", meaning: "a connection is replaced after this, from 1s on" },
+    ];
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let key = |key: &str| format!("redis.cache.pool.{key}");
+        require((1..=1_000).contains(&self.size), &key("size"), "must be from 1 to 1000")?;
+        require(self.min_idle <= self.size, &key("min_idle"), "must be at most redis.cache.pool.size")?;
+        let waits = (Span::millis(1)..=Span::secs(10)).contains(&self.acquire_timeout);
+        require(waits, &key("acquire_timeout"), "must be from 1ms to 10s")?;
+        require(self.max_waiting <= 100_000, &key("max_waiting"), "must be at most 100000")?;
+        require(self.idle_timeout >= Span::secs(1), &key("idle_timeout"), "must be at least 1s")?;
+        require(self.max_lifetime >= Span::secs(1), &key("max_lifetime"), "must be at least 1s")
+    }
+}

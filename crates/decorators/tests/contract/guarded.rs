@@ -1,0 +1,159 @@
+//! Guarded ports keep the rules of the port.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_memory::{ManualClock, MemoryCacheStore, MemoryCatalogue, MemoryQueue};
+use async_trait::async_trait;
+use contracts::cache::{CacheFixture, CacheWorld};
+use contracts::concert::CatalogueFixture;
+use contracts::queue::{QueueFixture, QueueWorld};
+use contracts::schedule::{ScheduleFixture, ScheduleWorld};
+use decorators::cache::{CacheKey, CacheStore, Unusable};
+use domain::concert::{ConcertCatalog, ConcertId};
+use domain::queue::{AdmissionPolicy, QueueId, QueueStore};
+use domain::sample::SampleConcert;
+use domain::schedule::{ScheduleBook, ScheduleId};
+use domain::{Clock, Timestamp};
+
+use crate::layers::{InAll, InBreaker, InBulkhead, InRetry, InTimeLimit, Layers};
+
+/// The memory adapters behind these layers.
+struct Behind<L>(PhantomData<L>);
+
+#[async_trait]
+impl<L: Layers> CatalogueFixture for Behind<L> {
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
+        L::around(Arc::new(MemoryCatalogue::new(concerts)) as Arc<dyn ConcertCatalog>)
+    }
+}
+
+struct Book {
+    seats: Arc<MemoryCatalogue>,
+    book: Arc<dyn ScheduleBook>,
+}
+
+#[async_trait]
+impl ScheduleWorld for Book {
+    fn book(&self) -> Arc<dyn ScheduleBook> {
+        Arc::clone(&self.book)
+    }
+
+    async fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32) {
+        assert!(self.seats.set_seats_sold(concert, date, sold), "there is such a date");
+    }
+}
+
+#[async_trait]
+impl<L: Layers> ScheduleFixture for Behind<L> {
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
+        let seats = Arc::new(MemoryCatalogue::new(concerts));
+        let book = L::around(Arc::clone(&seats) as Arc<dyn ScheduleBook>);
+        Box::new(Book { seats, book })
+    }
+}
+
+struct Line {
+    store: Arc<dyn QueueStore>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait]
+impl QueueWorld for Line {
+    fn queue(&self) -> QueueId {
+        QueueId::parse("main").unwrap()
+    }
+
+    fn nodes(&self) -> Vec<Arc<dyn QueueStore>> {
+        vec![Arc::clone(&self.store)]
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::from_second(1_777_896_000).unwrap()))
+}
+
+#[async_trait]
+impl<L: Layers> QueueFixture for Behind<L> {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+        let clock = clock();
+        let store = Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
+        Box::new(Line { store: L::around(store as Arc<dyn QueueStore>), clock })
+    }
+}
+
+struct Copies {
+    memory: Arc<MemoryCacheStore>,
+    store: Arc<dyn CacheStore>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait]
+impl CacheWorld for Copies {
+    fn handles(&self) -> Vec<Arc<dyn CacheStore>> {
+        vec![Arc::clone(&self.store)]
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    async fn plant(&self, key: &CacheKey, what: Unusable) {
+        self.memory.plant(key, what);
+    }
+
+    fn longest(&self) -> usize {
+        self.memory.longest_payload()
+    }
+}
+
+#[async_trait]
+impl<L: Layers> CacheFixture for Behind<L> {
+    async fn open(&self) -> Box<dyn CacheWorld> {
+        let clock = clock();
+        let memory = Arc::new(MemoryCacheStore::new(1_000_000, Arc::clone(&clock) as Arc<dyn Clock>));
+        let store = L::around(Arc::clone(&memory) as Arc<dyn CacheStore>);
+        Box::new(Copies { memory, store, clock })
+    }
+}
+
+macro_rules! behind {
+    ($($module:ident: $layers:ident;)*) => {
+        $(mod $module {
+            use super::*;
+
+            mod concert {
+                use super::*;
+                contracts::concert_contract!(Behind::<$layers>(PhantomData));
+            }
+
+            mod schedule {
+                use super::*;
+                contracts::schedule_contract!(Behind::<$layers>(PhantomData));
+            }
+
+            mod queue {
+                use super::*;
+                contracts::queue_contract!(Behind::<$layers>(PhantomData));
+            }
+
+            mod cache {
+                use super::*;
+                contracts::cache_store_contract!(Behind::<$layers>(PhantomData));
+            }
+        })*
+    };
+}
+
+behind! {
+    bulkhead: InBulkhead;
+    time_limit: InTimeLimit;
+    breaker: InBreaker;
+    retry: InRetry;
+    all: InAll;
+}

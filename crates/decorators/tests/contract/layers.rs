@@ -1,0 +1,54 @@
+//! The layers under test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use decorators::breaker::{Breaker, BreakerSettings};
+use decorators::breaking::Breaking;
+use decorators::bulkhead::{Bulkhead, BulkheadSettings};
+use decorators::guard::{Guardable, Stack};
+use decorators::retry::{Retry, RetrySettings};
+use decorators::time_limit::TimeLimit;
+
+/// Puts layers around a port.
+pub(crate) trait Layers: Send + Sync + 'static {
+    fn around<P: Guardable + ?Sized>(port: Arc<P>) -> Arc<P>;
+}
+
+fn bulkhead() -> Bulkhead {
+    // Narrow, so that the rules about many at once queue up in it.
+    let settings = BulkheadSettings { concurrent: 4, waiting: 10_000, wait: Duration::from_secs(30) };
+    Bulkhead::new("test", settings)
+}
+
+fn time_limit() -> TimeLimit {
+    TimeLimit::new("test", Duration::from_secs(30))
+}
+
+fn retry() -> Retry {
+    Retry::new(RetrySettings { attempts: 3, pause: Duration::from_millis(1), budget: 0.1 })
+}
+
+fn breaking() -> Breaking {
+    Breaking::new("test", Breaker::new(BreakerSettings::default(), 1).unwrap())
+}
+
+macro_rules! layers {
+    ($($name:ident: $($layer:ident)*;)*) => {
+        $(pub(crate) struct $name;
+
+        impl Layers for $name {
+            fn around<P: Guardable + ?Sized>(port: Arc<P>) -> Arc<P> {
+                Stack::on(port)$(.with(Some($layer())))*.port()
+            }
+        })*
+    };
+}
+
+layers! {
+    InBulkhead: bulkhead;
+    InTimeLimit: time_limit;
+    InBreaker: breaking;
+    InRetry: retry;
+    InAll: bulkhead time_limit breaking retry;
+}
