@@ -1,4 +1,4 @@
-//! What the handlers drive.
+//! What the handlers drive, and what keeps them from being driven too hard.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use domain::queue::QueueService;
 use domain::schedule::ScheduleService;
 
 use crate::concert::ConcertPages;
+use crate::overload::Overload;
 
 /// The use cases behind the public routes; shared by all workers.
 #[derive(Clone)]
@@ -16,4 +17,6 @@ pub struct Api {
     pub concerts: Arc<ConcertPages>,
     /// The dates.
     pub schedules: Arc<ScheduleService>,
+    /// The limits on how much of it is done at once, and by whom.
+    pub overload: Overload,
 }

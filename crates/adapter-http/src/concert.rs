@@ -28,6 +28,7 @@ struct PageQuery {
 
 /// `GET /concerts/query?page=1`
 pub(crate) async fn list(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    let _slot = api.overload.read().await?;
     let page = api.concerts.page(page_number(request.query_string())?).await?;
     let known = conditional::names(request.headers().get_all(IF_NONE_MATCH), &page.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertPages, HttpSettings, Lifecycle, Listener, PageCacheSettings, Stopper, listen_public,
+    Api, ConcertPages, HttpSettings, Lifecycle, Listener, Overload, OverloadSettings, PageCacheSettings,
+    Stopper, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -106,6 +107,7 @@ impl Served {
             queue: Arc::new(queue),
             concerts: Arc::new(ConcertPages::new(catalogue, &pages)),
             schedules: Arc::new(ScheduleService::new(book, clock)),
+            overload: Overload::new(&OverloadSettings::default()),
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_http::{Api, ConcertPages, Lifecycle, Listener, Outages, Phase, listen_ops, listen_public};
+use adapter_http::{
+    Api, ConcertPages, Lifecycle, Listener, Outages, Overload, Phase, listen_ops, listen_public,
+};
 use adapter_postgres::SetupError;
 use adapter_redis::Unsafe;
 use adapter_token::InvalidKey;
@@ -190,6 +192,7 @@ async fn use_cases(config: &Config) -> Result<(Parts, Api), StartError> {
         queue: Arc::clone(&queue),
         concerts: Arc::new(ConcertPages::new(concerts, &config.concerts.settings()?)),
         schedules: Arc::new(ScheduleService::new(schedules, wall)),
+        overload: Overload::new(&config.overload.settings()),
     };
     let dependencies = dependency.into_iter().chain(database.map(|database| database.dependency)).collect();
     Ok((Parts { queue, dependencies }, api))

@@ -5,6 +5,7 @@ mod concerts;
 mod http;
 mod load;
 mod ops;
+mod overload;
 mod postgres;
 mod queue;
 mod redis;
@@ -18,6 +19,7 @@ pub use concerts::ConcertsSection;
 pub use http::HttpSection;
 pub use load::{ConfigError, Sources, load};
 pub use ops::OpsSection;
+pub use overload::{AddressSource, GateSection, OverloadSection, PollingSection, RateSection};
 pub use postgres::{PostgresPoolSection, PostgresSection};
 pub use queue::{
     CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection, QueueSection,
@@ -38,6 +40,8 @@ pub struct Config {
     pub http: HttpSection,
     /// The operations listener.
     pub ops: OpsSection,
+    /// The limits on what is asked of this node.
+    pub overload: OverloadSection,
     /// The line.
     pub queue: QueueSection,
     /// Where concerts and dates come from.
@@ -68,6 +72,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.http.check()?;
         self.ops.check()?;
+        self.overload.check()?;
         self.queue.check()?;
         self.catalog.check()?;
         self.concerts.settings()?;

@@ -10,6 +10,7 @@ use actix_web::dev::{ResponseHead, ServiceResponse};
 use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use domain::PortErrorKind;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
@@ -88,10 +89,14 @@ fn problem_of(error: &Error) -> Problem {
     error.as_error::<Problem>().cloned().unwrap_or(Problem::Internal)
 }
 
-/// What is our fault or a dependency's is logged here, once, with the id the caller was given.
+/// What is our fault or a dependency's is logged here, once, with the id the caller was given. Where many are refused
+/// so that a dependency recovers, a line for each would be more work than the refusal.
 fn log_if_ours(problem: &Problem, request_id: &HeaderValue) {
     let id = request_id.to_str().unwrap_or_default();
-    if let Problem::DependencyDown(Failure { dependency, kind, cause }) = problem {
+    if let Problem::DependencyDown(Failure { dependency, kind, cause, .. }) = problem {
+        if matches!(kind, PortErrorKind::Refused | PortErrorKind::Overloaded) {
+            return;
+        }
         tracing::warn!(request.id = id, dependency, error.kind = %kind, error.cause = cause, "a dependency failed");
     } else if matches!(problem, Problem::Internal) {
         tracing::error!(request.id = id, "a request failed by our own mistake");

@@ -3,14 +3,21 @@
 use std::fmt::Write as _;
 
 use super::{
-    CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection, KeyDoc, OpsSection,
-    PolicySection, PollSection, PostgresPoolSection, PostgresSection, QueueSection, RedisQueueSection,
-    TelemetrySection,
+    CatalogSection, CheckpointSection, ConcertsSection, Config, GateSection, HttpSection, KeyDoc, OpsSection,
+    OverloadSection, PolicySection, PollSection, PollingSection, PostgresPoolSection, PostgresSection,
+    QueueSection, RateSection, RedisQueueSection, TelemetrySection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("http", HttpSection::KEYS),
     ("ops", OpsSection::KEYS),
+    ("overload", OverloadSection::KEYS),
+    ("overload.joining", GateSection::KEYS),
+    ("overload.asking", GateSection::KEYS),
+    ("overload.reading", GateSection::KEYS),
+    ("overload.per_user", RateSection::KEYS),
+    ("overload.per_address", RateSection::KEYS),
+    ("overload.polling", PollingSection::KEYS),
     ("queue", QueueSection::KEYS),
     ("queue.policy", PolicySection::KEYS),
     ("queue.poll", PollSection::KEYS),
