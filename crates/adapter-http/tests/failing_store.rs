@@ -188,6 +188,19 @@ fn a_store_that_is_down_is_503_where_it_is_needed_and_nowhere_else() {
 }
 
 #[test]
+fn a_store_that_is_left_alone_for_a_while_is_503_for_so_long() {
+    let mut store = MockStore::new();
+    store.expect_join().returning(|_, _| {
+        let refused = PortError::new(PortErrorKind::Refused, "store");
+        Err(refused.retry_after(Duration::from_millis(6_200)).into())
+    });
+    let served = Served::over_store(store);
+    let (status, wait, body) = served.ask("POST", "/user/7/queue/token/issue", "");
+    assert_eq!((status, wait.as_str()), (503, "7"), "{body}");
+    assert!(body.contains("잠시 후 다시 시도해 주세요."), "{body}");
+}
+
+#[test]
 fn a_store_that_hangs_is_given_up_at_the_time_limit() {
     let mut store = MockStore::new();
     store.expect_join().returning(|_, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));

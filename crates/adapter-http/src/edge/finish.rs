@@ -89,17 +89,24 @@ fn problem_of(error: &Error) -> Problem {
     error.as_error::<Problem>().cloned().unwrap_or(Problem::Internal)
 }
 
-/// What is our fault or a dependency's is logged here, once, with the id the caller was given. Where many are refused
-/// so that a dependency recovers, a line for each would be more work than the refusal.
+/// What is our fault or a dependency's is logged here, once, with the id the caller was given.
 fn log_if_ours(problem: &Problem, request_id: &HeaderValue) {
     let id = request_id.to_str().unwrap_or_default();
     if let Problem::DependencyDown(Failure { dependency, kind, cause, .. }) = problem {
-        if matches!(kind, PortErrorKind::Refused | PortErrorKind::Overloaded) {
+        if !is_worth_a_line(*kind) {
             return;
         }
         tracing::warn!(request.id = id, dependency, error.kind = %kind, error.cause = cause, "a dependency failed");
     } else if matches!(problem, Problem::Internal) {
         tracing::error!(request.id = id, "a request failed by our own mistake");
+    }
+}
+
+/// Where many are refused so that a dependency recovers, a line for each would be more work than the refusal.
+fn is_worth_a_line(kind: PortErrorKind) -> bool {
+    match kind {
+        PortErrorKind::Unavailable | PortErrorKind::Timeout | PortErrorKind::Corrupt => true,
+        PortErrorKind::Overloaded | PortErrorKind::Refused => false,
     }
 }
 
