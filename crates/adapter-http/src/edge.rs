@@ -1,4 +1,4 @@
-//! The one middleware around the public routes: request id, bounds, time limit, security headers, problem bodies.
+//! The one middleware around the public routes: request id, limit per address, bounds, time limit, security headers, problem bodies.
 //!
 //! One instead of several because each costs the hot path an allocation; one concern, one file all the same.
 

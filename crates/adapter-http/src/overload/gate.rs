@@ -1,8 +1,9 @@
 //! The limit on one class of requests: so many at work, and a queue of those who wait for that.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::counts::{Counter, GateCounts};
@@ -20,37 +21,51 @@ pub struct GateSettings {
 
 impl Default for GateSettings {
     /// Room for 10,000 users who each have a request under way, and to spare: a rush that a node can answer is never
-    /// refused. What does not come back, from a store that hangs, ends here: so many requests take tens of megabytes.
+    /// refused, while what does not come back, from a store that hangs, stays bounded. A quarter more may wait for
+    /// a moment.
     fn default() -> Self {
         Self { limit: 16_384, max_waiting: 4_096 }
     }
 }
 
 /// A limit, and who is at work and waits within it. Those who wait are served in the order they came.
+///
+/// Not a semaphore alone: its release takes a lock, for which all workers would compete on every request. Here the lock
+/// is for those who wait, and for those who leave while somebody does.
 #[derive(Debug)]
 pub(super) struct Gate {
-    limit: u32,
-    slots: Semaphore,
-    /// Locked only by those who cannot go through at once.
+    limit: u64,
+    /// How many are at work, and in the upper half how many wait and were handed no slot yet: it is below the limit
+    /// exactly when a slot is free and nobody is before a newcomer.
+    state: AtomicU64,
+    /// Slots handed to those who wait, as permits, and not taken yet; they count as at work. Changed under the lock.
+    handed: Semaphore,
     queue: Mutex<StandingQueue>,
     passed: Counter,
     waited: Counter,
     refused: Counter,
 }
 
+/// One who waits, in [`Gate::state`].
+const ONE_WAITS: u64 = 1 << 32;
+
 /// The right to be at work; given back when dropped. `None` where there is no limit.
 #[derive(Debug)]
 #[must_use = "the slot is given back when this is dropped"]
-pub(crate) struct Slot<'a>(#[expect(dead_code, reason = "held, not read")] Option<SemaphorePermit<'a>>);
+pub(crate) struct Slot<'a>(Option<&'a Gate>);
 
 /// A place in the queue; given back when dropped.
-struct Waiting<'a>(&'a Gate);
+struct Waiting<'a> {
+    gate: &'a Gate,
+    is_served: bool,
+}
 
 impl Gate {
     pub(super) fn new(settings: GateSettings) -> Self {
         Self {
-            limit: settings.limit,
-            slots: Semaphore::new(settings.limit as usize),
+            limit: u64::from(settings.limit),
+            state: AtomicU64::new(0),
+            handed: Semaphore::new(0),
             queue: Mutex::new(StandingQueue::new(settings.max_waiting)),
             passed: Counter::default(),
             waited: Counter::default(),
@@ -63,35 +78,55 @@ impl Gate {
         if self.limit == 0 {
             return Ok(Slot(None));
         }
-        if let Ok(slot) = self.slots.try_acquire() {
+        if self.change(|state| (state < self.limit).then_some(state + 1)).is_some() {
             self.passed.add_one();
-            return Ok(Slot(Some(slot)));
+            return Ok(Slot(Some(self)));
         }
         // Boxed, so that requests which need not wait do not carry the room for it.
-        Box::pin(self.wait()).await
+        let slot = Box::pin(self.wait()).await;
+        let counter = if slot.is_some() { &self.waited } else { &self.refused };
+        counter.add_one();
+        slot.ok_or(Problem::Overloaded)
     }
 
-    async fn wait(&self) -> Result<Slot<'_>, Problem> {
+    async fn wait(&self) -> Option<Slot<'_>> {
         let now = Instant::now();
-        let limit = self.queue().enter(now);
-        if let Some(limit) = limit {
-            let _place = Waiting(self);
-            if let Ok(Ok(slot)) = timeout_at(now + limit, self.slots.acquire()).await {
-                self.waited.add_one();
-                return Ok(Slot(Some(slot)));
-            }
+        let limit = self.queue().enter(now)?;
+        let mut place = Waiting::behind(self);
+        if !place.is_served {
+            let turn = timeout_at(now + limit, self.handed.acquire()).await;
+            // What was a permit is the slot from here on.
+            turn.ok()?.ok()?.forget();
+            place.is_served = true;
         }
-        self.refused.add_one();
-        Err(Problem::Overloaded)
+        Some(Slot(Some(self)))
+    }
+
+    /// Changes the state if it is to be changed; what it was before.
+    fn change(&self, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).ok()
+    }
+
+    fn release(&self) {
+        if self.change(|state| (state < ONE_WAITS).then(|| state - 1)).is_none() {
+            self.hand_on(&self.queue());
+        }
+    }
+
+    /// A slot that nobody holds goes to the next who waits.
+    fn hand_on(&self, _lock: &StandingQueue) {
+        let before = self.change(|state| Some(state.checked_sub(ONE_WAITS).unwrap_or(state - 1)));
+        if before.is_some_and(|state| state >= ONE_WAITS) {
+            self.handed.add_permits(1);
+        }
     }
 
     pub(super) fn counts(&self) -> GateCounts {
-        let free = self.slots.available_permits() as u64;
         GateCounts {
             passed: self.passed.get(),
             waited: self.waited.get(),
             refused: self.refused.get(),
-            at_work: u64::from(self.limit).saturating_sub(free),
+            at_work: self.state.load(Ordering::Acquire) % ONE_WAITS,
             waiting: u64::from(self.queue().waiting()),
         }
     }
@@ -101,9 +136,35 @@ impl Gate {
     }
 }
 
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0 {
+            gate.release();
+        }
+    }
+}
+
+impl<'a> Waiting<'a> {
+    /// Behind all who wait, or served already when a slot has become free just now.
+    fn behind(gate: &'a Gate) -> Self {
+        let next = |state| Some(if state < gate.limit { state + 1 } else { state + ONE_WAITS });
+        let is_served = gate.change(next).is_some_and(|before| before < gate.limit);
+        Self { gate, is_served }
+    }
+}
+
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.queue().leave();
+        let mut queue = self.gate.queue();
+        queue.leave();
+        if self.is_served || self.gate.change(|state| state.checked_sub(ONE_WAITS)).is_some() {
+            return;
+        }
+        // As many slots were handed out as people wait, so one is there that was for this one.
+        if let Ok(permit) = self.gate.handed.try_acquire() {
+            permit.forget();
+            self.gate.hand_on(&queue);
+        }
     }
 }
 
@@ -113,6 +174,7 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::FutureExt as _;
+    use futures_util::future::{join_all, select};
     use tokio::time::sleep;
 
     use super::*;
@@ -203,6 +265,54 @@ mod tests {
         drop(waiting);
         assert_eq!((gate.counts().at_work, gate.counts().waiting), (0, 0));
         assert!(gate.pass().now_or_never().is_some());
+    }
+
+    /// One at work less when dropped.
+    struct Done<'a>(&'a AtomicU64);
+
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Many threads, each with many who pass, wait, are refused, or are dropped on the way.
+    #[test]
+    fn no_slot_is_lost_or_given_twice() {
+        const LIMIT: u32 = 3;
+        let gate = gate(LIMIT, 4);
+        let at_work = Arc::new(AtomicU64::new(0));
+        let yields = async |times: u32| {
+            for _ in 0..times {
+                tokio::task::yield_now().await;
+            }
+        };
+        let visit = async |gate: &Gate, at_work: &AtomicU64, turns: u32| {
+            let Ok(_slot) = gate.pass().await else { return };
+            assert!(at_work.fetch_add(1, Ordering::SeqCst) < u64::from(LIMIT), "given twice");
+            let _done = Done(at_work);
+            yields(turns).await;
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..4_u32 {
+                let (gate, at_work) = (&gate, &at_work);
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                    for round in 0..2_000 {
+                        let visits = (0..8).map(|n| async move {
+                            let (turns, patience) = ((round * 7 + n * 3 + thread) % 5, (round + n) % 11);
+                            // Patience is looked at first, so that some leave who have been served just now.
+                            let patience = std::pin::pin!(yields(patience));
+                            select(patience, std::pin::pin!(visit(gate, at_work, turns))).await;
+                        });
+                        runtime.block_on(join_all(visits));
+                    }
+                });
+            }
+        });
+        let GateCounts { passed, waited, refused, at_work, waiting } = gate.counts();
+        assert_eq!((at_work, waiting, gate.handed.available_permits()), (0, 0, 0), "lost");
+        assert!(passed > 0 && waited > 0 && refused > 0, "{passed} {waited} {refused}");
     }
 
     #[tokio::test]

@@ -100,7 +100,7 @@ impl OverloadSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "max_keys",
-            meaning: "users, addresses and tokens remembered for the limits below, of each at most so many, 100 to 10000000; what comes often is remembered rather than what is new, and whoever is forgotten begins anew with a whole burst",
+            meaning: "users, addresses and tokens remembered for the limits below, of each at most so many, 100 to 10000000, at about half a kilobyte each; what comes often is remembered rather than what is new, and whoever is forgotten begins anew with a whole burst",
         },
         KeyDoc {
             name: "address_from",
