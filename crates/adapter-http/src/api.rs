@@ -1,10 +1,11 @@
-//! What the handlers drive.
+//! What the handlers drive, and what keeps them from being driven too hard.
 
 use std::sync::Arc;
 
 use domain::queue::QueueService;
 
 use crate::concert::ConcertPages;
+use crate::overload::Overload;
 use crate::schedule::ConcertDates;
 
 /// The use cases behind the public routes; shared by all workers.
@@ -16,4 +17,6 @@ pub struct Api {
     pub concerts: Arc<ConcertPages>,
     /// The dates, as ready bytes.
     pub dates: Arc<ConcertDates>,
+    /// The limits on how much of it is done at once, and by whom.
+    pub overload: Overload,
 }

@@ -31,6 +31,7 @@ struct PageQuery {
 
 /// `GET /concerts/query?page=1`
 pub(crate) async fn list(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    let _slot = api.overload.read().await?;
     let answer = api.concerts.page(page_number(request.query_string())?).await?;
     let page = &answer.value;
     let known = conditional::names(request.headers().get_all(IF_NONE_MATCH), &page.etag);

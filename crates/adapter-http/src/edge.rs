@@ -1,4 +1,4 @@
-//! The one middleware around the public routes: request id, bounds, time limit, security headers, problem bodies.
+//! The one middleware around the public routes: request id, limit per address, bounds, time limit, security headers, problem bodies.
 //!
 //! One instead of several because each costs the hot path an allocation; one concern, one file all the same.
 
@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use self::finish::Finish;
 use crate::language::Language;
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::overload::Overload;
 use crate::problem::{Problem, Rendered};
 
 /// What the edge enforces.
@@ -36,6 +37,8 @@ pub(crate) struct Edge {
     pub(crate) request_timeout: Duration,
     /// Whether to send callers elsewhere.
     pub(crate) lifecycle: Lifecycle,
+    /// Who sends too much; nobody does where there is none.
+    pub(crate) overload: Option<Overload>,
 }
 
 /// What the answer to one request needs to know of the request.
@@ -90,6 +93,9 @@ where
             accept_language: request.headers().get(ACCEPT_LANGUAGE).cloned(),
             closes: self.edge.lifecycle.phase() == Phase::Draining,
         };
+        if let Some(Err(problem)) = self.edge.overload.as_ref().map(|overload| overload.admit(&request)) {
+            return Either::Right(Box::pin(ready(Err(caller.refuse(problem)))));
+        }
         if bounds::header_bytes(&request) > self.edge.max_header_bytes {
             let problem = Problem::HeadersTooLarge(self.edge.max_header_bytes);
             return Either::Right(Box::pin(ready(Err(caller.refuse(problem)))));

@@ -23,6 +23,7 @@ pub(crate) struct Failure {
     pub(crate) dependency: &'static str,
     pub(crate) kind: PortErrorKind,
     pub(crate) cause: Option<String>,
+    pub(crate) retry_in: Option<Duration>,
 }
 
 /// A refused or failed request. `problem/answer.rs` says what each variant is answered with.
@@ -58,6 +59,10 @@ pub(crate) enum Problem {
     LineFull(Duration),
     /// A dependency failed; why is for the log.
     DependencyDown(Failure),
+    /// Somebody asks for more than their share; worth another try after so long.
+    TooManyRequests(Duration),
+    /// As many are at work as may be, and nobody may wait longer.
+    Overloaded,
     /// No answer within the time limit.
     TimedOut,
     /// A mistake of ours.
@@ -97,7 +102,8 @@ impl From<QueueError> for Problem {
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
-        Self::DependencyDown(Failure { dependency: error.dependency(), kind: error.kind(), cause })
+        let (dependency, kind, retry_in) = (error.dependency(), error.kind(), error.retry_in());
+        Self::DependencyDown(Failure { dependency, kind, cause, retry_in })
     }
 }
 

@@ -78,13 +78,17 @@ fn end_of(outlook: &Outlook) -> Option<Timestamp> {
 /// `POST /user/{userId}/queue/token/issue`
 pub(crate) async fn issue(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
     let user = UserId::parse(request.match_info().get("userId").unwrap_or_default())?;
+    let _slot = api.overload.join(user).await?;
     let ticket = api.queue.join(user).await?;
     json(&TicketBody { waiting_token: ticket.token.as_str(), outlook: OutlookBody::from(&ticket.outlook) })
 }
 
 /// `GET /user/queue/token/query`
 pub(crate) async fn query(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
-    let outlook = api.queue.ask(waiting_token(&request)?).await?;
+    let token = waiting_token(&request)?;
+    let question = api.overload.ask(token).await?;
+    let outlook = api.queue.ask(token).await?;
+    question.answered(outlook.poll_after);
     json(&StatusBody {
         num: outlook.position.get(),
         outlook: OutlookBody::from(&outlook),
@@ -94,6 +98,7 @@ pub(crate) async fn query(request: HttpRequest, api: Data<Api>) -> Result<HttpRe
 
 /// `DELETE /user/queue/token`
 pub(crate) async fn leave(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    let _slot = api.overload.leave().await?;
     api.queue.leave(waiting_token(&request)?).await?;
     Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, NO_STORE)).finish())
 }

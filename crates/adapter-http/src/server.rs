@@ -115,7 +115,8 @@ macro_rules! listen {
 /// # Errors
 /// When the address cannot be bound.
 pub fn listen_public(settings: &HttpSettings, api: Api, lifecycle: Lifecycle) -> io::Result<Listener> {
-    let (edge, api) = (edge_of(settings, lifecycle), Data::new(api));
+    let edge = Edge { overload: Some(api.overload.clone()), ..edge_of(settings, lifecycle) };
+    let api = Data::new(api);
     listen!(settings, move || App::new()
         .app_data(api.clone())
         .wrap(edge.clone())
@@ -150,5 +151,6 @@ fn edge_of(settings: &HttpSettings, lifecycle: Lifecycle) -> Edge {
         max_body_bytes: settings.max_body_bytes,
         request_timeout: settings.request_timeout,
         lifecycle,
+        overload: None,
     }
 }

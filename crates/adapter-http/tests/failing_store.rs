@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Listener, PageSource, Stopper,
-    listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Listener, Overload, OverloadSettings,
+    PageSource, Stopper, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -109,6 +109,7 @@ impl Served {
                 queue: Arc::new(queue),
                 concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
                 dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
+                overload: Overload::new(&OverloadSettings::default()),
             };
             listen_public(&settings(), api, Lifecycle::default()).unwrap()
         };
@@ -182,6 +183,19 @@ fn a_store_that_is_down_is_503_where_it_is_needed_and_nowhere_else() {
     let (status, _, body) = served.ask("GET", "/user/queue/token/query", &token(3));
     assert_eq!(status, 200, "where am I? needs no store: {body}");
     assert_eq!(served.ask("GET", "/concerts/query", "").0, 200, "nor does the list need the line");
+}
+
+#[test]
+fn a_store_that_is_left_alone_for_a_while_is_503_for_so_long() {
+    let mut store = MockStore::new();
+    store.expect_join().returning(|_, _| {
+        let refused = PortError::new(PortErrorKind::Refused, "store");
+        Err(refused.retry_after(Duration::from_millis(6_200)).into())
+    });
+    let served = Served::over_store(store);
+    let (status, wait, body) = served.ask("POST", "/user/7/queue/token/issue", "");
+    assert_eq!((status, wait.as_str()), (503, "7"), "{body}");
+    assert!(body.contains("잠시 후 다시 시도해 주세요."), "{body}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, Lifecycle, Listener, Ops, Outages, PageSource, Phase,
+    Api, ConcertDates, ConcertPages, DateSource, Lifecycle, Listener, Ops, Outages, Overload, PageSource, Phase,
     Protection, listen_ops, listen_public,
 };
 use adapter_postgres::SetupError;
@@ -209,6 +209,7 @@ async fn use_cases(config: &Config, shown: &mut Protection) -> Result<(Parts, Ap
         queue: Arc::clone(&queue),
         concerts: Arc::new(ConcertPages::new(wiring::cached(config, pages, page_settings, &level, shown))),
         dates: Arc::new(ConcertDates::new(wiring::cached(config, dates, date_settings, &level, shown))),
+        overload: Overload::new(&config.overload.settings()),
     };
     let database_dependency = database.map(|database| database.dependency);
     let dependencies =

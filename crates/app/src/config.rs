@@ -8,6 +8,7 @@ mod http;
 mod limits;
 mod load;
 mod ops;
+mod overload;
 mod postgres;
 mod queue;
 mod redis;
@@ -24,6 +25,7 @@ pub use http::HttpSection;
 pub use limits::{LimitSection, LimitsSection, RetrySection};
 pub use load::{ConfigError, Sources, load};
 pub use ops::OpsSection;
+pub use overload::{AddressSource, GateSection, OverloadSection, PollingSection, RateSection};
 pub use postgres::{PostgresPoolSection, PostgresSection};
 pub use queue::{
     CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection, QueueSection,
@@ -44,6 +46,8 @@ pub struct Config {
     pub http: HttpSection,
     /// The operations listener.
     pub ops: OpsSection,
+    /// The limits on what is asked of this node.
+    pub overload: OverloadSection,
     /// The line.
     pub queue: QueueSection,
     /// Where concerts and dates come from.
@@ -82,6 +86,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.http.check()?;
         self.ops.check()?;
+        self.overload.check()?;
         self.queue.check()?;
         self.catalog.check()?;
         self.concerts.page_size()?;

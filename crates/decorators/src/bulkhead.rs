@@ -2,13 +2,13 @@
 //!
 //! One kind of question cannot take all connections of a dependency from the others.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::{PortError, PortErrorKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use crate::counter::Counter;
 use crate::deadline;
 use crate::guard::{Guard, PortFailure};
 
@@ -31,7 +31,7 @@ pub struct Bulkhead {
     places: Semaphore,
     /// Questions at work, in the order they came.
     turns: Semaphore,
-    refused: AtomicU64,
+    refused: Counter,
 }
 
 impl Bulkhead {
@@ -45,7 +45,7 @@ impl Bulkhead {
             wait: settings.wait,
             places: Semaphore::new(places),
             turns: Semaphore::new(concurrent),
-            refused: AtomicU64::new(0),
+            refused: Counter::default(),
         }
     }
 
@@ -58,7 +58,7 @@ impl Bulkhead {
     /// Questions refused so far.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.get()
     }
 
     async fn enter(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), PortError> {
@@ -71,7 +71,7 @@ impl Bulkhead {
     }
 
     fn refuse(&self, why: &'static str) -> PortError {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.refused.add_one();
         PortError::new(PortErrorKind::Overloaded, self.dependency).because(why)
     }
 }

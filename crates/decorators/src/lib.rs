@@ -3,6 +3,7 @@
 pub mod bulkhead;
 pub mod cache;
 mod concert;
+pub mod counter;
 pub mod deadline;
 pub mod guard;
 mod queue;

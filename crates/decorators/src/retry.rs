@@ -3,12 +3,13 @@
 //! Outside the breaker, so that each attempt counts there, and on one layer only: two that each ask three times ask nine
 //! times. In front of questions that change nothing.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use domain::{PortError, PortErrorKind};
 use tokio::time::sleep;
 
+use crate::counter::Counter;
 use crate::deadline;
 use crate::guard::{Guard, PortFailure};
 
@@ -35,7 +36,7 @@ pub struct Retry {
     settings: RetrySettings,
     earned_by_success: u32,
     budget: AtomicU32,
-    retried: AtomicU64,
+    retried: Counter,
 }
 
 impl Retry {
@@ -47,14 +48,14 @@ impl Retry {
             settings,
             earned_by_success: earned,
             budget: AtomicU32::new(if earned == 0 { 0 } else { FULL }),
-            retried: AtomicU64::new(0),
+            retried: Counter::default(),
         }
     }
 
     /// Retries so far.
     #[must_use]
     pub fn retried(&self) -> u64 {
-        self.retried.load(Ordering::Relaxed)
+        self.retried.get()
     }
 
     fn earn(&self) {
@@ -103,7 +104,7 @@ impl Guard for Retry {
             };
             let Some(pause) = self.next(attempt, error.failure()) else { return Err(error) };
             sleep(pause).await;
-            self.retried.fetch_add(1, Ordering::Relaxed);
+            self.retried.add_one();
             attempt += 1;
         }
     }

@@ -10,6 +10,7 @@ use actix_web::dev::{ResponseHead, ServiceResponse};
 use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use domain::PortErrorKind;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
@@ -91,10 +92,22 @@ fn problem_of(error: &Error) -> Problem {
 /// What is our fault or a dependency's is logged here, once, with the id the caller was given.
 fn log_if_ours(problem: &Problem, request_id: &HeaderValue) {
     let id = request_id.to_str().unwrap_or_default();
-    if let Problem::DependencyDown(Failure { dependency, kind, cause }) = problem {
-        tracing::warn!(request.id = id, dependency, error.kind = %kind, error.cause = cause, "a dependency failed");
+    if let Problem::DependencyDown(Failure { dependency, kind, cause, .. }) = problem {
+        if is_worth_a_line(*kind) {
+            tracing::warn!(request.id = id, dependency, error.kind = %kind, error.cause = cause, "a dependency failed");
+        } else {
+            tracing::debug!(request.id = id, dependency, error.kind = %kind, error.cause = cause, "a dependency was spared");
+        }
     } else if matches!(problem, Problem::Internal) {
         tracing::error!(request.id = id, "a request failed by our own mistake");
+    }
+}
+
+/// Where many are refused so that a dependency recovers, a line for each would be more work than the refusal.
+fn is_worth_a_line(kind: PortErrorKind) -> bool {
+    match kind {
+        PortErrorKind::Unavailable | PortErrorKind::Timeout | PortErrorKind::Corrupt => true,
+        PortErrorKind::Overloaded | PortErrorKind::Refused => false,
     }
 }
 
@@ -110,5 +123,62 @@ pub(crate) fn dress(head: &mut ResponseHead, request_id: HeaderValue, closes: bo
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if closes {
         head.set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Counts the lines an operator would see.
+    struct Lines(Arc<AtomicU32>);
+
+    impl Subscriber for Lines {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() <= Level::INFO
+        }
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn what_failed_is_a_line_and_what_was_refused_to_spare_somebody_is_none() {
+        let failed = |kind| {
+            Problem::DependencyDown(Failure { dependency: "store", kind, cause: None, retry_in: None })
+        };
+        for (problem, expected) in [
+            (failed(PortErrorKind::Unavailable), 1),
+            (failed(PortErrorKind::Timeout), 1),
+            (failed(PortErrorKind::Corrupt), 1),
+            (Problem::Internal, 1),
+            (failed(PortErrorKind::Refused), 0),
+            (failed(PortErrorKind::Overloaded), 0),
+            (Problem::Overloaded, 0),
+            (Problem::TooManyRequests(Duration::from_secs(1)), 0),
+            (Problem::TimedOut, 0),
+        ] {
+            let lines = Arc::new(AtomicU32::new(0));
+            tracing::subscriber::with_default(Lines(Arc::clone(&lines)), || {
+                log_if_ours(&problem, &HeaderValue::from_static("id"));
+            });
+            assert_eq!(lines.load(Ordering::SeqCst), expected, "{problem:?}");
+        }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// "Please try again shortly": what every 503 says.
+/// "Please try again shortly": what every 429 and 503 says.
 const TRY_AGAIN_KOREAN: &str = "잠시 후 다시 시도해 주세요.";
 const TRY_AGAIN_ENGLISH: &str = "Please try again shortly.";
 /// When trying again makes sense after a failure of unknown length.
@@ -112,13 +112,27 @@ impl Problem {
                 &format!("The line is full. {TRY_AGAIN_ENGLISH}"),
             )
             .retry_after(*retry_after),
-            Self::DependencyDown(_) => Answer::new(
+            Self::TooManyRequests(wait) => Answer::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TOO_MANY_REQUESTS",
+                &format!("요청이 너무 많습니다. {TRY_AGAIN_KOREAN}"),
+                &format!("Too many requests. {TRY_AGAIN_ENGLISH}"),
+            )
+            .retry_after(*wait),
+            Self::Overloaded => Answer::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "OVERLOADED",
+                &format!("지금은 이용자가 너무 많습니다. {TRY_AGAIN_KOREAN}"),
+                &format!("Too many people are here at the moment. {TRY_AGAIN_ENGLISH}"),
+            )
+            .retry_after(SHORTLY),
+            Self::DependencyDown(failure) => Answer::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "STORE_UNAVAILABLE",
                 TRY_AGAIN_KOREAN,
                 TRY_AGAIN_ENGLISH,
             )
-            .retry_after(SHORTLY),
+            .retry_after(failure.retry_in.unwrap_or(SHORTLY)),
             Self::TimedOut => Answer::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "TIMED_OUT",

@@ -37,16 +37,25 @@ fn rows() -> Vec<(Problem, &'static str)> {
             Problem::HeadersTooLarge(16_384),
             "address and headers together are longer than `http.max_header_bytes`",
         ),
+        (
+            Problem::TooManyRequests(Duration::from_secs(1)),
+            "the user, the address or the token asks for more than `overload.per_user`, `overload.per_address` or `overload.polling` lets it; which of them is not told",
+        ),
         (Problem::Internal, "a mistake of ours; the log has the request's id"),
         (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers wait already"),
-        (dependency_down(), "a store is down, too slow, or asked by too many at once"),
+        (dependency_down(), "a store is down, too slow, asked by too many at once, or left alone for a while after it failed too often"),
+        (
+            Problem::Overloaded,
+            "as many requests of this class are at work as may be (`overload.joining`, `overload.asking`, `overload.reading`), and it did not get better in a short wait",
+        ),
         (Problem::TimedOut, "no answer within `http.request_timeout`"),
     ]);
     rows
 }
 
 fn dependency_down() -> Problem {
-    Problem::DependencyDown(Failure { dependency: "store", kind: PortErrorKind::Unavailable, cause: None })
+    let kind = PortErrorKind::Unavailable;
+    Problem::DependencyDown(Failure { dependency: "store", kind, cause: None, retry_in: None })
 }
 
 fn not_your_turn() -> Option<(Problem, &'static str)> {

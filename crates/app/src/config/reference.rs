@@ -3,14 +3,22 @@
 use std::fmt::Write as _;
 
 use super::{
-    BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection, Config, HttpSection,
-    KeyDoc, LimitSection, OpsSection, PolicySection, PollSection, PostgresPoolSection, PostgresSection,
-    QueueSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
+    BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection, Config, GateSection,
+    HttpSection, KeyDoc, LimitSection, OpsSection, OverloadSection, PolicySection, PollSection, PollingSection,
+    PostgresPoolSection, PostgresSection, QueueSection, RateSection, RedisCachePoolSection, RedisCacheSection,
+    RedisQueueSection, RetrySection, TelemetrySection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("http", HttpSection::KEYS),
     ("ops", OpsSection::KEYS),
+    ("overload", OverloadSection::KEYS),
+    ("overload.joining", GateSection::KEYS),
+    ("overload.asking", GateSection::KEYS),
+    ("overload.reading", GateSection::KEYS),
+    ("overload.per_user", RateSection::KEYS),
+    ("overload.per_address", RateSection::KEYS),
+    ("overload.polling", PollingSection::KEYS),
     ("queue", QueueSection::KEYS),
     ("queue.policy", PolicySection::KEYS),
     ("queue.poll", PollSection::KEYS),

@@ -8,6 +8,7 @@ mod docs;
 mod errors;
 mod line;
 mod operations;
+mod overload;
 mod postgres;
 mod program;
 mod readme;

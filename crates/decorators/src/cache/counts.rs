@@ -1,8 +1,7 @@
 //! What a cache has done so far.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::store::Unusable;
+use crate::counter::Counter;
 
 macro_rules! counts {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -73,26 +72,12 @@ impl CacheCounts {
     }
 }
 
-/// A number that only grows; ordered with nothing.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 impl Counters {
     pub(super) fn unusable(&self, why: Unusable) {
         match why {
-            Unusable::Version => self.unusable_version.add(),
-            Unusable::TooLarge => self.unusable_size.add(),
-            Unusable::Corrupt => self.unusable_corrupt.add(),
+            Unusable::Version => self.unusable_version.add_one(),
+            Unusable::TooLarge => self.unusable_size.add_one(),
+            Unusable::Corrupt => self.unusable_corrupt.add_one(),
         }
     }
 }

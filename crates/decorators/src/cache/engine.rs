@@ -124,7 +124,7 @@ impl<S: Source> Cache<S> {
             }
             Freshness::Old | Freshness::Dead => return None,
         };
-        counter.add();
+        counter.add_one();
         Some(inner.answer(&entry, now, is_old))
     }
 
@@ -140,7 +140,7 @@ impl<S: Source> Cache<S> {
     }
 
     async fn wait_for(&self, key: &S::Key) -> Result<Answer<S::Value>, PortError> {
-        self.0.counters.misses.add();
+        self.0.counters.misses.add_one();
         let fetched = self.fetched(key).await?;
         // A fetch that was under way when an invalidation was heard may bring what it overrules; the next one does not.
         let now = Instant::now();
@@ -153,13 +153,13 @@ impl<S: Source> Cache<S> {
     async fn fetched(&self, key: &S::Key) -> Fetched<S::Value> {
         let seat = self.board(key);
         if seat.joined {
-            self.0.counters.joined.add();
+            self.0.counters.joined.add_one();
         }
         let Some(old) = self.0.old(key) else { return seat.result().await.unwrap_or_else(|| Err(lost())) };
         match timeout(self.0.settings.patience, seat.result()).await {
             Ok(result) => result.unwrap_or_else(|| Err(lost())),
             Err(_) => {
-                self.0.counters.old.add();
+                self.0.counters.old.add_one();
                 Ok(Given { entry: old, is_old: true })
             }
         }
@@ -259,7 +259,7 @@ async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<Fetched<
 impl<S: Source> Inner<S> {
     fn answer(&self, entry: &Entry<S::Value>, now: Instant, is_old: bool) -> Answer<S::Value> {
         if entry.is_absence {
-            self.counters.absent.add();
+            self.counters.absent.add_one();
         }
         Answer { value: Arc::clone(&entry.value), age: entry.age(now), is_old }
     }
@@ -281,7 +281,7 @@ impl<S: Source> Inner<S> {
         if let Some(local) = &self.local
             && !local.offer(key, Arc::clone(entry))
         {
-            self.counters.outrun.add();
+            self.counters.outrun.add_one();
         }
     }
 
@@ -302,12 +302,12 @@ impl<S: Source> Inner<S> {
     }
 
     async fn load(&self, key: &S::Key, spread: f64) -> Result<(Arc<Entry<S::Value>>, Keep), PortError> {
-        self.counters.loads.add();
+        self.counters.loads.add_one();
         let as_of = Instant::now();
         let loaded = timeout(self.settings.load_limit, self.source.load(key)).await.unwrap_or_else(|_| {
             Err(PortError::new(PortErrorKind::Timeout, self.source.kind()).because("loading took too long"))
         });
-        let loaded = loaded.inspect_err(|_| self.counters.load_failures.add())?;
+        let loaded = loaded.inspect_err(|_| self.counters.load_failures.add_one())?;
         let entry = Entry::new(Arc::new(loaded.value), loaded.keep, as_of, spread, &self.settings);
         Ok((Arc::new(entry), loaded.keep))
     }
@@ -325,7 +325,7 @@ impl<S: Source> Inner<S> {
         tracing::debug!(error = %error, kind = self.source.kind(), "a refresh failed; an old answer is given");
         entry.failed(Instant::now(), self.settings.retry_pause);
         self.keep(key, &entry);
-        self.counters.old.add();
+        self.counters.old.add_one();
         Ok(Given { entry, is_old: true })
     }
 }

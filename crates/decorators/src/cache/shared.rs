@@ -71,7 +71,7 @@ impl Shared {
                 if look.leased {
                     self.give_back(key, lease.id, judge.counters).await;
                 }
-                judge.counters.shared_hits.add();
+                judge.counters.shared_hits.add_one();
                 return Turn::Give(Arc::clone(entry));
             }
             // The store takes it for fresh and we do not: an absence, an invalidation, or not what was put.
@@ -83,7 +83,7 @@ impl Shared {
             if is_overruled {
                 fresh_for = Duration::ZERO;
             } else {
-                judge.counters.lease_waits.add();
+                judge.counters.lease_waits.add_one();
                 sleep(Duration::from_millis(fastrand::u64(20..=50))).await;
             }
         }
@@ -105,7 +105,7 @@ impl Shared {
         let keep = judge.settings.ttl.saturating_add(judge.settings.stale_if_error);
         match self.store.put(key, write(entry), stamp, keep, turned.lease).await {
             Ok(Put::Kept) => {}
-            Ok(Put::NewerIsThere) => judge.counters.outrun.add(),
+            Ok(Put::NewerIsThere) => judge.counters.outrun.add_one(),
             Ok(Put::TooLarge) => judge.counters.unusable(Unusable::TooLarge),
             Err(error) => judge.lost(&error),
         }
@@ -114,7 +114,7 @@ impl Shared {
     /// Lets another node load.
     pub(super) async fn give_back(&self, key: &CacheKey, lease: LeaseId, counters: &Counters) {
         if let Err(error) = self.store.give_back(key, lease).await {
-            counters.shared_errors.add();
+            counters.shared_errors.add_one();
             tracing::debug!(error = %error, "a lease could not be given back; it ends by itself");
         }
     }
@@ -154,7 +154,7 @@ impl Judge<'_> {
 
     /// The second level is a help, not a need.
     fn lost(&self, error: &PortError) {
-        self.counters.shared_errors.add();
+        self.counters.shared_errors.add_one();
         tracing::debug!(error = %error, "the second level of the cache does not answer");
     }
 }

@@ -1,0 +1,121 @@
+//! A rate for each of many keys, in bounded memory.
+
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use moka::sync::Cache;
+
+use super::counts::Counter;
+use crate::problem::Problem;
+
+/// So many a second, and so many at once by somebody who has been quiet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rate {
+    /// In the long run.
+    pub per_second: NonZeroU32,
+    /// At once.
+    pub burst: NonZeroU32,
+}
+
+type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// A limiter a key, for as many keys as are remembered. Who is forgotten begins anew with a whole burst.
+pub(super) struct KeyedRate<K, C: Clock = DefaultClock> {
+    quota: Quota,
+    clock: C,
+    limiters: Cache<K, Arc<Limiter<C>>>,
+    refused: Counter,
+}
+
+impl<K> KeyedRate<K>
+where
+    K: Eq + Hash + Send + Sync + 'static,
+{
+    pub(super) fn new(rate: Rate, max_keys: u64) -> Self {
+        Self::with_clock(rate, max_keys, DefaultClock::default())
+    }
+}
+
+impl<K, C> KeyedRate<K, C>
+where
+    K: Eq + Hash + Send + Sync + 'static,
+    C: Clock + Clone + Send + Sync + 'static,
+    C::Instant: Send + Sync,
+{
+    fn with_clock(rate: Rate, max_keys: u64, clock: C) -> Self {
+        // After so long without a request the whole burst is there again, so nothing is lost with the limiter.
+        let whole_again = Duration::from_secs(u64::from(rate.burst.get().div_ceil(rate.per_second.get())));
+        Self {
+            quota: Quota::per_second(rate.per_second).allow_burst(rate.burst),
+            clock,
+            limiters: Cache::builder().max_capacity(max_keys).time_to_idle(whole_again).build(),
+            refused: Counter::default(),
+        }
+    }
+
+    /// One more of this key.
+    pub(super) fn check(&self, key: K) -> Result<(), Problem> {
+        let fresh = || Arc::new(RateLimiter::direct_with_clock(self.quota, self.clock.clone()));
+        self.limiters.get_with(key, fresh).check().map_err(|not_until| {
+            self.refused.add_one();
+            Problem::TooManyRequests(not_until.wait_time_from(self.clock.now()))
+        })
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    fn rate(per_second: u32, burst: u32) -> Rate {
+        Rate { per_second: NonZeroU32::new(per_second).unwrap(), burst: NonZeroU32::new(burst).unwrap() }
+    }
+
+    #[test]
+    fn each_key_has_a_burst_and_then_its_rate() {
+        let clock = FakeRelativeClock::default();
+        let keyed = KeyedRate::with_clock(rate(2, 3), 100, clock.clone());
+        let answered = |key: u64| (0..10).filter(|_| keyed.check(key).is_ok()).count();
+        assert_eq!((answered(1), answered(2)), (3, 3));
+        for (milliseconds, expected) in [(499, 0), (1, 1), (1_000, 2), (60_000, 3)] {
+            clock.advance(Duration::from_millis(milliseconds));
+            assert_eq!(answered(1), expected, "{milliseconds} ms later");
+        }
+        assert_eq!(keyed.refused(), 7 + 7 + 10 + 9 + 8 + 7);
+    }
+
+    #[test]
+    fn who_is_refused_is_told_when_to_come_back() {
+        let keyed = KeyedRate::with_clock(rate(2, 1), 100, FakeRelativeClock::default());
+        keyed.check(1_u64).unwrap();
+        let Err(Problem::TooManyRequests(wait)) = keyed.check(1) else { panic!("refused") };
+        assert_eq!(wait, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_million_made_up_keys_take_no_more_memory_and_do_not_free_who_is_limited() {
+        let keyed = KeyedRate::with_clock(rate(1, 5), 1_000, FakeRelativeClock::default());
+        let mut answered = 0;
+        for made_up in 1..=1_000_000_u64 {
+            keyed.check(made_up).unwrap();
+            if made_up % 100 == 0 {
+                answered += u32::from(keyed.check(0).is_ok());
+            }
+        }
+        keyed.limiters.run_pending_tasks();
+        assert!(keyed.limiters.entry_count() <= 1_000, "{}", keyed.limiters.entry_count());
+        assert_eq!(answered, 5, "of the 10,000 requests of the one who is there all the time");
+    }
+}

@@ -1,0 +1,396 @@
+//! Who is refused when too much is asked, and who is not, seen from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use adapter_http::{
+    AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings, HttpSettings, Lifecycle, Overload,
+    OverloadSettings, PageSource, Rate, Stopper, listen_public,
+};
+use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
+use adapter_token::{KeyRing, TokenKey};
+use async_trait::async_trait;
+use decorators::cache::{Cache, CacheSettings};
+use domain::concert::{ConcertCatalog, ConcertPage, PageRequest, PageSize};
+use domain::queue::{
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place,
+    QueueId, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, UserId,
+};
+use domain::schedule::ScheduleService;
+use domain::{Clock, PortError, Timestamp};
+
+const TRY_AGAIN_KOREAN: &str = "잠시 후 다시 시도해 주세요.";
+const TRY_AGAIN_ENGLISH: &str = "Please try again shortly.";
+
+/// A line that answers everybody but user 13, and nobody about user 13.
+struct StuckOn13(MemoryQueue);
+
+#[async_trait]
+impl QueueStore for StuckOn13 {
+    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
+        if user.get() == 13 { std::future::pending().await } else { self.0.join(user, bounds).await }
+    }
+
+    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
+        self.0.call_next(floor).await
+    }
+
+    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+        self.0.snapshot(floor).await
+    }
+
+    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+        self.0.standing(place).await
+    }
+
+    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+        self.0.claim(place).await
+    }
+
+    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
+        self.0.give_back(place).await
+    }
+}
+
+/// A list whose second page never comes.
+struct StuckOnPage2(MemoryCatalogue);
+
+#[async_trait]
+impl ConcertCatalog for StuckOnPage2 {
+    async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
+        if request.number.get() == 2 { std::future::pending().await } else { self.0.page(request).await }
+    }
+}
+
+/// The service with these limits, on a free port; stopped when dropped.
+struct Served {
+    address: SocketAddr,
+    overload: Overload,
+    agent: ureq::Agent,
+    runtime: tokio::runtime::Runtime,
+    stopper: Stopper,
+}
+
+struct Answer {
+    status: u16,
+    wait: String,
+    body: String,
+}
+
+impl Served {
+    /// `nearest` is about how long those who wait are told to wait.
+    fn with(settings: &OverloadSettings, nearest: Duration) -> Self {
+        let overload = Overload::new(settings);
+        let api = api(overload.clone(), nearest);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = {
+            let _inside = runtime.enter();
+            listen_public(&http(), api, Lifecycle::default()).unwrap()
+        };
+        let (address, stopper) = (listener.address(), listener.stopper());
+        runtime.spawn(listener.run());
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { address, overload, agent, runtime, stopper }
+    }
+
+    fn limited(settings: &OverloadSettings) -> Self {
+        Self::with(settings, Duration::from_secs(1))
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        ask(&self.agent, self.address, method, path, headers)
+    }
+
+    fn join(&self, user: u64) -> Answer {
+        self.ask("POST", &format!("/user/{user}/queue/token/issue"), &[])
+    }
+
+    fn token_of(&self, user: u64) -> String {
+        let body = self.join(user).body;
+        let (_, rest) = body.split_once("\"waitingToken\":\"").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+
+    fn query(&self, token: &str) -> Answer {
+        self.ask("GET", "/user/queue/token/query", &[("waitingToken", token)])
+    }
+
+    /// A request that gets no answer before the time limit, under way.
+    fn stuck(&self, method: &'static str, path: &'static str) -> JoinHandle<Answer> {
+        let (agent, address) = (self.agent.clone(), self.address);
+        std::thread::spawn(move || ask(&agent, address, method, path, &[]))
+    }
+
+    fn wait(&self, time: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
+    }
+
+    fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let limit = Instant::now() + Duration::from_secs(30);
+        while !is_so() {
+            assert!(Instant::now() < limit, "not in time: {what}");
+            self.wait(Duration::from_millis(2));
+        }
+    }
+
+    /// Sends these bytes on one connection; all that comes back.
+    fn raw(&self, requests: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(requests.as_bytes()).unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        answers
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.stopper.stop(Duration::ZERO));
+    }
+}
+
+fn api(overload: Overload, nearest: Duration) -> Api {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let policy = AdmissionPolicy::default();
+    let store = StuckOn13(MemoryQueue::new(policy, Arc::clone(&clock)));
+    let queue = QueueService::new(QueueParts {
+        queue: QueueId::parse("main").unwrap(),
+        policy,
+        pacing: Pacing::new(nearest, nearest).unwrap(),
+        token_ttl: Duration::MAX,
+        stale_after: Duration::MAX,
+        store: Arc::new(store),
+        sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+        reserve: None,
+        clock: Arc::clone(&clock),
+    });
+    let sample = || MemoryCatalogue::sample(500, Timestamp::UNIX_EPOCH);
+    let pages = PageSource::new(Arc::new(StuckOnPage2(sample())), PageSize::new(10).unwrap());
+    let dates = DateSource::new(Arc::new(ScheduleService::new(Arc::new(sample()), clock)));
+    Api {
+        queue: Arc::new(queue),
+        concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
+        dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
+        overload,
+    }
+}
+
+fn http() -> HttpSettings {
+    HttpSettings {
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        workers: 1,
+        backlog: 64,
+        max_connections: 64,
+        keep_alive: Duration::from_secs(5),
+        client_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(3),
+        shutdown_timeout: Duration::from_secs(5),
+        max_header_bytes: 16_384,
+        max_body_bytes: 4_096,
+    }
+}
+
+fn ask(
+    agent: &ureq::Agent,
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
+    let mut request =
+        ureq::http::Request::builder().method(method).uri(format!("http://{address}/api/v1{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = agent.run(request.body(()).unwrap()).unwrap();
+    let wait = response.headers().get("retry-after").map_or("", |value| value.to_str().unwrap()).to_owned();
+    Answer { status: response.status().as_u16(), wait, body: response.body_mut().read_to_string().unwrap() }
+}
+
+fn check_refused(answer: &Answer, expected: (u16, &str), try_again: &str) {
+    let Answer { status, wait, body } = answer;
+    assert_eq!(*status, expected.0, "{body}");
+    assert!(body.contains(&format!("\"code\":\"{}\"", expected.1)) && body.contains(try_again), "{body}");
+    assert!(wait.parse::<u64>().is_ok_and(|seconds| seconds >= 1), "Retry-After: {wait}");
+}
+
+/// The first answer that is a refusal; a slow machine may get some of a rate between two questions.
+fn refused(ask: impl Fn() -> Answer) -> Answer {
+    let mut answers = std::iter::repeat_with(ask).take(100);
+    answers.find(|answer| answer.status != 200 && answer.status != 404).unwrap()
+}
+
+const OVERLOADED: (u16, &str) = (503, "OVERLOADED");
+const TOO_MANY: (u16, &str) = (429, "TOO_MANY_REQUESTS");
+
+fn gate(limit: u32, max_waiting: u32) -> GateSettings {
+    GateSettings { limit, max_waiting }
+}
+
+fn rate(per_second: u32, burst: u32) -> Option<Rate> {
+    Some(Rate { per_second: NonZeroU32::new(per_second)?, burst: NonZeroU32::new(burst)? })
+}
+
+#[test]
+fn joins_that_hang_stop_neither_asking_nor_reading_and_who_joins_now_is_told_quickly() {
+    let small = gate(2, 8);
+    let settings =
+        OverloadSettings { joining: small, asking: small, reading: small, ..OverloadSettings::default() };
+    let served = Served::limited(&settings);
+    let token = served.token_of(7);
+    let stuck: Vec<_> = (0..2).map(|_| served.stuck("POST", "/user/13/queue/token/issue")).collect();
+    served.wait_until("both at work", || served.overload.counts().joining.at_work == 2);
+
+    let start = Instant::now();
+    check_refused(&served.join(8), OVERLOADED, TRY_AGAIN_KOREAN);
+    let english = [("waitingToken", token.as_str()), ("accept-language", "en")];
+    check_refused(&served.ask("DELETE", "/user/queue/token", &english), OVERLOADED, TRY_AGAIN_ENGLISH);
+    assert!(start.elapsed() < Duration::from_secs(2), "refused after {:?}", start.elapsed());
+    assert_eq!(served.query(&token).status, 200);
+    assert_eq!(served.ask("GET", "/concerts/query", &[]).status, 200);
+    assert_eq!(served.ask("GET", "/concert/451/date", &[("waitingToken", &token)]).status, 200);
+
+    for stuck in stuck {
+        check_refused(&stuck.join().unwrap(), (503, "TIMED_OUT"), TRY_AGAIN_KOREAN);
+    }
+    assert_eq!(served.join(8).status, 200, "what was given up at the time limit takes no room");
+    let counts = served.overload.counts();
+    assert_eq!(counts.joining, GateCounts { passed: 4, refused: 2, ..GateCounts::default() });
+    assert_eq!((counts.asking.passed, counts.reading.passed), (1, 2));
+}
+
+#[test]
+fn reads_that_hang_stop_neither_joining_nor_asking_and_a_refused_connection_goes_on() {
+    let settings = OverloadSettings { reading: gate(1, 0), ..OverloadSettings::default() };
+    let served = Served::limited(&settings);
+    let stuck = served.stuck("GET", "/concerts/query?page=2");
+    served.wait_until("at work", || served.overload.counts().reading.at_work == 1);
+    let token = served.token_of(7);
+    assert_eq!(served.query(&token).status, 200);
+
+    let head = "HEAD /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n\r\n";
+    let last = format!(
+        "GET /api/v1/user/queue/token/query HTTP/1.1\r\nHost: x\r\nwaitingToken: {token}\r\nConnection: close\r\n\r\n"
+    );
+    let answers = served.raw(&format!("{head}{last}"));
+    let (refused, answered) = answers.split_once("\r\n\r\n").unwrap();
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1"), "{answers}");
+    assert!(answered.starts_with("HTTP/1.1 200 "), "no body after HEAD, then the next answer: {answers}");
+    assert_eq!(stuck.join().unwrap().status, 503);
+}
+
+#[test]
+fn a_user_who_joins_too_often_is_refused_and_nobody_else_is() {
+    let settings = OverloadSettings { per_user: rate(1, 3), ..OverloadSettings::default() };
+    let served = Served::limited(&settings);
+    let token = served.token_of(7);
+    assert_eq!((served.join(7).status, served.join(7).status), (200, 200), "a burst of three");
+    check_refused(&refused(|| served.join(7)), TOO_MANY, TRY_AGAIN_KOREAN);
+    let english = [("accept-language", "en-US,ko;q=0.5")];
+    let english = refused(|| served.ask("POST", "/user/7/queue/token/issue", &english));
+    check_refused(&english, TOO_MANY, TRY_AGAIN_ENGLISH);
+    assert!(!english.body.contains("user"), "which limit it was is not told: {}", english.body);
+    assert_eq!((served.join(8).status, served.query(&token).status), (200, 200));
+    assert_eq!(served.overload.counts().per_user_refused, 2);
+    served.wait(Duration::from_millis(1_100));
+    assert_eq!(served.join(7).status, 200, "a second later");
+}
+
+#[test]
+fn an_address_that_asks_too_often_is_refused_everywhere() {
+    let settings = OverloadSettings { per_address: rate(1, 3), ..OverloadSettings::default() };
+    let served = Served::limited(&settings);
+    for claimed in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        assert_eq!(served.ask("GET", "/concerts/query", &[("x-forwarded-for", claimed)]).status, 200);
+    }
+    for (method, path) in
+        [("GET", "/concerts/query"), ("POST", "/user/7/queue/token/issue"), ("GET", "/none")]
+    {
+        let answer = refused(|| served.ask(method, path, &[("x-forwarded-for", "192.0.2.4")]));
+        check_refused(&answer, TOO_MANY, TRY_AGAIN_KOREAN);
+    }
+    assert_eq!(served.overload.counts().per_address_refused, 3);
+    let body = "POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    let last = "GET /api/v1/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answers = served.raw(&format!("{body}{last}"));
+    assert!(answers.starts_with("HTTP/1.1 429 "), "{answers}");
+    assert!(!answers.contains("HTTP/1.1 400"), "a body is not taken for a request: {answers}");
+}
+
+#[test]
+fn behind_a_proxy_the_address_is_the_one_the_proxy_wrote_and_a_network_of_version_6_is_one() {
+    let settings = OverloadSettings {
+        per_address: rate(1, 2),
+        address_from: AddressFrom::XForwardedFor,
+        ..OverloadSettings::default()
+    };
+    let served = Served::limited(&settings);
+    let ask = |from: &str| served.ask("GET", "/concerts/query", &[("x-forwarded-for", from)]);
+    for (from, expected) in [
+        ("192.0.2.1", 200),
+        ("192.0.2.1", 200),
+        ("192.0.2.1", 429),
+        ("203.0.113.77, 192.0.2.1", 429),
+        ("192.0.2.1, 203.0.113.77", 200),
+        ("2001:db8:1:2::1", 200),
+        ("2001:db8:1:2:ffff::9", 200),
+        ("2001:db8:1:2:a:b:c:d", 429),
+        ("2001:db8:1:3::1", 200),
+    ] {
+        let answer = if expected == 200 { ask(from) } else { refused(|| ask(from)) };
+        assert_eq!(answer.status, expected, "{from}");
+    }
+}
+
+#[test]
+fn who_asks_much_more_often_than_told_is_refused_and_a_forged_token_is_told_that() {
+    let settings = OverloadSettings { faster: NonZeroU32::new(4), ..OverloadSettings::default() };
+    let served = Served::with(&settings, Duration::from_secs(20));
+    let (hasty, patient) = (served.token_of(7), served.token_of(8));
+    let answers: Vec<_> = (0..50).map(|_| served.query(&hasty)).collect();
+    let (good, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    // Five of equal waits; the waits differ by up to a fifth to either side.
+    assert!((4..=8).contains(&good.len()), "{} answered", good.len());
+    for answer in &refused {
+        check_refused(answer, TOO_MANY, TRY_AGAIN_KOREAN);
+        assert!(answer.wait.parse::<u64>().unwrap() <= 6, "a quarter of 24 s: {}", answer.wait);
+    }
+    assert_eq!(served.overload.counts().polling_refused, refused.len() as u64);
+    assert_eq!(served.query(&patient).status, 200, "one's haste is not another's");
+    for _ in 0..50 {
+        assert_eq!(served.query("forged").status, 401);
+    }
+}
+
+#[test]
+fn who_asks_as_told_is_never_refused() {
+    let settings = OverloadSettings { faster: NonZeroU32::new(1), ..OverloadSettings::default() };
+    let served = Served::with(&settings, Duration::from_millis(100));
+    let token = served.token_of(7);
+    for _ in 0..20 {
+        let Answer { status, body, .. } = served.query(&token);
+        assert_eq!(status, 200, "{body}");
+        let (_, rest) = body.split_once("\"pollAfterMs\":").unwrap();
+        served.wait(Duration::from_millis(rest.split_once(',').unwrap().0.parse().unwrap()));
+    }
+}
+
+#[test]
+fn by_default_one_address_may_ask_in_a_tight_loop() {
+    let served = Served::limited(&OverloadSettings::default());
+    let token = served.token_of(7);
+    for _ in 0..1_000 {
+        assert_eq!((served.join(7).status, served.query(&token).status), (200, 200));
+    }
+    let counts = served.overload.counts();
+    assert_eq!((counts.joining.passed, counts.asking.passed), (1_001, 1_000));
+    assert_eq!((counts.per_user_refused, counts.per_address_refused, counts.polling_refused), (0, 0, 0));
+}
