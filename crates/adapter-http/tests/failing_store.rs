@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Listener, Overload, OverloadSettings,
-    PageSource, Stopper, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Listener, Overload,
+    OverloadSettings, PageSource, Stopper, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};

@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use adapter_http::{
-    AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings, HttpSettings, Lifecycle, Overload,
-    OverloadSettings, PageSource, Rate, Stopper, listen_public,
+    AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings, HttpSettings,
+    Lifecycle, Overload, OverloadSettings, PageSource, Rate, Stopper, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};

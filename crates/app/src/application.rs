@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, Lifecycle, Listener, Ops, Outages, Overload, PageSource, Phase,
-    Protection, listen_ops, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, Lifecycle, Listener, Ops, Outages, Overload, PageSource,
+    Phase, Protection, listen_ops, listen_public,
 };
 use adapter_postgres::SetupError;
 use adapter_redis::Unsafe;
@@ -205,11 +205,13 @@ async fn use_cases(config: &Config, shown: &mut Protection) -> Result<(Parts, Ap
     let pages = PageSource::new(concerts, config.concerts.page_size()?);
     let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, wall)));
     let (page_settings, date_settings) = (config.cache.concerts.settings(), config.cache.dates.settings());
+    let overload = Overload::new(&config.overload.settings());
+    shown.overload = Some(overload.clone());
     let api = Api {
         queue: Arc::clone(&queue),
         concerts: Arc::new(ConcertPages::new(wiring::cached(config, pages, page_settings, &level, shown))),
         dates: Arc::new(ConcertDates::new(wiring::cached(config, dates, date_settings, &level, shown))),
-        overload: Overload::new(&config.overload.settings()),
+        overload,
     };
     let database_dependency = database.map(|database| database.dependency);
     let dependencies =

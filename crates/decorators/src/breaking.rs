@@ -66,7 +66,9 @@ impl Guard for Breaking {
             Some(PortErrorKind::Unavailable | PortErrorKind::Timeout) => permit.failed(self.now()),
             // Not asked at all, by a limit of ours; or it answers, if not everybody or not well. Leaving it alone would not
             // help.
-            Some(PortErrorKind::Overloaded | PortErrorKind::Refused | PortErrorKind::Corrupt) => permit.ignored(),
+            Some(PortErrorKind::Overloaded | PortErrorKind::Refused | PortErrorKind::Corrupt) => {
+                permit.ignored();
+            }
         }
         answer
     }

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod breaker;
+pub mod breaking;
 pub mod bulkhead;
 pub mod cache;
 mod concert;
@@ -9,4 +11,5 @@ pub mod guard;
 mod queue;
 pub mod retry;
 mod schedule;
+mod sync;
 pub mod time_limit;

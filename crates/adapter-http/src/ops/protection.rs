@@ -10,6 +10,8 @@ use decorators::cache::AnyCache;
 use decorators::retry::Retry;
 use serde::Serialize;
 
+use crate::overload::{GateCounts, Overload, OverloadCounts};
+
 /// The layers there are, for showing.
 #[derive(Default)]
 pub struct Protection {
@@ -19,6 +21,8 @@ pub struct Protection {
     pub bulkheads: Vec<Arc<Bulkhead>>,
     /// The retries of the catalogue.
     pub retry: Option<Arc<Retry>>,
+    /// The limits of the public routes.
+    pub overload: Option<Overload>,
     /// Every cache.
     pub caches: Vec<Arc<dyn AnyCache>>,
 }
@@ -31,6 +35,48 @@ pub(super) struct ProtectionBody {
     /// Questions refused, by bulkhead.
     bulkheads: BTreeMap<&'static str, u64>,
     retries: Option<u64>,
+    overload: Option<OverloadBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OverloadBody {
+    joining: GateBody,
+    asking: GateBody,
+    reading: GateBody,
+    per_user_refused: u64,
+    per_address_refused: u64,
+    polling_refused: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GateBody {
+    passed: u64,
+    waited: u64,
+    refused: u64,
+    at_work: u64,
+    waiting: u64,
+}
+
+impl From<GateCounts> for GateBody {
+    fn from(counts: GateCounts) -> Self {
+        let GateCounts { passed, waited, refused, at_work, waiting } = counts;
+        Self { passed, waited, refused, at_work, waiting }
+    }
+}
+
+impl From<OverloadCounts> for OverloadBody {
+    fn from(counts: OverloadCounts) -> Self {
+        Self {
+            joining: counts.joining.into(),
+            asking: counts.asking.into(),
+            reading: counts.reading.into(),
+            per_user_refused: counts.per_user_refused,
+            per_address_refused: counts.per_address_refused,
+            polling_refused: counts.polling_refused,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -77,10 +123,15 @@ struct CacheBody {
 impl Protection {
     pub(super) fn body(&self) -> ProtectionBody {
         ProtectionBody {
-            breakers: self.breakers.iter().map(|it| (it.dependency(), BreakerBody::of(&it.snapshot()))).collect(),
+            breakers: self
+                .breakers
+                .iter()
+                .map(|it| (it.dependency(), BreakerBody::of(&it.snapshot())))
+                .collect(),
             caches: self.caches.iter().map(|cache| (cache.kind(), CacheBody::of(cache.as_ref()))).collect(),
             bulkheads: self.bulkheads.iter().map(|it| (it.dependency(), it.refused())).collect(),
             retries: self.retry.as_ref().map(|retry| retry.retried()),
+            overload: self.overload.as_ref().map(|overload| overload.counts().into()),
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use super::counts::{Counter, GateCounts};
+use decorators::counter::Counter;
+
+use super::counts::GateCounts;
 use super::standing::StandingQueue;
 use crate::problem::Problem;
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use super::counts::Counter;
 use crate::problem::Problem;
+use decorators::counter::Counter;
 
 /// What is owed for answers, paid off by waiting. An answer costs a share of the wait that it told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

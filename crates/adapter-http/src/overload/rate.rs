@@ -11,8 +11,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
-use super::counts::Counter;
 use crate::problem::Problem;
+use decorators::counter::Counter;
 
 /// So many a second, and so many at once by somebody who has been quiet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -114,7 +114,10 @@ impl BreakerSection {
         KeyDoc { name: "slow_call", meaning: "a call that took longer than this was slow" },
         KeyDoc { name: "wait_in_open", meaning: "how long it stays open the first time" },
         KeyDoc { name: "wait_multiplier", meaning: "how many times longer each time after a failed trial" },
-        KeyDoc { name: "longest_wait_in_open", meaning: "it stays open no longer than this, give or take the jitter" },
+        KeyDoc {
+            name: "longest_wait_in_open",
+            meaning: "it stays open no longer than this, give or take the jitter",
+        },
         KeyDoc { name: "wait_jitter", meaning: "by what share of it a wait is longer or shorter at random" },
         KeyDoc { name: "half_open_permits", meaning: "how many calls a trial lets through" },
         KeyDoc {

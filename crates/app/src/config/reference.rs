@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection, Config, GateSection,
-    HttpSection, KeyDoc, LimitSection, OpsSection, OverloadSection, PolicySection, PollSection, PollingSection,
-    PostgresPoolSection, PostgresSection, QueueSection, RateSection, RedisCachePoolSection, RedisCacheSection,
-    RedisQueueSection, RetrySection, TelemetrySection,
+    BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection,
+    Config, GateSection, HttpSection, KeyDoc, LimitSection, OpsSection, OverloadSection, PolicySection,
+    PollSection, PollingSection, PostgresPoolSection, PostgresSection, QueueSection, RateSection,
+    RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[

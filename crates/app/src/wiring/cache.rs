@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use adapter_http::Protection;
 use adapter_memory::MemoryCacheStore;
+use adapter_redis::{RedisCacheDependency, RedisCacheStore};
 use decorators::cache::{AnyCache, Cache, CacheSettings, CacheStore, Source};
 use domain::{Clock, Dependency};
 

@@ -125,7 +125,9 @@ fn breaker(
     let breaker = Breaker::new(section.settings(), fastrand::u64(..)).map_err(wrong)?;
     let breaker = breaker.on_change(Arc::new(move |event| tell(name, event)));
     if begins != State::Closed {
-        breaker.transition_to(begins, Duration::ZERO).map_err(|_| StartError::Miswired("a breaker's mode"))?;
+        breaker
+            .transition_to(begins, Duration::ZERO)
+            .map_err(|_| StartError::Miswired("a breaker's mode"))?;
     }
     let breaking = Arc::new(Breaking::new(name, breaker));
     shown.breakers.push(Arc::clone(&breaking));

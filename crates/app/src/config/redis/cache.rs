@@ -65,8 +65,14 @@ impl RedisCacheSection {
             name: "url",
             meaning: "`redis://[user:password@]host:port`, or `redis-cluster://[…@]host:port,host:port…`; never the one that keeps the line",
         },
-        KeyDoc { name: "prefix", meaning: "what every key begins with, 1 to 100 letters, digits, `:` or `-`" },
-        KeyDoc { name: "max_entry_bytes", meaning: "the longest copy that is put or fetched, 1024 to 16777216" },
+        KeyDoc {
+            name: "prefix",
+            meaning: "what every key begins with, 1 to 100 letters, digits, `:` or `-`",
+        },
+        KeyDoc {
+            name: "max_entry_bytes",
+            meaning: "the longest copy that is put or fetched, 1024 to 16777216",
+        },
         KeyDoc { name: "connect_timeout", meaning: "time to set up a connection, 10ms to 10s" },
         KeyDoc { name: "timeout", meaning: "time for an answer, 1ms to 10s" },
     ];
@@ -120,13 +126,19 @@ impl RedisCacheSection {
 
 impl RedisCachePoolSection {
     pub(in crate::config) const KEYS: &[KeyDoc] = &[
-        KeyDoc { name: "size", meaning: "connections, at most, 1 to 1000; on a cluster to each of its primaries" },
+        KeyDoc {
+            name: "size",
+            meaning: "connections, at most, 1 to 1000; on a cluster to each of its primaries",
+        },
         KeyDoc { name: "min_idle", meaning: "idle connections kept ready; at most `redis.cache.pool.size`" },
         KeyDoc {
             name: "acquire_timeout",
             meaning: "how long a question waits for a connection before the copy is done without, 1ms to 10s",
         },
-        KeyDoc { name: "max_waiting", meaning: "questions that wait for a connection, at most, up to 100000" },
+        KeyDoc {
+            name: "max_waiting",
+            meaning: "questions that wait for a connection, at most, up to 100000",
+        },
         KeyDoc { name: "idle_timeout", meaning: "an unused connection is closed after this, from 1s on" },
         KeyDoc { name: "max_lifetime", meaning: "a connection is replaced after this, from 1s on" },
     ];
