@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod cache;
 mod error;
 mod joins;
 mod keys;
@@ -15,6 +16,7 @@ mod scripts;
 mod steps;
 
 pub use address::{Address, InvalidAddress};
+pub use cache::{CachePoolSettings, RedisCacheDependency, RedisCacheSettings, RedisCacheStore};
 pub use joins::Batching;
 pub use link::LinkSettings;
 pub use queue::{Durability, RedisQueue, RedisQueueSettings};

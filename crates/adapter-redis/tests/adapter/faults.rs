@@ -19,7 +19,7 @@ use crate::storm::brisk;
 use crate::support::{binaries, new_queue, settings};
 
 /// A server to break.
-fn server() -> Redis {
+pub(crate) fn server() -> Redis {
     blocking(|| Redis::start(&binaries(), RedisSetup::default()))
 }
 
@@ -34,6 +34,6 @@ fn brisk_settings() -> RedisQueueSettings {
 }
 
 /// What a test does to servers, which takes its time.
-fn blocking<T>(deed: impl FnOnce() -> Outcome<T>) -> T {
+pub(crate) fn blocking<T>(deed: impl FnOnce() -> Outcome<T>) -> T {
     tokio::task::block_in_place(deed).unwrap()
 }

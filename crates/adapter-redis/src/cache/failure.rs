@@ -1,0 +1,130 @@
+//! What can go wrong between us and the Redis of the cache.
+
+use bb8_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
+use domain::{PortError, PortErrorKind};
+
+use crate::address::Node;
+
+/// The dependency's name, as an operator knows it.
+pub(crate) const CACHE_REDIS: &str = "cache redis";
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Another node of the cluster has the key. Nothing was carried out.
+    #[error("the key is at {0}")]
+    Moved(Redirection),
+    /// The key is on its way to another node, which is to be asked this once. Nothing was carried out.
+    #[error("the key is going to {0}")]
+    Ask(Redirection),
+    /// The keys are on the move, or the server is still loading. Nothing was carried out; soon it can be.
+    #[error("the server cannot answer yet: {0}")]
+    NotYet(String),
+    /// A replica, which takes no writes. Nothing was carried out.
+    #[error("the server is not the primary: {0}")]
+    NotPrimary(String),
+    /// The server does not know the script. Nothing was carried out.
+    #[error("the server does not know the script")]
+    NoScript,
+    /// The server refused. Nothing was carried out.
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// There is no connection. Nothing was carried out.
+    #[error("no connection: {0}")]
+    NoConnection(String),
+    /// As many questions as may are there already. Nothing was carried out.
+    #[error("{0}")]
+    Busy(&'static str),
+    /// No answer within the limit, or the connection was lost before it came: unknown whether it was carried out.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
+    /// An answer that cannot be true.
+    #[error("the answer makes no sense: {0}")]
+    Corrupt(String),
+}
+
+/// Where to ask instead; a node that does not know its own name leaves out the host.
+#[derive(Clone, Debug)]
+pub(crate) struct Redirection {
+    host: String,
+    port: u16,
+}
+
+impl Redirection {
+    fn parse(at: &str) -> Option<Self> {
+        let (host, port) = at.rsplit_once(':')?;
+        let host = if host == "?" { "" } else { host };
+        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
+    }
+
+    /// The node, as said by this one.
+    pub(super) fn from(self, asked: &Node) -> Node {
+        let host = if self.host.is_empty() { asked.host.clone() } else { self.host };
+        Node { host, port: self.port }
+    }
+}
+
+impl std::fmt::Display for Redirection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl From<RedisError> for Failure {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the client's list is open; what is new there is a refusal"
+    )]
+    fn from(error: RedisError) -> Self {
+        let said = error.to_string();
+        let to = || error.redirect_node().and_then(|(at, _)| Redirection::parse(at));
+        match error.kind() {
+            ErrorKind::Io => Self::Unknown(said),
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Corrupt(said),
+            ErrorKind::Server(ServerErrorKind::NoScript) => Self::NoScript,
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::NotPrimary(said),
+            ErrorKind::Server(
+                ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::BusyLoading
+                | ServerErrorKind::MasterDown,
+            ) => Self::NotYet(said),
+            ErrorKind::Server(ServerErrorKind::Moved) => to().map_or(Self::Corrupt(said), Self::Moved),
+            ErrorKind::Server(ServerErrorKind::Ask) => to().map_or(Self::Corrupt(said), Self::Ask),
+            _ => Self::Refused(said),
+        }
+    }
+}
+
+impl From<Failure> for PortError {
+    fn from(failure: Failure) -> Self {
+        let kind = match &failure {
+            Failure::Moved(_)
+            | Failure::Ask(_)
+            | Failure::NotYet(_)
+            | Failure::NotPrimary(_)
+            | Failure::NoScript
+            | Failure::Refused(_)
+            | Failure::NoConnection(_) => PortErrorKind::Unavailable,
+            Failure::Busy(_) => PortErrorKind::Overloaded,
+            Failure::Unknown(_) => PortErrorKind::Timeout,
+            Failure::Corrupt(_) => PortErrorKind::Corrupt,
+        };
+        Self::new(kind, CACHE_REDIS).because(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirection_may_leave_out_the_host() {
+        let asked = Node { host: "here".to_owned(), port: 1 };
+        for (said, host) in [("there:7", "there"), (":7", "here"), ("?:7", "here"), ("::1:7", "::1")] {
+            let node = Redirection::parse(said).unwrap().from(&asked);
+            assert_eq!(node, Node { host: host.to_owned(), port: 7 }, "{said}");
+        }
+        assert!(Redirection::parse("there").is_none());
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether the Redis of the cache answers, and whether it is set up like a cache.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bb8_redis::redis::{Value, cmd, from_redis_value};
+use domain::{Dependency, PortError};
+
+use super::RedisCacheStore;
+use super::failure::{CACHE_REDIS, Failure};
+use super::session::Question;
+
+/// The Redis of the cache as something the service depends on.
+pub struct RedisCacheDependency {
+    store: RedisCacheStore,
+    /// Whether somebody was told what is wrong with its settings, if anything is.
+    was_looked_at: AtomicBool,
+}
+
+impl RedisCacheDependency {
+    /// The dependency behind a store.
+    #[must_use]
+    pub fn new(store: RedisCacheStore) -> Self {
+        Self { store, was_looked_at: AtomicBool::new(false) }
+    }
+
+    /// A cache that never evicts is full one day, and then keeps nothing new. That is no reason to do without it.
+    async fn look_at_its_settings(&self) {
+        let mut info = cmd("INFO");
+        info.arg("memory");
+        let policy = match self.store.route().ask_any(Question::Command(info)).await {
+            Ok(answer) => policy_in(answer),
+            // Somebody who does not let us see its settings sees to them.
+            Err(Failure::Refused(_)) => None,
+            Err(_) => return,
+        };
+        self.was_looked_at.store(true, Ordering::Relaxed);
+        if policy.as_deref() == Some("noeviction") {
+            tracing::warn!(
+                redis.maxmemory_policy = "noeviction",
+                "the cache's redis refuses copies when its memory is full: set maxmemory, and maxmemory-policy to allkeys-lfu"
+            );
+        }
+    }
+}
+
+fn policy_in(answer: Value) -> Option<String> {
+    let text: String = from_redis_value(answer).ok()?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("maxmemory_policy:"))
+        .map(|policy| policy.trim().to_owned())
+}
+
+#[async_trait]
+impl Dependency for RedisCacheDependency {
+    fn name(&self) -> &'static str {
+        CACHE_REDIS
+    }
+
+    async fn check(&self) -> Result<(), PortError> {
+        match self.store.route().ask_any(Question::Command(cmd("PING"))).await {
+            // It answers, if not everybody.
+            Ok(_) | Err(Failure::Busy(_)) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        if !self.was_looked_at.load(Ordering::Relaxed) {
+            self.look_at_its_settings().await;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bb8_redis::redis::VerbatimFormat;
+
+    use super::*;
+
+    #[test]
+    fn the_policy_is_found_in_what_the_server_says_of_its_memory() {
+        let text = "# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lfu\r\nmem_fragmentation_ratio:1\r\n";
+        let verbatim = Value::VerbatimString { format: VerbatimFormat::Text, text: text.to_owned() };
+        for answer in [Value::BulkString(text.into()), verbatim] {
+            assert_eq!(policy_in(answer).as_deref(), Some("allkeys-lfu"));
+        }
+        assert_eq!(policy_in(Value::Nil), None);
+    }
+}

@@ -1,0 +1,29 @@
+//! The names of the keys.
+
+use decorators::cache::CacheKey;
+
+/// The copy and the lease of a key. They share a hash tag, so they are in one slot.
+pub(super) fn of(prefix: &str, key: &CacheKey) -> [String; 2] {
+    let copy = format!("{prefix}:{{{key}}}");
+    let lease = format!("{copy}:lease");
+    [copy, lease]
+}
+
+/// When a kind was invalidated.
+pub(super) fn invalidated(prefix: &str, kind: &str) -> String {
+    format!("{prefix}:{{{kind}}}:invalidated")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_an_operator_is_told() {
+        let key = CacheKey { kind: "concerts", name: "page-1".to_owned() };
+        let [copy, lease] = of("boxoffice:cache", &key);
+        assert_eq!(copy, "boxoffice:cache:{concerts:page-1}");
+        assert_eq!(lease, "boxoffice:cache:{concerts:page-1}:lease");
+        assert_eq!(invalidated("boxoffice:cache", "concerts"), "boxoffice:cache:{concerts}:invalidated");
+    }
+}

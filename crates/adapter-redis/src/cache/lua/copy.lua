@@ -1,0 +1,38 @@
+-- The head of the scripts about one key: its copy and its lease. Every number in here is a whole number below 2^53, which a
+-- Lua number holds exactly; times are microseconds of the server's clock.
+
+local COPY, LEASE = KEYS[1], KEYS[2]
+-- How a value of this version begins, and how long it may be. A copy with this digest is not what was put: the caller has
+-- seen it.
+local MARK, LONGEST, DISTRUSTED = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local LEASE_ID = ARGV[4]
+local FIRST = 5 -- the first argument of the script itself
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+
+-- A copy from later than this is from before the clock was set back by so much, and would stay the latest for too long.
+local FUTURE = 1000000
+
+-- The stamp of a value that begins like this, or nothing where it is no copy. The layout is that of entry.rs.
+local function stamp_in(head)
+  if #head < 20 or string.sub(head, 1, 4) ~= MARK or string.sub(head, 5, 12) == DISTRUSTED then
+    return nil
+  end
+  local stamp = struct.unpack('>I8', head, 13)
+  if stamp <= now + FUTURE then
+    return stamp
+  end
+end
+
+-- Who holds the lease; nobody, where somebody left anything else there.
+local function holder()
+  local id = redis.pcall('GET', LEASE)
+  return type(id) == 'string' and id
+end
+
+local function give_back()
+  if holder() == LEASE_ID then
+    redis.call('DEL', LEASE)
+  end
+end

@@ -1,0 +1,4 @@
+-- Ends a lease of its holder.
+
+give_back()
+return false

@@ -1,0 +1,194 @@
+//! Which server to ask.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bb8_redis::redis::Value;
+use fred::util::redis_keyslot;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
+
+use super::failure::Failure;
+use super::pool::{CachePoolSettings, Pool};
+use super::session::{Connector, Question, Target};
+use crate::address::{Address, Credentials, Node, Topology};
+
+/// The way to the server that has a key.
+pub(super) enum Route {
+    /// There is one.
+    One(Pool),
+    Cluster(Box<Cluster>),
+}
+
+/// The primaries of a cluster, each with a pool of its own, so that one that is down keeps nobody from the others. Who has
+/// which slot is learned from the redirections of those that do not: any node knows, also after a failover.
+pub(super) struct Cluster {
+    seeds: Vec<Node>,
+    credentials: Option<Credentials>,
+    settings: CachePoolSettings,
+    runtime: Handle,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    pools: HashMap<Node, Pool>,
+    owners: HashMap<u16, Node>,
+    /// Whom to ask next about a slot nobody is known to have.
+    next: usize,
+}
+
+/// How often a question is sent on. One is the rule while slots move, two when they move on meanwhile.
+const REDIRECTIONS: u32 = 5;
+
+/// The first pause before asking a server again that cannot answer yet, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+
+impl Route {
+    pub(super) fn open(address: Address, settings: CachePoolSettings, runtime: Handle) -> Self {
+        let Address { topology, credentials } = address;
+        let limit = settings.connect;
+        let target = match topology {
+            Topology::Single(node) => Target::Node(node),
+            Topology::Sentinel { sentinels, name } => {
+                Target::Watched { sentinels, name, first: AtomicUsize::new(0) }
+            }
+            Topology::Cluster(seeds) => {
+                let settings = CachePoolSettings { min_idle: 0, ..settings };
+                let known = Mutex::default();
+                return Self::Cluster(Box::new(Cluster { seeds, credentials, settings, runtime, known }));
+            }
+        };
+        Self::One(Pool::open(Connector { target, credentials, limit }, &settings, runtime))
+    }
+
+    /// Asks the server that has this key.
+    pub(super) async fn ask(&self, key: &str, question: Question) -> Result<Value, Failure> {
+        match self {
+            Self::One(pool) => pool.ask(question, false).await,
+            Self::Cluster(cluster) => cluster.ask(redis_keyslot(key.as_bytes()), question).await,
+        }
+    }
+
+    /// Asks a server, whichever.
+    pub(super) async fn ask_any(&self, question: Question) -> Result<Value, Failure> {
+        match self {
+            Self::One(pool) => pool.ask(question, false).await,
+            Self::Cluster(cluster) => cluster.ask_any(question).await,
+        }
+    }
+}
+
+impl Cluster {
+    /// Asks until one answers who has the slot. Sending on takes no time worth counting; waiting for a cluster that cannot
+    /// answer yet takes no longer than waiting for a connection may.
+    async fn ask(&self, slot: u16, question: Question) -> Result<Value, Failure> {
+        let give_up = Instant::now() + self.settings.acquire;
+        let mut search = Search { node: self.owner(slot), asking: false, redirections: 0, down: Vec::new() };
+        let mut pause = PAUSES.0;
+        loop {
+            let failure = match self.pool(&search.node).ask(question.clone(), search.asking).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if matches!(failure, Failure::NotYet(_)) && Instant::now() < give_up {
+                search = Search { node: self.owner(slot), asking: false, redirections: 0, ..search };
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            } else {
+                self.follow(slot, &mut search, failure)?;
+            }
+        }
+    }
+
+    /// Where to ask after this failure; the failure, where nobody could help.
+    fn follow(&self, slot: u16, search: &mut Search, failure: Failure) -> Result<(), Failure> {
+        search.asking = false;
+        match failure {
+            Failure::Moved(ref to) | Failure::Ask(ref to) if search.redirections < REDIRECTIONS => {
+                search.redirections += 1;
+                search.asking = matches!(failure, Failure::Ask(_));
+                search.node = to.clone().from(&search.node);
+                if !search.asking {
+                    self.known().owners.insert(slot, search.node.clone());
+                }
+                // Who is down for us may be up for the others.
+                if search.down.contains(&search.node) { Err(failure) } else { Ok(()) }
+            }
+            Failure::NoConnection(_) | Failure::NotPrimary(_) => {
+                self.known().owners.remove(&slot);
+                search.down.push(search.node.clone());
+                search.node = self.anybody_but(&search.down).ok_or(failure)?;
+                Ok(())
+            }
+            Failure::Unknown(_) => {
+                // It may have failed over: the next question asks around.
+                self.known().owners.remove(&slot);
+                Err(failure)
+            }
+            failure @ (Failure::Moved(_)
+            | Failure::Ask(_)
+            | Failure::NotYet(_)
+            | Failure::NoScript
+            | Failure::Refused(_)
+            | Failure::Busy(_)
+            | Failure::Corrupt(_)) => Err(failure),
+        }
+    }
+
+    async fn ask_any(&self, question: Question) -> Result<Value, Failure> {
+        let mut down = Vec::new();
+        let mut last = Failure::NoConnection("no node is known".to_owned());
+        while let Some(node) = self.anybody_but(&down) {
+            match self.pool(&node).ask(question.clone(), false).await {
+                Err(failure @ (Failure::NoConnection(_) | Failure::Unknown(_))) => last = failure,
+                answer => return answer,
+            }
+            down.push(node);
+        }
+        Err(last)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owner(&self, slot: u16) -> Node {
+        let owner = self.known().owners.get(&slot).cloned();
+        owner.or_else(|| self.anybody_but(&[])).unwrap_or_else(|| self.seeds[0].clone())
+    }
+
+    /// The nodes that are configured and those that were named, in turn.
+    fn anybody_but(&self, down: &[Node]) -> Option<Node> {
+        let mut known = self.known();
+        let named = known.pools.keys().filter(|node| !self.seeds.contains(node)).cloned();
+        let nodes: Vec<Node> = self.seeds.iter().cloned().chain(named).collect();
+        known.next += 1;
+        let turn = known.next % nodes.len().max(1);
+        let (before, from) = nodes.split_at(turn);
+        from.iter().chain(before).find(|node| !down.contains(node)).cloned()
+    }
+
+    fn pool(&self, node: &Node) -> Pool {
+        let open = || {
+            let target = Target::Node(node.clone());
+            let credentials = self.credentials.clone();
+            let connector = Connector { target, credentials, limit: self.settings.connect };
+            Pool::open(connector, &self.settings, self.runtime.clone())
+        };
+        self.known().pools.entry(node.clone()).or_insert_with(open).clone()
+    }
+}
+
+/// A question on its way through the cluster.
+struct Search {
+    /// Whom to ask.
+    node: Node,
+    /// The key is only on its way there.
+    asking: bool,
+    redirections: u32,
+    /// Who cannot be reached.
+    down: Vec<Node>,
+}

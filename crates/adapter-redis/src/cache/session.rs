@@ -1,0 +1,189 @@
+//! Connections: how they are made, and when they are good for another question.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bb8_redis::redis::aio::MultiplexedConnection;
+use bb8_redis::redis::io::tcp::TcpSettings;
+use bb8_redis::redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, PushInfo,
+    PushKind, RedisConnectionInfo, RedisError, Value, cmd,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::failure::Failure;
+use super::scripts::Call;
+use crate::address::{Credentials, Node};
+
+/// What is asked on one connection.
+#[derive(Clone)]
+pub(super) enum Question {
+    Call(Call),
+    Command(Cmd),
+}
+
+/// One connection, for one question after the other. It never asks twice and never mends itself.
+pub(super) struct Session {
+    connection: MultiplexedConnection,
+    /// Cancelled when the server has closed it.
+    lost: CancellationToken,
+    /// A question has begun whose answer has not come, or came too late, or from the wrong server.
+    is_spent: bool,
+}
+
+impl Session {
+    /// Asks. Dropped half way, the connection is not good for another question.
+    pub(super) async fn ask(&mut self, question: &Question, asking: bool) -> Result<Value, Failure> {
+        let call = match question {
+            Question::Command(command) => return self.send(command, asking).await,
+            Question::Call(call) => call,
+        };
+        match self.send(&call.by_hash(), asking).await {
+            Err(Failure::NoScript) => self.send(&call.by_text(), asking).await,
+            answer => answer,
+        }
+    }
+
+    async fn send(&mut self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
+        self.is_spent = true;
+        if asking {
+            cmd("ASKING").query_async::<()>(&mut self.connection).await?;
+        }
+        let answer = command.query_async(&mut self.connection).await;
+        // What the server says by itself, be it an error, is an answer; a primary that is none any more is left.
+        let answer = answer.map_err(Failure::from);
+        self.is_spent = matches!(
+            answer,
+            Err(Failure::Unknown(_)
+                | Failure::Corrupt(_)
+                | Failure::NotPrimary(_)
+                | Failure::NoConnection(_))
+        );
+        answer
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        !self.is_spent && !self.lost.is_cancelled()
+    }
+}
+
+/// Makes connections to wherever the primary is.
+pub(super) struct Connector {
+    pub(super) target: Target,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) limit: Duration,
+}
+
+pub(super) enum Target {
+    Node(Node),
+    /// The primary that sentinels know by a name. The one that answered last is asked first.
+    Watched {
+        sentinels: Vec<Node>,
+        name: String,
+        first: AtomicUsize,
+    },
+}
+
+impl Connector {
+    /// Connects within the limit.
+    pub(super) async fn session(&self) -> Result<Session, Failure> {
+        let connecting = async {
+            match &self.target {
+                Target::Node(node) => self.connect(node, self.credentials.as_ref()).await,
+                Target::Watched { sentinels, name, first } => {
+                    let primary = self.primary(sentinels, name, first).await?;
+                    self.connect(&primary, self.credentials.as_ref()).await
+                }
+            }
+        };
+        match tokio::time::timeout(self.limit, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Failure::NoConnection(format!("{} was not ready in time", self.target))),
+        }
+    }
+
+    async fn connect(&self, node: &Node, credentials: Option<&Credentials>) -> Result<Session, Failure> {
+        let lost = CancellationToken::new();
+        let told = lost.clone();
+        let on_push = move |push: PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                told.cancel();
+            }
+            Ok::<_, Infallible>(())
+        };
+        // The limits are those of the pool. Left alone the client has others, which nobody would know of.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_push_sender(on_push);
+        let connected =
+            async { client(node, credentials)?.get_multiplexed_async_connection_with_config(&config).await };
+        let connection = connected.await.map_err(|error: RedisError| not_connected(node, error))?;
+        Ok(Session { connection, lost, is_spent: false })
+    }
+
+    /// The first sentinel that knows is believed: a connection to a replica shows with the first write.
+    async fn primary(&self, sentinels: &[Node], name: &str, first: &AtomicUsize) -> Result<Node, Failure> {
+        let mut last = Failure::NoConnection("no sentinel is configured".to_owned());
+        let start = first.load(Ordering::Relaxed);
+        // One that does not answer must leave time for the others.
+        let share = self.limit / u32::try_from(sentinels.len() + 1).unwrap_or(u32::MAX);
+        for at in (0..sentinels.len()).map(|n| (start + n) % sentinels.len()) {
+            let sentinel = &sentinels[at];
+            match tokio::time::timeout(share, self.ask_sentinel(sentinel, name)).await {
+                Ok(Ok(primary)) => {
+                    first.store(at, Ordering::Relaxed);
+                    return Ok(primary);
+                }
+                Ok(Err(failure)) => last = failure,
+                Err(_) => last = Failure::NoConnection(format!("sentinel {sentinel} was not ready in time")),
+            }
+        }
+        Err(last)
+    }
+
+    /// The credentials are those of the data nodes.
+    async fn ask_sentinel(&self, sentinel: &Node, name: &str) -> Result<Node, Failure> {
+        let mut session = self.connect(sentinel, None).await?;
+        let mut command = cmd("SENTINEL");
+        command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+        let answer: Option<(String, u16)> = command
+            .query_async(&mut session.connection)
+            .await
+            .map_err(|error| not_connected(sentinel, error))?;
+        let (host, port) =
+            answer.ok_or_else(|| Failure::Refused(format!("{sentinel} knows no primary `{name}`")))?;
+        Ok(Node { host, port })
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Node(node) => write!(f, "{node}"),
+            Self::Watched { name, .. } => write!(f, "the primary `{name}`"),
+        }
+    }
+}
+
+fn client(node: &Node, credentials: Option<&Credentials>) -> Result<Client, RedisError> {
+    // By this protocol the client tells when a connection was closed, and not only who asks next.
+    let mut redis =
+        RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+    if let Some(Credentials { user, password }) = credentials {
+        redis = redis.set_password(password);
+        if let Some(user) = user {
+            redis = redis.set_username(user);
+        }
+    }
+    let info = ConnectionAddr::Tcp(node.host.clone(), node.port).into_connection_info()?;
+    Client::open(info.set_redis_settings(redis).set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+/// A refusal stays what the server said; anything else is no connection.
+fn not_connected(node: &Node, error: RedisError) -> Failure {
+    let why = Failure::NoConnection(format!("{node}: {error}"));
+    let failure = Failure::from(error);
+    if matches!(failure, Failure::Refused(_) | Failure::NotYet(_)) { failure } else { why }
+}

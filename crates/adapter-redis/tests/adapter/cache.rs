@@ -1,0 +1,7 @@
+//! The second level of the cache: on a single server and on a cluster, whole and broken.
+
+mod contract;
+mod faults;
+mod moves;
+mod speed;
+mod support;

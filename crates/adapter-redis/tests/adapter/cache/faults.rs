@@ -1,0 +1,286 @@
+//! A Redis of the cache that is down, silent, forgetful, full, or slow to let anybody in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_redis::{Address, CachePoolSettings, RedisCacheDependency, RedisCacheStore};
+use bytes::Bytes;
+use decorators::cache::{CacheStore as _, LeaseId, Put};
+use domain::{Dependency as _, PortErrorKind};
+use test_support::{Redis, RedisSetup, Wire};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::support::{LONG, PATIENT, SLACK, key, look, look_and_put, store};
+use crate::faults::{blocking, server};
+use crate::storm::until;
+use crate::support::{binaries, single};
+
+const LIMIT: Duration = Duration::from_millis(300);
+
+fn impatient() -> CachePoolSettings {
+    CachePoolSettings { acquire: LIMIT, connect: LIMIT, answer: LIMIT, ..PATIENT }
+}
+
+fn set_up(lines: &[&str]) -> Redis {
+    let setup = lines.iter().fold(RedisSetup::default(), |setup, line| setup.line(*line));
+    blocking(|| Redis::start(&binaries(), setup))
+}
+
+async fn answers(store: &RedisCacheStore) {
+    until("it answers", async || look(store, &key("a")).await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_costs_little_and_is_found_again_without_help() {
+    let redis = server();
+    let store = store(&single(redis.address()), impatient());
+    let dependency = RedisCacheDependency::new(store.clone());
+    for _round in 0..3 {
+        answers(&store).await;
+        dependency.check().await.unwrap();
+        blocking(|| redis.kill());
+        until("the loss is noticed", async || look(&store, &key("a")).await.is_err()).await;
+        let began = Instant::now();
+        for _question in 0..1_000 {
+            let error = look(&store, &key("a")).await.unwrap_err();
+            assert_eq!((error.kind(), error.dependency()), (PortErrorKind::Unavailable, "cache redis"));
+        }
+        assert!(began.elapsed() < SLACK, "1,000 refusals took {:?}", began.elapsed());
+        assert_eq!(dependency.check().await.unwrap_err().kind(), PortErrorKind::Unavailable);
+        blocking(|| redis.restart());
+    }
+    answers(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_question_to_a_server_that_was_restarted_is_answered() {
+    let redis = server();
+    let store = store(&single(redis.address()), PATIENT);
+    for round in 0..5 {
+        // As many connections as there may be, all of them idle when the server goes.
+        let mut looks = JoinSet::new();
+        for _look in 0..20 {
+            let store = store.clone();
+            looks.spawn(async move { look_and_put(&store, &key(round), b"copy").await });
+        }
+        looks.join_all().await.into_iter().for_each(|looked| looked.unwrap());
+        blocking(|| redis.restart());
+        look(&store, &key(round)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_a_server_forgets_its_scripts() {
+    let redis = server();
+    let store = store(&single(redis.address()), PATIENT);
+    for round in 0..5 {
+        blocking(|| redis.command(&["SCRIPT", "FLUSH"]));
+        look_and_put(&store, &key(round), b"copy").await.unwrap();
+        look_and_put(&store, &key(round), b"copy").await.unwrap();
+        store.invalidate("concerts").await.unwrap();
+        assert!(store.invalidated("concerts").await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wire_that_lets_nothing_through_costs_no_more_than_the_limit() {
+    let redis = server();
+    let wire = Wire::to(redis.address()).unwrap();
+    let store = store(&single(wire.address()), impatient());
+    answers(&store).await;
+    wire.block();
+    let began = Instant::now();
+    let error = look(&store, &key("a")).await.unwrap_err();
+    assert_eq!(error.kind(), PortErrorKind::Timeout);
+    assert!(began.elapsed() >= LIMIT && began.elapsed() < LIMIT + SLACK, "{:?}", began.elapsed());
+    // Its connection was thrown away, and no other can be made.
+    for _question in 0..5 {
+        let began = Instant::now();
+        let error = look(&store, &key("a")).await.unwrap_err();
+        assert_eq!(error.kind(), PortErrorKind::Unavailable, "{error:?}");
+        assert!(began.elapsed() < LIMIT + SLACK, "{:?}", began.elapsed());
+    }
+    wire.mend();
+    answers(&store).await;
+}
+
+/// The answer of a question that was given up would be taken for that of the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_gets_the_answer_of_one_that_was_given_up() {
+    let redis = server();
+    let wire = Wire::to(redis.address()).unwrap();
+    let pool = CachePoolSettings { size: 2, answer: Duration::from_millis(20), ..PATIENT };
+    let store = store(&single(wire.address()), pool);
+    for name in 0..10 {
+        until("it is put", async || {
+            look_and_put(&store, &key(name), name.to_string().as_bytes()).await.is_ok()
+        })
+        .await;
+    }
+    let (mut answered, mut given_up) = (0, 0);
+    let mut round = 0;
+    while answered < 100 || given_up < 20 {
+        // Slower than the limit, and then as fast as ever.
+        wire.delay(if round % 3 == 0 { Duration::from_millis(40) } else { Duration::ZERO });
+        let mut looks = JoinSet::new();
+        for name in 0..10 {
+            let store = store.clone();
+            looks.spawn(async move { (name, look(&store, &key(name)).await) });
+        }
+        for (name, found) in looks.join_all().await {
+            match found {
+                Ok(found) => {
+                    assert_eq!(found.kept.unwrap().unwrap().payload, name.to_string());
+                    answered += 1;
+                }
+                Err(_) => given_up += 1,
+            }
+        }
+        round += 1;
+        assert!(round < 500, "{answered} answered, {given_up} given up");
+    }
+}
+
+/// A caller who goes away at any moment takes no connection along and leaves none half read.
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_who_go_away_cost_the_others_nothing() {
+    let redis = server();
+    let store = store(&single(redis.address()), CachePoolSettings { size: 2, ..PATIENT });
+    for name in 0..10 {
+        look_and_put(&store, &key(name), name.to_string().as_bytes()).await.unwrap();
+    }
+    for round in 0..300_u64 {
+        let gone = tokio::time::timeout(Duration::from_micros(round * 3), look(&store, &key(0))).await;
+        drop(gone);
+        let name = round % 10;
+        let found = look(&store, &key(name)).await.unwrap();
+        assert_eq!(found.kept.unwrap().unwrap().payload, name.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_more_than_may_wait_is_refused_at_once() {
+    let redis = server();
+    let answer = Duration::from_secs(2);
+    let pool = CachePoolSettings { size: 2, max_waiting: 6, answer, ..PATIENT };
+    let store = store(&single(redis.address()), pool);
+    answers(&store).await;
+    blocking(|| redis.freeze());
+    let mut looks = JoinSet::new();
+    for _look in 0..40 {
+        let (store, asked) = (store.clone(), Instant::now());
+        looks.spawn(async move { (look(&store, &key("a")).await.unwrap_err().kind(), asked.elapsed()) });
+    }
+    let mut told = Vec::new();
+    while let Some(refused) = looks.join_next().await {
+        let (kind, after) = refused.unwrap();
+        if kind == PortErrorKind::Overloaded && told.len() < 32 {
+            assert!(after < answer / 2, "refused after {after:?}");
+        }
+        told.push(kind);
+    }
+    let refused = told.iter().filter(|kind| **kind == PortErrorKind::Overloaded).count();
+    assert_eq!(refused, 32, "{told:?}");
+    blocking(|| redis.thaw());
+    answers(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_evicts_takes_everything_and_fails_nobody() {
+    const KEYS: u64 = 6_000;
+    let redis = set_up(&["maxmemory 8mb", "maxmemory-policy allkeys-lfu", "appendonly no"]);
+    let store = store(&single(redis.address()), PATIENT);
+    let payload = vec![b'x'; 4_000];
+    let mut fillers = JoinSet::new();
+    for filler in 0..4 {
+        let (store, payload) = (store.clone(), payload.clone());
+        fillers.spawn(async move {
+            for name in (0..KEYS).skip(filler).step_by(4) {
+                look_and_put(&store, &key(name), &payload).await.unwrap();
+            }
+        });
+    }
+    fillers.join_all().await;
+    let stats = blocking(|| redis.command(&["INFO", "stats"]));
+    let evicted = stats.lines().find_map(|line| line.trim().strip_prefix("evicted_keys:")).unwrap();
+    assert!(evicted.parse::<u64>().unwrap() > KEYS / 4, "{evicted} evicted");
+    let mut found = 0;
+    for name in 0..KEYS {
+        found += u64::from(look(&store, &key(name)).await.unwrap().kept.unwrap().is_some());
+    }
+    assert!(found > 0 && found < KEYS, "{found} found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_server_that_does_not_evict_refuses_what_is_put_and_still_tells_what_it_has() {
+    let redis = set_up(&["maxmemory 4mb", "appendonly no"]);
+    let store = store(&single(redis.address()), PATIENT);
+    look_and_put(&store, &key("first"), b"first").await.unwrap();
+    let payload = Bytes::from(vec![b'x'; 50_000]);
+    let mut refused = None;
+    for name in 0..200 {
+        let at = decorators::cache::Stamp(name + 1);
+        if let Err(error) = store.put(&key(name), payload.clone(), at, LONG, LeaseId(7)).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert_eq!(refused.kind(), PortErrorKind::Unavailable);
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("OOM"), "{why}");
+    let found = look(&store, &key("first")).await.unwrap();
+    assert_eq!(found.kept.unwrap().unwrap().payload, "first");
+    // It is still the same to those who come when there is room again.
+    blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "0"]));
+    let at = look(&store, &key("new")).await.unwrap().at;
+    assert_eq!(store.put(&key("new"), payload, at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_right_password_opens_and_a_wrong_one_is_a_clear_error_that_does_not_show_it() {
+    let redis = set_up(&["requirepass opensesame"]);
+    let at = redis.address();
+    let open = |credentials: &str| {
+        let address = Address::parse(&format!("redis://{credentials}{at}")).unwrap();
+        store(&address, PATIENT)
+    };
+    for right in [":opensesame@", "default:opensesame@"] {
+        look(&open(right), &key("a")).await.unwrap();
+    }
+    for wrong in [":wrongsesame@", ""] {
+        let error = look(&open(wrong), &key("a")).await.unwrap_err();
+        let why = format!("{error:?}");
+        assert_eq!(error.kind(), PortErrorKind::Unavailable, "{why}");
+        assert!(!why.contains("sesame"), "{why}");
+        assert!(why.contains("WRONGPASS") || why.contains("NOAUTH"), "{why}");
+    }
+}
+
+/// As the workers of a server do, each of which has a runtime of its own.
+#[test]
+fn connections_outlive_the_runtime_that_needed_them_first() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let main = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let redis = Redis::start(&binaries(), RedisSetup::default()).unwrap();
+    let before = connections_made(&redis);
+    let pool = CachePoolSettings { size: 1, ..PATIENT };
+    let store = Arc::new(main.block_on(async { store(&single(redis.address()), pool) }));
+    for round in 0..3 {
+        let store = Arc::clone(&store);
+        std::thread::spawn(move || {
+            runtime().block_on(look_and_put(&store, &key(round), b"copy")).unwrap();
+        })
+        .join()
+        .unwrap();
+    }
+    // Ours, and the one that asks.
+    assert_eq!(connections_made(&redis), before + 2);
+}
+
+fn connections_made(redis: &Redis) -> u64 {
+    let stats = redis.command(&["INFO", "stats"]).unwrap();
+    let made = stats.lines().find_map(|line| line.trim().strip_prefix("total_connections_received:"));
+    made.unwrap().parse().unwrap()
+}

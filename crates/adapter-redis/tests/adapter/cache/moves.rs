@@ -1,0 +1,114 @@
+//! Servers that hand over: slots that move, primaries that die, and those that sentinels watch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use adapter_redis::{Address, CachePoolSettings, RedisCacheDependency, RedisCacheStore};
+use decorators::cache::CacheKey;
+use domain::Dependency as _;
+use test_support::{RedisCluster, RedisSentinels};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::support::{PATIENT, SLACK, key, look, look_and_put, settings};
+use crate::faults::blocking;
+use crate::storm::until;
+use crate::support::{binaries, cluster};
+
+const LIMIT: Duration = Duration::from_millis(500);
+
+fn impatient() -> CachePoolSettings {
+    CachePoolSettings { acquire: LIMIT, connect: LIMIT, answer: LIMIT, ..PATIENT }
+}
+
+/// Tasks that look and put without a pause, each under other keys of one slot, until they are told to stop.
+struct Load {
+    goes_on: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+    tasks: JoinSet<()>,
+}
+
+impl Load {
+    fn on(store: &RedisCacheStore, keys: Vec<CacheKey>) -> Self {
+        let (goes_on, done) = (Arc::new(AtomicBool::new(true)), Arc::<AtomicU64>::default());
+        let mut tasks = JoinSet::new();
+        for key in keys {
+            let (store, goes_on, done) = (store.clone(), Arc::clone(&goes_on), Arc::clone(&done));
+            tasks.spawn(async move {
+                while goes_on.load(Ordering::Relaxed) {
+                    look_and_put(&store, &key, b"copy").await.unwrap();
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        Self { goes_on, done, tasks }
+    }
+
+    async fn goes_on(&self) {
+        let before = self.done.load(Ordering::Relaxed);
+        until("the load goes on", async || self.done.load(Ordering::Relaxed) > before + 20).await;
+    }
+
+    async fn ends(self) -> u64 {
+        self.goes_on.store(false, Ordering::Relaxed);
+        self.tasks.join_all().await;
+        self.done.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_the_slot_of_a_key_moves_back_and_forth_under_load() {
+    let servers = blocking(|| RedisCluster::start(&binaries(), 3, 0));
+    let settings = settings(PATIENT);
+    let store = RedisCacheStore::open(cluster(&servers.addresses()), settings.clone());
+    let load = Load::on(&store, (0..4).map(key).collect());
+    load.goes_on().await;
+    let name = format!("{}:{{{}}}", settings.prefix, key(0));
+    let first = blocking(|| servers.primary_of(&name));
+    for step in 1..=6 {
+        blocking(|| servers.move_slot_of(&name, (first + step) % 3));
+        load.goes_on().await;
+    }
+    assert!(load.ends().await > 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_dead_primary_costs_only_its_own_keys_until_its_replica_takes_over() {
+    let servers = blocking(|| RedisCluster::start(&binaries(), 3, 1));
+    let settings = settings(impatient());
+    let store = RedisCacheStore::open(cluster(&servers.addresses()), settings.clone());
+    let primary = |key: &CacheKey| blocking(|| servers.primary_of(&format!("{}:{{{key}}}", settings.prefix)));
+    let here = key(0);
+    let dead = primary(&here);
+    let there = (1..).map(key).find(|other| primary(other) != dead).unwrap();
+    for key in [&here, &there] {
+        look_and_put(&store, key, b"copy").await.unwrap();
+    }
+    blocking(|| servers.nodes()[dead].kill());
+    let dependency = RedisCacheDependency::new(store.clone());
+    until("the replica takes over", async || {
+        let asked = Instant::now();
+        let found = look(&store, &here).await;
+        assert!(asked.elapsed() < LIMIT * 2 + SLACK, "an answer took {:?}", asked.elapsed());
+        look(&store, &there).await.unwrap();
+        dependency.check().await.unwrap();
+        found.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_sentinels_watch_is_followed() {
+    let servers = blocking(|| RedisSentinels::start(&binaries()));
+    let sentinels: Vec<String> = servers.sentinels().iter().map(ToString::to_string).collect();
+    let url = format!("redis-sentinel://{}/{}", sentinels.join(","), servers.name());
+    let store = RedisCacheStore::open(Address::parse(&url).unwrap(), settings(impatient()));
+    look_and_put(&store, &key("a"), b"copy").await.unwrap();
+    blocking(|| servers.primary().kill());
+    until("the replica is the primary", async || look_and_put(&store, &key("b"), b"copy").await.is_ok())
+        .await;
+    for name in 0..50 {
+        look_and_put(&store, &key(name), b"copy").await.unwrap();
+    }
+}

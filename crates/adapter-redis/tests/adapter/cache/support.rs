@@ -1,0 +1,69 @@
+//! Stores with keys of their own, and the verbs the tests speak in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use adapter_redis::{Address, CachePoolSettings, RedisCacheSettings, RedisCacheStore};
+use bytes::Bytes;
+use decorators::cache::{CacheKey, CacheStore as _, Lease, LeaseId, Look, LookFor, Put};
+use domain::PortError;
+
+/// Longer than any test.
+pub(super) const LONG: Duration = Duration::from_secs(600);
+
+/// For a busy machine.
+pub(super) const SLACK: Duration = Duration::from_secs(2);
+
+pub(super) fn key(name: impl ToString) -> CacheKey {
+    CacheKey { kind: "concerts", name: name.to_string() }
+}
+
+/// A prefix nobody else has.
+pub(super) fn new_prefix() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("cache{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Limits that a busy machine keeps.
+pub(super) const PATIENT: CachePoolSettings = CachePoolSettings {
+    size: 4,
+    min_idle: 0,
+    acquire: Duration::from_secs(10),
+    max_waiting: 10_000,
+    connect: Duration::from_secs(10),
+    answer: Duration::from_secs(10),
+    idle: LONG,
+    lifetime: LONG,
+};
+
+pub(super) fn settings(pool: CachePoolSettings) -> RedisCacheSettings {
+    RedisCacheSettings { prefix: new_prefix(), max_entry_bytes: 100_000, pool }
+}
+
+pub(super) fn store(address: &Address, pool: CachePoolSettings) -> RedisCacheStore {
+    RedisCacheStore::open(address.clone(), settings(pool))
+}
+
+pub(super) async fn look(store: &RedisCacheStore, key: &CacheKey) -> Result<Look, PortError> {
+    let lease = Lease { id: LeaseId(7), lasts: LONG };
+    store.look(key, &LookFor { fresh_for: LONG, lease: Some(lease) }).await
+}
+
+/// Looks, and puts what is looked for where it is not there.
+pub(super) async fn look_and_put(
+    store: &RedisCacheStore,
+    key: &CacheKey,
+    payload: &[u8],
+) -> Result<(), PortError> {
+    let found = look(store, key).await?;
+    let payload = Bytes::copy_from_slice(payload);
+    match found.kept {
+        Ok(Some(kept)) => assert_eq!(kept.payload, payload),
+        Ok(None) => {
+            let put = store.put(key, payload, found.at, LONG, LeaseId(7)).await?;
+            assert!(matches!(put, Put::Kept | Put::NewerIsThere), "{put:?}");
+        }
+        Err(why) => panic!("{key} is unusable: {why:?}"),
+    }
+    Ok(())
+}
