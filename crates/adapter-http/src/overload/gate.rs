@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use decorators::counter::Counter;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-
-use decorators::counter::Counter;
 
 use super::counts::GateCounts;
 use super::standing::StandingQueue;
@@ -159,13 +158,16 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut queue = self.gate.queue();
         queue.leave();
-        if self.is_served || self.gate.change(|state| state.checked_sub(ONE_WAITS)).is_some() {
-            return;
-        }
-        // As many slots were handed out as people wait, so one is there that was for this one.
-        if let Ok(permit) = self.gate.handed.try_acquire() {
-            permit.forget();
-            self.gate.hand_on(&queue);
+        while !self.is_served {
+            if self.gate.change(|state| state.checked_sub(ONE_WAITS)).is_some() {
+                return;
+            }
+            // As many slots were handed out as people wait, so one is there that was for this one; unless a newcomer has
+            // taken it just now, who is counted as waiting for it.
+            if let Ok(permit) = self.gate.handed.try_acquire() {
+                permit.forget();
+                return self.gate.hand_on(&queue);
+            }
         }
     }
 }

@@ -7,11 +7,11 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use decorators::counter::Counter;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
 use crate::problem::Problem;
-use decorators::counter::Counter;
 
 /// What is owed for answers, paid off by waiting. An answer costs a share of the wait that it told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

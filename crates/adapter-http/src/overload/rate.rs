@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use decorators::counter::Counter;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -12,7 +13,6 @@ use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
 use crate::problem::Problem;
-use decorators::counter::Counter;
 
 /// So many a second, and so many at once by somebody who has been quiet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,0 +1,146 @@
+//! A circuit breaker around a question: what counts, what does not, and what becomes of a question that is dropped.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use decorators::breaker::{Breaker, BreakerSettings, State, Window};
+use decorators::breaking::Breaking;
+use decorators::guard::Guard as _;
+use decorators::time_limit::TimeLimit;
+use domain::queue::JoinError;
+use domain::{PortError, PortErrorKind};
+use futures_util::FutureExt as _;
+
+const SETTINGS: BreakerSettings = BreakerSettings {
+    window: Window::Calls(10),
+    minimum_calls: 10,
+    wait_in_open: Duration::from_secs(10),
+    longest_wait_in_open: Duration::from_secs(10),
+    wait_jitter: 0.0,
+    half_open_permits: 2,
+    longest_half_open: Duration::ZERO,
+    ..BreakerSettings::resilience4j()
+};
+
+fn breaking() -> Breaking {
+    Breaking::new("test", Breaker::new(SETTINGS, 1).unwrap())
+}
+
+async fn fails(breaking: &Breaking, kind: PortErrorKind) -> PortErrorKind {
+    let answer: Result<(), PortError> =
+        breaking.ask(|| async move { Err(PortError::new(kind, "test")) }).await;
+    answer.unwrap_err().kind()
+}
+
+async fn succeeds(breaking: &Breaking) -> bool {
+    breaking.ask(|| async { Ok::<_, PortError>(()) }).await.is_ok()
+}
+
+async fn open(breaking: &Breaking) {
+    for _ in 0..10 {
+        fails(breaking, PortErrorKind::Unavailable).await;
+    }
+    assert_eq!(breaking.snapshot().state, State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependency_that_fails_is_not_asked_and_whoever_asks_is_told_until_when() {
+    let breaking = breaking();
+    open(&breaking).await;
+    tokio::time::advance(Duration::from_secs(4)).await;
+    let asked = AtomicU32::new(0);
+    let question = || async {
+        asked.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, PortError>(())
+    };
+    let refused = breaking.ask(question).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.retry_in()), (PortErrorKind::Refused, Some(Duration::from_secs(6))));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    tokio::time::advance(Duration::from_millis(6_001)).await;
+    assert!(succeeds(&breaking).await && succeeds(&breaking).await);
+    assert_eq!(breaking.snapshot().state, State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_answer_counts_and_what_answers_badly_or_was_not_asked_does_not() {
+    for (kind, counts) in [
+        (PortErrorKind::Unavailable, true),
+        (PortErrorKind::Timeout, true),
+        (PortErrorKind::Overloaded, false),
+        (PortErrorKind::Refused, false),
+        (PortErrorKind::Corrupt, false),
+    ] {
+        let breaking = breaking();
+        for _ in 0..20 {
+            fails(&breaking, kind).await;
+        }
+        let expected = if counts { State::Open } else { State::Closed };
+        assert_eq!(breaking.snapshot().state, expected, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_people_do_not_like_is_no_failure() {
+    let breaking = breaking();
+    for _ in 0..20 {
+        let full: Result<(), _> = breaking.ask(|| async { Err(JoinError::LineFull) }).await;
+        assert!(matches!(full, Err(JoinError::LineFull)));
+    }
+    let calls = breaking.snapshot().calls;
+    assert_eq!((calls.successful, calls.failed), (20, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_counts_when_the_limit_is_inside() {
+    let breaking = breaking();
+    let limit = TimeLimit::new("test", Duration::from_secs(1));
+    for _ in 0..10 {
+        let answer: Result<(), PortError> = breaking.ask(|| limit.ask(pending)).await;
+        assert_eq!(answer.unwrap_err().kind(), PortErrorKind::Timeout);
+    }
+    assert_eq!(breaking.snapshot().state, State::Open);
+}
+
+/// Polled so often, and then dropped.
+async fn abandoned<F: Future>(future: F, polls: u32) -> bool {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if future.as_mut().now_or_never().is_some() {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_dropped_at_any_point_gives_its_permit_back() {
+    let yields = async |times: u32| {
+        for _ in 0..times {
+            let mut polled = false;
+            std::future::poll_fn(|_| {
+                if std::mem::replace(&mut polled, true) {
+                    std::task::Poll::Ready(())
+                } else {
+                    std::task::Poll::Pending
+                }
+            })
+            .await;
+        }
+        Ok::<_, PortError>(())
+    };
+    for polls in 0..=5 {
+        let breaking = breaking();
+        open(&breaking).await;
+        tokio::time::advance(Duration::from_secs(11)).await;
+        // More often than there are permits for a trial: one that leaked would leave none.
+        for _ in 0..20 {
+            assert!(!abandoned(breaking.ask(|| yields(5)), polls).await, "after {polls} polls");
+        }
+        assert!(succeeds(&breaking).await && succeeds(&breaking).await, "after {polls} polls");
+        assert_eq!(breaking.snapshot().state, State::Closed, "after {polls} polls");
+    }
+}
