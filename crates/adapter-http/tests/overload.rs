@@ -87,11 +87,11 @@ impl Served {
     /// `nearest` is about how long those who wait are told to wait.
     fn with(settings: &OverloadSettings, nearest: Duration) -> Self {
         let overload = Overload::new(settings);
-        let api = api(overload.clone(), nearest);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = {
             let _inside = runtime.enter();
+            let api = api(overload.clone(), nearest);
             listen_public(&http(), api, Lifecycle::default()).unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
