@@ -4,6 +4,7 @@
 
 mod concerts;
 mod configuration;
+mod degraded;
 mod docs;
 mod errors;
 mod line;

@@ -1,0 +1,49 @@
+//! What each route answers while a dependency is broken: every row of `docs/degraded-modes.md`, on real dependencies.
+
+mod cells;
+mod world;
+
+use self::cells::{Cells, row};
+use self::world::{World, break_it};
+
+/// One row: breaks something, looks at every cell, mends it, and finds everything as it was.
+fn check(broken: &'static str, how: &str) {
+    let world = World::start();
+    assert_eq!(world.cells(), row("nothing", ""), "before anything is broken");
+    let mended = break_it(&world, broken, how);
+    let seen = world.cells();
+    assert_eq!(seen, row(broken, how), "while it is broken");
+    mended(&world);
+    world.wait_until_well();
+    assert_eq!(world.cells(), row("nothing", ""), "after it is mended");
+}
+
+macro_rules! rows {
+    ($($test:ident: $broken:literal $how:literal;)*) => {
+        $(#[test]
+        fn $test() {
+            check($broken, $how);
+        })*
+
+        #[test]
+        fn every_row_is_tested() {
+            let tested = [("nothing", ""), $(($broken, $how)),*];
+            assert_eq!(Cells::rows(), tested.map(|(broken, how)| (broken.to_owned(), how.to_owned())));
+        }
+    };
+}
+
+rows! {
+    postgres_is_down: "Postgres" "down";
+    postgres_is_slow: "Postgres" "slow";
+    postgres_is_lying: "Postgres" "lying";
+    postgres_is_left_alone: "Postgres" "left alone";
+    the_queue_redis_is_down: "queue Redis" "down";
+    the_queue_redis_is_slow: "queue Redis" "slow";
+    the_queue_redis_is_lying: "queue Redis" "lying";
+    the_queue_redis_is_left_alone: "queue Redis" "left alone";
+    the_cache_redis_is_down: "cache Redis" "down";
+    the_cache_redis_is_slow: "cache Redis" "slow";
+    the_cache_redis_is_lying: "cache Redis" "lying";
+    the_cache_redis_is_left_alone: "cache Redis" "left alone";
+}

@@ -1,0 +1,56 @@
+//! The table, and one answer as a cell of it.
+
+use std::time::{Duration, Instant};
+
+use crate::support::Answer;
+
+/// The cells of a row, each with the name of its column.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Cells(pub(super) Vec<(String, String)>);
+
+const PAGE: &str = include_str!("../../../../../docs/degraded-modes.md");
+
+/// The lines of the table, as cells.
+fn table() -> Vec<Vec<String>> {
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    PAGE.lines().filter(|line| line.starts_with("| ")).map(cells).collect()
+}
+
+/// What the page says of this.
+pub(super) fn row(broken: &str, how: &str) -> Cells {
+    let table = table();
+    let row = table.iter().find(|row| row[0] == broken && row[1] == how).expect("the page has this row");
+    Cells(table[0].iter().cloned().zip(row.iter().cloned()).skip(2).collect())
+}
+
+impl Cells {
+    /// Every row by what is broken and how.
+    pub(super) fn rows() -> Vec<(String, String)> {
+        table().into_iter().skip(1).map(|row| (row[0].clone(), row[1].clone())).collect()
+    }
+}
+
+/// Within this everybody has an answer, whatever is broken.
+const QUICKLY: Duration = Duration::from_secs(3);
+
+/// Asks, and tells the answer as a cell.
+pub(super) fn cell(ask: impl FnOnce() -> Answer) -> String {
+    let began = Instant::now();
+    let answer = ask();
+    let took = began.elapsed();
+    assert!(took < QUICKLY, "{took:?} for {answer:?}");
+    if answer.status == 503 {
+        assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|wait| wait >= 1), "{answer:?}");
+        assert!(answer.text.contains("잠시 후 다시 시도해 주세요."), "{answer:?}");
+    }
+    let is_old = answer.header("warning").starts_with("110 ");
+    assert_eq!(is_old, !answer.header("age").is_empty(), "{answer:?}");
+    let is_stale = answer.text.contains(r#""stale":true"#);
+    match (answer.status, is_old, is_stale) {
+        (status, false, false) => status.to_string(),
+        (status, true, false) => format!("{status} old"),
+        (status, _, true) => format!("{status} stale"),
+    }
+}

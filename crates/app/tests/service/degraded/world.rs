@@ -1,0 +1,226 @@
+//! The service on a database and two Redis, each at the end of a wire that can be broken.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use test_support::{Database, Redis, RedisBinaries, RedisSetup, Wire};
+
+use super::cells::{Cells, cell};
+use crate::postgres::database;
+use crate::support::{Answer, TestApp, eventually};
+
+pub(super) struct World {
+    app: TestApp,
+    pub(super) database: Database,
+    pub(super) line: Redis,
+    pub(super) copies: Redis,
+    postgres_wire: Wire,
+    line_wire: Wire,
+    copies_wire: Wire,
+    /// Somebody who is inside.
+    inside: String,
+    /// Somebody who waits.
+    waiting: String,
+    /// Users who come later; pages and concerts nobody has asked for.
+    next: AtomicU64,
+}
+
+/// A page and a concert that are asked for all the time.
+const PAGE: u64 = 1;
+const CONCERT: u64 = 451;
+
+impl World {
+    pub(super) fn start() -> Self {
+        let binaries = RedisBinaries::find().unwrap();
+        let redis = || Redis::start(&binaries, RedisSetup::default()).unwrap();
+        let (database, line, copies) = (database(), redis(), redis());
+        let postgres_wire = Wire::to(database.server_address().unwrap()).unwrap();
+        let (line_wire, copies_wire) =
+            (Wire::to(line.address()).unwrap(), Wire::to(copies.address()).unwrap());
+        let app = TestApp::start(&[
+            "catalog.store=postgres",
+            &format!("postgres.url=postgres://postgres@{}/{}", postgres_wire.address(), database.name()),
+            "queue.store=redis",
+            &format!("redis.queue.url=redis://{}", line_wire.address()),
+            "queue.keys=c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA",
+            "cache.store=redis",
+            &format!("redis.cache.url=redis://{}", copies_wire.address()),
+            // Two are called, and then nobody for an hour.
+            "queue.policy.batch=2",
+            "queue.policy.every=1h",
+            // Copies are past their end at once, and then given only where nothing newer can be had.
+            "cache.concerts.ttl=50ms",
+            "cache.concerts.stale_while_refreshing=0s",
+            "cache.dates.ttl=50ms",
+            "cache.dates.stale_while_refreshing=0s",
+            "ops.check_every=100ms",
+        ]);
+        let inside = app.token_of(1);
+        let waiting = [2, 3].map(|user| app.token_of(user));
+        let [_, waiting] = waiting;
+        let world = Self {
+            app,
+            database,
+            line,
+            copies,
+            postgres_wire,
+            line_wire,
+            copies_wire,
+            inside,
+            waiting,
+            next: AtomicU64::new(10),
+        };
+        world.wait_until_well();
+        world
+    }
+
+    /// A number nobody has had.
+    fn next(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn page(&self, number: u64) -> Answer {
+        self.app.ask("GET", &format!("/concerts/query?page={number}"), &[])
+    }
+
+    fn dates(&self, concert: u64) -> Answer {
+        self.app.dates(&concert.to_string(), &self.inside)
+    }
+
+    fn join(&self) -> Answer {
+        self.app.ask("POST", &format!("/user/{}/queue/token/issue", self.next()), &[])
+    }
+
+    /// One who gives a place back, taken when there was one to take; the token of somebody else while there is none.
+    fn leave(&self) -> Answer {
+        let joined = self.join();
+        let token = if joined.status == 200 { joined.word("waitingToken") } else { self.waiting.clone() };
+        self.app.leave(&token)
+    }
+
+    pub(super) fn cells(&self) -> Cells {
+        let cells = [
+            ("join", cell(|| self.join())),
+            ("ask, waiting", cell(|| self.app.query(&self.waiting))),
+            ("ask, called", cell(|| self.app.query(&self.inside))),
+            ("leave", cell(|| self.leave())),
+            ("list, kept", cell(|| self.page(PAGE))),
+            ("list, new", cell(|| self.page(self.next()))),
+            ("dates, kept", cell(|| self.dates(CONCERT))),
+            ("dates, new", cell(|| self.dates(self.next()))),
+        ];
+        Cells(cells.map(|(column, cell)| (column.to_owned(), cell)).to_vec())
+    }
+
+    fn protection(&self) -> serde_json::Value {
+        self.app.ops("/protection").json()
+    }
+
+    fn state(&self, breaker: &str) -> String {
+        self.protection()["breakers"][breaker]["state"].as_str().unwrap().to_owned()
+    }
+
+    pub(super) fn wait_until_well(&self) {
+        eventually("everything is there again", || {
+            self.page(PAGE);
+            self.dates(CONCERT);
+            let closed = ["queue", "catalog", "cache"].iter().all(|breaker| {
+                // Each answer may be what a breaker on trial waits for.
+                self.join();
+                self.page(self.next() % 40 + 2);
+                self.state(breaker) == "closed"
+            });
+            closed
+                && self.app.ops("/readyz").word("status") == "ready"
+                && self.app.query(&self.waiting).field("stale").is_null()
+                && self.dates(CONCERT).header("warning").is_empty()
+                && self.page(PAGE).header("warning").is_empty()
+        });
+    }
+
+    fn wire(&self, to: &str) -> &Wire {
+        match to {
+            "Postgres" => &self.postgres_wire,
+            "queue Redis" => &self.line_wire,
+            "cache Redis" => &self.copies_wire,
+            other => panic!("there is no wire to {other}"),
+        }
+    }
+}
+
+type Mend = Box<dyn FnOnce(&World)>;
+
+/// Breaks a dependency, waits until the service has had the time to notice, and returns how to mend it.
+pub(super) fn break_it(world: &World, what: &'static str, how: &str) -> Mend {
+    match how {
+        "down" => world.wire(what).cut(),
+        "slow" => world.wire(what).block(),
+        "left alone" => return leave_alone(world, what),
+        "lying" => return lie(world, what),
+        other => panic!("nothing is broken by being {other}"),
+    }
+    wait_until_noticed(world, what);
+    Box::new(|world| world.wire(what).mend())
+}
+
+fn wait_until_noticed(world: &World, what: &str) {
+    eventually("it is noticed", || match what {
+        "queue Redis" => world.app.query(&world.waiting).field("stale") == true,
+        "Postgres" => {
+            !world.page(PAGE).header("warning").is_empty()
+                && !world.dates(CONCERT).header("warning").is_empty()
+        }
+        _ => world.app.ops("/readyz").word("status") == "degraded",
+    });
+}
+
+/// Down until its breaker is open.
+fn leave_alone(world: &World, what: &'static str) -> Mend {
+    world.wire(what).cut();
+    wait_until_noticed(world, what);
+    let (breaker, provoke): (_, fn(&World)) = match what {
+        "Postgres" => ("catalog", |world| drop(world.page(world.next() % 40 + 2))),
+        "queue Redis" => ("queue", |world| drop(world.join())),
+        _ => ("cache", |world| drop(world.page(PAGE))),
+    };
+    eventually("the breaker opens", || {
+        provoke(world);
+        world.state(breaker) == "open"
+    });
+    Box::new(move |world| world.wire(what).mend())
+}
+
+fn lie(world: &World, what: &str) -> Mend {
+    match what {
+        "Postgres" => {
+            let lie = "ALTER TABLE concerts RENAME title TO true_title; \
+                       ALTER TABLE concerts ADD COLUMN title integer NOT NULL DEFAULT -1";
+            world.database.sql(lie).unwrap();
+            wait_until_noticed(world, what);
+            Box::new(|world| {
+                let truth = "ALTER TABLE concerts DROP COLUMN title; \
+                             ALTER TABLE concerts RENAME true_title TO title";
+                world.database.sql(truth).unwrap();
+            })
+        }
+        "queue Redis" => {
+            let line = "boxoffice:{main}:line";
+            world.line.command(&["RENAME", line, "true-line"]).unwrap();
+            world.line.command(&["SET", line, "nonsense"]).unwrap();
+            wait_until_noticed(world, what);
+            Box::new(|world| {
+                world.line.command(&["RENAME", "true-line", "boxoffice:{main}:line"]).unwrap();
+            })
+        }
+        _ => {
+            for number in 0..100 {
+                for kind in ["concerts:1-10", "dates:1"] {
+                    let key = format!("boxoffice:cache:{{{kind}-{number}}}");
+                    world.copies.command(&["SET", &key, "nonsense"]).unwrap();
+                }
+            }
+            Box::new(|world| {
+                world.copies.command(&["FLUSHALL"]).unwrap();
+            })
+        }
+    }
+}
