@@ -65,7 +65,7 @@ macro_rules! cache_store_tests {
 }
 
 /// Expands to one test per rule of [`CacheStore`](decorators::cache::CacheStore), on a
-/// [`CacheFixture`](cache::CacheFixture).
+/// [`CacheFixture`](crate::cache::CacheFixture).
 #[macro_export]
 macro_rules! cache_store_contract {
     ($fixture:expr) => {
