@@ -63,7 +63,7 @@ struct Inner {
     max_entry_bytes: usize,
 }
 
-/// No copy is kept for so long, and no invalidation has to be remembered for longer.
+/// No copy is kept for longer, so that no invalidation has to be remembered for longer.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl RedisCacheStore {

@@ -1,4 +1,4 @@
-//! The rules of [`CacheStore`], by the number of the rule in its documentation.
+//! The rules of [`CacheStore`](decorators::cache::CacheStore), by the number of the rule in its documentation.
 
 mod copies;
 mod kinds;
@@ -17,9 +17,6 @@ pub use unusable::*;
 pub use world::{CacheFixture, CacheWorld};
 
 use crate::Verdict;
-
-#[expect(unused_imports, reason = "for the documentation")]
-use decorators::cache::CacheStore;
 
 /// The macro behind [`cache_store_contract`](crate::cache_store_contract); calls back with the name of every rule.
 #[doc(hidden)]
@@ -67,7 +64,8 @@ macro_rules! cache_store_tests {
     };
 }
 
-/// Expands to one test per rule of [`CacheStore`], on a [`CacheFixture`].
+/// Expands to one test per rule of [`CacheStore`](decorators::cache::CacheStore), on a
+/// [`CacheFixture`](crate::cache::CacheFixture).
 #[macro_export]
 macro_rules! cache_store_contract {
     ($fixture:expr) => {

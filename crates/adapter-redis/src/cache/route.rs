@@ -1,6 +1,6 @@
 //! Which server to ask.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -83,7 +83,8 @@ impl Route {
 
 impl Cluster {
     /// Asks until one answers who has the slot. Sending on takes no time worth counting; waiting for a cluster that cannot
-    /// answer yet takes no longer than waiting for a connection may.
+    /// answer yet, and for nodes that cannot be reached, takes no longer than waiting for a connection may.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`follow` names them all")]
     async fn ask(&self, slot: u16, question: Question) -> Result<Value, Failure> {
         let give_up = Instant::now() + self.settings.acquire;
         let mut search = Search { node: self.owner(slot), asking: false, redirections: 0, down: Vec::new() };
@@ -93,12 +94,18 @@ impl Cluster {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            if matches!(failure, Failure::NotYet(_)) && Instant::now() < give_up {
-                search = Search { node: self.owner(slot), asking: false, redirections: 0, ..search };
-                sleep(pause).await;
-                pause = (pause * 2).min(PAUSES.1);
-            } else {
-                self.follow(slot, &mut search, failure)?;
+            let may_wait = Instant::now() < give_up;
+            match failure {
+                Failure::NotYet(_) if may_wait => {
+                    search = Search { node: self.owner(slot), asking: false, redirections: 0, ..search };
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                Failure::NoConnection(_) if !may_wait => {
+                    self.known().owners.remove(&slot);
+                    return Err(failure);
+                }
+                failure => self.follow(slot, &mut search, failure)?,
             }
         }
     }
@@ -160,25 +167,32 @@ impl Cluster {
         owner.or_else(|| self.anybody_but(&[])).unwrap_or_else(|| self.seeds[0].clone())
     }
 
-    /// The nodes that are configured and those that were named, in turn.
+    /// The nodes that are configured and those that have a slot, in turn.
     fn anybody_but(&self, down: &[Node]) -> Option<Node> {
         let mut known = self.known();
-        let named = known.pools.keys().filter(|node| !self.seeds.contains(node)).cloned();
-        let nodes: Vec<Node> = self.seeds.iter().cloned().chain(named).collect();
+        let owners: HashSet<&Node> =
+            known.owners.values().filter(|node| !self.seeds.contains(node)).collect();
+        let nodes: Vec<Node> = self.seeds.iter().chain(owners).cloned().collect();
         known.next += 1;
         let turn = known.next % nodes.len().max(1);
         let (before, from) = nodes.split_at(turn);
         from.iter().chain(before).find(|node| !down.contains(node)).cloned()
     }
 
+    /// The connections to a node. Those to nodes that are gone from the cluster go when a new one comes.
     fn pool(&self, node: &Node) -> Pool {
-        let open = || {
-            let target = Target::Node(node.clone());
-            let credentials = self.credentials.clone();
-            let connector = Connector { target, credentials, limit: self.settings.connect };
-            Pool::open(connector, &self.settings, self.runtime.clone())
-        };
-        self.known().pools.entry(node.clone()).or_insert_with(open).clone()
+        let mut known = self.known();
+        let Known { pools, owners, .. } = &mut *known;
+        if let Some(pool) = pools.get(node) {
+            return pool.clone();
+        }
+        pools.retain(|node, _| self.seeds.contains(node) || owners.values().any(|owner| owner == node));
+        let target = Target::Node(node.clone());
+        let connector =
+            Connector { target, credentials: self.credentials.clone(), limit: self.settings.connect };
+        let pool = Pool::open(connector, &self.settings, self.runtime.clone());
+        pools.insert(node.clone(), pool.clone());
+        pool
     }
 }
 
