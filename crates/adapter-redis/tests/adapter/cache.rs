@@ -3,5 +3,4 @@
 mod contract;
 mod faults;
 mod moves;
-mod speed;
 mod support;

@@ -39,7 +39,8 @@ impl Default for CacheSettings {
             stale_while_refreshing: Duration::from_secs(30),
             stale_if_error: Duration::from_secs(24 * 3_600),
             retry_pause: Duration::from_secs(1),
-            patience: Duration::from_millis(100),
+            // Longer than a second level that hangs is waited for.
+            patience: Duration::from_millis(250),
             load_limit: Duration::from_secs(2),
             local_bytes: 16 * 1024 * 1024,
         }

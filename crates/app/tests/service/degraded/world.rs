@@ -20,8 +20,12 @@ pub(super) struct World {
     inside: String,
     /// Somebody who waits.
     waiting: String,
-    /// Users who come later; pages and concerts nobody has asked for.
-    next: AtomicU64,
+    /// Users who come later.
+    users: AtomicU64,
+    /// Pages and concerts nobody has asked for.
+    unread: AtomicU64,
+    /// Pages that somebody may have asked for.
+    pages: AtomicU64,
 }
 
 /// A page and a concert that are asked for all the time.
@@ -52,6 +56,9 @@ impl World {
             "cache.concerts.stale_while_refreshing=0s",
             "cache.dates.ttl=50ms",
             "cache.dates.stale_while_refreshing=0s",
+            // A busy machine must not look like a dependency that is away.
+            "cache.concerts.patience=1s",
+            "cache.dates.patience=1s",
             "ops.check_every=100ms",
         ]);
         let inside = app.token_of(1);
@@ -67,19 +74,29 @@ impl World {
             copies_wire,
             inside,
             waiting,
-            next: AtomicU64::new(10),
+            users: AtomicU64::new(10),
+            unread: AtomicU64::new(30),
+            pages: AtomicU64::new(0),
         };
         world.wait_until_well();
         world
     }
 
-    /// A number nobody has had.
-    fn next(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-
     fn page(&self, number: u64) -> Answer {
         self.app.ask("GET", &format!("/concerts/query?page={number}"), &[])
+    }
+
+    fn new_page(&self) -> Answer {
+        self.page(self.unread.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn new_dates(&self) -> Answer {
+        self.dates(self.unread.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// One of many pages, so that answers kept from before do not hide what becomes of a question.
+    fn some_page(&self) -> Answer {
+        self.page(2 + self.pages.fetch_add(1, Ordering::Relaxed) % 25)
     }
 
     fn dates(&self, concert: u64) -> Answer {
@@ -87,7 +104,11 @@ impl World {
     }
 
     fn join(&self) -> Answer {
-        self.app.ask("POST", &format!("/user/{}/queue/token/issue", self.next()), &[])
+        self.app.ask(
+            "POST",
+            &format!("/user/{}/queue/token/issue", self.users.fetch_add(1, Ordering::Relaxed)),
+            &[],
+        )
     }
 
     /// One who gives a place back, taken when there was one to take; the token of somebody else while there is none.
@@ -104,9 +125,9 @@ impl World {
             ("ask, called", cell(|| self.app.query(&self.inside))),
             ("leave", cell(|| self.leave())),
             ("list, kept", cell(|| self.page(PAGE))),
-            ("list, new", cell(|| self.page(self.next()))),
+            ("list, new", cell(|| self.new_page())),
             ("dates, kept", cell(|| self.dates(CONCERT))),
-            ("dates, new", cell(|| self.dates(self.next()))),
+            ("dates, new", cell(|| self.new_dates())),
         ];
         Cells(cells.map(|(column, cell)| (column.to_owned(), cell)).to_vec())
     }
@@ -126,7 +147,7 @@ impl World {
             let closed = ["queue", "catalog", "cache"].iter().all(|breaker| {
                 // Each answer may be what a breaker on trial waits for.
                 self.join();
-                self.page(self.next() % 40 + 2);
+                self.some_page();
                 self.state(breaker) == "closed"
             });
             closed
@@ -178,7 +199,7 @@ fn leave_alone(world: &World, what: &'static str) -> Mend {
     world.wire(what).cut();
     wait_until_noticed(world, what);
     let (breaker, provoke): (_, fn(&World)) = match what {
-        "Postgres" => ("catalog", |world| drop(world.page(world.next() % 40 + 2))),
+        "Postgres" => ("catalog", |world| drop(world.some_page())),
         "queue Redis" => ("queue", |world| drop(world.join())),
         _ => ("cache", |world| drop(world.page(PAGE))),
     };
