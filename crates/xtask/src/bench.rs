@@ -8,16 +8,16 @@ pub(crate) mod report;
 pub(crate) mod service;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use self::measure::{Measurement, Target};
+use self::measure::Target;
 use self::report::Results;
 use self::service::Service;
 use crate::figures::Rounds;
 use crate::run::{cargo, root, run};
-use test_support::{Doing as _, Outcome, failed};
+use test_support::{Doing as _, Outcome};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -39,11 +39,7 @@ const FEW: u64 = 10;
 pub(crate) fn bench(arguments: &Arguments) -> Outcome {
     measure::require_tools()?;
     run(cargo(&["build", "--release", "--locked"]))?;
-    let out = root().join(&arguments.out);
-    if out.exists() {
-        fs::remove_dir_all(&out).doing(format!("clearing {}", out.display()))?;
-    }
-    fs::create_dir_all(&out).doing(format!("making {}", out.display()))?;
+    let out = make_folder(&arguments.out)?;
 
     let yardstick = Service::start("yardstick", &[])?;
     // The budget of one person an hour is spent by the first who joins; after that the line stands still.
@@ -76,33 +72,36 @@ pub(crate) fn bench(arguments: &Arguments) -> Outcome {
         Target::new("concert page, 304", &short, "/concerts/query?page=1", Some(("If-None-Match", &etag))),
         Target::new("dates, active session", &short, "/concert/451/date", Some(("waitingToken", &inside))),
     ];
-    let mut results = Results::new(arguments.crowd, arguments.measure.rounds, arguments.measure.seconds);
-    for round in 1..=arguments.measure.rounds {
-        for connections in CONNECTIONS {
-            for target in &targets {
-                let measured = measure::wrk(target, connections, arguments.measure.seconds, &out, round)?;
-                println!(
-                    "round {round}, {connections} connections, {}: {:.0}/s",
-                    target.name, measured.per_second
-                );
-                results.add(measured);
-            }
-        }
-    }
-    let table = results.markdown();
-    let path = out.join("README.md");
-    fs::write(&path, &table).doing(format!("writing {}", path.display()))?;
-    println!("\n{table}");
-    check_clean(&results)
+    let mut results = Results::new(arguments.measure);
+    results.measure(&targets, &out)?;
+    let what = format!(
+        "Printed by `cargo xtask bench`. The long line has at least {} people waiting.",
+        arguments.crowd
+    );
+    let mut text = results.markdown("Embedded default, against a constant answer", &what);
+    text += &results.compared(
+        "The same question asked of the long line, to the short one",
+        "status query, long line",
+        "status query, 10 waiting",
+    );
+    save(&text, &out)?;
+    results.check_clean()
 }
 
-/// A fast wrong answer is no result.
-fn check_clean(results: &Results) -> Outcome {
-    let unclean: Vec<&Measurement> = results.all().filter(|measured| !measured.is_clean).collect();
-    match unclean.first() {
-        None => Ok(()),
-        Some(first) => {
-            Err(failed(format!("{} measurements had errors, such as {}", unclean.len(), first.target)))
-        }
+/// Makes a folder for raw output, empty.
+pub(crate) fn make_folder(out: &Path) -> Outcome<PathBuf> {
+    let out = root().join(out);
+    if out.exists() {
+        fs::remove_dir_all(&out).doing(format!("clearing {}", out.display()))?;
     }
+    fs::create_dir_all(&out).doing(format!("making {}", out.display()))?;
+    Ok(out)
+}
+
+/// Writes the page beside the raw output, and prints it.
+pub(crate) fn save(text: &str, out: &Path) -> Outcome {
+    let path = out.join("README.md");
+    fs::write(&path, text).doing(format!("writing {}", path.display()))?;
+    println!("\n{text}");
+    Ok(())
 }

@@ -7,15 +7,14 @@ mod report;
 mod steady;
 mod store;
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::bench::measure;
+use crate::bench::{make_folder, measure, save};
 use crate::figures::Rounds;
-use crate::run::{cargo, root, run};
-use test_support::{Doing as _, Outcome, Redis, RedisBinaries, RedisSetup, failed};
+use crate::run::{cargo, run};
+use test_support::{Outcome, Redis, RedisBinaries, RedisSetup, failed};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -56,12 +55,8 @@ pub(crate) fn bench_redis(arguments: &Arguments) -> Outcome {
     let binaries = RedisBinaries::find()?;
     run(cargo(&["build", "--release", "--locked"]))?;
     let program = store::Program::build()?;
-    share_the_generators_core()?;
-    let out = root().join(&arguments.out);
-    if out.exists() {
-        fs::remove_dir_all(&out).doing(format!("clearing {}", out.display()))?;
-    }
-    fs::create_dir_all(&out).doing(format!("making {}", out.display()))?;
+    measure::share_the_generators_core()?;
+    let out = make_folder(&arguments.out)?;
 
     let over_http = http::measure(&binaries, &arguments.measure, &out)?;
     let alone = store::measure_joins(&binaries, &program, &arguments.measure, &out)?;
@@ -69,15 +64,6 @@ pub(crate) fn bench_redis(arguments: &Arguments) -> Outcome {
     let steady = steady::measure(&binaries, over_http.half_of_joins(), arguments.measure.seconds, &out)?;
 
     let text = report::markdown(&over_http, &alone, &crowd, &steady, &arguments.measure);
-    fs::write(out.join("README.md"), &text).doing("writing the tables")?;
-    println!("\n{text}");
+    save(&text, &out)?;
     if over_http.is_clean() { Ok(()) } else { Err(failed("some measurements had errors")) }
-}
-
-/// Whatever this program starts runs on the generator's core, but for the server, which is told its own.
-fn share_the_generators_core() -> Outcome {
-    let mut command = std::process::Command::new("taskset");
-    let id = std::process::id().to_string();
-    command.args(["--all-tasks", "--cpu-list", "--pid", measure::GENERATOR_CORE, &id]);
-    run(command)
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 /// How long and how often is measured.
-#[derive(Args)]
+#[derive(Args, Clone, Copy)]
 pub(crate) struct Rounds {
     /// How often everything is measured
     #[arg(long, default_value_t = 3)]

@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod bench_cache;
 mod bench_dates;
 mod bench_redis;
 mod check;
@@ -49,6 +50,8 @@ enum Task {
     Docs,
     /// Requests per second as ratios to a constant answer
     Bench(bench::Arguments),
+    /// Pages and dates from each level of the cache, as ratios to a constant answer
+    BenchCache(bench_cache::Arguments),
     /// The dates question in Postgres, against pgbench
     BenchDates(bench_dates::Arguments),
     /// The line in Redis: what joins cost, how fast they are, how much memory people take
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Task::Test => test::test(),
         Task::Docs => docs::docs(),
         Task::Bench(arguments) => bench::bench(&arguments),
+        Task::BenchCache(arguments) => bench_cache::bench_cache(&arguments),
         Task::BenchDates(arguments) => bench_dates::bench_dates(&arguments),
         Task::BenchRedis(arguments) => bench_redis::bench_redis(&arguments),
         Task::Plans => plans::plans(),

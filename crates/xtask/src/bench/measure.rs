@@ -1,11 +1,12 @@
 //! Measuring with wrk.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use super::service::Service;
+use crate::run::run;
 use test_support::{Doing as _, Outcome, failed};
 
 /// The core the generator runs on.
@@ -17,8 +18,18 @@ pub(crate) struct Target<'a> {
     service: &'a Service,
     url: String,
     header: Option<(&'static str, &'a str)>,
-    /// Whether everybody who asks is another user, joining.
-    joins: bool,
+    asks: Asks,
+}
+
+/// What the requests of a measurement are.
+#[derive(Clone, Copy, PartialEq)]
+enum Asks {
+    /// All the same.
+    Same,
+    /// Each another user's join.
+    Joins,
+    /// Each another page of the list.
+    Pages,
 }
 
 /// What came out.
@@ -45,12 +56,17 @@ impl<'a> Target<'a> {
         path: &str,
         header: Option<(&'static str, &'a str)>,
     ) -> Self {
-        Self { name, service, url: service.url(path), header, joins: false }
+        Self { name, service, url: service.url(path), header, asks: Asks::Same }
     }
 
     /// Joins, each by another user.
     pub(crate) fn joining(name: &'static str, service: &'a Service) -> Self {
-        Self { joins: true, ..Self::new(name, service, "/user", None) }
+        Self { asks: Asks::Joins, ..Self::new(name, service, "/user", None) }
+    }
+
+    /// Pages of the list, in turn.
+    pub(crate) fn paging(name: &'static str, service: &'a Service) -> Self {
+        Self { asks: Asks::Pages, ..Self::new(name, service, "/concerts/query", None) }
     }
 }
 
@@ -82,11 +98,14 @@ pub(crate) fn wrk(
     if let Some((name, value)) = target.header {
         command.args(["--header", &format!("{name}: {value}")]);
     }
-    if target.joins {
-        let script = out.join(CROWD_FILE);
-        fs::write(&script, CROWD).doing(format!("writing {CROWD_FILE}"))?;
-        let first_user = u64::from(round) * ROUND + u64::from(connections) * CONNECTION;
-        command.env("FIRST_USER", first_user.to_string()).arg("--script").arg(script);
+    match target.asks {
+        Asks::Same => {}
+        Asks::Joins => {
+            let first_user = u64::from(round) * ROUND + u64::from(connections) * CONNECTION;
+            command.env("FIRST_USER", first_user.to_string());
+            command.arg("--script").arg(write_script(out, CROWD_FILE, CROWD)?);
+        }
+        Asks::Pages => drop(command.arg("--script").arg(write_script(out, PAGES_FILE, PAGES)?)),
     }
     let (cpu_before, before) = (target.service.cpu_seconds()?, Instant::now());
     let text = output(command.args(["--latency", &target.url]))?;
@@ -111,8 +130,7 @@ pub(crate) fn wrk(
 
 /// Fills a line with so many people, each another user, and returns the token of whoever joined last.
 pub(crate) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<String> {
-    let script = out.join(CROWD_FILE);
-    fs::write(&script, CROWD).doing(format!("writing {CROWD_FILE}"))?;
+    let script = write_script(out, CROWD_FILE, CROWD)?;
     let mut user = 1_000;
     loop {
         let mut command = generator(64, 5);
@@ -130,8 +148,24 @@ pub(crate) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<Strin
     }
 }
 
-/// The script, beside the raw output it made.
+/// Scripts lie beside the raw output they made.
+fn write_script(out: &Path, file: &str, text: &str) -> Outcome<PathBuf> {
+    let script = out.join(file);
+    fs::write(&script, text).doing(format!("writing {file}"))?;
+    Ok(script)
+}
+
 const CROWD_FILE: &str = "crowd.lua";
+const PAGES_FILE: &str = "pages.lua";
+
+/// Each request another of a thousand pages; a step that shares no factor with a thousand visits them all.
+const PAGES: &str = r#"
+local page = 0
+function request()
+  page = (page + 379) % 1000
+  return wrk.format("GET", wrk.path .. "?page=" .. (page + 1))
+end
+"#;
 
 /// Users of one measurement and of one round are never those of another.
 const ROUND: u64 = 100_000_000_000;
@@ -145,6 +179,14 @@ function request()
   return wrk.format("POST", wrk.path .. "/" .. user .. "/queue/token/issue")
 end
 "#;
+
+/// Whatever this program starts from here on runs on the generator's core, but for servers, which are told their own.
+pub(crate) fn share_the_generators_core() -> Outcome {
+    let mut command = Command::new("taskset");
+    let id = std::process::id().to_string();
+    command.args(["--all-tasks", "--cpu-list", "--pid", GENERATOR_CORE, &id]);
+    run(command)
+}
 
 fn generator(connections: u32, seconds: u32) -> Command {
     let mut command = Command::new("taskset");

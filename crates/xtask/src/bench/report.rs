@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
-use super::measure::Measurement;
-use crate::figures::spread;
+use super::measure::{self, Measurement, Target};
+use crate::figures::{Rounds, spread};
+use test_support::{Outcome, failed};
 
 /// All measurements of a run.
-pub(super) struct Results {
-    crowd: u64,
-    rounds: u32,
-    seconds: u32,
+pub(crate) struct Results {
+    rounds: Rounds,
     measured: Vec<Measurement>,
 }
 
@@ -21,15 +21,38 @@ type Figure = fn(&Measurement) -> f64;
 const YARDSTICK: &str = "constant answer";
 
 impl Results {
-    pub(super) fn new(crowd: u64, rounds: u32, seconds: u32) -> Self {
-        Self { crowd, rounds, seconds, measured: Vec::new() }
+    pub(crate) fn new(rounds: Rounds) -> Self {
+        Self { rounds, measured: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, measured: Measurement) {
-        self.measured.push(measured);
+    /// Measures all targets in turn, round after round.
+    pub(crate) fn measure(&mut self, targets: &[Target<'_>], out: &Path) -> Outcome {
+        let Rounds { rounds, seconds } = self.rounds;
+        for round in 1..=rounds {
+            for connections in super::CONNECTIONS {
+                for target in targets {
+                    let measured = measure::wrk(target, connections, seconds, out, round)?;
+                    let (name, rate) = (target.name, measured.per_second);
+                    println!("round {round}, {connections} connections, {name}: {rate:.0}/s");
+                    self.measured.push(measured);
+                }
+            }
+        }
+        Ok(())
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Measurement> {
+    /// A fast wrong answer is no result.
+    pub(crate) fn check_clean(&self) -> Outcome {
+        let unclean: Vec<&Measurement> = self.all().filter(|measured| !measured.is_clean).collect();
+        match unclean.first() {
+            None => Ok(()),
+            Some(first) => {
+                Err(failed(format!("{} measurements had errors, such as {}", unclean.len(), first.target)))
+            }
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Measurement> {
         self.measured.iter()
     }
 
@@ -42,25 +65,24 @@ impl Results {
     fn ratios(&self, of: Figure, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
         let ratio =
             |round| Some(self.rate(of, target, connections, round)? / self.rate(of, to, connections, round)?);
-        spread((1..=self.rounds).filter_map(ratio))
+        spread((1..=self.rounds.rounds).filter_map(ratio))
     }
 
-    pub(super) fn markdown(&self) -> String {
+    /// The table, below what was measured and how.
+    pub(crate) fn markdown(&self, title: &str, what: &str) -> String {
         let mut text = format!(
-            "# Embedded default, against a constant answer\n\n\
-             Printed by `cargo xtask bench`; raw output of wrk beside this page. {}\n\n\
+            "# {title}\n\n\
+             {what} Raw output of wrk beside this page. {}\n\n\
              One server worker on one core, wrk with one thread on another; {} rounds of {} s a measurement, each \
              round measuring everything in turn. A ratio is to the constant answer of the same round and number of \
-             connections. All middleware is on, but for the constant answer, which has none. The long line has at least {} \
-             people waiting.\n\n\
+             connections. All middleware is on, but for the constant answer, which has none.\n\n\
              Where the server's load is below 1, the generator was the slower of the two and the first ratio flatters; \
              the second ratio, of requests per second of the server's processor time, does not depend on that.\n\n\
              | measurement | connections | requests/s, median | server load | ratio: median (lowest to highest) | ratio by processor time | p99, median round |\n\
              |---|---|---|---|---|---|---|\n",
             machine(),
-            self.rounds,
-            self.seconds,
-            self.crowd
+            self.rounds.rounds,
+            self.rounds.seconds,
         );
         for (target, connections) in self.kinds() {
             let mut runs: Vec<_> =
@@ -77,14 +99,14 @@ impl Results {
                 median.per_second, median.server_load, median.p99
             );
         }
-        text.push_str("\nThe same question asked of the long line, to the short one, by processor time:\n\n");
+        text
+    }
+
+    /// One measurement as a ratio to another, by processor time.
+    pub(crate) fn compared(&self, title: &str, target: &str, to: &str) -> String {
+        let mut text = format!("\n{title}, by processor time:\n\n");
         for connections in super::CONNECTIONS {
-            let (low, middle, high) = self.ratios(
-                |m| m.per_cpu_second,
-                "status query, long line",
-                "status query, 10 waiting",
-                connections,
-            );
+            let (low, middle, high) = self.ratios(|m| m.per_cpu_second, target, to, connections);
             let _ = writeln!(text, "- {connections} connections: {middle:.2} ({low:.2} to {high:.2})");
         }
         text

@@ -1,0 +1,67 @@
+//! `cargo xtask bench-cache`: pages and dates from each level of the cache, against a constant answer.
+//!
+//! One server worker on one core; wrk and Redis share the other.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::bench::measure::{self, Target};
+use crate::bench::report::Results;
+use crate::bench::service::Service;
+use crate::bench::{make_folder, save};
+use crate::figures::Rounds;
+use crate::run::{cargo, run};
+use test_support::{Outcome, Redis, RedisBinaries, RedisSetup};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    measure: Rounds,
+    /// Where raw output and the table go, below the repository
+    #[arg(long, default_value = "loadtest/results/cache")]
+    out: PathBuf,
+}
+
+const WHAT: &str = "\
+Printed by `cargo xtask bench-cache`. The full stack is on: the cache with its second level in a Redis, breakers, limits. \
+\"From Redis\" is a service that keeps nothing in the process, so that every request asks Redis; of one page, where requests \
+at once share a question, and of a thousand in turn, where hardly any do.";
+
+pub(crate) fn bench_cache(arguments: &Arguments) -> Outcome {
+    measure::require_tools()?;
+    let binaries = RedisBinaries::find()?;
+    run(cargo(&["build", "--release", "--locked"]))?;
+    measure::share_the_generators_core()?;
+    let out = make_folder(&arguments.out)?;
+
+    let redis = Redis::start(&binaries, RedisSetup::default())?;
+    let url = format!("redis.cache.url=redis://{}", redis.address());
+    // Long enough that what is measured is the level and not the source behind it.
+    let kept =
+        ["cache.store=redis", &url, "cache.concerts.ttl=1h", "cache.dates.ttl=1h", "cache.concerts.jitter=0"];
+    let full = Service::start("serve", &kept)?;
+    let remote = Service::start("serve", &[&kept[..], &["cache.concerts.local_bytes=0"]].concat())?;
+    let yardstick = Service::start("yardstick", &[])?;
+    let inside = full.join(1)?;
+    full.get("/concert/451/date", &[("waitingToken", &inside)])?;
+    for page in 1..=1_000 {
+        remote.get(&format!("/concerts/query?page={page}"), &[])?;
+    }
+    let etag = full.etag("/concerts/query?page=1")?;
+
+    let page = "/concerts/query?page=1";
+    let targets = [
+        Target::new("constant answer", &yardstick, "/constant", None),
+        Target::new("page, 200", &full, page, None),
+        Target::new("page, 304", &full, page, Some(("If-None-Match", &etag))),
+        Target::paging("a thousand pages", &full),
+        Target::new("dates, active session", &full, "/concert/451/date", Some(("waitingToken", &inside))),
+        Target::new("page from Redis", &remote, page, None),
+        Target::paging("a thousand pages from Redis", &remote),
+    ];
+    let mut results = Results::new(arguments.measure);
+    results.measure(&targets, &out)?;
+    save(&results.markdown("Each level of the cache, against a constant answer", WHAT), &out)?;
+    results.check_clean()
+}
