@@ -1,5 +1,6 @@
 //! The command line.
 
+mod cache;
 mod database;
 mod migrate;
 mod seed;
@@ -75,6 +76,9 @@ enum Command {
     Migrate(After<migrate::Arguments>),
     /// Fill the database with sample concerts
     Seed(After<seed::Arguments>),
+    /// Work with the copies of answers that all nodes share
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// Work with waiting tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -110,6 +114,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Seed(after)) => {
             with_config(&before.and(after.sources).sources(), |config| seed::run(&after.arguments, config))
         }
+        Some(Command::Cache(cache::Command::Invalidate(after))) => {
+            with_config(&before.and(after.sources).sources(), |config| cache::run(&after.arguments, config))
+        }
         Some(Command::Token(command)) => token::run(command, before),
         Some(Command::Yardstick(after)) => with_config(&before.and(after.sources).sources(), yardstick::run),
     }
@@ -126,6 +133,11 @@ fn with_config(sources: &Sources, then: impl FnOnce(&Config) -> ExitCode) -> Exi
 fn fail_usage(error: &ConfigError) -> ExitCode {
     complain(error);
     ExitCode::from(USAGE)
+}
+
+fn fail(why: impl Display) -> ExitCode {
+    complain(why);
+    ExitCode::FAILURE
 }
 
 /// One line on standard error; when even that is closed there is nobody left to tell.

@@ -59,6 +59,9 @@ impl ConcertPages {
 }
 
 impl PageSource {
+    /// The kind of answer it has, as caches know it.
+    pub const KIND: &str = "concerts";
+
     /// Pages of this size.
     #[must_use]
     pub fn new(catalogue: Arc<dyn ConcertCatalog>, size: PageSize) -> Self {
@@ -72,7 +75,7 @@ impl Source for PageSource {
     type Value = RenderedPage;
 
     fn kind(&self) -> &'static str {
-        "concerts"
+        Self::KIND
     }
 
     fn name(&self, number: &PageNumber) -> String {

@@ -63,6 +63,9 @@ impl ConcertDates {
 }
 
 impl DateSource {
+    /// The kind of answer it has, as caches know it.
+    pub const KIND: &str = "dates";
+
     /// Dates as this use case finds them.
     #[must_use]
     pub fn new(schedules: Arc<ScheduleService>) -> Self {
@@ -79,7 +82,7 @@ impl Source for DateSource {
     type Value = RenderedDates;
 
     fn kind(&self) -> &'static str {
-        "dates"
+        Self::KIND
     }
 
     fn name(&self, concert: &ConcertId) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapter_postgres::{Address, SetupError};
 
-use super::{complain, fail_usage, serve};
+use super::{fail, fail_usage, serve};
 use crate::config::Config;
 
 /// Works with the configured address and connect limit to the end, or ends with a one-line error.
@@ -22,9 +22,4 @@ where
         Err(error) => return fail(error),
     };
     serve::run_on(runtime, work(address, config.postgres.connect_timeout.0)).unwrap_or_else(fail)
-}
-
-fn fail(why: impl std::fmt::Display) -> ExitCode {
-    complain(why);
-    ExitCode::FAILURE
 }

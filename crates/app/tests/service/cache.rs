@@ -1,0 +1,169 @@
+//! The cache as people and operators see it: several nodes, one database, one Redis for copies.
+
+use std::time::{Duration, Instant};
+
+use test_support::{Database, Redis, RedisBinaries, RedisSetup};
+
+use crate::postgres::database;
+use crate::program::{boxoffice, text};
+use crate::support::{TestApp, eventually};
+
+/// Copies that outlast a test, unless somebody says otherwise.
+const LASTING: [&str; 4] =
+    ["catalog.store=postgres", "cache.store=redis", "cache.concerts.ttl=1h", "cache.dates.ttl=1h"];
+
+fn redis() -> Redis {
+    Redis::start(&RedisBinaries::find().unwrap(), RedisSetup::default()).unwrap()
+}
+
+fn node(database: &Database, redis: &Redis, more: &[&str]) -> TestApp {
+    let postgres = format!("postgres.url={}", database.url());
+    let copies = format!("redis.cache.url=redis://{}", redis.address());
+    TestApp::start(&[&LASTING[..], &[&postgres, &copies], more].concat())
+}
+
+fn first_page(node: &TestApp) -> String {
+    let answer = node.ask("GET", "/concerts/query", &[]);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.text
+}
+
+fn count(node: &TestApp, kind: &str, counter: &str) -> u64 {
+    node.ops("/protection").json()["caches"][kind][counter].as_u64().unwrap()
+}
+
+#[test]
+fn what_one_node_has_loaded_the_others_have_and_an_invalidation_reaches_all_within_a_second() {
+    let (database, redis) = (database(), redis());
+    let nodes = [(); 3].map(|()| node(&database, &redis, &[]));
+    let before = first_page(&nodes[0]);
+    database.sql("UPDATE concerts SET title = 'The new title' WHERE id = 1").unwrap();
+    for node in &nodes {
+        assert_eq!(first_page(node), before, "kept");
+    }
+    assert_eq!(nodes.each_ref().map(|node| count(node, "concerts", "loads")), [1, 0, 0]);
+
+    let url = format!("redis.cache.url=redis://{}", redis.address());
+    let said =
+        boxoffice(&["cache", "invalidate", "concerts", "--set", "cache.store=redis", "--set", &url], &[]);
+    assert_eq!((text(&said.stdout), text(&said.stderr)), ("invalidated: concerts\n", ""));
+    let told = Instant::now();
+    eventually("every node has heard", || {
+        nodes.iter().all(|node| first_page(node).contains("The new title"))
+    });
+    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+    let loads: u64 = nodes.iter().map(|node| count(node, "concerts", "loads")).sum();
+    assert_eq!(loads, 2, "and one of them has loaded it for all");
+}
+
+#[test]
+fn a_storm_on_a_cold_page_costs_one_load_on_all_nodes_together() {
+    let (database, redis) = (database(), redis());
+    // A busy machine has the time it takes.
+    let patient = [
+        "cache.lease=11s",
+        "cache.lease_wait=10s",
+        "cache.concerts.load_limit=10s",
+        "limits.concerts.timeout=10s",
+        "postgres.statement_timeout=9s",
+        "postgres.lock_timeout=9s",
+        "http.request_timeout=25s",
+    ];
+    let nodes = [(); 3].map(|()| node(&database, &redis, &patient));
+    // Nobody is answered before everybody has asked.
+    let held = database.hold("LOCK TABLE concerts").unwrap();
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..48)
+            .map(|n| {
+                scope.spawn({
+                    let node = &nodes[n % 3];
+                    move || first_page(node)
+                })
+            })
+            .collect();
+        eventually("all have asked", || {
+            nodes.iter().map(|node| count(node, "concerts", "misses")).sum::<u64>() == 48
+        });
+        drop(held);
+        let pages: Vec<String> = asking.into_iter().map(|asking| asking.join().unwrap()).collect();
+        assert!(pages.iter().all(|page| page == &pages[0]));
+    });
+    assert_eq!(nodes.iter().map(|node| count(node, "concerts", "loads")).sum::<u64>(), 1);
+}
+
+#[test]
+fn dates_and_the_absence_of_concerts_are_kept_too() {
+    let (database, redis) = (database(), redis());
+    let node = node(&database, &redis, &["cache.dates.absent_ttl=1h"]);
+    let token = node.token_of(1);
+    let before = node.dates("451", &token);
+    database.sql("UPDATE seats SET state = 'sold' WHERE schedule_id = 4511").unwrap();
+    assert_eq!(node.dates("451", &token).text, before.text);
+    for _ in 0..3 {
+        assert_eq!(node.dates("999999", &token).status, 404);
+    }
+    assert_eq!((count(&node, "dates", "loads"), count(&node, "dates", "absent")), (2, 3));
+}
+
+#[test]
+fn pages_beyond_the_end_are_one_to_the_database() {
+    let (database, redis) = (database(), redis());
+    let node = node(&database, &redis, &[]);
+    first_page(&node);
+    for page in 100..200 {
+        assert_eq!(node.ask("GET", &format!("/concerts/query?page={page}"), &[]).text, "[]");
+    }
+    assert_eq!(count(&node, "concerts", "loads"), 2);
+}
+
+#[test]
+fn every_layer_can_be_taken_away() {
+    let nothing = [
+        "cache.store=none",
+        "cache.concerts.local_bytes=0",
+        "cache.dates.local_bytes=0",
+        "breaker.queue.mode=off",
+        "breaker.catalog.mode=off",
+        "breaker.cache.mode=off",
+        "limits.queue.timeout=0s",
+        "limits.concerts.timeout=0s",
+        "limits.concerts.concurrent=0",
+        "limits.dates.timeout=0s",
+        "limits.dates.concurrent=0",
+        "limits.cache.timeout=0s",
+        "retry.attempts=1",
+        "overload.joining.limit=0",
+        "overload.asking.limit=0",
+        "overload.reading.limit=0",
+    ];
+    let app = TestApp::start(&nothing);
+    assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
+    assert_eq!(app.dates("451", &app.token_of(1)).status, 200);
+    let shown = app.ops("/protection").json();
+    assert_eq!(shown["breakers"], serde_json::json!({}));
+    assert_eq!(shown["bulkheads"], serde_json::json!({}));
+    assert_eq!(
+        (&shown["retries"], &shown["caches"]["concerts"]["hits"]),
+        (&serde_json::Value::Null, &0.into())
+    );
+}
+
+#[test]
+fn a_breaker_forced_open_lets_nothing_through_and_one_that_only_measures_everything() {
+    let forced = TestApp::start(&["breaker.catalog.mode=forced-open"]);
+    let refused = forced.ask("GET", "/concerts/query", &[]);
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"), "{refused:?}");
+    assert_eq!(forced.ops("/protection").json()["breakers"]["catalog"]["state"], "forced_open");
+    let measuring = TestApp::start(&["breaker.catalog.mode=metrics-only"]);
+    assert_eq!(measuring.ask("GET", "/concerts/query", &[]).status, 200);
+    let shown = measuring.ops("/protection").json();
+    assert_eq!(shown["breakers"]["catalog"]["state"], "metrics_only");
+    assert_eq!(shown["breakers"]["catalog"]["successful"], 1);
+}
+
+#[test]
+fn without_a_shared_store_there_is_nothing_to_invalidate_from_outside() {
+    let said = boxoffice(&["cache", "invalidate"], &[]);
+    assert_eq!(said.status.code(), Some(2));
+    assert!(text(&said.stderr).starts_with("boxoffice: configuration: cache.store is not \"redis\""));
+}
