@@ -125,6 +125,12 @@ impl Config {
 
     /// Whoever waits for an answer that is nowhere is told what came of it, not that time is over.
     fn check_cache(&self) -> Result<(), ConfigError> {
+        let (line, copies) = (self.redis.queue.url.expose(), self.redis.cache.url.expose());
+        require(
+            copies.is_empty() || copies != line,
+            "redis.cache.url",
+            "must not be redis.queue.url: what keeps the line must never evict",
+        )?;
         if self.cache.store == SharedCache::Redis {
             self.redis.cache.address()?;
         }

@@ -45,6 +45,24 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         (&["--set", "http.bind=nowhere"], "http.bind"),
         (&["--set", "http.request_timeout=soon"], "soon"),
         (&["--set", "catalog.store=postgres"], "postgres.url is needed"),
+        (&["--set", "cache.store=redis"], "redis.cache.url is needed"),
+        (&["--set", "cache.dates.ttl=0s"], "cache.dates.ttl must be from 1ms to 1h"),
+        (
+            &["--set", "cache.concerts.stale_if_error=1s"],
+            "cache.concerts.stale_while_refreshing must be from 0s to 1s",
+        ),
+        (&["--set", "cache.concerts.jitter=2"], "cache.concerts.jitter must be from 0 to 0.9"),
+        (&["--set", "cache.lease=1s"], "cache.lease must be above every load_limit"),
+        (&["--set", "http.request_timeout=2s"], "http.request_timeout must be above 2s 500ms"),
+        (&["--set", "breaker.catalog.failure_rate=0"], "breaker.catalog.failure_rate must be more than 0"),
+        (&["--set", "breaker.queue.window=0"], "breaker.queue.window must be of 1 to"),
+        (&["--set", "limits.dates.wait=1m"], "limits.dates.wait must be at most 10s"),
+        (&["--set", "retry.attempts=0"], "retry.attempts must be from 1 to 5"),
+        (&["--set", "redis.cache.pool.size=0"], "redis.cache.pool.size must be from 1 to 1000"),
+        (
+            &["--set", "redis.queue.url=redis://:hunter2@h", "--set", "redis.cache.url=redis://:hunter2@h"],
+            "redis.cache.url must not be redis.queue.url: what keeps the line must never evict",
+        ),
         (&["--set", "postgres.url=postgres://a:hunter2@h"], "postgres.url names no database"),
         (&["--set", "postgres.pool.size=0"], "postgres.pool.size must be from 1 to 1000"),
         (
@@ -298,4 +316,25 @@ fn logs_are_one_json_object_a_line_when_nobody_reads_along() {
         lines += 1;
     }
     assert!(lines >= 3);
+}
+
+#[test]
+fn the_production_example_is_complete_and_has_every_limit_on() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/production.toml");
+    let secrets = [
+        ("BOXOFFICE__QUEUE__KEYS", KEY),
+        ("BOXOFFICE__POSTGRES__URL", "postgres://shop:hunter2@db/shop"),
+        ("BOXOFFICE__REDIS__QUEUE__URL", "redis-sentinel://:hunter2@a,b,c/line"),
+        ("BOXOFFICE__REDIS__CACHE__URL", "redis://:hunter2@copies"),
+    ];
+    let shown = boxoffice(&["--config", example, "config"], &secrets);
+    let said = text(&shown.stdout);
+    assert!(shown.status.success() && !said.contains("hunter2"), "{said} {}", text(&shown.stderr));
+    let config: toml::Table = said.parse().unwrap();
+    let overload = &config["overload"];
+    for (section, key) in [("per_user", "per_second"), ("per_address", "per_second"), ("polling", "faster")] {
+        assert!(overload[section][key].as_integer().unwrap() > 0, "{section}.{key}");
+    }
+    let without = boxoffice(&["--config", example, "config"], &[]);
+    assert_eq!(without.status.code(), Some(2), "the secrets are not in it");
 }
