@@ -19,6 +19,23 @@ async fn a_cold_key_is_loaded_once_however_many_ask() {
     assert_eq!(cache.counts().joined, 9_999);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_that_race_for_a_cold_key_load_it_once() {
+    let origin = Origin::new();
+    let cache = cache(&origin, SETTINGS);
+    const KEYS: u32 = 3_000;
+    let asking = (0..8).map(|_| {
+        let cache = cache.clone();
+        tokio::spawn(async move {
+            for key in 0..KEYS {
+                cache.get(&key).await.unwrap();
+            }
+        })
+    });
+    join_all(asking.collect::<Vec<_>>()).await.into_iter().for_each(|asked| asked.unwrap());
+    assert_eq!(origin.loads(), KEYS);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_load_goes_on_when_whoever_started_it_has_gone_away() {
     let origin = Origin::new();

@@ -1,7 +1,7 @@
 //! Several nodes with one store between them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use adapter_memory::MemoryCacheStore;
@@ -33,13 +33,19 @@ struct Store {
     kept: MemoryCacheStore,
     is_away: AtomicBool,
     lies: AtomicBool,
+    looks: AtomicU32,
 }
 
 impl Store {
     fn new() -> Arc<Self> {
         let clock = Arc::new(TestTime(Instant::now()));
         let kept = MemoryCacheStore::new(1_000_000, clock);
-        Arc::new(Self { kept, is_away: AtomicBool::new(false), lies: AtomicBool::new(false) })
+        Arc::new(Self {
+            kept,
+            is_away: AtomicBool::new(false),
+            lies: AtomicBool::new(false),
+            looks: AtomicU32::new(0),
+        })
     }
 
     fn set_away(&self, is_away: bool) {
@@ -55,6 +61,7 @@ impl Store {
 #[async_trait]
 impl CacheStore for Store {
     async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.answer()?;
         let mut look = self.kept.look(key, want).await?;
         if self.lies.load(Ordering::SeqCst) {
@@ -324,4 +331,46 @@ async fn without_copies_of_their_own_nodes_read_those_of_the_store() {
     }
     assert_eq!(origin.loads(), 1);
     assert_eq!(cache(&origin, SETTINGS).local_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_without_copies_of_its_own_does_not_wait_for_a_refresh_of_another() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let shared = Arc::clone(&store) as Arc<dyn CacheStore>;
+    let settings = CacheSettings { local_bytes: 0, ..SETTINGS };
+    let nodes = [node(&origin, &shared, settings), node(&origin, &shared, settings)];
+    nodes[0].get(&1).await.unwrap();
+    settle().await;
+    pass(seconds(11)).await;
+    origin.hold();
+    let refreshing = tokio::spawn({
+        let node = nodes[0].clone();
+        async move { seen(node.get(&1).await) }
+    });
+    settle().await;
+    let began = Instant::now();
+    assert_eq!(seen(nodes[1].get(&1).await), (1, FRESH));
+    assert_eq!(began.elapsed(), millis(0));
+    origin.let_go(1);
+    assert_eq!(refreshing.await.unwrap(), (1, FRESH));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_another_node_refreshes_the_store_is_not_asked_by_everybody_who_asks() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(2, &origin, &store);
+    for node in &nodes {
+        node.get(&1).await.unwrap();
+    }
+    pass(seconds(11)).await;
+    origin.hold();
+    nodes[0].get(&1).await.unwrap();
+    settle().await;
+    let before = store.looks.load(Ordering::SeqCst);
+    for _ in 0..1_000 {
+        nodes[1].get(&1).await.unwrap();
+        pass(millis(1)).await;
+    }
+    let looks = store.looks.load(Ordering::SeqCst) - before;
+    assert!((15..=25).contains(&looks), "{looks} looks in a second");
 }
