@@ -1,0 +1,269 @@
+//! The machine inside the lock: what each state does with each step.
+
+use std::mem;
+use std::time::Duration;
+
+use super::backoff::Backoff;
+use super::metrics::{Metrics, Rates};
+use super::timeline::Timeline;
+use super::window::Outcome;
+use super::{
+    AfterHalfOpen, BreakerSettings, CallCounts, Event, IllegalTransition, NotPermitted, Snapshot, State,
+    Tally,
+};
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    settings: BreakerSettings,
+    timeline: Timeline,
+    backoff: Backoff,
+    phase: Phase,
+    /// How many phases there were before this one: a permit of another trial is not given back to this one.
+    period: u64,
+    calls: CallCounts,
+    /// What is to be told once the lock is free.
+    pub(super) changes: Vec<Event>,
+}
+
+/// A state and what there is in it. Attempts are the openings since it was closed, by which the waits grow.
+#[derive(Debug)]
+enum Phase {
+    Closed { metrics: Metrics },
+    Open { metrics: Metrics, until: Duration, attempts: u32 },
+    HalfOpen { metrics: Metrics, permits: u32, until: Option<Duration>, attempts: u32 },
+    Disabled,
+    ForcedOpen { attempts: u32 },
+    MetricsOnly { metrics: Metrics, failing: bool, slow: bool },
+}
+
+impl Machine {
+    pub(super) fn new(settings: BreakerSettings, seed: u64) -> Self {
+        Self {
+            phase: Phase::Closed { metrics: Metrics::of_all(&settings) },
+            settings,
+            timeline: Timeline::default(),
+            backoff: Backoff::new(seed),
+            period: 0,
+            calls: CallCounts::default(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Lets a call through, in the period whose permit it then has.
+    pub(super) fn admit(&mut self, now: Duration) -> Result<u64, NotPermitted> {
+        let time = self.settle(now);
+        if matches!(self.phase, Phase::Open { until, .. } if time > until) {
+            self.half_open(time);
+        }
+        let retry_in = match &mut self.phase {
+            Phase::Closed { .. } | Phase::Disabled | Phase::MetricsOnly { .. } => return Ok(self.period),
+            Phase::HalfOpen { permits, .. } if *permits > 0 => {
+                *permits -= 1;
+                return Ok(self.period);
+            }
+            Phase::Open { until, .. } => Some(until.saturating_sub(time)),
+            Phase::HalfOpen { .. } | Phase::ForcedOpen { .. } => None,
+        };
+        self.calls.not_permitted += 1;
+        Err(NotPermitted { state: self.state(), retry_in })
+    }
+
+    /// Takes down what a call came to, in whatever state it is now, and tells whether it is told of. A late one may so
+    /// count in a trial that did not let it through, as in Resilience4j; it takes none of its permits.
+    pub(super) fn record(&mut self, failed: bool, took: Duration, now: Duration) -> bool {
+        let time = self.settle(now);
+        let heard = self.state().tells_of_calls();
+        let outcome = Outcome::of(failed, took > self.settings.slow_call);
+        self.calls.count(outcome);
+        match &mut self.phase {
+            Phase::Closed { metrics } => {
+                if let Some(rates) = metrics.record(time, outcome) {
+                    self.judge_all(rates, time);
+                }
+            }
+            Phase::HalfOpen { metrics, .. } => {
+                if let Some(rates) = metrics.record(time, outcome) {
+                    self.judge_trial(rates, time);
+                }
+            }
+            Phase::Open { metrics, .. } => {
+                metrics.record(time, outcome);
+            }
+            Phase::MetricsOnly { metrics, failing, slow } => {
+                let before = (mem::take(failing), mem::take(slow));
+                if let Some(rates) = metrics.record(time, outcome) {
+                    (*failing, *slow) = (rates.failing(&self.settings), rates.slow(&self.settings));
+                    self.tell_exceeded(rates, before);
+                }
+            }
+            Phase::Disabled | Phase::ForcedOpen { .. } => {}
+        }
+        heard
+    }
+
+    /// Counts a call that says nothing, and tells whether it is told of.
+    pub(super) fn ignore(&mut self, period: u64) -> bool {
+        self.calls.ignored += 1;
+        self.release(period);
+        self.state().tells_of_calls()
+    }
+
+    /// Takes a permit back, if it is of this trial.
+    pub(super) fn release(&mut self, period: u64) {
+        if let Phase::HalfOpen { permits, .. } = &mut self.phase
+            && period == self.period
+        {
+            *permits += 1;
+        }
+    }
+
+    pub(super) fn snapshot(&mut self, now: Duration) -> Snapshot {
+        let time = self.settle(now);
+        let state = self.state();
+        let (metrics, retry_in, permits_left) = match &mut self.phase {
+            Phase::Closed { metrics } | Phase::MetricsOnly { metrics, .. } => (Some(metrics), None, None),
+            Phase::Open { metrics, until, .. } => (Some(metrics), Some(until.saturating_sub(time)), None),
+            Phase::HalfOpen { metrics, permits, .. } => (Some(metrics), None, Some(*permits)),
+            Phase::Disabled | Phase::ForcedOpen { .. } => (None, None, None),
+        };
+        let (window, rates) =
+            metrics.map_or((Tally::default(), None), |metrics| (metrics.tally(time), metrics.rates(time)));
+        Snapshot {
+            state,
+            failure_rate: rates.map(|rates| rates.failure),
+            slow_call_rate: rates.map(|rates| rates.slow_call),
+            window,
+            calls: self.calls,
+            retry_in,
+            permits_left,
+        }
+    }
+
+    pub(super) fn transition_to(&mut self, to: State, now: Duration) -> Result<(), IllegalTransition> {
+        let time = self.settle(now);
+        let from = self.state();
+        if from == to {
+            return Ok(());
+        }
+        if !from.leads_to(to) {
+            return Err(IllegalTransition { from, to });
+        }
+        match to {
+            State::Closed => self.close(),
+            State::Open => self.open(time),
+            State::HalfOpen => self.half_open(time),
+            State::Disabled => self.enter(Phase::Disabled),
+            State::ForcedOpen => self.enter(Phase::ForcedOpen { attempts: self.next_attempt() }),
+            State::MetricsOnly => {
+                let metrics = Metrics::of_all(&self.settings);
+                self.enter(Phase::MetricsOnly { metrics, failing: false, slow: false });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn reset(&mut self, now: Duration) {
+        self.settle(now);
+        self.close();
+        self.changes.push(Event::Reset);
+    }
+
+    /// The time it is, after the end of a trial that took too long by then. It ends when its time was over, not when
+    /// somebody looked.
+    fn settle(&mut self, now: Duration) -> Duration {
+        let time = self.timeline.at(now);
+        if let Phase::HalfOpen { until: Some(until), .. } = self.phase
+            && time >= until
+        {
+            match self.settings.after_half_open {
+                AfterHalfOpen::Open => self.open(until),
+                AfterHalfOpen::Closed => self.close(),
+            }
+        }
+        time
+    }
+
+    fn judge_all(&mut self, rates: Rates, time: Duration) {
+        if rates.failing(&self.settings) || rates.slow(&self.settings) {
+            self.tell_exceeded(rates, (false, false));
+            self.open(time);
+        }
+    }
+
+    fn judge_trial(&mut self, rates: Rates, time: Duration) {
+        if rates.failing(&self.settings) || rates.slow(&self.settings) {
+            self.open(time);
+        } else {
+            self.close();
+        }
+    }
+
+    /// Tells of the rates that are exceeded now and were not before.
+    fn tell_exceeded(&mut self, rates: Rates, (failing, slow): (bool, bool)) {
+        if rates.failing(&self.settings) && !failing {
+            self.changes.push(Event::FailureRateExceeded { rate: rates.failure });
+        }
+        if rates.slow(&self.settings) && !slow {
+            self.changes.push(Event::SlowCallRateExceeded { rate: rates.slow_call });
+        }
+    }
+
+    fn close(&mut self) {
+        self.enter(Phase::Closed { metrics: Metrics::of_all(&self.settings) });
+    }
+
+    /// Opens with what was measured before, to which late results are added.
+    fn open(&mut self, time: Duration) {
+        let attempts = self.next_attempt();
+        let until = time.saturating_add(self.backoff.wait(&self.settings, attempts));
+        let mut metrics = Metrics::of_all(&self.settings);
+        if let Phase::Closed { metrics: before } | Phase::HalfOpen { metrics: before, .. } = &mut self.phase {
+            mem::swap(&mut metrics, before);
+        }
+        self.enter(Phase::Open { metrics, until, attempts });
+    }
+
+    fn half_open(&mut self, time: Duration) {
+        let longest = self.settings.longest_half_open;
+        self.enter(Phase::HalfOpen {
+            metrics: Metrics::of_trial(&self.settings),
+            permits: self.settings.half_open_permits,
+            until: (!longest.is_zero()).then(|| time.saturating_add(longest)),
+            attempts: self.attempts(),
+        });
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        let from = self.state();
+        self.phase = phase;
+        self.period += 1;
+        let to = self.state();
+        if from != to {
+            self.changes.push(Event::StateTransition { from, to });
+        }
+    }
+
+    const fn attempts(&self) -> u32 {
+        match self.phase {
+            Phase::Open { attempts, .. }
+            | Phase::HalfOpen { attempts, .. }
+            | Phase::ForcedOpen { attempts } => attempts,
+            Phase::Closed { .. } | Phase::Disabled | Phase::MetricsOnly { .. } => 0,
+        }
+    }
+
+    const fn next_attempt(&self) -> u32 {
+        self.attempts().saturating_add(1)
+    }
+
+    const fn state(&self) -> State {
+        match self.phase {
+            Phase::Closed { .. } => State::Closed,
+            Phase::Open { .. } => State::Open,
+            Phase::HalfOpen { .. } => State::HalfOpen,
+            Phase::Disabled => State::Disabled,
+            Phase::ForcedOpen { .. } => State::ForcedOpen,
+            Phase::MetricsOnly { .. } => State::MetricsOnly,
+        }
+    }
+}

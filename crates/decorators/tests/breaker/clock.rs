@@ -1,0 +1,117 @@
+//! The clock is set back and forth.
+
+use std::time::Duration;
+
+use decorators::breaker::{State, Window};
+
+use super::subject::{Subject, seconds, settings};
+
+#[test]
+fn a_clock_set_back_loses_and_doubles_no_call() {
+    for window in [Window::Calls(5), Window::Seconds(5)] {
+        let breaker = Subject::of(window);
+        breaker.error();
+        breaker.ok();
+        breaker.set_clock(Duration::ZERO);
+        breaker.assert_metrics(None, 1, 2, 1, 0);
+        breaker.ok();
+        breaker.assert_metrics(None, 2, 3, 1, 0);
+    }
+}
+
+#[test]
+fn after_a_clock_was_set_back_the_window_slides_on() {
+    let breaker = Subject::of(Window::Seconds(5));
+    breaker.error();
+    breaker.set_clock(seconds(10));
+    breaker.assert_metrics(None, 0, 1, 1, 0);
+    breaker.advance(seconds(4));
+    breaker.assert_metrics(None, 0, 1, 1, 0);
+    breaker.advance(seconds(1));
+    breaker.assert_nothing_measured();
+}
+
+#[test]
+fn a_clock_set_back_a_little_is_waited_for() {
+    let breaker = Subject::of(Window::Calls(5));
+    breaker.go(State::Open);
+    breaker.set_clock(breaker.now() - seconds(10));
+    assert_eq!(breaker.ask().unwrap_err().retry_in, Some(seconds(5)));
+    breaker.advance(seconds(15));
+    assert!(!breaker.lets());
+    breaker.advance(Duration::from_nanos(1));
+    assert!(breaker.lets());
+}
+
+#[test]
+fn after_a_clock_was_set_back_a_wait_ends_in_its_time() {
+    let breaker = Subject::of(Window::Calls(5));
+    breaker.go(State::Open);
+    breaker.set_clock(Duration::ZERO);
+    assert_eq!(breaker.ask().unwrap_err().retry_in, Some(seconds(5)));
+    breaker.advance(seconds(5));
+    assert!(!breaker.lets());
+    breaker.advance(seconds(1));
+    assert!(breaker.lets());
+}
+
+#[test]
+fn a_clock_that_leaps_empties_a_window_of_seconds_and_ends_a_wait() {
+    let breaker = Subject::of(Window::Seconds(5));
+    breaker.error();
+    breaker.set_clock(Duration::MAX);
+    breaker.assert_nothing_measured();
+    breaker.set_clock(seconds(1));
+    breaker.error();
+    breaker.assert_metrics(None, 0, 1, 1, 0);
+
+    breaker.go(State::Open);
+    breaker.set_clock(Duration::MAX);
+    assert!(breaker.lets());
+}
+
+#[test]
+fn after_the_worst_of_leaps_a_breaker_still_opens_and_comes_back() {
+    let breaker = Subject::new(decorators::breaker::BreakerSettings {
+        longest_half_open: seconds(1),
+        ..settings(Window::Seconds(5))
+    });
+    for _ in 0..100 {
+        breaker.set_clock(Duration::MAX);
+        breaker.snapshot();
+        breaker.set_clock(Duration::ZERO);
+        breaker.snapshot();
+    }
+    for _ in 0..5 {
+        breaker.error();
+    }
+    assert_eq!(breaker.snapshot().retry_in, Some(seconds(5)));
+    breaker.advance(seconds(6));
+    for _ in 0..4 {
+        breaker.ok();
+    }
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn readings_that_come_a_little_out_of_order_make_no_time() {
+    let breaker = Subject::of(Window::Seconds(5));
+    breaker.error();
+    let later = breaker.now() + Duration::from_millis(1);
+    for _ in 0..10_000 {
+        breaker.breaker.snapshot(later);
+        breaker.breaker.snapshot(breaker.now());
+    }
+    breaker.advance(seconds(4));
+    breaker.assert_metrics(None, 0, 1, 1, 0);
+}
+
+#[test]
+fn a_call_over_which_the_clock_was_set_back_was_not_slow() {
+    let breaker = Subject::of(Window::Calls(5));
+    let permit = breaker.ask().unwrap();
+    breaker.set_clock(seconds(1));
+    permit.succeeded(breaker.now());
+    let calls = breaker.snapshot().calls;
+    assert_eq!((calls.successful, calls.slow_successful), (1, 0));
+}
