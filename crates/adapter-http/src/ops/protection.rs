@@ -117,7 +117,7 @@ struct CacheBody {
     hit_ratio: Option<f64>,
     bytes: u64,
     #[serde(flatten)]
-    counts: BTreeMap<&'static str, u64>,
+    counts: BTreeMap<String, u64>,
 }
 
 impl Protection {
@@ -142,7 +142,26 @@ impl CacheBody {
         Self {
             hit_ratio: counts.hit_ratio(),
             bytes: cache.local_bytes(),
-            counts: counts.named().into_iter().collect(),
+            counts: counts.named().into_iter().map(|(name, count)| (camel_case(name), count)).collect(),
         }
+    }
+}
+
+/// As all names of our bodies are written.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at(word.len().min(1));
+        name + &initial.to_ascii_uppercase() + rest
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_written_as_in_all_bodies() {
+        assert_eq!(super::camel_case("unusable_corrupt"), "unusableCorrupt");
+        assert_eq!(super::camel_case("hits"), "hits");
     }
 }
