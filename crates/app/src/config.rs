@@ -182,3 +182,8 @@ pub(crate) fn invalid(key: &str, expected: impl std::fmt::Display) -> ConfigErro
 pub(crate) fn require(holds: bool, key: &str, expected: &str) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(invalid(key, expected)) }
 }
+
+/// Lies between the two, or is the error for that key.
+pub(crate) fn between(key: &str, value: Span, least: Span, most: Span) -> Result<(), ConfigError> {
+    require((least..=most).contains(&value), key, &format!("must be from {least} to {most}"))
+}

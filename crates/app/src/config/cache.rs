@@ -5,7 +5,7 @@ use std::time::Duration;
 use decorators::cache::{CacheSettings, SharedSettings};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Span, require};
+use super::{ConfigError, KeyDoc, Span, between, require};
 
 /// Where copies are kept that all nodes share.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -96,10 +96,7 @@ impl CacheSection {
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let between = |key: &str, value: Span, least, most: Span| {
-            let expected = format!("must be from {least} to {most}");
-            require((least..=most).contains(&value), &format!("cache.{key}"), &expected)
-        };
+        let between = |key: &str, value, least, most| between(&format!("cache.{key}"), value, least, most);
         self.concerts.check("cache.concerts")?;
         self.dates.check("cache.dates")?;
         between("lease_wait", self.lease_wait, Span::millis(0), Span::secs(10))?;
@@ -192,10 +189,8 @@ impl CacheKindSection {
     }
 
     fn check(&self, section: &str) -> Result<(), ConfigError> {
-        let between = |key: &str, value: Span, least, most: Span| {
-            let expected = format!("must be from {least} to {most}");
-            require((least..=most).contains(&value), &format!("{section}.{key}"), &expected)
-        };
+        let between =
+            |key: &str, value, least, most| between(&format!("{section}.{key}"), value, least, most);
         between("ttl", self.ttl, Span::millis(1), Span::secs(3_600))?;
         between("absent_ttl", self.absent_ttl, Span::millis(1), Span::secs(3_600))?;
         between("stale_if_error", self.stale_if_error, Span::millis(0), Span::secs(7 * 24 * 3_600))?;

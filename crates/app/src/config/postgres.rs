@@ -3,7 +3,7 @@
 use adapter_postgres::{Address, PoolSettings, SessionLimits};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Secret, Span, invalid, require};
+use super::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
 
 /// The database.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -93,10 +93,7 @@ impl PostgresSection {
 
     /// Checks the values, and the address when there is one.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let between = |key: &str, value: Span, least, most: Span| {
-            let expected = format!("must be from {least} to {most}");
-            require((least..=most).contains(&value), &format!("postgres.{key}"), &expected)
-        };
+        let between = |key: &str, value, least, most| between(&format!("postgres.{key}"), value, least, most);
         between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(60))?;
         between("statement_timeout", self.statement_timeout, Span::millis(10), Span::secs(60))?;
         between("lock_timeout", self.lock_timeout, Span::millis(10), self.statement_timeout)?;

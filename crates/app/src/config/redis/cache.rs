@@ -3,7 +3,7 @@
 use adapter_redis::{Address, CachePoolSettings, RedisCacheSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, KeyDoc, Secret, Span, invalid, require};
+use crate::config::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
 
 /// The Redis that keeps copies of answers.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -78,10 +78,8 @@ impl RedisCacheSection {
     ];
 
     pub(in crate::config) fn check(&self) -> Result<(), ConfigError> {
-        let between = |key: &str, value: Span, least, most: Span| {
-            let expected = format!("must be from {least} to {most}");
-            require((least..=most).contains(&value), &format!("redis.cache.{key}"), &expected)
-        };
+        let between =
+            |key: &str, value, least, most| between(&format!("redis.cache.{key}"), value, least, most);
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '-';
         let named = (1..=100).contains(&self.prefix.len()) && self.prefix.chars().all(is_plain);
         require(named, "redis.cache.prefix", "must be of 1 to 100 letters, digits, `:` or `-`")?;

@@ -3,7 +3,7 @@
 use adapter_redis::{Address, LinkSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, KeyDoc, Secret, Span, invalid, require};
+use crate::config::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
 
 /// What to do about a Redis that would lose places by itself.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -67,10 +67,8 @@ impl RedisQueueSection {
     ];
 
     pub(in crate::config) fn check(&self) -> Result<(), ConfigError> {
-        let between = |key: &str, value: Span, least, most: Span| {
-            let expected = format!("must be from {least} to {most}");
-            require((least..=most).contains(&value), &format!("redis.queue.{key}"), &expected)
-        };
+        let between =
+            |key: &str, value, least, most| between(&format!("redis.queue.{key}"), value, least, most);
         between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(10))?;
         between("timeout", self.timeout, Span::millis(10), Span::secs(10))?;
         let steps = (16..=100_000).contains(&self.max_under_way);
