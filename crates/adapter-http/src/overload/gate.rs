@@ -158,7 +158,10 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut queue = self.gate.queue();
         queue.leave();
-        while !self.is_served {
+        if self.is_served {
+            return;
+        }
+        loop {
             if self.gate.change(|state| state.checked_sub(ONE_WAITS)).is_some() {
                 return;
             }

@@ -40,7 +40,8 @@ impl Default for CachePoolSettings {
             size: 8,
             min_idle: 1,
             acquire: Duration::from_millis(100),
-            max_waiting: 64,
+            // Eight connections answer some 40,000 questions in a second, so a thousand wait a quarter of the acquire limit.
+            max_waiting: 1_000,
             connect: Duration::from_secs(1),
             answer: Duration::from_millis(100),
             idle: Duration::from_secs(600),

@@ -21,7 +21,7 @@ fn table() -> Vec<Vec<String>> {
 /// What the page says of this.
 pub(super) fn row(broken: &str, how: &str) -> Cells {
     let table = table();
-    let row = table.iter().find(|row| row[0] == broken && row[1] == how).expect("the page has this row");
+    let row = table.iter().find(|row| row[0] == broken && row[1] == how).unwrap();
     Cells(table[0].iter().cloned().zip(row.iter().cloned()).skip(2).collect())
 }
 
