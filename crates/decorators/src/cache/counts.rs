@@ -9,7 +9,7 @@ macro_rules! counts {
         #[derive(Debug, Default)]
         pub(super) struct Counters { $(pub(super) $name: Counter),* }
 
-        /// What [`Counters`] stood at.
+        /// What the counters of one kind stood at.
         #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
         pub struct CacheCounts { $($(#[$doc])* pub $name: u64),* }
 
