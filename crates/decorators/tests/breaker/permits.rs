@@ -13,6 +13,15 @@ fn trial() -> BreakerSettings {
 }
 
 #[test]
+fn a_call_that_came_to_something_keeps_its_permit() {
+    let breaker = Subject::half_open(trial());
+    breaker.ok();
+    assert_eq!(breaker.snapshot().permits_left, Some(3));
+    breaker.error();
+    assert_eq!(breaker.snapshot().permits_left, Some(2));
+}
+
+#[test]
 fn a_late_result_is_recorded_while_open_and_changes_nothing() {
     let breaker = Subject::of(Window::Calls(10));
     let late = [(); 3].map(|()| breaker.ask().unwrap());

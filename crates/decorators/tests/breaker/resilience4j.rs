@@ -470,6 +470,14 @@ fn should_trip_exactly_at_the_threshold(window: Window) {
     breaker.ok();
     breaker.error();
     assert_eq!((breaker.state(), breaker.snapshot().failure_rate), (State::Closed, Some(40.0)));
+
+    let breaker = Subject::new(BreakerSettings { slow_call_rate: 40.0, ..settings(window) });
+    breaker.ok();
+    breaker.ok();
+    breaker.succeed(SLOW);
+    breaker.ok();
+    breaker.succeed(SLOW);
+    assert_eq!((breaker.state(), breaker.snapshot().slow_call_rate), (State::Open, Some(40.0)));
 }
 
 fn should_not_trip_below_minimum_number_of_calls(window: Window) {

@@ -106,10 +106,11 @@ fn a_million_successes(window: Window) -> Breaker {
 }
 
 fn failures_until_open(breaker: &Breaker, now: Duration) -> u32 {
-    let mut failures = 0;
-    while let Ok(permit) = breaker.try_acquire(now) {
-        permit.failed(now);
-        failures += 1;
+    for failures in 0..1_000 {
+        match breaker.try_acquire(now) {
+            Ok(permit) => permit.failed(now),
+            Err(_) => return failures,
+        }
     }
-    failures
+    u32::MAX
 }
