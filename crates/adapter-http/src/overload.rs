@@ -7,7 +7,6 @@ mod counts;
 mod gate;
 mod polling;
 mod rate;
-mod standing;
 
 pub use address::AddressFrom;
 pub use counts::{GateCounts, OverloadCounts};

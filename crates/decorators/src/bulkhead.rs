@@ -2,49 +2,53 @@
 //!
 //! One kind of question cannot take all connections of a dependency from the others.
 
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::{PortError, PortErrorKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::counter::Counter;
 use crate::deadline;
 use crate::guard::{Guard, PortFailure};
+use crate::standing::{StandingQueue, Waiting};
 
-/// How much passes at once.
+/// How much passes at once, and who waits for that.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BulkheadSettings {
     /// Questions at once; at least 1.
     pub concurrent: u32,
-    /// Questions that wait for one of those to end; the next one is refused at once.
-    pub waiting: u32,
-    /// How long one waits before it is refused.
-    pub wait: Duration,
+    /// Those that wait for one of those to end. A burst may wait; in a queue that stands nobody waits for long, or all who
+    /// are answered would be answered late.
+    pub waiting: Waiting,
 }
 
 /// A bulkhead in front of one kind of question.
 pub struct Bulkhead {
     dependency: &'static str,
-    wait: Duration,
-    /// Questions at work and waiting: one permit each.
-    places: Semaphore,
     /// Questions at work, in the order they came.
     turns: Semaphore,
+    queue: Mutex<StandingQueue>,
     refused: Counter,
+}
+
+/// A place in the queue; given back when dropped.
+struct Place<'a>(&'a Bulkhead);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.queue().leave();
+    }
 }
 
 impl Bulkhead {
     /// A bulkhead in front of this dependency.
     #[must_use]
     pub fn new(dependency: &'static str, settings: BulkheadSettings) -> Self {
-        let concurrent = settings.concurrent.max(1) as usize;
-        let places = concurrent.saturating_add(settings.waiting as usize).min(Semaphore::MAX_PERMITS);
         Self {
             dependency,
-            wait: settings.wait,
-            places: Semaphore::new(places),
-            turns: Semaphore::new(concurrent),
+            turns: Semaphore::new(settings.concurrent.max(1) as usize),
+            queue: Mutex::new(StandingQueue::new(settings.waiting)),
             refused: Counter::default(),
         }
     }
@@ -61,11 +65,17 @@ impl Bulkhead {
         self.refused.get()
     }
 
-    async fn enter(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), PortError> {
-        let place = self.places.try_acquire().map_err(|_| self.refuse("as many questions wait as may"))?;
-        let wait = deadline::left().map_or(self.wait, |left| left.min(self.wait));
+    async fn enter(&self) -> Result<SemaphorePermit<'_>, PortError> {
+        // Not past those who wait: a semaphore keeps a permit that came free for the first of them.
+        if let Ok(turn) = self.turns.try_acquire() {
+            return Ok(turn);
+        }
+        let wait = self.queue().enter(Instant::now());
+        let wait = wait.ok_or_else(|| self.refuse("as many questions wait as may"))?;
+        let _place = Place(self);
+        let wait = deadline::left().map_or(wait, |left| left.min(wait));
         match timeout(wait, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok((place, turn)),
+            Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(self.refuse("no place came free in time")),
         }
     }
@@ -73,6 +83,10 @@ impl Bulkhead {
     fn refuse(&self, why: &'static str) -> PortError {
         self.refused.add_one();
         PortError::new(PortErrorKind::Overloaded, self.dependency).because(why)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, StandingQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,14 +106,13 @@ impl Guard for Bulkhead {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::time::Duration;
 
     use super::*;
 
-    fn bulkhead() -> Bulkhead {
-        Bulkhead::new(
-            "test",
-            BulkheadSettings { concurrent: 2, waiting: 1, wait: Duration::from_millis(100) },
-        )
+    fn bulkhead(concurrent: u32, most: u32) -> Bulkhead {
+        let (burst, standing) = (Duration::from_millis(100), Duration::from_millis(5));
+        Bulkhead::new("test", BulkheadSettings { concurrent, waiting: Waiting { most, burst, standing } })
     }
 
     async fn stuck(bulkhead: &Bulkhead) -> Result<(), PortError> {
@@ -112,7 +125,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_finds_it_full_waits_for_a_moment_and_who_finds_the_wait_full_does_not() {
-        let bulkhead = bulkhead();
+        let bulkhead = bulkhead(2, 1);
         let (one, two) = (stuck(&bulkhead), stuck(&bulkhead));
         tokio::pin!(one, two);
         assert!(futures_ready(one.as_mut()).await.is_none() && futures_ready(two.as_mut()).await.is_none());
@@ -129,8 +142,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn in_a_queue_that_stands_nobody_waits_for_long() {
+        let bulkhead = bulkhead(1, 100);
+        let stuck = stuck(&bulkhead);
+        tokio::pin!(stuck);
+        assert!(futures_ready(stuck.as_mut()).await.is_none());
+        let (first, later) = (quick(&bulkhead), async {
+            tokio::time::sleep(Duration::from_millis(99)).await;
+            let second = quick(&bulkhead);
+            tokio::pin!(second);
+            assert!(futures_ready(second.as_mut()).await.is_none());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let began = Instant::now();
+            assert!(quick(&bulkhead).await.is_err());
+            assert_eq!(began.elapsed(), Duration::from_millis(5));
+            assert!(second.await.is_err());
+        });
+        let began = Instant::now();
+        let (first, ()) = tokio::join!(
+            async {
+                let refused = first.await;
+                (refused.is_err(), began.elapsed())
+            },
+            later
+        );
+        assert_eq!(first, (true, Duration::from_millis(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_question_that_is_dropped_makes_room() {
-        let bulkhead = bulkhead();
+        let bulkhead = bulkhead(2, 1);
         for _ in 0..100 {
             let asked = stuck(&bulkhead);
             tokio::pin!(asked);

@@ -11,5 +11,6 @@ pub mod guard;
 mod queue;
 pub mod retry;
 mod schedule;
+pub mod standing;
 mod sync;
 pub mod time_limit;

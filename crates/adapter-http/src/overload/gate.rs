@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use decorators::counter::Counter;
+use decorators::standing::{StandingQueue, Waiting};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::counts::GateCounts;
-use super::standing::StandingQueue;
 use crate::problem::Problem;
 
 /// How much of one class is let in.
@@ -47,6 +48,10 @@ pub(super) struct Gate {
     refused: Counter,
 }
 
+/// Figures of Maurer's for the rule of [`StandingQueue`].
+const WAITING: Waiting =
+    Waiting { most: 0, burst: Duration::from_millis(100), standing: Duration::from_millis(5) };
+
 /// One who waits, in [`Gate::state`].
 const ONE_WAITS: u64 = 1 << 32;
 
@@ -56,7 +61,7 @@ const ONE_WAITS: u64 = 1 << 32;
 pub(crate) struct Slot<'a>(Option<&'a Gate>);
 
 /// A place in the queue; given back when dropped.
-struct Waiting<'a> {
+struct Place<'a> {
     gate: &'a Gate,
     is_served: bool,
 }
@@ -67,7 +72,7 @@ impl Gate {
             limit: u64::from(settings.limit),
             state: AtomicU64::new(0),
             handed: Semaphore::new(0),
-            queue: Mutex::new(StandingQueue::new(settings.max_waiting)),
+            queue: Mutex::new(StandingQueue::new(Waiting { most: settings.max_waiting, ..WAITING })),
             passed: Counter::default(),
             waited: Counter::default(),
             refused: Counter::default(),
@@ -93,7 +98,7 @@ impl Gate {
     async fn wait(&self) -> Option<Slot<'_>> {
         let now = Instant::now();
         let limit = self.queue().enter(now)?;
-        let mut place = Waiting::behind(self);
+        let mut place = Place::behind(self);
         if !place.is_served {
             let turn = timeout_at(now + limit, self.handed.acquire()).await;
             // What was a permit is the slot from here on.
@@ -145,7 +150,7 @@ impl Drop for Slot<'_> {
     }
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> Place<'a> {
     /// Behind all who wait, or served already when a slot has become free just now.
     fn behind(gate: &'a Gate) -> Self {
         let next = |state| Some(if state < gate.limit { state + 1 } else { state + ONE_WAITS });
@@ -154,7 +159,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut queue = self.gate.queue();
         queue.leave();
@@ -178,7 +183,6 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use futures_util::FutureExt as _;
     use futures_util::future::{join_all, select};

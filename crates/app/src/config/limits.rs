@@ -2,6 +2,7 @@
 
 use decorators::bulkhead::BulkheadSettings;
 use decorators::retry::RetrySettings;
+use decorators::standing::Waiting;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, Span, require};
@@ -26,17 +27,21 @@ pub struct LimitSection {
     pub concurrent: u32,
     pub waiting: u32,
     pub wait: Span,
+    pub standing_wait: Span,
 }
 
 impl Default for LimitsSection {
     fn default() -> Self {
-        let alone = |timeout| LimitSection { timeout, concurrent: 0, waiting: 0, wait: Span::millis(0) };
         let shared = |concurrent, waiting| LimitSection {
             timeout: Span::secs(1),
             concurrent,
             waiting,
+            // A node that has just started, with nothing kept, may be asked for everything at once.
             wait: Span::millis(250),
+            // Enough to keep all places busy, and little beside what an answer takes.
+            standing_wait: Span::millis(20),
         };
+        let alone = |timeout| LimitSection { timeout, ..shared(0, 0) };
         Self {
             // A join may wait for its batch and then for its answer. How many are under way is `redis.queue.max_under_way`.
             queue: alone(Span::millis(1_500)),
@@ -58,6 +63,8 @@ impl LimitsSection {
             require(limit.concurrent <= 100_000, &key("concurrent"), "must be at most 100000")?;
             require(limit.waiting <= 100_000, &key("waiting"), "must be at most 100000")?;
             require(limit.wait <= Span::secs(10), &key("wait"), "must be at most 10s")?;
+            let expected = format!("must be at most limits.{name}.wait");
+            require(limit.standing_wait <= limit.wait, &key("standing_wait"), &expected)?;
         }
         Ok(())
     }
@@ -81,14 +88,22 @@ impl LimitSection {
             name: "waiting",
             meaning: "questions that wait for one of those to end; the next one is refused",
         },
-        KeyDoc { name: "wait", meaning: "how long one waits before it is refused, up to 10s" },
+        KeyDoc {
+            name: "wait",
+            meaning: "how long one waits before it is refused, up to 10s, as long as the queue has been empty for a moment within that time",
+        },
+        KeyDoc {
+            name: "standing_wait",
+            meaning: "how long one waits in a queue that has not been; at most `wait`",
+        },
     ];
 
     /// The bulkhead, if there is to be one.
     #[must_use]
     pub fn bulkhead(&self) -> Option<BulkheadSettings> {
-        let Self { concurrent, waiting, wait, .. } = *self;
-        (concurrent > 0).then_some(BulkheadSettings { concurrent, waiting, wait: wait.0 })
+        let Self { concurrent, waiting, wait, standing_wait, .. } = *self;
+        let waiting = Waiting { most: waiting, burst: wait.0, standing: standing_wait.0 };
+        (concurrent > 0).then_some(BulkheadSettings { concurrent, waiting })
     }
 }
 

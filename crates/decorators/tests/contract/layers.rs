@@ -8,6 +8,7 @@ use decorators::breaking::Breaking;
 use decorators::bulkhead::{Bulkhead, BulkheadSettings};
 use decorators::guard::{Guardable, Stack};
 use decorators::retry::{Retry, RetrySettings};
+use decorators::standing::Waiting;
 use decorators::time_limit::TimeLimit;
 
 /// Puts layers around a port.
@@ -15,14 +16,17 @@ pub(crate) trait Layers: Send + Sync + 'static {
     fn around<P: Guardable + ?Sized>(port: Arc<P>) -> Arc<P>;
 }
 
+const LONG: Duration = Duration::from_secs(30);
+
 fn bulkhead() -> Bulkhead {
     // Narrow, so that the rules about many at once queue up in it.
-    let settings = BulkheadSettings { concurrent: 4, waiting: 10_000, wait: Duration::from_secs(30) };
+    let settings =
+        BulkheadSettings { concurrent: 4, waiting: Waiting { most: 10_000, burst: LONG, standing: LONG } };
     Bulkhead::new("test", settings)
 }
 
 fn time_limit() -> TimeLimit {
-    TimeLimit::new("test", Duration::from_secs(30))
+    TimeLimit::new("test", LONG)
 }
 
 fn retry() -> Retry {

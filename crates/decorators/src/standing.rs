@@ -5,43 +5,54 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A queue that has not been empty for so long is a standing one; until then this is also how long one may wait.
-const INTERVAL: Duration = Duration::from_millis(100);
-/// How long one may wait in a standing queue.
-const TARGET: Duration = Duration::from_millis(5);
+/// How many may wait, and how long.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Waiting {
+    /// So many at once.
+    pub most: u32,
+    /// A queue that has not been empty for so long is a standing one; until then this is also how long one may wait.
+    pub burst: Duration,
+    /// How long one may wait in a standing queue.
+    pub standing: Duration,
+}
 
 /// How many wait, and since when somebody has.
 #[derive(Debug)]
-pub(super) struct StandingQueue {
-    max_waiting: u32,
+pub struct StandingQueue {
+    rule: Waiting,
     waiting: u32,
     not_empty_since: Option<Instant>,
 }
 
 impl StandingQueue {
-    pub(super) fn new(max_waiting: u32) -> Self {
-        Self { max_waiting, waiting: 0, not_empty_since: None }
+    /// An empty queue.
+    #[must_use]
+    pub fn new(rule: Waiting) -> Self {
+        Self { rule, waiting: 0, not_empty_since: None }
     }
 
     /// Somebody comes: how long they may wait, or `None` when as many wait as may.
-    pub(super) fn enter(&mut self, now: Instant) -> Option<Duration> {
-        if self.waiting >= self.max_waiting {
+    pub fn enter(&mut self, now: Instant) -> Option<Duration> {
+        if self.waiting >= self.rule.most {
             return None;
         }
         self.waiting += 1;
         let since = *self.not_empty_since.get_or_insert(now);
-        Some(if now.saturating_duration_since(since) < INTERVAL { INTERVAL } else { TARGET })
+        let Waiting { burst, standing, .. } = self.rule;
+        Some(if now.saturating_duration_since(since) < burst { burst } else { standing.min(burst) })
     }
 
     /// Somebody goes, served or not.
-    pub(super) fn leave(&mut self) {
+    pub fn leave(&mut self) {
         self.waiting = self.waiting.saturating_sub(1);
         if self.waiting == 0 {
             self.not_empty_since = None;
         }
     }
 
-    pub(super) fn waiting(&self) -> u32 {
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
         self.waiting
     }
 }
@@ -62,7 +73,8 @@ mod tests {
 
     fn check(name: &str, max_waiting: u32, steps: &[(u64, Step)]) {
         let start = Instant::now();
-        let mut queue = StandingQueue::new(max_waiting);
+        let (burst, standing) = (Duration::from_millis(100), Duration::from_millis(5));
+        let mut queue = StandingQueue::new(Waiting { most: max_waiting, burst, standing });
         for (at, step) in steps {
             match step {
                 Comes(expected) => {
