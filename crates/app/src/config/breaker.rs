@@ -65,7 +65,9 @@ pub struct BreakerSection {
 
 impl Default for BreakersSection {
     fn default() -> Self {
-        let catalog = BreakerSettings::default();
+        // A trial of five questions every three seconds is nothing to a database, and people see at once that it is back.
+        let catalog =
+            BreakerSettings { longest_wait_in_open: Duration::from_secs(3), ..BreakerSettings::default() };
         // Slow is about five times what the slowest of a hundred takes, with a batch of joins before it.
         let queue = BreakerSettings {
             slow_call: Duration::from_millis(500),

@@ -59,6 +59,9 @@ type Fetched<V> = Result<Given<V>, PortError>;
 /// How long a node that was given a copy another one is refreshing does not look again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// Which share of the age of a copy another one may have to be clearly younger.
+const CLEARLY_YOUNGER: f64 = 0.9;
+
 /// A copy to give, and whether because there is no better one.
 struct Given<V> {
     entry: Arc<Entry<V>>,
@@ -217,10 +220,12 @@ async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<Fetched<
         return tell.all(Ok(Given { entry, is_old: false }));
     }
     let name = CacheKey { kind: inner.source.kind(), name: inner.source.name(&key) };
+    let spread = fastrand::f64();
     let judge = Judge {
         settings: &inner.settings,
         horizon: inner.horizon(),
-        spread: fastrand::f64(),
+        spread,
+        fresh_for: inner.wanted(&key, spread),
         counters: &inner.counters,
     };
     let turned = match &inner.shared {
@@ -228,9 +233,7 @@ async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<Fetched<
         Some(shared) => match shared.turn(&name, &judge).await {
             Turn::Give(entry) => {
                 inner.keep(&key, &entry);
-                if inner.fresh(&key).is_none() {
-                    entry.pause(Instant::now(), LOOK_AGAIN);
-                }
+                inner.look_again_later(&key);
                 return tell.all(Ok(Given { entry, is_old: false }));
             }
             Turn::Load(turned) => turned,
@@ -282,6 +285,26 @@ impl<S: Source> Inner<S> {
             && !local.offer(key, Arc::clone(entry))
         {
             self.counters.outrun.add_one();
+        }
+    }
+
+    /// How young a copy of the second level must be to save a load: fresh, and where it is to replace a copy that ages,
+    /// younger than that by more than the two differ in how old they are taken to be.
+    fn wanted(&self, key: &S::Key, spread: f64) -> Duration {
+        let lifetime = self.settings.ttl.mul_f64(1.0 - self.settings.jitter * spread);
+        let Some(entry) = self.local.as_ref().and_then(|local| local.get(key)) else { return lifetime };
+        let younger = self.settings.refresh_ahead.min(CLEARLY_YOUNGER);
+        lifetime.min(entry.age(Instant::now()).mul_f64(younger))
+    }
+
+    /// Another node is refreshing what this one keeps.
+    fn look_again_later(&self, key: &S::Key) {
+        let entry = self.local.as_ref().and_then(|local| local.get(key));
+        let now = Instant::now();
+        if let Some(entry) = entry
+            && entry.freshness(now, self.horizon(), &self.settings) > Freshness::Fresh
+        {
+            entry.pause(now, LOOK_AGAIN);
         }
     }
 

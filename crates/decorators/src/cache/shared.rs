@@ -42,6 +42,8 @@ pub(super) struct Judge<'a> {
     pub(super) settings: &'a CacheSettings,
     pub(super) horizon: Option<Instant>,
     pub(super) spread: f64,
+    /// A copy that is to replace another must be clearly younger than it.
+    pub(super) fresh_for: Duration,
     pub(super) counters: &'a Counters,
 }
 
@@ -50,7 +52,7 @@ impl Shared {
     pub(super) async fn turn<V: Stored>(&self, key: &CacheKey, judge: &Judge<'_>) -> Turn<V> {
         let lease = Lease { id: LeaseId(fastrand::u128(..)), lasts: self.settings.lease };
         let give_up = Instant::now() + self.settings.lease_wait;
-        let mut fresh_for = judge.settings.ttl.mul_f64(1.0 - judge.settings.jitter * judge.spread);
+        let mut fresh_for = judge.fresh_for;
         let mut turned = Turned { stamp: None, lease: lease.id, is_leased: false, stale: None };
         loop {
             let began = Instant::now();
@@ -145,8 +147,9 @@ impl Judge<'_> {
 
     /// Whether to give it without loading: when it is fresh, or another node is at it and it is not too old for that.
     fn is_good_enough<V>(&self, entry: &Entry<V>, our_turn: bool) -> bool {
-        match entry.freshness(Instant::now(), self.horizon, self.settings) {
-            Freshness::Fresh | Freshness::Ageing => true,
+        let now = Instant::now();
+        match entry.freshness(now, self.horizon, self.settings) {
+            Freshness::Fresh | Freshness::Ageing => !our_turn || entry.age(now) < self.fresh_for,
             Freshness::Stale => !our_turn,
             Freshness::Old | Freshness::Dead => false,
         }

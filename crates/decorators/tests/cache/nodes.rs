@@ -374,3 +374,33 @@ async fn while_another_node_refreshes_the_store_is_not_asked_by_everybody_who_as
     let looks = store.looks.load(Ordering::SeqCst) - before;
     assert!((15..=25).contains(&looks), "{looks} looks in a second");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_ahead_is_not_put_off_with_the_same_copy_from_the_store() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let shared = Arc::clone(&store) as Arc<dyn CacheStore>;
+    let settings = CacheSettings { refresh_ahead: 0.8, ..SETTINGS };
+    let nodes = [node(&origin, &shared, settings), node(&origin, &shared, settings)];
+    for node in &nodes {
+        node.get(&1).await.unwrap();
+    }
+    origin.change();
+    pass(seconds(8)).await;
+    let looks = store.looks.load(Ordering::SeqCst);
+    for _ in 0..100 {
+        for node in &nodes {
+            node.get(&1).await.unwrap();
+        }
+        settle().await;
+    }
+    assert_eq!(origin.loads(), 2, "one of them has loaded");
+    assert!(nodes.iter().all(|node| node.counts().outrun == 0));
+    let looked = store.looks.load(Ordering::SeqCst) - looks;
+    assert!(looked <= 4, "{looked} looks");
+    pass(millis(60)).await;
+    for node in &nodes {
+        node.get(&1).await.unwrap();
+        settle().await;
+        assert_eq!(seen(node.get(&1).await), (2, FRESH));
+    }
+}
