@@ -17,9 +17,10 @@ use crate::queue::{NO_STORE, waiting_token};
 /// `GET /concert/{concertId}/date`. A nonsensical id is refused before the token is used, since its first use claims
 /// the call; one that no concert has is found out behind the line, so that nobody outside it reaches the catalogue.
 pub(crate) async fn dates(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
-    let _slot = api.overload.read().await?;
     let concert = ConcertId::parse(request.match_info().get("concertId").unwrap_or_default())?;
     api.queue.admit(waiting_token(&request)?).await?;
+    // Not before: the line's store, when it hangs, must not take the slots of those who only read.
+    let _slot = api.overload.read().await?;
     let answer = api.dates.of(concert).await?;
     let body = answer.value.0.clone().ok_or(Problem::ConcertNotFound)?;
     let mut response = HttpResponse::Ok();

@@ -134,10 +134,32 @@ impl Config {
         if self.cache.store == SharedCache::Redis {
             self.redis.cache.address()?;
         }
-        let longest = self.cache.longest_answer();
-        let expected =
-            format!("must be above {longest}: cache.lease_wait and the longest cache.*.load_limit together");
+        for (kind, cache, limit) in [
+            ("concerts", &self.cache.concerts, &self.limits.concerts),
+            ("dates", &self.cache.dates, &self.limits.dates),
+        ] {
+            // A load that was given up by the cache is nobody's failure, and no breaker would ever hear of it.
+            let expected = format!("must be above limits.{kind}.timeout, {}", limit.timeout);
+            require(cache.load_limit > limit.timeout, &format!("cache.{kind}.load_limit"), &expected)?;
+        }
+        // A look at the second level may be the last before a load, and another one gives its lease back.
+        let look = self.longest_look();
+        let longest = Span(self.cache.lease_wait.0 + 2 * look.0 + self.cache.longest_load().0);
+        let expected = format!(
+            "must be above {longest}: cache.lease_wait, twice limits.cache.timeout and the longest cache.*.load_limit together"
+        );
         require(self.http.request_timeout > longest, "http.request_timeout", &expected)
+    }
+
+    /// The longest the second level may take to answer.
+    fn longest_look(&self) -> Span {
+        let (redis, limit) = (&self.redis.cache, self.limits.cache.timeout);
+        let own = Span(redis.pool.acquire_timeout.0 + redis.timeout.0);
+        match self.cache.store {
+            SharedCache::None | SharedCache::Memory => Span::millis(0),
+            SharedCache::Redis if limit.0.is_zero() => own,
+            SharedCache::Redis => limit.min(own),
+        }
     }
 
     /// A line in Redis is there for many nodes: they need the address, and the same token keys.

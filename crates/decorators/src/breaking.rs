@@ -9,6 +9,7 @@ use domain::{PortError, PortErrorKind};
 use tokio::time::Instant;
 
 use crate::breaker::{Breaker, Snapshot};
+use crate::deadline;
 use crate::guard::{Guard, PortFailure};
 
 /// A breaker in front of one kind of question.
@@ -63,6 +64,10 @@ impl Guard for Breaking {
         let answer = question().await;
         match answer.as_ref().err().and_then(PortFailure::failure).map(PortError::kind) {
             None => permit.succeeded(self.now()),
+            // Given up because the request was late, which says nothing about who was asked.
+            Some(PortErrorKind::Timeout) if deadline::left().is_some_and(|left| left.is_zero()) => {
+                permit.ignored();
+            }
             Some(PortErrorKind::Unavailable | PortErrorKind::Timeout) => permit.failed(self.now()),
             // Not asked at all, by a limit of ours; or it answers, if not everybody or not well. Leaving it alone would not
             // help.

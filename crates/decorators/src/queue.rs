@@ -25,7 +25,7 @@ impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
-        self.inner.snapshot(floor).await
+        self.guard.ask(|| self.inner.snapshot(floor)).await
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {

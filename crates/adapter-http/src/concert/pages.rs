@@ -1,12 +1,13 @@
 //! Pages of the list as the bytes that go on the wire, from the cache or the catalogue.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use decorators::cache::{Answer, Cache, Keep, Loaded, Source};
 use domain::concert::{ConcertCatalog, PageNumber, PageRequest, PageSize};
 use domain::{PortError, PortErrorKind};
+use tokio::time::Instant;
 
 use super::rendered::RenderedPage;
 use crate::problem::Problem;
@@ -14,8 +15,10 @@ use crate::problem::Problem;
 /// The concert list, rendered. Shared by all workers.
 pub struct ConcertPages {
     cache: Cache<PageSource>,
-    /// The last page with concerts on it, as the last answer told; 0 before there was one.
+    /// The last page with concerts on it, as the newest answer told; 0 before there was one.
     end: AtomicU32,
+    /// When that was true.
+    end_as_of: Mutex<Option<Instant>>,
 }
 
 /// Pages of a catalogue, rendered when they are asked for.
@@ -28,29 +31,40 @@ impl ConcertPages {
     /// Pages from a cache.
     #[must_use]
     pub fn new(cache: Cache<PageSource>) -> Self {
-        Self { cache, end: AtomicU32::new(0) }
+        Self { cache, end: AtomicU32::new(0), end_as_of: Mutex::new(None) }
     }
 
     /// A page. All pages beyond the end are alike, so that the billions of them are one to the cache and the catalogue.
     pub(crate) async fn page(&self, number: PageNumber) -> Result<Answer<RenderedPage>, Problem> {
-        let asked = self.distinct(number);
-        let answer = self.ask(asked).await?;
+        if let Some(answer) = self.cache.at_once(&number) {
+            self.learn(&answer);
+            return Ok(answer);
+        }
+        let asked = self.folded(number);
+        let answer = self.cache.get(&asked).await?;
+        self.learn(&answer);
         // The list may have grown past what was its end.
-        let again = self.distinct(number);
-        if again == asked { Ok(answer) } else { self.ask(again).await }
+        let again = self.folded(number);
+        if again > asked { Ok(self.cache.get(&again).await?) } else { Ok(answer) }
     }
 
-    async fn ask(&self, number: PageNumber) -> Result<Answer<RenderedPage>, Problem> {
-        let answer = self.cache.get(&number).await?;
+    /// Takes in where the list ends, from the newest answer there was.
+    fn learn(&self, answer: &Answer<RenderedPage>) {
         let end = answer.value.last_page.get();
-        // Mostly it is, and then nothing is written.
-        if self.end.load(Ordering::Relaxed) != end {
+        // Mostly it is known, and then nothing is locked.
+        if self.end.load(Ordering::Relaxed) == end {
+            return;
+        }
+        let Some(as_of) = Instant::now().checked_sub(answer.age) else { return };
+        let mut newest = self.end_as_of.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.is_none_or(|newest| newest <= as_of) {
+            *newest = Some(as_of);
             self.end.store(end, Ordering::Relaxed);
         }
-        Ok(answer)
     }
 
-    fn distinct(&self, number: PageNumber) -> PageNumber {
+    /// The first page beyond the end for all that are.
+    fn folded(&self, number: PageNumber) -> PageNumber {
         match self.end.load(Ordering::Relaxed) {
             0 => number,
             end => PageNumber::new(end.saturating_add(1)).map_or(number, |beyond| number.min(beyond)),
@@ -180,5 +194,17 @@ mod tests {
         tokio::time::advance(Duration::from_secs(61)).await;
         let ninth = pages.page(number(9)).await.unwrap();
         assert!(ninth.value.body.starts_with(br#"[{"concertId":9"#), "{:?}", ninth.value.body);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_copy_does_not_tell_where_the_list_ends_now() {
+        let (catalogue, pages) = pages(25);
+        pages.page(number(2)).await.unwrap();
+        tokio::time::advance(Duration::from_secs(30)).await;
+        catalogue.total.store(250, Ordering::SeqCst);
+        assert_eq!(pages.page(number(1)).await.unwrap().value.total, "250");
+        assert_eq!(pages.page(number(2)).await.unwrap().value.total, "25", "kept from before");
+        let twentieth = pages.page(number(20)).await.unwrap();
+        assert!(twentieth.value.body.starts_with(br#"[{"concertId":20"#), "{:?}", twentieth.value.body);
     }
 }

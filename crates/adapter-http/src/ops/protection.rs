@@ -89,6 +89,7 @@ struct BreakerBody {
     /// Since the start of the process.
     successful: u64,
     failed: u64,
+    /// Of both.
     slow: u64,
     ignored: u64,
     not_permitted: u64,
@@ -101,8 +102,8 @@ impl BreakerBody {
             state: state.as_str(),
             failure_rate,
             slow_call_rate,
-            successful: calls.successful + calls.slow_successful,
-            failed: calls.failed + calls.slow_failed,
+            successful: calls.successful,
+            failed: calls.failed,
             slow: calls.slow_successful + calls.slow_failed,
             ignored: calls.ignored,
             not_permitted: calls.not_permitted,

@@ -39,8 +39,8 @@ impl Default for CachePoolSettings {
         Self {
             size: 8,
             min_idle: 1,
-            acquire: Duration::from_millis(100),
-            // Eight connections answer some 40,000 questions in a second, so a thousand wait a quarter of the acquire limit.
+            acquire: Duration::from_millis(50),
+            // Eight connections answer some 40,000 questions in a second, so a thousand wait half of the acquire limit.
             max_waiting: 1_000,
             connect: Duration::from_secs(1),
             answer: Duration::from_millis(100),

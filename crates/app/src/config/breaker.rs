@@ -75,7 +75,7 @@ impl Default for BreakersSection {
             longest_wait_in_open: Duration::from_secs(2),
             ..catalog.clone()
         };
-        let cache = BreakerSettings { slow_call: Duration::from_millis(50), ..catalog.clone() };
+        let cache = BreakerSettings { slow_call: Duration::from_millis(100), ..catalog.clone() };
         Self {
             queue: BreakerSection::of(&queue),
             catalog: BreakerSection::of(&catalog),

@@ -66,7 +66,8 @@ impl Default for CacheSection {
             memory_bytes: 32 * 1024 * 1024,
             // A load takes two seconds at the most; then the answer has to be put.
             lease: Span::secs(3),
-            lease_wait: Span::millis(500),
+            // As long as the database may take: then whoever has the lease has either put or given up.
+            lease_wait: Span::secs(1),
             hear_every: Span::millis(250),
             concerts: CacheKindSection::of(&list),
             dates: CacheKindSection::of(&dates),
@@ -83,7 +84,7 @@ impl CacheSection {
         KeyDoc { name: "memory_bytes", meaning: "bytes the `memory` store keeps, at most" },
         KeyDoc {
             name: "lease",
-            meaning: "for how long one node has the right to load a key while the others wait, longer than every `load_limit`",
+            meaning: "for how long one node has the right to load a key while the others wait, longer than every `load_limit`, up to 1m",
         },
         KeyDoc {
             name: "lease_wait",
@@ -101,8 +102,9 @@ impl CacheSection {
         self.dates.check("cache.dates")?;
         between("lease_wait", self.lease_wait, Span::millis(0), Span::secs(10))?;
         between("hear_every", self.hear_every, Span::millis(10), Span::secs(10))?;
-        let longest = self.concerts.load_limit.max(self.dates.load_limit);
-        require(self.lease > longest, "cache.lease", &format!("must be above every load_limit, {longest}"))
+        let longest = self.longest_load();
+        require(self.lease > longest, "cache.lease", &format!("must be above every load_limit, {longest}"))?;
+        require(self.lease <= Span::secs(60), "cache.lease", "must be at most 1m")
     }
 
     /// How nodes share the second level.
@@ -111,10 +113,9 @@ impl CacheSection {
         SharedSettings { lease: self.lease.0, lease_wait: self.lease_wait.0 }
     }
 
-    /// The longest somebody may wait for an answer that is nowhere.
-    pub(super) fn longest_answer(&self) -> Span {
-        let load = self.concerts.load_limit.max(self.dates.load_limit);
-        Span(self.lease_wait.0 + load.0)
+    /// The longest a load may take.
+    pub(super) fn longest_load(&self) -> Span {
+        self.concerts.load_limit.max(self.dates.load_limit)
     }
 }
 
@@ -139,7 +140,7 @@ impl CacheKindSection {
         },
         KeyDoc {
             name: "stale_if_error",
-            meaning: "how long after its end an answer is still given, marked with `Warning` and `Age`, when it cannot be refreshed",
+            meaning: "how long after its end an answer is still given, marked with `Warning` and `Age`, when it cannot be refreshed, up to 24h",
         },
         KeyDoc {
             name: "retry_pause",
@@ -147,7 +148,7 @@ impl CacheKindSection {
         },
         KeyDoc {
             name: "patience",
-            meaning: "how long somebody who could be given an old answer waits for a new one, up to 10s",
+            meaning: "how long somebody who could be given an old answer waits for a new one; at most `load_limit`",
         },
         KeyDoc { name: "load_limit", meaning: "how long a load may take in all, 10ms to 10s" },
         KeyDoc {
@@ -193,11 +194,11 @@ impl CacheKindSection {
             |key: &str, value, least, most| between(&format!("{section}.{key}"), value, least, most);
         between("ttl", self.ttl, Span::millis(1), Span::secs(3_600))?;
         between("absent_ttl", self.absent_ttl, Span::millis(1), Span::secs(3_600))?;
-        between("stale_if_error", self.stale_if_error, Span::millis(0), Span::secs(7 * 24 * 3_600))?;
+        between("stale_if_error", self.stale_if_error, Span::millis(0), Span::secs(24 * 3_600))?;
         between("stale_while_refreshing", self.stale_while_refreshing, Span::millis(0), self.stale_if_error)?;
         between("retry_pause", self.retry_pause, Span::millis(10), Span::secs(60))?;
-        between("patience", self.patience, Span::millis(0), Span::secs(10))?;
         between("load_limit", self.load_limit, Span::millis(10), Span::secs(10))?;
+        between("patience", self.patience, Span::millis(0), self.load_limit)?;
         let jitters = (0.0..=0.9).contains(&self.jitter);
         require(jitters, &format!("{section}.jitter"), "must be from 0 to 0.9")?;
         let ahead = (0.1..=1.0).contains(&self.refresh_ahead);

@@ -36,8 +36,8 @@ impl Default for LimitsSection {
             timeout: Span::secs(1),
             concurrent,
             waiting,
-            // A node that has just started, with nothing kept, may be asked for everything at once.
-            wait: Span::millis(250),
+            // Whoever is refused is told so within 50 ms.
+            wait: Span::millis(40),
             // Enough to keep all places busy, and little beside what an answer takes.
             standing_wait: Span::millis(20),
         };
@@ -49,8 +49,8 @@ impl Default for LimitsSection {
             // dates from the database, nor the other way round.
             concerts: shared(4, 256),
             dates: shared(8, 1_024),
-            // What is slower than the database is no cache. How many are under way is `redis.cache.pool`.
-            cache: alone(Span::millis(100)),
+            // Longer than the pool's own limits together, so that a pool that is full is told from a Redis that hangs.
+            cache: alone(Span::millis(250)),
         }
     }
 }

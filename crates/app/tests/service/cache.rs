@@ -64,9 +64,9 @@ fn a_storm_on_a_cold_page_costs_one_load_on_all_nodes_together() {
         "cache.lease=11s",
         "cache.lease_wait=10s",
         "cache.concerts.load_limit=10s",
-        "limits.concerts.timeout=10s",
-        "postgres.statement_timeout=9s",
-        "postgres.lock_timeout=9s",
+        "limits.concerts.timeout=9s",
+        "postgres.statement_timeout=8s",
+        "postgres.lock_timeout=8s",
         "http.request_timeout=25s",
     ];
     let nodes = [(); 3].map(|()| node(&database, &redis, &patient));

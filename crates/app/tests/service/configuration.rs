@@ -52,8 +52,12 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             "cache.concerts.stale_while_refreshing must be from 0s to 1s",
         ),
         (&["--set", "cache.concerts.jitter=2"], "cache.concerts.jitter must be from 0 to 0.9"),
+        (
+            &["--set", "cache.dates.load_limit=500ms"],
+            "cache.dates.load_limit must be above limits.dates.timeout, 1s",
+        ),
         (&["--set", "cache.lease=1s"], "cache.lease must be above every load_limit"),
-        (&["--set", "http.request_timeout=2s"], "http.request_timeout must be above 2s 500ms"),
+        (&["--set", "http.request_timeout=2s"], "http.request_timeout must be above 3s"),
         (&["--set", "breaker.catalog.failure_rate=0"], "breaker.catalog.failure_rate must be more than 0"),
         (&["--set", "breaker.queue.window=0"], "breaker.queue.window must be of 1 to"),
         (&["--set", "limits.dates.wait=1m"], "limits.dates.wait must be at most 10s"),

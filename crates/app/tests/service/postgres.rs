@@ -57,8 +57,8 @@ fn start_on(url: &str, settings: &[&str]) -> TestApp {
         "postgres.pool.size=4",
         "postgres.pool.acquire_timeout=5s",
         "http.request_timeout=20s",
-        "limits.concerts.timeout=10s",
-        "limits.dates.timeout=10s",
+        "limits.concerts.timeout=9s",
+        "limits.dates.timeout=9s",
         "ops.check_every=100ms",
     ];
     TestApp::start(&[&ours[..], &NOTHING_KEPT, settings].concat())

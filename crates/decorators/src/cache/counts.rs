@@ -34,12 +34,14 @@ counts! {
     hits,
     /// Answered at once by this process, past its end, while a refresh ran.
     stale,
-    /// Answered by what was there although it could not be refreshed; marked.
+    /// Answered at once by this process although it could not be refreshed; marked.
     old,
-    /// Of all those: that there is no such thing.
+    /// Of all answers: that there is no such thing.
     absent,
     /// Not answered at once.
     misses,
+    /// Of the misses: answered in the end by what was there before; marked.
+    fell_back,
     /// Of the misses: waited for a look or load that was under way.
     joined,
     /// Looks answered by a fresh copy of the second level.

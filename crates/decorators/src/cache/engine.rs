@@ -106,8 +106,9 @@ impl<S: Source> Cache<S> {
         }
     }
 
-    /// What can be given without waiting.
-    fn at_once(&self, key: &S::Key) -> Option<Answer<S::Value>> {
+    /// What can be given without waiting, by this process.
+    #[must_use]
+    pub fn at_once(&self, key: &S::Key) -> Option<Answer<S::Value>> {
         let inner = &self.0;
         let entry = inner.local.as_ref()?.get(key)?;
         let now = Instant::now();
@@ -149,6 +150,9 @@ impl<S: Source> Cache<S> {
         let now = Instant::now();
         let is_overruled = self.0.horizon().is_some_and(|horizon| fetched.entry.as_of < horizon);
         let fetched = if is_overruled && !fetched.is_old { self.fetched(key).await? } else { fetched };
+        if fetched.is_old {
+            self.0.counters.fell_back.add_one();
+        }
         Ok(self.0.answer(&fetched.entry, now, fetched.is_old))
     }
 
@@ -161,10 +165,7 @@ impl<S: Source> Cache<S> {
         let Some(old) = self.0.old(key) else { return seat.result().await.unwrap_or_else(|| Err(lost())) };
         match timeout(self.0.settings.patience, seat.result()).await {
             Ok(result) => result.unwrap_or_else(|| Err(lost())),
-            Err(_) => {
-                self.0.counters.old.add_one();
-                Ok(Given { entry: old, is_old: true })
-            }
+            Err(_) => Ok(Given { entry: old, is_old: true }),
         }
     }
 }
@@ -214,7 +215,7 @@ impl<S: Source> AnyCache for Cache<S> {
 }
 
 /// Brings the answer to a key from wherever it is, tells it to those who wait, and then to the other nodes.
-async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<Fetched<S::Value>>) {
+async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<S::Key, Fetched<S::Value>>) {
     // The fetch before may have brought it between somebody's look and this task.
     if let Some(entry) = inner.fresh(&key) {
         return tell.all(Ok(Given { entry, is_old: false }));
@@ -231,11 +232,7 @@ async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<Fetched<
     let turned = match &inner.shared {
         None => Turned { stamp: None, lease: LeaseId(0), is_leased: false, stale: None },
         Some(shared) => match shared.turn(&name, &judge).await {
-            Turn::Give(entry) => {
-                inner.keep(&key, &entry);
-                inner.look_again_later(&key);
-                return tell.all(Ok(Given { entry, is_old: false }));
-            }
+            Turn::Give(entry) => return tell.all(Ok(inner.take(&key, entry))),
             Turn::Load(turned) => turned,
         },
     };
@@ -244,9 +241,19 @@ async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<Fetched<
             if keep != Keep::Not {
                 inner.keep(&key, &entry);
             }
-            tell.all(Ok(Given { entry: Arc::clone(&entry), is_old: false }));
-            if let Some(shared) = &inner.shared {
-                shared.settle(&name, &entry, keep, &turned, &judge).await;
+            let given = Given { entry: Arc::clone(&entry), is_old: false };
+            // Who waits need not wait for the other nodes; but where this one keeps nothing, whoever comes next looks there.
+            let settling = async {
+                if let Some(shared) = &inner.shared {
+                    shared.settle(&name, &entry, keep, &turned, &judge).await;
+                }
+            };
+            if inner.local.is_some() {
+                tell.all(Ok(given));
+                settling.await;
+            } else {
+                settling.await;
+                tell.all(Ok(given));
             }
         }
         Err(error) => {
@@ -297,15 +304,19 @@ impl<S: Source> Inner<S> {
         lifetime.min(entry.age(Instant::now()).mul_f64(younger))
     }
 
-    /// Another node is refreshing what this one keeps.
-    fn look_again_later(&self, key: &S::Key) {
-        let entry = self.local.as_ref().and_then(|local| local.get(key));
+    /// Takes what the second level has. One that another node is refreshing does not replace the copy of this node, which may
+    /// know that refreshing it fails; this node looks again in a moment.
+    fn take(&self, key: &S::Key, entry: Arc<Entry<S::Value>>) -> Given<S::Value> {
         let now = Instant::now();
-        if let Some(entry) = entry
-            && entry.freshness(now, self.horizon(), &self.settings) > Freshness::Fresh
-        {
-            entry.pause(now, LOOK_AGAIN);
-        }
+        let freshness = |entry: &Entry<S::Value>| entry.freshness(now, self.horizon(), &self.settings);
+        let here = self.old(key).filter(|_| freshness(&entry) > Freshness::Fresh);
+        let Some(here) = here else {
+            self.keep(key, &entry);
+            return Given { entry, is_old: false };
+        };
+        here.pause(now, LOOK_AGAIN);
+        let is_old = here.is_failing() && freshness(&here) > Freshness::Ageing;
+        Given { entry: here, is_old }
     }
 
     fn fresh(&self, key: &S::Key) -> Option<Arc<Entry<S::Value>>> {
@@ -348,7 +359,6 @@ impl<S: Source> Inner<S> {
         tracing::debug!(error = %error, kind = self.source.kind(), "a refresh failed; an old answer is given");
         entry.failed(Instant::now(), self.settings.retry_pause);
         self.keep(key, &entry);
-        self.counters.old.add_one();
         Ok(Given { entry, is_old: true })
     }
 }

@@ -1,4 +1,5 @@
-//! One fetch a key at a time, however many ask.
+//! One fetch a key at a time, however many ask: a flight. Who asks boards the one under way, or has one start, and has a seat
+//! in it until it lands: until it has told what it brought, or has failed to.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -30,9 +31,9 @@ where
         Self { under_way: Arc::default(), runtime }
     }
 
-    /// Joins the fetch of this key, or starts it. `fetch` is handed a function to tell the result with, and may go on
-    /// working after that; until it ends, whoever asks gets what it told.
-    pub(super) fn board<F>(&self, key: &K, fetch: impl FnOnce(Tell<T>) -> F) -> Seat<T>
+    /// Joins the fetch of this key, or starts it. `fetch` is handed a way to tell the result, and may go on working after that;
+    /// whoever asks from then on is not on board.
+    pub(super) fn board<F>(&self, key: &K, fetch: impl FnOnce(Tell<K, T>) -> F) -> Seat<T>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -44,11 +45,7 @@ where
         under_way.insert(key.clone(), result.clone());
         drop(under_way);
         let landed = Landed { key: key.clone(), under_way: Arc::clone(&self.under_way) };
-        let fetch = fetch(Tell(tell));
-        self.runtime.spawn(async move {
-            let _landed = landed;
-            fetch.await;
-        });
+        self.runtime.spawn(fetch(Tell { results: tell, landed }));
         Seat { result, joined: false }
     }
 
@@ -58,12 +55,17 @@ where
     }
 }
 
-/// Tells everybody on board.
-pub(super) struct Tell<T>(watch::Sender<Option<T>>);
+/// Tells everybody on board, once. Dropped without a word, as by a panic, it leaves them with nothing.
+pub(super) struct Tell<K: Eq + Hash, T> {
+    /// Dropped first: nobody boards a flight that has come to nothing.
+    landed: Landed<K, T>,
+    results: watch::Sender<Option<T>>,
+}
 
-impl<T> Tell<T> {
-    pub(super) fn all(&self, result: T) {
-        self.0.send_replace(Some(result));
+impl<K: Eq + Hash, T> Tell<K, T> {
+    pub(super) fn all(self, result: T) {
+        drop(self.landed);
+        self.results.send_replace(Some(result));
     }
 }
 

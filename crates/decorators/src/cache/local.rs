@@ -8,6 +8,9 @@ use moka::ops::compute::{CompResult, Op};
 use super::entry::Entry;
 use super::source::Stored;
 
+/// What a copy takes besides its answer, generously counted: key, times, and its places in moka's map, deques and sketch.
+const ENTRY_BYTES: usize = 256;
+
 /// Copies by key. What is asked for often stays when room is needed (TinyLFU).
 pub(super) struct Local<K, V>(moka::sync::Cache<K, Arc<Entry<V>>>);
 
@@ -18,7 +21,7 @@ where
 {
     pub(super) fn new(max_bytes: u64) -> Self {
         let weigh = |_: &K, entry: &Arc<Entry<V>>| {
-            let bytes = size_of::<K>() + size_of::<Entry<V>>() + entry.value.weight();
+            let bytes = ENTRY_BYTES + entry.value.weight();
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         Self(moka::sync::Cache::builder().max_capacity(max_bytes).weigher(weigh).build())

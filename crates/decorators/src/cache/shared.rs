@@ -104,7 +104,13 @@ impl Shared {
         if keep == Keep::Not {
             return self.give_back(key, turned.lease, judge.counters).await;
         }
-        let keep = judge.settings.ttl.saturating_add(judge.settings.stale_if_error);
+        let settings = judge.settings;
+        let keep = if entry.is_absence {
+            // There is no end of things that are not there.
+            settings.absent_ttl.saturating_add(settings.stale_while_refreshing)
+        } else {
+            settings.ttl.saturating_add(settings.stale_if_error)
+        };
         match self.store.put(key, write(entry), stamp, keep, turned.lease).await {
             Ok(Put::Kept) => {}
             Ok(Put::NewerIsThere) => judge.counters.outrun.add_one(),

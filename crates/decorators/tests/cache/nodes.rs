@@ -34,6 +34,8 @@ struct Store {
     is_away: AtomicBool,
     lies: AtomicBool,
     looks: AtomicU32,
+    /// How long a put takes, in milliseconds.
+    put_takes: AtomicU32,
 }
 
 impl Store {
@@ -45,6 +47,7 @@ impl Store {
             is_away: AtomicBool::new(false),
             lies: AtomicBool::new(false),
             looks: AtomicU32::new(0),
+            put_takes: AtomicU32::new(0),
         })
     }
 
@@ -79,6 +82,7 @@ impl CacheStore for Store {
         lease: LeaseId,
     ) -> Result<Put, PortError> {
         self.answer()?;
+        tokio::time::sleep(millis(self.put_takes.load(Ordering::SeqCst).into())).await;
         self.kept.put(key, payload, stamp, keep_for, lease).await
     }
 
@@ -402,5 +406,48 @@ async fn a_refresh_ahead_is_not_put_off_with_the_same_copy_from_the_store() {
         node.get(&1).await.unwrap();
         settle().await;
         assert_eq!(seen(node.get(&1).await), (2, FRESH));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_invalidation_overrules_is_not_given_while_it_is_still_being_put() {
+    let (origin, store) = (Origin::new(), Store::new());
+    store.put_takes.store(50, Ordering::SeqCst);
+    let nodes = nodes(1, &origin, &store);
+    origin.hold();
+    let asking = tokio::spawn({
+        let node = nodes[0].clone();
+        async move { seen(node.get(&1).await) }
+    });
+    pass(millis(10)).await;
+    origin.change();
+    store.invalidate("numbers").await.unwrap();
+    pass(millis(10)).await;
+    nodes[0].hear().await.unwrap();
+    origin.let_go(2);
+    settle().await;
+    assert_eq!(asking.await.unwrap(), (2, FRESH));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_another_node_tries_to_refresh_stays_marked_when_this_one_knows_better() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(2, &origin, &store);
+    for node in &nodes {
+        node.get(&1).await.unwrap();
+    }
+    origin.set_down(true);
+    pass(seconds(11)).await;
+    nodes[0].get(&1).await.unwrap();
+    settle().await;
+    assert_eq!(seen(nodes[0].get(&1).await), (1, OLD));
+    pass(seconds(1)).await;
+    // The other node begins a refresh that takes its time; this one finds the copy being refreshed.
+    origin.hold();
+    nodes[1].get(&1).await.unwrap();
+    settle().await;
+    for _ in 0..20 {
+        assert_eq!(seen(nodes[0].get(&1).await), (1, OLD));
+        pass(millis(10)).await;
     }
 }

@@ -63,7 +63,7 @@ impl RedisCacheSection {
     pub(in crate::config) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "url",
-            meaning: "`redis://[user:password@]host:port`, or `redis-cluster://[…@]host:port,host:port…`; never the one that keeps the line",
+            meaning: "`redis://[user:password@]host:port`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`; never the one that keeps the line",
         },
         KeyDoc {
             name: "prefix",
