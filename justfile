@@ -44,6 +44,17 @@ redis *arguments:
 three-nodes *arguments:
     cargo xtask three-nodes {{arguments}}
 
+# What protects the service, shown: storm, outage, overload or small-cache
+protect what *arguments:
+    cargo xtask protect {{what}} {{arguments}}
+
+# All four, one after the other, with what they print saved
+protect-all:
+    cargo xtask protect storm --save
+    cargo xtask protect outage --save
+    cargo xtask protect overload --save
+    cargo xtask protect small-cache --save
+
 # One k6 scenario against a running service: token-issue, concert-list or queue-then-dates
 loadtest scenario *arguments:
     k6 run {{arguments}} loadtest/{{scenario}}.js

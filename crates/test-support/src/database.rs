@@ -22,6 +22,29 @@ pub struct Database {
 /// A transaction in which a statement was run, open until this is dropped; then it is rolled back.
 pub struct Held(Child);
 
+impl Held {
+    pub(crate) fn by(binaries: &PostgresBinaries, url: &str, statement: &str) -> Outcome<Self> {
+        let mut command = binaries.command("psql");
+        command.args([
+            "--no-psqlrc",
+            "--quiet",
+            "--output=/dev/null",
+            "--set=ON_ERROR_STOP=1",
+            "--dbname",
+            url,
+        ]);
+        let mut client =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().doing("starting psql")?;
+        let (input, output) = (client.stdin.as_mut(), client.stdout.take());
+        let (Some(input), Some(output)) = (input, output) else { return Err(failed("psql has no pipes")) };
+        writeln!(input, "BEGIN;\n{statement};\n\\echo held").doing("writing to psql")?;
+        let mut said = String::new();
+        BufReader::new(output).read_line(&mut said).doing("reading from psql")?;
+        let held = Self(client);
+        if said.trim() == "held" { Ok(held) } else { Err(failed(format!("`{statement}` did not succeed"))) }
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -90,24 +113,7 @@ impl Database {
     /// # Errors
     /// When the statement fails.
     pub fn hold(&self, statement: &str) -> Outcome<Held> {
-        let mut command = self.command("psql");
-        command.args([
-            "--no-psqlrc",
-            "--quiet",
-            "--output=/dev/null",
-            "--set=ON_ERROR_STOP=1",
-            "--dbname",
-            &self.url(),
-        ]);
-        let mut client =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().doing("starting psql")?;
-        let (input, output) = (client.stdin.as_mut(), client.stdout.take());
-        let (Some(input), Some(output)) = (input, output) else { return Err(failed("psql has no pipes")) };
-        writeln!(input, "BEGIN;\n{statement};\n\\echo held").doing("writing to psql")?;
-        let mut said = String::new();
-        BufReader::new(output).read_line(&mut said).doing("reading from psql")?;
-        let held = Held(client);
-        if said.trim() == "held" { Ok(held) } else { Err(failed(format!("`{statement}` did not succeed"))) }
+        Held::by(&self.server.binaries, &self.url(), statement)
     }
 
     /// Where the server listens.

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::binaries::{PostgresBinaries, server_user};
+use crate::database::Held;
 use crate::error::{Doing as _, Outcome, failed};
 use crate::keeper::Keeper;
 use crate::process::{
@@ -88,6 +89,14 @@ impl Postgres {
     /// What the server said.
     pub fn sql(&self, database: &str, text: &str) -> Outcome<String> {
         psql(&self.binaries, &self.url(database), text)
+    }
+
+    /// Runs a statement, such as `LOCK TABLE`, in a transaction that stays open as long as the answer is kept.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub fn hold(&self, database: &str, statement: &str) -> Outcome<Held> {
+        Held::by(&self.binaries, &self.url(database), statement)
     }
 
     /// From now on the server offers TLS with this certificate and key, both as PEM.

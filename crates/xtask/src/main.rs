@@ -15,6 +15,7 @@ mod figures;
 mod layers;
 mod plans;
 mod postgres;
+mod protect;
 mod redis;
 mod run;
 mod test;
@@ -60,6 +61,8 @@ enum Task {
     Plans,
     /// Run a private Postgres server until Ctrl-C
     Postgres,
+    /// Show what protects the service: a storm, an outage, an overload, a cache that is too small
+    Protect(protect::Arguments),
     /// Run a private Redis server until Ctrl-C
     Redis(redis::Arguments),
     /// Three nodes behind a proxy, on a Redis cluster, under load and while they are killed
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::BenchRedis(arguments) => bench_redis::bench_redis(&arguments),
         Task::Plans => plans::plans(),
         Task::Postgres => postgres::postgres(),
+        Task::Protect(arguments) => protect::protect(&arguments),
         Task::Redis(arguments) => redis::redis(&arguments),
         Task::ThreeNodes(arguments) => three_nodes::three_nodes(&arguments),
     };

@@ -3,9 +3,9 @@
 //! Three nodes of the release binary keep one line in a private Redis cluster of three primaries with a replica each;
 //! HAProxy is in front of them. People go through the proxy, and what they are told is recorded and checked.
 
-mod k6;
+pub(crate) mod k6;
 mod load;
-mod node;
+pub(crate) mod node;
 mod proxy;
 
 use std::fs::File;

@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 use test_support::{Doing as _, Outcome, failed};
 
 /// Killed when dropped.
-pub(super) struct Script {
+pub(crate) struct Script {
     file: PathBuf,
     process: Child,
     output: NamedTempFile,
@@ -18,7 +18,7 @@ pub(super) struct Script {
 const LINES: usize = 45;
 
 impl Script {
-    pub(super) fn start(file: &Path) -> Outcome<Self> {
+    pub(crate) fn start(file: &Path) -> Outcome<Self> {
         let output = NamedTempFile::new().doing("making a temporary file")?;
         let log = |file: &File| file.try_clone().doing("opening a log");
         let mut command = Command::new("k6");
@@ -33,13 +33,20 @@ impl Script {
     }
 
     /// Waits for its end and prints that of its output. k6 fails when a threshold is crossed.
-    pub(super) fn join(mut self) -> Outcome {
+    pub(crate) fn join(self) -> Outcome {
         let name = self.file.display().to_string();
+        let (is_good, text) = self.end()?;
+        println!("\n{text}");
+        if is_good { Ok(()) } else { Err(failed(format!("k6 run {name} failed"))) }
+    }
+
+    /// Waits for its end: whether k6 was content, and the end of what it printed.
+    pub(crate) fn end(mut self) -> Outcome<(bool, String)> {
         let status = self.process.wait().doing("waiting for k6")?;
         let text = std::fs::read_to_string(self.output.path()).doing("reading what k6 printed")?;
         let lines: Vec<&str> = text.lines().collect();
-        println!("\nk6 run {name}: {status}\n{}", lines[lines.len().saturating_sub(LINES)..].join("\n"));
-        if status.success() { Ok(()) } else { Err(failed(format!("k6 run {name} ended with {status}"))) }
+        let end = lines[lines.len().saturating_sub(LINES)..].join("\n");
+        Ok((status.success(), format!("k6 run {}: {status}\n{end}", self.file.display())))
     }
 }
 

@@ -14,11 +14,11 @@ use test_support::{Doing as _, Outcome, failed};
 use crate::run::release_binary;
 
 /// Killed when dropped.
-pub(super) struct Node {
+pub(crate) struct Node {
     number: usize,
     process: Child,
-    pub(super) public: SocketAddr,
-    pub(super) ops: SocketAddr,
+    pub(crate) public: SocketAddr,
+    pub(crate) ops: SocketAddr,
     troubles: Troubles,
 }
 
@@ -30,10 +30,10 @@ struct Troubles(Arc<Mutex<BTreeMap<String, u64>>>);
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 impl Node {
-    /// Starts a node and waits until it listens.
-    pub(super) fn start(number: usize, settings: &[&str]) -> Outcome<Self> {
+    /// Starts a node, on free ports unless its settings say other ones, and waits until it listens.
+    pub(crate) fn start(number: usize, settings: &[&str]) -> Outcome<Self> {
         let mut command = Command::new(release_binary());
-        for setting in settings.iter().chain(&["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0"]) {
+        for setting in ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0"].iter().chain(settings) {
             command.args(["--set", setting]);
         }
         let mut process =
@@ -54,20 +54,25 @@ impl Node {
         }
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("node {}, {}", self.number, self.public)
     }
 
     /// `kill -9`.
-    pub(super) fn kill(&mut self) -> Outcome {
+    pub(crate) fn kill(&mut self) -> Outcome {
         self.process.kill().doing("killing a node")?;
         self.process.wait().doing("waiting for a node's end").map(drop)
     }
 
-    pub(super) fn print_troubles(&self) {
-        for (line, count) in self.troubles.lock().iter() {
-            println!("node {} said {count} times: {line}", self.number);
-        }
+    pub(crate) fn print_troubles(&self) {
+        self.troubles().iter().for_each(|line| println!("{line}"));
+    }
+
+    /// What it logged that is worth a look: a line for each kind.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let line =
+            |(line, count): (&String, &u64)| format!("node {} said {count} times: {line}", self.number);
+        self.troubles.lock().iter().map(line).collect()
     }
 }
 

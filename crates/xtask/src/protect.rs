@@ -1,0 +1,67 @@
+//! `cargo xtask protect WHAT`: what protects the service, shown on the release binary and real servers of our own.
+
+mod client;
+mod load;
+mod outage;
+mod overload;
+mod report;
+mod seen;
+mod site;
+mod small_cache;
+mod storm;
+
+use clap::{Args, Subcommand};
+use test_support::Outcome;
+
+use self::report::Report;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+    /// Write what is printed to a file of this name, or of the experiment's, below `loadtest/results/protection`
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, global = true)]
+    save: Option<Option<String>>,
+    /// A setting of the nodes, after those that are always there; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
+    settings: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Ten thousand questions at once for something no cache has
+    Storm(storm::Arguments),
+    /// Pages while the database is down
+    Outage(outage::Arguments),
+    /// Ten times as many questions as the database can answer
+    Overload(overload::Arguments),
+    /// The list under load while the shared cache has to evict
+    SmallCache(small_cache::Arguments),
+}
+
+pub(crate) fn protect(arguments: &Arguments) -> Outcome {
+    let (name, mut report) = (arguments.what.name(), Report::default());
+    report.say(format!("cargo xtask protect {name}: the release binary on {}", report::machine()));
+    let settings = &arguments.settings;
+    let done = match &arguments.what {
+        What::Storm(arguments) => storm::storm(arguments, settings, &mut report),
+        What::Outage(arguments) => outage::outage(arguments, settings, &mut report),
+        What::Overload(arguments) => overload::overload(arguments, settings, &mut report),
+        What::SmallCache(arguments) => small_cache::small_cache(arguments, settings, &mut report),
+    };
+    if let (Some(save), Ok(())) = (&arguments.save, &done) {
+        report.save(save.as_deref().unwrap_or(name))?;
+    }
+    done.and_then(|()| report.verdict())
+}
+
+impl What {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Storm(_) => "storm",
+            Self::Outage(_) => "outage",
+            Self::Overload(_) => "overload",
+            Self::SmallCache(_) => "small-cache",
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A connection that is kept, and asks over HTTP with little work: the generator shares the machine with what it measures.
+
+use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::seen::What;
+
+pub(super) struct Client {
+    address: SocketAddr,
+    /// `None` after an error, and when the server said that it closes.
+    stream: Option<TcpStream>,
+    buffer: Vec<u8>,
+    body: Range<usize>,
+}
+
+/// What an answer's head says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    length: usize,
+    is_marked: bool,
+    says_when: bool,
+    closes: bool,
+}
+
+/// The longest anybody waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Client {
+    /// Connects when it asks for the first time: a node ends a connection on which nobody asks.
+    pub(super) fn of(address: SocketAddr) -> Self {
+        Self { address, stream: None, buffer: Vec::new(), body: 0..0 }
+    }
+
+    async fn stream(&mut self) -> Result<&mut TcpStream> {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => TcpStream::connect(self.address).await?,
+        };
+        stream.set_nodelay(true)?;
+        Ok(self.stream.insert(stream))
+    }
+
+    /// Asks, on a new connection when the last one ended, and waits for the answer.
+    pub(super) async fn ask(&mut self, request: &[u8]) -> Result<Head> {
+        let exchange = async {
+            self.say(request).await?;
+            self.hear().await
+        };
+        let answer = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        if answer.as_ref().map_or(true, |head| head.closes) {
+            self.stream = None;
+        }
+        answer
+    }
+
+    /// Sends a request.
+    pub(super) async fn say(&mut self, request: &[u8]) -> Result<()> {
+        self.stream().await?.write_all(request).await
+    }
+
+    /// Waits for the answer to what was said last.
+    pub(super) async fn hear(&mut self) -> Result<Head> {
+        let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected)?;
+        self.buffer.clear();
+        loop {
+            self.buffer.reserve(4_096);
+            if stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+            let head = Head::parse(&self.buffer[..end]).ok_or_else(|| Error::other("no HTTP"))?;
+            self.body = end + 4..end + 4 + head.length;
+            while self.buffer.len() < self.body.end {
+                self.buffer.reserve(4_096);
+                if stream.read_buf(&mut self.buffer).await? == 0 {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+            }
+            return Ok(head);
+        }
+    }
+
+    /// The body of the last answer.
+    pub(super) fn body(&self) -> &[u8] {
+        self.buffer.get(self.body.clone()).unwrap_or_default()
+    }
+}
+
+impl Head {
+    fn parse(text: &[u8]) -> Option<Self> {
+        let mut lines = std::str::from_utf8(text).ok()?.split("\r\n");
+        let mut head = Self { status: lines.next()?.split(' ').nth(1)?.parse().ok()?, ..Self::default() };
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            if is("content-length") {
+                head.length = value.parse().ok()?;
+            } else if is("connection") {
+                head.closes = value.eq_ignore_ascii_case("close");
+            } else {
+                head.is_marked |= is("warning");
+                head.says_when |= is("retry-after");
+            }
+        }
+        Some(head)
+    }
+
+    pub(super) fn what(self) -> What {
+        match self.status {
+            200 if self.is_marked => What::Marked,
+            200 => What::Good,
+            503 if self.says_when => What::Refused,
+            _ => What::Failed,
+        }
+    }
+}
+
+/// A request for something below the API, with a token where one is given.
+pub(super) fn request(method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+    let token = token.map(|token| format!("waitingToken: {token}\r\n")).unwrap_or_default();
+    format!("{method} /api/v1{path} HTTP/1.1\r\nHost: boxoffice\r\nContent-Length: 0\r\n{token}\r\n")
+        .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &str) -> Head {
+        Head::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_worth_what_its_head_says() {
+        assert_eq!(head("HTTP/1.1 200 OK\r\ncontent-length: 7").what(), What::Good);
+        assert_eq!(head("HTTP/1.1 200 OK\r\nWarning: 110 - \"old\"").what(), What::Marked);
+        assert_eq!(head("HTTP/1.1 503 No\r\nretry-after: 1").what(), What::Refused);
+        assert_eq!(head("HTTP/1.1 503 No").what(), What::Failed);
+        assert_eq!(head("HTTP/1.1 500 No\r\nretry-after: 1").what(), What::Failed);
+        assert_eq!(head("HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close").length, 7);
+        assert!(head("HTTP/1.1 200 OK\r\nconnection: close").closes);
+        assert_eq!(Head::parse(b"nonsense"), None);
+    }
+}

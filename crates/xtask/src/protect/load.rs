@@ -1,0 +1,161 @@
+//! Load on nodes: questions that come when they are due, whether or not earlier ones were answered, or one after the other.
+//!
+//! k6 can do the first of these, at the price of the processor the nodes need, and does not tell what each second saw.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use test_support::{Doing as _, Outcome, failed};
+use tokio::time::{Instant, sleep_until};
+
+use super::client::Client;
+use super::seen::{Seen, What};
+
+/// When the next question comes.
+#[derive(Clone, Copy)]
+pub(super) enum Pace {
+    /// So many a second. A question whose turn comes late, for want of a connection, has waited since it was due.
+    Open(u64),
+    /// On each connection when the one before was answered.
+    Closed,
+}
+
+/// What is asked, and of whom.
+#[derive(Clone)]
+pub(super) struct Asking {
+    /// Connections are dealt out to them in turn.
+    pub(super) nodes: Vec<SocketAddr>,
+    pub(super) connections: usize,
+    /// The nth request to this one of the nodes, from 0.
+    pub(super) request: Arc<dyn Fn(u64, usize) -> Vec<u8> + Send + Sync>,
+}
+
+/// Load from a thread of its own.
+pub(super) struct Load {
+    begun: Instant,
+    thread: JoinHandle<Outcome<Vec<Seen>>>,
+}
+
+impl Load {
+    /// Begins.
+    pub(super) fn start(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Self> {
+        let (began, begins) = channel();
+        let thread = std::thread::spawn(move || runtime()?.block_on(all(asking, pace, lasts, began)));
+        match begins.recv() {
+            Ok(begun) => Ok(Self { begun, thread }),
+            Err(_) => Err(ended(thread).err().unwrap_or_else(|| failed("the load did not begin"))),
+        }
+    }
+
+    /// Waits until so much time has passed since it began.
+    pub(super) fn wait_for(&self, seconds: f64) {
+        let due = Duration::from_secs_f64(seconds);
+        while let Some(left) = due.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero()) {
+            std::thread::park_timeout(left);
+        }
+    }
+
+    /// Seconds since it began.
+    pub(super) fn passed(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
+    /// Waits for its end.
+    pub(super) fn join(self) -> Outcome<Vec<Seen>> {
+        ended(self.thread)
+    }
+
+    /// All of it at once.
+    pub(super) fn run(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Vec<Seen>> {
+        Self::start(asking, pace, lasts)?.join()
+    }
+}
+
+fn ended(thread: JoinHandle<Outcome<Vec<Seen>>>) -> Outcome<Vec<Seen>> {
+    thread.join().unwrap_or_else(|_| Err(failed("the load panicked")))
+}
+
+/// One thread is enough, and takes no more than a core.
+pub(super) fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting a runtime")
+}
+
+async fn all(asking: Asking, pace: Pace, lasts: Duration, began: Sender<Instant>) -> Outcome<Vec<Seen>> {
+    let connection = |n: usize| {
+        let node = n % asking.nodes.len();
+        (node, Client::of(asking.nodes[node]))
+    };
+    let clients: Vec<_> = (0..asking.connections).map(connection).collect();
+    let begin = Instant::now() + Duration::from_millis(100);
+    let _ = began.send(begin);
+    let next = asking.nodes.iter().map(|_| AtomicU64::new(0)).collect();
+    let turns = Arc::new(Turns { next, begin, lasts, pace, asking });
+    let people: Vec<_> = clients
+        .into_iter()
+        .map(|(node, client)| tokio::spawn(Arc::clone(&turns).take(client, node)))
+        .collect();
+    let mut seen = Vec::new();
+    for person in people {
+        seen.extend(person.await.map_err(|error| failed(error.to_string()))?);
+    }
+    Ok(seen)
+}
+
+/// What all connections share.
+struct Turns {
+    /// For each node.
+    next: Vec<AtomicU64>,
+    begin: Instant,
+    lasts: Duration,
+    pace: Pace,
+    asking: Asking,
+}
+
+impl Turns {
+    async fn take(self: Arc<Self>, mut client: Client, node: usize) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        loop {
+            let n = self.next[node].fetch_add(1, Ordering::Relaxed);
+            let due = match self.pace {
+                Pace::Open(per_second) => {
+                    let nth = n * self.next.len() as u64 + node as u64;
+                    self.begin + Duration::from_nanos(nth * 1_000_000_000 / per_second)
+                }
+                Pace::Closed => Instant::now().max(self.begin),
+            };
+            if due >= self.begin + self.lasts {
+                return seen;
+            }
+            sleep_until(due).await;
+            let request = (self.asking.request)(n, node);
+            let what = client.ask(&request).await.map_or(What::Failed, super::client::Head::what);
+            seen.push(Seen { at: due - self.begin, took: due.elapsed(), what });
+        }
+    }
+}
+
+/// A number from 1 to `most` that looks as if drawn at random, the same for the same `n`.
+pub(super) fn draw(n: u64, most: u64) -> u64 {
+    // SplitMix64.
+    let mut bits = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    1 + (bits ^ (bits >> 31)) % most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_is_spread_over_all_there_is() {
+        let mut drawn: Vec<u64> = (0..10_000).map(|n| draw(n, 1_000)).collect();
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert!(drawn.len() > 990 && drawn[0] >= 1 && drawn[drawn.len() - 1] <= 1_000);
+    }
+}

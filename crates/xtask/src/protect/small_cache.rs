@@ -1,0 +1,136 @@
+//! The list under load, as a script asks for it, while the Redis the nodes share is too small for what is read.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use test_support::{Outcome, Redis};
+
+use super::client::request;
+use super::load::{Asking, Load, Pace, runtime};
+use super::report::Report;
+use super::seen::Summary;
+use super::site::{self, CONCERTS, PAGES, let_in, protection, said};
+use crate::three_nodes::k6::Script;
+use crate::three_nodes::node::Node;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The k6 script; it aims at port 8081
+    #[arg(long, value_name = "FILE", default_value = "loadtest/concert-list.js")]
+    k6: PathBuf,
+    /// How long the script takes: so long others read
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Pages and dates that others read a second
+    #[arg(long, default_value_t = 600)]
+    rate: u64,
+}
+
+const NODES: usize = 3;
+
+/// People who are let in at each node.
+const TOKENS: u64 = 50;
+
+const CONNECTIONS: usize = 300;
+
+/// What is read takes more.
+const SMALL: &str = "8mb";
+
+pub(super) fn small_cache(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {
+    let database = site::database(report)?;
+    let redis = site::cache(SMALL, report)?;
+    let address = database.server.address();
+    let ours = ["http.bind=127.0.0.1:8081"];
+    let mut nodes = site::nodes(1, address, Some(&redis), &ours, settings, report)?;
+    nodes.extend(site::nodes(NODES - 1, address, Some(&redis), &[], settings, report)?);
+    let runtime = runtime()?;
+    let mut tokens = Vec::new();
+    for node in &nodes {
+        tokens.push(runtime.block_on(let_in(node, TOKENS))?);
+    }
+    report.say(format!(
+        "the script asks the first node; meanwhile others read {} times a second from all {NODES}: every page in turn, and \
+         after each page the dates of the next 4 of {CONCERTS} concerts",
+        arguments.rate
+    ));
+    let asking = Asking {
+        nodes: nodes.iter().map(|node| node.public).collect(),
+        connections: CONNECTIONS,
+        request: Arc::new(move |n, node| read(n, node, &tokens[node][(n % TOKENS) as usize])),
+    };
+    let load = Load::start(asking, Pace::Open(arguments.rate), Duration::from_secs(arguments.seconds))?;
+    let script = Script::start(&arguments.k6)?;
+    let (is_content, text) = script.end()?;
+    let seen = Summary::of(&load.join()?);
+    report.say(&text);
+    report.say(format!("the others: {seen}"));
+    tell(&redis, &nodes, report)?;
+    let failures = failures(&text);
+    report.expect(is_content, "every threshold of the script holds");
+    report.expect(failures == Some(0), format!("no request of the script failed ({failures:?})"));
+    report.expect(seen.refused + seen.failed == 0, "no other answer is an error");
+    site::tell_troubles(&nodes, report);
+    Ok(())
+}
+
+/// A page, then four concerts, and so on. Nodes begin with different concerts, so that soon each has been read at one of them.
+fn read(n: u64, node: usize, token: &str) -> Vec<u8> {
+    let (round, place) = (n / 5, n % 5);
+    if place == 0 {
+        return request("GET", &format!("/concerts/query?page={}", 1 + round % PAGES), None);
+    }
+    let concert = (4 * round + place - 1 + node as u64 * CONCERTS / NODES as u64) % CONCERTS;
+    request("GET", &format!("/concert/{}/date", 1 + concert), Some(token))
+}
+
+fn tell(redis: &Redis, nodes: &[Node], report: &mut Report) -> Outcome {
+    let used = said(redis, "memory", "used_memory_human")?;
+    let evicted = said(redis, "stats", "evicted_keys")?;
+    let keys = redis.command(&["DBSIZE"])?;
+    report.say(format!("Redis: {keys} keys, {used} used, {evicted} evicted"));
+    for (n, node) in nodes.iter().enumerate() {
+        let caches = runtime()?.block_on(protection(node))?["caches"].clone();
+        for kind in ["concerts", "dates"] {
+            let it = |name: &str| caches[kind][name].to_string();
+            report.say(format!(
+                "node {}, {kind}: hit ratio {:.4}, {} hits, {} stale, {} old, {} misses, {} looks answered by Redis, {} \
+                 loads, {} copies outrun, {} errors of Redis",
+                n + 1,
+                caches[kind]["hitRatio"].as_f64().unwrap_or(f64::NAN),
+                it("hits"),
+                it("stale"),
+                it("old"),
+                it("misses"),
+                it("shared_hits"),
+                it("loads"),
+                it("outrun"),
+                it("shared_errors")
+            ));
+        }
+    }
+    let really = evicted.parse::<u64>().is_ok_and(|evicted| evicted > 0);
+    report.expect(really, "Redis evicts");
+    Ok(())
+}
+
+/// How many requests failed, from k6's line such as `http_req_failed....: 0.00% 0 out of 100`.
+fn failures(text: &str) -> Option<u64> {
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().starts_with("http_req_failed") && line.contains("out of"))?;
+    line.split_once("out of")?.0.split_whitespace().last()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_found_in_what_k6_prints() {
+        let text = "    http_req_failed\n    x 'rate<0.01' rate=0.00%\n    http_req_failed......: 0.01%  7 out of 51234\n";
+        assert_eq!(failures(text), Some(7));
+        assert_eq!(failures("nothing"), None);
+    }
+}
