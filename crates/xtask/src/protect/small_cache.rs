@@ -103,10 +103,10 @@ fn tell(redis: &Redis, nodes: &[Node], report: &mut Report) -> Outcome {
                 it("stale"),
                 it("old"),
                 it("misses"),
-                it("shared_hits"),
+                it("sharedHits"),
                 it("loads"),
                 it("outrun"),
-                it("shared_errors")
+                it("sharedErrors")
             ));
         }
     }
