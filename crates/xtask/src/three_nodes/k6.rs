@@ -34,7 +34,7 @@ impl Script {
 
     /// Waits for its end and prints that of its output. k6 fails when a threshold is crossed.
     pub(crate) fn join(self) -> Outcome {
-        let name = self.file.display().to_string();
+        let name = self.name();
         let (is_good, text) = self.end()?;
         println!("\n{text}");
         if is_good { Ok(()) } else { Err(failed(format!("k6 run {name} failed"))) }
@@ -46,7 +46,12 @@ impl Script {
         let text = std::fs::read_to_string(self.output.path()).doing("reading what k6 printed")?;
         let lines: Vec<&str> = text.lines().collect();
         let end = lines[lines.len().saturating_sub(LINES)..].join("\n");
-        Ok((status.success(), format!("k6 run {}: {status}\n{end}", self.file.display())))
+        Ok((status.success(), format!("k6 run {}: {status}\n{end}", self.name())))
+    }
+
+    /// Without its folder, which is somewhere else on another machine.
+    fn name(&self) -> String {
+        self.file.file_name().unwrap_or(self.file.as_os_str()).to_string_lossy().into_owned()
     }
 }
 
