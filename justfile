@@ -28,6 +28,10 @@ bench-dates *arguments:
 bench-redis *arguments:
     cargo xtask bench-redis {{arguments}}
 
+# Pages and dates from each level of the cache, against a constant answer
+bench-cache *arguments:
+    cargo xtask bench-cache {{arguments}}
+
 # Write the plans of the dates question on a million and on ten million seats
 plans:
     cargo xtask plans
