@@ -45,7 +45,11 @@ fn cause_of(error: &PortError) -> String {
 fn report(dependency: &'static str, cause: Option<&str>) {
     match cause {
         Some(cause) => {
-            tracing::error!(dependency, cause, "a dependency is down: what needs it is answered with 503");
+            tracing::error!(
+                dependency,
+                cause,
+                "a dependency is down: what needs it is answered from what was kept, or refused"
+            );
         }
         None => tracing::info!(dependency, "a dependency is back"),
     }

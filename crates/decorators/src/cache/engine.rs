@@ -304,12 +304,13 @@ impl<S: Source> Inner<S> {
         lifetime.min(entry.age(Instant::now()).mul_f64(younger))
     }
 
-    /// Takes what the second level has. One that another node is refreshing does not replace the copy of this node, which may
-    /// know that refreshing it fails; this node looks again in a moment.
+    /// Takes what the second level has. The same copy that this node has already, which another one is refreshing, does not
+    /// replace it: this node may know that refreshing it fails, and looks again in a moment.
     fn take(&self, key: &S::Key, entry: Arc<Entry<S::Value>>) -> Given<S::Value> {
         let now = Instant::now();
         let freshness = |entry: &Entry<S::Value>| entry.freshness(now, self.horizon(), &self.settings);
-        let here = self.old(key).filter(|_| freshness(&entry) > Freshness::Fresh);
+        let is_the_same = |here: &Arc<Entry<_>>| entry.age(now) >= here.age(now).mul_f64(CLEARLY_YOUNGER);
+        let here = self.old(key).filter(is_the_same).filter(|_| freshness(&entry) > Freshness::Fresh);
         let Some(here) = here else {
             self.keep(key, &entry);
             return Given { entry, is_old: false };

@@ -451,3 +451,24 @@ async fn a_copy_that_another_node_tries_to_refresh_stays_marked_when_this_one_kn
         pass(millis(10)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_copy_of_the_store_is_taken_even_while_it_is_being_refreshed() {
+    let (origin, store) = (Origin::new(), Store::new());
+    let nodes = nodes(2, &origin, &store);
+    for node in &nodes {
+        node.get(&1).await.unwrap();
+    }
+    // One node is quiet for a while, and the other is not.
+    pass(seconds(50)).await;
+    origin.change();
+    nodes[0].get(&1).await.unwrap();
+    settle().await;
+    for age in [9, 2] {
+        pass(seconds(age)).await;
+        origin.hold();
+        nodes[0].get(&1).await.unwrap();
+        settle().await;
+    }
+    assert_eq!(seen(nodes[1].get(&1).await), (2, FRESH));
+}
