@@ -34,12 +34,12 @@ const PATIENT: [&str; 8] = [
     "cache.lease=10s",
     "cache.concerts.load_limit=5s",
     "cache.dates.load_limit=5s",
-    "limits.concerts.timeout=5s",
-    "limits.dates.timeout=5s",
+    "limits.concerts.timeout=4s",
+    "limits.dates.timeout=4s",
     "cache.dates.ttl=10s",
     "http.request_timeout=10s",
 ];
-const PATIENT_DATABASE: [&str; 2] = ["postgres.statement_timeout=5s", "postgres.lock_timeout=5s"];
+const PATIENT_DATABASE: [&str; 2] = ["postgres.statement_timeout=4s", "postgres.lock_timeout=4s"];
 
 /// Nobody's question may be sent later than this after the first, or a node would rightly load for itself.
 const SEND_LIMIT: Duration = Duration::from_secs(3);
