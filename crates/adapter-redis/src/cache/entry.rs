@@ -51,17 +51,12 @@ fn number(value: &[u8], at: usize) -> Option<u64> {
     value.get(at..)?.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Tells damage, not malice. In the manner of FNV-1a, eight bytes at a time: each step is one-to-one, so a change in a single
-/// word always shows; the turn keeps changes of high bits in two words from undoing each other.
+/// Tells damage, not malice.
 fn checksum(stamp: u64, payload: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    const START: u64 = 0xcbf2_9ce4_8422_2325;
-    let step = |sum: u64, word: u64| (sum ^ word).wrapping_mul(PRIME).rotate_left(29);
-    let (words, rest) = payload.as_chunks::<8>();
-    let sum = words.iter().fold(step(START, stamp), |sum, word| step(sum, u64::from_le_bytes(*word)));
-    let sum = rest.iter().fold(sum, |sum, byte| step(sum, u64::from(*byte)));
-    // Zeros at the end count too.
-    step(sum, payload.len() as u64)
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&stamp.to_be_bytes());
+    sum.update(payload);
+    sum.finalize().into()
 }
 
 #[cfg(test)]
