@@ -4,4 +4,5 @@
 
 mod local;
 mod nodes;
+mod store;
 mod support;
