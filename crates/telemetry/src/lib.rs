@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod metrics;
+mod start;
+
+pub use start::{Settings, Telemetry};
+
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 
@@ -41,6 +46,9 @@ pub enum TelemetryError {
     /// Something else in this process logs already.
     #[error("logging is set up already")]
     AlreadySet,
+    /// The metrics cannot be set up.
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(String),
 }
 
 /// Checks a filter without using it.

@@ -1,0 +1,90 @@
+//! The caches of finished answers.
+
+use crate::metrics::catalogue::Family;
+use crate::metrics::{Kind, Metric};
+
+/// Questions by where and how they were answered: in this process (`local`) `hit`, `stale` while a refresh ran, `old` because a refresh failed, or `miss`; of the misses, a fresh copy in the `shared` level is a `hit` there.
+pub static REQUESTS: Metric = Metric {
+    name: "boxoffice.cache.requests",
+    kind: Kind::Counter,
+    unit: "{request}",
+    about: "Questions by where and how they were answered: in this process (`local`) `hit`, `stale` while a refresh ran, `old` because a refresh failed, or `miss`; of the misses, a fresh copy in the `shared` level is a `hit` there.",
+    labels: &["cache", "layer", "result"],
+};
+
+/// Of all answers: that there is no such thing.
+pub static ABSENT: Metric = Metric {
+    name: "boxoffice.cache.negative",
+    kind: Kind::Counter,
+    unit: "{request}",
+    about: "Of all answers: that there is no such thing.",
+    labels: &["cache"],
+};
+
+/// Of the misses: answered in the end by what was there before.
+pub static FELL_BACK: Metric = Metric {
+    name: "boxoffice.cache.fallbacks",
+    kind: Kind::Counter,
+    unit: "{request}",
+    about: "Of the misses: answered in the end by what was there before.",
+    labels: &["cache"],
+};
+
+/// Waits for what somebody else was loading: `for` is `flight` in this process, `lease` on another node.
+pub static WAITS: Metric = Metric {
+    name: "boxoffice.cache.waits",
+    kind: Kind::Counter,
+    unit: "{request}",
+    about: "Waits for what somebody else was loading: `for` is `flight` in this process, `lease` on another node.",
+    labels: &["cache", "for"],
+};
+
+/// Loads from the source; `result` is `loaded` or `failed`.
+pub static LOADS: Metric = Metric {
+    name: "boxoffice.cache.loads",
+    kind: Kind::Counter,
+    unit: "{load}",
+    about: "Loads from the source; `result` is `loaded` or `failed`.",
+    labels: &["cache", "result"],
+};
+
+/// Questions to the shared level without an answer.
+pub static SHARED_ERRORS: Metric = Metric {
+    name: "boxoffice.cache.shared.errors",
+    kind: Kind::Counter,
+    unit: "{call}",
+    about: "Questions to the shared level without an answer.",
+    labels: &["cache"],
+};
+
+/// Copies of the shared level not used: `reason` is `version`, `size` or `corrupt`.
+pub static UNUSABLE: Metric = Metric {
+    name: "boxoffice.cache.unusable",
+    kind: Kind::Counter,
+    unit: "{copy}",
+    about: "Copies of the shared level not used: `reason` is `version`, `size` or `corrupt`.",
+    labels: &["cache", "reason"],
+};
+
+/// Copies not kept because a newer one was there.
+pub static OUTRUN: Metric = Metric {
+    name: "boxoffice.cache.outrun",
+    kind: Kind::Counter,
+    unit: "{copy}",
+    about: "Copies not kept because a newer one was there.",
+    labels: &["cache"],
+};
+
+/// Bytes kept in this process.
+pub static SIZE: Metric = Metric {
+    name: "boxoffice.cache.size",
+    kind: Kind::Gauge,
+    unit: "By",
+    about: "Bytes kept in this process.",
+    labels: &["cache"],
+};
+
+pub(super) const FAMILY: Family = Family {
+    title: "Caches",
+    metrics: &[&REQUESTS, &ABSENT, &FELL_BACK, &WAITS, &LOADS, &SHARED_ERRORS, &UNUSABLE, &OUTRUN, &SIZE],
+};
