@@ -1,9 +1,12 @@
-//! The one middleware around the public routes: request id, limit per address, bounds, time limit, security headers, problem bodies.
+//! The one middleware around the public routes: request id, limit per address, bounds, time limit, security headers, problem
+//! bodies; and what is measured, followed and logged of a request.
 //!
 //! One instead of several because each costs the hot path an allocation; one concern, one file all the same.
 
 mod bounds;
+mod caller;
 mod finish;
+mod log;
 mod request_id;
 
 pub(crate) use finish::dress;
@@ -15,16 +18,16 @@ use std::time::Duration;
 use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderValue};
 use decorators::deadline::{Within, within};
 use futures_util::future::{Either, LocalBoxFuture};
 use tokio::time::{Instant, timeout_at};
 
+use self::caller::Caller;
 use self::finish::Finish;
-use crate::language::Language;
-use crate::lifecycle::{Lifecycle, Phase};
+use crate::lifecycle::Lifecycle;
 use crate::overload::Overload;
-use crate::problem::{Problem, Rendered};
+use crate::problem::Problem;
+use crate::watch::Watch;
 
 /// What the edge enforces.
 #[derive(Clone, Debug)]
@@ -39,21 +42,8 @@ pub(crate) struct Edge {
     pub(crate) lifecycle: Lifecycle,
     /// Who sends too much; nobody does where there is none.
     pub(crate) overload: Option<Overload>,
-}
-
-/// What the answer to one request needs to know of the request.
-#[derive(Clone, Debug)]
-struct Caller {
-    request_id: HeaderValue,
-    accept_language: Option<HeaderValue>,
-    closes: bool,
-}
-
-impl Caller {
-    fn refuse(&self, problem: Problem) -> Error {
-        let language = Language::of(self.accept_language.as_ref());
-        Rendered { problem, language, request_id: self.request_id.clone(), closes: self.closes }.into()
-    }
+    /// Who hears of requests.
+    pub(crate) watch: Watch,
 }
 
 impl<S> Transform<S, ServiceRequest> for Edge
@@ -67,14 +57,14 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(EdgeService { inner: Rc::new(inner), edge: self.clone() }))
+        ready(Ok(EdgeService { inner: Rc::new(inner), edge: Rc::new(self.clone()) }))
     }
 }
 
 /// The edge around an inner service.
 pub(crate) struct EdgeService<S> {
     inner: Rc<S>,
-    edge: Edge,
+    edge: Rc<Edge>,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -88,11 +78,7 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let caller = Caller {
-            request_id: request_id::of(&request),
-            accept_language: request.headers().get(ACCEPT_LANGUAGE).cloned(),
-            closes: self.edge.lifecycle.phase() == Phase::Draining,
-        };
+        let caller = Caller::new(&self.edge, &request);
         if let Some(Err(problem)) = self.edge.overload.as_ref().map(|overload| overload.admit(&request)) {
             return Either::Right(Box::pin(ready(Err(caller.refuse(problem)))));
         }
@@ -102,7 +88,9 @@ where
         }
         if bounds::has_no_body(&request) {
             let limit = self.edge.request_timeout;
-            let answering = within(Instant::now() + limit, self.inner.call(request));
+            // Handlers are called right here, and only what they wait for is polled later.
+            let calling = caller.span().in_scope(|| self.inner.call(request));
+            let answering = within(caller.began + limit, calling);
             return Either::Left(Finish::new(answering, caller, limit));
         }
         Either::Right(Box::pin(self.call_with_body(request, caller)))
@@ -122,7 +110,7 @@ where
         let inner = Rc::clone(&self.inner);
         let (limit, timeout) = (self.edge.max_body_bytes, self.edge.request_timeout);
         async move {
-            let deadline = Instant::now() + timeout;
+            let deadline = caller.began + timeout;
             let drained = timeout_at(deadline, bounds::drain_body(&mut request, limit)).await;
             if let Err(problem) = drained.unwrap_or(Err(Problem::TimedOut)) {
                 // What is left of the body would be taken for the next request.

@@ -17,13 +17,17 @@ use domain::{PortError, PortErrorKind};
 
 use crate::language::Language;
 
-/// What is logged of a dependency's failure, and never sent.
+/// What is told operators of a dependency's failure, and nobody else.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) dependency: &'static str,
-    pub(crate) kind: PortErrorKind,
-    pub(crate) cause: Option<String>,
-    pub(crate) retry_in: Option<Duration>,
+pub struct Failure {
+    /// Who failed, as an operator knows it.
+    pub dependency: &'static str,
+    /// How it failed.
+    pub kind: PortErrorKind,
+    /// What it said.
+    pub cause: Option<String>,
+    /// When trying again makes sense, where somebody knows.
+    pub retry_in: Option<Duration>,
 }
 
 /// A refused or failed request. `problem/answer.rs` says what each variant is answered with.
@@ -67,6 +71,13 @@ pub(crate) enum Problem {
     TimedOut,
     /// A mistake of ours.
     Internal,
+}
+
+impl Problem {
+    /// What failed behind it, if a dependency did.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        if let Self::DependencyDown(failure) = self { Some(failure) } else { None }
+    }
 }
 
 impl From<InvalidUserId> for Problem {

@@ -15,6 +15,7 @@ use crate::edge::Edge;
 use crate::lifecycle::Lifecycle;
 use crate::ops::Ops;
 use crate::time::ceil_seconds;
+use crate::watch::Watch;
 use crate::{ops, routes, yardstick};
 
 /// How a listener treats its connections.
@@ -114,8 +115,13 @@ macro_rules! listen {
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub fn listen_public(settings: &HttpSettings, api: Api, lifecycle: Lifecycle) -> io::Result<Listener> {
-    let edge = Edge { overload: Some(api.overload.clone()), ..edge_of(settings, lifecycle) };
+pub fn listen_public(
+    settings: &HttpSettings,
+    api: Api,
+    lifecycle: Lifecycle,
+    watch: Watch,
+) -> io::Result<Listener> {
+    let edge = Edge { overload: Some(api.overload.clone()), watch, ..edge_of(settings, lifecycle) };
     let api = Data::new(api);
     listen!(settings, move || App::new()
         .app_data(api.clone())
@@ -152,5 +158,6 @@ fn edge_of(settings: &HttpSettings, lifecycle: Lifecycle) -> Edge {
         request_timeout: settings.request_timeout,
         lifecycle,
         overload: None,
+        watch: Watch::default(),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Listener, Overload,
-    OverloadSettings, PageSource, Stopper, listen_public,
+    OverloadSettings, PageSource, Stopper, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -111,7 +111,7 @@ impl Served {
                 dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
                 overload: Overload::new(&OverloadSettings::default()),
             };
-            listen_public(&settings(), api, Lifecycle::default()).unwrap()
+            listen_public(&settings(), api, Lifecycle::default(), Watch::default()).unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
         runtime.spawn(listener.run());

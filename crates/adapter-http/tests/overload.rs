@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use adapter_http::{
     AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings, HttpSettings,
-    Lifecycle, Overload, OverloadSettings, PageSource, Rate, Stopper, listen_public,
+    Lifecycle, Overload, OverloadSettings, PageSource, Rate, Stopper, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -92,7 +92,7 @@ impl Served {
         let listener = {
             let _inside = runtime.enter();
             let api = api(overload.clone(), nearest);
-            listen_public(&http(), api, Lifecycle::default()).unwrap()
+            listen_public(&http(), api, Lifecycle::default(), Watch::default()).unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
         runtime.spawn(listener.run());

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use domain::PortError;
 use domain::queue::{ClaimError, GiveBackError, JoinError};
 
+use crate::observed::{Observable, Observer};
+
 /// One mechanism that stands between who asks a port and who answers.
 pub trait Guard: Send + Sync + 'static {
     /// Asks, or does not. `question` asks once each time it is called; only a guard in front of questions that may be asked
@@ -96,6 +98,18 @@ impl<P: Guardable + ?Sized> Stack<P> {
     pub fn with<G: Guard>(self, guard: Option<G>) -> Self {
         match guard {
             Some(guard) => Self(self.0.behind(guard)),
+            None => self,
+        }
+    }
+
+    /// Heard of from here outwards, or not.
+    #[must_use]
+    pub fn observed(self, observer: Option<Arc<dyn Observer>>) -> Self
+    where
+        P: Observable,
+    {
+        match observer {
+            Some(observer) => Self(self.0.observed(observer)),
             None => self,
         }
     }

@@ -8,6 +8,7 @@ mod concert;
 pub mod counter;
 pub mod deadline;
 pub mod guard;
+pub mod observed;
 mod queue;
 pub mod retry;
 mod schedule;

@@ -9,7 +9,7 @@ use domain::concert::{Concert, ConcertPage, PageNumber};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::routes::{API, CONCERTS};
+use crate::route::Route;
 
 /// A mistake of ours: text that is no JSON or no header.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ fn links_of(page: &ConcertPage) -> String {
         ("last", Some(page.last_page())),
     ];
     let link = |(relation, number): (&str, Option<PageNumber>)| {
-        number.map(|n| format!("<{API}{CONCERTS}?page={}>; rel=\"{relation}\"", n.get()))
+        number.map(|n| format!("<{}?page={}>; rel=\"{relation}\"", Route::Concerts.template(), n.get()))
     };
     neighbours.into_iter().filter_map(link).collect::<Vec<_>>().join(", ")
 }

@@ -10,14 +10,12 @@ use actix_web::dev::{ResponseHead, ServiceResponse};
 use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use domain::PortErrorKind;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::Caller;
+use super::caller::Caller;
 use super::request_id::X_REQUEST_ID;
-use crate::language::Language;
-use crate::problem::{Failure, Problem, Rendered};
+use crate::problem::Problem;
 
 pin_project! {
     /// Runs an inner call to its end or to the time limit, then finishes the answer.
@@ -47,7 +45,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Poll::Ready(result) = this.inner.poll(cx) {
+        let polled = {
+            let _inside = this.caller.span().enter();
+            this.inner.poll(cx)
+        };
+        if let Poll::Ready(result) = polled {
             return Poll::Ready(finish(result, this.caller));
         }
         if this.deadline.is_none() {
@@ -64,22 +66,12 @@ fn finish(
     result: Result<ServiceResponse<BoxBody>, Error>,
     caller: &Caller,
 ) -> Result<ServiceResponse, Error> {
-    let mut response = match result {
-        Ok(response) => response,
-        Err(error) => {
-            let problem = problem_of(&error);
-            log_if_ours(&problem, &caller.request_id);
-            return Err(caller.refuse(problem));
-        }
-    };
+    let mut response = result.map_err(|error| caller.refuse(problem_of(&error)))?;
     if let Some(error) = response.response().error() {
-        let problem = problem_of(error);
-        log_if_ours(&problem, &caller.request_id);
-        let language = Language::of(caller.accept_language.as_ref());
-        let rendered =
-            Rendered { problem, language, request_id: caller.request_id.clone(), closes: caller.closes };
+        let rendered = caller.rendered(problem_of(error));
         return Ok(response.into_response(actix_web::ResponseError::error_response(&rendered)));
     }
+    caller.answered(response.status().as_u16());
     dress(response.response_mut().head_mut(), caller.request_id.clone(), caller.closes);
     Ok(response)
 }
@@ -87,28 +79,6 @@ fn finish(
 /// Handlers answer nothing but problems; any other error is a mistake of ours.
 fn problem_of(error: &Error) -> Problem {
     error.as_error::<Problem>().cloned().unwrap_or(Problem::Internal)
-}
-
-/// What is our fault or a dependency's is logged here, once, with the id the caller was given.
-fn log_if_ours(problem: &Problem, request_id: &HeaderValue) {
-    let id = request_id.to_str().unwrap_or_default();
-    if let Problem::DependencyDown(Failure { dependency, kind, cause, .. }) = problem {
-        if is_worth_a_line(*kind) {
-            tracing::warn!(request.id = id, dependency, error.kind = %kind, error.cause = cause, "a dependency failed");
-        } else {
-            tracing::debug!(request.id = id, dependency, error.kind = %kind, error.cause = cause, "a dependency was spared");
-        }
-    } else if matches!(problem, Problem::Internal) {
-        tracing::error!(request.id = id, "a request failed by our own mistake");
-    }
-}
-
-/// Where many are refused so that a dependency recovers, a line for each would be more work than the refusal.
-fn is_worth_a_line(kind: PortErrorKind) -> bool {
-    match kind {
-        PortErrorKind::Unavailable | PortErrorKind::Timeout | PortErrorKind::Corrupt => true,
-        PortErrorKind::Overloaded | PortErrorKind::Refused => false,
-    }
 }
 
 /// Puts on the headers that every answer has. An API needs no scripts, frames or referrers (OWASP REST security).
@@ -123,62 +93,5 @@ pub(crate) fn dress(head: &mut ResponseHead, request_id: HeaderValue, closes: bo
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if closes {
         head.set_connection_type(actix_web::http::ConnectionType::Close);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::{Event, Level, Metadata, Subscriber};
-
-    use super::*;
-
-    /// Counts the lines an operator would see.
-    struct Lines(Arc<AtomicU32>);
-
-    impl Subscriber for Lines {
-        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            *metadata.level() <= Level::INFO
-        }
-
-        fn event(&self, _: &Event<'_>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-
-        fn new_span(&self, _: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
-        }
-
-        fn record(&self, _: &Id, _: &Record<'_>) {}
-        fn record_follows_from(&self, _: &Id, _: &Id) {}
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
-    }
-
-    #[test]
-    fn what_failed_is_a_line_and_what_was_refused_to_spare_somebody_is_none() {
-        let failed = |kind| {
-            Problem::DependencyDown(Failure { dependency: "store", kind, cause: None, retry_in: None })
-        };
-        for (problem, expected) in [
-            (failed(PortErrorKind::Unavailable), 1),
-            (failed(PortErrorKind::Timeout), 1),
-            (failed(PortErrorKind::Corrupt), 1),
-            (Problem::Internal, 1),
-            (failed(PortErrorKind::Refused), 0),
-            (failed(PortErrorKind::Overloaded), 0),
-            (Problem::Overloaded, 0),
-            (Problem::TooManyRequests(Duration::from_secs(1)), 0),
-            (Problem::TimedOut, 0),
-        ] {
-            let lines = Arc::new(AtomicU32::new(0));
-            tracing::subscriber::with_default(Lines(Arc::clone(&lines)), || {
-                log_if_ours(&problem, &HeaderValue::from_static("id"));
-            });
-            assert_eq!(lines.load(Ordering::SeqCst), expected, "{problem:?}");
-        }
     }
 }

@@ -9,12 +9,23 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// The longest id taken over, in characters.
 const MAX_LENGTH: usize = 64;
 
-/// The request's id.
-pub(super) fn of(request: &ServiceRequest) -> HeaderValue {
-    match request.headers().get(X_REQUEST_ID) {
+/// What a request is known by.
+pub(super) struct RequestId {
+    /// What its caller is told: their own id, or ours.
+    pub(super) told: HeaderValue,
+    /// Ours, which is its trace's as well.
+    pub(super) id: u128,
+}
+
+/// The request's ids.
+pub(super) fn of(request: &ServiceRequest) -> RequestId {
+    // Version 7, so that ids sort by time; more than half of it is random, as a trace's id is to be.
+    let id = Uuid::now_v7();
+    let told = match request.headers().get(X_REQUEST_ID) {
         Some(given) if is_acceptable(given.as_bytes()) => given.clone(),
-        _ => fresh(),
-    }
+        _ => text(id),
+    };
+    RequestId { told, id: id.as_u128() }
 }
 
 /// Letters, digits, `-`, `_` and `.`: safe in any log line.
@@ -23,10 +34,9 @@ fn is_acceptable(id: &[u8]) -> bool {
     !id.is_empty() && id.len() <= MAX_LENGTH && id.iter().all(allowed)
 }
 
-/// A version 7 UUID, so that ids sort by time.
-fn fresh() -> HeaderValue {
+fn text(id: Uuid) -> HeaderValue {
     let mut buffer = Uuid::encode_buffer();
-    let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+    let text = id.hyphenated().encode_lower(&mut buffer);
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
@@ -39,6 +49,6 @@ mod tests {
         assert!(is_acceptable(b"018f-ABC_9.z") && is_acceptable(&[b'a'; 64]));
         let bad: [&[u8]; 5] = [b"", &[b'a'; 65], b"a b", b"a\"b", "가".as_bytes()];
         assert!(bad.into_iter().all(|id| !is_acceptable(id)));
-        assert_ne!(fresh(), fresh());
+        assert_ne!(text(Uuid::now_v7()), text(Uuid::now_v7()));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 /// Fetches under way. Each runs on a task of its own: whoever asked first may go away.
 pub(super) struct Flights<K, T> {
@@ -45,7 +46,8 @@ where
         under_way.insert(key.clone(), result.clone());
         drop(under_way);
         let landed = Landed { key: key.clone(), under_way: Arc::clone(&self.under_way) };
-        self.runtime.spawn(fetch(Tell { results: tell, landed }));
+        // In the trace of whoever asked first.
+        self.runtime.spawn(fetch(Tell { results: tell, landed }).in_current_span());
         Seat { result, joined: false }
     }
 

@@ -8,16 +8,16 @@ pub static PASSED: Metric = Metric {
     name: "boxoffice.overload.passed",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Requests let through a gate.",
+    about: "Requests let through a gate at once.",
     labels: &["gate"],
 };
 
-/// Of those: requests that waited at it first.
+/// Requests let through a gate after a wait.
 pub static WAITED: Metric = Metric {
     name: "boxoffice.overload.waited",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Of those: requests that waited at it first.",
+    about: "Requests let through a gate after a wait.",
     labels: &["gate"],
 };
 

@@ -1,0 +1,120 @@
+//! What the answer to one request needs to know of the request.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::Error;
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::request_id::{self, RequestId};
+use super::{Edge, log};
+use crate::language::Language;
+use crate::lifecycle::Phase;
+use crate::problem::{Problem, Rendered};
+use crate::route::Route;
+use crate::watch::{Begun, Ended, Followed};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// A request on its way through the edge.
+#[derive(Clone)]
+pub(super) struct Caller {
+    edge: Rc<Edge>,
+    pub(super) request_id: HeaderValue,
+    accept_language: Option<HeaderValue>,
+    pub(super) closes: bool,
+    pub(super) began: Instant,
+    method: &'static str,
+    route: Option<Route>,
+    followed: Followed,
+}
+
+impl Caller {
+    pub(super) fn new(edge: &Rc<Edge>, request: &ServiceRequest) -> Self {
+        let RequestId { told, id } = request_id::of(request);
+        let headers = request.headers();
+        let (method, route) = (word(request.method()), Route::of(request.path()));
+        let followed = match &edge.watch.observer {
+            None => Followed { span: Span::none(), trace_id: id },
+            Some(observer) => {
+                let traceparent = headers.get(TRACEPARENT).and_then(|text| text.to_str().ok());
+                observer.begun(&Begun { id, traceparent, method, route })
+            }
+        };
+        Self {
+            edge: Rc::clone(edge),
+            request_id: told,
+            accept_language: headers.get(ACCEPT_LANGUAGE).cloned(),
+            closes: edge.lifecycle.phase() == Phase::Draining,
+            began: Instant::now(),
+            method,
+            route,
+            followed,
+        }
+    }
+
+    /// What the request's work is done in.
+    pub(super) fn span(&self) -> &Span {
+        &self.followed.span
+    }
+
+    /// The end of a request that is refused at the edge.
+    pub(super) fn refuse(&self, problem: Problem) -> Error {
+        self.rendered(problem).into()
+    }
+
+    /// The end of a request that a handler refused.
+    pub(super) fn rendered(&self, problem: Problem) -> Rendered {
+        let answer = problem.answer();
+        self.ended(Some(&problem), answer.status.as_u16(), Some(answer.code));
+        let language = Language::of(self.accept_language.as_ref());
+        Rendered { problem, language, request_id: self.request_id.clone(), closes: self.closes }
+    }
+
+    /// The end of a request that got what it asked for.
+    pub(super) fn answered(&self, status: u16) {
+        self.ended(None, status, None);
+    }
+
+    fn ended(&self, problem: Option<&Problem>, status: u16, code: Option<&'static str>) {
+        let watch = &self.edge.watch;
+        let ended = Ended {
+            method: self.method,
+            route: self.route,
+            status,
+            code,
+            failure: problem.and_then(Problem::failure),
+            took: self.took(),
+            request_id: self.request_id.to_str().unwrap_or_default(),
+            followed: &self.followed,
+        };
+        log::request(problem, &ended, watch.log_sample);
+        if let Some(observer) = &watch.observer {
+            observer.ended(&ended);
+        }
+    }
+
+    fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// The methods of RFC 9110 and PATCH; anybody can make up others.
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "_OTHER",
+    }
+}

@@ -1,0 +1,156 @@
+//! One line for each request that failed, and for a few of the others.
+
+use domain::PortErrorKind;
+
+use crate::problem::Problem;
+use crate::route::Route;
+use crate::watch::Ended;
+
+macro_rules! say {
+    ($level:ident, $ended:expr, $message:literal) => {
+        tracing::event!(
+            tracing::Level::$level,
+            trace_id = %format_args!("{:032x}", $ended.followed.trace_id),
+            request_id = $ended.request_id,
+            http_method = $ended.method,
+            http_route = $ended.route.map(Route::template),
+            http_status = $ended.status,
+            error_code = $ended.code,
+            dependency = $ended.failure.map(|failure| failure.dependency),
+            error_kind = $ended.failure.map(|failure| tracing::field::display(failure.kind)),
+            error_cause = $ended.failure.and_then(|failure| failure.cause.as_deref()),
+            duration_ms = $ended.took.as_secs_f64() * 1e3,
+            $message
+        )
+    };
+}
+
+/// Writes what a request that was answered is worth. An error is logged here and nowhere else: this is where it is handled.
+pub(super) fn request(problem: Option<&Problem>, ended: &Ended<'_>, sample: f64) {
+    // Inside its span, so that a log that is sent on knows the trace.
+    let _inside = ended.followed.span.enter();
+    match problem.map(weight) {
+        Some(Weight::Ours) => say!(ERROR, ended, "a request failed by our own mistake"),
+        Some(Weight::Failed) => say!(WARN, ended, "a request failed"),
+        Some(Weight::Refused) | None if sample > 0.0 && fastrand::f64() < sample => {
+            say!(INFO, ended, "a request was answered");
+        }
+        Some(Weight::Refused) => say!(DEBUG, ended, "a request was refused"),
+        None => {}
+    }
+}
+
+enum Weight {
+    /// A mistake of ours.
+    Ours,
+    /// The caller did not get what they were to get.
+    Failed,
+    /// They asked for what they cannot have, or were refused so that somebody recovers. Where many are, a line for each would
+    /// be more work than the refusal.
+    Refused,
+}
+
+fn weight(problem: &Problem) -> Weight {
+    match problem {
+        Problem::Internal => Weight::Ours,
+        Problem::TimedOut => Weight::Failed,
+        Problem::DependencyDown(failure) => match failure.kind {
+            PortErrorKind::Unavailable | PortErrorKind::Timeout | PortErrorKind::Corrupt => Weight::Failed,
+            PortErrorKind::Overloaded | PortErrorKind::Refused => Weight::Refused,
+        },
+        Problem::BadUserId
+        | Problem::BadConcertId
+        | Problem::BadPage
+        | Problem::TokenMissing
+        | Problem::TokenInvalid
+        | Problem::NotYourTurn(_)
+        | Problem::ConcertNotFound
+        | Problem::RouteNotFound
+        | Problem::MethodNotAllowed(_)
+        | Problem::PlaceGone
+        | Problem::BodyTooLarge(_)
+        | Problem::BodyUnreadable
+        | Problem::HeadersTooLarge(_)
+        | Problem::LineFull(_)
+        | Problem::TooManyRequests(_)
+        | Problem::Overloaded => Weight::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
+    use super::*;
+    use crate::problem::Failure;
+    use crate::watch::Followed;
+
+    /// Counts the lines an operator would see.
+    struct Lines(Arc<AtomicU32>);
+
+    impl Subscriber for Lines {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() <= Level::INFO
+        }
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn what_failed_is_a_line_and_what_was_refused_to_spare_somebody_is_none() {
+        let failed = |kind| {
+            Problem::DependencyDown(Failure { dependency: "store", kind, cause: None, retry_in: None })
+        };
+        let followed = Followed { span: tracing::Span::none(), trace_id: 7 };
+        let ended = Ended {
+            method: "GET",
+            route: Some(Route::Query),
+            status: 503,
+            code: None,
+            failure: None,
+            took: Duration::ZERO,
+            request_id: "id",
+            followed: &followed,
+        };
+        for (problem, expected) in [
+            (failed(PortErrorKind::Unavailable), 1),
+            (failed(PortErrorKind::Timeout), 1),
+            (failed(PortErrorKind::Corrupt), 1),
+            (Problem::Internal, 1),
+            (failed(PortErrorKind::Refused), 0),
+            (failed(PortErrorKind::Overloaded), 0),
+            (Problem::Overloaded, 0),
+            (Problem::TooManyRequests(Duration::from_secs(1)), 0),
+            (Problem::TimedOut, 1),
+        ] {
+            let lines = Arc::new(AtomicU32::new(0));
+            tracing::subscriber::with_default(Lines(Arc::clone(&lines)), || {
+                request(Some(&problem), &ended, 0.0);
+            });
+            assert_eq!(lines.load(Ordering::SeqCst), expected, "{problem:?}");
+        }
+        let lines = Arc::new(AtomicU32::new(0));
+        tracing::subscriber::with_default(Lines(Arc::clone(&lines)), || {
+            request(None, &ended, 0.0);
+            request(None, &ended, 1.0);
+            request(Some(&Problem::Overloaded), &ended, 1.0);
+        });
+        assert_eq!(lines.load(Ordering::SeqCst), 2, "a good one by the sample only");
+    }
+}

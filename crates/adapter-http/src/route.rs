@@ -1,0 +1,84 @@
+//! The public routes by their templates: what the route table is made from, and what requests are counted and logged by.
+
+/// What every public path begins with.
+pub(crate) const API: &str = "/api/v1";
+
+/// A public route. Raw paths are never counted or logged: there is no end of them, and they hold ids.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Route {
+    /// Join the line.
+    Issue,
+    /// Ask where one stands.
+    Query,
+    /// Give a place back.
+    Leave,
+    /// The concert list.
+    Concerts,
+    /// The dates of a concert.
+    Dates,
+}
+
+impl Route {
+    /// All of them, those asked most first.
+    pub const ALL: [Self; 5] = [Self::Query, Self::Concerts, Self::Dates, Self::Issue, Self::Leave];
+
+    /// The path with names in the place of ids.
+    #[must_use]
+    pub const fn template(self) -> &'static str {
+        match self {
+            Self::Issue => "/api/v1/user/{userId}/queue/token/issue",
+            Self::Query => "/api/v1/user/queue/token/query",
+            Self::Leave => "/api/v1/user/queue/token",
+            Self::Concerts => "/api/v1/concerts/query",
+            Self::Dates => "/api/v1/concert/{concertId}/date",
+        }
+    }
+
+    /// The template below [`API`].
+    pub(crate) fn below_api(self) -> &'static str {
+        self.template().strip_prefix(API).unwrap_or_default()
+    }
+
+    /// The route of a path, without asking the router: a request refused before it was routed, or given up by the time limit,
+    /// has one too.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|route| route.matches(path))
+    }
+
+    fn matches(self, path: &str) -> bool {
+        let Some((before, rest)) = self.template().split_once('{') else { return path == self.template() };
+        let after = rest.split_once('}').map_or("", |(_, after)| after);
+        let id = path.strip_prefix(before).and_then(|path| path.strip_suffix(after));
+        id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_the_route_that_the_router_gives_it() {
+        for (path, expected) in [
+            ("/api/v1/user/queue/token/query", Some(Route::Query)),
+            ("/api/v1/user/queue/token", Some(Route::Leave)),
+            ("/api/v1/user/17/queue/token/issue", Some(Route::Issue)),
+            ("/api/v1/user/a%20b/queue/token/issue", Some(Route::Issue)),
+            ("/api/v1/user//queue/token/issue", None),
+            ("/api/v1/user/1/2/queue/token/issue", None),
+            ("/api/v1/concerts/query", Some(Route::Concerts)),
+            ("/api/v1/concert/451/date", Some(Route::Dates)),
+            ("/api/v1/concert/date", None),
+            ("/api/v1/concert//date", None),
+            ("/api/v1/concerts/query/", None),
+            ("/concerts/query", None),
+            ("/", None),
+        ] {
+            assert_eq!(Route::of(path), expected, "{path}");
+        }
+        for route in Route::ALL {
+            assert_eq!(Route::of(&route.template().replace(['{', '}'], "")), Some(route));
+            assert!(!route.below_api().is_empty());
+        }
+    }
+}
