@@ -16,6 +16,7 @@ mod ports;
 mod reserve;
 mod service;
 mod standing;
+mod tally;
 mod user;
 mod watch;
 
@@ -32,4 +33,5 @@ pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
 pub use reserve::Reserve;
 pub use service::{QueueParts, QueueService, Ticket};
 pub use standing::{Outlook, Standing};
+pub use tally::Tally;
 pub use user::{InvalidUserId, UserId};

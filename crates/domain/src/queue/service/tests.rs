@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 
 use super::*;
 use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
-use crate::queue::{Checkpoint, CheckpointStore, Departures, Snapshot};
+use crate::queue::{Checkpoint, CheckpointStore, Departures, Snapshot, Tally};
 use crate::{PortErrorKind, Timestamp};
 
 /// Runs a use case whose ports answer at once; there is nothing here that could wait.
@@ -57,7 +57,8 @@ fn store_at(line: Line, departures: &'static [u64]) -> MockQueueStore {
     let mut store = MockQueueStore::new();
     let snapshot = move || {
         let departures = Departures::new(departures.to_vec());
-        Snapshot { line, departures, called: 0, active: 0, recovers: false, at: Timestamp::UNIX_EPOCH }
+        let (called, active, tally, recovers) = (0, 0, Tally::default(), false);
+        Snapshot { line, departures, called, active, tally, recovers, at: Timestamp::UNIX_EPOCH }
     };
     store.expect_call_next().returning(move |_| Ok(Called { count: 0, snapshot: snapshot() }));
     store.expect_snapshot().returning(move |_| Ok(snapshot()));
