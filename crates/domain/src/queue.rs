@@ -17,6 +17,7 @@ mod reserve;
 mod service;
 mod standing;
 mod tally;
+mod timeline;
 mod user;
 mod watch;
 
@@ -31,7 +32,8 @@ pub use place::{Place, WaitingToken};
 pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
 pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
 pub use reserve::Reserve;
-pub use service::{QueueParts, QueueService, Ticket};
+pub use service::{QueueParts, QueueService, Step, Ticket};
 pub use standing::{Outlook, Standing};
 pub use tally::Tally;
+pub use timeline::Wait;
 pub use user::{InvalidUserId, UserId};

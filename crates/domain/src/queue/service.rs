@@ -8,7 +8,7 @@ use super::watch::{Sight, Watch};
 use super::{
     AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Line, Outlook, Pacing, Place,
     Position, QueueError, QueueId, QueueNumber, QueueStore, Reserve, Session, Standing, TokenRejected,
-    TokenSealer, UserId, WaitingToken,
+    TokenSealer, UserId, Wait, WaitingToken,
 };
 use crate::{Clock, PortError, PortErrorKind};
 
@@ -42,6 +42,16 @@ pub struct Ticket {
     pub token: WaitingToken,
     /// What the person is told.
     pub outlook: Outlook,
+}
+
+/// What one step of the loop did and saw.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What the store answered.
+    pub called: Called,
+    /// How long the people waited who were called since this node's last step, by whichever node. Whoever joined before this
+    /// node's first step is left out.
+    pub waits: Vec<Wait>,
 }
 
 /// The use cases of one queue on one node. Shared by all requests; nothing in it waits for another request.
@@ -150,11 +160,11 @@ impl QueueService {
     ///
     /// # Errors
     /// [`PortError`] when the store could not tell; the view stays as it was, and grows old.
-    pub async fn advance(&self) -> Result<Called, PortError> {
+    pub async fn advance(&self) -> Result<Step, PortError> {
         let asked_at = self.parts.clock.now();
         let called = self.parts.store.call_next(self.watch.line()).await?;
-        self.watch.learn(&called.snapshot, asked_at);
-        Ok(called)
+        let waits = self.watch.learn(&called.snapshot, asked_at);
+        Ok(Step { called, waits })
     }
 
     /// One step of the loop that keeps the checkpoint: reads it at first, and from then on remembers how far the line has

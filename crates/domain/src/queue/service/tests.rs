@@ -22,6 +22,16 @@ impl Clock for StoppedClock {
     }
 }
 
+/// A clock that is a second further on whenever it is looked at.
+#[derive(Default)]
+struct SteppingClock(std::sync::atomic::AtomicI64);
+
+impl Clock for SteppingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)).unwrap()
+    }
+}
+
 fn number(n: u64) -> QueueNumber {
     QueueNumber::new(n).unwrap()
 }
@@ -65,6 +75,20 @@ fn store_at(line: Line, departures: &'static [u64]) -> MockQueueStore {
     store
 }
 
+/// A store whose steps find the line at one of these after the other.
+fn store_at_each(lines: &'static [(u64, u64)]) -> MockQueueStore {
+    let mut store = MockQueueStore::new();
+    let mut lines = lines.iter();
+    store.expect_call_next().returning(move |_| {
+        let (last, serving) = *lines.next().unwrap();
+        let (called, active, tally, recovers) = (3, 4, Tally { claimed: 5, ..Tally::default() }, true);
+        let (line, departures, at) = (Line::new(last, serving), Departures::default(), Timestamp::UNIX_EPOCH);
+        let snapshot = Snapshot { line, departures, called, active, tally, recovers, at };
+        Ok(Called { count: 2, snapshot })
+    });
+    store
+}
+
 fn down() -> PortError {
     PortError::new(PortErrorKind::Unavailable, "queue store")
 }
@@ -81,6 +105,28 @@ fn asking_while_waiting_touches_no_store() {
         assert_eq!(outlook.eta, Duration::from_millis(4_980));
         assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
         assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
+    });
+}
+
+#[test]
+fn a_step_tells_how_long_those_waited_whom_it_found_called() {
+    run(async {
+        let mut service =
+            service_of("main", store_at_each(&[(0, 0), (1_000, 0), (1_000, 500), (1_000, 1_000)]));
+        service.parts.clock = Arc::new(SteppingClock::default());
+        for _ in 0..2 {
+            assert!(service.advance().await.unwrap().waits.is_empty());
+        }
+        let step = service.advance().await.unwrap();
+        assert_eq!(step.called.count, 2);
+        // They joined within the second before a look that told the last of a thousand 10 s, and were seen called a second later.
+        let expected = |people, waited, promised| Wait {
+            people,
+            waited: Duration::from_millis(waited),
+            promised: Duration::from_millis(promised),
+        };
+        assert_eq!(step.waits, [expected(500, 1_750, 2_500)]);
+        assert_eq!(service.advance().await.unwrap().waits, [expected(500, 2_250, 7_500)]);
     });
 }
 
