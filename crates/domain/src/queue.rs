@@ -5,6 +5,7 @@
 
 mod budget;
 mod checkpoint;
+mod counts;
 mod error;
 mod forecast;
 mod id;
@@ -19,10 +20,12 @@ mod standing;
 mod tally;
 mod timeline;
 mod user;
+mod view;
 mod watch;
 
 pub use budget::CallBudget;
 pub use checkpoint::{Checkpoint, CheckpointStore};
+pub use counts::QueueCounts;
 pub use error::{ClaimError, GiveBackError, JoinError, QueueError, TokenRejected};
 pub use forecast::CallRate;
 pub use id::{InvalidQueueId, QueueId};
@@ -37,3 +40,4 @@ pub use standing::{Outlook, Standing};
 pub use tally::Tally;
 pub use timeline::Wait;
 pub use user::{InvalidUserId, UserId};
+pub use view::View;

@@ -303,3 +303,5 @@ fn a_full_line_says_when_to_try_again() {
         assert_eq!(retry_after, Duration::from_secs(1));
     });
 }
+
+mod counts;
