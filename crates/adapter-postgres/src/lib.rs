@@ -21,7 +21,7 @@ pub use concert::PostgresCatalogue;
 pub use error::SetupError;
 pub use health::PostgresDependency;
 pub use migrate::{check_schema, migrate, revert_last};
-pub use pool::{PoolSettings, Postgres};
+pub use pool::{PoolSettings, PoolState, Postgres};
 pub use schedule::open_dates_statement;
 pub use seed::{Seeded, seed};
 pub use session::SessionLimits;

@@ -1,5 +1,7 @@
 //! The pool: bounded connections, bounded waiters, a limit on every wait.
 
+mod meter;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,11 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
 
+pub use self::meter::PoolState;
+
+use self::meter::Meter;
 use crate::address::Address;
 use crate::connect::Connector;
 use crate::error::{POSTGRES, SetupError, overloaded, question_failed};
@@ -47,6 +53,8 @@ struct Inner {
     places: Arc<Semaphore>,
     /// Connections: one permit each. First come, first served, which bb8 alone does not promise.
     turns: Semaphore,
+    size: u32,
+    meter: Meter,
     /// Where questions and connections run. One runtime for all, whoever asks: a connection must not end with the thread
     /// that happened to need it first.
     runtime: Handle,
@@ -120,8 +128,25 @@ impl Postgres {
             limits: Limits::new(limits, settings),
             places: Arc::new(Semaphore::new(size.saturating_add(waiting).min(Semaphore::MAX_PERMITS))),
             turns: Semaphore::new(size),
+            size: settings.size,
+            meter: Meter::default(),
             runtime: Handle::current(),
         })))
+    }
+
+    /// How many connections there are, and how many questions wait for one.
+    #[must_use]
+    pub fn state(&self) -> PoolState {
+        let bb8::State { connections, idle_connections: idle, .. } = self.0.pool.state();
+        let (waiting, timeouts) = (self.0.meter.waiting(), self.0.meter.timeouts());
+        PoolState { size: self.0.size, connections, idle, waiting, timeouts }
+    }
+
+    /// Has this told how long each question waited for its connection, whether it got one or not; a question that may not even
+    /// wait is none of these. It is called while the question goes on, so it must not block. The first listener stays, whoever
+    /// else comes.
+    pub fn on_wait(&self, listener: Arc<dyn Fn(Duration) + Send + Sync>) {
+        self.0.meter.listen(listener);
     }
 
     pub(crate) fn connector(&self) -> &Connector {
@@ -129,17 +154,20 @@ impl Postgres {
     }
 
     /// Asks a question on a connection of the pool. The question has a task of its own, which ends within the limits: a
-    /// caller who goes away while waiting leaves the queue, and one who goes away later leaves no connection half read.
+    /// caller who goes away while waiting leaves the queue, and one who goes away later leaves no connection half read. It stays in
+    /// the caller's span.
     pub(crate) async fn ask<T: Send + 'static>(&self, question: impl Question<T>) -> Result<T, PortError> {
         let inner = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
+            inner.meter.timed_out();
             return Err(overloaded("as many questions wait for a connection as may"));
         };
         let (answered, answer) = oneshot::channel();
-        self.0.runtime.spawn(async move {
+        let asking = async move {
             let _place = place;
             inner.ask(question, answered).await;
-        });
+        };
+        self.0.runtime.spawn(asking.in_current_span());
         // Without an answer the question has panicked, or the runtime is coming to its end.
         let lost = || PortError::new(PortErrorKind::Unavailable, POSTGRES).because("the question was lost");
         answer.await.unwrap_or_else(|_| Err(lost()))
@@ -160,11 +188,13 @@ impl Limits {
 impl Inner {
     /// Asks, and tells who waits for the answer, if somebody still does.
     async fn ask<T>(&self, question: impl Question<T>, mut answered: oneshot::Sender<Result<T, PortError>>) {
-        let give_up = Instant::now() + self.limits.acquire;
+        let since = Instant::now();
+        let waiting = self.meter.wait(since);
         let taken = tokio::select! {
-            taken = self.session_in_turn(give_up) => taken,
+            taken = self.session_in_turn(since + self.limits.acquire) => taken,
             () = answered.closed() => return,
         };
+        drop(waiting);
         let answer = match taken {
             Ok((session, turn)) => self.ask_on(session, turn, question).await,
             Err(error) => Err(error),
@@ -236,6 +266,9 @@ impl Inner {
     }
 
     fn no_session(&self, error: RunError<SetupError>) -> PortError {
+        if matches!(error, RunError::TimedOut) {
+            self.meter.timed_out();
+        }
         match error {
             RunError::User(error) => error.into(),
             RunError::TimedOut if self.has_no_connection() => {

@@ -21,10 +21,11 @@ use domain::PortError;
 use tokio::runtime::Handle;
 
 pub use health::RedisCacheDependency;
-pub use pool::CachePoolSettings;
+pub use pool::{CachePoolSettings, CachePoolState};
 
 use self::entry::{HEAD, MARK};
 use self::failure::Failure;
+use self::pool::Meter;
 use self::reply::{Looked, ago, looked, stays};
 use self::route::Route;
 use self::scripts::{Call, GIVE_BACK, INVALIDATE, INVALIDATED, LOOK, PUT, Script};
@@ -59,6 +60,7 @@ pub struct RedisCacheStore(Arc<Inner>);
 
 struct Inner {
     route: Route,
+    meter: Arc<Meter>,
     prefix: String,
     max_entry_bytes: usize,
 }
@@ -72,11 +74,28 @@ impl RedisCacheStore {
     #[must_use]
     pub fn open(address: Address, settings: RedisCacheSettings) -> Self {
         let RedisCacheSettings { prefix, max_entry_bytes, pool } = settings;
+        let meter = Arc::<Meter>::default();
         Self(Arc::new(Inner {
-            route: Route::open(address, pool, Handle::current()),
+            route: Route::open(address, pool, Arc::clone(&meter), Handle::current()),
+            meter,
             prefix,
             max_entry_bytes,
         }))
+    }
+
+    /// How many connections there are, and how many questions wait for one.
+    #[must_use]
+    pub fn state(&self) -> CachePoolState {
+        let mut state = self.0.meter.state();
+        self.route().add_to(&mut state);
+        state
+    }
+
+    /// Has this told how long each question waited for its connection, whether it got one or not; a question that may not even
+    /// wait is none of these. It is called while the question goes on, so it must not block. The first listener stays, whoever
+    /// else comes.
+    pub fn on_wait(&self, listener: Arc<dyn Fn(Duration) + Send + Sync>) {
+        self.0.meter.listen(listener);
     }
 
     fn route(&self) -> &Route {

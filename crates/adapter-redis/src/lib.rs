@@ -16,7 +16,9 @@ mod scripts;
 mod steps;
 
 pub use address::{Address, InvalidAddress};
-pub use cache::{CachePoolSettings, RedisCacheDependency, RedisCacheSettings, RedisCacheStore};
+pub use cache::{
+    CachePoolSettings, CachePoolState, RedisCacheDependency, RedisCacheSettings, RedisCacheStore,
+};
 pub use joins::Batching;
 pub use link::LinkSettings;
 pub use queue::{Durability, RedisQueue, RedisQueueSettings};

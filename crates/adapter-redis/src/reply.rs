@@ -1,7 +1,7 @@
 //! Reads what scripts answer.
 
 use domain::Timestamp;
-use domain::queue::{Line, QueueNumber};
+use domain::queue::{Line, QueueNumber, Tally};
 use fred::types::Value;
 
 use crate::error::Failure;
@@ -37,6 +37,11 @@ impl Reply {
         } else {
             Err(Failure::Corrupt("serving above last"))
         }
+    }
+
+    pub(crate) fn tally(&mut self) -> Result<Tally, Failure> {
+        let (claimed, lapsed) = (self.count()?, self.count()?);
+        Ok(Tally { claimed, lapsed, left: self.count()?, ended: self.count()? })
     }
 
     /// What is left, as texts.

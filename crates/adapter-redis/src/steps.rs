@@ -155,6 +155,7 @@ impl Steps {
         let at = timestamp(reply.integer()?)?;
         let (count, called, active) = (reply.count()?, reply.count()?, reply.count()?);
         let (standing_from, recovers) = (reply.count()?, reply.count()? == 1);
+        let tally = reply.tally()?;
         let changes = reply.texts()?.iter().map(|text| Change::parse(text)).collect::<Result<_, _>>()?;
         let departures = {
             let mut memory = self.memory();
@@ -167,7 +168,7 @@ impl Steps {
             memory.departures(line.serving())
         };
         self.tell(&mut untold).await;
-        Ok(Called { count, snapshot: Snapshot { line, departures, called, active, recovers, at } })
+        Ok(Called { count, snapshot: Snapshot { line, departures, called, active, tally, recovers, at } })
     }
 
     /// Tells a Redis that has lost something a part of what this node remembers. What fails is told with the next look.

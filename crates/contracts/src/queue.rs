@@ -41,6 +41,7 @@ macro_rules! for_each_queue_rule {
             rule_8_claims_a_call_once_whatever_races
             rule_9_tells_every_refusal_apart
             rule_9_refuses_a_full_line_but_not_its_holders
+            the_tally_counts_each_end_once
             floors_raise_the_line_and_never_lower_it
             ceilings_are_not_passed_by_new_numbers
         }

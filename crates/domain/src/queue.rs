@@ -5,6 +5,7 @@
 
 mod budget;
 mod checkpoint;
+mod counts;
 mod error;
 mod forecast;
 mod id;
@@ -16,11 +17,15 @@ mod ports;
 mod reserve;
 mod service;
 mod standing;
+mod tally;
+mod timeline;
 mod user;
+mod view;
 mod watch;
 
 pub use budget::CallBudget;
 pub use checkpoint::{Checkpoint, CheckpointStore};
+pub use counts::QueueCounts;
 pub use error::{ClaimError, GiveBackError, JoinError, QueueError, TokenRejected};
 pub use forecast::CallRate;
 pub use id::{InvalidQueueId, QueueId};
@@ -30,6 +35,9 @@ pub use place::{Place, WaitingToken};
 pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
 pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
 pub use reserve::Reserve;
-pub use service::{QueueParts, QueueService, Ticket};
+pub use service::{QueueParts, QueueService, Step, Ticket};
 pub use standing::{Outlook, Standing};
+pub use tally::Tally;
+pub use timeline::Wait;
 pub use user::{InvalidUserId, UserId};
+pub use view::View;

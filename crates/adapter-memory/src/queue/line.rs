@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::Timestamp;
 use domain::queue::{
     AdmissionPolicy, CallBudget, ClaimError, Departures, GiveBackError, JoinError, Joined, Line, Place,
-    PolicySpec, QueueNumber, Session, Snapshot, Standing, UserId,
+    PolicySpec, QueueNumber, Session, Snapshot, Standing, Tally, UserId,
 };
 
 use super::slots::{Kind, Slot, Slots};
@@ -23,6 +23,7 @@ pub(super) struct MemoryLine {
     /// The same as it was last reported; `None` once it has changed.
     reported: Option<Departures>,
     slots: Slots,
+    tally: Tally,
 }
 
 /// What is known of a place's number and of the right of the place's user to it.
@@ -45,6 +46,7 @@ impl MemoryLine {
             departed: BTreeSet::new(),
             reported: None,
             slots: Slots::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -138,6 +140,7 @@ impl MemoryLine {
             departures,
             called: self.slots.len() as u64 - active,
             active,
+            tally: self.tally,
             recovers: false,
             at: now,
         }
@@ -166,6 +169,7 @@ impl MemoryLine {
             Kind::Active => slot.until,
             Kind::Called => {
                 self.holders.entry(place.user).or_insert(number);
+                self.tally.claimed += 1;
                 self.slots.activate(number.get(), place.user, now, self.policy.session_ttl)
             }
         };
@@ -187,6 +191,7 @@ impl MemoryLine {
                 self.slots.remove(place.number.get());
             }
         }
+        self.tally.left += 1;
         forget_holder(&mut self.holders, place.user, place.number);
         Ok(())
     }
@@ -213,8 +218,12 @@ impl MemoryLine {
     }
 
     fn expire(&mut self, now: Timestamp) {
-        let holders = &mut self.holders;
+        let (holders, tally) = (&mut self.holders, &mut self.tally);
         self.slots.expire(now, |number, slot| {
+            match slot.kind {
+                Kind::Called => tally.lapsed += 1,
+                Kind::Active => tally.ended += 1,
+            }
             if let (Some(user), Ok(number)) = (slot.user, QueueNumber::new(number)) {
                 forget_holder(holders, user, number);
             }

@@ -5,6 +5,7 @@
 mod checkpoints;
 mod contract;
 mod faults;
+mod pool;
 mod schema;
 mod seeding;
 mod setup;

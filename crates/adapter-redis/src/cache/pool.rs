@@ -1,5 +1,7 @@
 //! The connections to one server: bounded, with bounded waiters and a limit on every wait.
 
+mod meter;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,11 @@ use bb8_redis::redis::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
 
+pub use self::meter::CachePoolState;
+
+pub(super) use self::meter::Meter;
 use super::failure::Failure;
 use super::session::{Connector, Question, Session};
 
@@ -63,6 +69,8 @@ struct Inner {
     places: Arc<Semaphore>,
     /// Connections: one permit each. First come, first served, which bb8 alone does not promise.
     turns: Semaphore,
+    size: u32,
+    meter: Arc<Meter>,
     /// Where questions and connections run. One runtime for all, whoever asks: a connection must not end with the thread
     /// that happened to need it first.
     runtime: Handle,
@@ -86,8 +94,13 @@ const REAP_EVERY: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(1);
 
 impl Pool {
-    /// A pool that connects in the background, on this runtime.
-    pub(super) fn open(connector: Connector, settings: &CachePoolSettings, runtime: Handle) -> Self {
+    /// A pool that connects in the background, on this runtime, and counts on this meter who waits.
+    pub(super) fn open(
+        connector: Connector,
+        settings: &CachePoolSettings,
+        meter: Arc<Meter>,
+        runtime: Handle,
+    ) -> Self {
         let (failed, failures) = watch::channel(None);
         let size = settings.size.max(1);
         let _inside = runtime.enter();
@@ -111,24 +124,37 @@ impl Pool {
             answer: settings.answer,
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             turns: Semaphore::new(size as usize),
+            size,
+            meter,
             runtime: runtime.clone(),
         }))
     }
 
     /// Asks on a connection of the pool. The question has a task of its own, which ends within the limits: a caller who goes
-    /// away while waiting leaves the queue, and one who goes away later leaves no connection half read.
+    /// away while waiting leaves the queue, and one who goes away later leaves no connection half read. It stays in the caller's
+    /// span.
     pub(super) async fn ask(&self, question: Question, asking: bool) -> Result<Value, Failure> {
         let inner = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
+            inner.meter.timed_out();
             return Err(Failure::Busy("as many questions wait for a connection as may"));
         };
         let (answered, answer) = oneshot::channel();
-        self.0.runtime.spawn(async move {
+        let carried = async move {
             let _place = place;
             inner.ask(&question, asking, answered).await;
-        });
+        };
+        self.0.runtime.spawn(carried.in_current_span());
         // Without an answer the runtime is coming to its end.
         answer.await.unwrap_or_else(|_| Err(Failure::NoConnection("the question was lost".to_owned())))
+    }
+
+    /// Adds the connections of this pool to a state.
+    pub(super) fn add_to(&self, state: &mut CachePoolState) {
+        let bb8::State { connections, idle_connections, .. } = self.0.pool.state();
+        state.size += self.0.size;
+        state.connections += connections;
+        state.idle += idle_connections;
     }
 }
 
@@ -140,11 +166,13 @@ impl Inner {
         asking: bool,
         mut answered: oneshot::Sender<Result<Value, Failure>>,
     ) {
-        let give_up = Instant::now() + self.acquire;
+        let since = Instant::now();
+        let waiting = self.meter.wait(since);
         let taken = tokio::select! {
-            taken = self.session_in_turn(give_up) => taken,
+            taken = self.session_in_turn(since + self.acquire) => taken,
             () = answered.closed() => return,
         };
+        drop(waiting);
         let answer = match taken {
             Ok((session, turn)) => self.ask_on(session, turn, question, asking).await,
             Err(failure) => Err(failure),
@@ -207,6 +235,9 @@ impl Inner {
     }
 
     fn no_session(&self, error: RunError<Failure>) -> Failure {
+        if matches!(error, RunError::TimedOut) {
+            self.meter.timed_out();
+        }
         match error {
             RunError::User(failure) => failure,
             RunError::TimedOut if self.has_no_connection() => {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bb8_redis::redis::Value;
@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use super::failure::Failure;
-use super::pool::{CachePoolSettings, Pool};
+use super::pool::{CachePoolSettings, CachePoolState, Meter, Pool};
 use super::session::{Connector, Question, Target};
 use crate::address::{Address, Credentials, Node, Topology};
 
@@ -28,6 +28,7 @@ pub(super) struct Cluster {
     seeds: Vec<Node>,
     credentials: Option<Credentials>,
     settings: CachePoolSettings,
+    meter: Arc<Meter>,
     runtime: Handle,
     known: Mutex<Known>,
 }
@@ -47,7 +48,12 @@ const REDIRECTIONS: u32 = 5;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
 impl Route {
-    pub(super) fn open(address: Address, settings: CachePoolSettings, runtime: Handle) -> Self {
+    pub(super) fn open(
+        address: Address,
+        settings: CachePoolSettings,
+        meter: Arc<Meter>,
+        runtime: Handle,
+    ) -> Self {
         let Address { topology, credentials } = address;
         let limit = settings.connect;
         let target = match topology {
@@ -58,10 +64,11 @@ impl Route {
             Topology::Cluster(seeds) => {
                 let settings = CachePoolSettings { min_idle: 0, ..settings };
                 let known = Mutex::default();
-                return Self::Cluster(Box::new(Cluster { seeds, credentials, settings, runtime, known }));
+                let cluster = Cluster { seeds, credentials, settings, meter, runtime, known };
+                return Self::Cluster(Box::new(cluster));
             }
         };
-        Self::One(Pool::open(Connector { target, credentials, limit }, &settings, runtime))
+        Self::One(Pool::open(Connector { target, credentials, limit }, &settings, meter, runtime))
     }
 
     /// Asks the server that has this key.
@@ -69,6 +76,14 @@ impl Route {
         match self {
             Self::One(pool) => pool.ask(question, false).await,
             Self::Cluster(cluster) => cluster.ask(redis_keyslot(key.as_bytes()), question).await,
+        }
+    }
+
+    /// Adds the connections there are to a state.
+    pub(super) fn add_to(&self, state: &mut CachePoolState) {
+        match self {
+            Self::One(pool) => pool.add_to(state),
+            Self::Cluster(cluster) => cluster.known().pools.values().for_each(|pool| pool.add_to(state)),
         }
     }
 
@@ -190,7 +205,7 @@ impl Cluster {
         let target = Target::Node(node.clone());
         let connector =
             Connector { target, credentials: self.credentials.clone(), limit: self.settings.connect };
-        let pool = Pool::open(connector, &self.settings, self.runtime.clone());
+        let pool = Pool::open(connector, &self.settings, Arc::clone(&self.meter), self.runtime.clone());
         pools.insert(node.clone(), pool.clone());
         pool
     }

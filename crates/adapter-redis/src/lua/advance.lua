@@ -1,9 +1,10 @@
 -- Calls people where `calls` is 1, and reports the line and what changed since the version a node knows.
 -- Arguments: calls, the version to report changes since, the lifetime of what is kept, in milliseconds.
 -- Answers: generation, version, last, serving, now, called people, open calls, sessions, the number from which on calls
--- stand, whether the line recovers from a loss (1 or 0), then the changes since that version, oldest first. When they
--- are no longer kept, or the node knows another history: one `gap`, then the numbers given back while waiting, as changes,
--- as many as fit.
+-- stand, whether the line recovers from a loss (1 or 0), how many calls were claimed, how many lapsed, how many places
+-- were given back, how many sessions lasted to their end, then the changes since that version, oldest first. When they are
+-- no longer kept, or the node knows another history: one `gap`, then the numbers given back while waiting, as changes, as
+-- many as fit.
 
 local calls, since, lifetime = ARGV[FIRST] == '1', tonumber(ARGV[FIRST + 1]), ARGV[FIRST + 2]
 
@@ -36,6 +37,10 @@ end
 local open = standing - redis.call('ZCARD', K_USED)
 local answer = { generation, version, last, serving, now, called, open, redis.call('ZCARD', K_SESSIONS),
   standing_from, now < hold and 1 or 0 }
+local tally = redis.call('HMGET', K_LINE, 'claimed', 'lapsed', 'left', 'ended')
+for i = 1, 4 do
+  answer[#answer + 1] = tonumber(tally[i]) or 0
+end
 local missed = version - since
 if missed > 0 or known_generation ~= generation then
   local is_followed = known_generation == generation and missed <= 5000

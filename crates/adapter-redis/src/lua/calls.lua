@@ -5,7 +5,8 @@ local function expire()
   while true do
     local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
     if not oldest then
-      -- Nothing stands. The ranges may have gone with their lifetime, after a day without any node.
+      -- Nothing stands. The ranges may have gone with their lifetime, after a day without any node; nobody has counted what
+      -- lapsed meanwhile.
       standing = 0
       redis.call('DEL', K_USED)
       break
@@ -13,10 +14,11 @@ local function expire()
     local from, to, ends = string.match(oldest, '(%d+):(%d+):(%d+)')
     if tonumber(ends) > now then break end
     redis.call('ZREM', K_CALLS, oldest)
-    redis.call('ZREMRANGEBYSCORE', K_USED, '(' .. from, to)
+    local used = redis.call('ZREMRANGEBYSCORE', K_USED, '(' .. from, to)
     standing = standing - (to - from)
+    count('lapsed', to - from - used)
   end
-  redis.call('ZREMRANGEBYSCORE', K_SESSIONS, '-inf', now)
+  count('ended', redis.call('ZREMRANGEBYSCORE', K_SESSIONS, '-inf', now))
 end
 
 -- How many were given back while waiting, of the numbers from the next one to `to`.

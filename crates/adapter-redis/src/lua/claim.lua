@@ -9,6 +9,7 @@ if state == 'CALLED' then
   redis.call('ZADD', K_SESSIONS, ends, text(number))
   redis.call('HSETNX', K_HOLDERS, user, text(number))
   log_change(string.format('c:%d:%d:%s', number, ends, user))
+  count('claimed', 1)
   state = 'ACTIVE'
 end
 save()

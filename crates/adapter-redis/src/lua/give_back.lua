@@ -17,9 +17,11 @@ elseif state == 'ACTIVE' then
   end
   log_change('e:' .. text(number))
 end
-if (state == 'WAITING' or state == 'CALLED' or state == 'ACTIVE')
-  and tonumber(redis.call('HGET', K_HOLDERS, user)) == number then
-  redis.call('HDEL', K_HOLDERS, user)
+if state == 'WAITING' or state == 'CALLED' or state == 'ACTIVE' then
+  count('left', 1)
+  if tonumber(redis.call('HGET', K_HOLDERS, user)) == number then
+    redis.call('HDEL', K_HOLDERS, user)
+  end
 end
 save()
 return { state, 0, version, last, serving }

@@ -86,6 +86,13 @@ if is_doubtful or known_last > last or known_serving > serving or known_generati
   last = math.max(last, known_last, serving)
 end
 
+-- Counts what has become of places, in fields of their own: most steps have nothing to count, and pay nothing for it.
+local function count(name, times)
+  if times > 0 then
+    redis.call('HINCRBY', K_LINE, name, text(times))
+  end
+end
+
 -- Writes back what has changed; the time always has.
 local function save()
   local changed = { 'time', text(now) }

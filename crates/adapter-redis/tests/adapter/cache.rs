@@ -3,4 +3,5 @@
 mod contract;
 mod faults;
 mod moves;
+mod pool;
 mod support;

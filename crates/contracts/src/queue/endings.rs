@@ -1,8 +1,8 @@
-//! Rules 6 and 7: how calls, sessions and places end.
+//! Rules 6 and 7: how calls, sessions and places end, and how their ends are counted.
 
 use std::time::Duration;
 
-use domain::queue::{ClaimError, GiveBackError, Place, PolicySpec, Standing};
+use domain::queue::{ClaimError, GiveBackError, Line, Place, PolicySpec, Standing, Tally};
 
 use super::QueueFixture;
 use super::world::{BATCH, CLAIM_WITHIN, SESSION_TTL, Sale, usual};
@@ -131,6 +131,58 @@ pub async fn rule_7_takes_a_place_back_from_its_holder_only(fixture: &dyn QueueF
             format!("a stranger was answered {answer:?}")
         })?;
         ensure_eq(sale.standing(place).await?, before, "the holder's standing after the attempt")?;
+    }
+    Ok(())
+}
+
+/// Claims, lapses, what is given back and sessions that last to their end are counted when they happen: once, however
+/// often they are asked for again and however many steps look.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn the_tally_counts_each_end_once(fixture: &dyn QueueFixture) -> Verdict {
+    // Slow enough that nothing but what is waited for happens meanwhile: one more call in two minutes.
+    let (claim_within, session_ttl) = (Duration::from_secs(20), Duration::from_secs(40));
+    let one_more = Duration::from_secs(120);
+    let spec = PolicySpec { every: one_more * BATCH, claim_within, session_ttl, ..usual() };
+    let sale = Sale::open(fixture, spec).await?;
+    let places = sale.join_each(1..=u64::from(BATCH) + 3).await?;
+    counted(&sale, Tally::default(), "before anything has happened").await?;
+    for place in &places[..3] {
+        sale.claim(place).await?;
+        sale.claim(place).await?;
+    }
+    // A session, a call, and a place that waits.
+    for place in [&places[2], &places[3], &places[5]] {
+        sale.give_back(place).await?;
+        let again = sale.give_back(place).await;
+        ensure(matches!(again, Err(GiveBackError::Gone)), || format!("giving back again gave {again:?}"))?;
+    }
+    let refused = (sale.claim(&places[6]).await, sale.give_back(&sale.place(99, 1)?).await);
+    ensure(refused.0.is_err() && refused.1.is_err(), || format!("refusals are {refused:?}"))?;
+    let mut tally = Tally { claimed: 3, left: 3, ..Tally::default() };
+    counted(&sale, tally, "after claims and leaving").await?;
+    sale.advance(claim_within).await;
+    tally.lapsed = 1;
+    counted(&sale, tally, "after one call lapsed").await?;
+    sale.advance(session_ttl - claim_within).await;
+    tally.ended = 2;
+    counted(&sale, tally, "after two sessions ended").await?;
+    // Calls the next person, passing the one who left while waiting.
+    sale.advance(one_more).await;
+    counted(&sale, tally, "after one more call").await?;
+    ensure(is_called(&sale, &places[6]).await?, || "nobody was called".to_owned())?;
+    sale.advance(claim_within).await;
+    tally.lapsed = 2;
+    counted(&sale, tally, "after that call lapsed too").await
+}
+
+/// Every node counts the same, after steps of all of them.
+async fn counted(sale: &Sale, expected: Tally, when: &str) -> Verdict {
+    sale.call_storm(4).await?;
+    for node in 0..4 {
+        let snapshot = sale.node(node).snapshot(Line::START).await?;
+        ensure_eq(snapshot.tally, expected, &format!("the tally {when}"))?;
     }
     Ok(())
 }

@@ -36,6 +36,8 @@ enum Fault {
     ClaimsRace,
     NotFoundIsGone,
     FullForHoldersToo,
+    /// Whoever is told of their session is counted as a claim.
+    ClaimsCountedAgain,
     FloorsIgnored,
     CeilingsIgnored,
 }
@@ -82,6 +84,7 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_8_claims_a_call_once_whatever_races", Fault::ClaimsRace),
     ("rule_9_tells_every_refusal_apart", Fault::NotFoundIsGone),
     ("rule_9_refuses_a_full_line_but_not_its_holders", Fault::FullForHoldersToo),
+    ("the_tally_counts_each_end_once", Fault::ClaimsCountedAgain),
     ("floors_raise_the_line_and_never_lower_it", Fault::FloorsIgnored),
     ("ceilings_are_not_passed_by_new_numbers", Fault::CeilingsIgnored),
 ];
@@ -224,6 +227,9 @@ impl QueueStore for Broken {
         if matches!(self.fault, Fault::ServingGoesBack) && self.count().is_multiple_of(4) {
             snapshot.line = Line::new(snapshot.line.last(), snapshot.line.serving() / 2);
         }
+        if matches!(self.fault, Fault::ClaimsCountedAgain) {
+            snapshot.tally.claimed = self.counter.load(Ordering::SeqCst);
+        }
         Ok(snapshot)
     }
 
@@ -240,6 +246,10 @@ impl QueueStore for Broken {
         match (self.fault, self.inner.claim(place).await) {
             (Fault::AnybodyClaims, Err(_)) => Ok(session_from_nothing),
             (Fault::NotFoundIsGone, Err(ClaimError::NotFound)) => Err(ClaimError::Gone),
+            (Fault::ClaimsCountedAgain, Ok(session)) => {
+                self.count();
+                Ok(session)
+            }
             (Fault::ClaimsRace, Ok(session)) => Ok(self.claim_after_a_moment(session).await),
             (_, answer) => answer,
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use super::Tally;
 use crate::Timestamp;
 
 /// A queue number: 1, 2, 3 … given at joining, never changed, never given twice in one queue.
@@ -159,6 +160,8 @@ pub struct Snapshot {
     pub called: u64,
     /// Sessions that run.
     pub active: u64,
+    /// What has become of places so far.
+    pub tally: Tally,
     /// Whether the store may have lost something and waits for its witnesses; see "Floors" at
     /// [`QueueStore`](super::QueueStore).
     pub recovers: bool,

@@ -82,6 +82,9 @@ pub struct Session {
 ///    session.
 /// 9. Every error is told apart: not found, not yet, no longer, somebody else's, store unavailable, line full.
 ///
+/// What it reports as [`Tally`](super::Tally) counts each claim, lapse, leaving and end once, by the time a snapshot could
+/// tell of it.
+///
 /// # Floors
 ///
 /// A store can lose what it knew; its witnesses (nodes, tokens, checkpoints) remember how far the line had come. They

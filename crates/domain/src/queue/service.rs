@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::counts::{Counters, Reason, Refusal};
 use super::reserve::Reserved;
-use super::watch::{Sight, Watch};
+use super::watch::{Reported, Sight, Watch};
 use super::{
     AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Line, Outlook, Pacing, Place,
-    Position, QueueError, QueueId, QueueNumber, QueueStore, Reserve, Session, Standing, TokenRejected,
-    TokenSealer, UserId, WaitingToken,
+    Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, Reserve, Session, Standing,
+    TokenRejected, TokenSealer, UserId, View, Wait, WaitingToken,
 };
 use crate::{Clock, PortError, PortErrorKind};
 
@@ -44,11 +45,22 @@ pub struct Ticket {
     pub outlook: Outlook,
 }
 
+/// What one step of the loop did and saw.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What the store answered.
+    pub called: Called,
+    /// How long the people waited who were called since this node's last step, by whichever node. Whoever joined before this
+    /// node's first step is left out.
+    pub waits: Vec<Wait>,
+}
+
 /// The use cases of one queue on one node. Shared by all requests; nothing in it waits for another request.
 pub struct QueueService {
     parts: QueueParts,
     watch: Watch,
     reserved: Option<Reserved>,
+    counters: Counters,
 }
 
 impl QueueService {
@@ -57,7 +69,7 @@ impl QueueService {
     pub fn new(mut parts: QueueParts) -> Self {
         let watch = Watch::new(&parts.policy);
         let reserved = parts.reserve.take().map(Reserved::new);
-        Self { parts, watch, reserved }
+        Self { parts, watch, reserved, counters: Counters::default() }
     }
 
     /// Takes the user into the line, or finds the place they hold. Asking again is always safe.
@@ -65,15 +77,20 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::LineFull`] or [`QueueError::Store`].
     pub async fn join(&self, user: UserId) -> Result<Ticket, QueueError> {
+        self.counters.answer(self.take_in(user).await)
+    }
+
+    async fn take_in(&self, user: UserId) -> Result<Ticket, Refusal> {
         let bounds = self.bounds()?;
         let joined = match self.parts.store.join(user, bounds).await {
             Ok(joined) => joined,
-            Err(JoinError::AboveCeiling) => return Err(not_reserved().into()),
+            Err(JoinError::AboveCeiling) => return Err(not_reserved()),
             Err(JoinError::LineFull) => {
-                return Err(QueueError::LineFull { retry_after: self.room_expected_in() });
+                return Err(QueueError::LineFull { retry_after: self.room_expected_in() }.into());
             }
             Err(JoinError::Store(error)) => return Err(error.into()),
         };
+        self.counters.joined(joined.rejoined);
         self.watch.note(joined.line);
         let place =
             Place { queue: self.parts.queue, number: joined.number, user, issued_at: self.parts.clock.now() };
@@ -88,6 +105,10 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], or [`QueueError::Gone`] for a token beyond its lifetime.
     pub async fn ask(&self, token: &str) -> Result<Outlook, QueueError> {
+        self.counters.answer(self.tell(token).await)
+    }
+
+    async fn tell(&self, token: &str) -> Result<Outlook, Refusal> {
         let (place, sight) = self.open(token)?;
         let is_stale = self.is_stale();
         let (standing, is_stale) = match sight {
@@ -107,20 +128,24 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn admit(&self, token: &str) -> Result<Session, QueueError> {
+        self.counters.answer(self.let_in(token).await)
+    }
+
+    async fn let_in(&self, token: &str) -> Result<Session, Refusal> {
         let (place, sight) = self.open(token)?;
         let is_stale = self.is_stale();
         let not_yet = || QueueError::NotYet(self.outlook(place.number, Standing::Waiting, sight, is_stale));
         match sight {
             Sight { is_called: true, .. } => {}
-            Sight { has_left: true, .. } => return Err(QueueError::Gone),
-            Sight { .. } => return Err(not_yet()),
+            Sight { has_left: true, .. } => return Err(QueueError::Gone.into()),
+            Sight { .. } => return Err(not_yet().into()),
         }
         if is_stale {
-            return Err(lost_sight().into());
+            return Err(lost_sight());
         }
         self.parts.store.claim(&place).await.map_err(|error| match error {
-            ClaimError::NotYet => not_yet(),
-            ClaimError::NotFound | ClaimError::Gone => QueueError::Gone,
+            ClaimError::NotYet => not_yet().into(),
+            ClaimError::NotFound | ClaimError::Gone => QueueError::Gone.into(),
             ClaimError::NotHolder => TokenRejected::BadSignature.into(),
             ClaimError::Store(error) => error.into(),
         })
@@ -131,6 +156,10 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn leave(&self, token: &str) -> Result<(), QueueError> {
+        self.counters.answer(self.take_back(token).await)
+    }
+
+    async fn take_back(&self, token: &str) -> Result<(), Refusal> {
         let (place, _) = self.open(token)?;
         let mut given_back = self.parts.store.give_back(&place).await;
         if matches!(given_back, Err(GiveBackError::NotFound)) {
@@ -139,7 +168,7 @@ impl QueueService {
             given_back = self.parts.store.give_back(&place).await;
         }
         given_back.map_err(|error| match error {
-            GiveBackError::NotFound | GiveBackError::Gone => QueueError::Gone,
+            GiveBackError::NotFound | GiveBackError::Gone => QueueError::Gone.into(),
             GiveBackError::NotHolder => TokenRejected::BadSignature.into(),
             GiveBackError::Store(error) => error.into(),
         })
@@ -150,11 +179,12 @@ impl QueueService {
     ///
     /// # Errors
     /// [`PortError`] when the store could not tell; the view stays as it was, and grows old.
-    pub async fn advance(&self) -> Result<Called, PortError> {
+    pub async fn advance(&self) -> Result<Step, PortError> {
         let asked_at = self.parts.clock.now();
         let called = self.parts.store.call_next(self.watch.line()).await?;
-        self.watch.learn(&called.snapshot, asked_at);
-        Ok(called)
+        self.counters.called(called.count);
+        let waits = self.watch.learn(&called.snapshot, asked_at);
+        Ok(Step { called, waits })
     }
 
     /// One step of the loop that keeps the checkpoint: reads it at first, and from then on remembers how far the line has
@@ -182,8 +212,35 @@ impl QueueService {
         self.watch.line()
     }
 
+    /// What this node has answered so far. Reading it is cheap and disturbs nobody.
+    #[must_use]
+    pub fn counts(&self) -> QueueCounts {
+        self.counters.read()
+    }
+
+    /// What this node sees of the line, without asking the store.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let line = self.watch.line();
+        let Reported { called, active, recovers, tally } = self.watch.reported();
+        let last_step = self.watch.refreshed();
+        View {
+            line,
+            waiting: self.watch.people_waiting(line),
+            called,
+            active,
+            recovers,
+            tally,
+            age: last_step.map(|_| self.watch.age(self.parts.clock.now())),
+            stale_after: self.parts.stale_after,
+            max_active: self.parts.policy.spec().max_active,
+            last_step,
+            people_called: self.counters.people_called(),
+        }
+    }
+
     /// How far numbers must and may reach.
-    fn bounds(&self) -> Result<Bounds, PortError> {
+    fn bounds(&self) -> Result<Bounds, Refusal> {
         let floor = self.watch.line();
         match &self.reserved {
             None => Ok(Bounds::above(floor)),
@@ -195,7 +252,7 @@ impl QueueService {
     }
 
     /// Reads a token and looks where its number is.
-    fn open(&self, token: &str) -> Result<(Place, Sight), QueueError> {
+    fn open(&self, token: &str) -> Result<(Place, Sight), Refusal> {
         let place = self.parts.sealer.open(token)?;
         if place.queue != self.parts.queue {
             return Err(TokenRejected::ForeignQueue.into());
@@ -203,7 +260,7 @@ impl QueueService {
         let age =
             Duration::try_from(self.parts.clock.now().duration_since(place.issued_at)).unwrap_or_default();
         if age > self.parts.token_ttl {
-            return Err(QueueError::Gone);
+            return Err(QueueError::Gone.into());
         }
         self.watch.note_number(place.number);
         let sight = self.watch.look(place.number, self.watch.line());
@@ -239,12 +296,14 @@ impl QueueService {
 /// What answers for the line, as an operator knows it.
 const STORE: &str = "queue store";
 
-fn lost_sight() -> PortError {
-    PortError::new(PortErrorKind::Unavailable, STORE).because("this node has not seen the line for too long")
+fn lost_sight() -> Refusal {
+    let error = PortError::new(PortErrorKind::Unavailable, STORE);
+    Refusal::unavailable(Reason::LostSight, error.because("this node has not seen the line for too long"))
 }
 
-fn not_reserved() -> PortError {
-    PortError::new(PortErrorKind::Unavailable, STORE).because("no number is reserved in the checkpoint")
+fn not_reserved() -> Refusal {
+    let error = PortError::new(PortErrorKind::Unavailable, STORE);
+    Refusal::unavailable(Reason::NotReserved, error.because("no number is reserved in the checkpoint"))
 }
 
 #[cfg(test)]

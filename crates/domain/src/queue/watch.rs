@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use super::{AdmissionPolicy, CallRate, Departures, Line, Position, QueueNumber, Snapshot};
+use super::timeline::Timeline;
+use super::{AdmissionPolicy, CallRate, Departures, Line, Position, QueueNumber, Snapshot, Tally, Wait};
 use crate::Timestamp;
 
 /// What a node sees of one number in one look at the line.
@@ -30,6 +31,7 @@ pub(super) struct Watch {
     refreshed: AtomicI64,
     slow: RwLock<SlowPart>,
     rate: Mutex<CallRate>,
+    timeline: Mutex<Timeline>,
 }
 
 /// What only a refresh changes.
@@ -37,6 +39,16 @@ pub(super) struct Watch {
 struct SlowPart {
     departures: Departures,
     per_second: f64,
+    reported: Reported,
+}
+
+/// The rest of what the last snapshot reported.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reported {
+    pub(super) called: u64,
+    pub(super) active: u64,
+    pub(super) recovers: bool,
+    pub(super) tally: Tally,
 }
 
 /// Before any time there is.
@@ -49,8 +61,13 @@ impl Watch {
             last: AtomicU64::new(0),
             serving: AtomicU64::new(0),
             refreshed: AtomicI64::new(NEVER),
-            slow: RwLock::new(SlowPart { departures: Departures::default(), per_second: rate.per_second() }),
+            slow: RwLock::new(SlowPart {
+                departures: Departures::default(),
+                per_second: rate.per_second(),
+                reported: Reported::default(),
+            }),
             rate: Mutex::new(rate),
+            timeline: Mutex::default(),
         }
     }
 
@@ -82,20 +99,47 @@ impl Watch {
         }
     }
 
-    /// Takes in a snapshot that was asked for at `asked_at`, by the node's own clock.
-    pub(super) fn learn(&self, snapshot: &Snapshot, asked_at: Timestamp) {
+    /// When the last refresh was begun, by the node's own clock.
+    pub(super) fn refreshed(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.refreshed.load(Ordering::Acquire)).ok()
+    }
+
+    /// How many people wait in this line.
+    pub(super) fn people_waiting(&self, line: Line) -> u64 {
+        let slow = self.slow();
+        let gone = |mark| slow.departures.count_up_to(mark);
+        line.waiting().saturating_sub(gone(line.last()).saturating_sub(gone(line.serving())))
+    }
+
+    /// What the last snapshot reported.
+    pub(super) fn reported(&self) -> Reported {
+        self.slow().reported
+    }
+
+    /// Takes in a snapshot that was asked for at `asked_at`, by the node's own clock. Returns how long those waited who were
+    /// called since the last one.
+    pub(super) fn learn(&self, snapshot: &Snapshot, asked_at: Timestamp) -> Vec<Wait> {
         self.note(snapshot.line);
         self.refreshed.fetch_max(asked_at.as_millisecond(), Ordering::AcqRel);
-        let left = self.slow().departures.count_up_to(snapshot.line.serving());
+        let departures = self.slow().departures.clone();
+        let left = departures.count_up_to(snapshot.line.serving());
         let per_second = {
             let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
             rate.observe(snapshot.line, left, snapshot.at);
             rate.per_second()
         };
-        let fresh = SlowPart { departures: snapshot.departures.clone(), per_second };
+        let promised = promise(snapshot, per_second);
+        let waits = {
+            let mut timeline = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
+            timeline.observe(snapshot.line, &departures, asked_at, promised)
+        };
+        let Snapshot { called, active, tally, recovers, .. } = *snapshot;
+        let reported = Reported { called, active, recovers, tally };
+        let fresh = SlowPart { departures: snapshot.departures.clone(), per_second, reported };
         let stale = std::mem::replace(&mut *self.slow.write().unwrap_or_else(PoisonError::into_inner), fresh);
         // Freed here, where nobody waits for the lock.
         drop(stale);
+        waits
     }
 
     /// What is seen of a number at this state of the line: one look, so that its parts agree.
@@ -113,4 +157,12 @@ impl Watch {
     fn slow(&self) -> RwLockReadGuard<'_, SlowPart> {
         self.slow.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What somebody who had joined just before this snapshot would be told.
+fn promise(snapshot: &Snapshot, per_second: f64) -> Duration {
+    let last = QueueNumber::new(snapshot.line.last());
+    last.map_or(Duration::ZERO, |last| {
+        CallRate::eta(snapshot.departures.position_of(last, snapshot.line), per_second)
+    })
 }

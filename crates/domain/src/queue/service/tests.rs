@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 
 use super::*;
 use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
-use crate::queue::{Checkpoint, CheckpointStore, Departures, Snapshot};
+use crate::queue::{Checkpoint, CheckpointStore, Departures, Snapshot, Tally};
 use crate::{PortErrorKind, Timestamp};
 
 /// Runs a use case whose ports answer at once; there is nothing here that could wait.
@@ -19,6 +19,16 @@ struct StoppedClock;
 impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
         Timestamp::UNIX_EPOCH
+    }
+}
+
+/// A clock that is a second further on whenever it is looked at.
+#[derive(Default)]
+struct SteppingClock(std::sync::atomic::AtomicI64);
+
+impl Clock for SteppingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)).unwrap()
     }
 }
 
@@ -57,10 +67,25 @@ fn store_at(line: Line, departures: &'static [u64]) -> MockQueueStore {
     let mut store = MockQueueStore::new();
     let snapshot = move || {
         let departures = Departures::new(departures.to_vec());
-        Snapshot { line, departures, called: 0, active: 0, recovers: false, at: Timestamp::UNIX_EPOCH }
+        let (called, active, tally, recovers) = (0, 0, Tally::default(), false);
+        Snapshot { line, departures, called, active, tally, recovers, at: Timestamp::UNIX_EPOCH }
     };
     store.expect_call_next().returning(move |_| Ok(Called { count: 0, snapshot: snapshot() }));
     store.expect_snapshot().returning(move |_| Ok(snapshot()));
+    store
+}
+
+/// A store whose steps find the line at one of these after the other.
+fn store_at_each(lines: &'static [(u64, u64)]) -> MockQueueStore {
+    let mut store = MockQueueStore::new();
+    let mut lines = lines.iter();
+    store.expect_call_next().returning(move |_| {
+        let (last, serving) = *lines.next().unwrap();
+        let (called, active, tally, recovers) = (3, 4, Tally { claimed: 5, ..Tally::default() }, true);
+        let (line, departures, at) = (Line::new(last, serving), Departures::default(), Timestamp::UNIX_EPOCH);
+        let snapshot = Snapshot { line, departures, called, active, tally, recovers, at };
+        Ok(Called { count: 2, snapshot })
+    });
     store
 }
 
@@ -80,6 +105,28 @@ fn asking_while_waiting_touches_no_store() {
         assert_eq!(outlook.eta, Duration::from_millis(4_980));
         assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
         assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
+    });
+}
+
+#[test]
+fn a_step_tells_how_long_those_waited_whom_it_found_called() {
+    run(async {
+        let mut service =
+            service_of("main", store_at_each(&[(0, 0), (1_000, 0), (1_000, 500), (1_000, 1_000)]));
+        service.parts.clock = Arc::new(SteppingClock::default());
+        for _ in 0..2 {
+            assert!(service.advance().await.unwrap().waits.is_empty());
+        }
+        let step = service.advance().await.unwrap();
+        assert_eq!(step.called.count, 2);
+        // They joined within the second before a look that told the last of a thousand 10 s, and were seen called a second later.
+        let expected = |people, waited, promised| Wait {
+            people,
+            waited: Duration::from_millis(waited),
+            promised: Duration::from_millis(promised),
+        };
+        assert_eq!(step.waits, [expected(500, 1_750, 2_500)]);
+        assert_eq!(service.advance().await.unwrap().waits, [expected(500, 2_250, 7_500)]);
     });
 }
 
@@ -256,3 +303,5 @@ fn a_full_line_says_when_to_try_again() {
         assert_eq!(retry_after, Duration::from_secs(1));
     });
 }
+
+mod counts;

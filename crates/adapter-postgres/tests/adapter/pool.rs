@@ -1,0 +1,79 @@
+//! What a pool tells of itself.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use adapter_postgres::{PoolSettings, PoolState, Postgres, PostgresCatalogue};
+use domain::concert::{ConcertCatalog as _, PageNumber, PageRequest, PageSize};
+use domain::{PortError, PortErrorKind};
+use tokio::task::JoinSet;
+
+use crate::support::{LIMITS, POOL, database, eventually, pool};
+
+const ACQUIRE: Duration = Duration::from_secs(2);
+const SETTINGS: PoolSettings =
+    PoolSettings { size: 2, min_idle: 2, acquire: ACQUIRE, max_waiting: 3, ..POOL };
+
+async fn ask(postgres: Postgres) -> Result<(), PortError> {
+    let request = PageRequest { number: PageNumber::new(1).unwrap(), size: PageSize::new(10).unwrap() };
+    PostgresCatalogue::new(postgres).page(request).await.map(drop)
+}
+
+/// Hears how long questions waited.
+fn listen(postgres: &Postgres) -> Arc<Mutex<Vec<Duration>>> {
+    let waits = Arc::<Mutex<Vec<Duration>>>::default();
+    let heard = Arc::clone(&waits);
+    postgres.on_wait(Arc::new(move |wait| heard.lock().unwrap().push(wait)));
+    waits
+}
+
+async fn is(postgres: &Postgres, expected: PoolState) {
+    eventually(&format!("{expected:?}"), async || postgres.state() == expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
+    let database = database();
+    let postgres = pool(&database.url(), LIMITS, &SETTINGS);
+    let waits = listen(&postgres);
+    postgres.on_wait(Arc::new(|_| panic!("the first listener stays")));
+    let idle = PoolState { size: 2, connections: 2, idle: 2, waiting: 0, timeouts: 0 };
+    is(&postgres, idle).await;
+    let lock = database.hold("LOCK TABLE concerts").unwrap();
+    let mut asked = JoinSet::new();
+    for _question in 0..5 {
+        asked.spawn(ask(postgres.clone()));
+    }
+    is(&postgres, PoolState { idle: 0, waiting: 3, ..idle }).await;
+    assert_eq!(ask(postgres.clone()).await.unwrap_err().kind(), PortErrorKind::Overloaded);
+    assert_eq!(postgres.state().timeouts, 1, "one that may not even wait");
+    for _waited in 0..3 {
+        let refused = asked.join_next().await.unwrap().unwrap().unwrap_err();
+        assert_eq!(refused.kind(), PortErrorKind::Overloaded);
+    }
+    is(&postgres, PoolState { idle: 0, timeouts: 4, ..idle }).await;
+    drop(lock);
+    asked.join_all().await.into_iter().for_each(|answer| answer.unwrap());
+    is(&postgres, PoolState { timeouts: 4, ..idle }).await;
+    let waits = waits.lock().unwrap();
+    let in_vain = waits.iter().filter(|wait| **wait >= ACQUIRE).count();
+    assert_eq!((waits.len(), in_vain), (5, 3), "{waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_nobody_waits_for_any_more_does_not_wait_either() {
+    let database = database();
+    let settings = PoolSettings { size: 1, min_idle: 1, acquire: Duration::from_secs(600), ..SETTINGS };
+    let postgres = pool(&database.url(), LIMITS, &settings);
+    let waits = listen(&postgres);
+    let lock = database.hold("LOCK TABLE concerts").unwrap();
+    let asked = tokio::spawn(ask(postgres.clone()));
+    eventually("one is held up", async || postgres.state().connections - postgres.state().idle == 1).await;
+    let waiting = tokio::spawn(ask(postgres.clone()));
+    eventually("one waits", async || postgres.state().waiting == 1).await;
+    waiting.abort();
+    eventually("none waits", async || postgres.state().waiting == 0).await;
+    assert_eq!((waits.lock().unwrap().len(), postgres.state().timeouts), (2, 0));
+    drop(lock);
+    asked.await.unwrap().unwrap();
+}

@@ -1,0 +1,75 @@
+//! What a cache tells of its connections.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use adapter_redis::{CachePoolSettings, CachePoolState, RedisCacheStore};
+use domain::PortErrorKind;
+use tokio::task::JoinSet;
+
+use super::support::{PATIENT, key, look, store};
+use crate::faults::{blocking, server};
+use crate::storm::until;
+use crate::support::{CLUSTER, cluster, single};
+
+const ACQUIRE: Duration = Duration::from_secs(2);
+
+/// Hears how long questions waited.
+fn listen(store: &RedisCacheStore) -> Arc<Mutex<Vec<Duration>>> {
+    let waits = Arc::<Mutex<Vec<Duration>>>::default();
+    let heard = Arc::clone(&waits);
+    store.on_wait(Arc::new(move |wait| heard.lock().unwrap().push(wait)));
+    waits
+}
+
+async fn is(store: &RedisCacheStore, expected: CachePoolState) {
+    until(&format!("{expected:?}"), async || store.state() == expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
+    let redis = server();
+    let settings = CachePoolSettings { size: 2, min_idle: 2, acquire: ACQUIRE, max_waiting: 3, ..PATIENT };
+    let store = store(&single(redis.address()), settings);
+    let waits = listen(&store);
+    store.on_wait(Arc::new(|_| panic!("the first listener stays")));
+    let idle = CachePoolState { size: 2, connections: 2, idle: 2, waiting: 0, timeouts: 0 };
+    is(&store, idle).await;
+    blocking(|| redis.freeze());
+    let mut asked = JoinSet::new();
+    for _question in 0..5 {
+        let store = store.clone();
+        asked.spawn(async move { look(&store, &key("a")).await });
+    }
+    is(&store, CachePoolState { idle: 0, waiting: 3, ..idle }).await;
+    assert_eq!(look(&store, &key("a")).await.unwrap_err().kind(), PortErrorKind::Overloaded);
+    assert_eq!(store.state().timeouts, 1, "one that may not even wait");
+    for _waited in 0..3 {
+        let refused = asked.join_next().await.unwrap().unwrap().unwrap_err();
+        assert_eq!(refused.kind(), PortErrorKind::Overloaded);
+    }
+    is(&store, CachePoolState { idle: 0, timeouts: 4, ..idle }).await;
+    blocking(|| redis.thaw());
+    asked.join_all().await.into_iter().for_each(|answer| drop(answer.unwrap()));
+    is(&store, CachePoolState { timeouts: 4, ..idle }).await;
+    let waits = waits.lock().unwrap();
+    let in_vain = waits.iter().filter(|wait| **wait >= ACQUIRE).count();
+    assert_eq!((waits.len(), in_vain), (5, 3), "{waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_primaries_of_a_cluster_are_told_of_together() {
+    let store = store(&cluster(&CLUSTER.addresses()), PATIENT);
+    assert_eq!(store.state(), CachePoolState { size: 0, connections: 0, idle: 0, waiting: 0, timeouts: 0 });
+    let waits = listen(&store);
+    for name in 0..30 {
+        look(&store, &key(name)).await.unwrap();
+    }
+    until("they are connected", async || {
+        let state = store.state();
+        let pools = state.size / PATIENT.size;
+        pools >= 3 && state.connections >= 3 && state.idle == state.connections && state.waiting == 0
+    })
+    .await;
+    assert!(waits.lock().unwrap().len() >= 30);
+}

@@ -1,0 +1,166 @@
+//! What the queue service of a node has answered, counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{QueueError, TokenRejected};
+use crate::PortError;
+
+/// What one node has answered since it started. All of these only grow.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct QueueCounts {
+    /// Joins that gave a number.
+    pub joined_new: u64,
+    /// Joins that found the place the user held.
+    pub joined_again: u64,
+    /// Calls refused because as many wait as may.
+    pub line_full: u64,
+    /// Joins refused because no number is reserved in the checkpoint.
+    pub not_reserved: u64,
+    /// Calls refused because the turn has not come.
+    pub not_yet: u64,
+    /// Calls refused because the place is no longer good.
+    pub gone: u64,
+    /// Calls refused because the store could not tell.
+    pub store: u64,
+    /// Calls refused because this node has not seen the line for too long.
+    pub lost_sight: u64,
+    /// Texts that are no token.
+    pub malformed: u64,
+    /// Tokens of a version this program does not read.
+    pub unknown_version: u64,
+    /// Tokens signed with a key that is not live.
+    pub unknown_key: u64,
+    /// Tokens whose signature does not fit, and places that are somebody else's.
+    pub bad_signature: u64,
+    /// Tokens of another queue.
+    pub foreign_queue: u64,
+}
+
+impl QueueCounts {
+    /// Refused calls by reason, each under a name that does not change between versions.
+    #[must_use]
+    pub fn refused(&self) -> [(&'static str, u64); REASONS] {
+        [
+            ("line_full", self.line_full),
+            ("not_reserved", self.not_reserved),
+            ("not_yet", self.not_yet),
+            ("gone", self.gone),
+            ("store", self.store),
+            ("lost_sight", self.lost_sight),
+            ("malformed", self.malformed),
+            ("unknown_version", self.unknown_version),
+            ("unknown_key", self.unknown_key),
+            ("bad_signature", self.bad_signature),
+            ("foreign_queue", self.foreign_queue),
+        ]
+    }
+}
+
+/// How many reasons there are to refuse a call.
+const REASONS: usize = 11;
+
+/// Why a call is refused, as it is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason {
+    LineFull,
+    NotReserved,
+    NotYet,
+    Gone,
+    Store,
+    LostSight,
+    Malformed,
+    UnknownVersion,
+    UnknownKey,
+    BadSignature,
+    ForeignQueue,
+}
+
+impl Reason {
+    fn of(error: &QueueError) -> Self {
+        match error {
+            QueueError::Forged(TokenRejected::Malformed) => Self::Malformed,
+            QueueError::Forged(TokenRejected::UnknownVersion) => Self::UnknownVersion,
+            QueueError::Forged(TokenRejected::UnknownKey) => Self::UnknownKey,
+            QueueError::Forged(TokenRejected::BadSignature) => Self::BadSignature,
+            QueueError::Forged(TokenRejected::ForeignQueue) => Self::ForeignQueue,
+            QueueError::NotYet(_) => Self::NotYet,
+            QueueError::Gone => Self::Gone,
+            QueueError::LineFull { .. } => Self::LineFull,
+            QueueError::Store(_) => Self::Store,
+        }
+    }
+}
+
+/// A refusal before it is counted.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    reason: Reason,
+    error: QueueError,
+}
+
+impl Refusal {
+    /// What the caller is told like an outage of the store, and is counted apart from it.
+    pub(super) fn unavailable(reason: Reason, error: PortError) -> Self {
+        Self { reason, error: error.into() }
+    }
+}
+
+impl<E: Into<QueueError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        Self { reason: Reason::of(&error), error }
+    }
+}
+
+/// The counters behind [`QueueCounts`]. On cache lines of their own, so that counting is no hindrance to those who only read
+/// what would be next to them.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Counters {
+    joined_new: AtomicU64,
+    joined_again: AtomicU64,
+    refused: [AtomicU64; REASONS],
+    people_called: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn joined(&self, again: bool) {
+        let counter = if again { &self.joined_again } else { &self.joined_new };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that is refused; one that is not costs nothing here.
+    pub(super) fn answer<T>(&self, answer: Result<T, Refusal>) -> Result<T, QueueError> {
+        answer.map_err(|refusal| {
+            self.refused[refusal.reason as usize].fetch_add(1, Ordering::Relaxed);
+            refusal.error
+        })
+    }
+
+    pub(super) fn called(&self, people: u64) {
+        self.people_called.fetch_add(people, Ordering::Relaxed);
+    }
+
+    pub(super) fn people_called(&self) -> u64 {
+        self.people_called.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn read(&self) -> QueueCounts {
+        let refused = |reason: Reason| self.refused[reason as usize].load(Ordering::Relaxed);
+        QueueCounts {
+            joined_new: self.joined_new.load(Ordering::Relaxed),
+            joined_again: self.joined_again.load(Ordering::Relaxed),
+            line_full: refused(Reason::LineFull),
+            not_reserved: refused(Reason::NotReserved),
+            not_yet: refused(Reason::NotYet),
+            gone: refused(Reason::Gone),
+            store: refused(Reason::Store),
+            lost_sight: refused(Reason::LostSight),
+            malformed: refused(Reason::Malformed),
+            unknown_version: refused(Reason::UnknownVersion),
+            unknown_key: refused(Reason::UnknownKey),
+            bad_signature: refused(Reason::BadSignature),
+            foreign_queue: refused(Reason::ForeignQueue),
+        }
+    }
+}

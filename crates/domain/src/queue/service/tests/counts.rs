@@ -1,0 +1,197 @@
+//! What a service tells of itself.
+
+use super::*;
+
+fn user() -> UserId {
+    UserId::new(7).unwrap()
+}
+
+/// Those that are not zero.
+fn refused(service: &QueueService) -> Vec<(&'static str, u64)> {
+    service.counts().refused().into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+fn joined(number: u64, rejoined: bool) -> Joined {
+    let number = super::number(number);
+    Joined { number, rejoined, standing: Standing::Waiting, line: Line::new(number.get(), 0) }
+}
+
+#[test]
+fn joins_are_counted_by_whether_they_gave_a_number() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        let mut answers = [joined(1, false), joined(2, false), joined(1, true)].into_iter();
+        store.expect_join().returning(move |_, _| Ok(answers.next().unwrap()));
+        let service = service_of("main", store);
+        for _ in 0..3 {
+            service.join(user()).await.unwrap();
+        }
+        assert_eq!(
+            service.counts(),
+            QueueCounts { joined_new: 2, joined_again: 1, ..QueueCounts::default() }
+        );
+    });
+}
+
+#[test]
+fn refused_joins_are_counted_by_their_reason() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        let mut answers = [JoinError::LineFull, JoinError::AboveCeiling, down().into()].into_iter();
+        store.expect_join().returning(move |_, _| Err(answers.next().unwrap()));
+        let service = service_of("main", store);
+        for _ in 0..3 {
+            service.join(user()).await.unwrap_err();
+        }
+        assert_eq!(refused(&service), [("line_full", 1), ("not_reserved", 1), ("store", 1)]);
+        let unread = reserving(service_of("main", MockQueueStore::new()), &Arc::default());
+        unread.join(user()).await.unwrap_err();
+        assert_eq!(refused(&unread), [("not_reserved", 1)]);
+    });
+}
+
+#[test]
+fn being_answered_is_counted_nowhere() {
+    run(async {
+        let mut store = store_at(Line::new(10, 5), &[8]);
+        let mut answers = [Ok(Standing::Gone), Err(down())].into_iter();
+        store.expect_standing().returning(move |_| answers.next().unwrap());
+        store.expect_claim().returning(|place| {
+            Ok(Session { number: place.number, user: place.user, until: Timestamp::UNIX_EPOCH })
+        });
+        store.expect_give_back().returning(|_| Ok(()));
+        let service = service_of("main", store);
+        service.advance().await.unwrap();
+        for token in ["7", "8", "2", "2"] {
+            service.ask(token).await.unwrap();
+        }
+        service.admit("3").await.unwrap();
+        service.leave("7").await.unwrap();
+        assert_eq!(service.counts(), QueueCounts::default());
+    });
+}
+
+#[test]
+fn whoever_is_not_let_in_is_counted_once() {
+    run(async {
+        let mut store = store_at(Line::new(10, 5), &[8]);
+        let mut answers =
+            [ClaimError::NotYet, ClaimError::Gone, ClaimError::NotHolder, down().into()].into_iter();
+        store.expect_claim().returning(move |_| Err(answers.next().unwrap()));
+        let service = service_of("main", store);
+        service.admit("2").await.unwrap_err();
+        assert_eq!(refused(&service), [("not_yet", 1)], "the turn has not come, as far as this node knows");
+        service.advance().await.unwrap();
+        for token in ["7", "8", "2", "2", "2", "2"] {
+            service.admit(token).await.unwrap_err();
+        }
+        assert_eq!(refused(&service), [("not_yet", 3), ("gone", 2), ("store", 1), ("bad_signature", 1)]);
+    });
+}
+
+#[test]
+fn a_node_that_has_lost_sight_of_the_line_counts_that_apart() {
+    run(async {
+        let mut service = service_of("main", store_at(Line::new(10, 5), &[]));
+        service.parts.clock = Arc::new(SteppingClock::default());
+        service.parts.stale_after = Duration::ZERO;
+        service.advance().await.unwrap();
+        service.admit("3").await.unwrap_err();
+        assert_eq!(refused(&service), [("lost_sight", 1)]);
+    });
+}
+
+#[test]
+fn whoever_gives_nothing_back_is_counted_once() {
+    run(async {
+        let mut store = store_at(Line::new(10, 5), &[]);
+        let mut answers = [
+            GiveBackError::Gone,
+            GiveBackError::NotFound,
+            GiveBackError::NotFound,
+            GiveBackError::NotHolder,
+            down().into(),
+        ]
+        .into_iter();
+        store.expect_give_back().returning(move |_| Err(answers.next().unwrap()));
+        let service = service_of("main", store);
+        for _ in 0..4 {
+            service.leave("7").await.unwrap_err();
+        }
+        assert_eq!(refused(&service), [("gone", 2), ("store", 1), ("bad_signature", 1)]);
+    });
+}
+
+#[test]
+fn tokens_are_refused_under_five_names() {
+    run(async {
+        let mut sealer = MockTokenSealer::new();
+        sealer.expect_open().returning(|text| {
+            Err(match text {
+                "version" => TokenRejected::UnknownVersion,
+                "key" => TokenRejected::UnknownKey,
+                "signature" => TokenRejected::BadSignature,
+                _ => TokenRejected::Malformed,
+            })
+        });
+        let mut service = service_of("main", MockQueueStore::new());
+        service.parts.sealer = Arc::new(sealer);
+        service.ask("nonsense").await.unwrap_err();
+        service.admit("version").await.unwrap_err();
+        service.leave("key").await.unwrap_err();
+        service.ask("signature").await.unwrap_err();
+        let of_tokens = [("malformed", 1), ("unknown_version", 1), ("unknown_key", 1), ("bad_signature", 1)];
+        assert_eq!(refused(&service), of_tokens);
+        let other = service_of("other", MockQueueStore::new());
+        other.ask("1").await.unwrap_err();
+        assert_eq!(refused(&other), [("foreign_queue", 1)]);
+    });
+}
+
+#[test]
+fn every_reason_has_a_name_of_its_own() {
+    let names = QueueCounts::default().refused().map(|(name, _)| name);
+    let once: std::collections::BTreeSet<_> = names.into_iter().collect();
+    assert_eq!(once.len(), names.len());
+}
+
+#[test]
+fn the_view_is_that_of_the_last_step_and_grows_old() {
+    run(async {
+        let mut service = service_of("main", store_at_each(&[(10, 4), (20, 6)]));
+        service.parts.clock = Arc::new(SteppingClock::default());
+        let before = service.view();
+        assert_eq!((before.age, before.last_step), (None, None));
+        assert_eq!((before.line, before.waiting, before.people_called), (Line::START, 0, 0));
+        service.advance().await.unwrap();
+        service.advance().await.unwrap();
+        let view = service.view();
+        assert_eq!(
+            view,
+            View {
+                line: Line::new(20, 6),
+                waiting: 14,
+                called: 3,
+                active: 4,
+                recovers: true,
+                tally: Tally { claimed: 5, ..Tally::default() },
+                age: Some(Duration::from_secs(1)),
+                stale_after: Duration::from_secs(1),
+                max_active: AdmissionPolicy::default().spec().max_active,
+                last_step: Some(Timestamp::from_second(1).unwrap()),
+                people_called: 4,
+            }
+        );
+    });
+}
+
+#[test]
+fn whoever_left_does_not_wait() {
+    run(async {
+        let service = service_of("main", store_at(Line::new(1_000, 200), &[250, 300]));
+        service.advance().await.unwrap();
+        assert_eq!(service.view().waiting, 798);
+        service.ask("1100").await.unwrap();
+        assert_eq!(service.view().waiting, 898, "a token shows that the line is longer");
+    });
+}

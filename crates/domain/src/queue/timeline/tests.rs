@@ -1,0 +1,224 @@
+//! Lines that are looked at, one look after another.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_777_896_000_000 + ms).unwrap()
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+/// A timeline that has seen an empty line.
+fn started() -> Timeline {
+    let mut timeline = Timeline::default();
+    assert!(look(&mut timeline, (0, 0), 0, 0.0).is_empty());
+    timeline
+}
+
+/// One look at a line nobody left.
+fn look(timeline: &mut Timeline, (last, serving): (u64, u64), ms: i64, promised: f64) -> Vec<Wait> {
+    timeline.observe(Line::new(last, serving), &Departures::default(), at(ms), seconds(promised))
+}
+
+fn assert_near(seen: Duration, expected: f64) {
+    assert!((seen.as_secs_f64() - expected).abs() < 1e-6, "{seen:?} is not {expected} s");
+}
+
+#[test]
+fn people_are_told_of_in_groups_that_joined_and_were_told_alike() {
+    let mut timeline = started();
+    look(&mut timeline, (100, 0), 1_000, 10.0);
+    look(&mut timeline, (300, 0), 2_000, 30.0);
+    let waits = look(&mut timeline, (300, 200), 20_000, 10.0);
+    assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [100, 100]);
+    // Numbers 1 to 100 joined in the first second, 101 to 200 in the first half of the second one.
+    assert_near(waits[0].waited, 19.5);
+    assert_near(waits[0].promised, 5.0);
+    assert_near(waits[1].waited, 18.75);
+    assert_near(waits[1].promised, 15.0);
+    let waits = look(&mut timeline, (300, 300), 30_000, 0.0);
+    assert_eq!(waits.len(), 1);
+    assert_near(waits[0].waited, 28.25);
+    assert_near(waits[0].promised, 25.0);
+}
+
+#[test]
+fn whoever_is_called_at_once_did_not_wait_and_was_told_so() {
+    let mut timeline = started();
+    let waits = look(&mut timeline, (3, 3), 60_000, 0.0);
+    assert_eq!(waits, [Wait { people: 3, waited: Duration::ZERO, promised: Duration::ZERO }]);
+    assert!(look(&mut timeline, (3, 3), 60_100, 0.0).is_empty());
+    // Of a rush the first are called at once; what the others are told begins behind them.
+    let waits = look(&mut timeline, (103, 53), 60_200, 10.0);
+    assert_eq!(waits, [Wait { people: 50, waited: Duration::ZERO, promised: Duration::ZERO }]);
+    let waits = look(&mut timeline, (103, 103), 70_150, 0.0);
+    assert_eq!(waits.len(), 1);
+    assert_near(waits[0].waited, 10.0);
+    assert_near(waits[0].promised, 5.0);
+}
+
+#[test]
+fn somebody_who_joins_after_a_quiet_time_has_not_waited_through_it() {
+    let mut timeline = started();
+    look(&mut timeline, (10, 0), 100, 5.0);
+    for ms in (200..3_600_000).step_by(1_000) {
+        look(&mut timeline, (10, 0), ms, 5.0);
+        assert!(timeline.marks.len() <= 3);
+    }
+    look(&mut timeline, (11, 0), 3_600_000, 5.0);
+    let waits = look(&mut timeline, (11, 11), 3_601_000, 0.0);
+    assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [10, 1]);
+    assert!(waits[1].waited < seconds(2.0), "{waits:?}");
+}
+
+#[test]
+fn whoever_joined_before_the_first_look_is_left_out() {
+    let mut timeline = Timeline::default();
+    look(&mut timeline, (100, 40), 0, 6.0);
+    assert!(look(&mut timeline, (120, 90), 1_000, 3.0).is_empty());
+    let waits = look(&mut timeline, (120, 120), 2_000, 0.0);
+    assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 20);
+}
+
+#[test]
+fn whoever_left_was_not_called() {
+    let mut timeline = started();
+    look(&mut timeline, (10, 0), 100, 1.0);
+    let left = Departures::new(vec![2, 3, 9]);
+    let waits = timeline.observe(Line::new(10, 5), &left, at(200), seconds(0.5));
+    assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [3]);
+    let left = Departures::new((6..=10).collect());
+    assert!(timeline.observe(Line::new(10, 10), &left, at(300), Duration::ZERO).is_empty());
+}
+
+#[test]
+fn a_line_that_is_seen_to_go_back_tells_of_nobody_twice() {
+    let mut timeline = started();
+    look(&mut timeline, (10, 0), 100, 1.0);
+    assert_eq!(look(&mut timeline, (10, 5), 200, 1.0).len(), 1);
+    assert!(look(&mut timeline, (8, 3), 300, 1.0).is_empty());
+    let waits = look(&mut timeline, (10, 10), 400, 0.0);
+    assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 5);
+}
+
+#[test]
+fn a_long_line_is_remembered_in_bounded_memory_and_to_a_small_part_of_its_length() {
+    let mut timeline = started();
+    let mut joined = vec![0.0];
+    let looks = 50_000_u32;
+    for n in 1..=looks {
+        // A rush now and then.
+        let joins = if n % 7_000 < 1_000 { 5 } else { 1 };
+        joined.extend(std::iter::repeat_n(f64::from(n) * 0.1, joins));
+        look(&mut timeline, (joined.len() as u64 - 1, 0), i64::from(n) * 100, 0.0);
+        assert!(timeline.marks.len() <= MOST_MARKS);
+    }
+    let end = f64::from(looks) * 0.1;
+    for called in (50..joined.len()).step_by(50) {
+        let waits =
+            look(&mut timeline, (joined.len() as u64 - 1, called as u64), i64::from(looks) * 100, 0.0);
+        let seen: f64 = waits.iter().map(|wait| wait.people as f64 * wait.waited.as_secs_f64()).sum();
+        let truth: f64 = joined[called - 49..=called].iter().map(|then| end - then).sum();
+        assert!((seen - truth).abs() / 50.0 < end / 1_000.0, "{seen} for {truth}");
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_and_forth_costs_no_more_memory() {
+    let mut timeline = started();
+    for n in 1..30_000 {
+        look(&mut timeline, (n, 0), if n % 2 == 0 { 1_000_000 } else { 0 }, 0.0);
+        assert!(timeline.marks.len() <= MOST_MARKS);
+    }
+    let waits = look(&mut timeline, (29_999, 29_999), 500_000, 0.0);
+    assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 29_999);
+}
+
+#[test]
+fn a_promise_beyond_all_bounds_is_no_problem() {
+    let mut timeline = started();
+    for n in 1..4 {
+        timeline.observe(Line::new(n, 0), &Departures::default(), at(0), Duration::MAX);
+    }
+    assert_eq!(look(&mut timeline, (3, 3), 1, 0.0).len(), 3);
+}
+
+#[derive(Clone, Debug)]
+struct Event {
+    joins: u64,
+    calls: u64,
+    leaves: Vec<u64>,
+    ms: i64,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let leaves = proptest::collection::vec(1_u64..400, 0..4);
+    // A clock that steps back now and then.
+    let ms = prop_oneof![9 => 0_i64..300, 1 => -5_000_i64..5_000];
+    (0_u64..20, 0_u64..20, leaves, ms).prop_map(|(joins, calls, leaves, ms)| Event {
+        joins,
+        calls,
+        leaves,
+        ms,
+    })
+}
+
+proptest! {
+    #[test]
+    fn everybody_who_was_called_is_told_of_once(
+        before in (0_u64..50, 0_u64..50),
+        events in proptest::collection::vec(event(), 1..80),
+    ) {
+        let mut timeline = Timeline::default();
+        let start = Line::new(before.0, before.1.min(before.0));
+        let (mut line, mut now, mut left) = (start, 0, Vec::new());
+        look(&mut timeline, (line.last(), line.serving()), now, 0.0);
+        let mut expected = 0;
+        for event in events {
+            let next = Line::new(line.last() + event.joins, (line.serving() + event.calls).min(line.last()));
+            let known = start.last().max(line.serving()) + 1..=next.serving();
+            expected += known.filter(|number| !left.contains(number)).count() as u64;
+            now += event.ms;
+            let departures = Departures::new(left.clone());
+            let waits = timeline.observe(next, &departures, at(now), seconds(1.0));
+            let people: u64 = waits.iter().map(|wait| wait.people).sum();
+            prop_assert!(waits.iter().all(|wait| wait.people > 0));
+            prop_assert!(waits.iter().all(|wait| wait.waited <= seconds(1_000.0)));
+            expected -= people;
+            prop_assert_eq!(expected, 0);
+            line = next;
+            left.retain(|number| *number > line.serving());
+            left.extend(event.leaves.into_iter().filter(|n| *n > line.serving() && *n <= line.last()));
+        }
+    }
+
+    /// The whole time waited, as seen, against the truth, in a line that is looked at every 100 ms.
+    #[test]
+    fn waits_are_right_to_a_refresh_on_average(
+        events in proptest::collection::vec((0_usize..20, 0_usize..20), 1..200),
+    ) {
+        let mut timeline = started();
+        let mut joined: Vec<f64> = Vec::new();
+        let (mut serving, mut people) = (0, 0);
+        let (mut seen, mut truth) = (0.0, 0.0);
+        for (nth, (joins, calls)) in events.into_iter().enumerate() {
+            let now = (nth + 1) as f64 * 0.1;
+            // Spread over the time since the last look.
+            joined.extend((1..=joins).map(|n| now - 0.1 + 0.1 * n as f64 / joins as f64));
+            let next = (serving + calls).min(joined.len());
+            truth += joined[serving..next].iter().map(|then| now - then).sum::<f64>();
+            serving = next;
+            let ms = i64::try_from(nth + 1).unwrap() * 100;
+            for wait in look(&mut timeline, (joined.len() as u64, serving as u64), ms, 0.0) {
+                seen += wait.people as f64 * wait.waited.as_secs_f64();
+                people += wait.people;
+            }
+        }
+        prop_assert_eq!(people, serving as u64);
+        prop_assert!((seen - truth).abs() <= 0.1 * people as f64 + 1e-6, "{} for {}", seen, truth);
+    }
+}
