@@ -5,6 +5,7 @@ mod api;
 mod concert;
 mod door;
 mod edge;
+mod failures;
 mod language;
 mod lifecycle;
 mod ops;
@@ -22,8 +23,9 @@ mod yardstick;
 
 pub use api::Api;
 pub use concert::{ConcertPages, PageSource, RenderedPage};
+pub use failures::Failures;
 pub use lifecycle::{Lifecycle, Phase};
-pub use ops::{Ops, Protection};
+pub use ops::{Facts, MetricsText, Ops, Protection};
 pub use outages::Outages;
 pub use overload::{AddressFrom, GateCounts, GateSettings, Overload, OverloadCounts, OverloadSettings, Rate};
 pub use problem::Failure;

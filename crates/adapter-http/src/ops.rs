@@ -1,8 +1,12 @@
-//! The operations listener: is it alive, has it started, may it get traffic, and what protects it?
+//! The operations listener: is it alive, has it started, may it get traffic, what protects it, how does it do, and what failed?
 
+mod failures;
+mod metrics;
 mod protection;
 
 pub use protection::Protection;
+
+use std::io;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
@@ -11,6 +15,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use domain::PortErrorKind;
 use serde::Serialize;
 
+use crate::failures::Failures;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::outages::Outages;
 use crate::problem::Problem;
@@ -25,7 +30,25 @@ pub struct Ops {
     pub outages: Outages,
     /// What protects its dependencies.
     pub protection: Protection,
+    /// What failed lately.
+    pub failures: Failures,
+    /// Which program it is.
+    pub facts: Facts,
+    /// Everything measured, in Prometheus's text format; nothing where nothing is.
+    pub metrics: Option<MetricsText>,
 }
+
+/// Which program this is.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Its version.
+    pub version: &'static str,
+    /// What tells its configuration from another one.
+    pub config_hash: String,
+}
+
+/// Writes down everything measured, as of now.
+pub type MetricsText = Box<dyn Fn() -> io::Result<String> + Send + Sync>;
 
 #[derive(Serialize)]
 struct HealthBody {
@@ -49,6 +72,12 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(on_read("/startupz").route(web::get().to(startupz)).route(web::head().to(startupz)));
     config.service(on_read("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
     config.service(on_read("/protection").route(web::get().to(protection)).route(web::head().to(protection)));
+    config.service(
+        on_read("/failures").route(web::get().to(failures::show)).route(web::head().to(failures::show)),
+    );
+    config.service(
+        on_read("/metrics").route(web::get().to(metrics::show)).route(web::head().to(metrics::show)),
+    );
     config.default_service(web::to(async || refuse(Problem::RouteNotFound)));
 }
 

@@ -20,6 +20,12 @@ impl Outages {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(dependency);
     }
 
+    /// Whether a dependency is down.
+    #[must_use]
+    pub fn is_down(&self, dependency: &str) -> bool {
+        self.now().contains_key(dependency)
+    }
+
     pub(crate) fn now(&self) -> RwLockReadGuard<'_, BTreeMap<&'static str, PortErrorKind>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::Span;
 
+use crate::failures::Failures;
 use crate::problem::Failure;
 use crate::route::Route;
 
@@ -66,6 +67,8 @@ pub trait RequestObserver: Send + Sync {
 pub struct Watch {
     /// Who hears of them.
     pub observer: Option<Arc<dyn RequestObserver>>,
+    /// Where the last failures are kept.
+    pub failures: Failures,
     /// The share of requests that get a line although nothing failed, from 0 to 1.
     pub log_sample: f64,
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, Lifecycle, Listener, Ops, Outages, Overload, PageSource,
-    Phase, Protection, listen_ops, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, Facts, Failures, Lifecycle, Listener, MetricsText, Ops,
+    Outages, Overload, PageSource, Phase, Protection, RequestObserver, Watch, listen_ops, listen_public,
 };
 use adapter_postgres::SetupError;
 use adapter_redis::Unsafe;
@@ -16,12 +16,15 @@ use decorators::cache::AnyCache;
 use domain::Dependency;
 use domain::queue::{QueueParts, QueueService};
 use domain::schedule::ScheduleService;
+use telemetry::Instruments;
+use telemetry::metrics::{Meters, Scrape};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
+use crate::metrics::{Requests, Waits};
 use crate::wiring::{self, Catalogue, CatalogueGuards, LineStore};
-use crate::{checkup, hearing, keeper};
+use crate::{checkup, hearing, keeper, metrics};
 
 /// Why the service did not start, or stopped by itself; each is one line.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +83,7 @@ pub struct Application {
 /// What the service consists of besides its listeners.
 struct Parts {
     queue: Arc<QueueService>,
+    waits: Waits,
     dependencies: Vec<Arc<dyn Dependency>>,
     caches: Vec<Arc<dyn AnyCache>>,
 }
@@ -90,19 +94,37 @@ impl Application {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn build(config: &Config) -> Result<Self, StartError> {
+    pub async fn build(config: &Config, instruments: &Instruments) -> Result<Self, StartError> {
         config.check()?;
+        let meters = &instruments.meters;
         let mut protection = Protection::default();
-        let (parts, api) = use_cases(config, &mut protection).await?;
+        let (parts, api) = use_cases(config, meters, &mut protection).await?;
         // The first people to ask should find a node that has seen its line; one that cannot is reported by the loop.
-        keeper::step(&parts.queue).await.ok();
+        keeper::step(&parts.queue, &parts.waits).await.ok();
         keeper::checkpoint(&parts.queue).await.ok();
         let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
+        let failures = Failures::keeping(config.telemetry.failures_kept as usize, wiring::wall_clock());
+        let facts = facts(config)?;
+        metrics::watch_facts(meters, &lifecycle, &facts.config_hash);
+        metrics::watch_protection(meters, &protection);
+        metrics::watch_caches(meters, &protection.caches);
+        let names = parts.dependencies.iter().map(|dependency| dependency.name()).collect();
+        metrics::watch_dependency(meters, names, &outages);
         let (http, ops) = (config.http.settings(), config.ops.settings(&config.http));
-        let watched = Ops { lifecycle: lifecycle.clone(), outages: outages.clone(), protection };
+        let watched = Ops {
+            lifecycle: lifecycle.clone(),
+            outages: outages.clone(),
+            protection,
+            failures: failures.clone(),
+            facts,
+            metrics: instruments.scrape.clone().map(text_of),
+        };
+        let watch =
+            Watch { observer: observer(instruments), failures, log_sample: config.telemetry.log_sample };
         let refused = |address, key| move |source| StartError::Listen { address, key, source };
+        let public = listen_public(&http, api, lifecycle.clone(), watch);
         Ok(Self {
-            public: listen_public(&http, api, lifecycle.clone()).map_err(refused(http.bind, "http.bind"))?,
+            public: public.map_err(refused(http.bind, "http.bind"))?,
             ops: listen_ops(&ops, watched).map_err(refused(ops.bind, "ops.bind"))?,
             parts,
             lifecycle,
@@ -138,7 +160,8 @@ impl Application {
         parts.spawn(self.public.run());
         parts.spawn(self.ops.run());
         let queue = self.parts.queue;
-        parts.spawn(endless(keeper::keep(Arc::clone(&queue), self.refresh, stop_loops.clone())));
+        let waits = self.parts.waits;
+        parts.spawn(endless(keeper::keep(Arc::clone(&queue), waits, self.refresh, stop_loops.clone())));
         parts.spawn(endless(keeper::keep_checkpoint(queue, self.refresh, stop_loops.clone())));
         for cache in self.parts.caches {
             parts.spawn(endless(hearing::keep(cache, self.hear_every, stop_loops.clone())));
@@ -180,33 +203,60 @@ async fn endless(steps: impl Future<Output = ()>) -> io::Result<()> {
     Ok(())
 }
 
-async fn use_cases(config: &Config, shown: &mut Protection) -> Result<(Parts, Api), StartError> {
+/// Which program this is.
+fn facts(config: &Config) -> Result<Facts, StartError> {
+    let config_hash =
+        config.hash().map_err(|_| StartError::Miswired("the configuration cannot be written"))?;
+    Ok(Facts { version: env!("CARGO_PKG_VERSION"), config_hash })
+}
+
+fn text_of(scrape: Scrape) -> MetricsText {
+    Box::new(move || scrape.text())
+}
+
+/// Who hears of requests; nobody where nothing is made of it.
+fn observer(instruments: &Instruments) -> Option<Arc<dyn RequestObserver>> {
+    let Instruments { meters, spans, .. } = instruments;
+    let heard = || Arc::new(Requests::new(meters, spans.clone())) as Arc<dyn RequestObserver>;
+    (meters.is_on() || spans.is_on()).then(heard)
+}
+
+async fn use_cases(
+    config: &Config,
+    meters: &Meters,
+    shown: &mut Protection,
+) -> Result<(Parts, Api), StartError> {
     let (wall, steady) = (wiring::wall_clock(), wiring::steady_clock());
     let policy = config.queue.policy.policy()?;
-    let database = wiring::database(config).await?;
+    let database = wiring::database(config, meters).await?;
     let line = wiring::queue_store(config, policy, Arc::clone(&steady)).await?;
-    let LineStore { store, dependency: line_dependency } = line;
+    let LineStore { store, system, dependency: line_dependency } = line;
+    let name = config.queue.queue_id()?;
     let queue = Arc::new(QueueService::new(QueueParts {
-        queue: config.queue.queue_id()?,
+        queue: name,
         policy,
         pacing: config.queue.poll.pacing()?,
         token_ttl: config.queue.token_ttl.0,
         stale_after: config.queue.stale_after.0,
-        store: wiring::protected_line(config, store, shown)?,
+        store: wiring::protected_line(config, store, metrics::observer(meters, system), shown)?,
         sealer: wiring::token_sealer(&config.queue)?,
-        reserve: wiring::reserve(config, database.as_ref())?,
+        reserve: wiring::reserve(config, database.as_ref(), meters)?,
         clock: Arc::clone(&steady),
     }));
-    let Catalogue { concerts, schedules } = wiring::catalogue(config, database.as_ref(), wall.as_ref())?;
-    let guards = CatalogueGuards::new(config, shown)?;
-    let concerts = wiring::protected_concerts(config, concerts, &guards, shown);
-    let schedules = wiring::protected_dates(config, schedules, &guards, shown);
-    let level = wiring::shared_level(config, steady, shown)?;
+    let Catalogue { concerts, schedules, system } =
+        wiring::catalogue(config, database.as_ref(), wall.as_ref())?;
+    let (guards, asked) = (CatalogueGuards::new(config, shown)?, metrics::observer(meters, system));
+    let concerts = wiring::protected_concerts(config, concerts, &guards, asked.clone(), shown);
+    let schedules = wiring::protected_dates(config, schedules, &guards, asked, shown);
+    let level = wiring::shared_level(config, steady, meters, shown)?;
     let pages = PageSource::new(concerts, config.concerts.page_size()?);
     let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, wall)));
     let (page_settings, date_settings) = (config.cache.concerts.settings(), config.cache.dates.settings());
     let overload = Overload::new(&config.overload.settings());
     shown.overload = Some(overload.clone());
+    metrics::watch_overload(meters, &overload);
+    metrics::watch_line(meters, &queue, &name.to_string());
+    let waits = Waits::new(meters, &name.to_string());
     let api = Api {
         queue: Arc::clone(&queue),
         concerts: Arc::new(ConcertPages::new(wiring::cached(config, pages, page_settings, &level, shown))),
@@ -216,7 +266,7 @@ async fn use_cases(config: &Config, shown: &mut Protection) -> Result<(Parts, Ap
     let database_dependency = database.map(|database| database.dependency);
     let dependencies =
         [line_dependency, database_dependency, level.dependency].into_iter().flatten().collect();
-    Ok((Parts { queue, dependencies, caches: shown.caches.clone() }, api))
+    Ok((Parts { queue, waits, dependencies, caches: shown.caches.clone() }, api))
 }
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;

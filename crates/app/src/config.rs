@@ -34,9 +34,10 @@ pub use queue::{
 pub use redis::{RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSection, WhenUnsafe};
 pub use secret::Secret;
 pub use span::Span;
-pub use telemetry::TelemetrySection;
+pub use telemetry::{OtlpSection, TelemetrySection, TracesSection};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// The effective configuration. Every key has a default; an unknown key is an error.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -66,7 +67,7 @@ pub struct Config {
     pub postgres: PostgresSection,
     /// The deployments of Redis.
     pub redis: RedisSection,
-    /// Logs.
+    /// Metrics, logs, traces.
     pub telemetry: TelemetrySection,
 }
 
@@ -184,6 +185,15 @@ impl Config {
             "http.request_timeout",
             &format!("must be above twice redis.queue.timeout, {longest}"),
         )
+    }
+
+    /// Tells two configurations apart: the first half of the SHA-256 of the effective one, secrets masked.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML, which is a mistake of ours.
+    pub fn hash(&self) -> Result<String, toml::ser::Error> {
+        let digest = Sha256::digest(self.to_toml()?);
+        Ok(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// The configuration as TOML, secrets masked.

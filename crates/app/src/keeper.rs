@@ -9,15 +9,17 @@ use domain::{PortError, PortErrorKind};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Waits;
+
 /// A step that takes longer than this has failed.
 const STEP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Calls people and looks at the line about every `refresh` until told to stop.
-pub(crate) async fn keep(queue: Arc<QueueService>, refresh: Duration, stop: CancellationToken) {
+pub(crate) async fn keep(queue: Arc<QueueService>, waits: Waits, refresh: Duration, stop: CancellationToken) {
     let mut outage = Outage::new("the line stands still: its store cannot be asked", "the line moves again");
     let steps = async {
         loop {
-            outage.note(step(&queue).await);
+            outage.note(step(&queue, &waits).await);
             sleep(jittered(refresh)).await;
         }
     };
@@ -39,10 +41,12 @@ pub(crate) async fn keep_checkpoint(queue: Arc<QueueService>, refresh: Duration,
     stop.run_until_cancelled(steps).await;
 }
 
-/// Calls whoever may be called, and looks at the line.
-pub(crate) async fn step(queue: &QueueService) -> Result<(), PortError> {
+/// Calls whoever may be called, looks at the line, and counts how long those waited who were called.
+pub(crate) async fn step(queue: &QueueService, waits: &Waits) -> Result<(), PortError> {
     let late = || Err(PortError::new(PortErrorKind::Timeout, "queue store"));
-    timeout(STEP_LIMIT, queue.advance()).await.unwrap_or_else(|_| late()).map(drop)
+    let step = timeout(STEP_LIMIT, queue.advance()).await.unwrap_or_else(|_| late())?;
+    waits.count(&step.waits);
+    Ok(())
 }
 
 /// Remembers how far the line has come, when it is time to.

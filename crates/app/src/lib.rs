@@ -6,6 +6,7 @@ mod command;
 pub mod config;
 mod hearing;
 mod keeper;
+mod metrics;
 mod stop;
 mod wiring;
 

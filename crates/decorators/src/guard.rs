@@ -86,7 +86,7 @@ pub trait Guardable: Send + Sync {
 /// Layers around a port, listed from the adapter outwards.
 pub struct Stack<P: ?Sized>(Arc<P>);
 
-impl<P: Guardable + ?Sized> Stack<P> {
+impl<P: ?Sized> Stack<P> {
     /// The adapter: the innermost.
     #[must_use]
     pub fn on(port: Arc<P>) -> Self {
@@ -95,7 +95,10 @@ impl<P: Guardable + ?Sized> Stack<P> {
 
     /// One layer further out, or none.
     #[must_use]
-    pub fn with<G: Guard>(self, guard: Option<G>) -> Self {
+    pub fn with<G: Guard>(self, guard: Option<G>) -> Self
+    where
+        P: Guardable,
+    {
         match guard {
             Some(guard) => Self(self.0.behind(guard)),
             None => self,

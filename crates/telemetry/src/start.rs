@@ -1,55 +1,198 @@
 //! Setting it all up, once a process.
 
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use prometheus::Registry;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::TelemetryError;
+use crate::export::{self, Outbox};
+use crate::log::{self, Events, Lines};
 use crate::metrics::{Meters, Scrape};
-
-/// What is made of telemetry, and where it goes.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Whether anything is measured.
-    pub metrics: bool,
-}
-
-/// Telemetry as it was set up; [`stop`](Self::stop) sends what is still there.
-pub struct Telemetry {
-    metrics: Option<(SdkMeterProvider, Scrape)>,
-}
+use crate::own::Own;
+use crate::resource::resource;
+use crate::settings::{Otlp, Settings};
+use crate::traces::{self, Ids, RequestSpans};
+use crate::{TelemetryError, panics};
 
 /// The scope of all instruments.
 const SCOPE: &str = "boxoffice";
 
-impl Telemetry {
-    /// Sets up what is asked for.
+/// Exports of metrics that may wait: none, the next one has the newer figures.
+const NO_PLACES: usize = 0;
+
+/// Telemetry as it was set up; [`stop`](Self::stop) sends what is still there.
+pub struct Telemetry {
+    instruments: Instruments,
+    traces: Option<SdkTracerProvider>,
+    logs: Option<SdkLoggerProvider>,
+    metrics: Option<SdkMeterProvider>,
+    lines: WorkerGuard,
+}
+
+/// What the program measures and follows requests with. Clones are the same.
+#[derive(Clone)]
+pub struct Instruments {
+    /// What is measured with.
+    pub meters: Meters,
+    /// What Prometheus reads, if anything is measured.
+    pub scrape: Option<Scrape>,
+    /// Which requests are followed.
+    pub spans: RequestSpans,
+}
+
+impl Instruments {
+    /// Nothing is measured, nobody is followed.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { meters: Meters::off(), scrape: None, spans: RequestSpans::off() }
+    }
+
+    /// Only for Prometheus to read, and apart from everything else in this process.
     ///
     /// # Errors
-    /// [`TelemetryError`] when it cannot be set up.
-    pub fn start(settings: &Settings) -> Result<Self, TelemetryError> {
-        let metrics = settings.metrics.then(metrics).transpose()?;
-        Ok(Self { metrics })
-    }
-
-    /// What is measured with.
-    #[must_use]
-    pub fn meters(&self) -> Meters {
-        self.metrics.as_ref().map_or_else(Meters::off, |(provider, _)| Meters::new(provider.meter(SCOPE)))
-    }
-
-    /// What Prometheus reads, if anything is measured.
-    #[must_use]
-    pub fn scrape(&self) -> Option<Scrape> {
-        self.metrics.as_ref().map(|(_, scrape)| scrape.clone())
+    /// [`TelemetryError::Metrics`] when it cannot be set up.
+    pub fn to_be_scraped() -> Result<Self, TelemetryError> {
+        let (provider, scrape) = metrics(&resource(&[]), None)?;
+        Ok(Self { meters: Meters::new(provider.meter(SCOPE)), scrape: Some(scrape), ..Self::off() })
     }
 }
 
-fn metrics() -> Result<(SdkMeterProvider, Scrape), TelemetryError> {
+impl Telemetry {
+    /// Sets up what is asked for, for the whole process. Called once, by the program, never by a library.
+    ///
+    /// # Errors
+    /// [`TelemetryError`] when something is wrong with the settings, or logging is set up already. That a collector is down is
+    /// no error.
+    pub fn start(settings: &Settings) -> Result<Self, TelemetryError> {
+        let resource = resource(&settings.resource);
+        let otlp = settings.otlp.as_ref();
+        let outbox = |places| Arc::new(Outbox::new(places));
+        let queue = otlp.map_or(0, |otlp| otlp.queue);
+        let (spans, logs, exports) = (outbox(queue), outbox(queue), outbox(NO_PLACES));
+
+        let traces =
+            otlp.filter(|otlp| otlp.traces).map(|otlp| tracer(otlp, &resource, &spans)).transpose()?;
+        let records = otlp.filter(|otlp| otlp.logs).map(|otlp| logger(otlp, &resource, &logs)).transpose()?;
+        let sent = otlp.filter(|otlp| otlp.metrics).map(|otlp| (otlp, &exports));
+        let measured = settings.metrics.then(|| metrics(&resource, sent)).transpose()?;
+        let followed = traces.as_ref().map_or_else(RequestSpans::off, |_| RequestSpans::new(settings.traces));
+
+        let (writer, lines, guard) = Lines::to_stderr();
+        let events = Arc::new(Events::default());
+        let tracer = traces.as_ref().map(|provider| {
+            let tracer = provider.tracer(SCOPE);
+            let layer =
+                tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+            layer.with_target(false).with_filter(filter_fn(|about| about.target() == traces::TARGET))
+        });
+        let bridge = records.as_ref().map(|provider| -> Result<_, TelemetryError> {
+            let wanted =
+                log::wanted(&settings.log_filter)?.and(filter_fn(|about| about.target() != log::OWN));
+            Ok(OpenTelemetryTracingBridge::new(provider).with_filter(wanted))
+        });
+        tracing_subscriber::registry()
+            .with(tracer)
+            .with(bridge.transpose()?)
+            .with(events.layer())
+            .with(log::layer(&settings.log_filter, settings.log_format, writer)?)
+            .try_init()
+            .map_err(|_| TelemetryError::AlreadySet)?;
+
+        let (metrics, scrape) = measured.unzip();
+        let meters = metrics
+            .as_ref()
+            .map_or_else(Meters::off, |provider: &SdkMeterProvider| Meters::new(provider.meter(SCOPE)));
+        let own = Own {
+            spans,
+            logs,
+            metrics: exports,
+            lines,
+            events,
+            panics: panics::hear(),
+            followed: followed.clone(),
+        };
+        own.watch(&meters);
+        let instruments = Instruments { meters, scrape, spans: followed };
+        Ok(Self { instruments, traces, logs: records, metrics, lines: guard })
+    }
+
+    /// What the program measures and follows requests with.
+    #[must_use]
+    pub fn instruments(&self) -> Instruments {
+        self.instruments.clone()
+    }
+
+    /// Sends what is still there, within this time; a collector that takes longer does not get it. Blocks.
+    pub fn stop(self, limit: Duration) {
+        let Self { traces, logs, metrics, lines, .. } = self;
+        let (done, end) = sync_channel::<()>(1);
+        let stopping = move || {
+            // Each sends its last, or gives up within the limit.
+            let _ = traces.map(|provider| provider.shutdown_with_timeout(limit));
+            let _ = logs.map(|provider| provider.shutdown_with_timeout(limit));
+            let _ = metrics.map(|provider| provider.shutdown_with_timeout(limit));
+            drop(done);
+        };
+        // Without a thread to spare nothing is sent.
+        if std::thread::Builder::new().name("telemetry-stop".to_owned()).spawn(stopping).is_ok() {
+            let _ = end.recv_timeout(limit);
+        }
+        drop(lines);
+    }
+}
+
+fn tracer(
+    otlp: &Otlp,
+    resource: &Resource,
+    outbox: &Arc<Outbox>,
+) -> Result<SdkTracerProvider, TelemetryError> {
+    let exporter = export::span_exporter(otlp, outbox)?;
+    Ok(SdkTracerProvider::builder()
+        .with_resource(resource.clone())
+        .with_id_generator(Ids::default())
+        // Whoever is not followed has no span, so that all spans there are are kept.
+        .with_sampler(Sampler::AlwaysOn)
+        .with_span_processor(export::span_processor(exporter, outbox))
+        .build())
+}
+
+fn logger(
+    otlp: &Otlp,
+    resource: &Resource,
+    outbox: &Arc<Outbox>,
+) -> Result<SdkLoggerProvider, TelemetryError> {
+    let exporter = export::log_exporter(otlp, outbox)?;
+    let processor = export::log_processor(exporter, outbox);
+    Ok(SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build())
+}
+
+fn metrics(
+    resource: &Resource,
+    sent: Option<(&Otlp, &Arc<Outbox>)>,
+) -> Result<(SdkMeterProvider, Scrape), TelemetryError> {
     let registry = Registry::new();
-    let reader = opentelemetry_prometheus::exporter()
+    let read = opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
         .build()
         .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
-    Ok((SdkMeterProvider::builder().with_reader(reader).build(), Scrape::new(registry)))
+    let mut provider = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(read);
+    if let Some((otlp, outbox)) = sent {
+        let exporter = export::metric_exporter(otlp, outbox)?;
+        let reader = PeriodicReader::builder(exporter).with_interval(otlp.metrics_every).build();
+        provider = provider.with_reader(reader);
+    }
+    Ok((provider.build(), Scrape::new(registry)))
 }

@@ -93,6 +93,9 @@ impl Caller {
             followed: &self.followed,
         };
         log::request(problem, &ended, watch.log_sample);
+        if problem.is_some_and(log::is_failure) {
+            watch.failures.keep(&ended);
+        }
         if let Some(observer) = &watch.observer {
             observer.ended(&ended);
         }

@@ -25,6 +25,11 @@ macro_rules! say {
     };
 }
 
+/// Whether the caller did not get what they were to get, by a mistake of ours or a failure behind us.
+pub(super) fn is_failure(problem: &Problem) -> bool {
+    matches!(weight(problem), Weight::Ours | Weight::Failed)
+}
+
 /// Writes what a request that was answered is worth. An error is logged here and nowhere else: this is where it is handled.
 pub(super) fn request(problem: Option<&Problem>, ended: &Ended<'_>, sample: f64) {
     // Inside its span, so that a log that is sent on knows the trace.

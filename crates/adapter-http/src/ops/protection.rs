@@ -122,6 +122,11 @@ struct CacheBody {
 }
 
 impl Protection {
+    /// The state of every breaker, by name.
+    pub(super) fn breaker_states(&self) -> BTreeMap<&'static str, &'static str> {
+        self.breakers.iter().map(|it| (it.dependency(), it.snapshot().state.as_str())).collect()
+    }
+
     pub(super) fn body(&self) -> ProtectionBody {
         ProtectionBody {
             breakers: self

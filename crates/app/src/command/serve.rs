@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use telemetry::{Instruments, Telemetry};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::application::{Application, StartError};
@@ -14,15 +15,25 @@ use crate::stop::StopSignals;
 /// Threads for what is not a request: the keeper and the listeners' accept loops. Requests have their own.
 const BACKGROUND_THREADS: usize = 1;
 
+/// How long the end of the program waits for a collector to take in what is left.
+const SENT_WITHIN: Duration = Duration::from_secs(3);
+
 /// How long the end of the program waits for tasks that do not end.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: &Config) -> ExitCode {
-    if let Err(error) = start_logging(config) {
-        complain(error);
-        return ExitCode::FAILURE;
-    }
-    let served = runtime().map_err(StartError::Ended).and_then(|runtime| run_on(runtime, serve(config)));
+    let telemetry = match start_telemetry(config) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            complain(error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let instruments = telemetry.instruments();
+    let served =
+        runtime().map_err(StartError::Ended).and_then(|runtime| run_on(runtime, serve(config, &instruments)));
+    // What failed at the end is to be read after everything that was logged.
+    telemetry.stop(SENT_WITHIN);
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(StartError::Config(error)) => fail_usage(&error),
@@ -33,10 +44,8 @@ pub(super) fn run(config: &Config) -> ExitCode {
     }
 }
 
-fn start_logging(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
-    let section = &config.telemetry;
-    telemetry::start_logging(&section.log_filter, section.format()?)?;
-    Ok(())
+fn start_telemetry(config: &Config) -> Result<Telemetry, Box<dyn std::error::Error>> {
+    Ok(Telemetry::start(&config.telemetry.settings()?)?)
 }
 
 pub(super) fn runtime() -> io::Result<Runtime> {
@@ -50,10 +59,10 @@ pub(super) fn run_on<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
     done
 }
 
-async fn serve(config: &Config) -> Result<(), StartError> {
+async fn serve(config: &Config, instruments: &Instruments) -> Result<(), StartError> {
     let mut signals = StopSignals::catch().map_err(StartError::Ended)?;
     let application = tokio::select! {
-        built = Application::build(config) => built?,
+        built = Application::build(config, instruments) => built?,
         () = signals.next() => return Ok(()),
     };
     tracing::info!(

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection,
-    Config, GateSection, HttpSection, KeyDoc, LimitSection, OpsSection, OverloadSection, PolicySection,
-    PollSection, PollingSection, PostgresPoolSection, PostgresSection, QueueSection, RateSection,
-    RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
+    Config, GateSection, HttpSection, KeyDoc, LimitSection, OpsSection, OtlpSection, OverloadSection,
+    PolicySection, PollSection, PollingSection, PostgresPoolSection, PostgresSection, QueueSection,
+    RateSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
+    TracesSection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -42,6 +43,8 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("redis.cache", RedisCacheSection::KEYS),
     ("redis.cache.pool", RedisCachePoolSection::KEYS),
     ("telemetry", TelemetrySection::KEYS),
+    ("telemetry.traces", TracesSection::KEYS),
+    ("telemetry.otlp", OtlpSection::KEYS),
 ];
 
 const INTRODUCTION: &str = "\

@@ -7,10 +7,12 @@ use adapter_memory::MemoryCacheStore;
 use adapter_redis::{RedisCacheDependency, RedisCacheStore};
 use decorators::cache::{AnyCache, Cache, CacheSettings, CacheStore, Source};
 use domain::{Clock, Dependency};
+use telemetry::metrics::Meters;
 
 use super::protected_cache_store;
 use crate::application::StartError;
 use crate::config::{Config, SharedCache};
+use crate::metrics;
 
 /// The level that nodes share.
 pub(crate) struct SharedLevel {
@@ -22,22 +24,25 @@ pub(crate) struct SharedLevel {
 pub(crate) fn shared_level(
     config: &Config,
     clock: Arc<dyn Clock>,
+    meters: &Meters,
     shown: &mut Protection,
 ) -> Result<SharedLevel, StartError> {
-    let (store, dependency): (Option<Arc<dyn CacheStore>>, _) = match config.cache.store {
-        SharedCache::None => (None, None),
+    let (store, system, dependency): (Option<Arc<dyn CacheStore>>, _, _) = match config.cache.store {
+        SharedCache::None => (None, "none", None),
         SharedCache::Memory => {
             let bytes = usize::try_from(config.cache.memory_bytes).unwrap_or(usize::MAX);
-            (Some(Arc::new(MemoryCacheStore::new(bytes, clock))), None)
+            (Some(Arc::new(MemoryCacheStore::new(bytes, clock))), "memory", None)
         }
         SharedCache::Redis => {
             let redis = &config.redis.cache;
             let store = RedisCacheStore::open(redis.address()?, redis.settings());
+            metrics::watch_cache_pool(meters, &store);
             let dependency: Arc<dyn Dependency> = Arc::new(RedisCacheDependency::new(store.clone()));
-            (Some(Arc::new(store)), Some(dependency))
+            (Some(Arc::new(store)), "redis", Some(dependency))
         }
     };
-    let store = store.map(|store| protected_cache_store(config, store, shown)).transpose()?;
+    let observer = metrics::observer(meters, system);
+    let store = store.map(|store| protected_cache_store(config, store, observer, shown)).transpose()?;
     Ok(SharedLevel { store, dependency })
 }
 

@@ -15,6 +15,8 @@ use crate::config::{CatalogStore, Config};
 pub(crate) struct Catalogue {
     pub(crate) concerts: Arc<dyn ConcertCatalog>,
     pub(crate) schedules: Arc<dyn ScheduleBook>,
+    /// What both are kept in, as metrics name it.
+    pub(crate) system: &'static str,
 }
 
 pub(crate) fn catalogue(
@@ -25,12 +27,20 @@ pub(crate) fn catalogue(
     match config.catalog.store {
         CatalogStore::Memory => {
             let sample = Arc::new(MemoryCatalogue::sample(config.catalog.sample_concerts, clock.now()));
-            Ok(Catalogue { concerts: Arc::clone(&sample) as Arc<dyn ConcertCatalog>, schedules: sample })
+            Ok(Catalogue {
+                concerts: Arc::clone(&sample) as Arc<dyn ConcertCatalog>,
+                schedules: sample,
+                system: "memory",
+            })
         }
         CatalogStore::Postgres => {
             let database = database.ok_or(StartError::NO_DATABASE)?;
             let stored = Arc::new(PostgresCatalogue::new(database.postgres.clone()));
-            Ok(Catalogue { concerts: Arc::clone(&stored) as Arc<dyn ConcertCatalog>, schedules: stored })
+            Ok(Catalogue {
+                concerts: Arc::clone(&stored) as Arc<dyn ConcertCatalog>,
+                schedules: stored,
+                system: "postgresql",
+            })
         }
     }
 }

@@ -1,16 +1,23 @@
-//! [`CheckpointStore`](domain::queue::CheckpointStore): by `queue.checkpoint.store`.
+//! [`CheckpointStore`]: by `queue.checkpoint.store`.
 
 use std::sync::Arc;
 
 use adapter_postgres::PostgresCheckpoints;
-use domain::queue::Reserve;
+use decorators::guard::Stack;
+use domain::queue::{CheckpointStore, Reserve};
+use telemetry::metrics::Meters;
 
 use super::Database;
 use crate::application::StartError;
 use crate::config::{CheckpointStoreKind, Config, QueueStoreKind};
+use crate::metrics;
 
 /// Where numbers are reserved, and how many.
-pub(crate) fn reserve(config: &Config, database: Option<&Database>) -> Result<Option<Reserve>, StartError> {
+pub(crate) fn reserve(
+    config: &Config,
+    database: Option<&Database>,
+    meters: &Meters,
+) -> Result<Option<Reserve>, StartError> {
     let section = &config.queue.checkpoint;
     match section.store {
         CheckpointStoreKind::None => {
@@ -24,7 +31,9 @@ pub(crate) fn reserve(config: &Config, database: Option<&Database>) -> Result<Op
         }
         CheckpointStoreKind::Postgres => {
             let database = database.ok_or(StartError::NO_DATABASE)?;
-            let store = Arc::new(PostgresCheckpoints::new(database.postgres.clone()));
+            let adapter: Arc<dyn CheckpointStore> =
+                Arc::new(PostgresCheckpoints::new(database.postgres.clone()));
+            let store = Stack::on(adapter).observed(metrics::observer(meters, "postgresql")).port();
             Ok(Some(Reserve { store, numbers: section.reserve }))
         }
     }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use adapter_postgres::{Postgres, PostgresDependency, SetupError, check_schema};
 use domain::Dependency;
+use telemetry::metrics::Meters;
 
 use crate::application::StartError;
 use crate::config::Config;
+use crate::metrics;
 
 pub(crate) struct Database {
     pub(crate) postgres: Postgres,
@@ -14,12 +16,13 @@ pub(crate) struct Database {
 }
 
 /// The database, where anything is kept in it.
-pub(crate) async fn database(config: &Config) -> Result<Option<Database>, StartError> {
+pub(crate) async fn database(config: &Config, meters: &Meters) -> Result<Option<Database>, StartError> {
     if !config.needs_database() {
         return Ok(None);
     }
     let section = &config.postgres;
     let postgres = Postgres::open(section.address()?, section.limits(), &section.pool.settings())?;
+    metrics::watch_postgres_pool(meters, &postgres);
     serve_what_is_there(check_schema(&postgres).await)?;
     let dependency = Arc::new(PostgresDependency::new(postgres.clone()));
     Ok(Some(Database { postgres, dependency }))

@@ -9,6 +9,7 @@ use decorators::breaking::Breaking;
 use decorators::bulkhead::Bulkhead;
 use decorators::cache::CacheStore;
 use decorators::guard::Stack;
+use decorators::observed::Observer;
 use decorators::retry::Retry;
 use decorators::time_limit::TimeLimit;
 use domain::concert::ConcertCatalog;
@@ -37,6 +38,7 @@ pub(crate) fn protected_concerts(
     config: &Config,
     adapter: Arc<dyn ConcertCatalog>,
     guards: &CatalogueGuards,
+    observer: Option<Arc<dyn Observer>>,
     shown: &mut Protection,
 ) -> Arc<dyn ConcertCatalog> {
     let limit = &config.limits.concerts;
@@ -45,6 +47,8 @@ pub(crate) fn protected_concerts(
         .with(bulkhead("concerts", limit, shown))
         // A page that does not come is a failure the breaker can count.
         .with(time_limit("concerts", limit))
+        // What the breaker sees is what is measured.
+        .observed(observer)
         // A database that fails is left alone for a while; pages go on from the cache.
         .with(guards.breaker.clone())
         // A connection that a failover closed is no reason to fail; asked again through the breaker, so that it counts.
@@ -57,12 +61,14 @@ pub(crate) fn protected_dates(
     config: &Config,
     adapter: Arc<dyn ScheduleBook>,
     guards: &CatalogueGuards,
+    observer: Option<Arc<dyn Observer>>,
     shown: &mut Protection,
 ) -> Arc<dyn ScheduleBook> {
     let limit = &config.limits.dates;
     Stack::on(adapter)
         .with(bulkhead("dates", limit, shown))
         .with(time_limit("dates", limit))
+        .observed(observer)
         .with(guards.breaker.clone())
         .with(guards.retry.clone())
         .port()
@@ -72,6 +78,7 @@ pub(crate) fn protected_dates(
 pub(crate) fn protected_line(
     config: &Config,
     adapter: Arc<dyn QueueStore>,
+    observer: Option<Arc<dyn Observer>>,
     shown: &mut Protection,
 ) -> Result<Arc<dyn QueueStore>, StartError> {
     let limit = &config.limits.queue;
@@ -80,6 +87,7 @@ pub(crate) fn protected_line(
         .with(bulkhead("queue", limit, shown))
         // Nobody waits longer for the line than this, or than their request has left.
         .with(time_limit("queue", limit))
+        .observed(observer)
         // While the store is away joins are refused at once, and who waits is told where they are by the node's own view.
         .with(breaker("queue", &config.breaker.queue, shown)?)
         .port();
@@ -90,6 +98,7 @@ pub(crate) fn protected_line(
 pub(crate) fn protected_cache_store(
     config: &Config,
     adapter: Arc<dyn CacheStore>,
+    observer: Option<Arc<dyn Observer>>,
     shown: &mut Protection,
 ) -> Result<Arc<dyn CacheStore>, StartError> {
     let limit = &config.limits.cache;
@@ -98,6 +107,7 @@ pub(crate) fn protected_cache_store(
         .with(bulkhead("cache", limit, shown))
         // What is slower than the source is no cache.
         .with(time_limit("cache", limit))
+        .observed(observer)
         // One that is away costs nobody the time to find out.
         .with(breaker("cache", &config.breaker.cache, shown)?)
         .port();

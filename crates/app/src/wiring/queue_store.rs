@@ -13,6 +13,8 @@ use crate::config::{Config, QueueStoreKind, WhenUnsafe};
 
 pub(crate) struct LineStore {
     pub(crate) store: Arc<dyn QueueStore>,
+    /// What it is kept in, as metrics name it.
+    pub(crate) system: &'static str,
     /// What can be down, when that is not this process itself.
     pub(crate) dependency: Option<Arc<dyn Dependency>>,
 }
@@ -23,9 +25,11 @@ pub(crate) async fn queue_store(
     clock: Arc<dyn Clock>,
 ) -> Result<LineStore, StartError> {
     match config.queue.store {
-        QueueStoreKind::Memory => {
-            Ok(LineStore { store: Arc::new(MemoryQueue::new(policy, clock)), dependency: None })
-        }
+        QueueStoreKind::Memory => Ok(LineStore {
+            store: Arc::new(MemoryQueue::new(policy, clock)),
+            system: "memory",
+            dependency: None,
+        }),
         QueueStoreKind::Redis => in_redis(config, policy).await,
     }
 }
@@ -62,5 +66,5 @@ async fn in_redis(config: &Config, policy: AdmissionPolicy) -> Result<LineStore,
         Err(error) => tracing::warn!("{error}"),
     }
     let dependency = Arc::new(RedisDependency::new(Arc::clone(&store), refuses));
-    Ok(LineStore { store, dependency: Some(dependency) })
+    Ok(LineStore { store, system: "redis", dependency: Some(dependency) })
 }

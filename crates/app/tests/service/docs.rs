@@ -21,3 +21,8 @@ fn the_configuration_reference_is_current() {
 fn the_error_reference_is_current() {
     check("http-errors.md", &adapter_http::error_reference());
 }
+
+#[test]
+fn the_metric_reference_is_current() {
+    check("metrics.md", &telemetry::metrics::reference::markdown());
+}

@@ -113,8 +113,9 @@ fn two_applications_cannot_have_one_address() {
     let app = TestApp::start(&[]);
     let config = crate::support::config_of(&[&format!("http.bind={}", app.public)]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let refused =
-        runtime.block_on(async { boxoffice::Application::build(&config).await.err().unwrap().to_string() });
+    let off = telemetry::Instruments::off();
+    let refused = runtime
+        .block_on(async { boxoffice::Application::build(&config, &off).await.err().unwrap().to_string() });
     assert!(refused.starts_with(&format!("cannot listen on {} (http.bind): ", app.public)), "{refused}");
 }
 

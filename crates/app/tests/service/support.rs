@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use boxoffice::config::{self, Config, Sources};
 use boxoffice::{Application, StartError};
 use serde_json::Value;
+use telemetry::Instruments;
 use tokio::sync::oneshot;
 use ureq::http::{HeaderMap, Request};
 
@@ -69,7 +70,8 @@ impl TestApp {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
-                let application = Application::build(&config).await?;
+                let instruments = Instruments::to_be_scraped().unwrap();
+                let application = Application::build(&config, &instruments).await?;
                 tell.send((application.public_address(), application.ops_address())).unwrap();
                 application
                     .run_until_stopped(async {

@@ -1,0 +1,120 @@
+//! The last failures, kept for whoever asks what went wrong.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::{Clock, Timestamp};
+
+use crate::problem::Failure;
+use crate::route::Route;
+use crate::watch::Ended;
+
+/// A request that failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) at: Timestamp,
+    pub(crate) trace_id: u128,
+    pub(crate) request_id: String,
+    pub(crate) method: &'static str,
+    pub(crate) route: Option<Route>,
+    pub(crate) status: u16,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) took: Duration,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// The last requests that failed, up to a number. Clones keep the same ones; locked for a moment only.
+#[derive(Clone, Default)]
+pub struct Failures(Option<Arc<Kept>>);
+
+struct Kept {
+    clock: Arc<dyn Clock>,
+    most: usize,
+    last: Mutex<Last>,
+}
+
+#[derive(Default)]
+struct Last {
+    total: u64,
+    /// The newest first.
+    failed: VecDeque<Failed>,
+}
+
+impl Failures {
+    /// Keeps so many, each with the time by this clock.
+    #[must_use]
+    pub fn keeping(most: usize, clock: Arc<dyn Clock>) -> Self {
+        Self(Some(Arc::new(Kept { clock, most, last: Mutex::default() })))
+    }
+
+    /// One more; the oldest gives way.
+    pub(crate) fn keep(&self, ended: &Ended<'_>) {
+        let Some(kept) = &self.0 else { return };
+        let failed = Failed {
+            at: kept.clock.now(),
+            trace_id: ended.followed.trace_id,
+            request_id: ended.request_id.to_owned(),
+            method: ended.method,
+            route: ended.route,
+            status: ended.status,
+            code: ended.code,
+            took: ended.took,
+            failure: ended.failure.cloned(),
+        };
+        let mut last = kept.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.total += 1;
+        last.failed.truncate(kept.most.saturating_sub(1));
+        last.failed.push_front(failed);
+    }
+
+    /// How many there were, and the last of them, the newest first.
+    pub(crate) fn read(&self) -> (u64, Vec<Failed>) {
+        let Some(kept) = &self.0 else { return (0, Vec::new()) };
+        let last = kept.last.lock().unwrap_or_else(PoisonError::into_inner);
+        (last.total, last.failed.iter().cloned().collect())
+    }
+}
+
+impl fmt::Debug for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failures").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Span;
+
+    use super::*;
+    use crate::watch::Followed;
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+    }
+
+    #[test]
+    fn the_last_ones_are_kept_the_newest_first_and_all_are_counted() {
+        let failures = Failures::keeping(2, Arc::new(Stopped));
+        for number in 1..=5 {
+            failures.keep(&Ended {
+                method: "GET",
+                route: None,
+                status: 500,
+                code: None,
+                failure: None,
+                took: Duration::ZERO,
+                request_id: &number.to_string(),
+                followed: &Followed { span: Span::none(), trace_id: number },
+            });
+        }
+        let (total, kept) = failures.read();
+        assert_eq!(total, 5);
+        assert_eq!(kept.iter().map(|failed| failed.trace_id).collect::<Vec<_>>(), [5, 4]);
+    }
+}

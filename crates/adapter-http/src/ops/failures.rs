@@ -1,0 +1,72 @@
+//! `/failures`: what failed lately, beside what one asks next: which program, which configuration, which breakers.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use serde::Serialize;
+
+use super::Ops;
+use crate::failures::Failed;
+use crate::queue::NO_STORE;
+use crate::route::Route;
+use crate::time::rfc3339;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailuresBody<'a> {
+    version: &'a str,
+    config_hash: &'a str,
+    breakers: BTreeMap<&'static str, &'static str>,
+    /// Since the start; the last of them are shown, the newest first.
+    total: u64,
+    failures: Vec<FailedBody<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailedBody<'a> {
+    at: String,
+    trace_id: String,
+    request_id: &'a str,
+    method: &'a str,
+    route: Option<&'a str>,
+    status: u16,
+    code: Option<&'a str>,
+    took_ms: f64,
+    dependency: Option<&'a str>,
+    problem: Option<String>,
+    cause: Option<&'a str>,
+}
+
+impl<'a> From<&'a Failed> for FailedBody<'a> {
+    fn from(failed: &'a Failed) -> Self {
+        let failure = failed.failure.as_ref();
+        Self {
+            at: rfc3339(failed.at),
+            trace_id: format!("{:032x}", failed.trace_id),
+            request_id: &failed.request_id,
+            method: failed.method,
+            route: failed.route.map(Route::template),
+            status: failed.status,
+            code: failed.code,
+            took_ms: failed.took.as_secs_f64() * 1e3,
+            dependency: failure.map(|failure| failure.dependency),
+            problem: failure.map(|failure| failure.kind.to_string()),
+            cause: failure.and_then(|failure| failure.cause.as_deref()),
+        }
+    }
+}
+
+pub(super) async fn show(ops: Data<Ops>) -> HttpResponse {
+    let (total, kept) = ops.failures.read();
+    let body = FailuresBody {
+        version: ops.facts.version,
+        config_hash: &ops.facts.config_hash,
+        breakers: ops.protection.breaker_states(),
+        total,
+        failures: kept.iter().map(FailedBody::from).collect(),
+    };
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(body)
+}

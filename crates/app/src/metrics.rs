@@ -1,0 +1,22 @@
+//! What is read of the service whenever somebody looks, and the histograms that are fed: one family, one file. What each metric
+//! means is said in `telemetry::metrics::catalogue`.
+
+mod caches;
+mod dependencies;
+mod facts;
+mod keyed;
+mod line;
+mod overload;
+mod protection;
+mod requests;
+
+pub(crate) use caches::watch as watch_caches;
+pub(crate) use dependencies::{observer, watch_cache_pool, watch_dependency, watch_postgres_pool};
+pub(crate) use facts::watch as watch_facts;
+pub(crate) use line::{Waits, watch as watch_line};
+pub(crate) use overload::watch as watch_overload;
+pub(crate) use protection::watch as watch_protection;
+pub(crate) use requests::Requests;
+
+/// Metrics that are each one number of the same thing.
+type Numbers<T> = &'static [(&'static telemetry::metrics::Metric, fn(&T) -> f64)];

@@ -1,0 +1,115 @@
+//! What the service asks, and the pools it asks through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_http::Outages;
+use adapter_postgres::Postgres;
+use adapter_redis::RedisCacheStore;
+use decorators::observed::{self, Asked, Observer};
+use domain::PortErrorKind;
+use telemetry::metrics::Meters;
+use telemetry::metrics::catalogue::dependencies;
+
+use super::Numbers;
+use super::keyed::Keyed;
+
+/// Hears of the questions of one port.
+struct Questions {
+    system: &'static str,
+    durations: Keyed<(&'static str, Option<PortErrorKind>)>,
+}
+
+/// Who hears of the questions of a port that this system answers; nobody where nothing is measured.
+pub(crate) fn observer(meters: &Meters, system: &'static str) -> Option<Arc<dyn Observer>> {
+    let durations = || Keyed::new(meters.histogram(&dependencies::OPERATION));
+    meters.is_on().then(|| Arc::new(Questions { system, durations: durations() }) as Arc<dyn Observer>)
+}
+
+impl Observer for Questions {
+    fn system(&self) -> &'static str {
+        self.system
+    }
+
+    fn asked(&self, asked: &Asked) {
+        let key = (asked.operation, asked.failure);
+        self.durations.record(key, asked.took.as_secs_f64(), |(operation, failure)| {
+            [self.system, operation, failure.map_or("", observed::word)].map(str::to_owned)
+        });
+    }
+}
+
+/// Reads whether dependencies are there.
+pub(crate) fn watch_dependency(meters: &Meters, names: Vec<&'static str>, outages: &Outages) {
+    let outages = outages.clone();
+    meters.watch(&dependencies::UP, move |told| {
+        for name in &names {
+            told.is(&[name], (!outages.is_down(name)).into());
+        }
+    });
+}
+
+/// A pool as it is told of, whichever adapter it belongs to.
+struct Pool {
+    size: u32,
+    connections: u32,
+    idle: u32,
+    waiting: u32,
+    timeouts: u64,
+}
+
+const OF_A_POOL: Numbers<Pool> = &[
+    (&dependencies::CONNECTIONS_MAX, |pool| pool.size.into()),
+    (&dependencies::PENDING, |pool| pool.waiting.into()),
+    (&dependencies::TIMEOUTS, |pool| pool.timeouts as f64),
+];
+
+type Listener = Arc<dyn Fn(Duration) + Send + Sync>;
+
+/// Reads the pool of the database.
+pub(crate) fn watch_postgres_pool(meters: &Meters, postgres: &Postgres) {
+    let pool = postgres.clone();
+    postgres.on_wait(watch_pool(meters, "postgres", move || {
+        let state = pool.state();
+        Pool {
+            size: state.size,
+            connections: state.connections,
+            idle: state.idle,
+            waiting: state.waiting,
+            timeouts: state.timeouts,
+        }
+    }));
+}
+
+/// Reads the pool of the cache.
+pub(crate) fn watch_cache_pool(meters: &Meters, store: &RedisCacheStore) {
+    let pool = store.clone();
+    store.on_wait(watch_pool(meters, "redis-cache", move || {
+        let state = pool.state();
+        Pool {
+            size: state.size,
+            connections: state.connections,
+            idle: state.idle,
+            waiting: state.waiting,
+            timeouts: state.timeouts,
+        }
+    }));
+}
+
+fn watch_pool(
+    meters: &Meters,
+    name: &'static str,
+    state: impl Fn() -> Pool + Clone + Send + Sync + 'static,
+) -> Listener {
+    for (metric, number) in OF_A_POOL {
+        let state = state.clone();
+        meters.watch(metric, move |told| told.is(&[name], number(&state())));
+    }
+    meters.watch(&dependencies::CONNECTIONS, move |told| {
+        let pool = state();
+        told.is(&[name, "idle"], pool.idle.into());
+        told.is(&[name, "used"], pool.connections.saturating_sub(pool.idle).into());
+    });
+    let waits = meters.histogram(&dependencies::WAIT).series(&[name]);
+    Arc::new(move |waited: Duration| waits.record(waited.as_secs_f64()))
+}

@@ -1,0 +1,19 @@
+//! Which program this is, and where it is in its life.
+
+use adapter_http::{Lifecycle, Phase};
+use telemetry::metrics::Meters;
+use telemetry::metrics::catalogue::telemetry::{BUILD_INFO, PHASE};
+
+/// Reads the phase, and tells version and configuration.
+pub(crate) fn watch(meters: &Meters, lifecycle: &Lifecycle, config_hash: &str) {
+    let hash = config_hash.to_owned();
+    meters.watch(&BUILD_INFO, move |told| told.is(&[env!("CARGO_PKG_VERSION"), &hash], 1.0));
+    let lifecycle = lifecycle.clone();
+    meters.watch(&PHASE, move |told| {
+        for (phase, name) in
+            [(Phase::Starting, "starting"), (Phase::Serving, "serving"), (Phase::Draining, "draining")]
+        {
+            told.is(&[name], (lifecycle.phase() == phase).into());
+        }
+    });
+}

@@ -1,0 +1,44 @@
+//! Requests of the public listener: how long each took, and which are followed.
+
+use adapter_http::{Begun, Ended, Followed, RequestObserver, Route};
+use telemetry::RequestSpans;
+use telemetry::metrics::Meters;
+use telemetry::metrics::catalogue::requests::DURATION;
+
+use super::keyed::Keyed;
+
+/// What tells requests apart.
+type Key = (&'static str, Option<Route>, u16, Option<&'static str>);
+
+/// Hears of requests.
+pub(crate) struct Requests {
+    durations: Keyed<Key>,
+    spans: RequestSpans,
+}
+
+impl Requests {
+    pub(crate) fn new(meters: &Meters, spans: RequestSpans) -> Self {
+        Self { durations: Keyed::new(meters.histogram(&DURATION)), spans }
+    }
+}
+
+impl RequestObserver for Requests {
+    fn begun(&self, request: &Begun<'_>) -> Followed {
+        let (span, trace_id) = self.spans.begin(
+            request.id,
+            request.traceparent,
+            request.method,
+            request.route.map(Route::template),
+        );
+        Followed { span, trace_id }
+    }
+
+    fn ended(&self, request: &Ended<'_>) {
+        let key = (request.method, request.route, request.status, request.code);
+        self.durations.record(key, request.took.as_secs_f64(), |(method, route, status, code)| {
+            let route = route.map_or("", Route::template);
+            [method, route, &status.to_string(), code.unwrap_or_default(), "http"].map(str::to_owned)
+        });
+        self.spans.finish(&request.followed.span, request.status, request.code);
+    }
+}

@@ -1,0 +1,65 @@
+//! Logs: lines on standard error that nobody waits for, and records for a collector.
+
+mod events;
+mod lines;
+
+pub(crate) use events::Events;
+pub(crate) use lines::{Lines, Writer};
+
+use std::io::IsTerminal as _;
+
+use tracing::Subscriber;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::Filter;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use crate::settings::LogFormat;
+use crate::{TelemetryError, traces};
+
+/// What is said about telemetry itself: it goes to standard error only, or sending it could be what is said next.
+pub(crate) const OWN: &str = "boxoffice::telemetry";
+
+/// Checks a filter without using it.
+///
+/// # Errors
+/// [`TelemetryError::BadFilter`].
+pub fn check_filter(filter: &str) -> Result<(), TelemetryError> {
+    env_filter(filter).map(drop)
+}
+
+fn env_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::try_new(filter).map_err(|_| TelemetryError::BadFilter)
+}
+
+/// What the operator wants to hear, without the spans of traces.
+pub(crate) fn wanted<S>(filter: &str) -> Result<impl Filter<S> + Send + Sync + 'static, TelemetryError>
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+{
+    Ok(env_filter(filter)?.and(filter_fn(|about| about.target() != traces::TARGET)))
+}
+
+/// Lines, as told.
+pub(crate) fn layer<S>(
+    filter: &str,
+    format: LogFormat,
+    writer: Writer,
+) -> Result<impl Layer<S> + Send + Sync + 'static, TelemetryError>
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+{
+    let is_terminal = std::io::stderr().is_terminal();
+    let is_json = match format {
+        LogFormat::Auto => !is_terminal,
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let lines = fmt::layer().with_writer(writer);
+    let lines = if is_json {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+    } else {
+        lines.with_ansi(is_terminal).boxed()
+    };
+    Ok(lines.with_filter(wanted(filter)?))
+}

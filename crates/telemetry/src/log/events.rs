@@ -1,0 +1,48 @@
+//! How much goes wrong, by the log: counted whether anybody reads the lines or not.
+
+use std::sync::Arc;
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Context;
+
+use crate::counter::Counter;
+
+/// Errors and warnings that were logged.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    errors: Counter,
+    warnings: Counter,
+}
+
+impl Events {
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors.get()
+    }
+
+    pub(crate) fn warnings(&self) -> u64 {
+        self.warnings.get()
+    }
+
+    /// What counts them.
+    pub(crate) fn layer<S>(self: &Arc<Self>) -> impl Layer<S> + Send + Sync + 'static
+    where
+        S: Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
+    {
+        Counting(Arc::clone(self)).with_filter(LevelFilter::WARN)
+    }
+}
+
+struct Counting(Arc<Events>);
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let counter = match *event.metadata().level() {
+            Level::ERROR => &self.0.errors,
+            Level::WARN => &self.0.warnings,
+            _ => return,
+        };
+        counter.add(1);
+    }
+}

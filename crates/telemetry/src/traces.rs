@@ -1,0 +1,154 @@
+//! Traces: which requests are followed, decided before a span is made, and under which id.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use opentelemetry::Context;
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceId};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+use tracing::{Span, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::counter::Counter;
+use crate::settings::Sampling;
+
+/// Spans of this target are what a trace consists of; all others are nobody's.
+pub(crate) const TARGET: &str = "boxoffice::trace";
+
+thread_local! {
+    /// The id of the trace that begins next on this thread.
+    static NEXT: Cell<Option<TraceId>> = const { Cell::new(None) };
+}
+
+/// Gives a trace the id of the request it begins with, so that whoever has one has the other.
+#[derive(Debug, Default)]
+pub(crate) struct Ids(RandomIdGenerator);
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        NEXT.take().unwrap_or_else(|| self.0.new_trace_id())
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        self.0.new_span_id()
+    }
+}
+
+/// Decides which requests are followed, and begins their traces. Clones decide alike.
+#[derive(Clone, Default)]
+pub struct RequestSpans(Option<Arc<Followed>>);
+
+struct Followed {
+    sampling: Sampling,
+    sampled: Counter,
+}
+
+impl RequestSpans {
+    pub(crate) fn new(sampling: Sampling) -> Self {
+        Self(Some(Arc::new(Followed { sampling, sampled: Counter::default() })))
+    }
+
+    /// Follows nobody.
+    #[must_use]
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Whether anybody may be followed.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Requests followed so far.
+    #[must_use]
+    pub fn sampled(&self) -> u64 {
+        self.0.as_ref().map_or(0, |followed| followed.sampled.get())
+    }
+
+    /// A request has come that has this id, and whose caller says that it belongs to a trace. Returns the span its work is to be
+    /// done in, none for one that is not followed, and the id of its trace.
+    #[must_use]
+    pub fn begin(
+        &self,
+        id: u128,
+        traceparent: Option<&str>,
+        method: &'static str,
+        route: Option<&'static str>,
+    ) -> (Span, u128) {
+        let Some(followed) = &self.0 else { return (Span::none(), id) };
+        let caller = traceparent.filter(|_| followed.sampling.trust_callers).and_then(parse);
+        let (trace_id, is_sampled) = match &caller {
+            Some(caller) => (u128::from_be_bytes(caller.trace_id().to_bytes()), caller.is_sampled()),
+            None => (id, fastrand::f64() < followed.sampling.share),
+        };
+        if !is_sampled {
+            return (Span::none(), trace_id);
+        }
+        followed.sampled.add(1);
+        (root(id, caller, method, route), trace_id)
+    }
+
+    /// What its answer was.
+    pub fn finish(&self, span: &Span, status: u16, code: Option<&'static str>) {
+        if span.is_none() {
+            return;
+        }
+        span.record("http.response.status_code", status);
+        if let Some(code) = code {
+            span.record("error.type", code);
+        }
+        // That a caller asked for what they cannot have is no error of the server's.
+        if status >= 500 {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+}
+
+fn root(id: u128, caller: Option<SpanContext>, method: &'static str, route: Option<&'static str>) -> Span {
+    let name = route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
+    let span = tracing::info_span!(
+        target: TARGET,
+        parent: None,
+        "request",
+        otel.name = name,
+        otel.kind = "server",
+        otel.status_code = field::Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = field::Empty,
+        url.scheme = "http",
+        error.type = field::Empty,
+    );
+    if let Some(caller) = caller {
+        // Fails where nobody keeps spans, and then there is nothing to be said.
+        let _ = span.set_parent(Context::new().with_remote_span_context(caller));
+    }
+    NEXT.set(Some(TraceId::from(id)));
+    // Its id is made when it is first asked for.
+    drop(span.context());
+    NEXT.set(None);
+    span
+}
+
+/// The one header of W3C Trace Context that is looked at.
+struct Traceparent<'a>(&'a str);
+
+impl Extractor for Traceparent<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == "traceparent").then_some(self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent"]
+    }
+}
+
+fn parse(traceparent: &str) -> Option<SpanContext> {
+    let context =
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &Traceparent(traceparent));
+    let caller = context.span().span_context().clone();
+    caller.is_valid().then_some(caller)
+}
