@@ -31,6 +31,7 @@ use self::route::Route;
 use self::scripts::{Call, GIVE_BACK, INVALIDATE, INVALIDATED, LOOK, PUT, Script};
 use self::session::Question;
 use crate::address::Address;
+use crate::usage::{RedisMemory, Usage};
 
 /// How copies are kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,6 +62,7 @@ pub struct RedisCacheStore(Arc<Inner>);
 struct Inner {
     route: Route,
     meter: Arc<Meter>,
+    usage: Usage,
     prefix: String,
     max_entry_bytes: usize,
 }
@@ -78,6 +80,7 @@ impl RedisCacheStore {
         Self(Arc::new(Inner {
             route: Route::open(address, pool, Arc::clone(&meter), Handle::current()),
             meter,
+            usage: Usage::default(),
             prefix,
             max_entry_bytes,
         }))
@@ -96,6 +99,18 @@ impl RedisCacheStore {
     /// else comes.
     pub fn on_wait(&self, listener: Arc<dyn Fn(Duration) + Send + Sync>) {
         self.0.meter.listen(listener);
+    }
+
+    /// The memory of the cache's server as of the last check of [`RedisCacheDependency`], which asks for it every five seconds
+    /// at most. On a cluster it is that of the primary which is fullest, with the keys that all of them evicted. `None` before
+    /// the first check, after one that failed, and where no server tells.
+    #[must_use]
+    pub fn memory(&self) -> Option<RedisMemory> {
+        self.usage().last()
+    }
+
+    fn usage(&self) -> &Usage {
+        &self.0.usage
     }
 
     fn route(&self) -> &Route {

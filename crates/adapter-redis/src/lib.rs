@@ -14,12 +14,14 @@ mod reply;
 mod safety;
 mod scripts;
 mod steps;
+mod usage;
 
 pub use address::{Address, InvalidAddress};
 pub use cache::{
     CachePoolSettings, CachePoolState, RedisCacheDependency, RedisCacheSettings, RedisCacheStore,
 };
-pub use joins::Batching;
+pub use joins::{Batching, QueueLoad};
 pub use link::LinkSettings;
 pub use queue::{Durability, RedisQueue, RedisQueueSettings};
 pub use safety::{RedisDependency, Unsafe};
+pub use usage::RedisMemory;

@@ -11,11 +11,12 @@ use domain::queue::{
 };
 
 use crate::address::Address;
-use crate::joins::{Batching, Joins};
+use crate::joins::{Batching, Joins, QueueLoad};
 use crate::link::LinkSettings;
 use crate::redis::Redis;
 use crate::scripts::{CLAIM, GIVE_BACK, STANDING};
 use crate::steps::{State, Steps};
+use crate::usage::{RedisMemory, Usage};
 
 /// When a join counts as done.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -54,6 +55,7 @@ pub struct RedisQueueSettings {
 pub struct RedisQueue {
     steps: Arc<Steps>,
     joins: Joins<Steps>,
+    usage: Usage,
 }
 
 impl RedisQueue {
@@ -63,7 +65,26 @@ impl RedisQueue {
     pub fn open(address: Address, settings: RedisQueueSettings) -> Self {
         let (batching, longest_wait) = (settings.batching, settings.link.answer);
         let steps = Arc::new(Steps::open(address, settings));
-        Self { joins: Joins::new(Arc::clone(&steps), batching, longest_wait), steps }
+        let joins = Joins::new(Arc::clone(&steps), batching, longest_wait);
+        Self { steps, joins, usage: Usage::default() }
+    }
+
+    /// What this node's joins put on the line.
+    #[must_use]
+    pub fn load(&self) -> QueueLoad {
+        self.joins.load()
+    }
+
+    /// The memory of the line's server as of the last check of [`RedisDependency`](crate::RedisDependency), which asks for it
+    /// every five seconds at most: on a cluster, of the primary that has the line. `None` before the first check, after one
+    /// that failed, and where the server does not tell.
+    #[must_use]
+    pub fn memory(&self) -> Option<RedisMemory> {
+        self.usage.last()
+    }
+
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     pub(crate) fn redis(&self) -> &Redis {

@@ -10,6 +10,7 @@ use fred::types::Value;
 
 use crate::error::{Failure, QUEUE_REDIS};
 use crate::queue::RedisQueue;
+use crate::usage::RedisMemory;
 
 /// Why a Redis must not keep a queue; each is one line.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -98,6 +99,25 @@ impl RedisQueue {
     }
 }
 
+impl RedisQueue {
+    /// Asks for a sign of life, which now and then is what the server says of its memory.
+    async fn answers(&self) -> Result<(), Failure> {
+        if self.usage().is_due() {
+            match self.redis().ask("INFO", Vec::new()).await {
+                Ok(info) => {
+                    let info = info.as_string().unwrap_or_default();
+                    self.usage().note(RedisMemory::in_info(&info));
+                    return Ok(());
+                }
+                // Somebody who does not let us see its memory sees to it.
+                Err(Failure::Refused(_)) => self.usage().note(None),
+                Err(failure) => return Err(failure),
+            }
+        }
+        self.redis().ask("PING", Vec::new()).await.map(drop)
+    }
+}
+
 const OLDEST_MAJOR: u32 = 7;
 
 /// Whether the scripts run on it; a Valkey says which it is, and calls itself an old Redis besides.
@@ -151,7 +171,7 @@ impl Dependency for RedisDependency {
                 .map_err(|error| PortError::new(PortErrorKind::Unavailable, QUEUE_REDIS).because(error))?;
             self.is_known_safe.store(true, Ordering::Relaxed);
         }
-        Ok(self.queue.redis().ask("PING", Vec::new()).await.map(drop)?)
+        self.queue.answers().await.inspect_err(|_| self.queue.usage().forget()).map_err(PortError::from)
     }
 }
 

@@ -9,6 +9,7 @@ use domain::{Dependency, PortError};
 use super::RedisCacheStore;
 use super::failure::{CACHE_REDIS, Failure};
 use super::session::Question;
+use crate::usage::{RedisMemory, field};
 
 /// The Redis of the cache as something the service depends on.
 pub struct RedisCacheDependency {
@@ -22,6 +23,13 @@ impl RedisCacheDependency {
     #[must_use]
     pub fn new(store: RedisCacheStore) -> Self {
         Self { store, was_looked_at: AtomicBool::new(false) }
+    }
+
+    /// That it does not tell is nothing that anybody has to know here.
+    async fn look_at_its_memory(&self) {
+        // Old servers take one section or none.
+        let answers = self.store.route().ask_primaries(&Question::Command(cmd("INFO"))).await;
+        self.store.usage().note(RedisMemory::of_all(answers.into_iter().filter_map(memory_in)));
     }
 
     /// A cache that never evicts is full one day, and then keeps nothing new. That is no reason to do without it.
@@ -44,11 +52,14 @@ impl RedisCacheDependency {
     }
 }
 
+fn memory_in(answer: Value) -> Option<RedisMemory> {
+    let text: String = from_redis_value(answer).ok()?;
+    RedisMemory::in_info(&text)
+}
+
 fn policy_in(answer: Value) -> Option<String> {
     let text: String = from_redis_value(answer).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("maxmemory_policy:"))
-        .map(|policy| policy.trim().to_owned())
+    field(&text, "maxmemory_policy").map(str::to_owned)
 }
 
 #[async_trait]
@@ -61,10 +72,16 @@ impl Dependency for RedisCacheDependency {
         match self.store.route().ask_any(Question::Command(cmd("PING"))).await {
             // It answers, if not everybody.
             Ok(_) | Err(Failure::Busy(_)) => {}
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => {
+                self.store.usage().forget();
+                return Err(failure.into());
+            }
         }
         if !self.was_looked_at.load(Ordering::Relaxed) {
             self.look_at_its_settings().await;
+        }
+        if self.store.usage().is_due() {
+            self.look_at_its_memory().await;
         }
         Ok(())
     }

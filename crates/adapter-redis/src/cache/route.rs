@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bb8_redis::redis::Value;
 use fred::util::redis_keyslot;
+use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
@@ -85,6 +86,16 @@ impl Route {
             Self::One(pool) => pool.add_to(state),
             Self::Cluster(cluster) => cluster.known().pools.values().for_each(|pool| pool.add_to(state)),
         }
+    }
+
+    /// Asks every primary that is known, all at once. Those that do not answer are left out.
+    pub(super) async fn ask_primaries(&self, question: &Question) -> Vec<Value> {
+        let pools = match self {
+            Self::One(pool) => vec![pool.clone()],
+            Self::Cluster(cluster) => cluster.primaries(),
+        };
+        let asked = pools.iter().map(|pool| pool.ask(question.clone(), false));
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// Asks a server, whichever.
@@ -180,6 +191,15 @@ impl Cluster {
     fn owner(&self, slot: u16) -> Node {
         let owner = self.known().owners.get(&slot).cloned();
         owner.or_else(|| self.anybody_but(&[])).unwrap_or_else(|| self.seeds[0].clone())
+    }
+
+    /// The connections to all who are known to have a slot; before anybody is, to all who were asked.
+    fn primaries(&self) -> Vec<Pool> {
+        let owners: HashSet<Node> = self.known().owners.values().cloned().collect();
+        if owners.is_empty() {
+            return self.known().pools.values().cloned().collect();
+        }
+        owners.iter().map(|node| self.pool(node)).collect()
     }
 
     /// The nodes that are configured and those that have a slot, in turn.

@@ -284,3 +284,31 @@ fn connections_made(redis: &Redis) -> u64 {
     let made = stats.lines().find_map(|line| line.trim().strip_prefix("total_connections_received:"));
     made.unwrap().parse().unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_says_of_its_memory_is_known_while_it_answers() {
+    let redis = set_up(&["maxmemory 4mb", "maxmemory-policy allkeys-lru"]);
+    let store = store(&single(redis.address()), impatient());
+    let dependency = RedisCacheDependency::new(store.clone());
+    answers(&store).await;
+    assert_eq!(store.memory(), None, "nobody has asked");
+    for name in 0..100 {
+        look_and_put(&store, &key(name), &[7; 90_000]).await.unwrap();
+    }
+    dependency.check().await.unwrap();
+    let memory = store.memory().unwrap();
+    assert_eq!(memory.max, 4 << 20);
+    assert!(memory.used > 100_000 && memory.evicted > 0, "{memory:?}");
+    blocking(|| redis.kill());
+    until("the loss is noticed", async || dependency.check().await.is_err()).await;
+    assert_eq!(store.memory(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_tells_nothing_of_itself_answers_all_the_same() {
+    let redis = server();
+    blocking(|| redis.command(&["ACL", "SETUSER", "default", "-info"]));
+    let store = store(&single(redis.address()), PATIENT);
+    RedisCacheDependency::new(store.clone()).check().await.unwrap();
+    assert_eq!(store.memory(), None);
+}

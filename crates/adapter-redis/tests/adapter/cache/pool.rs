@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapter_redis::{CachePoolSettings, CachePoolState, RedisCacheStore};
-use domain::PortErrorKind;
+use adapter_redis::{CachePoolSettings, CachePoolState, RedisCacheDependency, RedisCacheStore};
+use domain::{Dependency as _, PortErrorKind};
 use tokio::task::JoinSet;
 
 use super::support::{PATIENT, key, look, store};
@@ -72,4 +72,6 @@ async fn the_primaries_of_a_cluster_are_told_of_together() {
     })
     .await;
     assert!(waits.lock().unwrap().len() >= 30);
+    RedisCacheDependency::new(store.clone()).check().await.unwrap();
+    assert!(store.memory().unwrap().used > 100_000, "{:?}", store.memory());
 }

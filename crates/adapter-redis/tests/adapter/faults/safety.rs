@@ -86,3 +86,21 @@ fn said(error: &PortError) -> String {
     }
     text
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_says_of_its_memory_is_known_while_it_answers() {
+    let redis = set_up(&["maxmemory 100mb"]);
+    let node = node_of(&redis);
+    let dependency = RedisDependency::new(Arc::clone(&node), false);
+    assert_eq!(node.memory(), None, "nobody has asked");
+    for _round in 0..2 {
+        until("it answers", async || dependency.check().await.is_ok()).await;
+        let memory = node.memory().unwrap();
+        assert_eq!((memory.max, memory.evicted), (100 << 20, 0));
+        assert!((100_000..memory.max).contains(&memory.used), "{memory:?}");
+        blocking(|| redis.kill());
+        until("the loss is noticed", async || dependency.check().await.is_err()).await;
+        assert_eq!(node.memory(), None);
+        blocking(|| redis.restart());
+    }
+}

@@ -1,0 +1,230 @@
+//! Joins and what they are carried by, without a server.
+
+use std::sync::atomic::AtomicUsize;
+
+use domain::queue::{Line, QueueNumber, Standing};
+use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
+use tokio::task::yield_now;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber, info_span};
+use tracing_core::span::Current;
+
+use super::*;
+
+/// Gives everybody the next number, once it is let go.
+struct Gate {
+    opens: Semaphore,
+    given: AtomicUsize,
+}
+
+impl Gate {
+    fn shut() -> Arc<Self> {
+        Arc::new(Self { opens: Semaphore::new(0), given: AtomicUsize::new(0) })
+    }
+}
+
+impl Carrier for Gate {
+    fn carry(&self, users: Vec<UserId>, _: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
+        async move {
+            self.opens.acquire().await.unwrap().forget();
+            tracing::info!("carried");
+            let number = |_: UserId| {
+                let given = self.given.fetch_add(1, Ordering::Relaxed) as u64 + 1;
+                let line = Line::new(given, 0);
+                let (number, standing) = (QueueNumber::new(given).unwrap(), Standing::Waiting);
+                Ok(Joined { number, rejoined: false, standing, line })
+            };
+            Ok(users.into_iter().map(number).collect())
+        }
+        .boxed()
+    }
+}
+
+/// What was recorded of spans, by their ids: 1, 2, 3 …
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Recorded>>);
+
+#[derive(Default)]
+struct Recorded {
+    spans: Vec<Seen>,
+    entered: Vec<u64>,
+    follows: Vec<(u64, u64)>,
+    /// The spans that events were in.
+    events: Vec<Option<u64>>,
+    closed: Vec<u64>,
+    references: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    metadata: &'static Metadata<'static>,
+    is_root: bool,
+    fields: Vec<String>,
+}
+
+impl Recorder {
+    fn recorded(&self) -> MutexGuard<'_, Recorded> {
+        self.0.lock().unwrap()
+    }
+}
+
+struct Fields<'f>(&'f mut Vec<String>);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.push(format!("{field}={value:?}"));
+    }
+}
+
+impl Subscriber for Recorder {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut fields = Vec::new();
+        span.record(&mut Fields(&mut fields));
+        let mut recorded = self.recorded();
+        recorded.spans.push(Seen { metadata: span.metadata(), is_root: span.is_root(), fields });
+        recorded.references.push(1);
+        Id::from_u64(recorded.spans.len() as u64)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, span: &Id, follows: &Id) {
+        self.recorded().follows.push((span.into_u64(), follows.into_u64()));
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        let mut recorded = self.recorded();
+        let current = recorded.entered.last().copied();
+        recorded.events.push(current);
+    }
+
+    fn enter(&self, span: &Id) {
+        self.recorded().entered.push(span.into_u64());
+    }
+
+    fn exit(&self, span: &Id) {
+        assert_eq!(self.recorded().entered.pop(), Some(span.into_u64()));
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        self.recorded().references[id.into_u64() as usize - 1] += 1;
+        id.clone()
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        let mut recorded = self.recorded();
+        let references = &mut recorded.references[id.into_u64() as usize - 1];
+        *references -= 1;
+        let is_closed = *references == 0;
+        if is_closed {
+            recorded.closed.push(id.into_u64());
+        }
+        is_closed
+    }
+
+    fn current_span(&self) -> Current {
+        let recorded = self.recorded();
+        match recorded.entered.last() {
+            Some(id) => Current::new(Id::from_u64(*id), recorded.spans[*id as usize - 1].metadata),
+            None => Current::none(),
+        }
+    }
+}
+
+fn user(id: u64) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+fn joins(gate: &Arc<Gate>, batching: Batching) -> Arc<Joins<Gate>> {
+    Arc::new(Joins::new(Arc::clone(gate), batching, Duration::from_secs(600)))
+}
+
+/// Joins in a task of its own, inside this span.
+fn ask(joins: &Arc<Joins<Gate>>, id: u64, span: Span) -> tokio::task::JoinHandle<u64> {
+    let joins = Arc::clone(joins);
+    let join = async move { joins.join(user(id), Bounds::NONE).await.unwrap().number.get() };
+    tokio::spawn(join.instrument(span))
+}
+
+/// Lets every task go as far as it can. There is one thread, so this is soon over.
+async fn settle() {
+    for _ in 0..100 {
+        yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_a_trace_of_its_own_that_names_all_who_are_in_it() {
+    let recorder = Recorder::default();
+    let _watched = tracing::subscriber::set_default(recorder.clone());
+    let gate = Gate::shut();
+    let joins = joins(&gate, Batching { under_way: 1, ..Batching::default() });
+    let callers = [info_span!("one"), info_span!("other")];
+    let asked = [
+        ask(&joins, 1, callers[0].clone()),
+        ask(&joins, 2, Span::none()),
+        ask(&joins, 3, callers[1].clone()),
+    ];
+    settle().await;
+    gate.opens.add_permits(1);
+    for (nth, joined) in asked.into_iter().enumerate() {
+        assert_eq!(joined.await.unwrap(), nth as u64 + 1);
+    }
+    let recorded = recorder.recorded();
+    assert_eq!(recorded.spans.len(), 3);
+    let batch = &recorded.spans[2];
+    assert_eq!((batch.metadata.name(), batch.metadata.target()), ("queue.join batch", "boxoffice::trace"));
+    assert!(batch.is_root);
+    assert_eq!(batch.fields, ["db.system.name=\"redis\"", "db.operation.batch.size=3"]);
+    assert_eq!(recorded.follows, [(3, 1), (3, 2)]);
+    assert_eq!(recorded.events, [Some(3)], "what is carried is carried inside it");
+}
+
+#[tokio::test]
+async fn a_batch_nobody_traces_has_no_span() {
+    let recorder = Recorder::default();
+    let _watched = tracing::subscriber::set_default(recorder.clone());
+    let gate = Gate::shut();
+    let joins = joins(&gate, Batching::default());
+    gate.opens.add_permits(1);
+    assert_eq!(ask(&joins, 1, Span::none()).await.unwrap(), 1);
+    let recorded = recorder.recorded();
+    assert_eq!((recorded.spans.len(), &recorded.events[..]), (0, &[None][..]));
+}
+
+#[tokio::test]
+async fn a_caller_who_is_gone_keeps_no_span_open_while_the_batch_is_under_way() {
+    let recorder = Recorder::default();
+    let _watched = tracing::subscriber::set_default(recorder.clone());
+    let gate = Gate::shut();
+    let joins = joins(&gate, Batching::default());
+    let asked = ask(&joins, 1, info_span!("caller"));
+    settle().await;
+    asked.abort();
+    settle().await;
+    assert_eq!(recorder.recorded().closed, [1]);
+    gate.opens.add_permits(1);
+    settle().await;
+    assert_eq!(recorder.recorded().closed, [1, 2]);
+}
+
+#[tokio::test]
+async fn the_load_is_who_waits_and_how_many_batches_set_out() {
+    let gate = Gate::shut();
+    let joins = joins(&gate, Batching { largest: 10, under_way: 2, ..Batching::default() });
+    assert_eq!(joins.load(), QueueLoad { joins_waiting: 0, batches: 0 });
+    let asked: Vec<_> = (1..=45).map(|id| ask(&joins, id, Span::none())).collect();
+    settle().await;
+    assert_eq!(joins.load(), QueueLoad { joins_waiting: 25, batches: 2 });
+    gate.opens.add_permits(10);
+    for joined in asked {
+        joined.await.unwrap();
+    }
+    assert_eq!(joins.load(), QueueLoad { joins_waiting: 0, batches: 5 });
+}

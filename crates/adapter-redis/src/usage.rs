@@ -1,0 +1,132 @@
+//! What a Redis says of its memory.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The memory of a Redis, as it told with the last check of the dependency.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RedisMemory {
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes it may use; 0 where it has no limit.
+    pub max: u64,
+    /// Keys evicted since the server started, to make room.
+    pub evicted: u64,
+}
+
+impl RedisMemory {
+    /// Reads the answer to `INFO`.
+    pub(crate) fn in_info(info: &str) -> Option<Self> {
+        let number = |name| field(info, name).and_then(|value| value.parse().ok());
+        Some(Self {
+            used: number("used_memory")?,
+            max: number("maxmemory")?,
+            evicted: number("evicted_keys").unwrap_or_default(),
+        })
+    }
+
+    /// Of several servers the fullest, with the keys that all of them evicted.
+    pub(crate) fn of_all(servers: impl IntoIterator<Item = Self>) -> Option<Self> {
+        servers.into_iter().reduce(|one, other| {
+            let fullest = if one.is_fuller_than(other) { one } else { other };
+            Self { evicted: one.evicted.saturating_add(other.evicted), ..fullest }
+        })
+    }
+
+    /// One without a limit is never full.
+    fn is_fuller_than(self, other: Self) -> bool {
+        let part = |memory: Self| if memory.max == 0 { 0.0 } else { memory.used as f64 / memory.max as f64 };
+        (part(self), self.used) > (part(other), other.used)
+    }
+}
+
+/// The value of a field in an answer to `INFO`.
+pub(crate) fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+    let value = |line: &'i str| line.strip_prefix(name)?.strip_prefix(':');
+    info.lines().find_map(value).map(str::trim)
+}
+
+/// What was told last, and when to ask again.
+#[derive(Default)]
+pub(crate) struct Usage(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    asked: Option<Instant>,
+    memory: Option<RedisMemory>,
+}
+
+/// The server takes a tenth of a millisecond to tell all it knows of itself.
+const EVERY: Duration = Duration::from_secs(5);
+
+impl Usage {
+    /// Whether it is time to ask. Whoever hears so does, and nobody else does for a while.
+    pub(crate) fn is_due(&self) -> bool {
+        let (mut told, now) = (self.told(), Instant::now());
+        let is_due = told.asked.is_none_or(|asked| now.duration_since(asked) >= EVERY);
+        if is_due {
+            told.asked = Some(now);
+        }
+        is_due
+    }
+
+    /// Takes in what was told; `None` when nothing was.
+    pub(crate) fn note(&self, memory: Option<RedisMemory>) {
+        self.told().memory = memory;
+    }
+
+    /// Of a server that does not answer nothing is known, and it is asked as soon as it does.
+    pub(crate) fn forget(&self) {
+        *self.told() = Told::default();
+    }
+
+    pub(crate) fn last(&self) -> Option<RedisMemory> {
+        self.told().memory
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(used: u64, max: u64, evicted: u64) -> RedisMemory {
+        RedisMemory { used, max, evicted }
+    }
+
+    #[test]
+    fn memory_is_found_in_what_a_server_says_of_itself() {
+        let info = "# Memory\r\nused_memory:1024\r\nused_memory_rss:4096\r\nmaxmemory:2048\r\nmaxmemory_human:2K\r\n\
+                    # Stats\r\nevicted_keys:3\r\n";
+        assert_eq!(RedisMemory::in_info(info), Some(memory(1_024, 2_048, 3)));
+        assert_eq!(RedisMemory::in_info("used_memory:1024\r\nmaxmemory:0"), Some(memory(1_024, 0, 0)));
+        assert_eq!(RedisMemory::in_info("used_memory_rss:1024"), None);
+    }
+
+    #[test]
+    fn of_several_servers_the_fullest_counts_and_all_their_evictions() {
+        let servers = [memory(900, 0, 1), memory(50, 100, 2), memory(70, 200, 4)];
+        assert_eq!(RedisMemory::of_all(servers), Some(memory(50, 100, 7)));
+        assert_eq!(RedisMemory::of_all([memory(1, 0, 0), memory(2, 0, 0)]), Some(memory(2, 0, 0)));
+        assert_eq!(RedisMemory::of_all([]), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_asked_now_and_then_and_anew_once_it_is_back() {
+        let usage = Usage::default();
+        assert!(usage.is_due());
+        usage.note(Some(memory(1, 2, 0)));
+        assert!(!usage.is_due());
+        tokio::time::advance(EVERY).await;
+        assert!(usage.is_due() && !usage.is_due());
+        assert_eq!(usage.last(), Some(memory(1, 2, 0)));
+        usage.forget();
+        assert_eq!(usage.last(), None);
+        assert!(usage.is_due());
+    }
+}
