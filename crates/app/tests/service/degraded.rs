@@ -15,7 +15,8 @@ fn check(broken: &'static str, how: &str) {
     assert_eq!(seen, row(broken, how), "while it is broken");
     mended(&world);
     world.wait_until_well();
-    assert_eq!(world.cells(), row("nothing", ""), "after it is mended");
+    let after = world.cells();
+    assert_eq!(after, row("nothing", ""), "after it is mended; {}", world.failures());
 }
 
 macro_rules! rows {

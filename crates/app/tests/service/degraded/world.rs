@@ -140,6 +140,11 @@ impl World {
         self.protection()["breakers"][breaker]["state"].as_str().unwrap().to_owned()
     }
 
+    /// What failed lately, for whoever wonders why.
+    pub(super) fn failures(&self) -> String {
+        self.app.ops("/failures").text
+    }
+
     pub(super) fn wait_until_well(&self) {
         eventually("everything is there again", || {
             self.page(PAGE);
