@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod metrics;
+mod process;
 mod start;
 
 pub use start::{Settings, Telemetry};
