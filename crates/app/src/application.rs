@@ -229,7 +229,7 @@ async fn use_cases(
     let (wall, steady) = (wiring::wall_clock(), wiring::steady_clock());
     let policy = config.queue.policy.policy()?;
     let database = wiring::database(config, meters).await?;
-    let line = wiring::queue_store(config, policy, Arc::clone(&steady)).await?;
+    let line = wiring::queue_store(config, policy, Arc::clone(&steady), meters).await?;
     let LineStore { store, system, dependency: line_dependency } = line;
     let name = config.queue.queue_id()?;
     let queue = Arc::new(QueueService::new(QueueParts {

@@ -11,7 +11,9 @@ mod protection;
 mod requests;
 
 pub(crate) use caches::watch as watch_caches;
-pub(crate) use dependencies::{observer, watch_cache_pool, watch_dependency, watch_postgres_pool};
+pub(crate) use dependencies::{
+    observer, watch_cache_redis, watch_dependency, watch_line_redis, watch_postgres_pool,
+};
 pub(crate) use facts::watch as watch_facts;
 pub(crate) use line::{Waits, watch as watch_line};
 pub(crate) use overload::watch as watch_overload;

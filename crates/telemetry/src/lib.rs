@@ -7,6 +7,7 @@ mod log;
 pub mod metrics;
 mod own;
 mod panics;
+mod process;
 mod resource;
 mod settings;
 mod start;

@@ -25,7 +25,7 @@ use crate::own::Own;
 use crate::resource::resource;
 use crate::settings::{Otlp, Settings};
 use crate::traces::{self, Ids, RequestSpans};
-use crate::{TelemetryError, panics};
+use crate::{TelemetryError, panics, process};
 
 /// The scope of all instruments.
 const SCOPE: &str = "boxoffice";
@@ -66,7 +66,9 @@ impl Instruments {
     /// [`TelemetryError::Metrics`] when it cannot be set up.
     pub fn to_be_scraped() -> Result<Self, TelemetryError> {
         let (provider, scrape) = metrics(&resource(&[]), None)?;
-        Ok(Self { meters: Meters::new(provider.meter(SCOPE)), scrape: Some(scrape), ..Self::off() })
+        let meters = Meters::new(provider.meter(SCOPE));
+        process::watch(&meters);
+        Ok(Self { meters, scrape: Some(scrape), ..Self::off() })
     }
 }
 
@@ -125,6 +127,7 @@ impl Telemetry {
             followed: followed.clone(),
         };
         own.watch(&meters);
+        process::watch(&meters);
         let instruments = Instruments { meters, scrape, spans: followed };
         Ok(Self { instruments, traces, logs: records, metrics, lines: guard })
     }
@@ -194,5 +197,6 @@ fn metrics(
         let reader = PeriodicReader::builder(exporter).with_interval(otlp.metrics_every).build();
         provider = provider.with_reader(reader);
     }
-    Ok((provider.build(), Scrape::new(registry)))
+    let provider = provider.build();
+    Ok((provider.clone(), Scrape::new(registry, provider)))
 }

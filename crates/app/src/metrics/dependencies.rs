@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapter_http::Outages;
 use adapter_postgres::Postgres;
-use adapter_redis::RedisCacheStore;
+use adapter_redis::{RedisCacheStore, RedisMemory, RedisQueue};
 use decorators::observed::{self, Asked, Observer};
 use domain::PortErrorKind;
 use telemetry::metrics::Meters;
@@ -49,6 +49,37 @@ pub(crate) fn watch_dependency(meters: &Meters, names: Vec<&'static str>, outage
     });
 }
 
+/// Reads what the line's Redis has to do, and its memory.
+pub(crate) fn watch_line_redis(meters: &Meters, store: &Arc<RedisQueue>) {
+    let queue = Arc::clone(store);
+    meters.watch(&dependencies::JOINS_WAITING, move |told| told.is(&[], queue.load().joins_waiting as f64));
+    let queue = Arc::clone(store);
+    meters.watch(&dependencies::BATCHES, move |told| told.is(&[], queue.load().batches as f64));
+    let queue = Arc::clone(store);
+    watch_memory(meters, "queue", move || queue.memory());
+}
+
+const OF_THE_MEMORY: Numbers<RedisMemory> = &[
+    (&dependencies::REDIS_MEMORY, |memory| memory.used as f64),
+    (&dependencies::REDIS_MEMORY_MAX, |memory| memory.max as f64),
+    (&dependencies::REDIS_EVICTED, |memory| memory.evicted as f64),
+];
+
+fn watch_memory(
+    meters: &Meters,
+    role: &'static str,
+    memory: impl Fn() -> Option<RedisMemory> + Clone + Send + Sync + 'static,
+) {
+    for (metric, number) in OF_THE_MEMORY {
+        let memory = memory.clone();
+        meters.watch(metric, move |told| {
+            if let Some(memory) = memory() {
+                told.is(&[role], number(&memory));
+            }
+        });
+    }
+}
+
 /// A pool as it is told of, whichever adapter it belongs to.
 struct Pool {
     size: u32,
@@ -81,8 +112,10 @@ pub(crate) fn watch_postgres_pool(meters: &Meters, postgres: &Postgres) {
     }));
 }
 
-/// Reads the pool of the cache.
-pub(crate) fn watch_cache_pool(meters: &Meters, store: &RedisCacheStore) {
+/// Reads the pool of the cache, and the memory of its Redis.
+pub(crate) fn watch_cache_redis(meters: &Meters, store: &RedisCacheStore) {
+    let redis = store.clone();
+    watch_memory(meters, "cache", move || redis.memory());
     let pool = store.clone();
     store.on_wait(watch_pool(meters, "redis-cache", move || {
         let state = pool.state();

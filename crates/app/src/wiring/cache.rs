@@ -36,7 +36,7 @@ pub(crate) fn shared_level(
         SharedCache::Redis => {
             let redis = &config.redis.cache;
             let store = RedisCacheStore::open(redis.address()?, redis.settings());
-            metrics::watch_cache_pool(meters, &store);
+            metrics::watch_cache_redis(meters, &store);
             let dependency: Arc<dyn Dependency> = Arc::new(RedisCacheDependency::new(store.clone()));
             (Some(Arc::new(store)), "redis", Some(dependency))
         }

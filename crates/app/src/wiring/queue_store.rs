@@ -7,9 +7,11 @@ use adapter_memory::MemoryQueue;
 use adapter_redis::{Batching, RedisDependency, RedisQueue, RedisQueueSettings};
 use domain::queue::{AdmissionPolicy, QueueStore};
 use domain::{Clock, Dependency};
+use telemetry::metrics::Meters;
 
 use crate::application::StartError;
 use crate::config::{Config, QueueStoreKind, WhenUnsafe};
+use crate::metrics;
 
 pub(crate) struct LineStore {
     pub(crate) store: Arc<dyn QueueStore>,
@@ -23,6 +25,7 @@ pub(crate) async fn queue_store(
     config: &Config,
     policy: AdmissionPolicy,
     clock: Arc<dyn Clock>,
+    meters: &Meters,
 ) -> Result<LineStore, StartError> {
     match config.queue.store {
         QueueStoreKind::Memory => Ok(LineStore {
@@ -30,7 +33,7 @@ pub(crate) async fn queue_store(
             system: "memory",
             dependency: None,
         }),
-        QueueStoreKind::Redis => in_redis(config, policy).await,
+        QueueStoreKind::Redis => in_redis(config, policy, meters).await,
     }
 }
 
@@ -44,7 +47,11 @@ fn recovery(config: &Config) -> Duration {
 /// A place given back on one node is seen to be so on every other within this.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(1);
 
-async fn in_redis(config: &Config, policy: AdmissionPolicy) -> Result<LineStore, StartError> {
+async fn in_redis(
+    config: &Config,
+    policy: AdmissionPolicy,
+    meters: &Meters,
+) -> Result<LineStore, StartError> {
     let (line, redis) = (&config.queue, &config.redis.queue);
     let settings = RedisQueueSettings {
         queue: line.queue_id()?,
@@ -57,6 +64,7 @@ async fn in_redis(config: &Config, policy: AdmissionPolicy) -> Result<LineStore,
         link: redis.link(),
     };
     let store = Arc::new(RedisQueue::open(redis.address()?, settings));
+    metrics::watch_line_redis(meters, &store);
     let refuses = redis.when_unsafe == WhenUnsafe::Refuse;
     match store.check_safety().await {
         Ok(()) => {}

@@ -16,4 +16,5 @@ mod program;
 mod readme;
 mod redis;
 mod support;
+mod telemetry;
 mod waiting;

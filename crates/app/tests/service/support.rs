@@ -63,6 +63,15 @@ pub(crate) fn config_of(settings: &[&str]) -> Config {
 
 impl TestApp {
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::with(settings, Instruments::to_be_scraped().unwrap())
+    }
+
+    /// One that measures nothing.
+    pub(crate) fn unmeasured(settings: &[&str]) -> Self {
+        Self::with(settings, Instruments::off())
+    }
+
+    fn with(settings: &[&str], instruments: Instruments) -> Self {
         let config = config_of(settings);
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
@@ -70,7 +79,6 @@ impl TestApp {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
-                let instruments = Instruments::to_be_scraped().unwrap();
                 let application = Application::build(&config, &instruments).await?;
                 tell.send((application.public_address(), application.ops_address())).unwrap();
                 application

@@ -1,0 +1,6 @@
+//! What can be seen of the service: metrics, traces, logs, failures.
+
+mod alerts;
+mod metrics;
+mod scrape;
+mod whole;
