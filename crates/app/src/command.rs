@@ -2,6 +2,7 @@
 
 mod cache;
 mod database;
+mod diagnostics;
 mod migrate;
 mod seed;
 mod serve;
@@ -79,6 +80,8 @@ enum Command {
     /// Work with the copies of answers that all nodes share
     #[command(subcommand)]
     Cache(cache::Command),
+    /// Write everything that helps to find out what is wrong with a running node to one file
+    Diagnostics(After<diagnostics::Arguments>),
     /// Work with waiting tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -117,6 +120,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Cache(cache::Command::Invalidate(after))) => {
             with_config(&before.and(after.sources).sources(), |config| cache::run(&after.arguments, config))
         }
+        Some(Command::Diagnostics(after)) => with_config(&before.and(after.sources).sources(), |config| {
+            diagnostics::run(&after.arguments, config)
+        }),
         Some(Command::Token(command)) => token::run(command, before),
         Some(Command::Yardstick(after)) => with_config(&before.and(after.sources).sources(), yardstick::run),
     }

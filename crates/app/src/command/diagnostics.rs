@@ -1,0 +1,67 @@
+//! `boxoffice diagnostics`: everything that helps to find out what is wrong, in one file to send to somebody.
+
+mod bundle;
+mod node;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use domain::Clock as _;
+
+use self::bundle::Bundle;
+use self::node::Node;
+use super::{fail, print};
+use crate::config::Config;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The operations listener to ask; without it that of the configuration
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    ops: Option<SocketAddr>,
+    /// Where to write the bundle; without it `boxoffice-diagnostics.tar.gz` here
+    #[arg(long, value_name = "FILE", default_value = "boxoffice-diagnostics.tar.gz")]
+    out: PathBuf,
+}
+
+/// What is asked of a node, and what it is called in the bundle.
+const ASKED: [(&str, &str); 6] = [
+    ("/livez", "livez.json"),
+    ("/startupz", "startupz.json"),
+    ("/readyz", "readyz.json"),
+    ("/protection", "protection.json"),
+    ("/failures", "failures.json"),
+    ("/metrics", "metrics.txt"),
+];
+
+pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
+    let node = Node::at(arguments.ops.unwrap_or(config.ops.bind));
+    match collect(&node, config).and_then(|bundle| bundle.write(&arguments.out)) {
+        Ok(contents) => print(format_args!("{contents}written to {}\n", arguments.out.display())),
+        Err(error) => {
+            fail(format_args!("no diagnostics were written to {}: {error}", arguments.out.display()))
+        }
+    }
+}
+
+/// A node that does not answer is part of what is wrong: it is said, and the rest goes on.
+fn collect(node: &Node, config: &Config) -> std::io::Result<Bundle> {
+    let now = adapter_memory::SystemClock.now();
+    let mut bundle = Bundle::new(now);
+    let about = format!(
+        "boxoffice {}\ntaken at {now}\nfrom {}\nconfiguration {} (of this command; the node tells its own in failures.json)\n",
+        env!("CARGO_PKG_VERSION"),
+        node.address(),
+        config.hash().map_err(std::io::Error::other)?,
+    );
+    bundle.add("about.txt", about)?;
+    bundle.add("config.toml", config.to_toml().map_err(std::io::Error::other)?)?;
+    for (path, name) in ASKED {
+        match node.ask(path) {
+            Ok(text) => bundle.add(name, text)?,
+            Err(error) => bundle.add(&format!("{name}.error"), format!("{error}\n"))?,
+        }
+    }
+    Ok(bundle)
+}

@@ -1,0 +1,82 @@
+//! `boxoffice diagnostics`
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+
+use crate::program::{Serving, boxoffice, text};
+
+/// The files of a bundle, by name.
+fn unpack(path: &Path) -> BTreeMap<String, String> {
+    let mut archive = tar::Archive::new(GzDecoder::new(File::open(path).unwrap()));
+    let entries = archive.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().to_str().unwrap().to_owned();
+        let mut content = String::new();
+        entry.read_to_string(&mut content).unwrap();
+        (name.strip_prefix("boxoffice-diagnostics/").unwrap().to_owned(), content)
+    });
+    entries.collect()
+}
+
+fn names(files: &BTreeMap<String, String>) -> Vec<&str> {
+    files.keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_bundle_has_everything_that_a_node_tells_of_itself() {
+    let (node, folder) = (Serving::start(&[]), tempfile::tempdir().unwrap());
+    let (path, ops) = (folder.path().join("bundle.tar.gz"), node.ops.to_string());
+    let ended = boxoffice(&["diagnostics", "--ops", &ops, "--out", path.to_str().unwrap()], &[]);
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    let files = unpack(&path);
+    let expected = [
+        "about.txt",
+        "config.toml",
+        "failures.json",
+        "livez.json",
+        "metrics.txt",
+        "protection.json",
+        "readyz.json",
+        "startupz.json",
+    ];
+    assert_eq!(names(&files), expected);
+    assert!(files["about.txt"].contains(&ops), "{}", files["about.txt"]);
+    assert!(files["metrics.txt"].contains("boxoffice_queue_last{"));
+    let failures: serde_json::Value = serde_json::from_str(&files["failures.json"]).unwrap();
+    assert_eq!((&failures["total"], failures["breakers"]["queue"].as_str()), (&0.into(), Some("closed")));
+    let said = text(&ended.stdout);
+    assert!(expected.iter().all(|name| said.contains(name)) && said.contains("written to "), "{said}");
+}
+
+#[test]
+fn a_node_that_does_not_answer_is_part_of_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, nobody) =
+        (folder.path().join("bundle.tar.gz"), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let ended = boxoffice(&["diagnostics", "--ops", &address, "--out", path.to_str().unwrap()], &[]);
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    let files = unpack(&path);
+    assert!(
+        files.contains_key("config.toml") && files.contains_key("metrics.txt.error"),
+        "{:?}",
+        names(&files)
+    );
+    assert!(files["livez.json.error"].contains("refused"), "{}", files["livez.json.error"]);
+}
+
+#[test]
+fn a_bundle_that_cannot_be_written_is_told() {
+    let ended = boxoffice(&["diagnostics", "--ops", "127.0.0.1:1", "--out", "/nowhere/at/all.tar.gz"], &[]);
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(
+        text(&ended.stderr).starts_with("boxoffice: no diagnostics were written to "),
+        "{}",
+        text(&ended.stderr)
+    );
+}
