@@ -6,7 +6,6 @@ use prometheus::{Encoder as _, Registry, TextEncoder};
 #[derive(Clone)]
 pub struct Scrape(Registry);
 
-
 impl Scrape {
     pub(crate) fn new(registry: Registry) -> Self {
         Self(registry)
