@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 use telemetry::metrics::catalogue::FAMILIES;
 use telemetry::metrics::{Kind, Metric};
 use test_support::observability::{
-    Case, Panel, Rule, expressions, files, groupings, read, read_cases, read_dashboard, read_rules, selectors,
+    Case, Panel, Rule, expressions, files, groupings, queries, read, read_cases, read_dashboard, read_rules,
+    selectors,
 };
 
-/// Labels that Prometheus itself puts on every series, and the one that a rule makes.
-const OF_PROMETHEUS: [&str; 3] = ["instance", "job", "metric"];
+/// Labels that Prometheus itself puts on every series.
+const OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
+
+/// Labels of `ALERTS`.
+const OF_ALERTS: [&str; 3] = ["alertname", "alertstate", "severity"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
@@ -77,7 +81,7 @@ fn every_metric_in_an_expression_is_measured_or_recorded() {
         .map(|rule| rule.name().to_owned())
         .collect();
     let all_labels: BTreeSet<&str> =
-        measured.values().flatten().map(String::as_str).chain(OF_PROMETHEUS).collect();
+        measured.values().flatten().map(String::as_str).chain(OF_PROMETHEUS).chain(OF_ALERTS).collect();
     let mut wrong = Vec::new();
     for expression in expressions(&deployed()).unwrap() {
         let found = selectors(&expression.text);
@@ -210,9 +214,7 @@ fn the_runbook_names_keys_and_metrics_that_there_are() {
                 wrong.push(format!("{name}: there is no key {key}"));
             }
         }
-        // Queries stand in blocks of their own.
-        for block in text.split("```promql\n").skip(1) {
-            let query = block.split("```").next().unwrap_or_default();
+        for query in queries(&text) {
             for selector in selectors(query) {
                 if !is_known(&selector.metric) {
                     wrong.push(format!("{name}: there is no {}", selector.metric));

@@ -45,6 +45,12 @@ pub fn expressions(folder: &Path) -> Outcome<Vec<Expression>> {
     Ok(all)
 }
 
+/// The PromQL queries of a page of the runbook: one a line, in blocks of their own.
+pub fn queries(page: &str) -> impl Iterator<Item = &str> {
+    let blocks = page.split("```promql\n").skip(1);
+    blocks.flat_map(|block| block.split("```").next().unwrap_or_default().lines())
+}
+
 /// The files of a folder whose name ends so, by name.
 ///
 /// # Errors

@@ -130,6 +130,33 @@ fn a_server_carries_the_rules_out_without_an_error() {
     assert_eq!(names, loaded, "the rules as we read them are those that Prometheus reads");
 }
 
+#[test]
+fn a_server_understands_every_question_of_dashboards_and_runbook() {
+    let prometheus = Prometheus::start(&binaries(), "global: {}\n").unwrap();
+    let mut asked: Vec<(String, String)> = observability::expressions(&deployed())
+        .unwrap()
+        .into_iter()
+        .map(|expression| (expression.place, expression.text))
+        .collect();
+    let runbook = deployed().join("../../docs/runbook");
+    for file in observability::files(&runbook, "md").unwrap() {
+        let text = observability::read(&file).unwrap();
+        let place = file.display().to_string();
+        asked.extend(observability::queries(&text).map(|query| (place.clone(), query.to_owned())));
+    }
+    let understands = |text: &str| {
+        // As Grafana fills it in.
+        let text = text.replace("$__rate_interval", "1m");
+        prometheus.api("query", &[("query", &text)])
+    };
+    let wrong: Vec<String> = asked
+        .iter()
+        .filter_map(|(place, text)| Some(format!("{place}: {text}: {}", understands(text).err()?)))
+        .collect();
+    assert!(asked.len() > 200, "{} questions", asked.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Runs `promtool` on these files.
 fn promtool(words: &[&str], files: &[PathBuf]) {
     let mut command = binaries().promtool();
