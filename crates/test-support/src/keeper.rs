@@ -27,6 +27,19 @@ for _ in 1 2 3; do
 done
 "#;
 
+/// The file with the process id of a server that was started with [`LAUNCH`].
+pub(crate) const PID_FILE: &str = "server.pid";
+
+/// The server's process id is known before there is a server, so that whoever cleans up never misses one.
+pub(crate) const LAUNCH: &str = r#"echo $$ >"$1" && shift && exec "$@""#;
+
+/// With its folder moved away a server that is about to start finds no configuration, and does not.
+pub(crate) const CLEAN_UP: &str = r#"
+mv -- "$1" "$1.ended" || exit
+read -r pid <"$1.ended/server.pid" && [ "$pid" -gt 1 ] && kill -9 "$pid"
+rm -rf -- "$1.ended" || { sleep 1; rm -rf -- "$1.ended"; }
+"#;
+
 pub(crate) struct Keeper {
     process: Child,
     /// Closing this is what the keeper waits for.

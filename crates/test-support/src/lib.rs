@@ -7,8 +7,10 @@ mod guest;
 mod haproxy;
 mod install;
 mod keeper;
+pub mod observability;
 mod postgres;
 mod process;
+mod prometheus;
 mod redis;
 mod wire;
 
@@ -18,5 +20,6 @@ pub use error::{Doing, Outcome, TaskError, failed};
 pub use guest::{Guest, Guests, Heard};
 pub use haproxy::find_or_install_haproxy;
 pub use postgres::{Durability, Postgres};
+pub use prometheus::{Prometheus, PrometheusBinaries, Sample, find_or_install_prometheus};
 pub use redis::{Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, find_or_install_redis};
 pub use wire::Wire;

@@ -3,7 +3,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use test_support::{Durability, Postgres, SERVER_VARIABLE, find_or_install_postgres, find_or_install_redis};
+use test_support::{
+    Durability, Postgres, SERVER_VARIABLE, find_or_install_postgres, find_or_install_prometheus,
+    find_or_install_redis,
+};
 
 use crate::run::{cargo, show};
 use test_support::{Doing as _, Outcome, failed};
@@ -22,6 +25,8 @@ pub(crate) fn test() -> Outcome {
     let binaries = find_or_install_postgres(|line| println!("{line}"))?;
     // Tests start Redis servers themselves: what they do with one others would notice.
     find_or_install_redis(|line| println!("{line}"))?;
+    // Rules and dashboards are checked and tried with the programs that will use them.
+    find_or_install_prometheus(|line| println!("{line}"))?;
     let postgres = Postgres::start(binaries, Durability::None)?;
     println!("a private Postgres server listens on {} until the tests are over", postgres.address());
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);

@@ -12,7 +12,7 @@ use super::binaries::RedisBinaries;
 use super::cli::{Fields, answer};
 use super::setup::RedisSetup;
 use crate::error::{Doing as _, Outcome, failed};
-use crate::keeper::Keeper;
+use crate::keeper::{CLEAN_UP, Keeper, LAUNCH, PID_FILE};
 use crate::process::{START_LIMIT, STOP_LIMIT, free_port, last_lines, signal, stat, wait_until};
 
 /// A server of our own, without a password unless its setup has one. It stops when this is dropped, and when our process
@@ -28,19 +28,6 @@ pub struct Redis {
     /// Dropped last of all: removes the folder.
     _keeper: Keeper,
 }
-
-/// The file with the server's process id.
-const PID_FILE: &str = "server.pid";
-
-/// The server's process id is known before there is a server, so that whoever cleans up never misses one.
-const LAUNCH: &str = r#"echo $$ >"$1" && shift && exec "$@""#;
-
-/// With its folder moved away a server that is about to start finds no configuration, and does not.
-const CLEAN_UP: &str = r#"
-mv -- "$1" "$1.ended" || exit
-read -r pid <"$1.ended/server.pid" && [ "$pid" -gt 1 ] && kill -9 "$pid"
-rm -rf -- "$1.ended" || { sleep 1; rm -rf -- "$1.ended"; }
-"#;
 
 impl Redis {
     /// Starts a server; it answers and has loaded its data when this returns.
