@@ -32,6 +32,10 @@ bench-redis *arguments:
 bench-cache *arguments:
     cargo xtask bench-cache {{arguments}}
 
+# The status query with telemetry on, against the same with it off
+bench-telemetry *arguments:
+    cargo xtask bench-telemetry {{arguments}}
+
 # Write the plans of the dates question on a million and on ten million seats
 plans:
     cargo xtask plans

@@ -8,6 +8,7 @@ mod haproxy;
 mod install;
 mod keeper;
 pub mod observability;
+pub mod otlp;
 mod postgres;
 mod process;
 mod prometheus;

@@ -9,6 +9,7 @@ mod bench;
 mod bench_cache;
 mod bench_dates;
 mod bench_redis;
+mod bench_telemetry;
 mod check;
 mod docs;
 mod figures;
@@ -57,6 +58,8 @@ enum Task {
     BenchDates(bench_dates::Arguments),
     /// The line in Redis: what joins cost, how fast they are, how much memory people take
     BenchRedis(bench_redis::Arguments),
+    /// The status query with telemetry on, against the same with it off
+    BenchTelemetry(bench_telemetry::Arguments),
     /// Write the plans of the dates question on a million and on ten million seats
     Plans,
     /// Run a private Postgres server until Ctrl-C
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::bench(&arguments),
         Task::BenchCache(arguments) => bench_cache::bench_cache(&arguments),
         Task::BenchDates(arguments) => bench_dates::bench_dates(&arguments),
+        Task::BenchTelemetry(arguments) => bench_telemetry::bench_telemetry(&arguments),
         Task::BenchRedis(arguments) => bench_redis::bench_redis(&arguments),
         Task::Plans => plans::plans(),
         Task::Postgres => postgres::postgres(),

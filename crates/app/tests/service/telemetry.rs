@@ -1,7 +1,9 @@
 //! What can be seen of the service: metrics, traces, logs, failures.
 
 mod alerts;
+mod collector;
 mod diagnostics;
 mod metrics;
 mod scrape;
+mod secrets;
 mod whole;

@@ -104,9 +104,18 @@ impl Results {
 
     /// One measurement as a ratio to another, by processor time.
     pub(crate) fn compared(&self, title: &str, target: &str, to: &str) -> String {
-        let mut text = format!("\n{title}, by processor time:\n\n");
+        self.compared_by(&format!("{title}, by processor time"), |m| m.per_cpu_second, target, to)
+    }
+
+    /// One measurement as a ratio to another, by requests a second.
+    pub(crate) fn compared_rates(&self, title: &str, target: &str, to: &str) -> String {
+        self.compared_by(&format!("{title}, by requests a second"), |m| m.per_second, target, to)
+    }
+
+    fn compared_by(&self, title: &str, of: Figure, target: &str, to: &str) -> String {
+        let mut text = format!("\n{title}:\n\n");
         for connections in super::CONNECTIONS {
-            let (low, middle, high) = self.ratios(|m| m.per_cpu_second, target, to, connections);
+            let (low, middle, high) = self.ratios(of, target, to, connections);
             let _ = writeln!(text, "- {connections} connections: {middle:.2} ({low:.2} to {high:.2})");
         }
         text

@@ -1,0 +1,76 @@
+//! `cargo xtask bench-telemetry`: what the status query costs with telemetry on, against the same with it off.
+//!
+//! One server worker on one core; wrk and a collector that takes everything share the other.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::bench::measure::{self, Target};
+use crate::bench::report::Results;
+use crate::bench::service::Service;
+use crate::bench::{make_folder, save};
+use crate::figures::Rounds;
+use crate::run::{cargo, run};
+use test_support::Outcome;
+use test_support::otlp::Collector;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    measure: Rounds,
+    /// Where raw output and the table go, below the repository
+    #[arg(long, default_value = "loadtest/results/telemetry")]
+    out: PathBuf,
+}
+
+const WHAT: &str = "\
+Printed by `cargo xtask bench-telemetry`. A status query of somebody who waits. Off: no metrics, no traces, no sampled lines. \
+Metrics: `telemetry.metrics`, as by default. All: metrics, 1 % of traces, logs and every thousandth request's line, sent to a \
+collector that takes everything and shares wrk's core.";
+
+const OFF: &str = "status query, telemetry off";
+const METRICS: &str = "status query, metrics";
+const ALL: &str = "status query, metrics and 1 % of traces";
+
+pub(crate) fn bench_telemetry(arguments: &Arguments) -> Outcome {
+    measure::require_tools()?;
+    run(cargo(&["build", "--release", "--locked"]))?;
+    measure::share_the_generators_core()?;
+    let out = make_folder(&arguments.out)?;
+
+    let collector = Collector::answering()?;
+    let endpoint = format!("telemetry.otlp.endpoint={}", collector.endpoint());
+    let start = |telemetry: &[&str]| {
+        let standing_still = ["queue.policy.batch=1", "queue.policy.every=1h"];
+        Service::start("serve", &[&standing_still[..], telemetry].concat())
+    };
+    let off = start(&["telemetry.metrics=false", "telemetry.log_sample=0"])?;
+    let metrics = start(&["telemetry.log_sample=0"])?;
+    let all = start(&[&endpoint, "telemetry.traces.sample=0.01", "telemetry.log_sample=0.001"])?;
+    let yardstick = Service::start("yardstick", &[])?;
+    let mut tokens = Vec::new();
+    for service in [&off, &metrics, &all] {
+        service.join(1)?;
+        tokens.push(service.join(2)?);
+    }
+
+    let query = "/user/queue/token/query";
+    let asked = |name, service, token| Target::new(name, service, query, Some(("waitingToken", token)));
+    let targets = [
+        Target::new("constant answer", &yardstick, "/constant", None),
+        asked(OFF, &off, &tokens[0]),
+        asked(METRICS, &metrics, &tokens[1]),
+        asked(ALL, &all, &tokens[2]),
+    ];
+    let mut results = Results::new(arguments.measure);
+    results.measure(&targets, &out)?;
+    let mut text = results.markdown("Telemetry, against none of it", WHAT);
+    text += &results.compared_rates("Metrics alone, to off", METRICS, OFF);
+    text += &results.compared("Metrics alone, to off", METRICS, OFF);
+    text += &results.compared_rates("Metrics and 1 % of traces, to off", ALL, OFF);
+    text += &results.compared("Metrics and 1 % of traces, to off", ALL, OFF);
+    text += &format!("\nThe collector was asked {} times.\n", collector.requests());
+    save(&text, &out)?;
+    results.check_clean()
+}
