@@ -7,6 +7,7 @@ mod guest;
 mod haproxy;
 mod install;
 mod keeper;
+pub mod otlp;
 mod postgres;
 mod process;
 mod redis;

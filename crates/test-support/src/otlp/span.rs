@@ -1,0 +1,89 @@
+//! Spans.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span as Sent;
+use opentelemetry_proto::tonic::trace::v1::Status as SentStatus;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+
+use super::values::{Attributes, attributes, hex, id, of_resource, short};
+
+/// A span, with what is said about its process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// 32 hexadecimal digits.
+    pub trace_id: String,
+    /// 16 hexadecimal digits.
+    pub span_id: String,
+    /// The span it is part of; none is the root of its trace.
+    pub parent_span_id: Option<String>,
+    /// What was done.
+    pub name: String,
+    /// `internal`, `server`, `client`, `producer`, `consumer` or `unspecified`.
+    pub kind: String,
+    /// What is said about it.
+    pub attributes: Attributes,
+    /// The names of what happened during it.
+    pub events: Vec<String>,
+    /// The traces it is linked to.
+    pub linked_trace_ids: Vec<String>,
+    /// How it ended.
+    pub status: Status,
+    /// When it began, in nanoseconds since 1970.
+    pub start_nanos: u64,
+    /// When it ended, in nanoseconds since 1970.
+    pub end_nanos: u64,
+    /// The scope it was made in.
+    pub scope: String,
+    /// What is said about its process.
+    pub resource: Attributes,
+}
+
+/// How a span ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Status {
+    /// Nothing was said.
+    Unset,
+    /// Well.
+    Ok,
+    /// Not well, and what was said about it.
+    Error(String),
+}
+
+pub(super) fn flatten(sent: ExportTraceServiceRequest) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for of_process in sent.resource_spans {
+        let resource = of_resource(of_process.resource);
+        for of_scope in of_process.scope_spans {
+            let scope = of_scope.scope.map(|scope| scope.name).unwrap_or_default();
+            spans.extend(of_scope.spans.into_iter().map(|span| flat(span, &scope, &resource)));
+        }
+    }
+    spans
+}
+
+fn flat(sent: Sent, scope: &str, resource: &Attributes) -> Span {
+    Span {
+        trace_id: hex(&sent.trace_id),
+        span_id: hex(&sent.span_id),
+        parent_span_id: id(&sent.parent_span_id),
+        kind: short(sent.kind().as_str_name(), "SPAN_KIND_"),
+        name: sent.name,
+        attributes: attributes(sent.attributes),
+        events: sent.events.into_iter().map(|event| event.name).collect(),
+        linked_trace_ids: sent.links.iter().map(|link| hex(&link.trace_id)).collect(),
+        status: status(sent.status),
+        start_nanos: sent.start_time_unix_nano,
+        end_nanos: sent.end_time_unix_nano,
+        scope: scope.to_owned(),
+        resource: resource.clone(),
+    }
+}
+
+fn status(sent: Option<SentStatus>) -> Status {
+    let Some(sent) = sent else { return Status::Unset };
+    match sent.code() {
+        StatusCode::Unset => Status::Unset,
+        StatusCode::Ok => Status::Ok,
+        StatusCode::Error => Status::Error(sent.message),
+    }
+}
