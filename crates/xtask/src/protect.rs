@@ -9,6 +9,7 @@ mod seen;
 mod site;
 mod small_cache;
 mod storm;
+mod watched;
 
 use clap::{Args, Subcommand};
 use test_support::Outcome;
@@ -37,6 +38,8 @@ enum What {
     Overload(overload::Arguments),
     /// The list under load while the shared cache has to evict
     SmallCache(small_cache::Arguments),
+    /// What a Prometheus sees of the service under load
+    Watched(watched::Arguments),
 }
 
 pub(crate) fn protect(arguments: &Arguments) -> Outcome {
@@ -48,6 +51,7 @@ pub(crate) fn protect(arguments: &Arguments) -> Outcome {
         What::Outage(arguments) => outage::outage(arguments, settings, &mut report),
         What::Overload(arguments) => overload::overload(arguments, settings, &mut report),
         What::SmallCache(arguments) => small_cache::small_cache(arguments, settings, &mut report),
+        What::Watched(arguments) => watched::watched(arguments, settings, &mut report),
     };
     if let (Some(save), Ok(())) = (&arguments.save, &done) {
         report.save(save.as_deref().unwrap_or(name))?;
@@ -62,6 +66,7 @@ impl What {
             Self::Outage(_) => "outage",
             Self::Overload(_) => "overload",
             Self::SmallCache(_) => "small-cache",
+            Self::Watched(_) => "watched",
         }
     }
 }
