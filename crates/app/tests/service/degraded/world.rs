@@ -99,6 +99,11 @@ impl World {
         self.page(2 + self.pages.fetch_add(1, Ordering::Relaxed) % 25)
     }
 
+    /// The same for dates: a connection may know the question about them as it was while the database lied.
+    fn some_dates(&self) -> Answer {
+        self.dates(2 + self.pages.fetch_add(1, Ordering::Relaxed) % 25)
+    }
+
     fn dates(&self, concert: u64) -> Answer {
         self.app.dates(&concert.to_string(), &self.inside)
     }
@@ -153,7 +158,8 @@ impl World {
                 // Each answer may be what a breaker on trial waits for.
                 let joins = self.join().status == 200;
                 self.some_page();
-                joins && self.state(breaker) == "closed"
+                let dates = self.some_dates().status == 200;
+                joins && dates && self.state(breaker) == "closed"
             });
             closed
                 && self.app.ops("/readyz").word("status") == "ready"
