@@ -2,10 +2,11 @@
 //! waits for it.
 
 mod client;
+mod collector;
 mod exporter;
 mod outbox;
 mod processor;
 
-pub(crate) use exporter::{log_exporter, metric_exporter, span_exporter};
+pub(crate) use collector::Collector;
 pub(crate) use outbox::Outbox;
 pub(crate) use processor::{log_processor, span_processor};

@@ -9,7 +9,7 @@ pub(crate) use lines::{Lines, Writer};
 use std::io::IsTerminal as _;
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -37,7 +37,9 @@ pub(crate) fn wanted<S>(filter: &str) -> Result<impl Filter<S> + Send + Sync + '
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
 {
-    Ok(env_filter(filter)?.and(filter_fn(|about| about.target() != traces::TARGET)))
+    let of_no_trace = filter_fn(|about| about.target() != traces::TARGET);
+    // Without a hint of its own it would take that of the other away, and everything would be looked at.
+    Ok(env_filter(filter)?.and(of_no_trace.with_max_level_hint(LevelFilter::TRACE)))
 }
 
 /// Lines, as told.

@@ -1,5 +1,6 @@
 //! Setting it all up, once a process.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -10,21 +11,22 @@ use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::Registry;
+use tracing::Dispatch;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::export::{self, Outbox};
+use crate::counter::Counter;
+use crate::export::{self, Collector, Outbox};
 use crate::log::{self, Events, Lines};
 use crate::metrics::{Meters, Scrape};
 use crate::own::Own;
 use crate::resource::resource;
 use crate::settings::{Otlp, Settings};
-use crate::traces::{self, Ids, RequestSpans};
+use crate::traces::{self, Ids, OnlyRequests, RequestSpans};
 use crate::{TelemetryError, panics, process};
 
 /// The scope of all instruments.
@@ -40,6 +42,7 @@ pub struct Telemetry {
     logs: Option<SdkLoggerProvider>,
     metrics: Option<SdkMeterProvider>,
     lines: WorkerGuard,
+    panics: Arc<Counter>,
 }
 
 /// What the program measures and follows requests with. Clones are the same.
@@ -73,63 +76,80 @@ impl Instruments {
 }
 
 impl Telemetry {
-    /// Sets up what is asked for, for the whole process. Called once, by the program, never by a library.
+    /// Sets up what is asked for, for the whole process: lines go to standard error, panics become lines. Called once, by the
+    /// program, never by a library.
     ///
     /// # Errors
     /// [`TelemetryError`] when something is wrong with the settings, or logging is set up already. That a collector is down is
     /// no error.
     pub fn start(settings: &Settings) -> Result<Self, TelemetryError> {
+        let (telemetry, dispatch) = Self::prepare(settings, io::stderr())?;
+        tracing::dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::AlreadySet)?;
+        panics::hear(Arc::clone(&telemetry.panics));
+        Ok(telemetry)
+    }
+
+    /// Sets up what is asked for and leaves the process as it is: lines go to `out`, and only what is done with the dispatch
+    /// (`tracing::dispatcher::with_default`) is heard. For tests.
+    ///
+    /// # Errors
+    /// [`TelemetryError`] when something is wrong with the settings.
+    pub fn prepare(
+        settings: &Settings,
+        out: impl Write + Send + 'static,
+    ) -> Result<(Self, Dispatch), TelemetryError> {
         let resource = resource(&settings.resource);
         let otlp = settings.otlp.as_ref();
         let outbox = |places| Arc::new(Outbox::new(places));
         let queue = otlp.map_or(0, |otlp| otlp.queue);
         let (spans, logs, exports) = (outbox(queue), outbox(queue), outbox(NO_PLACES));
 
-        let traces =
-            otlp.filter(|otlp| otlp.traces).map(|otlp| tracer(otlp, &resource, &spans)).transpose()?;
-        let records = otlp.filter(|otlp| otlp.logs).map(|otlp| logger(otlp, &resource, &logs)).transpose()?;
-        let sent = otlp.filter(|otlp| otlp.metrics).map(|otlp| (otlp, &exports));
+        let collector = otlp.map(Collector::new).transpose()?;
+        let collects = |signal: fn(&Otlp) -> bool| collector.as_ref().filter(|to| signal(to.settings()));
+        let traces = collects(|otlp| otlp.traces).map(|to| tracer(to, &resource, &spans)).transpose()?;
+        let records = collects(|otlp| otlp.logs).map(|to| logger(to, &resource, &logs)).transpose()?;
+        let sent = collects(|otlp| otlp.metrics).map(|to| (to, &exports));
         let measured = settings.metrics.then(|| metrics(&resource, sent)).transpose()?;
         let followed = traces.as_ref().map_or_else(RequestSpans::off, |_| RequestSpans::new(settings.traces));
 
-        let (writer, lines, guard) = Lines::to_stderr();
+        let (writer, lines, guard) = Lines::to(out);
         let events = Arc::new(Events::default());
         let tracer = traces.as_ref().map(|provider| {
             let tracer = provider.tracer(SCOPE);
             let layer =
                 tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
-            layer.with_target(false).with_filter(filter_fn(|about| about.target() == traces::TARGET))
+            layer.with_target(false).with_filter(traces::recorded())
         });
         let bridge = records.as_ref().map(|provider| -> Result<_, TelemetryError> {
             let wanted =
                 log::wanted(&settings.log_filter)?.and(filter_fn(|about| about.target() != log::OWN));
             Ok(OpenTelemetryTracingBridge::new(provider).with_filter(wanted))
         });
-        tracing_subscriber::registry()
+        let hearers = tracing_subscriber::registry()
             .with(tracer)
             .with(bridge.transpose()?)
             .with(events.layer())
-            .with(log::layer(&settings.log_filter, settings.log_format, writer)?)
-            .try_init()
-            .map_err(|_| TelemetryError::AlreadySet)?;
+            .with(log::layer(&settings.log_filter, settings.log_format, writer)?);
 
         let (metrics, scrape) = measured.unzip();
         let meters = metrics
             .as_ref()
             .map_or_else(Meters::off, |provider: &SdkMeterProvider| Meters::new(provider.meter(SCOPE)));
+        let panics = Arc::new(Counter::default());
         let own = Own {
             spans,
             logs,
             metrics: exports,
             lines,
             events,
-            panics: panics::hear(),
+            panics: Arc::clone(&panics),
             followed: followed.clone(),
         };
         own.watch(&meters);
         process::watch(&meters);
         let instruments = Instruments { meters, scrape, spans: followed };
-        Ok(Self { instruments, traces, logs: records, metrics, lines: guard })
+        let telemetry = Self { instruments, traces, logs: records, metrics, lines: guard, panics };
+        Ok((telemetry, Dispatch::new(hearers)))
     }
 
     /// What the program measures and follows requests with.
@@ -158,33 +178,32 @@ impl Telemetry {
 }
 
 fn tracer(
-    otlp: &Otlp,
+    collector: &Collector,
     resource: &Resource,
     outbox: &Arc<Outbox>,
 ) -> Result<SdkTracerProvider, TelemetryError> {
-    let exporter = export::span_exporter(otlp, outbox)?;
+    let exporter = collector.spans(outbox)?;
     Ok(SdkTracerProvider::builder()
         .with_resource(resource.clone())
         .with_id_generator(Ids::default())
-        // Whoever is not followed has no span, so that all spans there are are kept.
-        .with_sampler(Sampler::AlwaysOn)
+        .with_sampler(OnlyRequests)
         .with_span_processor(export::span_processor(exporter, outbox))
         .build())
 }
 
 fn logger(
-    otlp: &Otlp,
+    collector: &Collector,
     resource: &Resource,
     outbox: &Arc<Outbox>,
 ) -> Result<SdkLoggerProvider, TelemetryError> {
-    let exporter = export::log_exporter(otlp, outbox)?;
+    let exporter = collector.logs(outbox)?;
     let processor = export::log_processor(exporter, outbox);
     Ok(SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build())
 }
 
 fn metrics(
     resource: &Resource,
-    sent: Option<(&Otlp, &Arc<Outbox>)>,
+    sent: Option<(&Collector, &Arc<Outbox>)>,
 ) -> Result<(SdkMeterProvider, Scrape), TelemetryError> {
     let registry = Registry::new();
     let read = opentelemetry_prometheus::exporter()
@@ -192,9 +211,9 @@ fn metrics(
         .build()
         .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
     let mut provider = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(read);
-    if let Some((otlp, outbox)) = sent {
-        let exporter = export::metric_exporter(otlp, outbox)?;
-        let reader = PeriodicReader::builder(exporter).with_interval(otlp.metrics_every).build();
+    if let Some((collector, outbox)) = sent {
+        let every = collector.settings().metrics_every;
+        let reader = PeriodicReader::builder(collector.metrics(outbox)?).with_interval(every).build();
         provider = provider.with_reader(reader);
     }
     let provider = provider.build();

@@ -3,13 +3,16 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceId};
+use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceId, TraceState};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
-use tracing::{Span, field};
+use opentelemetry_sdk::trace::{
+    IdGenerator, RandomIdGenerator, SamplingDecision, SamplingResult, ShouldSample,
+};
+use tracing::{Metadata, Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
 
 use crate::counter::Counter;
 use crate::settings::Sampling;
@@ -28,7 +31,7 @@ pub(crate) struct Ids(RandomIdGenerator);
 
 impl IdGenerator for Ids {
     fn new_trace_id(&self) -> TraceId {
-        NEXT.take().unwrap_or_else(|| self.0.new_trace_id())
+        NEXT.get().filter(|id| *id != TraceId::INVALID).unwrap_or_else(|| self.0.new_trace_id())
     }
 
     fn new_span_id(&self) -> SpanId {
@@ -43,6 +46,37 @@ pub struct RequestSpans(Option<Arc<Followed>>);
 struct Followed {
     sampling: Sampling,
     sampled: Counter,
+}
+
+/// Keeps the spans of requests that are followed, what is done below them, and what is linked to any of them. A span that
+/// stands alone, because some library has one of its own around what nobody follows, is nobody's.
+#[derive(Clone, Debug)]
+pub(crate) struct OnlyRequests;
+
+impl ShouldSample for OnlyRequests {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        _: TraceId,
+        _: &str,
+        _: &SpanKind,
+        _: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let is_below = parent.is_some_and(|parent| parent.span().span_context().is_sampled());
+        let is_kept = is_below || NEXT.get().is_some() || !links.is_empty();
+        SamplingResult {
+            decision: if is_kept { SamplingDecision::RecordAndSample } else { SamplingDecision::Drop },
+            attributes: Vec::new(),
+            trace_state: TraceState::default(),
+        }
+    }
+}
+
+/// Which spans a trace consists of.
+pub(crate) fn recorded() -> FilterFn<fn(&Metadata<'_>) -> bool> {
+    let of_a_trace: fn(&Metadata<'_>) -> bool = |about| about.is_span() && about.target() == TARGET;
+    filter_fn(of_a_trace).with_max_level_hint(LevelFilter::INFO)
 }
 
 impl RequestSpans {
@@ -87,8 +121,11 @@ impl RequestSpans {
         if !is_sampled {
             return (Span::none(), trace_id);
         }
-        followed.sampled.add(1);
-        (root(id, caller, method, route), trace_id)
+        let span = root(id, caller, method, route);
+        if !span.is_disabled() {
+            followed.sampled.add(1);
+        }
+        (span, trace_id)
     }
 
     /// What its answer was.
@@ -98,17 +135,23 @@ impl RequestSpans {
         }
         span.record("http.response.status_code", status);
         if let Some(code) = code {
-            span.record("error.type", code);
+            span.record("boxoffice.error.code", code);
         }
         // That a caller asked for what they cannot have is no error of the server's.
         if status >= 500 {
             span.record("otel.status_code", "ERROR");
+            match code {
+                Some(code) => span.record("error.type", code),
+                None => span.record("error.type", field::display(status)),
+            };
         }
     }
 }
 
 fn root(id: u128, caller: Option<SpanContext>, method: &'static str, route: Option<&'static str>) -> Span {
-    let name = route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
+    // The semantic conventions have it so.
+    let word = if method == "_OTHER" { "HTTP" } else { method };
+    let name = route.map_or_else(|| word.to_owned(), |route| format!("{word} {route}"));
     let span = tracing::info_span!(
         target: TARGET,
         parent: None,
@@ -120,6 +163,7 @@ fn root(id: u128, caller: Option<SpanContext>, method: &'static str, route: Opti
         http.route = route,
         http.response.status_code = field::Empty,
         url.scheme = "http",
+        boxoffice.error.code = field::Empty,
         error.type = field::Empty,
     );
     if let Some(caller) = caller {

@@ -1,12 +1,9 @@
-//! The way to the collector: OTLP over HTTP. Each export is one attempt within its limit; what became of it is counted, and
-//! logged when it changes.
+//! Exporters that count what became of their exports, and log it when it changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use opentelemetry_http::HttpClient;
-use opentelemetry_otlp::{WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogBatch, LogExporter};
@@ -16,22 +13,23 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::Outbox;
-use super::client::Client;
-use crate::settings::{Otlp, Protocol};
-use crate::{TelemetryError, log};
+use super::client::Cause;
+use crate::log;
 
 /// An exporter whose exports are counted.
 #[derive(Debug)]
-pub(crate) struct Counted<E> {
+pub(super) struct Counted<E> {
     exporter: E,
     outbox: Arc<Outbox>,
     signal: &'static str,
+    cause: Cause,
     fails: AtomicBool,
 }
 
 impl<E> Counted<E> {
-    fn new(exporter: E, outbox: &Arc<Outbox>, signal: &'static str) -> Self {
-        Self { exporter, outbox: Arc::clone(outbox), signal, fails: AtomicBool::new(false) }
+    /// `cause` knows more of what went wrong than the exporter tells.
+    pub(super) fn new(exporter: E, outbox: &Arc<Outbox>, signal: &'static str, cause: Cause) -> Self {
+        Self { exporter, outbox: Arc::clone(outbox), signal, cause, fails: AtomicBool::new(false) }
     }
 
     /// Failing is logged when it begins and when it ends, not every time.
@@ -39,7 +37,8 @@ impl<E> Counted<E> {
         let failed = self.fails.swap(result.is_err(), Ordering::Relaxed);
         match result {
             Err(error) if !failed => {
-                tracing::warn!(target: log::OWN, signal = self.signal, cause = %error, "telemetry cannot be sent: it is dropped");
+                let cause = self.cause.take().unwrap_or_else(|| error.to_string());
+                tracing::warn!(target: log::OWN, signal = self.signal, cause, "telemetry cannot be sent: it is dropped");
             }
             Ok(()) if failed => {
                 tracing::info!(target: log::OWN, signal = self.signal, "telemetry is sent again");
@@ -103,53 +102,5 @@ impl<E: PushMetricExporter> PushMetricExporter for Counted<E> {
 
     fn temporality(&self) -> Temporality {
         self.exporter.temporality()
-    }
-}
-
-/// What one builder after another is told; a macro because their types have nothing in common.
-macro_rules! exporter {
-    ($builder:expr, $settings:expr, $path:literal) => {{
-        let settings: &Otlp = $settings;
-        let client: Arc<dyn HttpClient> = Arc::new(Client::new(settings.timeout)?);
-        $builder
-            .with_http()
-            .with_shared_http_client(client)
-            .with_endpoint(format!("{}{}", settings.endpoint.trim_end_matches('/'), $path))
-            .with_protocol(protocol(settings.protocol))
-            .with_timeout(settings.timeout)
-            .with_headers(settings.headers.iter().cloned().collect())
-            .build()
-            .map_err(|error| TelemetryError::Collector(error.to_string()))?
-    }};
-}
-
-pub(crate) fn span_exporter(
-    settings: &Otlp,
-    outbox: &Arc<Outbox>,
-) -> Result<impl SpanExporter + 'static, TelemetryError> {
-    let exporter = exporter!(opentelemetry_otlp::SpanExporter::builder(), settings, "/v1/traces");
-    Ok(Counted::new(exporter, outbox, "traces"))
-}
-
-pub(crate) fn log_exporter(
-    settings: &Otlp,
-    outbox: &Arc<Outbox>,
-) -> Result<impl LogExporter + 'static, TelemetryError> {
-    let exporter = exporter!(opentelemetry_otlp::LogExporter::builder(), settings, "/v1/logs");
-    Ok(Counted::new(exporter, outbox, "logs"))
-}
-
-pub(crate) fn metric_exporter(
-    settings: &Otlp,
-    outbox: &Arc<Outbox>,
-) -> Result<impl PushMetricExporter, TelemetryError> {
-    let exporter = exporter!(opentelemetry_otlp::MetricExporter::builder(), settings, "/v1/metrics");
-    Ok(Counted::new(exporter, outbox, "metrics"))
-}
-
-fn protocol(of: Protocol) -> opentelemetry_otlp::Protocol {
-    match of {
-        Protocol::HttpProtobuf => opentelemetry_otlp::Protocol::HttpBinary,
-        Protocol::HttpJson => opentelemetry_otlp::Protocol::HttpJson,
     }
 }

@@ -1,6 +1,6 @@
 //! Where lines are written: by a thread of its own, so that a terminal or a pipe that stands still holds up nobody.
 
-use std::io;
+use std::io::Write;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
@@ -14,10 +14,10 @@ pub(crate) type Writer = NonBlocking;
 pub(crate) struct Lines(ErrorCounter);
 
 impl Lines {
-    /// A writer to standard error, and what writes out what waits when it is dropped.
-    pub(crate) fn to_stderr() -> (Writer, Self, WorkerGuard) {
+    /// A writer, and what writes out what waits when it is dropped.
+    pub(crate) fn to(out: impl Write + Send + 'static) -> (Writer, Self, WorkerGuard) {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING);
-        let (writer, guard) = builder.thread_name("log").finish(io::stderr());
+        let (writer, guard) = builder.thread_name("log").finish(out);
         let lines = Self(writer.error_counter());
         (writer, lines, guard)
     }

@@ -1,0 +1,70 @@
+//! The collector: where it is, and the exporters to it. OTLP over HTTP.
+
+use std::sync::Arc;
+
+use opentelemetry_otlp::{ExporterBuildError, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::logs::LogExporter;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::trace::SpanExporter;
+
+use super::Outbox;
+use super::client::{Cause, Client, Transport};
+use super::exporter::Counted;
+use crate::TelemetryError;
+use crate::settings::{Otlp, Protocol};
+
+/// A collector, and the connections to it, which all exporters share.
+pub(crate) struct Collector {
+    settings: Otlp,
+    transport: Transport,
+}
+
+impl Collector {
+    /// Connects to nothing yet.
+    pub(crate) fn new(settings: &Otlp) -> Result<Self, TelemetryError> {
+        Ok(Self { transport: Transport::new(settings)?, settings: settings.clone() })
+    }
+
+    pub(crate) fn settings(&self) -> &Otlp {
+        &self.settings
+    }
+
+    pub(crate) fn spans(&self, outbox: &Arc<Outbox>) -> Result<impl SpanExporter + use<>, TelemetryError> {
+        let (cause, builder) = self.told(opentelemetry_otlp::SpanExporter::builder().with_http(), "traces");
+        Ok(Counted::new(builder.build().map_err(of)?, outbox, "traces", cause))
+    }
+
+    pub(crate) fn logs(&self, outbox: &Arc<Outbox>) -> Result<impl LogExporter + use<>, TelemetryError> {
+        let (cause, builder) = self.told(opentelemetry_otlp::LogExporter::builder().with_http(), "logs");
+        Ok(Counted::new(builder.build().map_err(of)?, outbox, "logs", cause))
+    }
+
+    pub(crate) fn metrics(
+        &self,
+        outbox: &Arc<Outbox>,
+    ) -> Result<impl PushMetricExporter + use<>, TelemetryError> {
+        let (cause, builder) =
+            self.told(opentelemetry_otlp::MetricExporter::builder().with_http(), "metrics");
+        Ok(Counted::new(builder.build().map_err(of)?, outbox, "metrics", cause))
+    }
+
+    /// What every exporter is told, and where it leaves the cause of a failure. One that fails soon is tried again, as OTLP has
+    /// it, and gives up before twice the limit.
+    fn told<B: WithExportConfig + WithHttpConfig>(&self, builder: B, signal: &str) -> (Cause, B) {
+        let protocol = match self.settings.protocol {
+            Protocol::HttpProtobuf => opentelemetry_otlp::Protocol::HttpBinary,
+            Protocol::HttpJson => opentelemetry_otlp::Protocol::HttpJson,
+        };
+        let cause = Cause::default();
+        let builder = builder
+            .with_http_client(Client::new(&self.transport, &cause))
+            .with_endpoint(format!("{}/v1/{signal}", self.settings.endpoint.trim_end_matches('/')))
+            .with_protocol(protocol)
+            .with_timeout(self.settings.timeout);
+        (cause, builder)
+    }
+}
+
+fn of(error: ExporterBuildError) -> TelemetryError {
+    TelemetryError::Collector(error.to_string())
+}
