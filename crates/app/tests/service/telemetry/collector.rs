@@ -135,7 +135,11 @@ fn a_refusal_is_no_error_of_the_server_and_a_failure_is_one_told_once() {
     let unknown = service.ask("GET", "/concert/0/date", &[]);
     let refused = span(&collector, &trace_of(&unknown), "GET /api/v1/concert/{concertId}/date");
     assert_eq!(refused.status, Status::Unset);
-    assert_eq!(refused.attributes["error.type"], "BAD_CONCERT_ID");
+    assert_eq!(refused.attributes["http.response.status_code"], "400");
+    assert!(
+        !refused.attributes.contains_key("error.type"),
+        "what a caller does wrong is no error of the server's"
+    );
 
     drop(redis);
     let mut failed = service.join(1);
