@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opentelemetry_otlp::{ExporterBuildError, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{ExporterBuildError, RetryPolicy, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::logs::LogExporter;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::SpanExporter;
@@ -48,8 +48,8 @@ impl Collector {
         Ok(Counted::new(builder.build().map_err(of)?, outbox, "metrics", cause))
     }
 
-    /// What every exporter is told, and where it leaves the cause of a failure. One that fails soon is tried again, as OTLP has
-    /// it, and gives up before twice the limit.
+    /// What every exporter is told, and where it leaves the cause of a failure. An export is one attempt: the next ones wait
+    /// behind it.
     fn told<B: WithExportConfig + WithHttpConfig>(&self, builder: B, signal: &str) -> (Cause, B) {
         let protocol = match self.settings.protocol {
             Protocol::HttpProtobuf => opentelemetry_otlp::Protocol::HttpBinary,
@@ -60,7 +60,8 @@ impl Collector {
             .with_http_client(Client::new(&self.transport, &cause))
             .with_endpoint(format!("{}/v1/{signal}", self.settings.endpoint.trim_end_matches('/')))
             .with_protocol(protocol)
-            .with_timeout(self.settings.timeout);
+            .with_timeout(self.settings.timeout)
+            .with_retry_policy(RetryPolicy::default().with_max_retries(0));
         (cause, builder)
     }
 }
