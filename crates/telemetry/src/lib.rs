@@ -14,7 +14,7 @@ mod start;
 mod traces;
 
 pub use error::TelemetryError;
-pub use log::check_filter;
+pub use log::{LastLines, check_filter};
 pub use settings::{LogFormat, Otlp, Protocol, Sampling, Settings};
 pub use start::{Instruments, Telemetry};
 pub use traces::RequestSpans;

@@ -4,6 +4,7 @@ mod events;
 mod lines;
 
 pub(crate) use events::Events;
+pub use lines::LastLines;
 pub(crate) use lines::{Lines, Writer};
 
 use std::io::IsTerminal as _;

@@ -14,14 +14,13 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::Registry;
 use tracing::Dispatch;
-use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::counter::Counter;
 use crate::export::{self, Collector, Outbox};
-use crate::log::{self, Events, Lines};
+use crate::log::{self, Events, LastLines, Lines};
 use crate::metrics::{Meters, Scrape};
 use crate::own::Own;
 use crate::resource::resource;
@@ -41,7 +40,7 @@ pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
     logs: Option<SdkLoggerProvider>,
     metrics: Option<SdkMeterProvider>,
-    lines: WorkerGuard,
+    lines: LastLines,
     panics: Arc<Counter>,
 }
 
@@ -158,6 +157,12 @@ impl Telemetry {
         self.instruments.clone()
     }
 
+    /// What writes out the log's last lines, for somebody who cannot wait for [`stop`](Self::stop).
+    #[must_use]
+    pub fn last_lines(&self) -> LastLines {
+        self.lines.clone()
+    }
+
     /// Sends what is still there, within this time; a collector that takes longer does not get it. Blocks.
     pub fn stop(self, limit: Duration) {
         let Self { traces, logs, metrics, lines, .. } = self;
@@ -173,7 +178,7 @@ impl Telemetry {
         if std::thread::Builder::new().name("telemetry-stop".to_owned()).spawn(stopping).is_ok() {
             let _ = end.recv_timeout(limit);
         }
-        drop(lines);
+        lines.write_out();
     }
 }
 

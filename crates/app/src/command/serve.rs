@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use telemetry::{Instruments, Telemetry};
+use telemetry::{Instruments, LastLines, Telemetry};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::application::{Application, StartError};
@@ -29,9 +29,9 @@ pub(super) fn run(config: &Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let instruments = telemetry.instruments();
-    let served =
-        runtime().map_err(StartError::Ended).and_then(|runtime| run_on(runtime, serve(config, &instruments)));
+    let (instruments, last_lines) = (telemetry.instruments(), telemetry.last_lines());
+    let served = runtime().map_err(StartError::Ended);
+    let served = served.and_then(|runtime| run_on(runtime, serve(config, &instruments, last_lines)));
     // What failed at the end is to be read after everything that was logged.
     telemetry.stop(SENT_WITHIN);
     match served {
@@ -59,7 +59,7 @@ pub(super) fn run_on<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
     done
 }
 
-async fn serve(config: &Config, instruments: &Instruments) -> Result<(), StartError> {
+async fn serve(config: &Config, instruments: &Instruments, last_lines: LastLines) -> Result<(), StartError> {
     let mut signals = StopSignals::catch().map_err(StartError::Ended)?;
     let application = tokio::select! {
         built = Application::build(config, instruments) => built?,
@@ -77,6 +77,7 @@ async fn serve(config: &Config, instruments: &Instruments) -> Result<(), StartEr
         let _ = told.send(());
         signals.next().await;
         tracing::warn!("told to stop twice: ending at once");
+        last_lines.write_out();
         std::process::exit(130);
     });
     let result = application

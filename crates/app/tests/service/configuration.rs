@@ -235,6 +235,17 @@ fn both_signals_end_the_program_cleanly_with_an_idle_connection_open() {
 }
 
 #[test]
+fn a_second_signal_ends_the_program_at_once_and_is_the_last_line() {
+    let mut serving = Serving::start(&["--set", "http.drain_delay=20s"]);
+    for signal in ["-TERM", "-INT"] {
+        serving.signal(signal);
+    }
+    let (code, log) = serving.end();
+    assert_eq!(code, Some(130), "{log}");
+    assert!(log.lines().last().unwrap().contains("told to stop twice"), "{log}");
+}
+
+#[test]
 fn without_a_key_it_says_once_that_tokens_will_not_outlive_the_run() {
     let mut without = Serving::start(&[]);
     without.signal("-TERM");
