@@ -131,6 +131,6 @@ impl ResponseError for Problem {
 
     /// Without the request at hand; the edge replaces it by one in the caller's language and with the request's id.
     fn error_response(&self) -> HttpResponse {
-        body::render(self, Language::Korean, None)
+        body::render(self, &self.answer(), Language::Korean, None)
     }
 }

@@ -1,7 +1,6 @@
 //! What the answer to one request needs to know of the request.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use actix_web::Error;
 use actix_web::dev::ServiceRequest;
@@ -72,7 +71,7 @@ impl Caller {
         let answer = problem.answer();
         self.ended(Some(&problem), answer.status.as_u16(), Some(answer.code));
         let language = Language::of(self.accept_language.as_ref());
-        Rendered { problem, language, request_id: self.request_id.clone(), closes: self.closes }
+        Rendered { problem, answer, language, request_id: self.request_id.clone(), closes: self.closes }
     }
 
     /// The end of a request that got what it asked for.
@@ -88,7 +87,7 @@ impl Caller {
             status,
             code,
             failure: problem.and_then(Problem::failure),
-            took: self.took(),
+            took: self.began.elapsed(),
             request_id: self.request_id.to_str().unwrap_or_default(),
             followed: &self.followed,
         };
@@ -99,10 +98,6 @@ impl Caller {
         if let Some(observer) = &watch.observer {
             observer.ended(&ended);
         }
-    }
-
-    fn took(&self) -> Duration {
-        self.began.elapsed()
     }
 }
 

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use super::Problem;
 
 /// What a problem is answered with.
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// Stable, for programs.

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 use super::Problem;
+use super::answer::Answer;
 use crate::edge;
 use crate::language::Language;
 use crate::time::{ceil_seconds, milliseconds};
@@ -36,10 +37,10 @@ struct ProblemBody<'a> {
 /// The whole answer to a problem.
 pub(crate) fn render(
     problem: &Problem,
+    answer: &Answer,
     language: Language,
     request_id: Option<&HeaderValue>,
 ) -> HttpResponse {
-    let answer = problem.answer();
     let message = match language {
         Language::Korean => &answer.korean,
         Language::English => &answer.english,
@@ -78,6 +79,8 @@ pub(crate) fn render(
 #[error("{problem}")]
 pub(crate) struct Rendered {
     pub(crate) problem: Problem,
+    /// That of the problem, written once.
+    pub(crate) answer: Answer,
     pub(crate) language: Language,
     pub(crate) request_id: HeaderValue,
     pub(crate) closes: bool,
@@ -85,11 +88,11 @@ pub(crate) struct Rendered {
 
 impl ResponseError for Rendered {
     fn status_code(&self) -> StatusCode {
-        self.problem.status_code()
+        self.answer.status
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        let mut response = render(&self.problem, self.language, Some(&self.request_id));
+        let mut response = render(&self.problem, &self.answer, self.language, Some(&self.request_id));
         edge::dress(response.head_mut(), self.request_id.clone(), self.closes);
         response
     }
