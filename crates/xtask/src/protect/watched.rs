@@ -103,12 +103,7 @@ pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut R
         report.say(&text);
         report.expect(is_content, "every threshold of the script holds");
     }
-    let joined =
-        |prometheus: &Prometheus| prometheus.query("sum(http_server_request_duration_seconds_count) > 0");
-    let limit = Instant::now() + LOOKED_WITHIN;
-    while joined(&prometheus)?.is_empty() && Instant::now() < limit {
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
+    report.expect(looked_again(&prometheus)?, "Prometheus looked once more");
     for (family, question) in QUESTIONS {
         let answers = prometheus.query(question)?;
         report.say(format!("\n{family}: {question}"));
@@ -134,6 +129,19 @@ fn watching(binaries: &PrometheusBinaries, node: &Node) -> Outcome<Prometheus> {
         node.ops
     );
     Prometheus::start(binaries, &config)
+}
+
+/// Waits until Prometheus has looked once more, by its own clock; not for longer than [`LOOKED_WITHIN`].
+fn looked_again(prometheus: &Prometheus) -> Outcome<bool> {
+    let now = prometheus.query("vector(time())")?.first().map_or(f64::INFINITY, |clock| clock.value);
+    let limit = Instant::now() + LOOKED_WITHIN;
+    while Instant::now() < limit {
+        if prometheus.query("timestamp(up == 1)")?.iter().any(|looked| looked.value > now) {
+            return Ok(true);
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    Ok(false)
 }
 
 /// Labels without those that are the same everywhere.
