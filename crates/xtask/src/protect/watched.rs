@@ -41,7 +41,7 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("line", "boxoffice_queue_claimed_total"),
     ("line", "boxoffice_queue_lapsed_total"),
     ("line", "boxoffice_queue_left_total"),
-    ("line", "sum by (reason) (boxoffice_queue_refused_total) > 0"),
+    ("line", "sum by (reason) (boxoffice_queue_refused_total)"),
     ("line", "histogram_quantile(0.5, sum by (le) (boxoffice_queue_wait_duration_seconds_bucket))"),
     (
         "line",
