@@ -1,91 +1,122 @@
-//! `cargo xtask bench`: requests per second of the release binary as ratios to a constant answer.
+//! `cargo xtask bench`: what the release binary can do.
 //!
-//! One server worker on one core, wrk on another. Every round measures everything once, so that a machine that gets
-//! slower or faster meanwhile does so for all; what counts is the median of each round's ratio.
+//! One server worker on one core; wrk, Redis and Postgres on another. Every round measures everything once, so that a
+//! machine that gets slower or faster meanwhile does so for all; what counts is the median of each round's ratio.
 
+pub(crate) mod breaking;
+mod check;
+pub(crate) mod environment;
+pub(crate) mod growth;
+pub(crate) mod idle;
 pub(crate) mod measure;
+mod page;
+pub(crate) mod ratios;
 pub(crate) mod report;
 pub(crate) mod service;
+pub(crate) mod wrk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use self::measure::Target;
 use self::report::Results;
-use self::service::Service;
+use crate::cores;
 use crate::figures::Rounds;
-use crate::run::{cargo, root, run};
-use test_support::{Doing as _, Outcome};
+use crate::run::{build_release, root};
+use test_support::{Doing as _, Outcome, failed};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     measure: Rounds,
-    /// People waiting in the long line
-    #[arg(long, default_value_t = 1_000_000)]
-    crowd: u64,
-    /// Where raw output and the table go, below the repository
-    #[arg(long, default_value = "loadtest/results/embedded")]
+    /// What to measure; everything unless told otherwise
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["ratios", "growth", "breaking"])]
+    parts: Vec<Part>,
+    /// Measure the ratios and compare them with the ones in the repository, which stay as they are
+    #[arg(long, conflicts_with = "parts")]
+    check: bool,
+    /// Where raw output and tables go, below the repository
+    #[arg(long, default_value = OUT)]
     out: PathBuf,
 }
 
+/// A part of the benchmark.
+#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+enum Part {
+    /// Requests against a constant answer
+    Ratios,
+    /// Cost with people waiting, connections, concerts
+    Growth,
+    /// The loads at which the replaced service failed
+    Breaking,
+}
+
+/// Where the committed figures are, below the repository.
+pub(crate) const OUT: &str = "loadtest/results/bench";
+
 /// Connections that wrk keeps open.
-const CONNECTIONS: [u32; 2] = [64, 256];
-/// People waiting in the short line.
-const FEW: u64 = 10;
+pub(crate) const CONNECTIONS: [u32; 2] = [64, 256];
+/// The budget of one person an hour is spent by the first who joins; after that the line stands still.
+pub(crate) const STANDING_STILL: [&str; 2] = ["queue.policy.batch=1", "queue.policy.every=1h"];
+/// As many may wait as a generator can bring.
+pub(crate) const EVER_LONGER: &str = "queue.policy.max_waiting=100000000";
+/// Any key will do.
+pub(crate) const KEY: &str = "queue.keys=YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g=";
 
 pub(crate) fn bench(arguments: &Arguments) -> Outcome {
-    measure::require_tools()?;
-    run(cargo(&["build", "--release", "--locked"]))?;
-    let out = make_folder(&arguments.out)?;
+    wrk::require_tools()?;
+    build_release()?;
+    wrk::open_many_files()?;
+    cores::leave_the_servers_core()?;
+    if arguments.check {
+        return checked(arguments.measure);
+    }
+    let has = |part| arguments.parts.contains(&part);
+    let out = root().join(&arguments.out);
+    fs::create_dir_all(&out).doing(format!("making {}", out.display()))?;
+    if has(Part::Ratios) {
+        keep(
+            &ratios::measure(arguments.measure, &make_folder(&arguments.out.join("ratios"))?)?,
+            &out,
+            "ratios",
+        )?;
+    }
+    if has(Part::Growth) {
+        keep(&growth::measure(&make_folder(&arguments.out.join("growth"))?)?, &out, "growth")?;
+    }
+    if has(Part::Breaking) {
+        let folder = make_folder(&arguments.out.join("breaking"))?;
+        keep(&breaking::measure(arguments.measure, &folder)?, &out, "breaking")?;
+    }
+    let page = page::Page::read(&out)?;
+    page.draw(&out)?;
+    save(&page.markdown(), &out)?;
+    page.verdict()
+}
 
-    let yardstick = Service::start("yardstick", &[])?;
-    // The budget of one person an hour is spent by the first who joins; after that the line stands still.
-    let standing_still =
-        ["queue.policy.batch=1", "queue.policy.every=1h", "queue.policy.max_waiting=10000000"];
-    let short = Service::start("serve", &standing_still)?;
-    let long = Service::start("serve", &standing_still)?;
-    let inside = short.join(1)?;
-    short.get("/concert/451/date", &[("waitingToken", &inside)])?;
-    long.join(1)?;
-    let waiting = short.join_until(FEW)?;
-    let waiting_long = measure::crowd(&long, arguments.crowd, &out)?;
-    let etag = short.etag("/concerts/query?page=1")?;
+/// Raw output of a check goes where builds go.
+fn checked(rounds: Rounds) -> Outcome {
+    let then: Results = read(&root().join(OUT), "ratios")?;
+    let now = ratios::measure(rounds, &make_folder(Path::new("target/bench-check"))?)?;
+    now.check_clean()?;
+    check::check(&then, &now)
+}
 
-    let targets = [
-        Target::new("constant answer", &yardstick, "/constant", None),
-        Target::new(
-            "status query, 10 waiting",
-            &short,
-            "/user/queue/token/query",
-            Some(("waitingToken", &waiting)),
-        ),
-        Target::new(
-            "status query, long line",
-            &long,
-            "/user/queue/token/query",
-            Some(("waitingToken", &waiting_long)),
-        ),
-        Target::new("concert page, 200", &short, "/concerts/query?page=1", None),
-        Target::new("concert page, 304", &short, "/concerts/query?page=1", Some(("If-None-Match", &etag))),
-        Target::new("dates, active session", &short, "/concert/451/date", Some(("waitingToken", &inside))),
-    ];
-    let mut results = Results::new(arguments.measure);
-    results.measure(&targets, &out)?;
-    let what = format!(
-        "Printed by `cargo xtask bench`. The long line has at least {} people waiting.",
-        arguments.crowd
-    );
-    let mut text = results.markdown("Embedded default, against a constant answer", &what);
-    text += &results.compared(
-        "The same question asked of the long line, to the short one",
-        "status query, long line",
-        "status query, 10 waiting",
-    );
-    save(&text, &out)?;
-    results.check_clean()
+fn keep(figures: &impl Serialize, out: &Path, name: &str) -> Outcome {
+    let text =
+        serde_json::to_string_pretty(figures).map_err(|error| failed(format!("writing {name}: {error}")))?;
+    let file = out.join(name).with_extension("json");
+    fs::write(&file, text + "\n").doing(format!("writing {}", file.display()))
+}
+
+/// Figures of a part, as they were kept.
+pub(crate) fn read<T: DeserializeOwned>(out: &Path, name: &str) -> Outcome<T> {
+    let file = out.join(name).with_extension("json");
+    let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
+    serde_json::from_str(&text).map_err(|error| failed(format!("reading {}: {error}", file.display())))
 }
 
 /// Makes a folder for raw output, empty.

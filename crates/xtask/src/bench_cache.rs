@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::bench::measure::{self, Target};
-use crate::bench::report::Results;
+use crate::bench::measure::Target;
+use crate::bench::report::{Results, YARDSTICK};
 use crate::bench::service::Service;
-use crate::bench::{make_folder, save};
+use crate::bench::{make_folder, save, wrk};
+use crate::cores;
 use crate::figures::Rounds;
-use crate::run::{cargo, run};
+use crate::run::build_release;
 use test_support::{Outcome, Redis, RedisBinaries, RedisSetup};
 
 #[derive(Args)]
@@ -29,10 +30,10 @@ Printed by `cargo xtask bench-cache`. The full stack is on: the cache with its s
 at once share a question, and of a thousand in turn, where hardly any do.";
 
 pub(crate) fn bench_cache(arguments: &Arguments) -> Outcome {
-    measure::require_tools()?;
+    wrk::require_tools()?;
     let binaries = RedisBinaries::find()?;
-    run(cargo(&["build", "--release", "--locked"]))?;
-    measure::share_the_generators_core()?;
+    build_release()?;
+    cores::leave_the_servers_core()?;
     let out = make_folder(&arguments.out)?;
 
     let redis = Redis::start(&binaries, RedisSetup::default())?;
@@ -52,13 +53,13 @@ pub(crate) fn bench_cache(arguments: &Arguments) -> Outcome {
 
     let page = "/concerts/query?page=1";
     let targets = [
-        Target::new("constant answer", &yardstick, "/constant", None),
+        Target::new(YARDSTICK, &yardstick, "/constant", None),
         Target::new("page, 200", &full, page, None),
         Target::new("page, 304", &full, page, Some(("If-None-Match", &etag))),
-        Target::paging("a thousand pages", &full),
+        Target::paging("a thousand pages", &full, 1_000),
         Target::new("dates, active session", &full, "/concert/451/date", Some(("waitingToken", &inside))),
         Target::new("page from Redis", &remote, page, None),
-        Target::paging("a thousand pages from Redis", &remote),
+        Target::paging("a thousand pages from Redis", &remote, 1_000),
     ];
     let mut results = Results::new(arguments.measure);
     results.measure(&targets, &out)?;

@@ -11,9 +11,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::bench::{make_folder, measure, save};
+use crate::bench::{make_folder, save, wrk};
+use crate::cores;
 use crate::figures::Rounds;
-use crate::run::{cargo, run};
+use crate::run::build_release;
 use test_support::{Outcome, Redis, RedisBinaries, RedisSetup, failed};
 
 #[derive(Args)]
@@ -51,11 +52,11 @@ impl Pair {
 }
 
 pub(crate) fn bench_redis(arguments: &Arguments) -> Outcome {
-    measure::require_tools()?;
+    wrk::require_tools()?;
     let binaries = RedisBinaries::find()?;
-    run(cargo(&["build", "--release", "--locked"]))?;
+    build_release()?;
     let program = store::Program::build()?;
-    measure::share_the_generators_core()?;
+    cores::leave_the_servers_core()?;
     let out = make_folder(&arguments.out)?;
 
     let over_http = http::measure(&binaries, &arguments.measure, &out)?;

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::bench::measure::{self, Target};
-use crate::bench::report::Results;
+use crate::bench::measure::Target;
+use crate::bench::report::{Results, YARDSTICK};
 use crate::bench::service::Service;
-use crate::bench::{make_folder, save};
+use crate::bench::{make_folder, save, wrk};
+use crate::cores;
 use crate::figures::Rounds;
-use crate::run::{cargo, run};
+use crate::run::build_release;
 use test_support::Outcome;
 use test_support::otlp::Collector;
 
@@ -34,9 +35,9 @@ const METRICS: &str = "status query, metrics";
 const ALL: &str = "status query, metrics and 1 % of traces";
 
 pub(crate) fn bench_telemetry(arguments: &Arguments) -> Outcome {
-    measure::require_tools()?;
-    run(cargo(&["build", "--release", "--locked"]))?;
-    measure::share_the_generators_core()?;
+    wrk::require_tools()?;
+    build_release()?;
+    cores::leave_the_servers_core()?;
     let out = make_folder(&arguments.out)?;
 
     let collector = Collector::answering()?;
@@ -55,13 +56,11 @@ pub(crate) fn bench_telemetry(arguments: &Arguments) -> Outcome {
         tokens.push(service.join(2)?);
     }
 
-    let query = "/user/queue/token/query";
-    let asked = |name, service, token| Target::new(name, service, query, Some(("waitingToken", token)));
     let targets = [
-        Target::new("constant answer", &yardstick, "/constant", None),
-        asked(OFF, &off, &tokens[0]),
-        asked(METRICS, &metrics, &tokens[1]),
-        asked(ALL, &all, &tokens[2]),
+        Target::new(YARDSTICK, &yardstick, "/constant", None),
+        Target::status(OFF, &off, &tokens[0]),
+        Target::status(METRICS, &metrics, &tokens[1]),
+        Target::status(ALL, &all, &tokens[2]),
     ];
     let mut results = Results::new(arguments.measure);
     results.measure(&targets, &out)?;

@@ -1,9 +1,10 @@
 //! What every benchmark here has: rounds of some seconds, and a spread to tell.
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 /// How long and how often is measured.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone, Copy, Deserialize, Serialize)]
 pub(crate) struct Rounds {
     /// How often everything is measured
     #[arg(long, default_value_t = 3)]
@@ -21,6 +22,18 @@ pub(crate) fn spread(figures: impl Iterator<Item = f64>) -> (f64, f64, f64) {
     (at(0), at(figures.len() / 2), at(figures.len().saturating_sub(1)))
 }
 
+/// A time as people write it.
+pub(crate) fn time(microseconds: u64) -> String {
+    let micros = microseconds as f64;
+    if micros >= 1e6 {
+        format!("{:.2} s", micros / 1e6)
+    } else if micros >= 1e3 {
+        format!("{:.2} ms", micros / 1e3)
+    } else {
+        format!("{microseconds} µs")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +41,7 @@ mod tests {
     #[test]
     fn the_median_lies_between_the_lowest_and_the_highest() {
         assert_eq!(spread([3.0, 1.0, 1.5].into_iter()), (1.0, 1.5, 3.0));
+        assert_eq!([999, 1_500, 2_500_000].map(time), ["999 µs", "1.50 ms", "2.50 s"]);
         assert!(spread(std::iter::empty()).1.is_nan());
     }
 }

@@ -1,10 +1,11 @@
 //! `cargo xtask postgres`, and the filled databases other tasks work on.
 
+use std::path::Path;
 use std::process::Command;
 
 use test_support::{Durability, Postgres, find_or_install_postgres};
 
-use crate::run::{cargo, release_binary, run, show};
+use crate::run::{build_release, cargo, release_binary, run, show};
 use test_support::{Doing as _, Outcome, failed};
 
 /// Runs a private server until this program is ended, Ctrl-C included; nothing of it is left then.
@@ -29,10 +30,16 @@ pub(crate) struct Filled {
 
 impl Filled {
     pub(crate) fn start(concerts: u32, seats: u64) -> Outcome<Self> {
-        run(cargo(&["build", "--release", "--locked"]))?;
+        build_release()?;
+        Self::by(&release_binary(), concerts, seats)
+    }
+
+    /// The same, put there by another binary.
+    pub(crate) fn by(program: &Path, concerts: u32, seats: u64) -> Outcome<Self> {
         let filled = Self { server: start()? };
-        filled.boxoffice(&["migrate"])?;
-        filled.boxoffice(&["seed", "--concerts", &concerts.to_string(), "--seats", &seats.to_string()])?;
+        filled.boxoffice(program, &["migrate"])?;
+        let (concerts, seats) = (concerts.to_string(), seats.to_string());
+        filled.boxoffice(program, &["seed", "--concerts", &concerts, "--seats", &seats])?;
         // What autovacuum would come to do in its own time.
         filled.sql("VACUUM ANALYZE")?;
         Ok(filled)
@@ -46,8 +53,8 @@ impl Filled {
         self.server.sql("postgres", text)
     }
 
-    fn boxoffice(&self, arguments: &[&str]) -> Outcome {
-        let mut command = Command::new(release_binary());
+    fn boxoffice(&self, program: &Path, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(program);
         command.args(arguments).env("BOXOFFICE__POSTGRES__URL", self.url());
         run(command)
     }

@@ -11,7 +11,13 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).map_or(here.clone(), PathBuf::from)
 }
 
-/// The program as `cargo build --release` leaves it.
+/// Builds the program as it is deployed, and nothing else.
+pub(crate) fn build_release() -> Outcome<PathBuf> {
+    run(cargo(&["build", "--release", "--locked", "--package", "boxoffice"]))?;
+    Ok(release_binary())
+}
+
+/// The program as [`build_release`] leaves it.
 pub(crate) fn release_binary() -> PathBuf {
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     root().join(folder).join("release/boxoffice")

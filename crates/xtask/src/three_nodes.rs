@@ -25,7 +25,7 @@ use self::load::Load;
 use self::node::Node;
 use self::proxy::Proxy;
 use crate::postgres::output;
-use crate::run::{cargo, release_binary, run};
+use crate::run::{build_release, release_binary};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -78,7 +78,7 @@ const NODES: usize = 3;
 pub(crate) fn three_nodes(arguments: &Arguments) -> Outcome {
     let haproxy = find_or_install_haproxy(|line| println!("{line}"))?;
     let redis = find_or_install_redis(|line| println!("{line}"))?;
-    run(cargo(&["build", "--release", "--locked"]))?;
+    build_release()?;
     let cluster = RedisCluster::start(&redis, 3, 1)?;
     let mut nodes = start_nodes(&cluster, &arguments.settings)?;
     let proxy = Proxy::start(&haproxy, arguments.listen, &nodes)?;

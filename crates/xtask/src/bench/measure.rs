@@ -1,141 +1,140 @@
-//! Measuring with wrk.
+//! What is measured, and what comes out.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Instant;
 
-use super::service::Service;
-use crate::run::run;
-use test_support::{Doing as _, Outcome, failed};
+use serde::{Deserialize, Serialize};
 
-/// The core the generator runs on.
-pub(crate) const GENERATOR_CORE: &str = "1";
+use super::service::Service;
+use super::wrk::{self, Figures, Script};
+use test_support::Outcome;
 
 /// What is measured.
 pub(crate) struct Target<'a> {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     service: &'a Service,
     url: String,
     header: Option<(&'static str, &'a str)>,
-    asks: Asks,
+    asks: Asks<'a>,
 }
 
 /// What the requests of a measurement are.
-#[derive(Clone, Copy, PartialEq)]
-enum Asks {
+#[derive(Clone, Copy)]
+enum Asks<'a> {
     /// All the same.
     Same,
     /// Each another user's join.
     Joins,
-    /// Each another page of the list.
-    Pages,
+    /// Each another page of the list, of so many.
+    Pages(u32),
+    /// Each the dates of another concert, by the next of the people whose tokens are in a file.
+    Dates { concerts: u32, tokens: &'a Path },
 }
 
 /// What came out.
-#[derive(Clone)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Measurement {
-    pub(crate) target: &'static str,
+    pub(crate) target: String,
     pub(crate) round: u32,
     pub(crate) connections: u32,
-    pub(crate) per_second: f64,
+    pub(crate) figures: Figures,
     /// Requests per second of processor time of the server.
     pub(crate) per_cpu_second: f64,
     /// How much of its core the server used, from 0 to 1.
     pub(crate) server_load: f64,
-    /// The 99th percentile of the time to an answer, as wrk words it.
-    pub(crate) p99: String,
-    /// No socket errors, and no answer outside 2xx and 3xx.
-    pub(crate) is_clean: bool,
+    /// Memory the server has in use afterwards, bytes.
+    pub(crate) memory: u64,
+}
+
+impl Measurement {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.figures.requests as f64 / self.figures.seconds
+    }
 }
 
 impl<'a> Target<'a> {
     pub(crate) fn new(
-        name: &'static str,
+        name: impl Into<String>,
         service: &'a Service,
         path: &str,
         header: Option<(&'static str, &'a str)>,
     ) -> Self {
-        Self { name, service, url: service.url(path), header, asks: Asks::Same }
+        Self { name: name.into(), service, url: service.url(path), header, asks: Asks::Same }
+    }
+
+    /// A question about the place of whoever holds a token.
+    pub(crate) fn status(name: impl Into<String>, service: &'a Service, token: &'a str) -> Self {
+        Self::new(name, service, "/user/queue/token/query", Some(("waitingToken", token)))
     }
 
     /// Joins, each by another user.
-    pub(crate) fn joining(name: &'static str, service: &'a Service) -> Self {
+    pub(crate) fn joining(name: impl Into<String>, service: &'a Service) -> Self {
         Self { asks: Asks::Joins, ..Self::new(name, service, "/user", None) }
     }
 
-    /// Pages of the list, in turn.
-    pub(crate) fn paging(name: &'static str, service: &'a Service) -> Self {
-        Self { asks: Asks::Pages, ..Self::new(name, service, "/concerts/query", None) }
+    /// So many pages of the list, in turn.
+    pub(crate) fn paging(name: impl Into<String>, service: &'a Service, pages: u32) -> Self {
+        Self { asks: Asks::Pages(pages), ..Self::new(name, service, "/concerts/query", None) }
     }
-}
 
-/// Everything measuring needs beyond a Rust toolchain.
-pub(crate) fn require_tools() -> Outcome {
-    for (tool, package) in [("wrk", "wrk"), ("taskset", "util-linux")] {
-        let found = Command::new(tool).arg("--version").output().is_ok();
-        if !found {
-            return Err(failed(format!("{tool} is not there; on Debian: apt-get install {package}")));
-        }
+    /// The dates of so many concerts, asked for by the people whose tokens are lines of a file.
+    pub(crate) fn dates(
+        name: impl Into<String>,
+        service: &'a Service,
+        concerts: u32,
+        tokens: &'a Path,
+    ) -> Self {
+        Self { asks: Asks::Dates { concerts, tokens }, ..Self::new(name, service, "/concert", None) }
     }
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if cores < 2 {
-        Err(failed("two cores are needed, one for the server and one for the generator"))
-    } else {
-        Ok(())
-    }
-}
 
-/// Asks one thing over and over, and keeps what wrk printed.
-pub(crate) fn wrk(
-    target: &Target<'_>,
-    connections: u32,
-    seconds: u32,
-    out: &Path,
-    round: u32,
-) -> Outcome<Measurement> {
-    let mut command = generator(connections, seconds);
-    if let Some((name, value)) = target.header {
-        command.args(["--header", &format!("{name}: {value}")]);
-    }
-    match target.asks {
-        Asks::Same => {}
-        Asks::Joins => {
-            let first_user = u64::from(round) * ROUND + u64::from(connections) * CONNECTION;
-            command.env("FIRST_USER", first_user.to_string());
-            command.arg("--script").arg(write_script(out, CROWD_FILE, CROWD)?);
+    /// Asks over and over, and keeps what wrk printed.
+    pub(crate) fn measure(
+        &self,
+        connections: u32,
+        seconds: u32,
+        out: &Path,
+        round: u32,
+    ) -> Outcome<Measurement> {
+        let mut wrk = wrk::Wrk::new(connections, seconds);
+        if let Some((name, value)) = self.header {
+            wrk.header(name, value);
         }
-        Asks::Pages => drop(command.arg("--script").arg(write_script(out, PAGES_FILE, PAGES)?)),
+        match self.asks {
+            Asks::Same => wrk.script(Script::Plain),
+            Asks::Joins => {
+                let first = u64::from(round) * ROUND + u64::from(connections) * CONNECTION;
+                wrk.script(Script::Crowd).env("FIRST_USER", first)
+            }
+            Asks::Pages(pages) => wrk.script(Script::Pages).env("PAGES", pages),
+            Asks::Dates { concerts, tokens } => {
+                wrk.script(Script::Dates).env("CONCERTS", concerts).env("TOKENS", tokens.display())
+            }
+        };
+        let (cpu_before, before) = (self.service.cpu_seconds()?, Instant::now());
+        let file = format!("{}-{connections}-round{round}.txt", self.name.replace([' ', ','], "-"));
+        let figures = wrk.run(&self.url, out, &file)?;
+        let (cpu, wall) = (self.service.cpu_seconds()? - cpu_before, before.elapsed().as_secs_f64());
+        let per_second = figures.requests as f64 / figures.seconds;
+        println!("round {round}, {connections} connections, {}: {per_second:.0}/s", self.name);
+        Ok(Measurement {
+            target: self.name.clone(),
+            round,
+            connections,
+            figures,
+            per_cpu_second: per_second * wall / cpu,
+            server_load: cpu / wall,
+            memory: self.service.memory()?,
+        })
     }
-    let (cpu_before, before) = (target.service.cpu_seconds()?, Instant::now());
-    let text = output(command.args(["--latency", &target.url]))?;
-    let (cpu, wall) = (target.service.cpu_seconds()? - cpu_before, before.elapsed().as_secs_f64());
-    let file = format!("{}-{connections}-round{round}.txt", target.name.replace([' ', ','], "-"));
-    fs::write(out.join(&file), &text).doing(format!("writing {file}"))?;
-    let word_after =
-        |label: &str| text.lines().find_map(|line| Some(line.trim().strip_prefix(label)?.trim().to_owned()));
-    let per_second: Option<f64> = word_after("Requests/sec:").and_then(|n| n.parse().ok());
-    let per_second = per_second.ok_or_else(|| failed(format!("wrk printed no rate: {text}")))?;
-    Ok(Measurement {
-        target: target.name,
-        round,
-        connections,
-        per_second,
-        per_cpu_second: per_second * wall / cpu,
-        server_load: cpu / wall,
-        p99: word_after("99%").unwrap_or_default(),
-        is_clean: !text.contains("Socket errors") && !text.contains("Non-2xx"),
-    })
 }
 
 /// Fills a line with so many people, each another user, and returns the token of whoever joined last.
 pub(crate) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<String> {
-    let script = write_script(out, CROWD_FILE, CROWD)?;
     let mut user = 1_000;
     loop {
-        let mut command = generator(64, 5);
-        command.env("FIRST_USER", user.to_string());
-        output(command.arg("--script").arg(&script).arg(service.url("/user")))?;
+        let mut wrk = wrk::Wrk::new(64, 5);
+        wrk.script(Script::Crowd).env("FIRST_USER", user);
+        wrk.run(&service.url("/user"), out, "crowd.txt")?;
         user += 10_000_000;
         let token = service.join(user)?;
         let status = service.get("/user/queue/token/query", &[("waitingToken", &token)])?;
@@ -148,58 +147,6 @@ pub(crate) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<Strin
     }
 }
 
-/// Scripts lie beside the raw output they made.
-fn write_script(out: &Path, file: &str, text: &str) -> Outcome<PathBuf> {
-    let script = out.join(file);
-    fs::write(&script, text).doing(format!("writing {file}"))?;
-    Ok(script)
-}
-
-const CROWD_FILE: &str = "crowd.lua";
-const PAGES_FILE: &str = "pages.lua";
-
-/// Each request another of a thousand pages; a step that shares no factor with a thousand visits them all.
-const PAGES: &str = r#"
-local page = 0
-function request()
-  page = (page + 379) % 1000
-  return wrk.format("GET", wrk.path .. "?page=" .. (page + 1))
-end
-"#;
-
 /// Users of one measurement and of one round are never those of another.
 const ROUND: u64 = 100_000_000_000;
 const CONNECTION: u64 = 100_000_000;
-
-/// Each request another user.
-const CROWD: &str = r#"
-local user = tonumber(os.getenv("FIRST_USER"))
-function request()
-  user = user + 1
-  return wrk.format("POST", wrk.path .. "/" .. user .. "/queue/token/issue")
-end
-"#;
-
-/// Whatever this program starts from here on runs on the generator's core, but for servers, which are told their own.
-pub(crate) fn share_the_generators_core() -> Outcome {
-    let mut command = Command::new("taskset");
-    let id = std::process::id().to_string();
-    command.args(["--all-tasks", "--cpu-list", "--pid", GENERATOR_CORE, &id]);
-    run(command)
-}
-
-fn generator(connections: u32, seconds: u32) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["--cpu-list", GENERATOR_CORE, "wrk", "--threads", "1", "--timeout", "5s"]);
-    command.args(["--connections", &connections.to_string(), "--duration", &format!("{seconds}s")]);
-    command
-}
-
-fn output(command: &mut Command) -> Outcome<String> {
-    let output = command.output().doing("starting wrk")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(text);
-    }
-    Err(failed(format!("wrk ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr))))
-}

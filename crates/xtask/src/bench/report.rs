@@ -1,49 +1,63 @@
 //! The table of a benchmark run.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use super::measure::{self, Measurement, Target};
-use crate::figures::{Rounds, spread};
+use serde::{Deserialize, Serialize};
+
+use super::environment::Environment;
+use super::measure::{Measurement, Target};
+use crate::figures::{Rounds, spread, time};
 use test_support::{Outcome, failed};
 
 /// All measurements of a run.
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Results {
+    environment: Environment,
     rounds: Rounds,
     measured: Vec<Measurement>,
 }
 
 /// One figure of a measurement.
-type Figure = fn(&Measurement) -> f64;
+pub(crate) type Figure = fn(&Measurement) -> f64;
 
 /// What every ratio is to.
-const YARDSTICK: &str = "constant answer";
+pub(crate) const YARDSTICK: &str = "constant answer";
 
 impl Results {
     pub(crate) fn new(rounds: Rounds) -> Self {
-        Self { rounds, measured: Vec::new() }
+        Self { environment: Environment::now(&[&["wrk", "--version"]]), rounds, measured: Vec::new() }
     }
 
     /// Measures all targets in turn, round after round.
     pub(crate) fn measure(&mut self, targets: &[Target<'_>], out: &Path) -> Outcome {
-        let Rounds { rounds, seconds } = self.rounds;
-        for round in 1..=rounds {
-            for connections in super::CONNECTIONS {
-                for target in targets {
-                    let measured = measure::wrk(target, connections, seconds, out, round)?;
-                    let (name, rate) = (target.name, measured.per_second);
-                    println!("round {round}, {connections} connections, {name}: {rate:.0}/s");
-                    self.measured.push(measured);
-                }
+        for round in 1..=self.rounds.rounds {
+            self.measure_round(round, targets, out)?;
+        }
+        Ok(())
+    }
+
+    /// Measures all targets once on each number of connections.
+    pub(crate) fn measure_round(&mut self, round: u32, targets: &[Target<'_>], out: &Path) -> Outcome {
+        for connections in super::CONNECTIONS {
+            for target in targets {
+                self.measured.push(target.measure(connections, self.rounds.seconds, out, round)?);
             }
         }
         Ok(())
     }
 
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.rounds
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// A fast wrong answer is no result.
     pub(crate) fn check_clean(&self) -> Outcome {
-        let unclean: Vec<&Measurement> = self.all().filter(|measured| !measured.is_clean).collect();
+        let unclean: Vec<&Measurement> = self.all().filter(|measured| measured.figures.errors > 0).collect();
         match unclean.first() {
             None => Ok(()),
             Some(first) => {
@@ -62,7 +76,7 @@ impl Results {
     }
 
     /// Lowest, median and highest of the rounds' ratios.
-    fn ratios(&self, of: Figure, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
+    pub(crate) fn ratios(&self, of: Figure, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
         let ratio =
             |round| Some(self.rate(of, target, connections, round)? / self.rate(of, to, connections, round)?);
         spread((1..=self.rounds.rounds).filter_map(ratio))
@@ -72,7 +86,7 @@ impl Results {
     pub(crate) fn markdown(&self, title: &str, what: &str) -> String {
         let mut text = format!(
             "# {title}\n\n\
-             {what} Raw output of wrk beside this page. {}\n\n\
+             {what} Raw output of wrk beside this page. Machine: {}. Built from {}.\n\n\
              One server worker on one core, wrk with one thread on another; {} rounds of {} s a measurement, each \
              round measuring everything in turn. A ratio is to the constant answer of the same round and number of \
              connections. All middleware is on, but for the constant answer, which has none.\n\n\
@@ -80,26 +94,34 @@ impl Results {
              the second ratio, of requests per second of the server's processor time, does not depend on that.\n\n\
              | measurement | connections | requests/s, median | server load | ratio: median (lowest to highest) | ratio by processor time | p99, median round |\n\
              |---|---|---|---|---|---|---|\n",
-            machine(),
+            self.environment.machine(),
+            self.environment.built(),
             self.rounds.rounds,
             self.rounds.seconds,
         );
         for (target, connections) in self.kinds() {
-            let mut runs: Vec<_> =
-                self.all().filter(|m| m.target == target && m.connections == connections).collect();
-            runs.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-            let Some(median) = runs.get(runs.len() / 2) else { continue };
-            let (low, middle, high) = self.ratios(|m| m.per_second, target, YARDSTICK, connections);
+            let Some(median) = self.median(target, connections) else { continue };
+            let (low, middle, high) = self.ratios(Measurement::per_second, target, YARDSTICK, connections);
             let (cpu_low, cpu, cpu_high) = self.ratios(|m| m.per_cpu_second, target, YARDSTICK, connections);
             // Writing to a `String` cannot fail.
             let _ = writeln!(
                 text,
                 "| {target} | {connections} | {:.0} | {:.2} | {middle:.2} ({low:.2} to {high:.2}) | \
                  {cpu:.2} ({cpu_low:.2} to {cpu_high:.2}) | {} |",
-                median.per_second, median.server_load, median.p99
+                median.per_second(),
+                median.server_load,
+                time(median.figures.p99)
             );
         }
         text
+    }
+
+    /// The median round of a target, by requests a second.
+    pub(crate) fn median(&self, target: &str, connections: u32) -> Option<&Measurement> {
+        let mut runs: Vec<_> =
+            self.all().filter(|m| m.target == target && m.connections == connections).collect();
+        runs.sort_by(|a, b| a.per_second().total_cmp(&b.per_second()));
+        runs.get(runs.len() / 2).copied()
     }
 
     /// One measurement as a ratio to another, by processor time.
@@ -109,7 +131,7 @@ impl Results {
 
     /// One measurement as a ratio to another, by requests a second.
     pub(crate) fn compared_rates(&self, title: &str, target: &str, to: &str) -> String {
-        self.compared_by(&format!("{title}, by requests a second"), |m| m.per_second, target, to)
+        self.compared_by(&format!("{title}, by requests a second"), Measurement::per_second, target, to)
     }
 
     fn compared_by(&self, title: &str, of: Figure, target: &str, to: &str) -> String {
@@ -122,20 +144,10 @@ impl Results {
     }
 
     /// Every kind of measurement, in the order of the first round.
-    fn kinds(&self) -> Vec<(&'static str, u32)> {
+    pub(crate) fn kinds(&self) -> Vec<(&str, u32)> {
         let first = self.all().filter(|m| m.round == 1);
-        let mut kinds: Vec<_> = first.map(|m| (m.target, m.connections)).collect();
+        let mut kinds: Vec<_> = first.map(|m| (m.target.as_str(), m.connections)).collect();
         kinds.sort_by_key(|(_, connections)| *connections);
         kinds
     }
-}
-
-/// What the figures were measured on.
-pub(crate) fn machine() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model =
-        cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, m)| m.trim()));
-    // Of the machine, not of those this program was left.
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    format!("Machine: {cores} cores of {}.", model.unwrap_or("an unnamed processor"))
 }

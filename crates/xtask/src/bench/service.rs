@@ -1,39 +1,43 @@
 //! The release binary, started for a measurement and stopped after it.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::run::release_binary;
+use crate::{cores, process};
 use test_support::{Doing as _, Outcome, failed};
-
-/// The core the server runs on; the generator has the next one.
-pub(crate) const SERVER_CORE: &str = "0";
 
 pub(crate) struct Service {
     process: Child,
     pub(crate) address: SocketAddr,
+    pub(crate) ops: SocketAddr,
     /// What the paths of this service begin with.
     base: &'static str,
 }
 
 impl Service {
-    /// Starts `boxoffice COMMAND` with one worker on a core of its own and waits until it answers.
+    /// The release binary as `boxoffice COMMAND`, with one worker on a core of its own; waits until it answers.
     pub(crate) fn start(command: &str, settings: &[&str]) -> Outcome<Self> {
+        Self::start_program(&release_binary(), command, settings)
+    }
+
+    /// The same with another binary.
+    pub(crate) fn start_program(program: &Path, command: &str, settings: &[&str]) -> Outcome<Self> {
         let address = free_address()?;
         let ops = free_address()?;
-        let mut line = Command::new("taskset");
-        line.args(["--cpu-list", SERVER_CORE]).arg(release_binary()).arg(command);
+        let mut line = cores::on(cores::SERVER, program);
+        line.arg(command);
         let own = [format!("http.bind={address}"), format!("ops.bind={ops}"), "http.workers=1".to_owned()];
         let quiet = "telemetry.log_filter=error".to_owned();
         for setting in settings.iter().map(|s| (*s).to_owned()).chain(own).chain([quiet]) {
             line.args(["--set", &setting]);
         }
-        let process = line.stdin(Stdio::null()).spawn().doing("starting boxoffice (release)")?;
+        let process = line.stdin(Stdio::null()).spawn().doing(format!("starting {}", program.display()))?;
         let base = if command == "serve" { "/api/v1" } else { "" };
-        let service = Self { process, address, base };
+        let service = Self { process, address, ops, base };
         service.wait_until_it_answers()?;
         Ok(service)
     }
@@ -49,16 +53,18 @@ impl Service {
         Err(failed("boxoffice did not answer within 10 s"))
     }
 
-    /// Processor time this service has used so far, in seconds: all its threads, as the scheduler counts nanoseconds.
+    /// Processor time this service has used so far, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Outcome<f64> {
-        let tasks = format!("/proc/{}/task", self.process.id());
-        let mut nanoseconds = 0.0;
-        for task in fs::read_dir(&tasks).doing(format!("reading {tasks}"))? {
-            let path = task.doing(format!("reading {tasks}"))?.path().join("schedstat");
-            let text = fs::read_to_string(&path).doing(format!("reading {}", path.display()))?;
-            nanoseconds += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0);
-        }
-        Ok(nanoseconds / 1e9)
+        process::cpu_seconds(self.id())
+    }
+
+    /// Memory this service has in use now, bytes.
+    pub(crate) fn memory(&self) -> Outcome<u64> {
+        process::memory(self.id())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -67,7 +73,8 @@ impl Service {
 
     /// Joins and returns the token.
     pub(crate) fn join(&self, user: u64) -> Outcome<String> {
-        let answer = self.request("POST", &format!("/user/{user}/queue/token/issue"), &[])?;
+        let path = format!("{}/user/{user}/queue/token/issue", self.base);
+        let answer = request(self.address, "POST", &path, &[])?;
         between(&answer, "\"waitingToken\":\"", "\"").ok_or_else(|| failed(format!("no token in {answer}")))
     }
 
@@ -87,7 +94,7 @@ impl Service {
     }
 
     pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Outcome<String> {
-        let answer = self.request("GET", path, headers)?;
+        let answer = request(self.address, "GET", &format!("{}{path}", self.base), headers)?;
         if answer.starts_with("HTTP/1.1 200") {
             Ok(answer)
         } else {
@@ -95,21 +102,25 @@ impl Service {
         }
     }
 
-    /// One request on a connection of its own; head and body as text.
-    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Outcome<String> {
-        let mut stream = TcpStream::connect(self.address).doing("connecting")?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).doing("setting a time limit")?;
-        let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let host = self.address;
-        let request = format!(
-            "{method} {}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n{fields}\r\n",
-            self.base
-        );
-        stream.write_all(request.as_bytes()).doing("sending a request")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).doing("reading an answer")?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+    /// The hash of the configuration it has.
+    pub(crate) fn config_hash(&self) -> Outcome<String> {
+        let answer = request(self.ops, "GET", "/failures", &[])?;
+        between(&answer, "\"configHash\":\"", "\"").ok_or_else(|| failed(format!("no hash in {answer}")))
     }
+}
+
+/// One request on a connection of its own; head and body as text.
+fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Outcome<String> {
+    let mut stream = TcpStream::connect(to).doing("connecting")?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).doing("setting a time limit")?;
+    let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: 0\r\n{fields}\r\n"
+    );
+    stream.write_all(request.as_bytes()).doing("sending a request")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).doing("reading an answer")?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 impl Drop for Service {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{CONNECTIONS, Pair};
-use crate::bench::measure::{self, Measurement, Target};
+use crate::bench::measure::{Measurement, Target};
 use crate::bench::service::Service;
 use crate::figures::{Rounds, spread};
 use test_support::{Outcome, RedisBinaries};
@@ -52,25 +52,18 @@ pub(super) fn measure(binaries: &RedisBinaries, rounds: &Rounds, out: &Path) -> 
             Target::joining(JOIN_MEMORY, &memory),
             Target::joining(JOIN_REDIS, &redis),
             Target::joining(JOIN_REPLICATED, &replicated),
-            Target::new(STATUS_MEMORY, &memory, QUERY, Some(("waitingToken", &in_memory))),
-            Target::new(STATUS_REDIS, &redis, QUERY, Some(("waitingToken", &in_redis))),
+            Target::status(STATUS_MEMORY, &memory, &in_memory),
+            Target::status(STATUS_REDIS, &redis, &in_redis),
         ];
         for connections in CONNECTIONS {
             for target in &targets {
-                let one = measure::wrk(target, connections, rounds.seconds, out, round)?;
-                println!(
-                    "round {round}, {connections} connections, {}: {:.0}/s",
-                    target.name, one.per_second
-                );
-                measured.push(one);
+                measured.push(target.measure(connections, rounds.seconds, out, round)?);
             }
         }
         pair.primary.command(&["FLUSHALL"])?;
     }
     Ok(OverHttp(measured))
 }
-
-const QUERY: &str = "/user/queue/token/query";
 
 /// One figure of a measurement.
 pub(super) type Figure = fn(&Measurement) -> f64;
@@ -89,17 +82,17 @@ impl OverHttp {
     /// The median round of a target.
     pub(super) fn median(&self, target: &str, connections: u32) -> Option<&Measurement> {
         let mut rounds: Vec<_> = self.of(target, connections).collect();
-        rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+        rounds.sort_by(|a, b| a.per_second().total_cmp(&b.per_second()));
         rounds.get(rounds.len() / 2).copied()
     }
 
     /// Half of the joins a second that the service took on Redis.
     pub(super) fn half_of_joins(&self) -> u64 {
-        let most = self.median(JOIN_REDIS, CONNECTIONS[1]).map_or(0.0, |m| m.per_second);
+        let most = self.median(JOIN_REDIS, CONNECTIONS[1]).map_or(0.0, Measurement::per_second);
         (most / 2.0) as u64
     }
 
     pub(super) fn is_clean(&self) -> bool {
-        self.0.iter().all(|m| m.is_clean)
+        self.0.iter().all(|m| m.figures.errors == 0)
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{CONNECTIONS, Pair};
-use crate::bench::service::SERVER_CORE;
+use crate::cores;
 use crate::figures::{Rounds, spread};
 use crate::postgres::output;
 use crate::run::cargo;
@@ -25,9 +25,7 @@ impl Program {
 
     /// Runs it on the server's core and returns what it prints.
     fn run(&self, words: &[&str]) -> Outcome<String> {
-        let mut command = std::process::Command::new("taskset");
-        command.args(["--cpu-list", SERVER_CORE]).arg(&self.0).args(words);
-        output(&mut command)
+        output(cores::on(cores::SERVER, &self.0).args(words))
     }
 }
 

@@ -1,0 +1,71 @@
+//! What figures were measured on.
+
+use std::fs;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cores;
+
+/// Kept with every set of figures: without it they mean nothing.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Environment {
+    /// What was built.
+    pub(crate) commit: String,
+    /// Whether the sources were other ones than the commit's.
+    pub(crate) changed: bool,
+    pub(crate) cores: usize,
+    pub(crate) processor: String,
+    /// Bytes.
+    pub(crate) memory: u64,
+    pub(crate) system: String,
+    /// The programs that took part, with their versions.
+    pub(crate) tools: Vec<String>,
+}
+
+impl Environment {
+    /// That of this machine and this checkout, with the versions `tools` print of themselves.
+    pub(crate) fn now(tools: &[&[&str]]) -> Self {
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let total =
+            after(&memory, "MemTotal:").and_then(|words| words.split(' ').next()?.parse::<u64>().ok());
+        let name = after(&system, "PRETTY_NAME=").unwrap_or_default().trim_matches('"').to_owned();
+        Self {
+            commit: said(&["git", "rev-parse", "--short=12", "HEAD"]),
+            changed: !said(&["git", "status", "--porcelain", "--", "Cargo.toml", "Cargo.lock", "crates"])
+                .is_empty(),
+            cores: cores::count(),
+            processor: after(&cpu, "model name")
+                .map_or("an unnamed processor", |m| m.trim_start_matches([':', ' ']))
+                .to_owned(),
+            memory: total.unwrap_or_default() * 1024,
+            system: format!("{name}, Linux {}", kernel.trim()),
+            tools: tools.iter().map(|words| said(words)).collect(),
+        }
+    }
+
+    pub(crate) fn machine(&self) -> String {
+        let gib = self.memory as f64 / f64::from(1 << 30);
+        format!("{} cores of {}, {gib:.0} GiB, {}", self.cores, self.processor, self.system)
+    }
+
+    pub(crate) fn built(&self) -> String {
+        let commit = &self.commit;
+        if self.changed { format!("{commit} with changes") } else { commit.clone() }
+    }
+}
+
+fn after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim)
+}
+
+/// The first line a program prints, or nothing.
+fn said(words: &[&str]) -> String {
+    let Some((program, arguments)) = words.split_first() else { return String::new() };
+    let output = Command::new(program).args(arguments).current_dir(crate::run::root()).output();
+    let output = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
+    String::from_utf8_lossy(&output).lines().next().unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,7 @@
+-- Each request another user joins.
+local user = tonumber(os.getenv("FIRST_USER"))
+function request()
+  user = user + 1
+  return wrk.format("POST", wrk.path .. "/" .. user .. "/queue/token/issue")
+end
+

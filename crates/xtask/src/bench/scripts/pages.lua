@@ -1,0 +1,8 @@
+-- Each request another page; a step that shares no factor with their number visits them all.
+local pages = tonumber(os.getenv("PAGES"))
+local page = 0
+function request()
+  page = (page + 379) % pages
+  return wrk.format("GET", wrk.path .. "?page=" .. (page + 1))
+end
+

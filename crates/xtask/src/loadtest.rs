@@ -1,0 +1,181 @@
+//! `cargo xtask loadtest SCENARIO KIND`: a k6 scenario on services of its own, or on a service that runs.
+//!
+//! What k6 counted, what was used, and for the sale what people were told and whether it was fair, stay in a folder.
+
+pub(crate) mod kept;
+mod resources;
+pub(crate) mod scenario;
+mod sink;
+mod stack;
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use clap::Args;
+use test_support::{Doing as _, K6Binary, Outcome, failed, find_or_install_k6};
+
+use self::kept::{CONSOLE, DASHBOARD, RECORD, RESOURCES, Run, SUMMARY, Verdict};
+use self::resources::Watch;
+use self::scenario::{Kind, Scenario};
+use self::sink::{Sink, Store};
+use self::stack::{On, Stack};
+use crate::bench::environment::Environment;
+use crate::run::{build_release, root, show};
+use crate::{cores, history};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// What people do
+    #[arg(value_enum)]
+    scenario: Scenario,
+    /// How many of them, and how they come
+    #[arg(value_enum, default_value = "smoke")]
+    kind: Kind,
+    /// What the service keeps its data in
+    #[arg(long, value_enum, default_value = "embedded")]
+    on: On,
+    /// Aim at a service that runs, such as http://localhost:8081/api/v1, and start none
+    #[arg(long, conflicts_with_all = ["on", "set"])]
+    url: Option<String>,
+    /// Sets one key of the service
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Sets a variable of the scenarios, such as RATE=200; loadtest/README.md has them
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Also send what k6 measures to a real one of these, and look there afterwards
+    #[arg(long, value_enum)]
+    into: Option<Sink>,
+    /// Keep the results in the repository, where `cargo xtask report` finds them
+    #[arg(long)]
+    save: bool,
+    /// The service's program; the release build unless told otherwise
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+/// Runs of which the results are committed, below the repository.
+pub(crate) const SAVED: &str = "loadtest/results/runs";
+const UNSAVED: &str = "target/loadtest";
+
+pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
+    let k6 = find_or_install_k6(|line| println!("{line}"))?;
+    let program = match &arguments.program {
+        Some(program) => program.clone(),
+        None if arguments.url.is_some() => PathBuf::new(),
+        None => build_release()?,
+    };
+    let folder = arguments.folder()?;
+    let stack = arguments.stack(&program)?;
+    let store = arguments.into.map(Sink::start).transpose()?;
+    let url = stack.as_ref().map_or_else(|| arguments.url.clone().unwrap_or_default(), Stack::url);
+    let mut command = arguments.command(&k6, &url, &folder);
+    store.iter().for_each(|store| store.tell(&mut command));
+
+    println!("$ {}", show(&command));
+    let process = Killed(command.spawn().doing("starting k6")?);
+    let watch = Watch::begin(stack.as_ref().map(Stack::id), process.0.id(), folder.join(RESOURCES));
+    let is_content = process.ended()?;
+    let resources = watch.end()?;
+    let told = store.map(|store| store.found(&folder)).transpose()?;
+    let run = Run {
+        scenario: arguments.scenario,
+        kind: arguments.kind,
+        environment: Environment::now(&[&["k6", "version"]]),
+        topology: stack.as_ref().map_or_else(|| url.clone(), Stack::topology),
+        settings: stack.as_ref().map(Stack::settings).unwrap_or_default(),
+        config_hash: stack.as_ref().map(Stack::config_hash).transpose()?,
+        variables: arguments.env.clone(),
+        is_content,
+        resources,
+        sink: told,
+        verdict: arguments.verdict(&folder)?,
+    };
+    run.keep(&folder)?;
+    println!("\n{run}\nresults are in {}", folder.strip_prefix(root()).unwrap_or(&folder).display());
+    run.judge()
+}
+
+impl Arguments {
+    /// Empty at first.
+    fn folder(&self) -> Outcome<PathBuf> {
+        let name = format!("{}-{}-{}", self.scenario, self.kind, self.place());
+        crate::bench::make_folder(&Path::new(if self.save { SAVED } else { UNSAVED }).join(name))
+    }
+
+    fn place(&self) -> String {
+        if self.url.is_some() { "running".to_owned() } else { self.on.to_string() }
+    }
+
+    fn stack(&self, program: &Path) -> Outcome<Option<Stack>> {
+        if self.url.is_some() {
+            return Ok(None);
+        }
+        let mut settings: Vec<String> = self.scenario.settings().iter().map(|s| (*s).to_owned()).collect();
+        settings.extend(self.set.iter().cloned());
+        Stack::start(self.on, program, settings).map(Some)
+    }
+
+    fn command(&self, k6: &K6Binary, url: &str, folder: &Path) -> Command {
+        let binary = k6.command();
+        let mut command = cores::on(cores::GENERATOR, binary.get_program());
+        for (name, value) in binary.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        command.args(["run", "--quiet", "--no-color", "--address", "127.0.0.1:0", "--log-format", "raw"]);
+        command.arg("--console-output").arg(folder.join(if self.scenario.is_recorded() { RECORD } else { CONSOLE }));
+        command.arg("--env").arg(format!("BASE_URL={url}"));
+        command.arg("--env").arg(format!("KIND={}", self.kind));
+        command.arg("--env").arg(format!("SUMMARY={}", folder.join(SUMMARY).display()));
+        if self.scenario.is_recorded() {
+            command.args(["--env", "RECORD=1"]);
+        }
+        self.env.iter().for_each(|variable| drop(command.arg("--env").arg(variable)));
+        command.env("K6_WEB_DASHBOARD", "true").env("K6_WEB_DASHBOARD_PORT", "-1");
+        command.env("K6_WEB_DASHBOARD_PERIOD", "1s").env("K6_WEB_DASHBOARD_EXPORT", folder.join(DASHBOARD));
+        command.arg(root().join("loadtest").join(self.scenario.file()));
+        command
+    }
+
+    /// Whether what people were told is what a fair line tells, where it was written down.
+    fn verdict(&self, folder: &Path) -> Outcome<Option<Verdict>> {
+        if !self.scenario.is_recorded() {
+            return Ok(None);
+        }
+        let file = folder.join(RECORD);
+        let record = File::open(&file).doing(format!("opening {}", file.display()))?;
+        // Of a service we did not start nobody told us the policy.
+        let limits = if self.url.is_some() { history::Limits::default() } else { scenario::limits() };
+        let verdict = history::verdict(BufReader::new(record), &limits)?;
+        if self.save {
+            // Hundreds of thousands of lines that nobody reads once there is a verdict on them.
+            fs::remove_file(&file).doing("removing the record")?;
+        }
+        Ok(Some(Verdict { is_good: verdict.is_good(), text: verdict.text().to_owned() }))
+    }
+}
+
+/// Killed when dropped.
+struct Killed(Child);
+
+impl Killed {
+    /// Waits for its end: whether every threshold held. The scenarios end by themselves.
+    fn ended(mut self) -> Outcome<bool> {
+        let status = self.0.wait().doing("waiting for k6")?;
+        match status.code() {
+            Some(0) => Ok(true),
+            // Thresholds were crossed.
+            Some(99) => Ok(false),
+            Some(_) | None => Err(failed(format!("k6 ended with {status}"))),
+        }
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,90 @@
+//! What is kept of a run, for reports.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use test_support::{Doing as _, Outcome, failed};
+
+use super::resources::{Resources, Used};
+use super::scenario::{Kind, Scenario};
+use crate::bench::environment::Environment;
+
+/// Everything k6 counted.
+pub(crate) const SUMMARY: &str = "summary.json";
+/// k6's own page.
+pub(crate) const DASHBOARD: &str = "k6.html";
+/// What the service and k6 used, each second.
+pub(crate) const RESOURCES: &str = "resources.csv";
+/// What everybody was told.
+pub(super) const RECORD: &str = "record.jsonl";
+pub(super) const CONSOLE: &str = "console.txt";
+const RUN: &str = "run.json";
+
+/// A run: how it was set up and what came out, beside what k6 counted.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Run {
+    pub(crate) scenario: Scenario,
+    pub(crate) kind: Kind,
+    pub(crate) environment: Environment,
+    pub(crate) topology: String,
+    /// Of the service, other than the defaults.
+    pub(crate) settings: Vec<String>,
+    /// Of the service's configuration, where it was one we started.
+    pub(crate) config_hash: Option<String>,
+    /// Of the scenario, other than those of `loadtest/config.js`.
+    pub(crate) variables: Vec<String>,
+    /// Whether every threshold of the scenario held.
+    pub(crate) is_content: bool,
+    pub(crate) resources: Resources,
+    /// What was found where the results went besides.
+    pub(crate) sink: Option<String>,
+    /// Of the checker, where what people were told was written down.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// What the checker said.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Verdict {
+    pub(crate) is_good: bool,
+    pub(crate) text: String,
+}
+
+impl Run {
+    pub(super) fn keep(&self, folder: &Path) -> Outcome {
+        let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.to_string()))?;
+        fs::write(folder.join(RUN), text + "\n").doing(format!("writing {RUN}"))
+    }
+
+    /// # Errors
+    /// When the file is not there, or not one of these.
+    pub(crate) fn read(folder: &Path) -> Outcome<Self> {
+        let file = folder.join(RUN);
+        let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
+        serde_json::from_str(&text).map_err(|error| failed(format!("reading {}: {error}", file.display())))
+    }
+
+    /// Fails unless every threshold held and the sale was fair.
+    pub(super) fn judge(&self) -> Outcome {
+        if self.verdict.as_ref().is_some_and(|verdict| !verdict.is_good) {
+            return Err(failed("what people were told is not what a fair line tells"));
+        }
+        if self.is_content { Ok(()) } else { Err(failed("thresholds of the scenario were crossed")) }
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scenario, kind, topology, settings, resources, .. } = self;
+        writeln!(f, "{scenario} {kind}: {topology}")?;
+        if !settings.is_empty() {
+            writeln!(f, "settings: {}", settings.join(" "))?;
+        }
+        let most = |used: Used| format!("{:.2} cores, {:.0} MiB", used.cores, used.memory as f64 / f64::from(1 << 20));
+        let service = resources.service.map_or_else(|| "not looked at".to_owned(), most);
+        writeln!(f, "at the most: service {service}; k6 {}", most(resources.generator))?;
+        self.sink.iter().try_for_each(|told| writeln!(f, "{told}"))?;
+        self.verdict.iter().try_for_each(|verdict| write!(f, "\n{}", verdict.text))
+    }
+}

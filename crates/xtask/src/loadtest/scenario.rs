@@ -1,0 +1,132 @@
+//! Names of what k6 runs.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::history::Limits;
+
+/// What people do.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Scenario {
+    /// Press the button: a waiting token is issued
+    Issue,
+    /// List concerts
+    Concerts,
+    /// Join, wait, and read a concert's dates
+    Dates,
+    /// All of it, as on the evening of a sale, with hostile clients among them
+    Sale,
+}
+
+/// How many, and how they come.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// As the load-test report did it: a closed loop
+    Report,
+    /// A few, for a few seconds: does it work at all
+    Smoke,
+    /// As many as on a usual day
+    Average,
+    /// More than usual
+    Stress,
+    /// Very many at once
+    Spike,
+    /// As many as usual, for long
+    Soak,
+    /// More and more until it breaks
+    Breakpoint,
+}
+
+impl Scenario {
+    /// The script, in `loadtest`.
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Self::Issue => "token-issue.js",
+            Self::Concerts => "concert-list.js",
+            Self::Dates => "queue-then-dates.js",
+            Self::Sale => "sale.js",
+        }
+    }
+
+    /// Whether it writes down what everybody was told.
+    pub(super) fn is_recorded(self) -> bool {
+        self == Self::Sale
+    }
+
+    /// What the service is set to. At a sale so few may be inside that the limit is reached, and whoever is called and
+    /// does not come is soon given up.
+    pub(super) fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Issue | Self::Concerts | Self::Dates => &[],
+            Self::Sale => &[
+                "queue.policy.batch=100",
+                "queue.policy.every=1s",
+                "queue.policy.max_active=400",
+                "queue.policy.claim_within=15s",
+                "queue.policy.session_ttl=30s",
+                "queue.poll.farthest=5s",
+            ],
+        }
+    }
+}
+
+/// The settings of a sale, as the checker is told them.
+pub(super) fn limits() -> Limits {
+    Limits {
+        batch: Some(100),
+        every: Duration::from_secs(1),
+        max_active: Some(400),
+        claim_within: Duration::from_secs(15),
+        session_ttl: Duration::from_secs(30),
+        require_all: true,
+        ..Limits::default()
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(*self, f)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(*self, f)
+    }
+}
+
+/// As it is written on the command line.
+pub(super) fn write_name(value: impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    value.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::root;
+
+    #[test]
+    fn every_scenario_has_its_script() {
+        for scenario in Scenario::value_variants() {
+            assert!(root().join("loadtest").join(scenario.file()).is_file(), "{scenario}");
+        }
+    }
+
+    #[test]
+    fn the_checker_is_told_what_the_service_is_set_to() {
+        let Limits { batch, every, max_active, claim_within, session_ttl, .. } = limits();
+        let told = [
+            format!("queue.policy.batch={}", batch.unwrap()),
+            format!("queue.policy.every={every:?}"),
+            format!("queue.policy.max_active={}", max_active.unwrap()),
+            format!("queue.policy.claim_within={claim_within:?}"),
+            format!("queue.policy.session_ttl={session_ttl:?}"),
+        ];
+        assert!(told.iter().all(|told| Scenario::Sale.settings().contains(&told.as_str())), "{told:?}");
+    }
+}

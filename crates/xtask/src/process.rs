@@ -1,0 +1,41 @@
+//! What the system says of a process that runs.
+
+use std::fs;
+
+use test_support::{Doing as _, Outcome, failed};
+
+/// Processor time it has used so far, in seconds: all its threads, as the scheduler counts nanoseconds.
+pub(crate) fn cpu_seconds(process: u32) -> Outcome<f64> {
+    let tasks = format!("/proc/{process}/task");
+    let mut nanoseconds = 0.0;
+    for task in fs::read_dir(&tasks).doing(format!("reading {tasks}"))? {
+        let path = task.doing(format!("reading {tasks}"))?.path().join("schedstat");
+        // A thread that has ended meanwhile has taken its time with it.
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        nanoseconds += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0);
+    }
+    Ok(nanoseconds / 1e9)
+}
+
+/// Memory it has in use now (its resident set), bytes.
+pub(crate) fn memory(process: u32) -> Outcome<u64> {
+    let path = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&path).doing(format!("reading {path}"))?;
+    let kib = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let kib = kib.and_then(|kib| kib.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| failed(format!("{path} tells no resident set")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_memory_and_time() {
+        let own = std::process::id();
+        let before = cpu_seconds(own).unwrap();
+        let sum: u64 = (0..20_000_000).map(std::hint::black_box).sum();
+        assert!(std::hint::black_box(sum) > 0 && cpu_seconds(own).unwrap() > before);
+        assert!(memory(own).unwrap() > 1 << 20);
+    }
+}
