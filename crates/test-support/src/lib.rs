@@ -10,6 +10,7 @@ mod keeper;
 pub mod observability;
 pub mod otlp;
 mod postgres;
+mod private;
 mod process;
 mod prometheus;
 mod redis;
