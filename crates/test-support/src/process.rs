@@ -1,9 +1,10 @@
 //! Processes and ports, as private servers need them.
 
 use std::fs;
+use std::io::{Read as _, Seek as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::error::{Doing as _, Outcome, failed};
@@ -71,8 +72,33 @@ pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -
     }
 }
 
+/// Runs a command to its end: its status, and all it said. It is killed when it takes longer.
+pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Outcome<(ExitStatus, String)> {
+    let shown = command.get_program().to_string_lossy().into_owned();
+    // Not a pipe: nobody reads while it runs, and a full one would stop it.
+    let mut said = tempfile::tempfile().doing("making a temporary file")?;
+    let share = || said.try_clone().doing("opening a temporary file");
+    command.stdin(Stdio::null()).stdout(share()?).stderr(share()?);
+    let mut process = command.spawn().doing(format!("starting {shown}"))?;
+    let status = wait_until("its end", limit, || {
+        process.try_wait().doing("waiting")?.ok_or_else(|| failed("it runs"))
+    });
+    if status.is_err() {
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+    let mut text = Vec::new();
+    said.rewind().and_then(|()| said.read_to_end(&mut text)).doing("reading what a program said")?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    status.map(|status| (status, text)).map_err(|error| failed(format!("{shown}: {error}")))
+}
+
 pub(crate) fn last_lines(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
+    end_of(&fs::read_to_string(log).unwrap_or_default())
+}
+
+/// The last lines of a text, in one.
+pub(crate) fn end_of(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(5)..].join(" / ")
 }
