@@ -26,6 +26,7 @@ pub use haproxy::find_or_install_haproxy;
 pub use influxdb::{Influx, InfluxBinaries, Series, find_or_install_influxdb};
 pub use k6::{K6Binary, find_or_install_k6};
 pub use postgres::{Durability, Postgres};
+pub use process::run_within;
 pub use prometheus::{Prometheus, PrometheusBinaries, Sample, find_or_install_prometheus};
 pub use redis::{Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, find_or_install_redis};
 pub use wire::Wire;

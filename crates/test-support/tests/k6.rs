@@ -10,9 +10,15 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_support::{Influx, InfluxBinaries, K6Binary, Prometheus, PrometheusBinaries, Series, observability};
+use test_support::{
+    Influx, InfluxBinaries, K6Binary, Prometheus, PrometheusBinaries, Series, observability, run_within,
+};
+
+/// How long a run may take, which is over in two seconds on a machine that has nothing else to do.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// What the runs here are called.
 const RUN: &str = "2026-11-25-2000";
@@ -85,10 +91,8 @@ fn load(site: &Site, scenario: &str, output: impl FnOnce(&mut Command)) {
     let mut command = K6Binary::find().unwrap().command();
     command.args(["run", "--quiet", "--tag"]).arg(format!("testid={RUN}"));
     output(&mut command);
-    let output = command.arg(script).output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success(), "{said}");
+    let (status, said) = run_within(command.arg(script), LIMIT).unwrap();
+    assert!(status.success(), "{said}");
     assert!(!said.contains("level=error"), "{said}");
 }
 
