@@ -21,7 +21,7 @@ use crate::error::{Doing as _, Outcome, failed};
 pub struct Expression {
     /// For whoever has to find it.
     pub place: String,
-    /// In PromQL.
+    /// In the language of whom it asks.
     pub text: String,
 }
 
@@ -37,8 +37,25 @@ pub fn expressions(folder: &Path) -> Outcome<Vec<Expression>> {
             all.push(Expression { place: format!("{}: {}", shown(&file), rule.name()), text });
         }
     }
+    all.extend(of_dashboards(folder, dashboards::expressions)?);
+    Ok(all)
+}
+
+/// Every InfluxQL query of the dashboards below a folder like `deploy/observability`, with the variables of Grafana in it.
+///
+/// # Errors
+/// When a file cannot be read, or there are no files.
+pub fn influx_queries(folder: &Path) -> Outcome<Vec<Expression>> {
+    of_dashboards(folder, dashboards::influx_queries)
+}
+
+fn of_dashboards(
+    folder: &Path,
+    find: impl Fn(&str) -> Outcome<Vec<(String, String)>>,
+) -> Outcome<Vec<Expression>> {
+    let mut all = Vec::new();
     for file in files(&folder.join("grafana/dashboards"), "json")? {
-        let found = dashboards::expressions(&read(&file)?)?;
+        let found = find(&read(&file)?)?;
         let placed = |(place, text)| Expression { place: format!("{}: {place}", shown(&file)), text };
         all.extend(found.into_iter().map(placed));
     }

@@ -1,9 +1,10 @@
 //! Processes and ports, as private servers need them.
 
 use std::fs;
+use std::io::{Read as _, Seek as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::error::{Doing as _, Outcome, failed};
@@ -71,8 +72,69 @@ pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -
     }
 }
 
+/// Runs a command to its end, with nothing on standard input: its status, and all it said. It is killed when it takes
+/// longer.
+///
+/// # Errors
+/// When it cannot be started, or takes longer.
+pub fn run_within(command: &mut Command, limit: Duration) -> Outcome<(ExitStatus, String)> {
+    let shown = command.get_program().to_string_lossy().into_owned();
+    // Not a pipe: nobody reads while it runs, and a full one would stop it.
+    let mut said = tempfile::tempfile().doing("making a temporary file")?;
+    let share = || said.try_clone().doing("opening a temporary file");
+    command.stdin(Stdio::null()).stdout(share()?).stderr(share()?);
+    let mut process = command.spawn().doing(format!("starting {shown}"))?;
+    let status = wait_until("its end", limit, || {
+        process.try_wait().doing("waiting")?.ok_or_else(|| failed("it runs"))
+    });
+    if status.is_err() {
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+    let mut text = Vec::new();
+    said.rewind().and_then(|()| said.read_to_end(&mut text)).doing("reading what a program said")?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let status = status.map_err(|error| failed(format!("{shown}: {error}: {}", end_of(&text))))?;
+    Ok((status, text))
+}
+
 pub(crate) fn last_lines(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
+    end_of(&fs::read_to_string(log).unwrap_or_default())
+}
+
+/// The last lines of a text, in one.
+pub(crate) fn end_of(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(5)..].join(" / ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn what_a_program_says_is_heard_whole_with_how_it_ended() {
+        let (status, said) = run_within(&mut shell("seq 100000; cat; echo last >&2; exit 3"), LONG).unwrap();
+        assert_eq!((status.code(), said.lines().count()), (Some(3), 100_001));
+        assert!(said.ends_with("last\n"));
+    }
+
+    #[test]
+    fn what_takes_longer_is_killed_and_told_with_what_it_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = shell("echo $$ >pid; echo first; exec sleep 600");
+        let limit = Duration::from_secs(2);
+        let error = run_within(command.current_dir(folder.path()), limit).unwrap_err().to_string();
+        assert!(error.contains("not within 2s") && error.ends_with("first"), "{error}");
+        let id = fs::read_to_string(folder.path().join("pid")).unwrap();
+        assert!(!is_there(id.trim()));
+    }
 }

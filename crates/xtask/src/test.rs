@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use test_support::{
-    Durability, Postgres, SERVER_VARIABLE, find_or_install_postgres, find_or_install_prometheus,
-    find_or_install_redis,
+    Durability, Postgres, SERVER_VARIABLE, find_or_install_influxdb, find_or_install_k6,
+    find_or_install_postgres, find_or_install_prometheus, find_or_install_redis,
 };
 
 use crate::run::{cargo, show};
@@ -27,6 +27,9 @@ pub(crate) fn test() -> Outcome {
     find_or_install_redis(|line| println!("{line}"))?;
     // Rules and dashboards are checked and tried with the programs that will use them.
     find_or_install_prometheus(|line| println!("{line}"))?;
+    // Load tests are run in small, and their results looked up where they are kept.
+    find_or_install_k6(|line| println!("{line}"))?;
+    find_or_install_influxdb(|line| println!("{line}"))?;
     let postgres = Postgres::start(binaries, Durability::None)?;
     println!("a private Postgres server listens on {} until the tests are over", postgres.address());
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);

@@ -48,8 +48,25 @@ fn panel(panel: &Value) -> Panel {
 
 /// What a dashboard asks Prometheus, each with where it stands: in panels, annotations and variables.
 pub(super) fn expressions(text: &str) -> Outcome<Vec<(String, String)>> {
+    asked(text, "prometheus", |value| value["expr"].as_str().or_else(|| variable(value)))
+}
+
+/// What a dashboard asks InfluxDB, each with where it stands: in panels and variables.
+pub(super) fn influx_queries(text: &str) -> Outcome<Vec<(String, String)>> {
+    asked(text, "influxdb", |value| value["query"].as_str())
+}
+
+fn asked(
+    text: &str,
+    source: &str,
+    question: impl Fn(&Value) -> Option<&str>,
+) -> Outcome<Vec<(String, String)>> {
     let mut found = Vec::new();
-    collect(&parse(text)?, "the dashboard", &mut found);
+    let of_source = |value: &Value| {
+        let is_asked = value["datasource"]["type"] == source;
+        question(value).filter(|_| is_asked).map(str::to_owned)
+    };
+    collect(&parse(text)?, "the dashboard", &of_source, &mut found);
     Ok(found)
 }
 
@@ -57,17 +74,18 @@ fn parse(text: &str) -> Outcome<Value> {
     serde_json::from_str(text).map_err(|error| failed(format!("a dashboard that is no JSON: {error}")))
 }
 
-fn collect(value: &Value, place: &str, found: &mut Vec<(String, String)>) {
+fn collect(
+    value: &Value,
+    place: &str,
+    question: &impl Fn(&Value) -> Option<String>,
+    found: &mut Vec<(String, String)>,
+) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| collect(item, place, found)),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, place, question, found)),
         Value::Object(fields) => {
             let place = value["title"].as_str().or(value["name"].as_str()).unwrap_or(place);
-            if value["datasource"]["type"] == "prometheus"
-                && let Some(text) = value["expr"].as_str().or_else(|| variable(value))
-            {
-                found.push((place.to_owned(), text.to_owned()));
-            }
-            fields.values().for_each(|field| collect(field, place, found));
+            found.extend(question(value).map(|text| (place.to_owned(), text)));
+            fields.values().for_each(|field| collect(field, place, question, found));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
@@ -94,5 +112,18 @@ mod tests {
         found.sort();
         let pairs: Vec<(&str, &str)> = found.iter().map(|(place, text)| (&**place, &**text)).collect();
         assert_eq!(pairs, [("p", "b"), ("q", "a{x=\"1\"}")]);
+    }
+
+    #[test]
+    fn influxdb_is_asked_by_panels_and_variables_and_not_by_what_asks_another() {
+        let found = influx_queries(
+            r#"{"title": "d", "templating": {"list": [{"name": "q", "datasource": {"type": "influxdb"}, "query": "SHOW a"}]},
+                "panels": [{"title": "p", "datasource": {"type": "influxdb"}, "targets": [
+                {"datasource": {"type": "influxdb"}, "query": "SELECT b"}, {"datasource": {"type": "tempo"}, "query": "c"}]}]}"#,
+        );
+        let mut found = found.unwrap();
+        found.sort();
+        let pairs: Vec<(&str, &str)> = found.iter().map(|(place, text)| (&**place, &**text)).collect();
+        assert_eq!(pairs, [("p", "SELECT b"), ("q", "SHOW a")]);
     }
 }

@@ -2,31 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
 
 use super::binaries::PrometheusBinaries;
 use crate::error::{Doing as _, Outcome, failed};
-use crate::keeper::{CLEAN_UP, Keeper, LAUNCH, PID_FILE};
-use crate::process::{START_LIMIT, free_port, last_lines};
+use crate::private::PrivateServer;
 
 /// How long it may take to answer a question.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// A server of our own. It stops when this is dropped, and when our process ends.
 pub struct Prometheus {
-    folder: PathBuf,
-    port: u16,
     agent: Agent,
-    process: Option<Child>,
-    /// Dropped last of all: removes the folder.
-    _keeper: Keeper,
+    server: PrivateServer,
 }
 
 /// One series of an answer, and where it stands.
@@ -45,23 +38,47 @@ impl Prometheus {
     /// # Errors
     /// What went wrong, with the end of the server's log.
     pub fn start(binaries: &PrometheusBinaries, config: &str) -> Outcome<Self> {
-        let folder = tempfile::Builder::new().prefix("boxoffice-prometheus-").tempdir();
-        let folder = folder.doing("making a temporary folder")?.keep();
-        let mut clean_up = Command::new("sh");
-        clean_up.args(["-c", CLEAN_UP, "prometheus"]).arg(&folder);
-        let keeper = Keeper::of(&folder, &clean_up)?;
-        fs::write(folder.join("prometheus.yml"), config).doing("writing the server's configuration")?;
+        Self::start_with(binaries, config, &[])
+    }
+
+    /// Starts a server that scrapes nothing and takes what others write to [`Prometheus::write_url`].
+    ///
+    /// # Errors
+    /// What went wrong, with the end of the server's log.
+    pub fn taking_writes(binaries: &PrometheusBinaries) -> Outcome<Self> {
+        Self::start_with(binaries, "global: {}\n", &["--web.enable-remote-write-receiver"])
+    }
+
+    fn start_with(binaries: &PrometheusBinaries, config: &str, options: &[&str]) -> Outcome<Self> {
+        let mut server = PrivateServer::new("Prometheus")?;
+        fs::write(server.folder().join("prometheus.yml"), config)
+            .doing("writing the server's configuration")?;
         let limits = Agent::config_builder().timeout_global(Some(ANSWER_LIMIT)).http_status_as_error(false);
-        let agent = limits.build().into();
-        let mut server = Self { folder, port: 0, agent, process: None, _keeper: keeper };
-        server.start_on_a_free_port(binaries)?;
-        Ok(server)
+        let agent: Agent = limits.build().into();
+        let command = |address| {
+            let mut command = Command::new(binaries.server());
+            command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]);
+            command.arg(format!("--web.listen-address={address}")).args(options);
+            command
+        };
+        let is_ready = |address| {
+            let answer = agent.get(format!("http://{address}/-/ready")).call();
+            answer.is_ok_and(|response| response.status().is_success())
+        };
+        server.start(command, is_ready)?;
+        Ok(Self { agent, server })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        self.server.address()
+    }
+
+    /// Where a server that takes writes takes them; for k6 the value of `K6_PROMETHEUS_RW_SERVER_URL`.
+    #[must_use]
+    pub fn write_url(&self) -> String {
+        format!("http://{}/api/v1/write", self.address())
     }
 
     /// What an expression comes to now.
@@ -91,76 +108,6 @@ impl Prometheus {
             Ok(answer["data"].take())
         } else {
             Err(failed(format!("Prometheus says: {}", answer["error"])))
-        }
-    }
-
-    /// Between asking for a free port and taking it somebody else may; then another one is tried.
-    fn start_on_a_free_port(&mut self, binaries: &PrometheusBinaries) -> Outcome {
-        let mut last = failed("no port is free");
-        for _ in 0..10 {
-            self.port = free_port()?;
-            match self.launch(binaries) {
-                Ok(()) => return Ok(()),
-                Err(error) if self.has_ended() => last = error,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(last)
-    }
-
-    fn launch(&mut self, binaries: &PrometheusBinaries) -> Outcome {
-        let log = self.folder.join("server.log");
-        let output = fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
-        let mut command = Command::new("sh");
-        command.args(["-c", LAUNCH, "prometheus"]).arg(self.folder.join(PID_FILE)).arg(binaries.server());
-        command.arg("--config.file=prometheus.yml").arg("--storage.tsdb.path=data").arg("--log.level=warn");
-        command.arg(format!("--web.listen-address={}", self.address()));
-        command.stderr(output.try_clone().doing("opening a log")?).stdout(output);
-        // Not in the terminal's group: Ctrl-C is for us, and the keeper stops the server then.
-        command.stdin(Stdio::null()).current_dir(&self.folder).process_group(0);
-        self.process = Some(command.spawn().doing("starting Prometheus")?);
-        let end = Instant::now() + START_LIMIT;
-        loop {
-            if self.has_ended() {
-                return Err(failed(format!("Prometheus ended: {}", last_lines(&log))));
-            }
-            if self.is_ready() {
-                return Ok(());
-            }
-            if Instant::now() > end {
-                return Err(failed(format!("Prometheus is not ready: {}", last_lines(&log))));
-            }
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-    }
-
-    fn is_ready(&self) -> bool {
-        let answer = self.agent.get(format!("http://{}/-/ready", self.address())).call();
-        answer.is_ok_and(|response| response.status().is_success())
-    }
-
-    /// Forgets a process that has ended: its id may become that of another, which must not be killed in its place.
-    fn has_ended(&mut self) -> bool {
-        let Some(process) = &mut self.process else { return true };
-        let has_ended = !matches!(process.try_wait(), Ok(None));
-        if has_ended {
-            self.forget();
-        }
-        has_ended
-    }
-
-    fn forget(&mut self) {
-        let _ = fs::remove_file(self.folder.join(PID_FILE));
-        self.process = None;
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            let _ = process.kill();
-            let _ = process.wait();
-            self.forget();
         }
     }
 }

@@ -1,0 +1,138 @@
+//! A private InfluxDB server.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use ureq::Agent;
+
+use super::binaries::InfluxBinaries;
+use crate::error::{Doing as _, Outcome, failed};
+use crate::private::PrivateServer;
+
+/// How long it may take to answer a question.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// What is deployed; only where the server listens and writes is another matter here.
+const CONFIG: &str = include_str!("../../../../deploy/observability/influxdb/influxdb.conf");
+
+/// A server of our own. It stops when this is dropped, and when our process ends.
+pub struct Influx {
+    agent: Agent,
+    server: PrivateServer,
+}
+
+/// One series of an answer.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Series {
+    /// The measurement, or what a statement such as `SHOW DATABASES` calls its list; empty where there is no name.
+    #[serde(default)]
+    pub name: String,
+    /// The tags it was grouped by.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// What each row has, in this order.
+    pub columns: Vec<String>,
+    /// The rows.
+    #[serde(default)]
+    pub values: Vec<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    results: Vec<StatementAnswer>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct StatementAnswer {
+    #[serde(default)]
+    series: Vec<Series>,
+    error: Option<String>,
+}
+
+impl Influx {
+    /// Starts a server with the configuration that is deployed. It answers questions when this returns.
+    ///
+    /// # Errors
+    /// What went wrong, with the end of the server's log.
+    pub fn start(binaries: &InfluxBinaries) -> Outcome<Self> {
+        let mut server = PrivateServer::new("InfluxDB")?;
+        fs::write(server.folder().join("influxdb.conf"), CONFIG)
+            .doing("writing the server's configuration")?;
+        let limits = Agent::config_builder().timeout_global(Some(ANSWER_LIMIT)).http_status_as_error(false);
+        let agent: Agent = limits.build().into();
+        let is_ready = |address| {
+            let answer = agent.get(format!("http://{address}/ping")).call();
+            answer.is_ok_and(|response| response.status().is_success())
+        };
+        server.start(|address| command(binaries, address), is_ready)?;
+        Ok(Self { agent, server })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Makes a database that keeps what it is given for ever; none where there is one of that name.
+    ///
+    /// # Errors
+    /// What the server said, or that it does not answer.
+    pub fn create_database(&self, name: &str) -> Outcome {
+        let name = name.replace('\\', r"\\").replace('"', r#"\""#);
+        self.query("", &format!("CREATE DATABASE \"{name}\"")).map(drop)
+    }
+
+    /// Carries out what a file with statements says, such as the one that is deployed.
+    ///
+    /// # Errors
+    /// When it cannot be read, or what the server said of the first statement that failed.
+    pub fn run_file(&self, path: &Path) -> Outcome {
+        let statements = fs::read_to_string(path).doing(format!("reading {}", path.display()))?;
+        self.query("", &statements).map(drop)
+    }
+
+    /// What statements come to in a database: the series of all of them, one after the other.
+    ///
+    /// # Errors
+    /// What the server said of the first statement that failed, or that it does not answer.
+    pub fn query(&self, database: &str, influxql: &str) -> Outcome<Vec<Series>> {
+        let request = self.agent.post(format!("http://{}/query", self.address()));
+        let answer = request.send_form([("db", database), ("q", influxql)]);
+        let answer = answer.and_then(|mut response| response.body_mut().read_json::<Answer>());
+        answer.map_err(|error| failed(format!("asking InfluxDB: {error}")))?.into_series()
+    }
+}
+
+impl Answer {
+    fn into_series(self) -> Outcome<Vec<Series>> {
+        let mut errors =
+            self.error.iter().chain(self.results.iter().filter_map(|result| result.error.as_ref()));
+        if let Some(error) = errors.next() {
+            return Err(failed(format!("InfluxDB says: {error}")));
+        }
+        Ok(self.results.into_iter().flat_map(|result| result.series).collect())
+    }
+}
+
+/// The environment goes before the configuration.
+fn command(binaries: &InfluxBinaries, address: SocketAddr) -> Command {
+    let mut command = Command::new(binaries.server());
+    command.args(["run", "-config", "influxdb.conf"]);
+    command
+        .env("INFLUXDB_META_DIR", "meta")
+        .env("INFLUXDB_DATA_DIR", "data")
+        .env("INFLUXDB_DATA_WAL_DIR", "wal");
+    command.env("INFLUXDB_HTTP_BIND_ADDRESS", address.to_string()).env("INFLUXDB_LOGGING_LEVEL", "warn");
+    // For backups, which nobody makes of it: any port.
+    command.env("INFLUXDB_BIND_ADDRESS", "127.0.0.1:0");
+    command
+}

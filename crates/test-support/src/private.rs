@@ -1,0 +1,115 @@
+//! What private servers of one process have in common: a folder, a port, and an end.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::error::{Doing as _, Outcome, failed};
+use crate::keeper::{CLEAN_UP, Keeper, LAUNCH, PID_FILE};
+use crate::process::{START_LIMIT, free_port, last_lines};
+
+/// A server with a temporary folder, in which it runs, and a free loopback port. It stops when this is dropped, and when
+/// our process ends.
+pub(crate) struct PrivateServer {
+    name: &'static str,
+    folder: PathBuf,
+    port: u16,
+    process: Option<Child>,
+    /// Dropped last of all: removes the folder.
+    _keeper: Keeper,
+}
+
+impl PrivateServer {
+    /// Makes the folder; nothing runs yet.
+    pub(crate) fn new(name: &'static str) -> Outcome<Self> {
+        let prefix = format!("boxoffice-{}-", name.to_lowercase());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
+        let folder = folder.doing("making a temporary folder")?.keep();
+        let mut clean_up = Command::new("sh");
+        clean_up.args(["-c", CLEAN_UP, name]).arg(&folder);
+        let keeper = Keeper::of(&folder, &clean_up)?;
+        Ok(Self { name, folder, port: 0, process: None, _keeper: keeper })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Starts what `command` makes of an address, and waits until `is_ready` says so of it.
+    pub(crate) fn start(
+        &mut self,
+        command: impl Fn(SocketAddr) -> Command,
+        is_ready: impl Fn(SocketAddr) -> bool,
+    ) -> Outcome {
+        let mut last = failed("no port is free");
+        // Between asking for a free port and taking it somebody else may; then another one is tried.
+        for _ in 0..10 {
+            self.port = free_port()?;
+            match self.launch(&command(self.address()), &is_ready) {
+                Ok(()) => return Ok(()),
+                Err(error) if self.has_ended() => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn launch(&mut self, server: &Command, is_ready: impl Fn(SocketAddr) -> bool) -> Outcome {
+        let name = self.name;
+        let log = self.folder.join("server.log");
+        let output = fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
+        let mut command = Command::new("sh");
+        command.args(["-c", LAUNCH, name]).arg(self.folder.join(PID_FILE));
+        command.arg(server.get_program()).args(server.get_args());
+        command.envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stderr(output.try_clone().doing("opening a log")?).stdout(output);
+        // Not in the terminal's group: Ctrl-C is for us, and the keeper stops the server then.
+        command.stdin(Stdio::null()).current_dir(&self.folder).process_group(0);
+        self.process = Some(command.spawn().doing(format!("starting {name}"))?);
+        let end = Instant::now() + START_LIMIT;
+        loop {
+            if self.has_ended() {
+                return Err(failed(format!("{name} ended: {}", last_lines(&log))));
+            }
+            if is_ready(self.address()) {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                return Err(failed(format!("{name} is not ready: {}", last_lines(&log))));
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// Forgets a process that has ended: its id may become that of another, which must not be killed in its place.
+    fn has_ended(&mut self) -> bool {
+        let Some(process) = &mut self.process else { return true };
+        let has_ended = !matches!(process.try_wait(), Ok(None));
+        if has_ended {
+            self.forget();
+        }
+        has_ended
+    }
+
+    fn forget(&mut self) {
+        let _ = fs::remove_file(self.folder.join(PID_FILE));
+        self.process = None;
+    }
+}
+
+impl Drop for PrivateServer {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+            self.forget();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A private InfluxDB keeps what it is given, and what is deployed for it is what it understands.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use test_support::{Influx, InfluxBinaries};
+
+fn influx() -> Influx {
+    Influx::start(&InfluxBinaries::find().unwrap()).unwrap()
+}
+
+/// The statements that are deployed.
+fn statements() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap().join("deploy/observability/influxdb/k6.iql")
+}
+
+#[test]
+fn it_answers_and_leaves_its_port() {
+    let influx = influx();
+    influx.create_database("a \"name\"").unwrap();
+    let databases = influx.query("", "SHOW DATABASES").unwrap();
+    assert!(databases[0].values.contains(&vec![json!("a \"name\"")]), "{databases:?}");
+    assert_eq!(influx.query("a \"name\"", "SELECT * FROM nothing").unwrap(), []);
+
+    let address = influx.address();
+    drop(influx);
+    assert!(TcpStream::connect(address).is_err());
+    TcpListener::bind(address).unwrap();
+}
+
+#[test]
+fn a_statement_that_fails_is_told_with_what_the_server_said() {
+    let influx = influx();
+    let wrong = influx.query("", "SHOW NONSENSE").unwrap_err().to_string();
+    assert!(wrong.contains("found NONSENSE"), "{wrong}");
+    // The first of these is carried out before the second fails.
+    let missing =
+        influx.query("", "SHOW DATABASES; SHOW RETENTION POLICIES ON missing").unwrap_err().to_string();
+    assert!(missing.contains("database not found: missing"), "{missing}");
+    let unread = influx.run_file(Path::new("no-such-file.iql")).unwrap_err().to_string();
+    assert!(unread.contains("no-such-file.iql"), "{unread}");
+}
+
+#[test]
+fn what_is_deployed_keeps_results_for_ninety_days_however_often_it_is_run() {
+    let influx = influx();
+    for _ in 0..2 {
+        influx.run_file(&statements()).unwrap();
+        let policies = influx.query("", "SHOW RETENTION POLICIES ON k6").unwrap();
+        let columns = ["name", "duration", "shardGroupDuration", "replicaN", "default"];
+        assert_eq!(policies[0].columns, columns);
+        assert_eq!(
+            policies[0].values,
+            [[json!("runs"), json!("2160h0m0s"), json!("24h0m0s"), json!(1), json!(true)]]
+        );
+    }
+    // As k6 does when it starts.
+    influx.create_database("k6").unwrap();
+    assert_eq!(influx.query("", "SHOW RETENTION POLICIES ON k6").unwrap()[0].values.len(), 1);
+}

@@ -1,0 +1,208 @@
+//! What k6 measures arrives where it is sent: in InfluxDB, where the dashboard finds it, and in Prometheus.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use test_support::{
+    Influx, InfluxBinaries, K6Binary, Prometheus, PrometheusBinaries, Series, observability, run_within,
+};
+
+/// How long a run may take, which is over in two seconds on a machine that has nothing else to do.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What the runs here are called.
+const RUN: &str = "2026-11-25-2000";
+
+/// Three requests.
+const THREE: &str = "{ executor: 'shared-iterations', vus: 1, iterations: 3, maxDuration: '30s' }";
+
+/// More than one user can ask, so that iterations are dropped, and for longer than the second after which k6 first tells
+/// how many users there are.
+const TOO_MANY: &str = "{ executor: 'constant-arrival-rate', rate: 50, timeUnit: '1s', duration: '1500ms', \
+                        preAllocatedVUs: 1, maxVUs: 1, gracefulStop: '30s' }";
+
+/// What is asked, and how often it was.
+struct Site {
+    address: SocketAddr,
+    asked: Arc<AtomicU64>,
+}
+
+impl Site {
+    /// Answers every request on every connection alike, until the test is over.
+    fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&asked);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let counter = Arc::clone(&counter);
+                thread::spawn(move || answer(stream, &counter));
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn answer(mut stream: TcpStream, asked: &AtomicU64) {
+    let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    for line in lines.map_while(Result::ok) {
+        if line.is_empty() {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    }
+}
+
+/// Where rules and dashboards are.
+fn deployed() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap().join("deploy/observability")
+}
+
+/// Runs k6 against the site to its end; `output` says where results go.
+fn load(site: &Site, scenario: &str, output: impl FnOnce(&mut Command)) {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script.js");
+    let text = format!(
+        "import http from 'k6/http';\nimport {{ check, sleep }} from 'k6';\n\
+         export const options = {{ scenarios: {{ all: {scenario} }} }};\n\
+         export default function () {{\n\
+         const answer = http.get('http://{}/', {{ tags: {{ name: 'page' }} }});\n\
+         check(answer, {{ 'is there': (answer) => answer.status === 200 }});\n\
+         sleep(0.1);\n}}\n",
+        site.address
+    );
+    fs::write(&script, text).unwrap();
+    let mut command = K6Binary::find().unwrap().command();
+    command.args(["run", "--quiet", "--tag"]).arg(format!("testid={RUN}"));
+    output(&mut command);
+    let (status, said) = run_within(command.arg(script), LIMIT).unwrap();
+    assert!(status.success(), "{said}");
+    assert!(!said.contains("level=error"), "{said}");
+}
+
+fn load_to_influx(site: &Site, scenario: &str) -> Influx {
+    let influx = Influx::start(&InfluxBinaries::find().unwrap()).unwrap();
+    influx.run_file(&deployed().join("influxdb/k6.iql")).unwrap();
+    let place = format!("influxdb=http://{}/k6", influx.address());
+    load(site, scenario, |command| {
+        command.args(["--out", &place]);
+    });
+    influx
+}
+
+/// The one number of the one row of an answer.
+fn number(series: &[Series]) -> &Value {
+    assert!(series.len() == 1 && series[0].values.len() == 1, "{series:?}");
+    &series[0].values[0][1]
+}
+
+#[test]
+fn every_request_is_in_influxdb_once_and_kept_as_deployed() {
+    let site = Site::start();
+    let influx = load_to_influx(&site, THREE);
+    assert_eq!(site.asked(), 3);
+    let count = influx.query("k6", "SELECT count(\"value\") FROM \"runs\".\"http_reqs\"").unwrap();
+    assert_eq!(number(&count), &json!(3));
+    let sum = influx.query("k6", "SELECT sum(\"value\") FROM \"http_reqs\"").unwrap();
+    assert_eq!(number(&sum), &json!(3));
+}
+
+/// As Grafana fills it in for one run, looked at for the last hour.
+fn filled_in(query: &str) -> String {
+    let query = query.replace("$timeFilter", "time > now() - 1h").replace("$__interval", "1s");
+    query.replace("$testid", RUN)
+}
+
+/// Another dollar is the end of a pattern.
+fn has_variable(query: &str) -> bool {
+    let begins_a_name = |rest: &str| rest.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{');
+    query.split('$').skip(1).any(begins_a_name)
+}
+
+/// What is wrong with the answer to a question of the dashboard, if anything is.
+fn fault(influx: &Influx, query: &str) -> Option<String> {
+    let query = filled_in(query);
+    let series = match influx.query("k6", &query) {
+        Ok(series) => series,
+        Err(error) => return Some(error.to_string()),
+    };
+    let has_rows = !series.is_empty() && series.iter().all(|series| !series.values.is_empty());
+    let is_empty = |(_, value): (&String, &String)| value.is_empty();
+    if has_variable(&query) {
+        Some("a variable that is none".to_owned())
+    } else if !has_rows {
+        Some("no rows".to_owned())
+    } else {
+        // What is grouped by a tag that nobody writes is one series whose tag is empty.
+        let has_empty_tag = series.iter().any(|series| series.tags.iter().any(is_empty));
+        has_empty_tag.then(|| "a tag that is not written".to_owned())
+    }
+}
+
+#[test]
+fn the_dashboard_finds_a_run_in_influxdb() {
+    let site = Site::start();
+    let influx = load_to_influx(&site, TOO_MANY);
+    let queries = observability::influx_queries(&deployed()).unwrap();
+    assert!(queries.len() > 20, "{} questions", queries.len());
+    let wrong: Vec<String> = queries
+        .iter()
+        .filter_map(|asked| {
+            Some(format!("{}: {}: {}", asked.place, asked.text, fault(&influx, &asked.text)?))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let runs = queries.iter().find(|asked| asked.text.starts_with("SHOW TAG VALUES")).unwrap();
+    let runs = influx.query("k6", &runs.text).unwrap();
+    assert_eq!(runs[0].values, [[json!("testid"), json!(RUN)]]);
+    let requests = queries.iter().find(|asked| asked.place.ends_with(": Requests")).unwrap();
+    let requests = influx.query("k6", &filled_in(&requests.text)).unwrap();
+    assert_eq!(number(&requests), &json!(site.asked()));
+}
+
+#[test]
+fn a_question_about_what_no_run_wrote_is_noticed() {
+    let influx = load_to_influx(&Site::start(), THREE);
+    let faults = [
+        ("SELECT sum(\"value\") FROM \"http_requests\" WHERE $timeFilter", "no rows"),
+        ("SELECT sum(\"value\") FROM \"http_reqs\" GROUP BY \"route\"", "a tag that is not written"),
+        ("SELECT sum(\"value\") FROM \"http_reqs\" WHERE \"a\" = '$unknown'", "a variable that is none"),
+        ("SELECT total(\"value\") FROM \"http_reqs\"", "undefined function total()"),
+    ];
+    for (query, expected) in faults {
+        let found = fault(&influx, query).unwrap();
+        assert!(found.contains(expected), "{query}: {found}");
+    }
+}
+
+#[test]
+fn every_request_is_in_prometheus() {
+    let site = Site::start();
+    let prometheus = Prometheus::taking_writes(&PrometheusBinaries::find().unwrap()).unwrap();
+    load(&site, THREE, |command| {
+        command.args(["--out", "experimental-prometheus-rw"]);
+        command.env("K6_PROMETHEUS_RW_SERVER_URL", prometheus.write_url());
+    });
+    assert_eq!(site.asked(), 3);
+    let found = prometheus.query("k6_http_reqs_total").unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!((found[0].value - 3.0).abs() < f64::EPSILON, "{found:?}");
+    assert_eq!((&*found[0].labels["name"], &*found[0].labels["testid"]), ("page", RUN));
+    assert_eq!(prometheus.query("k6_http_req_duration_p99").unwrap().len(), 1);
+}
