@@ -8,11 +8,13 @@ mod check;
 pub(crate) mod environment;
 pub(crate) mod growth;
 pub(crate) mod idle;
+pub(crate) mod knee;
 pub(crate) mod measure;
 mod page;
 pub(crate) mod ratios;
 pub(crate) mod report;
 pub(crate) mod service;
+pub(crate) mod tables;
 pub(crate) mod wrk;
 
 use std::fs;
@@ -33,7 +35,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     measure: Rounds,
     /// What to measure; everything unless told otherwise
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["ratios", "growth", "breaking"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["ratios", "growth", "breaking", "knee"])]
     parts: Vec<Part>,
     /// Measure the ratios and compare them with the ones in the repository, which stay as they are
     #[arg(long, conflicts_with = "parts")]
@@ -52,6 +54,8 @@ enum Part {
     Growth,
     /// The loads at which the replaced service failed
     Breaking,
+    /// How much may come, and what happens when twice as much does
+    Knee,
 }
 
 /// Where the committed figures are, below the repository.
@@ -70,7 +74,7 @@ pub(crate) fn bench(arguments: &Arguments) -> Outcome {
     wrk::require_tools()?;
     build_release()?;
     wrk::open_many_files()?;
-    cores::leave_the_servers_core()?;
+    cores::stay_on(cores::GENERATOR)?;
     if arguments.check {
         return checked(arguments.measure);
     }
@@ -90,6 +94,9 @@ pub(crate) fn bench(arguments: &Arguments) -> Outcome {
     if has(Part::Breaking) {
         let folder = make_folder(&arguments.out.join("breaking"))?;
         keep(&breaking::measure(arguments.measure, &folder)?, &out, "breaking")?;
+    }
+    if has(Part::Knee) {
+        keep(&knee::measure()?, &out, "knee")?;
     }
     let page = page::Page::read(&out)?;
     page.draw(&out)?;

@@ -33,7 +33,7 @@ pub(crate) fn bench_cache(arguments: &Arguments) -> Outcome {
     wrk::require_tools()?;
     let binaries = RedisBinaries::find()?;
     build_release()?;
-    cores::leave_the_servers_core()?;
+    cores::stay_on(cores::GENERATOR)?;
     let out = make_folder(&arguments.out)?;
 
     let redis = Redis::start(&binaries, RedisSetup::default())?;

@@ -56,7 +56,7 @@ pub(crate) fn bench_redis(arguments: &Arguments) -> Outcome {
     let binaries = RedisBinaries::find()?;
     build_release()?;
     let program = store::Program::build()?;
-    cores::leave_the_servers_core()?;
+    cores::stay_on(cores::GENERATOR)?;
     let out = make_folder(&arguments.out)?;
 
     let over_http = http::measure(&binaries, &arguments.measure, &out)?;

@@ -37,7 +37,7 @@ const ALL: &str = "status query, metrics and 1 % of traces";
 pub(crate) fn bench_telemetry(arguments: &Arguments) -> Outcome {
     wrk::require_tools()?;
     build_release()?;
-    cores::leave_the_servers_core()?;
+    cores::stay_on(cores::GENERATOR)?;
     let out = make_folder(&arguments.out)?;
 
     let collector = Collector::answering()?;

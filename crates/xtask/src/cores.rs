@@ -34,10 +34,10 @@ pub(crate) fn can_pin() -> bool {
     count() > 1 && taskset.status().is_ok_and(|status| status.success())
 }
 
-/// Whatever this program starts from here on runs on the generator's core, but for servers, which are told their own.
-pub(crate) fn leave_the_servers_core() -> Outcome {
+/// This program, and whatever it starts from here on, runs on one core; but for servers, which are told their own.
+pub(crate) fn stay_on(core: &str) -> Outcome {
     let mut command = Command::new("taskset");
     let id = std::process::id().to_string();
-    command.args(["--all-tasks", "--cpu-list", "--pid", GENERATOR, &id]);
+    command.args(["--all-tasks", "--cpu-list", "--pid", core, &id]);
     run(command)
 }

@@ -34,6 +34,11 @@ pub(crate) fn time(microseconds: u64) -> String {
     }
 }
 
+/// Bytes in the unit memory is told in.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

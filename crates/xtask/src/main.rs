@@ -15,6 +15,7 @@ mod cores;
 mod docs;
 mod figures;
 mod layers;
+mod load;
 mod plans;
 mod plot;
 mod postgres;

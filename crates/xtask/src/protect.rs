@@ -1,11 +1,8 @@
 //! `cargo xtask protect WHAT`: what protects the service, shown on the release binary and real servers of our own.
 
-mod client;
-mod load;
 mod outage;
 mod overload;
 mod report;
-mod seen;
 mod site;
 mod small_cache;
 mod storm;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::environment::Environment;
 use super::measure::{Measurement, Target};
@@ -35,6 +36,16 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    fn new(what: &str, settings: &str, connections: u32, limit: Option<u64>) -> Self {
+        let (what, settings) = (what.to_owned(), settings.to_owned());
+        Self { what, settings, connections, limit, rounds: Vec::new() }
+    }
+
+    fn measure(&mut self, target: &Target<'_>, round: u32, how: How<'_>) -> Outcome {
+        self.rounds.push(target.measure(self.connections, how.rounds.seconds, how.out, round)?);
+        Ok(())
+    }
+
     /// The round with the median p95.
     pub(crate) fn median(&self) -> Option<&Measurement> {
         let mut rounds: Vec<_> = self.rounds.iter().collect();
@@ -52,90 +63,104 @@ impl Load {
     }
 }
 
-const JOINING: u32 = 12_000;
-const LISTING: u32 = 8_000;
-const READING: u32 = 600;
-const CONCERTS: u32 = 10_000;
-const SEATS: u64 = 1_000_000;
+/// Where it failed, and below that where it was at its best.
+const JOINING: [u32; 2] = [12_000, 400];
+const LISTING: [u32; 2] = [8_000, 900];
+const READING: [u32; 3] = [600, 300, 70];
+pub(super) const CONCERTS: u32 = 10_000;
+pub(super) const SEATS: u64 = 1_000_000;
+/// Every question goes to the database, but for those asked at once.
+pub(super) const UNCACHED: [&str; 2] = ["cache.store=none", "cache.dates.local_bytes=0"];
 /// How long people may take to be let in.
 const LET_IN_WITHIN: Duration = Duration::from_secs(20);
-const TOKENS: &str = "tokens";
+
+/// What is asked in each of the report's scenarios.
+pub(crate) const JOIN: &str = "issue a waiting token, line in memory";
+pub(crate) const JOIN_REDIS: &str = "issue a waiting token, line in Redis";
+pub(crate) const LIST: &str = "list concerts, 1,000 pages in turn";
+pub(crate) const READ: &str = "read dates behind a pool of 10";
+pub(crate) const READ_UNCACHED: &str = "read dates behind a pool of 10, no cache";
 
 pub(super) fn measure(rounds: Rounds, out: &Path) -> Outcome<Breaking> {
     let redis = Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
     let url = format!("redis.queue.url=redis://{}", redis.address());
-    let mut loads = vec![
-        joining("issue a waiting token, line in memory", &[], rounds, out)?,
-        joining("issue a waiting token, line in Redis", &["queue.store=redis", KEY, &url], rounds, out)?,
-        listing(rounds, out)?,
-    ];
+    let how = How { rounds, out };
+    let mut loads = how.joining(JOIN, &[])?;
+    loads.extend(how.joining(JOIN_REDIS, &["queue.store=redis", KEY, &url])?);
     drop(redis);
+    loads.extend(how.listing()?);
     let database = Filled::start(CONCERTS, SEATS)?;
     let pool = ["catalog.store=postgres", "postgres.pool.size=10"];
-    let uncached = ["cache.store=none", "cache.dates.local_bytes=0"];
-    loads.push(reading("read dates behind a pool of 10", &database, &pool, Some(100_000), rounds, out)?);
-    let all = [&pool[..], &uncached].concat();
-    loads.push(reading("read dates behind a pool of 10, no cache", &database, &all, None, rounds, out)?);
+    loads.extend(how.reading(READ, &database, &pool, Some(100_000))?);
+    loads.extend(how.reading(READ_UNCACHED, &database, &[&pool[..], &UNCACHED].concat(), None)?);
     Ok(Breaking { environment: Environment::now(&[&["wrk", "--version"]]), loads })
 }
 
-/// A new line in every round: otherwise the last has millions in it.
-fn joining(what: &str, settings: &[&str], rounds: Rounds, out: &Path) -> Outcome<Load> {
-    let mut measured = Vec::new();
-    for round in 1..=rounds.rounds {
-        let id = format!("queue.id=load-{round}");
-        let service = Service::start("serve", &[settings, &[EVER_LONGER, &id]].concat())?;
-        measured.push(Target::joining(what, &service).measure(JOINING, rounds.seconds, out, round)?);
-    }
-    let own = [settings.first().copied().unwrap_or_default(), EVER_LONGER].join(" ");
-    Ok(Load {
-        what: what.to_owned(),
-        settings: own.trim().to_owned(),
-        connections: JOINING,
-        limit: Some(300_000),
-        rounds: measured,
-    })
-}
-
-fn listing(rounds: Rounds, out: &Path) -> Outcome<Load> {
-    let what = "list concerts, 1,000 pages in turn";
-    let service = Service::start("serve", &[])?;
-    let target = Target::paging(what, &service, CONCERTS / 10);
-    let measured = (1..=rounds.rounds).map(|round| target.measure(LISTING, rounds.seconds, out, round));
-    Ok(Load {
-        what: what.to_owned(),
-        settings: String::new(),
-        connections: LISTING,
-        limit: Some(300_000),
-        rounds: measured.collect::<Outcome<_>>()?,
-    })
-}
-
-fn reading(
-    what: &str,
-    database: &Filled,
-    settings: &[&str],
-    limit: Option<u64>,
+#[derive(Clone, Copy)]
+struct How<'a> {
     rounds: Rounds,
-    out: &Path,
-) -> Outcome<Load> {
-    let url = format!("postgres.url={}", database.url());
-    let people = ["queue.policy.batch=1000", "queue.policy.session_ttl=1h"];
-    let service = Service::start("serve", &[settings, &people, &[&url]].concat())?;
-    let tokens = out.join(TOKENS);
-    let inside = let_in(&service)?;
-    fs::write(&tokens, inside.join("\n") + "\n").doing("writing tokens")?;
-    let target = Target::dates(what, &service, CONCERTS, &tokens);
-    let measured = (1..=rounds.rounds).map(|round| target.measure(READING, rounds.seconds, out, round));
-    let rounds = measured.collect::<Outcome<_>>()?;
-    fs::remove_file(&tokens).doing("removing tokens")?;
-    let settings = settings.join(" ");
-    Ok(Load { what: what.to_owned(), settings, connections: READING, limit, rounds })
+    out: &'a Path,
+}
+
+impl How<'_> {
+    /// A new line in every round: otherwise the last has millions in it.
+    fn joining(self, what: &str, settings: &[&str]) -> Outcome<Vec<Load>> {
+        let told = settings.first().into_iter().copied().chain([EVER_LONGER]).collect::<Vec<_>>().join(" ");
+        let load = |connections| {
+            let mut load = Load::new(what, &told, connections, limit(connections, &JOINING, 300_000));
+            for round in 1..=self.rounds.rounds {
+                let id = format!("queue.id=load-{connections}-{round}");
+                let service = Service::start("serve", &[settings, &[EVER_LONGER, &id]].concat())?;
+                load.measure(&Target::joining(what, &service), round, self)?;
+            }
+            Ok(load)
+        };
+        JOINING.into_iter().map(load).collect()
+    }
+
+    fn listing(self) -> Outcome<Vec<Load>> {
+        let service = Service::start("serve", &[])?;
+        let target = Target::paging(LIST, &service, CONCERTS / 10);
+        let load = |connections| {
+            let mut load = Load::new(LIST, "", connections, limit(connections, &LISTING, 300_000));
+            (1..=self.rounds.rounds).try_for_each(|round| load.measure(&target, round, self))?;
+            Ok(load)
+        };
+        LISTING.into_iter().map(load).collect()
+    }
+
+    fn reading(
+        self,
+        what: &str,
+        database: &Filled,
+        settings: &[&str],
+        p95: Option<u64>,
+    ) -> Outcome<Vec<Load>> {
+        let url = format!("postgres.url={}", database.url());
+        let people = ["queue.policy.batch=1000", "queue.policy.session_ttl=1h"];
+        let service = Service::start("serve", &[settings, &people, &[&url]].concat())?;
+        // The tokens of a run open nothing after it; they are no results.
+        let tokens = NamedTempFile::new().doing("making a temporary file")?;
+        fs::write(tokens.path(), let_in(&service)?.join("\n") + "\n").doing("writing tokens")?;
+        let target = Target::dates(what, &service, CONCERTS, tokens.path());
+        let load = |connections| {
+            let limit = p95.and_then(|p95| limit(connections, &READING, p95));
+            let mut load = Load::new(what, &settings.join(" "), connections, limit);
+            (1..=self.rounds.rounds).try_for_each(|round| load.measure(&target, round, self))?;
+            Ok(load)
+        };
+        READING.into_iter().map(load).collect()
+    }
+}
+
+/// Asked of the load at which the replaced service failed, and only there.
+fn limit(connections: u32, all: &[u32], p95: u64) -> Option<u64> {
+    (all.first() == Some(&connections)).then_some(p95)
 }
 
 /// Tokens of as many people as there are connections, each with an active session.
-fn let_in(service: &Service) -> Outcome<Vec<String>> {
-    let tokens = (1..=u64::from(READING)).map(|user| service.join(user)).collect::<Outcome<Vec<_>>>()?;
+pub(super) fn let_in(service: &Service) -> Outcome<Vec<String>> {
+    let tokens = (1..=u64::from(READING[0])).map(|user| service.join(user)).collect::<Outcome<Vec<_>>>()?;
     let limit = Instant::now() + LET_IN_WITHIN;
     for token in &tokens {
         while service.get("/concert/451/date", &[("waitingToken", token)]).is_err() {

@@ -10,6 +10,7 @@ use test_support::{Doing as _, Outcome, failed};
 use super::resources::{Resources, Used};
 use super::scenario::{Kind, Scenario};
 use crate::bench::environment::Environment;
+use crate::figures::mib;
 
 /// Everything k6 counted.
 pub(crate) const SUMMARY: &str = "summary.json";
@@ -81,7 +82,7 @@ impl fmt::Display for Run {
         if !settings.is_empty() {
             writeln!(f, "settings: {}", settings.join(" "))?;
         }
-        let most = |used: Used| format!("{:.2} cores, {:.0} MiB", used.cores, used.memory as f64 / f64::from(1 << 20));
+        let most = |used: Used| format!("{:.2} cores, {:.0} MiB", used.cores, mib(used.memory));
         let service = resources.service.map_or_else(|| "not looked at".to_owned(), most);
         writeln!(f, "at the most: service {service}; k6 {}", most(resources.generator))?;
         self.sink.iter().try_for_each(|told| writeln!(f, "{told}"))?;

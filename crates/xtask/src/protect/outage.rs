@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use test_support::Outcome;
 
-use super::client::request;
-use super::load::{Asking, Load, Pace, runtime};
 use super::report::Report;
-use super::seen::{Seen, Summary, What, between, is_within_noise};
 use super::site::{self, PAGES, protection};
+use crate::load::client::request;
+use crate::load::pace::{Asking, Load, Pace, runtime};
+use crate::load::seen::{Seen, Summary, What, between, is_within_noise};
 use crate::three_nodes::node::Node;
 
 #[derive(Args)]

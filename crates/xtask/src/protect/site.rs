@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use test_support::{Doing as _, Outcome, Redis, RedisSetup, failed, find_or_install_redis};
 
-use super::client::{Client, request};
 use super::report::Report;
+use crate::load::client::{Client, request};
 use crate::postgres::Filled;
 use crate::three_nodes::node::Node;
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use test_support::{Outcome, Redis};
 
-use super::client::request;
-use super::load::{Asking, Load, Pace, runtime};
 use super::report::Report;
-use super::seen::Summary;
 use super::site::{self, CONCERTS, PAGES, let_in, protection, said};
+use crate::load::client::request;
+use crate::load::pace::{Asking, Load, Pace, runtime};
+use crate::load::seen::Summary;
 use crate::three_nodes::k6::Script;
 use crate::three_nodes::node::Node;
 

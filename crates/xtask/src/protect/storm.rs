@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use test_support::{Doing as _, Outcome, failed};
 
-use super::client::{Client, request};
-use super::load::runtime;
 use super::report::Report;
 use super::site::{self, counted, let_in};
+use crate::load::client::{Client, request};
+use crate::load::pace::runtime;
 use crate::postgres::Filled;
 use crate::three_nodes::node::Node;
 

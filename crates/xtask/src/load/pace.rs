@@ -17,7 +17,7 @@ use super::seen::{Seen, What};
 
 /// When the next question comes.
 #[derive(Clone, Copy)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// So many a second. A question whose turn comes late, for want of a connection, has waited since it was due.
     Open(u64),
     /// On each connection when the one before was answered.
@@ -26,23 +26,23 @@ pub(super) enum Pace {
 
 /// What is asked, and of whom.
 #[derive(Clone)]
-pub(super) struct Asking {
+pub(crate) struct Asking {
     /// Connections are dealt out to them in turn.
-    pub(super) nodes: Vec<SocketAddr>,
-    pub(super) connections: usize,
+    pub(crate) nodes: Vec<SocketAddr>,
+    pub(crate) connections: usize,
     /// The nth request to this one of the nodes, from 0.
-    pub(super) request: Arc<dyn Fn(u64, usize) -> Vec<u8> + Send + Sync>,
+    pub(crate) request: Arc<dyn Fn(u64, usize) -> Vec<u8> + Send + Sync>,
 }
 
 /// Load from a thread of its own.
-pub(super) struct Load {
+pub(crate) struct Load {
     begun: Instant,
     thread: JoinHandle<Outcome<Vec<Seen>>>,
 }
 
 impl Load {
     /// Begins.
-    pub(super) fn start(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Self> {
+    pub(crate) fn start(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Self> {
         let (began, begins) = channel();
         let thread = std::thread::spawn(move || runtime()?.block_on(all(asking, pace, lasts, began)));
         match begins.recv() {
@@ -52,7 +52,7 @@ impl Load {
     }
 
     /// Waits until so much time has passed since it began.
-    pub(super) fn wait_for(&self, seconds: f64) {
+    pub(crate) fn wait_for(&self, seconds: f64) {
         let due = Duration::from_secs_f64(seconds);
         while let Some(left) = due.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero()) {
             std::thread::park_timeout(left);
@@ -60,17 +60,17 @@ impl Load {
     }
 
     /// Seconds since it began.
-    pub(super) fn passed(&self) -> f64 {
+    pub(crate) fn passed(&self) -> f64 {
         self.begun.elapsed().as_secs_f64()
     }
 
     /// Waits for its end.
-    pub(super) fn join(self) -> Outcome<Vec<Seen>> {
+    pub(crate) fn join(self) -> Outcome<Vec<Seen>> {
         ended(self.thread)
     }
 
     /// All of it at once.
-    pub(super) fn run(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Vec<Seen>> {
+    pub(crate) fn run(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Vec<Seen>> {
         Self::start(asking, pace, lasts)?.join()
     }
 }
@@ -80,7 +80,7 @@ fn ended(thread: JoinHandle<Outcome<Vec<Seen>>>) -> Outcome<Vec<Seen>> {
 }
 
 /// One thread is enough, and takes no more than a core.
-pub(super) fn runtime() -> Outcome<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> Outcome<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting a runtime")
 }
 
@@ -139,7 +139,7 @@ impl Turns {
 }
 
 /// A number from 1 to `most` that looks as if drawn at random, the same for the same `n`.
-pub(super) fn draw(n: u64, most: u64) -> u64 {
+pub(crate) fn draw(n: u64, most: u64) -> u64 {
     // SplitMix64.
     let mut bits = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::seen::What;
 
-pub(super) struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     /// `None` after an error, and when the server said that it closes.
     stream: Option<TcpStream>,
@@ -21,8 +21,8 @@ pub(super) struct Client {
 
 /// What an answer's head says.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Head {
-    pub(super) status: u16,
+pub(crate) struct Head {
+    pub(crate) status: u16,
     length: usize,
     is_marked: bool,
     says_when: bool,
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Client {
     /// Connects when it asks for the first time: a node ends a connection on which nobody asks.
-    pub(super) fn of(address: SocketAddr) -> Self {
+    pub(crate) fn of(address: SocketAddr) -> Self {
         Self { address, stream: None, buffer: Vec::new(), body: 0..0 }
     }
 
@@ -48,7 +48,7 @@ impl Client {
     }
 
     /// Asks, on a new connection when the last one ended, and waits for the answer.
-    pub(super) async fn ask(&mut self, request: &[u8]) -> Result<Head> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Head> {
         let exchange = async {
             self.say(request).await?;
             self.hear().await
@@ -61,12 +61,12 @@ impl Client {
     }
 
     /// Sends a request.
-    pub(super) async fn say(&mut self, request: &[u8]) -> Result<()> {
+    pub(crate) async fn say(&mut self, request: &[u8]) -> Result<()> {
         self.stream().await?.write_all(request).await
     }
 
     /// Waits for the answer to what was said last.
-    pub(super) async fn hear(&mut self) -> Result<Head> {
+    pub(crate) async fn hear(&mut self) -> Result<Head> {
         let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected)?;
         self.buffer.clear();
         loop {
@@ -88,7 +88,7 @@ impl Client {
     }
 
     /// The body of the last answer.
-    pub(super) fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         self.buffer.get(self.body.clone()).unwrap_or_default()
     }
 }
@@ -111,7 +111,7 @@ impl Head {
         Some(head)
     }
 
-    pub(super) fn what(self) -> What {
+    pub(crate) fn what(self) -> What {
         match self.status {
             200 if self.is_marked => What::Marked,
             200 => What::Good,
@@ -122,7 +122,7 @@ impl Head {
 }
 
 /// A request for something below the API, with a token where one is given.
-pub(super) fn request(method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
     let token = token.map(|token| format!("waitingToken: {token}\r\n")).unwrap_or_default();
     format!("{method} /api/v1{path} HTTP/1.1\r\nHost: boxoffice\r\nContent-Length: 0\r\n{token}\r\n")
         .into_bytes()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What an answer was worth.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// 200.
     Good,
     /// 200, marked as old with `Warning`.
@@ -18,29 +18,29 @@ pub(super) enum What {
 
 /// One question and what came of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// When it was due, from the beginning of the load.
-    pub(super) at: Duration,
+    pub(crate) at: Duration,
     /// From then to the end of the answer.
-    pub(super) took: Duration,
-    pub(super) what: What,
+    pub(crate) took: Duration,
+    pub(crate) what: What,
 }
 
 /// Figures of many answers; without one all times are zero.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Summary {
-    pub(super) good: usize,
-    pub(super) marked: usize,
-    pub(super) refused: usize,
-    pub(super) failed: usize,
-    pub(super) p50: Duration,
-    pub(super) p99: Duration,
-    pub(super) p999: Duration,
-    pub(super) longest: Duration,
+pub(crate) struct Summary {
+    pub(crate) good: usize,
+    pub(crate) marked: usize,
+    pub(crate) refused: usize,
+    pub(crate) failed: usize,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) p999: Duration,
+    pub(crate) longest: Duration,
 }
 
 impl Summary {
-    pub(super) fn of<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Self {
+    pub(crate) fn of<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Self {
         let seen: Vec<&Seen> = seen.into_iter().collect();
         let count = |what| seen.iter().filter(|one| one.what == what).count();
         let mut times: Vec<Duration> = seen.iter().map(|one| one.took).collect();
@@ -58,7 +58,7 @@ impl Summary {
     }
 
     /// All that were answered with 200.
-    pub(super) fn answered(&self) -> usize {
+    pub(crate) fn answered(&self) -> usize {
         self.good + self.marked
     }
 }
@@ -80,12 +80,12 @@ impl fmt::Display for Summary {
 }
 
 /// Those that were due from here on and before there, in seconds.
-pub(super) fn between(seen: &[Seen], from: f64, to: f64) -> impl Iterator<Item = &Seen> + Clone {
+pub(crate) fn between(seen: &[Seen], from: f64, to: f64) -> impl Iterator<Item = &Seen> + Clone {
     seen.iter().filter(move |one| (from..to).contains(&one.at.as_secs_f64()))
 }
 
 /// The same as it was, or not worse than noise makes it: twice as long, or 10 ms more.
-pub(super) fn is_within_noise(time: Duration, before: Duration) -> bool {
+pub(crate) fn is_within_noise(time: Duration, before: Duration) -> bool {
     time <= (before * 2).max(before + Duration::from_millis(10))
 }
 
