@@ -13,6 +13,7 @@ mod bench_telemetry;
 mod check;
 mod docs;
 mod figures;
+mod history;
 mod layers;
 mod plans;
 mod postgres;
@@ -70,6 +71,8 @@ enum Task {
     Redis(redis::Arguments),
     /// Three nodes behind a proxy, on a Redis cluster, under load and while they are killed
     ThreeNodes(three_nodes::Arguments),
+    /// Whether a sale was fair, told from what its clients were told
+    Verdict(history::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Task::Protect(arguments) => protect::protect(&arguments),
         Task::Redis(arguments) => redis::redis(&arguments),
         Task::ThreeNodes(arguments) => three_nodes::three_nodes(&arguments),
+        Task::Verdict(arguments) => history::verdict_of(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
