@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{Limits, Verdict, duration, verdict};
 
 /// One line of a record, with more fields where it has more.
+#[derive(Clone)]
 struct Line(Value);
 
 fn line(what: &str, user: u64, sent: i64, answered: i64, status: u16) -> Line {

@@ -16,6 +16,9 @@ const MILLISECOND: Micros = 1_000;
 /// How the service is set.
 #[derive(Clone, Copy)]
 pub(super) struct Setup {
+    pub(super) seed: u64,
+    /// One or two.
+    pub(super) nodes: usize,
     pub(super) people: u64,
     pub(super) batch: i64,
     pub(super) every: Micros,
@@ -28,6 +31,8 @@ pub(super) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            seed: 451,
+            nodes: 2,
             people: 5_000,
             batch: 60,
             every: 100 * MILLISECOND,
@@ -123,7 +128,7 @@ pub(super) struct Model {
 pub(super) fn sale(setup: Setup) -> Vec<Line> {
     let mut model = Model {
         setup,
-        rng: Rng::with_seed(451),
+        rng: Rng::with_seed(setup.seed),
         store: Store::default(),
         views: Default::default(),
         people: BTreeMap::new(),
@@ -226,7 +231,7 @@ impl Model {
     }
 
     fn answer(&mut self, user: u64, person: &Person, step: Step, now: Micros) -> (Line, Stand) {
-        let node = self.rng.usize(0..2);
+        let node = self.rng.usize(0..self.setup.nodes);
         self.store.expire(now);
         let number = person.number;
         let told = |what, number: u64, stand, position| {
@@ -276,7 +281,7 @@ impl Person {
         }
         let waits = if self.plan == Plan::Hammers { 30 } else { 400 };
         match (self.plan, stand) {
-            (Plan::Forges, _) if self.asked % 2 == 0 => Some((Step::Forge, 10)),
+            (Plan::Forges, _) if self.asked.is_multiple_of(2) => Some((Step::Forge, 10)),
             (Plan::JoinsAgain, _) if self.asked == 3 => Some((Step::Join, 10)),
             (Plan::LeavesEarly, Stand::Waiting) if self.asked > 2 => Some((Step::Leave, 10)),
             (Plan::Pushes, Stand::Waiting) => Some((Step::Dates, waits)),
@@ -284,7 +289,9 @@ impl Person {
             (Plan::NeverComes, Stand::Called) => Some((Step::Ask, 50)),
             (_, Stand::Called) => Some((Step::Dates, 10)),
             (Plan::Stays, Stand::Active) => Some((Step::Dates, 150)),
-            (_, Stand::Active) if step == Step::Dates && self.asked % 3 == 0 => Some((Step::Leave, 100)),
+            (_, Stand::Active) if step == Step::Dates && self.asked.is_multiple_of(3) => {
+                Some((Step::Leave, 100))
+            }
             (_, Stand::Active) => Some((Step::Dates, 60)),
             (_, Stand::Waiting | Stand::Gone) if self.was_in => Some((Step::Dates, 60)),
             (_, Stand::Waiting | Stand::Gone) => Some((Step::Ask, waits)),
