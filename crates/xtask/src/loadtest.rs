@@ -124,8 +124,12 @@ impl Arguments {
         for (name, value) in binary.get_envs() {
             value.map(|value| command.env(name, value));
         }
-        command.args(["run", "--quiet", "--no-color", "--address", "127.0.0.1:0", "--log-format", "raw"]);
-        command.arg("--console-output").arg(folder.join(if self.scenario.is_recorded() { RECORD } else { CONSOLE }));
+        command.args(binary.get_args()).args(["run", "--quiet", "--no-color", "--log-format", "raw"]);
+        command.arg("--console-output").arg(folder.join(if self.scenario.is_recorded() {
+            RECORD
+        } else {
+            CONSOLE
+        }));
         command.arg("--env").arg(format!("BASE_URL={url}"));
         command.arg("--env").arg(format!("KIND={}", self.kind));
         command.arg("--env").arg(format!("SUMMARY={}", folder.join(SUMMARY).display()));

@@ -14,8 +14,10 @@ mod check;
 mod cores;
 mod docs;
 mod figures;
+mod history;
 mod layers;
 mod load;
+mod loadtest;
 mod plans;
 mod plot;
 mod postgres;
@@ -70,10 +72,14 @@ enum Task {
     Postgres,
     /// Show what protects the service: a storm, an outage, an overload, a cache that is too small
     Protect(protect::Arguments),
+    /// A k6 scenario, on services of its own or on one that runs
+    Loadtest(loadtest::Arguments),
     /// Run a private Redis server until Ctrl-C
     Redis(redis::Arguments),
     /// Three nodes behind a proxy, on a Redis cluster, under load and while they are killed
     ThreeNodes(three_nodes::Arguments),
+    /// Whether a sale was fair, told from what its clients were told
+    Verdict(history::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -90,8 +96,10 @@ fn main() -> ExitCode {
         Task::Plans => plans::plans(),
         Task::Postgres => postgres::postgres(),
         Task::Protect(arguments) => protect::protect(&arguments),
+        Task::Loadtest(arguments) => loadtest::loadtest(&arguments),
         Task::Redis(arguments) => redis::redis(&arguments),
         Task::ThreeNodes(arguments) => three_nodes::three_nodes(&arguments),
+        Task::Verdict(arguments) => history::verdict_of(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

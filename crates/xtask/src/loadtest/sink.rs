@@ -42,7 +42,9 @@ impl Sink {
                 influx.run_file(&root().join(SCHEMA))?;
                 Store::Influxdb(influx)
             }
-            Self::Prometheus => Store::Prometheus(Prometheus::taking_writes(&find_or_install_prometheus(tell)?)?),
+            Self::Prometheus => {
+                Store::Prometheus(Prometheus::taking_writes(&find_or_install_prometheus(tell)?)?)
+            }
         })
     }
 }

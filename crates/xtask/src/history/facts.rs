@@ -1,0 +1,326 @@
+//! What the answers certainly show of the line: how far it had come, how far it had not, and how long a place stood.
+
+use std::collections::HashMap;
+
+use super::Limits;
+use super::read::History;
+use super::record::{Millis, Record, State, What};
+
+/// `serving` was `mark` or higher at every moment from `by` on.
+pub(super) struct Reached<'a> {
+    pub(super) by: Millis,
+    pub(super) mark: u64,
+    pub(super) shown_by: &'a Record,
+}
+
+/// `serving` was `most` or lower at the moment `at`, and so at every moment before. And whatever an answer shows that was
+/// there by `known` was known to whoever said so.
+pub(super) struct NotPassed<'a> {
+    pub(super) at: Millis,
+    pub(super) known: Millis,
+    pub(super) most: u64,
+    pub(super) shown_by: &'a Record,
+}
+
+/// What is known of one number.
+pub(super) struct Place<'a> {
+    /// A join that was told the number, the one answered first.
+    pub(super) given_in: Option<&'a Record>,
+    /// The number was not given before this.
+    pub(super) given_from: Millis,
+    /// It may have been given back from this moment on.
+    pub(super) left_from: Option<Millis>,
+    /// A leave that was answered with 204, the one answered first.
+    pub(super) left_in: Option<&'a Record>,
+    /// It may have been told to be over from this moment on.
+    over_from: Option<Millis>,
+    /// The call may have been claimed from this moment on.
+    claimed_from: Option<Millis>,
+    /// A request for dates that was granted, the one answered first.
+    pub(super) let_in: Option<&'a Record>,
+    /// The first answer that showed the number to be called.
+    called_by: Option<Millis>,
+    /// The last request, by its begin, whose answer showed that the place held a slot.
+    pub(super) held_in: Option<&'a Record>,
+}
+
+/// The history, put in order.
+pub(super) struct Facts<'a> {
+    pub(super) history: &'a History,
+    pub(super) places: HashMap<u64, Place<'a>>,
+    /// From where people stood, by `by`; `mark` only grows.
+    pub(super) reached: Vec<Reached<'a>>,
+    /// From who was let in, by `by`; `mark` only grows.
+    pub(super) reached_by_entry: Vec<Reached<'a>>,
+    /// By `at`; not by `known`.
+    pub(super) not_passed: Vec<NotPassed<'a>>,
+    /// The numbers that may have been given back while waiting, in order.
+    departed: Vec<u64>,
+    /// For each `most` of `not_passed`, in order, the latest `at` of it and all below.
+    called_after: Vec<(u64, Millis)>,
+    /// How much older than the line a view of it may be.
+    view_lag: Millis,
+    /// How much later than another node one may know something.
+    pub(super) lag: Millis,
+    claim_within: Millis,
+    session_ttl: Millis,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(history: &'a History, limits: &Limits) -> Self {
+        let places = places(&history.records);
+        let departed = departed(&places);
+        // The view's age is measured in whole milliseconds too.
+        let view_lag = millis(limits.stale_after).saturating_add(1);
+        let mut facts = Self {
+            history,
+            places,
+            reached: Vec::new(),
+            reached_by_entry: Vec::new(),
+            not_passed: Vec::new(),
+            departed,
+            called_after: Vec::new(),
+            view_lag,
+            lag: if limits.one_node { 0 } else { view_lag },
+            claim_within: millis(limits.claim_within),
+            session_ttl: millis(limits.session_ttl),
+        };
+        for record in &history.records {
+            facts.look(record);
+        }
+        facts.look_at_joins();
+        facts.put_in_order();
+        facts
+    }
+
+    /// What one answer shows of the line.
+    ///
+    /// A number that is called has been reached. One that waits at a position has `number - position` numbers before the
+    /// people ahead, fewer by those ahead who gave their number back; a node may not have heard of them, so the position
+    /// lies between the two.
+    fn look(&mut self, record: &'a Record) {
+        if record.shows_call() {
+            let reached = Reached { by: record.by(), mark: record.number, shown_by: record };
+            if record.what == What::Dates {
+                self.reached_by_entry.push(reached);
+            } else {
+                self.reached.push(reached);
+            }
+        }
+        let is_refused = record.is(What::Dates, 403);
+        let is_waiting = record.tells_place() && record.state == Some(State::Waiting);
+        if !is_refused && !is_waiting {
+            return;
+        }
+        let position = record.position.filter(|_| is_waiting).unwrap_or_default();
+        let most = record.number.saturating_sub(position.max(1));
+        if !record.is_stale {
+            // A join is answered from the step that gave the number, everything else from the node's view.
+            let is_fresh = record.what == What::Join;
+            let back = |lag| record.sent.saturating_sub(if is_fresh { 0 } else { lag });
+            let (at, known) = (back(self.view_lag), back(self.lag));
+            self.not_passed.push(NotPassed { at, known, most, shown_by: record });
+        }
+        if position > 0 && most > 0 {
+            let ahead_left = self.departed_up_to(record.number.saturating_sub(1));
+            let mark = self.number_of_nth_person(most.saturating_sub(ahead_left));
+            self.reached.push(Reached { by: record.by(), mark, shown_by: record });
+        }
+    }
+
+    /// Nobody is called before their number is given.
+    fn look_at_joins(&mut self) {
+        let given = self.places.iter().filter_map(|(number, place)| Some((number, place, place.given_in?)));
+        let not_passed = given.map(|(number, place, join)| NotPassed {
+            at: place.given_from,
+            known: place.given_from,
+            most: number.saturating_sub(1),
+            shown_by: join,
+        });
+        self.not_passed.extend(not_passed);
+    }
+
+    fn put_in_order(&mut self) {
+        keep_rising(&mut self.reached);
+        keep_rising(&mut self.reached_by_entry);
+        let mut latest = Millis::MIN;
+        self.not_passed.sort_by_key(|fact| fact.most);
+        for fact in &self.not_passed {
+            latest = latest.max(fact.at);
+            self.called_after.push((fact.most, latest));
+        }
+        self.not_passed.sort_by_key(|fact| fact.at);
+    }
+
+    /// How many numbers up to this may have been given back while waiting.
+    pub(super) fn departed_up_to(&self, number: u64) -> u64 {
+        self.departed.partition_point(|&departed| departed <= number) as u64
+    }
+
+    /// The lowest number up to which there are so many that were not given back while waiting.
+    fn number_of_nth_person(&self, nth: u64) -> u64 {
+        if nth == 0 {
+            return 0;
+        }
+        let (mut low, mut high) = (0, self.departed.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let people_before = self.departed[middle].saturating_sub(middle as u64 + 1);
+            if people_before < nth {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        nth.saturating_add(low as u64)
+    }
+
+    /// The first answer, of whomever, that shows that this number has been called.
+    pub(super) fn called(&self, number: u64) -> Option<&Reached<'a>> {
+        let first = |reached: &'_ [Reached<'a>]| reached.partition_point(|fact| fact.mark < number);
+        let told = self.reached.get(first(&self.reached));
+        let entered = self.reached_by_entry.get(first(&self.reached_by_entry));
+        told.into_iter().chain(entered).min_by_key(|fact| fact.by)
+    }
+
+    /// Whether the place certainly stood when this request about it was carried out: it was given, nobody can have given it
+    /// back, and neither call nor session can have run out.
+    ///
+    /// A call lapses `claim_within` after it, however late its person hears of it, so what counts is how long the number was
+    /// still seen uncalled. A session begins at the first request for dates that was not certainly refused. Should one have
+    /// been granted before, there is a session; if none can have been, there is not; otherwise there may be either. A store
+    /// may round a moment by a millisecond.
+    pub(super) fn stands(&self, number: u64, at: &Record) -> bool {
+        let Some(place) = self.places.get(&number) else { return false };
+        let called_from = place.given_from.max(self.not_called_before(number));
+        let lapses = called_from.saturating_add(self.claim_within);
+        let claimed_from = place.claimed_from.filter(|&from| from <= at.answered);
+        let ends = claimed_from.map(|from| from.max(called_from).saturating_add(self.session_ttl));
+        let is_let_in = place.let_in.is_some_and(|granted| granted.precedes(at));
+        let earliest_end = match ends {
+            None => lapses,
+            Some(ends) if is_let_in => ends,
+            Some(ends) => ends.min(lapses),
+        };
+        let is_kept = place.left_from.is_none_or(|from| from > at.answered);
+        place.given_in.is_some() && is_kept && at.by().saturating_add(1) <= earliest_end
+    }
+
+    /// Whether the place may have been over when the later of these two joins was carried out.
+    pub(super) fn may_be_over(&self, number: u64, at: &Record) -> bool {
+        let told = self.places.get(&number).and_then(|place| place.over_from);
+        told.is_some_and(|from| from <= at.answered) || !self.stands(number, at)
+    }
+
+    fn not_called_before(&self, number: u64) -> Millis {
+        let below = self.called_after.partition_point(|&(most, _)| most < number);
+        below.checked_sub(1).map_or(Millis::MIN, |last| self.called_after[last].1)
+    }
+}
+
+/// In order of time, only those that tell of more than everyone before.
+fn keep_rising(reached: &mut Vec<Reached<'_>>) {
+    reached.sort_by_key(|fact| (fact.by, std::cmp::Reverse(fact.mark)));
+    let mut highest = 0;
+    reached.retain(|fact| {
+        let rises = fact.mark > highest;
+        highest = highest.max(fact.mark);
+        rises
+    });
+}
+
+pub(super) fn millis(duration: std::time::Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}
+
+fn places(records: &[Record]) -> HashMap<u64, Place<'_>> {
+    let unanswered = unanswered_joins(records);
+    let mut places = HashMap::new();
+    for record in records.iter().filter(|record| record.number != 0 && !record.is_forged) {
+        let place = places.entry(record.number).or_insert_with(Place::unknown);
+        if record.is(What::Join, 200) {
+            let lost = unanswered.get(&record.user).copied().unwrap_or(Millis::MAX);
+            place.given_from = place.given_from.min(record.sent).min(lost);
+        }
+        place.hear(record);
+    }
+    places
+}
+
+/// By user, the first join that may have given a number although nobody was told.
+fn unanswered_joins(records: &[Record]) -> HashMap<u64, Millis> {
+    let mut first = HashMap::new();
+    let is_lost =
+        |record: &&Record| record.what == What::Join && record.status != 200 && record.may_be_done();
+    for record in records.iter().filter(is_lost) {
+        let sent = first.entry(record.user).or_insert(record.sent);
+        *sent = record.sent.min(*sent);
+    }
+    first
+}
+
+/// A number given back by somebody who could know that they were called was not given back while waiting.
+fn departed(places: &HashMap<u64, Place<'_>>) -> Vec<u64> {
+    let left_waiting = |place: &Place<'_>| {
+        place.left_from.is_some_and(|left| place.called_by.is_none_or(|called| called > left))
+    };
+    let mut departed: Vec<u64> =
+        places.iter().filter(|(_, place)| left_waiting(place)).map(|(&number, _)| number).collect();
+    departed.sort_unstable();
+    departed
+}
+
+impl<'a> Place<'a> {
+    fn unknown() -> Self {
+        Self {
+            given_in: None,
+            given_from: Millis::MAX,
+            left_from: None,
+            left_in: None,
+            over_from: None,
+            claimed_from: None,
+            let_in: None,
+            called_by: None,
+            held_in: None,
+        }
+    }
+
+    fn hear(&mut self, record: &'a Record) {
+        if record.is(What::Join, 200) {
+            earlier(&mut self.given_in, record);
+        }
+        if record.what == What::Leave && record.may_be_done() {
+            least(&mut self.left_from, record.sent);
+        }
+        if record.is(What::Leave, 204) {
+            earlier(&mut self.left_in, record);
+        }
+        if record.shows_end() {
+            least(&mut self.over_from, record.sent);
+        }
+        if record.what == What::Dates && record.may_be_done() {
+            least(&mut self.claimed_from, record.sent);
+        }
+        if record.is(What::Dates, 200) {
+            earlier(&mut self.let_in, record);
+        }
+        if record.shows_call() {
+            least(&mut self.called_by, record.by());
+        }
+        // One that says it is stale may tell of a call that is over.
+        let shows_slot = record.shows_call() && !record.is_stale || record.is(What::Leave, 204);
+        if shows_slot && self.held_in.is_none_or(|held| held.sent < record.sent) {
+            self.held_in = Some(record);
+        }
+    }
+}
+
+fn earlier<'a>(known: &mut Option<&'a Record>, record: &'a Record) {
+    if known.is_none_or(|known| record.answered < known.answered) {
+        *known = Some(record);
+    }
+}
+
+fn least(known: &mut Option<Millis>, moment: Millis) {
+    *known = Some(known.map_or(moment, |known| known.min(moment)));
+}

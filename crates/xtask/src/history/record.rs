@@ -1,0 +1,193 @@
+//! One request of a client and its answer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+
+/// Milliseconds since the epoch, by the clock of the clients.
+pub(super) type Millis = i64;
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum What {
+    Join,
+    Ask,
+    Dates,
+    Leave,
+    Junk,
+}
+
+/// Where the answer said that the place stands.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum State {
+    Waiting,
+    Called,
+    Active,
+    Expired,
+}
+
+/// A line of the file.
+#[derive(Deserialize)]
+pub(super) struct Written<'a> {
+    client: u64,
+    #[serde(borrow)]
+    pub(super) kind: Cow<'a, str>,
+    what: What,
+    user: Option<u64>,
+    sent: Millis,
+    answered: Millis,
+    status: u16,
+    #[serde(borrow)]
+    pub(super) code: Option<Cow<'a, str>>,
+    number: Option<u64>,
+    state: Option<State>,
+    position: Option<u64>,
+    #[serde(default)]
+    forged: bool,
+    #[serde(default)]
+    stale: bool,
+}
+
+/// A request as it is kept: without its text, since there may be a million.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record {
+    pub(super) client: u64,
+    /// 0 where there is none.
+    pub(super) user: u64,
+    /// 0 where there is none.
+    pub(super) number: u64,
+    pub(super) position: Option<u64>,
+    pub(super) sent: Millis,
+    pub(super) answered: Millis,
+    /// Among the words of the history.
+    pub(super) kind: u16,
+    /// Among the words of the history.
+    pub(super) code: u16,
+    pub(super) status: u16,
+    pub(super) what: What,
+    pub(super) state: Option<State>,
+    pub(super) is_forged: bool,
+    pub(super) is_stale: bool,
+    /// It was refused before anything was done.
+    pub(super) is_shed: bool,
+}
+
+impl Written<'_> {
+    /// A call is claimed before there may be no room to read the dates; everything else is refused first.
+    fn is_shed(&self) -> bool {
+        self.what != What::Dates && matches!(self.code.as_deref(), Some("OVERLOADED" | "LINE_FULL"))
+    }
+
+    /// The record, unless the line lacks what such a line must have.
+    pub(super) fn record(&self, kind: u16, code: u16) -> Result<Record, &'static str> {
+        let record = Record {
+            client: self.client,
+            user: self.user.unwrap_or_default(),
+            number: self.number.unwrap_or_default(),
+            position: self.position,
+            sent: self.sent,
+            answered: self.answered,
+            kind,
+            code,
+            status: self.status,
+            what: self.what,
+            state: self.state,
+            is_forged: self.forged,
+            is_stale: self.stale,
+            is_shed: self.is_shed(),
+        };
+        record.lack().map_or(Ok(record), Err)
+    }
+}
+
+impl Record {
+    fn lack(&self) -> Option<&'static str> {
+        let needs_user = !self.is_forged && self.what != What::Junk;
+        let tells_state = self.tells_place();
+        let needs_number = tells_state || needs_user && matches!(self.what, What::Dates | What::Leave);
+        if self.answered < self.sent {
+            Some("it was answered before it was sent")
+        } else if needs_user && self.user == 0 {
+            Some("it has no user")
+        } else if needs_number && self.number == 0 {
+            Some("it has no number")
+        } else if tells_state && self.state.is_none() {
+            Some("it has no state")
+        } else {
+            None
+        }
+    }
+
+    /// From this moment on, what the answer told of the past was certainly so.
+    pub(super) fn by(&self) -> Millis {
+        self.answered.saturating_add(1)
+    }
+
+    /// Whether this was over before that one began.
+    pub(super) fn precedes(&self, other: &Self) -> bool {
+        self.by() <= other.sent
+    }
+
+    /// Whether it was asked with a token that the service gave, or for one, and answered so.
+    pub(super) fn is(&self, what: What, status: u16) -> bool {
+        self.what == what && self.status == status && !self.is_forged
+    }
+
+    /// Whether the answer told a number and where it stands.
+    pub(super) fn tells_place(&self) -> bool {
+        self.is(What::Join, 200) || self.is(What::Ask, 200)
+    }
+
+    /// Whether this shows that the number has been called.
+    pub(super) fn shows_call(&self) -> bool {
+        let is_told = self.tells_place() && matches!(self.state, Some(State::Called | State::Active));
+        is_told || self.is(What::Dates, 200)
+    }
+
+    /// Whether this shows that the place was no more.
+    pub(super) fn shows_end(&self) -> bool {
+        let is_told = self.tells_place() && self.state == Some(State::Expired);
+        is_told || self.is(What::Dates, 410) || self.is(What::Leave, 410)
+    }
+
+    /// Whether it may have been carried out: only an answer that says no rules that out.
+    pub(super) fn may_be_done(&self) -> bool {
+        !self.is_forged && !self.is_shed && !matches!(self.status, 400..=403 | 405..=499)
+    }
+
+    /// Whether there was nobody to answer, or no time to.
+    pub(super) fn is_unanswered(&self) -> bool {
+        matches!(self.status, 0 | 429 | 500..=599)
+    }
+}
+
+/// A record with the words it refers to.
+pub(super) struct Quoted<'a> {
+    pub(super) record: &'a Record,
+    pub(super) words: &'a [String],
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Record { client, user, number, sent, answered, status, .. } = self.record;
+        let word = |at: u16| self.words.get(usize::from(at)).map_or("", String::as_str);
+        write!(f, "{} client {client}", word(self.record.kind))?;
+        write!(f, " {:?} user {user} number {number}: {status}", self.record.what)?;
+        if self.record.code != 0 {
+            write!(f, " {}", word(self.record.code))?;
+        }
+        if let Some(state) = self.record.state {
+            write!(f, " {state:?}")?;
+        }
+        if let Some(position) = self.record.position {
+            write!(f, " at {position}")?;
+        }
+        if self.record.is_forged {
+            f.write_str(" forged")?;
+        }
+        write!(f, ", sent {sent}, answered {answered}")
+    }
+}

@@ -1,0 +1,55 @@
+//! Never more inside than allowed.
+
+use std::cmp::Ordering;
+
+use crate::history::Limits;
+use crate::history::facts::Facts;
+use crate::history::record::{Millis, Record};
+use crate::history::verdict::Property;
+
+pub(super) const NAME: &str = "never more active than allowed";
+
+/// Somebody who certainly had a slot from one moment to another, both included.
+struct Held<'a> {
+    from: Millis,
+    to: Millis,
+    shown_by: &'a Record,
+}
+
+/// A number that has been called takes a slot until its call lapses or its session ends, and never gets one again. So it had
+/// one from the first answer, of whomever, that shows it to be called until the begin of the last request whose answer shows
+/// its slot: that it is called or active, dates, or its being given back. Another node may know of the giving back a little
+/// later, so no slot is counted from where somebody may have given it back.
+pub(super) fn active(facts: &Facts<'_>, limits: &Limits) -> Property {
+    let mut property = Property::new(NAME, "slots held for some time");
+    let mut starts: Vec<Held<'_>> = held(facts);
+    starts.sort_by_key(|held| held.from);
+    let mut ends: Vec<Millis> = starts.iter().map(|held| held.to).collect();
+    ends.sort_unstable();
+    let allowed = limits.max_active.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    let (mut over, mut most) = (0, 0);
+    for (begun, held) in starts.iter().enumerate() {
+        property.case();
+        while ends.get(over).is_some_and(|end| end.cmp(&held.from) == Ordering::Less) {
+            over += 1;
+        }
+        let inside = begun + 1 - over;
+        most = most.max(inside);
+        if inside > allowed {
+            let why = format!("{inside} inside at {}, of {allowed}", held.from);
+            property.violated(facts.history, &why, &[held.shown_by]);
+        }
+    }
+    property.note(format!("certainly {most} at once"));
+    if limits.max_active.is_some() { property } else { property.not_asked() }
+}
+
+fn held<'a>(facts: &Facts<'a>) -> Vec<Held<'a>> {
+    let held = facts.places.iter().filter_map(|(&number, place)| {
+        let shown_by = place.held_in?;
+        let from = facts.called(number)?.by;
+        let to = place.left_from.map_or(shown_by.sent, |left| left.min(shown_by.sent));
+        (from <= to).then_some(Held { from, to, shown_by })
+    });
+    held.collect()
+}

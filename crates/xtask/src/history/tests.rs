@@ -1,0 +1,158 @@
+//! Planted faults are found, and what a correct service may do is not taken for one.
+
+mod model;
+mod planted;
+mod sale;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Limits, Verdict, duration, verdict};
+
+/// One line of a record, with more fields where it has more.
+#[derive(Clone)]
+struct Line(Value);
+
+fn line(what: &str, user: u64, sent: i64, answered: i64, status: u16) -> Line {
+    Line(json!({
+        "client": user, "kind": "person", "what": what, "user": user,
+        "sent": sent, "answered": answered, "status": status,
+    }))
+}
+
+impl Line {
+    fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.0[field] = value.into();
+        self
+    }
+}
+
+/// The user of these is the number times 100, unless a test says otherwise.
+fn join(number: u64, sent: i64, answered: i64, position: u64) -> Line {
+    told("join", number, sent, answered, position)
+}
+
+fn ask(number: u64, sent: i64, answered: i64, position: u64) -> Line {
+    told("ask", number, sent, answered, position)
+}
+
+/// Position 0 is that of somebody who is called.
+fn told(what: &str, number: u64, sent: i64, answered: i64, position: u64) -> Line {
+    let state = if position == 0 { "CALLED" } else { "WAITING" };
+    let told = line(what, number * 100, sent, answered, 200);
+    told.with("number", number).with("state", state).with("position", position)
+}
+
+fn dates(number: u64, sent: i64, answered: i64, status: u16) -> Line {
+    line("dates", number * 100, sent, answered, status).with("number", number)
+}
+
+fn leave(number: u64, sent: i64, answered: i64, status: u16) -> Line {
+    line("leave", number * 100, sent, answered, status).with("number", number)
+}
+
+fn text(lines: &[Line]) -> String {
+    lines.iter().map(|Line(line)| format!("{line}\n")).collect()
+}
+
+fn judge(lines: &[Line], limits: &Limits) -> Verdict {
+    verdict(text(lines).as_bytes(), limits).unwrap()
+}
+
+/// Few of everything, so that little is enough to break a limit.
+fn tight() -> Limits {
+    Limits {
+        batch: Some(2),
+        max_active: Some(2),
+        stale_after: Duration::from_millis(100),
+        claim_within: Duration::from_secs(10),
+        session_ttl: Duration::from_secs(10),
+        ..Limits::default()
+    }
+}
+
+#[track_caller]
+fn good(lines: &[Line]) {
+    good_by(lines, &tight());
+}
+
+#[track_caller]
+fn good_by(lines: &[Line], limits: &Limits) {
+    let verdict = judge(lines, limits);
+    assert!(verdict.is_good(), "{}", verdict.text());
+}
+
+/// Exactly this property is broken.
+#[track_caller]
+fn broken(lines: &[Line], property: &str) {
+    broken_by(lines, &tight(), property);
+}
+
+#[track_caller]
+fn broken_by(lines: &[Line], limits: &Limits, property: &str) {
+    let verdict = judge(lines, limits);
+    assert!(!verdict.is_good());
+    assert_eq!(verdict.broken(), [property], "{}", verdict.text());
+}
+
+#[test]
+fn a_record_that_is_empty_or_malformed_is_not_good() {
+    let limits = Limits::default();
+    assert!(!verdict("".as_bytes(), &limits).unwrap().is_good());
+    assert!(!verdict("level=info\n".as_bytes(), &limits).unwrap().is_good());
+    let whole = text(&[join(1, 0, 5, 0)]);
+    let read = |text: String| verdict(text.as_bytes(), &limits).unwrap();
+    let noted = read(format!("running\n{whole}\n"));
+    assert!(noted.is_good() && noted.text().contains("1 records, 0 malformed, 2 other lines"));
+    let cut = read(format!("{whole}{}", &whole[..whole.len() / 2]));
+    assert!(!cut.is_good() && cut.text().contains("1 records, 1 malformed"), "{}", cut.text());
+}
+
+#[test]
+fn a_line_that_lacks_something_is_malformed() {
+    let lacking = [
+        line("join", 1, 0, 5, 200),
+        line("join", 0, 0, 5, 200).with("number", 1).with("state", "CALLED"),
+        join(1, 5, 4, 0),
+        join(1, 0, 5, 0).with("state", "DANCING"),
+        join(1, 0, 5, 0).with("what", "dance"),
+        line("dates", 1, 0, 5, 200),
+        line("leave", 1, 0, 5, 204),
+    ];
+    for line in lacking {
+        let told = line.0.to_string();
+        let verdict = judge(&[line], &Limits::default());
+        assert!(verdict.text().starts_with("0 records, 1 malformed"), "{told}");
+    }
+}
+
+#[test]
+fn a_property_without_a_case_is_no_success_where_all_are_required() {
+    let lines = || [join(1, 0, 5, 0)];
+    good(&lines());
+    let limits = Limits { require_all: true, ..tight() };
+    let verdict = judge(&lines(), &limits);
+    assert!(!verdict.is_good());
+    assert!(verdict.text().contains("forged and junk refused: NOTHING TO CHECK"), "{}", verdict.text());
+}
+
+#[test]
+fn what_is_not_asked_says_so() {
+    let text = judge(&[join(1, 0, 5, 0)], &Limits::default()).text().to_owned();
+    for name in ["rate of calling", "never more active than allowed", "everybody served"] {
+        assert!(text.contains(&format!("{name}: not asked")), "{text}");
+    }
+}
+
+#[test]
+fn lengths_of_time_are_read_with_their_unit() {
+    let read = |text: &str| duration(text).ok();
+    assert_eq!(read("250ms"), Some(Duration::from_millis(250)));
+    assert_eq!(read("1s"), Some(Duration::from_secs(1)));
+    assert_eq!(read("10m"), Some(Duration::from_secs(600)));
+    assert_eq!(read("1h"), Some(Duration::from_secs(3_600)));
+    for bad in ["", "1", "s", "1.5s", "-1s", "1d", "99999999999999999999h", "9999999999999999999h"] {
+        assert_eq!(read(bad), None, "{bad:?}");
+    }
+}

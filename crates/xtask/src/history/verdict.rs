@@ -1,0 +1,123 @@
+//! What is found of each property, and what all of it comes to.
+
+use std::fmt::Write as _;
+
+use super::Limits;
+use super::read::History;
+use super::record::Record;
+
+/// So many violations of one property are quoted.
+const QUOTED: usize = 5;
+
+/// What was found of one property.
+pub(super) struct Property {
+    name: &'static str,
+    /// What a case of it is.
+    of: &'static str,
+    cases: usize,
+    violations: usize,
+    examples: Vec<String>,
+    notes: Vec<String>,
+    is_asked: bool,
+}
+
+impl Property {
+    pub(super) fn new(name: &'static str, of: &'static str) -> Self {
+        let (examples, notes) = (Vec::new(), Vec::new());
+        Self { name, of, cases: 0, violations: 0, examples, notes, is_asked: true }
+    }
+
+    /// It is counted and not judged.
+    pub(super) fn not_asked(mut self) -> Self {
+        self.is_asked = false;
+        self
+    }
+
+    pub(super) fn case(&mut self) {
+        self.cases += 1;
+    }
+
+    /// Something to know that is no violation.
+    pub(super) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// A violation, and the records that show it.
+    pub(super) fn violated(&mut self, history: &History, why: &str, shown_by: &[&Record]) {
+        self.violations += 1;
+        if self.examples.len() < QUOTED {
+            let quotes: Vec<String> = shown_by.iter().map(|r| history.quote(r).to_string()).collect();
+            self.examples.push(format!("{why}: {}", quotes.join(" | ")));
+        }
+    }
+
+    fn is_good(&self, limits: &Limits) -> bool {
+        !self.is_asked || self.violations == 0 && !(limits.require_all && self.cases == 0)
+    }
+
+    fn write(&self, text: &mut String, limits: &Limits) {
+        let Self { name, of, cases, violations, .. } = self;
+        let word = match (self.is_asked, self.is_good(limits), *cases) {
+            (false, ..) => "not asked",
+            (true, false, 0) => "NOTHING TO CHECK",
+            (true, false, _) => "VIOLATED",
+            (true, true, 0) => "nothing to check",
+            (true, true, _) => "kept",
+        };
+        let mut line = format!("{name}: {word}, {cases} {of}");
+        if self.is_asked {
+            let _ = write!(line, ", {violations} violations");
+        }
+        for note in &self.notes {
+            let _ = write!(line, "; {note}");
+        }
+        let _ = writeln!(text, "{line}");
+        for example in self.examples.iter().filter(|_| self.is_asked) {
+            let _ = writeln!(text, "    {example}");
+        }
+    }
+}
+
+/// What a record comes to.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    is_good: bool,
+    text: String,
+    broken: Vec<&'static str>,
+}
+
+impl Verdict {
+    pub(super) fn new(history: &History, properties: Vec<Property>, limits: &Limits) -> Self {
+        let mut text = String::new();
+        let is_readable = history.malformed == 0 && !history.records.is_empty();
+        let (records, other) = (history.records.len(), history.other_lines);
+        let malformed = history.malformed;
+        let _ = writeln!(text, "{records} records, {malformed} malformed, {other} other lines ignored");
+        for line in &history.malformed_lines {
+            let _ = writeln!(text, "    {line}");
+        }
+        for property in &properties {
+            property.write(&mut text, limits);
+        }
+        let broken: Vec<_> = properties.iter().filter(|p| !p.is_good(limits)).map(|p| p.name).collect();
+        let is_good = is_readable && broken.is_empty();
+        let word = if is_good { "good" } else { "NOT GOOD" };
+        let _ = writeln!(text, "verdict: {word}");
+        Self { is_good, text, broken }
+    }
+
+    /// Whether the record could be read and every property held.
+    pub(crate) fn is_good(&self) -> bool {
+        self.is_good
+    }
+
+    /// A line for each property, with examples of what violates it below.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The properties that did not hold.
+    pub(crate) fn broken(&self) -> &[&'static str] {
+        &self.broken
+    }
+}
