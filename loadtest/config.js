@@ -52,7 +52,7 @@ export const LOADS = {
   // Somebody comes for a ticket and stays until they leave. By default 100 a second are called, so 100 a second is what
   // the line takes without growing; above that people wait, and each who waits keeps a virtual user.
   sale: {
-    smoke: { rate: 5, hold: '4s', busy: 10 },
+    smoke: { rate: 10, hold: '4s', busy: 10 },
     average: { rate: 100, hold: '1m', busy: 8 },
     stress: { rate: 150, rise: '10s', hold: '45s', busy: 25 },
     spike: { rate: 300, hold: '9s', tail: '10s', busy: 11 },
