@@ -26,29 +26,29 @@ export const LOADS = {
   // Somebody presses the button: a join.
   issue: {
     smoke: { rate: 20, hold: '5s', busy: 1 },
-    average: { rate: 400, hold: '1m', busy: 0.5 },
-    stress: { rate: 1000, rise: '15s', hold: '1m', busy: 0.5 },
-    spike: { rate: 1500, hold: '15s', tail: '15s', busy: 0.5 },
+    average: { rate: 300, hold: '1m', busy: 1 },
+    stress: { rate: 800, rise: '15s', hold: '1m', busy: 1 },
+    spike: { rate: 1000, hold: '15s', tail: '15s', busy: 1 },
     soak: { rate: 200, hold: '30m', busy: 1 },
-    breakpoint: { rate: 8000, rise: '4m', busy: 0.1 },
+    breakpoint: { rate: 8000, rise: '4m', busy: 0.2 },
   },
   // Somebody turns a page of the concert list.
   concerts: {
     smoke: { rate: 20, hold: '5s', busy: 1 },
-    average: { rate: 400, hold: '1m', busy: 0.5 },
-    stress: { rate: 1000, rise: '15s', hold: '1m', busy: 0.5 },
-    spike: { rate: 1500, hold: '15s', tail: '15s', busy: 0.5 },
+    average: { rate: 300, hold: '1m', busy: 1 },
+    stress: { rate: 800, rise: '15s', hold: '1m', busy: 1 },
+    spike: { rate: 1000, hold: '15s', tail: '15s', busy: 1 },
     soak: { rate: 200, hold: '30m', busy: 1 },
-    breakpoint: { rate: 8000, rise: '4m', busy: 0.1 },
+    breakpoint: { rate: 8000, rise: '4m', busy: 0.2 },
   },
   // Somebody who was let in reads the dates. Longer than a session lasts, they have to join again: more may be busy.
   dates: {
     smoke: { rate: 20, hold: '5s', busy: 1 },
-    average: { rate: 400, hold: '1m', busy: 0.5 },
-    stress: { rate: 1000, rise: '15s', hold: '1m', busy: 0.5 },
-    spike: { rate: 1500, hold: '15s', tail: '15s', busy: 0.5 },
+    average: { rate: 300, hold: '1m', busy: 1 },
+    stress: { rate: 800, rise: '15s', hold: '1m', busy: 1 },
+    spike: { rate: 1000, hold: '15s', tail: '15s', busy: 1 },
     soak: { rate: 200, hold: '30m', busy: 4 },
-    breakpoint: { rate: 8000, rise: '4m', busy: 0.1 },
+    breakpoint: { rate: 8000, rise: '4m', busy: 0.2 },
   },
   // Somebody comes for a ticket and stays until they leave. By default 100 a second are called, so 100 a second is what
   // the line takes without growing; above that people wait, and each who waits keeps a virtual user.

@@ -23,7 +23,7 @@ export function loadOf(scenario, kind) {
 export function optionsOf(scenario, { routes, more = {}, grace = GRACE, kind = KIND }) {
   if (!kind || kind === 'report') return reportOptions(scenario);
   const load = { scenario, kind, ...loadOf(scenario, kind) };
-  const limits = kind === 'breakpoint' ? breaking(routes) : keeping(routes);
+  const limits = kind === 'breakpoint' ? breaking(routes, load.rate) : keeping(routes);
   return {
     scenarios: { [scenario]: { ...EXECUTORS[kind](load), gracefulStop: grace } },
     thresholds: { ...limits, ...more },

@@ -16,12 +16,13 @@ export const keeping = (routes) => ({
   dropped_iterations: ['count==0'],
 });
 
-// The run ends with the first that breaks. It may be k6 that does: then iterations are dropped.
-export const breaking = (routes) => ({
+// The run ends with the first that breaks. It may be k6 that does: then iterations are dropped. A hiccup is not yet the
+// end, a second's worth of the highest rate is.
+export const breaking = (routes, rate) => ({
   ...perRoute(routes, [ending(`p(99)<${LIMITS.p99}`)]),
   http_req_failed: [ending('rate<0.01')],
   checks: [ending('rate>0.99')],
-  dropped_iterations: [ending('count<100')],
+  dropped_iterations: [ending(`count<${rate}`)],
 });
 
 function perRoute(routes, limits) {

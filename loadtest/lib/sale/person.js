@@ -9,23 +9,27 @@ import { late, noShows, promised, served, waited } from './metrics.js';
 const JOIN_ATTEMPTS = 10;
 
 // Shares of what people do now and then.
-const LOOKS_AT_THE_LIST = 0.3;
+const LOOKS_BEFORE_JOINING = 0.3;
+const LOOKS_WHILE_WAITING = 0.1;
 const WANTS_ANOTHER_CONCERT = 0.2;
 
 export function visit(client) {
   const leavesEarly = Math.random() < SALE.noShows ? closesTheBrowser() : null;
-  look(client);
+  look(client, LOOKS_BEFORE_JOINING);
   if (!joinAtLast(client)) return;
   if (leavesEarly === 'waiting') return vanishWaiting(client);
   if (!waitForCall(client)) return giveUp(client);
   if (leavesEarly === 'called') return noShows.add(1, { when: 'called' });
-  if (read(client) && left(client.leave(), client.tags)) served.add(1, client.tags);
+  const isGood = read(client);
+  // How long is left of the session.
+  toldPosition(client.ask(), client.tags);
+  if (left(client.leave(), client.tags) && isGood) served.add(1, client.tags);
 }
 
 const closesTheBrowser = () => (Math.random() < 0.5 ? 'waiting' : 'called');
 
-function look(client) {
-  if (Math.random() < LOOKS_AT_THE_LIST) listedConcerts(concerts(somePage(), { tags: client.tags }), client.tags);
+function look(client, share) {
+  if (Math.random() < share) listedConcerts(concerts(somePage(), { tags: client.tags }), client.tags);
 }
 
 // Whoever is refused for the moment comes again when told to.
@@ -61,7 +65,7 @@ function waitForCall(client) {
 
 function askAsTold(client) {
   sleep(client.told.pollAfterMs / 1000);
-  look(client);
+  look(client, LOOKS_WHILE_WAITING);
   const answer = client.ask();
   if (!toldPosition(answer, client.tags)) sleep(answer.retryAfter || 1);
 }
