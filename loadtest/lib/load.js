@@ -12,14 +12,15 @@ export const KIND = __ENV.KIND;
 // What `kind` of `scenario` is, with what the environment changes.
 export function loadOf(scenario, kind) {
   const load = LOADS[scenario][kind];
-  if (!load) throw new Error(`there is no ${kind} of ${scenario}: KIND is one of ${Object.keys(LOADS[scenario]).join(', ')}`);
+  const kinds = Object.keys(LOADS[scenario]).join(', ');
+  if (!load) throw new Error(`there is no ${kind} of ${scenario}: KIND is one of ${kinds}`);
   const hold = __ENV.DURATION || load.hold;
   const rate = Number(__ENV.RATE) || rateOfPeople(hold) || load.rate * Number(__ENV.SCALE || 1);
   const changed = { ...load, rate: Math.max(1, Math.round(rate)), hold };
   return kind === 'breakpoint' && __ENV.DURATION ? { ...changed, rise: __ENV.DURATION } : changed;
 }
 
-// `routes` are those that have limits, `more` are thresholds of the scenario's own, `grace` is how long its iterations take.
+// `routes` have limits, `more` are thresholds of the scenario's own, `grace` is how long its iterations may go on.
 export function optionsOf(scenario, { routes, more = {}, grace = GRACE, kind = KIND }) {
   if (!kind || kind === 'report') return reportOptions(scenario);
   const load = { scenario, kind, ...loadOf(scenario, kind) };
@@ -58,7 +59,8 @@ const EXECUTORS = {
 };
 
 function constant(load) {
-  return { executor: 'constant-arrival-rate', rate: load.rate, timeUnit: '1s', duration: load.hold, ...virtualUsers(load) };
+  const { rate, hold } = load;
+  return { executor: 'constant-arrival-rate', rate, timeUnit: '1s', duration: hold, ...virtualUsers(load) };
 }
 
 function ramping(load, stages) {

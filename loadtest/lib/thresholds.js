@@ -32,6 +32,7 @@ function perRoute(routes, limits) {
   return Object.fromEntries([...durations, ...asked]);
 }
 
-function ending(threshold) {
+// A limit that ends the run, once it has begun properly.
+export function ending(threshold) {
   return { threshold, abortOnFail: true, delayAbortEval: '10s' };
 }
