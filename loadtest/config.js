@@ -58,7 +58,7 @@ export const LOADS = {
     stress: { rate: 150, rise: '10s', hold: '45s', busy: 25 },
     spike: { rate: 300, hold: '9s', tail: '10s', busy: 8 },
     soak: { rate: 50, hold: '30m', busy: 10 },
-    breakpoint: { rate: 400, rise: '4m', busy: 25 },
+    breakpoint: { rate: 300, rise: '4m', busy: 10 },
   },
 };
 

@@ -9,6 +9,9 @@ const TREND_STATS = ['avg', 'min', 'med', 'p(90)', 'p(95)', 'p(99)', 'p(99.9)', 
 
 export const KIND = __ENV.KIND;
 
+// Whether there are as many as the table says.
+export const IS_OF_THE_TABLE = !__ENV.RATE && !__ENV.PEOPLE && !__ENV.SCALE;
+
 // What `kind` of `scenario` is, with what the environment changes.
 export function loadOf(scenario, kind) {
   const load = LOADS[scenario][kind];

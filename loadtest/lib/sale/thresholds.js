@@ -1,9 +1,10 @@
 // What the sale has to keep besides what every scenario keeps.
 import { SALE } from '../../config.js';
+import { IS_OF_THE_TABLE } from '../load.js';
 import { ending } from '../thresholds.js';
 
 // Nobody may wait for longer at a breakpoint: from there on the line only grows.
-const LONGEST_WAIT = 60000;
+const LONGEST_WAIT = 30000;
 
 export function saleThresholds(kind) {
   return {
@@ -21,6 +22,6 @@ function hostile() {
 
 function waits(kind) {
   if (kind === 'breakpoint') return { sale_waited: [ending(`p(95)<${LONGEST_WAIT}`)] };
-  // Where more come than are called some wait, so that jumpers are really refused.
-  return kind === 'spike' && SALE.hostile > 0 ? { sale_jumps_refused: ['count>0'] } : {};
+  // More come than are called by default, so some wait, and jumpers are really refused. Of other sizes nothing is known.
+  return kind === 'spike' && SALE.hostile > 0 && IS_OF_THE_TABLE ? { sale_jumps_refused: ['count>0'] } : {};
 }
