@@ -1,17 +1,13 @@
-// Listing concerts: up to 900 people, mostly on the first pages.
-import { concerts, thresholds } from './lib/service.js';
+// Listing concerts, mostly the first pages. Without a KIND as in the load-test report: up to 900 people without a pause.
+import { listedConcerts } from './lib/answers.js';
+import { somePage } from './lib/choose.js';
+import { optionsOf } from './lib/load.js';
+import { concerts } from './lib/service.js';
+import { summaryOf } from './lib/summary.js';
 
-export const options = {
-  stages: [
-    { duration: '15s', target: 500 },
-    { duration: '15s', target: 900 },
-    { duration: '15s', target: 500 },
-    { duration: '15s', target: 0 },
-  ],
-  thresholds: thresholds(1000),
-};
+export const options = optionsOf('concerts', { routes: ['concerts'] });
+export const handleSummary = summaryOf('concerts');
 
 export default function () {
-  // The square of an even spread: the first tenth of the pages gets a third of the readers.
-  concerts(1 + Math.floor(Math.random() ** 2 * 1000));
+  listedConcerts(concerts(somePage()));
 }

@@ -1,25 +1,59 @@
-// Joining, waiting, reading a concert's dates five times: up to 80 people.
+// Reading the dates of a concert. Without a KIND as in the load-test report: up to 80 people who join, wait 40 s, and read
+// them five times. The open kinds read with places that are let in beforehand, so that what is measured is the reading and
+// not the pace of the line.
 import { sleep } from 'k6';
-import { ask, dates, join, thresholds } from './lib/service.js';
+import exec from 'k6/execution';
+import { CONCERT, READERS } from './config.js';
+import { joined, readDates, toldPosition } from './lib/answers.js';
+import { firstUserOfRun } from './lib/choose.js';
+import { KIND, optionsOf } from './lib/load.js';
+import { letIn, placeOf, untilCalled } from './lib/place.js';
+import { ask, dates, join } from './lib/service.js';
+import { summaryOf } from './lib/summary.js';
 
-export const options = {
-  stages: [
-    { duration: '15s', target: 50 },
-    { duration: '15s', target: 80 },
-    { duration: '15s', target: 50 },
-  ],
-  thresholds: thresholds(2000),
-};
+const IS_REPORT = !KIND || KIND === 'report';
 
-const CONCERT = 451;
+export const options = optionsOf('dates', { routes: ['dates'] });
+export const handleSummary = summaryOf('dates');
 
-export default function () {
+// All join before the first one waits, so that the line calls them together.
+export function setup() {
+  if (IS_REPORT) return {};
+  const firstUser = firstUserOfRun();
+  const places = [];
+  for (let n = 0; n < READERS; n++) places.push(placeOf(firstUser + n));
+  return { firstUser, tokens: places.map(untilCalled) };
+}
+
+export default function (run) {
+  if (IS_REPORT) return asInTheReport();
+  readOnce(run, exec.vu.idInTest % READERS);
+}
+
+function asInTheReport() {
   const place = join(36 + __VU);
-  if (!place) return;
+  if (!joined(place)) return;
+  const token = place.body.waitingToken;
   sleep(40);
-  ask(place.waitingToken);
-  for (let i = 0; i < 5; i++) {
-    dates(CONCERT, place.waitingToken);
+  toldPosition(ask(token));
+  for (let n = 0; n < 5; n++) {
+    readDates(dates(CONCERT, token), CONCERT);
     sleep(1);
   }
+}
+
+// Sessions may end within a run, also the moment after another virtual user of the same reader was told of it.
+const ATTEMPTS = 3;
+
+// What this virtual user got since then.
+let renewed;
+
+function readOnce(run, reader) {
+  let answer;
+  for (let n = 0; n < ATTEMPTS; n++) {
+    answer = dates(CONCERT, renewed || run.tokens[reader], { expected: [200, 410] });
+    if (answer.status !== 410) break;
+    renewed = letIn(run.firstUser + reader);
+  }
+  readDates(answer, CONCERT);
 }

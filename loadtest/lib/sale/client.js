@@ -1,0 +1,75 @@
+// Somebody with a browser: what they were told last, and a record of each of their requests.
+import { record } from '../record.js';
+import { sendTogether } from '../http.js';
+import * as service from '../service.js';
+
+export class Client {
+  constructor(id, kind, user) {
+    this.id = id;
+    this.kind = kind;
+    this.user = user;
+    // Few values, so that they can be tags: what sort of client, and which.
+    this.tags = { kind: kind === 'person' ? 'person' : 'hostile', client: kind };
+    this.told = null;
+    this.token = null;
+    this.number = null;
+  }
+
+  join(expected) {
+    return this.#joined(service.join(this.user, { tags: this.tags, expected }));
+  }
+
+  joinTogether(times, expected) {
+    const requests = Array.from({ length: times }, () => service.issuing(this.user, { tags: this.tags, expected }));
+    return sendTogether(requests).map((answer) => this.#joined(answer));
+  }
+
+  ask(expected) {
+    const answer = service.ask(this.token, { tags: this.tags, expected });
+    this.#told('ask', answer);
+    return answer;
+  }
+
+  dates(concert, expected) {
+    const answer = service.dates(concert, this.token, { tags: this.tags, expected });
+    record(this, 'dates', answer, this.#own());
+    return answer;
+  }
+
+  leave(expected) {
+    const answer = service.leave(this.token, { tags: this.tags, expected });
+    record(this, 'leave', answer, this.#own());
+    return answer;
+  }
+
+  // `what` is `ask`, `dates` or `leave`, by `request(token, options)`.
+  forge(what, request, token) {
+    const answer = request(token, { tags: this.tags, expected: [401] });
+    record(this, what, answer, { user: this.user, forged: true });
+    return answer;
+  }
+
+  isWaiting() {
+    return !!this.told && this.told.status === 'WAITING';
+  }
+
+  #joined(answer) {
+    if (answer.status === 200 && answer.body) {
+      this.token = answer.body.waitingToken;
+      this.number = answer.body.number;
+    }
+    this.#told('join', answer);
+    return answer;
+  }
+
+  #told(what, answer) {
+    if (answer.status !== 200 || !answer.body) return record(this, what, answer, { user: this.user });
+    this.told = answer.body;
+    const { number, status: state, position } = answer.body;
+    record(this, what, answer, { user: this.user, number, state, position });
+  }
+
+  #own() {
+    return { user: this.user, number: this.number };
+  }
+}
