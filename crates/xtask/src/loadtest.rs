@@ -19,7 +19,7 @@ use test_support::{Doing as _, K6Binary, Outcome, failed, find_or_install_k6};
 use self::kept::{CONSOLE, DASHBOARD, RECORD, RESOURCES, Run, SUMMARY, Verdict};
 use self::resources::Watch;
 use self::scenario::{Kind, Scenario};
-use self::sink::{Sink, Store};
+use self::sink::Sink;
 use self::stack::{On, Stack};
 use crate::bench::environment::Environment;
 use crate::run::{build_release, root, show};
@@ -136,7 +136,9 @@ impl Arguments {
         if self.scenario.is_recorded() {
             command.args(["--env", "RECORD=1"]);
         }
-        self.env.iter().for_each(|variable| drop(command.arg("--env").arg(variable)));
+        for variable in &self.env {
+            command.arg("--env").arg(variable);
+        }
         command.env("K6_WEB_DASHBOARD", "true").env("K6_WEB_DASHBOARD_PORT", "-1");
         command.env("K6_WEB_DASHBOARD_PERIOD", "1s").env("K6_WEB_DASHBOARD_EXPORT", folder.join(DASHBOARD));
         command.arg(root().join("loadtest").join(self.scenario.file()));
