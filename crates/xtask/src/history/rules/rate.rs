@@ -8,7 +8,7 @@ pub(super) const NAME: &str = "rate of calling";
 
 /// One answer shows that the line was at `most` or lower at one moment, another that it was at `mark` or higher at a later
 /// one: in the time between, the people with numbers above `most` up to `mark` were called, except those who may have left
-/// before. That are at most one batch that was saved and one more an interval, as the budget refills evenly.
+/// before. Those are at most one batch that was saved and one more an interval, as the budget refills evenly.
 ///
 /// With `people(x)` for the people up to number `x`, and `t` for the moments, the rule is
 /// `people(mark) - people(most) <= batch + batch x (t2 - t1) / every`. Each side depends on one of the two answers alone, so
