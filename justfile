@@ -16,7 +16,7 @@ check:
 docs:
     cargo xtask docs
 
-# Requests per second as ratios to a constant answer
+# What the release binary can do: ratios to a constant answer, growth, the loads of the report, knees
 bench *arguments:
     cargo xtask bench {{arguments}}
 
@@ -52,7 +52,7 @@ redis *arguments:
 three-nodes *arguments:
     cargo xtask three-nodes {{arguments}}
 
-# What protects the service, shown: storm, outage, overload or small-cache
+# What protects the service, shown: storm, outage, overload, small-cache or watched
 protect what *arguments:
     cargo xtask protect {{what}} {{arguments}}
 
@@ -63,6 +63,14 @@ protect-all:
     cargo xtask protect overload --save
     cargo xtask protect small-cache --save
 
-# One k6 scenario against a running service: token-issue, concert-list or queue-then-dates
-loadtest scenario *arguments:
-    k6 run {{arguments}} loadtest/{{scenario}}.js
+# A k6 scenario on services of its own: issue, concerts, dates or sale; report, smoke, average, stress, spike, soak or breakpoint
+loadtest scenario kind="smoke" *arguments:
+    cargo xtask loadtest {{scenario}} {{kind}} {{arguments}}
+
+# docs/load-report.md, from the results that are kept
+report:
+    cargo xtask report
+
+# Whether a recorded sale was fair
+verdict file *arguments:
+    cargo xtask verdict {{file}} {{arguments}}

@@ -3,7 +3,7 @@
 //! What k6 counted, what was used, and for the sale what people were told and whether it was fair, stay in a folder.
 
 pub(crate) mod kept;
-mod resources;
+pub(crate) mod resources;
 pub(crate) mod scenario;
 mod sink;
 mod stack;

@@ -24,6 +24,7 @@ mod postgres;
 mod process;
 mod protect;
 mod redis;
+mod report;
 mod run;
 mod test;
 mod three_nodes;
@@ -76,6 +77,8 @@ enum Task {
     Loadtest(loadtest::Arguments),
     /// Run a private Redis server until Ctrl-C
     Redis(redis::Arguments),
+    /// Write the load report from the results that are kept
+    Report,
     /// Three nodes behind a proxy, on a Redis cluster, under load and while they are killed
     ThreeNodes(three_nodes::Arguments),
     /// Whether a sale was fair, told from what its clients were told
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Task::Protect(arguments) => protect::protect(&arguments),
         Task::Loadtest(arguments) => loadtest::loadtest(&arguments),
         Task::Redis(arguments) => redis::redis(&arguments),
+        Task::Report => report::report(),
         Task::ThreeNodes(arguments) => three_nodes::three_nodes(&arguments),
         Task::Verdict(arguments) => history::verdict_of(&arguments),
     };

@@ -65,8 +65,8 @@ export class Client {
   #told(what, answer) {
     if (answer.status !== 200 || !answer.body) return record(this, what, answer, { user: this.user });
     this.told = answer.body;
-    const { number, status: state, position } = answer.body;
-    record(this, what, answer, { user: this.user, number, state, position });
+    const { number, status: state, position, stale } = answer.body;
+    record(this, what, answer, { user: this.user, number, state, position, stale });
   }
 
   #own() {

@@ -91,14 +91,23 @@ impl Results {
              round measuring everything in turn. A ratio is to the constant answer of the same round and number of \
              connections. All middleware is on, but for the constant answer, which has none.\n\n\
              Where the server's load is below 1, the generator was the slower of the two and the first ratio flatters; \
-             the second ratio, of requests per second of the server's processor time, does not depend on that.\n\n\
-             | measurement | connections | requests/s, median | server load | ratio: median (lowest to highest) | ratio by processor time | p99, median round |\n\
-             |---|---|---|---|---|---|---|\n",
+             the second ratio, of requests per second of the server's processor time, does not depend on that.\n\n",
             self.environment.machine(),
             self.environment.built(),
             self.rounds.rounds,
             self.rounds.seconds,
         );
+        text += &self.table();
+        text
+    }
+
+    /// Every kind of measurement, to the constant answer.
+    pub(crate) fn table(&self) -> String {
+        let mut text = "\
+| measurement | connections | requests/s, median | server load | ratio: median (lowest to highest) | ratio by processor time | p99, median round |
+|---|---|---|---|---|---|---|
+"
+        .to_owned();
         for (target, connections) in self.kinds() {
             let Some(median) = self.median(target, connections) else { continue };
             let (low, middle, high) = self.ratios(Measurement::per_second, target, YARDSTICK, connections);
