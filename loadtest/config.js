@@ -55,7 +55,7 @@ export const LOADS = {
   sale: {
     smoke: { rate: 10, hold: '4s', busy: 10 },
     average: { rate: 100, hold: '1m', busy: 8 },
-    stress: { rate: 150, rise: '10s', hold: '45s', busy: 25 },
+    stress: { rate: 150, rise: '10s', hold: '45s', busy: 14 },
     spike: { rate: 300, hold: '9s', tail: '10s', busy: 8 },
     soak: { rate: 50, hold: '30m', busy: 10 },
     breakpoint: { rate: 300, rise: '4m', busy: 10 },
