@@ -77,7 +77,10 @@ impl Report {
         section("Scenarios", runs::overview(&self.runs));
         section("What people were told", runs::verdicts(&self.runs));
         section("Run by run", runs::details(&self.runs, CHARTS_BESIDE, RUNS_BESIDE));
-        section("The knee, and twice as much", tables::knees(&self.knees) + &charts::knees_seen(&self.knees, CHARTS_BESIDE));
+        section(
+            "The knee, and twice as much",
+            tables::knees(&self.knees) + &charts::knees_seen(&self.knees, CHARTS_BESIDE),
+        );
         section("What a request costs", self.ratios());
         section("How cost grows", tables::growth(&self.growth, BENCH_BESIDE));
         section("What depends on the machine", DEPENDS.to_owned());

@@ -65,7 +65,9 @@ const P99: &str = "knee-p99.svg";
 
 /// Where the two are, for the page.
 pub(super) fn knees_seen(knees: &Knees, beside: &str) -> String {
-    let mut text = format!("\n![good answers by rate]({beside}{GOOD})\n\n![p99 by rate]({beside}{P99})\n\nThe steps:\n\n");
+    let mut text = format!(
+        "\n![good answers by rate]({beside}{GOOD})\n\n![p99 by rate]({beside}{P99})\n\nThe steps:\n\n"
+    );
     text += "| question | due a second | good a second | refused | failed | p99 | served |\n|---|---|---|---|---|---|---|\n";
     for knee in &knees.knees {
         for step in &knee.steps {

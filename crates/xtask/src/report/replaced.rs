@@ -66,7 +66,14 @@ Where its catalogue, cache and line were in a database and Redis, ours are as ea
         for old in *loads {
             for what in *ours {
                 let load = breaking.loads.iter().find(|l| l.what == *what && l.connections == old.users);
-                let _ = writeln!(text, "| {} | {} | {} | {what} | {} |", old.users, old.what, old.told(), measured(load));
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {} | {what} | {} |",
+                    old.users,
+                    old.what,
+                    old.told(),
+                    measured(load)
+                );
             }
         }
     }

@@ -52,7 +52,9 @@ requests together.
         let (held, checks) = summary.checks();
         let requests = summary.count("http_reqs");
         let times = summary.times("http_req_duration").map(|times| times.columns()).unwrap_or_default();
-        let used = |used: crate::loadtest::resources::Used| format!("{:.2} cores, {:.0} MiB", used.cores, mib(used.memory));
+        let used = |used: crate::loadtest::resources::Used| {
+            format!("{:.2} cores, {:.0} MiB", used.cores, mib(used.memory))
+        };
         let service = run.resources.service.map(used).unwrap_or_default();
         let verdict = if run.is_content { "all thresholds held" } else { "thresholds crossed" };
         // Writing to a `String` cannot fail, here and below.
@@ -89,7 +91,9 @@ pub(super) fn details(runs: &[Kept], charts: &str, beside: &str) -> String {
     let mut text = String::new();
     for (nth, kept) in runs.iter().enumerate() {
         let Kept { name, run, summary, .. } = kept;
-        let listed = |what: &[String]| if what.is_empty() { "as they come".to_owned() } else { format!("`{}`", what.join(" ")) };
+        let listed = |what: &[String]| {
+            if what.is_empty() { "as they come".to_owned() } else { format!("`{}`", what.join(" ")) }
+        };
         let before = if nth == 0 { "" } else { "\n" };
         let _ = write!(
             text,
@@ -100,9 +104,12 @@ pub(super) fn details(runs: &[Kept], charts: &str, beside: &str) -> String {
             listed(&run.variables),
             run.config_hash.as_deref().unwrap_or("not ours"),
         );
-        run.sink.iter().for_each(|told| drop(write!(text, "\n{told}.\n")));
+        if let Some(told) = &run.sink {
+            let _ = write!(text, "\n{told}.\n");
+        }
         text += "\n| route | requests | p50 | p95 | p99 | p99.9 | longest |\n|---|---|---|---|---|---|---|\n";
-        let rows = summary.routes().into_iter().map(|route| (format!("http_req_duration{{route:{route}}}"), route));
+        let rows =
+            summary.routes().into_iter().map(|route| (format!("http_req_duration{{route:{route}}}"), route));
         let waited = ("sale_waited".to_owned(), "from joining to being called".to_owned());
         for (metric, name) in rows.chain([waited]) {
             let Some(times) = summary.times(&metric) else { continue };

@@ -87,7 +87,9 @@ impl Summary {
         let metrics = self.0["metrics"].as_object().into_iter().flatten();
         let crossed = metrics.flat_map(|(metric, value)| {
             let thresholds = value["thresholds"].as_object().into_iter().flatten();
-            thresholds.filter(|(_, held)| held["ok"] == false).map(move |(name, _)| format!("{metric}: {name}"))
+            thresholds
+                .filter(|(_, held)| held["ok"] == false)
+                .map(move |(name, _)| format!("{metric}: {name}"))
         });
         crossed.collect()
     }
