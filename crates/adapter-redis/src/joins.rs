@@ -1,14 +1,17 @@
 //! Joins travel in batches: those that arrive while batches are under way go together in the next.
+//!
+//! Each thread that asks has a lane of its own (ADR 21): its joins travel together, carried by that thread, so that whoever is
+//! answered is woken by their own thread. Waking a task of another thread took a fifth of all that a join cost.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::PortError;
 use domain::queue::{Bounds, JoinError, Joined, UserId};
 use futures_util::future::BoxFuture;
-use tokio::runtime::Handle;
+use thread_local::ThreadLocal;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, Span};
 
@@ -27,9 +30,9 @@ pub(crate) trait Carrier: Send + Sync + 'static {
 pub struct Batching {
     /// Users in one batch, at most, at least 1: the script's time grows with them, and everybody else waits for it.
     pub largest: usize,
-    /// Batches under way at once, at least 1: while one is on its way back the next is on its way there.
+    /// Batches of one thread under way at once, at least 1: while one is on its way back the next is on its way there.
     pub under_way: usize,
-    /// Joins that wait for a batch, at most; the next one is refused.
+    /// Joins of all threads that wait for a batch, at most; the next one is refused.
     pub max_waiting: usize,
 }
 
@@ -49,17 +52,18 @@ pub struct QueueLoad {
     pub batches: u64,
 }
 
-/// The waiting room of joins. A lone join leaves it at once.
+/// The waiting rooms of joins. A lone join leaves its own at once.
 pub(crate) struct Joins<C> {
     office: Arc<Office<C>>,
-    /// Batches outlive who asked for them, and the thread that asked.
-    runtime: Handle,
+    /// One for each thread that asks. A batch ends with its thread: all it carries are that thread's own.
+    lanes: ThreadLocal<Arc<Lane>>,
 }
 
 /// What joins share with those who carry them.
 struct Office<C> {
     carrier: Arc<C>,
-    room: Mutex<Room>,
+    /// Joins that wait in any lane.
+    waiting: AtomicUsize,
     /// Batches that set out.
     batches: AtomicU64,
     batching: Batching,
@@ -67,6 +71,10 @@ struct Office<C> {
     longest_wait: Duration,
 }
 
+#[derive(Default)]
+struct Lane(Mutex<Room>);
+
+#[derive(Default)]
 struct Room {
     waiting: VecDeque<Waiting>,
     under_way: usize,
@@ -82,36 +90,52 @@ struct Waiting {
 }
 
 impl<C: Carrier> Joins<C> {
-    /// Must be called inside the runtime that is to run the batches.
     pub(crate) fn new(carrier: Arc<C>, batching: Batching, longest_wait: Duration) -> Self {
-        let room = Mutex::new(Room { waiting: VecDeque::new(), under_way: 0 });
-        let batches = AtomicU64::new(0);
-        let office = Arc::new(Office { carrier, room, batches, batching, longest_wait });
-        Self { office, runtime: Handle::current() }
+        let (waiting, batches) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let office = Arc::new(Office { carrier, waiting, batches, batching, longest_wait });
+        Self { office, lanes: ThreadLocal::new() }
     }
 
     pub(crate) fn load(&self) -> QueueLoad {
-        let joins_waiting = self.office.room().waiting.len();
-        QueueLoad { joins_waiting, batches: self.office.batches.load(Ordering::Relaxed) }
+        let Office { waiting, batches, .. } = self.office.as_ref();
+        QueueLoad { joins_waiting: waiting.load(Ordering::Relaxed), batches: batches.load(Ordering::Relaxed) }
     }
 
     pub(crate) async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
+        self.office.let_one_in()?;
         let (answered, answer) = oneshot::channel();
         let waiting = Waiting { user, bounds, answered, since: Instant::now(), span: Span::current() };
-        let batching = self.office.batching;
+        let lane = self.lanes.get_or_default();
         let begins = {
-            let mut room = self.office.room();
-            if room.waiting.len() >= batching.max_waiting {
-                return Err(PortError::from(Failure::Busy).into());
-            }
+            let mut room = lane.room();
             room.waiting.push_back(waiting);
-            room.may_begin(batching.under_way)
+            room.may_begin(self.office.batching.under_way)
         };
         if begins {
-            self.runtime.spawn(carry_on(Arc::clone(&self.office)));
+            tokio::spawn(carry_on(UnderWay::new(&self.office, lane)));
         }
         let lost = || PortError::from(Failure::Unknown("the batch was lost".to_owned()));
         answer.await.unwrap_or_else(|_| Err(lost().into()))
+    }
+}
+
+impl<C> Office<C> {
+    fn let_one_in(&self) -> Result<(), JoinError> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) < self.batching.max_waiting {
+            return Ok(());
+        }
+        self.let_out(1);
+        Err(PortError::from(Failure::Busy).into())
+    }
+
+    fn let_out(&self, joins: usize) {
+        self.waiting.fetch_sub(joins, Ordering::Relaxed);
+    }
+}
+
+impl Lane {
+    fn room(&self) -> MutexGuard<'_, Room> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -132,19 +156,47 @@ impl Room {
         }
         Some(self.waiting.drain(..size).collect())
     }
+
+    /// A carrier is gone before its end. Whom the last one leaves behind nobody would come for.
+    fn is_left_by_one(&mut self) -> VecDeque<Waiting> {
+        self.under_way -= 1;
+        if self.under_way == 0 { std::mem::take(&mut self.waiting) } else { VecDeque::new() }
+    }
 }
 
-impl<C> Office<C> {
-    fn room(&self) -> MutexGuard<'_, Room> {
-        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+/// A carrier's place on a lane, given back when it is dropped with the runtime of its thread.
+struct UnderWay<C> {
+    office: Arc<Office<C>>,
+    lane: Arc<Lane>,
+    has_ended: bool,
+}
+
+impl<C> UnderWay<C> {
+    fn new(office: &Arc<Office<C>>, lane: &Arc<Lane>) -> Self {
+        Self { office: Arc::clone(office), lane: Arc::clone(lane), has_ended: false }
+    }
+
+    fn next_or_end(&mut self) -> Option<Vec<Waiting>> {
+        let next = self.lane.room().next_or_end(self.office.batching.largest);
+        self.office.let_out(next.as_ref().map_or(0, Vec::len));
+        self.has_ended = next.is_none();
+        next
+    }
+}
+
+impl<C> Drop for UnderWay<C> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let left_behind = self.lane.room().is_left_by_one();
+            self.office.let_out(left_behind.len());
+        }
     }
 }
 
 /// Carries batches until nobody waits. The first is taken when this runs, with all who have come until then.
-async fn carry_on<C: Carrier>(office: Arc<Office<C>>) {
-    loop {
-        let next = office.room().next_or_end(office.batching.largest);
-        let Some(batch) = next else { return };
+async fn carry_on<C: Carrier>(mut under_way: UnderWay<C>) {
+    while let Some(batch) = under_way.next_or_end() {
+        let office = &under_way.office;
         let (in_time, late): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|waiting| waiting.since.elapsed() <= office.longest_wait);
         for waiting in late {

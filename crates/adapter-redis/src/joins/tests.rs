@@ -1,7 +1,5 @@
 //! Joins and what they are carried by, without a server.
 
-use std::sync::atomic::AtomicUsize;
-
 use domain::queue::{Line, QueueNumber, Standing};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
@@ -227,4 +225,78 @@ async fn the_load_is_who_waits_and_how_many_batches_set_out() {
         joined.await.unwrap();
     }
     assert_eq!(joins.load(), QueueLoad { joins_waiting: 0, batches: 5 });
+}
+
+/// A runtime of its own, as each HTTP worker has one.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+#[test]
+fn a_thread_that_ends_takes_its_own_joins_with_it_and_nobody_elses() {
+    let gate = Gate::shut();
+    let joins = joins(&gate, Batching { largest: 10, under_way: 1, ..Batching::default() });
+    let gone = runtime();
+    gone.block_on(async {
+        let asked: Vec<_> = (1..=25).map(|id| ask(&joins, id, Span::none())).collect();
+        settle().await;
+        drop(asked);
+    });
+    assert_eq!(joins.load(), QueueLoad { joins_waiting: 15, batches: 1 });
+    let others = Arc::clone(&joins);
+    let stays = std::thread::spawn(move || {
+        let stays = runtime();
+        let asked = stays.block_on(async {
+            let asked: Vec<_> = (26..=30).map(|id| ask(&others, id, Span::none())).collect();
+            settle().await;
+            asked
+        });
+        drop(gone);
+        assert_eq!(others.load(), QueueLoad { joins_waiting: 0, batches: 2 });
+        gate.opens.add_permits(1);
+        for joined in asked {
+            stays.block_on(joined).unwrap();
+        }
+    });
+    stays.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_lane_whose_carriers_are_gone_has_new_ones() {
+    let gate = Gate::shut();
+    let joins = joins(&gate, Batching { under_way: 1, max_waiting: 2, ..Batching::default() });
+    let before = runtime();
+    let local = tokio::task::spawn_blocking({
+        let joins = Arc::clone(&joins);
+        move || {
+            // Both on one thread, one after the other: the lane is the same.
+            before.block_on(async {
+                let _asked = ask(&joins, 1, Span::none());
+                settle().await;
+            });
+            drop(before);
+            gate.opens.add_permits(1);
+            runtime().block_on(joins.join(user(2), Bounds::NONE)).unwrap().number.get()
+        }
+    });
+    assert_eq!(local.await.unwrap(), 1);
+    assert_eq!(joins.load().joins_waiting, 0);
+}
+
+#[tokio::test]
+async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
+    let gate = Gate::shut();
+    let joins = joins(&gate, Batching { largest: 1, under_way: 1, max_waiting: 2 });
+    let mut asked = Vec::new();
+    for id in 1..=3 {
+        asked.push(ask(&joins, id, Span::none()));
+        settle().await;
+    }
+    let refused = joins.join(user(4), Bounds::NONE).await.unwrap_err();
+    assert!(matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded));
+    gate.opens.add_permits(3);
+    for joined in asked {
+        joined.await.unwrap();
+    }
+    assert_eq!(joins.load().joins_waiting, 0);
 }
