@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Keep the results in the repository, where `cargo xtask report` finds them
     #[arg(long)]
     save: bool,
+    /// The folder of the results, instead of one named after the run
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    to: Option<String>,
     /// The service's program; the release build unless told otherwise
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -101,7 +104,8 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
 impl Arguments {
     /// Empty at first.
     fn folder(&self) -> Outcome<PathBuf> {
-        let name = format!("{}-{}-{}", self.scenario, self.kind, self.place());
+        let of_run = || format!("{}-{}-{}", self.scenario, self.kind, self.place());
+        let name = self.to.clone().unwrap_or_else(of_run);
         crate::bench::make_folder(&Path::new(if self.save { SAVED } else { UNSAVED }).join(name))
     }
 
@@ -161,6 +165,12 @@ impl Arguments {
         }
         Ok(Some(Verdict { is_good: verdict.is_good(), text: verdict.text().to_owned() }))
     }
+}
+
+/// A folder is emptied first, so it may not be just any.
+fn name(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if is_name { Ok(text.to_owned()) } else { Err("a name has letters, digits and - in it".to_owned()) }
 }
 
 /// Killed when dropped.

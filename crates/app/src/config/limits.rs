@@ -36,10 +36,10 @@ impl Default for LimitsSection {
             timeout: Span::secs(1),
             concurrent,
             waiting,
-            // Whoever is refused is told so within 50 ms.
-            wait: Span::millis(40),
-            // Enough to keep all places busy, and little beside what an answer takes.
-            standing_wait: Span::millis(20),
+            // Six hundred people at once with a cold cache are a burst that ten connections serve well within this.
+            wait: Span::millis(100),
+            // Whoever is refused in an overload is told so within 50 ms.
+            standing_wait: Span::millis(40),
         };
         let alone = |timeout| LimitSection { timeout, ..shared(0, 0) };
         Self {
