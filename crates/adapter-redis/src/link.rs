@@ -1,6 +1,6 @@
 //! Connections to one server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -9,7 +9,8 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig, UnresponsiveConfig,
 };
 use fred::types::{Builder, ClusterHash, CustomCommand, Value};
-use tokio::sync::oneshot;
+use thread_local::ThreadLocal;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -38,11 +39,21 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects.
+    /// Connects. The connection is run by the runtime this is called in, and ends with it.
     pub(crate) async fn connect(
         node: &Node,
         credentials: Option<&Credentials>,
         settings: LinkSettings,
+    ) -> Result<Self, Failure> {
+        Self::one_of(node, credentials, settings, &CancellationToken::new()).await
+    }
+
+    /// Connects one of several: when the server ends it, `any_lost` is told too.
+    async fn one_of(
+        node: &Node,
+        credentials: Option<&Credentials>,
+        settings: LinkSettings,
+        any_lost: &CancellationToken,
     ) -> Result<Self, Failure> {
         let client = client(node, credentials, settings)?;
         let lost = CancellationToken::new();
@@ -51,7 +62,10 @@ impl Link {
         let link = Self { client, lost: lost.clone(), _closes: close.clone().drop_guard() };
         let closing = link.client.clone();
         let (ended, end) = oneshot::channel();
+        let any_lost = any_lost.clone();
         tokio::spawn(async move {
+            // Also when the runtime ends, and this with it.
+            let _lost = lost.drop_guard();
             let abort = driving.abort_handle();
             tokio::select! {
                 // The client's task ends with its connection, since it has no policy for making another.
@@ -61,7 +75,7 @@ impl Link {
                     abort.abort();
                 }
             }
-            lost.cancel();
+            any_lost.cancel();
         });
         // Whichever comes first: a client that fails at once may have said so before anybody listened.
         let connected = async {
@@ -77,9 +91,8 @@ impl Link {
         }
     }
 
-    /// Is cancelled once the connection is lost.
-    pub(crate) fn lost(&self) -> &CancellationToken {
-        &self.lost
+    fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
     }
 
     /// Loads every script.
@@ -137,7 +150,7 @@ impl Link {
         &self,
         question: impl Future<Output = Result<T, fred::error::Error>>,
     ) -> Result<T, Failure> {
-        if self.lost.is_cancelled() {
+        if self.is_lost() {
             return Err(Failure::NoConnection("it was lost".to_owned()));
         }
         match self.lost.run_until_cancelled(question).await {
@@ -219,21 +232,30 @@ impl Came {
     }
 }
 
-/// One for each batch that is under way by default.
+/// One for each batch of a thread that is under way by default.
 const JOIN_LINKS: usize = 2;
 
-/// The connections to the primary of a queue: some that batches of joins go through in turn, which may be made to wait for
+/// The connections to the primary of a queue: for each thread that carries joins some of its own, which may be made to wait for
 /// a replica, and one for all else, which must not.
 pub(crate) struct Links {
     pub(crate) node: Node,
     /// The server's process; another one after every restart and failover.
     pub(crate) run: String,
     pub(crate) came: Came,
-    joins: [Link; JOIN_LINKS],
-    next_join: AtomicUsize,
+    credentials: Option<Credentials>,
+    settings: LinkSettings,
+    joins: ThreadLocal<Mutex<Option<JoinLinks>>>,
     pub(crate) rest: Link,
+    /// Cancelled when the server ends any of them.
+    lost: CancellationToken,
     /// Cancelled by who finds that this is not the primary any more.
     pub(crate) misleading: CancellationToken,
+}
+
+/// Those of one thread, which runs them too: what arrives wakes nobody else.
+struct JoinLinks {
+    links: [Arc<Link>; JOIN_LINKS],
+    next: usize,
 }
 
 impl Links {
@@ -242,20 +264,19 @@ impl Links {
         credentials: Option<&Credentials>,
         settings: LinkSettings,
     ) -> Result<Self, Failure> {
-        let (one, other, rest) = tokio::try_join!(
-            Link::connect(&node, credentials, settings),
-            Link::connect(&node, credentials, settings),
-            Link::connect(&node, credentials, settings)
-        )?;
+        let lost = CancellationToken::new();
+        let rest = Link::one_of(&node, credentials, settings, &lost).await?;
         rest.load_scripts().await?;
         let run = run_of(&rest).await?;
         Ok(Self {
             node,
             run,
             came: Came::First,
-            joins: [one, other],
-            next_join: AtomicUsize::new(0),
+            credentials: credentials.cloned(),
+            settings,
+            joins: ThreadLocal::new(),
             rest,
+            lost,
             misleading: CancellationToken::new(),
         })
     }
@@ -266,19 +287,44 @@ impl Links {
         Ok(array(&role).first().and_then(Value::as_string).as_deref() == Some("master"))
     }
 
-    /// The connection the next batch of joins goes through, in turn. A server answers a connection in order, so on one alone
-    /// each batch would wait for the replicas of the batch before it.
-    pub(crate) fn next_join(&self) -> &Link {
-        &self.joins[self.next_join.fetch_add(1, Ordering::Relaxed) % JOIN_LINKS]
+    /// The connection the next batch of this thread goes through, in turn. A server answers a connection in order, so on one
+    /// alone each batch would wait for the replicas of the batch before it.
+    pub(crate) async fn next_join(&self) -> Result<Arc<Link>, Failure> {
+        let mut joins = self.joins.get_or_default().lock().await;
+        // None yet, or those of a thread that has ended and had the same place here.
+        if joins.as_ref().is_none_or(JoinLinks::is_lost) {
+            *joins = Some(self.connect_joins().await?);
+        }
+        joins.as_mut().map(JoinLinks::take_turns).ok_or_else(|| Failure::NoConnection("none".to_owned()))
     }
 
-    /// Ends when any is lost.
-    pub(crate) async fn lost(&self) {
-        tokio::select! {
-            () = self.joins[0].lost().cancelled() => {}
-            () = self.joins[1].lost().cancelled() => {}
-            () = self.rest.lost().cancelled() => {}
+    async fn connect_joins(&self) -> Result<JoinLinks, Failure> {
+        let connect = || Link::one_of(&self.node, self.credentials.as_ref(), self.settings, &self.lost);
+        let (one, other) = tokio::try_join!(connect(), connect())?;
+        for link in [&one, &other] {
+            // Another process may have come to this address, and what is said of the one before is not true of it.
+            if run_of(link).await? != self.run {
+                self.lost.cancel();
+                return Err(Failure::NoConnection(format!("{} was started anew", self.node)));
+            }
         }
+        Ok(JoinLinks { links: [Arc::new(one), Arc::new(other)], next: 0 })
+    }
+
+    /// Ends when the server has ended any.
+    pub(crate) async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+}
+
+impl JoinLinks {
+    fn is_lost(&self) -> bool {
+        self.links.iter().any(|link| link.is_lost())
+    }
+
+    fn take_turns(&mut self) -> Arc<Link> {
+        self.next = (self.next + 1) % JOIN_LINKS;
+        Arc::clone(&self.links[self.next])
     }
 }
 

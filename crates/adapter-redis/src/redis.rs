@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::address::Address;
 use crate::error::Failure;
-use crate::link::{Came, Link, LinkSettings, Links, Replicas};
+use crate::link::{Came, LinkSettings, Links, Replicas};
 use crate::primary::Primary;
 use crate::scripts::Script;
 
@@ -138,13 +138,13 @@ async fn call_over(
     keys: &[String],
     arguments: Vec<Value>,
 ) -> Result<Value, Failure> {
-    let link: &Link = match via {
-        Via::Joins(_) => links.next_join(),
-        Via::Rest | Via::Look => &links.rest,
-    };
+    let keys = keys.to_vec();
     match via {
-        Via::Joins(Some(replicas)) => link.call_replicated(script, keys.to_vec(), arguments, replicas).await,
-        Via::Joins(None) | Via::Rest | Via::Look => link.call(script, keys.to_vec(), arguments).await,
+        Via::Joins(None) => links.next_join().await?.call(script, keys, arguments).await,
+        Via::Joins(Some(replicas)) => {
+            links.next_join().await?.call_replicated(script, keys, arguments, replicas).await
+        }
+        Via::Rest | Via::Look => links.rest.call(script, keys, arguments).await,
     }
 }
 

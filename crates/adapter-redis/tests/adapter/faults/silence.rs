@@ -31,8 +31,15 @@ async fn join(node: &RedisQueue, person: u64) -> Result<Joined, JoinError> {
     joined
 }
 
+/// Looks come through, and joins: the thread that carries them connects when it carries the first, so there is one here. Nobody
+/// gets a number by it.
 async fn connected(node: &RedisQueue) {
     until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
+    let none = Bounds { ceiling: 0, ..Bounds::NONE };
+    until("joins come through", async || {
+        matches!(node.join(user(1_000), none).await, Err(JoinError::AboveCeiling))
+    })
+    .await;
 }
 
 fn kind(error: &JoinError) -> PortErrorKind {
@@ -42,7 +49,7 @@ fn kind(error: &JoinError) -> PortErrorKind {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_call_to_a_frozen_server_ends_within_its_limit_and_all_is_well_after_it_thaws() {
     let redis = server();
     let node = nodes(1, &single(redis.address()), &impatient()).remove(0);
@@ -79,7 +86,7 @@ async fn a_storm_goes_on_after_a_server_was_frozen() {
     storm.ends(&rules()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
     let redis = server();
     let wire = Wire::to(redis.address()).unwrap();
@@ -107,7 +114,7 @@ async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_wire_that_is_slower_than_the_limit_makes_outcomes_unknown_until_it_is_mended() {
     let redis = server();
     let wire = Wire::to(redis.address()).unwrap();
