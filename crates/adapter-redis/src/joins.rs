@@ -39,7 +39,7 @@ pub struct Batching {
 impl Default for Batching {
     /// At three to five microseconds a join (`cargo xtask bench-redis`) a batch of a thousand takes Redis as many milliseconds.
     fn default() -> Self {
-        Self { largest: 1_000, under_way: 2, max_waiting: 10_000 }
+        Self { largest: 1_000, under_way: 2, max_waiting: 20_000 }
     }
 }
 

@@ -37,7 +37,7 @@ impl Default for LimitsSection {
             concurrent,
             waiting,
             // Six hundred people at once with a cold cache are a burst that ten connections serve well within this.
-            wait: Span::millis(100),
+            wait: Span::millis(250),
             // Whoever is refused in an overload is told so within 50 ms.
             standing_wait: Span::millis(40),
         };

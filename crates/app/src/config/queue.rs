@@ -140,8 +140,8 @@ impl Default for QueueSection {
             // be so everywhere within a second.
             stale_after: Span::secs(1),
             durability: DurabilityKind::default(),
-            // Ten full batches; they are answered within a tenth of a second.
-            max_waiting_joins: 10_000,
+            // More than `overload.joining` lets in: that limit answers first. Twenty full batches take half a second.
+            max_waiting_joins: 20_000,
             policy: PolicySection::default(),
             poll: PollSection::default(),
             checkpoint: CheckpointSection::default(),
