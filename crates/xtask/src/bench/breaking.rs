@@ -59,7 +59,7 @@ impl Load {
 
     pub(crate) fn is_met(&self) -> bool {
         let in_time = |limit| self.median().is_some_and(|median: &Measurement| median.figures.p95 <= limit);
-        self.errors() == 0 && self.limit.is_none_or(in_time)
+        self.limit.is_none_or(|limit| self.errors() == 0 && in_time(limit))
     }
 }
 

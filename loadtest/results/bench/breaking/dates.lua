@@ -1,0 +1,24 @@
+-- Each request the next of the people who are let in, and another concert.
+local concerts = tonumber(os.getenv("CONCERTS"))
+local people, turn, concert = {}, 0, 0
+for token in io.lines(os.getenv("TOKENS")) do people[#people + 1] = token end
+function request()
+  turn = turn % #people + 1
+  concert = (concert + 379) % concerts
+  wrk.headers["waitingToken"] = people[turn]
+  return wrk.format("GET", wrk.path .. "/" .. (concert + 1) .. "/date")
+end
+
+-- The figures of a run on one line, times in microseconds.
+function done(summary, latency, requests)
+  local function at(percent) return string.format("%d", latency:percentile(percent)) end
+  local wrong = summary.errors
+  print("figures: {"
+    .. '"requests":' .. string.format("%d", summary.requests)
+    .. ',"seconds":' .. string.format("%.6f", summary.duration / 1e6)
+    .. ',"p50":' .. at(50) .. ',"p90":' .. at(90) .. ',"p95":' .. at(95) .. ',"p99":' .. at(99)
+    .. ',"p999":' .. at(99.9) .. ',"longest":' .. string.format("%d", latency.max)
+    .. ',"mean":' .. string.format("%.1f", latency.mean)
+    .. ',"errors":' .. string.format("%d", wrong.connect + wrong.read + wrong.write + wrong.status + wrong.timeout)
+    .. "}")
+end
