@@ -1,7 +1,7 @@
 //! Joins travel in batches: those that arrive while batches are under way go together in the next.
 //!
 //! Each thread that asks has a lane of its own (ADR 21): its joins travel together, carried by that thread, so that whoever is
-//! answered is woken by their own thread. Waking a task of another thread took a fifth of all that a join cost.
+//! answered is woken by their own thread.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
