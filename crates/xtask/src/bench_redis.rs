@@ -15,7 +15,7 @@ use crate::bench::{make_folder, save, wrk};
 use crate::cores;
 use crate::figures::Rounds;
 use crate::run::build_release;
-use test_support::{Outcome, Redis, RedisBinaries, RedisSetup, failed};
+use test_support::{Outcome, Redis, RedisBinaries, RedisSetup};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -59,12 +59,13 @@ pub(crate) fn bench_redis(arguments: &Arguments) -> Outcome {
     cores::stay_on(cores::GENERATOR)?;
     let out = make_folder(&arguments.out)?;
 
-    let over_http = http::measure(&binaries, &arguments.measure, &out)?;
+    let over_http = http::measure(&binaries, arguments.measure, &out)?;
     let alone = store::measure_joins(&binaries, &program, &arguments.measure, &out)?;
     let crowd = store::measure_crowd(&binaries, &program, arguments.crowd, &out)?;
-    let steady = steady::measure(&binaries, over_http.half_of_joins(), arguments.measure.seconds, &out)?;
+    let steady =
+        steady::measure(&binaries, http::half_of_joins(&over_http), arguments.measure.seconds, &out)?;
 
     let text = report::markdown(&over_http, &alone, &crowd, &steady, &arguments.measure);
     save(&text, &out)?;
-    if over_http.is_clean() { Ok(()) } else { Err(failed("some measurements had errors")) }
+    over_http.check_clean()
 }

@@ -86,7 +86,7 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
     let run = Run {
         scenario: arguments.scenario,
         kind: arguments.kind,
-        environment: Environment::now(&[&["k6", "version"]]),
+        environment: Environment { tools: vec![k6.version().to_owned()], ..Environment::now(&[]) },
         topology: stack.as_ref().map_or_else(|| url.clone(), Stack::topology),
         settings: stack.as_ref().map(Stack::settings).unwrap_or_default(),
         config_hash: stack.as_ref().map(Stack::config_hash).transpose()?,

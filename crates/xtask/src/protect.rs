@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use test_support::Outcome;
 
 use self::report::Report;
+use crate::bench::environment::Environment;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -41,7 +42,10 @@ enum What {
 
 pub(crate) fn protect(arguments: &Arguments) -> Outcome {
     let (name, mut report) = (arguments.what.name(), Report::default());
-    report.say(format!("cargo xtask protect {name}: the release binary on {}", report::machine()));
+    report.say(format!(
+        "cargo xtask protect {name}: the release binary on {}",
+        Environment::now(&[]).machine()
+    ));
     let settings = &arguments.settings;
     let done = match &arguments.what {
         What::Storm(arguments) => storm::storm(arguments, settings, &mut report),

@@ -3,61 +3,37 @@
 use std::fmt::Write as _;
 
 use super::CONNECTIONS;
-use super::http::{CONSTANT, JOIN_REDIS, JOIN_REPLICATED, OverHttp, STATUS_MEMORY, STATUS_REDIS, TARGETS};
+use super::http::{JOIN_REDIS, JOIN_REPLICATED, STATUS_MEMORY, STATUS_REDIS};
 use super::steady::Steady;
 use super::store::{Alone, CALLED, Crowd, KINDS};
-use crate::bench::environment::Environment;
-use crate::bench::measure::Measurement;
-use crate::figures::{Rounds, time};
+use crate::bench::report::Results;
+use crate::figures::Rounds;
 
 pub(super) fn markdown(
-    http: &OverHttp,
+    http: &Results,
     alone: &Alone,
     crowd: &Crowd,
     steady: &Steady,
     rounds: &Rounds,
 ) -> String {
-    let environment = Environment::now(&[]);
+    let environment = http.environment();
     let mut text = format!(
         "# The line in Redis\n\n\
          Printed by `cargo xtask bench-redis`; raw output beside this page. Machine: {}. Built from {}.\n\n\
          One server worker on one core; wrk with one thread, Redis and its replica share another, so what they cannot do \
          shows as a server load below 1, and then the ratio by the server's processor time is the one to read. {} rounds of \
          {} s a measurement. A single Redis with an append-only file and a replica.\n\n\
-         ## Over HTTP\n\n\
-         | measurement | connections | requests/s, median | server load | ratio to the constant answer: median (lowest to highest) | ratio by processor time | p99, median round |\n\
-         |---|---|---|---|---|---|---|\n",
+         ## Over HTTP\n\n",
         environment.machine(),
         environment.built(),
         rounds.rounds,
         rounds.seconds
     );
-    for connections in CONNECTIONS {
-        for target in TARGETS {
-            let Some(median) = http.median(target, connections) else { continue };
-            let (low, middle, high) = http.ratios(Measurement::per_second, target, CONSTANT, connections);
-            let (cpu_low, cpu, cpu_high) = http.ratios(|m| m.per_cpu_second, target, CONSTANT, connections);
-            // Writing to a `String` cannot fail.
-            let _ = writeln!(
-                text,
-                "| {target} | {connections} | {:.0} | {:.2} | {middle:.2} ({low:.2} to {high:.2}) | \
-                 {cpu:.2} ({cpu_low:.2} to {cpu_high:.2}) | {} |",
-                median.per_second(),
-                median.server_load,
-                time(median.figures.p99)
-            );
-        }
+    text += &http.table();
+    for (what, to) in [(JOIN_REPLICATED, JOIN_REDIS), (STATUS_REDIS, STATUS_MEMORY)] {
+        text += &http.compared_rates(&format!("{what} to {to}"), what, to);
     }
-    text.push_str("\nOne to the other, in the same round:\n\n");
-    for connections in CONNECTIONS {
-        for (what, to) in [(JOIN_REPLICATED, JOIN_REDIS), (STATUS_REDIS, STATUS_MEMORY)] {
-            let (low, middle, high) = http.ratios(Measurement::per_second, what, to, connections);
-            let _ = writeln!(
-                text,
-                "- {what} to {to}, {connections} connections: {middle:.2} ({low:.2} to {high:.2})"
-            );
-        }
-    }
+    // Writing to a `String` cannot fail.
     let _ = write!(
         text,
         "\nAt a steady {} joins a second, half of what it can take, {} joins, each timed from when it was due: \

@@ -42,14 +42,6 @@ impl Report {
     }
 }
 
-/// Cores and their kind.
-pub(super) fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    format!("{cores} cores of {}", model.map_or("an unknown processor", |(_, model)| model))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

