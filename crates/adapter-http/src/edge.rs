@@ -8,6 +8,7 @@ mod caller;
 mod finish;
 mod log;
 mod request_id;
+mod timers;
 
 pub(crate) use finish::dress;
 
@@ -20,10 +21,11 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use decorators::deadline::{Within, within};
 use futures_util::future::{Either, LocalBoxFuture};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use self::caller::Caller;
 use self::finish::Finish;
+use self::timers::Timers;
 use crate::lifecycle::Lifecycle;
 use crate::overload::Overload;
 use crate::problem::Problem;
@@ -57,7 +59,7 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(EdgeService { inner: Rc::new(inner), edge: Rc::new(self.clone()) }))
+        ready(Ok(EdgeService { inner: Rc::new(inner), edge: Rc::new(self.clone()), timers: Rc::default() }))
     }
 }
 
@@ -65,6 +67,7 @@ where
 pub(crate) struct EdgeService<S> {
     inner: Rc<S>,
     edge: Rc<Edge>,
+    timers: Rc<Timers>,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -87,11 +90,10 @@ where
             return Either::Right(Box::pin(ready(Err(caller.refuse(problem)))));
         }
         if bounds::has_no_body(&request) {
-            let limit = self.edge.request_timeout;
+            let deadline = caller.began + self.edge.request_timeout;
             // Handlers are called right here, and only what they wait for is polled later.
             let calling = caller.span().in_scope(|| self.inner.call(request));
-            let answering = within(caller.began + limit, calling);
-            return Either::Left(Finish::new(answering, caller, limit));
+            return Either::Left(Finish::new(within(deadline, calling), caller, deadline, &self.timers));
         }
         Either::Right(Box::pin(self.call_with_body(request, caller)))
     }
@@ -107,7 +109,7 @@ where
         mut request: ServiceRequest,
         mut caller: Caller,
     ) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> + use<S> {
-        let inner = Rc::clone(&self.inner);
+        let (inner, timers) = (Rc::clone(&self.inner), Rc::clone(&self.timers));
         let (limit, timeout) = (self.edge.max_body_bytes, self.edge.request_timeout);
         async move {
             let deadline = caller.began + timeout;
@@ -117,8 +119,7 @@ where
                 caller.closes = true;
                 return Err(caller.refuse(problem));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            Finish::new(within(deadline, inner.call(request)), caller, left).await
+            Finish::new(within(deadline, inner.call(request)), caller, deadline, &timers).await
         }
     }
 }

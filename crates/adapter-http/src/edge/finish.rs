@@ -1,9 +1,5 @@
 //! The way out: the time limit, problems in the caller's language, and the headers every answer has.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
-
 use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ResponseHead, ServiceResponse};
@@ -11,29 +7,33 @@ use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::request_id::X_REQUEST_ID;
+use super::timers::{Timer, Timers};
 use crate::problem::Problem;
 
 pin_project! {
-    /// Runs an inner call to its end or to the time limit, then finishes the answer.
+    /// Runs an inner call to its end or to its deadline, then finishes the answer.
     ///
-    /// Most calls are ready when first asked, so the timer is made only for one that is not.
+    /// Most calls are ready when first asked, so a timer is taken only for one that is not.
     pub(crate) struct Finish<F> {
         #[pin]
         inner: F,
-        #[pin]
-        deadline: Option<Sleep>,
-        limit: Duration,
+        timer: Option<Timer>,
+        timers: Rc<Timers>,
+        deadline: Instant,
         caller: Caller,
     }
 }
 
 impl<F> Finish<F> {
-    pub(super) fn new(inner: F, caller: Caller, limit: Duration) -> Self {
-        Self { inner, deadline: None, limit, caller }
+    pub(super) fn new(inner: F, caller: Caller, deadline: Instant, timers: &Rc<Timers>) -> Self {
+        Self { inner, timer: None, timers: Rc::clone(timers), deadline, caller }
     }
 }
 
@@ -44,7 +44,7 @@ where
     type Output = Result<ServiceResponse<BoxBody>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let polled = {
             let _inside = this.caller.span().enter();
             this.inner.poll(cx)
@@ -52,13 +52,8 @@ where
         if let Poll::Ready(result) = polled {
             return Poll::Ready(finish(result, this.caller));
         }
-        if this.deadline.is_none() {
-            this.deadline.set(Some(sleep(*this.limit)));
-        }
-        match this.deadline.as_pin_mut().map(|deadline| deadline.poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(Err(this.caller.refuse(Problem::TimedOut))),
-            _ => Poll::Pending,
-        }
+        let timer = this.timer.get_or_insert_with(|| Timer::until(*this.deadline, this.timers));
+        timer.poll(cx).map(|()| Err(this.caller.refuse(Problem::TimedOut)))
     }
 }
 
@@ -81,16 +76,17 @@ fn problem_of(error: &Error) -> Problem {
     error.as_error::<Problem>().cloned().unwrap_or(Problem::Internal)
 }
 
+const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+const NOTHING_ALLOWED: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+
 /// Puts on the headers that every answer has. An API needs no scripts, frames or referrers (OWASP REST security).
 pub(crate) fn dress(head: &mut ResponseHead, request_id: HeaderValue, closes: bool) {
     let headers = head.headers_mut();
     headers.insert(X_REQUEST_ID, request_id);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
+    headers.insert(CONTENT_SECURITY_POLICY, NOTHING_ALLOWED);
+    headers.insert(REFERRER_POLICY, NO_REFERRER);
     if closes {
         head.set_connection_type(actix_web::http::ConnectionType::Close);
     }
