@@ -1,10 +1,10 @@
 //! The line over HTTP: join, ask, leave.
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
-use domain::queue::{Outlook, Standing, UserId};
+use domain::queue::{Outlook, Standing, Ticket, UserId};
 use serde::Serialize;
 
 use crate::api::Api;
@@ -18,23 +18,6 @@ const WAITING_TOKEN: HeaderName = HeaderName::from_static("waitingtoken");
 #[serde(rename_all = "camelCase")]
 struct TicketBody<'a> {
     waiting_token: &'a str,
-    #[serde(flatten)]
-    outlook: OutlookBody,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StatusBody {
-    /// The position under the name that the old clients read.
-    num: u64,
-    #[serde(flatten)]
-    outlook: OutlookBody,
-    expires_at: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OutlookBody {
     number: u64,
     position: u64,
     status: &'static str,
@@ -45,15 +28,48 @@ struct OutlookBody {
     stale: bool,
 }
 
-impl From<&Outlook> for OutlookBody {
-    fn from(outlook: &Outlook) -> Self {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusBody {
+    /// The position under the name that the old clients read.
+    num: u64,
+    number: u64,
+    position: u64,
+    status: &'static str,
+    eta_seconds: u64,
+    poll_after_ms: Option<u64>,
+    /// As in [`TicketBody`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
+    expires_at: Option<String>,
+}
+
+impl<'a> From<&'a Ticket> for TicketBody<'a> {
+    fn from(ticket: &'a Ticket) -> Self {
+        let outlook = &ticket.outlook;
         Self {
+            waiting_token: ticket.token.as_str(),
             number: outlook.number.get(),
             position: outlook.position.get(),
             status: status_word(outlook.standing),
             eta_seconds: ceil_seconds(outlook.eta),
             poll_after_ms: outlook.poll_after.map(milliseconds),
             stale: outlook.is_stale,
+        }
+    }
+}
+
+impl From<&Outlook> for StatusBody {
+    fn from(outlook: &Outlook) -> Self {
+        Self {
+            num: outlook.position.get(),
+            number: outlook.number.get(),
+            position: outlook.position.get(),
+            status: status_word(outlook.standing),
+            eta_seconds: ceil_seconds(outlook.eta),
+            poll_after_ms: outlook.poll_after.map(milliseconds),
+            stale: outlook.is_stale,
+            expires_at: end_of(outlook).map(rfc3339),
         }
     }
 }
@@ -80,7 +96,7 @@ pub(crate) async fn issue(request: HttpRequest, api: Data<Api>) -> Result<HttpRe
     let user = UserId::parse(request.match_info().get("userId").unwrap_or_default())?;
     let _slot = api.overload.join(user).await?;
     let ticket = api.queue.join(user).await?;
-    json(&TicketBody { waiting_token: ticket.token.as_str(), outlook: OutlookBody::from(&ticket.outlook) })
+    json(&TicketBody::from(&ticket))
 }
 
 /// `GET /user/queue/token/query`
@@ -89,11 +105,7 @@ pub(crate) async fn query(request: HttpRequest, api: Data<Api>) -> Result<HttpRe
     let question = api.overload.ask(token).await?;
     let outlook = api.queue.ask(token).await?;
     question.answered(outlook.poll_after);
-    json(&StatusBody {
-        num: outlook.position.get(),
-        outlook: OutlookBody::from(&outlook),
-        expires_at: end_of(&outlook).map(rfc3339),
-    })
+    json(&StatusBody::from(&outlook))
 }
 
 /// `DELETE /user/queue/token`
@@ -109,13 +121,19 @@ pub(crate) fn waiting_token(request: &HttpRequest) -> Result<&str, Problem> {
     Ok(value.to_str().unwrap_or("?"))
 }
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Bytes that an answer about a place is not longer than; others grow.
+const LARGE_ENOUGH: usize = 512;
+
 /// Answers about a person are for that person, now.
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(crate) fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let bytes = serde_json::to_vec(body).map_err(|_| Problem::Internal)?;
+    let mut bytes = Vec::with_capacity(LARGE_ENOUGH);
+    serde_json::to_writer(&mut bytes, body).map_err(|_| Problem::Internal)?;
     Ok(HttpResponse::Ok()
-        .content_type("application/json")
+        .insert_header((CONTENT_TYPE, JSON))
         .insert_header((CACHE_CONTROL, NO_STORE))
         .body(bytes))
 }
