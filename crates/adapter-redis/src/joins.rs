@@ -1,4 +1,4 @@
-//! Joins travel in batches: those that arrive while batches are under way go together in the next.
+//! Joins travel in batches: those that arrive while one is under way go together in the next.
 //!
 //! Each thread that asks has a lane of its own (ADR 21): its joins travel together, carried by that thread, so that whoever is
 //! answered is woken by their own thread.
@@ -30,7 +30,8 @@ pub(crate) trait Carrier: Send + Sync + 'static {
 pub struct Batching {
     /// Users in one batch, at most, at least 1: the script's time grows with them, and everybody else waits for it.
     pub largest: usize,
-    /// Batches of one thread under way at once, at least 1: while one is on its way back the next is on its way there.
+    /// Batches of one thread under way at once, at least 1. More of them are smaller ones, each of which costs both sides as much
+    /// as a dozen joins.
     pub under_way: usize,
     /// Joins of all threads that wait for a batch, at most; the next one is refused.
     pub max_waiting: usize,
@@ -39,7 +40,7 @@ pub struct Batching {
 impl Default for Batching {
     /// At three to five microseconds a join (`cargo xtask bench-redis`) a batch of a thousand takes Redis as many milliseconds.
     fn default() -> Self {
-        Self { largest: 1_000, under_way: 2, max_waiting: 20_000 }
+        Self { largest: 1_000, under_way: 1, max_waiting: 20_000 }
     }
 }
 
@@ -197,8 +198,9 @@ impl<C> Drop for UnderWay<C> {
 async fn carry_on<C: Carrier>(mut under_way: UnderWay<C>) {
     while let Some(batch) = under_way.next_or_end() {
         let office = &under_way.office;
+        let now = Instant::now();
         let (in_time, late): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|waiting| waiting.since.elapsed() <= office.longest_wait);
+            batch.into_iter().partition(|waiting| now.duration_since(waiting.since) <= office.longest_wait);
         for waiting in late {
             let _ = waiting.answered.send(Err(PortError::from(Failure::Busy).into()));
         }

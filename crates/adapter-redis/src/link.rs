@@ -1,5 +1,6 @@
 //! Connections to one server.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +105,7 @@ impl Link {
     }
 
     pub(crate) async fn load(&self, script: &Script) -> Result<(), Failure> {
-        self.unless_lost(self.client.script_load::<Value, _>(script.text)).await.map(drop)
+        self.unless_lost(Box::pin(self.client.script_load::<Value, _>(script.text))).await.map(drop)
     }
 
     /// Calls a script.
@@ -114,7 +115,7 @@ impl Link {
         keys: Vec<String>,
         arguments: Vec<Value>,
     ) -> Result<Value, Failure> {
-        self.unless_lost(self.client.evalsha(script.hash.as_str(), keys, arguments)).await
+        self.unless_lost(Box::pin(self.client.evalsha(script.hash.as_str(), keys, arguments))).await
     }
 
     /// Calls a script and then waits until so many replicas have all that was written, in one go.
@@ -142,13 +143,14 @@ impl Link {
     /// Asks with any command.
     pub(crate) async fn ask(&self, command: &'static str, arguments: Vec<Value>) -> Result<Value, Failure> {
         let command = CustomCommand::new_static(command, ClusterHash::Random, false);
-        self.unless_lost(self.client.custom(command, arguments)).await
+        self.unless_lost(Box::pin(self.client.custom(command, arguments))).await
     }
 
-    /// A client that lost its connection may keep a question without ever answering it.
+    /// A client that lost its connection may keep a question without ever answering it. Questions come boxed: those of this
+    /// client are thousands of bytes, and each layer they pass through would move them.
     async fn unless_lost<T>(
         &self,
-        question: impl Future<Output = Result<T, fred::error::Error>>,
+        question: Pin<Box<impl Future<Output = Result<T, fred::error::Error>>>>,
     ) -> Result<T, Failure> {
         if self.is_lost() {
             return Err(Failure::NoConnection("it was lost".to_owned()));
@@ -232,10 +234,7 @@ impl Came {
     }
 }
 
-/// One for each batch of a thread that is under way by default.
-const JOIN_LINKS: usize = 2;
-
-/// The connections to the primary of a queue: for each thread that carries joins some of its own, which may be made to wait for
+/// The connections to the primary of a queue: for each thread that carries joins one of its own, which may be made to wait for
 /// a replica, and one for all else, which must not.
 pub(crate) struct Links {
     pub(crate) node: Node,
@@ -244,18 +243,13 @@ pub(crate) struct Links {
     pub(crate) came: Came,
     credentials: Option<Credentials>,
     settings: LinkSettings,
-    joins: ThreadLocal<Mutex<Option<JoinLinks>>>,
+    /// Each run by its thread: what arrives wakes nobody else.
+    joins: ThreadLocal<Mutex<Option<Arc<Link>>>>,
     pub(crate) rest: Link,
     /// Cancelled when the server ends any of them.
     lost: CancellationToken,
     /// Cancelled by who finds that this is not the primary any more.
     pub(crate) misleading: CancellationToken,
-}
-
-/// Those of one thread, which runs them too: what arrives wakes nobody else.
-struct JoinLinks {
-    links: [Arc<Link>; JOIN_LINKS],
-    next: usize,
 }
 
 impl Links {
@@ -287,44 +281,31 @@ impl Links {
         Ok(array(&role).first().and_then(Value::as_string).as_deref() == Some("master"))
     }
 
-    /// The connection the next batch of this thread goes through, in turn. A server answers a connection in order, so on one
-    /// alone each batch would wait for the replicas of the batch before it.
-    pub(crate) async fn next_join(&self) -> Result<Arc<Link>, Failure> {
+    /// The connection the batches of this thread go through.
+    pub(crate) async fn for_joins(&self) -> Result<Arc<Link>, Failure> {
         let mut joins = self.joins.get_or_default().lock().await;
-        // None yet, or those of a thread that has ended and had the same place here.
-        if joins.as_ref().is_none_or(JoinLinks::is_lost) {
-            *joins = Some(self.connect_joins().await?);
+        // One that is lost may be that of a thread that has ended and had the same place here.
+        if let Some(link) = joins.as_ref().filter(|link| !link.is_lost()) {
+            return Ok(Arc::clone(link));
         }
-        joins.as_mut().map(JoinLinks::take_turns).ok_or_else(|| Failure::NoConnection("none".to_owned()))
+        let link = Arc::new(self.connect_for_joins().await?);
+        *joins = Some(Arc::clone(&link));
+        Ok(link)
     }
 
-    async fn connect_joins(&self) -> Result<JoinLinks, Failure> {
-        let connect = || Link::one_of(&self.node, self.credentials.as_ref(), self.settings, &self.lost);
-        let (one, other) = tokio::try_join!(connect(), connect())?;
-        for link in [&one, &other] {
-            // Another process may have come to this address, and what is said of the one before is not true of it.
-            if run_of(link).await? != self.run {
-                self.lost.cancel();
-                return Err(Failure::NoConnection(format!("{} was started anew", self.node)));
-            }
+    async fn connect_for_joins(&self) -> Result<Link, Failure> {
+        let link = Link::one_of(&self.node, self.credentials.as_ref(), self.settings, &self.lost).await?;
+        // Another process may have come to this address, and what is said of the one before is not true of it.
+        if run_of(&link).await? != self.run {
+            self.lost.cancel();
+            return Err(Failure::NoConnection(format!("{} was started anew", self.node)));
         }
-        Ok(JoinLinks { links: [Arc::new(one), Arc::new(other)], next: 0 })
+        Ok(link)
     }
 
     /// Ends when the server has ended any.
     pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;
-    }
-}
-
-impl JoinLinks {
-    fn is_lost(&self) -> bool {
-        self.links.iter().any(|link| link.is_lost())
-    }
-
-    fn take_turns(&mut self) -> Arc<Link> {
-        self.next = (self.next + 1) % JOIN_LINKS;
-        Arc::clone(&self.links[self.next])
     }
 }
 

@@ -140,9 +140,9 @@ async fn call_over(
 ) -> Result<Value, Failure> {
     let keys = keys.to_vec();
     match via {
-        Via::Joins(None) => links.next_join().await?.call(script, keys, arguments).await,
+        Via::Joins(None) => links.for_joins().await?.call(script, keys, arguments).await,
         Via::Joins(Some(replicas)) => {
-            links.next_join().await?.call_replicated(script, keys, arguments, replicas).await
+            links.for_joins().await?.call_replicated(script, keys, arguments, replicas).await
         }
         Via::Rest | Via::Look => links.rest.call(script, keys, arguments).await,
     }

@@ -1,5 +1,6 @@
 //! The steps of a line, each a call of a script.
 
+use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ struct Untold {
     piece: Vec<String>,
     told: usize,
 }
+
+/// Characters of the longest user id and what stands after it.
+const LONGEST_USER: usize = 21;
 
 /// What a node remembers is told in pieces; a piece takes Redis a few milliseconds.
 const PIECE: usize = 2_000;
@@ -199,8 +203,7 @@ impl Steps {
             // Half of the limit, so that the answer that there is none comes within it.
             Durability::Replicated => Some(Replicas { count: 1, within: self.settings.link.answer / 2 }),
         };
-        let own = std::iter::once(whole(bounds.ceiling.min(HIGHEST)))
-            .chain(users.iter().map(|user| Value::from(user.to_string())));
+        let own = [whole(bounds.ceiling.min(HIGHEST)), Value::from(listed(&users))];
         let mut reply = self.call(Via::Joins(replicas), &JOIN, bounds.floor, own).await?;
         let line = reply.line()?;
         let mut answers = Answers::with_capacity(users.len());
@@ -271,6 +274,16 @@ fn read_run(reply: &mut Reply, line: Line, users: usize, answers: &mut Answers) 
         });
     }
     Ok(())
+}
+
+/// Users as the script reads them.
+fn listed(users: &[UserId]) -> String {
+    let mut text = String::with_capacity(users.len() * LONGEST_USER);
+    for user in users {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{user},");
+    }
+    text
 }
 
 fn whole(value: u64) -> Value {
