@@ -8,18 +8,17 @@ use domain::{PortError, PortErrorKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
+use crate::backlog::{Backlog, Waiting};
 use crate::counter::Counter;
 use crate::deadline;
 use crate::guard::{Guard, PortFailure};
-use crate::standing::{StandingQueue, Waiting};
 
 /// How much passes at once, and who waits for that.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BulkheadSettings {
     /// Questions at once; at least 1.
     pub concurrent: u32,
-    /// Those that wait for one of those to end. A burst may wait; in a queue that stands nobody waits for long, or all who
-    /// are answered would be answered late.
+    /// Those that wait for one of those to end.
     pub waiting: Waiting,
 }
 
@@ -28,16 +27,20 @@ pub struct Bulkhead {
     dependency: &'static str,
     /// Questions at work, in the order they came.
     turns: Semaphore,
-    queue: Mutex<StandingQueue>,
+    backlog: Mutex<Backlog>,
     refused: Counter,
 }
 
-/// A place in the queue; given back when dropped.
-struct Place<'a>(&'a Bulkhead);
+/// A place among those who wait; given back when dropped.
+struct Place<'a> {
+    bulkhead: &'a Bulkhead,
+    is_served: bool,
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.queue().leave();
+        let mut backlog = self.bulkhead.backlog();
+        if self.is_served { backlog.served(Instant::now()) } else { backlog.gave_up() }
     }
 }
 
@@ -48,7 +51,7 @@ impl Bulkhead {
         Self {
             dependency,
             turns: Semaphore::new(settings.concurrent.max(1) as usize),
-            queue: Mutex::new(StandingQueue::new(settings.waiting)),
+            backlog: Mutex::new(Backlog::new(settings.waiting)),
             refused: Counter::default(),
         }
     }
@@ -70,12 +73,15 @@ impl Bulkhead {
         if let Ok(turn) = self.turns.try_acquire() {
             return Ok(turn);
         }
-        let wait = self.queue().enter(Instant::now());
-        let wait = wait.ok_or_else(|| self.refuse("as many questions wait as may"))?;
-        let _place = Place(self);
+        let wait = self.backlog().enter(Instant::now());
+        let wait = wait.ok_or_else(|| self.refuse("as many questions wait as will be answered in time"))?;
+        let mut place = Place { bulkhead: self, is_served: false };
         let wait = deadline::left().map_or(wait, |left| left.min(wait));
         match timeout(wait, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
+            Ok(Ok(turn)) => {
+                place.is_served = true;
+                Ok(turn)
+            }
             Ok(Err(_)) | Err(_) => Err(self.refuse("no place came free in time")),
         }
     }
@@ -85,8 +91,8 @@ impl Bulkhead {
         PortError::new(PortErrorKind::Overloaded, self.dependency).because(why)
     }
 
-    fn queue(&self) -> MutexGuard<'_, StandingQueue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn backlog(&self) -> MutexGuard<'_, Backlog> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,8 +117,8 @@ mod tests {
     use super::*;
 
     fn bulkhead(concurrent: u32, most: u32) -> Bulkhead {
-        let (burst, standing) = (Duration::from_millis(100), Duration::from_millis(5));
-        Bulkhead::new("test", BulkheadSettings { concurrent, waiting: Waiting { most, burst, standing } })
+        let longest = Duration::from_millis(100);
+        Bulkhead::new("test", BulkheadSettings { concurrent, waiting: Waiting { most, longest } })
     }
 
     async fn stuck(bulkhead: &Bulkhead) -> Result<(), PortError> {
@@ -142,31 +148,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn in_a_queue_that_stands_nobody_waits_for_long() {
+    async fn behind_one_that_is_stuck_nobody_waits_after_a_while() {
         let bulkhead = bulkhead(1, 100);
         let stuck = stuck(&bulkhead);
         tokio::pin!(stuck);
         assert!(futures_ready(stuck.as_mut()).await.is_none());
-        let (first, later) = (quick(&bulkhead), async {
-            tokio::time::sleep(Duration::from_millis(99)).await;
-            let second = quick(&bulkhead);
-            tokio::pin!(second);
-            assert!(futures_ready(second.as_mut()).await.is_none());
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        let refused_after = async |at| {
+            tokio::time::sleep(Duration::from_millis(at)).await;
             let began = Instant::now();
-            assert!(quick(&bulkhead).await.is_err());
-            assert_eq!(began.elapsed(), Duration::from_millis(5));
-            assert!(second.await.is_err());
-        });
-        let began = Instant::now();
-        let (first, ()) = tokio::join!(
-            async {
-                let refused = first.await;
-                (refused.is_err(), began.elapsed())
-            },
-            later
-        );
-        assert_eq!(first, (true, Duration::from_millis(100)));
+            assert_eq!(quick(&bulkhead).await.unwrap_err().kind(), PortErrorKind::Overloaded);
+            began.elapsed().as_millis()
+        };
+        let waits = tokio::join!(refused_after(0), refused_after(50), refused_after(51));
+        assert_eq!(waits, (100, 100, 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod backlog;
 pub mod breaker;
 pub mod breaking;
 pub mod bulkhead;
@@ -12,6 +13,5 @@ pub mod observed;
 mod queue;
 pub mod retry;
 mod schedule;
-pub mod standing;
 mod sync;
 pub mod time_limit;

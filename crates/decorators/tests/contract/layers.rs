@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use decorators::backlog::Waiting;
 use decorators::breaker::{Breaker, BreakerSettings};
 use decorators::breaking::Breaking;
 use decorators::bulkhead::{Bulkhead, BulkheadSettings};
 use decorators::guard::{Guardable, Stack};
 use decorators::retry::{Retry, RetrySettings};
-use decorators::standing::Waiting;
 use decorators::time_limit::TimeLimit;
 
 /// Puts layers around a port.
@@ -20,8 +20,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 fn bulkhead() -> Bulkhead {
     // Narrow, so that the rules about many at once queue up in it.
-    let settings =
-        BulkheadSettings { concurrent: 4, waiting: Waiting { most: 10_000, burst: LONG, standing: LONG } };
+    let settings = BulkheadSettings { concurrent: 4, waiting: Waiting { most: 10_000, longest: LONG } };
     Bulkhead::new("test", settings)
 }
 
