@@ -7,6 +7,7 @@ use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use pin_project_lite::pin_project;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -59,7 +60,7 @@ where
 
 fn finish(
     result: Result<ServiceResponse<BoxBody>, Error>,
-    caller: &Caller,
+    caller: &mut Caller,
 ) -> Result<ServiceResponse, Error> {
     let mut response = result.map_err(|error| caller.refuse(problem_of(&error)))?;
     if let Some(error) = response.response().error() {
@@ -67,7 +68,9 @@ fn finish(
         return Ok(response.into_response(actix_web::ResponseError::error_response(&rendered)));
     }
     caller.answered(response.status().as_u16());
-    dress(response.response_mut().head_mut(), caller.request_id.clone(), caller.closes);
+    // Taken and not copied: nothing is said of the request after this.
+    let request_id = mem::replace(&mut caller.request_id, TOLD);
+    dress(response.response_mut().head_mut(), request_id, caller.closes);
     Ok(response)
 }
 
@@ -76,6 +79,8 @@ fn problem_of(error: &Error) -> Problem {
     error.as_error::<Problem>().cloned().unwrap_or(Problem::Internal)
 }
 
+/// In the place of an id that the answer has.
+const TOLD: HeaderValue = HeaderValue::from_static("");
 const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
 const NOTHING_ALLOWED: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
