@@ -17,10 +17,8 @@ pub struct Waiting {
     pub longest: Duration,
 }
 
-/// Turns by which the time between them is known. Before there were so many it is taken for shorter than it was, since a
-/// backlog may begin behind one slow answer.
-const TURNS: u32 = 32;
-const UNKNOWN: u32 = 8;
+/// Turns that are taken to have come at once before there were any, since a backlog may begin behind one slow answer.
+const GRANTED: f64 = 8.0;
 
 /// How many wait, and how fast they go.
 #[derive(Debug)]
@@ -35,9 +33,9 @@ pub struct Backlog {
 struct Pace {
     /// The last turn, or when the first began to wait.
     since: Instant,
-    turns: u32,
-    /// The mean time between turns.
-    interval: Duration,
+    /// Turns, and the seconds in which they came. Older ones count less, to none after a few times the longest wait.
+    turns: f64,
+    seconds: f64,
 }
 
 impl Backlog {
@@ -54,14 +52,14 @@ impl Backlog {
             return None;
         }
         self.waiting += 1;
-        self.pace.get_or_insert(Pace { since: now, turns: 0, interval: Duration::ZERO });
+        self.pace.get_or_insert(Pace { since: now, turns: GRANTED, seconds: 0.0 });
         Some(longest)
     }
 
     /// Somebody who waited has got a turn.
     pub fn served(&mut self, now: Instant) {
         if let Some(pace) = &mut self.pace {
-            pace.turn(now);
+            pace.turn(now, self.rule.longest);
         }
         self.leave();
     }
@@ -87,19 +85,24 @@ impl Backlog {
     /// How long one who comes now would wait. Turns that do not come make everybody later.
     fn expected(&self, now: Instant) -> Duration {
         let Some(pace) = &self.pace else { return Duration::ZERO };
-        let next = now.saturating_duration_since(pace.since).max(pace.interval);
-        pace.interval.saturating_mul(self.waiting).saturating_add(next)
+        let next = now.saturating_duration_since(pace.since).max(pace.interval());
+        pace.interval().saturating_mul(self.waiting).saturating_add(next)
     }
 }
 
 impl Pace {
-    /// An exponentially weighted mean, as of so many turns.
-    fn turn(&mut self, now: Instant) {
-        let sample = now.saturating_duration_since(self.since);
+    /// Weighs by age and not by number: after a pause the mean is of the time before it and of the pause, each by its length.
+    fn turn(&mut self, now: Instant, memory: Duration) {
+        let passed = now.saturating_duration_since(self.since).as_secs_f64();
+        let kept = (-passed / memory.as_secs_f64().max(f64::MIN_POSITIVE)).exp();
+        self.turns = self.turns * kept + 1.0;
+        self.seconds = self.seconds * kept + passed;
         self.since = now;
-        self.turns = (self.turns + 1).min(TURNS - UNKNOWN);
-        let weight = self.turns + UNKNOWN;
-        self.interval = (self.interval.saturating_mul(weight - 1).saturating_add(sample)) / weight;
+    }
+
+    /// The mean time between turns.
+    fn interval(&self) -> Duration {
+        Duration::try_from_secs_f64(self.seconds / self.turns).unwrap_or(Duration::MAX)
     }
 }
 
@@ -185,6 +188,18 @@ mod tests {
         assert!(!backlog.come(), "one waits still");
         backlog.0.gave_up();
         assert!(backlog.come(), "nobody waited, and nothing is known");
+    }
+
+    #[test]
+    fn a_pause_is_not_taken_for_the_pace() {
+        let mut backlog = At::start(RULE);
+        assert!((0..500).all(|_| backlog.come()));
+        for _ in 0..1_000 {
+            backlog.serve(1, Duration::from_micros(50));
+            assert!(backlog.come());
+        }
+        backlog.serve(1, LONGEST / 4);
+        assert!(backlog.come());
     }
 
     #[test]

@@ -35,8 +35,8 @@ impl Default for LimitsSection {
             timeout: Span::secs(1),
             concurrent,
             waiting,
-            // Six hundred people at once with a cold cache are served in half of this at 1,500 answers a second.
-            wait: Span::millis(800),
+            // Who is refused is told to come again in a second: as long may they be expected to wait here.
+            wait: Span::secs(2),
         };
         let alone = |timeout| LimitSection { timeout, ..shared(0, 0) };
         Self {
