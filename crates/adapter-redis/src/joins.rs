@@ -30,8 +30,8 @@ pub(crate) trait Carrier: Send + Sync + 'static {
 pub struct Batching {
     /// Users in one batch, at most, at least 1: the script's time grows with them, and everybody else waits for it.
     pub largest: usize,
-    /// Batches of one thread under way at once, at least 1. More of them are smaller ones, each of which costs both sides as much
-    /// as a dozen joins.
+    /// Batches of one thread under way at once, at least 1. More of them are smaller ones, each of which costs Redis as much as
+    /// a dozen joins.
     pub under_way: usize,
     /// Joins of all threads that wait for a batch, at most; the next one is refused.
     pub max_waiting: usize,
