@@ -1,5 +1,10 @@
 //! The way out: the time limit, problems in the caller's language, and the headers every answer has.
 
+use std::mem;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
 use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ResponseHead, ServiceResponse};
@@ -7,10 +12,6 @@ use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use pin_project_lite::pin_project;
-use std::mem;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use super::caller::Caller;

@@ -143,7 +143,7 @@ impl GateSection {
         },
         KeyDoc {
             name: "max_waiting",
-            meaning: "requests that wait for others to be done, at most 1000000: up to 100ms, or 5ms once somebody has been waiting for the last 100ms; all others are 503 `OVERLOADED`",
+            meaning: "requests that wait for others to be done, at most 1000000: up to 40ms; who must expect more than half of that is 503 `OVERLOADED` at once, and so are all others",
         },
     ];
 

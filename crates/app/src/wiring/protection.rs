@@ -85,7 +85,7 @@ pub(crate) fn protected_line(
     let guarded = Stack::on(adapter)
         // Off by default: the adapter bounds what is under way by itself.
         .with(bulkhead("queue", limit, shown))
-        // Nobody waits longer for the line than this, or than their request has left.
+        // Off by default too: each of the adapter's waits has a limit, and the request one over all.
         .with(time_limit("queue", limit))
         .observed(observer)
         // While the store is away joins are refused at once, and who waits is told where they are by the node's own view.
