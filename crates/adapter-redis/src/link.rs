@@ -1,6 +1,6 @@
 //! Connections to one server.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig, UnresponsiveConfig,
 };
 use fred::types::{Builder, ClusterHash, CustomCommand, Value};
+use futures_util::FutureExt as _;
 use thread_local::ThreadLocal;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -59,10 +60,14 @@ impl Link {
         let client = client(node, credentials, settings)?;
         let lost = CancellationToken::new();
         let close = CancellationToken::new();
+        // Whoever waits looks at the state and then listens, and is not told of what happens between the two. Before connecting
+        // nothing does.
+        let listening = client.clone();
+        let mut connected = pin!(listening.wait_for_connect());
+        drop(connected.as_mut().now_or_never());
         let driving = client.connect();
         let link = Self { client, lost: lost.clone(), _closes: close.clone().drop_guard() };
         let closing = link.client.clone();
-        let (ended, end) = oneshot::channel();
         let any_lost = any_lost.clone();
         tokio::spawn(async move {
             // Also when the runtime ends, and this with it.
@@ -70,7 +75,7 @@ impl Link {
             let abort = driving.abort_handle();
             tokio::select! {
                 // The client's task ends with its connection, since it has no policy for making another.
-                how = driving => drop(ended.send(how)),
+                _ = driving => {}
                 () = close.cancelled() => {
                     let _ = timeout(settings.connect, closing.quit()).await;
                     abort.abort();
@@ -78,13 +83,6 @@ impl Link {
             }
             any_lost.cancel();
         });
-        // Whichever comes first: a client that fails at once may have said so before anybody listened.
-        let connected = async {
-            tokio::select! {
-                connected = link.client.wait_for_connect() => connected,
-                Ok(Ok(Err(error))) = end => Err(error),
-            }
-        };
         match timeout(settings.connect, connected).await {
             Ok(Ok(())) => Ok(link),
             Ok(Err(error)) => Err(not_connected(node, error)),

@@ -1,6 +1,7 @@
 //! What a rule finds.
 
 use std::fmt::{self, Debug, Display};
+use std::iter::successors;
 
 /// A rule was broken; says how.
 #[derive(Debug)]
@@ -19,10 +20,11 @@ impl Display for Violation {
     }
 }
 
-/// Whatever error an implementation answers where it must not is a violation too.
+/// Whatever error an implementation answers where it must not is a violation too, told with its causes.
 impl<E: std::error::Error> From<E> for Violation {
     fn from(error: E) -> Self {
-        Self(format!("unexpected error: {error}"))
+        let causes = successors(error.source(), |cause| cause.source());
+        Self(causes.fold(format!("unexpected error: {error}"), |told, cause| format!("{told}: {cause}")))
     }
 }
 
@@ -43,4 +45,18 @@ pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
 /// A [`Violation`] that shows both sides.
 pub fn ensure_eq<T: Debug + PartialEq>(seen: T, expected: T, what: &str) -> Verdict {
     ensure(seen == expected, || format!("{what}: got {seen:?}, expected {expected:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{PortError, PortErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn an_unexpected_error_is_told_with_its_causes() {
+        let error =
+            PortError::new(PortErrorKind::Unavailable, "redis").because(std::io::Error::other("reset"));
+        assert_eq!(Violation::from(error).to_string(), "unexpected error: redis: unavailable: reset");
+    }
 }
