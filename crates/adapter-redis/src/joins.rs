@@ -194,24 +194,56 @@ impl<C> Drop for UnderWay<C> {
     }
 }
 
-/// Carries batches until nobody waits. The first is taken when this runs, with all who have come until then.
-async fn carry_on<C: Carrier>(mut under_way: UnderWay<C>) {
-    while let Some(batch) = under_way.next_or_end() {
-        let office = &under_way.office;
-        let now = Instant::now();
-        let (in_time, late): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|waiting| now.duration_since(waiting.since) <= office.longest_wait);
-        for waiting in late {
-            let _ = waiting.answered.send(Err(PortError::from(Failure::Busy).into()));
-        }
-        if !in_time.is_empty() {
-            office.batches.fetch_add(1, Ordering::Relaxed);
-            carry_one(office.carrier.as_ref(), in_time).await;
+/// A batch that has come back.
+struct Returned {
+    batch: Vec<Waiting>,
+    answers: Result<Answers, Failure>,
+}
+
+impl Returned {
+    /// Who asked may be gone.
+    fn tell(self) {
+        let mut answers = match self.answers {
+            Ok(answers) => answers.into_iter(),
+            Err(failure) => {
+                for waiting in self.batch {
+                    let _ = waiting.answered.send(Err(PortError::from(failure.clone()).into()));
+                }
+                return;
+            }
+        };
+        for waiting in self.batch {
+            let missing = || Err(PortError::from(Failure::Corrupt("an answer is missing")).into());
+            let _ = waiting.answered.send(answers.next().unwrap_or_else(missing));
         }
     }
 }
 
-async fn carry_one<C: Carrier>(carrier: &C, mut batch: Vec<Waiting>) {
+/// Carries batches until nobody waits. The first is taken when this runs, with all who have come until then.
+async fn carry_on<C: Carrier>(mut under_way: UnderWay<C>) {
+    let mut before: Option<Returned> = None;
+    while let Some(batch) = under_way.next_or_end() {
+        let setting_out = carry_one(&under_way.office, batch);
+        // In this order: Redis has the next batch to do while this thread is busy with those who are told.
+        let told = async { before.take().into_iter().for_each(Returned::tell) };
+        let (returned, ()) = tokio::join!(biased; setting_out, told);
+        before = returned;
+    }
+    before.into_iter().for_each(Returned::tell);
+}
+
+/// Carries those of a batch who have not waited too long. Nothing comes back where there is none.
+async fn carry_one<C: Carrier>(office: &Office<C>, batch: Vec<Waiting>) -> Option<Returned> {
+    let now = Instant::now();
+    let (mut batch, late): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|waiting| now.duration_since(waiting.since) <= office.longest_wait);
+    for waiting in late {
+        let _ = waiting.answered.send(Err(PortError::from(Failure::Busy).into()));
+    }
+    if batch.is_empty() {
+        return None;
+    }
+    office.batches.fetch_add(1, Ordering::Relaxed);
     let users = batch.iter().map(|waiting| waiting.user).collect();
     let widest = |all: Bounds, one: &Waiting| Bounds {
         floor: all.floor.raised_to(one.bounds.floor),
@@ -220,20 +252,8 @@ async fn carry_one<C: Carrier>(carrier: &C, mut batch: Vec<Waiting>) {
     };
     let bounds = batch.iter().fold(Bounds { ceiling: 0, ..Bounds::NONE }, widest);
     let span = span_of(&mut batch);
-    let mut answers = match carrier.carry(users, bounds).instrument(span).await {
-        Ok(answers) => answers.into_iter(),
-        Err(failure) => {
-            for waiting in batch {
-                // Who asked may be gone.
-                let _ = waiting.answered.send(Err(PortError::from(failure.clone()).into()));
-            }
-            return;
-        }
-    };
-    for waiting in batch {
-        let missing = || Err(PortError::from(Failure::Corrupt("an answer is missing")).into());
-        let _ = waiting.answered.send(answers.next().unwrap_or_else(missing));
-    }
+    let answers = office.carrier.carry(users, bounds).instrument(span).await;
+    Some(Returned { batch, answers })
 }
 
 /// The span of a batch: of no caller's trace, since it is of many, and linked to all of them. None where nobody traces. The

@@ -300,3 +300,38 @@ async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
     }
     assert_eq!(joins.load().joins_waiting, 0);
 }
+
+/// A gate before which a task of its own sends what is carried, as a connection's does.
+struct Sender {
+    gate: Arc<Gate>,
+    seen: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Carrier for Sender {
+    fn carry(&self, users: Vec<UserId>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
+        let seen = Arc::clone(&self.seen);
+        async move {
+            tokio::spawn(async move { seen.lock().unwrap().push("sent") });
+            self.gate.carry(users, bounds).await
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn the_next_batch_is_sent_before_those_who_came_back_are_told() {
+    let (gate, seen) = (Gate::shut(), Arc::default());
+    let sender = Arc::new(Sender { gate: Arc::clone(&gate), seen: Arc::clone(&seen) });
+    let joins = Arc::new(Joins::new(sender, Batching::default(), Duration::from_secs(600)));
+    for id in 1..=2 {
+        let (joins, seen) = (Arc::clone(&joins), Arc::clone(&seen));
+        tokio::spawn(async move {
+            joins.join(user(id), Bounds::NONE).await.unwrap();
+            seen.lock().unwrap().push("told");
+        });
+        settle().await;
+    }
+    gate.opens.add_permits(2);
+    settle().await;
+    assert_eq!(*seen.lock().unwrap(), ["sent", "sent", "told", "told"]);
+}
