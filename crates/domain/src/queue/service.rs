@@ -11,7 +11,7 @@ use super::{
     Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, Reserve, Session, Standing,
     TokenRejected, TokenSealer, UserId, View, Wait, WaitingToken,
 };
-use crate::{Clock, PortError, PortErrorKind};
+use crate::{Clock, PortError, PortErrorKind, Timestamp};
 
 /// What a [`QueueService`] is made of.
 pub struct QueueParts {
@@ -92,11 +92,11 @@ impl QueueService {
         };
         self.counters.joined(joined.rejoined);
         self.watch.note(joined.line);
-        let place =
-            Place { queue: self.parts.queue, number: joined.number, user, issued_at: self.parts.clock.now() };
+        let now = self.parts.clock.now();
+        let place = Place { queue: self.parts.queue, number: joined.number, user, issued_at: now };
         let sight = self.watch.look(joined.number, joined.line);
         let token = self.parts.sealer.seal(&place);
-        Ok(Ticket { token, outlook: self.outlook(joined.number, joined.standing, sight, false) })
+        Ok(Ticket { token, outlook: self.outlook(joined.number, joined.standing, sight, false, now) })
     }
 
     /// Tells the holder of a token where they stand. Touches no store while they wait, and goes on answering from what
@@ -109,17 +109,19 @@ impl QueueService {
     }
 
     async fn tell(&self, token: &str) -> Result<Outlook, Refusal> {
-        let (place, sight) = self.open(token)?;
-        let is_stale = self.is_stale();
+        let mut now = self.parts.clock.now();
+        let (place, sight) = self.open(token, now)?;
+        let is_stale = self.is_stale_at(now);
         let (standing, is_stale) = match sight {
-            Sight { is_called: true, .. } => match self.parts.store.standing(&place).await {
-                Ok(standing) => (standing, is_stale),
-                Err(_) => (Standing::Called { until: self.parts.clock.now() }, true),
-            },
+            Sight { is_called: true, .. } => {
+                let standing = self.parts.store.standing(&place).await;
+                now = self.parts.clock.now();
+                standing.map_or((Standing::Called { until: now }, true), |standing| (standing, is_stale))
+            }
             Sight { has_left: true, .. } => (Standing::Gone, is_stale),
             Sight { .. } => (Standing::Waiting, is_stale),
         };
-        Ok(self.outlook(place.number, standing, sight, is_stale))
+        Ok(self.outlook(place.number, standing, sight, is_stale, now))
     }
 
     /// Lets the holder of a called token in, claiming the call at its first use. A node that has lost sight of the line lets
@@ -132,9 +134,11 @@ impl QueueService {
     }
 
     async fn let_in(&self, token: &str) -> Result<Session, Refusal> {
-        let (place, sight) = self.open(token)?;
-        let is_stale = self.is_stale();
-        let not_yet = || QueueError::NotYet(self.outlook(place.number, Standing::Waiting, sight, is_stale));
+        let now = self.parts.clock.now();
+        let (place, sight) = self.open(token, now)?;
+        let is_stale = self.is_stale_at(now);
+        let not_yet =
+            || QueueError::NotYet(self.outlook(place.number, Standing::Waiting, sight, is_stale, now));
         match sight {
             Sight { is_called: true, .. } => {}
             Sight { has_left: true, .. } => return Err(QueueError::Gone.into()),
@@ -160,7 +164,7 @@ impl QueueService {
     }
 
     async fn take_back(&self, token: &str) -> Result<(), Refusal> {
-        let (place, _) = self.open(token)?;
+        let (place, _) = self.open(token, self.parts.clock.now())?;
         let mut given_back = self.parts.store.give_back(&place).await;
         if matches!(given_back, Err(GiveBackError::NotFound)) {
             // The token proves that the number was given: a store that does not know it has lost something.
@@ -203,7 +207,11 @@ impl QueueService {
     /// Whether this node's view of the line is older than it may be.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.watch.age(self.parts.clock.now()) > self.parts.stale_after
+        self.is_stale_at(self.parts.clock.now())
+    }
+
+    fn is_stale_at(&self, now: Timestamp) -> bool {
+        self.watch.age(now) > self.parts.stale_after
     }
 
     /// The line as far as this node has seen it.
@@ -252,13 +260,12 @@ impl QueueService {
     }
 
     /// Reads a token and looks where its number is.
-    fn open(&self, token: &str) -> Result<(Place, Sight), Refusal> {
+    fn open(&self, token: &str, now: Timestamp) -> Result<(Place, Sight), Refusal> {
         let place = self.parts.sealer.open(token)?;
         if place.queue != self.parts.queue {
             return Err(TokenRejected::ForeignQueue.into());
         }
-        let age =
-            Duration::try_from(self.parts.clock.now().duration_since(place.issued_at)).unwrap_or_default();
+        let age = Duration::try_from(now.duration_since(place.issued_at)).unwrap_or_default();
         if age > self.parts.token_ttl {
             return Err(QueueError::Gone.into());
         }
@@ -273,8 +280,14 @@ impl QueueService {
         Duration::try_from_secs_f64(one_call).unwrap_or_default().max(Duration::from_secs(1))
     }
 
-    fn outlook(&self, number: QueueNumber, standing: Standing, sight: Sight, is_stale: bool) -> Outlook {
-        let now = self.parts.clock.now();
+    fn outlook(
+        &self,
+        number: QueueNumber,
+        standing: Standing,
+        sight: Sight,
+        is_stale: bool,
+        now: Timestamp,
+    ) -> Outlook {
         let pacing = &self.parts.pacing;
         let (position, eta) = match standing {
             Standing::Waiting => (sight.position, sight.eta),
