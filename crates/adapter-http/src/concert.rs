@@ -8,7 +8,7 @@ pub use pages::{ConcertPages, PageSource};
 pub use rendered::RenderedPage;
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LINK};
-use actix_web::web::{Data, Query};
+use actix_web::web::Query;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::concert::PageNumber;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ struct PageQuery {
 }
 
 /// `GET /concerts/query?page=1`
-pub(crate) async fn list(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let _slot = api.overload.read().await?;
     let answer = api.concerts.page(page_number(request.query_string())?).await?;
     let page = &answer.value;

@@ -20,7 +20,6 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::outages::Outages;
 use crate::problem::Problem;
 use crate::queue::NO_STORE;
-use crate::routes::refuse;
 
 /// What operators look at.
 pub struct Ops {
@@ -79,6 +78,11 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         on_read("/metrics").route(web::get().to(metrics::show)).route(web::head().to(metrics::show)),
     );
     config.default_service(web::to(async || refuse(Problem::RouteNotFound)));
+}
+
+/// A handler's way to say no.
+fn refuse(problem: Problem) -> Result<HttpResponse, Problem> {
+    Err(problem)
 }
 
 /// The event loop turns; nothing else is looked at, so that a failing dependency restarts nobody.

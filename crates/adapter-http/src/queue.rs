@@ -1,7 +1,6 @@
 //! The line over HTTP: join, ask, leave.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use domain::queue::{Outlook, Standing, Ticket, UserId};
@@ -92,16 +91,16 @@ fn end_of(outlook: &Outlook) -> Option<Timestamp> {
 }
 
 /// `POST /user/{userId}/queue/token/issue`
-pub(crate) async fn issue(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
-    let user = UserId::parse(request.match_info().get("userId").unwrap_or_default())?;
+pub(crate) async fn issue(api: &Api, user: &str) -> Result<HttpResponse, Problem> {
+    let user = UserId::parse(user)?;
     let _slot = api.overload.join(user).await?;
     let ticket = api.queue.join(user).await?;
     json(&TicketBody::from(&ticket))
 }
 
 /// `GET /user/queue/token/query`
-pub(crate) async fn query(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
-    let token = waiting_token(&request)?;
+pub(crate) async fn query(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let token = waiting_token(request)?;
     let question = api.overload.ask(token).await?;
     let outlook = api.queue.ask(token).await?;
     question.answered(outlook.poll_after);
@@ -109,9 +108,9 @@ pub(crate) async fn query(request: HttpRequest, api: Data<Api>) -> Result<HttpRe
 }
 
 /// `DELETE /user/queue/token`
-pub(crate) async fn leave(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn leave(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let _slot = api.overload.leave().await?;
-    api.queue.leave(waiting_token(&request)?).await?;
+    api.queue.leave(waiting_token(request)?).await?;
     Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, NO_STORE)).finish())
 }
 

@@ -1,4 +1,4 @@
-//! The public routes by their templates: what the route table is made from, and what requests are counted and logged by.
+//! The public routes by their templates: what requests are answered, counted and logged by.
 
 /// A public route. Raw paths are never counted or logged: there is no end of them, and they hold ids.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -31,17 +31,21 @@ impl Route {
         }
     }
 
-    /// The route of a path, without asking the router: a request refused before it was routed, or given up by the time limit,
-    /// has one too.
+    /// The route of a path.
     pub(crate) fn of(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|route| route.matches(path))
+        Self::and_id_of(path).map(|(route, _)| route)
     }
 
-    fn matches(self, path: &str) -> bool {
+    /// The route of a path and the id in it, which is empty in one that has none.
+    pub(crate) fn and_id_of(path: &str) -> Option<(Self, &str)> {
+        Self::ALL.into_iter().find_map(|route| route.id_in(path).map(|id| (route, id)))
+    }
+
+    fn id_in(self, path: &str) -> Option<&str> {
         let (before, after) = self.around_id();
-        let Some(after) = after else { return path == before };
-        let id = path.strip_prefix(before).and_then(|path| path.strip_suffix(after));
-        id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
+        let Some(after) = after else { return (path == before).then_some("") };
+        let id = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!id.is_empty() && !id.contains('/')).then_some(id)
     }
 
     /// What its paths begin and end with, if there is an id in them; the path itself otherwise.
@@ -59,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_has_the_route_that_the_router_gives_it() {
+    fn a_path_has_a_route_if_it_is_one_of_its_template() {
         for (path, expected) in [
             ("/api/v1/user/queue/token/query", Some(Route::Query)),
             ("/api/v1/user/queue/token", Some(Route::Leave)),

@@ -1,19 +1,18 @@
 //! The public route table.
 
-use std::future::ready;
+use std::rc::Rc;
 
-use actix_web::dev::HttpServiceFactory;
-use actix_web::guard::{GuardContext, fn_guard};
+use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
 use actix_web::http::Method;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, Responder};
+use actix_web::web::ServiceConfig;
+use actix_web::{Error, HttpRequest, HttpResponse};
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::route::Route;
 use crate::{concert, queue, schedule};
 
-/// Methods that a path answers, and how the others are told of them.
-#[derive(Clone, Copy)]
+/// Methods that a route answers, and how the others are told of them.
 struct Methods {
     answered: &'static [Method],
     allow: &'static str,
@@ -24,33 +23,42 @@ const GET: Methods = Methods { answered: &[Method::GET], allow: "GET" };
 const POST: Methods = Methods { answered: &[Method::POST], allow: "POST" };
 const DELETE: Methods = Methods { answered: &[Method::DELETE], allow: "DELETE" };
 
-/// Every public route, those asked most first: they are tried in this order.
-pub(crate) fn configure(config: &mut ServiceConfig) {
-    config
-        .service(resource(Route::Query, READ, queue::query))
-        .service(resource(Route::Concerts, READ, concert::list))
-        .service(resource(Route::Issue, POST, queue::issue))
-        .service(resource(Route::Dates, GET, schedule::dates))
-        .service(resource(Route::Leave, DELETE, queue::leave))
-        .default_service(web::to(async || refuse(Problem::RouteNotFound)));
+/// One service for all public paths: requests are counted and logged by [`Route`], so that is what they are routed by too.
+pub(crate) fn configure(config: &mut ServiceConfig, api: Api) {
+    let api = Rc::new(api);
+    config.default_service(fn_service(move |request| answer(Rc::clone(&api), request)));
 }
 
-/// What answers on a path. A method it does not answer is told which ones it does.
-fn resource<H, A>(route: Route, methods: Methods, handler: H) -> impl HttpServiceFactory + 'static
-where
-    H: Handler<A>,
-    A: FromRequest + 'static,
-    H::Output: Responder + 'static,
-{
-    // The guards of actix's own `web::get()` write each method down for an answer that we make ourselves, at three allocations
-    // a request.
-    let is_answered = move |asked: &GuardContext<'_>| methods.answered.contains(&asked.head().method);
-    web::resource(route.template())
-        .route(web::route().guard(fn_guard(is_answered)).to(handler))
-        .default_service(web::to(move || ready(refuse(Problem::MethodNotAllowed(methods.allow)))))
+async fn answer(api: Rc<Api>, request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    let (request, _body) = request.into_parts();
+    Ok(match route(&api, &request).await {
+        Ok(response) => ServiceResponse::new(request, response),
+        Err(problem) => ServiceResponse::from_err(problem, request),
+    })
 }
 
-/// A handler's way to say no.
-pub(crate) fn refuse(problem: Problem) -> Result<actix_web::HttpResponse, Problem> {
-    Err(problem)
+async fn route(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    // What the escapes in the path stand for; nothing of it is taken by a scope.
+    let path = request.match_info().unprocessed();
+    let (route, id) = Route::and_id_of(path).ok_or(Problem::RouteNotFound)?;
+    let methods = methods_of(route);
+    if !methods.answered.contains(request.method()) {
+        return Err(Problem::MethodNotAllowed(methods.allow));
+    }
+    match route {
+        Route::Issue => queue::issue(api, id).await,
+        Route::Query => queue::query(api, request).await,
+        Route::Leave => queue::leave(api, request).await,
+        Route::Concerts => concert::list(api, request).await,
+        Route::Dates => schedule::dates(api, request, id).await,
+    }
+}
+
+const fn methods_of(route: Route) -> Methods {
+    match route {
+        Route::Issue => POST,
+        Route::Query | Route::Concerts => READ,
+        Route::Leave => DELETE,
+        Route::Dates => GET,
+    }
 }

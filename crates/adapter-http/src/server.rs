@@ -122,11 +122,9 @@ pub fn listen_public(
     watch: Watch,
 ) -> io::Result<Listener> {
     let edge = Edge { overload: Some(api.overload.clone()), watch, ..edge_of(settings, lifecycle) };
-    let api = Data::new(api);
     listen!(settings, move || App::new()
-        .app_data(api.clone())
         .wrap(edge.clone())
-        .configure(routes::configure))
+        .configure(|config| routes::configure(config, api.clone())))
 }
 
 /// Binds the operations listener.

@@ -36,7 +36,7 @@ impl Caller {
     pub(super) fn new(edge: &Rc<Edge>, request: &ServiceRequest) -> Self {
         let RequestId { told, id } = request_id::of(request);
         let headers = request.headers();
-        let (method, route) = (word(request.method()), Route::of(request.path()));
+        let (method, route) = (word(request.method()), Route::of(request.match_info().unprocessed()));
         let followed = match &edge.watch.observer {
             None => Followed { span: Span::none(), trace_id: id },
             Some(observer) => {
@@ -88,7 +88,7 @@ impl Caller {
             code,
             failure: problem.and_then(Problem::failure),
             took: self.began.elapsed(),
-            request_id: self.request_id.to_str().unwrap_or_default(),
+            request_id: str::from_utf8(self.request_id.as_bytes()).unwrap_or_default(),
             followed: &self.followed,
         };
         log::request(problem, &ended, watch.log_sample);

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -23,6 +23,8 @@ pub(super) struct Timers {
 pub(super) struct Timer {
     /// There until it is given back.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom it wakes.
+    wakes: Option<Waker>,
     home: Rc<Timers>,
 }
 
@@ -37,12 +39,19 @@ impl Timer {
             }
             None => Box::pin(sleep_until(deadline)),
         };
-        Self { sleep: Some(sleep), home: Rc::clone(home) }
+        Self { sleep: Some(sleep), wakes: None, home: Rc::clone(home) }
     }
 
     /// Whether the moment has come; who asks is woken when it does.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.sleep.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        let is_told = self.wakes.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
+        // A request is asked more often than it is woken, and telling a timer again costs more than looking at it.
+        if is_told && !sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.wakes = Some(cx.waker().clone());
+        sleep.as_mut().poll(cx)
     }
 }
 
