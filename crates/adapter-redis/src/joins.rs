@@ -225,11 +225,13 @@ async fn carry_on<C: Carrier>(mut under_way: UnderWay<C>) {
     while let Some(batch) = under_way.next_or_end() {
         let setting_out = carry_one(&under_way.office, batch);
         // In this order: Redis has the next batch to do while this thread is busy with those who are told.
-        let told = async { before.take().into_iter().for_each(Returned::tell) };
+        let told = async { before.take().map_or((), Returned::tell) };
         let (returned, ()) = tokio::join!(biased; setting_out, told);
         before = returned;
     }
-    before.into_iter().for_each(Returned::tell);
+    if let Some(last) = before {
+        last.tell();
+    }
 }
 
 /// Carries those of a batch who have not waited too long. Nothing comes back where there is none.
