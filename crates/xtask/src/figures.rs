@@ -16,10 +16,22 @@ pub(crate) struct Rounds {
 
 /// Lowest, median and highest; not a number where there is none.
 pub(crate) fn spread(figures: impl Iterator<Item = f64>) -> (f64, f64, f64) {
+    between(figures, |_| 0)
+}
+
+/// Lowest, median and highest of the middle half: a round in which the machine was disturbed is in no verdict. Of three figures
+/// or fewer, all.
+pub(crate) fn middle_half(figures: impl Iterator<Item = f64>) -> (f64, f64, f64) {
+    between(figures, |count| count / 4)
+}
+
+/// As many figures as told are left out at either end.
+fn between(figures: impl Iterator<Item = f64>, left_out: impl FnOnce(usize) -> usize) -> (f64, f64, f64) {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
+    let first = left_out(figures.len());
     let at = |index: usize| figures.get(index).copied().unwrap_or(f64::NAN);
-    (at(0), at(figures.len() / 2), at(figures.len().saturating_sub(1)))
+    (at(first), at(figures.len() / 2), at(figures.len().saturating_sub(1 + first)))
 }
 
 /// A time as people write it.
@@ -48,5 +60,8 @@ mod tests {
         assert_eq!(spread([3.0, 1.0, 1.5].into_iter()), (1.0, 1.5, 3.0));
         assert_eq!([999, 1_500, 2_500_000].map(time), ["999 µs", "1.50 ms", "2.50 s"]);
         assert!(spread(std::iter::empty()).1.is_nan());
+        let nine = [9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+        assert_eq!(middle_half(nine.into_iter()), (3.0, 5.0, 7.0));
+        assert_eq!(middle_half([3.0, 1.0, 1.5].into_iter()), (1.0, 1.5, 3.0));
     }
 }

@@ -4,7 +4,7 @@ use super::measure::Measurement;
 use super::report::{Results, YARDSTICK};
 use test_support::{Outcome, failed};
 
-/// A measurement then and now: lowest, median and highest ratio by the server's processor time.
+/// A measurement then and now: lowest, median and highest ratio by the server's processor time, of the middle half of the rounds.
 #[derive(Debug, PartialEq)]
 struct Change {
     target: String,
@@ -14,7 +14,7 @@ struct Change {
 }
 
 impl Change {
-    /// Beyond the spread: even the best round of now is below the worst of then.
+    /// Beyond the spread: even the best of now is below the worst of then.
     fn is_worse(&self) -> bool {
         self.now.2 < self.then.0
     }
@@ -41,8 +41,8 @@ pub(super) fn check(then: &Results, now: &Results) -> Outcome {
     let changes = kinds.map(|(target, connections)| Change {
         target: target.to_owned(),
         connections,
-        then: then.ratios(own, target, YARDSTICK, connections),
-        now: now.ratios(own, target, YARDSTICK, connections),
+        then: then.usual_ratios(own, target, YARDSTICK, connections),
+        now: now.usual_ratios(own, target, YARDSTICK, connections),
     });
     verdict(&changes.collect::<Vec<_>>())
 }

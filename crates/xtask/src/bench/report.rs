@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
 use super::measure::{Measurement, Target};
-use crate::figures::{Rounds, spread, time};
+use crate::figures::{Rounds, middle_half, spread, time};
 use test_support::{Outcome, failed};
 
 /// All measurements of a run.
@@ -77,9 +77,24 @@ impl Results {
 
     /// Lowest, median and highest of the rounds' ratios.
     pub(crate) fn ratios(&self, of: Figure, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
-        let ratio =
-            |round| Some(self.rate(of, target, connections, round)? / self.rate(of, to, connections, round)?);
-        spread((1..=self.rounds.rounds).filter_map(ratio))
+        spread(self.each_ratio(of, target, to, connections))
+    }
+
+    /// The same of the middle half of the rounds.
+    pub(crate) fn usual_ratios(
+        &self,
+        of: Figure,
+        target: &str,
+        to: &str,
+        connections: u32,
+    ) -> (f64, f64, f64) {
+        middle_half(self.each_ratio(of, target, to, connections))
+    }
+
+    fn each_ratio(&self, of: Figure, target: &str, to: &str, connections: u32) -> impl Iterator<Item = f64> {
+        (1..=self.rounds.rounds).filter_map(move |round| {
+            Some(self.rate(of, target, connections, round)? / self.rate(of, to, connections, round)?)
+        })
     }
 
     /// The table, below what was measured and how.
