@@ -1,7 +1,7 @@
 //! A port whose questions are heard of: how long each took and how it ended, and in a request that is followed, a span of its
 //! own.
 //!
-//! Outside the limits, so that what the circuit breaker sees is what is measured; all methods, the heartbeat too.
+//! Outside the time limit, so that what the circuit breaker sees is what is measured; all methods, the heartbeat too.
 
 mod cache;
 mod checkpoint;

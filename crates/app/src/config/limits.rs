@@ -75,7 +75,7 @@ impl LimitSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "timeout",
-            meaning: "time for an answer, up to 60s; 0s is no limit but the adapter's own",
+            meaning: "time for an answer once it is asked for, up to 60s; 0s is no limit but the adapter's own",
         },
         KeyDoc {
             name: "concurrent",

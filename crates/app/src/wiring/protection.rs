@@ -43,14 +43,15 @@ pub(crate) fn protected_concerts(
 ) -> Arc<dyn ConcertCatalog> {
     let limit = &config.limits.concerts;
     Stack::on(adapter)
-        // The list cannot take all connections from the dates.
-        .with(bulkhead("concerts", limit, shown))
         // A page that does not come is a failure the breaker can count.
         .with(time_limit("concerts", limit))
         // What the breaker sees is what is measured.
         .observed(observer)
         // A database that fails is left alone for a while; pages go on from the cache.
         .with(guards.breaker.clone())
+        // The list cannot take all connections from the dates. Outside the breaker, to which a wait for our own limit would be a
+        // slow database.
+        .with(bulkhead("concerts", limit, shown))
         // A connection that a failover closed is no reason to fail; asked again through the breaker, so that it counts.
         .with(guards.retry.clone())
         .port()
@@ -66,10 +67,10 @@ pub(crate) fn protected_dates(
 ) -> Arc<dyn ScheduleBook> {
     let limit = &config.limits.dates;
     Stack::on(adapter)
-        .with(bulkhead("dates", limit, shown))
         .with(time_limit("dates", limit))
         .observed(observer)
         .with(guards.breaker.clone())
+        .with(bulkhead("dates", limit, shown))
         .with(guards.retry.clone())
         .port()
 }
@@ -83,13 +84,13 @@ pub(crate) fn protected_line(
 ) -> Result<Arc<dyn QueueStore>, StartError> {
     let limit = &config.limits.queue;
     let guarded = Stack::on(adapter)
-        // Off by default: the adapter bounds what is under way by itself.
-        .with(bulkhead("queue", limit, shown))
-        // Off by default too: each of the adapter's waits has a limit, and the request one over all.
+        // Off by default: each of the adapter's waits has a limit, and the request one over all.
         .with(time_limit("queue", limit))
         .observed(observer)
         // While the store is away joins are refused at once, and who waits is told where they are by the node's own view.
         .with(breaker("queue", &config.breaker.queue, shown)?)
+        // Off by default too: the adapter bounds what is under way by itself.
+        .with(bulkhead("queue", limit, shown))
         .port();
     Ok(guarded)
 }
@@ -103,13 +104,13 @@ pub(crate) fn protected_cache_store(
 ) -> Result<Arc<dyn CacheStore>, StartError> {
     let limit = &config.limits.cache;
     let guarded = Stack::on(adapter)
-        // Off by default: the pool bounds what is under way by itself.
-        .with(bulkhead("cache", limit, shown))
         // What is slower than the source is no cache.
         .with(time_limit("cache", limit))
         .observed(observer)
         // One that is away costs nobody the time to find out.
         .with(breaker("cache", &config.breaker.cache, shown)?)
+        // Off by default: the pool bounds what is under way by itself.
+        .with(bulkhead("cache", limit, shown))
         .port();
     Ok(guarded)
 }
