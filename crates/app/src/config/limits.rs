@@ -1,5 +1,7 @@
 //! `[limits]` and `[retry]`: how long a dependency may take, how much it is asked at once, and how often again.
 
+use std::time::Duration;
+
 use decorators::backlog::Waiting;
 use decorators::bulkhead::BulkheadSettings;
 use decorators::retry::RetrySettings;
@@ -90,6 +92,11 @@ impl LimitSection {
             meaning: "how long one waits before it is refused, up to 10s; one that must expect more than half of it is refused at once",
         },
     ];
+
+    /// How long a question may take, with its wait for a place.
+    pub(super) fn longest(&self) -> Span {
+        Span(self.bulkhead().map_or(Duration::ZERO, |bulkhead| bulkhead.waiting.longest) + self.timeout.0)
+    }
 
     /// The bulkhead, if there is to be one.
     #[must_use]

@@ -166,3 +166,39 @@ fn tell(breaker: &'static str, event: &Event) {
         | Event::NotPermitted => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use domain::concert::ConcertId;
+    use domain::schedule::OpenDate;
+    use domain::{PortError, Timestamp};
+
+    use super::*;
+    use crate::config::Span;
+
+    /// Takes as long as it may without being slow.
+    struct Busy;
+
+    #[async_trait]
+    impl ScheduleBook for Busy {
+        async fn open_dates(&self, _: ConcertId, _: Timestamp) -> Result<Option<Vec<OpenDate>>, PortError> {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Ok(None)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_our_own_limit_is_no_slow_database() {
+        let (mut config, mut shown) = (Config::default(), Protection::default());
+        config.limits.dates.concurrent = 1;
+        config.breaker.catalog.slow_call = Span::millis(400);
+        let guards = CatalogueGuards::new(&config, &mut shown).unwrap();
+        let dates = protected_dates(&config, Arc::new(Busy), &guards, None, &mut shown);
+        let ask = || dates.open_dates(ConcertId::new(1).unwrap(), Timestamp::UNIX_EPOCH);
+        let answers = tokio::join!(ask(), ask(), ask());
+        assert!(answers.0.is_ok() && answers.1.is_ok() && answers.2.is_ok());
+        let calls = shown.breakers[0].snapshot().calls;
+        assert_eq!((calls.successful, calls.slow_successful), (3, 0));
+    }
+}

@@ -56,6 +56,10 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             &["--set", "cache.dates.load_limit=500ms"],
             "cache.dates.load_limit must be above limits.dates.timeout, 1s",
         ),
+        (
+            &["--set", "cache.dates.load_limit=1500ms"],
+            "cache.dates.load_limit must be at least limits.dates.wait and limits.dates.timeout together, 2s",
+        ),
         (&["--set", "cache.lease=1s"], "cache.lease must be above every load_limit"),
         (&["--set", "http.request_timeout=2s"], "http.request_timeout must be above 3s"),
         (&["--set", "breaker.catalog.failure_rate=0"], "breaker.catalog.failure_rate must be more than 0"),
