@@ -66,7 +66,8 @@ impl Default for CacheSection {
             memory_bytes: 32 * 1024 * 1024,
             // A load takes two seconds at the most; then the answer has to be put.
             lease: Span::secs(3),
-            // As long as the database may take: then whoever has the lease has either put or given up.
+            // As long as the database may take for a question: then whoever has the lease has put or given up, unless it had to wait
+            // for a place first. In such an overload another node asks too.
             lease_wait: Span::secs(1),
             hear_every: Span::millis(250),
             concerts: CacheKindSection::of(&list),
