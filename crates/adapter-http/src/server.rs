@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::api::Api;
 use crate::door::{self, Door};
 use crate::edge::Edge;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Phase};
 use crate::ops::Ops;
 use crate::time::ceil_seconds;
 use crate::watch::Watch;
@@ -43,11 +43,14 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
 }
 
-/// A bound listener. Connections are accepted once [`run`](Self::run) is polled.
+/// A bound listener. Clients can connect at once; the kernel holds their connections until
+/// [`run`](Self::run) accepts them.
 pub struct Listener {
     address: SocketAddr,
     door: Door,
     server: Server,
+    /// The lifecycle that this listener moves to [`Phase::Serving`]: that of the public listener.
+    lifecycle: Option<Lifecycle>,
 }
 
 /// Stops a [`Listener`] from elsewhere.
@@ -70,12 +73,17 @@ impl Listener {
         Stopper { door: self.door.clone(), server: self.server.handle() }
     }
 
-    /// Serves until stopped.
+    /// Serves until stopped. The public listener enters [`Phase::Serving`] in this call, before the
+    /// returned future accepts the first connection: no answer comes from a node that says it is
+    /// still starting.
     ///
     /// # Errors
     /// Whatever ended the listener other than being stopped.
-    pub async fn run(self) -> io::Result<()> {
-        self.server.await
+    pub fn run(self) -> impl Future<Output = io::Result<()>> + Send {
+        if let Some(lifecycle) = &self.lifecycle {
+            lifecycle.enter(Phase::Serving);
+        }
+        self.server
     }
 }
 
@@ -107,11 +115,11 @@ macro_rules! listen {
             .disable_signals()
             .listen(socket)?;
         let address = server.addrs().first().copied().unwrap_or(settings.bind);
-        Ok(Listener { address, door, server: server.run() })
+        Ok(Listener { address, door, server: server.run(), lifecycle: None })
     }};
 }
 
-/// Binds the public listener.
+/// Binds the public listener. It moves `lifecycle` to [`Phase::Serving`] when it is run.
 ///
 /// # Errors
 /// When the address cannot be bound.
@@ -121,10 +129,11 @@ pub fn listen_public(
     lifecycle: Lifecycle,
     watch: Watch,
 ) -> io::Result<Listener> {
-    let edge = Edge { overload: Some(api.overload.clone()), watch, ..edge_of(settings, lifecycle) };
-    listen!(settings, move || App::new()
+    let edge = Edge { overload: Some(api.overload.clone()), watch, ..edge_of(settings, lifecycle.clone()) };
+    let listener: io::Result<Listener> = listen!(settings, move || App::new()
         .wrap(edge.clone())
-        .configure(|config| routes::configure(config, api.clone())))
+        .configure(|config| routes::configure(config, api.clone())));
+    Ok(Listener { lifecycle: Some(lifecycle), ..listener? })
 }
 
 /// Binds the operations listener.

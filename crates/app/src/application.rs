@@ -157,8 +157,6 @@ impl Application {
         let (stop_public, stop_ops) = (self.public.stopper(), self.ops.stopper());
         let stop_loops = CancellationToken::new();
         let mut parts = JoinSet::new();
-        parts.spawn(self.public.run());
-        parts.spawn(self.ops.run());
         let queue = self.parts.queue;
         let waits = self.parts.waits;
         parts.spawn(endless(keeper::keep(Arc::clone(&queue), waits, self.refresh, stop_loops.clone())));
@@ -171,7 +169,10 @@ impl Application {
                 checkup::look_after(dependency, self.check_every, self.outages.clone(), stop_loops.clone());
             parts.spawn(endless(checks));
         }
-        self.lifecycle.enter(Phase::Serving);
+        // The public listener enters the serving phase before it accepts a connection. It is run
+        // first, so that the operations listener says "started" from its first answer on.
+        parts.spawn(self.public.run());
+        parts.spawn(self.ops.run());
         tracing::info!("serving");
 
         let ended = tokio::select! {

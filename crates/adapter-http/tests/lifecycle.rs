@@ -1,0 +1,96 @@
+//! What a node says of itself while it starts, seen from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_http::{
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Overload, OverloadSettings,
+    PageSource, Phase, Watch, listen_public,
+};
+use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
+use adapter_token::{KeyRing, TokenKey};
+use decorators::cache::{Cache, CacheSettings};
+use domain::concert::PageSize;
+use domain::queue::{AdmissionPolicy, Pacing, QueueId, QueueParts, QueueService};
+use domain::schedule::ScheduleService;
+use domain::{Clock, Timestamp};
+
+fn api() -> Api {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let policy = AdmissionPolicy::default();
+    let queue = QueueService::new(QueueParts {
+        queue: QueueId::parse("main").unwrap(),
+        policy,
+        pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+        token_ttl: Duration::MAX,
+        stale_after: Duration::MAX,
+        store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
+        sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+        reserve: None,
+        clock: Arc::clone(&clock),
+    });
+    let catalogue = Arc::new(MemoryCatalogue::sample(500, Timestamp::UNIX_EPOCH));
+    let pages = PageSource::new(Arc::clone(&catalogue) as _, PageSize::new(10).unwrap());
+    let dates = DateSource::new(Arc::new(ScheduleService::new(catalogue, clock)));
+    Api {
+        queue: Arc::new(queue),
+        concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
+        dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
+        overload: Overload::new(&OverloadSettings::default()),
+    }
+}
+
+fn settings() -> HttpSettings {
+    HttpSettings {
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        workers: 1,
+        backlog: 64,
+        max_connections: 64,
+        keep_alive: Duration::from_secs(5),
+        client_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(3),
+        shutdown_timeout: Duration::from_secs(5),
+        max_header_bytes: 16_384,
+        max_body_bytes: 4_096,
+    }
+}
+
+#[test]
+fn a_node_that_answers_publicly_says_that_it_serves() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let lifecycle = Lifecycle::default();
+    let listener = listen_public(&settings(), api(), lifecycle.clone(), Watch::default()).unwrap();
+    let stopper = listener.stopper();
+
+    let mut early = TcpStream::connect(listener.address()).unwrap();
+    early.write_all(b"GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    early.set_nonblocking(true).unwrap();
+    assert_eq!(early.peek(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "held, not answered");
+    assert_eq!(lifecycle.phase(), Phase::Starting);
+    early.set_nonblocking(false).unwrap();
+    early.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+
+    let running = listener.run();
+    assert_eq!(lifecycle.phase(), Phase::Serving, "before anything can be accepted");
+    runtime.spawn(running);
+    let mut answer = String::new();
+    early.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    runtime.block_on(stopper.stop(Duration::ZERO));
+}
+
+#[test]
+fn a_node_that_was_told_to_stop_before_it_served_does_not_serve_again() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let lifecycle = Lifecycle::default();
+    let listener = listen_public(&settings(), api(), lifecycle.clone(), Watch::default()).unwrap();
+    lifecycle.enter(Phase::Draining);
+    drop(listener.run());
+    assert_eq!(lifecycle.phase(), Phase::Draining);
+}
