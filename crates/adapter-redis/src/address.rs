@@ -71,6 +71,16 @@ impl Address {
         };
         Ok(Self { topology, credentials })
     }
+
+    /// To how many servers there may be connections for long: to each that is named of a cluster,
+    /// else to one. Sentinels are asked and left.
+    #[must_use]
+    pub fn servers(&self) -> usize {
+        match &self.topology {
+            Topology::Single(_) | Topology::Sentinel { .. } => 1,
+            Topology::Cluster(nodes) => nodes.len(),
+        }
+    }
 }
 
 const REDIS_PORT: u16 = 6379;

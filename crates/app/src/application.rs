@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, Facts, Failures, Lifecycle, Listener, MetricsText, Ops,
-    Outages, Overload, PageSource, Phase, Protection, RequestObserver, Watch, listen_ops, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, Facts, Failures, HttpSettings, Lifecycle, Listener,
+    MetricsText, Ops, Outages, Overload, PageSource, Phase, Protection, RequestObserver, Watch, listen_ops,
+    listen_public,
 };
 use adapter_postgres::SetupError;
 use adapter_redis::Unsafe;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
+use crate::descriptors::{self, TooFewDescriptors};
 use crate::metrics::{Requests, Waits};
 use crate::wiring::{self, Catalogue, CatalogueGuards, LineStore};
 use crate::{checkup, hearing, keeper, metrics};
@@ -38,6 +40,9 @@ pub enum StartError {
     /// The Redis of the line would lose places by itself.
     #[error(transparent)]
     UnsafeRedis(#[from] Unsafe),
+    /// The process may not have open what the configuration needs.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// No token key could be made.
     #[error("no token key could be made: {0}")]
     NoKey(InvalidKey),
@@ -96,6 +101,7 @@ impl Application {
     /// [`StartError`].
     pub async fn build(config: &Config, instruments: &Instruments) -> Result<Self, StartError> {
         config.check()?;
+        let connections = descriptors::connections(config)?;
         let meters = &instruments.meters;
         let mut protection = Protection::default();
         let (parts, api) = use_cases(config, meters, &mut protection).await?;
@@ -110,7 +116,8 @@ impl Application {
         metrics::watch_caches(meters, &protection.caches);
         let names = parts.dependencies.iter().map(|dependency| dependency.name()).collect();
         metrics::watch_dependency(meters, names, &outages);
-        let (http, ops) = (config.http.settings(), config.ops.settings(&config.http));
+        let http = HttpSettings { max_connections: connections.public, ..config.http.settings() };
+        let ops = HttpSettings { max_connections: connections.ops, ..config.ops.settings(&config.http) };
         let watched = Ops {
             lifecycle: lifecycle.clone(),
             outages: outages.clone(),

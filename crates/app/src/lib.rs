@@ -4,6 +4,7 @@ mod application;
 mod checkup;
 mod command;
 pub mod config;
+mod descriptors;
 mod hearing;
 mod keeper;
 mod metrics;
@@ -12,3 +13,4 @@ mod wiring;
 
 pub use application::{Application, StartError};
 pub use command::run;
+pub use descriptors::TooFewDescriptors;

@@ -8,8 +8,9 @@ use telemetry::{Instruments, LastLines, Telemetry};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::application::{Application, StartError};
-use crate::command::{complain, fail_usage};
+use crate::command::{complain, fail, fail_usage};
 use crate::config::Config;
+use crate::descriptors;
 use crate::stop::StopSignals;
 
 /// Threads for what is not a request: the keeper and the listeners' accept loops. Requests have their own.
@@ -22,6 +23,10 @@ const SENT_WITHIN: Duration = Duration::from_secs(3);
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: &Config) -> ExitCode {
+    // Before anything is opened: what fails for want of a descriptor does not name the limit.
+    if let Err(error) = descriptors::prepare(config) {
+        return failed(error);
+    }
     let telemetry = match start_telemetry(config) {
         Ok(telemetry) => telemetry,
         Err(error) => {
@@ -34,14 +39,11 @@ pub(super) fn run(config: &Config) -> ExitCode {
     let served = served.and_then(|runtime| run_on(runtime, serve(config, &instruments, last_lines)));
     // What failed at the end is to be read after everything that was logged.
     telemetry.stop(SENT_WITHIN);
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(StartError::Config(error)) => fail_usage(&error),
-        Err(error) => {
-            complain(error);
-            ExitCode::FAILURE
-        }
-    }
+    served.map_or_else(failed, |()| ExitCode::SUCCESS)
+}
+
+fn failed(error: StartError) -> ExitCode {
+    if let StartError::Config(error) = error { fail_usage(&error) } else { fail(error) }
 }
 
 fn start_telemetry(config: &Config) -> Result<Telemetry, Box<dyn std::error::Error>> {

@@ -7,9 +7,12 @@ use adapter_http::listen_yardstick;
 
 use super::{complain, serve};
 use crate::config::Config;
+use crate::descriptors;
 use crate::stop::StopSignals;
 
 pub(super) fn run(config: &Config) -> ExitCode {
+    // As the service does, which it is measured against.
+    descriptors::raise_limit();
     let served = serve::runtime().and_then(|runtime| {
         runtime.block_on(async {
             let mut signals = StopSignals::catch()?;

@@ -32,7 +32,7 @@ impl Default for HttpSection {
             workers: 0,
             // Half of Linux's default net.core.somaxconn: room for a burst of connections in one scheduling delay.
             backlog: 2_048,
-            max_connections: 25_000,
+            max_connections: 0,
             // Longer than the 60 s of common load balancers, which otherwise meet a connection we just closed.
             keep_alive: Span::secs(75),
             client_timeout: Span::secs(5),
@@ -45,15 +45,24 @@ impl Default for HttpSection {
     }
 }
 
+/// More workers than this are not accepted by the HTTP library.
+const MAX_WORKERS: usize = 512;
+
 impl HttpSection {
+    /// Open connections per worker, at most, unless something else is set.
+    pub(crate) const MAX_CONNECTIONS: usize = 25_000;
+
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc { name: "bind", meaning: "address and port of the public listener; port 0 takes a free one" },
-        KeyDoc { name: "workers", meaning: "threads that serve requests; 0 is one per core" },
+        KeyDoc { name: "workers", meaning: "threads that serve requests, up to 512; 0 is one per core" },
         KeyDoc {
             name: "backlog",
             meaning: "connections waiting to be accepted, at most; the kernel may allow fewer",
         },
-        KeyDoc { name: "max_connections", meaning: "open connections per worker, at most" },
+        KeyDoc {
+            name: "max_connections",
+            meaning: "open connections per worker, at most; 0 is 25000, or fewer where the process may not have so many files open. What is set and does not fit stops the program at start",
+        },
         KeyDoc {
             name: "keep_alive",
             meaning: "how long an idle connection is kept; longer than a load balancer in front keeps it",
@@ -82,9 +91,8 @@ impl HttpSection {
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        require(self.workers <= 1_024, "http.workers", "must be at most 1024")?;
+        require(self.workers <= MAX_WORKERS, "http.workers", "must be at most 512")?;
         require(self.backlog > 0, "http.backlog", "must be at least 1")?;
-        require(self.max_connections > 0, "http.max_connections", "must be at least 1")?;
         // The HTTP library's own clock for these two moves every half second.
         require(self.keep_alive >= Span::secs(1), "http.keep_alive", "must be at least 1s")?;
         require(self.client_timeout >= Span::secs(1), "http.client_timeout", "must be at least 1s")?;
@@ -97,15 +105,19 @@ impl HttpSection {
         require(bounded, "http.max_header_bytes", "must be from 1024 to 65536")
     }
 
-    /// What the listener is bound with.
+    /// What the listener is bound with. Where `max_connections` is 0, with what it is at most.
     #[must_use]
     pub fn settings(&self) -> HttpSettings {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         HttpSettings {
             bind: self.bind,
-            workers: if self.workers == 0 { cores() } else { self.workers },
+            workers: if self.workers == 0 { cores().min(MAX_WORKERS) } else { self.workers },
             backlog: self.backlog,
-            max_connections: self.max_connections,
+            max_connections: if self.max_connections == 0 {
+                Self::MAX_CONNECTIONS
+            } else {
+                self.max_connections
+            },
             keep_alive: self.keep_alive.0,
             client_timeout: self.client_timeout.0,
             request_timeout: self.request_timeout.0,

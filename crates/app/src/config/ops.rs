@@ -23,6 +23,9 @@ impl Default for OpsSection {
 }
 
 impl OpsSection {
+    /// Open connections of the operations listener, at most.
+    pub(crate) const MAX_CONNECTIONS: usize = 256;
+
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "bind",
@@ -42,6 +45,12 @@ impl OpsSection {
     /// What the listener is bound with: the public one's bounds, one thread, few connections.
     #[must_use]
     pub fn settings(&self, http: &HttpSection) -> HttpSettings {
-        HttpSettings { bind: self.bind, workers: 1, max_connections: 256, backlog: 128, ..http.settings() }
+        HttpSettings {
+            bind: self.bind,
+            workers: 1,
+            max_connections: Self::MAX_CONNECTIONS,
+            backlog: 128,
+            ..http.settings()
+        }
     }
 }

@@ -6,6 +6,7 @@ mod cache;
 mod concerts;
 mod configuration;
 mod degraded;
+mod descriptors;
 mod docs;
 mod errors;
 mod line;

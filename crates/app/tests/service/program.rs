@@ -12,7 +12,26 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_boxoffice");
 /// Runs it to its end.
 pub(crate) fn boxoffice(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(PROGRAM);
-    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
+    command.args(arguments).envs(environment.iter().copied());
+    to_its_end(command)
+}
+
+/// Runs it to its end under limits that a shell command sets.
+pub(crate) fn boxoffice_limited(limits: &str, arguments: &[&str]) -> Output {
+    let mut command = limited(limits);
+    command.args(arguments);
+    to_its_end(command)
+}
+
+/// The program under limits that a shell command sets.
+fn limited(limits: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\""), PROGRAM]);
+    command
+}
+
+fn to_its_end(mut command: Command) -> Output {
+    command.stdin(Stdio::null());
     let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = running.id().to_string();
     let (ended, wait) = std::sync::mpsc::channel::<()>();
@@ -43,7 +62,15 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(PROGRAM);
+        Self::running(Command::new(PROGRAM), arguments)
+    }
+
+    /// Under limits that a shell command sets.
+    pub(crate) fn limited(limits: &str, arguments: &[&str]) -> Self {
+        Self::running(limited(limits), arguments)
+    }
+
+    fn running(mut command: Command, arguments: &[&str]) -> Self {
         for setting in ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.drain_delay=200ms"] {
             command.args(["--set", setting]);
         }
