@@ -1,4 +1,4 @@
-//! The live keys, newest first, as the [`TokenSealer`] port.
+//! The live keys, the one that signs first, as the [`TokenSealer`] port.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -41,7 +41,7 @@ impl KeyRing {
     /// How many keys may be live at once.
     pub const MAX_KEYS: usize = 16;
 
-    /// A ring of keys, newest first.
+    /// A ring of keys: the first signs. A key that is to sign must be in every node's ring before.
     ///
     /// # Errors
     /// [`InvalidKeyRing`].

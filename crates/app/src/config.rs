@@ -79,6 +79,18 @@ pub struct KeyDoc {
     pub meaning: &'static str,
 }
 
+/// Keys that may differ from node to node by design: where a node listens, what its machine can
+/// carry, what its telemetry says of it, and the collector beside it. [`Config::hash`] leaves them
+/// out.
+pub const PER_NODE: &[&str] = &[
+    "http.bind",
+    "http.workers",
+    "http.max_connections",
+    "ops.bind",
+    "telemetry.resource",
+    "telemetry.otlp.endpoint",
+];
+
 impl Config {
     /// Checks what no single key can tell.
     ///
@@ -191,12 +203,17 @@ impl Config {
         )
     }
 
-    /// Tells two configurations apart: the first half of the SHA-256 of the effective one, secrets masked.
+    /// Tells configurations apart that should be the same on all nodes: the first half of the
+    /// SHA-256 of the effective one, secrets masked and without the keys that are [`PER_NODE`].
     ///
     /// # Errors
     /// When it cannot be written as TOML, which is a mistake of ours.
     pub fn hash(&self) -> Result<String, toml::ser::Error> {
-        let digest = Sha256::digest(self.to_toml()?);
+        let mut shared = toml::Table::try_from(self)?;
+        for key in PER_NODE {
+            remove(&mut shared, key);
+        }
+        let digest = Sha256::digest(toml::to_string(&shared)?);
         Ok(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -206,6 +223,14 @@ impl Config {
     /// When it cannot be written as TOML, which is a mistake of ours.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
+    }
+}
+
+/// Removes the value of a key such as `http.bind`, and returns it.
+fn remove(table: &mut toml::Table, key: &str) -> Option<toml::Value> {
+    match key.split_once('.') {
+        Some((section, rest)) => remove(table.get_mut(section)?.as_table_mut()?, rest),
+        None => table.remove(key),
     }
 }
 
@@ -222,4 +247,50 @@ pub(crate) fn require(holds: bool, key: &str, expected: &str) -> Result<(), Conf
 /// Lies between the two, or is the error for that key.
 pub(crate) fn between(key: &str, value: Span, least: Span, most: Span) -> Result<(), ConfigError> {
     require((least..=most).contains(&value), key, &format!("must be from {least} to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(overrides: &[&str]) -> String {
+        let overrides = overrides.iter().map(|&setting| setting.to_owned()).collect();
+        load(&Sources { file: None, overrides }).unwrap().hash().unwrap()
+    }
+
+    #[test]
+    fn nodes_that_differ_by_design_have_one_hash() {
+        let first = hash(&["telemetry.resource=host.name=a"]);
+        let second = hash(&[
+            "telemetry.resource=host.name=b",
+            "telemetry.otlp.endpoint=http://10.0.0.2:4318",
+            "http.bind=10.0.0.2:8081",
+            "ops.bind=10.0.0.2:9081",
+            "http.workers=8",
+            "http.max_connections=1000",
+        ]);
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn nodes_that_differ_otherwise_have_not() {
+        let hashes = [
+            hash(&[]),
+            hash(&["queue.policy.batch=7"]),
+            hash(&["http.keep_alive=9s"]),
+            hash(&["telemetry.log_filter=debug"]),
+            hash(&["telemetry.otlp.metrics_every=5s"]),
+        ];
+        for (i, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..i].contains(hash), "{i}: {hashes:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_that_is_left_out_is_one() {
+        let mut table = toml::Table::try_from(Config::default()).unwrap();
+        for key in PER_NODE {
+            assert!(remove(&mut table, key).is_some(), "{key}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::{Verdict, Violation, ensure, ensure_eq};
 
 /// Opens sealers.
 pub trait SealerFixture: Send + Sync {
-    /// A sealer whose live keys are named by `keys`, newest first; the same name is the same key.
+    /// A sealer whose live keys are named by `keys`, the one that signs first; the same name is the same key.
     fn sealer(&self, keys: &[u8]) -> Box<dyn TokenSealer>;
 }
 

@@ -12,10 +12,10 @@ fn influx() -> Influx {
     Influx::start(&InfluxBinaries::find().unwrap()).unwrap()
 }
 
-/// The statements that are deployed.
-fn statements() -> PathBuf {
+/// A file that is deployed.
+fn deployed(file: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap().join("deploy/observability/influxdb/k6.iql")
+    here.ancestors().nth(2).unwrap().join("deploy/observability/influxdb").join(file)
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_statement_that_fails_is_told_with_what_the_server_said() {
 fn what_is_deployed_keeps_results_for_ninety_days_however_often_it_is_run() {
     let influx = influx();
     for _ in 0..2 {
-        influx.run_file(&statements()).unwrap();
+        influx.run_file(&deployed("k6.iql")).unwrap();
         let policies = influx.query("", "SHOW RETENTION POLICIES ON k6").unwrap();
         let columns = ["name", "duration", "shardGroupDuration", "replicaN", "default"];
         assert_eq!(policies[0].columns, columns);
@@ -61,4 +61,30 @@ fn what_is_deployed_keeps_results_for_ninety_days_however_often_it_is_run() {
     // As k6 does when it starts.
     influx.create_database("k6").unwrap();
     assert_eq!(influx.query("", "SHOW RETENTION POLICIES ON k6").unwrap()[0].values.len(), 1);
+}
+
+#[test]
+fn what_is_deployed_sets_no_limit_that_its_index_ignores() {
+    let text = std::fs::read_to_string(deployed("influxdb.conf")).unwrap();
+    let settings: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
+    assert!(settings.contains(&"index-version = \"tsi1\""), "{text}");
+    for ignored in ["max-values-per-tag", "max-series-per-database"] {
+        assert!(!settings.iter().any(|line| line.starts_with(ignored)), "{ignored}");
+    }
+}
+
+/// Should a later version keep such a limit in this index too, the file's comment is to say so.
+#[test]
+fn a_tag_may_have_more_values_than_the_limit_of_the_other_index_allows() {
+    let influx = influx();
+    influx.create_database("k6").unwrap();
+    // The default of `max-values-per-tag` is 100,000, and what it refuses comes in a later write.
+    let line = |value: u32| format!("http_reqs,name=/user/{value} value=1\n");
+    for values in [0..100_001, 100_001..100_010] {
+        let lines: String = values.map(line).collect();
+        let written = ureq::post(format!("http://{}/write?db=k6", influx.address())).send(&lines).unwrap();
+        assert_eq!(written.status(), 204);
+    }
+    let count = influx.query("k6", "SHOW TAG VALUES EXACT CARDINALITY WITH KEY = \"name\"").unwrap();
+    assert_eq!(count[0].values, [[json!(100_010)]]);
 }

@@ -20,6 +20,9 @@ pub(super) enum Command {
         sources: SourceFlags,
     },
     /// Print a fresh random key for `queue.keys`
+    ///
+    /// To rotate: put it last on every node, then first on every node, and take the old key out when its last token has
+    /// ended. Put first at once, it signs tokens that nodes without it refuse.
     NewKey,
 }
 

@@ -181,7 +181,7 @@ impl QueueSection {
         },
         KeyDoc {
             name: "keys",
-            meaning: "secret token keys, newest first: the first signs, all verify; base64 of 32 bytes or more (`boxoffice token new-key`); made at start when there is none; in the environment separated by commas",
+            meaning: "secret token keys: the first signs, all verify; base64 of 32 bytes or more (`boxoffice token new-key`); made at start when there is none; in the environment separated by commas. To rotate, put the new key last on every node, then first on every node, and take the old one out when its last token has ended",
         },
         KeyDoc {
             name: "token_ttl",

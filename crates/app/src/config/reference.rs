@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection,
     Config, GateSection, HttpSection, KeyDoc, LimitSection, OpsSection, OtlpSection, OverloadSection,
-    PolicySection, PollSection, PollingSection, PostgresPoolSection, PostgresSection, QueueSection,
+    PER_NODE, PolicySection, PollSection, PollingSection, PostgresPoolSection, PostgresSection, QueueSection,
     RateSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
     TracesSection,
 };
@@ -57,13 +57,16 @@ beside the program if it is there); environment variables `BOXOFFICE__SECTION__K
 `BOXOFFICE__QUEUE__POLICY__BATCH=50`; flags `--set KEY=VALUE`. An unknown key or a value that makes no sense stops the
 program at start with one line. `boxoffice config` prints the effective configuration with secrets masked. Lengths of
 time are written like `250ms`, `10s`, `1h 30m`.
-";
+
+All nodes should have the same configuration: the metric `boxoffice_build_info` has a hash of it, with secrets masked, and
+the alert ConfigDiffers compares them. The hash leaves out what may differ from node to node: ";
 
 /// The reference as Markdown: every key, its default, its meaning.
 #[must_use]
 pub fn markdown() -> String {
     let defaults = default_values();
-    let mut text = String::from(INTRODUCTION);
+    let per_node: Vec<String> = PER_NODE.iter().map(|key| format!("`{key}`")).collect();
+    let mut text = format!("{INTRODUCTION}{}.\n", per_node.join(", "));
     // Writing to a `String` cannot fail.
     for (section, keys) in SECTIONS {
         let _ = write!(text, "\n## `[{section}]`\n\n| key | default | meaning |\n|---|---|---|\n");

@@ -3,12 +3,13 @@
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
 
-/// Always 1: the version, and the hash of the effective configuration with its secrets masked.
+/// Always 1: the version, and the hash of the effective configuration, with its secrets masked and
+/// without what may differ from node to node.
 pub static BUILD_INFO: Metric = Metric {
     name: "boxoffice.build.info",
     kind: Kind::Gauge,
     unit: "{build}",
-    about: "Always 1: the version, and the hash of the effective configuration with its secrets masked.",
+    about: "Always 1: the version, and the hash of the effective configuration, with its secrets masked and without what may differ from node to node.",
     labels: &["version", "config_hash"],
 };
 

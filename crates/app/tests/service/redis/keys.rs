@@ -1,0 +1,78 @@
+//! A new token key, rolled out node by node while people ask.
+
+use test_support::{Redis, RedisSetup};
+
+use super::node::{KEY as OLD, Node, redis};
+
+const NEW: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+
+/// Two nodes of one queue, and everybody who joined through either.
+struct Rollout {
+    redis: Redis,
+    nodes: [Node; 2],
+    tokens: Vec<String>,
+    users: u64,
+}
+
+impl Rollout {
+    fn from(keys: &str) -> Self {
+        let redis = redis(RedisSetup::default());
+        let nodes = [(); 2].map(|()| Self::node(&redis, keys));
+        Self { redis, nodes, tokens: Vec::new(), users: 0 }
+    }
+
+    fn node(redis: &Redis, keys: &str) -> Node {
+        Node::on(redis, &[&format!("queue.keys={keys}")])
+    }
+
+    fn restart(&mut self, node: usize, keys: &str) {
+        self.nodes[node].stop();
+        self.nodes[node] = Self::node(&self.redis, keys);
+    }
+
+    /// One more person joins through each node.
+    fn join(&mut self) {
+        for node in &self.nodes {
+            self.users += 1;
+            self.tokens.push(node.token_of(self.users));
+        }
+    }
+
+    /// The status of each person's question, by the node that is asked.
+    fn statuses(&self) -> [Vec<u16>; 2] {
+        let ask = |node: &Node| self.tokens.iter().map(|token| node.query(token).status).collect();
+        [ask(&self.nodes[0]), ask(&self.nodes[1])]
+    }
+
+    /// Restarts one node after the other with these keys. Everybody is known on both nodes all the time.
+    fn roll(&mut self, keys: &str) {
+        for node in 0..2 {
+            self.restart(node, keys);
+            self.join();
+            let statuses = self.statuses();
+            assert!(statuses.iter().flatten().all(|&status| status == 200), "{keys}, {node}: {statuses:?}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_all_verify_before_one_signs_with_it_costs_nobody_a_place() {
+    let mut rollout = Rollout::from(OLD);
+    rollout.join();
+    rollout.roll(&format!("{OLD},{NEW}"));
+    rollout.roll(&format!("{NEW},{OLD}"));
+    // From here on nobody has a token of the old key: as if those had ended.
+    rollout.tokens.clear();
+    rollout.join();
+    rollout.roll(NEW);
+}
+
+#[test]
+fn a_key_that_signs_before_all_verify_it_is_refused_by_those_that_do_not() {
+    let mut rollout = Rollout::from(OLD);
+    rollout.restart(0, &format!("{NEW},{OLD}"));
+    rollout.join();
+    assert_eq!(rollout.statuses(), [[200, 200], [401, 200]], "the token of the first node, on the second");
+    rollout.restart(1, &format!("{NEW},{OLD}"));
+    assert_eq!(rollout.statuses(), [[200, 200], [200, 200]]);
+}
