@@ -25,7 +25,7 @@ pub use api::Api;
 pub use concert::{ConcertPages, PageSource, RenderedPage};
 pub use failures::Failures;
 pub use lifecycle::{Lifecycle, Phase};
-pub use ops::{Facts, MetricsText, Ops, Protection};
+pub use ops::{Facts, MetricsText, NodeReadiness, Ops, Protection};
 pub use outages::Outages;
 pub use overload::{AddressFrom, GateCounts, GateSettings, Overload, OverloadCounts, OverloadSettings, Rate};
 pub use problem::Failure;

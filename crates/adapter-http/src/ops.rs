@@ -2,14 +2,16 @@
 
 mod failures;
 mod metrics;
+mod node;
 mod protection;
 
+pub use node::NodeReadiness;
 pub use protection::Protection;
 
 use std::io;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use domain::PortErrorKind;
@@ -27,6 +29,8 @@ pub struct Ops {
     pub lifecycle: Lifecycle,
     /// What it has to do without.
     pub outages: Outages,
+    /// Whether it can do all that visitors need by itself.
+    pub node: NodeReadiness,
     /// What protects its dependencies.
     pub protection: Protection,
     /// What failed lately.
@@ -70,6 +74,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(on_read("/livez").route(web::get().to(livez)).route(web::head().to(livez)));
     config.service(on_read("/startupz").route(web::get().to(startupz)).route(web::head().to(startupz)));
     config.service(on_read("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
+    config
+        .service(on_read("/readyz/node").route(web::get().to(node::show)).route(web::head().to(node::show)));
     config.service(on_read("/protection").route(web::get().to(protection)).route(web::head().to(protection)));
     config.service(
         on_read("/failures").route(web::get().to(failures::show)).route(web::head().to(failures::show)),
@@ -103,7 +109,7 @@ async fn startupz(ops: Data<Ops>) -> HttpResponse {
 async fn readyz(ops: Data<Ops>) -> HttpResponse {
     match ops.lifecycle.phase() {
         Phase::Starting => answer(false, "starting"),
-        Phase::Serving => ready(&ops.outages),
+        Phase::Serving => ready(&ops),
         Phase::Draining => answer(false, "draining"),
     }
 }
@@ -113,14 +119,21 @@ async fn protection(ops: Data<Ops>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ops.protection.body())
 }
 
-fn ready(outages: &Outages) -> HttpResponse {
+/// Envoy sends traffic to a host whose health check has this header only when others are too few.
+const DEGRADED: HeaderName = HeaderName::from_static("x-envoy-degraded");
+
+fn ready(ops: &Ops) -> HttpResponse {
     let outage = |(dependency, kind): (&&'static str, &PortErrorKind)| OutageBody {
         dependency,
         problem: kind.to_string(),
     };
-    let down: Vec<_> = outages.now().iter().map(outage).collect();
+    let down: Vec<_> = ops.outages.now().iter().map(outage).collect();
     let status = if down.is_empty() { "ready" } else { "degraded" };
-    respond(StatusCode::OK, HealthBody { status, down })
+    let mut response = respond(StatusCode::OK, HealthBody { status, down });
+    if ops.node.is_cut_off() {
+        response.headers_mut().insert(DEGRADED, HeaderValue::from_static("true"));
+    }
+    response
 }
 
 fn answer(good: bool, status: &'static str) -> HttpResponse {

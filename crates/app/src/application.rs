@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, Facts, Failures, HttpSettings, Lifecycle, Listener,
-    MetricsText, Ops, Outages, Overload, PageSource, Phase, Protection, RequestObserver, Watch, listen_ops,
-    listen_public,
+    MetricsText, NodeReadiness, Ops, Outages, Overload, PageSource, Phase, Protection, RequestObserver,
+    Watch, listen_ops, listen_public,
 };
 use adapter_postgres::SetupError;
 use adapter_redis::Unsafe;
@@ -26,7 +26,7 @@ use crate::config::{Config, ConfigError};
 use crate::descriptors::{self, TooFewDescriptors};
 use crate::metrics::{Requests, Waits};
 use crate::wiring::{self, Catalogue, CatalogueGuards, LineStore};
-use crate::{checkup, hearing, keeper, metrics};
+use crate::{checkup, hearing, keeper, metrics, node_readiness};
 
 /// Why the service did not start, or stopped by itself; each is one line.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +79,7 @@ pub struct Application {
     parts: Parts,
     lifecycle: Lifecycle,
     outages: Outages,
+    node: NodeReadiness,
     refresh: Duration,
     hear_every: Duration,
     check_every: Duration,
@@ -90,6 +91,8 @@ struct Parts {
     queue: Arc<QueueService>,
     waits: Waits,
     dependencies: Vec<Arc<dyn Dependency>>,
+    /// Names of the dependencies without which visitors are refused.
+    needed: Vec<&'static str>,
     caches: Vec<Arc<dyn AnyCache>>,
 }
 
@@ -118,9 +121,16 @@ impl Application {
         metrics::watch_dependency(meters, names, &outages);
         let http = HttpSettings { max_connections: connections.public, ..config.http.settings() };
         let ops = HttpSettings { max_connections: connections.ops, ..config.ops.settings(&config.http) };
+        let node = NodeReadiness::new(
+            outages.clone(),
+            parts.needed.clone(),
+            config.ops.cut_off_after.0,
+            wiring::steady_clock(),
+        );
         let watched = Ops {
             lifecycle: lifecycle.clone(),
             outages: outages.clone(),
+            node: node.clone(),
             protection,
             failures: failures.clone(),
             facts,
@@ -136,6 +146,7 @@ impl Application {
             parts,
             lifecycle,
             outages,
+            node,
             refresh: config.queue.refresh.0,
             hear_every: config.cache.hear_every.0,
             check_every: config.ops.check_every.0,
@@ -176,6 +187,7 @@ impl Application {
                 checkup::look_after(dependency, self.check_every, self.outages.clone(), stop_loops.clone());
             parts.spawn(endless(checks));
         }
+        parts.spawn(endless(node_readiness::keep(self.node, stop_loops.clone())));
         // The public listener enters the serving phase before it accepts a connection. It is run
         // first, so that the operations listener says "started" from its first answer on.
         parts.spawn(self.public.run());
@@ -272,9 +284,12 @@ async fn use_cases(
         overload,
     };
     let database_dependency = database.map(|database| database.dependency);
+    // Without the level that nodes share each node asks the database by itself.
+    let needed = [&line_dependency, &database_dependency].into_iter().flatten();
+    let needed = needed.map(|dependency| dependency.name()).collect();
     let dependencies =
         [line_dependency, database_dependency, level.dependency].into_iter().flatten().collect();
-    Ok((Parts { queue, waits, dependencies, caches: shown.caches.clone() }, api))
+    Ok((Parts { queue, waits, dependencies, needed, caches: shown.caches.clone() }, api))
 }
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;

@@ -8,6 +8,7 @@ mod descriptors;
 mod hearing;
 mod keeper;
 mod metrics;
+mod node_readiness;
 mod stop;
 mod wiring;
 

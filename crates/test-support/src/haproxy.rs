@@ -22,7 +22,7 @@ pub fn find_or_install_haproxy(tell: impl Fn(&str)) -> Outcome<PathBuf> {
     find_or_install(&PACKAGE, look, tell)
 }
 
-fn look() -> Option<PathBuf> {
+pub(crate) fn look() -> Option<PathBuf> {
     let folders = from_path().into_iter().chain([PathBuf::from(DEBIAN)]);
     folders.map(|folder| folder.join("haproxy")).find(|file| file.is_file())
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod balancer;
 mod binaries;
 mod database;
 mod error;
@@ -9,6 +10,7 @@ mod influxdb;
 mod install;
 mod k6;
 mod keeper;
+mod nginx;
 pub mod observability;
 pub mod otlp;
 mod postgres;
@@ -18,6 +20,7 @@ mod prometheus;
 mod redis;
 mod wire;
 
+pub use balancer::Balancer;
 pub use binaries::{PostgresBinaries, find_or_install_postgres};
 pub use database::{Database, Held, SERVER_VARIABLE};
 pub use error::{Doing, Outcome, TaskError, failed};
@@ -25,6 +28,7 @@ pub use guest::{Guest, Guests, Heard};
 pub use haproxy::find_or_install_haproxy;
 pub use influxdb::{Influx, InfluxBinaries, Series, find_or_install_influxdb};
 pub use k6::{K6Binary, find_or_install_k6};
+pub use nginx::find_or_install_nginx;
 pub use postgres::{Durability, Postgres};
 pub use process::run_within;
 pub use prometheus::{Prometheus, PrometheusBinaries, Sample, find_or_install_prometheus};

@@ -48,11 +48,20 @@ impl PrivateServer {
         command: impl Fn(SocketAddr) -> Command,
         is_ready: impl Fn(SocketAddr) -> bool,
     ) -> Outcome {
+        self.try_start(|address| Ok(command(address)), is_ready)
+    }
+
+    /// The same, with a command that cannot always be made.
+    pub(crate) fn try_start(
+        &mut self,
+        command: impl Fn(SocketAddr) -> Outcome<Command>,
+        is_ready: impl Fn(SocketAddr) -> bool,
+    ) -> Outcome {
         let mut last = failed("no port is free");
         // Between asking for a free port and taking it somebody else may; then another one is tried.
         for _ in 0..10 {
             self.port = free_port()?;
-            match self.launch(&command(self.address()), &is_ready) {
+            match self.launch(&command(self.address())?, &is_ready) {
                 Ok(()) => return Ok(()),
                 Err(error) if self.has_ended() => last = error,
                 Err(error) => return Err(error),

@@ -4,8 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use test_support::{
-    Durability, Postgres, SERVER_VARIABLE, find_or_install_influxdb, find_or_install_k6,
-    find_or_install_postgres, find_or_install_prometheus, find_or_install_redis,
+    Durability, Postgres, SERVER_VARIABLE, find_or_install_haproxy, find_or_install_influxdb,
+    find_or_install_k6, find_or_install_nginx, find_or_install_postgres, find_or_install_prometheus,
+    find_or_install_redis,
 };
 
 use crate::run::{cargo, show};
@@ -30,6 +31,9 @@ pub(crate) fn test() -> Outcome {
     // Load tests are run in small, and their results looked up where they are kept.
     find_or_install_k6(|line| println!("{line}"))?;
     find_or_install_influxdb(|line| println!("{line}"))?;
+    // The configurations of balancers are tried with the balancers.
+    find_or_install_haproxy(|line| println!("{line}"))?;
+    find_or_install_nginx(|line| println!("{line}"))?;
     let postgres = Postgres::start(binaries, Durability::None)?;
     println!("a private Postgres server listens on {} until the tests are over", postgres.address());
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);

@@ -26,10 +26,11 @@ pub(super) struct Arguments {
 }
 
 /// What is asked of a node, and what it is called in the bundle.
-const ASKED: [(&str, &str); 6] = [
+const ASKED: [(&str, &str); 7] = [
     ("/livez", "livez.json"),
     ("/startupz", "startupz.json"),
     ("/readyz", "readyz.json"),
+    ("/readyz/node", "readyz-node.json"),
     ("/protection", "protection.json"),
     ("/failures", "failures.json"),
     ("/metrics", "metrics.txt"),

@@ -14,11 +14,17 @@ use super::{ConfigError, HttpSection, KeyDoc, Span, require};
 pub struct OpsSection {
     pub bind: SocketAddr,
     pub check_every: Span,
+    pub cut_off_after: Span,
 }
 
 impl Default for OpsSection {
     fn default() -> Self {
-        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9081)), check_every: Span::secs(1) }
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9081)),
+            check_every: Span::secs(1),
+            // Longer than a connection takes to be made anew; shorter than a failover, which all nodes see.
+            cut_off_after: Span::secs(2),
+        }
     }
 }
 
@@ -35,11 +41,16 @@ impl OpsSection {
             name: "check_every",
             meaning: "how often what the service depends on is looked after, 100ms to 60s; readiness shows what was seen last",
         },
+        KeyDoc {
+            name: "cut_off_after",
+            meaning: "how long this node may be without a store that visitors need (the queue's Redis, Postgres) before `/readyz/node` is 503, up to 60s; `/readyz` stays 200",
+        },
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let often = (Span::millis(100)..=Span::secs(60)).contains(&self.check_every);
-        require(often, "ops.check_every", "must be from 100ms to 60s")
+        require(often, "ops.check_every", "must be from 100ms to 60s")?;
+        require(self.cut_off_after <= Span::secs(60), "ops.cut_off_after", "must be at most 60s")
     }
 
     /// What the listener is bound with: the public one's bounds, one thread, few connections.

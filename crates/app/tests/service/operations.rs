@@ -8,7 +8,9 @@ use crate::support::{LIMIT, TestApp, eventually};
 #[test]
 fn health_is_told_on_the_operations_listener_only() {
     let app = TestApp::start(&[]);
-    for (path, status) in [("/livez", "live"), ("/startupz", "started"), ("/readyz", "ready")] {
+    for (path, status) in
+        [("/livez", "live"), ("/startupz", "started"), ("/readyz", "ready"), ("/readyz/node", "ready")]
+    {
         let answer = app.ops(path);
         assert_eq!((answer.status, answer.word("status").as_str()), (200, status));
         let public = app.send("GET", &format!("http://{}{path}", app.public), &[], &[]);

@@ -1,5 +1,6 @@
 //! The service with its line in Redis: several nodes as processes, and what becomes of the line when they are killed.
 
+mod balancer;
 mod keys;
 mod loss;
 mod node;

@@ -85,7 +85,16 @@ impl Node {
     }
 
     pub(super) fn readiness(&self) -> Answer {
-        send(&self.agent, "GET", &format!("http://{}/readyz", self.serving.ops), &[], &[])
+        self.ops("/readyz")
+    }
+
+    /// A question to the operations listener.
+    pub(super) fn ops(&self, path: &str) -> Answer {
+        send(&self.agent, "GET", &format!("http://{}{path}", self.serving.ops), &[], &[])
+    }
+
+    pub(super) fn ops_address(&self) -> SocketAddr {
+        self.serving.ops
     }
 
     /// Waits for this readiness; a dependency that is down sends no traffic away.

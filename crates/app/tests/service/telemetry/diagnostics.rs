@@ -40,6 +40,7 @@ fn a_bundle_has_everything_that_a_node_tells_of_itself() {
         "livez.json",
         "metrics.txt",
         "protection.json",
+        "readyz-node.json",
         "readyz.json",
         "startupz.json",
     ];

@@ -1,0 +1,165 @@
+//! `/readyz/node`: whether this node, by itself, can do all that visitors need. `/readyz` stays true
+//! while a store is away, because a store that all nodes share takes all of them along. A balancer
+//! that knows the others' answers can tell one node that is cut off from an outage that is shared.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use domain::{Clock, Timestamp};
+
+use super::{HealthBody, Ops, OutageBody, answer, respond};
+use crate::lifecycle::Phase;
+use crate::outages::Outages;
+
+/// Since when this node has been without a store that visitors need. Clones share what they know;
+/// locked for a moment only.
+#[derive(Clone)]
+pub struct NodeReadiness(Arc<Inner>);
+
+struct Inner {
+    outages: Outages,
+    /// The dependencies that visitors need, by name.
+    needed: Vec<&'static str>,
+    grace: Duration,
+    clock: Arc<dyn Clock>,
+    since: Mutex<BTreeMap<&'static str, Timestamp>>,
+}
+
+impl NodeReadiness {
+    /// Of the outages, only those of `needed` count, and only when they last longer than `grace` by
+    /// this clock, which must not step.
+    #[must_use]
+    pub fn new(outages: Outages, needed: Vec<&'static str>, grace: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner { outages, needed, grace, clock, since: Mutex::default() }))
+    }
+
+    /// Takes note of what is down now. Call it more often than the grace time: an outage counts from
+    /// the first call that sees it, and ends with the first that does not.
+    pub fn observe(&self) {
+        let Inner { outages, needed, clock, since, .. } = &*self.0;
+        let now = clock.now();
+        let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+        for &dependency in needed {
+            if outages.is_down(dependency) {
+                since.entry(dependency).or_insert(now);
+            } else {
+                since.remove(dependency);
+            }
+        }
+    }
+
+    /// Whether this node has been without something for longer than the grace time.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let Inner { outages, grace, clock, since, .. } = &*self.0;
+        let now = clock.now();
+        let lasts = |begin: Timestamp| Duration::try_from(now.duration_since(begin)).unwrap_or_default();
+        let since = since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.iter().any(|(dependency, begin)| outages.is_down(dependency) && lasts(*begin) >= *grace)
+    }
+
+    /// What is needed and down, for however long.
+    fn down(&self) -> Vec<OutageBody> {
+        let now = self.0.outages.now();
+        let needed = now.iter().filter(|(dependency, _)| self.0.needed.contains(dependency));
+        needed.map(|(dependency, kind)| OutageBody { dependency, problem: kind.to_string() }).collect()
+    }
+}
+
+/// This node can do all that visitors need.
+pub(super) async fn show(ops: Data<Ops>) -> HttpResponse {
+    match ops.lifecycle.phase() {
+        Phase::Starting => answer(false, "starting"),
+        Phase::Draining => answer(false, "draining"),
+        Phase::Serving => {
+            let down = ops.node.down();
+            let (code, status) = if ops.node.is_cut_off() {
+                (StatusCode::SERVICE_UNAVAILABLE, "cut-off")
+            } else if down.is_empty() {
+                (StatusCode::OK, "ready")
+            } else {
+                (StatusCode::OK, "degraded")
+            };
+            respond(code, HealthBody { status, down })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adapter_memory::ManualClock;
+    use domain::PortErrorKind;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(2);
+    const MOMENT: Duration = Duration::from_millis(100);
+
+    struct Node {
+        outages: Outages,
+        clock: Arc<ManualClock>,
+        readiness: NodeReadiness,
+    }
+
+    impl Node {
+        fn new() -> Self {
+            let (outages, clock) = (Outages::default(), Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)));
+            let needed = vec!["redis", "postgres"];
+            let readiness = NodeReadiness::new(outages.clone(), needed, GRACE, Arc::clone(&clock) as _);
+            Self { outages, clock, readiness }
+        }
+
+        /// Whether it is cut off after this time, observed all the while.
+        fn after(&self, time: Duration) -> bool {
+            let end = self.clock.now().saturating_add(time).unwrap();
+            self.readiness.observe();
+            while self.clock.now() < end {
+                self.clock.advance(MOMENT);
+                self.readiness.observe();
+            }
+            self.readiness.is_cut_off()
+        }
+    }
+
+    #[test]
+    fn a_node_is_cut_off_when_something_needed_is_away_for_longer_than_the_grace_time() {
+        let node = Node::new();
+        assert!(!node.after(GRACE));
+        node.outages.begin("postgres", PortErrorKind::Unavailable);
+        assert!(!node.after(GRACE - MOMENT));
+        assert!(node.after(MOMENT));
+        assert_eq!(node.readiness.down().len(), 1);
+        node.outages.end("postgres");
+        assert!(!node.readiness.is_cut_off(), "and at once no more when it is back");
+        assert!(!node.after(GRACE));
+    }
+
+    #[test]
+    fn what_is_not_needed_does_not_count() {
+        let node = Node::new();
+        node.outages.begin("cache redis", PortErrorKind::Unavailable);
+        assert!(!node.after(GRACE * 10));
+        assert!(node.readiness.down().is_empty());
+    }
+
+    #[test]
+    fn outages_that_end_in_time_do_not_add_up() {
+        let node = Node::new();
+        for _ in 0..5 {
+            node.outages.begin("redis", PortErrorKind::Timeout);
+            assert!(!node.after(GRACE - MOMENT));
+            node.outages.end("redis");
+            assert!(!node.after(MOMENT));
+        }
+        // Another one that begins meanwhile has its own time.
+        node.outages.begin("redis", PortErrorKind::Timeout);
+        assert!(!node.after(GRACE / 2));
+        node.outages.begin("postgres", PortErrorKind::Timeout);
+        node.outages.end("redis");
+        assert!(!node.after(GRACE - MOMENT));
+        assert!(node.after(MOMENT));
+    }
+}

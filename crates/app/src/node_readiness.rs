@@ -1,0 +1,23 @@
+//! The loop that takes note of how long this node has been without what visitors need.
+
+use std::time::Duration;
+
+use adapter_http::NodeReadiness;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// Looking takes two locks and no I/O.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Takes note of outages until told to stop.
+pub(crate) async fn keep(readiness: NodeReadiness, stop: CancellationToken) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let steps = async {
+        loop {
+            ticks.tick().await;
+            readiness.observe();
+        }
+    };
+    stop.run_until_cancelled(steps).await;
+}

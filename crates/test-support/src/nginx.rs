@@ -1,0 +1,29 @@
+//! Where nginx is, and how to get it.
+
+use std::path::PathBuf;
+
+use crate::error::Outcome;
+use crate::install::{Package, find_or_install, from_path};
+
+/// Where Debian puts it, which is not on everybody's path.
+const DEBIAN: &str = "/usr/sbin";
+
+const PACKAGE: Package = Package {
+    what: "the proxy nginx",
+    debian: "nginx",
+    others: "`sudo dnf install nginx` (Fedora) or `brew install nginx` (macOS)",
+};
+
+/// nginx; installed first where that can be done without asking anybody, and reported through
+/// `tell`. A service that the package starts is not used.
+///
+/// # Errors
+/// When it is not there and cannot be installed: with the command to run.
+pub fn find_or_install_nginx(tell: impl Fn(&str)) -> Outcome<PathBuf> {
+    find_or_install(&PACKAGE, look, tell)
+}
+
+pub(crate) fn look() -> Option<PathBuf> {
+    let folders = from_path().into_iter().chain([PathBuf::from(DEBIAN)]);
+    folders.map(|folder| folder.join("nginx")).find(|file| file.is_file())
+}
