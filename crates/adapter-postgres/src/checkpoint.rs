@@ -1,7 +1,8 @@
 //! How far each line had come, kept where its store is not.
 
 use async_trait::async_trait;
-use diesel::sql_types::{BigInt, Text};
+use diesel::result::Error as QueryError;
+use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{OptionalExtension as _, QueryableByName, sql_query};
 use diesel_async::RunQueryDsl as _;
 use domain::PortError;
@@ -26,15 +27,20 @@ impl PostgresCheckpoints {
 
 const LOAD: &str = "SELECT last, serving, ceiling FROM queue_checkpoints WHERE queue = $1";
 
-/// Savers of one queue at once wait for each other's row, and each raises what the one before has left.
+/// Savers of one queue at once wait for each other's row, and each raises what the one before has
+/// left. With `$5` false no row is written, but privileges and a read-only server still refuse it.
 const SAVE: &str = "\
-INSERT INTO queue_checkpoints AS known (queue, last, serving, ceiling) VALUES ($1, $2, $3, $4)
+INSERT INTO queue_checkpoints AS known (queue, last, serving, ceiling) SELECT $1, $2, $3, $4 WHERE $5
 ON CONFLICT (queue) DO UPDATE SET
     last = greatest(known.last, excluded.last),
     serving = greatest(known.serving, excluded.serving),
     ceiling = greatest(known.ceiling, excluded.ceiling),
     saved_at = excluded.saved_at
 RETURNING last, serving, ceiling";
+
+/// Run after a save, which commits by itself unless the connection came with an open transaction.
+/// Then the save would be lost without an error.
+const IS_OPEN: &str = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS is_open";
 
 #[derive(QueryableByName)]
 struct CheckpointRow {
@@ -46,6 +52,12 @@ struct CheckpointRow {
     ceiling: i64,
 }
 
+#[derive(QueryableByName)]
+struct OpenRow {
+    #[diesel(sql_type = Bool)]
+    is_open: bool,
+}
+
 /// Marks that no line can have.
 #[derive(Debug, thiserror::Error)]
 #[error("a checkpoint with last {last}, serving {serving} and ceiling {ceiling}")]
@@ -54,6 +66,11 @@ struct ImpossibleMarks {
     serving: i64,
     ceiling: i64,
 }
+
+/// The upsert always returns a row.
+#[derive(Debug, thiserror::Error)]
+#[error("a checkpoint was saved and no row came back")]
+struct NothingSaved;
 
 impl CheckpointRow {
     fn checkpoint(&self) -> Result<Checkpoint, PortError> {
@@ -67,26 +84,59 @@ impl CheckpointRow {
     }
 }
 
+impl PostgresCheckpoints {
+    async fn row(&self, queue: String) -> Result<Option<CheckpointRow>, PortError> {
+        let row = self.0.ask("loading a checkpoint", move |connection| {
+            let statement = sql_query(LOAD).bind::<Text, _>(queue.clone());
+            Box::pin(async move { statement.get_result::<CheckpointRow>(connection).await.optional() })
+        });
+        row.await
+    }
+
+    /// Saves and returns what is remembered then; `None` when `is_meant` is false, and nothing is
+    /// written.
+    async fn saved_row(
+        &self,
+        queue: String,
+        checkpoint: Checkpoint,
+        is_meant: bool,
+    ) -> Result<Option<CheckpointRow>, PortError> {
+        let Checkpoint { line, ceiling } = checkpoint;
+        let row = self.0.ask("saving a checkpoint", move |connection| {
+            let statement = sql_query(SAVE)
+                .bind::<Text, _>(queue.clone())
+                .bind::<BigInt, _>(signed(line.last()))
+                .bind::<BigInt, _>(signed(line.serving()))
+                .bind::<BigInt, _>(signed(ceiling))
+                .bind::<Bool, _>(is_meant);
+            Box::pin(async move {
+                let Some(saved) = statement.get_result::<CheckpointRow>(connection).await.optional()? else {
+                    return Ok(None);
+                };
+                let transaction = sql_query(IS_OPEN).get_result::<OpenRow>(connection).await?;
+                if transaction.is_open { Err(QueryError::AlreadyInTransaction) } else { Ok(Some(saved)) }
+            })
+        });
+        row.await
+    }
+
+    /// Checks that checkpoints can be loaded and saved, with both statements, for a queue that
+    /// cannot exist and without writing a row.
+    pub(crate) async fn check(&self) -> Result<(), PortError> {
+        self.row(String::new()).await?;
+        self.saved_row(String::new(), Checkpoint::new(Line::START, 0), false).await.map(drop)
+    }
+}
+
 #[async_trait]
 impl CheckpointStore for PostgresCheckpoints {
     async fn load(&self, queue: QueueId) -> Result<Option<Checkpoint>, PortError> {
-        let row = self.0.ask(move |connection| {
-            let statement = sql_query(LOAD).bind::<Text, _>(queue.to_string());
-            Box::pin(async move { statement.get_result::<CheckpointRow>(connection).await.optional() })
-        });
-        row.await?.as_ref().map(CheckpointRow::checkpoint).transpose()
+        self.row(queue.to_string()).await?.as_ref().map(CheckpointRow::checkpoint).transpose()
     }
 
     async fn save(&self, queue: QueueId, checkpoint: Checkpoint) -> Result<Checkpoint, PortError> {
-        let Checkpoint { line, ceiling } = Checkpoint::new(checkpoint.line, checkpoint.ceiling);
-        let row = self.0.ask(move |connection| {
-            let statement = sql_query(SAVE)
-                .bind::<Text, _>(queue.to_string())
-                .bind::<BigInt, _>(signed(line.last()))
-                .bind::<BigInt, _>(signed(line.serving()))
-                .bind::<BigInt, _>(signed(ceiling));
-            Box::pin(async move { statement.get_result::<CheckpointRow>(connection).await })
-        });
-        row.await?.checkpoint()
+        let checkpoint = Checkpoint::new(checkpoint.line, checkpoint.ceiling);
+        let saved = self.saved_row(queue.to_string(), checkpoint, true).await?;
+        saved.as_ref().map_or_else(|| Err(corrupt(NothingSaved)), CheckpointRow::checkpoint)
     }
 }

@@ -52,16 +52,31 @@ impl PageRow {
     }
 }
 
+impl PostgresCatalogue {
+    async fn rows(&self, limit: i64, offset: i64) -> Result<Vec<PageRow>, PortError> {
+        let rows = self.0.ask("page of concerts", move |connection| {
+            let statement = sql_query(PAGE).bind::<BigInt, _>(limit).bind::<BigInt, _>(offset);
+            Box::pin(async move { statement.load::<PageRow>(connection).await })
+        });
+        rows.await
+    }
+
+    /// Checks that pages and dates can be read, with both statements: a page of one concert, and
+    /// the dates of an id that is not used.
+    pub(crate) async fn check(&self) -> Result<(), PortError> {
+        for row in self.rows(1, 0).await? {
+            row.concert()?;
+        }
+        self.check_dates().await
+    }
+}
+
 #[async_trait]
 impl ConcertCatalog for PostgresCatalogue {
     async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
         let limit = i64::from(request.size.get());
         let offset = i64::try_from(request.offset()).unwrap_or(i64::MAX);
-        let rows = self.0.ask(move |connection| {
-            let statement = sql_query(PAGE).bind::<BigInt, _>(limit).bind::<BigInt, _>(offset);
-            Box::pin(async move { statement.load::<PageRow>(connection).await })
-        });
-        let rows = rows.await?;
+        let rows = self.rows(limit, offset).await?;
         let total = if let [row, ..] = rows.as_slice() { row.total } else { 0 };
         let total = u64::try_from(total).map_err(corrupt)?;
         let concerts = rows.into_iter().filter_map(|row| row.concert().transpose());

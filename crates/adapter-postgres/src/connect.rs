@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use diesel_async::AsyncPgConnection;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::address::Address;
+use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::session::{Driver, Session, SessionLimits};
 
@@ -36,16 +36,11 @@ impl Connector {
         self.limits
     }
 
-    /// A session for diesel, within the time limit for connecting.
+    /// A session for questions, within the time limit for connecting.
     pub(crate) async fn session(&self) -> Result<Session, SetupError> {
-        self.within_limit(async {
-            let (client, driver) = self.open().await?;
-            // diesel asks the server for its time zone and encoding here.
-            let connection = AsyncPgConnection::try_from(client).await;
-            let connection = connection.map_err(|error| SetupError::failed(&self.address, error))?;
-            Ok(Session::new(connection, driver))
-        })
-        .await
+        let made = Instant::now();
+        let (client, driver) = self.connect().await?;
+        Ok(Session::new(Connection::new(client), driver, made))
     }
 
     /// A connection as the driver has it, within the time limit for connecting.

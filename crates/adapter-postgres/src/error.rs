@@ -4,11 +4,12 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
-use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use diesel::result::Error as QueryError;
 use domain::{PortError, PortErrorKind};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::address::Address;
+use crate::blame::Blame;
 
 /// What the dependency is called in errors and logs.
 pub(crate) const POSTGRES: &str = "postgres";
@@ -165,11 +166,10 @@ impl From<SetupError> for PortError {
     }
 }
 
-/// A server that is busy, starting or stopping, or a connection lost: connection exceptions (class 08), too many
-/// connections (53), shutdown and start (57P), a statement or a lock that took too long.
+/// Neither the address nor the user is wrong, and a later attempt may succeed: the connection was
+/// lost, a limit was reached, or the server is out of resources (class 53).
 fn is_passing(code: &SqlState) -> bool {
-    let passing = [&SqlState::QUERY_CANCELED, &SqlState::LOCK_NOT_AVAILABLE];
-    ["08", "53", "57P"].iter().any(|class| code.code().starts_with(class)) || passing.contains(&code)
+    matches!(Blame::of_code(code), Blame::Connection | Blame::Limit) || code.code().starts_with("53")
 }
 
 fn one_line(text: &str) -> String {
@@ -181,17 +181,75 @@ pub(crate) fn overloaded(why: &'static str) -> PortError {
     PortError::new(PortErrorKind::Overloaded, POSTGRES).because(why)
 }
 
-/// What a failed question means to a caller. diesel drops the code of an error it has no name for, and messages come in
-/// the server's language, so whether the server ended a statement at a limit is told by how long it took.
-pub(crate) fn question_failed(error: QueryError, reached_a_limit: bool) -> PortError {
-    let kind = if matches!(error, QueryError::DeserializationError(_)) {
-        PortErrorKind::Corrupt
-    } else if matches!(error, QueryError::DatabaseError(DatabaseErrorKind::Unknown, _)) && reached_a_limit {
-        PortErrorKind::Timeout
-    } else {
-        PortErrorKind::Unavailable
+/// Why a query has no result.
+pub(crate) enum Failed {
+    /// The query failed: diesel's error, and the driver's where it has one.
+    Asked(QueryError, Option<tokio_postgres::Error>),
+    /// The connection was at fault, and a new one could not be made.
+    NotConnected(SetupError),
+}
+
+/// What operators read: the query, the server's message, and the SQLSTATE, since messages come in
+/// the server's language.
+#[derive(Debug, thiserror::Error)]
+#[error("{question}: {why}")]
+struct Unanswered {
+    question: &'static str,
+    why: String,
+}
+
+impl Failed {
+    pub(crate) fn new(error: QueryError, driver: Option<tokio_postgres::Error>) -> Self {
+        Self::Asked(error, driver)
+    }
+
+    /// What is at fault.
+    pub(crate) fn blame(&self) -> Blame {
+        match self {
+            // No query here begins a transaction, so the connection came with one open.
+            Self::Asked(QueryError::AlreadyInTransaction, _) => Blame::Connection,
+            Self::Asked(_, Some(error)) => error.as_db_error().map_or(Blame::Connection, Blame::of),
+            Self::Asked(_, None) | Self::NotConnected(_) => Blame::Query,
+        }
+    }
+
+    /// The server's code.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Asked(_, Some(error)) => error.code().map_or("", SqlState::code),
+            Self::Asked(_, None) | Self::NotConnected(_) => "",
+        }
+    }
+
+    /// The same for a caller of the port.
+    pub(crate) fn into_port_error(self, question: &'static str) -> PortError {
+        let blame = self.blame();
+        let (kind, why) = match self {
+            Self::NotConnected(error) => return error.into(),
+            Self::Asked(error @ QueryError::DeserializationError(_), _) => {
+                (PortErrorKind::Corrupt, error.to_string())
+            }
+            Self::Asked(_, Some(error)) if blame == Blame::Limit => (PortErrorKind::Timeout, said(&error)),
+            Self::Asked(_, Some(error)) => (PortErrorKind::Unavailable, said(&error)),
+            Self::Asked(error, None) => (PortErrorKind::Unavailable, error.to_string()),
+        };
+        unanswered(kind, question, why)
+    }
+}
+
+/// An error that names its query.
+pub(crate) fn unanswered(kind: PortErrorKind, question: &'static str, why: String) -> PortError {
+    PortError::new(kind, POSTGRES).because(Unanswered { question, why })
+}
+
+fn said(error: &tokio_postgres::Error) -> String {
+    let with_code =
+        |said: &DbError| format!("{} (SQLSTATE {})", one_line(said.message()), said.code().code());
+    let plain = || match error.source() {
+        Some(cause) => format!("{error}: {}", one_line(&cause.to_string())),
+        None => error.to_string(),
     };
-    PortError::new(kind, POSTGRES).because(error)
+    error.as_db_error().map_or_else(plain, with_code)
 }
 
 /// A row that cannot be: something other than the migrations' constraints let it in.

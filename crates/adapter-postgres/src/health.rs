@@ -1,27 +1,46 @@
-//! Whether the database answers, and with the schema this program needs.
+//! Whether the database can do what the service needs of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use diesel_async::SimpleAsyncConnection as _;
 use domain::{Dependency, PortError, PortErrorKind};
 
+use crate::checkpoint::PostgresCheckpoints;
+use crate::concert::PostgresCatalogue;
 use crate::error::POSTGRES;
 use crate::migrate::check_schema;
 use crate::pool::Postgres;
 
-/// The database as something the service depends on.
+/// What the service keeps in the database.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PostgresUse {
+    /// The concerts and their dates, which are read.
+    pub catalogue: bool,
+    /// The checkpoints of queues, which are read and written.
+    pub checkpoints: bool,
+}
+
+/// The database as something the service depends on. It is up when the service's own statements
+/// work over the same pool. They are run one after the other, for as little data as possible, and
+/// the write changes no row.
 pub struct PostgresDependency {
     postgres: Postgres,
+    catalogue: Option<PostgresCatalogue>,
+    checkpoints: Option<PostgresCheckpoints>,
     /// A database that was down at the start may come up with a schema that is too old.
     schema_is_known_good: AtomicBool,
 }
 
 impl PostgresDependency {
-    /// The dependency behind a pool.
+    /// The dependency behind a pool, judged by what it is used for.
     #[must_use]
-    pub fn new(postgres: Postgres) -> Self {
-        Self { postgres, schema_is_known_good: AtomicBool::new(false) }
+    pub fn new(postgres: Postgres, uses: PostgresUse) -> Self {
+        Self {
+            catalogue: uses.catalogue.then(|| PostgresCatalogue::new(postgres.clone())),
+            checkpoints: uses.checkpoints.then(|| PostgresCheckpoints::new(postgres.clone())),
+            postgres,
+            schema_is_known_good: AtomicBool::new(false),
+        }
     }
 }
 
@@ -36,10 +55,20 @@ impl Dependency for PostgresDependency {
             check_schema(&self.postgres).await?;
             self.schema_is_known_good.store(true, Ordering::Relaxed);
         }
-        match self.postgres.ask(|connection| Box::pin(connection.batch_execute("SELECT 1"))).await {
-            // It answers, if not everybody.
-            Err(error) if error.kind() == PortErrorKind::Overloaded => Ok(()),
-            answer => answer,
+        if let Some(catalogue) = &self.catalogue {
+            unless_busy(catalogue.check().await)?;
         }
+        if let Some(checkpoints) = &self.checkpoints {
+            unless_busy(checkpoints.check().await)?;
+        }
+        Ok(())
+    }
+}
+
+/// A full pool means that the database answers others.
+fn unless_busy(checked: Result<(), PortError>) -> Result<(), PortError> {
+    match checked {
+        Err(error) if error.kind() == PortErrorKind::Overloaded => Ok(()),
+        checked => checked,
     }
 }

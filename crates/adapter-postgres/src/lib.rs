@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod blame;
 mod checkpoint;
 mod concert;
 mod connect;
+mod connection;
 mod error;
 mod exclusive;
 mod health;
@@ -19,7 +21,7 @@ pub use address::{Address, InvalidAddress};
 pub use checkpoint::PostgresCheckpoints;
 pub use concert::PostgresCatalogue;
 pub use error::SetupError;
-pub use health::PostgresDependency;
+pub use health::{PostgresDependency, PostgresUse};
 pub use migrate::{check_schema, migrate, revert_last};
 pub use pool::{PoolSettings, PoolState, Postgres};
 pub use schedule::open_dates_statement;

@@ -1,13 +1,13 @@
 //! The pool: bounded connections, bounded waiters, a limit on every wait.
 
 mod meter;
+mod renewal;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bb8::{ManageConnection, QueueStrategy, RunError};
 use diesel::QueryResult;
-use diesel_async::AsyncPgConnection;
 use domain::{PortError, PortErrorKind};
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -18,9 +18,12 @@ use tracing::Instrument as _;
 pub use self::meter::PoolState;
 
 use self::meter::Meter;
+use self::renewal::Renewal;
 use crate::address::Address;
+use crate::blame::Blame;
 use crate::connect::Connector;
-use crate::error::{POSTGRES, SetupError, overloaded, question_failed};
+use crate::connection::Connection;
+use crate::error::{Failed, POSTGRES, SetupError, overloaded, unanswered};
 use crate::session::{Session, SessionLimits};
 
 /// How many connections, how many may wait for one, and for how long.
@@ -46,7 +49,7 @@ pub struct Postgres(Arc<Inner>);
 
 struct Inner {
     pool: bb8::Pool<Manager>,
-    connector: Connector,
+    manager: Manager,
     failures: watch::Receiver<Option<Failure>>,
     limits: Limits,
     /// Questions under way and waiting: one permit each.
@@ -65,8 +68,6 @@ struct Limits {
     acquire: Duration,
     /// Until an answer must be here once a connection is.
     answer: Duration,
-    /// From here on the server may have ended a statement at a limit of its own.
-    shortest_server_limit: Duration,
 }
 
 /// Connecting failed.
@@ -83,14 +84,14 @@ const STILL_DOWN: Duration = Duration::from_millis(250);
 /// How often bb8 looks for connections that are idle or old.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 
-/// A question to the database.
+/// A question to the database. It may be asked twice, so repeating it must be safe.
 pub(crate) trait Question<T>:
-    for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>> + Send + 'static
+    for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, QueryResult<T>> + Send + Sync + 'static
 {
 }
 
 impl<T, Q> Question<T> for Q where
-    Q: for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>> + Send + 'static
+    Q: for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, QueryResult<T>> + Send + Sync + 'static
 {
 }
 
@@ -107,7 +108,8 @@ impl Postgres {
     ) -> Result<Self, SetupError> {
         let connector = Connector::new(address, limits)?;
         let (failed, failures) = watch::channel(None);
-        let manager = Manager { connector: connector.clone(), failed };
+        let renewal = Arc::new(Renewal::new(Instant::now()));
+        let manager = Manager { connector, failed, renewal };
         let pool = bb8::Pool::builder()
             .max_size(settings.size)
             .min_idle(settings.min_idle)
@@ -119,13 +121,13 @@ impl Postgres {
             .retry_connection(false)
             // The connections used last are used next, so that a calm hour lets the others go.
             .queue_strategy(QueueStrategy::Lifo)
-            .build_unchecked(manager);
+            .build_unchecked(manager.clone());
         let (size, waiting) = (settings.size as usize, settings.max_waiting as usize);
         Ok(Self(Arc::new(Inner {
             pool,
-            connector,
+            manager,
             failures,
-            limits: Limits::new(limits, settings),
+            limits: Limits { acquire: settings.acquire, answer: limits.answer() },
             places: Arc::new(Semaphore::new(size.saturating_add(waiting).min(Semaphore::MAX_PERMITS))),
             turns: Semaphore::new(size),
             size: settings.size,
@@ -150,13 +152,19 @@ impl Postgres {
     }
 
     pub(crate) fn connector(&self) -> &Connector {
-        &self.0.connector
+        &self.0.manager.connector
     }
 
-    /// Asks a question on a connection of the pool. The question has a task of its own, which ends within the limits: a
-    /// caller who goes away while waiting leaves the queue, and one who goes away later leaves no connection half read. It stays in
-    /// the caller's span.
-    pub(crate) async fn ask<T: Send + 'static>(&self, question: impl Question<T>) -> Result<T, PortError> {
+    /// Asks a question on a connection of the pool. When the connection is at fault the question is
+    /// asked again, once, on a new one and within the same limits. The question has a task of its
+    /// own, which ends within the limits: a caller who goes away while waiting leaves the queue,
+    /// and one who goes away later leaves no connection half read. It stays in the caller's span.
+    /// `name` names it in errors and logs.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        question: impl Question<T>,
+    ) -> Result<T, PortError> {
         let inner = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
             inner.meter.timed_out();
@@ -165,7 +173,7 @@ impl Postgres {
         let (answered, answer) = oneshot::channel();
         let asking = async move {
             let _place = place;
-            inner.ask(question, answered).await;
+            inner.ask(name, question, answered).await;
         };
         self.0.runtime.spawn(asking.in_current_span());
         // Without an answer the question has panicked, or the runtime is coming to its end.
@@ -174,20 +182,14 @@ impl Postgres {
     }
 }
 
-impl Limits {
-    fn new(session: SessionLimits, pool: &PoolSettings) -> Self {
-        let server = [session.statement, session.lock].into_iter().filter(|limit| !limit.is_zero());
-        Self {
-            acquire: pool.acquire,
-            answer: session.answer(),
-            shortest_server_limit: server.min().unwrap_or(Duration::MAX),
-        }
-    }
-}
-
 impl Inner {
     /// Asks, and tells who waits for the answer, if somebody still does.
-    async fn ask<T>(&self, question: impl Question<T>, mut answered: oneshot::Sender<Result<T, PortError>>) {
+    async fn ask<T>(
+        &self,
+        name: &'static str,
+        question: impl Question<T>,
+        mut answered: oneshot::Sender<Result<T, PortError>>,
+    ) {
         let since = Instant::now();
         let waiting = self.meter.wait(since);
         let taken = tokio::select! {
@@ -196,7 +198,7 @@ impl Inner {
         };
         drop(waiting);
         let answer = match taken {
-            Ok((session, turn)) => self.ask_on(session, turn, question).await,
+            Ok((session, turn)) => self.ask_on(session, turn, name, question).await,
             Err(error) => Err(error),
         };
         // Nobody may be there any more.
@@ -207,23 +209,69 @@ impl Inner {
         &self,
         mut session: bb8::PooledConnection<'_, Manager>,
         turn: SemaphorePermit<'_>,
+        name: &'static str,
         question: impl Question<T>,
     ) -> Result<T, PortError> {
-        let began = Instant::now();
-        let answer =
-            timeout(self.limits.answer, session.ask(async |connection| question(connection).await)).await;
+        let asking = self.ask_once_or_twice(&mut session, name, &question);
+        let answer = timeout(self.limits.answer, asking).await;
         // Given back before the next one's turn.
         drop(session);
         drop(turn);
         match answer {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                Err(question_failed(error, began.elapsed() >= self.limits.shortest_server_limit))
-            }
+            Ok(answer) => answer.map_err(|failed| failed.into_port_error(name)),
             Err(_) => {
-                Err(PortError::new(PortErrorKind::Timeout, POSTGRES).because("the server did not answer"))
+                Err(unanswered(PortErrorKind::Timeout, name, "the server did not answer in time".to_owned()))
             }
         }
+    }
+
+    /// Asks, and asks again when the connection is at fault: on a new one, which has no old state
+    /// and takes the same slot of the pool. When that helps, and others may have the fault too, all
+    /// older connections are retired.
+    async fn ask_once_or_twice<T>(
+        &self,
+        session: &mut Session,
+        name: &'static str,
+        question: &impl Question<T>,
+    ) -> Result<T, Failed> {
+        let failed = match session.ask(question).await {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        let (blame, made) = (failed.blame(), session.made());
+        let Manager { renewal, .. } = &self.manager;
+        let is_worth_it = blame.is_on_the_connection() && renewal.is_worth_it(Instant::now());
+        // Where new connections are no better, one that is only out of date still serves other
+        // questions.
+        if blame == Blame::Connection || is_worth_it {
+            session.close();
+        }
+        if !is_worth_it {
+            return Err(failed);
+        }
+        *session = self.manager.connect().await.map_err(Failed::NotConnected)?;
+        let answer = session.ask(question).await;
+        match answer.as_ref().map_err(Failed::blame) {
+            Ok(_) => {
+                let retires_others = blame == Blame::OldConnection && !renewal.is_retired(made);
+                if retires_others {
+                    renewal.retire_before(session.made());
+                }
+                tracing::warn!(
+                    query = name,
+                    sqlstate = failed.code(),
+                    retires_others,
+                    "replaced a connection to Postgres that was at fault and repeated its query"
+                );
+            }
+            Err(Blame::Connection) => {
+                session.close();
+                renewal.was_in_vain(Instant::now());
+            }
+            Err(Blame::OldConnection) => renewal.was_in_vain(Instant::now()),
+            Err(Blame::Query | Blame::Limit) => {}
+        }
+        answer
     }
 
     /// A connection, when it is our turn; or why there is none: at once when there is not one and connecting fails.
@@ -273,7 +321,7 @@ impl Inner {
             RunError::User(error) => error.into(),
             RunError::TimedOut if self.has_no_connection() => {
                 let late = "no connection within postgres.pool.acquire_timeout";
-                SetupError::unreachable(self.connector.address(), late).into()
+                SetupError::unreachable(self.manager.connector.address(), late).into()
             }
             RunError::TimedOut => overloaded("no connection came free in time"),
         }
@@ -281,10 +329,18 @@ impl Inner {
 }
 
 /// Makes and judges the pool's connections.
+#[derive(Clone)]
 struct Manager {
     connector: Connector,
     /// How connecting failed the last time; `None` when it did not.
     failed: watch::Sender<Option<Failure>>,
+    renewal: Arc<Renewal>,
+}
+
+impl Manager {
+    fn is_usable(&self, session: &Session) -> bool {
+        session.is_good() && !self.renewal.is_retired(session.made())
+    }
 }
 
 impl ManageConnection for Manager {
@@ -300,11 +356,11 @@ impl ManageConnection for Manager {
 
     /// Without a round trip: a server that is gone has closed the connection, which its task has seen.
     async fn is_valid(&self, session: &mut Session) -> Result<(), SetupError> {
-        let closed = || SetupError::unreachable(self.connector.address(), "the connection was closed");
-        if session.is_good() { Ok(()) } else { Err(closed()) }
+        let over = || SetupError::unreachable(self.connector.address(), "the connection was closed");
+        if self.is_usable(session) { Ok(()) } else { Err(over()) }
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
-        !session.is_good()
+        !self.is_usable(session)
     }
 }

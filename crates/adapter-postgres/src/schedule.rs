@@ -80,6 +80,19 @@ impl DateRow {
     }
 }
 
+impl PostgresCatalogue {
+    async fn date_rows(&self, concert: i64, now: Timestamp) -> Result<Vec<DateRow>, PortError> {
+        let rows = self.0.ask("open dates", move |connection| {
+            Box::pin(async move { open_dates(concert, now.to_diesel()).load::<DateRow>(connection).await })
+        });
+        rows.await
+    }
+
+    pub(crate) async fn check_dates(&self) -> Result<(), PortError> {
+        self.date_rows(i64::MAX, Timestamp::UNIX_EPOCH).await.map(drop)
+    }
+}
+
 #[async_trait]
 impl ScheduleBook for PostgresCatalogue {
     async fn open_dates(
@@ -87,11 +100,7 @@ impl ScheduleBook for PostgresCatalogue {
         concert: ConcertId,
         now: Timestamp,
     ) -> Result<Option<Vec<OpenDate>>, PortError> {
-        let id = signed(concert.get());
-        let rows = self.0.ask(move |connection| {
-            Box::pin(async move { open_dates(id, now.to_diesel()).load::<DateRow>(connection).await })
-        });
-        let rows = rows.await?;
+        let rows = self.date_rows(signed(concert.get()), now).await?;
         if rows.is_empty() {
             return Ok(None);
         }

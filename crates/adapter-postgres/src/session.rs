@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use diesel::QueryResult;
-use diesel_async::AsyncPgConnection;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::connection::Connection;
+use crate::error::Failed;
+use crate::pool::Question;
 
 /// What the server ends by itself, so that no session of ours holds up anybody for long.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,42 +62,59 @@ impl Driver {
     fn has_ended(&self) -> bool {
         self.0.is_finished()
     }
+
+    fn end(&self) {
+        self.0.abort();
+    }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.0.abort();
+        self.end();
     }
 }
 
 /// A connection of the pool.
 pub(crate) struct Session {
-    connection: AsyncPgConnection,
+    connection: Connection,
     driver: Driver,
+    /// When setting it up began.
+    made: Instant,
     /// A question was begun and has not come to its end.
     is_busy: bool,
+    is_closed: bool,
 }
 
 impl Session {
-    pub(crate) fn new(connection: AsyncPgConnection, driver: Driver) -> Self {
-        Self { connection, driver, is_busy: false }
+    pub(crate) fn new(connection: Connection, driver: Driver, made: Instant) -> Self {
+        Self { connection, driver, made, is_busy: false, is_closed: false }
+    }
+
+    /// When setting it up began.
+    pub(crate) fn made(&self) -> Instant {
+        self.made
     }
 
     /// Whether another question can be asked on it: the server has not gone, and nothing is left half done. Not so
     /// after a question was dropped half way, whether by a time limit or a panic.
     pub(crate) fn is_good(&self) -> bool {
-        !self.is_busy && !self.driver.has_ended()
+        !self.is_busy && !self.is_closed && !self.driver.has_ended()
+    }
+
+    /// Closes it; the server rolls back what is unfinished.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+        self.driver.end();
     }
 
     /// Asks. Dropping the future makes the session one that is not good.
-    pub(crate) async fn ask<T, Q>(&mut self, question: Q) -> QueryResult<T>
-    where
-        Q: AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
-    {
+    pub(crate) async fn ask<T>(&mut self, question: &impl Question<T>) -> Result<T, Failed> {
         self.is_busy = true;
+        // One that an earlier question did not pass on.
+        drop(self.connection.take_failure());
         let answer = question(&mut self.connection).await;
         self.is_busy = false;
-        answer
+        answer.map_err(|error| Failed::new(error, self.connection.take_failure()))
     }
 }
 

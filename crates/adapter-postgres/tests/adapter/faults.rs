@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_postgres::{PoolSettings, PostgresCatalogue, PostgresDependency, SessionLimits};
+use adapter_postgres::{PoolSettings, PostgresCatalogue, PostgresDependency, PostgresUse, SessionLimits};
 use domain::concert::ConcertId;
 use domain::sample::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
@@ -287,7 +287,8 @@ async fn the_dependency_is_down_until_the_database_is_there_with_its_schema() {
     let database = Database::empty().unwrap();
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     wire.cut();
-    let dependency = PostgresDependency::new(pool(&through(wire.address(), &database), LIMITS, &SHORT_WAITS));
+    let pool = pool(&through(wire.address(), &database), LIMITS, &SHORT_WAITS);
+    let dependency = PostgresDependency::new(pool, PostgresUse { catalogue: true, checkpoints: true });
     let cause = async || {
         let error = dependency.check().await.unwrap_err();
         assert_eq!((dependency.name(), error.kind()), ("postgres", PortErrorKind::Unavailable));

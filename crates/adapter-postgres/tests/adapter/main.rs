@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod checkpoints;
+mod connections;
 mod contract;
 mod faults;
+mod health;
 mod pool;
+mod pooler;
 mod schema;
 mod seeding;
 mod setup;

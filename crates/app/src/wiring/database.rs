@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use adapter_postgres::{Postgres, PostgresDependency, SetupError, check_schema};
+use adapter_postgres::{Postgres, PostgresDependency, PostgresUse, SetupError, check_schema};
 use domain::Dependency;
 use telemetry::metrics::Meters;
 
 use crate::application::StartError;
-use crate::config::Config;
+use crate::config::{CatalogStore, CheckpointStoreKind, Config};
 use crate::metrics;
 
 pub(crate) struct Database {
@@ -24,7 +24,12 @@ pub(crate) async fn database(config: &Config, meters: &Meters) -> Result<Option<
     let postgres = Postgres::open(section.address()?, section.limits(), &section.pool.settings())?;
     metrics::watch_postgres_pool(meters, &postgres);
     serve_what_is_there(check_schema(&postgres).await)?;
-    let dependency = Arc::new(PostgresDependency::new(postgres.clone()));
+    // It is judged by what is kept in it.
+    let uses = PostgresUse {
+        catalogue: config.catalog.store == CatalogStore::Postgres,
+        checkpoints: config.queue.checkpoint.store == CheckpointStoreKind::Postgres,
+    };
+    let dependency = Arc::new(PostgresDependency::new(postgres.clone(), uses));
     Ok(Some(Database { postgres, dependency }))
 }
 

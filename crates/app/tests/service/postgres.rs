@@ -1,5 +1,7 @@
 //! The service with its catalogue in Postgres, and the commands that work on the database.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
 use adapter_memory::SystemClock;
 use domain::Clock as _;
 use domain::sample::{SampleSize, concerts};
@@ -161,6 +163,96 @@ fn a_database_that_goes_down_and_comes_back_needs_nobody_to_help() {
     server.restart().unwrap();
     eventually("readiness says ready", || is_ready(&app, "ready"));
     assert_eq!(app.ask("GET", "/concerts/query?page=3", &[]).status, 200);
+}
+
+#[test]
+fn a_change_of_a_columns_type_under_load_fails_no_request() {
+    let database = database();
+    let app = start_on(&database.url(), &[]);
+    let token = app.token_of(7);
+    let (is_over, answers) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        let read = || {
+            while !is_over.load(Ordering::Relaxed) {
+                let page = app.ask("GET", "/concerts/query", &[]);
+                assert_eq!(page.status, 200, "{page:?}");
+                let dates = app.dates("451", &token);
+                assert_eq!(dates.status, 200, "{dates:?}");
+                answers.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let readers: Vec<_> = (0..6).map(|_| scope.spawn(read)).collect();
+        for kind in ["varchar(400)", "text"] {
+            let seen = answers.load(Ordering::Relaxed);
+            let read_on = || {
+                let some = answers.load(Ordering::Relaxed) > seen + 60;
+                some || readers.iter().any(std::thread::ScopedJoinHandle::is_finished)
+            };
+            eventually("reading", read_on);
+            database.sql(&format!("ALTER TABLE concerts ALTER COLUMN title TYPE {kind}")).unwrap();
+        }
+        let seen = answers.load(Ordering::Relaxed);
+        eventually("reading continues", || {
+            let some = answers.load(Ordering::Relaxed) > seen + 60;
+            some || readers.iter().any(std::thread::ScopedJoinHandle::is_finished)
+        });
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(is_ready(&app, "ready"));
+}
+
+/// Readiness is degraded at each of many looks over twenty of the service's checks.
+fn check_that_it_stays_degraded(app: &TestApp) {
+    let down = serde_json::json!([{"dependency": "postgres", "problem": "unavailable"}]);
+    for look in 0..200 {
+        let answer = app.ops("/readyz");
+        assert_eq!((answer.word("status"), &answer.field("down")), ("degraded".to_owned(), &down), "{look}");
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_database_that_answers_but_cannot_be_read_is_down() {
+    let database = database();
+    let app = start_on(&database.url(), &[]);
+    eventually("readiness says ready", || is_ready(&app, "ready"));
+    database.sql("ALTER TABLE schedules RENAME TO gone").unwrap();
+    eventually("readiness says degraded", || is_ready(&app, "degraded"));
+    check_that_it_stays_degraded(&app);
+    assert_eq!(app.dates("451", &app.token_of(7)).status, 503);
+    let failures = app.ops("/failures").text;
+    let cause = "open dates: relation \\\"schedules\\\" does not exist (SQLSTATE 42P01)";
+    assert!(failures.contains(cause), "{failures}");
+    database.sql("ALTER TABLE gone RENAME TO schedules").unwrap();
+    eventually("readiness says ready", || is_ready(&app, "ready"));
+}
+
+#[test]
+fn a_read_only_database_is_down_only_where_the_checkpoint_is_in_it() {
+    let database = database();
+    let reads = start_on(&database.url(), &[]);
+    let writes = start_on(&database.url(), &["queue.checkpoint.store=postgres"]);
+    for app in [&reads, &writes] {
+        eventually("readiness says ready", || is_ready(app, "ready"));
+    }
+    let name = database.name();
+    // New sessions are read-only, or not, and all others end.
+    let let_only_read = |on: &str| {
+        let set = format!(
+            "SET default_transaction_read_only = off; \
+             ALTER DATABASE {name} SET default_transaction_read_only = {on}; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = '{name}' AND application_name = 'boxoffice';"
+        );
+        database.sql(&set).unwrap();
+    };
+    let_only_read("on");
+    eventually("readiness says degraded", || is_ready(&writes, "degraded"));
+    check_that_it_stays_degraded(&writes);
+    assert!(is_ready(&reads, "ready"));
+    assert_eq!(writes.ask("GET", "/concerts/query", &[]).status, 200, "what only reads is answered");
+    let_only_read("off");
+    eventually("readiness says ready", || is_ready(&writes, "ready"));
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl World {
         self.page(2 + self.pages.fetch_add(1, Ordering::Relaxed) % 25)
     }
 
-    /// The same for dates: a connection may know the question about them as it was while the database lied.
+    /// The same for dates.
     fn some_dates(&self) -> Answer {
         self.dates(2 + self.pages.fetch_add(1, Ordering::Relaxed) % 25)
     }
