@@ -225,22 +225,34 @@ impl Inner {
         }
     }
 
-    /// Asks, and asks again when the connection is at fault: on a new one, which has no old state
-    /// and takes the same slot of the pool. When that helps, and others may have the fault too, all
-    /// older connections are retired.
+    /// Asks, and asks again when the connection is at fault.
     async fn ask_once_or_twice<T>(
         &self,
         session: &mut Session,
         name: &'static str,
         question: &impl Question<T>,
     ) -> Result<T, Failed> {
-        let failed = match session.ask(question).await {
-            Ok(answer) => return Ok(answer),
-            Err(failed) => failed,
-        };
+        match session.ask(question).await {
+            // Boxed: setting up a connection is a large future, and each question would carry it.
+            Err(failed) if failed.blame().is_on_the_connection() => {
+                Box::pin(self.ask_again(session, name, question, failed)).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Asks again on a new connection, which has no old state and takes the same slot of the pool.
+    /// When that helps, and others may have the fault too, all older connections are retired.
+    async fn ask_again<T>(
+        &self,
+        session: &mut Session,
+        name: &'static str,
+        question: &impl Question<T>,
+        failed: Failed,
+    ) -> Result<T, Failed> {
         let (blame, made) = (failed.blame(), session.made());
         let Manager { renewal, .. } = &self.manager;
-        let is_worth_it = blame.is_on_the_connection() && renewal.is_worth_it(Instant::now());
+        let is_worth_it = renewal.is_worth_it(Instant::now());
         // Where new connections are no better, one that is only out of date still serves other
         // questions.
         if blame == Blame::Connection || is_worth_it {
