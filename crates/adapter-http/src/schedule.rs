@@ -6,6 +6,7 @@ pub use dates::{ConcertDates, DateSource, RenderedDates};
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
+use decorators::deadline;
 use domain::concert::ConcertId;
 
 use crate::age::mark;
@@ -13,17 +14,101 @@ use crate::api::Api;
 use crate::problem::Problem;
 use crate::queue::{NO_STORE, waiting_token};
 
-/// `GET /concert/{concertId}/date`. A nonsensical id is refused before the token is used, since its first use claims
-/// the call; one that no concert has is found out behind the line, so that nobody outside it reaches the catalogue.
+/// `GET /concert/{concertId}/date`. An answer that serves the person claims their call, after it was
+/// made and before any of it is sent; an error claims nothing.
+///
+/// Dates at hand cost the claim alone: it verifies the call, and whom it refuses sees no dates. Anything
+/// else, a load of the catalog as well as an error, comes after the store has confirmed that the call
+/// stands. A lapsed token is thus no way to the catalog, costs one request to the queue's store as ever,
+/// and learns that its place is gone rather than that the catalog is away.
 pub(crate) async fn dates(api: &Api, request: &HttpRequest, concert: &str) -> Result<HttpResponse, Problem> {
     let concert = ConcertId::parse(concert)?;
-    api.queue.admit(waiting_token(request)?).await?;
-    // Not before: the line's store, when it hangs, must not take the slots of those who only read.
-    let _slot = api.overload.read().await?;
-    let answer = api.dates.of(concert).await?;
+    let mut admission = api.queue.check(waiting_token(request)?)?;
+    let at_hand = api.dates.at_once(concert);
+    let serves = at_hand.as_ref().is_some_and(|answer| answer.value.0.is_some());
+    if !serves {
+        admission = api.queue.confirm(admission).await?;
+    }
+    let answer = {
+        // No permit is held while the queue's store is waited for: a store that hangs must not take
+        // those of people who only read.
+        let _permit = api.overload.read().await?;
+        match at_hand {
+            Some(answer) => answer,
+            None => api.dates.of(concert).await?,
+        }
+    };
     let body = answer.value.0.clone().ok_or(Problem::ConcertNotFound)?;
+    // The answer to a claim begun now would come too late, and the call would be spent.
+    if deadline::left().is_some_and(|left| left.is_zero()) {
+        return Err(Problem::TimedOut);
+    }
+    api.queue.claim(admission).await?;
     let mut response = HttpResponse::Ok();
     mark(&mut response, &answer);
     response.insert_header((CACHE_CONTROL, NO_STORE));
     Ok(response.content_type("application/json").body(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use actix_web::test::TestRequest;
+    use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
+    use adapter_token::{KeyRing, TokenKey};
+    use decorators::cache::{Cache, CacheSettings};
+    use domain::concert::PageSize;
+    use domain::queue::{AdmissionPolicy, Pacing, QueueId, QueueParts, QueueService, Standing, UserId};
+    use domain::schedule::ScheduleService;
+    use domain::{Clock, Timestamp};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::concert::{ConcertPages, PageSource};
+    use crate::overload::{Overload, OverloadSettings};
+
+    fn api() -> Api {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let policy = AdmissionPolicy::default();
+        let catalog = Arc::new(MemoryCatalogue::sample(500, Timestamp::UNIX_EPOCH));
+        let pages = PageSource::new(catalog.clone(), PageSize::new(10).unwrap());
+        let schedules = Arc::new(ScheduleService::new(catalog, Arc::clone(&clock)));
+        let settings = CacheSettings::default();
+        let queue = QueueService::new(QueueParts {
+            queue: QueueId::parse("main").unwrap(),
+            policy,
+            pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            token_ttl: Duration::MAX,
+            stale_after: Duration::MAX,
+            store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
+            sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+            reserve: None,
+            clock,
+        });
+        Api {
+            queue: Arc::new(queue),
+            concerts: Arc::new(ConcertPages::new(Cache::new(pages, settings, None))),
+            dates: Arc::new(ConcertDates::new(Cache::new(DateSource::new(schedules), settings, None))),
+            overload: Overload::new(&OverloadSettings::default()),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_there_after_the_deadline_claims_nothing() {
+        let api = api();
+        let token = api.queue.join(UserId::new(7).unwrap()).await.unwrap().token;
+        let header = ("waitingToken", token.as_str());
+        let request = TestRequest::default().insert_header(header).to_http_request();
+        let late = deadline::within(Instant::now(), dates(&api, &request, "451")).await;
+        assert!(matches!(late, Err(Problem::TimedOut)), "{late:?}");
+        let standing = api.queue.ask(token.as_str()).await.unwrap().standing;
+        assert!(matches!(standing, Standing::Called { .. }), "{standing:?}");
+
+        let in_time = Instant::now() + Duration::from_secs(60);
+        assert_eq!(deadline::within(in_time, dates(&api, &request, "451")).await.unwrap().status(), 200);
+        let standing = api.queue.ask(token.as_str()).await.unwrap().standing;
+        assert!(matches!(standing, Standing::Active { .. }), "{standing:?}");
+    }
 }

@@ -235,9 +235,8 @@ fn a_catalogue_that_is_down_does_not_stop_the_line_and_is_asked_again() {
         let standing = Standing::Called { until: Timestamp::MAX };
         Ok(Joined { number, rejoined: false, standing, line: Line::new(3, 3) })
     });
-    store
-        .expect_claim()
-        .returning(|place| Ok(Session { number: place.number, user: place.user, until: Timestamp::MAX }));
+    // And no claim: a mock panics at a request it does not expect.
+    store.expect_standing().returning(|_| Ok(Standing::Called { until: Timestamp::MAX }));
     let served = Served::over(store, Arc::new(catalogue), Arc::new(book));
     served.check_unavailable("GET", "/concerts/query", "", "STORE_UNAVAILABLE");
     assert_eq!(served.ask("GET", "/concerts/query", "").2, "[]", "a failure is not kept");

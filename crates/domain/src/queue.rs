@@ -35,7 +35,7 @@ pub use place::{Place, WaitingToken};
 pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
 pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
 pub use reserve::Reserve;
-pub use service::{QueueParts, QueueService, Step, Ticket};
+pub use service::{Admission, QueueParts, QueueService, Step, Ticket};
 pub use standing::{Outlook, Standing};
 pub use tally::Tally;
 pub use timeline::Wait;

@@ -116,7 +116,7 @@ impl Guest {
         })
     }
 
-    /// Reads the dates of a concert, which claims a call. Unknown without a place.
+    /// Reads the dates of a concert; an answer with dates claims the call. Unknown without a place.
     #[must_use]
     pub fn go_in(&self, at: SocketAddr, concert: u64) -> Heard {
         let asked = |number| Asked::Admit { user: self.user, number };

@@ -57,6 +57,11 @@ impl ConcertDates {
         Self(cache)
     }
 
+    /// What this process can answer without waiting: dates, or that there is no such concert.
+    pub(crate) fn at_once(&self, concert: ConcertId) -> Option<Answer<RenderedDates>> {
+        self.0.at_once(&concert)
+    }
+
     pub(crate) async fn of(&self, concert: ConcertId) -> Result<Answer<RenderedDates>, Problem> {
         Ok(self.0.get(&concert).await?)
     }

@@ -43,6 +43,21 @@ fn a_newcomer_to_an_empty_line_is_called_at_once_and_gets_in() {
 }
 
 #[test]
+fn an_error_does_not_spend_the_turn() {
+    let app = TestApp::start(&[]);
+    let token = app.token_of(7);
+    let before = app.query(&token);
+    for (concert, status) in [("10001", 404), ("10001", 404), ("nonsense", 400)] {
+        assert_eq!(app.dates(concert, &token).status, status, "{concert}");
+    }
+    let after = app.query(&token);
+    assert_eq!(after.word("status"), "CALLED");
+    assert_eq!(after.word("expiresAt"), before.word("expiresAt"));
+    assert_eq!(app.dates("451", &token).status, 200);
+    assert_eq!(app.query(&token).word("status"), "ACTIVE");
+}
+
+#[test]
 fn beyond_the_budget_people_wait_with_position_and_estimate() {
     let app = TestApp::start(&STANDING_STILL);
     app.join_line(1);

@@ -110,16 +110,28 @@ fn a_date_that_sells_out_disappears_and_returns_with_a_seat() {
     assert_eq!(seats()[1], 1);
 }
 
-/// What needs no database is served, what needs it is refused at once and politely, and nobody is told why.
-fn check_without_the_database(app: &TestApp, user: u64) {
+/// What needs no database is served, what needs it is refused at once and politely, and nobody is told why. Returns the token
+/// of somebody whose turn that does not spend.
+fn check_without_the_database(app: &TestApp, user: u64) -> String {
     let token = app.token_of(user);
-    assert_eq!(app.query(&token).status, 200, "the line needs no database");
+    let before = app.query(&token);
+    assert_eq!(before.status, 200, "the line needs no database");
     for answer in [app.ask("GET", "/concerts/query?page=2", &[]), app.dates("451", &token)] {
         assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
         assert_eq!(answer.word("code"), "STORE_UNAVAILABLE");
         assert!(answer.text.contains("잠시 후 다시 시도해 주세요."), "{answer:?}");
         assert!(!answer.text.contains("postgres") && !answer.text.contains("127.0.0.1"), "{answer:?}");
     }
+    let after = app.query(&token);
+    assert_eq!(after.word("status"), "CALLED", "an error claims nothing");
+    assert_eq!(after.word("expiresAt"), before.word("expiresAt"));
+    token
+}
+
+/// The first good answer claims the call that an outage left as it was.
+fn check_that_the_turn_is_not_spent(app: &TestApp, token: &str) {
+    assert_eq!(app.dates("451", token).json().as_array().unwrap().len(), 3);
+    assert_eq!(app.query(token).word("status"), "ACTIVE");
 }
 
 fn is_ready(app: &TestApp, status: &str) -> bool {
@@ -137,11 +149,11 @@ fn it_starts_without_the_database_and_serves_the_catalogue_once_that_is_there() 
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
     let down = app.ops("/readyz").field("down");
     assert_eq!(down, serde_json::json!([{"dependency": "postgres", "problem": "unavailable"}]));
-    check_without_the_database(&app, 7);
+    let token = check_without_the_database(&app, 7);
     wire.mend();
     eventually("readiness says ready", || is_ready(&app, "ready"));
     assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
-    assert_eq!(app.dates("451", &app.token_of(8)).json().as_array().unwrap().len(), 3);
+    check_that_the_turn_is_not_spent(&app, &token);
 }
 
 #[test]
@@ -153,10 +165,10 @@ fn a_database_that_goes_down_and_comes_back_needs_nobody_to_help() {
     assert_eq!(app.ask("GET", "/concerts/query?page=2", &[]).status, 200);
     server.stop().unwrap();
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
-    check_without_the_database(&app, 7);
+    let token = check_without_the_database(&app, 7);
     server.restart().unwrap();
     eventually("readiness says ready", || is_ready(&app, "ready"));
-    assert_eq!(app.dates("451", &app.token_of(8)).json().as_array().unwrap().len(), 3);
+    check_that_the_turn_is_not_spent(&app, &token);
     server.kill().unwrap();
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
     check_without_the_database(&app, 9);

@@ -1,5 +1,9 @@
 //! The use cases around a line: join, ask, admit, leave, and one step of calling.
 
+mod admission;
+
+pub use admission::Admission;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +11,9 @@ use super::counts::{Counters, Reason, Refusal};
 use super::reserve::Reserved;
 use super::watch::{Reported, Sight, Watch};
 use super::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Line, Outlook, Pacing, Place,
-    Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, Reserve, Session, Standing,
-    TokenRejected, TokenSealer, UserId, View, Wait, WaitingToken,
+    AdmissionPolicy, Bounds, Called, GiveBackError, JoinError, Line, Outlook, Pacing, Place, Position,
+    QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, Reserve, Standing, TokenRejected, TokenSealer,
+    UserId, View, Wait, WaitingToken,
 };
 use crate::{Clock, PortError, PortErrorKind, Timestamp};
 
@@ -122,37 +126,6 @@ impl QueueService {
             Sight { .. } => (Standing::Waiting, is_stale),
         };
         Ok(self.outlook(place.number, standing, sight, is_stale, now))
-    }
-
-    /// Lets the holder of a called token in, claiming the call at its first use. A node that has lost sight of the line lets
-    /// nobody in: a session it remembers may have been given back elsewhere.
-    ///
-    /// # Errors
-    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
-    pub async fn admit(&self, token: &str) -> Result<Session, QueueError> {
-        self.counters.answer(self.let_in(token).await)
-    }
-
-    async fn let_in(&self, token: &str) -> Result<Session, Refusal> {
-        let now = self.parts.clock.now();
-        let (place, sight) = self.open(token, now)?;
-        let is_stale = self.is_stale_at(now);
-        let not_yet =
-            || QueueError::NotYet(self.outlook(place.number, Standing::Waiting, sight, is_stale, now));
-        match sight {
-            Sight { is_called: true, .. } => {}
-            Sight { has_left: true, .. } => return Err(QueueError::Gone.into()),
-            Sight { .. } => return Err(not_yet().into()),
-        }
-        if is_stale {
-            return Err(lost_sight());
-        }
-        self.parts.store.claim(&place).await.map_err(|error| match error {
-            ClaimError::NotYet => not_yet().into(),
-            ClaimError::NotFound | ClaimError::Gone => QueueError::Gone.into(),
-            ClaimError::NotHolder => TokenRejected::BadSignature.into(),
-            ClaimError::Store(error) => error.into(),
-        })
     }
 
     /// Gives the place, call or session of a token back.

@@ -1,6 +1,7 @@
 //! What a service tells of itself.
 
 use super::*;
+use crate::queue::{ClaimError, Session};
 
 fn user() -> UserId {
     UserId::new(7).unwrap()

@@ -1,0 +1,429 @@
+//! What claims a call: an answer that serves its holder, and nothing else.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use adapter_http::{
+    Api, ConcertDates, ConcertPages, DateSource, GateSettings, HttpSettings, Lifecycle, Overload,
+    OverloadSettings, PageSource, Stopper, Watch, listen_public,
+};
+use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
+use adapter_token::{KeyRing, TokenKey};
+use async_trait::async_trait;
+use decorators::cache::{Cache, CacheSettings};
+use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
+use domain::queue::{
+    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place,
+    PolicySpec, QueueId, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, UserId,
+};
+use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
+use domain::{Clock, PortError, PortErrorKind, Timestamp};
+
+/// How long a call stands.
+const CLAIM_WITHIN: Duration = Duration::from_secs(60);
+/// How long a session lasts.
+const SESSION_TTL: Duration = Duration::from_secs(600);
+/// A concert with dates on sale.
+const CONCERT: &str = "451";
+/// One that nobody requests before.
+const UNREAD: &str = "17";
+
+/// A queue that writes down which requests about places reach it, and refuses to claim while it is told to.
+struct Watched {
+    queue: MemoryQueue,
+    requests: Mutex<Vec<&'static str>>,
+    claims_fail: Mutex<bool>,
+}
+
+impl Watched {
+    fn note(&self, request: &'static str) {
+        self.requests.lock().unwrap().push(request);
+    }
+}
+
+#[async_trait]
+impl QueueStore for Watched {
+    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
+        self.queue.join(user, bounds).await
+    }
+
+    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
+        self.queue.call_next(floor).await
+    }
+
+    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+        self.queue.snapshot(floor).await
+    }
+
+    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+        self.note("standing");
+        self.queue.standing(place).await
+    }
+
+    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+        self.note("claim");
+        if *self.claims_fail.lock().unwrap() {
+            return Err(PortError::new(PortErrorKind::Unavailable, "queue store").into());
+        }
+        self.queue.claim(place).await
+    }
+
+    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
+        self.queue.give_back(place).await
+    }
+}
+
+/// What the catalog does with a request.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    Answer,
+    Fail,
+    Hang,
+}
+
+struct Catalog {
+    sample: MemoryCatalogue,
+    does: Mutex<Does>,
+    /// Requests for dates so far.
+    read: Mutex<u32>,
+    /// A permit for each page of the list that may come.
+    pages: tokio::sync::Semaphore,
+}
+
+#[async_trait]
+impl ScheduleBook for Catalog {
+    async fn open_dates(
+        &self,
+        concert: ConcertId,
+        now: Timestamp,
+    ) -> Result<Option<Vec<OpenDate>>, PortError> {
+        *self.read.lock().unwrap() += 1;
+        let does = *self.does.lock().unwrap();
+        match does {
+            Does::Answer => self.sample.open_dates(concert, now).await,
+            Does::Fail => Err(PortError::new(PortErrorKind::Unavailable, "catalog")),
+            Does::Hang => std::future::pending().await,
+        }
+    }
+}
+
+/// A page of the list keeps its permit of reading until the test lets it come.
+#[async_trait]
+impl ConcertCatalog for Catalog {
+    async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
+        self.pages.acquire().await.unwrap().forget();
+        self.sample.page(request).await
+    }
+}
+
+/// The service on a free port; stopped when dropped.
+struct Served {
+    store: Arc<Watched>,
+    catalog: Arc<Catalog>,
+    clock: Arc<ManualClock>,
+    overload: Overload,
+    address: SocketAddr,
+    agent: ureq::Agent,
+    runtime: tokio::runtime::Runtime,
+    stopper: Stopper,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    fn is(&self, status: u16, code: &str) -> bool {
+        self.status == status && self.body.contains(&format!("\"code\":\"{code}\""))
+    }
+
+    fn word(&self, name: &str) -> &str {
+        let (_, rest) = self.body.split_once(&format!("\"{name}\":\"")).unwrap();
+        rest.split_once('"').unwrap().0
+    }
+}
+
+impl Served {
+    /// With a time limit for requests that no test runs into.
+    fn start() -> Self {
+        Self::with(Duration::from_secs(60))
+    }
+
+    fn with(request_timeout: Duration) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_000).unwrap()));
+        let spec =
+            PolicySpec { claim_within: CLAIM_WITHIN, session_ttl: SESSION_TTL, ..PolicySpec::default() };
+        let policy = AdmissionPolicy::new(spec).unwrap();
+        let store = Arc::new(Watched {
+            queue: MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>),
+            requests: Mutex::default(),
+            claims_fail: Mutex::new(false),
+        });
+        let catalog = Arc::new(Catalog {
+            sample: MemoryCatalogue::sample(500, clock.now()),
+            does: Mutex::new(Does::Answer),
+            read: Mutex::new(0),
+            pages: tokio::sync::Semaphore::new(0),
+        });
+        let one_at_a_time = GateSettings { limit: 1, max_waiting: 0 };
+        let overload =
+            Overload::new(&OverloadSettings { reading: one_at_a_time, ..OverloadSettings::default() });
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = {
+            let _inside = runtime.enter();
+            let queue = queue(policy, store.clone(), clock.clone());
+            let api = api(queue, &catalog, &clock, &overload);
+            listen_public(&http(request_timeout), api, Lifecycle::default(), Watch::default()).unwrap()
+        };
+        let (address, stopper) = (listener.address(), listener.stopper());
+        runtime.spawn(listener.run());
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { store, catalog, clock, overload, address, agent, runtime, stopper }
+    }
+
+    fn ask(&self, method: &str, path: &str, token: &str) -> Answer {
+        ask(&self.agent, self.address, method, path, token)
+    }
+
+    /// The token of somebody who is called at once.
+    fn called(&self, user: u64) -> String {
+        let joined = self.ask("POST", &format!("/user/{user}/queue/token/issue"), "");
+        assert_eq!(joined.word("status"), "CALLED");
+        joined.word("waitingToken").to_owned()
+    }
+
+    fn query(&self, token: &str) -> Answer {
+        self.ask("GET", "/user/queue/token/query", token)
+    }
+
+    fn dates(&self, concert: &str, token: &str) -> Answer {
+        self.ask("GET", &format!("/concert/{concert}/date"), token)
+    }
+
+    /// Has the dates of a concert in the cache, by way of somebody else.
+    fn warm(&self, concert: &str) {
+        assert_eq!(self.dates(concert, &self.called(99)).status, 200);
+    }
+
+    /// Requests about places since this was last called.
+    fn requests(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.store.requests.lock().unwrap())
+    }
+
+    fn catalog_is_to(&self, does: Does) {
+        *self.catalog.does.lock().unwrap() = does;
+    }
+
+    fn dates_read(&self) -> u32 {
+        *self.catalog.read.lock().unwrap()
+    }
+
+    /// Sees that `refused` leaves a call as it was, and that a good answer claims it after `mend`.
+    fn check_that_it_claims_nothing(&self, refused: impl FnOnce(&str) -> Answer, code: (u16, &str)) {
+        let token = self.called(7);
+        let before = self.query(&token);
+        assert_eq!(before.word("status"), "CALLED");
+        self.clock.advance(Duration::from_secs(5));
+        self.requests();
+        let answer = refused(&token);
+        assert!(answer.is(code.0, code.1), "{answer:?}");
+        assert!(!self.requests().contains(&"claim"), "{code:?} claims");
+        let after = self.query(&token);
+        assert_eq!(after.word("status"), "CALLED", "after {answer:?}");
+        assert_eq!(after.word("expiresAt"), before.word("expiresAt"), "the call ends when it did");
+        self.clock.advance(Duration::from_secs(5));
+        self.check_that_a_good_answer_claims(&token);
+    }
+
+    fn check_that_a_good_answer_claims(&self, token: &str) {
+        self.catalog_is_to(Does::Answer);
+        let answer = self.dates(CONCERT, token);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let active = self.query(token);
+        assert_eq!(active.word("status"), "ACTIVE");
+        let until: Timestamp = active.word("expiresAt").parse().unwrap();
+        assert_eq!(until, self.clock.now() + SESSION_TTL, "the session runs from the answer on");
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.stopper.stop(Duration::ZERO));
+    }
+}
+
+fn queue(policy: AdmissionPolicy, store: Arc<dyn QueueStore>, clock: Arc<dyn Clock>) -> QueueService {
+    QueueService::new(QueueParts {
+        queue: QueueId::parse("main").unwrap(),
+        policy,
+        pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+        token_ttl: Duration::MAX,
+        stale_after: Duration::MAX,
+        store,
+        sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+        reserve: None,
+        clock,
+    })
+}
+
+fn api(queue: QueueService, catalog: &Arc<Catalog>, clock: &Arc<ManualClock>, overload: &Overload) -> Api {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let settings = CacheSettings { load_limit: Duration::from_secs(60), ..CacheSettings::default() };
+    let pages = PageSource::new(Arc::clone(catalog) as Arc<dyn ConcertCatalog>, PageSize::new(10).unwrap());
+    let dates = ScheduleService::new(Arc::clone(catalog) as Arc<dyn ScheduleBook>, clock);
+    Api {
+        queue: Arc::new(queue),
+        concerts: Arc::new(ConcertPages::new(Cache::new(pages, settings, None))),
+        dates: Arc::new(ConcertDates::new(Cache::new(DateSource::new(Arc::new(dates)), settings, None))),
+        overload: overload.clone(),
+    }
+}
+
+fn http(request_timeout: Duration) -> HttpSettings {
+    HttpSettings {
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        workers: 1,
+        backlog: 16,
+        max_connections: 16,
+        keep_alive: Duration::from_secs(5),
+        client_timeout: Duration::from_secs(5),
+        request_timeout,
+        shutdown_timeout: Duration::from_secs(5),
+        max_header_bytes: 16_384,
+        max_body_bytes: 4_096,
+    }
+}
+
+fn ask(agent: &ureq::Agent, address: SocketAddr, method: &str, path: &str, token: &str) -> Answer {
+    let request = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("http://{address}/api/v1{path}"))
+        .header("waitingToken", token)
+        .body(())
+        .unwrap();
+    let mut response = agent.run(request).unwrap();
+    Answer { status: response.status().as_u16(), body: response.body_mut().read_to_string().unwrap() }
+}
+
+#[test]
+fn an_unknown_concert_claims_nothing() {
+    let served = Served::start();
+    let unknown = |token: &str| served.dates("999999", token);
+    served.check_that_it_claims_nothing(unknown, (404, "CONCERT_NOT_FOUND"));
+}
+
+#[test]
+fn an_unknown_concert_that_the_cache_knows_claims_nothing() {
+    let served = Served::start();
+    let unknown = |token: &str| served.dates("999999", token);
+    assert_eq!(unknown(&served.called(99)).status, 404);
+    served.check_that_it_claims_nothing(unknown, (404, "CONCERT_NOT_FOUND"));
+    assert_eq!(served.dates_read(), 2, "the absence, and the good answer");
+}
+
+#[test]
+fn a_catalog_that_fails_claims_nothing() {
+    let served = Served::start();
+    served.catalog_is_to(Does::Fail);
+    let failing = |token: &str| served.dates(CONCERT, token);
+    served.check_that_it_claims_nothing(failing, (503, "STORE_UNAVAILABLE"));
+}
+
+#[test]
+fn a_deadline_that_passes_claims_nothing() {
+    let served = Served::with(Duration::from_secs(1));
+    served.warm(CONCERT);
+    served.catalog_is_to(Does::Hang);
+    let hanging = |token: &str| served.dates(UNREAD, token);
+    served.check_that_it_claims_nothing(hanging, (503, "TIMED_OUT"));
+}
+
+/// Somebody who requests the list has the one permit of reading meanwhile.
+fn check_that_overload_claims_nothing(served: &Served) {
+    let overloaded = |token: &str| {
+        std::thread::scope(|scope| {
+            let list = scope.spawn(|| served.ask("GET", "/concerts/query", ""));
+            let limit = Instant::now() + Duration::from_secs(30);
+            while served.overload.counts().reading.at_work == 0 {
+                assert!(Instant::now() < limit, "the list is not at work");
+                std::thread::yield_now();
+            }
+            let refused = served.dates(CONCERT, token);
+            served.catalog.pages.add_permits(1);
+            assert_eq!(list.join().unwrap().status, 200);
+            refused
+        })
+    };
+    served.check_that_it_claims_nothing(overloaded, (503, "OVERLOADED"));
+}
+
+#[test]
+fn being_refused_for_load_claims_nothing() {
+    check_that_overload_claims_nothing(&Served::start());
+}
+
+#[test]
+fn being_refused_for_load_claims_nothing_where_the_answer_is_at_hand() {
+    let served = Served::start();
+    served.warm(CONCERT);
+    check_that_overload_claims_nothing(&served);
+}
+
+#[test]
+fn a_first_use_asks_the_store_once_where_the_answer_is_at_hand() {
+    let served = Served::start();
+    served.warm(CONCERT);
+    let token = served.called(7);
+    served.requests();
+    served.check_that_a_good_answer_claims(&token);
+    assert_eq!(served.requests(), ["claim", "standing"], "the second is by asking where one stands");
+}
+
+#[test]
+fn a_person_inside_is_confirmed_or_claimed_once_for_each_answer() {
+    let served = Served::start();
+    let token = served.called(7);
+    assert_eq!(served.dates(CONCERT, &token).status, 200);
+    for (concert, expected) in [(CONCERT, "claim"), (UNREAD, "standing"), (UNREAD, "claim")] {
+        served.requests();
+        assert_eq!(served.dates(concert, &token).status, 200);
+        assert_eq!(served.requests(), [expected], "{concert}");
+    }
+}
+
+#[test]
+fn a_lapsed_call_gets_no_dates_and_reaches_no_catalog() {
+    let served = Served::start();
+    served.warm(CONCERT);
+    let (lapsed, left) = (served.called(7), served.called(8));
+    assert_eq!(served.ask("DELETE", "/user/queue/token", &left).status, 204);
+    served.clock.advance(CLAIM_WITHIN);
+    let read = served.dates_read();
+    for token in [lapsed, left] {
+        for concert in [CONCERT, UNREAD, "999999"] {
+            let answer = served.dates(concert, &token);
+            assert!(answer.is(410, "PLACE_GONE"), "{concert}: {answer:?}");
+        }
+    }
+    assert_eq!(served.dates_read(), read);
+}
+
+#[test]
+fn a_call_that_cannot_be_claimed_gets_the_error_and_no_dates() {
+    let served = Served::start();
+    let token = served.called(7);
+    *served.store.claims_fail.lock().unwrap() = true;
+    for how in ["loaded", "at hand"] {
+        let answer = served.dates(CONCERT, &token);
+        assert!(answer.is(503, "STORE_UNAVAILABLE"), "{how}: {answer:?}");
+        assert!(!answer.body.contains("scheduleId"), "{how}: {answer:?}");
+    }
+    *served.store.claims_fail.lock().unwrap() = false;
+    served.check_that_a_good_answer_claims(&token);
+}

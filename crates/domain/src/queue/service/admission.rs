@@ -1,0 +1,107 @@
+//! Admission in steps, so that a call is claimed by an answer that serves its holder and by nothing else.
+
+use super::super::counts::Refusal;
+use super::super::watch::Sight;
+use super::super::{ClaimError, Place, QueueError, QueueNumber, Session, Standing, TokenRejected};
+use super::{QueueService, lost_sight};
+use crate::Timestamp;
+
+/// Leave to prepare an answer for the holder of a place. It claims nothing and opens nothing:
+/// [`QueueService::claim`] does, and must succeed before the holder sees any of the answer.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is claimed before `QueueService::claim`"]
+pub struct Admission(State);
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// The number has been called, as far as this node knows.
+    Called(Place),
+    /// The store has confirmed this session.
+    Active(Session),
+}
+
+impl QueueService {
+    /// Verifies a token and looks whether its number has been called, without the store: the first step of an admission.
+    /// It refuses whom this node knows to have no right to an answer. A node with a stale view admits nobody, because a
+    /// session it remembers may have been released elsewhere.
+    ///
+    /// # Errors
+    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`], or [`QueueError::Store`] when the view is
+    /// stale.
+    pub fn check(&self, token: &str) -> Result<Admission, QueueError> {
+        self.counters.answer(self.check_token(token))
+    }
+
+    fn check_token(&self, token: &str) -> Result<Admission, Refusal> {
+        let now = self.parts.clock.now();
+        let (place, sight) = self.open(token, now)?;
+        match sight {
+            Sight { is_called: true, .. } if self.is_stale_at(now) => Err(lost_sight()),
+            Sight { is_called: true, .. } => Ok(Admission(State::Called(place))),
+            Sight { has_left: true, .. } => Err(QueueError::Gone.into()),
+            Sight { .. } => Err(self.not_yet(place.number, sight, now).into()),
+        }
+    }
+
+    /// Confirms with the store that the call stands or the session runs, and claims nothing: the step before work that
+    /// only those people may cause. A confirmed session needs no further request to the store.
+    ///
+    /// # Errors
+    /// [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
+    pub async fn confirm(&self, admission: Admission) -> Result<Admission, QueueError> {
+        self.counters.answer(self.confirm_place(admission).await)
+    }
+
+    async fn confirm_place(&self, admission: Admission) -> Result<Admission, Refusal> {
+        let State::Called(place) = admission.0 else { return Ok(admission) };
+        match self.parts.store.standing(&place).await? {
+            Standing::Called { .. } => Ok(admission),
+            Standing::Active { until } => {
+                let session = Session { number: place.number, user: place.user, until };
+                Ok(Admission(State::Active(session)))
+            }
+            Standing::Waiting => Err(self.not_yet_in_store(place.number).into()),
+            Standing::Gone => Err(QueueError::Gone.into()),
+        }
+    }
+
+    /// Claims the call, or finds the session it was turned into before: the last step, once there is an answer that
+    /// serves the holder. After [`QueueError::Store`] the call may have been claimed; claiming again returns its session.
+    ///
+    /// # Errors
+    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
+    pub async fn claim(&self, admission: Admission) -> Result<Session, QueueError> {
+        self.counters.answer(self.claim_place(admission).await)
+    }
+
+    async fn claim_place(&self, admission: Admission) -> Result<Session, Refusal> {
+        let place = match admission.0 {
+            State::Called(place) => place,
+            State::Active(session) => return Ok(session),
+        };
+        self.parts.store.claim(&place).await.map_err(|error| match error {
+            ClaimError::NotYet => self.not_yet_in_store(place.number).into(),
+            ClaimError::NotFound | ClaimError::Gone => QueueError::Gone.into(),
+            ClaimError::NotHolder => TokenRejected::BadSignature.into(),
+            ClaimError::Store(error) => error.into(),
+        })
+    }
+
+    /// All steps at once, for a caller whose answer is the session itself.
+    ///
+    /// # Errors
+    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
+    pub async fn admit(&self, token: &str) -> Result<Session, QueueError> {
+        self.claim(self.check(token)?).await
+    }
+
+    /// The store does not know of a call that this node has seen: it lost something, and will be told.
+    fn not_yet_in_store(&self, number: QueueNumber) -> QueueError {
+        let sight = self.watch.look(number, self.watch.line());
+        self.not_yet(number, sight, self.parts.clock.now())
+    }
+
+    fn not_yet(&self, number: QueueNumber, sight: Sight, now: Timestamp) -> QueueError {
+        QueueError::NotYet(self.outlook(number, Standing::Waiting, sight, self.is_stale_at(now), now))
+    }
+}
