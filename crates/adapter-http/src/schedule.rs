@@ -14,13 +14,13 @@ use crate::api::Api;
 use crate::problem::Problem;
 use crate::queue::{NO_STORE, waiting_token};
 
-/// `GET /concert/{concertId}/date`. An answer that serves the person claims their call, after it was
-/// made and before any of it is sent; an error claims nothing.
+/// `GET /concert/{concertId}/date`. An answer that serves the person claims their call, after it
+/// was made and before any of it is sent; an error claims nothing.
 ///
-/// Dates at hand cost the claim alone: it verifies the call, and whom it refuses sees no dates. Anything
-/// else, a load of the catalog as well as an error, comes after the store has confirmed that the call
-/// stands. A lapsed token is thus no way to the catalog, costs one request to the queue's store as ever,
-/// and learns that its place is gone rather than that the catalog is away.
+/// Dates at hand cost the claim alone: it verifies the call, and whom it refuses sees no dates.
+/// Anything else, a load of the catalog as well as an error, comes after the store has confirmed
+/// that the call stands. A lapsed token is thus no way to the catalog, costs one request to the
+/// queue's store as ever, and learns that its place is gone rather than that the catalog is away.
 pub(crate) async fn dates(api: &Api, request: &HttpRequest, concert: &str) -> Result<HttpResponse, Problem> {
     let concert = ConcertId::parse(concert)?;
     let mut admission = api.queue.check(waiting_token(request)?)?;

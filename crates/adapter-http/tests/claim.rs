@@ -31,7 +31,8 @@ const CONCERT: &str = "451";
 /// One that nobody requests before.
 const UNREAD: &str = "17";
 
-/// A queue that writes down which requests about places reach it, and refuses to claim while it is told to.
+/// A queue that writes down which requests about places reach it, and refuses to claim while it is
+/// told to.
 struct Watched {
     queue: MemoryQueue,
     requests: Mutex<Vec<&'static str>>,

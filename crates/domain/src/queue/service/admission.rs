@@ -1,4 +1,5 @@
-//! Admission in steps, so that a call is claimed by an answer that serves its holder and by nothing else.
+//! Admission in steps, so that a call is claimed by an answer that serves its holder and by nothing
+//! else.
 
 use super::super::counts::Refusal;
 use super::super::watch::Sight;
@@ -21,13 +22,14 @@ enum State {
 }
 
 impl QueueService {
-    /// Verifies a token and looks whether its number has been called, without the store: the first step of an admission.
-    /// It refuses whom this node knows to have no right to an answer. A node with a stale view admits nobody, because a
-    /// session it remembers may have been released elsewhere.
+    /// Verifies a token and looks whether its number has been called, without the store: the first
+    /// step of an admission. It refuses whom this node knows to have no right to an answer. A node
+    /// with a stale view admits nobody, because a session it remembers may have been released
+    /// elsewhere.
     ///
     /// # Errors
-    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`], or [`QueueError::Store`] when the view is
-    /// stale.
+    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`], or
+    /// [`QueueError::Store`] when the view is stale.
     pub fn check(&self, token: &str) -> Result<Admission, QueueError> {
         self.counters.answer(self.check_token(token))
     }
@@ -43,8 +45,9 @@ impl QueueService {
         }
     }
 
-    /// Confirms with the store that the call stands or the session runs, and claims nothing: the step before work that
-    /// only those people may cause. A confirmed session needs no further request to the store.
+    /// Confirms with the store that the call stands or the session runs, and claims nothing: the
+    /// step before work that only those people may cause. A confirmed session needs no further
+    /// request to the store.
     ///
     /// # Errors
     /// [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
@@ -65,11 +68,13 @@ impl QueueService {
         }
     }
 
-    /// Claims the call, or finds the session it was turned into before: the last step, once there is an answer that
-    /// serves the holder. After [`QueueError::Store`] the call may have been claimed; claiming again returns its session.
+    /// Claims the call, or finds the session it was turned into before: the last step, once there
+    /// is an answer that serves the holder. After [`QueueError::Store`] the call may have been
+    /// claimed; claiming again returns its session.
     ///
     /// # Errors
-    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
+    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or
+    /// [`QueueError::Store`].
     pub async fn claim(&self, admission: Admission) -> Result<Session, QueueError> {
         self.counters.answer(self.claim_place(admission).await)
     }
@@ -90,12 +95,14 @@ impl QueueService {
     /// All steps at once, for a caller whose answer is the session itself.
     ///
     /// # Errors
-    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
+    /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or
+    /// [`QueueError::Store`].
     pub async fn admit(&self, token: &str) -> Result<Session, QueueError> {
         self.claim(self.check(token)?).await
     }
 
-    /// The store does not know of a call that this node has seen: it lost something, and will be told.
+    /// The store does not know of a call that this node has seen: it lost something, and will be
+    /// told.
     fn not_yet_in_store(&self, number: QueueNumber) -> QueueError {
         let sight = self.watch.look(number, self.watch.line());
         self.not_yet(number, sight, self.parts.clock.now())

@@ -1,4 +1,5 @@
-//! Checking, confirming and claiming, each with what it requests from the store. A mock panics at any other request.
+//! Checking, confirming and claiming, each with what it requests from the store. A mock panics at
+//! any other request.
 
 use super::*;
 use crate::queue::{ClaimError, Session};
