@@ -37,6 +37,8 @@ struct Watched {
     queue: MemoryQueue,
     requests: Mutex<Vec<&'static str>>,
     claims_fail: Mutex<bool>,
+    /// Closed to make claims wait until it is opened.
+    claims: tokio::sync::RwLock<()>,
 }
 
 impl Watched {
@@ -66,6 +68,7 @@ impl QueueStore for Watched {
 
     async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
         self.note("claim");
+        let _open = self.claims.read().await;
         if *self.claims_fail.lock().unwrap() {
             return Err(PortError::new(PortErrorKind::Unavailable, "queue store").into());
         }
@@ -164,6 +167,7 @@ impl Served {
             queue: MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>),
             requests: Mutex::default(),
             claims_fail: Mutex::new(false),
+            claims: tokio::sync::RwLock::default(),
         });
         let catalog = Arc::new(Catalog {
             sample: MemoryCatalogue::sample(500, clock.now()),
@@ -427,4 +431,22 @@ fn a_call_that_cannot_be_claimed_gets_the_error_and_no_dates() {
     }
     *served.store.claims_fail.lock().unwrap() = false;
     served.check_that_a_good_answer_claims(&token);
+}
+
+#[test]
+fn a_claim_that_hangs_keeps_nobody_from_reading() {
+    let served = Served::start();
+    let token = served.called(7);
+    let closed = served.store.claims.try_write().unwrap();
+    std::thread::scope(|scope| {
+        let hanging = scope.spawn(|| served.dates(CONCERT, &token));
+        let limit = Instant::now() + Duration::from_secs(30);
+        while !served.store.requests.lock().unwrap().contains(&"claim") {
+            assert!(Instant::now() < limit, "nothing is claimed");
+            std::thread::yield_now();
+        }
+        assert_eq!(served.overload.counts().reading.at_work, 0, "the one permit is free");
+        drop(closed);
+        assert_eq!(hanging.join().unwrap().status, 200);
+    });
 }

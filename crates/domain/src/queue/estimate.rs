@@ -57,7 +57,7 @@ pub struct Forecast {
     hold: f64,
     /// Slots that are in use. After a change of policy these may be more than `max_active`.
     occupied: u64,
-    /// The releases of those slots in their order; the first `steps` are in use.
+    /// The releases of those slots in their order: so many steps of sessions, then the open calls.
     releases: [Release; Occupancy::MAX_STEPS + 1],
     steps: usize,
 }
@@ -127,9 +127,8 @@ impl WaitEstimator {
         }
         // An open call is a hold that begins now. It may lapse sooner, or be claimed late and end
         // later.
-        let calls = Release { latest: hold, expected: hold, overdue: hold, slots: forecast.occupied };
+        let calls = Release { latest: hold, expected: hold, overdue: 0.0, slots: forecast.occupied };
         forecast.releases[forecast.steps] = calls;
-        forecast.steps += 1;
         forecast
     }
 
@@ -162,11 +161,11 @@ impl WaitEstimator {
         if !(freed > 0.0 && freed.is_finite()) {
             return self.session;
         }
-        let held = held_seconds.min(freed * self.longest_hold).max(0.0);
+        let of_released = (held_seconds / freed).min(self.longest_hold).max(0.0);
         let weight = PRIOR_WEIGHT + freed;
-        let of_released = (PRIOR_WEIGHT * self.session + held) / weight;
-        let beyond = self.seconds_beyond(held / freed, occupancy);
-        (of_released + beyond / weight).min(of_released.max(self.session))
+        let blended = self.session + (of_released - self.session) * freed / weight;
+        let beyond = self.seconds_beyond(of_released, occupancy) / weight;
+        (blended + beyond).min(blended.max(self.session))
     }
 
     /// Seconds that all people inside together have stayed beyond `mean` seconds each.
@@ -209,7 +208,7 @@ impl Forecast {
         if nth_release == 0 {
             return 0.0;
         }
-        // The last group counts all occupied slots, of which this is one.
+        // One that is in no step of sessions is an open call's.
         let group = self.releases[..self.steps].partition_point(|release| release.slots < nth_release);
         let release = self.releases[group];
         // All slots together come free at one rate (Little's law), overdue ones too.
