@@ -14,12 +14,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use domain::PortErrorKind;
 use serde::Serialize;
 
 use crate::failures::Failures;
 use crate::lifecycle::{Lifecycle, Phase};
-use crate::outages::Outages;
+use crate::outages::{Outage, Outages};
 use crate::problem::Problem;
 use crate::queue::NO_STORE;
 
@@ -64,6 +63,9 @@ struct HealthBody {
 struct OutageBody {
     dependency: &'static str,
     problem: String,
+    /// What it said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
 }
 
 /// Every operations route.
@@ -119,15 +121,17 @@ async fn protection(ops: Data<Ops>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ops.protection.body())
 }
 
+impl From<(&&'static str, &Outage)> for OutageBody {
+    fn from((dependency, outage): (&&'static str, &Outage)) -> Self {
+        Self { dependency, problem: outage.kind.to_string(), cause: outage.cause.clone() }
+    }
+}
+
 /// Envoy sends traffic to a host whose health check has this header only when others are too few.
 const DEGRADED: HeaderName = HeaderName::from_static("x-envoy-degraded");
 
 fn ready(ops: &Ops) -> HttpResponse {
-    let outage = |(dependency, kind): (&&'static str, &PortErrorKind)| OutageBody {
-        dependency,
-        problem: kind.to_string(),
-    };
-    let down: Vec<_> = ops.outages.now().iter().map(outage).collect();
+    let down: Vec<_> = ops.outages.now().iter().map(OutageBody::from).collect();
     let status = if down.is_empty() { "ready" } else { "degraded" };
     let mut response = respond(StatusCode::OK, HealthBody { status, down });
     if ops.node.is_cut_off() {

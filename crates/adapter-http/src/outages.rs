@@ -1,18 +1,45 @@
 //! What the service depends on and has to do without at the moment.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use domain::PortErrorKind;
+use decorators::observed;
+use domain::{PortError, PortErrorKind};
 
 /// The dependencies that are down, by name. Shared by whoever finds out and whoever tells; locked for a moment only.
 #[derive(Clone, Debug, Default)]
-pub struct Outages(Arc<RwLock<BTreeMap<&'static str, PortErrorKind>>>);
+pub struct Outages(Arc<RwLock<BTreeMap<&'static str, Outage>>>);
+
+/// How a dependency is down.
+#[derive(Clone, Debug)]
+pub(crate) struct Outage {
+    pub(crate) kind: PortErrorKind,
+    /// The dependency's own word for it.
+    code: Option<&'static str>,
+    /// What it said.
+    pub(crate) cause: Option<String>,
+}
+
+impl From<&PortError> for Outage {
+    fn from(error: &PortError) -> Self {
+        Self { kind: error.kind(), code: error.code(), cause: error.source().map(ToString::to_string) }
+    }
+}
 
 impl Outages {
     /// A dependency is down, in this way.
     pub fn begin(&self, dependency: &'static str, kind: PortErrorKind) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(dependency, kind);
+        self.set(dependency, Outage { kind, code: None, cause: None });
+    }
+
+    /// A dependency is down, for this reason.
+    pub fn begin_because(&self, dependency: &'static str, error: &PortError) {
+        self.set(dependency, error.into());
+    }
+
+    fn set(&self, dependency: &'static str, outage: Outage) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(dependency, outage);
     }
 
     /// A dependency is there.
@@ -26,7 +53,34 @@ impl Outages {
         self.now().contains_key(dependency)
     }
 
-    pub(crate) fn now(&self) -> RwLockReadGuard<'_, BTreeMap<&'static str, PortErrorKind>> {
+    /// Why a dependency is down, in one word of a fixed set: its own, such as `OOM`, or that of the
+    /// kind of failure. `None` while it is there.
+    #[must_use]
+    pub fn problem_of(&self, dependency: &str) -> Option<&'static str> {
+        self.now().get(dependency).map(|outage| outage.code.unwrap_or(observed::word(outage.kind)))
+    }
+
+    pub(crate) fn now(&self) -> RwLockReadGuard<'_, BTreeMap<&'static str, Outage>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_in_the_dependencys_own_word_where_it_has_one() {
+        let outages = Outages::default();
+        assert_eq!((outages.is_down("redis"), outages.problem_of("redis")), (false, None));
+        let error = PortError::new(PortErrorKind::NotReady, "redis").because("the server refused: OOM");
+        outages.begin_because("redis", &error);
+        assert_eq!((outages.is_down("redis"), outages.problem_of("redis")), (true, Some("not_ready")));
+        outages.begin_because("redis", &error.coded("OOM"));
+        assert_eq!(outages.problem_of("redis"), Some("OOM"));
+        outages.begin("redis", PortErrorKind::Timeout);
+        assert_eq!(outages.problem_of("redis"), Some("timeout"));
+        outages.end("redis");
+        assert_eq!((outages.is_down("redis"), outages.problem_of("redis")), (false, None));
     }
 }

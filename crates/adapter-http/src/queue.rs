@@ -2,7 +2,6 @@
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
-use domain::Timestamp;
 use domain::queue::{Outlook, Standing, Ticket, UserId};
 use serde::Serialize;
 
@@ -68,7 +67,7 @@ impl From<&Outlook> for StatusBody {
             eta_seconds: ceil_seconds(outlook.eta),
             poll_after_ms: outlook.poll_after.map(milliseconds),
             stale: outlook.is_stale,
-            expires_at: end_of(outlook).map(rfc3339),
+            expires_at: outlook.expires_at.map(rfc3339),
         }
     }
 }
@@ -82,19 +81,13 @@ fn status_word(standing: Standing) -> &'static str {
     }
 }
 
-fn end_of(outlook: &Outlook) -> Option<Timestamp> {
-    match outlook.standing {
-        _ if outlook.is_stale => None,
-        Standing::Called { until } | Standing::Active { until } => Some(until),
-        Standing::Waiting | Standing::Gone => None,
-    }
-}
-
-/// `POST /user/{userId}/queue/token/issue`
-pub(crate) async fn issue(api: &Api, user: &str) -> Result<HttpResponse, Problem> {
+/// `POST /user/{userId}/queue/token/issue`, with or without the token of a place the user holds.
+pub(crate) async fn issue(api: &Api, request: &HttpRequest, user: &str) -> Result<HttpResponse, Problem> {
     let user = UserId::parse(user)?;
     let _slot = api.overload.join(user).await?;
-    let ticket = api.queue.join(user).await?;
+    // Clients that have no token yet may send the header empty.
+    let token = request.headers().get(WAITING_TOKEN).map(text_of).filter(|token| !token.is_empty());
+    let ticket = api.queue.join(user, token).await?;
     json(&TicketBody::from(&ticket))
 }
 
@@ -117,7 +110,11 @@ pub(crate) async fn leave(api: &Api, request: &HttpRequest) -> Result<HttpRespon
 /// The token a request carries. Bytes that are not ASCII make no token, but are no missing one either.
 pub(crate) fn waiting_token(request: &HttpRequest) -> Result<&str, Problem> {
     let value = request.headers().get(WAITING_TOKEN).ok_or(Problem::TokenMissing)?;
-    Ok(value.to_str().unwrap_or("?"))
+    Ok(text_of(value))
+}
+
+fn text_of(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or("?")
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

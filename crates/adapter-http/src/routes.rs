@@ -46,7 +46,7 @@ async fn route(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem
         return Err(Problem::MethodNotAllowed(methods.allow));
     }
     match route {
-        Route::Issue => queue::issue(api, id).await,
+        Route::Issue => queue::issue(api, request, id).await,
         Route::Query => queue::query(api, request).await,
         Route::Leave => queue::leave(api, request).await,
         Route::Concerts => concert::list(api, request).await,

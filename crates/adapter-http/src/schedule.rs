@@ -98,7 +98,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_is_there_after_the_deadline_claims_nothing() {
         let api = api();
-        let token = api.queue.join(UserId::new(7).unwrap()).await.unwrap().token;
+        let token = api.queue.join(UserId::new(7).unwrap(), None).await.unwrap().token;
         let header = ("waitingToken", token.as_str());
         let request = TestRequest::default().insert_header(header).to_http_request();
         let late = deadline::within(Instant::now(), dates(&api, &request, "451")).await;

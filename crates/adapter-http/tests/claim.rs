@@ -16,8 +16,9 @@ use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place,
-    PolicySpec, QueueId, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing,
+    Place, PolicySpec, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot,
+    Standing, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -49,8 +50,13 @@ impl Watched {
 
 #[async_trait]
 impl QueueStore for Watched {
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
-        self.queue.join(user, bounds).await
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        self.queue.join(user, presented, bounds).await
     }
 
     async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
@@ -59,6 +65,10 @@ impl QueueStore for Watched {
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
         self.queue.snapshot(floor).await
+    }
+
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        self.queue.settle(generation, checkpoint).await
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
@@ -153,6 +163,14 @@ impl Answer {
 }
 
 impl Served {
+    /// Lets time pass. The queue's time follows the clock by a second a step, at most.
+    fn pass(&self, by: Duration) {
+        for _ in 0..by.as_secs() {
+            self.clock.advance(Duration::from_secs(1));
+            self.runtime.block_on(self.store.queue.snapshot(Line::START)).unwrap();
+        }
+    }
+
     /// With a time limit for requests that no test runs into.
     fn start() -> Self {
         Self::with(Duration::from_secs(60))
@@ -234,7 +252,7 @@ impl Served {
         let token = self.called(7);
         let before = self.query(&token);
         assert_eq!(before.word("status"), "CALLED");
-        self.clock.advance(Duration::from_secs(5));
+        self.pass(Duration::from_secs(5));
         self.requests();
         let answer = refused(&token);
         assert!(answer.is(code.0, code.1), "{answer:?}");
@@ -242,7 +260,7 @@ impl Served {
         let after = self.query(&token);
         assert_eq!(after.word("status"), "CALLED", "after {answer:?}");
         assert_eq!(after.word("expiresAt"), before.word("expiresAt"), "the call ends when it did");
-        self.clock.advance(Duration::from_secs(5));
+        self.pass(Duration::from_secs(5));
         self.check_that_a_good_answer_claims(&token);
     }
 
@@ -408,7 +426,7 @@ fn a_lapsed_call_gets_no_dates_and_reaches_no_catalog() {
     served.warm(CONCERT);
     let (lapsed, left) = (served.called(7), served.called(8));
     assert_eq!(served.ask("DELETE", "/user/queue/token", &left).status, 204);
-    served.clock.advance(CLAIM_WITHIN);
+    served.pass(CLAIM_WITHIN);
     let read = served.dates_read();
     for token in [lapsed, left] {
         for concert in [CONCERT, UNREAD, "999999"] {

@@ -17,9 +17,9 @@ use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place,
-    QueueId, QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, TokenSealer,
-    UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
+    Pacing, Place, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, QueueTime, Session, Snapshot,
+    Standing, TokenSealer, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -29,9 +29,10 @@ mockall::mock! {
 
     #[async_trait]
     impl QueueStore for Store {
-        async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError>;
+        async fn join(&self, user: UserId, presented: Option<QueueNumber>, bounds: Bounds) -> Result<Joined, JoinError>;
         async fn call_next(&self, floor: Line) -> Result<Called, PortError>;
         async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
+        async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError>;
         async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
         async fn claim(&self, place: &Place) -> Result<Session, ClaimError>;
         async fn give_back(&self, place: &Place) -> Result<(), GiveBackError>;
@@ -54,6 +55,10 @@ mockall::mock! {
     impl ScheduleBook for Book {
         async fn open_dates(&self, concert: ConcertId, now: Timestamp) -> Result<Option<Vec<OpenDate>>, PortError>;
     }
+}
+
+fn for_ever() -> Expiry {
+    Expiry::new(QueueTime::from_micros(1 << 50), QueueTime::START)
 }
 
 /// A text no answer may show.
@@ -170,7 +175,7 @@ fn settings() -> HttpSettings {
 
 fn failing_store() -> MockStore {
     let mut store = MockStore::new();
-    store.expect_join().returning(|_, _| Err(down().into()));
+    store.expect_join().returning(|_, _, _| Err(down().into()));
     store.expect_give_back().returning(|_| Err(down().into()));
     store
 }
@@ -188,7 +193,7 @@ fn a_store_that_is_down_is_503_where_it_is_needed_and_nowhere_else() {
 #[test]
 fn a_store_that_is_left_alone_for_a_while_is_503_for_so_long() {
     let mut store = MockStore::new();
-    store.expect_join().returning(|_, _| {
+    store.expect_join().returning(|_, _, _| {
         let refused = PortError::new(PortErrorKind::Refused, "store");
         Err(refused.retry_after(Duration::from_millis(6_200)).into())
     });
@@ -201,7 +206,7 @@ fn a_store_that_is_left_alone_for_a_while_is_503_for_so_long() {
 #[test]
 fn a_store_that_hangs_is_given_up_at_the_time_limit() {
     let mut store = MockStore::new();
-    store.expect_join().returning(|_, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
+    store.expect_join().returning(|_, _, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
     let hanging: Arc<dyn ConcertCatalog> = Arc::new(Hanging);
     let book = Arc::new(MemoryCatalogue::sample(1, Timestamp::UNIX_EPOCH));
     let served = Served::over(store, hanging, book);
@@ -230,13 +235,13 @@ fn a_catalogue_that_is_down_does_not_stop_the_line_and_is_asked_again() {
     let mut book = MockBook::new();
     book.expect_open_dates().returning(|_, _| Err(down()));
     let mut store = MockStore::new();
-    store.expect_join().returning(|_, _| {
+    store.expect_join().returning(|_, _, _| {
         let number = QueueNumber::new(3).unwrap();
-        let standing = Standing::Called { until: Timestamp::MAX };
+        let standing = Standing::Called { until: for_ever() };
         Ok(Joined { number, rejoined: false, standing, line: Line::new(3, 3) })
     });
     // And no claim: a mock panics at a request it does not expect.
-    store.expect_standing().returning(|_| Ok(Standing::Called { until: Timestamp::MAX }));
+    store.expect_standing().returning(|_| Ok(Standing::Called { until: for_ever() }));
     let served = Served::over(store, Arc::new(catalogue), Arc::new(book));
     served.check_unavailable("GET", "/concerts/query", "", "STORE_UNAVAILABLE");
     assert_eq!(served.ask("GET", "/concerts/query", "").2, "[]", "a failure is not kept");

@@ -19,8 +19,8 @@ use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing, Place,
-    QueueId, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing,
+    Place, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, UserId,
 };
 use domain::schedule::ScheduleService;
 use domain::{Clock, PortError, Timestamp};
@@ -33,8 +33,17 @@ struct StuckOn13(MemoryQueue);
 
 #[async_trait]
 impl QueueStore for StuckOn13 {
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
-        if user.get() == 13 { std::future::pending().await } else { self.0.join(user, bounds).await }
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        if user.get() == 13 {
+            std::future::pending().await
+        } else {
+            self.0.join(user, presented, bounds).await
+        }
     }
 
     async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
@@ -43,6 +52,10 @@ impl QueueStore for StuckOn13 {
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
         self.0.snapshot(floor).await
+    }
+
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        self.0.settle(generation, checkpoint).await
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {

@@ -1,81 +1,137 @@
-//! The line in memory: [`MemoryQueue`] is the lock and the clock, `line` the state and its steps, `slots` who is in.
+//! The queue in memory: [`MemoryQueue`] is a lock and a clock around the state machine of `domain`.
 
-mod line;
-mod slots;
-
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore,
-    Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Arrival, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError,
+    JoinStep, Joined, Line, NodeId, Place, ProcessId, QueueNumber, QueueState, QueueStore, Refused, Session,
+    Snapshot, Standing, UserId, Visit, Witness,
 };
-use domain::{Clock, PortError, Timestamp};
+use domain::{Clock, PortError, PortErrorKind};
 
-use self::line::MemoryLine;
-
-/// One line behind one lock. No step waits for anything while it holds the lock.
+/// One queue behind one lock. No step waits for anything while it holds the lock.
+///
+/// Its only node is this process, which cannot lose touch with it: a floor above its counters raises them at once,
+/// without the pause that a store shared by nodes makes.
 pub struct MemoryQueue {
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
 }
 
-struct State {
-    line: MemoryLine,
-    /// The latest time seen: a clock that steps back must not move the line's time back.
-    latest: Timestamp,
-}
+const NODE: NodeId = NodeId(1);
+const PROCESS: ProcessId = ProcessId(1);
 
 impl MemoryQueue {
-    /// An empty line under a policy.
+    /// An empty queue under a policy.
     #[must_use]
     pub fn new(policy: AdmissionPolicy, clock: Arc<dyn Clock>) -> Self {
-        let state = State { line: MemoryLine::new(policy), latest: clock.now() };
-        Self { clock, state: Mutex::new(state) }
+        let queue = Self { clock, state: Mutex::new(QueueState::new(policy, Duration::ZERO)) };
+        // Its own node is one that may give numbers.
+        queue.step(Line::START, QueueState::refresh);
+        queue
     }
 
-    fn step<T>(&self, step: impl FnOnce(&mut MemoryLine, Timestamp) -> T) -> T {
-        let wall = self.clock.now();
-        let mut state: MutexGuard<'_, State> = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = state.latest.max(wall);
-        state.latest = now;
-        step(&mut state.line, now)
+    fn step<T>(&self, floor: Line, step: impl FnOnce(&mut QueueState, &Visit) -> T) -> T {
+        let clock = u64::try_from(self.clock.now().as_microsecond()).unwrap_or(0);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let marks = state.marks();
+        let mut visit = Visit {
+            clock,
+            process: PROCESS,
+            arrival: Arrival::Anew,
+            witness: Witness {
+                node: NODE,
+                line: floor,
+                generation: marks.generation,
+                version: marks.version,
+                ..Witness::default()
+            },
+        };
+        state.begin(&visit);
+        // Nobody else is there to be heard.
+        visit.witness.replayed = state.marks().generation;
+        step(&mut state, &visit)
     }
+}
+
+fn port_error(kind: PortErrorKind) -> PortError {
+    PortError::new(kind, "queue store")
+}
+
+/// What is impossible of a store that is never in doubt.
+fn not_ready() -> PortError {
+    port_error(PortErrorKind::NotReady)
 }
 
 #[async_trait]
 impl QueueStore for MemoryQueue {
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
-        self.step(|line, now| {
-            line.raise(bounds.floor, now);
-            line.join(user, bounds.ceiling, now)
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        self.step(bounds.floor, |state, visit| match state.join(visit, user, presented, bounds.ceiling) {
+            JoinStep::Holds { number, rejoined, standing } => {
+                Ok(Joined { number, rejoined, standing, line: state.marks().line })
+            }
+            JoinStep::Full => Err(JoinError::LineFull),
+            JoinStep::AboveCeiling => Err(JoinError::AboveCeiling),
+            JoinStep::NotReady => Err(not_ready().into()),
         })
     }
 
     async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        Ok(self.step(|line, now| {
-            line.raise(floor, now);
-            let count = line.call_next(now);
-            Called { count, snapshot: line.snapshot(now) }
+        Ok(self.step(floor, |state, visit| {
+            let count = state.tick(visit);
+            Called { count, snapshot: state.snapshot() }
         }))
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
-        Ok(self.step(|line, now| {
-            line.raise(floor, now);
-            line.snapshot(now)
+        Ok(self.step(floor, |state, visit| {
+            state.refresh(visit);
+            state.snapshot()
+        }))
+    }
+
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        Ok(self.step(Line::START, |state, _| {
+            state.settle(generation, checkpoint);
+            state.snapshot()
         }))
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
-        Ok(self.step(|line, now| line.standing(place, now)))
+        match self.step(Line::START, |state, _| state.standing(place)) {
+            Ok(standing) => Ok(standing),
+            Err(Refused::NotFound | Refused::NotYet) => Ok(Standing::Waiting),
+            Err(Refused::Gone | Refused::NotHolder) => Ok(Standing::Gone),
+            Err(Refused::NotReady) => Err(not_ready()),
+        }
     }
 
     async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
-        self.step(|line, now| line.claim(place, now))
+        let claimed: Result<Expiry, Refused> = self.step(Line::START, |state, _| state.claim(place));
+        match claimed {
+            Ok(until) => Ok(Session { number: place.number, user: place.user, until }),
+            Err(Refused::NotFound) => Err(ClaimError::NotFound),
+            Err(Refused::NotYet) => Err(ClaimError::NotYet),
+            Err(Refused::Gone) => Err(ClaimError::Gone),
+            Err(Refused::NotHolder) => Err(ClaimError::NotHolder),
+            Err(Refused::NotReady) => Err(not_ready().into()),
+        }
     }
 
     async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
-        self.step(|line, now| line.give_back(place, now))
+        match self.step(Line::START, |state, _| state.leave(place)) {
+            Ok(_) => Ok(()),
+            Err(Refused::NotFound) => Err(GiveBackError::NotFound),
+            Err(Refused::Gone | Refused::NotYet) => Err(GiveBackError::Gone),
+            Err(Refused::NotHolder) => Err(GiveBackError::NotHolder),
+            Err(Refused::NotReady) => Err(not_ready().into()),
+        }
     }
 }

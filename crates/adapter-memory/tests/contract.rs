@@ -13,7 +13,7 @@ use contracts::queue::{QueueFixture, QueueWorld};
 use contracts::schedule::{ScheduleFixture, ScheduleWorld};
 use decorators::cache::{CacheKey, CacheStore, Unusable};
 use domain::concert::{ConcertCatalog, ConcertId};
-use domain::queue::{AdmissionPolicy, CheckpointStore, QueueId, QueueStore};
+use domain::queue::{AdmissionPolicy, CheckpointStore, Line, QueueId, QueueStore, QueueTime};
 use domain::sample::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use domain::{Clock, Timestamp};
@@ -49,7 +49,14 @@ impl QueueWorld for MemoryWorld {
     }
 
     async fn advance(&self, by: Duration) {
-        self.clock.advance(by);
+        // The queue's time follows the clock by a second a step, at most.
+        let mut left = by;
+        while !left.is_zero() {
+            let step = left.min(QueueTime::LONGEST_STEP);
+            self.clock.advance(step);
+            self.queue.snapshot(Line::START).await.unwrap();
+            left -= step;
+        }
     }
 }
 

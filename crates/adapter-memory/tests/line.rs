@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::{ManualClock, MemoryQueue};
-use domain::queue::{AdmissionPolicy, Bounds, Line, PolicySpec, QueueStore, Standing, UserId};
+use domain::queue::{AdmissionPolicy, Bounds, Line, PolicySpec, QueueStore, QueueTime, Standing, UserId};
 use domain::{Clock, Timestamp};
 
 fn open(spec: PolicySpec) -> (MemoryQueue, Arc<ManualClock>) {
@@ -24,9 +24,12 @@ async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice()
     let (line, clock) =
         open(PolicySpec { batch: 2, claim_within: Duration::from_secs(10), ..PolicySpec::default() });
     for n in 1..=10 {
-        line.join(user(n), Bounds::NONE).await.unwrap();
+        line.join(user(n), None, Bounds::NONE).await.unwrap();
     }
-    clock.advance(Duration::from_secs(10));
+    for _ in 0..10 {
+        clock.advance(QueueTime::LONGEST_STEP);
+        line.snapshot(Line::default()).await.unwrap();
+    }
     let after_lapse = line.snapshot(Line::default()).await.unwrap();
     assert_eq!(after_lapse.called, 0);
     clock.set(Timestamp::from_second(1_000_000).unwrap());
@@ -38,15 +41,15 @@ async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice()
 }
 
 #[tokio::test]
-async fn joining_and_leaving_for_ever_does_not_grow_the_line_beyond_its_bound() {
+async fn people_who_left_do_not_make_the_queue_full() {
     let spec =
         PolicySpec { batch: 1, every: Duration::from_secs(3600), max_waiting: 50, ..PolicySpec::default() };
     let (line, _clock) = open(spec);
-    line.join(user(1), Bounds::NONE).await.unwrap();
-    line.join(user(2), Bounds::NONE).await.unwrap();
+    line.join(user(1), None, Bounds::NONE).await.unwrap();
+    line.join(user(2), None, Bounds::NONE).await.unwrap();
     let mut refused = 0;
     for n in 3..1_000 {
-        match line.join(user(n), Bounds::NONE).await {
+        match line.join(user(n), None, Bounds::NONE).await {
             Ok(joined) => {
                 assert_eq!(joined.standing, Standing::Waiting);
                 let place = domain::queue::Place {
@@ -60,5 +63,5 @@ async fn joining_and_leaving_for_ever_does_not_grow_the_line_beyond_its_bound() 
             Err(_) => refused += 1,
         }
     }
-    assert_eq!(refused, 1_000 - 3 - 49, "49 numbers besides user 2's, then the line is full");
+    assert_eq!(refused, 0, "one person waits, of fifty who may");
 }

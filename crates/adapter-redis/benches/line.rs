@@ -34,16 +34,19 @@ fn main() {
                     other => panic_about(other),
                 };
                 let line = open(url, queue, standing_still(), batching, durability);
+                ready(&line).await;
                 join(&line, Duration::from_secs(seconds.parse().unwrap()), askers).await;
             }
             ["fill", url, queue, people] => {
                 let line = open(url, queue, standing_still(), Batching::default(), Durability::Primary);
+                ready(&line).await;
                 fill(&line, people.parse().unwrap()).await;
             }
             ["call", url, queue, people] => {
                 let people: u32 = people.parse().unwrap();
                 let spec = PolicySpec { batch: people, max_active: 10_000_000, ..PolicySpec::default() };
                 let line = open(url, queue, spec, Batching::default(), Durability::Primary);
+                ready(&line).await;
                 let called = line.call_next(Line::START).await.unwrap();
                 println!("called {}", called.count);
             }
@@ -79,9 +82,17 @@ fn open(
         lifetime: 3_600 * second,
         remember: second,
         recovery: 2 * second,
+        needs_checkpoint: false,
         link: LinkSettings { connect: second, answer: 5 * second, max_under_way: 10_000 },
     };
     Arc::new(RedisQueue::open(Address::parse(url).unwrap(), settings))
+}
+
+/// Until the store trusts this node with numbers.
+async fn ready(line: &Arc<RedisQueue>) {
+    while !line.snapshot(Line::START).await.is_ok_and(|seen| seen.may_join) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 async fn join(line: &Arc<RedisQueue>, length: Duration, askers: usize) {
@@ -95,7 +106,7 @@ async fn join(line: &Arc<RedisQueue>, length: Duration, askers: usize) {
                 while Instant::now() < end {
                     let user = UserId::new(users.fetch_add(1, Ordering::Relaxed)).unwrap();
                     let begun = Instant::now();
-                    line.join(user, Bounds::NONE).await.unwrap();
+                    line.join(user, None, Bounds::NONE).await.unwrap();
                     times.push(begun.elapsed());
                 }
                 times
@@ -124,7 +135,9 @@ async fn fill(line: &Arc<RedisQueue>, people: u64) {
         first = users.end;
         let joins = users.map(|user| {
             let line = Arc::clone(line);
-            tokio::spawn(async move { line.join(UserId::new(user).unwrap(), Bounds::NONE).await.unwrap() })
+            tokio::spawn(
+                async move { line.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap() },
+            )
         });
         for join in joins.collect::<Vec<_>>() {
             join.await.unwrap();

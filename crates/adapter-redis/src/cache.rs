@@ -28,7 +28,7 @@ use self::failure::Failure;
 use self::pool::Meter;
 use self::reply::{Looked, ago, looked, stays};
 use self::route::Route;
-use self::scripts::{Call, GIVE_BACK, INVALIDATE, INVALIDATED, LOOK, PUT, Script};
+use self::scripts::{Call, GIVE_BACK, INVALIDATE, INVALIDATED, LOOK, PROBE, PUT, Script};
 use self::session::Question;
 use crate::address::Address;
 use crate::usage::{RedisMemory, Usage};
@@ -133,6 +133,12 @@ impl RedisCacheStore {
             .arg(lease)
     }
 
+    /// Whether copies and leases are taken now.
+    async fn takes_copies(&self) -> Result<(), Failure> {
+        let key = keys::probe(&self.0.prefix);
+        self.ask(Call::new(&PROBE, vec![key]).number(millis(PROBED_FOR))).await.map(drop)
+    }
+
     fn longest_value(&self) -> u64 {
         u64::try_from(self.0.max_entry_bytes.saturating_add(HEAD)).unwrap_or(u64::MAX)
     }
@@ -151,6 +157,9 @@ impl RedisCacheStore {
         looked(self.ask(call).await?)
     }
 }
+
+/// How long what a check writes is kept.
+const PROBED_FOR: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl CacheStore for RedisCacheStore {

@@ -21,9 +21,13 @@ pub(crate) enum Failure {
     /// The only server there is is a replica, which takes no joins. Nothing was carried out.
     #[error("{0} is a replica")]
     Replica(String),
-    /// The server refused. Nothing was carried out.
+    /// The server does not let us in. Nothing was carried out.
     #[error("the server refused: {0}")]
     Refused(String),
+    /// The server answers, and does not do this for now: it is full, read-only, short of replicas,
+    /// not part of a whole cluster, or does not permit it. Nothing was carried out.
+    #[error("the server refused: {0}")]
+    Rejected(String),
     /// There is no connection. Nothing was carried out.
     #[error("no connection: {0}")]
     NoConnection(String),
@@ -33,21 +37,33 @@ pub(crate) enum Failure {
     /// No answer within the limit, or the connection was lost before it came: unknown whether it was carried out.
     #[error("the outcome is unknown: {0}")]
     Unknown(String),
+    /// The primary has carried it out, and no replica had it within the limit: unknown whether it
+    /// outlives the primary.
+    #[error("no replica has it in time")]
+    NotReplicated,
     /// An answer that cannot be true.
     #[error("the answer makes no sense: {0}")]
     Corrupt(&'static str),
 }
 
+impl Failure {
+    /// Whether the server is at the limit of its memory.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.word() == Some("OOM")
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let said = error.details().to_owned();
+        let said = in_own_words(error.details());
         match (error.kind(), said.split_whitespace().next().unwrap_or_default()) {
             // Only servers say these words, so the kind of the error does not matter.
             (_, "MOVED" | "READONLY") => Self::NotPrimary(said),
             (_, "ASK" | "TRYAGAIN" | "LOADING" | "BUSY") => Self::NotYet(said),
             (_, "NOSCRIPT") => Self::NoScript,
-            (_, "OOM" | "NOAUTH" | "NOPERM" | "WRONGPASS" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN") => {
-                Self::Refused(said)
+            (_, word) if lets_nobody_in(word) => Self::Refused(said),
+            (_, "OOM" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN" | "CLUSTERDOWN" | "NOPERM") => {
+                Self::Rejected(said)
             }
             (ErrorKind::Auth, _) => Self::Refused(said),
             _ => Self::Unknown(said),
@@ -55,19 +71,110 @@ impl From<Error> for Failure {
     }
 }
 
+/// Redis 7.0 has no word for what a user may not do in a script.
+fn in_own_words(said: &str) -> String {
+    match said.strip_prefix("ERR The user executing the script can't ") {
+        Some(what) => format!("NOPERM the user cannot {what}"),
+        None => said.to_owned(),
+    }
+}
+
+/// What servers say, of which metrics may carry each.
+const WORDS: [&str; 14] = [
+    "MOVED",
+    "READONLY",
+    "ASK",
+    "TRYAGAIN",
+    "LOADING",
+    "BUSY",
+    "NOAUTH",
+    "WRONGPASS",
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOPERM",
+];
+
+/// The word an error of a server begins with.
+pub(crate) fn word_of(said: &str) -> Option<&'static str> {
+    let first = said.split_whitespace().next()?;
+    WORDS.into_iter().find(|word| *word == first)
+}
+
+/// Whether a server says this to those whom it does not know.
+pub(crate) fn lets_nobody_in(word: &str) -> bool {
+    matches!(word, "NOAUTH" | "WRONGPASS")
+}
+
+impl Failure {
+    fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::NotPrimary(said) | Self::NotYet(said) | Self::Refused(said) | Self::Rejected(said) => {
+                word_of(said)
+            }
+            Self::NotReplicated => Some("not_replicated"),
+            Self::NoScript
+            | Self::Replica(_)
+            | Self::NoConnection(_)
+            | Self::Busy
+            | Self::Unknown(_)
+            | Self::Corrupt(_) => None,
+        }
+    }
+}
+
 impl From<Failure> for PortError {
     fn from(failure: Failure) -> Self {
         let kind = match &failure {
+            Failure::Refused(_) | Failure::NoConnection(_) => PortErrorKind::Unavailable,
             Failure::NotPrimary(_)
-            | Failure::NotYet(_)
             | Failure::NoScript
             | Failure::Replica(_)
-            | Failure::Refused(_)
-            | Failure::NoConnection(_) => PortErrorKind::Unavailable,
+            | Failure::NotYet(_)
+            | Failure::Rejected(_) => PortErrorKind::NotReady,
             Failure::Busy => PortErrorKind::Overloaded,
-            Failure::Unknown(_) => PortErrorKind::Timeout,
+            Failure::Unknown(_) | Failure::NotReplicated => PortErrorKind::Timeout,
             Failure::Corrupt(_) => PortErrorKind::Corrupt,
         };
-        Self::new(kind, QUEUE_REDIS).because(failure)
+        let error = Self::new(kind, QUEUE_REDIS);
+        let error = match failure.word() {
+            Some(word) => error.coded(word),
+            None => error,
+        };
+        error.because(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(said: &str) -> PortError {
+        Failure::from(Error::new(ErrorKind::Unknown, said.to_owned())).into()
+    }
+
+    #[test]
+    fn what_a_server_refuses_on_purpose_is_told_from_one_that_is_not_there() {
+        for said in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "MISCONF Errors writing to the AOF file: No space left on device",
+            "NOREPLICAS Not enough good replicas to write.",
+            "READONLY You can't write against a read only replica.",
+            "CLUSTERDOWN The cluster is down",
+            "LOADING Redis is loading the dataset in memory",
+            "MOVED 1234 127.0.0.1:7001",
+            "NOPERM User default has no permissions to run the 'hset' command",
+        ] {
+            let error = of(said);
+            assert_eq!(error.kind(), PortErrorKind::NotReady, "{said}");
+            assert_eq!(error.code(), said.split(' ').next(), "{said}");
+        }
+        let in_a_script = of("ERR The user executing the script can't run this command or subcommand");
+        assert_eq!((in_a_script.kind(), in_a_script.code()), (PortErrorKind::NotReady, Some("NOPERM")));
+        assert_eq!(of("NOAUTH Authentication required.").kind(), PortErrorKind::Unavailable);
+        let unknown = of("ERR 10.1.2.3 is a teapot");
+        assert_eq!((unknown.kind(), unknown.code()), (PortErrorKind::Timeout, None));
     }
 }

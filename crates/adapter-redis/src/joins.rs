@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::PortError;
-use domain::queue::{Bounds, JoinError, Joined, UserId};
+use domain::queue::{Bounds, JoinError, Joined, QueueNumber, UserId};
 use futures_util::future::BoxFuture;
 use thread_local::ThreadLocal;
 use tokio::sync::oneshot;
@@ -20,9 +20,16 @@ use crate::error::Failure;
 /// What a batch gives each of its users, in their order.
 pub(crate) type Answers = Vec<Result<Joined, JoinError>>;
 
+/// One user who joins, and the number that a token of theirs shows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Joiner {
+    pub(crate) user: UserId,
+    pub(crate) presented: Option<QueueNumber>,
+}
+
 /// Carries out one batch.
 pub(crate) trait Carrier: Send + Sync + 'static {
-    fn carry(&self, users: Vec<UserId>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>>;
+    fn carry(&self, joiners: Vec<Joiner>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>>;
 }
 
 /// How joins are gathered.
@@ -82,7 +89,7 @@ struct Room {
 }
 
 struct Waiting {
-    user: UserId,
+    joiner: Joiner,
     bounds: Bounds,
     answered: oneshot::Sender<Result<Joined, JoinError>>,
     since: Instant,
@@ -102,10 +109,10 @@ impl<C: Carrier> Joins<C> {
         QueueLoad { joins_waiting: waiting.load(Ordering::Relaxed), batches: batches.load(Ordering::Relaxed) }
     }
 
-    pub(crate) async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
+    pub(crate) async fn join(&self, joiner: Joiner, bounds: Bounds) -> Result<Joined, JoinError> {
         self.office.let_one_in()?;
         let (answered, answer) = oneshot::channel();
-        let waiting = Waiting { user, bounds, answered, since: Instant::now(), span: Span::current() };
+        let waiting = Waiting { joiner, bounds, answered, since: Instant::now(), span: Span::current() };
         let lane = self.lanes.get_or_default();
         let begins = {
             let mut room = lane.room();
@@ -246,7 +253,7 @@ async fn carry_one<C: Carrier>(office: &Office<C>, batch: Vec<Waiting>) -> Optio
         return None;
     }
     office.batches.fetch_add(1, Ordering::Relaxed);
-    let users = batch.iter().map(|waiting| waiting.user).collect();
+    let joiners = batch.iter().map(|waiting| waiting.joiner).collect();
     let widest = |all: Bounds, one: &Waiting| Bounds {
         floor: all.floor.raised_to(one.bounds.floor),
         // Whoever brings a ceiling has seen it remembered, so the highest is good for all.
@@ -254,7 +261,7 @@ async fn carry_one<C: Carrier>(office: &Office<C>, batch: Vec<Waiting>) -> Optio
     };
     let bounds = batch.iter().fold(Bounds { ceiling: 0, ..Bounds::NONE }, widest);
     let span = span_of(&mut batch);
-    let answers = office.carrier.carry(users, bounds).instrument(span).await;
+    let answers = office.carrier.carry(joiners, bounds).instrument(span).await;
     Some(Returned { batch, answers })
 }
 

@@ -7,28 +7,44 @@ use domain::queue::QueueId;
 
 /// The keys of one queue.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys([String; 7]);
+pub(crate) struct Keys([String; 15]);
 
 impl Keys {
     pub(crate) fn of(queue: QueueId) -> Self {
         let key = |name: &str| format!("boxoffice:{{{queue}}}:{name}");
         Self([
-            // The two integers and what the steps need besides; some 300 bytes. Lives for ever: while it is there, no
+            // The two integers and what the steps need besides; some 500 bytes. Lives for ever: while it is there, no
             // number of this queue can be given twice.
             key("line"),
-            // All others live as long as tokens do after the last look any node took; see `lifetime` in `advance.lua`.
-            // User to number, for whoever holds a place: the only thing kept of a waiting person.
+            // All others live as long as tokens do after the last refresh of any node; see `lifetime` in `refresh.lua`.
+            // User to number, for those who hold a place.
             key("holders"),
-            // Numbers given back while waiting and not passed yet, by number.
-            key("left"),
+            // Number to user, in blocks of 256 numbers: eight bytes a person.
+            key("users"),
+            // Numbers abandoned while they waited and not passed yet, by number.
+            key("abandoned"),
+            // Ranges `from:to` of numbers that a recovery skipped, by `to`.
+            key("skipped"),
+            // Numbers of those ranges whose holders turned up, by number.
+            key("found"),
+            // Those of them that the queue had passed by then and that wait to be called, by number.
+            key("late"),
+            // Those of them whose call stands: numbers by its end.
+            key("recalled"),
             // Calls that stand, as ranges `from:to:end`, by `to`: one for each step that called somebody.
             key("calls"),
-            // Numbers in those ranges that are claimed, given back, or were left before: by number.
+            // Numbers in those ranges that are claimed, released, or were abandoned before: by number.
             key("used"),
             // Sessions that run: numbers by their end.
             key("sessions"),
+            // Number to user and start, for sessions and late ones.
+            key("inside"),
+            // Numbers that were given back, until no session they may have had can run: by that moment.
+            key("given_back"),
             // The last ten thousand changes of places, for the nodes to follow.
             key("changes"),
+            // The nodes that refresh their views, for a doubt to know whom to wait for.
+            key("nodes"),
         ])
     }
 

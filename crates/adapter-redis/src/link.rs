@@ -134,7 +134,7 @@ impl Link {
         let answer = answer?;
         match reached?.as_i64() {
             Some(reached) if reached >= i64::from(replicas.count) => Ok(answer),
-            _ => Err(Failure::Unknown("no replica has it".to_owned())),
+            _ => Err(Failure::NotReplicated),
         }
     }
 
@@ -164,7 +164,7 @@ impl Link {
 fn not_connected(node: &Node, error: fred::error::Error) -> Failure {
     let why = Failure::NoConnection(format!("{node}: {}", error.details()));
     let failure = Failure::from(error);
-    if matches!(failure, Failure::Refused(_)) { failure } else { why }
+    if matches!(failure, Failure::Refused(_) | Failure::Rejected(_)) { failure } else { why }
 }
 
 /// Which writes count as safe.

@@ -6,15 +6,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueId,
-    QueueStore, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place,
+    QueueId, QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
 };
 
 use crate::address::Address;
-use crate::joins::{Batching, Joins, QueueLoad};
+use crate::joins::{Batching, Joiner, Joins, QueueLoad};
 use crate::link::LinkSettings;
+use crate::probe::Probe;
 use crate::redis::Redis;
-use crate::scripts::{CLAIM, GIVE_BACK, STANDING};
+use crate::scripts::{CLAIM, LEAVE, STANDING};
 use crate::steps::{State, Steps};
 use crate::usage::{RedisMemory, Usage};
 
@@ -47,6 +48,8 @@ pub struct RedisQueueSettings {
     /// How long nobody is called and no new number is given after a loss, and after a restart or failover, which may be one
     /// that nobody has noticed yet. Every node must have found the server and looked at the line within it.
     pub recovery: Duration,
+    /// Whether numbers are reserved in a checkpoint: then no doubt is over before that was read.
+    pub needs_checkpoint: bool,
     /// Limits of the connections.
     pub link: LinkSettings,
 }
@@ -56,6 +59,7 @@ pub struct RedisQueue {
     steps: Arc<Steps>,
     joins: Joins<Steps>,
     usage: Usage,
+    probe: Probe,
 }
 
 impl RedisQueue {
@@ -64,9 +68,10 @@ impl RedisQueue {
     #[must_use]
     pub fn open(address: Address, settings: RedisQueueSettings) -> Self {
         let (batching, longest_wait) = (settings.batching, settings.link.answer);
+        let probe = Probe::of(&settings);
         let steps = Arc::new(Steps::open(address, settings));
         let joins = Joins::new(Arc::clone(&steps), batching, longest_wait);
-        Self { steps, joins, usage: Usage::default() }
+        Self { steps, joins, usage: Usage::default(), probe }
     }
 
     /// What this node's joins put on the line.
@@ -77,7 +82,7 @@ impl RedisQueue {
 
     /// The memory of the line's server as of the last check of [`RedisDependency`](crate::RedisDependency), which asks for it
     /// every five seconds at most: on a cluster, of the primary that has the line. `None` before the first check, after one
-    /// that failed, and where the server does not tell.
+    /// that got no answer, and where the server does not tell.
     #[must_use]
     pub fn memory(&self) -> Option<RedisMemory> {
         self.usage.last()
@@ -87,6 +92,10 @@ impl RedisQueue {
         &self.usage
     }
 
+    pub(crate) fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
     pub(crate) fn redis(&self) -> &Redis {
         self.steps.redis()
     }
@@ -94,16 +103,25 @@ impl RedisQueue {
 
 #[async_trait]
 impl QueueStore for RedisQueue {
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
-        self.joins.join(user, bounds).await
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        self.joins.join(Joiner { user, presented }, bounds).await
     }
 
     async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        Ok(self.steps.look(floor, true).await?)
+        Ok(self.steps.refresh(floor, true).await?)
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
-        Ok(self.steps.look(floor, false).await?.snapshot)
+        Ok(self.steps.refresh(floor, false).await?.snapshot)
+    }
+
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        Ok(self.steps.settle(generation, checkpoint).await?)
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
@@ -125,7 +143,7 @@ impl QueueStore for RedisQueue {
         match found.state {
             State::Standing(Standing::Active { until } | Standing::Called { until }) => {
                 let session = Session { number: place.number, user: place.user, until };
-                self.steps.memory().note_session(session, found.version);
+                self.steps.local().replica.note_session(place, until, found.version);
                 Ok(session)
             }
             State::Standing(Standing::Waiting) => Err(ClaimError::NotYet),
@@ -137,11 +155,11 @@ impl QueueStore for RedisQueue {
 
     async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
         // From here on the session may be over, whatever the answer.
-        self.steps.memory().note_given_back(place);
-        match self.steps.place(&GIVE_BACK, place).await.map_err(PortError::from)?.state {
+        self.steps.local().replica.note_leaving(place);
+        match self.steps.place(&LEAVE, place).await.map_err(PortError::from)?.state {
             State::Standing(Standing::Gone) => Err(GiveBackError::Gone),
             State::Standing(was) => {
-                self.steps.memory().note_taken_back(place, was == Standing::Waiting);
+                self.steps.local().replica.note_left(place, was == Standing::Waiting);
                 Ok(())
             }
             State::Unknown => Err(GiveBackError::NotFound),
@@ -152,6 +170,7 @@ impl QueueStore for RedisQueue {
 
 impl RedisQueue {
     fn remembered(&self, place: &Place) -> Option<Session> {
-        self.steps.memory().session(place, self.steps.remember())
+        let until = self.steps.local().session(place, self.steps.remember())?;
+        Some(Session { number: place.number, user: place.user, until })
     }
 }

@@ -39,12 +39,14 @@ pub(crate) enum Via {
     Rest,
     /// The node's own look at the line, which has its place however many people ask.
     Look,
+    /// As joins, and also past the limit on what is under way.
+    Probe(Option<Replicas>),
 }
 
 /// Keys that are on the move are asked for again after this.
 const MOVING: Duration = Duration::from_millis(5);
 /// Pauses between attempts to connect: from, to.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(200));
 
 impl Redis {
     /// Must be called inside the runtime that is to run the connections.
@@ -68,7 +70,7 @@ impl Redis {
         arguments: Vec<Value>,
     ) -> Result<Value, Failure> {
         let _place = match via {
-            Via::Look => None,
+            Via::Look | Via::Probe(_) => None,
             Via::Joins(_) | Via::Rest => Some(self.under_way.try_acquire().map_err(|_| Failure::Busy)?),
         };
         let give_up = Instant::now() + self.settings.answer;
@@ -95,10 +97,12 @@ impl Redis {
                     loaded.map_err(|_| Failure::NoScript)??;
                 }
                 Failure::Refused(_)
+                | Failure::Rejected(_)
                 | Failure::Replica(_)
                 | Failure::NoConnection(_)
                 | Failure::Busy
                 | Failure::Unknown(_)
+                | Failure::NotReplicated
                 | Failure::Corrupt(_) => return Err(failure),
             }
         }
@@ -119,15 +123,29 @@ impl Redis {
         match settled {
             Ok(Ok(state)) => match &*state {
                 State::Up(links) => Ok(Arc::clone(links)),
-                State::Down(
-                    failure @ (Failure::Refused(_) | Failure::Replica(_) | Failure::NoConnection(_)),
-                ) => Err(failure.clone()),
-                State::Down(failure) => Err(Failure::NoConnection(failure.to_string())),
+                State::Down(failure) => Err(not_connected(failure)),
                 State::Seeking => Err(Failure::NoConnection("not connected yet".to_owned())),
             },
             Ok(Err(_)) => Err(Failure::NoConnection("it is closed".to_owned())),
             Err(_) => Err(Failure::NoConnection("not connected in time".to_owned())),
         }
+    }
+}
+
+/// Why nobody can be asked. Whatever became of connecting, nothing of the question was carried out.
+fn not_connected(why: &Failure) -> Failure {
+    match why {
+        Failure::NotPrimary(_)
+        | Failure::NotYet(_)
+        | Failure::Replica(_)
+        | Failure::Refused(_)
+        | Failure::Rejected(_)
+        | Failure::NoConnection(_) => why.clone(),
+        Failure::NoScript
+        | Failure::Busy
+        | Failure::Unknown(_)
+        | Failure::NotReplicated
+        | Failure::Corrupt(_) => Failure::NoConnection(why.to_string()),
     }
 }
 
@@ -140,8 +158,8 @@ async fn call_over(
 ) -> Result<Value, Failure> {
     let keys = keys.to_vec();
     match via {
-        Via::Joins(None) => links.for_joins().await?.call(script, keys, arguments).await,
-        Via::Joins(Some(replicas)) => {
+        Via::Joins(None) | Via::Probe(None) => links.for_joins().await?.call(script, keys, arguments).await,
+        Via::Joins(Some(replicas)) | Via::Probe(Some(replicas)) => {
             links.for_joins().await?.call_replicated(script, keys, arguments, replicas).await
         }
         Via::Rest | Via::Look => links.rest.call(script, keys, arguments).await,

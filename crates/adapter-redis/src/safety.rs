@@ -53,13 +53,14 @@ impl From<Failure> for Unsafe {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Replica(node) => Self::Replica(node),
-            Failure::Refused(said) => Self::Refuses(said),
+            Failure::Refused(said) | Failure::Rejected(said) => Self::Refuses(said),
             failure @ (Failure::NotPrimary(_)
             | Failure::NotYet(_)
             | Failure::NoScript
             | Failure::NoConnection(_)
             | Failure::Busy
             | Failure::Unknown(_)
+            | Failure::NotReplicated
             | Failure::Corrupt(_)) => Self::Unknown(failure.to_string()),
         }
     }
@@ -93,28 +94,34 @@ impl RedisQueue {
             Ok(Value::Array(pair)) => {
                 Ok(pair.get(1).and_then(Value::as_string).is_some_and(|s| !s.is_empty()))
             }
-            Ok(_) | Err(Failure::Refused(_) | Failure::Unknown(_)) => Ok(true),
+            Ok(_) | Err(Failure::Refused(_) | Failure::Rejected(_) | Failure::Unknown(_)) => Ok(true),
             Err(failure) => Err(failure.into()),
         }
     }
 }
 
 impl RedisQueue {
-    /// Asks for a sign of life, which now and then is what the server says of its memory.
-    async fn answers(&self) -> Result<(), Failure> {
-        if self.usage().is_due() {
-            match self.redis().ask("INFO", Vec::new()).await {
-                Ok(info) => {
-                    let info = info.as_string().unwrap_or_default();
-                    self.usage().note(RedisMemory::in_info(&info));
-                    return Ok(());
-                }
-                // Somebody who does not let us see its memory sees to it.
-                Err(Failure::Refused(_)) => self.usage().note(None),
-                Err(failure) => return Err(failure),
-            }
+    /// Whether a join would be taken now.
+    async fn takes_joins(&self) -> Result<(), Failure> {
+        let (taken, ()) = tokio::join!(self.probe().run(self.redis()), self.look_at_memory());
+        if matches!(taken, Err(Failure::NoConnection(_) | Failure::Unknown(_))) {
+            self.usage().forget();
         }
-        self.redis().ask("PING", Vec::new()).await.map(drop)
+        taken
+    }
+
+    /// Asks now and then what the server says of its memory, which it does also where it takes no
+    /// joins, and first of all where that is full.
+    async fn look_at_memory(&self) {
+        if !self.usage().is_due() {
+            return;
+        }
+        match self.redis().ask("INFO", Vec::new()).await {
+            Ok(info) => self.usage().note(RedisMemory::in_info(&info.as_string().unwrap_or_default())),
+            // Somebody who does not let us see its memory sees to it.
+            Err(Failure::Refused(_) | Failure::Rejected(_)) => self.usage().note(None),
+            Err(_) => self.usage().forget(),
+        }
     }
 }
 
@@ -142,7 +149,8 @@ impl Info {
     }
 }
 
-/// The queue's Redis as something the service depends on.
+/// The queue's Redis as something the service depends on. It is there when it takes joins: a check
+/// writes as they do, so that none says yes where people are told no.
 pub struct RedisDependency {
     queue: Arc<RedisQueue>,
     /// One that was down at the start may come up unsafe.
@@ -171,7 +179,7 @@ impl Dependency for RedisDependency {
                 .map_err(|error| PortError::new(PortErrorKind::Unavailable, QUEUE_REDIS).because(error))?;
             self.is_known_safe.store(true, Ordering::Relaxed);
         }
-        self.queue.answers().await.inspect_err(|_| self.queue.usage().forget()).map_err(PortError::from)
+        Ok(self.queue.takes_joins().await?)
     }
 }
 

@@ -17,9 +17,10 @@ impl Script {
 }
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident: $($part:literal)+;)*) => {
-        $($(#[$doc])* pub(crate) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+)));)*
+    ($($(#[$doc:meta])* $name:ident $flags:literal: $($part:literal)+;)*) => {
+        $($(#[$doc])* pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!("#!lua", $flags, "\n", $(include_str!(concat!("lua/", $part, ".lua")), "\n"),+))
+        });)*
 
         /// Every script, to be loaded when a connection is made.
         pub(crate) fn all() -> [&'static Script; [$(stringify!($name)),*].len()] {
@@ -28,11 +29,17 @@ macro_rules! scripts {
     };
 }
 
+// With its first line a script is refused before it begins where a server cannot write: a step that calls people or lets
+// them in is done whole or not at all. At the limit of the memory people can still leave, and nodes still see the queue.
 scripts! {
-    JOIN: "line" "calls" "places" "join";
-    ADVANCE: "line" "calls" "advance";
-    CLAIM: "line" "places" "claim";
-    STANDING: "line" "places" "standing";
-    GIVE_BACK: "line" "places" "give_back";
-    RESTORE: "line" "places" "restore";
+    JOIN "": "begin" "numbers" "ending" "calling" "places" "join";
+    TICK "": "begin" "numbers" "ending" "calling" "refresh";
+    LOOK " flags=allow-oom": "begin" "numbers" "ending" "calling" "refresh";
+    VACANT " flags=allow-oom": "begin" "vacant";
+    CLAIM "": "begin" "numbers" "places" "claim";
+    STANDING " flags=allow-oom": "begin" "numbers" "places" "standing";
+    LEAVE " flags=allow-oom": "begin" "numbers" "places" "leave";
+    REPLAY "": "begin" "numbers" "places" "replay";
+    SETTLE "": "begin" "settle";
+    PROBE "": "probe";
 }

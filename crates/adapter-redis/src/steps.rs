@@ -1,11 +1,16 @@
-//! The steps of a line, each a call of a script.
+//! The steps of a queue, each a call of a script.
 
 use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::PortError;
-use domain::queue::{Bounds, Called, JoinError, Joined, Line, Place, Snapshot, Standing, UserId};
+use domain::queue::{
+    Bounds, Called, Changes, Checkpoint, Expiry, JoinError, Joined, Line, NodeId, Place, QueueTime, Refresh,
+    Replica, Snapshot, Standing, Witness,
+};
+use fred::bytes::Bytes;
 use fred::types::Value;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex as TurnMutex;
@@ -13,45 +18,50 @@ use tokio::time::{Instant, timeout};
 
 use crate::address::Address;
 use crate::error::Failure;
-use crate::joins::{Answers, Carrier};
+use crate::joins::{Answers, Carrier, Joiner};
 use crate::keys::Keys;
 use crate::link::Replicas;
-use crate::memory::{Change, Marks, Memory, Testimony};
 use crate::queue::{Durability, RedisQueueSettings};
 use crate::redis::{Redis, Via};
-use crate::reply::{HIGHEST, Reply, number, timestamp};
-use crate::scripts::{ADVANCE, JOIN, RESTORE, Script};
+use crate::replay::Replay;
+use crate::reply::{HIGHEST, Reply, VacantPage, bytes_of, number};
+use crate::scripts::{JOIN, LOOK, REPLAY, SETTLE, Script, TICK, VACANT};
 
 pub(crate) struct Steps {
     redis: Redis,
     keys: Vec<String>,
     settings: RedisQueueSettings,
-    memory: Mutex<Memory>,
-    /// One look at a time, so that changes are followed in their order. Holds what is still to be told.
-    looking: TurnMutex<Option<Untold>>,
+    local: Mutex<Local>,
+    /// One refresh at a time, so that changes are followed in their order. Holds what is still to be replayed.
+    refreshing: TurnMutex<Option<Replay>>,
 }
 
-/// What a Redis that has lost something has not been told of yet.
-struct Untold {
-    generation: u64,
-    rest: Testimony,
-    /// The piece that is on its way, told again if that fails.
-    piece: Vec<String>,
-    told: usize,
+/// What this node knows of the queue.
+pub(crate) struct Local {
+    pub(crate) replica: Replica,
+    /// The last refresh: when it was begun, and the queue's time it brought.
+    seen: Option<(Instant, QueueTime)>,
 }
 
-/// Characters of the longest user id and what stands after it.
-const LONGEST_USER: usize = 21;
+impl Local {
+    /// The session of this place, if it is certain to run: the last refresh was begun no longer than `fresh` ago.
+    pub(crate) fn session(&self, place: &Place, fresh: Duration) -> Option<Expiry> {
+        let (begun, at) = self.seen?;
+        let age = begun.elapsed();
+        // The queue's time moves on no faster than ours, so this is no earlier than it is now.
+        let now = at + age;
+        let until = self.replica.session(place, now).filter(|_| age <= fresh)?;
+        Some(Expiry::new(until, now))
+    }
+}
 
-/// What a node remembers is told in pieces; a piece takes Redis a few milliseconds.
-const PIECE: usize = 2_000;
-/// Pieces told with one look, which must not take long: people are answered from it.
-const PIECES: usize = 10;
+/// Pieces replayed with one refresh, which must not take long: people are answered from it.
+const PIECES: usize = 20;
 
 /// What Redis knows of a place.
 pub(crate) struct Found {
     pub(crate) state: State,
-    /// The version of the line this was true at.
+    /// The version of the queue this was true at.
     pub(crate) version: u64,
 }
 
@@ -59,7 +69,7 @@ pub(crate) enum State {
     Standing(Standing),
     /// The number was never given.
     Unknown,
-    /// Somebody else's.
+    /// Another user's.
     Foreign,
 }
 
@@ -67,7 +77,11 @@ impl Steps {
     pub(crate) fn open(address: Address, settings: RedisQueueSettings) -> Self {
         let keys = Keys::of(settings.queue);
         let redis = Redis::open(keys.line(), address, settings.link);
-        Self { redis, keys: keys.all(), settings, memory: Mutex::default(), looking: TurnMutex::default() }
+        // Each of these states is seeded anew. Lua counts exactly to 2^53, and an id is only compared as text.
+        let node = NodeId(RandomState::new().hash_one(0));
+        let replica = Replica::new(node, settings.needs_checkpoint, settings.policy.spec().session_ttl);
+        let local = Mutex::new(Local { replica, seen: None });
+        Self { redis, keys: keys.all(), settings, local, refreshing: TurnMutex::default() }
     }
 
     pub(crate) fn redis(&self) -> &Redis {
@@ -78,11 +92,11 @@ impl Steps {
         self.settings.remember
     }
 
-    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn local(&self) -> MutexGuard<'_, Local> {
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls a script with what every script is told first; see `lua/line.lua`.
+    /// Calls a script with what every script is told first; see `lua/begin.lua`.
     async fn call(
         &self,
         via: Via,
@@ -90,28 +104,31 @@ impl Steps {
         floor: Line,
         own: impl IntoIterator<Item = Value>,
     ) -> Result<Reply, Failure> {
-        let (marks, floor) = {
-            let memory = self.memory();
-            (memory.marks(), memory.line().raised_to(floor))
-        };
-        let mut arguments = self.common_arguments(marks, floor)?;
+        let mut witness = self.local().replica.witness();
+        witness.line = witness.line.raised_to(floor);
+        let mut arguments = self.common_arguments(&witness)?;
         arguments.extend(own);
         Reply::new(self.redis.call(via, script, &self.keys, arguments).await?)
     }
 
-    fn common_arguments(&self, marks: Marks, floor: Line) -> Result<Vec<Value>, Failure> {
-        if floor.last() > HIGHEST {
+    fn common_arguments(&self, witness: &Witness) -> Result<Vec<Value>, Failure> {
+        if witness.line.last() > HIGHEST {
             return Err(Failure::Corrupt("a number higher than scripts can count"));
         }
         let policy = self.settings.policy.spec();
         // Nanoseconds rounded up, as in `domain::queue::CallBudget`, so that the rate is never above the policy's.
         let cost = policy.every.as_nanos().div_ceil(u128::from(policy.batch));
         Ok(vec![
-            whole(floor.last()),
-            whole(floor.serving()),
-            whole(marks.generation),
-            whole(marks.version),
-            whole(marks.standing_from),
+            Value::from(witness.node.0.to_string()),
+            whole(witness.line.last()),
+            whole(witness.line.serving()),
+            whole(witness.generation),
+            whole(witness.replayed),
+            whole(witness.version),
+            whole(witness.seen),
+            whole(witness.time.as_micros()),
+            whole(witness.calls_from),
+            flag(witness.needs_checkpoint),
             whole(policy.batch.into()),
             Value::from(format!("{}.{:03}", cost / 1_000, cost % 1_000)),
             whole(policy.max_active.into()),
@@ -124,12 +141,19 @@ impl Steps {
 
     /// A step on one place.
     pub(crate) async fn place(&self, script: &Script, place: &Place) -> Result<Found, Failure> {
-        let own = [whole(place.number.get()), Value::from(place.user.to_string())];
+        let user = Bytes::copy_from_slice(&bytes_of(place.user));
+        let own = [whole(place.number.get()), Value::Bytes(user)];
         let mut reply = self.call(Via::Rest, script, Line::START, own).await?;
         let state = reply.text()?;
-        let until = timestamp(reply.integer()?)?;
+        let (ends, now) = (reply.time()?, reply.time()?);
         let version = reply.count()?;
-        self.memory().note_line(reply.line()?);
+        let line = reply.line()?;
+        {
+            let mut local = self.local();
+            local.replica.note_line(line);
+            local.replica.note_version(version);
+        }
+        let until = Expiry::new(ends, now);
         let state = match state.as_str() {
             "WAITING" => State::Standing(Standing::Waiting),
             "CALLED" => State::Standing(Standing::Called { until }),
@@ -137,159 +161,232 @@ impl Steps {
             "GONE" => State::Standing(Standing::Gone),
             "UNKNOWN" => State::Unknown,
             "FOREIGN" => State::Foreign,
+            "NOTREADY" => return Err(recovering()),
             _ => return Err(Failure::Corrupt("no state of a place")),
         };
         Ok(Found { state, version })
     }
 
-    /// One look at the line, with or without calling people.
-    pub(crate) async fn look(&self, floor: Line, calls: bool) -> Result<Called, Failure> {
-        let turn = timeout(self.settings.link.answer, self.looking.lock()).await;
-        let mut untold = turn.map_err(|_| Failure::Busy)?;
-        let asked = Instant::now();
-        let before = self.memory().marks();
-        let own = [
-            whole(u64::from(calls)),
-            whole(before.version),
-            Value::Integer(i64::try_from(self.settings.lifetime.as_millis()).unwrap_or(i64::MAX)),
-        ];
-        let mut reply = self.call(Via::Look, &ADVANCE, floor, own).await?;
+    /// Refreshes this node's view of the queue, with or without calling people.
+    pub(crate) async fn refresh(&self, floor: Line, calls: bool) -> Result<Called, Failure> {
+        let turn = timeout(self.settings.link.answer, self.refreshing.lock()).await;
+        let mut replay = turn.map_err(|_| Failure::Busy)?;
+        let begun = Instant::now();
+        let mut reply = self.tick(floor, calls).await?;
         let (generation, version) = (reply.count()?, reply.count()?);
         let line = reply.line()?;
-        let at = timestamp(reply.integer()?)?;
+        let at = reply.time()?;
         let (count, called, active) = (reply.count()?, reply.count()?, reply.count()?);
-        let (standing_from, recovers) = (reply.count()?, reply.count()? == 1);
+        let calls_from = reply.count()?;
+        let (recovers, wants_replay) = (reply.flag()?, reply.flag()?);
+        let (may_join, is_settled) = (reply.flag()?, reply.flag()?);
         let tally = reply.tally()?;
-        let changes = reply.texts()?.iter().map(|text| Change::parse(text)).collect::<Result<_, _>>()?;
-        let departures = {
-            let mut memory = self.memory();
-            if generation != before.generation {
-                // As it was before: what follows may begin with a gap.
-                *untold = Some(Untold::after(untold.take(), memory.testimony(), generation));
-            }
-            memory.note_line(line);
-            memory.follow(changes, Marks { generation, version, standing_from }, at, asked);
-            memory.departures(line.serving())
+        let occupancy = reply.occupancy(called)?;
+        let changes = match reply.changes()? {
+            Some(changes) => Changes::Since(changes),
+            None => Changes::Whole(self.vacant_numbers(generation).await?),
         };
-        self.tell(&mut untold).await;
-        Ok(Called { count, snapshot: Snapshot { line, departures, called, active, tally, recovers, at } })
+        let vacant = {
+            let mut local = self.local();
+            let refresh = Refresh { generation, version, line, at, calls_from, changes };
+            let memories = local.replica.follow(refresh);
+            if !memories.is_empty() {
+                *replay = Some(Replay::new(generation, memories));
+            }
+            local.seen = Some((begun, at));
+            local.replica.vacant().clone()
+        };
+        if wants_replay {
+            self.replay_some(&mut replay).await;
+        } else if !recovers {
+            // Nothing was lost.
+            self.local().replica.note_replayed(generation);
+            *replay = None;
+        }
+        let snapshot = Snapshot {
+            line,
+            vacant,
+            called,
+            active,
+            tally,
+            occupancy,
+            generation,
+            is_settled,
+            recovers,
+            may_join,
+            at,
+        };
+        Ok(Called { count, snapshot })
     }
 
-    /// Tells a Redis that has lost something a part of what this node remembers. What fails is told with the next look.
-    async fn tell(&self, untold: &mut Option<Untold>) {
-        for _ in 0..PIECES {
-            let Some(testimony) = untold else { return };
-            if testimony.next_piece().is_empty() {
-                if testimony.told > 0 {
-                    tracing::warn!(entries = testimony.told, "redis may have lost something, and was told");
-                }
-                *untold = None;
-                return;
+    /// A server at the limit of its memory calls nobody, since nobody could claim, and is looked at all the same.
+    async fn tick(&self, floor: Line, calls: bool) -> Result<Reply, Failure> {
+        let own = |calls| [flag(calls), milliseconds(self.settings.lifetime)];
+        if calls {
+            match self.call(Via::Look, &TICK, floor, own(true)).await {
+                Err(failure) if failure.is_out_of_memory() => {}
+                answer => return answer,
             }
-            let entries = testimony.piece.iter().map(|entry| Value::from(entry.as_str()));
-            let own: Vec<Value> = std::iter::once(whole(testimony.generation)).chain(entries).collect();
-            match self.call(Via::Look, &RESTORE, Line::START, own).await.and_then(|mut reply| reply.integer())
+        }
+        self.call(Via::Look, &LOOK, floor, own(false)).await
+    }
+
+    /// All numbers that nobody waits behind, page by page. Those that change meanwhile come again with the next refresh.
+    async fn vacant_numbers(&self, generation: u64) -> Result<domain::queue::VacantNumbers, Failure> {
+        let (mut page, mut after) = (VacantPage::default(), 0);
+        loop {
+            let mut reply = self.call(Via::Look, &VACANT, Line::START, [whole(after)]).await?;
+            if reply.count()? != generation {
+                return Err(Failure::NotYet("the queue was lost while it was read".to_owned()));
+            }
+            match reply.vacant(&mut page)? {
+                Some(last) => after = last,
+                None => return Ok(page.into_numbers()),
+            }
+        }
+    }
+
+    /// Replays a part of what this node remembers to a Redis that may have lost it. What fails is tried with the next refresh.
+    async fn replay_some(&self, replay: &mut Option<Replay>) {
+        for _ in 0..PIECES {
+            let Some(pending) = replay else { return };
+            let Some(piece) = pending.next_piece() else {
+                tracing::warn!(
+                    generation = pending.generation,
+                    entries = pending.replayed(),
+                    "replayed what this node remembers: redis may have lost it"
+                );
+                self.local().replica.note_replayed(pending.generation);
+                *replay = None;
+                return;
+            };
+            let own = std::iter::once(whole(pending.generation)).chain(piece);
+            match self.call(Via::Look, &REPLAY, Line::START, own).await.and_then(|mut reply| reply.integer())
             {
-                Ok(1) => testimony.piece_is_told(),
-                // Lost again meanwhile: the next look has the generation to tell it for.
+                Ok(1) => pending.piece_is_replayed(),
+                // Lost again meanwhile: the next refresh has the generation to replay it for.
                 Ok(_) | Err(_) => return,
             }
         }
     }
 
-    async fn join_batch(&self, users: Vec<UserId>, bounds: Bounds) -> Result<Answers, Failure> {
+    /// Takes in a checkpoint that was read in this generation.
+    pub(crate) async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, Failure> {
+        let marks =
+            checkpoint.map_or([0; 3], |known| [known.line.last(), known.line.serving(), known.ceiling]);
+        if marks.iter().any(|mark| *mark > HIGHEST) {
+            return Err(Failure::Corrupt("a number higher than scripts can count"));
+        }
+        let own = [whole(generation), flag(checkpoint.is_some())].into_iter().chain(marks.map(whole));
+        self.call(Via::Look, &SETTLE, Line::START, own).await?;
+        Ok(self.refresh(Line::START, false).await?.snapshot)
+    }
+
+    async fn join_batch(&self, joiners: Vec<Joiner>, bounds: Bounds) -> Result<Answers, Failure> {
         let replicas = match self.settings.durability {
             Durability::Primary => None,
             // Half of the limit, so that the answer that there is none comes within it.
             Durability::Replicated => Some(Replicas { count: 1, within: self.settings.link.answer / 2 }),
         };
-        let own = [whole(bounds.ceiling.min(HIGHEST)), Value::from(listed(&users))];
+        let (users, presented) = listed(&joiners);
+        let own = [whole(bounds.ceiling.min(HIGHEST)), Value::Bytes(users), Value::from(presented)];
         let mut reply = self.call(Via::Joins(replicas), &JOIN, bounds.floor, own).await?;
-        let line = reply.line()?;
-        let mut answers = Answers::with_capacity(users.len());
-        while answers.len() < users.len() {
-            read_run(&mut reply, line, users.len(), &mut answers)?;
+        let (line, now) = (reply.line()?, reply.time()?);
+        let mut answers = Answers::with_capacity(joiners.len());
+        while answers.len() < joiners.len() {
+            read_run(&mut reply, line, now, joiners.len(), &mut answers)?;
         }
-        let mut memory = self.memory();
-        memory.note_line(line);
-        for (user, answer) in users.iter().zip(&answers) {
-            if let Ok(joined) = answer {
-                memory.note_joined(*user, joined.number);
+        let dropped = {
+            let mut local = self.local();
+            let before = local.replica.dropped();
+            local.replica.note_line(line);
+            for (joiner, answer) in joiners.iter().zip(&answers) {
+                if let Ok(joined) = answer {
+                    local.replica.note_holder(joiner.user, joined.number);
+                }
             }
+            let dropped = local.replica.dropped();
+            (dropped > before && before == 0).then_some(dropped)
+        };
+        if dropped.is_some() {
+            tracing::warn!(
+                "more people wait than this node remembers: those at the back keep their places by their tokens alone"
+            );
         }
-        drop(memory);
         Ok(answers)
     }
 }
 
-impl Untold {
-    /// What is to be told for a new generation: what this node remembers, and what it had not told yet for an older one.
-    fn after(before: Option<Self>, testimony: Testimony, generation: u64) -> Self {
-        let rest: Testimony = match before {
-            Some(before) => Box::new(testimony.chain(before.piece).chain(before.rest)),
-            None => testimony,
-        };
-        Self { generation, rest, piece: Vec::new(), told: 0 }
-    }
-
-    /// The piece to tell next; empty when everything was told.
-    fn next_piece(&mut self) -> &[String] {
-        if self.piece.is_empty() {
-            self.piece = self.rest.by_ref().take(PIECE).collect();
-        }
-        &self.piece
-    }
-
-    fn piece_is_told(&mut self) {
-        self.told += self.piece.len();
-        self.piece.clear();
+impl Carrier for Steps {
+    fn carry(&self, joiners: Vec<Joiner>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
+        Box::pin(self.join_batch(joiners, bounds))
     }
 }
 
-impl Carrier for Steps {
-    fn carry(&self, users: Vec<UserId>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
-        Box::pin(self.join_batch(users, bounds))
-    }
+fn recovering() -> Failure {
+    Failure::NotYet("the queue waits for what other nodes know of it".to_owned())
 }
 
 /// Users who were given the like, of the answer to a batch of `users`.
-fn read_run(reply: &mut Reply, line: Line, users: usize, answers: &mut Answers) -> Result<(), Failure> {
+fn read_run(
+    reply: &mut Reply,
+    line: Line,
+    now: QueueTime,
+    users: usize,
+    answers: &mut Answers,
+) -> Result<(), Failure> {
     let (length, first) = (reply.count()?, reply.integer()?);
-    let (rejoined, ends) = (reply.integer()? == 1, reply.integer()?);
+    let (rejoined, ends) = (reply.flag()?, reply.integer()?);
     let fits = length >= 1 && length <= (users - answers.len()) as u64;
     if !fits {
         return Err(Failure::Corrupt("more answers than users"));
     }
+    let until = Expiry::new(QueueTime::from_micros(ends.unsigned_abs()), now);
     let standing = match ends {
         0 => Standing::Waiting,
-        1.. => Standing::Called { until: timestamp(ends)? },
-        _ => Standing::Active { until: timestamp(-ends)? },
+        1.. => Standing::Called { until },
+        _ => Standing::Active { until },
     };
     for n in 0..length.cast_signed() {
         answers.push(match first {
             0 => Err(JoinError::LineFull),
             -1 => Err(JoinError::AboveCeiling),
-            -2 => Err(PortError::from(Failure::NotYet("the line is being restored".to_owned())).into()),
+            -2 => Err(PortError::from(recovering()).into()),
             _ => Ok(Joined { number: number(first + n)?, rejoined, standing, line }),
         });
     }
     Ok(())
 }
 
-/// Users as the script reads them.
-fn listed(users: &[UserId]) -> String {
-    let mut text = String::with_capacity(users.len() * LONGEST_USER);
-    for user in users {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{user},");
+/// Users as the script reads them, and the numbers that their tokens show.
+fn listed(joiners: &[Joiner]) -> (Bytes, String) {
+    let users: Vec<u8> = joiners.iter().flat_map(|joiner| bytes_of(joiner.user)).collect();
+    let mut presented = String::new();
+    for (nth, joiner) in joiners.iter().enumerate() {
+        if let Some(number) = joiner.presented {
+            // Writing to a string does not fail.
+            let _ = write!(presented, "{}:{number},", nth + 1);
+        }
     }
-    text
+    (users.into(), presented)
 }
 
 fn whole(value: u64) -> Value {
     Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
+fn flag(value: bool) -> Value {
+    Value::Integer(value.into())
+}
+
 fn microseconds(duration: Duration) -> Value {
     Value::Integer(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn milliseconds(duration: Duration) -> Value {
+    Value::Integer(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }

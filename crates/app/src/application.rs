@@ -14,7 +14,6 @@ use adapter_postgres::SetupError;
 use adapter_redis::Unsafe;
 use adapter_token::InvalidKey;
 use decorators::cache::AnyCache;
-use domain::Dependency;
 use domain::queue::{QueueParts, QueueService};
 use domain::schedule::ScheduleService;
 use telemetry::Instruments;
@@ -22,7 +21,8 @@ use telemetry::metrics::{Meters, Scrape};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, ConfigError};
+use crate::checkup::Watched;
+use crate::config::{CatalogStore, Config, ConfigError};
 use crate::descriptors::{self, TooFewDescriptors};
 use crate::metrics::{Requests, Waits};
 use crate::wiring::{self, Catalogue, CatalogueGuards, LineStore};
@@ -90,7 +90,7 @@ pub struct Application {
 struct Parts {
     queue: Arc<QueueService>,
     waits: Waits,
-    dependencies: Vec<Arc<dyn Dependency>>,
+    dependencies: Vec<Watched>,
     /// Names of the dependencies without which visitors are refused.
     needed: Vec<&'static str>,
     caches: Vec<Arc<dyn AnyCache>>,
@@ -108,16 +108,15 @@ impl Application {
         let meters = &instruments.meters;
         let mut protection = Protection::default();
         let (parts, api) = use_cases(config, meters, &mut protection).await?;
-        // The first people to ask should find a node that has seen its line; one that cannot is reported by the loop.
-        keeper::step(&parts.queue, &parts.waits).await.ok();
-        keeper::checkpoint(&parts.queue).await.ok();
+        // The first people to come find a node that can serve them.
+        keeper::get_ready(&parts.queue, &parts.waits, config.queue.refresh.0).await;
         let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
         let failures = Failures::keeping(config.telemetry.failures_kept as usize, wiring::wall_clock());
         let facts = facts(config)?;
         metrics::watch_facts(meters, &lifecycle, &facts.config_hash);
         metrics::watch_protection(meters, &protection);
         metrics::watch_caches(meters, &protection.caches);
-        let names = parts.dependencies.iter().map(|dependency| dependency.name()).collect();
+        let names = parts.dependencies.iter().map(|watched| watched.dependency.name()).collect();
         metrics::watch_dependency(meters, names, &outages);
         let http = HttpSettings { max_connections: connections.public, ..config.http.settings() };
         let ops = HttpSettings { max_connections: connections.ops, ..config.ops.settings(&config.http) };
@@ -182,9 +181,9 @@ impl Application {
         for cache in self.parts.caches {
             parts.spawn(endless(hearing::keep(cache, self.hear_every, stop_loops.clone())));
         }
-        for dependency in self.parts.dependencies {
+        for watched in self.parts.dependencies {
             let checks =
-                checkup::look_after(dependency, self.check_every, self.outages.clone(), stop_loops.clone());
+                checkup::look_after(watched, self.check_every, self.outages.clone(), stop_loops.clone());
             parts.spawn(endless(checks));
         }
         parts.spawn(endless(node_readiness::keep(self.node, stop_loops.clone())));
@@ -287,8 +286,18 @@ async fn use_cases(
     // Without the level that nodes share each node asks the database by itself.
     let needed = [&line_dependency, &database_dependency].into_iter().flatten();
     let needed = needed.map(|dependency| dependency.name()).collect();
-    let dependencies =
-        [line_dependency, database_dependency, level.dependency].into_iter().flatten().collect();
+    // A catalogue in memory has a breaker too, which says nothing about the database.
+    let of_the_database: &[&str] =
+        if config.catalog.store == CatalogStore::Postgres { &["catalog"] } else { &[] };
+    let dependencies = [
+        (line_dependency, &["joining", "queue"][..]),
+        (database_dependency, of_the_database),
+        (level.dependency, &["cache"]),
+    ];
+    let dependencies = dependencies.into_iter().filter_map(|(dependency, breakers)| {
+        Some(Watched { dependency: dependency?, breakers: shown.breakers_named(breakers) })
+    });
+    let dependencies = dependencies.collect();
     Ok((Parts { queue, waits, dependencies, needed, caches: shown.caches.clone() }, api))
 }
 

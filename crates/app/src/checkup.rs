@@ -5,36 +5,80 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::Outages;
-use domain::{Dependency, PortError};
+use decorators::breaking::Breaking;
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+/// A dependency and the circuit breakers in front of it.
+#[derive(Clone)]
+pub(crate) struct Watched {
+    pub(crate) dependency: Arc<dyn Dependency>,
+    pub(crate) breakers: Vec<Arc<Breaking>>,
+}
+
 /// Checks every so often until told to stop, and shows what it sees in `outages`.
-pub(crate) async fn look_after(
-    dependency: Arc<dyn Dependency>,
-    every: Duration,
-    outages: Outages,
-    stop: CancellationToken,
-) {
+pub(crate) async fn look_after(watched: Watched, every: Duration, outages: Outages, stop: CancellationToken) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let name = watched.dependency.name();
+    let mut health = Health::default();
     let mut last = None;
     let checks = async {
         loop {
             ticks.tick().await;
-            let seen = dependency.check().await.err();
-            match &seen {
-                Some(error) => outages.begin(dependency.name(), error.kind()),
-                None => outages.end(dependency.name()),
+            health.note(watched.check().await);
+            match &health.outage {
+                Some(error) => outages.begin_because(name, error),
+                None => outages.end(name),
             }
-            let cause = seen.as_ref().map(cause_of);
+            let cause = health.outage.as_ref().map(cause_of);
             if cause != last {
-                report(dependency.name(), cause.as_deref());
+                report(name, cause.as_deref());
                 last = cause;
             }
         }
     };
     stop.run_until_cancelled(checks).await;
+}
+
+impl Watched {
+    /// Checks the dependency. One that is well is down all the same while a breaker in front of it
+    /// refuses calls: people cannot use it.
+    async fn check(&self) -> Result<(), PortError> {
+        let seen = self.dependency.check().await;
+        for breaker in &self.breakers {
+            breaker.note_check(seen.as_ref().err().map(PortError::kind));
+        }
+        seen?;
+        match self.breakers.iter().find(|breaker| breaker.refuses()) {
+            Some(breaker) => Err(PortError::new(PortErrorKind::Refused, self.dependency.name())
+                .because(format!("circuit breaker {} is open", breaker.dependency()))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What checks have shown. Down at the first that fails, and up after some in a row that do not:
+/// what works now and then is down all the time, so that alerts can fire.
+#[derive(Default)]
+struct Health {
+    outage: Option<PortError>,
+    good_in_a_row: u32,
+}
+
+/// So many.
+const STEADY: u32 = 3;
+
+impl Health {
+    fn note(&mut self, seen: Result<(), PortError>) {
+        self.good_in_a_row = if seen.is_ok() { self.good_in_a_row.saturating_add(1) } else { 0 };
+        match seen {
+            Err(error) => self.outage = Some(error),
+            Ok(()) if self.good_in_a_row >= STEADY => self.outage = None,
+            Ok(()) => {}
+        }
+    }
 }
 
 fn cause_of(error: &PortError) -> String {
@@ -52,5 +96,81 @@ fn report(dependency: &'static str, cause: Option<&str>) {
             );
         }
         None => tracing::info!(dependency, "a dependency is back"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use decorators::breaker::{Breaker, BreakerSettings, State};
+    use decorators::guard::Guard as _;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Switched {
+        is_off: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Dependency for Switched {
+        fn name(&self) -> &'static str {
+            "switched"
+        }
+
+        async fn check(&self) -> Result<(), PortError> {
+            if self.is_off.load(Ordering::SeqCst) { Err(failure()) } else { Ok(()) }
+        }
+    }
+
+    fn failure() -> PortError {
+        PortError::new(PortErrorKind::Unavailable, "switched")
+    }
+
+    fn breaking() -> Arc<Breaking> {
+        let settings = BreakerSettings { wait_jitter: 0.0, ..BreakerSettings::default() };
+        Arc::new(Breaking::new("calls", Breaker::new(settings, 1).unwrap()))
+    }
+
+    #[test]
+    fn what_works_now_and_then_is_down_all_the_time() {
+        let mut health = Health::default();
+        health.note(Ok(()));
+        assert!(health.outage.is_none(), "up from the first check on");
+        for _ in 0..10 {
+            health.note(Err(failure()));
+            assert!(health.outage.is_some());
+            for _ in 1..STEADY {
+                health.note(Ok(()));
+                assert!(health.outage.is_some());
+            }
+        }
+        health.note(Ok(()));
+        assert!(health.outage.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dependency_behind_an_open_breaker_is_down_until_checks_have_closed_it() {
+        let (switched, breaker) = (Arc::new(Switched::default()), breaking());
+        let watched =
+            Watched { dependency: Arc::clone(&switched) as _, breakers: vec![Arc::clone(&breaker)] };
+        watched.check().await.unwrap();
+        for _ in 0..20 {
+            let failed: Result<(), PortError> = breaker.ask(|| async { Err(failure()) }).await;
+            failed.unwrap_err();
+        }
+        let down = watched.check().await.unwrap_err();
+        assert_eq!(down.kind(), PortErrorKind::Refused);
+        assert_eq!(cause_of(&down), "circuit breaker calls is open");
+        switched.is_off.store(true, Ordering::SeqCst);
+        let down = watched.check().await.unwrap_err();
+        assert_eq!(down.kind(), PortErrorKind::Unavailable, "what the dependency says comes first");
+        switched.is_off.store(false, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(20)).await;
+        while breaker.snapshot().state != State::Closed {
+            watched.check().await.unwrap();
+        }
     }
 }

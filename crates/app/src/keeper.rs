@@ -41,6 +41,25 @@ pub(crate) async fn keep_checkpoint(queue: Arc<QueueService>, refresh: Duration,
     stop.run_until_cancelled(steps).await;
 }
 
+/// A node that waits longer than this to be trusted with numbers serves without them.
+const READY_LIMIT: Duration = Duration::from_secs(10);
+
+/// Refreshes this node's view until it may give numbers: a store that shares the queue trusts a new node after a second, and one
+/// that may have lost something hears its witnesses first. A store that cannot be reached is not waited for: the loops report
+/// it.
+pub(crate) async fn get_ready(queue: &QueueService, waits: &Waits, refresh: Duration) {
+    let steps = async {
+        while step(queue, waits).await.is_ok() {
+            checkpoint(queue).await.ok();
+            if queue.view().may_join {
+                return;
+            }
+            sleep(refresh).await;
+        }
+    };
+    timeout(READY_LIMIT, steps).await.ok();
+}
+
 /// Calls whoever may be called, looks at the line, and counts how long those waited who were called.
 pub(crate) async fn step(queue: &QueueService, waits: &Waits) -> Result<(), PortError> {
     let late = || Err(PortError::new(PortErrorKind::Timeout, "queue store"));

@@ -3,12 +3,14 @@
 mod admission;
 mod endings;
 mod joining;
+mod recovery;
 mod refusals;
 mod world;
 
 pub use admission::*;
 pub use endings::*;
 pub use joining::*;
+pub use recovery::*;
 pub use refusals::*;
 pub use world::{QueueFixture, QueueWorld};
 
@@ -26,6 +28,7 @@ macro_rules! for_each_queue_rule {
             rule_2_gives_a_returning_user_the_same_number
             rule_2_gives_one_user_one_number_whatever_races
             rule_2_gives_a_fresh_number_once_a_place_has_ended
+            rule_2_finds_the_place_of_a_token
             rule_3_calls_people_in_the_order_of_their_numbers
             rule_4_never_lets_in_more_than_max_active
             rule_5_keeps_every_window_within_its_budget
@@ -41,9 +44,11 @@ macro_rules! for_each_queue_rule {
             rule_8_claims_a_call_once_whatever_races
             rule_9_tells_every_refusal_apart
             rule_9_refuses_a_full_line_but_not_its_holders
+            rule_9_counts_people_against_the_limit
             the_tally_counts_each_end_once
             floors_raise_the_line_and_never_lower_it
             ceilings_are_not_passed_by_new_numbers
+            checkpoints_are_taken_in_once
         }
     };
 }

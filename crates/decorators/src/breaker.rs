@@ -85,6 +85,13 @@ impl Breaker {
         snapshot
     }
 
+    /// Ends the wait of an open breaker: the next call is a trial, as if the wait had passed. In
+    /// any other state nothing changes.
+    pub fn end_wait(&self, now: Duration) {
+        let ((), changes) = self.step(|machine| machine.end_wait(now));
+        self.tell_changes(&changes);
+    }
+
     /// Changes the state by hand. The state it is in already is left as it is, and nobody is told.
     ///
     /// # Errors

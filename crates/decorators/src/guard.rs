@@ -71,6 +71,22 @@ impl<G: Guard> Guard for Arc<G> {
     }
 }
 
+/// A guard, or none.
+impl<G: Guard> Guard for Option<G> {
+    async fn ask<T, E, F, A>(&self, question: F) -> Result<T, E>
+    where
+        T: Send,
+        E: PortFailure,
+        F: Fn() -> A + Send + Sync,
+        A: Future<Output = Result<T, E>> + Send,
+    {
+        match self {
+            Some(guard) => guard.ask(question).await,
+            None => question().await,
+        }
+    }
+}
+
 /// A port behind a guard. `concert.rs`, `schedule.rs`, `queue.rs` and `cache/guarded.rs` say which of its methods are guarded.
 pub struct Guarded<P: ?Sized, G> {
     pub(crate) inner: Arc<P>,

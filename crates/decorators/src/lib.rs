@@ -10,7 +10,7 @@ pub mod counter;
 pub mod deadline;
 pub mod guard;
 pub mod observed;
-mod queue;
+pub mod queue;
 pub mod retry;
 mod schedule;
 mod sync;

@@ -41,6 +41,7 @@ pub fn word(kind: PortErrorKind) -> &'static str {
         PortErrorKind::Refused => "refused",
         PortErrorKind::Timeout => "timeout",
         PortErrorKind::Corrupt => "corrupt",
+        PortErrorKind::NotReady => "not_ready",
     }
 }
 

@@ -5,19 +5,26 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore, Session, Snapshot,
-    Standing, UserId,
+    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueNumber,
+    QueueStore, Session, Snapshot, Standing, UserId,
 };
 
-use crate::guard::{Guard, Guardable, Guarded};
+use crate::breaking::Breaking;
+use crate::guard::{Guard, Guardable, Guarded, Stack};
 
-/// What people ask is guarded. The heartbeat of the line is not: one step a node ten times a second is no load, it is bounded
-/// by itself, and it is how a node finds out that the store is back.
+/// What people ask is guarded. The calls a node makes by itself are not: one step a node ten times
+/// a second is no load, it is bounded by itself, and it is how a node finds out that the store is
+/// back.
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
-        self.guard.ask(|| self.inner.join(user, bounds)).await
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        self.guard.ask(|| self.inner.join(user, presented, bounds)).await
     }
 
     async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
@@ -25,7 +32,11 @@ impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
-        self.guard.ask(|| self.inner.snapshot(floor)).await
+        self.inner.snapshot(floor).await
+    }
+
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        self.inner.settle(generation, checkpoint).await
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
@@ -44,5 +55,80 @@ impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
 impl Guardable for dyn QueueStore {
     fn behind<G: Guard>(self: Arc<Self>, guard: G) -> Arc<Self> {
         Arc::new(Guarded { inner: self, guard })
+    }
+}
+
+/// The breakers of a queue: one for joins and one for what people ask about places they hold, so
+/// that neither shuts out the other. Either may be missing.
+#[derive(Clone)]
+pub struct QueueBreakers {
+    /// In front of joins.
+    pub joining: Option<Arc<Breaking>>,
+    /// In front of standing, claim and give-back.
+    pub places: Option<Arc<Breaking>>,
+}
+
+impl QueueBreakers {
+    fn note_heartbeat(&self, answer: Option<&PortError>) {
+        for breaker in [&self.joining, &self.places].into_iter().flatten() {
+            breaker.note_heartbeat(answer.map(PortError::kind));
+        }
+    }
+}
+
+/// A queue's store behind its breakers. The call a node makes by itself passes them and tells them
+/// how it went.
+struct BehindBreakers<G> {
+    inner: Arc<dyn QueueStore>,
+    joining: G,
+    places: G,
+    breakers: QueueBreakers,
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl<G: Guard> QueueStore for BehindBreakers<G> {
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        self.joining.ask(|| self.inner.join(user, presented, bounds)).await
+    }
+
+    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
+        let answer = self.inner.call_next(floor).await;
+        self.breakers.note_heartbeat(answer.as_ref().err());
+        answer
+    }
+
+    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+        self.inner.snapshot(floor).await
+    }
+
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        self.inner.settle(generation, checkpoint).await
+    }
+
+    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+        self.places.ask(|| self.inner.standing(place)).await
+    }
+
+    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+        self.places.ask(|| self.inner.claim(place)).await
+    }
+
+    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
+        self.places.ask(|| self.inner.give_back(place)).await
+    }
+}
+
+impl Stack<dyn QueueStore> {
+    /// One layer further out: the breakers of a queue.
+    #[must_use]
+    pub fn with_breakers(self, breakers: QueueBreakers) -> Self {
+        let QueueBreakers { joining, places } = breakers.clone();
+        Self::on(Arc::new(BehindBreakers { inner: self.port(), joining, places, breakers }))
     }
 }

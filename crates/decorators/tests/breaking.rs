@@ -73,6 +73,7 @@ async fn what_does_not_answer_counts_and_what_answers_badly_or_was_not_asked_doe
         (PortErrorKind::Overloaded, false),
         (PortErrorKind::Refused, false),
         (PortErrorKind::Corrupt, false),
+        (PortErrorKind::NotReady, false),
     ] {
         let breaking = breaking();
         for _ in 0..20 {
@@ -92,6 +93,96 @@ async fn an_answer_people_do_not_like_is_no_failure() {
     }
     let calls = breaking.snapshot().calls;
     assert_eq!((calls.successful, calls.failed), (20, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dependency_refuses_on_purpose_is_a_success_and_never_a_slow_one() {
+    let breaking = breaking();
+    let longer_than_slow = Duration::from_secs(61);
+    for _ in 0..20 {
+        let refused: Result<(), PortError> = breaking
+            .ask(|| async {
+                tokio::time::sleep(longer_than_slow).await;
+                Err(PortError::new(PortErrorKind::NotReady, "test"))
+            })
+            .await;
+        assert_eq!(refused.unwrap_err().kind(), PortErrorKind::NotReady);
+    }
+    let snapshot = breaking.snapshot();
+    let calls = snapshot.calls;
+    assert_eq!((calls.successful, calls.slow_successful, calls.failed, calls.ignored), (20, 0, 0, 0));
+    assert_eq!(snapshot.state, State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependency_that_refuses_on_purpose_passes_a_trial() {
+    let breaking = breaking();
+    open(&breaking).await;
+    tokio::time::advance(Duration::from_secs(11)).await;
+    for _ in 0..2 {
+        fails(&breaking, PortErrorKind::NotReady).await;
+    }
+    assert_eq!(breaking.snapshot().state, State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_that_comes_back_ends_the_wait_once() {
+    let breaking = breaking();
+    open(&breaking).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    breaking.note_heartbeat(None);
+    assert!(!succeeds(&breaking).await, "it never was away");
+    breaking.note_heartbeat(Some(PortErrorKind::Unavailable));
+    breaking.note_heartbeat(Some(PortErrorKind::Overloaded));
+    assert!(breaking.refuses() && !succeeds(&breaking).await, "it is still away");
+    breaking.note_heartbeat(None);
+    assert!(!breaking.refuses());
+    // The dependency answers, and the calls of this breaker go on failing: it waits like any other.
+    for _ in 0..2 {
+        fails(&breaking, PortErrorKind::Unavailable).await;
+    }
+    assert_eq!(breaking.snapshot().state, State::Open);
+    breaking.note_heartbeat(None);
+    assert!(breaking.refuses() && !succeeds(&breaking).await);
+    // Another outage, after which all is well.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    breaking.note_heartbeat(Some(PortErrorKind::Timeout));
+    breaking.note_heartbeat(Some(PortErrorKind::NotReady));
+    assert!(succeeds(&breaking).await && succeeds(&breaking).await);
+    assert_eq!(breaking.snapshot().state, State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_moves_no_breaker_that_was_opened_by_hand() {
+    let breaker = Breaker::new(SETTINGS, 1).unwrap();
+    breaker.transition_to(State::ForcedOpen, Duration::ZERO).unwrap();
+    let breaking = Breaking::new("test", breaker);
+    breaking.note_heartbeat(Some(PortErrorKind::Unavailable));
+    breaking.note_heartbeat(None);
+    breaking.note_check(None);
+    assert!(breaking.refuses() && !succeeds(&breaking).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_nobody_asks_is_closed_by_checks_once_its_wait_is_over() {
+    let breaking = breaking();
+    breaking.note_check(Some(PortErrorKind::Unavailable));
+    assert_eq!(breaking.snapshot().calls.failed, 0, "a closed breaker counts calls only");
+    open(&breaking).await;
+    for _ in 0..5 {
+        breaking.note_check(None);
+    }
+    let snapshot = breaking.snapshot();
+    assert_eq!((snapshot.state, snapshot.calls.not_permitted), (State::Open, 0), "its wait is not over");
+    tokio::time::advance(Duration::from_millis(10_001)).await;
+    assert!(!breaking.refuses(), "the next call is a trial");
+    breaking.note_check(None);
+    breaking.note_check(Some(PortErrorKind::Timeout));
+    assert_eq!(breaking.snapshot().state, State::Open, "half of the trial failed");
+    tokio::time::advance(Duration::from_millis(10_001)).await;
+    breaking.note_check(None);
+    breaking.note_check(None);
+    assert_eq!(breaking.snapshot().state, State::Closed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,6 +18,10 @@ pub enum PortErrorKind {
     Timeout,
     /// The dependency answered something that cannot be true.
     Corrupt,
+    /// The dependency answered that it does not do this for now: it is loading, full, read-only,
+    /// without a replica, or does not permit it. The operation was not carried out. Other
+    /// operations may work.
+    NotReady,
 }
 
 impl fmt::Display for PortErrorKind {
@@ -28,6 +32,7 @@ impl fmt::Display for PortErrorKind {
             Self::Refused => "not asked after too many failures",
             Self::Timeout => "timed out",
             Self::Corrupt => "corrupt answer",
+            Self::NotReady => "not ready",
         })
     }
 }
@@ -40,6 +45,7 @@ pub struct PortError {
     kind: PortErrorKind,
     dependency: &'static str,
     retry_after: Option<Duration>,
+    code: Option<&'static str>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -47,7 +53,7 @@ impl PortError {
     /// A failure of `dependency` without a further cause.
     #[must_use]
     pub fn new(kind: PortErrorKind, dependency: &'static str) -> Self {
-        Self { kind, dependency, retry_after: None, source: None }
+        Self { kind, dependency, retry_after: None, code: None, source: None }
     }
 
     /// The same failure with what caused it.
@@ -60,6 +66,19 @@ impl PortError {
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The same failure with the dependency's own word for it, such as `OOM`: one of a small fixed
+    /// set, since metrics carry it.
+    #[must_use]
+    pub fn coded(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    /// The dependency's own word for the failure; `None` where it said none.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        self.code
     }
 
     /// How long from when it failed trying again makes sense; `None` where nobody knows.

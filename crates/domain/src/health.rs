@@ -10,8 +10,9 @@ pub trait Dependency: Send + Sync {
     /// Its name, as an operator knows it.
     fn name(&self) -> &'static str;
 
-    /// Whether it is there and can be used, if perhaps not by everybody at once. Ends within a limit of its own; asked
-    /// again and again from one task, and may be dropped half way.
+    /// Whether the calls people need of it work, if perhaps not everybody's at once: it makes one
+    /// of their kind that changes nothing. Ends within a limit of its own; asked again and again
+    /// from one task, and may be dropped half way.
     ///
     /// # Errors
     /// [`PortError`] when it would not be, and why.

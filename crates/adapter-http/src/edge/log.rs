@@ -27,7 +27,7 @@ macro_rules! say {
 
 /// Whether the caller did not get what they were to get, by a mistake of ours or a failure behind us.
 pub(super) fn is_failure(problem: &Problem) -> bool {
-    matches!(weight(problem), Weight::Ours | Weight::Failed)
+    matches!(weight(problem), Weight::Ours | Weight::Failed | Weight::TurnedAway)
 }
 
 /// Writes what a request that was answered is worth. An error is logged here and nowhere else: this is where it is handled.
@@ -37,10 +37,10 @@ pub(super) fn request(problem: Option<&Problem>, ended: &Ended<'_>, sample: f64)
     match problem.map(weight) {
         Some(Weight::Ours) => say!(ERROR, ended, "a request failed by our own mistake"),
         Some(Weight::Failed) => say!(WARN, ended, "a request failed"),
-        Some(Weight::Refused) | None if sample > 0.0 && fastrand::f64() < sample => {
+        Some(Weight::TurnedAway | Weight::Refused) | None if sample > 0.0 && fastrand::f64() < sample => {
             say!(INFO, ended, "a request was answered");
         }
-        Some(Weight::Refused) => say!(DEBUG, ended, "a request was refused"),
+        Some(Weight::TurnedAway | Weight::Refused) => say!(DEBUG, ended, "a request was refused"),
         None => {}
     }
 }
@@ -50,6 +50,10 @@ enum Weight {
     Ours,
     /// The caller did not get what they were to get.
     Failed,
+    /// The caller did not get what they were to get, since a dependency refuses it to everybody for
+    /// now. The loop that checks it logs that once; a line for each request would be more work than
+    /// the refusal.
+    TurnedAway,
     /// They asked for what they cannot have, or were refused so that somebody recovers. Where many are, a line for each would
     /// be more work than the refusal.
     Refused,
@@ -61,6 +65,7 @@ fn weight(problem: &Problem) -> Weight {
         Problem::TimedOut => Weight::Failed,
         Problem::DependencyDown(failure) => match failure.kind {
             PortErrorKind::Unavailable | PortErrorKind::Timeout | PortErrorKind::Corrupt => Weight::Failed,
+            PortErrorKind::NotReady => Weight::TurnedAway,
             PortErrorKind::Overloaded | PortErrorKind::Refused => Weight::Refused,
         },
         Problem::BadUserId
@@ -140,6 +145,7 @@ mod tests {
             (Problem::Internal, 1),
             (failed(PortErrorKind::Refused), 0),
             (failed(PortErrorKind::Overloaded), 0),
+            (failed(PortErrorKind::NotReady), 0),
             (Problem::Overloaded, 0),
             (Problem::TooManyRequests(Duration::from_secs(1)), 0),
             (Problem::TimedOut, 1),

@@ -65,7 +65,7 @@ impl NodeReadiness {
     fn down(&self) -> Vec<OutageBody> {
         let now = self.0.outages.now();
         let needed = now.iter().filter(|(dependency, _)| self.0.needed.contains(dependency));
-        needed.map(|(dependency, kind)| OutageBody { dependency, problem: kind.to_string() }).collect()
+        needed.map(OutageBody::from).collect()
     }
 }
 

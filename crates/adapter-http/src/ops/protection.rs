@@ -122,6 +122,12 @@ struct CacheBody {
 }
 
 impl Protection {
+    /// Those of the breakers that have one of these names.
+    #[must_use]
+    pub fn breakers_named(&self, names: &[&str]) -> Vec<Arc<Breaking>> {
+        self.breakers.iter().filter(|it| names.contains(&it.dependency())).cloned().collect()
+    }
+
     /// The state of every breaker, by name.
     pub(super) fn breaker_states(&self) -> BTreeMap<&'static str, &'static str> {
         self.breakers.iter().map(|it| (it.dependency(), it.snapshot().state.as_str())).collect()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use domain::PortErrorKind;
-use domain::queue::{Departures, Line, Outlook, QueueNumber, Standing};
+use domain::queue::{Line, Outlook, QueueNumber, Standing, VacantNumbers};
 
 use super::answer::Answer;
 use super::{Failure, Problem};
@@ -43,7 +43,7 @@ fn rows() -> Vec<(Problem, &'static str)> {
         ),
         (Problem::Internal, "a mistake of ours; the log has the request's id"),
         (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers wait already"),
-        (dependency_down(), "a store is down, too slow, asked by too many at once, or left alone for a while after it failed too often"),
+        (dependency_down(), "a store is down, too slow, asked by too many at once, does not do this for now, or is left alone for a while after it failed too often"),
         (
             Problem::Overloaded,
             "as many requests of this class are at work as may be (`overload.joining`, `overload.asking`, `overload.reading`), and it did not get better in a short wait",
@@ -64,8 +64,9 @@ fn not_your_turn() -> Option<(Problem, &'static str)> {
         number,
         standing: Standing::Waiting,
         is_stale: false,
-        position: Departures::default().position_of(number, Line::new(120, 100)),
+        position: VacantNumbers::default().position_of(number, Line::new(120, 100)),
         eta: Duration::from_secs(1),
+        expires_at: None,
         poll_after: Some(Duration::from_secs(1)),
     };
     Some((

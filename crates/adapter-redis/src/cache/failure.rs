@@ -4,6 +4,7 @@ use bb8_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
 use domain::{PortError, PortErrorKind};
 
 use crate::address::Node;
+use crate::error::{lets_nobody_in, word_of};
 
 /// The dependency's name, as an operator knows it.
 pub(crate) const CACHE_REDIS: &str = "cache redis";
@@ -76,7 +77,10 @@ impl From<RedisError> for Failure {
         reason = "the client's list is open; what is new there is a refusal"
     )]
     fn from(error: RedisError) -> Self {
-        let said = error.to_string();
+        let said = match error.code() {
+            Some(code) => format!("{code} {}", error.detail().unwrap_or_default()),
+            None => error.to_string(),
+        };
         let to = || error.redirect_node().and_then(|(at, _)| Redirection::parse(at));
         match error.kind() {
             ErrorKind::Io => Self::Unknown(said),
@@ -98,19 +102,35 @@ impl From<RedisError> for Failure {
 
 impl From<Failure> for PortError {
     fn from(failure: Failure) -> Self {
+        let word = match &failure {
+            Failure::NotYet(said) | Failure::NotPrimary(said) | Failure::Refused(said) => word_of(said),
+            Failure::Moved(_)
+            | Failure::Ask(_)
+            | Failure::NoScript
+            | Failure::NoConnection(_)
+            | Failure::Busy(_)
+            | Failure::Unknown(_)
+            | Failure::Corrupt(_) => None,
+        };
         let kind = match &failure {
+            Failure::Refused(_) if word.is_none_or(lets_nobody_in) => PortErrorKind::Unavailable,
+            Failure::NoConnection(_) => PortErrorKind::Unavailable,
             Failure::Moved(_)
             | Failure::Ask(_)
             | Failure::NotYet(_)
             | Failure::NotPrimary(_)
             | Failure::NoScript
-            | Failure::Refused(_)
-            | Failure::NoConnection(_) => PortErrorKind::Unavailable,
+            | Failure::Refused(_) => PortErrorKind::NotReady,
             Failure::Busy(_) => PortErrorKind::Overloaded,
             Failure::Unknown(_) => PortErrorKind::Timeout,
             Failure::Corrupt(_) => PortErrorKind::Corrupt,
         };
-        Self::new(kind, CACHE_REDIS).because(failure)
+        let error = Self::new(kind, CACHE_REDIS);
+        let error = match word {
+            Some(word) => error.coded(word),
+            None => error,
+        };
+        error.because(failure)
     }
 }
 

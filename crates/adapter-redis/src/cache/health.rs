@@ -69,21 +69,22 @@ impl Dependency for RedisCacheDependency {
     }
 
     async fn check(&self) -> Result<(), PortError> {
-        match self.store.route().ask_any(Question::Command(cmd("PING"))).await {
+        let taken = match self.store.takes_copies().await {
             // It answers, if not everybody.
-            Ok(_) | Err(Failure::Busy(_)) => {}
-            Err(failure) => {
+            Ok(()) | Err(Failure::Busy(_)) => Ok(()),
+            Err(failure @ (Failure::NoConnection(_) | Failure::Unknown(_))) => {
                 self.store.usage().forget();
                 return Err(failure.into());
             }
-        }
+            Err(failure) => Err(failure.into()),
+        };
         if !self.was_looked_at.load(Ordering::Relaxed) {
             self.look_at_its_settings().await;
         }
         if self.store.usage().is_due() {
             self.look_at_its_memory().await;
         }
-        Ok(())
+        taken
     }
 }
 

@@ -14,6 +14,11 @@ pub(super) fn invalidated(prefix: &str, kind: &str) -> String {
     format!("{prefix}:{{{kind}}}:invalidated")
 }
 
+/// What a check writes.
+pub(super) fn probe(prefix: &str) -> String {
+    format!("{prefix}:{{probe}}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,7 @@ scripts! {
     GIVE_BACK: "copy" "give_back";
     INVALIDATE: "invalidate";
     INVALIDATED: "invalidated";
+    PROBE: "probe";
 }
 
 /// A script with its keys and arguments.

@@ -24,17 +24,17 @@ impl Gate {
 }
 
 impl Carrier for Gate {
-    fn carry(&self, users: Vec<UserId>, _: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
+    fn carry(&self, joiners: Vec<Joiner>, _: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
         async move {
             self.opens.acquire().await.unwrap().forget();
             tracing::info!("carried");
-            let number = |_: UserId| {
+            let number = |_: Joiner| {
                 let given = self.given.fetch_add(1, Ordering::Relaxed) as u64 + 1;
                 let line = Line::new(given, 0);
                 let (number, standing) = (QueueNumber::new(given).unwrap(), Standing::Waiting);
                 Ok(Joined { number, rejoined: false, standing, line })
             };
-            Ok(users.into_iter().map(number).collect())
+            Ok(joiners.into_iter().map(number).collect())
         }
         .boxed()
     }
@@ -135,8 +135,8 @@ impl Subscriber for Recorder {
     }
 }
 
-fn user(id: u64) -> UserId {
-    UserId::new(id).unwrap()
+fn joiner(id: u64) -> Joiner {
+    Joiner { user: UserId::new(id).unwrap(), presented: None }
 }
 
 fn joins(gate: &Arc<Gate>, batching: Batching) -> Arc<Joins<Gate>> {
@@ -146,7 +146,7 @@ fn joins(gate: &Arc<Gate>, batching: Batching) -> Arc<Joins<Gate>> {
 /// Joins in a task of its own, inside this span.
 fn ask(joins: &Arc<Joins<Gate>>, id: u64, span: Span) -> tokio::task::JoinHandle<u64> {
     let joins = Arc::clone(joins);
-    let join = async move { joins.join(user(id), Bounds::NONE).await.unwrap().number.get() };
+    let join = async move { joins.join(joiner(id), Bounds::NONE).await.unwrap().number.get() };
     tokio::spawn(join.instrument(span))
 }
 
@@ -276,7 +276,7 @@ async fn a_lane_whose_carriers_are_gone_has_new_ones() {
             });
             drop(before);
             gate.opens.add_permits(1);
-            runtime().block_on(joins.join(user(2), Bounds::NONE)).unwrap().number.get()
+            runtime().block_on(joins.join(joiner(2), Bounds::NONE)).unwrap().number.get()
         }
     });
     assert_eq!(local.await.unwrap(), 1);
@@ -292,7 +292,7 @@ async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
         asked.push(ask(&joins, id, Span::none()));
         settle().await;
     }
-    let refused = joins.join(user(4), Bounds::NONE).await.unwrap_err();
+    let refused = joins.join(joiner(4), Bounds::NONE).await.unwrap_err();
     assert!(matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded));
     gate.opens.add_permits(3);
     for joined in asked {
@@ -308,11 +308,11 @@ struct Sender {
 }
 
 impl Carrier for Sender {
-    fn carry(&self, users: Vec<UserId>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
+    fn carry(&self, joiners: Vec<Joiner>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
         let seen = Arc::clone(&self.seen);
         async move {
             tokio::spawn(async move { seen.lock().unwrap().push("sent") });
-            self.gate.carry(users, bounds).await
+            self.gate.carry(joiners, bounds).await
         }
         .boxed()
     }
@@ -326,7 +326,7 @@ async fn the_next_batch_is_sent_before_those_who_came_back_are_told() {
     for id in 1..=2 {
         let (joins, seen) = (Arc::clone(&joins), Arc::clone(&seen));
         tokio::spawn(async move {
-            joins.join(user(id), Bounds::NONE).await.unwrap();
+            joins.join(joiner(id), Bounds::NONE).await.unwrap();
             seen.lock().unwrap().push("told");
         });
         settle().await;

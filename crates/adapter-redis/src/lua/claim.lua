@@ -1,16 +1,19 @@
--- Turns a call into a session, or finds the session it was turned into. Arguments: the number, the user.
--- Answers: what the place is (see places.lua), the end of the session, version, last, serving.
+-- Turns a call into a session, or finds the session it became. Arguments and answers as in standing.lua.
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
-local state, ends = known(number, user)
-if state == 'CALLED' then
+local state, ends = known_place(number, user)
+if state == 'CALLED' and (q.doubt == 1 or not has_room()) then
+  state, ends = 'NOTREADY', 0
+elseif state == 'CALLED' then
+  local since = math.max(ends - claim_within, 0)
   ends = now + session_ttl
-  redis.call('ZADD', K_USED, number, text(number))
-  redis.call('ZADD', K_SESSIONS, ends, text(number))
+  use_up(number)
+  redis.call('ZREM', K_RECALLED, text(number))
+  redis.call('ZADD', K_SESSIONS, text(ends), text(number))
+  redis.call('HSET', K_INSIDE, text(number), user .. text(since))
   redis.call('HSETNX', K_HOLDERS, user, text(number))
-  log_change(string.format('c:%d:%d:%s', number, ends, user))
+  log(string.format('c:%d:%d:', number, ends) .. user)
   count('claimed', 1)
   state = 'ACTIVE'
 end
-save()
-return { state, ends, version, last, serving }
+return place_answer(state, ends)

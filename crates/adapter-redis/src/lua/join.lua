@@ -1,57 +1,106 @@
 -- Gives each user of a batch a number, or finds the one they hold, then calls people.
--- Arguments: the ceiling, then the users as one text, with a comma between them: one argument each would cost the node that
--- asks several times as much.
--- Answers: last, serving, then what the users were given, in their order, as runs of users who were given
--- the like: how many, the number of the first (0: the line is full, -1: above the ceiling, -2: the line recovers; then
--- for all of them, else each the next), whether they held it before (1 or 0), and the end of their call (above 0) or session
--- (below 0; 0 while waiting).
+-- Arguments: the ceiling, the users, and the numbers that tokens of theirs show, as `nth:number,…`. Users are one text:
+-- one argument each would cost the node that asks several times as much.
+-- Answers: last, serving, the time, then what the users were given, in their order, as runs of users who were given the like:
+-- how many, the number of the first (0: the queue is full, -1: above the ceiling, -2: not ready; then for all of them, else
+-- each the next), whether they held it before (1 or 0), and the end of their call (above 0) or session (below 0; 0 while
+-- waiting).
 
-local ceiling = tonumber(ARGV[FIRST])
-local users = {}
-for user in string.gmatch(ARGV[FIRST + 1], '%d+') do
-  users[#users + 1] = user
-end
-local numbers, rejoined, given = {}, {}, {}
+local FULL, ABOVE_CEILING, NOT_READY = 0, -1, -2
+-- Numbers that were abandoned and not passed yet, at most.
+local MOST_ABANDONED = 1000000
 local CHUNK = 1000
 
+local ceiling, packed = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
+local users, presented = {}, {}
+for i = 1, #packed / 8 do
+  users[i] = string.sub(packed, i * 8 - 7, i * 8)
+end
+for nth, number in string.gmatch(ARGV[FIRST + 2], '(%d+):(%d+)') do
+  presented[tonumber(nth)] = tonumber(number)
+end
+
+-- Whether this node may give numbers, and why the next one is not given.
+local people, first_given = 0, q.last + 1
+local function why_none()
+  if q.last >= ceiling then return ABOVE_CEILING end
+  return people >= max_waiting and FULL or nil
+end
+do
+  local record = record_of(node)
+  local may_give = record and now >= record.registered + math.min(PROBATION, recovery)
+  if not may_give or not has_replayed() or not is_open() then
+    why_none = function() return NOT_READY end
+  elseif redis.call('ZCARD', K_ABANDONED) >= MOST_ABANDONED then
+    why_none = function() return FULL end
+  else
+    people = q.last - q.serving - (vacant_up_to(q.last) - vacant_up_to(q.serving))
+  end
+end
+
+local given, fresh_users = {}, {}
+
+-- The user's place where they show a token for another one than they are known to hold.
+local function place_by_token(user, held, shown)
+  if shown > q.last then return held end
+  local owner = owner_of(shown)
+  local is_theirs = owner == user or not owner and may_be_anybodys(shown)
+  if not is_theirs or state_of(shown) == 'GONE' then return held end
+  adopt(shown, user)
+  if held and held ~= shown then
+    local younger = math.max(held, shown)
+    give_up(younger, user, state_of(younger))
+    held = math.min(held, shown)
+    redis.call('HSET', K_HOLDERS, user, text(held))
+    return held
+  end
+  return shown
+end
+
+local numbers, rejoined = {}, {}
 for from = 1, #users, CHUNK do
   local to = math.min(from + CHUNK - 1, #users)
-  local held = redis.call('HMGET', K_HOLDERS, unpack(users, from, to))
+  local held_by = redis.call('HMGET', K_HOLDERS, unpack(users, from, to))
   local fresh = {}
   for i = from, to do
     local user = users[i]
-    local number = given[user] or tonumber(held[i - from + 1])
-    if number and (given[user] or state_of(number) ~= 'GONE') then
-      rejoined[i] = 1
-    elseif now < hold then
-      -- They may have a number that a node still remembers.
-      number, rejoined[i] = -2, 0
-    elseif last - serving >= max_waiting then
-      number, rejoined[i] = 0, 0
-    elseif last >= ceiling then
-      number, rejoined[i] = -1, 0
-    else
-      last = last + 1
-      number, rejoined[i] = last, 0
-      given[user] = number
-      fresh[#fresh + 1] = user
-      fresh[#fresh + 1] = text(number)
+    local held = given[user] or tonumber(held_by[i - from + 1])
+    if held and not given[user] and state_of(held) == 'GONE' then held = nil end
+    if presented[i] and presented[i] ~= held and not given[user] then
+      held = place_by_token(user, held, presented[i])
+      given[user] = held
     end
-    numbers[i] = number
+    local refused = not held and why_none()
+    if held then
+      numbers[i], rejoined[i] = held, 1
+    elseif refused then
+      numbers[i], rejoined[i] = refused, 0
+    else
+      q.last, people = q.last + 1, people + 1
+      numbers[i], rejoined[i] = q.last, 0
+      given[user] = q.last
+      fresh_users[#fresh_users + 1] = user
+      fresh[#fresh + 1] = user
+      fresh[#fresh + 1] = text(q.last)
+    end
   end
   if #fresh > 0 then
     redis.call('HSET', K_HOLDERS, unpack(fresh))
   end
 end
+if #fresh_users > 0 then
+  put_users(first_given, table.concat(fresh_users))
+  count('joined', #fresh_users)
+end
 
 call_people()
 save()
 
-local answer = { last, serving }
+local answer = { q.last, q.serving, now }
 local run -- where in the answer the run is that may go on
 for i = 1, #users do
   local number, ends = numbers[i], 0
-  if number > 0 and number <= serving then
+  if number > 0 and number <= q.serving then
     local state, at = state_of(number)
     ends = state == 'ACTIVE' and -at or at
   end

@@ -2,7 +2,7 @@
 
 -- The end of the call that covers this number, if it stands and was not used.
 local function call_of(number)
-  local range = redis.call('ZRANGEBYSCORE', K_CALLS, number, '+inf', 'LIMIT', 0, 1)[1]
+  local range = redis.call('ZRANGEBYSCORE', K_CALLS, text(number), '+inf', 'LIMIT', 0, 1)[1]
   if not range then return nil end
   local from, _, ends = string.match(range, '(%d+):(%d+):(%d+)')
   if number <= tonumber(from) or tonumber(ends) <= now then return nil end
@@ -10,32 +10,122 @@ local function call_of(number)
   return tonumber(ends)
 end
 
--- The end of the session of this number, if it runs.
-local function session_of(number)
-  local ends = tonumber(redis.call('ZSCORE', K_SESSIONS, text(number)))
+local function end_in(key, number)
+  local ends = tonumber(redis.call('ZSCORE', key, text(number)))
   return ends and ends > now and ends or nil
 end
 
 -- WAITING, CALLED with its end, ACTIVE with its end, or GONE; whoever holds it.
 local function state_of(number)
-  if number > serving then
-    if redis.call('ZSCORE', K_LEFT, text(number)) then return 'GONE', 0 end
+  if number > q.serving then
+    if redis.call('ZSCORE', K_ABANDONED, text(number)) then return 'GONE', 0 end
     return 'WAITING', 0
   end
-  local ends = session_of(number)
+  local ends = end_in(K_SESSIONS, number)
   if ends then return 'ACTIVE', ends end
-  ends = call_of(number)
+  ends = end_in(K_RECALLED, number) or call_of(number)
   if ends then return 'CALLED', ends end
+  if redis.call('ZSCORE', K_LATE, text(number)) or is_skipped(number) then return 'WAITING', 0 end
   return 'GONE', 0
 end
 
--- The same for a place, which adds UNKNOWN for a number never given and FOREIGN for somebody else's. A number whose
--- holder was lost is held by whoever has a token for it.
-local function known(number, user)
-  if number > last then return 'UNKNOWN', 0 end
-  local state, ends = state_of(number)
-  if state ~= 'GONE' and tonumber(redis.call('HGET', K_HOLDERS, user)) ~= number and number > lost then
-    return 'FOREIGN', 0
+-- Whether a number was given, or may have been, to somebody whom the store does not know.
+local function may_be_anybodys(number)
+  return number <= q.unknown or is_skipped(number)
+end
+
+-- Takes a number that somebody turns out to have been given out of those skipped; whether it was one.
+local function restore_found(number)
+  if not is_skipped(number) then return false end
+  redis.call('ZADD', K_FOUND, text(number), text(number))
+  log('f:' .. text(number))
+  return true
+end
+
+-- Notes whose number this is.
+local function adopt(number, user)
+  local was_skipped = is_skipped(number)
+  local is_late = was_skipped and q.serving >= number
+  if is_late then
+    redis.call('ZADD', K_LATE, text(number), text(number))
+    redis.call('HSET', K_INSIDE, text(number), user)
+  elseif not owner_of(number) then
+    put_users(number, user)
   end
+  redis.call('HSETNX', K_HOLDERS, user, text(number))
+  restore_found(number)
+end
+
+-- The state of a place, which adds UNKNOWN for a number never given, FOREIGN for another user's, and NOTREADY where a store in
+-- doubt would have to say no: it may have lost what would say yes.
+local function known_place(number, user)
+  if number > q.last then return q.doubt == 1 and 'NOTREADY' or 'UNKNOWN', 0 end
+  local owner = owner_of(number)
+  local is_theirs = owner == user or not owner and may_be_anybodys(number)
+  if is_theirs and is_skipped(number) then adopt(number, user) end
+  local state, ends = state_of(number)
+  if q.doubt == 1 and (state == 'GONE' or not is_theirs) then return 'NOTREADY', 0 end
+  if state ~= 'GONE' and not is_theirs then return 'FOREIGN', 0 end
   return state, ends
+end
+
+-- Uses a call up; whether it stood and was not used.
+local function use_up(number)
+  return call_of(number) and redis.call('ZADD', K_USED, text(number), text(number)) == 1
+end
+
+-- Takes a session out; since when its slot was held, if there was one.
+local function unseat(number)
+  local ends = tonumber(redis.call('ZSCORE', K_SESSIONS, text(number)))
+  if not ends then return nil end
+  local inside = redis.call('HGET', K_INSIDE, text(number))
+  redis.call('ZREM', K_SESSIONS, text(number))
+  redis.call('HDEL', K_INSIDE, text(number))
+  return inside and tonumber(string.sub(inside, 9)) or ends - session_ttl
+end
+
+local function forget_late(number)
+  local gone = redis.call('ZREM', K_LATE, text(number)) + redis.call('ZREM', K_RECALLED, text(number))
+  if gone > 0 then redis.call('HDEL', K_INSIDE, text(number)) end
+  return gone > 0
+end
+
+-- Keeps any replay from bringing a session of this number back.
+local function bar(number)
+  redis.call('ZADD', K_GIVEN_BACK, text(now + session_ttl), text(number))
+end
+
+-- Gives up a place that its user holds, in this state.
+local function give_up(number, user, state, ends)
+  if state == 'WAITING' and number > q.serving then
+    redis.call('ZADD', K_ABANDONED, text(number), text(number))
+    log('a:' .. text(number))
+  elseif state == 'WAITING' then
+    forget_late(number)
+    log('r:' .. text(number))
+  elseif state == 'CALLED' then
+    note_turnover(claim_within - (ends - now), 1)
+    if not forget_late(number) then use_up(number) end
+    log('r:' .. text(number))
+  elseif state == 'ACTIVE' then
+    local since = unseat(number)
+    if since then note_turnover(math.max(now - since, 0), 1) end
+    -- A session may outlive the range its call was in, and a restored one has none.
+    use_up(number)
+    log('r:' .. text(number))
+  end
+  if number <= q.serving then bar(number) end
+  forget_holder(user, number)
+end
+
+-- Whether there is a slot for one more session. Calls that stand have one each, but for those that a recovery let stand
+-- again, not knowing which of them were over.
+local function has_room()
+  return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), '+inf') < max_active
+end
+
+-- What every script about one place answers.
+local function place_answer(state, ends)
+  save()
+  return { state, ends, now, q.version, q.last, q.serving }
 end

@@ -9,6 +9,7 @@ mod limits;
 mod loss;
 mod safety;
 mod silence;
+mod witnesses;
 
 use std::time::Duration;
 

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use domain::queue::{AdmissionPolicy, Bounds, Line, PolicySpec, QueueStore as _, UserId};
 
-use crate::support::{SINGLE, line_key, new_queue, nodes, settings, single};
+use crate::support::{SINGLE, line_key, new_queue, ready_nodes, settings, single};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_are_free_again_after_the_calls_went_with_their_keys() {
     let queue = new_queue();
     let spec = PolicySpec { max_active: 2, every: Duration::from_millis(1), ..PolicySpec::default() };
     let settings = settings(queue, AdmissionPolicy::new(spec).unwrap());
-    let node = nodes(1, &single(SINGLE.address()), &settings).remove(0);
+    let node = ready_nodes(1, &single(SINGLE.address()), &settings).await.remove(0);
     for user in 1..=3 {
-        node.join(UserId::new(user).unwrap(), Bounds::NONE).await.unwrap();
+        node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap();
     }
     assert_eq!(node.call_next(Line::START).await.unwrap().snapshot.line, Line::new(3, 2));
 
     let line = line_key(queue);
-    for key in ["holders", "left", "calls", "used", "sessions", "changes"] {
+    for key in ["holders", "users", "calls", "used", "sessions", "inside", "changes"] {
         SINGLE.command(&["DEL", &line.replace(":line", &format!(":{key}"))]).unwrap();
     }
     let called = node.call_next(Line::START).await.unwrap();

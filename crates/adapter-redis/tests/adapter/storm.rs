@@ -129,7 +129,10 @@ impl Crowd {
     /// People in front of so many nodes, which have all seen the line.
     pub(crate) async fn before(count: usize, address: &Address, settings: &RedisQueueSettings) -> Arc<Self> {
         let nodes: Vec<_> = (0..count).map(|_| Node::open(address, settings)).collect();
-        until("every node sees the line", async || nodes.iter().all(|node| !node.service.is_stale())).await;
+        until("every node sees the line", async || {
+            nodes.iter().all(|node| !node.service.is_stale() && !node.service.view().recovers)
+        })
+        .await;
         Arc::new(Self { nodes: RwLock::new(nodes), history: History::new() })
     }
 
@@ -153,7 +156,7 @@ impl Crowd {
     async fn seek(&self, asked: Asked, user: UserId, via: u64) -> Result<Ticket, QueueError> {
         let node = self.node(via);
         let op = self.history.begin(asked);
-        let answer = node.service.join(user).await;
+        let answer = node.service.join(user, None).await;
         ended(op, &answer, |ticket| Told::Number { number: ticket.outlook.number, rejoined: false });
         answer
     }
@@ -372,7 +375,10 @@ fn ended<T>(op: Op, answer: &Result<T, QueueError>, told: impl FnOnce(&T) -> Tol
 
 fn told_by(error: &PortError) -> Told {
     match error.kind() {
-        PortErrorKind::Unavailable | PortErrorKind::Overloaded | PortErrorKind::Refused => Told::Refused,
+        PortErrorKind::Unavailable
+        | PortErrorKind::Overloaded
+        | PortErrorKind::Refused
+        | PortErrorKind::NotReady => Told::Refused,
         PortErrorKind::Timeout => Told::Unknown,
         PortErrorKind::Corrupt => panic!("{error:?}"),
     }

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
-use domain::queue::{AdmissionPolicy, QueueId};
+use domain::queue::{AdmissionPolicy, Line, QueueId, QueueStore as _};
 use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
+
+use crate::storm::pause;
 
 /// Shared by the tests that break nothing; each has a queue of its own. A keeper stops them when this program ends.
 pub(crate) static SINGLE: LazyLock<Redis> =
@@ -42,6 +44,7 @@ pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSet
         lifetime: Duration::from_secs(3_600),
         remember: Duration::ZERO,
         recovery: Duration::from_secs(2),
+        needs_checkpoint: false,
         link: PATIENT,
     }
 }
@@ -53,6 +56,32 @@ pub(crate) fn single(address: SocketAddr) -> Address {
 pub(crate) fn cluster(addresses: &[SocketAddr]) -> Address {
     let nodes: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     Address::parse(&format!("redis-cluster://{}", nodes.join(","))).unwrap()
+}
+
+/// So many nodes with the same settings, all of which may give numbers: the store trusts each and is in no doubt.
+pub(crate) async fn ready_nodes(
+    count: usize,
+    address: &Address,
+    settings: &RedisQueueSettings,
+) -> Vec<Arc<RedisQueue>> {
+    let nodes = nodes(count, address, settings);
+    for node in &nodes {
+        get_ready(node).await;
+    }
+    nodes
+}
+
+/// Until the store trusts this node, and is in no doubt.
+pub(crate) async fn get_ready(node: &RedisQueue) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let seen = node.snapshot(Line::START).await;
+        if seen.as_ref().is_ok_and(|seen| seen.may_join) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "a node may not give numbers: {seen:?}");
+        pause().await;
+    }
 }
 
 /// So many nodes with the same settings.

@@ -38,6 +38,7 @@ pub enum WindowUnit {
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
 pub struct BreakersSection {
+    pub joining: BreakerSection,
     pub queue: BreakerSection,
     pub catalog: BreakerSection,
     pub cache: BreakerSection,
@@ -77,6 +78,7 @@ impl Default for BreakersSection {
         };
         let cache = BreakerSettings { slow_call: Duration::from_millis(100), ..catalog.clone() };
         Self {
+            joining: BreakerSection::of(&queue),
             queue: BreakerSection::of(&queue),
             catalog: BreakerSection::of(&catalog),
             cache: BreakerSection::of(&cache),
@@ -86,13 +88,22 @@ impl Default for BreakersSection {
 
 impl BreakersSection {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        for (name, section) in [("queue", &self.queue), ("catalog", &self.catalog), ("cache", &self.cache)] {
+        for (name, section) in self.named() {
             let wrong = |error: decorators::breaker::InvalidSettings| {
                 invalid(&format!("breaker.{name}.{}", error.field), format!("must be {}", error.must_be))
             };
             section.settings().check().map_err(wrong)?;
         }
         Ok(())
+    }
+
+    fn named(&self) -> [(&'static str, &BreakerSection); 4] {
+        [
+            ("joining", &self.joining),
+            ("queue", &self.queue),
+            ("catalog", &self.catalog),
+            ("cache", &self.cache),
+        ]
     }
 }
 

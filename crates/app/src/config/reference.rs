@@ -33,6 +33,7 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("limits.concerts", LimitSection::KEYS),
     ("limits.dates", LimitSection::KEYS),
     ("limits.cache", LimitSection::KEYS),
+    ("breaker.joining", BreakerSection::KEYS),
     ("breaker.queue", BreakerSection::KEYS),
     ("breaker.catalog", BreakerSection::KEYS),
     ("breaker.cache", BreakerSection::KEYS),

@@ -39,12 +39,18 @@ impl Observer for Questions {
     }
 }
 
-/// Reads whether dependencies are there.
+/// Reads whether dependencies are there, and why not.
 pub(crate) fn watch_dependency(meters: &Meters, names: Vec<&'static str>, outages: &Outages) {
-    let outages = outages.clone();
+    let (known, shown) = (names.clone(), outages.clone());
     meters.watch(&dependencies::UP, move |told| {
+        for name in &known {
+            told.is(&[name], (!shown.is_down(name)).into());
+        }
+    });
+    let outages = outages.clone();
+    meters.watch(&dependencies::PROBLEM, move |told| {
         for name in &names {
-            told.is(&[name], (!outages.is_down(name)).into());
+            told.is(&[name, outages.problem_of(name).unwrap_or("none")], 1.0);
         }
     });
 }

@@ -10,6 +10,7 @@ use decorators::bulkhead::Bulkhead;
 use decorators::cache::CacheStore;
 use decorators::guard::Stack;
 use decorators::observed::Observer;
+use decorators::queue::QueueBreakers;
 use decorators::retry::Retry;
 use decorators::time_limit::TimeLimit;
 use domain::concert::ConcertCatalog;
@@ -87,8 +88,13 @@ pub(crate) fn protected_line(
         // Off by default: each of the adapter's waits has a limit, and the request one over all.
         .with(time_limit("queue", limit))
         .observed(observer)
-        // While the store is away joins are refused at once, and who waits is told where they are by the node's own view.
-        .with(breaker("queue", &config.breaker.queue, shown)?)
+        // While the store is away joins are refused at once, and who waits is told where they are
+        // by the node's own view. Joins have a breaker of their own: what they run into is nothing
+        // to those who are inside.
+        .with_breakers(QueueBreakers {
+            joining: breaker("joining", &config.breaker.joining, shown)?,
+            places: breaker("queue", &config.breaker.queue, shown)?,
+        })
         // Off by default too: the adapter bounds what is under way by itself.
         .with(bulkhead("queue", limit, shown))
         .port();

@@ -10,7 +10,7 @@ use domain::{Clock, Dependency};
 use telemetry::metrics::Meters;
 
 use crate::application::StartError;
-use crate::config::{Config, QueueStoreKind, WhenUnsafe};
+use crate::config::{CheckpointStoreKind, Config, QueueStoreKind, WhenUnsafe};
 use crate::metrics;
 
 pub(crate) struct LineStore {
@@ -61,6 +61,7 @@ async fn in_redis(
         lifetime: line.token_ttl.0,
         remember: line.stale_after.0.min(GIVEN_BACK_WITHIN),
         recovery: recovery(config),
+        needs_checkpoint: line.checkpoint.store != CheckpointStoreKind::None,
         link: redis.link(),
     };
     let store = Arc::new(RedisQueue::open(redis.address()?, settings));

@@ -122,6 +122,7 @@ fn every_layer_can_be_taken_away() {
         "cache.store=none",
         "cache.concerts.local_bytes=0",
         "cache.dates.local_bytes=0",
+        "breaker.joining.mode=off",
         "breaker.queue.mode=off",
         "breaker.catalog.mode=off",
         "breaker.cache.mode=off",

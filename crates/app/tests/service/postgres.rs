@@ -148,7 +148,7 @@ fn it_starts_without_the_database_and_serves_the_catalogue_once_that_is_there() 
     let app = start_on(&format!("postgres://postgres@{}/{}", wire.address(), database.name()), &[]);
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
     let down = app.ops("/readyz").field("down");
-    assert_eq!(down, serde_json::json!([{"dependency": "postgres", "problem": "unavailable"}]));
+    assert_eq!((&down[0]["dependency"], &down[0]["problem"]), (&"postgres".into(), &"unavailable".into()));
     let token = check_without_the_database(&app, 7);
     wire.mend();
     eventually("readiness says ready", || is_ready(&app, "ready"));
@@ -214,8 +214,8 @@ fn a_change_of_a_columns_type_under_load_fails_no_request() {
 }
 
 /// Readiness is degraded at each of many looks over twenty of the service's checks.
-fn check_that_it_stays_degraded(app: &TestApp) {
-    let down = serde_json::json!([{"dependency": "postgres", "problem": "unavailable"}]);
+fn check_that_it_stays_degraded(app: &TestApp, cause: &str) {
+    let down = serde_json::json!([{"dependency": "postgres", "problem": "unavailable", "cause": cause}]);
     for look in 0..200 {
         let answer = app.ops("/readyz");
         assert_eq!((answer.word("status"), &answer.field("down")), ("degraded".to_owned(), &down), "{look}");
@@ -230,11 +230,11 @@ fn a_database_that_answers_but_cannot_be_read_is_down() {
     eventually("readiness says ready", || is_ready(&app, "ready"));
     database.sql("ALTER TABLE schedules RENAME TO gone").unwrap();
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
-    check_that_it_stays_degraded(&app);
+    let cause = "open dates: relation \"schedules\" does not exist (SQLSTATE 42P01)";
+    check_that_it_stays_degraded(&app, cause);
     assert_eq!(app.dates("451", &app.token_of(7)).status, 503);
     let failures = app.ops("/failures").text;
-    let cause = "open dates: relation \\\"schedules\\\" does not exist (SQLSTATE 42P01)";
-    assert!(failures.contains(cause), "{failures}");
+    assert!(failures.contains(&cause.replace('"', "\\\"")), "{failures}");
     database.sql("ALTER TABLE gone RENAME TO schedules").unwrap();
     eventually("readiness says ready", || is_ready(&app, "ready"));
 }
@@ -260,7 +260,10 @@ fn a_read_only_database_is_down_only_where_the_checkpoint_is_in_it() {
     };
     let_only_read("on");
     eventually("readiness says degraded", || is_ready(&writes, "degraded"));
-    check_that_it_stays_degraded(&writes);
+    check_that_it_stays_degraded(
+        &writes,
+        "saving a checkpoint: cannot execute INSERT in a read-only transaction (SQLSTATE 25006)",
+    );
     assert!(is_ready(&reads, "ready"));
     assert_eq!(writes.ask("GET", "/concerts/query", &[]).status, 200, "what only reads is answered");
     let_only_read("off");

@@ -1,6 +1,8 @@
 //! The service with its line in Redis: several nodes as processes, and what becomes of the line when they are killed.
 
 mod balancer;
+mod breakers;
+mod health;
 mod keys;
 mod loss;
 mod node;

@@ -40,7 +40,7 @@ impl Sale {
     }
 
     async fn join(&self, user: u64) -> Ticket {
-        self.service.join(UserId::new(user).unwrap()).await.unwrap()
+        self.service.join(UserId::new(user).unwrap(), None).await.unwrap()
     }
 
     async fn refresh(&self) {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
-use domain::queue::{Place, PolicySpec, Standing};
+use domain::queue::{Place, PolicySpec, QueueTime, Standing};
 
 use super::QueueFixture;
 use super::world::{BATCH, EVERY, SESSION_TTL, Sale, usual};
@@ -108,7 +107,7 @@ pub async fn rule_5_keeps_every_window_within_its_budget(fixture: &dyn QueueFixt
     let sale = Sale::open(fixture, usual()).await?;
     let before = sale.snapshot().await?;
     // (time before the calls, serving before the calls, time after them, serving after them)
-    let mut steps: Vec<(Timestamp, u64, Timestamp, u64)> = Vec::new();
+    let mut steps: Vec<(QueueTime, u64, QueueTime, u64)> = Vec::new();
     let mut last = (before.at, before.line.serving());
     sale.join_storm(1..=200).await?;
     for pause in [0, 100, 700, 50, 1_500, 333, 20, 980, 400, 10, 1_000, 5, 600] {
@@ -122,12 +121,12 @@ pub async fn rule_5_keeps_every_window_within_its_budget(fixture: &dyn QueueFixt
     check_windows(before.at, &steps)
 }
 
-fn check_windows(start: Timestamp, steps: &[(Timestamp, u64, Timestamp, u64)]) -> Verdict {
+fn check_windows(start: QueueTime, steps: &[(QueueTime, u64, QueueTime, u64)]) -> Verdict {
     for (i, first) in steps.iter().enumerate() {
         // The joins before the first step called people too.
         let from = if i == 0 { start } else { first.0 };
         for last in &steps[i..] {
-            let length = Duration::try_from(last.2.duration_since(from))?;
+            let length = last.2.since(from);
             let intervals = length.as_nanos() / EVERY.as_nanos() + 1;
             let called = u128::from(last.3 - first.1);
             let allowed = (intervals + 1) * u128::from(BATCH);

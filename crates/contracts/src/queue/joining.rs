@@ -53,7 +53,7 @@ pub async fn rule_2_gives_one_user_one_number_whatever_races(fixture: &dyn Queue
     let tasks = (0..100).map(|n| {
         let node = sale.node(n);
         tokio::spawn(async move {
-            node.join(UserId::new(7).unwrap_or_else(|_| unreachable!()), Bounds::NONE).await
+            node.join(UserId::new(7).unwrap_or_else(|_| unreachable!()), None, Bounds::NONE).await
         })
     });
     let mut joined = Vec::new();

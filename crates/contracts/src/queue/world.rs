@@ -43,6 +43,9 @@ pub(super) const CLAIM_WITHIN: Duration = Duration::from_millis(2_000);
 /// How long a session lasts in these tests.
 pub(super) const SESSION_TTL: Duration = Duration::from_millis(4_000);
 
+/// Longer than any store waits for its witnesses.
+pub(super) const RECOVERY: Duration = Duration::from_secs(10);
+
 /// The policy most rules are checked under.
 pub(super) fn usual() -> PolicySpec {
     PolicySpec {
@@ -80,6 +83,11 @@ impl Sale {
         self.world.advance(by).await;
     }
 
+    /// Lets time pass until a store that waits for its witnesses has heard them.
+    pub(super) async fn recover(&self) {
+        self.advance(RECOVERY).await;
+    }
+
     pub(super) fn place(&self, user: u64, number: u64) -> Result<Place, Violation> {
         Ok(Place {
             queue: self.queue,
@@ -91,7 +99,7 @@ impl Sale {
 
     pub(super) async fn try_join(&self, user: u64) -> Result<Joined, JoinError> {
         let user = UserId::new(user).map_err(|_| JoinError::LineFull)?;
-        self.node(user.get()).join(user, Bounds::NONE).await
+        self.node(user.get()).join(user, None, Bounds::NONE).await
     }
 
     /// Joins and returns the place.
@@ -121,7 +129,7 @@ impl Sale {
             let node = self.node(user);
             tokio::spawn(async move {
                 let id = UserId::new(user).map_err(Violation::from)?;
-                Ok::<_, Violation>((user, node.join(id, Bounds::NONE).await?))
+                Ok::<_, Violation>((user, node.join(id, None, Bounds::NONE).await?))
             })
         });
         let mut joined = Vec::new();

@@ -8,8 +8,8 @@ use adapter_memory::{MemoryQueue, SteadyClock};
 use async_trait::async_trait;
 use contracts::history::{Asked, History, Rule, Rules, Told, check};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec,
-    QueueId, QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
+    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Snapshot, Standing, UserId,
 };
 use domain::{PortError, Timestamp};
 
@@ -77,10 +77,15 @@ impl Broken {
 
 #[async_trait]
 impl QueueStore for Broken {
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
-        let mut joined = self.inner.join(user, bounds).await?;
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        let mut joined = self.inner.join(user, presented, bounds).await?;
         if self.fault == Fault::ForgetsStayers && joined.rejoined && is_stayer(user.get()) {
-            joined = self.inner.join(UserId::new(user.get() + 1_000).unwrap(), bounds).await?;
+            joined = self.inner.join(UserId::new(user.get() + 1_000).unwrap(), None, bounds).await?;
         }
         joined.number = self.turned(joined.number);
         let before = self.last.swap(joined.number.get(), Ordering::SeqCst);
@@ -100,11 +105,15 @@ impl QueueStore for Broken {
         self.inner.snapshot(floor).await
     }
 
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        self.inner.settle(generation, checkpoint).await
+    }
+
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
         let standing = self.inner.standing(&self.inside(place)).await?;
         Ok(match (self.fault, standing) {
             (Fault::CallsOutOfTurn, Standing::Waiting) if place.number.get().is_multiple_of(10) => {
-                Standing::Called { until: Timestamp::MAX }
+                Standing::Called { until: Expiry::new(QueueTime::from_micros(u64::MAX), QueueTime::START) }
             }
             (Fault::LosesAPlace, _) if place.user.get() == 30 => Standing::Gone,
             _ => standing,
@@ -143,7 +152,7 @@ struct Sale {
 impl Sale {
     async fn join(&self, asked: Asked) -> Option<QueueNumber> {
         let op = self.history.begin(asked);
-        match self.store.join(asked.user(), Bounds::NONE).await {
+        match self.store.join(asked.user(), None, Bounds::NONE).await {
             Ok(Joined { number, rejoined, .. }) => {
                 op.end(Told::Number { number, rejoined });
                 Some(number)
@@ -158,7 +167,7 @@ impl Sale {
     /// Joins without waiting for the answer.
     async fn lose_join(&self, user: UserId) {
         let op = self.history.begin(Asked::Join { user });
-        self.store.join(user, Bounds::NONE).await.unwrap();
+        self.store.join(user, None, Bounds::NONE).await.unwrap();
         drop(op);
     }
 
@@ -167,7 +176,7 @@ impl Sale {
         let told = match self.store.standing(place).await.unwrap() {
             Standing::Waiting => {
                 let seen = self.store.snapshot(Line::default()).await.unwrap();
-                match seen.departures.position_of(self.store.turned(place.number), seen.line).get() {
+                match seen.vacant.position_of(self.store.turned(place.number), seen.line).get() {
                     0 => Told::Called,
                     position => Told::Waiting { position },
                 }

@@ -122,7 +122,7 @@ impl Simulation {
     async fn join(&mut self, word: &str, step: Step) {
         let user = UserId::new(step.user).unwrap();
         let told = if_done(step, async {
-            match self.store.join(user, Bounds::NONE).await {
+            match self.store.join(user, None, Bounds::NONE).await {
                 Ok(joined) if joined.rejoined => format!("number {} rejoined", joined.number),
                 Ok(joined) => format!("number {} fresh", joined.number),
                 Err(_) => "refused".to_owned(),
@@ -141,7 +141,7 @@ impl Simulation {
         let seen = self.store.snapshot(Line::default()).await.unwrap();
         match self.store.standing(&place).await.unwrap() {
             Standing::Waiting => {
-                format!("waiting {}", seen.departures.position_of(place.number, seen.line).get())
+                format!("waiting {}", seen.vacant.position_of(place.number, seen.line).get())
             }
             Standing::Called { .. } => "called".to_owned(),
             Standing::Active { .. } => "active".to_owned(),
@@ -153,7 +153,7 @@ impl Simulation {
         match self.store.claim(&place(step, number)).await {
             // Clients know the length of a session, or what is left of theirs.
             Ok(_) if step.lag.is_multiple_of(2) => format!("let-in {SESSION}"),
-            Ok(session) => format!("let-in {}", session.until.as_millisecond() as u64 - self.now),
+            Ok(session) => format!("let-in {}", session.until.remaining.as_millis()),
             Err(ClaimError::NotYet) => "not-yet".to_owned(),
             Err(ClaimError::Gone) => "gone".to_owned(),
             Err(error) => panic!("{error}"),

@@ -9,8 +9,8 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use async_trait::async_trait;
 use contracts::queue::{QueueFixture, QueueWorld, RULES};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec,
-    QueueId, QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
+    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Snapshot, Standing, UserId,
 };
 use domain::{Clock, PortError, Timestamp};
 
@@ -40,6 +40,10 @@ enum Fault {
     ClaimsCountedAgain,
     FloorsIgnored,
     CeilingsIgnored,
+    TokensIgnored,
+    /// Each checkpoint raises the queue again.
+    CheckpointsTakenInAgain,
+    NumbersFillTheLine,
 }
 
 /// The fault that each rule has to notice.
@@ -87,11 +91,13 @@ const FAULTS: &[(&str, Fault)] = &[
     ("the_tally_counts_each_end_once", Fault::ClaimsCountedAgain),
     ("floors_raise_the_line_and_never_lower_it", Fault::FloorsIgnored),
     ("ceilings_are_not_passed_by_new_numbers", Fault::CeilingsIgnored),
+    ("rule_2_finds_the_place_of_a_token", Fault::TokensIgnored),
+    ("checkpoints_are_taken_in_once", Fault::CheckpointsTakenInAgain),
+    ("rule_9_counts_people_against_the_limit", Fault::NumbersFillTheLine),
 ];
 
 struct Broken {
     inner: MemoryQueue,
-    clock: Arc<ManualClock>,
     fault: Fault,
     policy: AdmissionPolicy,
     counter: AtomicU64,
@@ -99,7 +105,7 @@ struct Broken {
     /// Who joined first with a number, and the first number of each user.
     given: Mutex<(HashMap<QueueNumber, UserId>, HashMap<UserId, QueueNumber>)>,
     aliases: Mutex<HashMap<UserId, UserId>>,
-    claims: Mutex<HashMap<QueueNumber, Timestamp>>,
+    claims: Mutex<HashMap<QueueNumber, Expiry>>,
 }
 
 impl Broken {
@@ -111,7 +117,6 @@ impl Broken {
         let inner = MemoryQueue::new(kept, Arc::clone(&clock) as Arc<dyn Clock>);
         Self {
             inner,
-            clock,
             fault,
             policy,
             counter: AtomicU64::new(0),
@@ -177,7 +182,8 @@ impl Broken {
             return Session { until, ..session };
         }
         self.moment().await;
-        let until = session.until + Duration::from_nanos(self.count());
+        let at = session.until.at + Duration::from_micros(self.count());
+        let until = Expiry { at, ..session.until };
         self.claims.lock().unwrap().insert(session.number, until);
         Session { until, ..session }
     }
@@ -191,8 +197,14 @@ impl Broken {
 
 #[async_trait]
 impl QueueStore for Broken {
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
-        if matches!(self.fault, Fault::FullForHoldersToo) && self.is_full().await {
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        if matches!(self.fault, Fault::FullForHoldersToo | Fault::NumbersFillTheLine) && self.is_full().await
+        {
             return Err(JoinError::LineFull);
         }
         let stored_as = match self.fault {
@@ -200,7 +212,8 @@ impl QueueStore for Broken {
             Fault::HoldersRace => self.alias_after_a_moment(user).await,
             _ => user,
         };
-        let mut joined = self.inner.join(stored_as, self.bounds(bounds)).await?;
+        let presented = presented.filter(|_| !matches!(self.fault, Fault::TokensIgnored));
+        let mut joined = self.inner.join(stored_as, presented, self.bounds(bounds)).await?;
         if matches!(self.fault, Fault::NumbersRace) {
             let last = self.counter.load(Ordering::SeqCst);
             self.moment().await;
@@ -233,6 +246,15 @@ impl QueueStore for Broken {
         Ok(snapshot)
     }
 
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        if matches!(self.fault, Fault::CheckpointsTakenInAgain)
+            && let Some(checkpoint) = checkpoint
+        {
+            return self.inner.snapshot(Line::new(checkpoint.ceiling, checkpoint.line.serving())).await;
+        }
+        self.inner.settle(generation, checkpoint).await
+    }
+
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
         self.inner.standing(place).await
     }
@@ -241,7 +263,7 @@ impl QueueStore for Broken {
         let session_from_nothing = Session {
             number: place.number,
             user: place.user,
-            until: self.clock.now() + Duration::from_secs(1),
+            until: Expiry::new(QueueTime::from_micros(1), QueueTime::START),
         };
         match (self.fault, self.inner.claim(place).await) {
             (Fault::AnybodyClaims, Err(_)) => Ok(session_from_nothing),
@@ -282,7 +304,12 @@ impl QueueWorld for World {
     }
 
     async fn advance(&self, by: Duration) {
-        self.clock.advance(by);
+        let steps = by.as_micros().div_ceil(QueueTime::LONGEST_STEP.as_micros());
+        for step in 0..steps {
+            let passed = QueueTime::LONGEST_STEP * u32::try_from(step).unwrap();
+            self.clock.advance((by - passed).min(QueueTime::LONGEST_STEP));
+            self.store.inner.snapshot(Line::START).await.unwrap();
+        }
     }
 }
 

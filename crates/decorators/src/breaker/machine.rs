@@ -68,6 +68,16 @@ impl Machine {
         Err(NotPermitted { state: self.state(), retry_in })
     }
 
+    /// Ends the wait of an open breaker, so that the next call is a trial. In any other state
+    /// nothing changes.
+    pub(super) fn end_wait(&mut self, now: Duration) {
+        let time = self.settle(now);
+        if let Phase::Open { until, .. } = &mut self.phase {
+            // A call is let through after this moment, not at it.
+            *until = (*until).min(time.saturating_sub(Duration::from_nanos(1)));
+        }
+    }
+
     /// Takes down what a call came to, in whatever state it is now, and tells whether it is told of. A late one may so
     /// count in a trial that did not let it through, as in Resilience4j; it takes none of its permits.
     pub(super) fn record(&mut self, failed: bool, took: Duration, now: Duration) -> bool {

@@ -30,6 +30,13 @@ impl<'a> Permit<'a> {
         self.used().record(true, now);
     }
 
+    /// The dependency answered, and how long that took says nothing about it: a success that is
+    /// never slow.
+    pub fn answered(self, now: Duration) {
+        let used = self.used();
+        used.breaker.record(false, Duration::ZERO, now);
+    }
+
     /// The call failed in a way that says nothing about the dependency.
     pub fn ignored(self) {
         let used = self.used();

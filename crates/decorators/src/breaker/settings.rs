@@ -130,7 +130,10 @@ impl Default for BreakerSettings {
             longest_wait_in_open: Duration::from_secs(15),
             wait_jitter: 0.2,
             half_open_permits: 5,
-            longest_half_open: Duration::from_secs(5),
+            // A trial with a limit fails where few ask, however well they are answered, and those
+            // who come next are refused. Calls have limits of their own, so that none keeps its
+            // permit.
+            longest_half_open: Duration::ZERO,
             after_half_open: AfterHalfOpen::Open,
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore, Session, Snapshot,
-    Standing, UserId,
+    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueNumber,
+    QueueStore, Session, Snapshot, Standing, UserId,
 };
 
 use super::{Observable, Observed, Observer};
@@ -14,8 +14,13 @@ use super::{Observable, Observed, Observer};
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl QueueStore for Observed<dyn QueueStore> {
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError> {
-        self.watch("join", self.inner.join(user, bounds)).await
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError> {
+        self.watch("join", self.inner.join(user, presented, bounds)).await
     }
 
     async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
@@ -24,6 +29,10 @@ impl QueueStore for Observed<dyn QueueStore> {
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
         self.watch("snapshot", self.inner.snapshot(floor)).await
+    }
+
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        self.watch("settle", self.inner.settle(generation, checkpoint)).await
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {

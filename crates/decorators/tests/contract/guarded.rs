@@ -12,12 +12,12 @@ use contracts::queue::{QueueFixture, QueueWorld};
 use contracts::schedule::{ScheduleFixture, ScheduleWorld};
 use decorators::cache::{CacheKey, CacheStore, Unusable};
 use domain::concert::{ConcertCatalog, ConcertId};
-use domain::queue::{AdmissionPolicy, QueueId, QueueStore};
+use domain::queue::{AdmissionPolicy, QueueId, QueueStore, QueueTime};
 use domain::sample::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use domain::{Clock, Timestamp};
 
-use crate::layers::{InAll, InBreaker, InBulkhead, InRetry, InTimeLimit, Layers};
+use crate::layers::{InAll, InBreaker, InBulkhead, InRetry, InTimeLimit, Layers, in_queue_breakers};
 
 /// The memory adapters behind these layers.
 struct Behind<L>(PhantomData<L>);
@@ -70,7 +70,14 @@ impl QueueWorld for Line {
     }
 
     async fn advance(&self, by: Duration) {
-        self.clock.advance(by);
+        // The queue's time follows the clock by a second a step, at most.
+        let mut left = by;
+        while !left.is_zero() {
+            let step = left.min(QueueTime::LONGEST_STEP);
+            self.clock.advance(step);
+            self.store.snapshot(domain::queue::Line::START).await.unwrap();
+            left -= step;
+        }
     }
 }
 
@@ -84,6 +91,17 @@ impl<L: Layers> QueueFixture for Behind<L> {
         let clock = clock();
         let store = Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
         Box::new(Line { store: L::around(store as Arc<dyn QueueStore>), clock })
+    }
+}
+
+struct InQueueBreakers;
+
+#[async_trait]
+impl QueueFixture for InQueueBreakers {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+        let clock = clock();
+        let store = Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
+        Box::new(Line { store: in_queue_breakers(store as Arc<dyn QueueStore>), clock })
     }
 }
 
@@ -148,6 +166,11 @@ macro_rules! behind {
             }
         })*
     };
+}
+
+mod queue_breakers {
+    use super::*;
+    contracts::queue_contract!(InQueueBreakers);
 }
 
 behind! {

@@ -8,12 +8,20 @@ use decorators::breaker::{Breaker, BreakerSettings};
 use decorators::breaking::Breaking;
 use decorators::bulkhead::{Bulkhead, BulkheadSettings};
 use decorators::guard::{Guardable, Stack};
+use decorators::queue::QueueBreakers;
 use decorators::retry::{Retry, RetrySettings};
 use decorators::time_limit::TimeLimit;
+use domain::queue::QueueStore;
 
 /// Puts layers around a port.
 pub(crate) trait Layers: Send + Sync + 'static {
     fn around<P: Guardable + ?Sized>(port: Arc<P>) -> Arc<P>;
+}
+
+/// The breakers of a queue around its store.
+pub(crate) fn in_queue_breakers(store: Arc<dyn QueueStore>) -> Arc<dyn QueueStore> {
+    let breaker = || Some(Arc::new(breaking()));
+    Stack::on(store).with_breakers(QueueBreakers { joining: breaker(), places: breaker() }).port()
 }
 
 const LONG: Duration = Duration::from_secs(30);

@@ -1,20 +1,21 @@
 //! How many people may be called now.
 
-use super::AdmissionPolicy;
-use crate::Timestamp;
+use std::time::Duration;
+
+use super::{AdmissionPolicy, QueueTime};
 
 /// The calling budget of one line: a token bucket of one batch that refills evenly, one batch per interval.
 ///
 /// Kept as a single point in time, the way the generic cell rate algorithm (ITU-T I.371) does: `spent_until` is when
 /// all budget used so far will have been refilled. From that, in any window of `n` intervals at most one saved batch
 /// plus `n` refilled ones can be spent, which is queue rule 5.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct CallBudget {
     batch: u32,
     /// Nanoseconds one call costs; rounded up, so the rate is never above the policy's.
-    cost: i128,
-    /// Nanoseconds since the epoch.
-    spent_until: i128,
+    cost: u128,
+    /// Nanoseconds since the queue began.
+    spent_until: u128,
 }
 
 impl CallBudget {
@@ -23,22 +24,41 @@ impl CallBudget {
     pub fn new(policy: &AdmissionPolicy) -> Self {
         let spec = policy.spec();
         let cost = spec.every.as_nanos().div_ceil(u128::from(spec.batch));
-        Self { batch: spec.batch, cost: i128::try_from(cost).unwrap_or(i128::MAX), spent_until: i128::MIN }
+        Self { batch: spec.batch, cost, spent_until: 0 }
     }
 
     /// How many may be called at `now`: from 0 to one batch. `now` must not go back between calls.
     #[must_use]
-    pub fn available(&self, now: Timestamp) -> u32 {
-        let owed = self.spent_until.saturating_sub(now.as_nanosecond()).max(0);
-        // Both are non-negative, so truncation after adding `cost - 1` is the ceiling.
-        let calls_owed = (owed + self.cost - 1) / self.cost;
+    pub fn available(&self, now: QueueTime) -> u32 {
+        let calls_owed = self.spent_until.saturating_sub(nanos(now)).div_ceil(self.cost);
         self.batch.saturating_sub(u32::try_from(calls_owed).unwrap_or(u32::MAX))
     }
 
     /// Takes `calls` from the budget; the caller has asked [`available`](Self::available) at the same `now`.
-    pub fn spend(&mut self, calls: u32, now: Timestamp) {
-        self.spent_until = self.spent_until.max(now.as_nanosecond()) + self.cost * i128::from(calls);
+    pub fn spend(&mut self, calls: u64, now: QueueTime) {
+        self.spent_until = self.spent_until.max(nanos(now)) + self.cost * u128::from(calls);
     }
+
+    /// Makes it full again: nobody was ever called.
+    pub fn refill(&mut self) {
+        self.spent_until = 0;
+    }
+
+    /// Leaves nothing of the budget at `now`: what was left is not known.
+    pub fn exhaust(&mut self, now: QueueTime) {
+        self.spent_until = self.spent_until.max(nanos(now) + self.cost * u128::from(self.batch));
+    }
+
+    /// How many can have been called within a window of this length, at most: queue rule 5.
+    #[must_use]
+    pub fn most_within(&self, window: Duration) -> u64 {
+        let intervals = window.as_nanos().div_ceil(self.cost * u128::from(self.batch));
+        u64::try_from((intervals + 1) * u128::from(self.batch)).unwrap_or(u64::MAX)
+    }
+}
+
+fn nanos(time: QueueTime) -> u128 {
+    u128::from(time.as_micros()) * 1_000
 }
 
 #[cfg(test)]
@@ -46,14 +66,12 @@ mod tests {
     use super::*;
     use crate::queue::PolicySpec;
     use proptest::prelude::*;
-    use std::time::Duration;
-
     fn policy(batch: u32, every: Duration) -> AdmissionPolicy {
         AdmissionPolicy::new(PolicySpec { batch, every, ..PolicySpec::default() }).unwrap()
     }
 
-    fn at(ms: i64) -> Timestamp {
-        Timestamp::from_millisecond(1_000_000 + ms).unwrap()
+    fn at(ms: u64) -> QueueTime {
+        QueueTime::from_micros(ms * 1_000)
     }
 
     #[test]
@@ -65,6 +83,28 @@ mod tests {
         assert_eq!(budget.available(at(99)), 0);
         assert_eq!(budget.available(at(100)), 1);
         assert_eq!(budget.available(at(550)), 5);
+    }
+
+    #[test]
+    fn an_exhausted_budget_refills_like_a_spent_one_and_is_never_filled_by_it() {
+        let mut budget = CallBudget::new(&policy(10, Duration::from_secs(1)));
+        budget.exhaust(at(0));
+        assert_eq!((budget.available(at(0)), budget.available(at(300))), (0, 3));
+        budget.spend(10, at(1_000));
+        budget.spend(10, at(1_000));
+        budget.exhaust(at(1_000));
+        assert_eq!(
+            (budget.available(at(2_000)), budget.available(at(2_500))),
+            (0, 5),
+            "two batches are owed"
+        );
+    }
+
+    #[test]
+    fn the_most_within_a_window_is_a_batch_more_than_its_intervals() {
+        let budget = CallBudget::new(&policy(10, Duration::from_secs(1)));
+        let most = |ms| budget.most_within(Duration::from_millis(ms));
+        assert_eq!((most(0), most(1), most(1_000), most(1_001)), (10, 20, 20, 30));
     }
 
     #[test]
@@ -80,21 +120,21 @@ mod tests {
         fn any_window_of_n_intervals_has_at_most_n_plus_1_batches(
             batch in 1_u32..40,
             every_ms in 1_u64..2_000,
-            steps in proptest::collection::vec((0_i64..3_000, 0_u32..60), 1..60),
+            steps in proptest::collection::vec((0_u64..3_000, 0_u32..60), 1..60),
         ) {
             let mut budget = CallBudget::new(&policy(batch, Duration::from_millis(every_ms)));
-            let (mut now, mut calls) = (0_i64, Vec::new());
+            let (mut now, mut calls) = (0_u64, Vec::new());
             for (wait, wanted) in steps {
                 now += wait;
                 let taken = wanted.min(budget.available(at(now)));
-                budget.spend(taken, at(now));
+                budget.spend(taken.into(), at(now));
                 calls.push((now, u64::from(taken)));
             }
             for (first, &(start, _)) in calls.iter().enumerate() {
                 let mut sum = 0;
                 for &(end, taken) in &calls[first..] {
                     sum += taken;
-                    let intervals = u64::try_from(end - start).unwrap() / every_ms + 1;
+                    let intervals = (end - start) / every_ms + 1;
                     prop_assert!(sum <= (intervals + 1) * u64::from(batch));
                 }
             }

@@ -6,7 +6,7 @@ use super::{Line, QueueId, QueueNumber};
 use crate::PortError;
 
 /// How far a line had come, as remembered outside its store.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Checkpoint {
     /// The two integers, as somebody has seen them.
     pub line: Line,

@@ -105,6 +105,13 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether what was shown was good once.
+    pub(super) fn is_of_the_past(&self) -> bool {
+        matches!(self.error, QueueError::Gone)
+    }
+}
+
 impl<E: Into<QueueError>> From<E> for Refusal {
     fn from(error: E) -> Self {
         let error = error.into();

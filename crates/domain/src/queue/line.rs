@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::Arc;
 
-use super::Tally;
-use crate::Timestamp;
+use super::{Occupancy, QueueTime, Tally, VacantNumbers};
 
 /// A queue number: 1, 2, 3 … given at joining, never changed, never given twice in one queue.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -48,6 +46,12 @@ pub struct Position(u64);
 impl Position {
     /// Nobody is ahead and the turn has come.
     pub const CALLED: Self = Self(0);
+    /// Nobody is ahead, and the turn has not come.
+    pub const NEXT: Self = Self(1);
+
+    pub(super) fn new(position: u64) -> Self {
+        Self(position)
+    }
 
     /// The integer.
     #[must_use]
@@ -58,7 +62,7 @@ impl Position {
 
 /// The state of a line: the highest number given and the highest number called. Both only ever grow, and
 /// `serving <= last` always holds.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Line {
     last: u64,
     serving: u64,
@@ -105,96 +109,37 @@ impl Line {
     }
 }
 
-/// The numbers given back while still waiting, so that a position counts people, not numbers. Sorted, shared, cheap to
-/// clone. A store may leave out the ones furthest back; a position is then an upper bound.
-#[derive(Clone, Debug, Default)]
-pub struct Departures(Arc<[u64]>);
-
-impl Departures {
-    /// Takes the numbers in any order.
-    #[must_use]
-    pub fn new(mut numbers: Vec<u64>) -> Self {
-        numbers.sort_unstable();
-        numbers.dedup();
-        Self(numbers.into())
-    }
-
-    /// Takes numbers that are in ascending order, each once.
-    #[must_use]
-    pub fn from_sorted(numbers: Vec<u64>) -> Self {
-        debug_assert!(numbers.is_sorted_by(|a, b| a < b), "in ascending order, each once");
-        Self(numbers.into())
-    }
-
-    /// How many of them are not above `mark`.
-    #[must_use]
-    pub fn count_up_to(&self, mark: u64) -> u64 {
-        self.0.partition_point(|&n| n <= mark) as u64
-    }
-
-    /// Whether this number was given back.
-    #[must_use]
-    pub fn contains(&self, number: QueueNumber) -> bool {
-        self.0.binary_search(&number.get()).is_ok()
-    }
-
-    /// The position of a number in a line: two binary searches, so a million departures cost twenty comparisons.
-    #[must_use]
-    pub fn position_of(&self, number: QueueNumber, line: Line) -> Position {
-        if line.has_called(number) {
-            return Position::CALLED;
-        }
-        let gone_ahead = self.count_up_to(number.get() - 1) - self.count_up_to(line.serving);
-        Position(number.get() - line.serving - gone_ahead)
-    }
-}
-
 /// What a store reports of its line, as of one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The two integers.
     pub line: Line,
-    /// Numbers given back while waiting and not yet passed by `serving`.
-    pub departures: Departures,
+    /// The numbers nobody waits behind. Complete, whatever their number.
+    pub vacant: VacantNumbers,
     /// Calls that stand and are not claimed yet.
     pub called: u64,
     /// Sessions that run.
     pub active: u64,
     /// What has become of places so far.
     pub tally: Tally,
-    /// Whether the store may have lost something and waits for its witnesses; see "Floors" at
+    /// How the slots are used.
+    pub occupancy: Occupancy,
+    /// How often the store could not rule out that it had lost something; see "Floors" at
     /// [`QueueStore`](super::QueueStore).
+    pub generation: u64,
+    /// Whether a checkpoint was read since; see [`QueueStore::settle`](super::QueueStore::settle).
+    pub is_settled: bool,
+    /// Whether the store may have lost something and waits for its witnesses.
     pub recovers: bool,
-    /// When this was true, by the store's own time.
-    pub at: Timestamp,
+    /// Whether the node that asked may give numbers: the store is in no doubt, and trusts the node.
+    pub may_join: bool,
+    /// When this was true, in the queue's own time.
+    pub at: QueueTime,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn number(n: u64) -> QueueNumber {
-        QueueNumber::new(n).unwrap()
-    }
-
-    #[test]
-    fn a_position_is_the_people_ahead_plus_one_and_0_once_called() {
-        let nobody_left = Departures::default();
-        let line = Line::new(10, 4);
-        assert_eq!(nobody_left.position_of(number(4), line), Position::CALLED);
-        assert_eq!(nobody_left.position_of(number(5), line).get(), 1);
-        assert_eq!(nobody_left.position_of(number(10), line).get(), 6);
-    }
-
-    #[test]
-    fn people_who_left_are_not_counted_as_ahead() {
-        let left = Departures::new(vec![9, 3, 6, 7]);
-        let line = Line::new(10, 4);
-        assert_eq!(left.position_of(number(5), line).get(), 1);
-        assert_eq!(left.position_of(number(8), line).get(), 2, "6 and 7 left, 5 is ahead");
-        assert_eq!(left.position_of(number(10), line).get(), 3, "5 and 8 are ahead");
-        assert!(left.contains(number(9)) && !left.contains(number(8)));
-    }
 
     #[test]
     fn raising_a_line_never_lowers_a_mark() {

@@ -36,18 +36,11 @@ impl Pacing {
         Ok(Self { nearest, farthest })
     }
 
-    /// When somebody who is `eta` away should ask again.
+    /// When somebody whose call, or whose end of it, is `eta` away should ask again.
     #[must_use]
     pub fn poll_after(&self, eta: Duration, number: QueueNumber, now: Timestamp) -> Duration {
         let wait = (eta / SHARE_OF_ETA).clamp(self.nearest, self.farthest);
         wait.mul_f64(1.0 + JITTER * spread(number, now))
-    }
-
-    /// When somebody whose turn has come should look again: rarely, and early enough to see the end at `until`.
-    #[must_use]
-    pub fn poll_until(&self, until: Timestamp, number: QueueNumber, now: Timestamp) -> Duration {
-        let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-        self.poll_after(left, number, now)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The figures of an admission policy before they are checked; the default serves 6,000 people a minute.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PolicySpec {
     /// People called per interval.
     pub batch: u32,

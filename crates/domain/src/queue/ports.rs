@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 
 use super::{
-    ClaimError, GiveBackError, JoinError, Line, Place, QueueNumber, Snapshot, Standing, TokenRejected,
-    UserId, WaitingToken,
+    Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Line, Place, QueueNumber, Snapshot, Standing,
+    TokenRejected, UserId, WaitingToken,
 };
-use crate::{PortError, Timestamp};
+use crate::PortError;
 
 /// How far the numbers of a line may and must reach when the next one is given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,7 +58,7 @@ pub struct Session {
     /// Whose it is.
     pub user: UserId,
     /// When it ends unless given back before.
-    pub until: Timestamp,
+    pub until: Expiry,
 }
 
 /// Keeps one line. One value is one queue under one [`AdmissionPolicy`](super::AdmissionPolicy); every method is one
@@ -85,25 +85,42 @@ pub struct Session {
 /// What it reports as [`Tally`](super::Tally) counts each claim, lapse, leaving and end once, by the time a snapshot could
 /// tell of it.
 ///
+/// # Time
+///
+/// Calls, sessions and the budget run on the queue's own time (see [`QueueTime`](super::QueueTime)), which stands still while
+/// the store is away and which no step of a clock shortens by more than a second.
+///
 /// # Floors
 ///
-/// A store can lose what it knew; its witnesses (nodes, tokens, checkpoints) remember how far the line had come. They
-/// pass it in as a `floor`: the step first raises the line to it, and never lowers anything. A floor above the store's own
-/// line proves a loss. Numbers up to it were given, so whoever presents one holds it; numbers between the two `serving`
-/// were called, and that call stands from now on. A store that noticed a loss may call nobody and give no new number for
-/// a moment, being unavailable for that, so that all witnesses are heard first.
+/// A store can lose what it knew; its witnesses (nodes, tokens, checkpoints) remember how far the queue had come. They
+/// pass it in as a `floor`: the step first raises the queue to it, and never lowers anything. A floor above the store's own
+/// counters proves a loss. Numbers up to it were given, so whoever presents one holds it; numbers between the two `serving`
+/// were called, and that call stands from now on.
+///
+/// A store that cannot rule out a loss is in doubt (see [`Doubt`](super::Doubt)): until its witnesses were heard it calls
+/// nobody, gives no new number, claims no call, and says of no place that it is gone, but answers
+/// [`PortErrorKind::NotReady`](crate::PortErrorKind::NotReady). Sessions that run go on.
+///
+/// A number belongs to one user. A store that knows no holder of a number, because it lost that, believes the first who
+/// claims it with a token, and no other after that; so no repeat, from whatever cause, lets two people into one slot.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait QueueStore: Send + Sync {
     /// Gives the user the next number, or finds the one they hold, then calls people as [`call_next`] does, so that an
-    /// empty line calls the newcomer at once.
+    /// empty line calls the newcomer at once. `presented` is the number of a token of this user, if they show one: it finds
+    /// their place also where the store has lost who holds it. Of two places the older counts, and the younger is given up.
     ///
     /// # Errors
     /// [`JoinError::LineFull`] when `max_waiting` numbers wait already, [`JoinError::AboveCeiling`] when the next number is
     /// above the ceiling; nothing has changed then but what `floor` raised.
     ///
     /// [`call_next`]: Self::call_next
-    async fn join(&self, user: UserId, bounds: Bounds) -> Result<Joined, JoinError>;
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError>;
 
     /// Raises the line to `floor`, ends what has lapsed, then calls as many people as budget and slots allow. Calling with
     /// nothing to do changes nothing; any node may try at any time, and the outcome is as if one had.
@@ -117,6 +134,15 @@ pub trait QueueStore: Send + Sync {
     /// # Errors
     /// [`PortError`] when the store could not tell.
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
+
+    /// Takes in what a checkpoint says, once for each generation of the store, however many nodes do so. `generation` is the
+    /// one the checkpoint was read in: for another nothing changes. A store that nothing was lost of goes on as it is.
+    /// Any other is raised to the checkpoint, once its doubt is over, and continues above the ceiling; the numbers
+    /// between are skipped: they cost nobody a position or a slot, unless their holder turns up.
+    ///
+    /// # Errors
+    /// [`PortError`] when the store could not tell.
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError>;
 
     /// Where the holder of a place stands. A place whose number nobody is known to hold (the store lost it) stands as
     /// its number does; somebody else's place is [`Standing::Gone`].

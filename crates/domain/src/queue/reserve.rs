@@ -1,6 +1,6 @@
 //! Numbers reserved outside the store, before they are given.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Checkpoint, CheckpointStore, Line, QueueId, QueueStore};
@@ -19,74 +19,88 @@ pub struct Reserve {
 /// What this node knows of the checkpoint. Steps are taken by one task; everybody may read.
 pub(super) struct Reserved {
     reserve: Reserve,
-    is_loaded: AtomicBool,
+    /// The generation of the store that the checkpoint was read for.
+    settled: AtomicU64,
     ceiling: AtomicU64,
-    saved: Mutex<Line>,
-    saved_at: AtomicI64,
+    saved: Mutex<Saved>,
 }
 
-/// A line that moves is remembered this often.
+/// What this node saved last.
+#[derive(Clone, Copy, Default)]
+struct Saved {
+    line: Line,
+    /// Numbers given until then.
+    joined: u64,
+    at_ms: Option<i64>,
+}
+
+/// No generation: the first is 1.
+const NEVER: u64 = 0;
+/// A queue that moves is remembered this often.
 const SAVE_EVERY_MS: i64 = 1_000;
 /// In a rush so many times the numbers given since the last save are reserved.
 const RUSH: u64 = 4;
 
 impl Reserved {
     pub(super) fn new(reserve: Reserve) -> Self {
-        Self {
-            reserve,
-            is_loaded: AtomicBool::new(false),
-            ceiling: AtomicU64::new(0),
-            saved: Mutex::new(Line::START),
-            saved_at: AtomicI64::new(i64::MIN),
-        }
+        Self { reserve, settled: AtomicU64::new(NEVER), ceiling: AtomicU64::new(0), saved: Mutex::default() }
     }
 
-    /// The highest number that may be given; `None` until the checkpoint was read.
-    pub(super) fn ceiling(&self) -> Option<u64> {
-        self.is_loaded.load(Ordering::Acquire).then(|| self.ceiling.load(Ordering::Acquire))
+    /// The highest number that may be given in this generation of the store; `None` until the checkpoint was read for it.
+    pub(super) fn ceiling(&self, generation: u64) -> Option<u64> {
+        let is_settled = generation != NEVER && self.settled.load(Ordering::Acquire) == generation;
+        is_settled.then(|| self.ceiling.load(Ordering::Acquire))
     }
 
-    /// Reads the checkpoint once. Returns how far the line must be raised: to the ceiling when the store is behind what is
-    /// remembered, because numbers up to there may have been given.
-    pub(super) async fn load(&self, queue: QueueId, line: &dyn QueueStore) -> Result<Line, PortError> {
-        if self.is_loaded.load(Ordering::Acquire) {
-            return Ok(Line::START);
+    /// Reads the checkpoint once for each generation of the store, and lets the store decide what it proves. Read after the
+    /// generation is known: an older reading may lack numbers that were reserved and lost since.
+    pub(super) async fn settle(
+        &self,
+        queue: QueueId,
+        store: &dyn QueueStore,
+        generation: u64,
+    ) -> Result<(), PortError> {
+        if generation != NEVER && self.settled.load(Ordering::Acquire) == generation {
+            return Ok(());
         }
+        let generation = store.snapshot(Line::START).await?.generation;
         let remembered = self.reserve.store.load(queue).await?;
-        let mut floor = Line::START;
-        if let Some(checkpoint) = remembered {
-            let seen = line.snapshot(Line::START).await?;
-            let now = seen.line;
-            let is_behind = now.last() < checkpoint.line.last() || now.serving() < checkpoint.line.serving();
-            // One that may have lost a second of numbers can be ahead of what was remembered a second ago all the same.
-            let is_behind = is_behind || seen.recovers && now.last() < checkpoint.ceiling;
-            if is_behind {
-                floor = Line::new(checkpoint.ceiling, checkpoint.line.serving());
-                // Before this node reserves more: another one that starts must not take the store to be behind that.
-                line.snapshot(floor).await?;
-            }
-            self.ceiling.fetch_max(checkpoint.ceiling, Ordering::AcqRel);
+        let snapshot = store.settle(generation, remembered).await?;
+        if snapshot.is_settled {
+            let ceiling = remembered.map_or(0, |checkpoint| checkpoint.ceiling);
+            self.ceiling.fetch_max(ceiling, Ordering::AcqRel);
+            self.settled.store(snapshot.generation, Ordering::Release);
         }
-        self.is_loaded.store(true, Ordering::Release);
-        Ok(floor)
+        Ok(())
     }
 
-    /// Remembers the line when it is time to: every second while it moves, and well before its numbers pass the ceiling.
-    pub(super) async fn save(&self, queue: QueueId, line: Line, now: Timestamp) -> Result<(), PortError> {
+    /// Remembers the queue when it is time to: every second while it moves, and well before its numbers pass the ceiling.
+    /// `joined` counts the numbers given, which those skipped by a recovery are not.
+    pub(super) async fn save(
+        &self,
+        queue: QueueId,
+        line: Line,
+        joined: u64,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
         let saved = *self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        let rush = line.last().saturating_sub(saved.last()).saturating_mul(RUSH);
-        let beyond = self.reserve.numbers.max(if saved == Line::START { 0 } else { rush });
+        let rush = saved.at_ms.map_or(0, |_| joined.saturating_sub(saved.joined).saturating_mul(RUSH));
+        let beyond = self.reserve.numbers.max(rush);
         let left = self.ceiling.load(Ordering::Acquire).saturating_sub(line.last());
-        let since = now.as_millisecond().saturating_sub(self.saved_at.load(Ordering::Acquire));
-        let is_due = line != saved && since >= SAVE_EVERY_MS;
+        let now_ms = now.as_millisecond();
+        let since = saved.at_ms.map_or(i64::MAX, |at| now_ms.saturating_sub(at));
+        let is_due = line != saved.line && since >= SAVE_EVERY_MS;
         if left > beyond / 2 && !is_due {
             return Ok(());
         }
         let checkpoint = Checkpoint::new(line, line.last().saturating_add(beyond));
         let remembered = self.reserve.store.save(queue, checkpoint).await?;
         self.ceiling.fetch_max(remembered.ceiling, Ordering::AcqRel);
-        *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = line;
-        self.saved_at.store(now.as_millisecond(), Ordering::Release);
+        *self.saved.lock().unwrap_or_else(PoisonError::into_inner) =
+            Saved { line, joined, at_ms: Some(now_ms) };
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

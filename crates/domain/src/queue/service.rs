@@ -11,9 +11,9 @@ use super::counts::{Counters, Reason, Refusal};
 use super::reserve::Reserved;
 use super::watch::{Reported, Sight, Watch};
 use super::{
-    AdmissionPolicy, Bounds, Called, GiveBackError, JoinError, Line, Outlook, Pacing, Place, Position,
-    QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, Reserve, Standing, TokenRejected, TokenSealer,
-    UserId, View, Wait, WaitingToken,
+    AdmissionPolicy, Bounds, Called, Expiry, GiveBackError, JoinError, Line, Outlook, Pacing, Place,
+    Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, QueueTime, Reserve, Standing,
+    TokenRejected, TokenSealer, UserId, View, Wait, WaitingToken,
 };
 use crate::{Clock, PortError, PortErrorKind, Timestamp};
 
@@ -76,17 +76,20 @@ impl QueueService {
         Self { parts, watch, reserved, counters: Counters::default() }
     }
 
-    /// Takes the user into the line, or finds the place they hold. Asking again is always safe.
+    /// Gives the user a place, or finds the one they hold. Asking again is always safe. With the `token` of their place
+    /// they find it also where the store has lost who holds it; a token past its lifetime counts as none.
     ///
     /// # Errors
-    /// [`QueueError::LineFull`] or [`QueueError::Store`].
-    pub async fn join(&self, user: UserId) -> Result<Ticket, QueueError> {
-        self.counters.answer(self.take_in(user).await)
+    /// [`QueueError::Forged`] for a token that is not accepted or is another user's, [`QueueError::LineFull`] or
+    /// [`QueueError::Store`].
+    pub async fn join(&self, user: UserId, token: Option<&str>) -> Result<Ticket, QueueError> {
+        self.counters.answer(self.take_in(user, token).await)
     }
 
-    async fn take_in(&self, user: UserId) -> Result<Ticket, Refusal> {
+    async fn take_in(&self, user: UserId, token: Option<&str>) -> Result<Ticket, Refusal> {
+        let presented = token.map(|token| self.presented(user, token)).transpose()?.flatten();
         let bounds = self.bounds()?;
-        let joined = match self.parts.store.join(user, bounds).await {
+        let joined = match self.parts.store.join(user, presented, bounds).await {
             Ok(joined) => joined,
             Err(JoinError::AboveCeiling) => return Err(not_reserved()),
             Err(JoinError::LineFull) => {
@@ -101,6 +104,16 @@ impl QueueService {
         let sight = self.watch.look(joined.number, joined.line);
         let token = self.parts.sealer.seal(&place);
         Ok(Ticket { token, outlook: self.outlook(joined.number, joined.standing, sight, false, now) })
+    }
+
+    /// The number of a token that the user shows when they join.
+    fn presented(&self, user: UserId, token: &str) -> Result<Option<QueueNumber>, Refusal> {
+        match self.open(token, self.parts.clock.now()) {
+            Ok((place, _)) if place.user == user => Ok(Some(place.number)),
+            Ok(_) => Err(TokenRejected::BadSignature.into()),
+            Err(refusal) if refusal.is_of_the_past() => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// Tells the holder of a token where they stand. Touches no store while they wait, and goes on answering from what
@@ -120,7 +133,8 @@ impl QueueService {
             Sight { is_called: true, .. } => {
                 let standing = self.parts.store.standing(&place).await;
                 now = self.parts.clock.now();
-                standing.map_or((Standing::Called { until: now }, true), |standing| (standing, is_stale))
+                let unknown = Standing::Called { until: Expiry::new(QueueTime::START, QueueTime::START) };
+                standing.map_or((unknown, true), |standing| (standing, is_stale))
             }
             Sight { has_left: true, .. } => (Standing::Gone, is_stale),
             Sight { .. } => (Standing::Waiting, is_stale),
@@ -145,8 +159,10 @@ impl QueueService {
             given_back = self.parts.store.give_back(&place).await;
         }
         given_back.map_err(|error| match error {
-            GiveBackError::NotFound | GiveBackError::Gone => QueueError::Gone.into(),
-            GiveBackError::NotHolder => TokenRejected::BadSignature.into(),
+            // A signed place that another user holds: one that a lost store gave, and its successor gave again.
+            GiveBackError::NotFound | GiveBackError::Gone | GiveBackError::NotHolder => {
+                QueueError::Gone.into()
+            }
             GiveBackError::Store(error) => error.into(),
         })
     }
@@ -172,9 +188,9 @@ impl QueueService {
     pub async fn remember(&self) -> Result<(), PortError> {
         let Some(reserved) = &self.reserved else { return Ok(()) };
         let queue = self.parts.queue;
-        let floor = reserved.load(queue, self.parts.store.as_ref()).await?;
-        self.watch.note(floor);
-        reserved.save(queue, self.watch.line(), self.parts.clock.now()).await
+        let reported = self.watch.reported();
+        reserved.settle(queue, self.parts.store.as_ref(), reported.generation).await?;
+        reserved.save(queue, self.watch.line(), reported.tally.joined, self.parts.clock.now()).await
     }
 
     /// Whether this node's view of the line is older than it may be.
@@ -203,7 +219,7 @@ impl QueueService {
     #[must_use]
     pub fn view(&self) -> View {
         let line = self.watch.line();
-        let Reported { called, active, recovers, tally } = self.watch.reported();
+        let Reported { called, active, recovers, may_join, tally, .. } = self.watch.reported();
         let last_step = self.watch.refreshed();
         View {
             line,
@@ -211,6 +227,7 @@ impl QueueService {
             called,
             active,
             recovers,
+            may_join,
             tally,
             age: last_step.map(|_| self.watch.age(self.parts.clock.now())),
             stale_after: self.parts.stale_after,
@@ -226,7 +243,7 @@ impl QueueService {
         match &self.reserved {
             None => Ok(Bounds::above(floor)),
             Some(reserved) => {
-                let ceiling = reserved.ceiling().ok_or_else(not_reserved)?;
+                let ceiling = reserved.ceiling(self.watch.reported().generation).ok_or_else(not_reserved)?;
                 Ok(Bounds { floor, ceiling })
             }
         }
@@ -263,7 +280,8 @@ impl QueueService {
     ) -> Outlook {
         let pacing = &self.parts.pacing;
         let (position, eta) = match standing {
-            Standing::Waiting => (sight.position, sight.eta),
+            // A late holder of a skipped number is next, though the queue has passed them.
+            Standing::Waiting => (sight.position.max(Position::NEXT), sight.eta),
             Standing::Called { .. } | Standing::Active { .. } | Standing::Gone => {
                 (Position::CALLED, Duration::ZERO)
             }
@@ -271,11 +289,17 @@ impl QueueService {
         let poll_after = match standing {
             Standing::Waiting => Some(pacing.poll_after(eta, number, now)),
             Standing::Called { until } | Standing::Active { until } => {
-                Some(pacing.poll_until(until, number, now))
+                Some(pacing.poll_after(until.remaining, number, now))
             }
             Standing::Gone => None,
         };
-        Outlook { number, standing, is_stale, position, eta, poll_after }
+        let expires_at = match standing {
+            Standing::Called { until } | Standing::Active { until } => {
+                now.checked_add(until.remaining).ok().filter(|_| !is_stale)
+            }
+            Standing::Waiting | Standing::Gone => None,
+        };
+        Outlook { number, standing, is_stale, position, eta, poll_after, expires_at }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Position, QueueNumber};
+use super::{Expiry, Position, QueueNumber};
 use crate::Timestamp;
 
 /// Where the holder of a place stands.
@@ -13,12 +13,12 @@ pub enum Standing {
     /// Called, and free to claim until the call lapses.
     Called {
         /// When the call lapses unless it is claimed.
-        until: Timestamp,
+        until: Expiry,
     },
     /// Inside: the gated routes are open.
     Active {
         /// When the session ends.
-        until: Timestamp,
+        until: Expiry,
     },
     /// No longer anything: the call lapsed, the session ended, or the place was given back.
     Gone,
@@ -37,6 +37,8 @@ pub struct Outlook {
     pub position: Position,
     /// Estimated time until the call; zero once called.
     pub eta: Duration,
+    /// When the call or session ends, by the service's clock; `None` while waiting, and where it is not known.
+    pub expires_at: Option<Timestamp>,
     /// When asking again makes sense; `None` when there is nothing left to ask about.
     pub poll_after: Option<Duration>,
 }

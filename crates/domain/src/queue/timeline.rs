@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Departures, Line};
+use super::{Line, VacantNumbers};
 use crate::Timestamp;
 
 /// People who were called in one step, who had joined at about the same time.
@@ -50,7 +50,7 @@ impl Timeline {
     pub(super) fn observe(
         &mut self,
         line: Line,
-        departures: &Departures,
+        departures: &VacantNumbers,
         now: Timestamp,
         promised: Duration,
     ) -> Vec<Wait> {
@@ -66,7 +66,7 @@ impl Timeline {
     }
 
     /// The waits of the numbers up to `serving` that have not been told of.
-    fn tell(&mut self, serving: u64, departures: &Departures, newest: u64, now: Timestamp) -> Vec<Wait> {
+    fn tell(&mut self, serving: u64, departures: &VacantNumbers, newest: u64, now: Timestamp) -> Vec<Wait> {
         let told = self.told;
         self.told = told.max(serving);
         let people = |from: u64, to: u64| {

@@ -18,6 +18,8 @@ pub struct View {
     pub active: u64,
     /// Whether the store may have lost something and calls nobody for a moment, as of the last step.
     pub recovers: bool,
+    /// Whether this node may give numbers, as of the last step.
+    pub may_join: bool,
     /// What has become of places, as of the last step.
     pub tally: Tally,
     /// How old the view is; `None` before the first step.

@@ -5,7 +5,10 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use super::timeline::Timeline;
-use super::{AdmissionPolicy, CallRate, Departures, Line, Position, QueueNumber, Snapshot, Tally, Wait};
+use super::{
+    AdmissionPolicy, Forecast, Line, Occupancy, Position, QueueNumber, Snapshot, Tally, VacantNumbers, Wait,
+    WaitEstimator,
+};
 use crate::Timestamp;
 
 /// What a node sees of one number in one look at the line.
@@ -30,15 +33,15 @@ pub(super) struct Watch {
     /// When the last refresh was begun, by the node's own clock, in milliseconds since the epoch.
     refreshed: AtomicI64,
     slow: RwLock<SlowPart>,
-    rate: Mutex<CallRate>,
+    estimator: WaitEstimator,
     timeline: Mutex<Timeline>,
 }
 
 /// What only a refresh changes.
 #[derive(Debug)]
 struct SlowPart {
-    departures: Departures,
-    per_second: f64,
+    vacant: VacantNumbers,
+    forecast: Forecast,
     reported: Reported,
 }
 
@@ -48,6 +51,8 @@ pub(super) struct Reported {
     pub(super) called: u64,
     pub(super) active: u64,
     pub(super) recovers: bool,
+    pub(super) may_join: bool,
+    pub(super) generation: u64,
     pub(super) tally: Tally,
 }
 
@@ -56,17 +61,17 @@ const NEVER: i64 = i64::MIN;
 
 impl Watch {
     pub(super) fn new(policy: &AdmissionPolicy) -> Self {
-        let rate = CallRate::new(policy);
+        let estimator = WaitEstimator::new(policy);
         Self {
             last: AtomicU64::new(0),
             serving: AtomicU64::new(0),
             refreshed: AtomicI64::new(NEVER),
             slow: RwLock::new(SlowPart {
-                departures: Departures::default(),
-                per_second: rate.per_second(),
+                vacant: VacantNumbers::default(),
+                forecast: estimator.prepare(&Occupancy::default(), None),
                 reported: Reported::default(),
             }),
-            rate: Mutex::new(rate),
+            estimator,
             timeline: Mutex::default(),
         }
     }
@@ -106,9 +111,7 @@ impl Watch {
 
     /// How many people wait in this line.
     pub(super) fn people_waiting(&self, line: Line) -> u64 {
-        let slow = self.slow();
-        let gone = |mark| slow.departures.count_up_to(mark);
-        line.waiting().saturating_sub(gone(line.last()).saturating_sub(gone(line.serving())))
+        self.slow().vacant.people_waiting(line)
     }
 
     /// What the last snapshot reported.
@@ -121,21 +124,16 @@ impl Watch {
     pub(super) fn learn(&self, snapshot: &Snapshot, asked_at: Timestamp) -> Vec<Wait> {
         self.note(snapshot.line);
         self.refreshed.fetch_max(asked_at.as_millisecond(), Ordering::AcqRel);
-        let departures = self.slow().departures.clone();
-        let left = departures.count_up_to(snapshot.line.serving());
-        let per_second = {
-            let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-            rate.observe(snapshot.line, left, snapshot.at);
-            rate.per_second()
-        };
-        let promised = promise(snapshot, per_second);
+        let vacant = self.slow().vacant.clone();
+        let forecast = self.estimator.prepare(&snapshot.occupancy, None);
+        let promised = promise(snapshot, &forecast);
         let waits = {
             let mut timeline = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
-            timeline.observe(snapshot.line, &departures, asked_at, promised)
+            timeline.observe(snapshot.line, &vacant, asked_at, promised)
         };
-        let Snapshot { called, active, tally, recovers, .. } = *snapshot;
-        let reported = Reported { called, active, recovers, tally };
-        let fresh = SlowPart { departures: snapshot.departures.clone(), per_second, reported };
+        let Snapshot { called, active, tally, recovers, may_join, generation, .. } = *snapshot;
+        let reported = Reported { called, active, recovers, may_join, generation, tally };
+        let fresh = SlowPart { vacant: snapshot.vacant.clone(), forecast, reported };
         let stale = std::mem::replace(&mut *self.slow.write().unwrap_or_else(PoisonError::into_inner), fresh);
         // Freed here, where nobody waits for the lock.
         drop(stale);
@@ -145,12 +143,12 @@ impl Watch {
     /// What is seen of a number at this state of the line: one look, so that its parts agree.
     pub(super) fn look(&self, number: QueueNumber, line: Line) -> Sight {
         let slow = self.slow();
-        let position = slow.departures.position_of(number, line);
+        let position = slow.vacant.position_of(number, line);
         Sight {
             is_called: line.has_called(number),
-            has_left: slow.departures.contains(number),
+            has_left: slow.vacant.contains(number.get()) && !slow.vacant.is_in_range(number.get()),
             position,
-            eta: CallRate::eta(position, slow.per_second),
+            eta: slow.forecast.eta(position),
         }
     }
 
@@ -160,9 +158,7 @@ impl Watch {
 }
 
 /// What somebody who had joined just before this snapshot would be told.
-fn promise(snapshot: &Snapshot, per_second: f64) -> Duration {
+fn promise(snapshot: &Snapshot, forecast: &Forecast) -> Duration {
     let last = QueueNumber::new(snapshot.line.last());
-    last.map_or(Duration::ZERO, |last| {
-        CallRate::eta(snapshot.departures.position_of(last, snapshot.line), per_second)
-    })
+    last.map_or(Duration::ZERO, |last| forecast.eta(snapshot.vacant.position_of(last, snapshot.line)))
 }

@@ -227,7 +227,7 @@ async fn a_full_server_that_does_not_evict_refuses_what_is_put_and_still_tells_w
         }
     }
     let refused = refused.unwrap();
-    assert_eq!(refused.kind(), PortErrorKind::Unavailable);
+    assert_eq!((refused.kind(), refused.code()), (PortErrorKind::NotReady, Some("OOM")));
     let why = std::error::Error::source(&refused).unwrap().to_string();
     assert!(why.contains("OOM"), "{why}");
     let found = look(&store, &key("first")).await.unwrap();
@@ -236,6 +236,25 @@ async fn a_full_server_that_does_not_evict_refuses_what_is_put_and_still_tells_w
     blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "0"]));
     let at = look(&store, &key("new")).await.unwrap().at;
     assert_eq!(store.put(&key("new"), payload, at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_copies_is_down_although_it_answers() {
+    let redis = set_up(&["appendonly no"]);
+    let store = store(&single(redis.address()), PATIENT);
+    let dependency = RedisCacheDependency::new(store.clone());
+    look_and_put(&store, &key("first"), b"first").await.unwrap();
+    dependency.check().await.unwrap();
+    for (setting, bad, good, code) in
+        [("maxmemory", "1", "0", "OOM"), ("min-replicas-to-write", "1", "0", "NOREPLICAS")]
+    {
+        blocking(|| redis.command(&["CONFIG", "SET", setting, bad]));
+        let down = dependency.check().await.unwrap_err();
+        assert_eq!((down.kind(), down.code()), (PortErrorKind::NotReady, Some(code)));
+        assert_eq!(store.memory().map(|memory| memory.evicted), Some(0), "it still says this");
+        blocking(|| redis.command(&["CONFIG", "SET", setting, good]));
+        dependency.check().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ async fn claims_of_one_token_through_every_node_while_redis_dies_are_one_session
             claims.spawn(async move {
                 loop {
                     match crowd.admit(person, number, via).await {
-                        Ok(session) => return (person, session.until),
+                        Ok(session) => return (person, session.until.at),
                         Err(_) => pause().await,
                     }
                 }

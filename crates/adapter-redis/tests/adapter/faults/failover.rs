@@ -12,7 +12,7 @@ use test_support::{Redis, RedisSentinels, RedisSetup, Wire};
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{Crowd, brisk, rules, until, user};
-use crate::support::{binaries, line_key, nodes, single};
+use crate::support::{binaries, get_ready, line_key, nodes, ready_nodes, single};
 
 const PEOPLE: u64 = 400;
 
@@ -92,8 +92,8 @@ async fn a_session_given_back_just_before_a_failover_ends_on_every_node() {
     let (primary, replica) = pair();
     let wire = Wire::to(primary.address()).unwrap();
     let settings = RedisQueueSettings { remember: Duration::from_secs(60), ..impatient(Durability::Primary) };
-    let both = nodes(2, &single(wire.address()), &settings);
-    let joined = both[0].join(user(1), Bounds::NONE).await.unwrap();
+    let both = ready_nodes(2, &single(wire.address()), &settings).await;
+    let joined = both[0].join(user(1), None, Bounds::NONE).await.unwrap();
     let place = Place {
         queue: settings.queue,
         number: joined.number,
@@ -113,11 +113,8 @@ async fn a_session_given_back_just_before_a_failover_ends_on_every_node() {
     both[0].snapshot(Line::START).await.unwrap();
     blocking(|| primary.kill());
     wire.retarget(replica.address());
-    // The one that knows tells first; the other one hears of it with its next looks.
     for node in &both {
-        for _look in 0..2 {
-            until("it is connected again", async || node.snapshot(Line::START).await.is_ok()).await;
-        }
+        get_ready(node).await;
     }
     for node in &both {
         assert_eq!(node.standing(&place).await.unwrap(), Standing::Gone);
@@ -137,12 +134,12 @@ async fn nodes_follow_a_failover_by_sentinels_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_is_refused_as_unavailable_without_waiting() {
+async fn a_replica_is_refused_as_not_ready_without_waiting() {
     let (primary, replica) = pair();
     let node = nodes(1, &single(replica.address()), &impatient(Durability::Primary)).remove(0);
     until("it has found out", async || {
         let refused = node.snapshot(Line::START).await.unwrap_err();
-        assert_eq!(refused.kind(), PortErrorKind::Unavailable, "{refused:?}");
+        assert_eq!(refused.kind(), PortErrorKind::NotReady, "{refused:?}");
         let why = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
         why.contains("is a replica")
     })
@@ -151,17 +148,17 @@ async fn a_replica_is_refused_as_unavailable_without_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_unavailable_and_found_again_later() {
+async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_not_ready_and_found_again_later() {
     let (primary, replica) = pair();
     let settings = RedisQueueSettings { policy: brisk(), ..impatient(Durability::Primary) };
     let node = nodes(1, &single(replica.address()), &settings).remove(0);
     blocking(|| replica.promote());
-    until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
-    let given = node.join(user(1), Bounds::NONE).await.unwrap().number;
+    get_ready(&node).await;
+    let given = node.join(user(1), None, Bounds::NONE).await.unwrap().number;
     let to = primary.address();
     blocking(|| replica.command(&["REPLICAOF", &to.ip().to_string(), &to.port().to_string()]));
     let refused = node.snapshot(Line::START).await.unwrap_err();
-    assert_eq!(refused.kind(), PortErrorKind::Unavailable, "{refused:?}");
+    assert_eq!(refused.kind(), PortErrorKind::NotReady, "{refused:?}");
     blocking(|| primary.wait_for_replica(&replica));
     // Now it is a primary again, and has lost the line to the other one.
     blocking(|| replica.promote());
@@ -173,7 +170,7 @@ async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_unavailable
 async fn until_joined<T>(node: &RedisQueue, meanwhile: impl AsyncFn() -> T) -> QueueNumber {
     let told = Mutex::new(None);
     until("somebody can join", async || {
-        let joined = node.join(user(9), Bounds::NONE).await;
+        let joined = node.join(user(9), None, Bounds::NONE).await;
         meanwhile().await;
         joined.is_ok_and(|joined| told.lock().unwrap().replace(joined.number).is_none())
     })
@@ -189,21 +186,21 @@ async fn numbers_only_one_node_heard_of_are_not_given_by_another_that_comes_to_t
     let [knows, first] =
         wires.each_ref().map(|wire| RedisQueue::open(single(wire.address()), settings.clone()));
     for node in [&knows, &first] {
-        until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
+        get_ready(node).await;
     }
     // The replica hears of nothing any more from here on.
     blocking(|| replica.promote());
     for number in 1..=3 {
-        assert_eq!(knows.join(user(number), Bounds::NONE).await.unwrap().number.get(), number);
+        assert_eq!(knows.join(user(number), None, Bounds::NONE).await.unwrap().number.get(), number);
     }
     blocking(|| primary.kill());
     wires[1].retarget(replica.address());
     until("it is connected", async || first.snapshot(Line::START).await.is_ok()).await;
-    first.join(user(9), Bounds::NONE).await.unwrap_err();
+    first.join(user(9), None, Bounds::NONE).await.unwrap_err();
     wires[0].retarget(replica.address());
     let number = until_joined(&first, async || knows.snapshot(Line::START).await).await;
     assert_eq!(number.get(), 4, "1 to 3 were given");
     for number in 1..=3 {
-        assert_eq!(first.join(user(number), Bounds::NONE).await.unwrap().number.get(), number);
+        assert_eq!(first.join(user(number), None, Bounds::NONE).await.unwrap().number.get(), number);
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::brisk_settings;
 use crate::storm::{Crowd, Node, pause, until, user};
-use crate::support::{SINGLE, single};
+use crate::support::{SINGLE, get_ready, single};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_given_back_on_one_node_is_gone_on_another_within_a_second() {
@@ -17,7 +17,7 @@ async fn a_session_given_back_on_one_node_is_gone_on_another_within_a_second() {
         let number = crowd.join(person).await;
         let session = crowd.go_in(person, number).await;
         until("the other node knows the session", async || {
-            crowd.admit(person, number, 1).await.is_ok_and(|same| same == session)
+            crowd.admit(person, number, 1).await.is_ok_and(|same| same.until.at == session.until.at)
         })
         .await;
         crowd.go(person, number).await;
@@ -34,7 +34,10 @@ async fn a_node_that_does_not_hear_of_changes_any_more_stops_answering_from_memo
     let settings = brisk_settings();
     let address = single(SINGLE.address());
     let (here, there) = (Node::open(&address, &settings), Node::open(&address, &settings));
-    let joined = here.store.join(user(1), domain::queue::Bounds::NONE).await.unwrap();
+    for node in [&here, &there] {
+        get_ready(&node.store).await;
+    }
+    let joined = here.store.join(user(1), None, domain::queue::Bounds::NONE).await.unwrap();
     let place = Place {
         queue: settings.queue,
         number: joined.number,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{until, user};
-use crate::support::{nodes, single};
+use crate::support::{ready_nodes, single};
 
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -24,7 +24,7 @@ async fn before_a_frozen_server(max_waiting: usize, max_under_way: usize) -> (Re
         link,
         ..brisk_settings()
     };
-    let node = nodes(1, &single(redis.address()), &settings).remove(0);
+    let node = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
     until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
     blocking(|| redis.freeze());
     (redis, node)
@@ -38,11 +38,11 @@ async fn a_join_more_than_may_wait_is_refused_at_once_and_the_others_are_not_los
     // The first two go as batches of their own, or are refused like others who come before they have gone.
     for person in 1..=2 * WAITING {
         let node = Arc::clone(&node);
-        joins.spawn(async move { node.join(user(person), Bounds::NONE).await });
+        joins.spawn(async move { node.join(user(person), None, Bounds::NONE).await });
     }
     until("the waiting room is full", async || {
         let asked = Instant::now();
-        let refused = node.join(user(999), Bounds::NONE);
+        let refused = node.join(user(999), None, Bounds::NONE);
         let answer = tokio::time::timeout(ANSWER / 4, refused).await;
         match answer {
             Ok(Err(JoinError::Store(error))) if error.kind() == PortErrorKind::Overloaded => {
@@ -55,7 +55,7 @@ async fn a_join_more_than_may_wait_is_refused_at_once_and_the_others_are_not_los
     .await;
     blocking(|| redis.thaw());
     for person in 1..=2 + WAITING {
-        until("everybody joins", async || node.join(user(person), Bounds::NONE).await.is_ok()).await;
+        until("everybody joins", async || node.join(user(person), None, Bounds::NONE).await.is_ok()).await;
     }
     joins.join_all().await;
 }

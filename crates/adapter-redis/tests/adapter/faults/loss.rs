@@ -16,7 +16,7 @@ use test_support::Redis;
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{Crowd, MAX_ACTIVE, brisk, pause, rules, until, user};
-use crate::support::{nodes, single};
+use crate::support::{get_ready, ready_nodes, single};
 
 const PEOPLE: u64 = 400;
 /// A line takes nobody new for two seconds after a loss; the rest is for a busy machine.
@@ -91,9 +91,12 @@ async fn what_one_node_remembers_is_enough_when_the_others_die_and_redis_is_empt
     let late = crowd.join(user(500)).await;
     assert!(lost_at.elapsed() < BACK_WITHIN, "joins were refused for {:?}", lost_at.elapsed());
     assert_eq!(late.get(), last.get() + 1);
-    for (person, (number, ends)) in &inside {
+    for (person, (number, left)) in &inside {
         let session = crowd.admit(*person, *number, 0).await.unwrap();
-        assert_eq!(session.until, *ends, "the session of {person} goes on");
+        // A store that begins anew has a time of its own.
+        assert!(session.until.remaining <= *left, "the session of {person} is longer: {session:?}, {left:?}");
+        let lost = *left - session.until.remaining;
+        assert!(lost < Duration::from_secs(60), "the session of {person} is shorter by {lost:?}");
     }
     let joined_here = waiting.iter().filter(|(person, _)| person.get() % 3 == 2);
     for (person, number) in joined_here {
@@ -109,7 +112,7 @@ async fn what_one_node_remembers_is_enough_when_the_others_die_and_redis_is_empt
     crowd.judge(&BTreeSet::new(), &Rules { is_drained: false, ..rules_with_losses() }).await;
 }
 
-type Inside = BTreeMap<UserId, (QueueNumber, Timestamp)>;
+type Inside = BTreeMap<UserId, (QueueNumber, Duration)>;
 
 /// Fills the place behind the line.
 async fn all_inside(crowd: &Arc<Crowd>) -> Inside {
@@ -117,7 +120,7 @@ async fn all_inside(crowd: &Arc<Crowd>) -> Inside {
     for person in (1..=MAX_ACTIVE.into()).map(user) {
         let number = crowd.join(person).await;
         let session = crowd.go_in(person, number).await;
-        inside.insert(person, (number, session.until));
+        inside.insert(person, (number, session.until.remaining));
     }
     pause().await;
     inside
@@ -129,24 +132,27 @@ async fn who_gave_a_place_back_and_took_another_is_found_in_that_after_a_loss() 
     let one_inside = PolicySpec { max_active: 1, ..*brisk().spec() };
     let policy = AdmissionPolicy::new(one_inside).unwrap();
     let settings = RedisQueueSettings { policy, ..brisk_settings() };
-    let both = nodes(2, &single(redis.address()), &settings);
+    let both = ready_nodes(2, &single(redis.address()), &settings).await;
     for (person, node) in [(1, &both[0]), (2, &both[0]), (3, &both[1])] {
-        node.join(user(person), Bounds::NONE).await.unwrap();
+        node.join(user(person), None, Bounds::NONE).await.unwrap();
     }
     // The second one, who waits, gives their place back on the other node, and joins again there.
     let (number, issued_at) = (QueueNumber::new(2).unwrap(), Timestamp::UNIX_EPOCH);
     let left = Place { queue: settings.queue, number, user: user(2), issued_at };
     both[1].give_back(&left).await.unwrap();
-    let held = both[1].join(user(2), Bounds::NONE).await.unwrap().number;
+    let held = both[1].join(user(2), None, Bounds::NONE).await.unwrap().number;
     assert_eq!(held.get(), 4);
     look(&both).await;
 
     blocking(|| redis.command(&["FLUSHALL"]));
-    // Once to notice the loss and tell, once more to hear what the others told.
-    look(&both).await;
+    // The first to come finds the loss; each has its say before the queue moves on.
     look(&both).await;
     for node in &both {
-        let again = node.join(user(2), Bounds::NONE).await.unwrap();
+        get_ready(node).await;
+    }
+    look(&both).await;
+    for node in &both {
+        let again = node.join(user(2), None, Bounds::NONE).await.unwrap();
         assert_eq!((again.number, again.rejoined), (held, true));
         assert_eq!(node.standing(&left).await.unwrap(), Standing::Gone);
     }

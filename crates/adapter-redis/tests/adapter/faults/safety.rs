@@ -104,3 +104,21 @@ async fn what_a_server_says_of_its_memory_is_known_while_it_answers() {
         blocking(|| redis.restart());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_joins_is_down_and_still_says_what_memory_it_uses() {
+    let redis = set_up(&[]);
+    let node = node_of(&redis);
+    let dependency = RedisDependency::new(Arc::clone(&node), true);
+    until("it answers", async || dependency.check().await.is_ok()).await;
+    blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "1"]));
+    let down = dependency.check().await.unwrap_err();
+    assert_eq!((down.kind(), down.code()), (PortErrorKind::NotReady, Some("OOM")));
+    until("its limit is known", async || {
+        dependency.check().await.unwrap_err();
+        node.memory().unwrap().max == 1
+    })
+    .await;
+    blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "0"]));
+    dependency.check().await.unwrap();
+}

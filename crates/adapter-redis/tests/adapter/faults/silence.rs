@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{Crowd, rules, until, user};
-use crate::support::{nodes, single};
+use crate::support::{ready_nodes, single};
 
 const PEOPLE: u64 = 400;
 const ANSWER: Duration = Duration::from_millis(300);
@@ -26,7 +26,7 @@ fn impatient() -> RedisQueueSettings {
 /// A join that takes no longer than it may.
 async fn join(node: &RedisQueue, person: u64) -> Result<Joined, JoinError> {
     let asked = Instant::now();
-    let joined = node.join(user(person), Bounds::NONE).await;
+    let joined = node.join(user(person), None, Bounds::NONE).await;
     assert!(asked.elapsed() < ANSWER + SLACK, "an answer took {:?}", asked.elapsed());
     joined
 }
@@ -37,7 +37,7 @@ async fn connected(node: &RedisQueue) {
     until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
     let none = Bounds { ceiling: 0, ..Bounds::NONE };
     until("joins come through", async || {
-        matches!(node.join(user(1_000), none).await, Err(JoinError::AboveCeiling))
+        matches!(node.join(user(1_000), None, none).await, Err(JoinError::AboveCeiling))
     })
     .await;
 }
@@ -52,7 +52,7 @@ fn kind(error: &JoinError) -> PortErrorKind {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_call_to_a_frozen_server_ends_within_its_limit_and_all_is_well_after_it_thaws() {
     let redis = server();
-    let node = nodes(1, &single(redis.address()), &impatient()).remove(0);
+    let node = ready_nodes(1, &single(redis.address()), &impatient()).await.remove(0);
     connected(&node).await;
     let number = join(&node, 1).await.unwrap().number;
     blocking(|| redis.freeze());
@@ -90,7 +90,7 @@ async fn a_storm_goes_on_after_a_server_was_frozen() {
 async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
     let redis = server();
     let wire = Wire::to(redis.address()).unwrap();
-    let node = nodes(1, &single(wire.address()), &impatient()).remove(0);
+    let node = ready_nodes(1, &single(wire.address()), &impatient()).await.remove(0);
     for person in 1..=5 {
         // The node may be connecting again just then, or the wire meet the goodbye of a connection that is no longer used.
         until("an answer is lost", async || {
@@ -118,7 +118,7 @@ async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
 async fn a_wire_that_is_slower_than_the_limit_makes_outcomes_unknown_until_it_is_mended() {
     let redis = server();
     let wire = Wire::to(redis.address()).unwrap();
-    let node = nodes(1, &single(wire.address()), &impatient()).remove(0);
+    let node = ready_nodes(1, &single(wire.address()), &impatient()).await.remove(0);
     connected(&node).await;
     wire.delay(ANSWER * 3);
     assert_eq!(kind(&join(&node, 1).await.unwrap_err()), PortErrorKind::Timeout);

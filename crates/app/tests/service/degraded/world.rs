@@ -154,7 +154,7 @@ impl World {
         eventually("everything is there again", || {
             self.page(PAGE);
             self.dates(CONCERT);
-            let closed = ["queue", "catalog", "cache"].iter().all(|breaker| {
+            let closed = ["joining", "queue", "catalog", "cache"].iter().all(|breaker| {
                 // Each answer may be what a breaker on trial waits for.
                 let joins = self.join().status == 200;
                 self.some_page();
@@ -205,18 +205,18 @@ fn wait_until_noticed(world: &World, what: &str) {
     });
 }
 
-/// Down until its breaker is open.
+/// Down until its breakers are open.
 fn leave_alone(world: &World, what: &'static str) -> Mend {
     world.wire(what).cut();
     wait_until_noticed(world, what);
-    let (breaker, provoke): (_, fn(&World)) = match what {
-        "Postgres" => ("catalog", |world| drop(world.some_page())),
-        "queue Redis" => ("queue", |world| drop(world.join())),
-        _ => ("cache", |world| drop(world.page(PAGE))),
+    let (breakers, provoke): (&[&str], fn(&World)) = match what {
+        "Postgres" => (&["catalog"], |world| drop(world.some_page())),
+        "queue Redis" => (&["joining", "queue"], |world| drop((world.join(), world.leave()))),
+        _ => (&["cache"], |world| drop(world.page(PAGE))),
     };
-    eventually("the breaker opens", || {
+    eventually("the breakers open", || {
         provoke(world);
-        world.state(breaker) == "open"
+        breakers.iter().all(|breaker| world.state(breaker) == "open")
     });
     Box::new(move |world| world.wire(what).mend())
 }

@@ -127,9 +127,9 @@ fn caches_breakers_and_the_program_tell_what_they_do() {
     };
     assert_eq!((cache("miss"), cache("hit")), (1.0, 2.0));
     let state =
-        |state| scrape.is("boxoffice_circuit_breaker_state", &[("breaker", "queue"), ("state", state)]);
+        |state| scrape.is("boxoffice_circuit_breaker_state", &[("breaker", "joining"), ("state", state)]);
     assert_eq!((state("closed"), state("open"), state("half_open")), (1.0, 0.0, 0.0));
-    let calls = [("breaker", "queue"), ("kind", "successful")];
+    let calls = [("breaker", "joining"), ("kind", "successful")];
     assert_eq!(scrape.is("boxoffice_circuit_breaker_calls_total", &calls), 1.0);
     assert_eq!(scrape.is("boxoffice_phase", &[("phase", "serving")]), 1.0);
     let hash = app.ops("/failures").word("configHash");

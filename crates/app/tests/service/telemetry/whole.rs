@@ -34,7 +34,7 @@ impl Whole {
             "cache.store=redis".to_owned(),
             format!("redis.cache.url=redis://{}", copies.address()),
             // Rates of a breaker are told once it has seen so many calls.
-            "breaker.queue.minimum_calls=1".to_owned(),
+            "breaker.joining.minimum_calls=1".to_owned(),
             "ops.check_every=100ms".to_owned(),
         ];
         let words: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();

@@ -4,7 +4,7 @@ mod properties;
 mod sale;
 
 use super::*;
-use crate::queue::{Departures, Line, PolicySpec, QueueNumber};
+use crate::queue::{Line, PolicySpec, QueueNumber, VacantNumbers};
 
 /// Ten slots, ten calls a second, a minute to claim, ten minutes inside.
 const TEN_SLOTS: PolicySpec = PolicySpec {
@@ -23,7 +23,7 @@ fn estimator(spec: PolicySpec) -> WaitEstimator {
 /// The position of somebody with so many people ahead, and themselves.
 fn position(people: u64) -> Position {
     match QueueNumber::new(people) {
-        Ok(number) => Departures::default().position_of(number, Line::new(people, 0)),
+        Ok(number) => VacantNumbers::default().position_of(number, Line::new(people, 0)),
         Err(_) => Position::CALLED,
     }
 }

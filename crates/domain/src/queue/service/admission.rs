@@ -3,7 +3,7 @@
 
 use super::super::counts::Refusal;
 use super::super::watch::Sight;
-use super::super::{ClaimError, Place, QueueError, QueueNumber, Session, Standing, TokenRejected};
+use super::super::{ClaimError, Place, QueueError, QueueNumber, Session, Standing};
 use super::{QueueService, lost_sight};
 use crate::Timestamp;
 
@@ -86,8 +86,8 @@ impl QueueService {
         };
         self.parts.store.claim(&place).await.map_err(|error| match error {
             ClaimError::NotYet => self.not_yet_in_store(place.number).into(),
-            ClaimError::NotFound | ClaimError::Gone => QueueError::Gone.into(),
-            ClaimError::NotHolder => TokenRejected::BadSignature.into(),
+            // A signed place that another user holds: one that a lost store gave, and its successor gave again.
+            ClaimError::NotFound | ClaimError::Gone | ClaimError::NotHolder => QueueError::Gone.into(),
             ClaimError::Store(error) => error.into(),
         })
     }

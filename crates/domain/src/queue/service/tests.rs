@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 
 use super::*;
 use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
-use crate::queue::{Checkpoint, CheckpointStore, Departures, Snapshot, Tally};
+use crate::queue::{Checkpoint, CheckpointStore, Occupancy, Snapshot, Tally, VacantNumbers};
 use crate::{PortErrorKind, Timestamp};
 
 /// Runs a use case whose ports answer at once; there is nothing here that could wait.
@@ -63,15 +63,29 @@ fn service_of(queue: &str, store: MockQueueStore) -> QueueService {
     })
 }
 
-fn store_at(line: Line, departures: &'static [u64]) -> MockQueueStore {
+/// What a store in its first generation reports that has read its checkpoint.
+fn snapshot_of(line: Line, abandoned: &[u64]) -> Snapshot {
+    Snapshot {
+        line,
+        vacant: VacantNumbers::of(abandoned.iter().copied()),
+        called: 0,
+        active: 0,
+        tally: Tally::default(),
+        occupancy: Occupancy::default(),
+        generation: 1,
+        is_settled: true,
+        recovers: false,
+        may_join: true,
+        at: QueueTime::START,
+    }
+}
+
+fn store_at(line: Line, abandoned: &'static [u64]) -> MockQueueStore {
     let mut store = MockQueueStore::new();
-    let snapshot = move || {
-        let departures = Departures::new(departures.to_vec());
-        let (called, active, tally, recovers) = (0, 0, Tally::default(), false);
-        Snapshot { line, departures, called, active, tally, recovers, at: Timestamp::UNIX_EPOCH }
-    };
+    let snapshot = move || snapshot_of(line, abandoned);
     store.expect_call_next().returning(move |_| Ok(Called { count: 0, snapshot: snapshot() }));
     store.expect_snapshot().returning(move |_| Ok(snapshot()));
+    store.expect_settle().returning(move |_, _| Ok(snapshot()));
     store
 }
 
@@ -81,9 +95,9 @@ fn store_at_each(lines: &'static [(u64, u64)]) -> MockQueueStore {
     let mut lines = lines.iter();
     store.expect_call_next().returning(move |_| {
         let (last, serving) = *lines.next().unwrap();
-        let (called, active, tally, recovers) = (3, 4, Tally { claimed: 5, ..Tally::default() }, true);
-        let (line, departures, at) = (Line::new(last, serving), Departures::default(), Timestamp::UNIX_EPOCH);
-        let snapshot = Snapshot { line, departures, called, active, tally, recovers, at };
+        let tally = Tally { claimed: 5, ..Tally::default() };
+        let snapshot = snapshot_of(Line::new(last, serving), &[]);
+        let snapshot = Snapshot { called: 3, active: 4, recovers: true, tally, ..snapshot };
         Ok(Called { count: 2, snapshot })
     });
     store
@@ -144,8 +158,8 @@ fn admitting_somebody_who_was_not_called_touches_no_store() {
 fn what_a_node_has_seen_is_the_floor_of_its_next_join() {
     run(async {
         let mut store = store_at(Line::new(50, 20), &[]);
-        store.expect_join().withf(|_, bounds| bounds.floor == Line::new(90, 20)).times(1).returning(
-            |_, bounds| {
+        store.expect_join().withf(|_, _, bounds| bounds.floor == Line::new(90, 20)).times(1).returning(
+            |_, _, bounds| {
                 let (number, line) = (number(91), Line::new(91, bounds.floor.serving()));
                 Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
             },
@@ -153,7 +167,7 @@ fn what_a_node_has_seen_is_the_floor_of_its_next_join() {
         let service = service_of("main", store);
         service.advance().await.unwrap();
         service.ask("90").await.unwrap();
-        let ticket = service.join(UserId::new(7).unwrap()).await.unwrap();
+        let ticket = service.join(UserId::new(7).unwrap(), None).await.unwrap();
         assert_eq!(ticket.token.as_str(), "91");
         assert_eq!(service.line(), Line::new(91, 20));
     });
@@ -205,11 +219,11 @@ fn leaving_with_a_number_the_store_has_lost_raises_the_store_first() {
 fn a_store_that_is_down_is_told_apart_and_leaves_the_view_as_it_was() {
     run(async {
         let mut store = MockQueueStore::new();
-        store.expect_join().returning(|_, _| Err(down().into()));
+        store.expect_join().returning(|_, _, _| Err(down().into()));
         store.expect_call_next().returning(|_| Err(down()));
         store.expect_give_back().returning(|_| Err(down().into()));
         let service = service_of("main", store);
-        assert!(matches!(service.join(UserId::new(7).unwrap()).await, Err(QueueError::Store(_))));
+        assert!(matches!(service.join(UserId::new(7).unwrap(), None).await, Err(QueueError::Store(_))));
         assert!(matches!(service.leave("3").await, Err(QueueError::Store(_))));
         assert_eq!(service.advance().await.unwrap_err().kind(), PortErrorKind::Unavailable);
         assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "where am I? goes on");
@@ -247,33 +261,18 @@ fn cell(last: u64, serving: u64, ceiling: u64) -> Arc<Cell> {
 fn nobody_joins_before_the_checkpoint_was_read() {
     run(async {
         let mut store = store_at(Line::START, &[]);
-        store.expect_join().withf(|_, bounds| bounds.ceiling == 100).times(1).returning(|_, bounds| {
+        store.expect_join().withf(|_, _, bounds| bounds.ceiling == 100).times(1).returning(|_, _, bounds| {
             let (number, line) = (number(1), Line::new(1, bounds.floor.serving()));
             Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
         });
         let service = reserving(service_of("main", store), &Arc::default());
         let user = UserId::new(7).unwrap();
-        assert!(matches!(service.join(user).await, Err(QueueError::Store(_))));
+        assert!(matches!(service.join(user, None).await, Err(QueueError::Store(_))));
         service.remember().await.unwrap();
-        service.join(user).await.unwrap();
-    });
-}
-
-#[test]
-fn a_store_behind_its_checkpoint_goes_on_above_the_ceiling() {
-    run(async {
-        let empty = reserving(service_of("main", store_at(Line::START, &[])), &cell(50, 20, 150));
-        empty.remember().await.unwrap();
-        assert_eq!(empty.line(), Line::new(150, 20));
-    });
-}
-
-#[test]
-fn a_store_that_lost_nothing_goes_on_where_it_is() {
-    run(async {
-        let whole = reserving(service_of("main", store_at(Line::new(90, 30), &[])), &cell(50, 20, 150));
-        whole.remember().await.unwrap();
-        assert_eq!(whole.line(), Line::START, "nothing is learned from the checkpoint");
+        let unseen = service.join(user, None).await;
+        assert!(matches!(unseen, Err(QueueError::Store(_))), "of which generation is not known yet");
+        service.advance().await.unwrap();
+        service.join(user, None).await.unwrap();
     });
 }
 
@@ -295,9 +294,10 @@ fn more_numbers_are_reserved_before_they_are_used_up() {
 fn a_full_line_says_when_to_try_again() {
     run(async {
         let mut store = MockQueueStore::new();
-        store.expect_join().returning(|_, _| Err(JoinError::LineFull));
+        store.expect_join().returning(|_, _, _| Err(JoinError::LineFull));
         let service = service_of("main", store);
-        let Err(QueueError::LineFull { retry_after }) = service.join(UserId::new(7).unwrap()).await else {
+        let Err(QueueError::LineFull { retry_after }) = service.join(UserId::new(7).unwrap(), None).await
+        else {
             panic!("the line is full")
         };
         assert_eq!(retry_after, Duration::from_secs(1));

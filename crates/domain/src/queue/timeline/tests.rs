@@ -21,7 +21,7 @@ fn started() -> Timeline {
 
 /// One look at a line nobody left.
 fn look(timeline: &mut Timeline, (last, serving): (u64, u64), ms: i64, promised: f64) -> Vec<Wait> {
-    timeline.observe(Line::new(last, serving), &Departures::default(), at(ms), seconds(promised))
+    timeline.observe(Line::new(last, serving), &VacantNumbers::default(), at(ms), seconds(promised))
 }
 
 fn assert_near(seen: Duration, expected: f64) {
@@ -88,10 +88,10 @@ fn whoever_joined_before_the_first_look_is_left_out() {
 fn whoever_left_was_not_called() {
     let mut timeline = started();
     look(&mut timeline, (10, 0), 100, 1.0);
-    let left = Departures::new(vec![2, 3, 9]);
+    let left = VacantNumbers::of([2, 3, 9]);
     let waits = timeline.observe(Line::new(10, 5), &left, at(200), seconds(0.5));
     assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [3]);
-    let left = Departures::new((6..=10).collect());
+    let left = VacantNumbers::of(6..=10);
     assert!(timeline.observe(Line::new(10, 10), &left, at(300), Duration::ZERO).is_empty());
 }
 
@@ -142,7 +142,7 @@ fn a_clock_that_goes_back_and_forth_costs_no_more_memory() {
 fn a_promise_beyond_all_bounds_is_no_problem() {
     let mut timeline = started();
     for n in 1..4 {
-        timeline.observe(Line::new(n, 0), &Departures::default(), at(0), Duration::MAX);
+        timeline.observe(Line::new(n, 0), &VacantNumbers::default(), at(0), Duration::MAX);
     }
     assert_eq!(look(&mut timeline, (3, 3), 1, 0.0).len(), 3);
 }
@@ -183,7 +183,7 @@ proptest! {
             let known = start.last().max(line.serving()) + 1..=next.serving();
             expected += known.filter(|number| !left.contains(number)).count() as u64;
             now += event.ms;
-            let departures = Departures::new(left.clone());
+            let departures = VacantNumbers::of(left.clone());
             let waits = timeline.observe(next, &departures, at(now), seconds(1.0));
             let people: u64 = waits.iter().map(|wait| wait.people).sum();
             prop_assert!(waits.iter().all(|wait| wait.people > 0));

@@ -17,13 +17,24 @@ pub static OPERATION: Metric = Metric {
     labels: &["db.system.name", "db.operation.name", "error.type"],
 };
 
-/// 1 when the dependency answered the last time it was looked after, else 0.
+/// 1 when the dependency did what people need of it in the last checks, else 0: the queue's Redis
+/// took a write like a join's, and no circuit breaker in front of it refuses calls.
 pub static UP: Metric = Metric {
     name: "boxoffice.dependency.up",
     kind: Kind::Gauge,
     unit: "{state}",
-    about: "1 when the dependency answered the last time it was looked after, else 0.",
+    about: "1 when the dependency did what people need of it in the last checks, else 0: the queue's Redis took a write like a join's, and no circuit breaker in front of it refuses calls.",
     labels: &["dependency"],
+};
+
+/// Always 1: `problem` says why a dependency is down, in its own word such as `OOM` or by the kind
+/// of failure; `none` while it is up.
+pub static PROBLEM: Metric = Metric {
+    name: "boxoffice.dependency.problem",
+    kind: Kind::Gauge,
+    unit: "{state}",
+    about: "Always 1: `problem` says why a dependency is down, in its own word such as `OOM` or by the kind of failure; `none` while it is up.",
+    labels: &["dependency", "problem"],
 };
 
 /// Connections of a pool; state `used` or `idle`.
@@ -121,6 +132,7 @@ pub(super) const FAMILY: Family = Family {
     metrics: &[
         &OPERATION,
         &UP,
+        &PROBLEM,
         &CONNECTIONS,
         &CONNECTIONS_MAX,
         &PENDING,

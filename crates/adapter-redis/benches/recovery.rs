@@ -1,0 +1,166 @@
+//! How long joins are refused after a loss and after a restart, with many people waiting, and how long the longest step of
+//! a script takes when all calls and sessions end at once. Starts a Redis of its own; prints figures, judges nothing.
+//!
+//! `cargo bench -p adapter-redis --bench recovery -- [people]`, a million by default.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
+use domain::Timestamp;
+use domain::queue::{
+    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueId, QueueNumber, QueueStore as _, UserId,
+};
+use test_support::{Redis, RedisBinaries, RedisSetup};
+
+/// What `app` makes of its defaults.
+const RECOVERY: Duration = Duration::from_millis(2_500);
+const REFRESH: Duration = Duration::from_millis(100);
+
+fn node(redis: &Redis, queue: &str, spec: PolicySpec) -> Arc<RedisQueue> {
+    let second = Duration::from_secs(1);
+    let settings = RedisQueueSettings {
+        queue: QueueId::parse(queue).unwrap(),
+        policy: AdmissionPolicy::new(spec).unwrap(),
+        durability: Durability::Primary,
+        batching: Batching { max_waiting: 100_000, ..Batching::default() },
+        lifetime: 3_600 * second,
+        remember: second,
+        recovery: RECOVERY,
+        needs_checkpoint: false,
+        link: LinkSettings { connect: second, answer: second, max_under_way: 10_000 },
+    };
+    let address = Address::parse(&format!("redis://{}", redis.address())).unwrap();
+    Arc::new(RedisQueue::open(address, settings))
+}
+
+/// Refreshes as the service does, until the benchmark ends.
+fn keep(node: &Arc<RedisQueue>) {
+    let node = Arc::clone(node);
+    tokio::spawn(async move {
+        loop {
+            let _ = node.call_next(Line::START).await;
+            tokio::time::sleep(REFRESH).await;
+        }
+    });
+}
+
+async fn is_open(node: &RedisQueue) -> bool {
+    node.snapshot(Line::START).await.is_ok_and(|seen| seen.may_join)
+}
+
+async fn until_open(nodes: &[Arc<RedisQueue>]) -> Duration {
+    let begun = Instant::now();
+    for node in nodes {
+        while !is_open(node).await {
+            assert!(begun.elapsed() < Duration::from_secs(120), "joins are refused for two minutes");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    begun.elapsed()
+}
+
+async fn fill(nodes: &[Arc<RedisQueue>], people: u64) {
+    const AT_ONCE: u64 = 20_000;
+    for first in (1..=people).step_by(AT_ONCE as usize) {
+        let joins = (first..(first + AT_ONCE).min(people + 1)).map(|user| {
+            let node = Arc::clone(&nodes[(user % nodes.len() as u64) as usize]);
+            tokio::spawn(async move { node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await })
+        });
+        for join in futures_util::future::join_all(joins).await {
+            join.unwrap().unwrap();
+        }
+    }
+}
+
+async fn outages(redis: &Redis, people: u64) {
+    let still = PolicySpec {
+        batch: 1,
+        every: Duration::from_secs(3_600),
+        max_waiting: 10_000_000,
+        ..PolicySpec::default()
+    };
+    let nodes = [node(redis, "outages", still), node(redis, "outages", still)];
+    nodes.iter().for_each(keep);
+    until_open(&nodes).await;
+    fill(&nodes, people).await;
+    println!("people waiting: {people}, seen by two nodes");
+
+    redis.kill().unwrap();
+    redis.restart().unwrap();
+    println!("restart without loss: joins again {:?} after it has loaded", until_open(&nodes).await);
+
+    let folder = redis.command(&["CONFIG", "GET", "dir"]).unwrap();
+    let folder = folder.lines().last().unwrap().to_owned();
+    redis.kill().unwrap();
+    fs::remove_dir_all(Path::new(&folder).join("appendonlydir")).unwrap();
+    redis.restart().unwrap();
+    println!("total loss: joins again {:?} after it is back", until_open(&nodes).await);
+    let seen = nodes[0].snapshot(Line::START).await.unwrap();
+    assert_eq!(seen.line.last(), people);
+}
+
+/// Calls and sessions that all end together.
+async fn endings(redis: &Redis, people: u32) {
+    let spec = PolicySpec {
+        batch: 2 * people,
+        every: Duration::from_secs(1),
+        max_active: 2 * people,
+        claim_within: Duration::from_secs(3_600),
+        session_ttl: Duration::from_secs(3_600),
+        ..PolicySpec::default()
+    };
+    let nodes = [node(redis, "endings", spec)];
+    until_open(&nodes).await;
+    fill(&nodes, u64::from(2 * people)).await;
+    nodes[0].call_next(Line::START).await.unwrap();
+    for first in (1..=u64::from(people)).step_by(5_000) {
+        let claims = (first..first + 5_000).map(|user| {
+            let node = Arc::clone(&nodes[0]);
+            tokio::spawn(async move {
+                let number = node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap().number;
+                let place = Place {
+                    queue: QueueId::parse("endings").unwrap(),
+                    number: QueueNumber::new(number.get()).unwrap(),
+                    user: UserId::new(user).unwrap(),
+                    issued_at: Timestamp::UNIX_EPOCH,
+                };
+                node.claim(&place).await.unwrap();
+            })
+        });
+        for claim in futures_util::future::join_all(claims).await {
+            claim.unwrap();
+        }
+    }
+    redis.command(&["HINCRBY", "boxoffice:{endings}:line", "time", "7200000000"]).unwrap();
+    redis.command(&["CONFIG", "RESETSTAT"]).unwrap();
+    redis.command(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]).unwrap();
+    redis.command(&["CONFIG", "SET", "slowlog-max-len", "1000"]).unwrap();
+    redis.command(&["SLOWLOG", "RESET"]).unwrap();
+    let begun = Instant::now();
+    let mut steps = 0;
+    while nodes[0].snapshot(Line::START).await.unwrap().called > 0 {
+        steps += 1;
+    }
+    println!("{people} calls and {people} sessions end together in {steps} steps, {:?}", begun.elapsed());
+    let slow = redis.command(&["SLOWLOG", "GET", "-1"]).unwrap();
+    println!("slow log of these steps:\n{}", slow.lines().take(12).collect::<Vec<_>>().join("\n"));
+    let stats = redis.command(&["INFO", "commandstats"]).unwrap();
+    for line in stats.lines().filter(|line| line.starts_with("cmdstat_evalsha")) {
+        println!("{line}");
+    }
+}
+
+fn main() {
+    let people = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1_000_000);
+    let redis = Redis::start(&RedisBinaries::find().unwrap(), RedisSetup::default()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        endings(&redis, 100_000).await;
+        outages(&redis, people).await;
+    });
+}

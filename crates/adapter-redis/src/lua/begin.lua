@@ -1,0 +1,323 @@
+-- The head of every script: reads the queue, moves its time on, notices a loss, and ends a doubt that is over.
+--
+-- The scripts are `domain::queue::QueueState` in Lua, step by step; its documentation says what each part means. Keys and
+-- arguments are those of keys.rs and steps.rs, in their order. Numbers are whole and below 2^53, which a Lua number
+-- holds exactly. Times are microseconds of the queue's own time. A user is eight bytes, the highest first.
+
+local K_QUEUE, K_HOLDERS, K_USERS, K_ABANDONED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local K_SKIPPED, K_FOUND, K_LATE, K_RECALLED = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local K_CALLS, K_USED, K_SESSIONS, K_INSIDE = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local K_GIVEN_BACK, K_CHANGES, K_NODES = KEYS[13], KEYS[14], KEYS[15]
+
+-- Which server process this is, and how the node came to it: `handed` over by the one before, or otherwise.
+local process, arrival = ARGV[1], ARGV[2]
+-- What the node knows: see `domain::queue::Witness`.
+local node = ARGV[3]
+local known = {
+  last = tonumber(ARGV[4]), serving = tonumber(ARGV[5]), generation = tonumber(ARGV[6]), replayed = tonumber(ARGV[7]),
+  version = tonumber(ARGV[8]), seen = tonumber(ARGV[9]), time = tonumber(ARGV[10]),
+  calls_from = tonumber(ARGV[11]), needs_checkpoint = ARGV[12] == '1',
+}
+local batch, cost = tonumber(ARGV[13]), tonumber(ARGV[14])
+local max_active, claim_within = tonumber(ARGV[15]), tonumber(ARGV[16])
+local session_ttl, max_waiting = tonumber(ARGV[17]), tonumber(ARGV[18])
+local recovery = tonumber(ARGV[19])
+local FIRST = 20 -- the first argument of the script itself
+
+local SECOND = 1000000
+-- `NodeRecord::TIMEOUT`, `NodeRecord::PROBATION`, `Doubt::PIECE`, `Doubt::LONGEST`.
+local NODE_TIMEOUT, PROBATION = 5 * SECOND, SECOND
+local REPLAY_PIECE, LONGEST_DOUBT = SECOND / 2, 6
+
+-- A whole number as text: several times faster than what Redis makes of a Lua number.
+local function text(number)
+  return string.format('%d', number)
+end
+
+-- What is kept in the hash of the queue. `doubt` is 1 while the store is in doubt. `standing` counts the numbers of the
+-- calls that stand, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied.
+local NAMES = {
+  'last', 'serving', 'generation', 'version', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
+  'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
+}
+local stored = redis.call('HMGET', K_QUEUE, 'process', unpack(NAMES))
+local is_empty, is_another = not stored[1], stored[1] ~= process
+local q, read = {}, {}
+for i, name in ipairs(NAMES) do
+  read[name] = tonumber(stored[i + 1]) or 0
+  q[name] = read[name]
+end
+
+-- What no witness can be ahead of, unless something is lost: before time moves on.
+local found = {
+  last = q.last, serving = q.serving, generation = q.generation, version = q.version, time = q.time,
+}
+
+local clock = redis.call('TIME')
+clock = clock[1] * SECOND + clock[2]
+if not is_empty then
+  q.time = q.time + math.min(math.max(clock - q.clock, 0), SECOND)
+end
+q.clock = clock
+
+-- Counts what has become of places, in fields of their own: most steps have nothing to count, and pay nothing for it.
+local function count(name, times)
+  if times > 0 then
+    redis.call('HINCRBY', K_QUEUE, name, text(times))
+  end
+end
+
+-- Writes back what has changed.
+local function save()
+  local changed = {}
+  for i = 1, #NAMES do
+    local name = NAMES[i]
+    if q[name] ~= read[name] then
+      changed[#changed + 1] = name
+      changed[#changed + 1] = text(q[name])
+    end
+  end
+  if is_another then
+    changed[#changed + 1] = 'process'
+    changed[#changed + 1] = process
+  end
+  if #changed > 0 then
+    redis.call('HSET', K_QUEUE, unpack(changed))
+  end
+end
+
+-- The log keeps so many changes; a node that missed more fetches everything anew.
+local LOG = 10000
+
+local function log(change)
+  q.version = q.version + 1
+  redis.call('RPUSH', K_CHANGES, change)
+  if q.version % 1000 == 0 then
+    redis.call('LTRIM', K_CHANGES, -LOG, -1)
+  end
+end
+
+-- Ranges (from, to] of numbers that a recovery skipped, in their order: one for each time everything was lost.
+local skipped
+local function skipped_ranges()
+  if not skipped then
+    skipped = {}
+    for i, range in ipairs(redis.call('ZRANGE', K_SKIPPED, 0, -1)) do
+      local from, to = string.match(range, '(%d+):(%d+)')
+      skipped[i] = { tonumber(from), tonumber(to) }
+    end
+  end
+  return skipped
+end
+
+local function write_skipped(ranges)
+  redis.call('DEL', K_SKIPPED)
+  for _, range in ipairs(ranges) do
+    if range[1] < range[2] then
+      redis.call('ZADD', K_SKIPPED, text(range[2]), string.format('%d:%d', range[1], range[2]))
+    end
+  end
+  skipped = nil
+end
+
+local function is_skipped(number)
+  for _, range in ipairs(skipped_ranges()) do
+    if range[1] < number and number <= range[2] then
+      return not redis.call('ZSCORE', K_FOUND, text(number))
+    end
+  end
+  return false
+end
+
+-- Numbers up to this one that nobody waits behind: abandoned ones above `serving`, and skipped ones.
+local function vacant_up_to(number)
+  local vacant = redis.call('ZCOUNT', K_ABANDONED, '-inf', text(number))
+  local ranges = skipped_ranges()
+  for _, range in ipairs(ranges) do
+    vacant = vacant + math.max(0, math.min(range[2], number) - range[1])
+  end
+  if #ranges > 0 then
+    vacant = vacant - redis.call('ZCOUNT', K_FOUND, '-inf', text(number))
+  end
+  return vacant
+end
+
+-- Numbers (from, to] are called until `ends`, but for the abandoned ones, whose calls are used up from the start, and the
+-- skipped ones, which are not called.
+local function add_call(from, to, ends)
+  if from < to then
+    redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%d', from, to, ends))
+    q.standing = q.standing + to - from
+  end
+end
+
+local function call_range(from, to, ends)
+  local next = from
+  for _, range in ipairs(skipped_ranges()) do
+    local first, last = math.max(range[1], next), math.min(range[2], to)
+    if first < last then
+      add_call(next, first, ends)
+      for _, number in ipairs(redis.call('ZRANGEBYSCORE', K_FOUND, '(' .. text(first), text(last))) do
+        add_call(number - 1, tonumber(number), ends)
+      end
+      next = last
+    end
+  end
+  add_call(next, to, ends)
+  local abandoned = redis.call('ZRANGEBYSCORE', K_ABANDONED, '(' .. text(from), text(to))
+  for first = 1, #abandoned, 1000 do
+    local used = {}
+    for i = first, math.min(first + 999, #abandoned) do
+      used[#used + 1] = abandoned[i]
+      used[#used + 1] = abandoned[i]
+    end
+    redis.call('ZADD', K_USED, unpack(used))
+  end
+  redis.call('ZREMRANGEBYSCORE', K_ABANDONED, '-inf', text(to))
+end
+
+local function begin_doubt(is_lost)
+  local now = q.time
+  if q.doubt == 0 then
+    q.doubt_lost = 0
+    for name, mark in pairs(found) do q['found_' .. name] = mark end
+  end
+  if is_lost then q.doubt_lost = 1 end
+  q.doubt, q.doubt_until, q.doubt_latest = 1, now + recovery, now + LONGEST_DOUBT * recovery
+  q.unknown = math.max(q.unknown, q.last)
+  q.spent = math.max(q.spent, now + math.ceil(batch * cost))
+  -- No store had this generation that was lost since, so none of its nodes takes this one for it.
+  q.generation = math.max(q.generation, known.generation, clock) + 1
+  q.version = math.max(q.version, known.version, known.seen) + 1
+  -- The log lacks what was lost: no node may take it to be whole.
+  redis.call('DEL', K_CHANGES)
+end
+
+local function raise_line(last, serving, calls_from)
+  q.unknown = math.max(q.unknown, last)
+  if serving > q.serving then
+    -- No more than the budget allows can have been called within the time a call stands.
+    local most = (math.ceil(claim_within / (batch * cost)) + 1) * batch
+    local from = math.max(q.serving, calls_from, serving - most)
+    call_range(from, serving, q.time + claim_within)
+    q.serving = serving
+  end
+  q.last = math.max(q.last, last, q.serving)
+end
+
+local function apply_checkpoint()
+  if q.cp == 0 then return end
+  q.cp = 0
+  if q.cp_serving > q.serving then
+    -- What is left of the budget is not known.
+    q.spent = math.max(q.spent, q.time + math.ceil(batch * cost))
+  end
+  raise_line(q.cp_last, q.cp_serving, 0)
+  local from, to = q.last, q.cp_ceiling
+  if q.intact == 0 and to > from then
+    local ranges = skipped_ranges()
+    ranges[#ranges + 1] = { from, to }
+    write_skipped(ranges)
+    q.last = to
+    log(string.format('s:%d:%d', from, to))
+  end
+end
+
+-- The record of a node: when it registered, when it was last seen, and the generation it has reported in.
+local function record_of(name)
+  local record = redis.call('HGET', K_NODES, name)
+  if not record then return nil end
+  local registered, seen, heard = string.match(record, '(%d+):(%d+):(%d+)')
+  return { registered = tonumber(registered), seen = tonumber(seen), heard = tonumber(heard) }
+end
+
+local function put_record(name, record)
+  local value = string.format('%d:%d:%d', record.registered, record.seen, record.heard)
+  redis.call('HSET', K_NODES, name, value)
+end
+
+local function all_heard()
+  local records = redis.call('HVALS', K_NODES)
+  for _, record in ipairs(records) do
+    local seen, heard = string.match(record, ':(%d+):(%d+)')
+    if tonumber(heard) ~= q.generation and q.time < seen + NODE_TIMEOUT then return false end
+  end
+  return true
+end
+
+local function end_doubt()
+  if q.doubt == 0 then return end
+  local is_intact = q.doubt_lost == 0 and all_heard()
+  if not is_intact and q.time < q.doubt_until then return end
+  q.doubt, q.intact = 0, is_intact and 1 or 0
+  if q.serving == 0 then q.spent = 0 end
+  if q.settled == q.generation then apply_checkpoint() end
+end
+
+-- Forgets calls of numbers up to this one, which are over already: nothing is counted or logged.
+local function forget_calls_up_to(mark)
+  while true do
+    local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
+    if not oldest then return end
+    local from, to, ends = string.match(oldest, '(%d+):(%d+):(%d+)')
+    from, to = tonumber(from), tonumber(to)
+    if from >= mark then return end
+    local upto = math.min(to, mark)
+    redis.call('ZREM', K_CALLS, oldest)
+    if upto < to then redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%s', upto, to, ends)) end
+    q.standing = q.standing - (upto - from)
+    redis.call('ZREMRANGEBYSCORE', K_USED, '(' .. text(from), text(upto))
+  end
+end
+
+do
+  local is_doubtful = is_another and (is_empty or arrival ~= 'handed')
+  local is_late = q.doubt == 1 and known.generation < q.generation
+  local mine = found
+  if is_late then
+    mine = {
+      last = q.found_last, serving = q.found_serving, generation = q.found_generation, version = q.found_version,
+      time = q.found_time,
+    }
+  end
+  local seen = math.max(known.version, known.seen)
+  local is_behind = known.last > mine.last or known.serving > mine.serving or known.generation > mine.generation
+    or seen > mine.version or known.time > mine.time
+  if known.generation ~= q.generation then
+    -- Calls that a recovery let stand again, of which the node knows that they are over.
+    forget_calls_up_to(math.min(known.calls_from, q.unknown))
+  end
+  if is_doubtful or is_behind and not is_late then
+    begin_doubt(is_empty or is_behind)
+  elseif is_behind then
+    q.doubt_lost = 1
+  end
+  if is_behind then
+    if seen > q.version then
+      -- The log has nothing of the versions between.
+      redis.call('DEL', K_CHANGES)
+      q.version = seen
+    end
+    raise_line(known.last, known.serving, known.calls_from)
+  end
+  if q.doubt == 1 then
+    local record = record_of(node)
+    if record and record.heard ~= q.generation then
+      record.heard = q.generation
+      put_record(node, record)
+    end
+    end_doubt()
+  end
+end
+
+local now = q.time
+
+-- Whether the node has replayed what it remembers; where nothing was lost, nobody has anything to replay.
+local function has_replayed()
+  return known.replayed == q.generation or q.intact == 1
+end
+
+-- Whether the queue may move for this node.
+local function is_open()
+  return q.doubt == 0 and (not known.needs_checkpoint or q.settled == q.generation)
+end

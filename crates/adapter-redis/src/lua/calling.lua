@@ -1,0 +1,59 @@
+-- Calling people. A step calls a range of numbers, whatever its size in a constant number of commands.
+
+-- One step passes at most so many abandoned numbers, so that its length is bounded.
+local MOST_PASSED = 20000
+
+-- The end of the shortest range from the next number on that has `people` people in it, or the end of the queue; and how many
+-- people are in it.
+local function range_with(people)
+  local before = vacant_up_to(q.serving)
+  local function people_up_to(number)
+    return number - q.serving - (vacant_up_to(number) - before)
+  end
+  local low, high = q.serving + people, q.last
+  local all = people_up_to(high)
+  if all < people then
+    low, people = high, all
+  end
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if people_up_to(middle) >= people then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  local passed = redis.call('ZRANGE', K_ABANDONED, MOST_PASSED, MOST_PASSED)[1]
+  if passed and tonumber(passed) < low then
+    low = tonumber(passed)
+    people = people_up_to(low)
+  end
+  return low, people
+end
+
+-- Calls whoever may be called now; returns how many that were.
+local function call_people()
+  if q.serving >= q.last and redis.call('ZCARD', K_LATE) == 0 or not is_open() then return 0 end
+  local budget = batch - math.ceil(math.max(q.spent - now, 0) / cost)
+  if budget < 1 then return 0 end
+  end_what_is_over()
+  local open = q.standing - redis.call('ZCARD', K_USED) + redis.call('ZCARD', K_RECALLED)
+  local allowed = math.min(budget, max_active - open - running())
+  if allowed < 1 then return 0 end
+  local ends, called = now + claim_within, 0
+  -- Those who were passed over as nobody's, and turned up late.
+  local late = redis.call('ZRANGE', K_LATE, 0, math.min(allowed, 1000) - 1)
+  for i = 1, #late do
+    redis.call('ZREM', K_LATE, late[i])
+    redis.call('ZADD', K_RECALLED, text(ends), late[i])
+    called = called + 1
+  end
+  if called < allowed and q.serving < q.last then
+    local to, people = range_with(allowed - called)
+    call_range(q.serving, to, ends)
+    q.serving = to
+    called = called + people
+  end
+  q.spent = math.max(q.spent, now) + math.ceil(called * cost)
+  return called
+end

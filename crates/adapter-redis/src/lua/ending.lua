@@ -1,0 +1,111 @@
+-- Ends calls that have lapsed and sessions that are over, as many as one step may; the rest ends with the next steps.
+
+local MOST_ENDED = 5000
+
+-- Forgets that these users hold these numbers, which are not inside.
+local function forget_holders(users, numbers)
+  if #users == 0 then return end
+  local held, gone = redis.call('HMGET', K_HOLDERS, unpack(users)), {}
+  for i = 1, #users do
+    if tonumber(held[i]) == numbers[i] then gone[#gone + 1] = users[i] end
+  end
+  if #gone > 0 then redis.call('HDEL', K_HOLDERS, unpack(gone)) end
+end
+
+local function end_calls(from, to)
+  local lapsed = to - from - redis.call('ZREMRANGEBYSCORE', K_USED, '(' .. text(from), text(to))
+  count('lapsed', lapsed)
+  note_turnover(claim_within, lapsed)
+  for block = block_of(from + 1), block_of(to) do
+    local kept = redis.call('HGET', K_USERS, text(block))
+    if kept then
+      local users, numbers, names = {}, {}, {}
+      local first, last = math.max(from + 1, block * BLOCK + 1), math.min(to, (block + 1) * BLOCK)
+      for number = first, last do
+        local at = (number - 1) % BLOCK * 8
+        local user = string.sub(kept, at + 1, at + 8)
+        if #user == 8 and user ~= NOBODY then
+          users[#users + 1], numbers[#numbers + 1], names[#names + 1] = user, number, text(number)
+        end
+      end
+      if #names > 0 then
+        local inside, outside, of = redis.call('HMGET', K_INSIDE, unpack(names)), {}, {}
+        for i = 1, #names do
+          if not inside[i] then outside[#outside + 1], of[#of + 1] = users[i], numbers[i] end
+        end
+        forget_holders(outside, of)
+      end
+      if (block + 1) * BLOCK <= to then redis.call('HDEL', K_USERS, text(block)) end
+    end
+  end
+end
+
+-- Takes out what a sorted set of ends has up to now; `ended` is called with the end and the start of each.
+local function take_ended(key, most, ended)
+  local over = redis.call('ZRANGEBYSCORE', key, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, most)
+  for first = 1, #over, 1000 do
+    local names, numbers, users, of = {}, {}, {}, {}
+    for i = first, math.min(first + 998, #over - 1), 2 do
+      names[#names + 1], numbers[#numbers + 1] = over[i], tonumber(over[i])
+    end
+    local inside = redis.call('HMGET', K_INSIDE, unpack(names))
+    for i = 1, #names do
+      local ends = tonumber(over[first + 2 * i - 1])
+      local since = inside[i] and tonumber(string.sub(inside[i], 9))
+      ended(ends, since or ends - session_ttl)
+      if inside[i] then
+        users[#users + 1], of[#of + 1] = string.sub(inside[i], 1, 8), numbers[i]
+      end
+    end
+    redis.call('ZREM', key, unpack(names))
+    redis.call('HDEL', K_INSIDE, unpack(names))
+    forget_holders(users, of)
+  end
+  return #over / 2
+end
+
+local function end_what_is_over()
+  local most = MOST_ENDED
+  while most > 0 do
+    local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
+    if not oldest then
+      -- The ranges may have gone with their lifetime, after a day without any node; nobody has counted what lapsed then.
+      if q.standing ~= 0 then
+        q.standing = 0
+        redis.call('DEL', K_USED)
+      end
+      break
+    end
+    local from, to, ends = string.match(oldest, '(%d+):(%d+):(%d+)')
+    from, to, ends = tonumber(from), tonumber(to), tonumber(ends)
+    if ends > now then break end
+    local upto = math.min(to, from + most)
+    redis.call('ZREM', K_CALLS, oldest)
+    if upto < to then
+      redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%d', upto, to, ends))
+    end
+    q.standing = q.standing - (upto - from)
+    most = most - (upto - from)
+    end_calls(from, upto)
+  end
+  if most > 0 then
+    local lapsed = take_ended(K_RECALLED, most, function() note_turnover(claim_within, 1) end)
+    count('lapsed', lapsed)
+    most = most - lapsed
+  end
+  if most > 0 then
+    local ended = take_ended(K_SESSIONS, most, function(ends, since) note_turnover(ends - since, 1) end)
+    count('ended', ended)
+    most = most - ended
+  end
+  if most > 0 then
+    local over = redis.call('ZRANGEBYSCORE', K_GIVEN_BACK, '-inf', text(now), 'LIMIT', 0, most)
+    for first = 1, #over, 1000 do
+      redis.call('ZREM', K_GIVEN_BACK, unpack(over, first, math.min(first + 999, #over)))
+    end
+  end
+end
+
+local function running()
+  return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), '+inf')
+end

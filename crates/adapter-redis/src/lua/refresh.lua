@@ -1,0 +1,78 @@
+-- Registers a node, calls people where the first argument is 1, and reports the queue and what changed since the version a
+-- node knows.
+-- Arguments: whether to call people, the lifetime of what is kept, in milliseconds.
+-- Answers: generation, version, last, serving, the time, called people, open calls, sessions, the number from which on calls
+-- stand, whether the store is in doubt, whether nodes are to replay what they remember, whether this node may give numbers, whether a checkpoint was read in this
+-- generation, how many numbers were given, calls
+-- claimed, calls lapsed, places given up, sessions that lasted to their end, the turnover of slots (thousandths of slots,
+-- microseconds), how many steps of session ends follow, those (time left, sessions that end by then), and then the changes
+-- since that version, oldest first, or one `gap` where they are no longer kept or the node knows another generation.
+
+local calls, lifetime = ARGV[FIRST] == '1', ARGV[FIRST + 1]
+-- Steps of the distribution of session ends.
+local STEPS = 16
+
+do
+  local record = record_of(node) or { registered = now }
+  record.seen, record.heard = now, q.generation
+  put_record(node, record)
+  local records = redis.call('HGETALL', K_NODES)
+  for i = 1, #records, 2 do
+    local seen = string.match(records[i + 1], ':(%d+):')
+    if now >= seen + NODE_TIMEOUT then redis.call('HDEL', K_NODES, records[i]) end
+  end
+end
+
+local record = record_of(node)
+local may_give = is_open() and has_replayed() and now >= record.registered + math.min(PROBATION, recovery)
+
+local called = 0
+if calls then
+  called = call_people()
+end
+end_what_is_over()
+save()
+for i = 2, #KEYS do
+  redis.call('PEXPIRE', KEYS[i], lifetime)
+end
+
+local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
+local calls_from = oldest and tonumber(string.match(oldest, '%d+')) or q.serving
+local open = q.standing - redis.call('ZCARD', K_USED) + redis.call('ZCARD', K_RECALLED)
+local sessions = running()
+local answer = {
+  q.generation, q.version, q.last, q.serving, now, called, open, sessions, calls_from, q.doubt,
+  (q.doubt == 1 and q.doubt_lost or 1 - q.intact), may_give and 1 or 0,
+  q.settled == q.generation and 1 or 0,
+}
+local tally = redis.call('HMGET', K_QUEUE, 'joined', 'claimed', 'lapsed', 'left', 'ended')
+for i = 1, #tally do
+  answer[#answer + 1] = tonumber(tally[i]) or 0
+end
+answer[#answer + 1] = q.freed
+answer[#answer + 1] = q.held
+
+local steps = math.min(STEPS, sessions)
+local over = redis.call('ZCARD', K_SESSIONS) - sessions
+answer[#answer + 1] = steps
+for step = 1, steps do
+  local rank = math.floor(sessions * step / steps)
+  local at = redis.call('ZRANGE', K_SESSIONS, over + rank - 1, over + rank - 1, 'WITHSCORES')
+  answer[#answer + 1] = tonumber(at[2]) - now
+  answer[#answer + 1] = rank
+end
+
+local missed = q.version - known.version
+if known.generation ~= q.generation or missed < 0 or missed > LOG then
+  answer[#answer + 1] = 'gap'
+elseif missed > 0 then
+  local changes = redis.call('LRANGE', K_CHANGES, -missed, -1)
+  if #changes == missed then
+    for i = 1, #changes do
+      answer[#answer + 1] = changes[i]
+    end
+  else
+    answer[#answer + 1] = 'gap'
+  end
+end
+return answer

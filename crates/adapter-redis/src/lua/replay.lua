@@ -1,0 +1,191 @@
+-- Takes in what a node remembers of a queue that was lost. Saying it twice changes nothing. What it changes is logged, so that
+-- each node follows what the others knew.
+-- Arguments: the generation it is for; released and abandoned numbers, each as `n,…`; skipped ranges as `from:to,…`; sessions as
+-- records of number, end and user, and holders as records of number and user, in ascending order, eight bytes each.
+-- Answers 1 when it was taken in, 0 when the store was lost again meanwhile.
+
+local function integer(packed, at)
+  return (struct.unpack('>I8', packed, at))
+end
+
+local function restore_released(number)
+  restore_found(number)
+  local user = owner_of(number)
+  -- A node that has not heard of it may replay the session yet, which ends by then.
+  bar(number)
+  local was_seated = unseat(number) ~= nil
+  local was_late = forget_late(number)
+  local was_called = use_up(number)
+  if was_seated or was_late or was_called then
+    if user then forget_holder(user, number) end
+    log('r:' .. text(number))
+  end
+end
+
+local function restore_abandoned(number)
+  -- It was called meanwhile.
+  if number <= q.serving then return restore_released(number) end
+  restore_found(number)
+  if number <= q.last and redis.call('ZADD', K_ABANDONED, text(number), text(number)) == 1 then
+    local user = owner_of(number)
+    if user then forget_holder(user, number) end
+    log('a:' .. text(number))
+  end
+end
+
+local function note_holder(user, number)
+  local held = tonumber(redis.call('HGET', K_HOLDERS, user))
+  if not held or held < number then redis.call('HSET', K_HOLDERS, user, text(number)) end
+end
+
+local function restore_session(number, ends, user)
+  local owner = owner_of(number)
+  local is_known = redis.call('HEXISTS', K_INSIDE, text(number)) == 1
+    or redis.call('ZSCORE', K_GIVEN_BACK, text(number)) or redis.call('ZSCORE', K_USED, text(number))
+  if number > q.serving or ends <= now or owner and owner ~= user or is_known then return end
+  restore_found(number)
+  use_up(number)
+  note_holder(user, number)
+  if has_room() then
+    redis.call('ZADD', K_SESSIONS, text(ends), text(number))
+    redis.call('HSET', K_INSIDE, text(number), user .. text(math.max(ends - session_ttl, 0)))
+    log(string.format('c:%d:%d:', number, ends) .. user)
+  else
+    -- The node comes late, and others have the slot by now: they are called before anybody else.
+    redis.call('ZADD', K_LATE, text(number), text(number))
+    redis.call('HSET', K_INSIDE, text(number), user)
+  end
+end
+
+-- The numbers of a range whose users the store knows.
+local function known_in(from, to)
+  local numbers, seen = {}, {}
+  local function add(number)
+    if number > from and number <= to and not seen[number] then
+      seen[number] = true
+      numbers[#numbers + 1] = number
+    end
+  end
+  local blocks = redis.call('HKEYS', K_USERS)
+  for _, field in ipairs(blocks) do
+    local block = tonumber(field)
+    if (block + 1) * BLOCK > from and block * BLOCK < to then
+      local users = redis.call('HGET', K_USERS, field)
+      for at = 1, #users - 7, 8 do
+        if string.sub(users, at, at + 7) ~= NOBODY then add(block * BLOCK + (at + 7) / 8) end
+      end
+    end
+  end
+  for _, name in ipairs(redis.call('HKEYS', K_INSIDE)) do add(tonumber(name)) end
+  return numbers
+end
+
+-- Numbers that the store knows something about stay as they are.
+local function restore_skipped(from, to)
+  to = math.min(to, q.last)
+  if from >= to then return end
+  local known_numbers, unseen = known_in(from, to), 0
+  for _, number in ipairs(known_numbers) do
+    local is_vacant = is_skipped(number) or redis.call('ZSCORE', K_ABANDONED, text(number))
+    if not is_vacant and not redis.call('ZSCORE', K_FOUND, text(number)) then unseen = unseen + 1 end
+  end
+  local vacant = vacant_up_to(to) - vacant_up_to(from)
+  local found = redis.call('ZCOUNT', K_FOUND, '(' .. text(from), text(to))
+  local abandoned = redis.call('ZRANGEBYSCORE', K_ABANDONED, '(' .. text(from), text(to))
+  for _, number in ipairs(abandoned) do
+    if redis.call('ZSCORE', K_FOUND, number) then found = found - 1 end
+  end
+  if vacant + found + unseen == to - from then return end
+  local ranges, merged = {}, { from, to }
+  for _, range in ipairs(skipped_ranges()) do
+    if range[2] < from or range[1] > to then
+      ranges[#ranges + 1] = range
+    else
+      merged = { math.min(merged[1], range[1]), math.max(merged[2], range[2]) }
+    end
+  end
+  ranges[#ranges + 1] = merged
+  write_skipped(ranges)
+  -- An abandoned number stays one of its own, and is counted once.
+  for _, number in ipairs(abandoned) do
+    redis.call('ZADD', K_FOUND, number, number)
+  end
+  log(string.format('s:%d:%d', from, to))
+  for _, number in ipairs(redis.call('ZRANGEBYSCORE', K_FOUND, '(' .. text(from), text(to))) do
+    if not redis.call('ZSCORE', K_ABANDONED, number) then log('f:' .. number) end
+  end
+  for _, number in ipairs(known_numbers) do restore_found(number) end
+end
+
+-- Holders that wait, by far the most: a block of numbers at a time.
+local function restore_waiting(numbers, users)
+  local names = {}
+  for i = 1, #numbers do names[i] = text(numbers[i]) end
+  local abandoned = redis.call('ZMSCORE', K_ABANDONED, unpack(names))
+  local field = text(block_of(numbers[1]))
+  local block = redis.call('HGET', K_USERS, field) or ''
+  block = block .. string.rep('\0', BLOCK * 8 - #block)
+  local parts, done, taken_users, taken = {}, 0, {}, {}
+  for i = 1, #numbers do
+    local at = (numbers[i] - 1) % BLOCK * 8
+    if not abandoned[i] and string.sub(block, at + 1, at + 8) == NOBODY then
+      parts[#parts + 1] = string.sub(block, done + 1, at)
+      parts[#parts + 1] = users[i]
+      done = at + 8
+      taken_users[#taken_users + 1], taken[#taken + 1] = users[i], numbers[i]
+    end
+  end
+  if #taken == 0 then return end
+  parts[#parts + 1] = string.sub(block, done + 1)
+  redis.call('HSET', K_USERS, field, table.concat(parts))
+  local held, holders = redis.call('HMGET', K_HOLDERS, unpack(taken_users)), {}
+  for i = 1, #taken do
+    -- A user's places come one after the other, so the highest number is the one they hold.
+    if (tonumber(held[i]) or 0) < taken[i] then
+      holders[#holders + 1], holders[#holders + 2] = taken_users[i], text(taken[i])
+    end
+  end
+  if #holders > 0 then redis.call('HSET', K_HOLDERS, unpack(holders)) end
+end
+
+local function restore_called_or_skipped(number, user)
+  if number > q.last or owner_of(number) or not may_be_anybodys(number) or state_of(number) == 'GONE' then return end
+  adopt(number, user)
+  note_holder(user, number)
+end
+
+local function restore_holders(packed)
+  local numbers, users = {}, {}
+  local function flush()
+    if #numbers > 0 then restore_waiting(numbers, users) end
+    numbers, users = {}, {}
+  end
+  for at = 1, #packed, 16 do
+    local number, user = integer(packed, at), string.sub(packed, at + 8, at + 15)
+    if number <= q.serving or number > q.unknown or is_skipped(number) then
+      restore_called_or_skipped(number, user)
+    else
+      if #numbers > 0 and block_of(numbers[1]) ~= block_of(number) then flush() end
+      numbers[#numbers + 1], users[#users + 1] = number, user
+    end
+  end
+  flush()
+end
+
+local is_current = tonumber(ARGV[FIRST]) == q.generation
+if is_current then
+  if q.doubt == 1 then
+    local extended = math.max(q.doubt_until, now + REPLAY_PIECE)
+    q.doubt_until = math.min(extended, math.max(q.doubt_latest, q.doubt_until))
+  end
+  for number in string.gmatch(ARGV[FIRST + 1], '%d+') do restore_released(tonumber(number)) end
+  for from, to in string.gmatch(ARGV[FIRST + 3], '(%d+):(%d+)') do restore_skipped(tonumber(from), tonumber(to)) end
+  for number in string.gmatch(ARGV[FIRST + 2], '%d+') do restore_abandoned(tonumber(number)) end
+  local sessions = ARGV[FIRST + 4]
+  for at = 1, #sessions, 24 do
+    restore_session(integer(sessions, at), integer(sessions, at + 8), string.sub(sessions, at + 16, at + 23))
+  end
+  restore_holders(ARGV[FIRST + 5])
+end
+save()
+return { is_current and 1 or 0 }

@@ -1,0 +1,293 @@
+//! Who knows nothing decides nothing: what a store that may have lost something does until its witnesses were heard.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_redis::{RedisQueue, RedisQueueSettings};
+use domain::queue::{
+    AdmissionPolicy, Bounds, Checkpoint, ClaimError, JoinError, Line, Place, PolicySpec, QueueId,
+    QueueNumber, QueueStore as _, Standing,
+};
+use domain::{PortErrorKind, Timestamp};
+use test_support::{Redis, Wire};
+
+use super::{blocking, brisk_settings, server};
+use crate::storm::{until, user};
+use crate::support::{get_ready, line_key, nodes, ready_nodes, single};
+
+/// Calls five people at once, who may be inside, and nobody else.
+fn five() -> PolicySpec {
+    PolicySpec { batch: 40, every: Duration::from_secs(1), max_active: 5, ..PolicySpec::default() }
+}
+
+fn settings_of(spec: PolicySpec) -> RedisQueueSettings {
+    RedisQueueSettings { policy: AdmissionPolicy::new(spec).unwrap(), ..brisk_settings() }
+}
+
+fn place(queue: QueueId, person: u64, number: u64) -> Place {
+    let number = QueueNumber::new(number).unwrap();
+    Place { queue, number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+}
+
+async fn joined(node: &RedisQueue, person: u64) -> u64 {
+    node.join(user(person), None, Bounds::NONE).await.unwrap().number.get()
+}
+
+fn is_not_ready(error: &JoinError) -> bool {
+    matches!(error, JoinError::Store(error) if error.kind() == PortErrorKind::NotReady)
+}
+
+/// Another process at this address, without any of the data.
+fn begin_anew(redis: &Redis) {
+    let folder = blocking(|| redis.command(&["CONFIG", "GET", "dir"]));
+    let folder = folder.lines().last().unwrap().to_owned();
+    blocking(|| redis.kill());
+    fs::remove_dir_all(Path::new(&folder).join("appendonlydir")).unwrap();
+    blocking(|| redis.restart());
+}
+
+/// A node behind a wire, which has seen forty people join and five go in.
+async fn one_that_knows(redis: &Redis, settings: &RedisQueueSettings) -> (Wire, Arc<RedisQueue>) {
+    let wire = Wire::to(redis.address()).unwrap();
+    let knows = ready_nodes(1, &single(wire.address()), settings).await.remove(0);
+    for person in 1..=40 {
+        assert_eq!(joined(&knows, person).await, person);
+    }
+    for person in 1..=5 {
+        knows.claim(&place(settings.queue, person, person)).await.unwrap();
+    }
+    knows.snapshot(Line::START).await.unwrap();
+    (wire, knows)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_node_that_comes_first_to_an_empty_store_gives_no_number_twice() {
+    let redis = server();
+    let settings = settings_of(five());
+    let (wire, knows) = one_that_knows(&redis, &settings).await;
+    wire.cut();
+    begin_anew(&redis);
+
+    let fresh = nodes(1, &single(redis.address()), &settings).remove(0);
+    let first = fresh.snapshot(Line::START).await.unwrap();
+    assert!(first.recovers && !first.may_join, "{first:?}");
+    let refused = fresh.join(user(100), None, Bounds::NONE).await.unwrap_err();
+    assert!(is_not_ready(&refused), "{refused:?}");
+
+    wire.mend();
+    until("the one that knows is back", async || knows.snapshot(Line::START).await.is_ok()).await;
+    for node in [&knows, &fresh] {
+        get_ready(node).await;
+    }
+    assert_eq!(joined(&fresh, 100).await, 41, "40 were given");
+    assert_eq!(joined(&fresh, 20).await, 20, "who joined before keeps the place");
+    let inside = fresh.snapshot(Line::START).await.unwrap();
+    assert_eq!((inside.active, inside.called), (5, 0), "those inside are inside still, and nobody else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_hold_one_number_are_never_both_inside() {
+    let redis = server();
+    let settings = settings_of(five());
+    let (wire, knows) = one_that_knows(&redis, &settings).await;
+    wire.cut();
+    begin_anew(&redis);
+
+    // The one that knows is away for longer than a store waits for anybody.
+    let fresh = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
+    for person in 101..=110 {
+        assert_eq!(joined(&fresh, person).await, person - 100);
+    }
+    fresh.claim(&place(settings.queue, 101, 1)).await.unwrap();
+    wire.mend();
+    until("the one that knows is back", async || knows.snapshot(Line::START).await.is_ok()).await;
+    for node in [&knows, &fresh] {
+        get_ready(node).await;
+    }
+    assert_eq!(joined(&fresh, 200).await, 41, "no number is given again from here on");
+    let holders = [1, 101].into_iter().flat_map(|first| (0..10).map(move |n| (first + n, n + 1)));
+    let mut inside: Vec<(u64, u64)> = Vec::new();
+    for (person, number) in holders {
+        match fresh.claim(&place(settings.queue, person, number)).await {
+            Ok(_) => inside.push((number, person)),
+            Err(ClaimError::NotHolder | ClaimError::Gone | ClaimError::NotYet) => {}
+            Err(ClaimError::Store(error)) if error.kind() == PortErrorKind::NotReady => {}
+            Err(error) => panic!("{person} with {number}: {error:?}"),
+        }
+    }
+    inside.sort_unstable();
+    let numbers = inside.windows(2).all(|two| two[0].0 != two[1].0);
+    assert!(numbers && inside.len() <= 5, "{inside:?}");
+    assert!(inside.contains(&(1, 101)), "who was inside first stays: {inside:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_that_lost_nothing_is_over_as_soon_as_all_nodes_were_heard() {
+    let redis = server();
+    // A pause that no test waits for.
+    let settings = RedisQueueSettings { recovery: Duration::from_secs(600), ..settings_of(five()) };
+    let short = RedisQueueSettings { recovery: Duration::from_millis(500), ..settings.clone() };
+    // The first doubt of a queue is a pause in full.
+    let opener = ready_nodes(1, &single(redis.address()), &short).await.remove(0);
+    let both = ready_nodes(2, &single(redis.address()), &settings).await;
+    for person in 1..=10 {
+        joined(&both[0], person).await;
+    }
+    drop(opener);
+    until("the one that is gone is out of sight", async || {
+        for node in &both {
+            node.snapshot(Line::START).await.unwrap();
+        }
+        let nodes = redis.command(&["HLEN", &line_key(settings.queue).replace(":line", ":nodes")]).unwrap();
+        nodes.trim() == "2"
+    })
+    .await;
+    let before = both[0].snapshot(Line::START).await.unwrap();
+    blocking(|| redis.kill());
+    blocking(|| redis.restart());
+    until("it is connected again", async || both[0].snapshot(Line::START).await.is_ok()).await;
+    let alone = both[0].snapshot(Line::START).await.unwrap();
+    assert!(alone.recovers, "the other one was not heard: {alone:?}");
+    until("the other one is heard", async || both[1].snapshot(Line::START).await.is_ok()).await;
+    for node in &both {
+        get_ready(node).await;
+    }
+    let after = both[0].snapshot(Line::START).await.unwrap();
+    assert_eq!((after.line, after.generation > before.generation), (before.line, true));
+    assert_eq!(joined(&both[1], 11).await, 11);
+}
+
+/// As after a failover to a machine whose clock is another, or an outage: the clock of the step before was `seconds` behind
+/// the one of the next.
+async fn clock_steps(redis: &Redis, queue: QueueId, seconds: i64) {
+    let key = line_key(queue);
+    let before: i64 = blocking(|| redis.command(&["HGET", &key, "clock"])).trim().parse().unwrap();
+    let stepped = (before - seconds * 1_000_000).to_string();
+    blocking(|| redis.command(&["HSET", &key, "clock", &stepped]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_step_of_a_clock_and_no_outage_ends_a_call_or_lengthens_it() {
+    let redis = server();
+    let spec = PolicySpec { claim_within: Duration::from_secs(30), ..five() };
+    let settings = settings_of(spec);
+    let node = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
+    let number = joined(&node, 1).await;
+    let place = place(settings.queue, 1, number);
+    let Standing::Called { until: told } = node.standing(&place).await.unwrap() else { panic!("called") };
+    for seconds in [60, -60, 15, -20, 20, 3_600] {
+        clock_steps(&redis, settings.queue, seconds).await;
+        node.snapshot(Line::START).await.unwrap();
+    }
+    let Standing::Called { until: after } = node.standing(&place).await.unwrap() else {
+        panic!("still called")
+    };
+    assert_eq!(after.at, told.at);
+    let lost = told.remaining.saturating_sub(after.remaining);
+    // Four steps forward cost a second each; the rest is what the test took.
+    assert!(lost < Duration::from_secs(4 + 10), "{told:?} became {after:?}");
+    assert!(after.remaining <= told.remaining, "{told:?} became {after:?}");
+    node.claim(&place).await.unwrap();
+}
+
+/// People who join one node at once, with their numbers.
+async fn crowd(node: &Arc<RedisQueue>, people: u64) -> Vec<(u64, u64)> {
+    let joins = (1..=people).map(|person| {
+        let node = Arc::clone(node);
+        tokio::spawn(async move { (person, joined(&node, person).await) })
+    });
+    let joined = futures_util::future::join_all(joins).await;
+    joined.into_iter().map(Result::unwrap).collect()
+}
+
+async fn leave(node: &RedisQueue, queue: QueueId, people: &[(u64, u64)]) {
+    for some in people.chunks(500) {
+        let leaves = some.iter().map(|(person, number)| {
+            let place = place(queue, *person, *number);
+            async move { node.give_back(&place).await.unwrap() }
+        });
+        futures_util::future::join_all(leaves).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_nodes_tell_one_position_however_many_left_and_nobody_who_left_comes_back() {
+    const STAY: u64 = 500;
+    const LEAVE: u64 = 11_000;
+    let redis = server();
+    let spec = PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..PolicySpec::default() };
+    let settings = settings_of(spec);
+    let both = ready_nodes(2, &single(redis.address()), &settings).await;
+    let mut people = crowd(&both[0], LEAVE + STAY).await;
+    people.sort_unstable_by_key(|(_, number)| *number);
+    // The second node sleeps while those ahead of the last five hundred leave.
+    let (gone, stay) = people.split_at(usize::try_from(LEAVE).unwrap());
+    leave(&both[0], settings.queue, &gone[1..]).await;
+    let last = QueueNumber::new(stay.last().unwrap().1).unwrap();
+    let position = async |node: &RedisQueue| {
+        let seen = node.snapshot(Line::START).await.unwrap();
+        (seen.vacant.position_of(last, seen.line).get(), seen.vacant.people_waiting(seen.line))
+    };
+    assert_eq!(position(&both[0]).await, (STAY, STAY));
+    assert_eq!(position(&both[1]).await, (STAY, STAY), "the node that slept");
+    let fresh = nodes(1, &single(redis.address()), &settings).remove(0);
+    assert_eq!(position(&fresh).await, (STAY, STAY), "a fresh node");
+    drop(fresh);
+
+    blocking(|| redis.kill());
+    blocking(|| redis.restart());
+    for node in &both {
+        get_ready(node).await;
+        assert_eq!(position(node).await, (STAY, STAY), "after a restart");
+    }
+    begin_anew(&redis);
+    for node in &both {
+        get_ready(node).await;
+    }
+    for node in &both {
+        assert_eq!(position(node).await, (STAY, STAY), "after everything was lost");
+    }
+    let (person, number) = gone[20];
+    let left = place(settings.queue, person, number);
+    assert_eq!(both[1].standing(&left).await.unwrap(), Standing::Gone);
+    assert!(matches!(both[1].claim(&left).await, Err(ClaimError::Gone)));
+    assert!(joined(&both[1], person).await > last.get(), "who left gets a number of the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_skips_one_reserve_however_many_nodes_there_are_and_what_it_skips_costs_nobody() {
+    let redis = server();
+    let spec =
+        PolicySpec { batch: 10, every: Duration::from_secs(1), max_active: 10, ..PolicySpec::default() };
+    let settings = RedisQueueSettings { needs_checkpoint: true, ..settings_of(spec) };
+    let all = nodes(3, &single(redis.address()), &settings);
+    let settle = async |checkpoint: Option<Checkpoint>| {
+        for node in &all {
+            until("the store can be asked", async || node.snapshot(Line::START).await.is_ok()).await;
+            let generation = node.snapshot(Line::START).await.unwrap().generation;
+            node.settle(generation, checkpoint).await.unwrap();
+        }
+        for node in &all {
+            get_ready(node).await;
+        }
+    };
+    let unsettled = all[0].snapshot(Line::START).await.unwrap();
+    assert!(!unsettled.may_join, "{unsettled:?}");
+    settle(None).await;
+    assert_eq!(joined(&all[0], 1).await, 1);
+    begin_anew(&redis);
+    // A hundred were given, forty called, and ten thousand reserved.
+    settle(Some(Checkpoint::new(Line::new(100, 40), 10_100))).await;
+    let first = joined(&all[1], 1_000).await;
+    assert_eq!(first, 10_101);
+    let seen = all[2].snapshot(Line::START).await.unwrap();
+    let waiting = seen.vacant.people_waiting(seen.line);
+    assert!(waiting <= 61, "sixty who were given a number, and the one who joined: {waiting}");
+    settle(Some(Checkpoint::new(seen.line, 20_101))).await;
+    assert_eq!(joined(&all[2], 1_001).await, 10_102, "nothing was lost since");
+    // The sixty do not come: their calls lapse, ten at a time, and nobody waits for the ten thousand.
+    let last = QueueNumber::new(10_102).unwrap();
+    assert!(seen.vacant.position_of(last, seen.line).get() <= 62);
+}

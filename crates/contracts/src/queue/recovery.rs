@@ -1,0 +1,87 @@
+//! What a token shown at joining and a checkpoint prove to a store.
+
+use domain::queue::{Bounds, Checkpoint, Joined, Line, PolicySpec, QueueNumber, Standing, UserId};
+
+use super::QueueFixture;
+use super::world::{EVERY, Sale, usual};
+use crate::{Verdict, Violation, ensure, ensure_eq};
+
+async fn join_with(sale: &Sale, user: u64, number: u64) -> Result<Joined, Violation> {
+    let presented = Some(QueueNumber::new(number)?);
+    Ok(sale.node(user).join(UserId::new(user)?, presented, Bounds::NONE).await?)
+}
+
+/// The number of a token finds its place, also where the store does not know its holder; of two places of one user the older
+/// stays, and the younger is given up. Another user's number finds nothing.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_2_finds_the_place_of_a_token(fixture: &dyn QueueFixture) -> Verdict {
+    let spec = PolicySpec { batch: 1, every: EVERY * 3_600, ..usual() };
+    let sale = Sale::open(fixture, spec).await?;
+    sale.join(1).await?;
+    let place = sale.join(2).await?;
+    let again = join_with(&sale, 2, place.number.get()).await?;
+    ensure_eq((again.number, again.rejoined), (place.number, true), "the place of a known holder")?;
+    // Numbers up to 40 were given by a store that is no more.
+    sale.node(0).snapshot(Line::new(40, 0)).await?;
+    sale.recover().await;
+    let found = join_with(&sale, 50, 20).await?;
+    ensure_eq((found.number.get(), found.rejoined), (20, true), "the place of a holder nobody knew")?;
+    let younger = sale.join(51).await?;
+    ensure_eq(younger.number.get(), 41, "the number of somebody who shows no token")?;
+    let older = join_with(&sale, 51, 30).await?;
+    ensure_eq((older.number.get(), older.rejoined), (30, true), "the older of two places")?;
+    ensure_eq(sale.standing(&younger).await?, Standing::Gone, "the younger of two places")?;
+    ensure_eq(sale.join(51).await?.number.get(), 30, "the place without a token from then on")?;
+    let stranger = join_with(&sale, 52, 20).await?;
+    ensure_eq((stranger.number.get(), stranger.rejoined), (42, false), "with another user's number")
+}
+
+/// A checkpoint that the store is behind is taken in once in each generation: numbers continue above its ceiling, whoever
+/// settles how often, and those skipped are nobody's place.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn checkpoints_are_taken_in_once(fixture: &dyn QueueFixture) -> Verdict {
+    let spec = PolicySpec { batch: 1, every: EVERY * 3_600, ..usual() };
+    let sale = Sale::open(fixture, spec).await?;
+    let generation = sale.snapshot().await?.generation;
+    let checkpoint = Some(Checkpoint::new(Line::new(10, 8), 50));
+    sale.node(0).settle(generation + 1, checkpoint).await?;
+    let before = sale.snapshot().await?;
+    ensure_eq((before.line, before.is_settled), (Line::START, false), "after one of another generation")?;
+    for node in 0..3 {
+        sale.node(node).settle(generation, checkpoint).await?;
+    }
+    let settled = sale.snapshot().await?;
+    ensure(settled.is_settled, || "the store does not say that a checkpoint was read".to_owned())?;
+    ensure_eq(settled.line, Line::new(50, 8), "the queue after a checkpoint of 10, 8 and a ceiling of 50")?;
+    let later = Some(Checkpoint::new(Line::new(50, 8), 150));
+    sale.node(1).settle(settled.generation, later).await?;
+    let joined = sale.join(1).await?;
+    ensure_eq(joined.number.get(), 51, "the next number, after a second checkpoint in this generation")?;
+    let seen = sale.snapshot().await?;
+    ensure_eq(seen.vacant.people_waiting(seen.line), 3, "people who wait: 9, 10 and 51")?;
+    ensure_eq(seen.vacant.position_of(joined.number, seen.line).get(), 3, "the position of 51")?;
+    // The holder of one of those skipped: they were given it just before everything was lost.
+    let found = join_with(&sale, 2, 20).await?;
+    ensure_eq((found.number.get(), found.rejoined), (20, true), "a skipped number whose holder turns up")
+}
+
+/// Those who left do not count against `max_waiting`.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_9_counts_people_against_the_limit(fixture: &dyn QueueFixture) -> Verdict {
+    let spec = PolicySpec { max_active: 1, max_waiting: 3, ..usual() };
+    let sale = Sale::open(fixture, spec).await?;
+    sale.join(1).await?;
+    for user in 2..12 {
+        let place = sale.join(user).await?;
+        sale.give_back(&place).await?;
+    }
+    sale.join_each(12..=14).await?;
+    let beyond = sale.try_join(15).await;
+    ensure(beyond.is_err(), || format!("a fourth person who waits was answered {beyond:?}"))
+}

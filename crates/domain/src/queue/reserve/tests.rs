@@ -1,0 +1,338 @@
+//! Nodes that reserve numbers in one checkpoint, and a store that may be lost.
+
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::queue::{
+    AdmissionPolicy, Arrival, Bounds, Called, ClaimError, GiveBackError, JoinError, JoinStep, Joined, NodeId,
+    Place, ProcessId, QueueNumber, QueueState, Session, Snapshot, Standing, UserId, Visit, Witness,
+};
+use crate::{PortErrorKind, Timestamp};
+
+const RECOVERY: std::time::Duration = std::time::Duration::from_secs(2);
+const NUMBERS: u64 = 10_000;
+
+/// Runs what waits for nothing.
+fn run<T>(step: impl Future<Output = T>) -> T {
+    match pin!(step).poll(&mut Context::from_waker(Waker::noop())) {
+        std::task::Poll::Ready(done) => done,
+        std::task::Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+fn queue() -> QueueId {
+    QueueId::parse("main").unwrap()
+}
+
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A store, its server's clock, and how often it was asked for a snapshot.
+struct Store(Mutex<(QueueState, u64, u64)>);
+
+impl Store {
+    fn new() -> Self {
+        let state = QueueState::new(AdmissionPolicy::default(), RECOVERY);
+        Self(Mutex::new((state, 1_000_000, 0)))
+    }
+
+    fn lose(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.0 = QueueState::new(AdmissionPolicy::default(), RECOVERY);
+    }
+
+    fn step<T>(&self, line: Line, step: impl FnOnce(&mut QueueState, &Visit) -> T) -> T {
+        let mut guard = self.0.lock().unwrap();
+        let (state, clock, _) = &mut *guard;
+        let mut visit = Visit {
+            clock: *clock,
+            process: ProcessId(1),
+            arrival: Arrival::Anew,
+            witness: Witness { node: NodeId(1), line, needs_checkpoint: true, ..Witness::default() },
+        };
+        visit.witness.generation = state.marks().generation;
+        visit.witness.version = state.marks().version;
+        state.begin(&visit);
+        visit.witness.generation = state.marks().generation;
+        visit.witness.replayed = state.marks().generation;
+        step(state, &visit)
+    }
+
+    /// Time passes until no pause can be on.
+    fn rest(&self) {
+        for _ in 0..5 {
+            self.0.lock().unwrap().1 += 1_000_000;
+            self.step(Line::START, QueueState::refresh);
+        }
+    }
+
+    fn join(&self, user: u64, ceiling: u64) -> Option<u64> {
+        let user = UserId::new(user).unwrap();
+        match self.step(Line::START, |state, visit| state.join(visit, user, None, ceiling)) {
+            JoinStep::Holds { number, .. } => Some(number.get()),
+            JoinStep::Full | JoinStep::AboveCeiling | JoinStep::NotReady => None,
+        }
+    }
+
+    fn line(&self) -> Line {
+        self.0.lock().unwrap().0.marks().line
+    }
+
+    fn joined(&self) -> u64 {
+        self.0.lock().unwrap().0.snapshot().tally.joined
+    }
+
+    fn snapshots(&self) -> u64 {
+        self.0.lock().unwrap().2
+    }
+}
+
+#[async_trait]
+impl QueueStore for Store {
+    async fn join(&self, _: UserId, _: Option<QueueNumber>, _: Bounds) -> Result<Joined, JoinError> {
+        unreachable!("no test asks for it")
+    }
+
+    async fn call_next(&self, _: Line) -> Result<Called, PortError> {
+        unreachable!("no test asks for it")
+    }
+
+    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+        let snapshot = self.step(floor, |state, visit| {
+            state.refresh(visit);
+            state.snapshot()
+        });
+        self.0.lock().unwrap().2 += 1;
+        Ok(snapshot)
+    }
+
+    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+        Ok(self.step(Line::START, |state, _| {
+            state.settle(generation, checkpoint);
+            state.snapshot()
+        }))
+    }
+
+    async fn standing(&self, _: &Place) -> Result<Standing, PortError> {
+        unreachable!("no test asks for it")
+    }
+
+    async fn claim(&self, _: &Place) -> Result<Session, ClaimError> {
+        unreachable!("no test asks for it")
+    }
+
+    async fn give_back(&self, _: &Place) -> Result<(), GiveBackError> {
+        unreachable!("no test asks for it")
+    }
+}
+
+/// A checkpoint in a cell, and whether it can be reached.
+struct Cell(Mutex<Option<Checkpoint>>, std::sync::atomic::AtomicBool);
+
+impl Cell {
+    fn of(checkpoint: Option<Checkpoint>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(checkpoint), true.into()))
+    }
+
+    fn read(&self) -> Option<Checkpoint> {
+        *self.0.lock().unwrap()
+    }
+
+    fn reach(&self) -> Result<(), PortError> {
+        let is_there = self.1.load(Ordering::Relaxed);
+        is_there.then_some(()).ok_or_else(|| PortError::new(PortErrorKind::Unavailable, "postgres"))
+    }
+}
+
+#[async_trait]
+impl CheckpointStore for Cell {
+    async fn load(&self, _: QueueId) -> Result<Option<Checkpoint>, PortError> {
+        self.reach()?;
+        Ok(self.read())
+    }
+
+    async fn save(&self, _: QueueId, checkpoint: Checkpoint) -> Result<Checkpoint, PortError> {
+        self.reach()?;
+        let mut cell = self.0.lock().unwrap();
+        let remembered = cell.map_or(checkpoint, |before| before.raised_to(checkpoint));
+        Ok(*cell.insert(remembered))
+    }
+}
+
+fn node(cell: &Arc<Cell>) -> Reserved {
+    Reserved::new(Reserve { store: cell.clone(), numbers: NUMBERS })
+}
+
+/// What a node does every second, without the rest of it.
+fn round(node: &Reserved, store: &Store, now: i64) {
+    let generation = run(store.snapshot(Line::START)).unwrap().generation;
+    run(node.settle(queue(), store, generation)).unwrap();
+    if node.ceiling(generation).is_some() {
+        run(node.save(queue(), store.line(), store.joined(), second(now))).unwrap();
+    }
+}
+
+#[test]
+fn three_nodes_after_a_total_loss_skip_one_reserve() {
+    let (store, cell) = (Store::new(), Cell::of(Some(Checkpoint::new(Line::new(100, 0), 10_100))));
+    let nodes = [node(&cell), node(&cell), node(&cell)];
+    for now in 0..3 {
+        for node in &nodes {
+            round(node, &store, now);
+        }
+    }
+    store.rest();
+    for now in 3..6 {
+        for node in &nodes {
+            round(node, &store, now);
+        }
+    }
+    let generation = run(store.snapshot(Line::START)).unwrap().generation;
+    for node in &nodes {
+        assert!(node.ceiling(generation).unwrap() >= 20_000);
+    }
+    assert_eq!(store.join(1, nodes[2].ceiling(generation).unwrap()), Some(10_101));
+    assert_eq!(cell.read().unwrap().ceiling, 20_100, "a raise is not taken for a rush");
+    // And the next loss skips the next reserve.
+    round(&nodes[0], &store, 7);
+    store.lose();
+    let nodes = [node(&cell), node(&cell), node(&cell)];
+    nodes.iter().for_each(|node| round(node, &store, 8));
+    store.rest();
+    nodes.iter().for_each(|node| round(node, &store, 9));
+    let generation = run(store.snapshot(Line::START)).unwrap().generation;
+    assert_eq!(store.join(2, nodes[0].ceiling(generation).unwrap()), Some(20_102));
+}
+
+#[test]
+fn no_number_may_be_given_before_the_checkpoint_was_read_for_this_generation() {
+    let (store, cell) = (Store::new(), Cell::of(Some(Checkpoint::new(Line::new(100, 0), 10_100))));
+    let node = node(&cell);
+    assert_eq!((node.ceiling(0), node.ceiling(1)), (None, None));
+    run(node.settle(queue(), &store, 0)).unwrap();
+    let generation = run(store.snapshot(Line::START)).unwrap().generation;
+    assert_eq!(node.ceiling(generation), Some(10_100));
+    assert_eq!(node.ceiling(generation + 1), None);
+    assert_eq!(node.ceiling(0), None);
+}
+
+#[test]
+fn the_checkpoint_is_read_once_for_each_generation() {
+    let (store, cell) = (Store::new(), Cell::of(None));
+    let node = node(&cell);
+    run(node.settle(queue(), &store, 0)).unwrap();
+    let generation = run(store.snapshot(Line::START)).unwrap().generation;
+    assert_eq!(node.ceiling(generation), Some(0), "nothing is reserved");
+    let before = store.snapshots();
+    cell.1.store(false, Ordering::Relaxed);
+    run(node.settle(queue(), &store, generation)).unwrap();
+    assert_eq!(store.snapshots(), before, "no more is asked");
+    store.lose();
+    store.0.lock().unwrap().1 += 1_000_000;
+    let next = run(store.snapshot(Line::START)).unwrap().generation;
+    assert_ne!(next, generation);
+    assert!(run(node.settle(queue(), &store, next)).is_err());
+    assert_eq!(node.ceiling(next), None);
+    cell.1.store(true, Ordering::Relaxed);
+    run(node.settle(queue(), &store, next)).unwrap();
+    assert_eq!(node.ceiling(next), Some(0));
+}
+
+/// A store of which somebody else says that nothing is settled.
+#[test]
+fn a_reading_for_a_generation_that_is_over_reserves_nothing() {
+    use crate::queue::ports::MockQueueStore;
+    let cell = Cell::of(Some(Checkpoint::new(Line::new(100, 0), 10_100)));
+    let node = node(&cell);
+    let mut store = MockQueueStore::new();
+    let unsettled = || {
+        let snapshot = Store::new().step(Line::START, |state, _| state.snapshot());
+        Snapshot { generation: 5, is_settled: false, ..snapshot }
+    };
+    store.expect_snapshot().returning(move |_| Ok(unsettled()));
+    store.expect_settle().returning(move |_, _| Ok(unsettled()));
+    run(node.settle(queue(), &store, 5)).unwrap();
+    assert_eq!(node.ceiling(5), None);
+}
+
+/// A node in its second minute that reserves up to `ceiling`.
+fn settled(cell: &Arc<Cell>, line: Line, joined: u64) -> Reserved {
+    let node = node(cell);
+    node.ceiling.store(cell.read().map_or(0, |checkpoint| checkpoint.ceiling), Ordering::Relaxed);
+    run(node.save(queue(), line, joined, second(60))).unwrap();
+    node
+}
+
+#[test]
+fn a_queue_that_moves_is_remembered_every_second_and_one_that_rests_is_not() {
+    let cell = Cell::of(None);
+    let node = settled(&cell, Line::new(10, 5), 10);
+    assert_eq!(cell.read(), Some(Checkpoint::new(Line::new(10, 5), 10 + NUMBERS)));
+    let save = |line, now_ms| {
+        let now = Timestamp::from_millisecond(now_ms).unwrap();
+        run(node.save(queue(), line, 10, now)).unwrap();
+        cell.read().unwrap().line
+    };
+    assert_eq!(save(Line::new(11, 5), 60_999), Line::new(10, 5));
+    assert_eq!(save(Line::new(11, 5), 61_000), Line::new(11, 5));
+    *cell.0.lock().unwrap() = None;
+    let now = Timestamp::from_second(90).unwrap();
+    run(node.save(queue(), Line::new(11, 5), 11, now)).unwrap();
+    assert_eq!(cell.read(), None, "nothing has moved");
+    assert_eq!(save(Line::new(11, 6), 91_000), Line::new(11, 6));
+}
+
+#[test]
+fn numbers_are_reserved_before_half_of_the_reserve_is_used_up() {
+    let cell = Cell::of(None);
+    let node = settled(&cell, Line::new(1, 0), 1);
+    let half = NUMBERS / 2;
+    let save = |last, joined| {
+        run(node.save(queue(), Line::new(last, 0), joined, second(60))).unwrap();
+        node.ceiling.load(Ordering::Relaxed)
+    };
+    assert_eq!(save(half, 1), 1 + NUMBERS);
+    assert_eq!(save(1 + half, 1), 1 + half + NUMBERS);
+    assert_eq!(cell.read().unwrap(), Checkpoint::new(Line::new(1 + half, 0), 1 + half + NUMBERS));
+    // Numbers that another node reserved may be given here too.
+    *cell.0.lock().unwrap() = Some(Checkpoint::new(Line::new(half, 0), 90_000));
+    assert_eq!(save(1 + half + half, 1), 90_000);
+}
+
+#[test]
+fn in_a_rush_four_times_the_numbers_given_since_the_last_save_are_reserved() {
+    let cell = Cell::of(None);
+    let node = settled(&cell, Line::new(10, 5), 10);
+    let save = |last, joined, now| {
+        run(node.save(queue(), Line::new(last, 5), joined, second(now))).unwrap();
+        cell.read().unwrap().ceiling
+    };
+    assert_eq!(save(5_010, 5_010, 61), 5_010 + 20_000);
+    assert_eq!(save(5_011, 5_011, 62), 25_010, "no rush any more");
+    // A store that was lost counts anew, and one that skipped numbers has given none of them.
+    assert_eq!(save(30_000, 100, 63), 30_000 + NUMBERS);
+    assert_eq!(save(30_100, 200, 64), 30_100 + NUMBERS);
+}
+
+#[test]
+fn the_first_save_of_a_node_takes_no_count_for_a_rush() {
+    let cell = Cell::of(None);
+    settled(&cell, Line::new(1_000_000, 5), 1_000_000);
+    assert_eq!(cell.read().unwrap().ceiling, 1_000_000 + NUMBERS);
+}
+
+#[test]
+fn a_save_that_fails_is_made_up_for_by_the_next() {
+    let cell = Cell::of(None);
+    let node = settled(&cell, Line::new(10, 5), 10);
+    cell.1.store(false, Ordering::Relaxed);
+    assert!(run(node.save(queue(), Line::new(20, 5), 20, second(62))).is_err());
+    assert_eq!(node.ceiling.load(Ordering::Relaxed), 10 + NUMBERS);
+    cell.1.store(true, Ordering::Relaxed);
+    run(node.save(queue(), Line::new(20, 5), 20, second(62))).unwrap();
+    assert_eq!(cell.read().unwrap().line, Line::new(20, 5));
+}

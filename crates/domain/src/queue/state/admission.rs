@@ -1,0 +1,122 @@
+//! Calling people, and ending what is over.
+
+use super::{QueueState, Visit};
+use crate::queue::{Line, UserId};
+
+/// Calls and sessions that one step ends, at most; the rest ends with the next steps. A slot that is not freed yet counts
+/// as taken.
+const MOST_ENDED: u64 = 5_000;
+
+impl QueueState {
+    /// A node refreshes its view, and people are called; returns how many.
+    pub fn tick(&mut self, visit: &Visit) -> u64 {
+        self.register(visit.witness.node);
+        let called = self.call_people(visit);
+        self.end_what_is_over();
+        called
+    }
+
+    /// A node refreshes its view, and nobody is called.
+    pub fn refresh(&mut self, visit: &Visit) {
+        self.register(visit.witness.node);
+        self.end_what_is_over();
+    }
+
+    /// Calls the people that budget and slots allow; returns how many.
+    pub(super) fn call_people(&mut self, visit: &Visit) -> u64 {
+        let nobody_waits = self.line.waiting() == 0 && self.seats.late() == 0;
+        if nobody_waits || !self.is_open_for(&visit.witness) {
+            return 0;
+        }
+        self.end_what_is_over();
+        let inside = self.calls.open() + self.seats.recalled() + self.seats.running(self.time);
+        let free = u64::from(self.policy.max_active).saturating_sub(inside);
+        let allowed = u64::from(self.budget.available(self.time)).min(free);
+        let ends = self.time + self.policy.claim_within;
+        let mut called = 0;
+        while called < allowed && self.seats.recall_first(ends) {
+            called += 1;
+        }
+        while called < allowed && self.line.waiting() > 0 {
+            let next = self.line.serving() + 1;
+            let passed = self.vacant.end_of_range(next).unwrap_or(next);
+            if !self.vacant.contains(next) {
+                self.calls.add(next, ends);
+                called += 1;
+            }
+            self.line = Line::new(self.line.last(), passed);
+        }
+        self.vacant.forget_singles_up_to(self.line.serving());
+        self.budget.spend(called, self.time);
+        called
+    }
+
+    /// Ends calls that have lapsed and sessions that are over, as many as one step may.
+    pub(super) fn end_what_is_over(&mut self) {
+        let mut most = MOST_ENDED;
+        while most > 0
+            && let Some(lapsed) = self.calls.take_lapsed(self.time, most)
+        {
+            most -= lapsed.to - lapsed.from;
+            for number in lapsed.from + 1..=lapsed.to {
+                self.end_call(number);
+            }
+        }
+        while most > 0
+            && let Some((number, user)) = self.seats.take_lapsed_recall(self.time)
+        {
+            most -= 1;
+            self.note_lapse();
+            self.forget_holder(user, number);
+        }
+        while most > 0
+            && let Some((number, seat)) = self.seats.take_ended(self.time)
+        {
+            most -= 1;
+            self.tally.ended += 1;
+            self.turnover.note(seat.ends.since(seat.since), 1, self.policy.max_active);
+            self.forget_holder(seat.user, number);
+        }
+        while most > 0 && self.seats.forget_given_back(self.time) {
+            most -= 1;
+        }
+    }
+
+    fn end_call(&mut self, number: u64) {
+        if !self.calls.forget_used(number) {
+            self.note_lapse();
+        }
+        if let Some(user) = self.users.remove(&number)
+            && !self.seats.is_seated(number)
+        {
+            self.forget_holder(user, number);
+        }
+    }
+
+    /// Forgets calls that are over already: nothing is counted or told.
+    pub(super) fn forget_calls_up_to(&mut self, mark: u64) {
+        while let Some(over) = self.calls.take_up_to(mark) {
+            for number in over.from + 1..=over.to {
+                self.calls.forget_used(number);
+                if let Some(user) = self.users.get(&number).copied()
+                    && !self.seats.is_seated(number)
+                {
+                    self.forget_holder(user, number);
+                }
+            }
+        }
+    }
+
+    fn note_lapse(&mut self) {
+        self.tally.lapsed += 1;
+        self.turnover.note(self.policy.claim_within, 1, self.policy.max_active);
+    }
+
+    /// Forgets that the user holds this number, unless they hold another one by now.
+    pub(super) fn forget_holder(&mut self, user: UserId, number: u64) {
+        self.users.remove(&number);
+        if self.held.get(&user) == Some(&number) {
+            self.held.remove(&user);
+        }
+    }
+}

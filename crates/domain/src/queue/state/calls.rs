@@ -1,0 +1,102 @@
+//! Calls that stand: ranges of numbers, one for each step that called somebody.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::queue::{QueueTime, VacantNumbers};
+
+/// Numbers `(from, to]` that are called until `ends`.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Call {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    ends: QueueTime,
+}
+
+/// In the order of their numbers, and so of their ends.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Calls {
+    ranges: VecDeque<Call>,
+    /// Numbers of these ranges whose call was claimed or released.
+    used: BTreeSet<u64>,
+    /// Numbers in all ranges.
+    numbers: u64,
+}
+
+impl Calls {
+    /// Calls that stand and are not used.
+    pub(super) fn open(&self) -> u64 {
+        self.numbers - self.used.len() as u64
+    }
+
+    /// The number before the first that is called.
+    pub(super) fn from(&self) -> Option<u64> {
+        self.ranges.front().map(|call| call.from)
+    }
+
+    /// When the call of this number ends, if it stands at `now` and is not used.
+    pub(super) fn end_of(&self, number: u64, now: QueueTime) -> Option<QueueTime> {
+        let at = self.ranges.partition_point(|call| call.to < number);
+        let call = self.ranges.get(at).filter(|call| call.from < number && call.ends > now)?;
+        (!self.used.contains(&number)).then_some(call.ends)
+    }
+
+    /// Calls one number, which is above all that are called.
+    pub(super) fn add(&mut self, number: u64, ends: QueueTime) {
+        self.numbers += 1;
+        match self.ranges.back_mut() {
+            Some(last) if last.to + 1 == number && last.ends == ends => last.to = number,
+            Some(_) | None => self.ranges.push_back(Call { from: number - 1, to: number, ends }),
+        }
+    }
+
+    /// Calls the numbers `(from, to]` without the vacant ones.
+    pub(super) fn add_without(&mut self, vacant: &VacantNumbers, from: u64, to: u64, ends: QueueTime) {
+        let mut number = from + 1;
+        while number <= to {
+            if let Some(end) = vacant.end_of_range(number) {
+                number = end;
+            } else if !vacant.contains(number) {
+                self.add(number, ends);
+            }
+            number += 1;
+        }
+    }
+
+    /// Uses a call up; whether it stood and was not used.
+    pub(super) fn use_up(&mut self, number: u64, now: QueueTime) -> bool {
+        self.end_of(number, now).is_some() && self.used.insert(number)
+    }
+
+    /// Whether a call of this number stands and was used.
+    pub(super) fn is_used(&self, number: u64) -> bool {
+        self.used.contains(&number)
+    }
+
+    /// Takes out calls that have lapsed by `now`: those of one step, and of at most so many numbers.
+    pub(super) fn take_lapsed(&mut self, now: QueueTime, most: u64) -> Option<Call> {
+        let oldest = self.ranges.front().filter(|call| call.ends <= now)?;
+        self.take_oldest_up_to(oldest.from + most)
+    }
+
+    /// Takes out calls of numbers up to this one: those of one step.
+    pub(super) fn take_up_to(&mut self, mark: u64) -> Option<Call> {
+        self.ranges.front().filter(|call| call.from < mark)?;
+        self.take_oldest_up_to(mark)
+    }
+
+    fn take_oldest_up_to(&mut self, mark: u64) -> Option<Call> {
+        let oldest = self.ranges.front_mut()?;
+        let taken = Call { to: oldest.to.min(mark), ..*oldest };
+        oldest.from = taken.to;
+        self.numbers -= taken.to - taken.from;
+        if oldest.from == oldest.to {
+            self.ranges.pop_front();
+        }
+        Some(taken)
+    }
+
+    /// Forgets that a lapsed call was used; whether it was.
+    pub(super) fn forget_used(&mut self, number: u64) -> bool {
+        self.used.remove(&number)
+    }
+}

@@ -1,0 +1,115 @@
+//! Joining: a number for a user, or the one they hold.
+
+use super::{QueueState, Visit};
+use crate::queue::recovery::NodeRecord;
+use crate::queue::{Expiry, Line, QueueNumber, QueueTime, Standing, UserId};
+
+/// Numbers that were abandoned and not passed yet, at most: those who join and leave again and again fill no memory.
+const MOST_ABANDONED: u64 = 1_000_000;
+
+/// What became of one join.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JoinStep {
+    /// The user holds this number.
+    Holds {
+        /// The number.
+        number: QueueNumber,
+        /// Whether they held it before.
+        rejoined: bool,
+        /// Where they stand.
+        standing: Standing,
+    },
+    /// As many people wait as may, or as many numbers were abandoned as are kept.
+    Full,
+    /// The next number is above the ceiling.
+    AboveCeiling,
+    /// The store is in doubt, or this node may give no number yet.
+    NotReady,
+}
+
+impl QueueState {
+    /// Finds the number the user holds, or gives them the next one, then calls people. A number that the user's token
+    /// `presented` is theirs too; of two the older counts, and the younger is given up.
+    pub fn join(
+        &mut self,
+        visit: &Visit,
+        user: UserId,
+        presented: Option<QueueNumber>,
+        ceiling: u64,
+    ) -> JoinStep {
+        let held = self.held.get(&user).copied().filter(|number| self.is_held_by(user, *number));
+        let presented = presented.map(QueueNumber::get).filter(|number| self.is_held_by(user, *number));
+        let place = match (held, presented) {
+            (Some(one), Some(other)) if one != other => {
+                let (older, younger) = (one.min(other), one.max(other));
+                self.adopt(older, user);
+                self.adopt(younger, user);
+                self.give_up(younger, user);
+                self.held.insert(user, older);
+                Ok((older, true))
+            }
+            (Some(number), _) | (None, Some(number)) => {
+                self.adopt(number, user);
+                Ok((number, true))
+            }
+            (None, None) => self.give_next(visit, user, ceiling).map(|number| (number, false)),
+        };
+        self.call_people(visit);
+        let (number, rejoined) = match place {
+            Ok(place) => place,
+            Err(refused) => return refused,
+        };
+        let Ok(number) = QueueNumber::new(number) else { return JoinStep::NotReady };
+        JoinStep::Holds { number, rejoined, standing: self.state_of(number.get()) }
+    }
+
+    fn give_next(&mut self, visit: &Visit, user: UserId, ceiling: u64) -> Result<u64, JoinStep> {
+        let witness = &visit.witness;
+        let may_give = |node: &NodeRecord| node.may_give(self.time, self.recovery);
+        // Where nothing was lost, nobody has anything to replay.
+        let has_replayed = witness.replayed == self.generation || self.was_intact;
+        let is_trusted = has_replayed && self.nodes.get(&witness.node).is_some_and(may_give);
+        if !is_trusted || !self.is_open_for(witness) {
+            return Err(JoinStep::NotReady);
+        }
+        let people = self.vacant.people_waiting(self.line);
+        if people >= u64::from(self.policy.max_waiting) || self.vacant.singles_len() >= MOST_ABANDONED {
+            return Err(JoinStep::Full);
+        }
+        let number = self.line.last() + 1;
+        if number > ceiling.min(QueueNumber::MAX) {
+            return Err(JoinStep::AboveCeiling);
+        }
+        self.line = Line::new(number, self.line.serving());
+        self.tally.joined += 1;
+        self.users.insert(number, user);
+        self.held.insert(user, number);
+        Ok(number)
+    }
+
+    /// Whether this user has this place still. Nobody else may, and a holder the store does not know is who says so with a
+    /// token.
+    fn is_held_by(&self, user: UserId, number: u64) -> bool {
+        let is_theirs = match self.owner(number) {
+            Some(owner) => owner == user,
+            None => self.may_be_anybodys(number),
+        };
+        is_theirs && self.state_of(number) != Standing::Gone
+    }
+
+    /// Notes whose number this is.
+    pub(super) fn adopt(&mut self, number: u64, user: UserId) {
+        if self.owner(number).is_none() {
+            self.users.insert(number, user);
+        }
+        self.held.entry(user).or_insert(number);
+        if self.restore_found(number) && self.line.serving() >= number {
+            self.seats.add_late(number, user);
+        }
+    }
+
+    /// The end of a call or session, as of now.
+    pub(super) fn expiry(&self, at: QueueTime) -> Expiry {
+        Expiry::new(at, self.time)
+    }
+}

@@ -1,0 +1,250 @@
+//! Queues of two or three nodes, step by step.
+
+mod calling;
+mod clocks;
+mod doubts;
+mod joining;
+mod places;
+mod replays;
+mod settling;
+
+use super::*;
+use crate::queue::{Expiry, Place, PolicySpec, QueueId, QueueNumber, Replica, Standing};
+
+const RECOVERY: Duration = Duration::from_secs(2);
+const CLAIM_WITHIN: Duration = Duration::from_secs(10);
+const SESSION_TTL: Duration = Duration::from_secs(20);
+/// How often nodes refresh their views in these tests.
+const REFRESH: Duration = Duration::from_millis(250);
+
+/// Five people a second, three inside.
+fn usual() -> PolicySpec {
+    PolicySpec {
+        batch: 5,
+        every: Duration::from_secs(1),
+        max_active: 3,
+        claim_within: CLAIM_WITHIN,
+        session_ttl: SESSION_TTL,
+        max_waiting: 1_000,
+    }
+}
+
+/// A policy under which nobody is called for as long as a test takes.
+fn standstill() -> PolicySpec {
+    PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..usual() }
+}
+
+/// A store and the server it runs on.
+#[derive(Clone)]
+struct Server {
+    state: QueueState,
+    clock: u64,
+    process: u64,
+}
+
+impl Server {
+    /// A server that nobody has visited.
+    fn new(spec: PolicySpec) -> Self {
+        let policy = AdmissionPolicy::new(spec).unwrap();
+        Self { state: QueueState::new(policy, RECOVERY), clock: 1_000_000_000, process: 1 }
+    }
+
+    /// A server, and so many nodes that may give numbers.
+    fn open<const N: usize>(spec: PolicySpec) -> (Self, [Node; N]) {
+        let mut server = Self::new(spec);
+        let mut nodes = std::array::from_fn(|n| Node::new(n as u64 + 1));
+        server.pass(&mut nodes, RECOVERY);
+        assert!(!server.state.snapshot().recovers);
+        (server, nodes)
+    }
+
+    /// All data is lost; the next visitor finds an empty store.
+    fn lose(&mut self) {
+        let policy = AdmissionPolicy::new(self.state.policy).unwrap();
+        self.become_copy(&Self { state: QueueState::new(policy, RECOVERY), ..self.clone() });
+    }
+
+    /// The server starts again with the data it had.
+    fn restart(&mut self) {
+        self.process += 1;
+    }
+
+    /// A replica takes over that has what was there when it was copied.
+    fn become_copy(&mut self, copy: &Self) {
+        self.state = copy.state.clone();
+        self.process += 1;
+    }
+
+    /// These nodes refresh their views, now and while time passes.
+    fn pass<'a>(&mut self, nodes: impl IntoIterator<Item = &'a mut Node>, time: Duration) {
+        let mut nodes: Vec<_> = nodes.into_iter().collect();
+        let mut left = time;
+        nodes.iter_mut().for_each(|node| _ = node.refresh(self));
+        while left > Duration::ZERO {
+            let step = left.min(REFRESH);
+            self.wait(step);
+            left -= step;
+            nodes.iter_mut().for_each(|node| _ = node.refresh(self));
+        }
+    }
+
+    /// Time passes, and nobody visits.
+    fn wait(&mut self, time: Duration) {
+        self.clock += u64::try_from(time.as_micros()).unwrap();
+    }
+
+    fn line(&self) -> (u64, u64) {
+        (self.state.line.last(), self.state.line.serving())
+    }
+
+    fn is_open(&self) -> bool {
+        !self.state.snapshot().recovers
+    }
+
+    /// Calls and sessions that hold a slot.
+    fn taken(&self) -> u64 {
+        let snapshot = self.state.snapshot();
+        snapshot.called + snapshot.active
+    }
+}
+
+/// A node of the service, as the adapter of a store is one.
+#[derive(Clone)]
+struct Node {
+    replica: Replica,
+}
+
+impl Node {
+    fn new(id: u64) -> Self {
+        Self { replica: Replica::new(NodeId(id), false, SESSION_TTL) }
+    }
+
+    fn with_checkpoint(id: u64) -> Self {
+        Self { replica: Replica::new(NodeId(id), true, SESSION_TTL) }
+    }
+
+    fn visit(&self, server: &Server) -> Visit {
+        Visit {
+            clock: server.clock,
+            process: ProcessId(server.process),
+            arrival: Arrival::Anew,
+            witness: self.replica.witness(),
+        }
+    }
+
+    fn step<T>(&self, server: &mut Server, step: impl FnOnce(&mut QueueState, &Visit) -> T) -> T {
+        let visit = self.visit(server);
+        server.state.begin(&visit);
+        step(&mut server.state, &visit)
+    }
+
+    /// Calls people, follows what has changed, and replays what the store may have lost.
+    fn refresh(&mut self, server: &mut Server) -> u64 {
+        let (called, memories) = self.look(server);
+        self.tell(server, &memories);
+        called
+    }
+
+    /// A refresh without the replay.
+    fn look(&mut self, server: &mut Server) -> (u64, Vec<crate::queue::Memory>) {
+        let (called, answer) = self.step(server, |state, visit| {
+            let called = state.tick(visit);
+            (called, state.answer_to(&visit.witness))
+        });
+        (called, self.replica.follow(answer))
+    }
+
+    fn tell(&mut self, server: &mut Server, memories: &[crate::queue::Memory]) {
+        let generation = self.replica.witness().generation;
+        if !memories.is_empty() && self.step(server, |state, _| state.replay(generation, memories)) {
+            self.replica.note_replayed(generation);
+        }
+    }
+
+    fn join(&mut self, server: &mut Server, user: u64) -> JoinStep {
+        self.join_showing(server, user, None, u64::MAX)
+    }
+
+    /// Joins with the token of a number.
+    fn rejoin(&mut self, server: &mut Server, user: u64, shown: u64) -> JoinStep {
+        self.join_showing(server, user, Some(shown), u64::MAX)
+    }
+
+    fn join_showing(&mut self, server: &mut Server, user: u64, shown: Option<u64>, ceiling: u64) -> JoinStep {
+        if let Some(shown) = shown {
+            self.replica.note_line(Line::new(shown, 0));
+        }
+        let shown = shown.map(|number| QueueNumber::new(number).unwrap());
+        let user = UserId::new(user).unwrap();
+        let (joined, line) = self.step(server, |state, visit| {
+            let joined = state.join(visit, user, shown, ceiling);
+            (joined, state.marks().line)
+        });
+        if let JoinStep::Holds { number, .. } = joined {
+            self.replica.note_line(line);
+            self.replica.note_holder(user, number);
+        }
+        joined
+    }
+
+    /// Joins, and is given this number anew.
+    #[track_caller]
+    fn gives(&mut self, server: &mut Server, user: u64, expected: u64) {
+        let joined = self.join(server, user);
+        let JoinStep::Holds { number, rejoined: false, .. } = joined else {
+            panic!("expected number {expected}: {joined:?}")
+        };
+        assert_eq!(number.get(), expected);
+    }
+
+    /// Joins, and finds this number.
+    #[track_caller]
+    fn finds(&mut self, server: &mut Server, user: u64, shown: Option<u64>, expected: u64) {
+        let joined = self.join_showing(server, user, shown, u64::MAX);
+        let JoinStep::Holds { number, rejoined: true, .. } = joined else {
+            panic!("expected to find {expected}: {joined:?}")
+        };
+        assert_eq!(number.get(), expected);
+    }
+
+    fn claim(&mut self, server: &mut Server, user: u64, number: u64) -> Result<Expiry, Refused> {
+        let place = place(user, number);
+        let claimed = self.step(server, |state, _| state.claim(&place))?;
+        let version = server.state.marks().version;
+        self.replica.note_session(&place, claimed, version);
+        Ok(claimed)
+    }
+
+    fn leave(&mut self, server: &mut Server, user: u64, number: u64) -> Result<Standing, Refused> {
+        let place = place(user, number);
+        self.replica.note_leaving(&place);
+        let (left, version) = self.step(server, |state, _| (state.leave(&place), state.marks().version));
+        let left = left?;
+        self.replica.note_version(version);
+        self.replica.note_left(&place, left == Standing::Waiting);
+        Ok(left)
+    }
+
+    fn standing(&self, server: &mut Server, user: u64, number: u64) -> Result<Standing, Refused> {
+        let place = place(user, number);
+        self.step(server, |state, _| state.standing(&place))
+    }
+
+    fn position(&self, number: u64) -> u64 {
+        let line = self.replica.witness().line;
+        self.replica.vacant().position_of(QueueNumber::new(number).unwrap(), line).get()
+    }
+}
+
+fn place(user: u64, number: u64) -> Place {
+    Place {
+        queue: QueueId::parse("main").unwrap(),
+        number: QueueNumber::new(number).unwrap(),
+        user: UserId::new(user).unwrap(),
+        issued_at: crate::Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,234 @@
+//! Calling people, and ending what is over.
+
+use super::*;
+
+#[test]
+fn people_are_called_in_the_order_of_their_numbers_as_slots_come_free() {
+    let (mut server, [mut a]) = Server::open(usual());
+    for user in 1..=8 {
+        a.gives(&mut server, user, user);
+    }
+    assert_eq!(server.line(), (8, 3));
+    assert_eq!(a.refresh(&mut server), 0, "all slots are taken");
+    a.leave(&mut server, 2, 2).unwrap();
+    assert_eq!(a.refresh(&mut server), 1);
+    a.claim(&mut server, 1, 1).unwrap();
+    assert_eq!(a.refresh(&mut server), 0, "a session holds the slot its call held");
+    server.pass([&mut a], CLAIM_WITHIN);
+    assert_eq!(server.line(), (8, 6), "3 and 4 have lapsed");
+    server.pass([&mut a], SESSION_TTL - CLAIM_WITHIN);
+    assert_eq!(server.line(), (8, 8));
+    let tally = server.state.snapshot().tally;
+    assert_eq!((tally.claimed, tally.lapsed, tally.ended, tally.left), (1, 4, 1, 1));
+}
+
+#[test]
+fn a_refresh_that_calls_nobody_ends_what_is_over_all_the_same() {
+    let (mut server, [mut a]) = Server::open(usual());
+    for user in 1..=5 {
+        a.gives(&mut server, user, user);
+    }
+    for _ in 0..10 {
+        server.wait(seconds(1));
+        a.step(&mut server, QueueState::refresh);
+    }
+    assert_eq!(server.line(), (5, 3));
+    assert_eq!(server.taken(), 0);
+    assert_eq!(server.state.snapshot().tally.lapsed, 3);
+}
+
+#[test]
+fn abandoned_numbers_cost_neither_budget_nor_slot() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 4, ..usual() });
+    for user in 1..=10 {
+        a.gives(&mut server, user, user);
+    }
+    for user in [5, 6, 8] {
+        a.leave(&mut server, user, user).unwrap();
+    }
+    for user in 1..=4 {
+        a.leave(&mut server, user, user).unwrap();
+    }
+    server.wait(seconds(1));
+    assert_eq!(a.refresh(&mut server), 3);
+    assert_eq!(server.line(), (10, 10), "7, 9 and 10");
+    assert_eq!(server.taken(), 3);
+    assert!(server.state.vacant.is_empty(), "they are passed");
+}
+
+#[test]
+fn the_end_of_a_queue_of_abandoned_numbers_is_passed_with_the_first_free_slot() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1, ..usual() });
+    for user in 1..=4 {
+        a.gives(&mut server, user, user);
+    }
+    for user in 2..=4 {
+        a.leave(&mut server, user, user).unwrap();
+    }
+    assert_eq!(a.refresh(&mut server), 0);
+    assert_eq!(server.line(), (4, 1));
+    a.leave(&mut server, 1, 1).unwrap();
+    assert_eq!(a.refresh(&mut server), 0);
+    assert_eq!(server.line(), (4, 4));
+}
+
+#[test]
+fn at_the_moment_named_by_its_end_a_call_is_over_and_its_slot_free() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1, ..usual() });
+    a.gives(&mut server, 1, 1);
+    a.gives(&mut server, 2, 2);
+    server.pass([&mut a], CLAIM_WITHIN - REFRESH);
+    server.wait(REFRESH - Duration::from_micros(1));
+    a.refresh(&mut server);
+    let Ok(Standing::Called { until }) = a.standing(&mut server, 1, 1) else { panic!("called") };
+    assert_eq!(until.remaining, Duration::from_micros(1));
+    server.wait(Duration::from_micros(1));
+    a.refresh(&mut server);
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
+    assert_eq!(server.line(), (2, 2));
+}
+
+#[test]
+fn at_the_moment_named_by_its_end_a_session_is_over_and_its_slot_free() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1, ..usual() });
+    a.gives(&mut server, 1, 1);
+    a.gives(&mut server, 2, 2);
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], SESSION_TTL - REFRESH);
+    server.wait(REFRESH - Duration::from_micros(1));
+    a.refresh(&mut server);
+    assert!(a.claim(&mut server, 1, 1).is_ok());
+    assert_eq!(server.line(), (2, 1));
+    server.wait(Duration::from_micros(1));
+    a.refresh(&mut server);
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
+    assert_eq!(server.line(), (2, 2));
+}
+
+/// A queue of one batch that is called in one step.
+fn rush(people: u32) -> (Server, [Node; 1]) {
+    let spec = PolicySpec { batch: people, max_active: people, ..usual() };
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_waiting: people, ..spec });
+    a.replica.note_line(Line::new(u64::from(people), 0));
+    server.pass([&mut a], RECOVERY + seconds(1));
+    assert_eq!(server.taken(), u64::from(people));
+    (server, [a])
+}
+
+#[test]
+fn one_step_ends_five_thousand_calls_and_the_next_ones_the_rest() {
+    let (mut server, [a]) = rush(12_000);
+    for _ in 0..9 {
+        server.wait(seconds(1));
+        a.step(&mut server, |state, _| state.marks());
+    }
+    let mut taken = vec![];
+    server.wait(seconds(1));
+    for _ in 0..4 {
+        a.step(&mut server, QueueState::refresh);
+        taken.push(server.taken());
+    }
+    assert_eq!(taken, [7_000, 2_000, 0, 0]);
+    assert_eq!(server.state.snapshot().tally.lapsed, 12_000);
+}
+
+#[test]
+fn a_slot_that_is_not_freed_yet_counts_as_taken() {
+    let (mut server, [mut a]) = rush(12_000);
+    for _ in 0..9 {
+        server.wait(seconds(1));
+        a.step(&mut server, |state, _| state.marks());
+    }
+    a.replica.note_line(Line::new(30_000, 0));
+    server.pass([&mut a], RECOVERY);
+    // All are over by now, and one step has ended 5,000 of them for each call of people.
+    assert!(server.taken() <= 12_000);
+    assert_eq!(server.line().0, 30_000);
+}
+
+#[test]
+fn one_step_ends_five_thousand_sessions_and_the_next_ones_the_rest() {
+    let (mut server, [mut a]) = rush(7_000);
+    for number in 1..=7_000 {
+        a.claim(&mut server, number, number).unwrap();
+    }
+    for _ in 0..19 {
+        server.wait(seconds(1));
+        a.step(&mut server, |state, _| state.marks());
+    }
+    server.wait(seconds(1));
+    let mut ended = vec![];
+    for _ in 0..4 {
+        a.step(&mut server, QueueState::refresh);
+        ended.push(server.state.snapshot().tally.ended);
+    }
+    // The calls, all used up, are ended first.
+    assert_eq!(ended, [0, 3_000, 7_000, 7_000]);
+    assert_eq!(server.state.snapshot().tally.lapsed, 0);
+    assert_eq!(server.taken(), 0);
+}
+
+#[test]
+fn a_snapshot_tells_when_sessions_end_and_how_long_slots_were_held() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 40, batch: 40, ..usual() });
+    for user in 1..=34 {
+        a.gives(&mut server, user, user);
+    }
+    for user in 1..=17 {
+        a.claim(&mut server, user, user).unwrap();
+        a.claim(&mut server, user + 17, user + 17).unwrap();
+        server.pass([&mut a], REFRESH);
+    }
+    let occupancy = server.state.snapshot().occupancy;
+    assert_eq!(occupancy.open_calls, 0);
+    assert_eq!(occupancy.ends.len(), 16);
+    let age = REFRESH * 17;
+    assert_eq!(occupancy.ends[0], (SESSION_TTL - age, 2));
+    assert_eq!(occupancy.ends[15], (SESSION_TTL - REFRESH, 34));
+    assert!(occupancy.ends.is_sorted());
+    assert_eq!((occupancy.freed, occupancy.held_seconds), (0.0, 0.0));
+
+    a.leave(&mut server, 1, 1).unwrap();
+    let occupancy = server.state.snapshot().occupancy;
+    assert_eq!(occupancy.freed, 1.0);
+    assert_eq!(occupancy.held_seconds, age.as_secs_f64(), "from the call on");
+    a.leave(&mut server, 2, 2).unwrap();
+    let occupancy = server.state.snapshot().occupancy;
+    assert_eq!(occupancy.freed, 1.995, "each weighs a two-hundredth less than the one after it");
+    assert!((occupancy.held_seconds - age.as_secs_f64() * 1.995).abs() < 1e-5);
+    assert_eq!(occupancy.ends.last().map(|(_, sessions)| *sessions), Some(32));
+}
+
+#[test]
+fn ends_of_a_few_sessions_are_told_one_by_one() {
+    let (mut server, [mut a]) = Server::open(usual());
+    for user in 1..=3 {
+        a.gives(&mut server, user, user);
+    }
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], seconds(1));
+    a.claim(&mut server, 2, 2).unwrap();
+    let occupancy = server.state.snapshot().occupancy;
+    assert_eq!(occupancy.ends, [(SESSION_TTL - seconds(1), 1), (SESSION_TTL, 2)]);
+    assert_eq!(occupancy.open_calls, 1);
+}
+
+#[test]
+fn a_lapsed_call_held_its_slot_for_as_long_as_a_call_stands() {
+    let (mut server, [mut a]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    server.pass([&mut a], CLAIM_WITHIN);
+    let occupancy = server.state.snapshot().occupancy;
+    assert_eq!((occupancy.freed, occupancy.held_seconds), (1.0, CLAIM_WITHIN.as_secs_f64()));
+    a.gives(&mut server, 2, 2);
+    server.pass([&mut a], seconds(4));
+    a.leave(&mut server, 2, 2).unwrap();
+    let occupancy = server.state.snapshot().occupancy;
+    assert_eq!(occupancy.freed, 1.995);
+    assert_eq!(occupancy.held_seconds, 10.0 * 0.995 + 4.0, "a call that was given up held it for 4 s");
+    a.gives(&mut server, 3, 3);
+    a.claim(&mut server, 3, 3).unwrap();
+    server.pass([&mut a], SESSION_TTL);
+    let occupancy = server.state.snapshot().occupancy;
+    assert!((occupancy.held_seconds - (13.95 * 0.995 + 20.0)).abs() < 1e-9, "{occupancy:?}");
+}

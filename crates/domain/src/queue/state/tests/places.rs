@@ -1,0 +1,197 @@
+//! One place: where it stands, claiming it, giving it up.
+
+use super::*;
+
+#[test]
+fn a_call_is_claimed_once_and_claiming_again_finds_the_session() {
+    let (mut server, [mut a, mut b]) = Server::open(usual());
+    a.gives(&mut server, 7, 1);
+    let first = a.claim(&mut server, 7, 1).unwrap();
+    assert_eq!(first.remaining, SESSION_TTL);
+    server.pass([&mut a, &mut b], seconds(1));
+    let again = b.claim(&mut server, 7, 1).unwrap();
+    assert_eq!((again.at, again.remaining), (first.at, SESSION_TTL - seconds(1)));
+    assert_eq!(server.state.snapshot().tally.claimed, 1);
+}
+
+#[test]
+fn each_refusal_has_its_reason() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
+    for user in 1..=4 {
+        a.gives(&mut server, user, user);
+    }
+    assert_eq!(a.claim(&mut server, 9, 9), Err(Refused::NotFound));
+    assert_eq!(a.claim(&mut server, 3, 3), Err(Refused::NotYet));
+    assert_eq!(a.claim(&mut server, 9, 1), Err(Refused::NotHolder));
+    assert_eq!(a.claim(&mut server, 9, 3), Err(Refused::NotHolder));
+    assert_eq!(a.leave(&mut server, 9, 9), Err(Refused::NotFound));
+    assert_eq!(a.leave(&mut server, 9, 1), Err(Refused::NotHolder));
+    a.leave(&mut server, 3, 3).unwrap();
+    assert_eq!(a.claim(&mut server, 3, 3), Err(Refused::Gone));
+    assert_eq!(a.leave(&mut server, 3, 3), Err(Refused::Gone));
+    assert_eq!(a.claim(&mut server, 9, 3), Err(Refused::Gone));
+    a.leave(&mut server, 1, 1).unwrap();
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
+    server.pass([&mut a], CLAIM_WITHIN);
+    assert_eq!(a.claim(&mut server, 2, 2), Err(Refused::Gone));
+    assert_eq!(server.state.snapshot().tally.left, 2);
+}
+
+#[test]
+fn a_place_says_where_it_stands() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
+    for user in 1..=3 {
+        a.gives(&mut server, user, user);
+    }
+    let until = a.claim(&mut server, 1, 1).unwrap();
+    assert_eq!(a.standing(&mut server, 1, 1), Ok(Standing::Active { until }));
+    assert!(matches!(a.standing(&mut server, 2, 2), Ok(Standing::Called { .. })));
+    assert_eq!(a.standing(&mut server, 3, 3), Ok(Standing::Waiting));
+    assert_eq!(a.standing(&mut server, 4, 4), Err(Refused::NotFound));
+    assert_eq!(a.standing(&mut server, 4, 3), Err(Refused::NotHolder));
+}
+
+#[test]
+fn what_is_given_up_says_what_it_was_and_frees_what_it_held() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
+    for user in 1..=3 {
+        a.gives(&mut server, user, user);
+    }
+    a.claim(&mut server, 1, 1).unwrap();
+    assert_eq!(a.leave(&mut server, 3, 3), Ok(Standing::Waiting));
+    assert!(matches!(a.leave(&mut server, 2, 2), Ok(Standing::Called { .. })));
+    assert!(matches!(a.leave(&mut server, 1, 1), Ok(Standing::Active { .. })));
+    assert_eq!(server.taken(), 0);
+    assert_eq!(server.state.snapshot().vacant.singles().collect::<Vec<_>>(), [3]);
+    a.gives(&mut server, 1, 4);
+}
+
+#[test]
+fn a_session_outlives_the_time_its_call_would_have_stood() {
+    let (mut server, [mut a]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], CLAIM_WITHIN + seconds(1));
+    assert_eq!(a.claim(&mut server, 9, 1), Err(Refused::NotHolder));
+    a.finds(&mut server, 1, None, 1);
+    a.leave(&mut server, 1, 1).unwrap();
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
+    assert_eq!(server.taken(), 0);
+}
+
+#[test]
+fn a_session_may_be_shorter_than_a_call_stands() {
+    let spec = PolicySpec { session_ttl: seconds(2), max_active: 1, ..usual() };
+    let (mut server, [mut a]) = Server::open(spec);
+    a.gives(&mut server, 1, 1);
+    a.gives(&mut server, 2, 2);
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], seconds(2));
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone), "the call is used up");
+    assert_eq!(server.line(), (2, 2));
+    server.pass([&mut a], CLAIM_WITHIN);
+    let tally = server.state.snapshot().tally;
+    assert_eq!((tally.ended, tally.lapsed), (1, 1));
+}
+
+#[test]
+fn a_claim_in_doubt_is_not_ready_and_never_gone() {
+    let (mut server, [mut a]) = Server::open(usual());
+    for user in 1..=3 {
+        a.gives(&mut server, user, user);
+    }
+    a.claim(&mut server, 1, 1).unwrap();
+    a.leave(&mut server, 3, 3).unwrap();
+    a.refresh(&mut server);
+    server.lose();
+    // A node that knows nothing, and hence a store that knows nothing.
+    let mut b = Node::new(2);
+    for (user, number) in [(1, 1), (2, 2), (3, 3), (9, 9), (9, 1)] {
+        assert_eq!(b.claim(&mut server, user, number), Err(Refused::NotReady));
+        assert_eq!(b.standing(&mut server, user, number), Err(Refused::NotReady));
+        assert_eq!(b.leave(&mut server, user, number), Err(Refused::NotReady));
+    }
+    // The store knows again, and is in doubt still.
+    a.refresh(&mut server);
+    assert!(!server.is_open());
+    assert!(b.claim(&mut server, 1, 1).is_ok(), "sessions go on");
+    assert_eq!(b.claim(&mut server, 2, 2), Err(Refused::NotReady));
+    assert!(matches!(b.standing(&mut server, 2, 2), Ok(Standing::Called { .. })));
+    assert_eq!(b.claim(&mut server, 3, 3), Err(Refused::NotReady));
+    assert_eq!(b.claim(&mut server, 9, 1), Err(Refused::NotReady), "another user's");
+    server.pass([&mut a, &mut b], RECOVERY);
+    assert!(b.claim(&mut server, 2, 2).is_ok());
+    assert_eq!(b.claim(&mut server, 3, 3), Err(Refused::Gone));
+    assert_eq!(b.claim(&mut server, 9, 1), Err(Refused::NotHolder));
+    assert_eq!(b.claim(&mut server, 9, 9), Err(Refused::NotFound));
+}
+
+#[test]
+fn a_place_is_given_up_also_in_doubt() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    for user in 1..=3 {
+        a.gives(&mut server, user, user);
+    }
+    server.lose();
+    a.refresh(&mut server);
+    assert!(!server.is_open());
+    assert_eq!(a.leave(&mut server, 2, 2), Ok(Standing::Waiting));
+    assert_eq!(a.standing(&mut server, 2, 2), Err(Refused::NotReady));
+    server.pass([&mut a], RECOVERY);
+    assert_eq!(a.standing(&mut server, 2, 2), Err(Refused::Gone));
+}
+
+/// A late witness after the pause: users 1 and 11 both hold number 1.
+fn two_users_with_one_number() -> (Server, Node, Node) {
+    let (mut server, [mut a]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    a.refresh(&mut server);
+    server.lose();
+    let mut b = Node::new(2);
+    server.pass([&mut b], RECOVERY);
+    b.refresh(&mut server);
+    b.gives(&mut server, 11, 1);
+    (server, a, b)
+}
+
+#[test]
+fn of_two_users_with_one_number_the_one_the_store_knows_is_let_in() {
+    let (mut server, mut a, mut b) = two_users_with_one_number();
+    a.refresh(&mut server);
+    server.pass([&mut a, &mut b], RECOVERY);
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::NotHolder));
+    assert!(b.claim(&mut server, 11, 1).is_ok());
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::NotHolder));
+    assert_eq!(server.taken(), 1);
+}
+
+#[test]
+fn of_two_users_with_one_number_whom_the_store_does_not_know_the_first_claim_wins() {
+    for first in [1, 11] {
+        let (mut server, mut a, mut b) = two_users_with_one_number();
+        // Who held it is lost once more, with both nodes.
+        server.lose();
+        let mut c = Node::new(3);
+        c.replica.note_line(Line::new(1, 1));
+        server.pass([&mut c], RECOVERY);
+        let second = 12 - first;
+        assert!(c.claim(&mut server, first, 1).is_ok());
+        for node in [&mut a, &mut b, &mut c] {
+            node.replica.note_line(Line::START);
+            assert_eq!(node.claim(&mut server, second, 1).unwrap_err(), {
+                if server.is_open() { Refused::NotHolder } else { Refused::NotReady }
+            });
+        }
+        assert_eq!(server.taken(), 1);
+    }
+}
+
+#[test]
+fn a_number_never_given_is_nobodys_to_claim() {
+    let (mut server, [mut a]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    a.leave(&mut server, 1, 1).unwrap();
+    a.gives(&mut server, 2, 2);
+    assert_eq!(a.claim(&mut server, 9, 2), Err(Refused::NotHolder));
+    assert!(a.claim(&mut server, 2, 2).is_ok());
+}

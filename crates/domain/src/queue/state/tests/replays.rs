@@ -1,0 +1,443 @@
+//! What nodes tell a store that lost it.
+
+use super::*;
+use crate::queue::Memory;
+
+/// Ten joined through two nodes by turns; three are called, of whom 1 is inside and 2 has left.
+fn before_a_loss() -> (Server, [Node; 2]) {
+    let (mut server, [mut a, mut b]) = Server::open(usual());
+    for user in 1..=10 {
+        if user % 2 == 0 { a.gives(&mut server, user, user) } else { b.gives(&mut server, user, user) }
+    }
+    a.claim(&mut server, 1, 1).unwrap();
+    b.leave(&mut server, 7, 7).unwrap();
+    a.leave(&mut server, 8, 8).unwrap();
+    (server, [a, b])
+}
+
+#[test]
+fn a_loss_that_all_nodes_witness_costs_nobody_anything() {
+    let (mut server, nodes) = before_a_loss();
+    for order in [[0, 1], [1, 0]] {
+        let mut server = server.clone();
+        let mut nodes = nodes.clone();
+        server.pass(&mut nodes, REFRESH);
+        let before = server.state.snapshot();
+        server.lose();
+        for node in order {
+            nodes[node].refresh(&mut server);
+        }
+        server.pass(&mut nodes, RECOVERY);
+        let after = server.state.snapshot();
+        assert_eq!((after.line, &after.vacant), (before.line, &before.vacant));
+        assert_eq!((after.called, after.active), (2, 1));
+        let [a, b] = &mut nodes;
+        for user in [1, 2, 3, 4, 5, 6, 9, 10] {
+            a.finds(&mut server, user, None, user);
+        }
+        for user in [7, 8] {
+            assert_eq!(b.standing(&mut server, user, user), Err(Refused::Gone));
+        }
+        assert!(b.claim(&mut server, 1, 1).is_ok());
+        assert!(b.claim(&mut server, 3, 3).is_ok());
+    }
+    server.pass(&mut nodes.clone(), REFRESH);
+}
+
+#[test]
+fn replaying_twice_changes_nothing() {
+    let (mut server, [mut a, mut b]) = before_a_loss();
+    server.pass([&mut a, &mut b], REFRESH);
+    a.refresh(&mut server);
+    b.refresh(&mut server);
+    server.lose();
+    for node in [&mut a, &mut b] {
+        let (_, memories) = node.look(&mut server);
+        node.tell(&mut server, &memories);
+        let once = (server.state.snapshot().vacant, server.taken(), server.state.marks());
+        node.tell(&mut server, &memories);
+        assert_eq!((server.state.snapshot().vacant, server.taken(), server.state.marks()), once);
+    }
+}
+
+#[test]
+fn what_is_replayed_for_a_generation_that_is_over_is_not_taken_in() {
+    let (mut server, [mut a, mut b]) = before_a_loss();
+    a.refresh(&mut server);
+    server.lose();
+    let (_, memories) = a.look(&mut server);
+    server.lose();
+    b.refresh(&mut server);
+    b.refresh(&mut server);
+    assert!(!memories.is_empty());
+    let generation = a.replica.witness().generation;
+    server.lose();
+    b.refresh(&mut server);
+    if generation != server.state.marks().generation {
+        assert!(!b.step(&mut server, |state, _| state.replay(generation, &memories)));
+    }
+    assert!(!server.state.replay(server.state.marks().generation + 1, &memories));
+    assert!(server.state.replay(server.state.marks().generation, &memories));
+}
+
+#[test]
+fn nodes_follow_what_the_others_replayed() {
+    let (mut server, [mut a, mut b]) = before_a_loss();
+    server.lose();
+    // Neither has refreshed since 1 claimed through A, 7 left through B and 8 through A.
+    for node in [&mut a, &mut b] {
+        node.refresh(&mut server);
+    }
+    a.refresh(&mut server);
+    for node in [&mut a, &mut b] {
+        assert_eq!(node.replica.vacant().singles().collect::<Vec<_>>(), [7, 8]);
+        assert_eq!(node.position(10), 5, "behind 4, 5, 6 and 9");
+    }
+    assert!(a.replica.session(&place(1, 1), server.state.time).is_some());
+}
+
+#[test]
+fn a_call_that_stood_stands_from_the_recovery_on() {
+    let (mut server, [mut a, mut b]) = before_a_loss();
+    server.pass([&mut a, &mut b], seconds(8));
+    for node in [&mut a, &mut b] {
+        node.refresh(&mut server);
+    }
+    server.lose();
+    a.refresh(&mut server);
+    let Ok(Standing::Called { until }) = a.standing(&mut server, 2, 2) else { panic!("called") };
+    assert_eq!(until.remaining, CLAIM_WITHIN);
+    assert_eq!(server.taken(), 3);
+}
+
+#[test]
+fn no_more_calls_stand_again_than_the_budget_allowed() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1_000, ..usual() });
+    a.replica.note_line(Line::new(1_000, 900));
+    a.refresh(&mut server);
+    // Five a second for ten seconds, and one batch saved.
+    assert_eq!(server.taken(), 55);
+    assert_eq!(a.standing(&mut server, 845, 845), Err(Refused::NotReady));
+    assert!(matches!(a.standing(&mut server, 846, 846), Ok(Standing::Called { .. })));
+}
+
+#[test]
+fn a_holder_is_told_once_and_the_store_believes_who_it_knows() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    a.gives(&mut server, 1, 1);
+    a.gives(&mut server, 2, 2);
+    let generation = server.state.marks().generation;
+    let holder = |number, user| Memory::Holder { number, user: UserId::new(user).unwrap() };
+    assert!(server.state.replay(generation, &[holder(2, 9), holder(3, 9), holder(1, 9)]));
+    a.finds(&mut server, 2, None, 2);
+    a.gives(&mut server, 9, 3);
+}
+
+#[test]
+fn of_two_places_of_a_user_the_younger_is_the_one_they_hold() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    a.replica.note_line(Line::new(9, 0));
+    server.pass([&mut a], RECOVERY);
+    let generation = server.state.marks().generation;
+    let holder = |number| Memory::Holder { number, user: UserId::new(5).unwrap() };
+    assert!(server.state.replay(generation, &[holder(8), holder(3)]));
+    a.finds(&mut server, 5, None, 8);
+    a.finds(&mut server, 5, Some(3), 3);
+    assert_eq!(a.standing(&mut server, 5, 8), Err(Refused::Gone));
+}
+
+#[test]
+fn a_holder_of_a_number_that_is_over_is_not_restored() {
+    let (mut server, [mut a]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    a.gives(&mut server, 2, 2);
+    a.gives(&mut server, 3, 3);
+    a.gives(&mut server, 4, 4);
+    server.restart();
+    a.refresh(&mut server);
+    a.leave(&mut server, 4, 4).unwrap();
+    a.leave(&mut server, 1, 1).unwrap();
+    let generation = server.state.marks().generation;
+    let holder = |number| Memory::Holder { number, user: UserId::new(number).unwrap() };
+    assert!(server.state.replay(generation, &[holder(1), holder(4)]));
+    a.gives(&mut server, 1, 5);
+    a.gives(&mut server, 4, 6);
+}
+
+#[test]
+fn a_session_is_restored_for_its_holder_while_it_lasts_and_once() {
+    let (mut server, [mut a]) = Server::open(usual());
+    for user in 1..=5 {
+        a.gives(&mut server, user, user);
+    }
+    let generation = server.state.marks().generation;
+    let now = server.state.time;
+    let session = |number, user, until| {
+        let user = UserId::new(user).unwrap();
+        Memory::Change(Change::Claimed { number, user, until: now + Duration::from_secs(until) })
+    };
+    let before = server.state.marks().version;
+    let not_taken = [session(1, 9, 5), session(2, 2, 0), session(4, 4, 5), session(9, 9, 5)];
+    assert!(server.state.replay(generation, &not_taken));
+    assert_eq!(server.state.marks().version, before);
+    assert_eq!(server.state.snapshot().active, 0);
+    assert!(server.state.replay(generation, &[session(2, 2, 5), session(2, 2, 7)]));
+    assert_eq!(server.state.marks().version, before + 1);
+    assert_eq!((server.state.snapshot().active, server.taken()), (1, 3));
+    assert_eq!(a.claim(&mut server, 2, 2).unwrap().remaining, seconds(5));
+    a.leave(&mut server, 2, 2).unwrap();
+    assert!(server.state.replay(generation, &[session(2, 2, 5)]));
+    assert_eq!(a.claim(&mut server, 2, 2), Err(Refused::Gone));
+    server.pass([&mut a], SESSION_TTL + CLAIM_WITHIN + seconds(1));
+    assert!(server.state.snapshot().called <= 1);
+}
+
+#[test]
+fn a_restored_session_holds_its_slot_since_it_began() {
+    let (mut server, [mut a]) = Server::open(usual());
+    server.pass([&mut a], seconds(10));
+    a.gives(&mut server, 1, 1);
+    let copy = server.clone();
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], seconds(6));
+    server.become_copy(&copy);
+    server.wait(seconds(1));
+    a.refresh(&mut server);
+    a.finds(&mut server, 1, None, 1);
+    a.leave(&mut server, 1, 1).unwrap();
+    let occupancy = server.state.snapshot().occupancy;
+    assert_eq!((occupancy.freed, occupancy.held_seconds), (1.0, 6.0));
+}
+
+#[test]
+fn a_log_with_a_gap_is_not_taken_to_be_whole() {
+    let (mut server, [mut a, b]) = Server::open(standstill());
+    for user in 1..=9 {
+        a.gives(&mut server, user, user);
+    }
+    for user in 2..=4 {
+        a.leave(&mut server, user, user).unwrap();
+    }
+    let marks = server.state.marks();
+    let since = |server: &Server, version| server.state.changes_since(marks.generation, version);
+    assert_eq!(since(&server, marks.version).unwrap(), []);
+    assert_eq!(since(&server, marks.version - 2).unwrap(), [Change::Abandoned(3), Change::Abandoned(4)]);
+    assert_eq!(since(&server, marks.version - 3).unwrap().len(), 3);
+    assert_eq!(since(&server, marks.version - 4), None, "before the doubt");
+    assert_eq!(since(&server, marks.version + 1), None, "of a later store");
+    assert_eq!(server.state.changes_since(marks.generation + 1, marks.version), None);
+    drop(b);
+}
+
+#[test]
+fn the_log_keeps_ten_thousand_changes() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    a.replica.note_line(Line::new(10_100, 0));
+    server.pass([&mut a], RECOVERY);
+    let (marks, before) = (server.state.marks(), a.clone());
+    for number in 2..=10_002 {
+        a.leave(&mut server, number, number).unwrap();
+    }
+    let all = server.state.changes_since(marks.generation, marks.version);
+    assert_eq!(all, None, "10,001 of them");
+    let later = server.state.changes_since(marks.generation, marks.version + 1).unwrap();
+    assert_eq!((later.len(), later[0]), (10_000, Change::Abandoned(3)));
+    // Whoever missed more is told all vacant numbers.
+    let mut late = before;
+    late.refresh(&mut server);
+    a.refresh(&mut server);
+    assert_eq!(late.replica.vacant().len(), 10_001);
+    assert_eq!((late.position(10_100), a.position(10_100)), (98, 98));
+}
+
+/// The copy lacks that somebody left while they waited, and the node that knows it takes long to say it.
+#[test]
+fn a_place_left_just_before_a_failover_is_over_though_the_copy_has_called_it() {
+    let (mut server, [mut a, mut b]) = Server::open(PolicySpec { max_active: 1, ..usual() });
+    a.gives(&mut server, 1, 1);
+    a.gives(&mut server, 2, 2);
+    server.pass([&mut a, &mut b], CLAIM_WITHIN - RECOVERY);
+    let copy = server.clone();
+    a.leave(&mut server, 2, 2).unwrap();
+    server.become_copy(&copy);
+    let (_, memories) = a.look(&mut server);
+    server.pass([&mut b], RECOVERY + REFRESH);
+    assert_eq!(server.line(), (2, 2), "the call of 1 has lapsed");
+    a.tell(&mut server, &memories);
+    assert_eq!(server.taken(), 0);
+    assert_eq!(a.claim(&mut server, 2, 2), Err(Refused::Gone));
+}
+
+#[test]
+fn nobody_who_left_comes_back_by_the_replays_of_several_nodes() {
+    for (order, is_fresh) in [([0, 1], false), ([1, 0], false), ([0, 1], true), ([1, 0], true)] {
+        let (mut server, [a, mut b]) = Server::open(usual());
+        for user in 1..=5 {
+            b.gives(&mut server, user, user);
+        }
+        b.claim(&mut server, 1, 1).unwrap();
+        let mut nodes = [a, b];
+        // Long enough for the call to lapse that became the session.
+        server.pass(&mut nodes, CLAIM_WITHIN + REFRESH);
+        if is_fresh {
+            // Another node, which never heard of the session.
+            nodes[1] = Node::new(3);
+            nodes[1].refresh(&mut server);
+        }
+        let [_, b] = &mut nodes;
+        b.leave(&mut server, 1, 1).unwrap();
+        b.leave(&mut server, 5, 5).unwrap();
+        b.refresh(&mut server);
+        server.lose();
+        for node in order {
+            nodes[node].refresh(&mut server);
+        }
+        server.pass(&mut nodes, RECOVERY);
+        for user in [1, 5] {
+            assert_eq!(nodes[0].claim(&mut server, user, user), Err(Refused::Gone), "{user}, {order:?}");
+        }
+    }
+}
+
+#[test]
+fn who_leaves_during_a_recovery_is_not_brought_back_by_a_later_replay() {
+    let (mut server, [mut a, mut b]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    a.claim(&mut server, 1, 1).unwrap();
+    for node in [&mut a, &mut b] {
+        node.refresh(&mut server);
+    }
+    server.pass([&mut a, &mut b], CLAIM_WITHIN + REFRESH);
+    for node in [&mut a, &mut b] {
+        node.refresh(&mut server);
+    }
+    server.lose();
+    a.refresh(&mut server);
+    let (_, late) = b.look(&mut server);
+    a.leave(&mut server, 1, 1).unwrap();
+    b.tell(&mut server, &late);
+    assert_eq!(server.taken(), 0);
+    server.pass([&mut a, &mut b], RECOVERY);
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
+}
+
+#[test]
+fn calls_that_a_witness_knows_to_be_over_do_not_stand_again() {
+    for order in [[0, 1], [1, 0]] {
+        let (mut server, [mut a, mut b]) = Server::open(usual());
+        for user in 1..=3 {
+            a.gives(&mut server, user, user);
+        }
+        a.claim(&mut server, 3, 3).unwrap();
+        server.pass([&mut a, &mut b], CLAIM_WITHIN - REFRESH);
+        a.refresh(&mut server);
+        b.refresh(&mut server);
+        server.wait(REFRESH);
+        b.refresh(&mut server);
+        assert_eq!(server.state.snapshot().tally.lapsed, 2, "which A has not heard");
+        server.lose();
+        let mut nodes = [a, b];
+        for node in order {
+            nodes[node].refresh(&mut server);
+        }
+        server.pass(&mut nodes, RECOVERY);
+        assert_eq!(nodes[0].claim(&mut server, 1, 1), Err(Refused::Gone), "{order:?}");
+        assert!(nodes[0].claim(&mut server, 3, 3).is_ok());
+        assert_eq!(server.taken(), 1);
+    }
+}
+
+#[test]
+fn no_claim_lets_more_people_in_than_there_are_slots() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
+    // Nine were called by a store that is no more; which of them are over is not known.
+    a.replica.note_line(Line::new(9, 9));
+    server.pass([&mut a], RECOVERY);
+    assert_eq!(server.state.snapshot().called, 9);
+    assert!(a.claim(&mut server, 5, 5).is_ok());
+    assert!(a.claim(&mut server, 3, 3).is_ok());
+    assert_eq!(a.claim(&mut server, 4, 4), Err(Refused::NotReady), "later, perhaps");
+    assert!(a.claim(&mut server, 5, 5).is_ok());
+    a.leave(&mut server, 5, 5).unwrap();
+    assert!(a.claim(&mut server, 4, 4).is_ok());
+    assert_eq!(server.state.snapshot().active, 2);
+}
+
+/// Others have the slots by the time a node comes that remembers who had them.
+#[test]
+fn no_replay_lets_more_people_in_than_there_are_slots() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
+    for user in 1..=4 {
+        a.gives(&mut server, user, user);
+    }
+    for user in [1, 2] {
+        a.claim(&mut server, user, user).unwrap();
+    }
+    a.refresh(&mut server);
+    server.lose();
+    let mut b = Node::new(2);
+    b.replica.note_line(Line::new(4, 0));
+    server.pass([&mut b], RECOVERY + CLAIM_WITHIN + seconds(1));
+    assert_eq!(server.line(), (4, 4), "the calls of 1 and 2 have lapsed");
+    assert!(b.claim(&mut server, 3, 3).is_ok());
+    let mut again = a.clone();
+    for node in [&mut a, &mut again] {
+        node.refresh(&mut server);
+        assert_eq!(server.state.snapshot().active, 2, "3 and 1");
+        assert_eq!(b.standing(&mut server, 2, 2), Ok(Standing::Waiting));
+    }
+    server.pass([&mut a, &mut b], RECOVERY);
+    assert_eq!(b.claim(&mut server, 4, 4), Err(Refused::NotReady));
+    b.leave(&mut server, 3, 3).unwrap();
+    assert!(b.claim(&mut server, 4, 4).is_ok());
+    a.leave(&mut server, 1, 1).unwrap();
+    server.wait(seconds(1));
+    a.refresh(&mut server);
+    assert!(a.claim(&mut server, 2, 2).is_ok());
+    assert_eq!((server.state.snapshot().active, server.taken()), (2, 2));
+}
+
+#[test]
+fn who_gave_up_a_call_after_a_loss_is_not_brought_back_by_a_late_node() {
+    let (mut server, [mut a]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    a.claim(&mut server, 1, 1).unwrap();
+    a.refresh(&mut server);
+    server.lose();
+    let mut b = Node::new(2);
+    b.replica.note_line(Line::new(1, 1));
+    server.pass([&mut b], RECOVERY);
+    assert!(matches!(b.leave(&mut server, 1, 1), Ok(Standing::Called { .. })));
+    server.pass([&mut b], CLAIM_WITHIN);
+    a.refresh(&mut server);
+    assert_eq!(server.taken(), 0);
+}
+
+#[test]
+fn a_version_that_a_witness_raises_leaves_no_gap_in_the_log() {
+    let (mut server, [mut a, mut b]) = Server::open(standstill());
+    for user in 1..=9 {
+        a.gives(&mut server, user, user);
+    }
+    for user in 4..=7 {
+        a.leave(&mut server, user, user).unwrap();
+    }
+    b.refresh(&mut server);
+    server.lose();
+    let mut c = Node::new(3);
+    c.replica.note_line(Line::new(9, 1));
+    c.refresh(&mut server);
+    c.leave(&mut server, 2, 2).unwrap();
+    c.leave(&mut server, 3, 3).unwrap();
+    let before = server.state.marks();
+    // B has followed more changes than there have been since.
+    b.step(&mut server, |_, _| ());
+    let after = server.state.marks();
+    assert_eq!((after.generation, after.version), (before.generation, b.replica.witness().version));
+    assert!(after.version > before.version);
+    for version in 0..after.version {
+        let changes = server.state.changes_since(after.generation, version);
+        let told = changes.map_or(0, |changes| changes.len() as u64);
+        assert!(told == 0 || before.version >= version + told, "{version}: {told}");
+    }
+}

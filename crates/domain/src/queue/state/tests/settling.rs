@@ -1,0 +1,449 @@
+//! Checkpoints, and the numbers that a recovery skips.
+
+use super::*;
+use crate::queue::Memory;
+
+/// The reserve of the issue: 10,000 numbers beyond the last of a hundred.
+fn checkpoint() -> Checkpoint {
+    Checkpoint::new(Line::new(100, 0), 10_100)
+}
+
+fn settle(server: &mut Server, node: &mut Node, checkpoint: Option<Checkpoint>) {
+    let generation = server.state.marks().generation;
+    node.step(server, |state, _| state.settle(generation, checkpoint));
+}
+
+/// Three fresh nodes meet an empty store, of which a checkpoint is kept.
+fn after_a_total_loss(spec: PolicySpec) -> (Server, [Node; 3]) {
+    let mut server = Server::new(spec);
+    let mut nodes = [1, 2, 3].map(Node::with_checkpoint);
+    server.pass(&mut nodes, REFRESH);
+    (server, nodes)
+}
+
+#[test]
+fn a_checkpoint_read_by_three_nodes_skips_one_reserve() {
+    let (mut server, mut nodes) = after_a_total_loss(standstill());
+    for at in 0..3 {
+        settle(&mut server, &mut nodes[at], Some(checkpoint()));
+        server.pass(&mut nodes, REFRESH);
+    }
+    server.pass(&mut nodes, RECOVERY);
+    for node in &mut nodes {
+        settle(&mut server, node, Some(checkpoint()));
+    }
+    nodes[1].gives(&mut server, 1, 10_101);
+    for node in &mut nodes {
+        settle(&mut server, node, Some(checkpoint()));
+    }
+    nodes[2].gives(&mut server, 2, 10_102);
+    assert_eq!(server.state.snapshot().tally.joined, 2, "a raise is no rush");
+}
+
+#[test]
+fn a_checkpoint_read_by_three_nodes_after_the_pause_skips_one_reserve() {
+    let (mut server, mut nodes) = after_a_total_loss(standstill());
+    server.pass(&mut nodes, RECOVERY);
+    assert!(server.is_open(), "for those who need no checkpoint");
+    assert_eq!(nodes[0].join(&mut server, 1), JoinStep::NotReady);
+    for node in &mut nodes {
+        settle(&mut server, node, Some(checkpoint()));
+    }
+    nodes[1].gives(&mut server, 1, 10_101);
+}
+
+#[test]
+fn the_next_loss_skips_the_next_reserve_and_no_more() {
+    let (mut server, mut nodes) = after_a_total_loss(standstill());
+    for node in &mut nodes {
+        settle(&mut server, node, Some(checkpoint()));
+    }
+    server.pass(&mut nodes, RECOVERY);
+    nodes[0].gives(&mut server, 1, 10_101);
+    let next = Checkpoint::new(Line::new(10_101, 10_101), 20_101);
+    server.lose();
+    let mut nodes = [4, 5, 6].map(Node::with_checkpoint);
+    server.pass(&mut nodes, RECOVERY);
+    for node in &mut nodes {
+        settle(&mut server, node, Some(next));
+    }
+    nodes[0].gives(&mut server, 2, 20_102);
+}
+
+#[test]
+fn a_checkpoint_read_in_another_generation_changes_nothing() {
+    let (mut server, mut nodes) = after_a_total_loss(standstill());
+    let generation = server.state.marks().generation;
+    for other in [generation - 1, generation + 1] {
+        server.state.settle(other, Some(checkpoint()));
+        assert!(!server.state.snapshot().is_settled);
+    }
+    server.pass(&mut nodes, RECOVERY);
+    assert_eq!(server.line(), (0, 0));
+    server.state.settle(generation, None);
+    assert!(server.state.snapshot().is_settled, "there is none, and that is settled too");
+    nodes[0].gives(&mut server, 1, 1);
+}
+
+#[test]
+fn a_store_that_lost_nothing_goes_on_where_it_is() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    for user in 1..=4 {
+        a.gives(&mut server, user, user);
+    }
+    a.refresh(&mut server);
+    server.restart();
+    a.refresh(&mut server);
+    assert!(server.is_open());
+    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(3, 1), 10_100)));
+    a.gives(&mut server, 5, 5);
+    assert!(server.state.snapshot().vacant.is_empty());
+}
+
+#[test]
+fn a_store_that_may_lack_numbers_goes_on_above_the_ceiling() {
+    let (mut server, [mut a, b]) = Server::open(standstill());
+    a.gives(&mut server, 1, 1);
+    drop(b);
+    server.restart();
+    server.pass([&mut a], RECOVERY);
+    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(1, 1), 100)));
+    a.gives(&mut server, 2, 101);
+    a.refresh(&mut server);
+    assert_eq!(a.replica.vacant().ranges().collect::<Vec<_>>(), [(1, 100)]);
+    assert_eq!(a.position(101), 1);
+}
+
+#[test]
+fn an_older_copy_that_nobody_noticed_is_noticed_by_the_checkpoint() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    a.gives(&mut server, 1, 1);
+    a.refresh(&mut server);
+    settle(&mut server, &mut a, None);
+    let before = server.state.marks().generation;
+    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(9, 0), 100)));
+    assert!(!server.is_open());
+    assert!(server.state.marks().generation > before);
+    assert_eq!(server.line(), (1, 1), "what else was lost is not known yet");
+    server.pass([&mut a], RECOVERY);
+    assert!(server.is_open());
+    assert_eq!(server.line().0, 100);
+    a.gives(&mut server, 2, 101);
+}
+
+#[test]
+fn a_restart_that_lost_nothing_but_is_behind_its_checkpoint_is_doubted() {
+    for (last, serving) in [(9, 0), (3, 2), (5, 3)] {
+        let (mut server, [mut a]) = Server::open(standstill());
+        for user in 1..=3 {
+            a.gives(&mut server, user, user);
+        }
+        server.restart();
+        a.refresh(&mut server);
+        assert_eq!((server.is_open(), server.line()), (true, (3, 1)));
+        settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(last, serving), 100)));
+        assert!(!server.is_open(), "{last} {serving}");
+        server.pass([&mut a], RECOVERY);
+        assert_eq!(server.line().0, 100, "{last} {serving}");
+        assert!(server.line().1 >= serving);
+    }
+}
+
+#[test]
+fn of_several_checkpoints_read_in_one_doubt_the_highest_marks_count() {
+    let (mut server, mut nodes) = after_a_total_loss(standstill());
+    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(Line::new(10, 5), 200)));
+    settle(&mut server, &mut nodes[1], None);
+    settle(&mut server, &mut nodes[2], Some(Checkpoint::new(Line::new(20, 3), 100)));
+    server.pass(&mut nodes, RECOVERY);
+    assert_eq!(server.line(), (200, 5), "what is left of the budget is not known");
+    assert_eq!(server.state.snapshot().vacant.ranges().collect::<Vec<_>>(), [(20, 200)]);
+}
+
+#[test]
+fn a_node_without_checkpoint_does_not_wait_for_one() {
+    let mut server = Server::new(standstill());
+    let mut nodes = [Node::new(1), Node::with_checkpoint(2)];
+    server.pass(&mut nodes, RECOVERY);
+    nodes[0].gives(&mut server, 1, 1);
+    assert_eq!(nodes[1].join(&mut server, 2), JoinStep::NotReady);
+}
+
+#[test]
+fn nobody_is_called_before_the_checkpoint_was_read() {
+    let (mut server, mut nodes) = after_a_total_loss(usual());
+    nodes[0].replica.note_line(Line::new(5, 0));
+    server.pass(&mut nodes, RECOVERY * 2);
+    assert_eq!(server.line(), (5, 0));
+    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(Line::new(2, 0), 100)));
+    nodes[1].refresh(&mut server);
+    assert_eq!(server.line(), (100, 3));
+}
+
+/// Numbers 101 to 10,100 are skipped; 1 to 100 wait, and 10,101 on.
+fn with_skipped_numbers(spec: PolicySpec) -> (Server, [Node; 2]) {
+    let mut server = Server::new(spec);
+    let mut nodes = [1, 2].map(Node::new);
+    nodes[0].replica.note_line(Line::new(4, 0));
+    nodes[0].refresh(&mut server);
+    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(Line::new(4, 0), 10_100)));
+    for _ in 0..8 {
+        server.wait(REFRESH);
+        for node in &nodes {
+            node.step(&mut server, |state, visit| state.register(visit.witness.node));
+        }
+    }
+    server.wait(REFRESH);
+    for node in &mut nodes {
+        let memories = node.step(&mut server, |state, visit| {
+            state.refresh(visit);
+            state.answer_to(&visit.witness)
+        });
+        node.replica.follow(memories);
+    }
+    (server, nodes)
+}
+
+#[test]
+fn skipped_numbers_are_not_called_and_hold_no_slot_and_cost_nobody_a_position() {
+    let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
+    assert_eq!(server.line(), (10_100, 0));
+    a.gives(&mut server, 21, 10_101);
+    b.gives(&mut server, 22, 10_102);
+    assert_eq!(server.line(), (10_102, 3));
+    b.refresh(&mut server);
+    assert_eq!((b.position(10_101), b.position(10_102)), (2, 3));
+    for user in 1..=3 {
+        a.leave(&mut server, user, user).unwrap();
+    }
+    server.wait(seconds(1));
+    assert_eq!(a.refresh(&mut server), 3);
+    assert_eq!(server.line(), (10_102, 10_102));
+    assert_eq!(server.taken(), 3);
+    assert!(a.claim(&mut server, 22, 10_102).is_ok());
+}
+
+#[test]
+fn the_holder_of_a_skipped_number_who_turns_up_in_time_is_called_in_turn() {
+    let (mut server, [mut a, mut b]) = with_skipped_numbers(standstill());
+    a.gives(&mut server, 21, 10_101);
+    assert_eq!(a.standing(&mut server, 5_000, 5_000), Ok(Standing::Waiting));
+    b.finds(&mut server, 5_000, None, 5_000);
+    b.finds(&mut server, 6_000, Some(6_000), 6_000);
+    b.refresh(&mut server);
+    assert_eq!((b.position(5_000), b.position(6_000), b.position(10_101)), (4, 5, 6));
+    assert_eq!(a.claim(&mut server, 9, 5_000), Err(Refused::NotHolder), "they are known now");
+    assert_eq!(a.leave(&mut server, 6_000, 6_000), Ok(Standing::Waiting));
+    a.refresh(&mut server);
+    b.refresh(&mut server);
+    assert_eq!((a.position(10_101), b.position(10_101)), (5, 5));
+    assert_eq!(a.standing(&mut server, 6_000, 6_000), Err(Refused::Gone));
+}
+
+#[test]
+fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
+    let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
+    for user in 21..=26 {
+        a.gives(&mut server, user, 10_080 + user);
+    }
+    for user in 1..=4 {
+        server.wait(seconds(1));
+        a.refresh(&mut server);
+        a.leave(&mut server, user, user).unwrap();
+    }
+    server.wait(seconds(1));
+    b.refresh(&mut server);
+    assert_eq!(server.line(), (10_106, 10_103));
+    // Two of them, when all slots are taken.
+    for user in [7_000, 5_000] {
+        assert_eq!(b.standing(&mut server, user, user), Ok(Standing::Waiting));
+        assert_eq!(b.claim(&mut server, user, user), Err(Refused::NotYet));
+    }
+    a.leave(&mut server, 21, 10_101).unwrap();
+    b.refresh(&mut server);
+    assert!(matches!(b.standing(&mut server, 5_000, 5_000), Ok(Standing::Called { .. })));
+    assert_eq!(b.standing(&mut server, 7_000, 7_000), Ok(Standing::Waiting));
+    assert_eq!(server.taken(), 3);
+    assert!(a.claim(&mut server, 5_000, 5_000).is_ok());
+    assert_eq!(server.taken(), 3);
+    a.leave(&mut server, 5_000, 5_000).unwrap();
+    assert_eq!(a.claim(&mut server, 5_000, 5_000), Err(Refused::Gone));
+    server.wait(seconds(1));
+    b.refresh(&mut server);
+    assert!(matches!(b.standing(&mut server, 7_000, 7_000), Ok(Standing::Called { .. })));
+    assert_eq!(server.line(), (10_106, 10_103));
+    // Not claimed, it lapses like any call, and the next in line are called.
+    server.pass([&mut a, &mut b], CLAIM_WITHIN);
+    assert_eq!(b.claim(&mut server, 7_000, 7_000), Err(Refused::Gone));
+    assert_eq!(server.line(), (10_106, 10_106));
+}
+
+#[test]
+fn a_late_one_may_leave_before_and_after_being_called() {
+    let (mut server, [mut a, b]) = with_skipped_numbers(usual());
+    drop(b);
+    a.gives(&mut server, 21, 10_101);
+    a.leave(&mut server, 1, 1).unwrap();
+    server.wait(seconds(1));
+    a.refresh(&mut server);
+    for user in [2, 3] {
+        a.leave(&mut server, user, user).unwrap();
+    }
+    server.wait(seconds(1));
+    a.refresh(&mut server);
+    assert_eq!(server.line(), (10_101, 10_101));
+    a.gives(&mut server, 22, 10_102);
+    assert_eq!(server.taken(), 3);
+    for user in [5_000, 6_000] {
+        a.finds(&mut server, user, Some(user), user);
+    }
+    assert_eq!(a.leave(&mut server, 5_000, 5_000), Ok(Standing::Waiting));
+    assert_eq!(a.standing(&mut server, 5_000, 5_000), Err(Refused::Gone));
+    a.leave(&mut server, 21, 10_101).unwrap();
+    server.wait(seconds(1));
+    a.refresh(&mut server);
+    assert!(matches!(a.leave(&mut server, 6_000, 6_000), Ok(Standing::Called { .. })));
+    assert_eq!(a.standing(&mut server, 6_000, 6_000), Err(Refused::Gone));
+    assert_eq!(server.taken(), 2);
+}
+
+#[test]
+fn skipped_numbers_stay_skipped_through_restarts_and_losses_that_nodes_witness() {
+    type Mishap = fn(&mut Server);
+    let mishaps: [(&str, Mishap); 2] = [("restart", Server::restart), ("loss", Server::lose)];
+    for (name, mishap) in mishaps {
+        let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
+        for node in [&mut a, &mut b] {
+            node.refresh(&mut server);
+        }
+        mishap(&mut server);
+        server.pass([&mut a, &mut b], RECOVERY);
+        for node in [&mut a, &mut b] {
+            node.refresh(&mut server);
+            node.refresh(&mut server);
+        }
+        a.refresh(&mut server);
+        a.gives(&mut server, 21, 10_101);
+        a.refresh(&mut server);
+        b.refresh(&mut server);
+        assert_eq!((a.position(10_101), b.position(10_101)), (2, 2), "{name}: behind 4");
+        assert_eq!(server.state.vacant.people_waiting(server.state.line), 2, "{name}");
+    }
+}
+
+#[test]
+fn a_number_that_a_late_node_gave_is_its_holders_though_it_was_skipped() {
+    // A gave 5 to 9, the store was lost with the other nodes, and A comes when the pause is over.
+    let (mut server, [mut late]) = Server::open(standstill());
+    for user in 1..=9 {
+        late.gives(&mut server, user, user);
+    }
+    late.refresh(&mut server);
+    late.leave(&mut server, 6, 6).unwrap();
+    late.replica.note_line(Line::new(12, 1));
+    server.lose();
+    let mut b = Node::new(2);
+    b.replica.note_line(Line::new(4, 1));
+    server.pass([&mut b], RECOVERY);
+    settle(&mut server, &mut b, Some(Checkpoint::new(Line::new(4, 1), 100)));
+    b.refresh(&mut server);
+    b.gives(&mut server, 21, 101);
+    server.pass([&mut late, &mut b], RECOVERY);
+    late.refresh(&mut server);
+    for user in [5, 7, 8, 9] {
+        b.finds(&mut server, user, None, user);
+    }
+    b.finds(&mut server, 12, Some(12), 12);
+    assert_eq!(b.standing(&mut server, 6, 6), Err(Refused::Gone), "who left stays away");
+    b.finds(&mut server, 11, Some(11), 11);
+    for node in [&mut b, &mut late] {
+        node.refresh(&mut server);
+    }
+    assert_eq!((b.position(101), late.position(101)), (b.position(101), b.position(101)));
+}
+
+/// What a node tells that knows of no skipped numbers, and one that knows no more than that.
+#[test]
+fn what_is_known_of_a_number_outlives_that_it_was_skipped() {
+    let (mut server, [mut a]) = Server::open(usual());
+    a.replica.note_line(Line::new(100, 50));
+    a.refresh(&mut server);
+    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(4, 4), 100)));
+    let generation = server.state.marks().generation;
+    let until = server.state.time + SESSION_TTL;
+    let user = |number| UserId::new(number).unwrap();
+    let skipped = Memory::Change(Change::Skipped { from: 10, to: 90 });
+    let known = [
+        skipped,
+        Memory::Change(Change::Released(48)),
+        Memory::Change(Change::Claimed { number: 49, user: user(49), until }),
+        Memory::Change(Change::Abandoned(60)),
+        Memory::Change(Change::Abandoned(30)),
+        Memory::Holder { number: 70, user: user(70) },
+        Memory::Holder { number: 40, user: user(40) },
+    ];
+    assert!(server.state.replay(generation, &known));
+    let mut followed = a.clone();
+    for again in [skipped, Memory::Change(Change::Skipped { from: 20, to: 80 })] {
+        let version = server.state.marks().version;
+        assert!(server.state.replay(generation, &[again]));
+        assert_eq!(server.state.marks().version, version, "that was known");
+    }
+    let more = Memory::Change(Change::Skipped { from: 5, to: 95 });
+    assert!(server.state.replay(generation, &[more]));
+    for node in [&mut a, &mut followed] {
+        node.refresh(&mut server);
+        assert_eq!(node.replica.vacant(), &server.state.vacant);
+    }
+    assert_eq!(server.state.vacant.singles().collect::<Vec<_>>(), [60]);
+    assert_eq!(server.state.vacant.count_up_to(100), 90 - 5, "48, 49, 30, 70, 40 are found, 60 counts");
+    server.pass([&mut a], RECOVERY);
+    for number in [30, 48, 60] {
+        assert_eq!(a.claim(&mut server, number, number), Err(Refused::Gone), "{number}");
+    }
+    assert!(a.claim(&mut server, 49, 49).is_ok());
+    a.leave(&mut server, 49, 49).unwrap();
+    assert_eq!(a.claim(&mut server, 49, 49), Err(Refused::Gone), "no second turn");
+    a.finds(&mut server, 70, None, 70);
+    a.finds(&mut server, 40, None, 40);
+    assert!(matches!(a.standing(&mut server, 40, 40), Ok(Standing::Called { .. })), "late, and so first");
+}
+
+/// A restart may keep the last number given at the end of a range that is skipped.
+#[test]
+fn skipped_numbers_stay_skipped_when_nobody_has_joined_since() {
+    let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
+    server.restart();
+    for node in [&mut a, &mut b] {
+        node.look(&mut server);
+    }
+    assert!(server.is_open());
+    assert_eq!(server.state.snapshot().vacant.ranges().collect::<Vec<_>>(), [(4, 10_100)]);
+    server.wait(seconds(1));
+    b.look(&mut server);
+    assert_eq!(server.line(), (10_100, 3), "those of 1 to 4 who have a slot");
+}
+
+#[test]
+fn a_skipped_number_that_is_given_up_for_an_older_place_is_nobodys_again() {
+    for is_passed in [false, true] {
+        let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
+        a.gives(&mut server, 21, 10_101);
+        if is_passed {
+            for user in 1..=4 {
+                a.leave(&mut server, user, user).unwrap();
+                server.pass([&mut a, &mut b], seconds(1));
+            }
+            assert_eq!(server.line(), (10_101, 10_101));
+            a.finds(&mut server, 5, Some(50), 50);
+        } else {
+            a.finds(&mut server, 4, Some(4), 4);
+        }
+        let (user, older) = if is_passed { (5, 50) } else { (4, 4) };
+        a.finds(&mut server, user, Some(5_000), older);
+        assert_eq!(b.standing(&mut server, user, 5_000), Err(Refused::Gone), "{is_passed}");
+        b.finds(&mut server, user, Some(5_000), older);
+        server.pass([&mut a, &mut b], seconds(1));
+        assert_eq!(b.replica.vacant(), &server.state.vacant);
+    }
+}

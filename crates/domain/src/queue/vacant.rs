@@ -1,0 +1,309 @@
+//! The numbers that nobody waits behind.
+
+use std::sync::Arc;
+
+use super::{Line, Position, QueueNumber};
+
+/// Numbers in one chunk, a power of two.
+const CHUNK: u64 = 4_096;
+const WORDS: usize = (CHUNK / 64) as usize;
+
+/// The numbers of a queue that nobody waits behind: abandoned while they waited, or skipped by a recovery and held by
+/// nobody known. With them a position counts people, not numbers.
+///
+/// Single numbers are bits in chunks that a clone shares, so a clone costs a few words for each 4,096 numbers, a
+/// change copies one chunk at most, and a count is a binary search. Ranges cost the same whatever their length.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct VacantNumbers {
+    /// In the order of their numbers.
+    chunks: Vec<Chunk>,
+    /// Half-open ranges `(from, to]`, in order and apart from each other and from the single numbers.
+    ranges: Vec<Range>,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Chunk {
+    /// The number before its first.
+    base: u64,
+    bits: Arc<[u64; WORDS]>,
+    /// Numbers set in this chunk and all before it.
+    up_to_here: u64,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Range {
+    from: u64,
+    to: u64,
+    /// Numbers in this range and all before it.
+    up_to_here: u64,
+}
+
+/// Where the bit of a number is within its chunk: word and mask.
+fn bit(number: u64) -> (usize, u64) {
+    let offset = (number - 1) % CHUNK;
+    ((offset / 64) as usize, 1 << (offset % 64))
+}
+
+fn base(number: u64) -> u64 {
+    (number - 1) / CHUNK * CHUNK
+}
+
+impl Chunk {
+    fn empty(base: u64) -> Self {
+        Self { base, bits: Arc::new([0; WORDS]), up_to_here: 0 }
+    }
+
+    fn count(&self) -> u64 {
+        self.bits.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// Numbers of this chunk that are not above `mark`, which is in it.
+    fn count_up_to(&self, mark: u64) -> u64 {
+        let (word, mask) = bit(mark);
+        let whole: u64 = self.bits[..word].iter().map(|word| u64::from(word.count_ones())).sum();
+        whole + u64::from((self.bits[word] & (mask | (mask - 1))).count_ones())
+    }
+}
+
+impl VacantNumbers {
+    /// These numbers, in any order.
+    #[must_use]
+    pub fn of(numbers: impl IntoIterator<Item = u64>) -> Self {
+        let mut vacant = Self::default();
+        for number in numbers.into_iter().filter(|number| *number > 0) {
+            vacant.set_bit(number);
+        }
+        vacant.recount_chunks(0);
+        vacant
+    }
+
+    /// Adds a number; returns whether it was not there before. 0 is no number.
+    pub fn insert(&mut self, number: u64) -> bool {
+        if number == 0 || self.contains(number) {
+            return false;
+        }
+        let at = self.set_bit(number);
+        self.recount_chunks(at);
+        true
+    }
+
+    /// Adds the single numbers of another set.
+    pub fn insert_singles_of(&mut self, other: &Self) {
+        for number in other.singles() {
+            if !self.is_in_range(number) {
+                self.set_bit(number);
+            }
+        }
+        self.recount_chunks(0);
+    }
+
+    /// Returns where the chunk of the number is; what is counted there is counted anew by the caller.
+    fn set_bit(&mut self, number: u64) -> usize {
+        let base = base(number);
+        let at = self.chunks.partition_point(|chunk| chunk.base < base);
+        if self.chunks.get(at).is_none_or(|chunk| chunk.base != base) {
+            self.chunks.insert(at, Chunk::empty(base));
+        }
+        let (word, mask) = bit(number);
+        Arc::make_mut(&mut self.chunks[at].bits)[word] |= mask;
+        at
+    }
+
+    /// Adds the numbers `(from, to]`. Those of them that are single numbers stay single.
+    pub fn insert_range(&mut self, from: u64, to: u64) {
+        let singles: Vec<u64> = self.singles_within(from, to).collect();
+        let mut start = from;
+        for single in singles {
+            self.merge_range(start, single - 1);
+            start = single;
+        }
+        self.merge_range(start, to);
+        self.recount_ranges();
+    }
+
+    fn merge_range(&mut self, from: u64, to: u64) {
+        if from >= to {
+            return;
+        }
+        let (mut merged, mut apart) = (Range { from, to, up_to_here: 0 }, Vec::new());
+        for range in self.ranges.drain(..) {
+            if range.to < from || range.from > to {
+                apart.push(range);
+            } else {
+                merged.from = merged.from.min(range.from);
+                merged.to = merged.to.max(range.to);
+            }
+        }
+        let at = apart.partition_point(|range| range.from < merged.from);
+        apart.insert(at, merged);
+        self.ranges = apart;
+    }
+
+    /// Takes a number out: somebody turned out to hold it. Returns whether it was there.
+    pub fn remove(&mut self, number: u64) -> bool {
+        if let Some(at) = self.chunk_with(number) {
+            let (word, mask) = bit(number);
+            Arc::make_mut(&mut self.chunks[at].bits)[word] &= !mask;
+            self.recount_chunks(at);
+            return true;
+        }
+        let Some(at) = self.range_with(number) else { return false };
+        let Range { from, to, .. } = self.ranges.remove(at);
+        let parts = [(from, number - 1), (number, to)];
+        for (from, to) in parts.into_iter().rev().filter(|(from, to)| from < to) {
+            self.ranges.insert(at, Range { from, to, up_to_here: 0 });
+        }
+        self.recount_ranges();
+        true
+    }
+
+    /// Forgets the single numbers up to `mark`: the queue has passed them. Ranges stay, since a holder who turns up late
+    /// still has a claim.
+    pub fn forget_singles_up_to(&mut self, mark: u64) {
+        if self.chunks.first().is_some_and(|first| first.base < mark) {
+            self.retain_singles(|number| number > mark);
+        }
+    }
+
+    /// Whether this number is one of them.
+    #[must_use]
+    pub fn contains(&self, number: u64) -> bool {
+        number > 0 && (self.chunk_with(number).is_some() || self.range_with(number).is_some())
+    }
+
+    /// Whether this number is one of a range, so that nobody is known to have been given it.
+    #[must_use]
+    pub fn is_in_range(&self, number: u64) -> bool {
+        self.range_with(number).is_some()
+    }
+
+    /// The last number of the range this number is in.
+    #[must_use]
+    pub fn end_of_range(&self, number: u64) -> Option<u64> {
+        self.range_with(number).map(|at| self.ranges[at].to)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.singles_len() + self.ranges.last().map_or(0, |range| range.up_to_here)
+    }
+
+    /// How many single numbers there are.
+    #[must_use]
+    pub fn singles_len(&self) -> u64 {
+        self.chunks.last().map_or(0, |chunk| chunk.up_to_here)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.ranges.is_empty()
+    }
+
+    /// How many of them are not above `mark`.
+    #[must_use]
+    pub fn count_up_to(&self, mark: u64) -> u64 {
+        if mark == 0 {
+            return 0;
+        }
+        let chunk = self.chunks.partition_point(|chunk| chunk.base < base(mark));
+        let singles = match self.chunks.get(chunk) {
+            Some(own) if own.base == base(mark) => self.before_chunk(chunk) + own.count_up_to(mark),
+            Some(_) | None => self.before_chunk(chunk),
+        };
+        let range = self.ranges.partition_point(|range| range.to <= mark);
+        let before = range.checked_sub(1).map_or(0, |at| self.ranges[at].up_to_here);
+        let part = self.ranges.get(range).map_or(0, |range| mark.saturating_sub(range.from));
+        singles + before + part
+    }
+
+    /// The position of a number in a queue.
+    #[must_use]
+    pub fn position_of(&self, number: QueueNumber, line: Line) -> Position {
+        if line.has_called(number) {
+            return Position::CALLED;
+        }
+        let nobody = self.count_up_to(number.get() - 1).saturating_sub(self.count_up_to(line.serving()));
+        Position::new((number.get() - line.serving()).saturating_sub(nobody).max(1))
+    }
+
+    /// How many people wait in a queue.
+    #[must_use]
+    pub fn people_waiting(&self, line: Line) -> u64 {
+        let nobody = self.count_up_to(line.last()).saturating_sub(self.count_up_to(line.serving()));
+        line.waiting().saturating_sub(nobody)
+    }
+
+    /// The single numbers, ascending.
+    pub fn singles(&self) -> impl Iterator<Item = u64> + '_ {
+        self.chunks.iter().flat_map(|chunk| {
+            let words = chunk.bits.iter().zip((chunk.base + 1..).step_by(64));
+            words
+                .flat_map(|(word, first)| (0..64).filter(move |n| word >> n & 1 == 1).map(move |n| first + n))
+        })
+    }
+
+    fn singles_within(&self, from: u64, to: u64) -> impl Iterator<Item = u64> + '_ {
+        self.singles().skip_while(move |number| *number <= from).take_while(move |number| *number <= to)
+    }
+
+    /// The ranges `(from, to]`, ascending.
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.ranges.iter().map(|range| (range.from, range.to))
+    }
+
+    fn chunk_with(&self, number: u64) -> Option<usize> {
+        let at = self.chunks.binary_search_by_key(&base(number), |chunk| chunk.base).ok()?;
+        let (word, mask) = bit(number);
+        (self.chunks[at].bits[word] & mask != 0).then_some(at)
+    }
+
+    fn range_with(&self, number: u64) -> Option<usize> {
+        let at = self.ranges.partition_point(|range| range.to < number);
+        self.ranges.get(at).filter(|range| range.from < number).map(|_| at)
+    }
+
+    fn before_chunk(&self, at: usize) -> u64 {
+        at.checked_sub(1).map_or(0, |before| self.chunks[before].up_to_here)
+    }
+
+    fn retain_singles(&mut self, keeps: impl Fn(u64) -> bool) {
+        for chunk in &mut self.chunks {
+            let (base, mut bits) = (chunk.base, *chunk.bits);
+            for (word, first) in bits.iter_mut().zip((base + 1..).step_by(64)) {
+                for n in (0..64).filter(|n| *word >> n & 1 == 1).collect::<Vec<u64>>() {
+                    if !keeps(first + n) {
+                        *word &= !(1 << n);
+                    }
+                }
+            }
+            if bits != *chunk.bits {
+                chunk.bits = Arc::new(bits);
+            }
+        }
+        self.recount_chunks(0);
+    }
+
+    /// Counts again from this chunk on, without the empty ones.
+    fn recount_chunks(&mut self, from: usize) {
+        let mut sum = self.before_chunk(from);
+        for chunk in self.chunks.iter_mut().skip(from) {
+            sum += chunk.count();
+            chunk.up_to_here = sum;
+        }
+        let mut before = 0;
+        self.chunks.retain(|chunk| std::mem::replace(&mut before, chunk.up_to_here) < chunk.up_to_here);
+    }
+
+    fn recount_ranges(&mut self) {
+        let mut sum = 0;
+        for range in &mut self.ranges {
+            sum += range.to - range.from;
+            range.up_to_here = sum;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
