@@ -35,10 +35,10 @@ local function text(number)
 end
 
 -- What is kept in the hash of the queue. `doubt` is 1 while the store is in doubt. `standing` counts the numbers of the
--- calls that stand, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied.
+-- calls that stand, `doubt_takeover` is 1 where the doubt began with a restart or failover of a store that had data, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied.
 local NAMES = {
   'last', 'serving', 'generation', 'version', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
-  'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
+  'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
 }
 local stored = redis.call('HMGET', K_QUEUE, 'process', unpack(NAMES))
 local is_empty, is_another = not stored[1], stored[1] ~= process
@@ -176,10 +176,10 @@ local function call_range(from, to, ends)
   redis.call('ZREMRANGEBYSCORE', K_ABANDONED, '-inf', text(to))
 end
 
-local function begin_doubt(is_lost)
+local function begin_doubt(is_lost, is_takeover)
   local now = q.time
   if q.doubt == 0 then
-    q.doubt_lost = 0
+    q.doubt_lost, q.doubt_takeover = 0, is_takeover and 1 or 0
     for name, mark in pairs(found) do q['found_' .. name] = mark end
   end
   if is_lost then q.doubt_lost = 1 end
@@ -223,16 +223,20 @@ local function apply_checkpoint()
   end
 end
 
--- The record of a node: when it registered, when it was last seen, and the generation it has reported in.
+-- The record of a node: when it registered, when it was last seen, the generation it has reported in, and the one for which
+-- it has replayed all it remembers.
 local function record_of(name)
   local record = redis.call('HGET', K_NODES, name)
   if not record then return nil end
-  local registered, seen, heard = string.match(record, '(%d+):(%d+):(%d+)')
-  return { registered = tonumber(registered), seen = tonumber(seen), heard = tonumber(heard) }
+  local registered, seen, heard, replayed = string.match(record, '(%d+):(%d+):(%d+):?(%d*)')
+  return {
+    registered = tonumber(registered), seen = tonumber(seen), heard = tonumber(heard),
+    replayed = tonumber(replayed) or 0,
+  }
 end
 
 local function put_record(name, record)
-  local value = string.format('%d:%d:%d', record.registered, record.seen, record.heard)
+  local value = string.format('%d:%d:%d:%d', record.registered, record.seen, record.heard, record.replayed)
   redis.call('HSET', K_NODES, name, value)
 end
 
@@ -245,11 +249,101 @@ local function all_heard()
   return true
 end
 
+-- Users by number, in blocks: see numbers.lua.
+local BLOCK, NOBODY = 256, string.rep('\0', 8)
+
+local function block_of(number)
+  return math.floor((number - 1) / BLOCK)
+end
+
+-- Whether each node that was live at the loss, and there was one, has replayed what it remembers.
+local function all_replayed()
+  local is_any = false
+  for _, record in ipairs(redis.call('HVALS', K_NODES)) do
+    local seen, replayed = string.match(record, ':(%d+):%d+:?(%d*)')
+    if q.found_time < seen + NODE_TIMEOUT then
+      is_any = true
+      if tonumber(replayed) ~= q.generation then return false end
+    end
+  end
+  return is_any
+end
+
+-- The numbers (from, to] without a known holder that wait or are called.
+local function unheld_in(from, to)
+  local numbers = {}
+  for block = block_of(from + 1), block_of(to) do
+    local users = redis.call('HGET', K_USERS, text(block)) or ''
+    local names, of = {}, {}
+    for number = math.max(from, block * BLOCK) + 1, math.min(to, (block + 1) * BLOCK) do
+      local at = (number - 1) % BLOCK * 8
+      local user = string.sub(users, at + 1, at + 8)
+      if #user < 8 or user == NOBODY then
+        names[#names + 1], of[#of + 1] = text(number), number
+      end
+    end
+    if #names > 0 then
+      local abandoned = redis.call('ZMSCORE', K_ABANDONED, unpack(names))
+      local used = redis.call('ZMSCORE', K_USED, unpack(names))
+      local inside = redis.call('HMGET', K_INSIDE, unpack(names))
+      for i = 1, #of do
+        if not abandoned[i] and not used[i] and not inside[i] and not is_skipped(of[i]) then
+          numbers[#numbers + 1] = of[i]
+        end
+      end
+    end
+  end
+  return numbers
+end
+
+-- Calls of numbers up to this one stand no longer.
+local function stands_from()
+  for _, range in ipairs(redis.call('ZRANGE', K_CALLS, 0, -1)) do
+    local from, ends = string.match(range, '(%d+):%d+:(%d+)')
+    if tonumber(ends) > q.time then return tonumber(from) end
+  end
+  return q.serving
+end
+
+-- Of the numbers that nobody may hold after a loss, so many are looked at, the newest ones, and skipped in so many ranges.
+local MOST_UNHELD, MOST_UNHELD_RANGES = 50000, 100
+
+-- Skips the numbers above those that the store had when another process took over, where nobody holds them: a join whose
+-- answer was lost leaves such a number.
+local function skip_unheld()
+  local from = math.max(q.found_last, q.last - MOST_UNHELD, stands_from())
+  if q.doubt_takeover == 0 or from >= q.last or not all_replayed() then return end
+  local found_ranges, used = {}, {}
+  for _, number in ipairs(unheld_in(from, q.last)) do
+    local range = found_ranges[#found_ranges]
+    if range and range[2] + 1 == number then
+      range[2] = number
+    elseif #found_ranges == MOST_UNHELD_RANGES then
+      break
+    else
+      found_ranges[#found_ranges + 1] = { number - 1, number }
+    end
+    if number <= q.serving then
+      used[#used + 1], used[#used + 2] = text(number), text(number)
+    end
+  end
+  if #found_ranges == 0 then return end
+  for first = 1, #used, 1000 do
+    redis.call('ZADD', K_USED, unpack(used, first, math.min(first + 999, #used)))
+  end
+  local ranges = skipped_ranges()
+  for _, range in ipairs(found_ranges) do ranges[#ranges + 1] = range end
+  table.sort(ranges, function(one, other) return one[1] < other[1] end)
+  write_skipped(ranges)
+  for _, range in ipairs(found_ranges) do log(string.format('s:%d:%d', range[1], range[2])) end
+end
+
 local function end_doubt()
   if q.doubt == 0 then return end
   local is_intact = q.doubt_lost == 0 and all_heard()
   if not is_intact and q.time < q.doubt_until then return end
   q.doubt, q.intact = 0, is_intact and 1 or 0
+  if not is_intact then skip_unheld() end
   if q.serving == 0 then q.spent = 0 end
   if q.settled == q.generation then apply_checkpoint() end
 end
@@ -288,7 +382,7 @@ do
     forget_calls_up_to(math.min(known.calls_from, q.unknown))
   end
   if is_doubtful or is_behind and not is_late then
-    begin_doubt(is_empty or is_behind)
+    begin_doubt(is_empty or is_behind, is_doubtful and not is_empty)
   elseif is_behind then
     q.doubt_lost = 1
   end
@@ -302,8 +396,10 @@ do
   end
   if q.doubt == 1 then
     local record = record_of(node)
-    if record and record.heard ~= q.generation then
+    local replayed = known.replayed == q.generation and known.replayed or 0
+    if record and (record.heard ~= q.generation or record.replayed < replayed) then
       record.heard = q.generation
+      record.replayed = math.max(record.replayed, replayed)
       put_record(node, record)
     end
     end_doubt()

@@ -1,11 +1,5 @@
 -- Whose a number is. Users are kept by number in blocks, so that a person costs eight bytes here.
 
-local BLOCK, NOBODY = 256, string.rep('\0', 8)
-
-local function block_of(number)
-  return math.floor((number - 1) / BLOCK)
-end
-
 -- The user a number was given to, as far as the store knows.
 local function user_of(number)
   local block = redis.call('HGET', K_USERS, text(block_of(number)))

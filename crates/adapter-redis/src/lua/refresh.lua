@@ -13,10 +13,11 @@ local calls, lifetime = ARGV[FIRST] == '1', ARGV[FIRST + 1]
 local STEPS = 16
 
 do
-  local record = record_of(node) or { registered = now }
+  local record = record_of(node) or { registered = now, replayed = 0 }
   record.seen, record.heard = now, q.generation
   put_record(node, record)
-  local records = redis.call('HGETALL', K_NODES)
+  -- The end of a doubt asks which nodes were live when it began.
+  local records = q.doubt == 0 and redis.call('HGETALL', K_NODES) or {}
   for i = 1, #records, 2 do
     local seen = string.match(records[i + 1], ':(%d+):')
     if now >= seen + NODE_TIMEOUT then redis.call('HDEL', K_NODES, records[i]) end

@@ -11,7 +11,7 @@ if is_current and (q.settled ~= q.generation or is_behind) then
   if q.doubt == 0 and is_behind and (q.intact == 1 or q.settled == q.generation) then
     -- An older copy of the store that nobody had noticed.
     found = { last = q.last, serving = q.serving, generation = q.generation, version = q.version, time = q.time }
-    begin_doubt(true)
+    begin_doubt(true, false)
   end
   q.settled = q.generation
   if is_there then

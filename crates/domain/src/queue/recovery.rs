@@ -86,6 +86,8 @@ pub struct Doubt {
     found: StoreMarks,
     /// Whether something is lost, or nothing can rule it out.
     is_lost: bool,
+    /// Whether it began with another server process that had data, and so a register of the nodes.
+    is_takeover: bool,
     /// It lasts until here, unless it is over before.
     until: QueueTime,
     /// No replay makes it longer than this.
@@ -110,7 +112,14 @@ impl Doubt {
     /// A doubt that begins now, of a store that knew this much.
     #[must_use]
     pub fn begin(found: StoreMarks, now: QueueTime, recovery: Duration, is_lost: bool) -> Self {
-        Self { found, is_lost, until: now + recovery, latest: now + recovery * Self::LONGEST }
+        let (until, latest) = (now + recovery, now + recovery * Self::LONGEST);
+        Self { found, is_lost, is_takeover: false, until, latest }
+    }
+
+    /// The same doubt, begun by a restart or failover of a store that had data.
+    #[must_use]
+    pub fn of_takeover(self) -> Self {
+        Self { is_takeover: true, ..self }
     }
 
     /// What the store knew when it began.
@@ -128,6 +137,12 @@ impl Doubt {
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.is_lost
+    }
+
+    /// Whether it began with a restart or failover of a store that had data, and so a register of the nodes.
+    #[must_use]
+    pub fn is_takeover(&self) -> bool {
+        self.is_takeover
     }
 
     /// A node replays what it remembers.
@@ -156,6 +171,8 @@ pub struct NodeRecord {
     pub seen: QueueTime,
     /// The generation it has reported in.
     pub heard: u64,
+    /// The generation for which it has replayed all it remembers.
+    pub replayed: u64,
 }
 
 impl NodeRecord {
@@ -277,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_node_is_live_for_five_seconds_and_on_probation_for_one() {
-        let node = NodeRecord { registered: at(100), seen: at(2_000), heard: 0 };
+        let node = NodeRecord { registered: at(100), seen: at(2_000), heard: 0, replayed: 0 };
         assert!(node.is_live(at(6_999)) && !node.is_live(at(7_000)));
         assert!(!node.may_give(at(1_099), RECOVERY) && node.may_give(at(1_100), RECOVERY));
         assert!(node.may_give(at(600), RECOVERY / 4) && node.may_give(at(100), Duration::ZERO));

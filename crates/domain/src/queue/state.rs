@@ -81,6 +81,12 @@ pub struct QueueState {
 /// The log keeps so many changes; a node that missed more fetches everything anew.
 const LOG: usize = 10_000;
 
+/// Of the numbers that nobody may hold after a loss, so many are looked at, the newest ones: a step is bounded.
+const MOST_UNHELD: u64 = 50_000;
+
+/// They are skipped in so many ranges at most: each lookup of a number searches all ranges.
+const MOST_UNHELD_RANGES: usize = 100;
+
 /// How long slots were held of late: sums in which each event weighs less than the one after it.
 /// Whole numbers, so that each store counts alike.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -163,7 +169,9 @@ impl QueueState {
         // Calls that a recovery let stand again, of which the witness knows that they are over.
         self.forget_calls_up_to(witness.calls_from.min(self.unknown_up_to));
         if is_doubtful || is_behind && !is_late {
+            let is_takeover = self.doubt.map_or(is_doubtful && !is_empty, |doubt| doubt.is_takeover());
             self.begin_doubt(found, witness, is_empty || is_behind);
+            self.doubt = self.doubt.map(|doubt| if is_takeover { doubt.of_takeover() } else { doubt });
         } else if is_behind && let Some(doubt) = &mut self.doubt {
             doubt.prove_loss();
         }
@@ -172,6 +180,9 @@ impl QueueState {
         }
         if let Some(node) = self.nodes.get_mut(&witness.node) {
             node.heard = self.generation;
+            if witness.replayed == self.generation {
+                node.replayed = self.generation;
+            }
         }
         self.end_doubt();
     }
@@ -213,9 +224,12 @@ impl QueueState {
     /// Notes that a node has refreshed its view, which is what keeps it among those that a doubt waits for.
     pub(super) fn register(&mut self, node: NodeId) {
         let (now, heard) = (self.time, self.generation);
-        let record = NodeRecord { registered: now, seen: now, heard };
+        let record = NodeRecord { registered: now, seen: now, heard, replayed: 0 };
         self.nodes.entry(node).or_insert(record).seen = now;
-        self.nodes.retain(|_, record| record.is_live(now));
+        // The end of a doubt asks which nodes were live when it began.
+        if self.doubt.is_none() {
+            self.nodes.retain(|_, record| record.is_live(now));
+        }
     }
 
     /// What the store reports of itself.
@@ -321,6 +335,9 @@ impl QueueState {
         if let Some(outcome) = doubt.outcome(now, all_heard) {
             self.doubt = None;
             self.was_intact = outcome == Outcome::Intact;
+            if !self.was_intact {
+                self.skip_unheld(&doubt);
+            }
             if self.line.serving() == 0 {
                 self.budget.refill();
             }
@@ -328,6 +345,40 @@ impl QueueState {
                 self.apply_checkpoint();
             }
         }
+    }
+
+    /// Skips the numbers above those that the store had when another process took over, where nobody holds them.
+    /// A join whose answer was lost leaves such a number: its user joins again and gets another one. That no node knows
+    /// a holder proves it only where every node that was live at the loss has replayed what it remembers.
+    fn skip_unheld(&mut self, doubt: &Doubt) {
+        let found = doubt.found();
+        let mut live = self.nodes.values().filter(|node| node.is_live(found.time)).peekable();
+        let is_proved = live.peek().is_some() && live.all(|node| node.replayed == self.generation);
+        if !doubt.is_takeover() || !is_proved {
+            return;
+        }
+        let last = self.line.last();
+        let first = found.line.last().max(last.saturating_sub(MOST_UNHELD));
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for number in (first + 1..=last).filter(|number| self.is_unheld(*number)) {
+            match ranges.last_mut() {
+                Some(range) if range.1 + 1 == number => range.1 = number,
+                Some(_) | None => ranges.push((number - 1, number)),
+            }
+        }
+        for (from, to) in ranges.into_iter().take(MOST_UNHELD_RANGES) {
+            for number in from + 1..=to {
+                self.calls.use_up(number, self.time);
+            }
+            self.vacant.insert_range(from, to);
+            self.log(Change::Skipped { from, to });
+        }
+    }
+
+    /// Whether a number waits or is called, and has no known holder.
+    fn is_unheld(&self, number: u64) -> bool {
+        let is_open = number > self.line.serving() || self.calls.end_of(number, self.time).is_some();
+        is_open && self.owner(number).is_none() && !self.vacant.contains(number)
     }
 
     fn apply_checkpoint(&mut self) {

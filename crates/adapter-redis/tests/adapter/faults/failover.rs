@@ -4,9 +4,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use adapter_redis::{Address, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
-use contracts::history::Rules;
+use contracts::history::{Asked, Rules, Told};
 use domain::PortErrorKind;
-use domain::queue::{Line, Place, QueueNumber, QueueStore, Standing};
+use domain::queue::{AdmissionPolicy, Line, Place, PolicySpec, QueueNumber, QueueStore, Standing};
 use domain::{Timestamp, queue::Bounds};
 use test_support::{Redis, RedisSentinels, RedisSetup, Wire};
 
@@ -48,12 +48,17 @@ async fn replicated_joins_are_not_acknowledged_while_no_replica_has_them_and_sur
     crowd.until("join", "number", PEOPLE / 4).await;
 
     blocking(|| replica.freeze());
-    let unknown = crowd.count("join", "unknown");
-    crowd.until("join", "unknown", unknown + 1).await;
-    // What the replica had acknowledged before has been told by now.
-    let told = crowd.count("join", "number");
-    crowd.until("join", "unknown", unknown + 100).await;
-    assert_eq!(crowd.count("join", "number"), told, "no replica has it, and it was acknowledged");
+    // Of the joins that begin from now on, none may be acknowledged.
+    let first = crowd.history.records().len();
+    let answered = |told: fn(Told) -> bool| {
+        let joins = crowd.history.records().into_iter().skip(first);
+        let joins = joins.filter(|join| matches!(join.asked, Asked::Join { .. }) && join.ended.is_some());
+        joins.filter(|join| told(join.told)).count()
+    };
+    until("a hundred joins are not acknowledged", async || answered(|told| told == Told::Unknown) >= 100)
+        .await;
+    let acknowledged = answered(|told| matches!(told, Told::Number { .. }));
+    assert_eq!(acknowledged, 0, "no replica has them");
 
     blocking(|| primary.kill());
     blocking(|| replica.thaw());
@@ -85,6 +90,61 @@ async fn joins_that_only_the_dead_primary_had_are_told_to_its_successor_by_the_n
     assert!(kept.parse::<u64>().unwrap() < seen.last(), "nothing was lost: {kept} of {seen:?}");
     wire.retarget(replica.address());
     storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_position() {
+    let (primary, replica) = pair();
+    let wire = Wire::to(primary.address()).unwrap();
+    let policy =
+        PolicySpec { batch: 10, every: Duration::from_secs(1), max_active: 10, ..PolicySpec::default() };
+    let settings = RedisQueueSettings {
+        policy: AdmissionPolicy::new(policy).unwrap(),
+        ..impatient(Durability::Primary)
+    };
+    let nodes = ready_nodes(2, &single(wire.address()), &settings).await;
+    for person in 1..=2 {
+        let joined = nodes[0].join(user(person), None, Bounds::NONE).await.unwrap();
+        assert_eq!(joined.number.get(), person);
+    }
+    blocking(|| primary.wait_for_replica(&replica));
+    // It receives nothing more from here on.
+    blocking(|| replica.promote());
+    // Sixty joins are executed and not answered.
+    blocking(|| primary.command(&["HINCRBY", &line_key(settings.queue), "last", "60"]));
+    until("some of them are called", async || {
+        nodes[1].call_next(Line::START).await.is_ok_and(|called| called.snapshot.line.serving() == 10)
+    })
+    .await;
+    blocking(|| primary.kill());
+    wire.retarget(replica.address());
+    until("both nodes may give numbers", async || {
+        let mut ready = 0;
+        for node in &nodes {
+            let seen = node.snapshot(Line::START).await;
+            ready += usize::from(seen.is_ok_and(|seen| seen.may_join));
+        }
+        ready == nodes.len()
+    })
+    .await;
+    let joined = nodes[0].join(user(3), None, Bounds::NONE).await.unwrap();
+    assert_eq!(joined.number.get(), 63);
+    let seen = nodes[1].call_next(Line::START).await.unwrap().snapshot;
+    assert_eq!(seen.vacant.ranges().collect::<Vec<_>>(), [(2, 62)]);
+    assert_eq!(seen.vacant.people_waiting(seen.line), 0);
+    let place = Place {
+        queue: settings.queue,
+        number: joined.number,
+        user: user(3),
+        issued_at: Timestamp::UNIX_EPOCH,
+    };
+    until("the next person is called", async || {
+        let _ = nodes[1].call_next(Line::START).await;
+        matches!(nodes[1].standing(&place).await, Ok(Standing::Called { .. }))
+    })
+    .await;
+    let seen = nodes[1].call_next(Line::START).await.unwrap().snapshot;
+    assert_eq!(seen.called, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

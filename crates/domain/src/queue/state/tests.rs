@@ -7,6 +7,7 @@ mod joining;
 mod places;
 mod replays;
 mod settling;
+mod unheld;
 
 use super::*;
 use crate::queue::{Expiry, Place, PolicySpec, QueueId, QueueNumber, Replica, Standing};
