@@ -23,6 +23,8 @@ const REFRESH: Duration = Duration::from_millis(100);
 
 fn node(redis: &Redis, queue: &str, spec: PolicySpec) -> Arc<RedisQueue> {
     let second = Duration::from_secs(1);
+    // Thousands of claims at once wait for each other.
+    let answer = 10 * second;
     let settings = RedisQueueSettings {
         queue: QueueId::parse(queue).unwrap(),
         policy: AdmissionPolicy::new(spec).unwrap(),
@@ -32,7 +34,7 @@ fn node(redis: &Redis, queue: &str, spec: PolicySpec) -> Arc<RedisQueue> {
         remember: second,
         recovery: RECOVERY,
         needs_checkpoint: false,
-        link: LinkSettings { connect: second, answer: second, max_under_way: 10_000 },
+        link: LinkSettings { connect: second, answer, max_under_way: 10_000 },
     };
     let address = Address::parse(&format!("redis://{}", redis.address())).unwrap();
     Arc::new(RedisQueue::open(address, settings))
@@ -92,6 +94,7 @@ async fn outages(redis: &Redis, people: u64) {
 
     redis.kill().unwrap();
     redis.restart().unwrap();
+    reset_steps(redis);
     println!("restart without loss: joins again {:?} after it has loaded", until_open(&nodes).await);
 
     let folder = redis.command(&["CONFIG", "GET", "dir"]).unwrap();
@@ -99,7 +102,9 @@ async fn outages(redis: &Redis, people: u64) {
     redis.kill().unwrap();
     fs::remove_dir_all(Path::new(&folder).join("appendonlydir")).unwrap();
     redis.restart().unwrap();
+    reset_steps(redis);
     println!("total loss: joins again {:?} after it is back", until_open(&nodes).await);
+    print_steps(redis);
     let seen = nodes[0].snapshot(Line::START).await.unwrap();
     assert_eq!(seen.line.last(), people);
 }
@@ -137,23 +142,43 @@ async fn endings(redis: &Redis, people: u32) {
         }
     }
     redis.command(&["HINCRBY", "boxoffice:{endings}:line", "time", "7200000000"]).unwrap();
-    redis.command(&["CONFIG", "RESETSTAT"]).unwrap();
-    redis.command(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]).unwrap();
-    redis.command(&["CONFIG", "SET", "slowlog-max-len", "1000"]).unwrap();
-    redis.command(&["SLOWLOG", "RESET"]).unwrap();
+    reset_steps(redis);
     let begun = Instant::now();
     let mut steps = 0;
     while nodes[0].snapshot(Line::START).await.unwrap().called > 0 {
         steps += 1;
     }
     println!("{people} calls and {people} sessions end together in {steps} steps, {:?}", begun.elapsed());
-    let slow = redis.command(&["SLOWLOG", "GET", "-1"]).unwrap();
-    println!("slow log of these steps:\n{}", slow.lines().take(12).collect::<Vec<_>>().join("\n"));
+    print_steps(redis);
+}
+
+fn reset_steps(redis: &Redis) {
+    redis.command(&["CONFIG", "RESETSTAT"]).unwrap();
+    redis.command(&["CONFIG", "SET", "slowlog-log-slower-than", "5000"]).unwrap();
+    redis.command(&["CONFIG", "SET", "slowlog-max-len", "10000"]).unwrap();
+    redis.command(&["SLOWLOG", "RESET"]).unwrap();
+}
+
+/// How many scripts there were since the reset, how long they took, and how long those took that took longest.
+fn print_steps(redis: &Redis) {
     let stats = redis.command(&["INFO", "commandstats"]).unwrap();
     for line in stats.lines().filter(|line| line.starts_with("cmdstat_evalsha")) {
-        println!("{line}");
+        println!("  {line}");
     }
+    // Of each entry: its id, the time, the microseconds it took, then the command.
+    let entries = redis.command(&["EVAL", SLOWEST, "0"]).unwrap();
+    println!(
+        "  slowest scripts, in microseconds: {}",
+        entries.split_whitespace().collect::<Vec<_>>().join(" ")
+    );
 }
+
+const SLOWEST: &str = "local took = {} \
+    for _, entry in ipairs(redis.call('SLOWLOG', 'GET', '-1')) do \
+        if entry[4][1] == 'EVALSHA' then took[#took + 1] = entry[3] end \
+    end \
+    table.sort(took, function(one, other) return one > other end) \
+    return { unpack(took, 1, math.min(#took, 10)) }";
 
 fn main() {
     let people = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1_000_000);

@@ -55,8 +55,8 @@ impl Local {
     }
 }
 
-/// Pieces replayed with one refresh, which must not take long: people are answered from it.
-const PIECES: usize = 20;
+/// How long pieces are replayed with one refresh: people are answered from it.
+const REPLAY_FOR: Duration = Duration::from_millis(300);
 
 /// What Redis knows of a place.
 pub(crate) struct Found {
@@ -248,7 +248,8 @@ impl Steps {
 
     /// Replays a part of what this node remembers to a Redis that may have lost it. What fails is tried with the next refresh.
     async fn replay_some(&self, replay: &mut Option<Replay>) {
-        for _ in 0..PIECES {
+        let begun = Instant::now();
+        while begun.elapsed() < REPLAY_FOR {
             let Some(pending) = replay else { return };
             let Some(piece) = pending.next_piece() else {
                 tracing::warn!(

@@ -1,6 +1,6 @@
 -- Ends calls that have lapsed and sessions that are over, as many as one step may; the rest ends with the next steps.
 
-local MOST_ENDED = 5000
+local MOST_ENDED, has_ended = 2500, false
 
 -- Forgets that these users hold these numbers, which are not inside.
 local function forget_holders(users, numbers)
@@ -65,6 +65,8 @@ local function take_ended(key, most, ended)
 end
 
 local function end_what_is_over()
+  if has_ended then return end
+  has_ended = true
   local most = MOST_ENDED
   while most > 0 do
     local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]

@@ -1,7 +1,8 @@
 -- Takes in what a node remembers of a queue that was lost. Saying it twice changes nothing. What it changes is logged, so that
 -- each node follows what the others knew.
 -- Arguments: the generation it is for; released and abandoned numbers, each as `n,…`; skipped ranges as `from:to,…`; sessions as
--- records of number, end and user, and holders as records of number and user, in ascending order, eight bytes each.
+-- records of number, end and user, eight bytes each; and holders by blocks of numbers, ascending: the block (eight bytes), how
+-- many holders it has less one (a byte), their places in it (a byte each, from 0), their users (eight bytes each).
 -- Answers 1 when it was taken in, 0 when the store was lost again meanwhile.
 
 local function integer(packed, at)
@@ -117,32 +118,32 @@ local function restore_skipped(from, to)
   for _, number in ipairs(known_numbers) do restore_found(number) end
 end
 
--- Holders that wait, by far the most: a block of numbers at a time.
-local function restore_waiting(numbers, users)
-  local names = {}
-  for i = 1, #numbers do names[i] = text(numbers[i]) end
-  local abandoned = redis.call('ZMSCORE', K_ABANDONED, unpack(names))
-  local field = text(block_of(numbers[1]))
-  local block = redis.call('HGET', K_USERS, field) or ''
-  block = block .. string.rep('\0', BLOCK * 8 - #block)
-  local parts, done, taken_users, taken = {}, 0, {}, {}
-  for i = 1, #numbers do
-    local at = (numbers[i] - 1) % BLOCK * 8
-    if not abandoned[i] and string.sub(block, at + 1, at + 8) == NOBODY then
-      parts[#parts + 1] = string.sub(block, done + 1, at)
+local ZEROS = string.rep('\0', BLOCK * 8)
+
+-- Holders that wait and whom the store does not know, by far the most: one block of numbers at a time. `at` are their
+-- places in the block, ascending and from 0; `users` are theirs.
+local function restore_waiting(block, at, users)
+  local kept = redis.call('HGET', K_USERS, text(block)) or ''
+  kept = kept .. string.sub(ZEROS, #kept + 1)
+  local parts, done, names, numbers = {}, 0, {}, {}
+  for i = 1, #at do
+    local place = at[i] * 8
+    if string.sub(kept, place + 1, place + 8) == NOBODY then
+      if place > done then parts[#parts + 1] = string.sub(kept, done + 1, place) end
       parts[#parts + 1] = users[i]
-      done = at + 8
-      taken_users[#taken_users + 1], taken[#taken + 1] = users[i], numbers[i]
+      done = place + 8
+      names[#names + 1], numbers[#numbers + 1] = users[i], block * BLOCK + at[i] + 1
     end
   end
-  if #taken == 0 then return end
-  parts[#parts + 1] = string.sub(block, done + 1)
-  redis.call('HSET', K_USERS, field, table.concat(parts))
-  local held, holders = redis.call('HMGET', K_HOLDERS, unpack(taken_users)), {}
-  for i = 1, #taken do
+  if #names == 0 then return end
+  parts[#parts + 1] = string.sub(kept, done + 1)
+  redis.call('HSET', K_USERS, text(block), table.concat(parts))
+  local held, holders = redis.call('HMGET', K_HOLDERS, unpack(names)), {}
+  for i = 1, #names do
     -- A user's places come one after the other, so the highest number is the one they hold.
-    if (tonumber(held[i]) or 0) < taken[i] then
-      holders[#holders + 1], holders[#holders + 2] = taken_users[i], text(taken[i])
+    if (tonumber(held[i]) or 0) < numbers[i] then
+      holders[#holders + 1] = names[i]
+      holders[#holders + 1] = text(numbers[i])
     end
   end
   if #holders > 0 then redis.call('HSET', K_HOLDERS, unpack(holders)) end
@@ -155,21 +156,29 @@ local function restore_called_or_skipped(number, user)
 end
 
 local function restore_holders(packed)
-  local numbers, users = {}, {}
-  local function flush()
-    if #numbers > 0 then restore_waiting(numbers, users) end
-    numbers, users = {}, {}
-  end
-  for at = 1, #packed, 16 do
-    local number, user = integer(packed, at), string.sub(packed, at + 8, at + 15)
-    if number <= q.serving or number > q.unknown or is_skipped(number) then
-      restore_called_or_skipped(number, user)
-    else
-      if #numbers > 0 and block_of(numbers[1]) ~= block_of(number) then flush() end
-      numbers[#numbers + 1], users[#users + 1] = number, user
+  local from = 1
+  while from <= #packed do
+    local block, count = integer(packed, from), string.byte(packed, from + 8) + 1
+    local offsets = { string.byte(packed, from + 9, from + 8 + count) }
+    local first_user = from + 9 + count
+    from = first_user + count * 8
+    local abandoned = {}
+    local first, last = block * BLOCK + 1, (block + 1) * BLOCK
+    for _, number in ipairs(redis.call('ZRANGEBYSCORE', K_ABANDONED, text(first), text(last))) do
+      abandoned[tonumber(number)] = true
     end
+    local at, users = {}, {}
+    for i = 1, count do
+      local number = first + offsets[i]
+      local user = string.sub(packed, first_user + i * 8 - 8, first_user + i * 8 - 1)
+      if number <= q.serving or number > q.unknown or is_skipped(number) then
+        restore_called_or_skipped(number, user)
+      elseif not abandoned[number] then
+        at[#at + 1], users[#users + 1] = offsets[i], user
+      end
+    end
+    if #at > 0 then restore_waiting(block, at, users) end
   end
-  flush()
 end
 
 local is_current = tonumber(ARGV[FIRST]) == q.generation

@@ -5,15 +5,14 @@ use crate::queue::{Line, UserId};
 
 /// Calls and sessions that one step ends, at most; the rest ends with the next steps. A slot that is not freed yet counts
 /// as taken.
-const MOST_ENDED: u64 = 5_000;
+const MOST_ENDED: u64 = 2_500;
 
 impl QueueState {
     /// A node refreshes its view, and people are called; returns how many.
     pub fn tick(&mut self, visit: &Visit) -> u64 {
         self.register(visit.witness.node);
-        let called = self.call_people(visit);
         self.end_what_is_over();
-        called
+        self.call_people(visit)
     }
 
     /// A node refreshes its view, and nobody is called.
@@ -22,13 +21,12 @@ impl QueueState {
         self.end_what_is_over();
     }
 
-    /// Calls the people that budget and slots allow; returns how many.
+    /// Calls the people that budget and slots allow, after what is over was ended; returns how many.
     pub(super) fn call_people(&mut self, visit: &Visit) -> u64 {
         let nobody_waits = self.line.waiting() == 0 && self.seats.late() == 0;
         if nobody_waits || !self.is_open_for(&visit.witness) {
             return 0;
         }
-        self.end_what_is_over();
         let inside = self.calls.open() + self.seats.recalled() + self.seats.running(self.time);
         let free = u64::from(self.policy.max_active).saturating_sub(inside);
         let allowed = u64::from(self.budget.available(self.time)).min(free);

@@ -54,6 +54,7 @@ impl QueueState {
             }
             (None, None) => self.give_next(visit, user, ceiling).map(|number| (number, false)),
         };
+        self.end_what_is_over();
         self.call_people(visit);
         let (number, rejoined) = match place {
             Ok(place) => place,
