@@ -29,7 +29,7 @@ fn node(redis: &Redis, queue: &str, spec: PolicySpec) -> Arc<RedisQueue> {
         queue: QueueId::parse(queue).unwrap(),
         policy: AdmissionPolicy::new(spec).unwrap(),
         durability: Durability::Primary,
-        batching: Batching { max_waiting: 100_000, ..Batching::default() },
+        batching: Batching { max_waiting: 100_000, max_wait: answer, ..Batching::default() },
         lifetime: 3_600 * second,
         remember: second,
         recovery: RECOVERY,

@@ -67,10 +67,10 @@ impl RedisQueue {
     /// which must live as long as this does.
     #[must_use]
     pub fn open(address: Address, settings: RedisQueueSettings) -> Self {
-        let (batching, longest_wait) = (settings.batching, settings.link.answer);
+        let batching = settings.batching;
         let probe = Probe::of(&settings);
         let steps = Arc::new(Steps::open(address, settings));
-        let joins = Joins::new(Arc::clone(&steps), batching, longest_wait);
+        let joins = Joins::new(Arc::clone(&steps), batching);
         Self { steps, joins, usage: Usage::default(), probe }
     }
 

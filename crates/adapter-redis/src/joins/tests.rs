@@ -11,6 +11,11 @@ use tracing_core::span::Current;
 
 use super::*;
 
+/// Nobody waits too long, however busy the machine is.
+fn patient() -> Batching {
+    Batching { max_wait: Duration::from_secs(600), ..Batching::default() }
+}
+
 /// Gives everybody the next number, once it is let go.
 struct Gate {
     opens: Semaphore,
@@ -140,7 +145,7 @@ fn joiner(id: u64) -> Joiner {
 }
 
 fn joins(gate: &Arc<Gate>, batching: Batching) -> Arc<Joins<Gate>> {
-    Arc::new(Joins::new(Arc::clone(gate), batching, Duration::from_secs(600)))
+    Arc::new(Joins::new(Arc::clone(gate), batching))
 }
 
 /// Joins in a task of its own, inside this span.
@@ -162,7 +167,7 @@ async fn a_batch_is_a_trace_of_its_own_that_names_all_who_are_in_it() {
     let recorder = Recorder::default();
     let _watched = tracing::subscriber::set_default(recorder.clone());
     let gate = Gate::shut();
-    let joins = joins(&gate, Batching { under_way: 1, ..Batching::default() });
+    let joins = joins(&gate, Batching { under_way: 1, ..patient() });
     let callers = [info_span!("one"), info_span!("other")];
     let asked = [
         ask(&joins, 1, callers[0].clone()),
@@ -215,7 +220,7 @@ async fn a_caller_who_is_gone_keeps_no_span_open_while_the_batch_is_under_way() 
 #[tokio::test]
 async fn the_load_is_who_waits_and_how_many_batches_set_out() {
     let gate = Gate::shut();
-    let joins = joins(&gate, Batching { largest: 10, under_way: 2, ..Batching::default() });
+    let joins = joins(&gate, Batching { largest: 10, under_way: 2, ..patient() });
     assert_eq!(joins.load(), QueueLoad { joins_waiting: 0, batches: 0 });
     let asked: Vec<_> = (1..=45).map(|id| ask(&joins, id, Span::none())).collect();
     settle().await;
@@ -235,7 +240,7 @@ fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn a_thread_that_ends_takes_its_own_joins_with_it_and_nobody_elses() {
     let gate = Gate::shut();
-    let joins = joins(&gate, Batching { largest: 10, under_way: 1, ..Batching::default() });
+    let joins = joins(&gate, Batching { largest: 10, under_way: 1, ..patient() });
     let gone = runtime();
     gone.block_on(async {
         let asked: Vec<_> = (1..=25).map(|id| ask(&joins, id, Span::none())).collect();
@@ -264,7 +269,7 @@ fn a_thread_that_ends_takes_its_own_joins_with_it_and_nobody_elses() {
 #[tokio::test]
 async fn a_lane_whose_carriers_are_gone_has_new_ones() {
     let gate = Gate::shut();
-    let joins = joins(&gate, Batching { under_way: 1, max_waiting: 2, ..Batching::default() });
+    let joins = joins(&gate, Batching { under_way: 1, max_waiting: 2, ..patient() });
     let before = runtime();
     let local = tokio::task::spawn_blocking({
         let joins = Arc::clone(&joins);
@@ -286,7 +291,10 @@ async fn a_lane_whose_carriers_are_gone_has_new_ones() {
 #[tokio::test]
 async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
     let gate = Gate::shut();
-    let joins = joins(&gate, Batching { largest: 1, under_way: 1, max_waiting: 2 });
+    let joins = joins(
+        &gate,
+        Batching { largest: 1, under_way: 1, max_waiting: 2, max_wait: Duration::from_secs(600) },
+    );
     let mut asked = Vec::new();
     for id in 1..=3 {
         asked.push(ask(&joins, id, Span::none()));
@@ -299,6 +307,29 @@ async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
         joined.await.unwrap();
     }
     assert_eq!(joins.load().joins_waiting, 0);
+}
+
+#[tokio::test]
+async fn a_join_that_waited_too_long_for_a_batch_is_refused_and_nobody_is_asked() {
+    let gate = Gate::shut();
+    let max_wait = Duration::from_millis(500);
+    let joins = joins(&gate, Batching { max_wait, ..patient() });
+    let first = ask(&joins, 1, Span::none());
+    settle().await;
+    let late = {
+        let joins = Arc::clone(&joins);
+        tokio::spawn(async move { joins.join(joiner(2), Bounds::NONE).await })
+    };
+    settle().await;
+    let begun = Instant::now();
+    while begun.elapsed() <= max_wait {
+        yield_now().await;
+    }
+    gate.opens.add_permits(2);
+    first.await.unwrap();
+    let refused = late.await.unwrap().unwrap_err();
+    assert!(matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded));
+    assert_eq!((gate.given.load(Ordering::Relaxed), joins.load().joins_waiting), (1, 0));
 }
 
 /// A gate before which a task of its own sends what is carried, as a connection's does.
@@ -322,7 +353,7 @@ impl Carrier for Sender {
 async fn the_next_batch_is_sent_before_those_who_came_back_are_told() {
     let (gate, seen) = (Gate::shut(), Arc::default());
     let sender = Arc::new(Sender { gate: Arc::clone(&gate), seen: Arc::clone(&seen) });
-    let joins = Arc::new(Joins::new(sender, Batching::default(), Duration::from_secs(600)));
+    let joins = Arc::new(Joins::new(sender, patient()));
     for id in 1..=2 {
         let (joins, seen) = (Arc::clone(&joins), Arc::clone(&seen));
         tokio::spawn(async move {

@@ -40,7 +40,7 @@ pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSet
         queue,
         policy,
         durability: Durability::Primary,
-        batching: Batching { max_waiting: 100_000, ..Batching::default() },
+        batching: Batching { max_waiting: 100_000, max_wait: PATIENT.answer, ..Batching::default() },
         lifetime: Duration::from_secs(3_600),
         remember: Duration::ZERO,
         recovery: Duration::from_secs(2),

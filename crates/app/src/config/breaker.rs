@@ -76,9 +76,12 @@ impl Default for BreakersSection {
             longest_wait_in_open: Duration::from_secs(2),
             ..catalog.clone()
         };
+        // A join waits in the node until a batch takes it along, which says nothing about Redis. A batch that is too slow
+        // times out, and is a failure.
+        let joining = BreakerSettings { slow_call: Duration::from_secs(60), ..queue.clone() };
         let cache = BreakerSettings { slow_call: Duration::from_millis(100), ..catalog.clone() };
         Self {
-            joining: BreakerSection::of(&queue),
+            joining: BreakerSection::of(&joining),
             queue: BreakerSection::of(&queue),
             catalog: BreakerSection::of(&catalog),
             cache: BreakerSection::of(&cache),

@@ -101,6 +101,7 @@ pub struct QueueSection {
     pub stale_after: Span,
     pub durability: DurabilityKind,
     pub max_waiting_joins: u32,
+    pub max_join_wait: Span,
     pub policy: PolicySection,
     pub poll: PollSection,
     pub checkpoint: CheckpointSection,
@@ -140,8 +141,10 @@ impl Default for QueueSection {
             // be so everywhere within a second.
             stale_after: Span::secs(1),
             durability: DurabilityKind::default(),
-            // More than `overload.joining` lets in: that limit answers first. Twenty full batches take half a second.
+            // More than `overload.joining` lets in: that limit answers first.
             max_waiting_joins: 20_000,
+            // A node with one core to itself takes 12,000 joins a second or more: all that are let in get their turn.
+            max_join_wait: Span::secs(2),
             policy: PolicySection::default(),
             poll: PollSection::default(),
             checkpoint: CheckpointSection::default(),
@@ -203,6 +206,10 @@ impl QueueSection {
             name: "max_waiting_joins",
             meaning: "with Redis: joins that wait for the next batch, at most, 100 to 1000000; the next one is refused at once with 503",
         },
+        KeyDoc {
+            name: "max_join_wait",
+            meaning: "with Redis: how long a join waits for the next batch, at most, 10ms to 10s; then it is refused with 503",
+        },
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -213,6 +220,8 @@ impl QueueSection {
         self.checkpoint.check()?;
         let room = (100..=1_000_000).contains(&self.max_waiting_joins);
         require(room, "queue.max_waiting_joins", "must be from 100 to 1000000")?;
+        let wait = (Span::millis(10)..=Span::secs(10)).contains(&self.max_join_wait);
+        require(wait, "queue.max_join_wait", "must be from 10ms to 10s")?;
         let refreshes = (Span::millis(1)..=Span::secs(10)).contains(&self.refresh);
         require(refreshes, "queue.refresh", "must be from 1ms to 10s")?;
         // The budget saves one batch: a node that looks more rarely calls more slowly than the policy says.

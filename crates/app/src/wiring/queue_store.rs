@@ -57,7 +57,11 @@ async fn in_redis(
         queue: line.queue_id()?,
         policy,
         durability: line.durability.into(),
-        batching: Batching { max_waiting: line.max_waiting_joins as usize, ..Batching::default() },
+        batching: Batching {
+            max_waiting: line.max_waiting_joins as usize,
+            max_wait: line.max_join_wait.0,
+            ..Batching::default()
+        },
         lifetime: line.token_ttl.0,
         remember: line.stale_after.0.min(GIVEN_BACK_WITHIN),
         recovery: recovery(config),
