@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod concert;
 pub mod history;
 pub mod queue;
+pub mod recovery_model;
 pub mod schedule;
 pub mod token;
 mod verdict;

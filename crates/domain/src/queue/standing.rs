@@ -6,7 +6,7 @@ use super::{Expiry, Position, QueueNumber};
 use crate::Timestamp;
 
 /// Where the holder of a place stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Standing {
     /// Not called yet.
     Waiting,

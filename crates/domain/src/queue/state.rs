@@ -257,6 +257,12 @@ impl QueueState {
         }
     }
 
+    /// Whether nodes are to replay what they remember: something is lost, or may be.
+    #[must_use]
+    pub fn wants_replay(&self) -> bool {
+        self.doubt.map_or(!self.was_intact, |doubt| doubt.is_lost())
+    }
+
     /// The changes since a version of a generation; none where they are no longer all kept.
     #[must_use]
     pub fn changes_since(&self, generation: u64, version: u64) -> Option<Vec<Change>> {

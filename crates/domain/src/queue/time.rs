@@ -63,7 +63,7 @@ fn micros(duration: Duration) -> u64 {
 }
 
 /// When a call or a session ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Expiry {
     /// The moment, in the queue's own time: the same in each answer about this call or session.
     pub at: QueueTime,

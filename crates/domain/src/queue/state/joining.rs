@@ -8,7 +8,7 @@ use crate::queue::{Expiry, Line, QueueNumber, QueueTime, Standing, UserId};
 const MOST_ABANDONED: u64 = 1_000_000;
 
 /// What became of one join.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum JoinStep {
     /// The user holds this number.
     Holds {

@@ -1,0 +1,23 @@
+//! A model checker of the queue's recovery: it runs the code of `domain` that decides, [`QueueState`] and [`Replica`], through
+//! every order of joins, claims and leaves with lost stores, stale copies, late messages and stepped clocks, and compares
+//! what people are told with what they were promised.
+//!
+//! [`QueueState`]: domain::queue::QueueState
+//! [`Replica`]: domain::queue::Replica
+
+mod action;
+mod fault;
+mod ledger;
+mod model;
+pub mod openings;
+mod rule;
+mod scene;
+mod server;
+mod world;
+
+pub use action::{Action, Answer, Ask, Seen, Shown, Stand};
+pub use fault::Fault;
+pub use model::{Found, RecoveryModel, opened};
+pub use rule::Rule;
+pub use scene::{Budgets, NOTHING, Scene, brief};
+pub use world::World;

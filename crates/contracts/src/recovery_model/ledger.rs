@@ -1,0 +1,239 @@
+//! What people were told, and who knows of it: the truth that the store is compared with.
+
+use std::collections::BTreeMap;
+
+use domain::queue::{Change, Changes, Line, QueueNumber, QueueTime, Refresh, UserId, Witness};
+
+use super::rule::Rule;
+
+/// What has become of a place.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Fate {
+    /// Its user waits, or is called.
+    Held,
+    /// Its user is inside.
+    Inside,
+    /// Its user gave it up.
+    Left,
+    /// Its call lapsed, or its session ended.
+    Over,
+}
+
+/// One place that was given.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Entry {
+    pub(super) user: UserId,
+    pub(super) number: QueueNumber,
+    pub(super) fate: Fate,
+    /// The user has the answer that gave it to them.
+    pub(super) is_told: bool,
+    /// The store that is there now has been told of the fate, or was there when it came about.
+    pub(super) is_known: bool,
+    /// Given twice, where no rule forbids it: nothing is promised any more.
+    pub(super) is_disputed: bool,
+    /// Nodes that know the fate, by their bits.
+    pub(super) nodes: u16,
+    /// Nodes that knew of the session, and see for themselves when it ends.
+    session_seen_by: u16,
+    /// Microseconds of queue time that the call has stood.
+    pub(super) called_for: u64,
+    /// Microseconds of queue time that the session has run.
+    pub(super) ran: u64,
+    /// Positions told by nodes.
+    positions: BTreeMap<u8, u64>,
+}
+
+/// The truth of a run.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Ledger {
+    pub(super) entries: Vec<Entry>,
+    /// Stores so far: losses and promotions.
+    pub(super) stores: u8,
+    /// The highest marks that the store has heard of since it is there.
+    pub(super) heard: Line,
+    /// The queue's time at the first step of the server process.
+    pub(super) began: Option<QueueTime>,
+    /// The true time, and the one of the last step, in microseconds.
+    pub(super) now: u64,
+    last_step: Option<u64>,
+    /// How much more time has passed than the queue's time has moved.
+    drift: i64,
+    clock_steps: i64,
+}
+
+pub(super) fn bit(node: u8) -> u16 {
+    1 << node.min(15)
+}
+
+impl Ledger {
+    /// A step of the store has begun: `before` and `after` are the queue's time and line around it.
+    pub(super) fn note_step(&mut self, witness: &Witness, before: (QueueTime, Line), after: QueueTime) {
+        self.heard = self.heard.raised_to(witness.line);
+        self.began.get_or_insert(after);
+        let moved = u64::try_from(after.since(before.0).as_micros()).unwrap_or(0);
+        if let Some(last) = self.last_step {
+            let fair = (self.now - last).min(super::server::SECOND);
+            self.drift += fair.cast_signed() - moved.cast_signed();
+        }
+        self.last_step = Some(self.now);
+        for entry in &mut self.entries {
+            match entry.fate {
+                Fate::Held if entry.number.get() <= before.1.serving() => entry.called_for += moved,
+                Fate::Inside => entry.ran += moved,
+                Fate::Held | Fate::Left | Fate::Over => {}
+            }
+        }
+    }
+
+    /// Whether the queue's time keeps to its rule: each step of a clock costs a second at most.
+    pub(super) fn is_time_right(&self) -> bool {
+        self.drift.abs() <= self.clock_steps * super::server::SECOND.cast_signed()
+    }
+
+    pub(super) fn note_clock_step(&mut self) {
+        self.clock_steps += 1;
+    }
+
+    /// Another process has taken over, and with it a store that knows what `copy` says of these places.
+    pub(super) fn note_process(&mut self, copy: Option<&Self>, is_another_store: bool) {
+        self.heard = Line::START;
+        self.began = None;
+        self.last_step = None;
+        if !is_another_store {
+            return;
+        }
+        self.stores += 1;
+        for entry in &mut self.entries {
+            let same = |known: &&Entry| {
+                known.user == entry.user && known.number == entry.number && known.fate == entry.fate
+            };
+            let known = copy.and_then(|copy| copy.entries.iter().find(same));
+            entry.is_known = known.is_some_and(|known| known.is_known);
+        }
+    }
+
+    pub(super) fn entry(&mut self, user: UserId, number: QueueNumber) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.user == user && entry.number == number)
+    }
+
+    /// The number of the place that a user was given last.
+    pub(super) fn token(&self, user: u64) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| entry.user.get() == user && entry.is_told)
+    }
+
+    /// A user was given a place, or found it.
+    pub(super) fn give(&mut self, user: UserId, number: QueueNumber, is_inside: bool) -> &mut Entry {
+        let fate = if is_inside { Fate::Inside } else { Fate::Held };
+        let at = self.entries.iter().position(|entry| entry.user == user && entry.number == number);
+        let at = at.unwrap_or(self.entries.len());
+        if at == self.entries.len() {
+            self.entries.push(Entry {
+                user,
+                number,
+                fate,
+                is_told: false,
+                is_known: true,
+                is_disputed: false,
+                nodes: 0,
+                session_seen_by: 0,
+                called_for: 0,
+                ran: 0,
+                positions: BTreeMap::new(),
+            });
+        }
+        let entry = &mut self.entries[at];
+        if entry.fate != fate {
+            entry.become_known(fate);
+        }
+        entry.is_known = true;
+        entry
+    }
+
+    /// A node has taken in what has changed. `is_prompt`: at once.
+    pub(super) fn note_followed(&mut self, node: u8, refresh: &Refresh, is_prompt: bool) {
+        for entry in &mut self.entries {
+            let number = entry.number.get();
+            let is_over = entry.fate == Fate::Over && entry.is_known && is_prompt;
+            if is_over && (entry.session_seen_by & bit(node) != 0 || refresh.calls_from >= number) {
+                entry.nodes |= bit(node);
+            }
+            match &refresh.changes {
+                Changes::Whole(vacant) => {
+                    if entry.fate == Fate::Left && vacant.contains(number) && !vacant.is_in_range(number) {
+                        entry.nodes |= bit(node);
+                    }
+                }
+                Changes::Since(changes) => {
+                    for change in changes {
+                        entry.note_change(node, *change);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A node has replayed what it knows.
+    pub(super) fn note_replayed(&mut self, node: u8) {
+        for entry in &mut self.entries {
+            entry.is_known |= entry.nodes & bit(node) != 0;
+        }
+    }
+
+    /// A node tells those who wait their positions.
+    pub(super) fn note_positions(&mut self, node: u8, position: impl Fn(QueueNumber) -> u64) -> Option<Rule> {
+        let mut broken = None;
+        for entry in &mut self.entries {
+            if entry.fate == Fate::Held && entry.is_told {
+                let told = position(entry.number);
+                let before = entry.positions.insert(node, told);
+                if before.is_some_and(|before| told > before) {
+                    broken = Some(Rule::PositionRose);
+                }
+            }
+        }
+        broken
+    }
+}
+
+impl Entry {
+    /// The store has done this to the place.
+    pub(super) fn become_known(&mut self, fate: Fate) {
+        if fate == Fate::Inside {
+            (self.ran, self.session_seen_by) = (0, 0);
+        }
+        if fate == Fate::Held {
+            self.called_for = 0;
+        }
+        self.fate = fate;
+        self.is_known = true;
+        self.nodes = 0;
+    }
+
+    /// This node knows of the fate by the answer it got.
+    pub(super) fn is_told_to(&mut self, node: u8) {
+        self.nodes |= bit(node);
+        if self.fate == Fate::Inside {
+            self.session_seen_by |= bit(node);
+        }
+    }
+
+    fn note_change(&mut self, node: u8, change: Change) {
+        let number = self.number.get();
+        match change {
+            Change::Claimed { number: claimed, user, .. } if claimed == number && user == self.user => {
+                self.session_seen_by |= bit(node);
+                if self.fate == Fate::Inside {
+                    self.nodes |= bit(node);
+                }
+            }
+            Change::Released(over) | Change::Abandoned(over) if over == number && self.fate == Fate::Left => {
+                self.nodes |= bit(node);
+            }
+            Change::Claimed { .. }
+            | Change::Released(_)
+            | Change::Abandoned(_)
+            | Change::Skipped { .. }
+            | Change::Found(_) => {}
+        }
+    }
+}

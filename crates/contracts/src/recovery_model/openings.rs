@@ -1,0 +1,47 @@
+//! How searches begin: with a queue in use, so that what follows is all about what goes wrong.
+
+use super::action::{Action, Ask, Shown};
+
+fn joins(node: usize, user: u64) -> Action {
+    Action::Do { node, ask: Ask::Join { user, shown: None } }
+}
+
+/// Both nodes may give numbers.
+#[must_use]
+pub fn ready() -> Vec<Action> {
+    vec![Action::Refresh(0), Action::Refresh(1), Action::Pass(3), Action::Pass(3), Action::Pass(3)]
+}
+
+/// So many have joined, by turns through both nodes.
+#[must_use]
+pub fn joined(users: u64) -> Vec<Action> {
+    let mut actions = ready();
+    actions.extend((1..=users).map(|user| joins(usize::from(user % 2 == 0), user)));
+    actions
+}
+
+/// The first of them has gone in.
+#[must_use]
+pub fn one_inside(users: u64) -> Vec<Action> {
+    let mut actions = joined(users);
+    actions.push(Action::Do { node: 0, ask: Ask::Claim(Shown { user: 1, number: 1 }) });
+    actions
+}
+
+/// Nodes that have read and saved a checkpoint.
+#[must_use]
+pub fn reserved() -> Vec<Action> {
+    let mut actions = ready();
+    actions.extend([Action::Do { node: 0, ask: Ask::Settle }, Action::Do { node: 1, ask: Ask::Settle }]);
+    actions.extend([Action::Refresh(0), Action::Refresh(1), Action::Pass(3), Action::Pass(3)]);
+    actions.extend([Action::Save(0), Action::Save(1)]);
+    actions
+}
+
+/// The same, and so many have joined.
+#[must_use]
+pub fn reserved_and_joined(users: u64) -> Vec<Action> {
+    let mut actions = reserved();
+    actions.extend((1..=users).map(|user| joins(usize::from(user % 2 == 0), user)));
+    actions
+}

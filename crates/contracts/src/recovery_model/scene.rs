@@ -1,0 +1,156 @@
+//! What a run of the model begins with, and what may happen in it.
+
+use std::time::Duration;
+
+use domain::queue::{AdmissionPolicy, InvalidPolicy, PolicySpec};
+
+use super::fault::Fault;
+
+/// How often each kind of event may happen in one run; this bounds the space.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Budgets {
+    /// Losses, restarts, promotions, steps of the clock and stops of nodes, all together.
+    pub faults: u8,
+    /// Stores that are lost with all data.
+    pub losses: u8,
+    /// Restarts with all data.
+    pub restarts: u8,
+    /// Copies that take over.
+    pub promotions: u8,
+    /// Steps of the server's clock.
+    pub clock_steps: u8,
+    /// Nodes that stop.
+    pub stops: u8,
+    /// Nodes that start.
+    pub starts: u8,
+    /// Requests and answers that are late.
+    pub late: u8,
+    /// Refreshes that are not followed by the replay they ask for.
+    pub looks: u8,
+    /// Joins, those of returning users among them.
+    pub joins: u8,
+    /// Claims.
+    pub claims: u8,
+    /// Places given up.
+    pub leaves: u8,
+    /// Seconds that pass.
+    pub seconds: u8,
+    /// Checkpoints saved and settled by hand.
+    pub settles: u8,
+}
+
+/// A policy, nodes, users and budgets.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Scene {
+    /// Its name.
+    pub name: &'static str,
+    /// The policy of the queue.
+    pub policy: PolicySpec,
+    /// The pause of a doubt.
+    pub recovery: Duration,
+    /// Nodes.
+    pub nodes: usize,
+    /// Users.
+    pub users: u64,
+    /// Whether numbers are reserved in a checkpoint.
+    pub needs_checkpoint: bool,
+    /// What may happen.
+    pub budgets: Budgets,
+    /// What is wrong, if anything.
+    pub fault: Option<Fault>,
+}
+
+/// How many numbers are reserved beyond the last.
+pub(super) const RESERVE: u64 = 4;
+
+/// Times that the protocol tells apart by one second: a doubt is over with the second one that passes, an unclaimed call with
+/// the third, a session with the fourth.
+#[must_use]
+pub fn brief(max_active: u32) -> PolicySpec {
+    PolicySpec {
+        batch: 5,
+        every: Duration::from_millis(1),
+        max_active,
+        claim_within: Duration::from_millis(2_500),
+        session_ttl: Duration::from_millis(3_500),
+        max_waiting: 100,
+    }
+}
+
+/// Nothing may happen.
+pub const NOTHING: Budgets = Budgets {
+    faults: 0,
+    losses: 0,
+    restarts: 0,
+    promotions: 0,
+    clock_steps: 0,
+    stops: 0,
+    starts: 0,
+    late: 0,
+    looks: 0,
+    joins: 0,
+    claims: 0,
+    leaves: 0,
+    seconds: 0,
+    settles: 0,
+};
+
+/// Everything may happen as often as it likes.
+pub(super) const UNBOUNDED: Budgets = Budgets {
+    faults: u8::MAX,
+    losses: u8::MAX,
+    restarts: u8::MAX,
+    promotions: u8::MAX,
+    clock_steps: u8::MAX,
+    stops: u8::MAX,
+    starts: u8::MAX,
+    late: u8::MAX,
+    looks: u8::MAX,
+    joins: u8::MAX,
+    claims: u8::MAX,
+    leaves: u8::MAX,
+    seconds: u8::MAX,
+    settles: u8::MAX,
+};
+
+impl Scene {
+    /// Two nodes and three users, of whom so many may be inside, and any `faults` faults.
+    #[must_use]
+    pub fn usual(max_active: u32, faults: u8) -> Self {
+        Self {
+            name: "usual",
+            policy: brief(max_active),
+            recovery: Duration::from_millis(1_500),
+            nodes: 2,
+            users: 3,
+            needs_checkpoint: false,
+            budgets: Budgets {
+                faults,
+                losses: faults,
+                restarts: 1,
+                promotions: faults,
+                clock_steps: 1,
+                stops: 1,
+                starts: 1,
+                late: 1,
+                looks: 1,
+                joins: 4,
+                claims: 3,
+                leaves: 2,
+                seconds: 8,
+                settles: 0,
+            },
+            fault: None,
+        }
+    }
+
+    /// The same with this fault in it.
+    #[must_use]
+    pub fn with(self, fault: Fault) -> Self {
+        Self { fault: Some(fault), ..self }
+    }
+
+    pub(super) fn policy(&self) -> Result<AdmissionPolicy, InvalidPolicy> {
+        AdmissionPolicy::new(self.policy)
+    }
+}

@@ -1,0 +1,336 @@
+//! The server of a store, and one node, as an adapter drives them.
+
+use domain::Timestamp;
+use domain::queue::{
+    Arrival, Change, Checkpoint, JoinStep, Line, Memory, NodeId, Place, ProcessId, QueueId, QueueNumber,
+    QueueState, Refresh, Refused, Replica, Standing, UserId, Visit, Witness,
+};
+
+use super::action::{Answer, Seen, Stand};
+use super::fault::Fault;
+use super::scene::{RESERVE, Scene};
+
+/// A step of a server takes this long, in microseconds.
+const STEP: u64 = 1_000;
+pub(super) const SECOND: u64 = 1_000_000;
+
+/// A store and the server it runs on.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Server {
+    pub(super) state: QueueState,
+    pub(super) clock: u64,
+    pub(super) process: u64,
+    /// The clock at the step before.
+    last_clock: Option<u64>,
+    /// The users there are, for a claim by anybody.
+    users: u64,
+    fault: Option<Fault>,
+}
+
+/// What a node has sent to a store.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Request {
+    Look,
+    Replay { generation: u64, memories: Vec<Memory> },
+    Join { user: UserId, shown: Option<QueueNumber>, ceiling: u64 },
+    Claim { user: UserId, number: QueueNumber },
+    Leave { user: UserId, number: QueueNumber },
+    Settle { generation: u64, checkpoint: Option<Checkpoint> },
+}
+
+/// What the store has answered.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Reply {
+    Look { refresh: Refresh, seen: Seen, wants_replay: bool },
+    Replay { is_current: bool },
+    Join { step: JoinStep, line: Line },
+    Place { state: Result<Standing, Refused>, version: u64, line: Line },
+    Settled { is_settled: bool, ceiling: u64 },
+}
+
+impl Server {
+    pub(super) fn new(scene: &Scene, state: QueueState) -> Self {
+        Self { state, clock: 1_000 * SECOND, process: 1, last_clock: None, users: scene.users, fault: scene.fault }
+    }
+
+    /// Begins a step for a node with this witness.
+    pub(super) fn begin(&mut self, witness: Witness) -> Visit {
+        self.clock += STEP;
+        let arrival = match self.fault {
+            Some(Fault::RestartUnnoticed) => Arrival::HandedOver,
+            Some(_) | None => Arrival::Anew,
+        };
+        let witness = self.distorted(witness);
+        let visit = Visit { clock: self.clock, process: ProcessId(self.process), arrival, witness };
+        if let Some(mut clock) = self.last_clock.filter(|_| self.fault == Some(Fault::ServerClock)) {
+            // The queue's time moves on by all that the clock has stepped.
+            while clock + SECOND < self.clock {
+                clock += SECOND;
+                self.state.begin(&Visit { clock, ..visit });
+            }
+        }
+        self.last_clock = Some(self.clock);
+        self.state.begin(&visit);
+        visit
+    }
+
+    fn distorted(&self, witness: Witness) -> Witness {
+        match self.fault {
+            Some(Fault::WitnessNotSent) => Witness {
+                node: witness.node,
+                replayed: witness.replayed,
+                needs_checkpoint: witness.needs_checkpoint,
+                ..Witness::default()
+            },
+            Some(Fault::LapsedForgotten) => Witness { calls_from: 0, ..witness },
+            Some(_) | None => witness,
+        }
+    }
+
+    /// Carries a request out, after [`begin`](Self::begin).
+    pub(super) fn answer(&mut self, visit: &Visit, witness: &Witness, request: &Request) -> Reply {
+        let state = &mut self.state;
+        match request {
+            Request::Look => {
+                let called = state.tick(visit);
+                let snapshot = state.snapshot();
+                let seen = Seen {
+                    last: snapshot.line.last(),
+                    serving: snapshot.line.serving(),
+                    called,
+                    open: snapshot.called,
+                    active: snapshot.active,
+                    recovers: snapshot.recovers,
+                };
+                Reply::Look { refresh: state.answer_to(witness), seen, wants_replay: state.wants_replay() }
+            }
+            Request::Replay { generation, memories } => {
+                let generation = self.meant(*generation);
+                Reply::Replay { is_current: self.state.replay(generation, &self.told(memories)) }
+            }
+            Request::Join { user, shown, ceiling } => {
+                let mut visit = *visit;
+                if self.fault == Some(Fault::JoinsBeforeReplay) {
+                    visit.witness.replayed = state.marks().generation;
+                }
+                let step = state.join(&visit, *user, *shown, *ceiling);
+                Reply::Join { step, line: state.marks().line }
+            }
+            Request::Claim { user, number } => {
+                let user = self.claimant(*user, *number);
+                let claimed = self.state.claim(&place(user, *number));
+                self.place(claimed.map(|until| Standing::Active { until }))
+            }
+            Request::Leave { user, number } => {
+                let left = state.leave(&place(*user, *number));
+                self.place(left)
+            }
+            Request::Settle { generation, checkpoint } => {
+                let generation = self.meant(*generation);
+                let checkpoint = checkpoint.map(|known| self.reserved_anew(known));
+                self.state.settle(generation, checkpoint);
+                let ceiling = checkpoint.map_or(0, |known| known.ceiling);
+                Reply::Settled { is_settled: self.state.snapshot().is_settled, ceiling }
+            }
+        }
+    }
+
+    fn place(&self, state: Result<Standing, Refused>) -> Reply {
+        let marks = self.state.marks();
+        Reply::Place { state, version: marks.version, line: marks.line }
+    }
+
+    fn meant(&self, generation: u64) -> u64 {
+        match self.fault {
+            Some(Fault::GenerationIgnored) => self.state.marks().generation,
+            Some(_) | None => generation,
+        }
+    }
+
+    fn told(&self, memories: &[Memory]) -> Vec<Memory> {
+        let fault = self.fault;
+        let is_kept = |memory: &Memory| match memory {
+            Memory::Holder { .. } => fault != Some(Fault::HoldersForgotten),
+            Memory::Change(Change::Claimed { .. }) => fault != Some(Fault::SessionsForgotten),
+            Memory::Change(Change::Released(_)) => fault != Some(Fault::ReleasedForgotten),
+            Memory::Change(Change::Abandoned(_)) => fault != Some(Fault::AbandonedForgotten),
+            Memory::Change(Change::Skipped { .. } | Change::Found(_)) => true,
+        };
+        let is_heard = fault != Some(Fault::NoReplay);
+        memories.iter().filter(|memory| is_heard && is_kept(memory)).copied().collect()
+    }
+
+    /// Whom a claim is granted to.
+    fn claimant(&self, user: UserId, number: QueueNumber) -> UserId {
+        let may = |user: &UserId| self.state.clone().claim(&place(*user, number)).is_ok();
+        let anybody = || (1..=self.users).filter_map(|user| UserId::new(user).ok()).find(may);
+        let anybody = (self.fault == Some(Fault::ClaimByAnybody)).then(anybody).flatten();
+        anybody.unwrap_or(user)
+    }
+
+    fn reserved_anew(&self, known: Checkpoint) -> Checkpoint {
+        if self.fault == Some(Fault::CheckpointPerNode) {
+            let line = self.state.marks().line.raised_to(known.line);
+            Checkpoint::new(Line::new(known.ceiling, line.serving()), known.ceiling.max(line.last()) + RESERVE)
+        } else {
+            known
+        }
+    }
+
+    /// How a place stands, whatever the store does about it.
+    pub(super) fn stand(&self, user: UserId, number: QueueNumber) -> Result<Standing, Refused> {
+        self.state.clone().standing(&place(user, number))
+    }
+}
+
+/// A node of the service.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Node {
+    pub(super) id: u8,
+    pub(super) replica: Replica,
+    /// What is to be replayed, and in which generation.
+    pub(super) pending: Option<(u64, Vec<Memory>)>,
+    wants_replay: bool,
+    /// The generation the checkpoint was read for, and the ceiling.
+    reserved: (u64, u64),
+}
+
+impl Node {
+    pub(super) fn new(scene: &Scene, id: u8) -> Self {
+        let ttl = scene.policy.session_ttl;
+        let replica = Replica::new(NodeId(id.into()), scene.needs_checkpoint, ttl);
+        Self { id, replica, pending: None, wants_replay: false, reserved: (0, 0) }
+    }
+
+    /// The highest number the node may give; none before the checkpoint was read in this generation.
+    pub(super) fn ceiling(&self) -> Option<u64> {
+        let witness = self.replica.witness();
+        if !witness.needs_checkpoint {
+            return Some(u64::MAX);
+        }
+        (witness.generation > 0 && self.reserved.0 == witness.generation).then_some(self.reserved.1)
+    }
+
+    pub(super) fn note_saved(&mut self, ceiling: u64) {
+        self.reserved.1 = self.reserved.1.max(ceiling);
+    }
+
+    /// What is to be replayed now.
+    pub(super) fn to_replay(&self) -> Option<Request> {
+        let (generation, memories) = self.pending.as_ref().filter(|_| self.wants_replay)?;
+        Some(Request::Replay { generation: *generation, memories: memories.clone() })
+    }
+
+    /// Takes an answer in, and says what the user is told.
+    pub(super) fn take_in(&mut self, request: &Request, reply: Reply) -> Answer {
+        match reply {
+            Reply::Look { refresh, seen, wants_replay } => {
+                let generation = refresh.generation;
+                let memories = self.replica.follow(refresh);
+                if !memories.is_empty() {
+                    self.pending = Some((generation, memories));
+                }
+                self.wants_replay = wants_replay;
+                if !wants_replay && !seen.recovers {
+                    self.replica.note_replayed(generation);
+                    self.pending = None;
+                }
+                Answer::Seen(seen)
+            }
+            Reply::Replay { is_current } => {
+                if let Request::Replay { generation, .. } = request
+                    && is_current
+                    && self.pending.as_ref().is_some_and(|(pending, _)| pending == generation)
+                {
+                    self.replica.note_replayed(*generation);
+                    self.pending = None;
+                }
+                Answer::Nothing
+            }
+            Reply::Join { step, line } => {
+                self.replica.note_line(line);
+                if let (JoinStep::Holds { number, .. }, Request::Join { user, .. }) = (step, request) {
+                    self.replica.note_holder(*user, number);
+                }
+                joined(step)
+            }
+            Reply::Place { state, version, line } => {
+                self.replica.note_line(line);
+                self.replica.note_version(version);
+                self.told_of_a_place(request, state, version)
+            }
+            Reply::Settled { is_settled, ceiling } => {
+                if let Request::Settle { generation, .. } = request
+                    && is_settled
+                {
+                    self.reserved = (*generation, self.reserved.1.max(ceiling));
+                }
+                Answer::Nothing
+            }
+        }
+    }
+
+    fn told_of_a_place(
+        &mut self,
+        request: &Request,
+        state: Result<Standing, Refused>,
+        version: u64,
+    ) -> Answer {
+        match (request, state) {
+            (Request::Claim { user, number }, Ok(Standing::Active { until })) => {
+                self.replica.note_session(&place(*user, *number), until, version);
+                Answer::LetIn
+            }
+            (Request::Leave { user, number }, Ok(was)) => {
+                self.replica.note_left(&place(*user, *number), was == Standing::Waiting);
+                Answer::Left
+            }
+            (_, Err(refused)) => refusal(refused),
+            (_, Ok(_)) => Answer::Nothing,
+        }
+    }
+
+    /// The position of a number.
+    pub(super) fn position(&self, number: QueueNumber) -> u64 {
+        self.replica.vacant().position_of(number, self.replica.witness().line).get()
+    }
+}
+
+fn joined(step: JoinStep) -> Answer {
+    match step {
+        JoinStep::Holds { number, rejoined, standing } => {
+            Answer::Joined { number: number.get(), rejoined, stand: stand_of(standing) }
+        }
+        JoinStep::Full => Answer::Full,
+        JoinStep::AboveCeiling => Answer::AboveCeiling,
+        JoinStep::NotReady => Answer::NotReady,
+    }
+}
+
+pub(super) fn stand_of(standing: Standing) -> Stand {
+    match standing {
+        Standing::Waiting => Stand::Waiting,
+        Standing::Called { .. } => Stand::Called,
+        Standing::Active { .. } => Stand::Inside,
+        Standing::Gone => Stand::Gone,
+    }
+}
+
+fn refusal(refused: Refused) -> Answer {
+    match refused {
+        Refused::NotFound => Answer::NotFound,
+        Refused::NotYet => Answer::NotYet,
+        Refused::Gone => Answer::Gone,
+        Refused::NotHolder => Answer::NotHolder,
+        Refused::NotReady => Answer::NotReady,
+    }
+}
+
+pub(super) fn place(user: UserId, number: QueueNumber) -> Place {
+    Place { queue: queue(), number, user, issued_at: Timestamp::UNIX_EPOCH }
+}
+
+fn queue() -> QueueId {
+    // A text that is always one.
+    QueueId::parse("model").unwrap_or_else(|_| unreachable!())
+}
