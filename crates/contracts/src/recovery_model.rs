@@ -13,6 +13,7 @@ pub mod openings;
 mod rule;
 mod scene;
 mod server;
+mod walk;
 mod world;
 
 pub use action::{Action, Answer, Ask, Seen, Shown, Stand};
@@ -20,4 +21,5 @@ pub use fault::Fault;
 pub use model::{Found, RecoveryModel, opened};
 pub use rule::Rule;
 pub use scene::{Budgets, NOTHING, Scene, brief};
+pub use walk::{Walk, breaks, shortest, walk};
 pub use world::World;

@@ -40,6 +40,8 @@ local function note_holder(user, number)
 end
 
 local function restore_session(number, ends, user)
+  -- The node may have let it in since its last refresh, and reckon the time it has left from there.
+  ends = math.min(ends, now + session_ttl)
   local owner = owner_of(number)
   local is_known = redis.call('HEXISTS', K_INSIDE, text(number)) == 1
     or redis.call('ZSCORE', K_GIVEN_BACK, text(number)) or redis.call('ZSCORE', K_USED, text(number))

@@ -1,8 +1,11 @@
 //! What people were told, and who knows of it: the truth that the store is compared with.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use domain::queue::{Change, Changes, Line, QueueNumber, QueueTime, Refresh, UserId, Witness};
+use domain::queue::{
+    Change, Changes, Expiry, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Standing, UserId, Witness,
+};
 
 use super::rule::Rule;
 
@@ -33,6 +36,8 @@ pub(super) struct Entry {
     pub(super) is_disputed: bool,
     /// Nodes that know the fate, by their bits.
     pub(super) nodes: u16,
+    /// Nodes that will say so, or have, when they replay what they remember.
+    replayed_by: u16,
     /// Nodes that knew of the session, and see for themselves when it ends.
     session_seen_by: u16,
     /// Microseconds of queue time that the call has stood.
@@ -59,6 +64,14 @@ pub(super) struct Ledger {
     /// How much more time has passed than the queue's time has moved.
     drift: i64,
     clock_steps: i64,
+}
+
+/// Longer than any call or session.
+const FOREVER: u64 = u64::MAX / 4;
+
+/// How much of this time is over, of which so much remains.
+pub(super) fn spent(of: Duration, until: Expiry) -> u64 {
+    u64::try_from(of.saturating_sub(until.remaining).as_micros()).unwrap_or(FOREVER)
 }
 
 pub(super) fn bit(node: u8) -> u16 {
@@ -108,6 +121,21 @@ impl Ledger {
                 known.user == entry.user && known.number == entry.number && known.fate == entry.fate
             };
             let known = copy.and_then(|copy| copy.entries.iter().find(same));
+            let before = copy.and_then(|copy| {
+                copy.entries.iter().find(|known| known.user == entry.user && known.number == entry.number)
+            });
+            if entry.fate == Fate::Over
+                && let Some(before) = before
+                && matches!(before.fate, Fate::Held | Fate::Inside)
+            {
+                // A call or session stands for longer by as much as the copy is older.
+                entry.begin_again(before.fate);
+                entry.is_disputed = true;
+            }
+            if self.stores > 1 && entry.fate == Fate::Inside {
+                // The time of this store may be ahead of the one its nodes reckon in, and sessions end early by that.
+                entry.ran = FOREVER;
+            }
             entry.is_known = known.is_some_and(|known| known.is_known);
         }
     }
@@ -121,9 +149,15 @@ impl Ledger {
         self.entries.iter().rev().find(|entry| entry.user.get() == user && entry.is_told)
     }
 
-    /// A user was given a place, or found it.
-    pub(super) fn give(&mut self, user: UserId, number: QueueNumber, is_inside: bool) -> &mut Entry {
-        let fate = if is_inside { Fate::Inside } else { Fate::Held };
+    /// A user was given a place, or found it, in a queue of this policy.
+    pub(super) fn give(
+        &mut self,
+        user: UserId,
+        number: QueueNumber,
+        standing: Standing,
+        policy: &PolicySpec,
+    ) -> &mut Entry {
+        let fate = if matches!(standing, Standing::Active { .. }) { Fate::Inside } else { Fate::Held };
         let at = self.entries.iter().position(|entry| entry.user == user && entry.number == number);
         let at = at.unwrap_or(self.entries.len());
         if at == self.entries.len() {
@@ -135,6 +169,7 @@ impl Ledger {
                 is_known: true,
                 is_disputed: false,
                 nodes: 0,
+                replayed_by: 0,
                 session_seen_by: 0,
                 called_for: 0,
                 ran: 0,
@@ -143,18 +178,33 @@ impl Ledger {
         }
         let entry = &mut self.entries[at];
         if entry.fate != fate {
+            // Nothing was promised to those who come back to a place that was over.
+            entry.is_disputed |= matches!(entry.fate, Fate::Left | Fate::Over);
             entry.become_known(fate);
+            // It may stand for longer than this store knows of it.
+            match standing {
+                Standing::Called { until } => entry.called_for = spent(policy.claim_within, until),
+                Standing::Active { until } => entry.ran = spent(policy.session_ttl, until),
+                Standing::Waiting | Standing::Gone => {}
+            }
         }
         entry.is_known = true;
         entry
     }
 
-    /// A node has taken in what has changed. `is_prompt`: at once.
-    pub(super) fn note_followed(&mut self, node: u8, refresh: &Refresh, is_prompt: bool) {
+    /// A node has taken in what has changed. `is_prompt`: at once. `remembers` is whether it takes a session to run still.
+    pub(super) fn note_followed(
+        &mut self,
+        node: u8,
+        refresh: &Refresh,
+        is_prompt: bool,
+        remembers: impl Fn(u64) -> bool,
+    ) {
         for entry in &mut self.entries {
             let number = entry.number.get();
             let is_over = entry.fate == Fate::Over && entry.is_known && is_prompt;
-            if is_over && (entry.session_seen_by & bit(node) != 0 || refresh.calls_from >= number) {
+            let saw_it_end = entry.session_seen_by & bit(node) != 0 && !remembers(number);
+            if is_over && (saw_it_end || refresh.calls_from >= number) {
                 entry.nodes |= bit(node);
             }
             match &refresh.changes {
@@ -172,10 +222,20 @@ impl Ledger {
         }
     }
 
-    /// A node has replayed what it knows.
-    pub(super) fn note_replayed(&mut self, node: u8) {
+    /// A node has found another generation, and will replay what it knows by now.
+    pub(super) fn note_generation(&mut self, node: u8) {
         for entry in &mut self.entries {
-            entry.is_known |= entry.nodes & bit(node) != 0;
+            entry.replayed_by = entry.replayed_by & !bit(node) | entry.nodes & bit(node);
+        }
+    }
+
+    /// A node has replayed what it knows; calls back with each place that the store should know now.
+    pub(super) fn note_replayed(&mut self, node: u8, mut told: impl FnMut(&mut Entry)) {
+        for entry in &mut self.entries {
+            if entry.replayed_by & bit(node) != 0 && !entry.is_known {
+                entry.is_known = true;
+                told(entry);
+            }
         }
     }
 
@@ -206,7 +266,16 @@ impl Entry {
         }
         self.fate = fate;
         self.is_known = true;
-        self.nodes = 0;
+        (self.nodes, self.replayed_by) = (0, 0);
+    }
+
+    /// It came back in a way that is excused; how long its call has stood is not known.
+    pub(super) fn begin_again(&mut self, fate: Fate) {
+        self.become_known(fate);
+        self.called_for = FOREVER;
+        if fate == Fate::Inside {
+            self.ran = FOREVER;
+        }
     }
 
     /// This node knows of the fate by the answer it got.

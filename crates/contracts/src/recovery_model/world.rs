@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::queue::{Checkpoint, JoinStep, Line, QueueNumber, QueueState, Refused, Standing, UserId, Witness};
+use domain::queue::{
+    Change, Checkpoint, Expiry, JoinStep, Line, Memory, QueueNumber, QueueState, Refused, Standing, UserId,
+    Witness,
+};
 
 use super::action::{Action, Answer, Ask, Shown};
-use super::ledger::{Fate, Ledger};
+use super::ledger::{Fate, Ledger, bit, spent};
 use super::rule::Rule;
 use super::scene::{Budgets, RESERVE, Scene};
 use super::server::{Node, Reply, Request, SECOND, Server};
@@ -41,6 +44,8 @@ pub struct World {
     checkpoint: Option<Checkpoint>,
     flight: Option<Arc<Flight>>,
     pub(super) ledger: Ledger,
+    /// Nodes that have refreshed since anything else happened, by their bits: another refresh would change nothing.
+    fresh: u8,
     pub(super) broken: Option<Rule>,
 }
 
@@ -59,6 +64,7 @@ impl World {
             checkpoint: None,
             flight: None,
             ledger: Ledger::default(),
+            fresh: 0,
             broken: None,
         };
         for node in 0..scene.nodes {
@@ -132,7 +138,9 @@ impl World {
     fn add_asks(&self, node: usize, actions: &mut Vec<Action>) {
         let left = self.left;
         let mut asks = Vec::new();
-        for user in 1..=self.scene.users {
+        // Those who never joined are all alike.
+        let known = (1..=self.scene.users).take_while(|user| self.ledger.token(*user).is_some()).count();
+        for user in 1..=self.scene.users.min(known as u64 + 1) {
             let token = self.ledger.token(user);
             let is_over = |fate| matches!(fate, Fate::Left | Fate::Over);
             if left.joins > 0 {
@@ -160,7 +168,9 @@ impl World {
         if left.looks > 0 {
             actions.push(Action::Do { node, ask: Ask::Look });
         }
-        actions.push(Action::Refresh(node));
+        if self.fresh >> node & 1 == 0 {
+            actions.push(Action::Refresh(node));
+        }
         if left.late > 0 && self.flight.is_none() {
             let replay = self.nodes[node].as_ref().and_then(Node::to_replay).map(|_| Ask::Replay);
             let late = asks.iter().copied().chain([Ask::Look]).chain(replay);
@@ -222,6 +232,11 @@ impl World {
                 Answer::Nothing
             }
             Action::Save(node) => self.save(node)?,
+        };
+        self.fresh = match action {
+            Action::Refresh(node) => self.fresh | 1 << node,
+            Action::Pass(nodes) => nodes,
+            _ => 0,
         };
         self.judge();
         Some(answer)
@@ -395,6 +410,9 @@ impl World {
         self.ledger.now += self.server.clock - began;
         let now = self.server.state.marks().time;
         self.ledger.note_step(&witness, (marks.time, marks.line), now);
+        if witness.replayed == self.server.state.marks().generation {
+            self.note_replayed(id, &[]);
+        }
         let before = self.server.state.snapshot();
         let reply = self.server.answer(&visit, &witness, request);
         if !self.ledger.is_time_right() {
@@ -415,22 +433,63 @@ impl World {
             (
                 Request::Join { user, shown, .. },
                 Reply::Join { step: JoinStep::Holds { number, rejoined, standing }, .. },
-            ) => self.note_joined(*user, shown.is_some(), *number, *rejoined, *standing),
-            (Request::Claim { user, number }, Reply::Place { state: Ok(_), .. }) => {
-                self.note_let_in(*user, *number);
-            }
+            ) => self.note_joined(id, *user, shown.is_some(), *number, *rejoined, *standing),
+            (
+                Request::Claim { user, number },
+                Reply::Place { state: Ok(Standing::Active { until }), .. },
+            ) => self.note_let_in(*user, *number, *until),
             (Request::Leave { user, number }, Reply::Place { state: Ok(_), .. }) => {
                 if let Some(entry) = self.ledger.entry(*user, *number) {
                     entry.become_known(Fate::Left);
                 }
             }
-            (Request::Replay { .. }, Reply::Replay { is_current: true }) => self.ledger.note_replayed(id),
+            (Request::Replay { memories, .. }, Reply::Replay { is_current: true }) => {
+                self.note_replayed(id, memories);
+            }
             _ => {}
+        }
+    }
+
+    fn note_replayed(&mut self, id: u8, memories: &[Memory]) {
+        let (server, policy) = (&self.server, self.scene.policy);
+        let is_full = server.state.snapshot().active >= policy.max_active.into();
+        let mut broken = None;
+        self.ledger.note_replayed(id, |entry| {
+            let is_inside = matches!(server.stand(entry.user, entry.number), Ok(Standing::Active { .. }));
+            if entry.fate == Fate::Inside && !entry.is_disputed && !is_inside {
+                if is_full {
+                    // Others have the slots by now: it is called again.
+                    entry.begin_again(Fate::Held);
+                } else if entry.ran < micros(policy.session_ttl) {
+                    broken = Some(Rule::SessionCut);
+                }
+            }
+        });
+        for memory in memories {
+            // Nodes reckon the time that a session has left from when each of them finds the new store: one that comes later
+            // lets it run for longer.
+            if let Memory::Change(Change::Claimed { number, .. }) = memory {
+                let over = self.ledger.entries.iter_mut();
+                let over = over.filter(|entry| {
+                    entry.number.get() == *number && matches!(entry.fate, Fate::Over | Fate::Held)
+                });
+                for entry in over {
+                    match server.stand(entry.user, entry.number) {
+                        Ok(Standing::Active { .. }) => entry.begin_again(Fate::Inside),
+                        Ok(_) if is_full => entry.begin_again(Fate::Held),
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+            }
+        }
+        if let Some(rule) = broken {
+            self.breaks(rule);
         }
     }
 
     fn note_joined(
         &mut self,
+        id: u8,
         user: UserId,
         shows: bool,
         number: QueueNumber,
@@ -441,7 +500,8 @@ impl World {
             let holds = self.ledger.entries.iter().any(|entry| {
                 let is_held = matches!(entry.fate, Fate::Held | Fate::Inside);
                 let is_theirs = entry.user == user && entry.number != number;
-                let is_promised = entry.is_told && entry.is_known && !entry.is_disputed;
+                let is_known = entry.is_known || entry.nodes & bit(id) != 0;
+                let is_promised = entry.is_told && is_known && !entry.is_disputed;
                 is_theirs && is_held && is_promised && self.server.stand(user, entry.number).is_ok()
             });
             if holds {
@@ -464,8 +524,7 @@ impl World {
             _ => {}
         }
         let is_disputed = self.ledger.entries.iter().any(|entry| entry.number == number && entry.is_disputed);
-        let is_inside = matches!(standing, Standing::Active { .. });
-        self.ledger.give(user, number, is_inside).is_disputed |= is_disputed;
+        self.ledger.give(user, number, standing, &self.scene.policy).is_disputed |= is_disputed;
         if shows {
             // Of two places the younger was given up.
             let server = &self.server;
@@ -497,7 +556,7 @@ impl World {
         waited >= self.scene.recovery || !self.nodes.iter().flatten().any(remembers)
     }
 
-    fn note_let_in(&mut self, user: UserId, number: QueueNumber) {
+    fn note_let_in(&mut self, user: UserId, number: QueueNumber, until: Expiry) {
         let server = &self.server;
         let is_other = |entry: &super::ledger::Entry| {
             let runs = u128::from(entry.ran) < self.scene.policy.session_ttl.as_micros();
@@ -517,7 +576,9 @@ impl World {
         if let Some(entry) = self.ledger.entry(user, number)
             && !(entry.fate == Fate::Inside && entry.is_known)
         {
+            entry.is_disputed |= matches!(entry.fate, Fate::Left | Fate::Over);
             entry.become_known(Fate::Inside);
+            entry.ran = spent(self.scene.policy.session_ttl, until);
         }
     }
 
@@ -542,9 +603,19 @@ impl World {
         };
         let now = self.nodes.get_mut(node)?.as_mut()?;
         let id = now.id;
+        if looked.as_ref().is_some_and(|refresh| refresh.generation != now.replica.witness().generation) {
+            self.ledger.note_generation(id);
+        }
         let answer = now.take_in(request, reply);
         if let Some(refresh) = looked {
-            self.ledger.note_followed(id, &refresh, is_prompt);
+            let remembered = now.replica.memories();
+            let remembers = |number: u64| {
+                let is_its_session = |memory: &Memory| {
+                    matches!(memory, Memory::Change(Change::Claimed { number: own, .. }) if *own == number)
+                };
+                remembered.iter().any(is_its_session)
+            };
+            self.ledger.note_followed(id, &refresh, is_prompt, remembers);
             let has_ranges = now.replica.vacant().ranges().next().is_some();
             if !has_ranges && let Some(rule) = self.ledger.note_positions(id, |number| now.position(number)) {
                 self.breaks(rule);
@@ -562,7 +633,10 @@ impl World {
             && let Some(entry) = self.ledger.entry(user, number)
         {
             entry.is_told = true;
-            entry.is_told_to(id);
+            // Who finds a session by joining is told of it, but its node does not note it.
+            if !(matches!(request, Request::Join { .. }) && entry.fate == Fate::Inside) {
+                entry.is_told_to(id);
+            }
         }
         Some(answer)
     }
@@ -600,6 +674,15 @@ impl World {
                 Ok(Standing::Waiting) => first_waiting = first_waiting.min(number),
                 Ok(Standing::Called { .. } | Standing::Active { .. }) => last_called = last_called.max(number),
                 Ok(Standing::Gone) | Err(_) => {}
+            }
+            match stand {
+                Ok(Standing::Called { until }) if until.remaining > policy.claim_within => {
+                    broken = broken.or(Some(Rule::CallTooLong));
+                }
+                Ok(Standing::Active { until }) if until.remaining > policy.session_ttl => {
+                    broken = broken.or(Some(Rule::SessionTooLong));
+                }
+                Ok(_) | Err(_) => {}
             }
             let rule = match (entry.fate, stand) {
                 (Fate::Left, Ok(_)) => Some(Rule::Undead),
@@ -644,6 +727,9 @@ impl World {
     pub(super) fn begin_with(&mut self, budgets: Budgets) {
         (self.left, self.scene.budgets) = (budgets, budgets);
     }
+
+    /// Scratch.
+    pub fn begin_with_all(&mut self) { self.begin_with(super::scene::UNBOUNDED); }
 
     /// Whether this state is one of those that are followed until the queue is at rest, which takes long.
     pub(super) fn is_sampled(&self) -> bool {

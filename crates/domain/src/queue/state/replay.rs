@@ -77,6 +77,8 @@ impl QueueState {
     }
 
     fn restore_session(&mut self, number: u64, user: UserId, until: QueueTime) {
+        // The node may have let it in since its last refresh, and reckon the time it has left from there.
+        let until = until.min(self.time + self.policy.session_ttl);
         let is_theirs = self.owner(number).is_none_or(|owner| owner == user);
         let is_known = self.seats.owner(number).is_some() || self.seats.is_barred(number);
         let is_new = !is_known && !self.calls.is_used(number);

@@ -1,0 +1,110 @@
+//! Runs by chance: longer than any search can be, and the same for the same seed.
+
+use super::action::{Action, Answer};
+use super::model::opened;
+use super::rule::Rule;
+use super::scene::Scene;
+use super::world::World;
+
+/// A run and what came of it.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    /// Each action with its answer, those of the opening first.
+    pub steps: Vec<(Action, Answer)>,
+    /// The rule that was broken by the last action, if any.
+    pub broken: Option<Rule>,
+}
+
+/// Numbers that look like chance (`SplitMix64`).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+        let at = self.next().checked_rem(of.len() as u64)?;
+        of.get(usize::try_from(at).ok()?).copied()
+    }
+}
+
+/// A run of at most so many actions after the opening, of those that `may` happen, chosen by the seed.
+#[must_use]
+pub fn walk(
+    scene: Scene,
+    opening: &[Action],
+    seed: u64,
+    length: usize,
+    may: impl Fn(&Action) -> bool,
+) -> Option<Walk> {
+    let mut world = World::new(Scene { budgets: super::scene::UNBOUNDED, ..scene })?;
+    let mut steps = Vec::new();
+    for action in opening {
+        steps.push((*action, world.apply(*action)?));
+    }
+    world.begin_with(scene.budgets);
+    let mut chance = Chance(seed);
+    for _ in 0..length {
+        let mut actions = world.actions();
+        actions.retain(&may);
+        let kinds = |action: &Action| std::mem::discriminant(action);
+        // Each kind of action first, so that the many ways to ask do not crowd out the rest.
+        let mut each = Vec::new();
+        for action in &actions {
+            if !each.contains(&kinds(action)) {
+                each.push(kinds(action));
+            }
+        }
+        let Some(kind) = chance.pick(&each) else { break };
+        actions.retain(|action| kinds(action) == kind);
+        let Some(action) = chance.pick(&actions) else { break };
+        let mut next = world.clone();
+        let Some(answer) = next.apply(action) else { continue };
+        world = next;
+        steps.push((action, answer));
+        if let Some(rule) = world.broken() {
+            return Some(Walk { steps, broken: Some(rule) });
+        }
+    }
+    let broken = world.comes_to_rest();
+    Some(Walk { steps, broken })
+}
+
+/// The rule that these actions break, if any, in the end or at rest.
+#[must_use]
+pub fn breaks(scene: Scene, actions: &[Action]) -> Option<Rule> {
+    let mut world = opened(scene, &[])?;
+    world.begin_with(super::scene::UNBOUNDED);
+    for action in actions {
+        let mut next = world.clone();
+        if next.apply(*action).is_some() {
+            world = next;
+        }
+        if world.broken().is_some() {
+            return world.broken();
+        }
+    }
+    world.comes_to_rest()
+}
+
+/// As few of these actions as break this rule: none can be left out.
+#[must_use]
+pub fn shortest(scene: Scene, actions: &[Action], rule: Rule) -> Vec<Action> {
+    let mut kept = actions.to_vec();
+    let mut at = kept.len();
+    while at > 0 {
+        at -= 1;
+        let mut fewer = kept.clone();
+        fewer.remove(at);
+        if breaks(scene, &fewer) == Some(rule) {
+            kept = fewer;
+            at = at.min(kept.len());
+        }
+    }
+    kept
+}
