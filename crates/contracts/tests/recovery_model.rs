@@ -72,3 +72,24 @@ fn directed() {
     ];
     for (name, actions) in cases { println!("{name} {:?}", breaks(scene, &actions)); show(scene, &actions); let _ = claim; }
 }
+
+fn ask(node: usize, ask: Ask) -> Action { Action::Do { node, ask } }
+#[test]
+fn hunts() {
+    let _ = ask;
+    let mut usual = Scene::usual(1, 1);
+    usual.budgets.late = 0; usual.budgets.restarts = 0; usual.budgets.clock_steps = 0;
+    for (fault, opening, depth) in [
+        (Fault::RestartUnnoticed, openings::joined(1), 4),
+        (Fault::JoinsBeforeReplay, openings::joined(2), 5),
+        (Fault::LapsedForgotten, [openings::joined(1), vec![Action::Pass(3); 4]].concat(), 5),
+        (Fault::GenerationIgnored, openings::one_inside(2), 5),
+    ] {
+        let mut scene = usual.with(fault);
+        if fault == Fault::JoinsBeforeReplay { scene.budgets.promotions = 0; scene.budgets.leaves = 0; scene.budgets.claims = 0; }
+        if fault == Fault::LapsedForgotten { scene.budgets.promotions = 0; scene.budgets.leaves = 0; scene.budgets.joins = 0; }
+        let t = std::time::Instant::now();
+        let found = RecoveryModel { scene, openings: vec![opening] }.search(depth, 1_000_000, 2);
+        println!("{fault:?} {found:?} {:?}", t.elapsed());
+    }
+}

@@ -186,8 +186,10 @@ local function begin_doubt(is_lost, is_takeover)
   q.doubt, q.doubt_until, q.doubt_latest = 1, now + recovery, now + LONGEST_DOUBT * recovery
   q.unknown = math.max(q.unknown, q.last)
   q.spent = math.max(q.spent, now + math.ceil(batch * cost))
-  -- No store had this generation that was lost since, so none of its nodes takes this one for it.
-  q.generation = math.max(q.generation, known.generation, clock) + 1
+  -- No store had this generation that was lost since, so none of its nodes takes this one for it: the clock has moved on since
+  -- then, and where it was set back, two nodes do not begin with the same one.
+  local apart = 1 + tonumber(string.sub(node, -3))
+  q.generation = math.max(q.generation, known.generation, clock) + apart
   q.version = math.max(q.version, known.version, known.seen) + 1
   -- The log lacks what was lost: no node may take it to be whole.
   redis.call('DEL', K_CHANGES)

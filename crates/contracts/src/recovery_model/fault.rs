@@ -17,7 +17,7 @@ pub enum Fault {
     WitnessNotSent,
     /// A witness does not say which calls are over.
     LapsedForgotten,
-    /// What was meant for one generation of the store is taken in by another.
+    /// A node does not notice that the generation of the store is another.
     GenerationIgnored,
     /// A claim is granted whoever shows the number.
     ClaimByAnybody,

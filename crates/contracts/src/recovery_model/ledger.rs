@@ -124,10 +124,12 @@ impl Ledger {
             let before = copy.and_then(|copy| {
                 copy.entries.iter().find(|known| known.user == entry.user && known.number == entry.number)
             });
-            if entry.fate == Fate::Over
-                && let Some(before) = before
-                && matches!(before.fate, Fate::Held | Fate::Inside)
-            {
+            let is_longer = |before: &&Entry| match entry.fate {
+                Fate::Over => matches!(before.fate, Fate::Held | Fate::Inside),
+                Fate::Held => before.fate == Fate::Inside,
+                Fate::Inside | Fate::Left => false,
+            };
+            if let Some(before) = before.filter(is_longer) {
                 // A call or session stands for longer by as much as the copy is older.
                 entry.begin_again(before.fate);
                 entry.is_disputed = true;

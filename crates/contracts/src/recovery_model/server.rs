@@ -102,11 +102,14 @@ impl Server {
                     active: snapshot.active,
                     recovers: snapshot.recovers,
                 };
-                Reply::Look { refresh: state.answer_to(witness), seen, wants_replay: state.wants_replay() }
+                let mut refresh = state.answer_to(witness);
+                if self.fault == Some(Fault::GenerationIgnored) && witness.generation > 0 {
+                    refresh.generation = witness.generation;
+                }
+                Reply::Look { refresh, seen, wants_replay: self.state.wants_replay() }
             }
             Request::Replay { generation, memories } => {
-                let generation = self.meant(*generation);
-                Reply::Replay { is_current: self.state.replay(generation, &self.told(memories)) }
+                Reply::Replay { is_current: self.state.replay(*generation, &self.told(memories)) }
             }
             Request::Join { user, shown, ceiling } => {
                 let mut visit = *visit;
@@ -126,9 +129,8 @@ impl Server {
                 self.place(left)
             }
             Request::Settle { generation, checkpoint } => {
-                let generation = self.meant(*generation);
                 let checkpoint = checkpoint.map(|known| self.reserved_anew(known));
-                self.state.settle(generation, checkpoint);
+                self.state.settle(*generation, checkpoint);
                 let ceiling = checkpoint.map_or(0, |known| known.ceiling);
                 Reply::Settled { is_settled: self.state.snapshot().is_settled, ceiling }
             }
@@ -138,13 +140,6 @@ impl Server {
     fn place(&self, state: Result<Standing, Refused>) -> Reply {
         let marks = self.state.marks();
         Reply::Place { state, version: marks.version, line: marks.line }
-    }
-
-    fn meant(&self, generation: u64) -> u64 {
-        match self.fault {
-            Some(Fault::GenerationIgnored) => self.state.marks().generation,
-            Some(_) | None => generation,
-        }
     }
 
     fn told(&self, memories: &[Memory]) -> Vec<Memory> {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use domain::queue::{
-    Change, Checkpoint, Expiry, JoinStep, Line, Memory, QueueNumber, QueueState, Refused, Standing, UserId,
-    Witness,
+    Change, Checkpoint, Expiry, JoinStep, Line, Memory, QueueNumber, QueueState, Refresh, Refused, Standing,
+    UserId, Witness,
 };
 
 use super::action::{Action, Answer, Ask, Shown};
+use super::fault::Fault;
 use super::ledger::{Fate, Ledger, bit, spent};
 use super::rule::Rule;
 use super::scene::{Budgets, RESERVE, Scene};
@@ -20,6 +21,8 @@ struct Flight {
     /// Of the process that sent it: an answer to one that has ended reaches nobody.
     id: u8,
     witness: Witness,
+    /// The server process it was sent to.
+    process: u64,
     request: Request,
     /// The answer, once the request was executed.
     reply: Option<Reply>,
@@ -81,7 +84,7 @@ impl World {
 
     fn empty(scene: &Scene) -> Option<QueueState> {
         let recovery = match scene.fault {
-            Some(super::fault::Fault::DoubtEndsEarly) => std::time::Duration::ZERO,
+            Some(Fault::DoubtEndsEarly) => std::time::Duration::ZERO,
             Some(_) | None => scene.recovery,
         };
         Some(QueueState::new(scene.policy().ok()?, recovery))
@@ -203,7 +206,6 @@ impl World {
             }
             Action::Lose => {
                 self.server.state = Self::empty(&self.scene)?;
-                self.server.process += 1;
                 self.ledger.note_process(None, true);
                 Answer::Nothing
             }
@@ -361,13 +363,16 @@ impl World {
     fn send(&mut self, node: usize, ask: Ask) -> Option<Answer> {
         let (witness, request) = self.request(node, ask)?;
         let id = self.node(node)?.id;
-        self.flight = Some(Arc::new(Flight { node, id, witness, request, reply: None }));
+        let process = self.server.process;
+        self.flight = Some(Arc::new(Flight { node, id, witness, process, request, reply: None }));
         Some(Answer::Nothing)
     }
 
     fn execute_late(&mut self) -> Option<Answer> {
         let mut flight = Arc::unwrap_or_clone(self.flight.take()?);
-        if flight.reply.is_some() {
+        // A request waits for another server only while its node can be told nothing.
+        let waited = self.node(flight.node).is_some_and(|node| node.replica.witness() == flight.witness);
+        if flight.reply.is_some() || flight.process != self.server.process && !waited {
             return None;
         }
         flight.reply = Some(self.execute(flight.id, flight.witness, &flight.request));
@@ -376,7 +381,7 @@ impl World {
     }
 
     fn deliver_late(&mut self) -> Option<Answer> {
-        let Flight { node, id, witness, request, reply } = Arc::unwrap_or_clone(self.flight.take()?);
+        let Flight { node, id, witness, request, reply, .. } = Arc::unwrap_or_clone(self.flight.take()?);
         let reply = reply?;
         if self.node(node).is_none_or(|now| now.id != id) {
             self.forget(&request);
@@ -603,10 +608,16 @@ impl World {
         };
         let now = self.nodes.get_mut(node)?.as_mut()?;
         let id = now.id;
-        if looked.as_ref().is_some_and(|refresh| refresh.generation != now.replica.witness().generation) {
+        let generation = self.server.state.marks().generation;
+        let is_new = |refresh: &Refresh| refresh.generation != now.replica.witness().generation;
+        let is_ignored = self.scene.fault == Some(Fault::GenerationIgnored);
+        if looked.as_ref().is_some_and(|refresh| is_ignored || is_new(refresh)) {
             self.ledger.note_generation(id);
         }
         let answer = now.take_in(request, reply);
+        if is_ignored && looked.is_some() {
+            now.replica.note_replayed(generation);
+        }
         if let Some(refresh) = looked {
             let remembered = now.replica.memories();
             let remembers = |number: u64| {

@@ -87,6 +87,9 @@ const MOST_UNHELD: u64 = 50_000;
 /// They are skipped in so many ranges at most: each lookup of a number searches all ranges.
 const MOST_UNHELD_RANGES: usize = 100;
 
+/// Generations that two nodes begin from the same one differ, but for one case in so many.
+const NODES_APART: u64 = 1_000;
+
 /// How long slots were held of late: sums in which each event weighs less than the one after it.
 /// Whole numbers, so that each store counts alike.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -296,9 +299,11 @@ impl QueueState {
         let was_lost = self.doubt.is_some_and(|doubt| doubt.is_lost());
         let found = self.doubt.map_or(found, |doubt| doubt.found());
         self.doubt = Some(Doubt::begin(found, self.time, self.recovery, is_lost || was_lost));
-        // No store had this generation that was lost since, so none of its nodes takes this one for it.
+        // No store had this generation that was lost since, so none of its nodes takes this one for it: the clock has moved on
+        // since then, and where it was set back, two nodes do not begin with the same one.
         let clock = self.clock.unwrap_or_default();
-        self.generation = self.generation.max(witness.generation).max(clock) + 1;
+        let apart = 1 + witness.node.0 % NODES_APART;
+        self.generation = self.generation.max(witness.generation).max(clock) + apart;
         self.version = self.version.max(witness.version).max(witness.seen) + 1;
         // The log lacks what was lost: no node may take it to be whole.
         self.log.clear();
