@@ -6,6 +6,8 @@
 //! [`Replica`]: domain::queue::Replica
 
 mod action;
+mod catalog;
+mod example;
 mod fault;
 mod ledger;
 mod model;
@@ -13,13 +15,17 @@ pub mod openings;
 mod rule;
 mod scene;
 mod server;
+mod trace;
 mod walk;
 mod world;
 
 pub use action::{Action, Answer, Ask, Seen, Shown, Stand};
+pub use catalog::{beginnings, hunt, searches};
+pub use example::{Example, examples};
 pub use fault::Fault;
 pub use model::{Found, RecoveryModel, opened};
 pub use rule::Rule;
 pub use scene::{Budgets, NOTHING, Scene, brief};
-pub use walk::{Walk, breaks, shortest, walk};
+pub use trace::{Trace, TraceHarness, ask, place, policy, quiet_traces, traces};
+pub use walk::{Walk, breaks, run, shortest, walk};
 pub use world::World;

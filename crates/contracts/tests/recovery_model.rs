@@ -1,95 +1,102 @@
-//! scratch
-use contracts::recovery_model::*;
-fn show(scene: Scene, actions: &[Action]) {
-    let mut w = opened(scene, &[]).unwrap();
-    w.begin_with_all();
-    for a in actions { let mut n = w.clone(); if let Some(x) = n.apply(*a) { w = n; println!("   {a:?} -> {x:?}"); } }
-    if std::env::var("V").is_ok() { println!("{w:#?}"); }
+//! The model checker of the recovery: the rules hold in every run it looks at, and each seeded fault is found.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says how far it looked"
+)]
+
+use std::env;
+
+use contracts::recovery_model::{
+    Action, Example, Fault, Rule, Scene, beginnings, breaks, examples, hunt, quiet_traces, run, searches,
+    shortest, traces, walk,
+};
+
+/// How many actions deeper than usual; each takes about ten times as long.
+fn deeper() -> usize {
+    env::var("BOXOFFICE_MODEL_DEPTH").ok().and_then(|depth| depth.parse().ok()).unwrap_or(0)
 }
+
 #[test]
-fn search() {
-    let depth = std::env::var("D").ok().and_then(|d| d.parse().ok()).unwrap_or(3);
-    let scene = Scene::usual(1, 2);
-    let model = RecoveryModel { scene, openings: vec![openings::joined(2), openings::one_inside(3)] };
-    let t = std::time::Instant::now();
-    let found = model.search(depth, 10_000_000, 2);
-    println!("{found:#?} {:?}", t.elapsed());
-}
-fn walks(scene: Scene, n: u64, opens: &[Vec<Action>]) -> std::collections::BTreeMap<String, (u64, Vec<Action>)> {
-    let mut found = std::collections::BTreeMap::new();
-    for seed in 0..n {
-        let opening = &opens[seed as usize % opens.len()];
-        let w = walk(scene, opening, seed, 40, |_| true).unwrap();
-        if let Some(rule) = w.broken {
-            let actions: Vec<Action> = w.steps.iter().map(|s| s.0).collect();
-            let e = found.entry(format!("{rule:?}")).or_insert((0, vec![]));
-            e.0 += 1;
-            if e.0 == 1 { e.1 = shortest(scene, &actions, rule); }
-        }
+fn no_run_of_a_few_actions_breaks_a_rule() {
+    let mut states = 0;
+    for model in searches(deeper()) {
+        let found = model.search(2);
+        println!("{}: {} states, {} actions deep", model.scene.name, found.states, found.depth);
+        assert_eq!(found.broken, None, "{}", model.scene.name);
+        assert!(found.depth >= 3, "{}: {found:?}", model.scene.name);
+        states += found.states;
     }
-    found
+    println!("{states} states");
+    assert!(states >= 200_000, "{states} states");
 }
+
+/// The first run by chance that breaks a rule, without what is not needed for it.
+fn by_chance(scene: Scene, seeds: u64) -> Option<(Rule, Vec<Action>)> {
+    let beginnings = beginnings(&scene);
+    (0..seeds).find_map(|seed| {
+        let beginning = &beginnings[usize::try_from(seed).unwrap() % beginnings.len()];
+        let walked = walk(scene, beginning, seed, 40, |_| true).unwrap();
+        let rule = walked.broken?;
+        let actions: Vec<Action> = walked.steps.iter().map(|(action, _)| *action).collect();
+        Some((rule, shortest(scene, &actions, rule)))
+    })
+}
+
 #[test]
-fn chance() {
-    let n = std::env::var("N").ok().and_then(|d| d.parse().ok()).unwrap_or(2000);
-    let opens = [openings::ready(), openings::joined(2), openings::one_inside(3)];
-    for (slots, faults) in [(1, 0), (1, 1), (2, 2), (1,3)] {
-        let mut scene = Scene::usual(slots, faults);
-        scene.budgets.seconds = 14;
-        scene.budgets.joins = 6;
-        let t = std::time::Instant::now();
-        let found = walks(scene, n, &opens);
-        println!("slots {slots} faults {faults} {:?}", t.elapsed());
-        for (rule, (n, actions)) in found { println!("  {rule}: {n}"); show(scene, &actions); }
+fn no_long_run_by_chance_breaks_a_rule() {
+    let seeds = 600 * 4_u64.pow(u32::try_from(deeper()).unwrap());
+    for (slots, faults) in [(1, 0), (1, 1), (2, 2), (1, 3)] {
+        let found = by_chance(Scene::of_all(slots, faults), seeds);
+        assert_eq!(found, None, "{slots} slots, {faults} faults");
     }
+    let reserved = Scene::of_checkpoints();
+    assert_eq!(by_chance(reserved, seeds), None, "with a checkpoint");
 }
+
 #[test]
-fn seeded() {
-    let opens = [openings::ready(), openings::joined(2), openings::one_inside(3)];
-    let ropens = [openings::reserved(), openings::reserved_and_joined(2)];
+fn each_fault_is_found() {
     for fault in Fault::ALL {
-        let mut scene = Scene::usual(1, 2).with(fault);
-        let mut o = &opens[..];
-        if fault == Fault::CheckpointPerNode { scene.needs_checkpoint = true; scene.budgets.settles = 6; o = &ropens[..]; }
-        scene.budgets.seconds = 14;
-        let found = walks(scene, 600, o);
-        println!("{fault:?} {:?}", found.iter().map(|(r,(n,a))| (r.clone(),*n,a.len())).collect::<Vec<_>>());
+        let found = match hunt(fault) {
+            Some(model) => model.search(2).broken,
+            None if fault == Fault::CheckpointPerNode => by_chance(Scene::of_checkpoints().with(fault), 100),
+            None => by_chance(Scene::of_all(1, 2).with(fault), 2_000),
+        };
+        let Some((rule, actions)) = found else { panic!("{fault:?} is not found") };
+        println!("{fault:?} breaks {rule:?} after {} actions", actions.len());
     }
 }
 
-const L: Action = Action::Lose;
-fn claim(node: usize, user: u64, number: u64) -> Action { Action::Do { node, ask: Ask::Claim(Shown { user, number }) } }
-fn leave(node: usize, user: u64, number: u64) -> Action { Action::Do { node, ask: Ask::Leave(Shown { user, number }) } }
 #[test]
-fn directed() {
-    let scene = Scene::usual(1, 2);
-    let p = |n: usize| vec![Action::Pass(3); n];
-    let cat = |parts: &[Vec<Action>]| parts.concat();
-    let cases = [
-        ("served, lost twice", cat(&[openings::one_inside(3), p(1), vec![L], p(4), vec![L, Action::Refresh(0), Action::Refresh(1)], p(2)])),
-        ("served, lost once", cat(&[openings::one_inside(3), p(4), vec![L, Action::Refresh(0), Action::Refresh(1)], p(2)])),
-        ("left, lost twice", cat(&[openings::one_inside(3), p(1), vec![leave(1,1,1), L], p(4), vec![L, Action::Refresh(0), Action::Refresh(1)], p(2)])),
+fn each_example_breaks_its_rule_and_keeps_all_without_its_fault() {
+    for Example { fault, scene, actions, breaks: rule } in examples() {
+        assert!(run(scene, &actions).is_some(), "{fault:?}: an action that cannot be done");
+        assert_eq!(breaks(scene.with(fault), &actions), Some(rule), "{fault:?}");
+        assert_eq!(breaks(scene, &actions), None, "{fault:?}");
+    }
+}
+
+#[test]
+fn traces_are_the_same_each_time_and_cover_each_kind_of_trouble() {
+    let all = traces(200);
+    assert!(all.len() >= 210, "{}", all.len());
+    for (one, other) in all.iter().zip(traces(200)) {
+        assert_eq!((&one.name, &one.steps), (&other.name, &other.steps));
+    }
+    let has = |kind: fn(&Action) -> bool| {
+        all.iter().filter(|trace| trace.steps.iter().any(|(action, _)| kind(action))).count()
+    };
+    let kinds: [fn(&Action) -> bool; 6] = [
+        |action| *action == Action::Lose,
+        |action| *action == Action::Restart,
+        |action| *action == Action::Promote,
+        |action| matches!(action, Action::Clock(_)),
+        |action| matches!(action, Action::Stop(_)),
+        |action| matches!(action, Action::Start(_)),
     ];
-    for (name, actions) in cases { println!("{name} {:?}", breaks(scene, &actions)); show(scene, &actions); let _ = claim; }
-}
-
-fn ask(node: usize, ask: Ask) -> Action { Action::Do { node, ask } }
-#[test]
-fn hunts() {
-    let _ = ask;
-    let mut usual = Scene::usual(1, 1);
-    usual.budgets.late = 0; usual.budgets.restarts = 0; usual.budgets.clock_steps = 0;
-    for (fault, opening, depth) in [
-        (Fault::RestartUnnoticed, openings::joined(1), 4),
-        (Fault::JoinsBeforeReplay, openings::joined(2), 5),
-        (Fault::LapsedForgotten, [openings::joined(1), vec![Action::Pass(3); 4]].concat(), 5),
-        (Fault::GenerationIgnored, openings::one_inside(2), 5),
-    ] {
-        let mut scene = usual.with(fault);
-        if fault == Fault::JoinsBeforeReplay { scene.budgets.promotions = 0; scene.budgets.leaves = 0; scene.budgets.claims = 0; }
-        if fault == Fault::LapsedForgotten { scene.budgets.promotions = 0; scene.budgets.leaves = 0; scene.budgets.joins = 0; }
-        let t = std::time::Instant::now();
-        let found = RecoveryModel { scene, openings: vec![opening] }.search(depth, 1_000_000, 2);
-        println!("{fault:?} {found:?} {:?}", t.elapsed());
+    for (nth, kind) in kinds.into_iter().enumerate() {
+        assert!(has(kind) >= 10, "kind {nth}: {}", has(kind));
     }
+    assert_eq!(quiet_traces(100).len(), 100);
 }

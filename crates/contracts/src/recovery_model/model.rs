@@ -14,6 +14,8 @@ pub struct RecoveryModel {
     pub scene: Scene,
     /// Runs that each begin a search: what happens before anything may go wrong.
     pub openings: Vec<Vec<Action>>,
+    /// Actions after the opening, at most.
+    pub depth: usize,
 }
 
 /// What a search has found.
@@ -38,7 +40,7 @@ impl Model for RecoveryModel {
     }
 
     fn actions(&self, state: &World, actions: &mut Vec<Action>) {
-        if state.broken().is_none() {
+        if state.broken().is_none() && state.steps() < self.depth {
             actions.extend(state.actions());
         }
     }
@@ -71,18 +73,11 @@ pub fn opened(scene: Scene, opening: &[Action]) -> Option<World> {
 }
 
 impl RecoveryModel {
-    /// Searches all runs of this many actions, breadth first, unless `states` are found before.
+    /// Searches all runs, breadth first, until a rule is broken.
     #[must_use]
-    pub fn search(&self, depth: usize, states: usize, threads: usize) -> Found {
-        let checker = self
-            .clone()
-            .checker()
-            .threads(threads)
-            .target_max_depth(depth + 1)
-            .target_state_count(states)
-            .finish_when(HasDiscoveries::Any)
-            .spawn_bfs()
-            .join();
+    pub fn search(&self, threads: usize) -> Found {
+        let checker =
+            self.clone().checker().threads(threads).finish_when(HasDiscoveries::Any).spawn_bfs().join();
         let broken = checker.discoveries().into_iter().find_map(|(_, path)| {
             let last = path.last_state();
             let rule = last.broken().or_else(|| last.comes_to_rest())?;

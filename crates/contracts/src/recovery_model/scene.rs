@@ -114,11 +114,11 @@ pub(super) const UNBOUNDED: Budgets = Budgets {
 };
 
 impl Scene {
-    /// Two nodes and three users, of whom so many may be inside, and any `faults` faults.
+    /// Two nodes and three users, of whom `max_active` may be inside, and any `faults` faults.
     #[must_use]
-    pub fn usual(max_active: u32, faults: u8) -> Self {
+    pub fn of_all(max_active: u32, faults: u8) -> Self {
         Self {
-            name: "usual",
+            name: "all faults",
             policy: brief(max_active),
             recovery: Duration::from_millis(1_500),
             nodes: 2,
@@ -134,14 +134,69 @@ impl Scene {
                 starts: 1,
                 late: 1,
                 looks: 1,
-                joins: 4,
-                claims: 3,
+                joins: 6,
+                claims: 4,
                 leaves: 2,
-                seconds: 8,
+                seconds: 14,
                 settles: 0,
             },
             fault: None,
         }
+    }
+
+    /// Nothing fails, and people come and go.
+    #[must_use]
+    pub fn of_use() -> Self {
+        let budgets = Budgets { joins: 4, claims: 3, leaves: 2, seconds: 8, late: 1, ..NOTHING };
+        Self { name: "use", budgets, ..Self::of_all(1, 0) }
+    }
+
+    /// Stores are lost with all data, and nodes stop and start.
+    #[must_use]
+    pub fn of_losses() -> Self {
+        let faults = Budgets { faults: 2, losses: 2, stops: 1, starts: 1, ..NOTHING };
+        let budgets = Budgets { looks: 1, joins: 2, claims: 1, leaves: 1, seconds: 4, ..faults };
+        Self { name: "losses", budgets, ..Self::of_all(1, 2) }
+    }
+
+    /// Copies take over, and servers restart.
+    #[must_use]
+    pub fn of_copies() -> Self {
+        let faults = Budgets { faults: 2, promotions: 2, restarts: 1, ..NOTHING };
+        let budgets = Budgets { joins: 2, claims: 1, leaves: 1, seconds: 4, ..faults };
+        Self { name: "copies", budgets, ..Self::of_all(2, 2) }
+    }
+
+    /// One request or answer is late while something fails.
+    #[must_use]
+    pub fn of_late_messages() -> Self {
+        let faults = Budgets { faults: 1, losses: 1, promotions: 1, restarts: 1, ..NOTHING };
+        let budgets = Budgets { late: 1, joins: 2, claims: 1, leaves: 1, seconds: 2, ..faults };
+        Self { name: "late messages", budgets, ..Self::of_all(1, 1) }
+    }
+
+    /// Clocks step.
+    #[must_use]
+    pub fn of_clocks() -> Self {
+        let faults = Budgets { faults: 2, clock_steps: 2, losses: 1, promotions: 1, ..NOTHING };
+        let budgets = Budgets { joins: 1, claims: 1, leaves: 1, seconds: 4, ..faults };
+        Self { name: "clocks", budgets, ..Self::of_all(1, 2) }
+    }
+
+    /// Numbers are reserved in a checkpoint.
+    #[must_use]
+    pub fn of_checkpoints() -> Self {
+        let faults = Budgets { faults: 2, losses: 2, promotions: 1, stops: 2, starts: 2, ..NOTHING };
+        let budgets = Budgets { joins: 2, claims: 1, seconds: 3, settles: 3, ..faults };
+        Self { name: "checkpoints", budgets, needs_checkpoint: true, ..Self::of_all(1, 2) }
+    }
+
+    /// A third node, which may be another after each fault.
+    #[must_use]
+    pub fn of_three_nodes() -> Self {
+        let faults = Budgets { faults: 2, losses: 1, promotions: 1, stops: 1, starts: 1, ..NOTHING };
+        let budgets = Budgets { joins: 1, claims: 1, leaves: 1, seconds: 3, ..faults };
+        Self { name: "three nodes", nodes: 3, budgets, ..Self::of_all(1, 2) }
     }
 
     /// The same with this fault in it.

@@ -50,7 +50,14 @@ pub(super) enum Reply {
 
 impl Server {
     pub(super) fn new(scene: &Scene, state: QueueState) -> Self {
-        Self { state, clock: 1_000 * SECOND, process: 1, last_clock: None, users: scene.users, fault: scene.fault }
+        Self {
+            state,
+            clock: 1_000 * SECOND,
+            process: 1,
+            last_clock: None,
+            users: scene.users,
+            fault: scene.fault,
+        }
     }
 
     /// Begins a step for a node with this witness.
@@ -166,7 +173,10 @@ impl Server {
     fn reserved_anew(&self, known: Checkpoint) -> Checkpoint {
         if self.fault == Some(Fault::CheckpointPerNode) {
             let line = self.state.marks().line.raised_to(known.line);
-            Checkpoint::new(Line::new(known.ceiling, line.serving()), known.ceiling.max(line.last()) + RESERVE)
+            Checkpoint::new(
+                Line::new(known.ceiling, line.serving()),
+                known.ceiling.max(line.last()) + RESERVE,
+            )
         } else {
             known
         }

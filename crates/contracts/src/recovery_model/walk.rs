@@ -75,6 +75,13 @@ pub fn walk(
     Some(Walk { steps, broken })
 }
 
+/// These actions with their answers; `None` where one cannot be done.
+#[must_use]
+pub fn run(scene: Scene, actions: &[Action]) -> Option<Vec<(Action, Answer)>> {
+    let mut world = World::new(Scene { budgets: super::scene::UNBOUNDED, ..scene })?;
+    actions.iter().map(|action| Some((*action, world.apply(*action)?))).collect()
+}
+
 /// The rule that these actions break, if any, in the end or at rest.
 #[must_use]
 pub fn breaks(scene: Scene, actions: &[Action]) -> Option<Rule> {

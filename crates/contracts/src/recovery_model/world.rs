@@ -1,5 +1,6 @@
 //! A store, its nodes, and the people: one state of a run, and what each action makes of it.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use domain::queue::{
@@ -35,6 +36,22 @@ struct Copied {
     ledger: Ledger,
 }
 
+/// A count that makes no state another.
+#[derive(Clone, Copy, Debug, Default)]
+struct Steps(usize);
+
+impl PartialEq for Steps {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Steps {}
+
+impl Hash for Steps {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
 /// One state of a run.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct World {
@@ -49,6 +66,8 @@ pub struct World {
     pub(super) ledger: Ledger,
     /// Nodes that have refreshed since anything else happened, by their bits: another refresh would change nothing.
     fresh: u8,
+    /// Actions since the opening.
+    steps: Steps,
     pub(super) broken: Option<Rule>,
 }
 
@@ -68,6 +87,7 @@ impl World {
             flight: None,
             ledger: Ledger::default(),
             fresh: 0,
+            steps: Steps::default(),
             broken: None,
         };
         for node in 0..scene.nodes {
@@ -235,6 +255,7 @@ impl World {
             }
             Action::Save(node) => self.save(node)?,
         };
+        self.steps.0 += 1;
         self.fresh = match action {
             Action::Refresh(node) => self.fresh | 1 << node,
             Action::Pass(nodes) => nodes,
@@ -426,7 +447,8 @@ impl World {
         let after = self.server.state.snapshot();
         let called = after.line.serving() > before.line.serving();
         let taken = after.called + after.active;
-        if called && !matches!(request, Request::Settle { .. }) && taken > self.scene.policy.max_active.into() {
+        if called && !matches!(request, Request::Settle { .. }) && taken > self.scene.policy.max_active.into()
+        {
             self.breaks(Rule::CalledTooMany);
         }
         self.note_executed(id, request, &reply);
@@ -439,10 +461,9 @@ impl World {
                 Request::Join { user, shown, .. },
                 Reply::Join { step: JoinStep::Holds { number, rejoined, standing }, .. },
             ) => self.note_joined(id, *user, shown.is_some(), *number, *rejoined, *standing),
-            (
-                Request::Claim { user, number },
-                Reply::Place { state: Ok(Standing::Active { until }), .. },
-            ) => self.note_let_in(*user, *number, *until),
+            (Request::Claim { user, number }, Reply::Place { state: Ok(Standing::Active { until }), .. }) => {
+                self.note_let_in(*user, *number, *until)
+            }
             (Request::Leave { user, number }, Reply::Place { state: Ok(_), .. }) => {
                 if let Some(entry) = self.ledger.entry(*user, *number) {
                     entry.become_known(Fate::Left);
@@ -522,7 +543,8 @@ impl World {
             let all = self.ledger.entries.iter_mut().filter(|entry| entry.number == number);
             all.for_each(|entry| entry.is_disputed = true);
         }
-        let was = self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
+        let was =
+            self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
         match was {
             Some((Fate::Left, true, false)) => self.breaks(Rule::Undead),
             Some((Fate::Over, true, false)) => self.breaks(Rule::StandsAgain),
@@ -565,11 +587,16 @@ impl World {
         let server = &self.server;
         let is_other = |entry: &super::ledger::Entry| {
             let runs = u128::from(entry.ran) < self.scene.policy.session_ttl.as_micros();
-            entry.number == number && entry.user != user && entry.fate == Fate::Inside && runs && entry.is_known
+            entry.number == number
+                && entry.user != user
+                && entry.fate == Fate::Inside
+                && runs
+                && entry.is_known
         };
         let two = self.ledger.entries.iter().any(is_other);
         let is_really = matches!(server.stand(user, number), Ok(Standing::Active { .. }));
-        let was = self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
+        let was =
+            self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
         if two || !is_really {
             self.breaks(Rule::TwoInside);
         }
@@ -621,9 +648,7 @@ impl World {
         if let Some(refresh) = looked {
             let remembered = now.replica.memories();
             let remembers = |number: u64| {
-                let is_its_session = |memory: &Memory| {
-                    matches!(memory, Memory::Change(Change::Claimed { number: own, .. }) if *own == number)
-                };
+                let is_its_session = |memory: &Memory| matches!(memory, Memory::Change(Change::Claimed { number: own, .. }) if *own == number);
                 remembered.iter().any(is_its_session)
             };
             self.ledger.note_followed(id, &refresh, is_prompt, remembers);
@@ -683,7 +708,9 @@ impl World {
             let stand = state.standing(&super::server::place(entry.user, entry.number));
             match stand {
                 Ok(Standing::Waiting) => first_waiting = first_waiting.min(number),
-                Ok(Standing::Called { .. } | Standing::Active { .. }) => last_called = last_called.max(number),
+                Ok(Standing::Called { .. } | Standing::Active { .. }) => {
+                    last_called = last_called.max(number)
+                }
                 Ok(Standing::Gone) | Err(_) => {}
             }
             match stand {
@@ -734,19 +761,23 @@ impl World {
         }
     }
 
+    /// Actions since the opening.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.steps.0
+    }
+
     /// From here on so much may happen.
     pub(super) fn begin_with(&mut self, budgets: Budgets) {
         (self.left, self.scene.budgets) = (budgets, budgets);
+        self.steps = Steps::default();
     }
-
-    /// Scratch.
-    pub fn begin_with_all(&mut self) { self.begin_with(super::scene::UNBOUNDED); }
 
     /// Whether this state is one of those that are followed until the queue is at rest, which takes long.
     pub(super) fn is_sampled(&self) -> bool {
         let marks = self.server.state.marks();
         let mixed = marks.time.as_micros() / 1_000 + marks.version * 7 + self.server.clock / 1_000;
-        self.left.faults < self.scene.budgets.faults && mixed % 16 == 0
+        self.left.faults < self.scene.budgets.faults && mixed % 64 == 0
     }
 
     /// What becomes of the queue where nothing fails any more and nobody does anything: those who wait are called, and in

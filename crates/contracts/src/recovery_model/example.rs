@@ -1,0 +1,83 @@
+//! For each fault, a short run that goes wrong with it and keeps the rules without it.
+
+use super::action::{Action, Ask, Shown};
+use super::fault::Fault;
+use super::openings::{joined, one_inside, ready, reserved};
+use super::rule::Rule;
+use super::scene::Scene;
+
+/// A run that shows a fault.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The fault.
+    pub fault: Fault,
+    /// The scene, without the fault.
+    pub scene: Scene,
+    /// The run.
+    pub actions: Vec<Action>,
+    /// The rule that is broken with the fault.
+    pub breaks: Rule,
+}
+
+fn join(node: usize, user: u64) -> Action {
+    Action::Do { node, ask: Ask::Join { user, shown: None } }
+}
+
+fn claim(node: usize, user: u64, number: u64) -> Action {
+    Action::Do { node, ask: Ask::Claim(Shown { user, number }) }
+}
+
+fn leave(node: usize, user: u64, number: u64) -> Action {
+    Action::Do { node, ask: Ask::Leave(Shown { user, number }) }
+}
+
+const BOTH: Action = Action::Pass(3);
+const FIRST: Action = Action::Refresh(0);
+const SECOND: Action = Action::Refresh(1);
+
+/// One for each fault.
+#[must_use]
+pub fn examples() -> Vec<Example> {
+    Fault::ALL.into_iter().map(example).collect()
+}
+
+fn example(fault: Fault) -> Example {
+    let lost = [Action::Lose, FIRST, SECOND, BOTH, BOTH];
+    let (opening, actions, breaks) = match fault {
+        Fault::NoReplay | Fault::SessionsForgotten => (one_inside(2), lost.to_vec(), Rule::SessionCut),
+        Fault::GenerationIgnored => (one_inside(2), [&[FIRST], &lost[..]].concat(), Rule::SessionCut),
+        Fault::HoldersForgotten => (joined(3), [&lost[..], &[join(1, 2)]].concat(), Rule::UserTwice),
+        Fault::ReleasedForgotten => (joined(2), [&[leave(1, 1, 1)], &lost[..]].concat(), Rule::Undead),
+        Fault::AbandonedForgotten => (joined(2), [&[leave(0, 2, 2)], &lost[..]].concat(), Rule::Undead),
+        Fault::WitnessNotSent => (joined(2), lost.to_vec(), Rule::QueueBack),
+        Fault::LapsedForgotten => {
+            (joined(1), [&[BOTH, BOTH, BOTH, BOTH], &lost[..]].concat(), Rule::StandsAgain)
+        }
+        Fault::ClaimByAnybody => {
+            let silent = [Action::Lose, Action::Pass(2), Action::Pass(2), Action::Pass(2)];
+            let claims = [join(1, 3), claim(1, 3, 1), claim(1, 1, 1)];
+            (joined(1), [&silent[..], &claims[..]].concat(), Rule::TwoInside)
+        }
+        Fault::CheckpointPerNode => {
+            let settle = |node| Action::Do { node, ask: Ask::Settle };
+            let settled = [settle(0), settle(1), BOTH, BOTH];
+            (reserved(), [&lost[..3], &settled[..]].concat(), Rule::BeyondReserve)
+        }
+        Fault::ServerClock => (joined(1), vec![Action::Clock(60), FIRST], Rule::TimeOff),
+        Fault::DoubtEndsEarly => {
+            let fresh = [join(0, 2), Action::Lose, SECOND, join(1, 3)];
+            (ready(), [&[join(0, 1)], &fresh[..]].concat(), Rule::NumberTwice)
+        }
+        Fault::JoinsBeforeReplay => {
+            let silent = [Action::Do { node: 1, ask: Ask::Look }, Action::Pass(1), Action::Pass(1)];
+            (joined(2), [&[Action::Lose], &silent[..], &[join(1, 2)]].concat(), Rule::UserTwice)
+        }
+        Fault::RestartUnnoticed => {
+            let copied = [Action::Copy, join(0, 2), Action::Promote, join(1, 3)];
+            (joined(1), copied.to_vec(), Rule::NumberTwice)
+        }
+    };
+    let needs_checkpoint = fault == Fault::CheckpointPerNode;
+    let scene = Scene { needs_checkpoint, ..Scene::of_all(1, 2) };
+    Example { fault, scene, actions: [opening, actions].concat(), breaks }
+}

@@ -1,0 +1,185 @@
+//! Runs of the model as plain data, and how a real store is put through them.
+
+use async_trait::async_trait;
+use domain::queue::{
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, JoinError, Line, Place, QueueId, QueueNumber,
+    QueueStore, UserId,
+};
+use domain::{PortError, PortErrorKind, Timestamp};
+
+use super::action::{Action, Answer, Ask, Seen, Shown};
+use super::example::examples;
+use super::openings;
+use super::scene::{Budgets, NOTHING, Scene};
+use super::server::stand_of;
+use super::walk::{Walk, run, walk};
+use crate::{Verdict, Violation, ensure};
+
+/// A run and what the model answers to each step.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// What it is.
+    pub name: String,
+    /// The policy, the pause and the nodes.
+    pub scene: Scene,
+    /// Each action with its answer.
+    pub steps: Vec<(Action, Answer)>,
+}
+
+/// A store that can be put through a trace.
+#[async_trait]
+pub trait TraceHarness: Send {
+    /// Lets this happen, and says what came of it.
+    async fn act(&mut self, action: Action) -> Result<Answer, Violation>;
+}
+
+impl Trace {
+    /// Puts a store through this trace.
+    ///
+    /// # Errors
+    /// A [`Violation`] at the first answer that differs from the model's.
+    pub async fn replay(&self, harness: &mut dyn TraceHarness) -> Verdict {
+        for (nth, (action, expected)) in self.steps.iter().enumerate() {
+            let answer = harness.act(*action).await?;
+            ensure(answer == *expected, || {
+                let before: Vec<&Action> = self.steps[..nth].iter().map(|(action, _)| action).collect();
+                let name = &self.name;
+                format!(
+                    "{name}, step {nth}, {action:?}: got {answer:?}, expected {expected:?}, after {before:?}"
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether this can be done to a real store: nothing that depends on the moment a message arrives, or on what only a node
+/// with a checkpoint does.
+fn is_portable(action: &Action) -> bool {
+    match action {
+        Action::Do { ask, .. } => matches!(ask, Ask::Join { .. } | Ask::Claim(_) | Ask::Leave(_)),
+        Action::Refresh(_)
+        | Action::Pass(_)
+        | Action::Stop(_)
+        | Action::Start(_)
+        | Action::Lose
+        | Action::Restart
+        | Action::Copy
+        | Action::Promote
+        | Action::Clock(_) => true,
+        Action::Send { .. } | Action::Execute | Action::Deliver | Action::Drop | Action::Save(_) => false,
+    }
+}
+
+/// The traces of stores that are lost, copied and restarted: the same ones each time. Each fault that the model knows has one
+/// that goes wrong with it, as far as a store can be put through it; the others are by chance.
+#[must_use]
+pub fn traces(by_chance: u64) -> Vec<Trace> {
+    let mut all = Vec::new();
+    for example in examples() {
+        if example.actions.iter().all(is_portable)
+            && let Some(steps) = run(example.scene, &example.actions)
+        {
+            all.push(Trace { name: format!("{:?}", example.fault), scene: example.scene, steps });
+        }
+    }
+    let openings = [openings::ready(), openings::joined(2), openings::one_inside(3)];
+    for seed in 0..by_chance {
+        let slots = if seed % 2 == 0 { 1 } else { 2 };
+        let faults = u8::try_from(1 + seed % 3).unwrap_or(1);
+        let scene = Scene::of_all(slots, faults);
+        let opening = openings[usize::try_from(seed / 2 % 3).unwrap_or(0)].clone();
+        all.extend(by_walk(format!("chance {seed}"), scene, &opening, seed));
+    }
+    all
+}
+
+/// Traces of a store with one node that nothing befalls: what a store without servers can be put through.
+#[must_use]
+pub fn quiet_traces(by_chance: u64) -> Vec<Trace> {
+    let budgets = Budgets { joins: 12, claims: 8, leaves: 5, seconds: 12, ..NOTHING };
+    let all = (0..by_chance).filter_map(|seed| {
+        let max_active = if seed % 2 == 0 { 1 } else { 2 };
+        let scene =
+            Scene { nodes: 1, recovery: std::time::Duration::ZERO, budgets, ..Scene::of_all(max_active, 0) };
+        by_walk(format!("quiet {seed}"), scene, &[Action::Refresh(0)], seed)
+    });
+    all.collect()
+}
+
+fn by_walk(name: String, scene: Scene, opening: &[Action], seed: u64) -> Option<Trace> {
+    let Walk { steps, .. } = walk(scene, opening, seed, 24, is_portable)?;
+    Some(Trace { name, scene, steps })
+}
+
+/// The place that is shown.
+///
+/// # Errors
+/// A [`Violation`] where it is none.
+pub fn place(queue: QueueId, shown: Shown) -> Result<Place, Violation> {
+    let (number, user) = (QueueNumber::new(shown.number)?, UserId::new(shown.user)?);
+    Ok(Place { queue, number, user, issued_at: Timestamp::UNIX_EPOCH })
+}
+
+/// The policy of a trace.
+///
+/// # Errors
+/// A [`Violation`] where it is none.
+pub fn policy(scene: &Scene) -> Result<AdmissionPolicy, Violation> {
+    Ok(scene.policy()?)
+}
+
+/// Asks a store through its port, and says what it answered in the words of the model.
+///
+/// # Errors
+/// A [`Violation`] for an error that the model does not know.
+pub async fn ask(store: &dyn QueueStore, queue: QueueId, ask: Ask) -> Result<Answer, Violation> {
+    match ask {
+        Ask::Join { user, shown } => {
+            let presented = shown.map(QueueNumber::new).transpose()?;
+            let bounds = Bounds::above(Line::new(shown.unwrap_or(0), 0));
+            match store.join(UserId::new(user)?, presented, bounds).await {
+                Ok(joined) => Ok(Answer::Joined {
+                    number: joined.number.get(),
+                    rejoined: joined.rejoined,
+                    stand: stand_of(joined.standing),
+                }),
+                Err(JoinError::LineFull) => Ok(Answer::Full),
+                Err(JoinError::AboveCeiling) => Ok(Answer::AboveCeiling),
+                Err(JoinError::Store(error)) => not_ready(error),
+            }
+        }
+        Ask::Claim(shown) => match store.claim(&place(queue, shown)?).await {
+            Ok(_) => Ok(Answer::LetIn),
+            Err(ClaimError::NotFound) => Ok(Answer::NotFound),
+            Err(ClaimError::NotYet) => Ok(Answer::NotYet),
+            Err(ClaimError::Gone) => Ok(Answer::Gone),
+            Err(ClaimError::NotHolder) => Ok(Answer::NotHolder),
+            Err(ClaimError::Store(error)) => not_ready(error),
+        },
+        Ask::Leave(shown) => match store.give_back(&place(queue, shown)?).await {
+            Ok(()) => Ok(Answer::Left),
+            Err(GiveBackError::NotFound) => Ok(Answer::NotFound),
+            Err(GiveBackError::Gone) => Ok(Answer::Gone),
+            Err(GiveBackError::NotHolder) => Ok(Answer::NotHolder),
+            Err(GiveBackError::Store(error)) => not_ready(error),
+        },
+        Ask::Look => {
+            let called = store.call_next(Line::START).await?;
+            let snapshot = called.snapshot;
+            Ok(Answer::Seen(Seen {
+                last: snapshot.line.last(),
+                serving: snapshot.line.serving(),
+                called: called.count,
+                open: snapshot.called,
+                active: snapshot.active,
+                recovers: snapshot.recovers,
+            }))
+        }
+        Ask::Replay | Ask::Settle => Err(Violation::new(format!("{ask:?} is not in the port"))),
+    }
+}
+
+fn not_ready(error: PortError) -> Result<Answer, Violation> {
+    if error.kind() == PortErrorKind::NotReady { Ok(Answer::NotReady) } else { Err(error.into()) }
+}
