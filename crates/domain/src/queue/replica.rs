@@ -133,7 +133,10 @@ impl Replica {
             witness.replayed = refresh.generation;
         }
         self.pass(serving);
-        self.sessions.retain(|_, session| session.until > refresh.at);
+        // Those who were inside to the end have used their calls up, which must not stand again after a loss.
+        let over = self.sessions.extract_if(.., |_, session| session.until <= refresh.at);
+        let over = over.map(|(number, _)| (number, QueueTime::START));
+        self.released.extend(over.filter(|(number, _)| *number > refresh.calls_from));
         self.released.retain(|number, until| *number > refresh.calls_from || *until > refresh.at);
         if moved_on {
             self.holders = self.holders.split_off(&(refresh.calls_from + 1));

@@ -131,11 +131,14 @@ fn a_session_is_known_from_the_log_until_it_ends_or_is_released() {
     assert_eq!(replica.session(&place(1, 7), at(2_000)), None);
     assert_eq!(replica.session(&place(1, 8), at(1_500)), None, "another user's");
     assert_eq!(replica.session(&place(4, 7), at(1_500)), None);
-    assert_eq!(replica.memories(), [session(1, 7, 2_000), session(3, 9, 3_000)], "2 is over");
+    let over = |number| Memory::Change(Change::Released(number));
+    assert_eq!(replica.memories(), [over(2), session(1, 7, 2_000), session(3, 9, 3_000)], "2 is over");
     let released = Changes::Since(vec![Change::Released(1)]);
-    replica.follow(Refresh { version: 4, changes: released, ..refresh });
+    replica.follow(Refresh { version: 4, changes: released, ..refresh.clone() });
     assert_eq!(replica.session(&place(1, 7), at(1_500)), None);
-    assert_eq!(replica.memories(), [Memory::Change(Change::Released(1)), session(3, 9, 3_000)]);
+    assert_eq!(replica.memories(), [over(1), over(2), session(3, 9, 3_000)]);
+    replica.follow(Refresh { version: 4, at: at(4_000), calls_from: 3, ..refresh });
+    assert_eq!(replica.memories(), [], "no call of theirs can stand again");
 }
 
 #[test]

@@ -390,3 +390,20 @@ fn the_time_that_a_witness_has_seen_does_not_end_the_pause() {
     server.pass([&mut a, &mut b, &mut c], RECOVERY);
     b.gives(&mut server, 9, 3);
 }
+
+/// Two stores are lost one after the other, on a server whose clock was set back before: each node has seen another one of them.
+#[test]
+fn no_node_takes_a_store_for_the_one_that_was_lost_before() {
+    let (mut server, [mut a, mut b]) = Server::open(standstill());
+    b.gives(&mut server, 1, 1);
+    a.refresh(&mut server);
+    server.lose();
+    server.clock -= 60_000_000;
+    b.refresh(&mut server);
+    let first = server.state.marks().generation;
+    server.lose();
+    a.refresh(&mut server);
+    assert_ne!(server.state.marks().generation, first);
+    server.pass([&mut a, &mut b], RECOVERY);
+    b.finds(&mut server, 1, None, 1);
+}

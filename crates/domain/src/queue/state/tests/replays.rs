@@ -347,6 +347,64 @@ fn calls_that_a_witness_knows_to_be_over_do_not_stand_again() {
     }
 }
 
+/// A server, and nodes that know how long a session of this policy lasts.
+fn open_with_sessions<const N: usize>(policy: PolicySpec) -> (Server, [Node; N]) {
+    let mut server = Server::new(policy);
+    let replica = |n| Replica::new(NodeId(n as u64 + 1), false, policy.session_ttl);
+    let mut nodes = std::array::from_fn(|n| Node { replica: replica(n) });
+    server.pass(&mut nodes, RECOVERY);
+    (server, nodes)
+}
+
+/// After a loss the call stands again for its whole time, and the session it became ends before that.
+#[test]
+fn the_call_of_somebody_who_was_inside_to_the_end_does_not_stand_again() {
+    let policy = PolicySpec { max_active: 1, session_ttl: CLAIM_WITHIN, ..usual() };
+    let (mut server, [mut a, mut b]) = open_with_sessions(policy);
+    a.gives(&mut server, 1, 1);
+    b.gives(&mut server, 2, 2);
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a, &mut b], CLAIM_WITHIN - seconds(2));
+    server.lose();
+    server.pass([&mut a, &mut b], seconds(5));
+    assert_eq!((server.line(), server.taken()), ((2, 2), 1), "1 is over, and 2 is called");
+    server.lose();
+    server.pass([&mut a, &mut b], RECOVERY);
+    assert_eq!(server.taken(), 1, "the call of 2");
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
+    assert!(b.claim(&mut server, 2, 2).is_ok());
+}
+
+#[test]
+fn a_session_that_is_shorter_than_a_call_uses_the_call_up_for_good() {
+    let (mut server, [mut a]) = open_with_sessions(PolicySpec { session_ttl: seconds(4), ..usual() });
+    a.gives(&mut server, 1, 1);
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], seconds(5));
+    assert_eq!(server.taken(), 0);
+    server.lose();
+    server.pass([&mut a], RECOVERY);
+    assert_eq!(server.taken(), 0);
+    assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
+}
+
+/// The node had let somebody in long after its last refresh.
+#[test]
+fn a_replayed_session_has_no_more_time_left_than_a_session_lasts() {
+    let (mut server, [mut a]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    a.refresh(&mut server);
+    for _ in 0..4 {
+        server.wait(seconds(1));
+        assert!(a.standing(&mut server, 1, 1).is_ok());
+    }
+    a.claim(&mut server, 1, 1).unwrap();
+    server.lose();
+    a.refresh(&mut server);
+    let Ok(Standing::Active { until }) = a.standing(&mut server, 1, 1) else { panic!("inside") };
+    assert_eq!(until.remaining, SESSION_TTL);
+}
+
 #[test]
 fn no_claim_lets_more_people_in_than_there_are_slots() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
