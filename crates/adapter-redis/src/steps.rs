@@ -106,7 +106,18 @@ impl Steps {
     ) -> Result<Reply, Failure> {
         let mut witness = self.local().replica.witness();
         witness.line = witness.line.raised_to(floor);
-        let mut arguments = self.common_arguments(&witness)?;
+        self.call_as(&witness, via, script, own).await
+    }
+
+    /// The same as a node that knows this.
+    async fn call_as(
+        &self,
+        witness: &Witness,
+        via: Via,
+        script: &Script,
+        own: impl IntoIterator<Item = Value>,
+    ) -> Result<Reply, Failure> {
+        let mut arguments = self.common_arguments(witness)?;
         arguments.extend(own);
         Reply::new(self.redis.call(via, script, &self.keys, arguments).await?)
     }
@@ -233,9 +244,14 @@ impl Steps {
 
     /// All numbers that nobody waits behind, page by page. Those that change meanwhile come again with the next refresh.
     async fn vacant_numbers(&self, generation: u64) -> Result<domain::queue::VacantNumbers, Failure> {
+        let known = self.local().replica.witness();
+        // What this node knew was said with the refresh that these pages belong to. Said again before it has followed that, it would
+        // prove the same loss a second time, where the doubt is over by now.
+        let says_nothing =
+            Witness { node: known.node, needs_checkpoint: known.needs_checkpoint, ..Witness::default() };
         let (mut page, mut after) = (VacantPage::default(), 0);
         loop {
-            let mut reply = self.call(Via::Look, &VACANT, Line::START, [whole(after)]).await?;
+            let mut reply = self.call_as(&says_nothing, Via::Look, &VACANT, [whole(after)]).await?;
             if reply.count()? != generation {
                 return Err(Failure::NotYet("the queue was lost while it was read".to_owned()));
             }
