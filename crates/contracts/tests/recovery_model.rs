@@ -100,3 +100,50 @@ fn traces_are_the_same_each_time_and_cover_each_kind_of_trouble() {
     }
     assert_eq!(quiet_traces(100).len(), 100);
 }
+
+#[test]
+fn scratch() {
+    use contracts::recovery_model::*;
+    let p = |n: usize| vec![Action::Pass(3); n];
+    let ask = |node, ask| Action::Do { node, ask };
+    let claim = |node, user, number| ask(node, Ask::Claim(Shown { user, number }));
+    let scene = Scene::of_all(1, 2);
+    let short = Scene {
+        policy: domain::queue::PolicySpec {
+            session_ttl: std::time::Duration::from_millis(1_500),
+            ..scene.policy
+        },
+        ..scene
+    };
+    let late_session = [
+        openings::joined(2),
+        p(2),
+        vec![claim(0, 1, 1)],
+        p(1),
+        vec![Action::Lose],
+        p(3),
+        vec![Action::Lose],
+        p(4),
+    ]
+    .concat();
+    let cases = [
+        (
+            "twice",
+            scene,
+            [openings::one_inside(2), p(2), vec![Action::Lose], p(3), vec![Action::Lose], p(4)].concat(),
+        ),
+        (
+            "twice3",
+            scene,
+            [openings::one_inside(2), p(2), vec![Action::Lose], p(2), vec![Action::Lose], p(4)].concat(),
+        ),
+        ("late claim", scene, late_session),
+        ("short", short, [openings::one_inside(2), p(2), vec![Action::Lose], p(4)].concat()),
+    ];
+    for (name, scene, actions) in cases {
+        println!("{name} {:?}", breaks(scene, &actions));
+        for s in run(scene, &actions).unwrap().iter().skip(5) {
+            println!("   {s:?}");
+        }
+    }
+}

@@ -452,6 +452,8 @@ impl World {
             self.breaks(Rule::CalledTooMany);
         }
         self.note_executed(id, request, &reply);
+        // What ends with this step is over before the node hears of it.
+        self.judge();
         reply
     }
 

@@ -1,0 +1,60 @@
+//! The queue in memory is put through runs of the model in which nothing fails.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_memory::{ManualClock, MemoryQueue};
+use async_trait::async_trait;
+use contracts::Violation;
+use contracts::recovery_model::{Action, Answer, Ask, Trace, TraceHarness, ask, policy, quiet_traces};
+use domain::queue::QueueId;
+use domain::{Clock, Timestamp};
+
+struct Memory {
+    store: MemoryQueue,
+    clock: Arc<ManualClock>,
+}
+
+impl Memory {
+    fn of(trace: &Trace) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_000).unwrap()));
+        let store = MemoryQueue::new(policy(&trace.scene).unwrap(), Arc::clone(&clock) as Arc<dyn Clock>);
+        Self { store, clock }
+    }
+
+    async fn step(&self, what: Ask) -> Result<Answer, Violation> {
+        self.clock.advance(Duration::from_millis(1));
+        ask(&self.store, QueueId::parse("model")?, what).await
+    }
+}
+
+#[async_trait]
+impl TraceHarness for Memory {
+    async fn act(&mut self, action: Action) -> Result<Answer, Violation> {
+        match action {
+            Action::Do { ask, .. } => self.step(ask).await,
+            Action::Refresh(_) => self.step(Ask::Look).await,
+            Action::Pass(nodes) => {
+                self.clock.advance(Duration::from_secs(1));
+                if nodes == 0 { Ok(Answer::Nothing) } else { self.step(Ask::Look).await }
+            }
+            other => Err(Violation::new(format!("{other:?} befalls no memory"))),
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_answers_what_the_model_does() {
+    let (mut let_in, mut steps) = (0, 0);
+    for trace in quiet_traces(400) {
+        let mut memory = Memory::of(&trace);
+        if let Err(violation) = trace.replay(&mut memory).await {
+            panic!("{violation}");
+        }
+        let_in += trace.steps.iter().filter(|(_, answer)| *answer == Answer::LetIn).count();
+        steps += trace.steps.len();
+    }
+    assert!(let_in > 200 && steps > 8_000, "{let_in} of {steps}");
+}
