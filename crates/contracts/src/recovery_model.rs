@@ -1,17 +1,20 @@
-//! A model checker of the queue's recovery: it runs the code of `domain` that decides, [`QueueState`] and [`Replica`], through
-//! every order of joins, claims and leaves with lost stores, stale copies, late messages and stepped clocks, and compares
-//! what people are told with what they were promised.
+//! A model checker of the queue's recovery. It runs the code of `domain` that decides, [`QueueState`] and
+//! [`Replica`], through every order of joins, claims and leaves with lost stores, stale copies, late
+//! messages and stepped clocks, and compares what users get with what they were promised.
 //!
 //! [`QueueState`]: domain::queue::QueueState
 //! [`Replica`]: domain::queue::Replica
 
 mod action;
 mod catalog;
+mod choices;
 mod example;
 mod fault;
+mod judge;
 mod ledger;
 mod model;
 pub mod openings;
+mod promises;
 mod rule;
 mod scene;
 mod server;

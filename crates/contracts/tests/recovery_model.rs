@@ -1,17 +1,15 @@
 //! The model checker of the recovery: the rules hold in every run it looks at, and each seeded fault is found.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and says how far it looked"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::env;
+use std::time::Duration;
 
 use contracts::recovery_model::{
-    Action, Example, Fault, Rule, Scene, beginnings, breaks, examples, hunt, quiet_traces, run, searches,
-    shortest, traces, walk,
+    Action, Ask, Example, Fault, Rule, Scene, Shown, beginnings, breaks, examples, hunt, openings,
+    quiet_traces, run, searches, shortest, traces, walk,
 };
+use domain::queue::PolicySpec;
 
 /// How many actions deeper than usual; each takes about ten times as long.
 fn deeper() -> usize {
@@ -51,8 +49,14 @@ fn no_long_run_by_chance_breaks_a_rule() {
         let found = by_chance(Scene::of_all(slots, faults), seeds);
         assert_eq!(found, None, "{slots} slots, {faults} faults");
     }
-    let reserved = Scene::of_checkpoints();
-    assert_eq!(by_chance(reserved, seeds), None, "with a checkpoint");
+    assert_eq!(by_chance(Scene::of_checkpoints(), seeds), None, "with a checkpoint");
+    for milliseconds in [1_500, 2_500] {
+        let usual = Scene::of_all(1, 2);
+        let session_ttl = Duration::from_millis(milliseconds);
+        let short = Scene { policy: PolicySpec { session_ttl, ..usual.policy }, ..usual };
+        assert_eq!(by_chance(short, seeds), None, "sessions of {milliseconds} ms");
+    }
+    assert_eq!(by_chance(Scene { nodes: 3, ..Scene::of_all(2, 3) }, seeds), None, "three nodes");
 }
 
 #[test]
@@ -101,49 +105,49 @@ fn traces_are_the_same_each_time_and_cover_each_kind_of_trouble() {
     assert_eq!(quiet_traces(100).len(), 100);
 }
 
+/// Both nodes refresh, each second for so long.
+fn seconds(count: usize) -> Vec<Action> {
+    vec![Action::Pass(3); count]
+}
+
 #[test]
-fn scratch() {
-    use contracts::recovery_model::*;
-    let p = |n: usize| vec![Action::Pass(3); n];
-    let ask = |node, ask| Action::Do { node, ask };
-    let claim = |node, user, number| ask(node, Ask::Claim(Shown { user, number }));
-    let scene = Scene::of_all(1, 2);
-    let short = Scene {
-        policy: domain::queue::PolicySpec {
-            session_ttl: std::time::Duration::from_millis(1_500),
-            ..scene.policy
-        },
-        ..scene
+fn runs_that_once_broke_a_rule_keep_them_all() {
+    let usual = Scene::of_all(1, 2);
+    let with_sessions = |milliseconds| {
+        let session_ttl = Duration::from_millis(milliseconds);
+        Scene { policy: PolicySpec { session_ttl, ..usual.policy }, ..usual }
     };
-    let late_session = [
-        openings::joined(2),
-        p(2),
-        vec![claim(0, 1, 1)],
-        p(1),
-        vec![Action::Lose],
-        p(3),
-        vec![Action::Lose],
-        p(4),
-    ]
-    .concat();
+    let (lost, clock) = (vec![Action::Lose], vec![Action::Clock(-60)]);
+    let join = |node, user| vec![Action::Do { node, ask: Ask::Join { user, shown: None } }];
+    let claim = || vec![Action::Do { node: 0, ask: Ask::Claim(Shown { user: 1, number: 1 }) }];
+    let inside = || openings::one_inside(2);
+    let late = vec![Action::Pass(2); 3];
     let cases = [
+        // The call of a user whose session had ended stood again, and held a slot.
+        (usual, [inside(), seconds(2), lost.clone(), seconds(3), lost.clone(), seconds(4)].concat()),
+        (with_sessions(1_500), [inside(), seconds(2), lost.clone(), seconds(4)].concat()),
+        // A session had more time left after the loss than a session lasts.
+        (usual, [openings::joined(1), seconds(1), late, claim(), lost.clone(), seconds(1)].concat()),
+        // Two stores had one generation, so that a node took itself to have replayed to the second what it had to the first.
         (
-            "twice",
-            scene,
-            [openings::one_inside(2), p(2), vec![Action::Lose], p(3), vec![Action::Lose], p(4)].concat(),
+            usual,
+            [
+                openings::ready(),
+                join(1, 1),
+                seconds(1),
+                lost.clone(),
+                clock,
+                vec![Action::Refresh(1)],
+                lost,
+                vec![Action::Refresh(0)],
+                seconds(2),
+                join(1, 1),
+            ]
+            .concat(),
         ),
-        (
-            "twice3",
-            scene,
-            [openings::one_inside(2), p(2), vec![Action::Lose], p(2), vec![Action::Lose], p(4)].concat(),
-        ),
-        ("late claim", scene, late_session),
-        ("short", short, [openings::one_inside(2), p(2), vec![Action::Lose], p(4)].concat()),
     ];
-    for (name, scene, actions) in cases {
-        println!("{name} {:?}", breaks(scene, &actions));
-        for s in run(scene, &actions).unwrap().iter().skip(5) {
-            println!("   {s:?}");
-        }
+    for (nth, (scene, actions)) in cases.into_iter().enumerate() {
+        assert!(run(scene, &actions).is_some(), "run {nth}");
+        assert_eq!(breaks(scene, &actions), None, "run {nth}");
     }
 }

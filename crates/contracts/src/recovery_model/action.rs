@@ -1,4 +1,4 @@
-//! What happens in a run, and what it is answered: plain data, so that a run can be repeated on any store.
+//! What happens in a run, and the answers: plain data, so that a run can be repeated on any store.
 
 /// A number and the user who shows it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -109,7 +109,7 @@ pub struct Seen {
 /// What came of a step.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Answer {
-    /// Nothing anybody is told.
+    /// No answer.
     Nothing,
     /// The queue, as the last node to refresh sees it.
     Seen(Seen),
@@ -138,6 +138,6 @@ pub enum Answer {
     NotYet,
     /// The place is over.
     Gone,
-    /// The place is somebody else's.
+    /// The place is another user's.
     NotHolder,
 }

@@ -1,6 +1,6 @@
-//! Faults that are put into the protocol on purpose: a model that finds none of them proves nothing.
+//! Faults that are put into the protocol on purpose: a model that misses them proves nothing.
 
-/// One part of the protocol that is left out or done wrong, in the driver around the code of `domain`.
+/// One part of the protocol, left out or done wrong in the driver around the code of `domain`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Fault {
     /// A node does not replay what it remembers.
@@ -19,7 +19,7 @@ pub enum Fault {
     LapsedForgotten,
     /// A node does not notice that the generation of the store is another.
     GenerationIgnored,
-    /// A claim is granted whoever shows the number.
+    /// A claim is granted to any user who shows the number.
     ClaimByAnybody,
     /// Each node that settles a checkpoint skips a reserve of its own.
     CheckpointPerNode,

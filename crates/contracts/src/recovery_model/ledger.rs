@@ -1,4 +1,4 @@
-//! What people were told, and who knows of it: the truth that the store is compared with.
+//! What users were promised, and which node or store knows it: the store is compared with this.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub(super) fate: Fate,
     /// The user has the answer that gave it to them.
     pub(super) is_told: bool,
-    /// The store that is there now has been told of the fate, or was there when it came about.
+    /// The present store has seen the fate come about, or a node has replayed it.
     pub(super) is_known: bool,
     /// Given twice, where no rule forbids it: nothing is promised any more.
     pub(super) is_disputed: bool,
@@ -44,7 +44,7 @@ pub(super) struct Entry {
     pub(super) called_for: u64,
     /// Microseconds of queue time that the session has run.
     pub(super) ran: u64,
-    /// Positions told by nodes.
+    /// The last position that each node has reported.
     positions: BTreeMap<u8, u64>,
 }
 
@@ -135,7 +135,8 @@ impl Ledger {
                 entry.is_disputed = true;
             }
             if self.stores > 1 && entry.fate == Fate::Inside {
-                // The time of this store may be ahead of the one its nodes reckon in, and sessions end early by that.
+                // The time of this store can be ahead of the one that nodes reckon in: sessions end
+                // early by that.
                 entry.ran = FOREVER;
             }
             entry.is_known = known.is_some_and(|known| known.is_known);
@@ -180,8 +181,9 @@ impl Ledger {
         }
         let entry = &mut self.entries[at];
         if entry.fate != fate {
-            // Nothing was promised to those who come back to a place that was over.
-            entry.is_disputed |= matches!(entry.fate, Fate::Left | Fate::Over);
+            // Nothing was promised to those who come back to a place that was over, or to a session that
+            // this store does not know.
+            entry.is_disputed |= matches!(entry.fate, Fate::Left | Fate::Over) || !entry.is_known;
             entry.become_known(fate);
             // It may stand for longer than this store knows of it.
             match standing {
@@ -232,23 +234,23 @@ impl Ledger {
     }
 
     /// A node has replayed what it knows; calls back with each place that the store should know now.
-    pub(super) fn note_replayed(&mut self, node: u8, mut told: impl FnMut(&mut Entry)) {
+    pub(super) fn note_replayed(&mut self, node: u8, mut replayed: impl FnMut(&mut Entry)) {
         for entry in &mut self.entries {
             if entry.replayed_by & bit(node) != 0 && !entry.is_known {
                 entry.is_known = true;
-                told(entry);
+                replayed(entry);
             }
         }
     }
 
-    /// A node tells those who wait their positions.
+    /// A node reports their positions to those who wait.
     pub(super) fn note_positions(&mut self, node: u8, position: impl Fn(QueueNumber) -> u64) -> Option<Rule> {
         let mut broken = None;
         for entry in &mut self.entries {
             if entry.fate == Fate::Held && entry.is_told {
-                let told = position(entry.number);
-                let before = entry.positions.insert(node, told);
-                if before.is_some_and(|before| told > before) {
+                let reported = position(entry.number);
+                let before = entry.positions.insert(node, reported);
+                if before.is_some_and(|before| reported > before) {
                     broken = Some(Rule::PositionRose);
                 }
             }
@@ -278,6 +280,11 @@ impl Entry {
         if fate == Fate::Inside {
             self.ran = FOREVER;
         }
+    }
+
+    /// Whether this node knew of the fate when it found the present generation of the store.
+    pub(super) fn is_to_be_replayed_by(&self, node: u8) -> bool {
+        self.replayed_by & bit(node) != 0
     }
 
     /// This node knows of the fate by the answer it got.

@@ -3,7 +3,7 @@
 /// A rule that was broken.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Rule {
-    /// A number that somebody was given was given to another user, though a node that remembers it was there.
+    /// A number was given to a second user, though a node that remembers the first was there.
     NumberTwice,
     /// A user was given a second number while they held one that the store knows.
     UserTwice,
@@ -25,9 +25,9 @@ pub enum Rule {
     SessionTooLong,
     /// The queue's time moved on by more or less than it may differ from the clock.
     TimeOff,
-    /// Somebody was called before one with a lower number.
+    /// A user was called before one with a lower number.
     OutOfOrder,
-    /// Somebody who left has a place, call or session again.
+    /// A user who left has a place, call or session again.
     Undead,
     /// A call or session that was over stands again.
     StandsAgain,
@@ -39,6 +39,6 @@ pub enum Rule {
     BeyondReserve,
     /// With nothing failing any more, people wait and are not called.
     StandsStill,
-    /// With nobody there any more, slots are still taken.
+    /// All users are gone, and slots are still taken.
     SlotLeak,
 }

@@ -63,8 +63,8 @@ pub struct Scene {
 /// How many numbers are reserved beyond the last.
 pub(super) const RESERVE: u64 = 4;
 
-/// Times that the protocol tells apart by one second: a doubt is over with the second one that passes, an unclaimed call with
-/// the third, a session with the fourth.
+/// Times that one second tells apart: a doubt is over when two have passed, an unclaimed call when
+/// three have, a session when four have.
 #[must_use]
 pub fn brief(max_active: u32) -> PolicySpec {
     PolicySpec {
@@ -114,7 +114,7 @@ pub(super) const UNBOUNDED: Budgets = Budgets {
 };
 
 impl Scene {
-    /// Two nodes and three users, of whom `max_active` may be inside, and any `faults` faults.
+    /// Two nodes and three users, of whom `max_active` fit inside, and any `faults` faults.
     #[must_use]
     pub fn of_all(max_active: u32, faults: u8) -> Self {
         Self {
@@ -191,7 +191,7 @@ impl Scene {
         Self { name: "checkpoints", budgets, needs_checkpoint: true, ..Self::of_all(1, 2) }
     }
 
-    /// A third node, which may be another after each fault.
+    /// A third node.
     #[must_use]
     pub fn of_three_nodes() -> Self {
         let faults = Budgets { faults: 2, losses: 1, promotions: 1, stops: 1, starts: 1, ..NOTHING };

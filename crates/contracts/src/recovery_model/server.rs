@@ -116,7 +116,7 @@ impl Server {
                 Reply::Look { refresh, seen, wants_replay: self.state.wants_replay() }
             }
             Request::Replay { generation, memories } => {
-                Reply::Replay { is_current: self.state.replay(*generation, &self.told(memories)) }
+                Reply::Replay { is_current: self.state.replay(*generation, &self.received(memories)) }
             }
             Request::Join { user, shown, ceiling } => {
                 let mut visit = *visit;
@@ -149,7 +149,7 @@ impl Server {
         Reply::Place { state, version: marks.version, line: marks.line }
     }
 
-    fn told(&self, memories: &[Memory]) -> Vec<Memory> {
+    fn received(&self, memories: &[Memory]) -> Vec<Memory> {
         let fault = self.fault;
         let is_kept = |memory: &Memory| match memory {
             Memory::Holder { .. } => fault != Some(Fault::HoldersForgotten),
@@ -226,7 +226,7 @@ impl Node {
         Some(Request::Replay { generation: *generation, memories: memories.clone() })
     }
 
-    /// Takes an answer in, and says what the user is told.
+    /// Takes an answer in, and returns the user's.
     pub(super) fn take_in(&mut self, request: &Request, reply: Reply) -> Answer {
         match reply {
             Reply::Look { refresh, seen, wants_replay } => {
@@ -262,7 +262,7 @@ impl Node {
             Reply::Place { state, version, line } => {
                 self.replica.note_line(line);
                 self.replica.note_version(version);
-                self.told_of_a_place(request, state, version)
+                self.place_answered(request, state, version)
             }
             Reply::Settled { is_settled, ceiling } => {
                 if let Request::Settle { generation, .. } = request
@@ -275,7 +275,7 @@ impl Node {
         }
     }
 
-    fn told_of_a_place(
+    fn place_answered(
         &mut self,
         request: &Request,
         state: Result<Standing, Refused>,

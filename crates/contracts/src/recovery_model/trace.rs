@@ -51,8 +51,7 @@ impl Trace {
     }
 }
 
-/// Whether this can be done to a real store: nothing that depends on the moment a message arrives, or on what only a node
-/// with a checkpoint does.
+/// Whether this can be done to a real store: late messages and checkpoints cannot.
 fn is_portable(action: &Action) -> bool {
     match action {
         Action::Do { ask, .. } => matches!(ask, Ask::Join { .. } | Ask::Claim(_) | Ask::Leave(_)),
@@ -70,8 +69,8 @@ fn is_portable(action: &Action) -> bool {
     }
 }
 
-/// The traces of stores that are lost, copied and restarted: the same ones each time. Each fault that the model knows has one
-/// that goes wrong with it, as far as a store can be put through it; the others are by chance.
+/// The traces of stores that are lost, copied and restarted: the same ones each time. Each seeded fault has
+/// one that goes wrong with it, where a real store can be put through that; the others are random.
 #[must_use]
 pub fn traces(by_chance: u64) -> Vec<Trace> {
     let mut all = Vec::new();

@@ -1,0 +1,172 @@
+//! What an executed request changes in the ledger, and what it may not have done.
+
+use domain::queue::{Change, Expiry, JoinStep, Memory, QueueNumber, Standing, UserId};
+
+use super::judge::micros;
+use super::ledger::{Entry, Fate, spent};
+use super::rule::Rule;
+use super::server::{Node, Reply, Request};
+use super::world::World;
+
+impl World {
+    pub(super) fn note_executed(&mut self, id: u8, request: &Request, reply: &Reply) {
+        match (request, reply) {
+            (
+                Request::Join { user, shown, .. },
+                Reply::Join { step: JoinStep::Holds { number, rejoined, standing }, .. },
+            ) => {
+                self.note_joined(id, *user, shown.is_some(), *number, *rejoined, *standing);
+            }
+            (Request::Claim { user, number }, Reply::Place { state: Ok(Standing::Active { until }), .. }) => {
+                self.note_let_in(*user, *number, *until);
+            }
+            (Request::Leave { user, number }, Reply::Place { state: Ok(_), .. }) => {
+                if let Some(entry) = self.ledger.entry(*user, *number) {
+                    entry.become_known(Fate::Left);
+                }
+            }
+            (Request::Replay { memories, .. }, Reply::Replay { is_current: true }) => {
+                self.note_replayed(id, memories);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn note_replayed(&mut self, id: u8, memories: &[Memory]) {
+        let (server, policy) = (&self.server, self.scene.policy);
+        let is_full = server.state.snapshot().active >= policy.max_active.into();
+        let mut broken = None;
+        self.ledger.note_replayed(id, |entry| {
+            let is_inside = matches!(server.stand(entry.user, entry.number), Ok(Standing::Active { .. }));
+            if entry.fate == Fate::Inside && !entry.is_disputed && !is_inside {
+                if is_full {
+                    // Others have the slots by now: it is called again.
+                    entry.begin_again(Fate::Held);
+                } else if entry.ran < micros(policy.session_ttl) {
+                    broken = Some(Rule::SessionCut);
+                }
+            }
+        });
+        for memory in memories {
+            // Nodes reckon the time that a session has left from when each of them finds the new store: one that comes later
+            // lets it run for longer.
+            if let Memory::Change(Change::Claimed { number, .. }) = memory {
+                let over = self.ledger.entries.iter_mut();
+                let over = over.filter(|entry| {
+                    entry.number.get() == *number && matches!(entry.fate, Fate::Over | Fate::Held)
+                });
+                for entry in over {
+                    match server.stand(entry.user, entry.number) {
+                        Ok(Standing::Active { .. }) => entry.begin_again(Fate::Inside),
+                        Ok(_) if is_full => entry.begin_again(Fate::Held),
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+            }
+        }
+        if let Some(rule) = broken {
+            self.breaks(rule);
+        }
+    }
+
+    fn note_joined(
+        &mut self,
+        id: u8,
+        user: UserId,
+        shows: bool,
+        number: QueueNumber,
+        rejoined: bool,
+        standing: Standing,
+    ) {
+        if !rejoined {
+            let holds = self.ledger.entries.iter().any(|entry| {
+                let is_held = matches!(entry.fate, Fate::Held | Fate::Inside);
+                let is_theirs = entry.user == user && entry.number != number;
+                let is_known = entry.is_known || entry.is_to_be_replayed_by(id);
+                let is_promised = entry.is_told && is_known && !entry.is_disputed;
+                is_theirs && is_held && is_promised && self.server.stand(user, entry.number).is_ok()
+            });
+            if holds {
+                self.breaks(Rule::UserTwice);
+            }
+        }
+        let others = |entry: &&Entry| entry.number == number && entry.user != user;
+        if self.ledger.entries.iter().any(|entry| others(&entry)) {
+            let was_disputed = self.ledger.entries.iter().filter(others).any(|entry| entry.is_disputed);
+            if !was_disputed && !self.may_repeat(number) {
+                self.breaks(Rule::NumberTwice);
+            }
+            let all = self.ledger.entries.iter_mut().filter(|entry| entry.number == number);
+            all.for_each(|entry| entry.is_disputed = true);
+        }
+        let was =
+            self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
+        match was {
+            Some((Fate::Left, true, false)) => self.breaks(Rule::Undead),
+            Some((Fate::Over, true, false)) => self.breaks(Rule::StandsAgain),
+            _ => {}
+        }
+        let is_disputed = self.ledger.entries.iter().any(|entry| entry.number == number && entry.is_disputed);
+        self.ledger.give(user, number, standing, &self.scene.policy).is_disputed |= is_disputed;
+        if shows {
+            // Of two places the younger was given up.
+            let server = &self.server;
+            let given_up = self.ledger.entries.iter_mut().filter(|entry| {
+                let is_held = matches!(entry.fate, Fate::Held | Fate::Inside);
+                entry.user == user && entry.number > number && is_held
+            });
+            for entry in given_up {
+                if server.stand(user, entry.number).is_err() {
+                    entry.become_known(Fate::Left);
+                }
+            }
+        }
+    }
+
+    /// Whether no witness could have kept this number from being given again.
+    fn may_repeat(&self, number: QueueNumber) -> bool {
+        let ledger = &self.ledger;
+        if ledger.heard.last() >= number.get() {
+            return false;
+        }
+        let ceiling = self.checkpoint.map_or(0, |known| known.ceiling);
+        if self.scene.needs_checkpoint && number.get() <= ceiling {
+            return false;
+        }
+        let began = ledger.began.unwrap_or_default();
+        let waited = self.server.state.marks().time.since(began);
+        let remembers = |node: &Node| node.replica.witness().line.last() >= number.get();
+        waited >= self.scene.recovery || !self.nodes.iter().flatten().any(remembers)
+    }
+
+    fn note_let_in(&mut self, user: UserId, number: QueueNumber, until: Expiry) {
+        let server = &self.server;
+        let is_other = |entry: &Entry| {
+            let runs = u128::from(entry.ran) < self.scene.policy.session_ttl.as_micros();
+            entry.number == number
+                && entry.user != user
+                && entry.fate == Fate::Inside
+                && runs
+                && entry.is_known
+        };
+        let two = self.ledger.entries.iter().any(is_other);
+        let is_really = matches!(server.stand(user, number), Ok(Standing::Active { .. }));
+        let was =
+            self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
+        if two || !is_really {
+            self.breaks(Rule::TwoInside);
+        }
+        match was {
+            Some((Fate::Left, true, false)) => self.breaks(Rule::Undead),
+            Some((Fate::Over, true, false)) => self.breaks(Rule::StandsAgain),
+            _ => {}
+        }
+        if let Some(entry) = self.ledger.entry(user, number)
+            && !(entry.fate == Fate::Inside && entry.is_known)
+        {
+            entry.is_disputed |= matches!(entry.fate, Fate::Left | Fate::Over);
+            entry.become_known(Fate::Inside);
+            entry.ran = spent(self.scene.policy.session_ttl, until);
+        }
+    }
+}
