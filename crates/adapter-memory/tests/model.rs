@@ -33,14 +33,15 @@ impl Memory {
 #[async_trait]
 impl TraceHarness for Memory {
     async fn act(&mut self, action: Action) -> Result<Answer, Violation> {
-        match action {
-            Action::Do { ask, .. } => self.step(ask).await,
-            Action::Refresh(_) => self.step(Ask::Look).await,
-            Action::Pass(nodes) => {
-                self.clock.advance(Duration::from_secs(1));
-                if nodes == 0 { Ok(Answer::Nothing) } else { self.step(Ask::Look).await }
-            }
-            other => Err(Violation::new(format!("{other:?} befalls no memory"))),
+        if let Action::Do { ask, .. } = action {
+            self.step(ask).await
+        } else if let Action::Refresh(_) = action {
+            self.step(Ask::Look).await
+        } else if let Action::Pass(nodes) = action {
+            self.clock.advance(Duration::from_secs(1));
+            if nodes == 0 { Ok(Answer::Nothing) } else { self.step(Ask::Look).await }
+        } else {
+            Err(Violation::new(format!("{action:?} cannot be done to a store in memory")))
         }
     }
 }
