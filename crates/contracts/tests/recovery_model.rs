@@ -121,13 +121,14 @@ fn runs_that_once_broke_a_rule_keep_them_all() {
     let join = |node, user| vec![Action::Do { node, ask: Ask::Join { user, shown: None } }];
     let claim = || vec![Action::Do { node: 0, ask: Ask::Claim(Shown { user: 1, number: 1 }) }];
     let inside = || openings::one_inside(2);
-    let late = vec![Action::Pass(2); 3];
+    let late = vec![Action::Pass(2); 2];
+    let brief = Scene { recovery: Duration::from_millis(900), ..usual };
     let cases = [
         // The call of a user whose session had ended stood again, and held a slot.
         (usual, [inside(), seconds(2), lost.clone(), seconds(3), lost.clone(), seconds(4)].concat()),
         (with_sessions(1_500), [inside(), seconds(2), lost.clone(), seconds(4)].concat()),
         // A session had more time left after the loss than a session lasts.
-        (usual, [openings::joined(1), seconds(1), late, claim(), lost.clone(), seconds(1)].concat()),
+        (brief, [openings::joined(1), late, claim(), lost.clone(), seconds(3)].concat()),
         // Two stores had one generation, so that a node took itself to have replayed to the second what it had to the first.
         (
             usual,
