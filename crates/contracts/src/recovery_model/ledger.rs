@@ -42,7 +42,7 @@ pub(super) struct Entry {
     session_seen_by: u16,
     /// Microseconds of queue time that the call has stood.
     pub(super) called_for: u64,
-    /// Microseconds of queue time that the session has run.
+    /// Microseconds of queue time that the session has run, or that have passed since the user left.
     pub(super) ran: u64,
     /// The last position that each node has reported.
     positions: BTreeMap<u8, u64>,
@@ -92,8 +92,8 @@ impl Ledger {
         for entry in &mut self.entries {
             match entry.fate {
                 Fate::Held if entry.number.get() <= before.1.serving() => entry.called_for += moved,
-                Fate::Inside => entry.ran += moved,
-                Fate::Held | Fate::Left | Fate::Over => {}
+                Fate::Inside | Fate::Left => entry.ran += moved,
+                Fate::Held | Fate::Over => {}
             }
         }
     }
@@ -263,7 +263,10 @@ impl Entry {
     /// The store has done this to the place.
     pub(super) fn become_known(&mut self, fate: Fate) {
         if fate == Fate::Inside {
-            (self.ran, self.session_seen_by) = (0, 0);
+            self.session_seen_by = 0;
+        }
+        if matches!(fate, Fate::Inside | Fate::Left) {
+            self.ran = 0;
         }
         if fate == Fate::Held {
             self.called_for = 0;

@@ -51,6 +51,13 @@ impl World {
             // Nodes reckon the time that a session has left from when each of them finds the new store: one that comes later
             // lets it run for longer.
             if let Memory::Change(Change::Claimed { number, .. }) = memory {
+                // A node that was silent for longer than a session does not know how much time has passed.
+                for entry in &mut self.ledger.entries {
+                    let is_long_ago = entry.ran >= micros(policy.session_ttl);
+                    if entry.number.get() == *number && entry.fate == Fate::Left && is_long_ago {
+                        entry.is_disputed = true;
+                    }
+                }
                 let over = self.ledger.entries.iter_mut();
                 let over = over.filter(|entry| {
                     entry.number.get() == *number && matches!(entry.fate, Fate::Over | Fate::Held)

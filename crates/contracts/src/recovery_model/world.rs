@@ -188,6 +188,12 @@ impl World {
     /// The request a node sends, and what it says of itself.
     fn request(&mut self, node: usize, ask: Ask) -> Option<(Witness, Request)> {
         let checkpoint = self.checkpoint;
+        let refreshes = |request: &Request| matches!(request, Request::Look | Request::Replay { .. });
+        let is_refreshing = |flight: &Flight| flight.node == node && refreshes(&flight.request);
+        // A node refreshes once at a time, and waits for a late answer or gives it up.
+        if matches!(ask, Ask::Look | Ask::Replay) && self.flight.as_deref().is_some_and(is_refreshing) {
+            return None;
+        }
         let node = self.node_mut(node)?;
         let request = match ask {
             Ask::Look => Request::Look,
