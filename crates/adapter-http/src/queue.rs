@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::api::Api;
 use crate::problem::Problem;
-use crate::time::{ceil_seconds, milliseconds, rfc3339};
+use crate::time::{ceil_seconds, limit_word, milliseconds, rfc3339};
 
 /// The header that carries the token; header names have no case.
 const WAITING_TOKEN: HeaderName = HeaderName::from_static("waitingtoken");
@@ -20,6 +20,8 @@ struct TicketBody<'a> {
     position: u64,
     status: &'static str,
     eta_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta_limited_by: Option<&'static str>,
     poll_after_ms: Option<u64>,
     /// Only there when the node cannot see the line.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -35,6 +37,8 @@ struct StatusBody {
     position: u64,
     status: &'static str,
     eta_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta_limited_by: Option<&'static str>,
     poll_after_ms: Option<u64>,
     /// As in [`TicketBody`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -51,6 +55,7 @@ impl<'a> From<&'a Ticket> for TicketBody<'a> {
             position: outlook.position.get(),
             status: status_word(outlook.standing),
             eta_seconds: ceil_seconds(outlook.eta),
+            eta_limited_by: outlook.wait_limit.map(limit_word),
             poll_after_ms: outlook.poll_after.map(milliseconds),
             stale: outlook.is_stale,
         }
@@ -65,6 +70,7 @@ impl From<&Outlook> for StatusBody {
             position: outlook.position.get(),
             status: status_word(outlook.standing),
             eta_seconds: ceil_seconds(outlook.eta),
+            eta_limited_by: outlook.wait_limit.map(limit_word),
             poll_after_ms: outlook.poll_after.map(milliseconds),
             stale: outlook.is_stale,
             expires_at: outlook.expires_at.map(rfc3339),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::Timestamp;
+use domain::queue::WaitLimit;
 
 /// Whole seconds, rounded up: a wait must not end early.
 pub(crate) fn ceil_seconds(duration: Duration) -> u64 {
@@ -17,6 +18,15 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
 /// RFC 3339 in UTC, to the millisecond.
 pub(crate) fn rfc3339(moment: Timestamp) -> String {
     Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment).to_string()
+}
+
+/// What makes `etaSeconds` as long as it is.
+pub(crate) fn limit_word(limit: WaitLimit) -> &'static str {
+    match limit {
+        WaitLimit::Rate => "RATE",
+        WaitLimit::Slots => "SLOTS",
+        WaitLimit::Recovery => "RECOVERY",
+    }
 }
 
 #[cfg(test)]

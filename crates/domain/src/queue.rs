@@ -32,7 +32,7 @@ pub use budget::CallBudget;
 pub use checkpoint::{Checkpoint, CheckpointStore};
 pub use counts::QueueCounts;
 pub use error::{ClaimError, GiveBackError, JoinError, QueueError, TokenRejected};
-pub use estimate::{Forecast, Occupancy, WaitEstimator};
+pub use estimate::{Forecast, Occupancy, WaitEstimator, WaitLimit};
 pub use id::{InvalidQueueId, QueueId};
 pub use line::{InvalidNumber, Line, Position, QueueNumber, Snapshot};
 pub use pacing::{InvalidPacing, Pacing};

@@ -10,7 +10,7 @@ use super::Problem;
 use super::answer::Answer;
 use crate::edge;
 use crate::language::Language;
-use crate::time::{ceil_seconds, milliseconds};
+use crate::time::{ceil_seconds, limit_word, milliseconds};
 
 /// `code` and `message` are what the clients of the service we replace read.
 #[derive(Serialize)]
@@ -30,6 +30,8 @@ struct ProblemBody<'a> {
     position: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     eta_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta_limited_by: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll_after_ms: Option<u64>,
 }
@@ -57,6 +59,7 @@ pub(crate) fn render(
         number: outlook.map(|o| o.number.get()),
         position: outlook.map(|o| o.position.get()),
         eta_seconds: outlook.map(|o| ceil_seconds(o.eta)),
+        eta_limited_by: outlook.and_then(|o| o.wait_limit).map(limit_word),
         poll_after_ms: outlook.and_then(|o| o.poll_after).map(milliseconds),
     };
     let mut response = HttpResponse::build(answer.status);

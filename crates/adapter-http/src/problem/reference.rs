@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use domain::PortErrorKind;
-use domain::queue::{Line, Outlook, QueueNumber, Standing, VacantNumbers};
+use domain::queue::{Line, Outlook, QueueNumber, Standing, VacantNumbers, WaitLimit};
 
 use super::answer::Answer;
 use super::{Failure, Problem};
@@ -66,6 +66,7 @@ fn not_your_turn() -> Option<(Problem, &'static str)> {
         is_stale: false,
         position: VacantNumbers::default().position_of(number, Line::new(120, 100)),
         eta: Duration::from_secs(1),
+        wait_limit: Some(WaitLimit::Rate),
         expires_at: None,
         poll_after: Some(Duration::from_secs(1)),
     };

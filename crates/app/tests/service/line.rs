@@ -66,6 +66,7 @@ fn beyond_the_budget_people_wait_with_position_and_estimate() {
     assert_eq!(third.word("status"), "WAITING");
     assert_eq!((third.number("number"), third.number("position")), (3, 2));
     assert_eq!(third.number("etaSeconds"), 7_200);
+    assert_eq!(third.word("etaLimitedBy"), "RATE");
     // Farthest from the front: 30 s, a fifth of jitter to either side.
     assert!((24_000..=36_000).contains(&third.number("pollAfterMs")));
     let status = app.query(&third.word("waitingToken"));

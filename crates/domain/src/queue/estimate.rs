@@ -62,6 +62,18 @@ pub struct Forecast {
     steps: usize,
 }
 
+/// What makes a wait as long as it is. An estimate rises only when this is not the rate.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum WaitLimit {
+    /// The rate of the policy: no estimate is below it.
+    Rate,
+    /// The cap on slots, and how long people hold them. It rises when they stay for longer than
+    /// before.
+    Slots,
+    /// A store that may have lost something calls nobody for a moment.
+    Recovery,
+}
+
 /// When a group of slots comes free.
 #[derive(Clone, Copy, Debug, Default)]
 struct Release {
@@ -187,12 +199,19 @@ impl Forecast {
     /// their slot for as long as they may.
     #[must_use]
     pub fn eta(&self, position: Position) -> Duration {
-        let Some(ahead) = position.get().checked_sub(1) else { return Duration::ZERO };
+        self.wait(position).0
+    }
+
+    /// The same wait, and whether the rate or the slots make it as long as it is.
+    #[must_use]
+    pub fn wait(&self, position: Position) -> (Duration, WaitLimit) {
+        let Some(ahead) = position.get().checked_sub(1) else { return (Duration::ZERO, WaitLimit::Rate) };
         let by_rate = self.pause + position.get() as f64 / self.rate;
         // Each slot serves its next person, then after a hold another one, and so on.
         let (wave, nth) = (ahead / self.max_active, ahead % self.max_active + 1);
         let by_slots = self.free_after(nth).max(self.pause) + wave as f64 * self.hold;
-        Duration::try_from_secs_f64(by_rate.max(by_slots)).unwrap_or(Duration::MAX)
+        let limit = if by_slots > by_rate { WaitLimit::Slots } else { WaitLimit::Rate };
+        (Duration::try_from_secs_f64(by_rate.max(by_slots)).unwrap_or(Duration::MAX), limit)
     }
 
     /// How long the next person called is expected to hold a slot. An estimate that rises without a

@@ -279,11 +279,11 @@ impl QueueService {
         now: Timestamp,
     ) -> Outlook {
         let pacing = &self.parts.pacing;
-        let (position, eta) = match standing {
+        let (position, eta, wait_limit) = match standing {
             // A late holder of a skipped number is next, though the queue has passed them.
-            Standing::Waiting => (sight.position.max(Position::NEXT), sight.eta),
+            Standing::Waiting => (sight.position.max(Position::NEXT), sight.eta, Some(sight.limit)),
             Standing::Called { .. } | Standing::Active { .. } | Standing::Gone => {
-                (Position::CALLED, Duration::ZERO)
+                (Position::CALLED, Duration::ZERO, None)
             }
         };
         let poll_after = match standing {
@@ -299,7 +299,7 @@ impl QueueService {
             }
             Standing::Waiting | Standing::Gone => None,
         };
-        Outlook { number, standing, is_stale, position, eta, poll_after, expires_at }
+        Outlook { number, standing, is_stale, position, eta, wait_limit, poll_after, expires_at }
     }
 }
 

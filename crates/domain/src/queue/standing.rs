@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Expiry, Position, QueueNumber};
+use super::{Expiry, Position, QueueNumber, WaitLimit};
 use crate::Timestamp;
 
 /// Where the holder of a place stands.
@@ -37,6 +37,8 @@ pub struct Outlook {
     pub position: Position,
     /// Estimated time until the call; zero once called.
     pub eta: Duration,
+    /// What makes that time as long as it is; `None` once called.
+    pub wait_limit: Option<WaitLimit>,
     /// When the call or session ends, by the service's clock; `None` while waiting, and where it is not known.
     pub expires_at: Option<Timestamp>,
     /// When asking again makes sense; `None` when there is nothing left to ask about.

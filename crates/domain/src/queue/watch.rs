@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::timeline::Timeline;
 use super::{
     AdmissionPolicy, Forecast, Line, Occupancy, Position, QueueNumber, Snapshot, Tally, VacantNumbers, Wait,
-    WaitEstimator,
+    WaitEstimator, WaitLimit,
 };
 use crate::Timestamp;
 
@@ -22,6 +22,8 @@ pub(super) struct Sight {
     pub(super) position: Position,
     /// Estimated time until the call.
     pub(super) eta: Duration,
+    /// What makes it as long as it is.
+    pub(super) limit: WaitLimit,
 }
 
 /// The highest marks this node has seen, and the rest of the last snapshot. The marks move with every answer that
@@ -144,11 +146,13 @@ impl Watch {
     pub(super) fn look(&self, number: QueueNumber, line: Line) -> Sight {
         let slow = self.slow();
         let position = slow.vacant.position_of(number, line);
+        let (eta, limit) = slow.forecast.wait(position);
         Sight {
             is_called: line.has_called(number),
             has_left: slow.vacant.contains(number.get()) && !slow.vacant.is_in_range(number.get()),
             position,
-            eta: slow.forecast.eta(position),
+            eta,
+            limit: if slow.reported.recovers { WaitLimit::Recovery } else { limit },
         }
     }
 

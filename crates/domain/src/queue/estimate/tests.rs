@@ -75,6 +75,17 @@ fn free_slots_wait_for_the_rate_alone() {
 }
 
 #[test]
+fn what_limits_a_wait_is_told_with_it() {
+    let limit = |occupancy: &Occupancy, people| {
+        estimator(TEN_SLOTS).prepare(occupancy, None).wait(position(people)).1
+    };
+    let (nobody, full) = (Occupancy::default(), inside(&[(60.0, 10)]));
+    assert_eq!([1, 10].map(|people| limit(&nobody, people)), [WaitLimit::Rate; 2]);
+    assert_eq!([11, 50].map(|people| limit(&nobody, people)), [WaitLimit::Slots; 2]);
+    assert_eq!([1, 11].map(|people| limit(&full, people)), [WaitLimit::Slots; 2]);
+}
+
+#[test]
 fn slots_that_are_plenty_leave_the_position_over_the_rate() {
     let spec = PolicySpec { batch: 30, every: Duration::from_secs(7), ..PolicySpec::default() };
     let forecast = estimator(spec).prepare(&inside(&[(5.0, 1_000)]), None);

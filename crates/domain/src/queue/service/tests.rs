@@ -117,6 +117,11 @@ fn asking_while_waiting_touches_no_store() {
         assert_eq!(outlook.standing, Standing::Waiting);
         assert_eq!(outlook.position.get(), 498);
         assert_eq!(outlook.eta, Duration::from_millis(4_980));
+        assert_eq!(
+            outlook.wait_limit,
+            Some(WaitLimit::Recovery),
+            "the snapshot says that the store recovers"
+        );
         assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
         assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
     });
