@@ -8,9 +8,13 @@ run *arguments:
 test:
     cargo xtask test
 
-# Format, clippy, layers, documentation
+# Format, clippy, layers, documentation, mutants of changed lines
 check:
     cargo xtask check
+
+# Small changes to the domain's queue, and whether a test notices each; --in-diff main: of changed lines only
+mutants *arguments:
+    cargo xtask mutants {{arguments}}
 
 # The pages that are printed from code
 docs:

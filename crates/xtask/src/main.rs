@@ -18,6 +18,7 @@ mod history;
 mod layers;
 mod load;
 mod loadtest;
+mod mutants;
 mod plans;
 mod plot;
 mod postgres;
@@ -45,7 +46,7 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Format, clippy, layers, documentation
+    /// Format, clippy, layers, documentation, mutants of changed lines
     Check,
     /// Who depends on whom
     Layers {
@@ -67,6 +68,8 @@ enum Task {
     BenchRedis(bench_redis::Arguments),
     /// The status query with telemetry on, against the same with it off
     BenchTelemetry(bench_telemetry::Arguments),
+    /// Small changes to the domain's queue: whether a test notices each of them
+    Mutants(mutants::Arguments),
     /// Write the plans of the dates question on a million and on ten million seats
     Plans,
     /// Run a private Postgres server until Ctrl-C
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Task::BenchDates(arguments) => bench_dates::bench_dates(&arguments),
         Task::BenchTelemetry(arguments) => bench_telemetry::bench_telemetry(&arguments),
         Task::BenchRedis(arguments) => bench_redis::bench_redis(&arguments),
+        Task::Mutants(arguments) => mutants::mutants(&arguments),
         Task::Plans => plans::plans(),
         Task::Postgres => postgres::postgres(),
         Task::Protect(arguments) => protect::protect(&arguments),

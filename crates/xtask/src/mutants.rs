@@ -1,0 +1,150 @@
+//! `cargo xtask mutants`: changes the domain's queue in small ways and asks whether a test notices.
+
+mod changes;
+mod report;
+mod tool;
+
+use std::fs;
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::run::root;
+use changes::{Changes, QUEUE};
+use test_support::{Doing as _, Outcome, failed};
+use tool::{Selection, Tool};
+
+/// What to mutate: the whole queue unless something says less.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Only lines that differ from this commit; fails on any mutant that no test catches
+    #[arg(long, value_name = "BASE")]
+    in_diff: Option<String>,
+    /// Only files that match this glob
+    #[arg(long, value_name = "GLOB")]
+    file: Option<String>,
+    /// Only mutants whose names, as `--list` prints them, match this regular expression
+    #[arg(long, value_name = "REGEX")]
+    re: Option<String>,
+    /// Print the names of the mutants and test none
+    #[arg(long)]
+    list: bool,
+    /// Mutants to build and test at the same time, each in a copy of the tree
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+}
+
+/// The share of viable mutants that tests must catch.
+const LEAST_SHARE: f64 = 0.95;
+/// CI tests so many mutants of a change, at most: about ten minutes on two cores.
+const MOST_IN_CHECK: usize = 80;
+
+/// Tests mutants and reports what became of them.
+pub(crate) fn mutants(arguments: &Arguments) -> Outcome {
+    let tool = Tool::find_or_install()?;
+    let mut selection = Selection { jobs: arguments.jobs, ..Selection::default() };
+    selection.files.extend(arguments.file.clone());
+    selection.names.extend(arguments.re.clone());
+    if let Some(base) = &arguments.in_diff {
+        selection.diff = Some(changes::diff(&root(), base)?);
+    }
+    if arguments.list {
+        tool.list(&selection)?.iter().for_each(|mutant| println!("{mutant}"));
+        return Ok(());
+    }
+    if arguments.in_diff.is_some() {
+        return test_changes(&tool, &selection);
+    }
+    check_exclusions(&tool)?;
+    let report = tool.test(&selection)?;
+    println!("{report}");
+    if report.share() >= LEAST_SHARE {
+        return Ok(());
+    }
+    Err(failed(format!("tests catch less than {:.0} % of the viable mutants", LEAST_SHARE * 100.0)))
+}
+
+/// The part of `cargo xtask check`: tests mutants of the lines that the last commit changed, or all commits since the main
+/// branch, and uncommitted edits.
+pub(crate) fn check_changes() -> Outcome {
+    let selection = match Changes::of_the_last_commits(&root())? {
+        Changes::Lines { base, diff } if diff.is_empty() => {
+            println!("mutants: none tested, since no line of {QUEUE} differs from {base}");
+            return Ok(());
+        }
+        Changes::Lines { base, diff } => {
+            println!("mutants: testing those of lines that differ from {base}");
+            Selection { diff: Some(diff), ..Selection::default() }
+        }
+        Changes::Unknown { why } => {
+            println!("mutants: {why}, so each line counts as changed");
+            Selection::default()
+        }
+    };
+    let tool = Tool::find_or_install()?;
+    let shard = shard(tool.list(&selection)?.len(), changes::head(&root()).as_deref());
+    if let Some((number, shards)) = shard {
+        println!(
+            "mutants: more than {MOST_IN_CHECK}, so only part {number} of {shards} is tested, which the \
+             commit picks; `cargo xtask mutants` tests all"
+        );
+    }
+    test_changes(&tool, &Selection { shard, ..selection })
+}
+
+fn test_changes(tool: &Tool, selection: &Selection) -> Outcome {
+    if tool.list(selection)?.is_empty() {
+        println!("mutants: none tested, since there is nothing to mutate in the changed lines");
+        return Ok(());
+    }
+    let report = tool.test(selection)?;
+    println!("{report}");
+    match report.missed() {
+        0 => Ok(()),
+        missed => Err(failed(format!(
+            "tests miss {missed} mutants of changed lines: add a test, simplify the code, or list a mutant \
+             that changes no behaviour in .cargo/mutants.toml with the reason"
+        ))),
+    }
+}
+
+/// Which part of so many mutants is tested, from 0, and of how many parts; `None` for all. The same commit always tests
+/// the same part.
+fn shard(mutants: usize, commit: Option<&str>) -> Option<(usize, usize)> {
+    let shards = mutants.div_ceil(MOST_IN_CHECK);
+    let digits = commit.and_then(|id| usize::from_str_radix(id.get(..8)?, 16).ok());
+    (shards > 1).then(|| (digits.unwrap_or(0) % shards, shards))
+}
+
+/// The part of `.cargo/mutants.toml` that is checked.
+#[derive(Deserialize)]
+struct Config {
+    exclude_re: Vec<String>,
+}
+
+/// Each exclusion must match something: one that does not hides the next mutant of that name, without a reason.
+fn check_exclusions(tool: &Tool) -> Outcome {
+    let text = fs::read_to_string(root().join(tool::CONFIG)).doing(format!("reading {}", tool::CONFIG))?;
+    let config: Config =
+        toml::from_str(&text).map_err(|error| failed(format!("{}: {error}", tool::CONFIG)))?;
+    for pattern in config.exclude_re {
+        if tool.list_excluded(&pattern)?.is_empty() {
+            return Err(failed(format!("{}: no mutant matches `{pattern}` any more", tool::CONFIG)));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_with_many_mutants_is_tested_in_part_and_the_commit_picks_the_part() {
+        assert_eq!(shard(0, Some("0000000f")), None);
+        assert_eq!(shard(MOST_IN_CHECK, Some("0000000f")), None);
+        assert_eq!(shard(MOST_IN_CHECK + 1, Some("0000000f1234")), Some((1, 2)));
+        assert_eq!(shard(MOST_IN_CHECK * 4, Some("0000000f1234")), Some((3, 4)));
+        assert_eq!(shard(MOST_IN_CHECK * 4, None), Some((0, 4)));
+    }
+}

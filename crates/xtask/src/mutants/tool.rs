@@ -1,0 +1,207 @@
+//! The program cargo-mutants: where it is, how to get it, and what it is asked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::report::{Fate, Report};
+use crate::run::{cargo, root, run, show};
+use test_support::{Doing as _, Outcome, failed};
+
+/// What the program reads besides its arguments.
+pub(super) const CONFIG: &str = ".cargo/mutants.toml";
+
+/// Another version makes other mutants, so the share would not compare.
+const VERSION: &str = "27.1.0";
+
+/// Whose tests are run, one package after the other: each is asked only about what those before it missed. The domain's
+/// own are quick, and catch almost everything.
+const TESTERS: [&str; 2] = ["domain", "adapter-memory"];
+
+/// A mutant that loops and allocates ends here, and not with the memory of the machine.
+const MOST_MEMORY: u64 = 4 << 30;
+
+/// Property tests try the same cases each time, and do not look for the smallest one that fails.
+const PROPERTY_TESTS: [(&str, &str); 3] = [
+    ("PROPTEST_RNG_SEED", "1"),
+    ("PROPTEST_MAX_SHRINK_ITERS", "0"),
+    ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1"),
+];
+
+/// Which mutants are meant: those that fit everything said here.
+#[derive(Debug)]
+pub(super) struct Selection {
+    /// In files that match one of these globs; in all where there is none.
+    pub(super) files: Vec<String>,
+    /// Named by one of these regular expressions.
+    pub(super) names: Vec<String>,
+    /// In lines that this difference changes.
+    pub(super) diff: Option<String>,
+    /// Of so many parts this one.
+    pub(super) shard: Option<(usize, usize)>,
+    /// How many are built and tested at the same time.
+    pub(super) jobs: usize,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self { files: Vec::new(), names: Vec::new(), diff: None, shard: None, jobs: 1 }
+    }
+}
+
+/// The program, which has answered.
+pub(super) struct Tool {
+    program: PathBuf,
+    /// Where runs leave their results.
+    results: PathBuf,
+}
+
+impl Tool {
+    /// The pinned version; it is built first where it is missing, in `tools` of the folder cargo builds in.
+    pub(super) fn find_or_install() -> Outcome<Self> {
+        let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let built = root().join(built);
+        let (tools, results) = (built.join("tools"), built.join("mutants-results"));
+        let program = tools.join("bin/cargo-mutants");
+        if !is_pinned(&program) {
+            println!("cargo-mutants {VERSION} is needed and not installed: building it takes some minutes");
+            let mut install =
+                cargo(&["install", "cargo-mutants", "--version", VERSION, "--locked", "--root"]);
+            install.arg(&tools);
+            run(install)?;
+        }
+        if is_pinned(&program) {
+            Ok(Self { program, results })
+        } else {
+            Err(failed(format!("{} is installed, and is not cargo-mutants {VERSION}", program.display())))
+        }
+    }
+
+    /// The names of the mutants.
+    pub(super) fn list(&self, selection: &Selection) -> Outcome<Vec<String>> {
+        self.names(self.command("list", selection)?.arg("--list"))
+    }
+
+    /// The names of the mutants that an exclusion of the configuration leaves out.
+    pub(super) fn list_excluded(&self, pattern: &str) -> Outcome<Vec<String>> {
+        let selection = Selection {
+            files: vec![format!("{}/**/*.rs", super::QUEUE)],
+            names: vec![pattern.to_owned()],
+            ..Selection::default()
+        };
+        self.names(self.command("list", &selection)?.args(["--list", "--no-config"]))
+    }
+
+    fn names(&self, command: &mut Command) -> Outcome<Vec<String>> {
+        let output = command.stderr(Stdio::inherit()).output().doing("starting cargo-mutants")?;
+        if !output.status.success() {
+            return Err(failed(format!("`{}` ended with {}", show(command), output.status)));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(ToOwned::to_owned).collect())
+    }
+
+    /// Tests mutants, with each package in turn.
+    pub(super) fn test(&self, selection: &Selection) -> Outcome<Report> {
+        let (first, others) = TESTERS.split_first().ok_or_else(|| failed("nobody tests"))?;
+        let mut report = self.test_with(first, selection)?;
+        for tester in others {
+            let names: Vec<String> = report.names(Fate::Missed).map(exactly).collect();
+            if !names.is_empty() {
+                let missed = Selection { names, jobs: selection.jobs, ..Selection::default() };
+                report.add(self.test_with(tester, &missed)?);
+            }
+        }
+        Ok(report)
+    }
+
+    fn test_with(&self, tester: &str, selection: &Selection) -> Outcome<Report> {
+        println!("mutants: with the tests of {tester}");
+        let mut command = self.command(tester, selection)?;
+        command.args(["--test-package", tester, "--jobs", &selection.jobs.to_string()]);
+        command.envs(PROPERTY_TESTS);
+        let status = with_limited_memory(|| command.status().doing("starting cargo-mutants"))?;
+        // 2: some were missed; 3: some did not end.
+        if matches!(status.code(), Some(0 | 2 | 3)) {
+            Report::read(&self.results.join(tester).join("mutants.out"))
+        } else {
+            Err(failed(format!("cargo-mutants ended with {status}")))
+        }
+    }
+
+    /// A command on this repository, which leaves its results in a folder of this name.
+    fn command(&self, results: &str, selection: &Selection) -> Outcome<Command> {
+        let folder = self.results.join(results);
+        fs::create_dir_all(&folder).doing(format!("making {}", folder.display()))?;
+        let mut command = Command::new(&self.program);
+        command.current_dir(root()).args(["mutants", "--package", "domain", "--output"]).arg(&folder);
+        for file in &selection.files {
+            command.args(["--file", file]);
+        }
+        for name in &selection.names {
+            command.args(["--re", name]);
+        }
+        if let Some(diff) = &selection.diff {
+            let file = folder.join("changes.diff");
+            fs::write(&file, diff).doing(format!("writing {}", file.display()))?;
+            command.arg("--in-diff").arg(&file);
+        }
+        if let Some((number, shards)) = selection.shard {
+            // Spread over all files, not the mutants of one.
+            command.args(["--sharding", "round-robin", "--shard", &format!("{number}/{shards}")]);
+        }
+        Ok(command)
+    }
+}
+
+fn is_pinned(program: &Path) -> bool {
+    let answer = Command::new(program).args(["mutants", "--version"]).output();
+    answer.is_ok_and(|said| said.stdout.starts_with(format!("cargo-mutants {VERSION}").as_bytes()))
+}
+
+/// A regular expression that matches this text and nothing else.
+fn exactly(text: &str) -> String {
+    let mut pattern = String::from("^");
+    for letter in text.chars() {
+        if r"\.+*?()|[]{}^$#&-~".contains(letter) {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern + "$"
+}
+
+/// Processes that are started meanwhile may not have more memory than this.
+fn with_limited_memory<T>(start: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let before = getrlimit(Resource::As);
+    let most = before.current.map_or(MOST_MEMORY, |current| current.min(MOST_MEMORY));
+    let set = |limit: Rlimit| setrlimit(Resource::As, limit).map_err(std::io::Error::from);
+    set(Rlimit { current: Some(most), maximum: before.maximum }).doing("limiting memory")?;
+    let done = start();
+    set(before).doing("lifting the limit of memory")?;
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_matched_as_it_is_whatever_signs_it_has() {
+        let name = "a.rs:1:2: replace << with >> in f -> Option<u64>";
+        assert_eq!(exactly(name), r"^a\.rs:1:2: replace << with >> in f \-> Option<u64>$");
+    }
+
+    #[test]
+    fn processes_started_within_the_limit_have_it_and_later_ones_do_not() {
+        let limit = || {
+            let output = Command::new("sh").args(["-c", "ulimit -v"]).output().doing("starting sh")?;
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let outside = limit().unwrap();
+        let within = with_limited_memory(limit).unwrap();
+        assert!(within.parse::<u64>().unwrap() <= MOST_MEMORY / 1024, "{within}");
+        assert_eq!(limit().unwrap(), outside);
+    }
+}
