@@ -81,4 +81,20 @@ mod tests {
             assert_eq!(QueueId::parse(bad), Err(InvalidQueueId), "{bad:?}");
         }
     }
+
+    #[test]
+    fn ids_are_told_apart_by_their_text_alone() {
+        let id = |text: &str| QueueId::parse(text).unwrap();
+        let hash = |text: &str| {
+            let mut state = std::hash::DefaultHasher::new();
+            id(text).hash(&mut state);
+            state.finish()
+        };
+        assert_eq!((id("main"), hash("main")), (id("main"), hash("main")));
+        for other in ["mai", "main-2", "niam"] {
+            assert_ne!(id("main"), id(other));
+            assert_ne!(hash("main"), hash(other), "{other}: a map of queues would be a list");
+        }
+        assert_eq!(format!("{} and {:?}", id("main"), id("b-2")), "main and QueueId(b-2)");
+    }
 }

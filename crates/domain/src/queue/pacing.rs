@@ -85,10 +85,26 @@ mod tests {
         assert!((200..300).contains(&early), "a quarter of them in the first quarter: {early}");
     }
 
+    /// The first number of the published sequences of SplitMix64 that begin with these seeds.
+    #[test]
+    fn jitter_is_the_hash_it_says_of_number_and_moment() {
+        let published = [(0, 0xe220_a839_7b1d_cdaf_u64), (1_234_567, 6_457_827_717_110_365_317)];
+        let moment = 1_777_896_000_000_000_000_u64;
+        let now = Timestamp::from_nanosecond(moment.into()).unwrap();
+        for (seed, first) in published {
+            let number = QueueNumber::new(seed ^ moment).unwrap();
+            let expected = first as f64 / (1_u64 << 63) as f64 - 1.0;
+            assert!((spread(number, now) - expected).abs() < 1e-12, "{seed}");
+            let wait = pacing().poll_after(Duration::from_secs(100), number, now).as_secs_f64();
+            assert!((wait - 10.0 * (1.0 + 0.2 * expected)).abs() < 1e-6, "{seed}: {wait}");
+        }
+    }
+
     #[test]
     fn bounds_out_of_order_are_refused() {
         let second = Duration::from_secs(1);
         assert!(Pacing::new(second * 2, second).is_err());
         assert!(Pacing::new(Duration::from_millis(99), second).is_err());
+        assert!(Pacing::new(Duration::from_millis(100), Duration::from_millis(100)).is_ok());
     }
 }
