@@ -99,14 +99,6 @@ impl AdmissionPolicy {
     pub fn fastest_rate(&self) -> f64 {
         f64::from(self.0.batch) / self.0.every.as_secs_f64()
     }
-
-    /// People called per second when everybody keeps a slot as long as they may: each slot turns over within
-    /// `claim_within + session_ttl`. No line with people in it moves slower for long.
-    #[must_use]
-    pub fn slowest_rate(&self) -> f64 {
-        let held = (self.0.claim_within + self.0.session_ttl).as_secs_f64();
-        (f64::from(self.0.max_active) / held).min(self.fastest_rate())
-    }
 }
 
 #[cfg(test)]
@@ -117,7 +109,15 @@ mod tests {
     fn the_default_serves_6000_people_a_minute_and_its_slots_never_slow_it() {
         let policy = AdmissionPolicy::new(PolicySpec::default()).unwrap();
         assert!((policy.fastest_rate() * 60.0 - 6_000.0).abs() < 1e-9);
-        assert!((policy.slowest_rate() - policy.fastest_rate()).abs() < 1e-9);
+        let PolicySpec { max_active, claim_within, session_ttl, .. } = *policy.spec();
+        let longest_hold = (claim_within + session_ttl).as_secs_f64();
+        assert!(f64::from(max_active) / longest_hold >= policy.fastest_rate());
+    }
+
+    #[test]
+    fn the_rate_is_a_batch_over_the_interval() {
+        let spec = PolicySpec { batch: 30, every: Duration::from_secs(4), ..PolicySpec::default() };
+        assert!((AdmissionPolicy::new(spec).unwrap().fastest_rate() - 7.5).abs() < 1e-9);
     }
 
     #[test]
