@@ -112,7 +112,7 @@ impl Turnover {
 
     fn note(&mut self, held: Duration, times: u64, max_active: u32) {
         let fade = Self::fade(max_active);
-        let held = u64::try_from(held.as_micros()).unwrap_or(u64::MAX / fade);
+        let held = u64::try_from(held.as_micros()).unwrap_or(u64::MAX);
         for _ in 0..times.min(Self::ENOUGH) {
             self.freed = self.freed - self.freed / fade + 1_000;
             self.held = (self.held - self.held / fade).saturating_add(held);

@@ -312,3 +312,4 @@ fn a_full_line_says_when_to_try_again() {
 mod admission;
 mod counts;
 mod joining;
+mod outlook;

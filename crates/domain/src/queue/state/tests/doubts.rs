@@ -159,6 +159,23 @@ fn no_recovery_is_taken_for_one_that_was_lost() {
     assert!(!a.look(&mut server).1.is_empty(), "A replays to it");
 }
 
+#[test]
+fn each_doubt_has_a_generation_above_all_that_the_store_its_clock_and_the_witness_know() {
+    let mut server = Server::new(standstill());
+    let mut node = Node::new(1);
+    node.refresh(&mut server);
+    let first = server.state.marks().generation;
+    assert!(first > server.clock);
+    server.restart();
+    node.refresh(&mut server);
+    let second = server.state.marks().generation;
+    assert!(second > first, "the clock reads the same");
+    let mut visit = node.visit(&server);
+    visit.witness.generation = second + 3_600_000_000;
+    server.state.begin(&visit);
+    assert!(server.state.marks().generation > visit.witness.generation);
+}
+
 /// Nobody was given a number, called or seen to refresh since the copy was made.
 #[test]
 fn a_copy_that_lacks_what_a_node_has_done_since_its_refresh_is_not_whole() {

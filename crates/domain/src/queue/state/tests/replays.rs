@@ -499,3 +499,24 @@ fn a_version_that_a_witness_raises_leaves_no_gap_in_the_log() {
         assert!(told == 0 || before.version >= version + told, "{version}: {told}");
     }
 }
+
+#[test]
+fn a_late_witness_that_knows_of_no_more_changes_leaves_the_log_as_it_is() {
+    let (mut server, [mut a, b]) = Server::open(standstill());
+    for user in 1..=9 {
+        a.gives(&mut server, user, user);
+    }
+    server.lose();
+    let mut c = Node::new(3);
+    c.replica.note_line(Line::new(8, 1));
+    c.refresh(&mut server);
+    c.leave(&mut server, 2, 2).unwrap();
+    c.leave(&mut server, 3, 3).unwrap();
+    let marks = server.state.marks();
+    let mut visit = b.visit(&server);
+    visit.witness = Witness { line: Line::new(9, 1), version: marks.version, ..visit.witness };
+    server.state.begin(&visit);
+    assert_eq!((server.line(), server.state.marks().version), ((9, 1), marks.version));
+    let changes = server.state.changes_since(marks.generation, marks.version - 2);
+    assert_eq!(changes.unwrap(), [Change::Abandoned(2), Change::Abandoned(3)]);
+}

@@ -101,6 +101,21 @@ fn a_store_that_lost_nothing_goes_on_where_it_is() {
 }
 
 #[test]
+fn a_checkpoint_that_knows_as_much_as_the_store_is_no_reason_to_doubt_it() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    for user in 1..=4 {
+        a.gives(&mut server, user, user);
+    }
+    server.restart();
+    a.refresh(&mut server);
+    for (last, serving) in [(4, 0), (3, 1), (4, 1)] {
+        settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(last, serving), 10_100)));
+        assert!(server.is_open(), "{last} {serving}");
+    }
+    a.gives(&mut server, 5, 5);
+}
+
+#[test]
 fn a_store_that_may_lack_numbers_goes_on_above_the_ceiling() {
     let (mut server, [mut a, b]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);

@@ -1,0 +1,81 @@
+//! What people are told, by how old the node's view is.
+
+use super::*;
+
+/// A clock that the test sets, in milliseconds since tokens were signed.
+#[derive(Clone, Default)]
+struct SetClock(Arc<std::sync::atomic::AtomicI64>);
+
+impl SetClock {
+    fn set(&self, ms: i64) {
+        self.0.store(ms, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(std::sync::atomic::Ordering::Relaxed)).unwrap()
+    }
+}
+
+const CALL: Expiry = Expiry { at: QueueTime::from_micros(9_000_000), remaining: Duration::from_secs(9) };
+
+/// Numbers 1 to 5 have been called as of time 0, and a call lasts 9 seconds more.
+async fn service_with_calls() -> (QueueService, SetClock) {
+    let mut store = store_at(Line::new(10, 5), &[]);
+    store.expect_standing().returning(|_| Ok(Standing::Called { until: CALL }));
+    let mut service = service_of("main", store);
+    let clock = SetClock::default();
+    service.parts.clock = Arc::new(clock.clone());
+    service.advance().await.unwrap();
+    (service, clock)
+}
+
+#[test]
+fn a_view_is_stale_when_it_is_older_than_it_may_be() {
+    run(async {
+        let (service, clock) = service_with_calls().await;
+        assert!(!service.is_stale());
+        clock.set(1_000);
+        assert!(!service.is_stale(), "as old as it may be");
+        assert!(service.check("3").is_ok());
+        clock.set(1_001);
+        assert!(service.is_stale());
+        assert!(service.check("3").is_err());
+    });
+}
+
+#[test]
+fn a_node_that_has_never_seen_the_line_has_a_stale_view() {
+    assert!(service_of("main", MockQueueStore::new()).is_stale());
+}
+
+#[test]
+fn the_end_of_a_call_is_a_clock_time_unless_the_view_is_stale() {
+    run(async {
+        let (service, clock) = service_with_calls().await;
+        clock.set(500);
+        let outlook = service.ask("3").await.unwrap();
+        assert_eq!(outlook.expires_at, Some(Timestamp::from_millisecond(9_500).unwrap()));
+        assert!(!outlook.is_stale);
+        clock.set(5_000);
+        let outlook = service.ask("3").await.unwrap();
+        assert_eq!((outlook.expires_at, outlook.is_stale), (None, true));
+        assert!(outlook.poll_after.is_some(), "there is something to ask about");
+    });
+}
+
+#[test]
+fn a_full_line_that_moves_slowly_says_so() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        store.expect_join().returning(|_, _, _| Err(JoinError::LineFull));
+        let mut service = service_of("main", store);
+        let spec =
+            crate::queue::PolicySpec { batch: 2, every: Duration::from_secs(14), ..Default::default() };
+        service.parts.policy = AdmissionPolicy::new(spec).unwrap();
+        let refused = service.join(UserId::new(7).unwrap(), None).await;
+        let Err(QueueError::LineFull { retry_after }) = refused else { panic!("the line is full") };
+        assert_eq!(retry_after.as_millis(), 7_000, "one call");
+    });
+}
