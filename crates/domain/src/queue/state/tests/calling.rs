@@ -168,6 +168,122 @@ fn one_step_ends_a_bounded_number_of_sessions_and_the_next_ones_the_rest() {
     assert_eq!(server.taken(), 0);
 }
 
+/// Time passes in steps that end nothing.
+fn wait_without_ending(server: &mut Server, node: &Node, steps: u64) {
+    for _ in 0..steps {
+        server.wait(seconds(1));
+        node.step(server, |state, _| state.marks());
+    }
+}
+
+/// A late one is called until then.
+fn recall(server: &mut Server, number: u64, until: Duration) {
+    let ends = server.state.time + until;
+    server.state.seats.add_late(number, UserId::new(number).unwrap());
+    assert!(server.state.seats.recall_first(ends));
+}
+
+#[test]
+fn what_is_over_is_over_before_a_step_has_ended_it() {
+    let spec = PolicySpec { session_ttl: CLAIM_WITHIN, ..usual() };
+    let (mut server, [mut a]) = Server::open(spec);
+    for user in 1..=2 {
+        a.gives(&mut server, user, user);
+    }
+    a.claim(&mut server, 2, 2).unwrap();
+    recall(&mut server, 3, CLAIM_WITHIN);
+    wait_without_ending(&mut server, &a, 9);
+    let recalled = |server: &Server| server.state.seats.recall_of(3, server.state.time).is_some();
+    assert!(matches!(a.standing(&mut server, 1, 1), Ok(Standing::Called { .. })));
+    assert!(matches!(a.standing(&mut server, 2, 2), Ok(Standing::Active { .. })));
+    assert_eq!((recalled(&server), server.state.snapshot().active), (true, 1));
+    wait_without_ending(&mut server, &a, 1);
+    assert_eq!(a.standing(&mut server, 1, 1), Err(Refused::Gone));
+    assert_eq!(a.standing(&mut server, 2, 2), Err(Refused::Gone));
+    assert_eq!((recalled(&server), server.state.snapshot().active), (false, 0));
+    assert_eq!(server.state.snapshot().occupancy.ends, []);
+    assert_eq!(server.state.snapshot().tally.lapsed, 0, "no step has counted it yet");
+}
+
+#[test]
+fn a_step_that_has_ended_five_thousand_calls_leaves_that_of_a_late_one_to_the_next() {
+    let (mut server, [a]) = rush(5_000);
+    recall(&mut server, 1, CLAIM_WITHIN);
+    wait_without_ending(&mut server, &a, 10);
+    let mut lapsed = vec![];
+    for _ in 0..2 {
+        a.step(&mut server, QueueState::refresh);
+        lapsed.push((server.state.snapshot().tally.lapsed, server.state.seats.recalled()));
+    }
+    assert_eq!(lapsed, [(5_000, 1), (5_001, 0)]);
+}
+
+#[test]
+fn the_call_of_a_late_one_counts_among_what_a_step_may_end() {
+    let (mut server, [mut a]) = rush(7_000);
+    for number in 1..=7_000 {
+        a.claim(&mut server, number, number).unwrap();
+    }
+    wait_without_ending(&mut server, &a, 10);
+    for _ in 0..2 {
+        a.step(&mut server, QueueState::refresh);
+    }
+    for number in 1..=2 {
+        recall(&mut server, number, CLAIM_WITHIN);
+    }
+    wait_without_ending(&mut server, &a, 10);
+    let mut ended = vec![];
+    for _ in 0..2 {
+        a.step(&mut server, QueueState::refresh);
+        let tally = server.state.snapshot().tally;
+        ended.push((tally.lapsed, tally.ended));
+    }
+    assert_eq!(ended, [(2, 4_998), (2, 7_000)]);
+}
+
+#[test]
+fn one_step_forgets_five_thousand_places_that_were_given_back_and_the_next_ones_the_rest() {
+    let (mut server, [mut a]) = rush(12_000);
+    for number in 1..=12_000 {
+        a.leave(&mut server, number, number).unwrap();
+    }
+    wait_without_ending(&mut server, &a, 10);
+    for _ in 0..3 {
+        a.step(&mut server, QueueState::refresh);
+    }
+    let barred = |server: &Server| (1..=12_000).filter(|n| server.state.seats.is_barred(*n)).count();
+    assert_eq!(barred(&server), 12_000, "no session of theirs may come back until it would be over");
+    wait_without_ending(&mut server, &a, 10);
+    let mut left = vec![];
+    for _ in 0..4 {
+        a.step(&mut server, QueueState::refresh);
+        left.push(barred(&server));
+    }
+    assert_eq!(left, [7_000, 2_000, 0, 0]);
+}
+
+#[test]
+fn nothing_is_kept_of_people_who_are_gone() {
+    let (mut server, [mut a]) = Server::open(usual());
+    for user in 1..=6 {
+        a.gives(&mut server, user, user);
+    }
+    a.claim(&mut server, 1, 1).unwrap();
+    a.leave(&mut server, 2, 2).unwrap();
+    a.leave(&mut server, 5, 5).unwrap();
+    // They join again before the call is over that they gave up.
+    a.gives(&mut server, 2, 7);
+    server.pass([&mut a], CLAIM_WITHIN - REFRESH);
+    a.finds(&mut server, 2, None, 7);
+    assert!(!server.state.users.is_empty() && !server.state.held.is_empty());
+    server.pass([&mut a], CLAIM_WITHIN * 3 + SESSION_TTL);
+    assert_eq!(server.line(), (7, 7));
+    assert_eq!((server.state.users.len(), server.state.held.len()), (0, 0));
+    assert!(server.state.vacant.is_empty());
+    assert_eq!(server.state.calls, Calls::default());
+    assert_eq!(server.state.seats, Seats::default());
+}
+
 #[test]
 fn a_snapshot_tells_when_sessions_end_and_how_long_slots_were_held() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 40, batch: 40, ..usual() });

@@ -53,6 +53,20 @@ fn a_checkpoint_read_by_three_nodes_after_the_pause_skips_one_reserve() {
 }
 
 #[test]
+fn a_checkpoint_that_reserves_nothing_beyond_its_last_number_skips_none() {
+    let (mut server, mut nodes) = after_a_total_loss(standstill());
+    server.pass(&mut nodes, RECOVERY);
+    let before = server.state.marks().version;
+    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(Line::new(100, 0), 100)));
+    assert_eq!(
+        (server.line(), server.state.marks().version),
+        ((100, 0), before),
+        "there is no change to log"
+    );
+    nodes[0].gives(&mut server, 1, 101);
+}
+
+#[test]
 fn the_next_loss_skips_the_next_reserve_and_no_more() {
     let (mut server, mut nodes) = after_a_total_loss(standstill());
     for node in &mut nodes {
@@ -291,6 +305,55 @@ fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
     server.pass([&mut a, &mut b], CLAIM_WITHIN);
     assert_eq!(b.claim(&mut server, 7_000, 7_000), Err(Refused::Gone));
     assert_eq!(server.line(), (10_106, 10_106));
+}
+
+#[test]
+fn the_call_of_a_late_one_holds_a_slot_like_any_other() {
+    let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
+    for user in 21..=26 {
+        a.gives(&mut server, user, 10_080 + user);
+    }
+    for user in 1..=4 {
+        server.wait(seconds(1));
+        a.refresh(&mut server);
+        a.leave(&mut server, user, user).unwrap();
+    }
+    server.wait(seconds(1));
+    b.refresh(&mut server);
+    for user in [7_000, 5_000] {
+        assert_eq!(b.standing(&mut server, user, user), Ok(Standing::Waiting));
+    }
+    a.leave(&mut server, 21, 10_101).unwrap();
+    assert_eq!(b.refresh(&mut server), 1);
+    assert!(matches!(b.standing(&mut server, 5_000, 5_000), Ok(Standing::Called { .. })));
+    server.wait(seconds(1));
+    assert_eq!(b.refresh(&mut server), 0, "two calls and that of 5,000 take all slots");
+    assert_eq!(b.standing(&mut server, 7_000, 7_000), Ok(Standing::Waiting));
+    assert_eq!(server.taken(), 3);
+}
+
+#[test]
+fn of_calls_that_are_over_only_the_holders_are_forgotten_who_are_not_inside() {
+    let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
+    for user in 21..=23 {
+        a.gives(&mut server, user, 10_080 + user);
+    }
+    for user in 1..=4 {
+        a.leave(&mut server, user, user).unwrap();
+        server.wait(seconds(1));
+        a.refresh(&mut server);
+    }
+    assert_eq!(server.line(), (10_103, 10_103));
+    a.claim(&mut server, 22, 10_102).unwrap();
+    // The holder of the number before the first that is called turns up late.
+    a.finds(&mut server, 10_100, Some(10_100), 10_100);
+    server.state.forget_calls_up_to(10_103);
+    assert_eq!(server.state.snapshot().called, 0);
+    let is_known = |number: u64| server.state.users.contains_key(&number);
+    assert_eq!([10_101, 10_102, 10_103].map(is_known), [false, true, false]);
+    b.finds(&mut server, 22, None, 10_102);
+    b.finds(&mut server, 10_100, None, 10_100);
+    b.gives(&mut server, 21, 10_104);
 }
 
 #[test]
