@@ -100,3 +100,72 @@ impl Calls {
         self.used.remove(&number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> QueueTime {
+        QueueTime::from_micros(second * 1_000_000)
+    }
+
+    fn ranges(calls: &Calls) -> Vec<(u64, u64)> {
+        calls.ranges.iter().map(|call| (call.from, call.to)).collect()
+    }
+
+    #[test]
+    fn calls_of_one_step_that_follow_each_other_are_one_range() {
+        let mut calls = Calls::default();
+        for (number, ends) in [(4, 10), (5, 10), (6, 10), (8, 10), (9, 11), (10, 11)] {
+            calls.add(number, at(ends));
+        }
+        assert_eq!(ranges(&calls), [(3, 6), (7, 8), (8, 10)]);
+        assert_eq!((calls.open(), calls.from()), (6, Some(3)));
+        assert_eq!(calls.end_of(8, at(0)), Some(at(10)));
+        assert_eq!([3, 7, 11].map(|number| calls.end_of(number, at(0))), [None; 3]);
+    }
+
+    #[test]
+    fn vacant_numbers_are_not_called() {
+        let mut vacant = VacantNumbers::of([3, 4, 12]);
+        vacant.insert_range(5, 8);
+        let mut calls = Calls::default();
+        calls.add_without(&vacant, 1, 12, at(10));
+        assert_eq!(ranges(&calls), [(1, 2), (4, 5), (8, 11)]);
+        calls.add_without(&vacant, 12, 12, at(10));
+        assert_eq!(calls.open(), 5);
+    }
+
+    #[test]
+    fn what_has_lapsed_is_taken_out_in_pieces_and_the_rest_stays() {
+        let mut calls = Calls::default();
+        (1..=10).for_each(|number| calls.add(number, at(10)));
+        calls.add(11, at(12));
+        assert!(calls.use_up(2, at(9)) && calls.use_up(9, at(9)));
+        assert!(!calls.use_up(2, at(9)), "used already");
+        assert_eq!(calls.open(), 9);
+        assert_eq!(calls.take_lapsed(at(9), 4), None);
+        let taken = |call: Option<Call>| call.map(|call| (call.from, call.to));
+        assert_eq!(taken(calls.take_lapsed(at(10), 4)), Some((0, 4)));
+        assert_eq!((ranges(&calls), calls.from()), (vec![(4, 10), (10, 11)], Some(4)));
+        assert!(calls.forget_used(2) && !calls.forget_used(2));
+        assert_eq!(calls.open(), 6, "5 to 11 without 9");
+        assert_eq!(taken(calls.take_lapsed(at(10), 6)), Some((4, 10)));
+        assert_eq!(calls.take_lapsed(at(10), 6), None, "11 stands");
+        assert_eq!(ranges(&calls), [(10, 11)]);
+    }
+
+    #[test]
+    fn calls_up_to_a_number_are_taken_out_range_by_range() {
+        let mut calls = Calls::default();
+        for (number, ends) in [(1, 10), (2, 10), (3, 11), (4, 11)] {
+            calls.add(number, at(ends));
+        }
+        let mut taken = vec![];
+        while let Some(call) = calls.take_up_to(3) {
+            taken.push((call.from, call.to));
+        }
+        assert_eq!(taken, [(0, 2), (2, 3)]);
+        assert_eq!((ranges(&calls), calls.open()), (vec![(3, 4)], 1));
+    }
+}

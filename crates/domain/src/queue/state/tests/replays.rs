@@ -193,6 +193,19 @@ fn a_session_is_restored_for_its_holder_while_it_lasts_and_once() {
 }
 
 #[test]
+fn a_session_that_was_shorter_than_its_call_stands_is_not_restored_by_a_node_that_gives_it_longer() {
+    let (mut server, [mut a]) = Server::open(PolicySpec { session_ttl: seconds(2), ..usual() });
+    a.gives(&mut server, 1, 1);
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], seconds(3));
+    assert_eq!((server.state.snapshot().active, server.state.snapshot().called), (0, 0));
+    let (marks, until) = (server.state.marks(), server.state.time + seconds(1));
+    let session = Change::Claimed { number: 1, user: UserId::new(1).unwrap(), until };
+    assert!(server.state.replay(marks.generation, &[Memory::Change(session)]));
+    assert_eq!((server.state.snapshot().active, server.state.marks().version), (0, marks.version));
+}
+
+#[test]
 fn a_restored_session_holds_its_slot_since_it_began() {
     let (mut server, [mut a]) = Server::open(usual());
     server.pass([&mut a], seconds(10));
