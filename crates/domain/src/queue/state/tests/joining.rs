@@ -110,6 +110,19 @@ fn a_number_shown_with_a_token_is_found_also_where_the_store_has_lost_its_holder
 }
 
 #[test]
+fn the_token_of_the_place_one_holds_changes_nothing() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    for user in 1..=3 {
+        a.gives(&mut server, user, user);
+    }
+    let before = server.state.marks().version;
+    let JoinStep::Holds { number, rejoined, standing } = a.rejoin(&mut server, 2, 2) else { panic!("joins") };
+    assert_eq!((number.get(), rejoined, standing), (2, true, Standing::Waiting));
+    assert_eq!(a.standing(&mut server, 2, 2), Ok(Standing::Waiting));
+    assert_eq!(server.state.marks().version, before);
+}
+
+#[test]
 fn of_two_places_the_older_counts_and_the_younger_is_given_up() {
     for shows_older in [true, false] {
         let (mut server, [mut a]) = Server::open(standstill());

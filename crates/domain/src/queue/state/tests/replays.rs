@@ -206,6 +206,20 @@ fn a_session_that_was_shorter_than_its_call_stands_is_not_restored_by_a_node_tha
 }
 
 #[test]
+fn numbers_above_the_last_are_not_skipped() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    a.replica.note_line(Line::new(9, 0));
+    server.pass([&mut a], RECOVERY);
+    let marks = server.state.marks();
+    let skipped = |from, to| Memory::Change(Change::Skipped { from, to });
+    assert!(server.state.replay(marks.generation, &[skipped(9, 20), skipped(15, 20)]));
+    assert_eq!((server.state.marks(), server.state.vacant.len()), (marks, 0));
+    assert!(server.state.replay(marks.generation, &[skipped(7, 20)]));
+    assert_eq!(server.state.vacant.ranges().collect::<Vec<_>>(), [(7, 9)]);
+    assert_eq!(server.state.marks().version, marks.version + 1);
+}
+
+#[test]
 fn a_restored_session_holds_its_slot_since_it_began() {
     let (mut server, [mut a]) = Server::open(usual());
     server.pass([&mut a], seconds(10));
