@@ -110,6 +110,17 @@ fn a_number_shown_with_a_token_is_found_also_where_the_store_has_lost_its_holder
 }
 
 #[test]
+fn a_number_that_was_never_given_is_no_use_to_who_shows_it() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    a.gives(&mut server, 1, 1);
+    let (user, shown) = (UserId::new(2).unwrap(), QueueNumber::new(50).unwrap());
+    // Without its line: a node believes the numbers of tokens, so that the store does too.
+    let joined = a.step(&mut server, |state, visit| state.join(visit, user, Some(shown), u64::MAX));
+    let JoinStep::Holds { number, rejoined, .. } = joined else { panic!("{joined:?}") };
+    assert_eq!((number.get(), rejoined), (2, false));
+}
+
+#[test]
 fn the_token_of_the_place_one_holds_changes_nothing() {
     let (mut server, [mut a]) = Server::open(standstill());
     for user in 1..=3 {

@@ -195,3 +195,17 @@ fn a_number_never_given_is_nobodys_to_claim() {
     assert_eq!(a.claim(&mut server, 9, 2), Err(Refused::NotHolder));
     assert!(a.claim(&mut server, 2, 2).is_ok());
 }
+
+#[test]
+fn asking_where_a_place_stands_makes_it_nobodys() {
+    let mut server = Server::new(usual());
+    let mut node = Node::new(1);
+    node.replica.note_line(Line::new(1, 1));
+    server.pass([&mut node], RECOVERY);
+    // Who holds number 1 is lost with the store before.
+    for user in [1, 11] {
+        assert!(matches!(node.standing(&mut server, user, 1), Ok(Standing::Called { .. })));
+    }
+    assert!(node.claim(&mut server, 11, 1).is_ok(), "the first who claims it has it");
+    assert_eq!(node.standing(&mut server, 1, 1), Err(Refused::NotHolder));
+}

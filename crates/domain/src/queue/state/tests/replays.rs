@@ -147,6 +147,76 @@ fn of_two_places_of_a_user_the_younger_is_the_one_they_hold() {
 }
 
 #[test]
+fn a_user_keeps_their_number_when_a_node_takes_them_for_the_holder_of_one_that_is_not_theirs() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    a.replica.note_line(Line::new(9, 0));
+    server.pass([&mut a], RECOVERY);
+    let generation = server.state.marks().generation;
+    let holder = |number, user| Memory::Holder { number, user: UserId::new(user).unwrap() };
+    let left = Memory::Change(Change::Abandoned(8));
+    // 5 belongs to another user, and 8 is over.
+    let memories = [left, holder(3, 33), holder(5, 55), holder(5, 33), holder(8, 33)];
+    assert!(server.state.replay(generation, &memories));
+    a.finds(&mut server, 33, None, 3);
+    a.finds(&mut server, 55, None, 5);
+}
+
+#[test]
+fn what_a_node_knows_to_be_released_is_over_whether_it_was_a_call_a_session_or_late() {
+    let (mut server, [mut a, mut b]) = Server::open(usual());
+    for user in 1..=3 {
+        a.gives(&mut server, user, user);
+    }
+    a.claim(&mut server, 2, 2).unwrap();
+    server.pass([&mut a, &mut b], CLAIM_WITHIN);
+    for user in 4..=5 {
+        a.gives(&mut server, user, user);
+    }
+    assert_eq!(server.taken(), 3, "the session of 2, whose call is over, and the calls of 4 and 5");
+    server.state.seats.add_late(1, UserId::new(1).unwrap());
+    let generation = server.state.marks().generation;
+    for number in [1, 2, 4] {
+        let version = server.state.marks().version;
+        assert!(server.state.replay(generation, &[Memory::Change(Change::Released(number))]));
+        let changes = server.state.changes_since(generation, version).unwrap();
+        assert_eq!(changes, [Change::Released(number)]);
+        assert_eq!(a.standing(&mut server, number, number), Err(Refused::Gone));
+        assert_eq!(server.state.owner(number), None);
+    }
+    assert_eq!((server.taken(), server.state.seats.late()), (1, 0));
+}
+
+#[test]
+fn numbers_inside_or_late_are_not_skipped() {
+    let (mut server, [mut a]) = Server::open(usual());
+    for user in 1..=3 {
+        a.gives(&mut server, user, user);
+    }
+    a.claim(&mut server, 2, 2).unwrap();
+    server.pass([&mut a], CLAIM_WITHIN);
+    assert!(server.state.users.is_empty(), "all calls are over");
+    let (generation, ends) = (server.state.marks().generation, server.state.time + CLAIM_WITHIN);
+    server.state.seats.add_late(3, UserId::new(3).unwrap());
+    server.state.seats.recall_first(ends);
+    server.state.seats.add_late(1, UserId::new(1).unwrap());
+    let version = server.state.marks().version;
+    assert!(server.state.replay(generation, &[Memory::Change(Change::Skipped { from: 0, to: 3 })]));
+    assert_eq!((server.state.vacant.len(), server.state.marks().version), (0, version));
+}
+
+#[test]
+fn a_skipped_number_that_follows_a_known_one_is_skipped() {
+    let (mut server, [mut a]) = Server::open(standstill());
+    a.replica.note_line(Line::new(9, 0));
+    server.pass([&mut a], RECOVERY);
+    let generation = server.state.marks().generation;
+    let holder = Memory::Holder { number: 2, user: UserId::new(2).unwrap() };
+    let skipped = Memory::Change(Change::Skipped { from: 2, to: 3 });
+    assert!(server.state.replay(generation, &[holder, skipped]));
+    assert_eq!(server.state.vacant.ranges().collect::<Vec<_>>(), [(2, 3)]);
+}
+
+#[test]
 fn a_holder_of_a_number_that_is_over_is_not_restored() {
     let (mut server, [mut a]) = Server::open(usual());
     a.gives(&mut server, 1, 1);

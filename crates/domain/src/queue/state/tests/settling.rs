@@ -333,6 +333,26 @@ fn the_call_of_a_late_one_holds_a_slot_like_any_other() {
 }
 
 #[test]
+fn a_late_one_whose_number_is_the_last_that_was_passed_leaves_like_any_late_one() {
+    let (mut server, [mut a, b]) = with_skipped_numbers(usual());
+    drop(b);
+    for user in 1..=4 {
+        a.leave(&mut server, user, user).unwrap();
+    }
+    server.wait(seconds(1));
+    a.refresh(&mut server);
+    assert_eq!(server.line(), (10_100, 10_100));
+    assert_eq!(a.standing(&mut server, 10_100, 10_100), Ok(Standing::Waiting));
+    assert_eq!(server.state.seats.late(), 1);
+    assert_eq!(a.leave(&mut server, 10_100, 10_100), Ok(Standing::Waiting));
+    assert_eq!(server.state.seats.late(), 0);
+    let marks = server.state.marks();
+    let change = server.state.changes_since(marks.generation, marks.version - 1).unwrap();
+    assert_eq!(change, [Change::Released(10_100)]);
+    assert_eq!(a.standing(&mut server, 10_100, 10_100), Err(Refused::Gone));
+}
+
+#[test]
 fn of_calls_that_are_over_only_the_holders_are_forgotten_who_are_not_inside() {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
     for user in 21..=23 {
