@@ -49,7 +49,8 @@ impl Seats {
         let running = usize::try_from(self.running(now)).unwrap_or(usize::MAX);
         let steps = running.min(STEPS);
         let ranks = (1..=steps).map(|step| running * step / steps);
-        let mut left = self.ends.range((now, u64::MAX)..).filter(|(at, _)| *at > now);
+        // No number is as high.
+        let mut left = self.ends.range((now, u64::MAX)..);
         let mut taken = 0;
         ranks
             .filter_map(|rank| {
