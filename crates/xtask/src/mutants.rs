@@ -42,12 +42,13 @@ const MOST_IN_CHECK: usize = 80;
 /// Tests mutants and reports what became of them.
 pub(crate) fn mutants(arguments: &Arguments) -> Outcome {
     let tool = Tool::find_or_install()?;
-    let mut selection = Selection { jobs: arguments.jobs, ..Selection::default() };
-    selection.files.extend(arguments.file.clone());
-    selection.names.extend(arguments.re.clone());
-    if let Some(base) = &arguments.in_diff {
-        selection.diff = Some(changes::diff(&root(), base)?);
-    }
+    let selection = Selection {
+        files: arguments.file.clone(),
+        names: arguments.re.iter().cloned().collect(),
+        diff: arguments.in_diff.as_ref().map(|base| changes::diff(&root(), base)).transpose()?,
+        jobs: arguments.jobs,
+        shard: None,
+    };
     if arguments.list {
         tool.list(&selection)?.iter().for_each(|mutant| println!("{mutant}"));
         return Ok(());

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::changes::QUEUE;
 use super::report::{Fate, Report};
 use crate::run::{cargo, root, run, show};
 use test_support::{Doing as _, Outcome, failed};
@@ -33,8 +34,8 @@ const PROPERTY_TESTS: [(&str, &str); 3] = [
 /// Which mutants are meant: those that fit everything said here.
 #[derive(Debug)]
 pub(super) struct Selection {
-    /// In files that match one of these globs; in all where there is none.
-    pub(super) files: Vec<String>,
+    /// In files that match this glob; in all of the queue where there is none.
+    pub(super) files: Option<String>,
     /// Named by one of these regular expressions.
     pub(super) names: Vec<String>,
     /// In lines that this difference changes.
@@ -47,7 +48,7 @@ pub(super) struct Selection {
 
 impl Default for Selection {
     fn default() -> Self {
-        Self { files: Vec::new(), names: Vec::new(), diff: None, shard: None, jobs: 1 }
+        Self { files: None, names: Vec::new(), diff: None, shard: None, jobs: 1 }
     }
 }
 
@@ -86,11 +87,7 @@ impl Tool {
 
     /// The names of the mutants that an exclusion of the configuration leaves out.
     pub(super) fn list_excluded(&self, pattern: &str) -> Outcome<Vec<String>> {
-        let selection = Selection {
-            files: vec![format!("{}/**/*.rs", super::QUEUE)],
-            names: vec![pattern.to_owned()],
-            ..Selection::default()
-        };
+        let selection = Selection { names: vec![pattern.to_owned()], ..Selection::default() };
         self.names(self.command("list", &selection)?.args(["--list", "--no-config"]))
     }
 
@@ -136,9 +133,8 @@ impl Tool {
         fs::create_dir_all(&folder).doing(format!("making {}", folder.display()))?;
         let mut command = Command::new(&self.program);
         command.current_dir(root()).args(["mutants", "--package", "domain", "--output"]).arg(&folder);
-        for file in &selection.files {
-            command.args(["--file", file]);
-        }
+        let files = selection.files.clone().unwrap_or_else(|| format!("{QUEUE}/**/*.rs"));
+        command.args(["--file", &files]);
         for name in &selection.names {
             command.args(["--re", name]);
         }
