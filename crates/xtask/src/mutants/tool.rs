@@ -107,7 +107,7 @@ impl Tool {
             let names: Vec<String> = report.names(Fate::Missed).map(exactly).collect();
             if !names.is_empty() {
                 let missed = Selection { names, jobs: selection.jobs, ..Selection::default() };
-                report.add(self.test_with(tester, &missed)?);
+                report.add(&self.test_with(tester, &missed)?);
             }
         }
         Ok(report)

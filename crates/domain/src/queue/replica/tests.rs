@@ -226,6 +226,7 @@ fn who_joined_is_remembered_until_their_call_stands_no_longer() {
     let next = Refresh { calls_from: 2, changes: Changes::Since(Vec::new()), ..refresh };
     replica.follow(next.clone());
     assert_eq!(told(&replica), [holder(40, 40)]);
+    assert_eq!(replica.holders.len(), 1, "the others take no memory");
     replica.note_holder(user(2), number(2));
     assert_eq!(told(&replica), [holder(40, 40)], "an answer from before");
     replica.note_holder(user(3), number(4));
