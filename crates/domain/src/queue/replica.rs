@@ -124,7 +124,6 @@ impl Replica {
         }
         self.note_line(refresh.line);
         let witness = &mut self.witness;
-        let moved_on = refresh.calls_from > witness.calls_from;
         witness.generation = refresh.generation;
         witness.version = refresh.version;
         witness.seen = witness.seen.max(refresh.version);
@@ -138,9 +137,7 @@ impl Replica {
         let over = over.map(|(number, _)| (number, QueueTime::START));
         self.released.extend(over.filter(|(number, _)| *number > refresh.calls_from));
         self.released.retain(|number, until| *number > refresh.calls_from || *until > refresh.at);
-        if moved_on {
-            self.holders = self.holders.split_off(&(refresh.calls_from + 1));
-        }
+        self.forget_holders_up_to(refresh.calls_from);
         memories
     }
 
@@ -248,6 +245,15 @@ impl Replica {
             for (from, to) in old.ranges() {
                 self.vacant.insert_range(from, to);
             }
+        }
+    }
+
+    /// Their calls stand no longer.
+    fn forget_holders_up_to(&mut self, mark: u64) {
+        while let Some(first) = self.holders.first_entry()
+            && *first.key() <= mark
+        {
+            first.remove();
         }
     }
 
