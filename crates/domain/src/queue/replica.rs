@@ -195,11 +195,7 @@ impl Replica {
         let skipped = self.vacant.ranges().map(|(from, to)| Change::Skipped { from, to });
         let abandoned = self.vacant.singles().map(Change::Abandoned);
         let changes = released.chain(sessions).chain(skipped).chain(abandoned).map(Memory::Change);
-        let holds = |number: u64| {
-            number > self.witness.calls_from
-                && !self.vacant.contains(number)
-                && !self.released.contains_key(&number)
-        };
+        let holds = |number| !self.vacant.contains(number) && !self.released.contains_key(&number);
         let holders = self.holders.iter().filter(|(number, _)| holds(**number));
         changes.chain(holders.map(|(number, user)| Memory::Holder { number: *number, user: *user })).collect()
     }
