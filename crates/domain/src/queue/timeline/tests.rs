@@ -62,6 +62,20 @@ fn whoever_is_called_at_once_did_not_wait_and_was_told_so() {
 }
 
 #[test]
+fn what_people_were_told_begins_behind_those_who_were_called_before_them() {
+    // Of those who were called last, the last was told 10 s, or was called at once.
+    for (called, told) in [(100, 15.0), (150, 10.0)] {
+        let mut timeline = started();
+        look(&mut timeline, (100, 0), 1_000, 10.0);
+        look(&mut timeline, (200, called), 2_000, 20.0);
+        let waits = look(&mut timeline, (200, 200), 12_000, 0.0);
+        assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [200 - called]);
+        assert_near(waits[0].waited, 10.5);
+        assert_near(waits[0].promised, told);
+    }
+}
+
+#[test]
 fn somebody_who_joins_after_a_quiet_time_has_not_waited_through_it() {
     let mut timeline = started();
     look(&mut timeline, (10, 0), 100, 5.0);
