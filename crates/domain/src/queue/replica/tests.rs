@@ -235,6 +235,18 @@ fn who_joined_is_remembered_until_their_call_stands_no_longer() {
 }
 
 #[test]
+fn who_has_left_is_no_holder_though_the_answer_to_joining_comes_after_that() {
+    let (mut replica, refresh) = following(Vec::new());
+    let changes = Changes::Since(vec![Change::Released(3), Change::Abandoned(41)]);
+    replica.follow(Refresh { version: 2, changes, ..refresh });
+    for n in [3, 40, 41] {
+        replica.note_holder(user(n), number(n));
+    }
+    let told = [Memory::Change(Change::Released(3)), Memory::Change(Change::Abandoned(41)), holder(40, 40)];
+    assert_eq!(replica.memories(), told);
+}
+
+#[test]
 fn abandoned_numbers_that_are_passed_are_told_as_released() {
     let (mut replica, refresh) = following(vec![Change::Abandoned(20), Change::Abandoned(30)]);
     replica.follow(Refresh { line: Line::new(100, 25), calls_from: 15, ..refresh.clone() });

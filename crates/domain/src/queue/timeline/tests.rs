@@ -152,6 +152,41 @@ fn a_clock_that_goes_back_and_forth_costs_no_more_memory() {
     assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 29_999);
 }
 
+/// What is left of so many marks, a tenth of a second apart, of which the newest was made at `newest`.
+fn thinned_out(marks: u64, newest: i64) -> Vec<u64> {
+    let time = |n: u64| if n + 1 == marks { at(newest) } else { at(n.cast_signed() * 100) };
+    let marks = (0..marks).map(|n| Mark { last: n, at: time(n), promised: Duration::ZERO });
+    let mut timeline = Timeline { marks: marks.collect(), told: 0 };
+    timeline.thin_out();
+    timeline.marks.iter().map(|mark| mark.last).collect()
+}
+
+#[test]
+fn marks_are_left_out_whose_neighbours_are_within_a_thousandth_of_the_whole_time() {
+    // The whole is 4,096 tenths of a second, so that four are close, and five are not.
+    let left = thinned_out(4_097, 409_600);
+    assert_eq!(left, (0..=4_096).step_by(4).collect::<Vec<_>>());
+}
+
+#[test]
+fn where_the_clock_went_back_and_no_mark_is_close_to_others_every_other_is_left_out() {
+    // The clock is where it began, so that the whole time is none; the last but one is close to it.
+    let three_quarters = 3_072;
+    assert_eq!(thinned_out(three_quarters + 1, 0).len(), 3_072);
+    let left = thinned_out(three_quarters + 3, 0);
+    let every_other = (0..=three_quarters).step_by(2).chain([three_quarters + 2]);
+    assert_eq!(left, every_other.collect::<Vec<_>>(), "and the newest stays");
+}
+
+#[test]
+fn numbers_are_from_0_to_1_on_the_way_between_two_marks() {
+    let share = |from, to| middle(10, 30, from, to);
+    for ((from, to), expected) in [((10, 30), 0.5), ((10, 10), 0.0), ((30, 30), 1.0), ((10, 20), 0.25)] {
+        assert!((share(from, to) - expected).abs() < 1e-9, "{from} {to}");
+    }
+    assert_eq!(middle(10, 10, 10, 10), 0.0, "nobody is between them");
+}
+
 #[test]
 fn a_promise_beyond_all_bounds_is_no_problem() {
     let mut timeline = started();
