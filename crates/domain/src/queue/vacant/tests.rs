@@ -67,6 +67,42 @@ fn a_range_leaves_single_numbers_single() {
 }
 
 #[test]
+fn ranges_that_touch_are_one_and_an_empty_one_is_none() {
+    let mut vacant = VacantNumbers::default();
+    vacant.insert_range(30, 30);
+    assert!(vacant.is_empty());
+    for (from, to) in [(20, 25), (5, 9), (9, 12), (1, 5), (40, 41)] {
+        vacant.insert_range(from, to);
+    }
+    assert_eq!(vacant.ranges().collect::<Vec<_>>(), [(1, 12), (20, 25), (40, 41)]);
+    vacant.insert_range(12, 20);
+    vacant.insert_range(24, 40);
+    assert_eq!(vacant.ranges().collect::<Vec<_>>(), [(1, 41)]);
+    assert_eq!((vacant.len(), vacant.count_up_to(1), vacant.count_up_to(2)), (40, 0, 1));
+}
+
+#[test]
+fn numbers_at_the_ends_of_chunks_are_themselves() {
+    let ends = [1, 4_095, 4_096, 4_097, 8_192, 8_193];
+    let vacant = VacantNumbers::of(ends);
+    assert_eq!(vacant.singles().collect::<Vec<_>>(), ends);
+    for (at, number) in (0_u64..).zip(ends) {
+        assert!(vacant.contains(number), "{number}");
+        assert_eq!((vacant.count_up_to(number - 1), vacant.count_up_to(number)), (at, at + 1), "{number}");
+    }
+    for number in [2, 4_094, 4_098, 8_191, 8_194, 12_288] {
+        assert!(!vacant.contains(number), "{number}");
+    }
+}
+
+#[test]
+fn zero_is_no_number() {
+    assert_eq!(VacantNumbers::of([0, 3]), VacantNumbers::of([3]));
+    let mut vacant = VacantNumbers::default();
+    assert!(!vacant.insert(0) && !vacant.contains(0) && vacant.is_empty());
+}
+
+#[test]
 fn what_the_queue_has_passed_is_forgotten_except_ranges() {
     let mut vacant = VacantNumbers::of([3, 5_000, 9_000]);
     vacant.insert_range(10, 20);
