@@ -134,8 +134,8 @@ impl VacantNumbers {
                 merged.to = merged.to.max(range.to);
             }
         }
-        let at = apart.partition_point(|range| range.from < merged.from);
-        apart.insert(at, merged);
+        apart.push(merged);
+        apart.sort_unstable_by_key(|range| range.from);
         self.ranges = apart;
     }
 
