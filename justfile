@@ -12,7 +12,7 @@ test:
 check:
     cargo xtask check
 
-# Small changes to the domain's queue, and whether a test notices each; --in-diff main: of changed lines only
+# Small changes to the domain's queue, and whether a test notices each; --in-diff main: changed lines
 mutants *arguments:
     cargo xtask mutants {{arguments}}
 

@@ -5,8 +5,8 @@ use crate::mutants;
 use crate::run::{cargo, run};
 use test_support::Outcome;
 
-/// Everything that can be said about the code without servers and without its whole test suite; warnings are errors.
-/// Last, because it takes longest where lines of the domain's queue have changed: whether tests notice mutants of these lines.
+/// Everything that can be said about the code without servers; warnings are errors. The mutants of
+/// changed lines come last, because they take the longest.
 pub(crate) fn check() -> Outcome {
     run(cargo(&["fmt", "--all", "--check"]))?;
     run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;

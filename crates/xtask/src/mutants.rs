@@ -65,8 +65,8 @@ pub(crate) fn mutants(arguments: &Arguments) -> Outcome {
     Err(failed(format!("tests catch less than {:.0} % of the viable mutants", LEAST_SHARE * 100.0)))
 }
 
-/// The part of `cargo xtask check`: tests mutants of the lines that the last commit changed, or all commits since the main
-/// branch, and uncommitted edits.
+/// The part of `cargo xtask check`: tests mutants of the lines that differ from the main branch, or
+/// on it from the previous commit. Edits that are not committed count too.
 pub(crate) fn check_changes() -> Outcome {
     let selection = match Changes::of_the_last_commits(&root())? {
         Changes::Lines { base, diff } if diff.is_empty() => {
@@ -109,8 +109,8 @@ fn test_changes(tool: &Tool, selection: &Selection) -> Outcome {
     }
 }
 
-/// Which part of so many mutants is tested, from 0, and of how many parts; `None` for all. The same commit always tests
-/// the same part.
+/// Which part of so many mutants is tested, from 0, and of how many parts; `None` for all. The same
+/// commit always tests the same part.
 fn shard(mutants: usize, commit: Option<&str>) -> Option<(usize, usize)> {
     let shards = mutants.div_ceil(MOST_IN_CHECK);
     let digits = commit.and_then(|id| usize::from_str_radix(id.get(..8)?, 16).ok());
@@ -123,7 +123,7 @@ struct Config {
     exclude_re: Vec<String>,
 }
 
-/// Each exclusion must match something: one that does not hides the next mutant of that name, without a reason.
+/// Each exclusion must match something: one that does not would hide the next mutant of that name.
 fn check_exclusions(tool: &Tool) -> Outcome {
     let text = fs::read_to_string(root().join(tool::CONFIG)).doing(format!("reading {}", tool::CONFIG))?;
     let config: Config =

@@ -30,7 +30,7 @@ pub(super) enum Changes {
 }
 
 impl Changes {
-    /// What differs from where this branch left the main one; on the main branch, from the previous commit.
+    /// What differs from where this branch left the main one; on that, from the previous commit.
     pub(super) fn of_the_last_commits(repository: &Path) -> Outcome<Self> {
         let Some(head) = head(repository) else {
             return Ok(Self::Unknown { why: "this is no git repository with a commit" });

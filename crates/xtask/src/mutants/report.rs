@@ -46,8 +46,8 @@ impl Report {
         Ok(report)
     }
 
-    /// Takes in a second run, of the mutants that tests of the first one missed. It may have others: `--re` does not
-    /// keep cargo-mutants 27.1.0 from those that delete a field.
+    /// Takes in a second run, of the mutants that the first one missed. It may have others: `--re`
+    /// does not keep cargo-mutants 27.1.0 from those that delete a field.
     pub(super) fn add(&mut self, again: &Self) {
         let missed = self.fates.iter_mut().filter(|(_, fate)| **fate == Fate::Missed);
         for (name, fate) in missed {

@@ -17,8 +17,8 @@ pub(super) const CONFIG: &str = ".cargo/mutants.toml";
 /// Another version makes other mutants, so the share would not compare.
 const VERSION: &str = "27.1.0";
 
-/// Whose tests are run, one package after the other: each is asked only about what those before it missed. The domain's
-/// own are quick, and catch almost everything.
+/// Whose tests run, one package after the other, each on the mutants that those before it missed.
+/// The domain's own are quick, and catch almost everything.
 const TESTERS: [&str; 2] = ["domain", "adapter-memory"];
 
 /// A mutant that loops and allocates ends here, and not with the memory of the machine.
@@ -60,7 +60,7 @@ pub(super) struct Tool {
 }
 
 impl Tool {
-    /// The pinned version; it is built first where it is missing, in `tools` of the folder cargo builds in.
+    /// The pinned version; built first where it is missing, in `tools` of the folder cargo builds in.
     pub(super) fn find_or_install() -> Outcome<Self> {
         let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let built = root().join(built);

@@ -62,16 +62,16 @@ fn whoever_is_called_at_once_did_not_wait_and_was_told_so() {
 }
 
 #[test]
-fn what_people_were_told_begins_behind_those_who_were_called_before_them() {
-    // Of those who were called last, the last was told 10 s, or was called at once.
-    for (called, told) in [(100, 15.0), (150, 10.0)] {
+fn promises_begin_behind_those_who_were_called_before() {
+    // The last one called was promised 10 s, or was called at once.
+    for (called, promised) in [(100, 15.0), (150, 10.0)] {
         let mut timeline = started();
         look(&mut timeline, (100, 0), 1_000, 10.0);
         look(&mut timeline, (200, called), 2_000, 20.0);
         let waits = look(&mut timeline, (200, 200), 12_000, 0.0);
         assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [200 - called]);
         assert_near(waits[0].waited, 10.5);
-        assert_near(waits[0].promised, told);
+        assert_near(waits[0].promised, promised);
     }
 }
 
@@ -152,7 +152,7 @@ fn a_clock_that_goes_back_and_forth_costs_no_more_memory() {
     assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 29_999);
 }
 
-/// What is left of so many marks, a tenth of a second apart, of which the newest was made at `newest`.
+/// What is left of so many marks, a tenth of a second apart but for the newest, made at `newest`.
 fn thinned_out(marks: u64, newest: i64) -> Vec<u64> {
     let time = |n: u64| if n + 1 == marks { at(newest) } else { at(n.cast_signed() * 100) };
     let marks = (0..marks).map(|n| Mark { last: n, at: time(n), promised: Duration::ZERO });
@@ -184,7 +184,7 @@ fn numbers_are_from_0_to_1_on_the_way_between_two_marks() {
     for ((from, to), expected) in [((10, 30), 0.5), ((10, 10), 0.0), ((30, 30), 1.0), ((10, 20), 0.25)] {
         assert!((share(from, to) - expected).abs() < 1e-9, "{from} {to}");
     }
-    assert_eq!(middle(10, 10, 10, 10), 0.0, "nobody is between them");
+    assert_eq!(middle(10, 10, 10, 10), 0.0, "no number is between them");
 }
 
 #[test]

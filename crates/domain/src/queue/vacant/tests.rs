@@ -27,6 +27,7 @@ fn abandoned_numbers_are_not_counted_as_people() {
     assert_eq!(vacant.position_of(number(5), line).get(), 1);
     assert_eq!(vacant.position_of(number(8), line).get(), 2, "6 and 7 are vacant, 5 is ahead");
     assert_eq!(vacant.position_of(number(10), line).get(), 3, "5 and 8 are ahead");
+    assert_eq!(vacant.position_of(number(7), line).get(), 2, "5 is ahead, whether 7 counts or not");
     assert_eq!(vacant.people_waiting(line), 3);
     assert!(vacant.contains(9) && !vacant.contains(8) && !vacant.contains(0));
 }

@@ -1,4 +1,4 @@
-//! What people are told, by how old the node's view is.
+//! Outlooks, by the age of the node's view.
 
 use super::*;
 

@@ -197,7 +197,7 @@ fn a_number_never_given_is_nobodys_to_claim() {
 }
 
 #[test]
-fn asking_where_a_place_stands_binds_nobody_to_it() {
+fn asking_where_a_place_stands_binds_no_user_to_it() {
     let mut server = Server::new(usual());
     let mut node = Node::new(1);
     node.replica.note_line(Line::new(1, 1));

@@ -263,7 +263,7 @@ fn a_session_is_restored_for_its_holder_while_it_lasts_and_once() {
 }
 
 #[test]
-fn a_session_that_was_shorter_than_its_call_stands_is_not_restored_by_a_node_that_gives_it_longer() {
+fn a_session_shorter_than_its_call_is_not_restored_once_it_is_over() {
     let (mut server, [mut a]) = Server::open(PolicySpec { session_ttl: seconds(2), ..usual() });
     a.gives(&mut server, 1, 1);
     a.claim(&mut server, 1, 1).unwrap();
