@@ -272,10 +272,8 @@ impl VacantNumbers {
         for chunk in &mut self.chunks {
             let (base, mut bits) = (chunk.base, *chunk.bits);
             for (word, first) in bits.iter_mut().zip((base + 1..).step_by(64)) {
-                for n in (0..64).filter(|n| *word >> n & 1 == 1).collect::<Vec<u64>>() {
-                    if !keeps(first + n) {
-                        *word &= !(1 << n);
-                    }
+                for n in (0..64).filter(|n| !keeps(first + n)) {
+                    *word &= !(1 << n);
                 }
             }
             if bits != *chunk.bits {
