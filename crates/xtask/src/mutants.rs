@@ -17,9 +17,10 @@ use tool::{Selection, Tool};
 /// What to mutate: the whole queue unless something says less.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Only lines that differ from this commit; fails on any mutant that no test catches
-    #[arg(long, value_name = "BASE")]
-    in_diff: Option<String>,
+    /// Only lines that differ from this commit; fails on any mutant that no test catches. Without a
+    /// commit, what `cargo xtask check` does
+    #[arg(long, value_name = "BASE", num_args = 0..=1)]
+    in_diff: Option<Option<String>>,
     /// Only files that match this glob
     #[arg(long, value_name = "GLOB")]
     file: Option<String>,
@@ -41,11 +42,15 @@ const MOST_IN_CHECK: usize = 80;
 
 /// Tests mutants and reports what became of them.
 pub(crate) fn mutants(arguments: &Arguments) -> Outcome {
+    if let Some(None) = arguments.in_diff {
+        return check_changes();
+    }
     let tool = Tool::find_or_install()?;
+    let base = arguments.in_diff.as_ref().and_then(Option::as_ref);
     let selection = Selection {
         files: arguments.file.clone(),
         names: arguments.re.iter().cloned().collect(),
-        diff: arguments.in_diff.as_ref().map(|base| changes::diff(&root(), base)).transpose()?,
+        diff: base.map(|base| changes::diff(&root(), base)).transpose()?,
         jobs: arguments.jobs,
         shard: None,
     };
@@ -53,7 +58,7 @@ pub(crate) fn mutants(arguments: &Arguments) -> Outcome {
         tool.list(&selection)?.iter().for_each(|mutant| println!("{mutant}"));
         return Ok(());
     }
-    if arguments.in_diff.is_some() {
+    if base.is_some() {
         return test_changes(&tool, &selection);
     }
     check_exclusions(&tool)?;
