@@ -275,8 +275,13 @@ impl Links {
 
     /// Whether the server says that it is a primary.
     pub(crate) async fn is_primary(&self) -> Result<bool, Failure> {
-        let role = self.rest.ask("ROLE", Vec::new()).await?;
+        let role = self.role().await?;
         Ok(array(&role).first().and_then(Value::as_string).as_deref() == Some("master"))
+    }
+
+    /// What the server answers to `ROLE`.
+    pub(crate) async fn role(&self) -> Result<Value, Failure> {
+        self.rest.ask("ROLE", Vec::new()).await
     }
 
     /// The connection the batches of this thread go through.

@@ -1,9 +1,12 @@
 //! Who is the primary of a queue now.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 use fred::types::Value;
 use fred::util::redis_keyslot;
+use futures_util::future::join_all;
+use tokio::time::sleep;
 
 use crate::address::{Address, Node, Topology};
 use crate::error::Failure;
@@ -19,6 +22,9 @@ pub(crate) struct Primary {
     /// Whom to ask next: the sentinels, or the nodes of the cluster as one of them named them last and as configured.
     seen: VecDeque<Node>,
 }
+
+/// How often one sentinel is asked whether the primary has been replaced.
+const ASK_SENTINELS_EVERY: Duration = Duration::from_millis(500);
 
 impl Primary {
     pub(crate) fn of(key: &str, address: Address, settings: LinkSettings) -> Self {
@@ -40,14 +46,58 @@ impl Primary {
             }
             Topology::Cluster(_) => self.ask_cluster().await?,
         };
-        let links = Links::connect(node, self.address.credentials.as_ref(), self.settings).await?;
-        if links.is_primary().await? {
-            Ok(links)
-        } else if matches!(self.address.topology, Topology::Single(_)) {
+        let links = self.connect_to(node).await?;
+        match Role::of(&links.role().await?, &links.node) {
+            Role::Primary => return Ok(links),
+            // After a FAILOVER of the server itself the sentinels name the old primary for half a minute.
+            Role::ReplicaOf(node) if matches!(self.address.topology, Topology::Sentinel { .. }) => {
+                let links = self.connect_to(node).await?;
+                if links.is_primary().await? {
+                    return Ok(links);
+                }
+            }
+            Role::ReplicaOf(_) | Role::Other => {}
+        }
+        if matches!(self.address.topology, Topology::Single(_)) {
             Err(Failure::Replica(links.node.to_string()))
         } else {
             Err(Failure::NotPrimary(format!("{} is a replica", links.node)))
         }
+    }
+
+    async fn connect_to(&self, node: Node) -> Result<Links, Failure> {
+        Links::connect(node, self.address.credentials.as_ref(), self.settings).await
+    }
+
+    /// Waits until most of the sentinels name another primary than this one. The old one goes on as a primary until a
+    /// sentinel reconfigures it, for ten seconds and more, and what it takes in meanwhile is lost.
+    pub(crate) async fn until_replaced(&self, node: &Node) {
+        let Topology::Sentinel { sentinels, name } = &self.address.topology else {
+            return std::future::pending().await;
+        };
+        for asked in (0..sentinels.len()).cycle() {
+            sleep(ASK_SENTINELS_EVERY).await;
+            if !self.names_another(&sentinels[asked], name, node).await {
+                continue;
+            }
+            let answers = sentinels.iter().map(|sentinel| self.names_another(sentinel, name, node));
+            let others = join_all(answers).await.into_iter().filter(|names_another| *names_another).count();
+            if 2 * others > sentinels.len() {
+                return;
+            }
+        }
+    }
+
+    /// Whether this sentinel names another primary, which is one: the sentinels may lag behind a failover by the server.
+    async fn names_another(&self, sentinel: &Node, name: &str, node: &Node) -> bool {
+        let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
+        let answer = self.ask_node(sentinel, false, "SENTINEL", arguments).await;
+        let Some(named) = answer.ok().and_then(|answer| address_in(&answer, sentinel)) else { return false };
+        if named == *node {
+            return false;
+        }
+        let role = self.ask_node(&named, true, "ROLE", Vec::new()).await;
+        role.is_ok_and(|role| Role::of(&role, &named) == Role::Primary)
     }
 
     /// The first sentinel that answers is believed, and asked last the next time: the others may know better. What it says is
@@ -122,6 +172,28 @@ impl Primary {
         let credentials = self.address.credentials.as_ref().filter(|_| with_credentials);
         let link = Link::connect(node, credentials, self.settings).await?;
         link.ask(command, arguments).await
+    }
+}
+
+/// What a server is, by its answer to `ROLE`.
+#[derive(Debug, Eq, PartialEq)]
+enum Role {
+    Primary,
+    ReplicaOf(Node),
+    Other,
+}
+
+impl Role {
+    fn of(role: &Value, asked: &Node) -> Self {
+        let [kind, rest @ ..] = array(role) else { return Self::Other };
+        match (kind.as_string().as_deref(), rest) {
+            (Some("master"), _) => Self::Primary,
+            (Some("slave"), [host, port, ..]) => {
+                let primary = address_in(&Value::Array(vec![host.clone(), port.clone()]), asked);
+                primary.map_or(Self::Other, Self::ReplicaOf)
+            }
+            _ => Self::Other,
+        }
     }
 }
 

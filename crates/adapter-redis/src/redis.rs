@@ -184,7 +184,14 @@ impl Keeper {
                     let since = Instant::now();
                     tracing::info!(node = %links.node, "connected to the queue's redis");
                     self.states.send_replace(State::Up(Arc::clone(&links)));
-                    came = until_useless(&links).await;
+                    came = tokio::select! {
+                        biased;
+                        came = until_useless(&links) => came,
+                        () = self.primary.until_replaced(&links.node) => {
+                            tracing::warn!(node = %links.node, "sentinels name another primary: connecting to that one");
+                            Came::AfterLoss
+                        }
+                    };
                     self.states.send_replace(State::Seeking);
                     // One that is lost at once, again and again, is no reason to knock without a pause.
                     if since.elapsed() > RETRY.1 {

@@ -194,6 +194,40 @@ async fn nodes_follow_a_failover_by_sentinels_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nodes_leave_a_primary_that_was_replaced_while_it_still_believes_to_be_one() {
+    let all = blocking(|| RedisSentinels::start(&binaries()));
+    let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
+    let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
+    let settings = impatient(Durability::Primary);
+    let nodes = ready_nodes(2, &Address::parse(&address).unwrap(), &settings).await;
+    for person in 1..=2 {
+        let joined = nodes[0].join(user(person), None, Bounds::NONE).await.unwrap();
+        assert_eq!(joined.number.get(), person);
+    }
+    let old = all.primary_address().unwrap();
+    blocking(|| all.sentinel_servers()[0].command(&["SENTINEL", "FAILOVER", all.name()]));
+    until("the sentinels name the new one", async || blocking(|| all.primary_address()) != old).await;
+    // The old primary would take in joins for ten seconds, until a sentinel makes it a replica.
+    let queue = line_key(settings.queue);
+    until("all nodes are at the new one", async || {
+        for node in &nodes {
+            let _ = node.snapshot(Line::START).await;
+        }
+        let seen = blocking(|| all.replica().command(&["HVALS", &queue.replace(":line", ":nodes")]));
+        let generation = blocking(|| all.replica().command(&["HGET", &queue, "generation"]));
+        seen.lines().filter(|record| record.split(':').nth(2) == Some(&generation)).count() == nodes.len()
+    })
+    .await;
+    let role = blocking(|| all.primary().command(&["ROLE"]));
+    assert!(role.starts_with("master"), "the nodes left when it was made a replica: {role}");
+    for node in &nodes {
+        get_ready(node).await;
+    }
+    let joined = nodes[1].join(user(3), None, Bounds::NONE).await.unwrap();
+    assert_eq!(joined.number.get(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replica_is_refused_as_not_ready_without_waiting() {
     let (primary, replica) = pair();
     let node = nodes(1, &single(replica.address()), &impatient(Durability::Primary)).remove(0);

@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 
 use super::*;
 use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
-use crate::queue::{Checkpoint, CheckpointStore, Occupancy, Snapshot, Tally, VacantNumbers};
+use crate::queue::{Checkpoint, CheckpointStore, Occupancy, Snapshot, Tally, VacantNumbers, WaitLimit};
 use crate::{PortErrorKind, Timestamp};
 
 /// Runs a use case whose ports answer at once; there is nothing here that could wait.
@@ -117,13 +117,18 @@ fn asking_while_waiting_touches_no_store() {
         assert_eq!(outlook.standing, Standing::Waiting);
         assert_eq!(outlook.position.get(), 498);
         assert_eq!(outlook.eta, Duration::from_millis(4_980));
-        assert_eq!(
-            outlook.wait_limit,
-            Some(WaitLimit::Recovery),
-            "the snapshot says that the store recovers"
-        );
+        assert_eq!(outlook.wait_limit, Some(WaitLimit::Rate));
         assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
         assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
+    });
+}
+
+#[test]
+fn while_the_store_recovers_the_estimate_says_so() {
+    run(async {
+        let service = service_of("main", store_at_each(&[(1_000, 200)]));
+        service.advance().await.unwrap();
+        assert_eq!(service.ask("700").await.unwrap().wait_limit, Some(WaitLimit::Recovery));
     });
 }
 

@@ -206,8 +206,8 @@ fn what_is_over_is_over_before_a_step_has_ended_it() {
 }
 
 #[test]
-fn a_step_that_has_ended_five_thousand_calls_leaves_that_of_a_late_one_to_the_next() {
-    let (mut server, [a]) = rush(5_000);
+fn a_step_that_has_ended_as_many_calls_as_it_may_leaves_that_of_a_late_one_to_the_next() {
+    let (mut server, [a]) = rush(2_500);
     recall(&mut server, 1, CLAIM_WITHIN);
     wait_without_ending(&mut server, &a, 10);
     let mut lapsed = vec![];
@@ -215,13 +215,13 @@ fn a_step_that_has_ended_five_thousand_calls_leaves_that_of_a_late_one_to_the_ne
         a.step(&mut server, QueueState::refresh);
         lapsed.push((server.state.snapshot().tally.lapsed, server.state.seats.recalled()));
     }
-    assert_eq!(lapsed, [(5_000, 1), (5_001, 0)]);
+    assert_eq!(lapsed, [(2_500, 1), (2_501, 0)]);
 }
 
 #[test]
 fn the_call_of_a_late_one_counts_among_what_a_step_may_end() {
-    let (mut server, [mut a]) = rush(7_000);
-    for number in 1..=7_000 {
+    let (mut server, [mut a]) = rush(3_500);
+    for number in 1..=3_500 {
         a.claim(&mut server, number, number).unwrap();
     }
     wait_without_ending(&mut server, &a, 10);
@@ -238,28 +238,28 @@ fn the_call_of_a_late_one_counts_among_what_a_step_may_end() {
         let tally = server.state.snapshot().tally;
         ended.push((tally.lapsed, tally.ended));
     }
-    assert_eq!(ended, [(2, 4_998), (2, 7_000)]);
+    assert_eq!(ended, [(2, 2_498), (2, 3_500)]);
 }
 
 #[test]
-fn one_step_forgets_five_thousand_places_that_were_given_back_and_the_next_ones_the_rest() {
-    let (mut server, [mut a]) = rush(12_000);
-    for number in 1..=12_000 {
+fn one_step_forgets_a_bounded_number_of_released_places_and_the_next_ones_the_rest() {
+    let (mut server, [mut a]) = rush(6_000);
+    for number in 1..=6_000 {
         a.leave(&mut server, number, number).unwrap();
     }
     wait_without_ending(&mut server, &a, 10);
     for _ in 0..3 {
         a.step(&mut server, QueueState::refresh);
     }
-    let barred = |server: &Server| (1..=12_000).filter(|n| server.state.seats.is_barred(*n)).count();
-    assert_eq!(barred(&server), 12_000, "no session of theirs may come back until it would be over");
+    let barred = |server: &Server| (1..=6_000).filter(|n| server.state.seats.is_barred(*n)).count();
+    assert_eq!(barred(&server), 6_000, "no session of theirs may come back until it would be over");
     wait_without_ending(&mut server, &a, 10);
     let mut left = vec![];
     for _ in 0..4 {
         a.step(&mut server, QueueState::refresh);
         left.push(barred(&server));
     }
-    assert_eq!(left, [7_000, 2_000, 0, 0]);
+    assert_eq!(left, [3_500, 1_000, 0, 0]);
 }
 
 #[test]
