@@ -1,0 +1,157 @@
+"""Private servers in the temporary folder, a client for them, and what a finding claims of them."""
+
+import atexit
+import ctypes
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BINARIES = {"redis": os.environ["REDIS_SERVER"], "valkey": os.environ["VALKEY_SERVER"]}
+NAMES = {"redis": "Redis 7.0", "valkey": "Valkey 9.1"}
+started = []
+failed = []
+
+
+def claim(text, holds, seen=""):
+    """Says what was seen; a claim that does not hold any more fails the script."""
+    print(f"  {'as described' if holds else 'CHANGED     '}  {text}{f'  [{seen}]' if seen else ''}")
+    if not holds:
+        failed.append(text)
+
+
+def done():
+    sys.exit("the behaviour has changed" if failed else 0)
+
+
+@atexit.register
+def end_servers():
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait()
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+class Refused(str):
+    """An error of the server."""
+
+
+class Client:
+    def __init__(self, port, timeout=20):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, *words):
+        request = b"*%d\r\n" % len(words)
+        for word in (str(word).encode() for word in words):
+            request += b"$%d\r\n%s\r\n" % (len(word), word)
+        self.socket.sendall(request)
+
+    def receive(self):
+        line = self.file.readline()
+        if not line:
+            raise EOFError("the server has closed the connection")
+        kind, rest = line[:1], line[1:-2].decode()
+        if kind == b"-":
+            return Refused(rest)
+        if kind in b"+":
+            return rest
+        if kind == b":":
+            return int(rest)
+        if int(rest) < 0:
+            return None
+        if kind == b"$":
+            return self.file.read(int(rest) + 2)[:-2].decode(errors="replace")
+        return [self.receive() for _ in range(int(rest))]
+
+    def __call__(self, *words):
+        self.send(*words)
+        return self.receive()
+
+    def load(self, script):
+        return self("SCRIPT", "LOAD", script)
+
+    def info(self, field):
+        lines = self("INFO", "everything").splitlines()
+        return next((line.split(":", 1)[1] for line in lines if line.startswith(field + ":")), None)
+
+
+class Server:
+    """A server on a free port of the loopback address. It ends with this program at the latest."""
+
+    def __init__(self, kind, *options, sentinel=None):
+        self.port = free_port()
+        folder = tempfile.mkdtemp()
+        own = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", folder]
+        command = [BINARIES[kind]]
+        if sentinel is None:
+            command += [*own, "--enable-debug-command", "yes", "--save", ""]
+            command += ["--repl-diskless-sync-delay", "0", *options]
+        else:
+            with open(folder + "/sentinel.conf", "w", encoding="utf-8") as file:
+                file.write(sentinel)
+            command += [folder + "/sentinel.conf", "--sentinel", *own]
+        libraries = os.environ["REDIS_LIBRARIES"] if kind == "redis" else ""
+        environment = {**os.environ, **({"LD_LIBRARY_PATH": libraries} if libraries else {})}
+        with open(folder + "/log", "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment,
+                # Linux ends it with its parent.
+                preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL),
+            )
+        started.append(self.process)
+        wait_for(lambda: self.client())
+
+    def client(self):
+        return Client(self.port)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+
+def pair(kind, *options):
+    """A primary and its replica, in step."""
+    primary = Server(kind, *options)
+    replica = Server(kind, "--replicaof", f"127.0.0.1 {primary.port}")
+    client = primary.client()
+    wait_for(lambda: "state=online" in client("INFO", "replication"))
+    wait_for(lambda: client("WAIT", 1, 100) == 1)
+    return primary, replica
+
+
+def free_port():
+    while True:
+        # A cluster's servers talk on a port that is higher by 10,000.
+        port = random.randint(15_000, 30_000)
+        with socket.socket() as attempt:
+            try:
+                attempt.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
+def wait_for(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            result = condition()
+            if result:
+                return result
+        except (OSError, EOFError):
+            pass
+        time.sleep(0.02)
+    sys.exit("what the finding needs did not come about in time")
+
+
+def timed(call):
+    begun = time.monotonic()
+    return call(), time.monotonic() - begun

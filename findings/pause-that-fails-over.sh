@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# CLIENT PAUSE WRITE makes sentinels replace a primary that answers every PING; what was paused is
+# then done on the old one, confirmed, and lost.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common/setup.sh"
+
+cat <<'TEXT'
+Expected: CLIENT PAUSE 6000 WRITE holds writes for six seconds, loses none, and concerns sentinels
+          (down-after 1 s) not at all: PING and reads are answered all the time.
+Matters:  who pauses the queue's Redis for a moment, to look at something at rest, starts a failover.
+          Sentinels PUBLISH over the connection they PING by, PUBLISH is paused, and PING waits.
+TEXT
+
+run_each "redis 0" "valkey 0" "redis 1" "valkey 1" <<'PYTHON'
+from servers import *
+
+kind, replicas = sys.argv[1], sys.argv[2]
+old, new = pair(kind, "--min-replicas-to-write", replicas)
+rules = f"""sentinel monitor queue 127.0.0.1 {old.port} 2
+sentinel down-after-milliseconds queue 1000
+sentinel failover-timeout queue 5000
+"""
+sentinels = [Server(kind, sentinel=rules) for _ in range(3)]
+clients = [sentinel.client() for sentinel in sentinels]
+wait_for(lambda: all("slaves=1,sentinels=3" in c("INFO", "sentinel") for c in clients))
+admin, person, watcher = (old.client() for _ in range(3))
+write = admin.load("#!lua\nreturn redis.call('INCR', KEYS[1])")
+time.sleep(1.2)
+print(f"{NAMES[kind]}, three sentinels, min-replicas-to-write {replicas}, CLIENT PAUSE 6000 WRITE:")
+
+
+def primary():
+    return int(clients[0]("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "queue")[1])
+
+
+before = person("EVALSHA", write, 1, "joins") == 1 and admin("WAIT", 1, 1000) == 1
+begun = time.monotonic()
+admin("CLIENT", "PAUSE", 6000, "WRITE")
+person.send("EVALSHA", write, 1, "joins")
+slowest, held = 0, set()
+while primary() == old.port and time.monotonic() - begun < 5.5:
+    answer, took = timed(lambda: watcher("PING"))
+    slowest = max(slowest, took if answer == "PONG" else 99)
+    for line in watcher("CLIENT", "LIST").splitlines():
+        if "name=sentinel-" in line and "cmd=publish" in line and " flags=b" in line:
+            held.add(line.split()[0])
+    time.sleep(0.05)
+failed_over = time.monotonic() - begun
+seen = f"after {failed_over:.1f} s; slowest PING {slowest * 1000:.0f} ms"
+claim("it is replaced although it answers PING", before and primary() == new.port and slowest < 1, seen)
+claim("PUBLISH of sentinels is what waits", len(held) >= 2, f"{len(held)} connections")
+
+answer = person.receive()
+seen = f"{str(answer).split()[0]} after {time.monotonic() - begun:.1f} s"
+if replicas == "1":
+    claim("the paused write is refused in the end", str(answer).startswith("NOREPLICAS"), seen)
+else:
+    claim("the paused write is done by the old primary and confirmed", answer == 2, seen)
+    wait_for(lambda: old.client()("ROLE")[0] == "slave", 25)
+    wait_for(lambda: old.client().info("master_link_status") == "up")
+    kept = [server.client()("GET", "joins") for server in (old, new)]
+    claim("and then it is gone from both servers", kept == ["1", "1"], f"joins: {kept}")
+done()
+PYTHON
