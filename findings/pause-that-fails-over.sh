@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common/setup.sh"
 cat <<'TEXT'
 Expected: CLIENT PAUSE 6000 WRITE holds writes for six seconds, loses none, and concerns sentinels
           (down-after 1 s) not at all: PING and reads are answered all the time.
-Matters:  who pauses the queue's Redis for a moment, to look at something at rest, starts a failover.
+Matters:  who pauses the queue's Redis for a moment, to look at it at rest, starts a failover.
           Sentinels PUBLISH over the connection they PING by, PUBLISH is paused, and PING waits.
 TEXT
 
@@ -47,7 +47,8 @@ while primary() == old.port and time.monotonic() - begun < 5.5:
     time.sleep(0.05)
 failed_over = time.monotonic() - begun
 seen = f"after {failed_over:.1f} s; slowest PING {slowest * 1000:.0f} ms"
-claim("it is replaced although it answers PING", before and primary() == new.port and slowest < 1, seen)
+is_replaced = before and primary() == new.port
+claim("it is replaced although it answers PING", is_replaced and slowest < 1, seen)
 claim("PUBLISH of sentinels is what waits", len(held) >= 2, f"{len(held)} connections")
 
 answer = person.receive()
