@@ -100,6 +100,28 @@ impl Reply {
         let is_full = (whole.abandoned.len() - before) as u64 == page;
         Ok(whole.abandoned.last().copied().filter(|_| is_full))
     }
+
+    /// What is left, as numbers.
+    pub(crate) fn numbers(self, into: &mut Vec<u64>) -> Result<(), Failure> {
+        for value in self.0 {
+            into.push(whole_number(&value.as_string().ok_or(BAD)?)?);
+        }
+        Ok(())
+    }
+
+    /// What is left, as sessions: number, user and end.
+    pub(crate) fn sessions(self, into: &mut Vec<(u64, UserId, QueueTime)>) -> Result<(), Failure> {
+        for value in self.0 {
+            let bytes = value.as_bytes().ok_or(BAD)?;
+            let eight = |at: usize| {
+                let part = bytes.get(at..at + 8).and_then(|part| part.try_into().ok());
+                part.map(u64::from_be_bytes).ok_or(BAD)
+            };
+            let user = UserId::new(eight(16)?).map_err(|_| BAD)?;
+            into.push((eight(0)?, user, QueueTime::from_micros(eight(8)?)));
+        }
+        Ok(())
+    }
 }
 
 /// Vacant numbers, as they come in page by page.
@@ -201,6 +223,21 @@ mod tests {
         ];
         for bad in bad {
             assert!(change(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sessions_are_number_end_and_user() {
+        let read = |bytes: &[u8]| {
+            let mut sessions = Vec::new();
+            let reply = Reply::new(Value::Array(vec![Value::Bytes(bytes.to_vec().into())])).unwrap();
+            reply.sessions(&mut sessions).map(|()| sessions)
+        };
+        let packed = [3_u64, 1_500, 7].map(u64::to_be_bytes).concat();
+        let session = (3, UserId::new(7).unwrap(), QueueTime::from_micros(1_500));
+        assert_eq!(read(&packed).unwrap(), [session]);
+        for bad in [&packed[..23], &[3_u64, 1_500, 0].map(u64::to_be_bytes).concat()] {
+            assert!(read(bad).is_err(), "{bad:?}");
         }
     }
 

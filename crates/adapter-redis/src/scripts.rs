@@ -36,6 +36,7 @@ scripts! {
     TICK "": "begin" "numbers" "ending" "calling" "refresh";
     LOOK " flags=allow-oom": "begin" "numbers" "ending" "calling" "refresh";
     VACANT " flags=allow-oom": "begin" "vacant";
+    PLACES " flags=allow-oom": "begin" "places_page";
     CLAIM "": "begin" "numbers" "places" "claim";
     STANDING " flags=allow-oom": "begin" "numbers" "places" "standing";
     LEAVE " flags=allow-oom": "begin" "numbers" "places" "leave";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::PortError;
 use domain::queue::{
     Bounds, Called, Changes, Checkpoint, Expiry, JoinError, Joined, Line, NodeId, Place, QueueTime, Refresh,
-    Replica, Snapshot, Standing, Witness,
+    Replica, Snapshot, Standing, Whole, Witness,
 };
 use fred::bytes::Bytes;
 use fred::types::Value;
@@ -25,7 +25,7 @@ use crate::queue::{Durability, RedisQueueSettings};
 use crate::redis::{Redis, Via};
 use crate::replay::Replay;
 use crate::reply::{HIGHEST, Reply, VacantPage, bytes_of, number};
-use crate::scripts::{JOIN, LOOK, REPLAY, SETTLE, Script, TICK, VACANT};
+use crate::scripts::{JOIN, LOOK, PLACES, REPLAY, SETTLE, Script, TICK, VACANT};
 
 pub(crate) struct Steps {
     redis: Redis,
@@ -195,7 +195,7 @@ impl Steps {
         let occupancy = reply.occupancy(called)?;
         let changes = match reply.changes()? {
             Some(changes) => Changes::Since(changes),
-            None => Changes::Whole(self.vacant_numbers(generation).await?),
+            None => Changes::Whole(self.all_there_is(generation).await?),
         };
         let vacant = {
             let mut local = self.local();
@@ -242,24 +242,44 @@ impl Steps {
         self.call(Via::Look, &LOOK, floor, own(false)).await
     }
 
-    /// All numbers that nobody waits behind, page by page. Those that change meanwhile come again with the next refresh.
-    async fn vacant_numbers(&self, generation: u64) -> Result<domain::queue::VacantNumbers, Failure> {
+    /// All that the changes would have told, page by page. What changes meanwhile comes again with the next refresh.
+    async fn all_there_is(&self, generation: u64) -> Result<Whole, Failure> {
         let known = self.local().replica.witness();
         // What this node knew was said with the refresh that these pages belong to. Said again before it has followed that, it would
         // prove the same loss a second time, where the doubt is over by now.
         let says_nothing =
             Witness { node: known.node, needs_checkpoint: known.needs_checkpoint, ..Witness::default() };
-        let (mut page, mut after) = (VacantPage::default(), 0);
-        loop {
-            let mut reply = self.call_as(&says_nothing, Via::Look, &VACANT, [whole(after)]).await?;
-            if reply.count()? != generation {
-                return Err(Failure::NotYet("the queue was lost while it was read".to_owned()));
+        let read = async |script: &Script, own: Vec<Value>| {
+            let mut reply = self.call_as(&says_nothing, Via::Look, script, own).await?;
+            if reply.count()? == generation {
+                Ok(reply)
+            } else {
+                Err(Failure::NotYet("the queue was lost while it was read".to_owned()))
             }
-            match reply.vacant(&mut page)? {
-                Some(last) => after = last,
-                None => return Ok(page.into_numbers()),
+        };
+        let (mut page, mut after) = (VacantPage::default(), Some(0));
+        while let Some(last) = after {
+            after = read(&VACANT, vec![whole(last)]).await?.vacant(&mut page)?;
+        }
+        let mut all = Whole { vacant: page.into_numbers(), ..Whole::default() };
+        // In this order: a call that is claimed meanwhile is not taken for one that is used up and over.
+        for kind in ["used", "given_back", "inside"] {
+            let mut cursor = Value::from("0");
+            loop {
+                let mut reply = read(&PLACES, vec![Value::from(kind), cursor]).await?;
+                let next = reply.text()?;
+                if kind == "inside" {
+                    reply.sessions(&mut all.sessions)?;
+                } else {
+                    reply.numbers(&mut all.used)?;
+                }
+                if next == "0" {
+                    break;
+                }
+                cursor = Value::from(next);
             }
         }
+        Ok(all)
     }
 
     /// Replays a part of what this node remembers to a Redis that may have lost it. What fails is tried with the next refresh.

@@ -42,7 +42,7 @@ pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
 pub use recovery::{
     Arrival, Change, Doubt, Memory, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
 };
-pub use replica::{Changes, Refresh, Replica};
+pub use replica::{Changes, Refresh, Replica, Whole};
 pub use reserve::Reserve;
 pub use service::{Admission, QueueParts, QueueService, Step, Ticket};
 pub use standing::{Outlook, Standing};

@@ -275,7 +275,14 @@ fn more_questions_than_may_wait_are_refused_at_once() {
     let database = database();
     // One place in all, and nobody but this test to take it.
     let one_place = ["postgres.pool.size=1", "postgres.pool.min_idle=1", "postgres.pool.max_waiting=0"];
-    let app = start_on(&database.url(), &[&one_place[..], &["ops.check_every=60s"]].concat());
+    // The one who has it waits for all the others to be refused.
+    let patient = [
+        "postgres.statement_timeout=17s",
+        "postgres.lock_timeout=17s",
+        "limits.dates.timeout=18s",
+        "http.request_timeout=25s",
+    ];
+    let app = start_on(&database.url(), &[&one_place[..], &patient, &["ops.check_every=60s"]].concat());
     let token = app.token_of(7);
     eventually("the dates are answered", || app.dates("451", &token).status == 200);
     let lock = database.hold("LOCK TABLE schedules").unwrap();

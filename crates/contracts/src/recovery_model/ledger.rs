@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::queue::{
-    Change, Changes, Expiry, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Standing, UserId, Witness,
+    Change, Changes, Expiry, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Standing, UserId, Whole,
+    Witness,
 };
 
 use super::rule::Rule;
@@ -212,7 +213,7 @@ impl Ledger {
                 entry.nodes |= bit(node);
             }
             match &refresh.changes {
-                Changes::Whole(vacant) => {
+                Changes::Whole(Whole { vacant, .. }) => {
                     if entry.fate == Fate::Left && vacant.contains(number) && !vacant.is_in_range(number) {
                         entry.nodes |= bit(node);
                     }

@@ -29,8 +29,20 @@ pub struct Refresh {
 pub enum Changes {
     /// Each change, the oldest first.
     Since(Vec<Change>),
-    /// Some are no longer kept, or the generation is another: all vacant numbers there are.
-    Whole(VacantNumbers),
+    /// Some are no longer kept, or the generation is another: all that the store knows.
+    Whole(Whole),
+}
+
+/// All that changes would have told of the numbers that still matter.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Whole {
+    /// Numbers that nobody waits behind.
+    pub vacant: VacantNumbers,
+    /// Sessions that run: the number, whose it is, and when it ends.
+    pub sessions: Vec<(u64, UserId, QueueTime)>,
+    /// Numbers of calls that stand or stood, which are claimed or released. Those that have a session
+    /// may be among them.
+    pub used: Vec<u64>,
 }
 
 /// A session, as a node knows it.
@@ -230,12 +242,21 @@ impl Replica {
         }
     }
 
-    /// Takes all vacant numbers from the store. A number that was abandoned stays so, also where the store has lost that;
-    /// and what a lost store had skipped is skipped until it says otherwise.
-    fn replace(&mut self, whole: VacantNumbers, is_new: bool, serving: u64) {
+    /// Takes all from the store. A number that was abandoned or released stays so, also where the store has lost that; and
+    /// what a lost store had skipped is skipped until it says otherwise.
+    fn replace(&mut self, whole: Whole, is_new: bool, serving: u64) {
         self.sessions.values_mut().for_each(|known| known.is_certain = false);
         self.pass(serving);
-        let old = std::mem::replace(&mut self.vacant, whole);
+        for (number, user, until) in whole.sessions {
+            self.apply(Change::Claimed { number, user, until });
+        }
+        for number in whole.used {
+            let has_session = self.sessions.get(&number).is_some_and(|known| known.is_certain);
+            if !has_session {
+                self.apply(Change::Released(number));
+            }
+        }
+        let old = std::mem::replace(&mut self.vacant, whole.vacant);
         self.vacant.insert_singles_of(&old);
         if is_new {
             for (from, to) in old.ranges() {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::recovery::{Arrival, Change, Doubt, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness};
-use super::replica::{Changes, Refresh};
+use super::replica::{Changes, Refresh, Whole};
 use super::{
     AdmissionPolicy, CallBudget, Checkpoint, Line, Occupancy, PolicySpec, QueueTime, Snapshot, Tally, UserId,
     VacantNumbers,
@@ -284,7 +284,16 @@ impl QueueState {
             line: self.line,
             at: self.time,
             calls_from: self.calls_from(),
-            changes: since.map_or_else(|| Changes::Whole(self.vacant.clone()), Changes::Since),
+            changes: since.map_or_else(|| Changes::Whole(self.whole()), Changes::Since),
+        }
+    }
+
+    /// All that a node has to know which cannot follow the changes.
+    fn whole(&self) -> Whole {
+        Whole {
+            vacant: self.vacant.clone(),
+            sessions: self.seats.sessions(self.time).collect(),
+            used: self.calls.used().chain(self.seats.barred()).collect(),
         }
     }
 

@@ -291,3 +291,33 @@ async fn a_checkpoint_skips_one_reserve_however_many_nodes_there_are_and_what_it
     let last = QueueNumber::new(10_102).unwrap();
     assert!(seen.vacant.position_of(last, seen.line).get() <= 62);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_were_restarted_one_by_one_restore_who_is_inside_and_who_has_left() {
+    let redis = server();
+    let settings = settings_of(five());
+    let (_wire, first) = one_that_knows(&redis, &settings).await;
+    let held = |person| place(settings.queue, person, person);
+    first.give_back(&held(1)).await.unwrap();
+    until("the next person is called", async || {
+        let _ = first.call_next(Line::START).await;
+        matches!(first.standing(&held(6)).await, Ok(Standing::Called { .. }))
+    })
+    .await;
+    // Each starts before the one before it stops, and stops before the loss.
+    let second = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
+    drop(first);
+    let third = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
+    drop(second);
+    begin_anew(&redis);
+    until("it is connected again", async || third.snapshot(Line::START).await.is_ok()).await;
+    get_ready(&third).await;
+    for person in 2..=5 {
+        let standing = third.standing(&held(person)).await.unwrap();
+        assert!(matches!(standing, Standing::Active { .. }), "{person}: {standing:?}");
+    }
+    assert!(matches!(third.claim(&held(1)).await, Err(ClaimError::Gone)), "who has left stays out");
+    assert!(third.claim(&held(6)).await.is_ok());
+    let seen = third.call_next(Line::START).await.unwrap().snapshot;
+    assert_eq!((seen.called, seen.active), (0, 5));
+}

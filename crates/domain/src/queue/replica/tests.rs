@@ -52,7 +52,7 @@ fn following(changes: Vec<Change>) -> (Replica, Refresh) {
         line: Line::new(100, 10),
         at: at(1_000),
         calls_from: 0,
-        changes: Changes::Whole(VacantNumbers::default()),
+        changes: Changes::Whole(Whole::default()),
     };
     assert!(replica.follow(refresh.clone()).is_empty());
     let next = Refresh { version: changes.len() as u64, changes: Changes::Since(changes), ..refresh };
@@ -72,7 +72,7 @@ fn a_fresh_node_says_nothing_and_has_nothing_to_replay() {
         line: Line::new(100, 10),
         at: at(4),
         calls_from: 3,
-        changes: Changes::Whole(VacantNumbers::of([50])),
+        changes: Changes::Whole(Whole { vacant: VacantNumbers::of([50]), ..Whole::default() }),
     };
     assert!(replica.follow(refresh).is_empty());
     let seen = Witness {
@@ -196,7 +196,7 @@ fn a_release_is_remembered_while_the_call_or_the_session_could_run() {
 #[test]
 fn what_is_remembered_has_as_much_time_left_in_another_store() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 1_300), Change::Released(3)]);
-    let whole = Changes::Whole(VacantNumbers::default());
+    let whole = Changes::Whole(Whole::default());
     let other = Refresh { generation: 2, at: at(20), calls_from: 5, changes: whole, ..refresh };
     let memories = replica.follow(other.clone());
     assert_eq!(memories, [Memory::Change(Change::Released(3)), session(1, 7, 320)]);
@@ -260,7 +260,7 @@ fn abandoned_numbers_that_are_passed_are_told_as_released() {
 #[test]
 fn a_gap_in_the_log_makes_sessions_uncertain_and_forgets_no_vacant_number() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 2_000), Change::Abandoned(50)]);
-    let whole = Changes::Whole(VacantNumbers::of([60]));
+    let whole = Changes::Whole(Whole { vacant: VacantNumbers::of([60]), ..Whole::default() });
     replica.follow(Refresh { version: 90_000, changes: whole, ..refresh.clone() });
     assert_eq!(replica.session(&place(1, 7), at(1_500)), None);
     assert_eq!(replica.vacant(), &VacantNumbers::of([50, 60]));
@@ -272,9 +272,24 @@ fn a_gap_in_the_log_makes_sessions_uncertain_and_forgets_no_vacant_number() {
 }
 
 #[test]
+fn a_node_that_starts_learns_who_is_inside_and_whose_calls_are_used_up() {
+    let (mut replica, refresh) = following(Vec::new());
+    let sessions = vec![(1, user(7), at(2_000))];
+    let whole = Whole { sessions, used: vec![1, 2, 3], ..Whole::default() };
+    replica.follow(Refresh { version: 90_000, changes: Changes::Whole(whole), ..refresh.clone() });
+    assert_eq!(replica.session(&place(1, 7), at(1_500)), Some(at(2_000)));
+    let used = [2, 3].map(|number| Memory::Change(Change::Released(number)));
+    assert_eq!(replica.memories(), [used.to_vec(), vec![session(1, 7, 2_000)]].concat());
+    let changes = Changes::Since(vec![claimed(3, 9, 2_000), Change::Released(1)]);
+    replica.follow(Refresh { version: 90_002, changes, ..refresh });
+    let used = [1, 2, 3].map(|number| Memory::Change(Change::Released(number)));
+    assert_eq!(replica.memories(), used, "an older change says nothing new");
+}
+
+#[test]
 fn numbers_the_queue_has_passed_do_not_come_back_with_all_vacant_ones() {
     let (mut replica, refresh) = following(vec![Change::Abandoned(20), Change::Abandoned(50)]);
-    let whole = Changes::Whole(VacantNumbers::of([60]));
+    let whole = Changes::Whole(Whole { vacant: VacantNumbers::of([60]), ..Whole::default() });
     replica.follow(Refresh { line: Line::new(100, 40), version: 9, changes: whole, ..refresh });
     assert_eq!(replica.vacant(), &VacantNumbers::of([50, 60]));
     let told = [Change::Released(20), Change::Abandoned(50), Change::Abandoned(60)];
@@ -295,7 +310,7 @@ fn skipped_numbers_follow_the_log_and_outlive_a_store_that_lost_them() {
     let abandoned = |number| Memory::Change(Change::Abandoned(number));
     let memories = [skipped(100, 149), skipped(150, 200), abandoned(100), abandoned(150)];
     assert_eq!(replica.memories(), memories);
-    let whole = Changes::Whole(VacantNumbers::default());
+    let whole = Changes::Whole(Whole::default());
     let lost = Refresh { generation: 2, changes: whole.clone(), ..refresh.clone() };
     assert_eq!(replica.follow(lost.clone()), memories);
     assert_eq!(replica.memories(), memories, "also if it is lost again before it was told");

@@ -67,6 +67,11 @@ impl Calls {
         self.end_of(number, now).is_some() && self.used.insert(number)
     }
 
+    /// Numbers of the calls that were used.
+    pub(super) fn used(&self) -> impl Iterator<Item = u64> + '_ {
+        self.used.iter().copied()
+    }
+
     /// Whether a call of this number stands and was used.
     pub(super) fn is_used(&self, number: u64) -> bool {
         self.used.contains(&number)

@@ -80,6 +80,12 @@ impl Seats {
         self.sessions.get(&number).map(|seat| seat.ends).filter(|ends| *ends > now)
     }
 
+    /// Sessions that run at `now`: the number, whose it is, and when it ends.
+    pub(super) fn sessions(&self, now: QueueTime) -> impl Iterator<Item = (u64, UserId, QueueTime)> + '_ {
+        let running = self.sessions.iter().filter(move |(_, seat)| seat.ends > now);
+        running.map(|(number, seat)| (*number, seat.user, seat.ends))
+    }
+
     /// Whether there is a session, over or not.
     pub(super) fn is_seated(&self, number: u64) -> bool {
         self.sessions.contains_key(&number)
@@ -103,6 +109,11 @@ impl Seats {
             self.given_back_ends.remove(&(before, number));
         }
         self.given_back_ends.insert((until, number));
+    }
+
+    /// Numbers that were given back, of which a session might run still.
+    pub(super) fn barred(&self) -> impl Iterator<Item = u64> + '_ {
+        self.given_back.keys().copied()
     }
 
     /// Whether this number was given back, and a session of it might run still.

@@ -1,0 +1,29 @@
+-- One page of the numbers that are used up or inside, for a node that cannot follow the changes. The pages are not of one moment:
+-- what changes meanwhile comes again with the node's next refresh.
+-- Arguments: `used`, `given_back` or `inside`, and the cursor after the page before, 0 for the first.
+-- Answers: the generation, the cursor, 0 after the last page; then numbers, or for `inside` the sessions that run: number and
+-- end, eight bytes each, and user.
+
+local PAGE = 2000
+local kind, cursor = ARGV[FIRST], ARGV[FIRST + 1]
+save()
+local page, answer
+if kind == 'inside' then
+  page = redis.call('HSCAN', K_INSIDE, cursor, 'COUNT', PAGE)
+else
+  page = redis.call('ZSCAN', kind == 'used' and K_USED or K_GIVEN_BACK, cursor, 'COUNT', PAGE)
+end
+answer = { q.generation, page[1] }
+local entries = page[2]
+for i = 1, #entries, 2 do
+  if kind ~= 'inside' then
+    answer[#answer + 1] = entries[i]
+  else
+    -- Those who turned up late are there too, and have no end.
+    local ends = tonumber(redis.call('ZSCORE', K_SESSIONS, entries[i]))
+    if ends and ends > q.time then
+      answer[#answer + 1] = struct.pack('>I8I8', tonumber(entries[i]), ends) .. string.sub(entries[i + 1], 1, 8)
+    end
+  end
+end
+return answer
