@@ -21,7 +21,9 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
 fn end(task: &[&str], start: &str, signal: &str) {
     // A folder of its own shows what is left.
     let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    // A shell that starts the tests in the background has them ignore SIGINT, and children inherit that.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_xtask")]);
     command.args(task).env("TMPDIR", folder.path()).stdout(Stdio::piped());
     let mut owner = command.spawn().unwrap();
     let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
@@ -31,7 +33,8 @@ fn end(task: &[&str], start: &str, signal: &str) {
     assert!(!addresses.is_empty() && addresses.iter().all(|address| TcpStream::connect(address).is_ok()));
     assert_eq!(folder.path().read_dir().unwrap().count(), addresses.len());
     assert!(Command::new("kill").args([signal, &owner.id().to_string()]).status().unwrap().success());
-    owner.wait().unwrap();
+    let owner = std::cell::RefCell::new(owner);
+    eventually("the owner has ended", || owner.borrow_mut().try_wait().unwrap().is_some());
     let is_gone = || addresses.iter().all(|address| TcpStream::connect(address).is_err());
     eventually("every server is gone", is_gone);
     eventually("every folder is gone", || folder.path().read_dir().unwrap().count() == 0);
