@@ -228,6 +228,24 @@ async fn nodes_leave_a_primary_that_was_replaced_while_it_still_believes_to_be_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nodes_follow_a_failover_by_the_server_which_the_sentinels_do_not_know_of() {
+    let all = blocking(|| RedisSentinels::start(&binaries()));
+    let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
+    let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
+    let node = ready_nodes(1, &Address::parse(&address).unwrap(), &impatient(Durability::Primary)).await;
+    let old = all.primary_address().unwrap();
+    blocking(|| all.primary().wait_for_replica(all.replica()));
+    blocking(|| all.primary().command(&["FAILOVER"]));
+    until("the node can join at the new primary", async || {
+        let _ = node[0].snapshot(Line::START).await;
+        node[0].join(user(1), None, Bounds::NONE).await.is_ok()
+            && blocking(|| all.replica().command(&["ROLE"])).starts_with("master")
+    })
+    .await;
+    assert_eq!(tokio::task::block_in_place(|| all.primary_address()).unwrap(), old);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replica_is_refused_as_not_ready_without_waiting() {
     let (primary, replica) = pair();
     let node = nodes(1, &single(replica.address()), &impatient(Durability::Primary)).remove(0);
