@@ -25,6 +25,6 @@ impl Probe {
     /// Ends within the limit of an answer.
     pub(crate) async fn run(&self, redis: &Redis) -> Result<(), Failure> {
         let keys = std::slice::from_ref(&self.key);
-        redis.call(Via::Probe(self.replicas), &PROBE, keys, Vec::new()).await.map(drop)
+        redis.call(Via::Probe(self.replicas), &PROBE, keys, || Ok(Vec::new()), Vec::new()).await.map(drop)
     }
 }

@@ -61,13 +61,15 @@ impl Redis {
     }
 
     /// Calls a script within the limit, and tells it first whether to doubt that the server has everything. What certainly
-    /// was not carried out is asked again meanwhile.
+    /// was not carried out is asked again meanwhile. `known` is what the node knows: read when the call is sent, since a call
+    /// that waited for a connection with older knowledge would hide a loss.
     pub(crate) async fn call(
         &self,
         via: Via,
         script: &Script,
         keys: &[String],
-        arguments: Vec<Value>,
+        known: impl Fn() -> Result<Vec<Value>, Failure>,
+        own: Vec<Value>,
     ) -> Result<Value, Failure> {
         let _place = match via {
             Via::Look | Via::Probe(_) => None,
@@ -77,7 +79,7 @@ impl Redis {
         loop {
             let links = self.links(give_up).await?;
             let server = [Value::from(links.run.as_str()), Value::from(links.came.word())];
-            let arguments = server.into_iter().chain(arguments.iter().cloned()).collect();
+            let arguments = server.into_iter().chain(known()?).chain(own.iter().cloned()).collect();
             let answer = timeout_at(give_up, call_over(&links, via, script, keys, arguments)).await;
             let failure = match answer {
                 Ok(Ok(answer)) => return Ok(answer),

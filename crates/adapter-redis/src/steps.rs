@@ -104,9 +104,13 @@ impl Steps {
         floor: Line,
         own: impl IntoIterator<Item = Value>,
     ) -> Result<Reply, Failure> {
-        let mut witness = self.local().replica.witness();
-        witness.line = witness.line.raised_to(floor);
-        self.call_as(&witness, via, script, own).await
+        let known = || {
+            let mut witness = self.local().replica.witness();
+            witness.line = witness.line.raised_to(floor);
+            self.common_arguments(&witness)
+        };
+        let own = own.into_iter().collect();
+        Reply::new(self.redis.call(via, script, &self.keys, known, own).await?)
     }
 
     /// The same as a node that knows this.
@@ -117,9 +121,9 @@ impl Steps {
         script: &Script,
         own: impl IntoIterator<Item = Value>,
     ) -> Result<Reply, Failure> {
-        let mut arguments = self.common_arguments(witness)?;
-        arguments.extend(own);
-        Reply::new(self.redis.call(via, script, &self.keys, arguments).await?)
+        let known = || self.common_arguments(witness);
+        let own = own.into_iter().collect();
+        Reply::new(self.redis.call(via, script, &self.keys, known, own).await?)
     }
 
     fn common_arguments(&self, witness: &Witness) -> Result<Vec<Value>, Failure> {
