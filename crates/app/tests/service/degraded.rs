@@ -15,8 +15,17 @@ fn check(broken: &'static str, how: &str) {
     assert_eq!(seen, row(broken, how), "while it is broken");
     mended(&world);
     world.wait_until_well();
-    let after = world.cells();
-    assert_eq!(after, row("nothing", ""), "after it is mended; {}", world.failures());
+    let well = row("nothing", "");
+    let mut after = world.cells();
+    // On a busy machine one more answer may be an old one.
+    for _ in 0..5 {
+        if after == well {
+            break;
+        }
+        world.wait_until_well();
+        after = world.cells();
+    }
+    assert_eq!(after, well, "after it is mended; {}", world.failures());
 }
 
 macro_rules! rows {

@@ -3,7 +3,7 @@
 use adapter_memory::SystemClock;
 use domain::{Clock as _, Timestamp};
 
-use crate::support::{Answer, TestApp, eventually};
+use crate::support::{Answer, TestApp, assert_ends_as_before, eventually};
 
 /// One person is called, then nobody for an hour.
 const STANDING_STILL: [&str; 2] = ["queue.policy.batch=1", "queue.policy.every=1h"];
@@ -52,7 +52,7 @@ fn an_error_does_not_spend_the_turn() {
     }
     let after = app.query(&token);
     assert_eq!(after.word("status"), "CALLED");
-    assert_eq!(after.word("expiresAt"), before.word("expiresAt"));
+    assert_ends_as_before(&after, &before);
     assert_eq!(app.dates("451", &token).status, 200);
     assert_eq!(app.query(&token).word("status"), "ACTIVE");
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use boxoffice::config::{self, Config, Sources};
 use boxoffice::{Application, StartError};
+use domain::Timestamp;
 use serde_json::Value;
 use telemetry::Instruments;
 use tokio::sync::oneshot;
@@ -55,6 +56,15 @@ impl Answer {
 }
 
 /// The configuration of the tests: free ports, one worker, no delay when stopping, and these settings on top.
+/// Whether a call or session ends at the same moment in both answers. Each says it as now plus what is left, and reads
+/// two clocks for that, one after the other.
+#[track_caller]
+pub(crate) fn assert_ends_as_before(after: &Answer, before: &Answer) {
+    let ends = |answer: &Answer| answer.word("expiresAt").parse::<Timestamp>().unwrap();
+    let apart = ends(after).duration_since(ends(before)).unsigned_abs();
+    assert!(apart < Duration::from_millis(500), "{after:?} and before {before:?}");
+}
+
 pub(crate) fn config_of(settings: &[&str]) -> Config {
     let usual = ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.workers=1", "http.drain_delay=0s"];
     let overrides = usual.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
