@@ -345,7 +345,12 @@ local function end_doubt()
   local is_intact = q.doubt_lost == 0 and all_heard()
   if not is_intact and q.time < q.doubt_until then return end
   q.doubt, q.intact = 0, is_intact and 1 or 0
-  if not is_intact then skip_unheld() end
+  if not is_intact then
+    skip_unheld()
+  elseif q.settled >= q.found_generation then
+    -- What was read for the store before the doubt holds for the same data after it.
+    q.settled = q.generation
+  end
   if q.serving == 0 then q.spent = 0 end
   if q.settled == q.generation then apply_checkpoint() end
 end

@@ -207,13 +207,14 @@ impl Node {
         Self { id, replica, pending: None, wants_replay: false, reserved: (0, 0) }
     }
 
-    /// The highest number the node may give; none before the checkpoint was read in this generation.
+    /// The highest number the node may give; none before it has read the checkpoint. In a
+    /// generation that is not settled the store gives none.
     pub(super) fn ceiling(&self) -> Option<u64> {
         let witness = self.replica.witness();
         if !witness.needs_checkpoint {
             return Some(u64::MAX);
         }
-        (witness.generation > 0 && self.reserved.0 == witness.generation).then_some(self.reserved.1)
+        (self.reserved.0 > 0).then_some(self.reserved.1)
     }
 
     pub(super) fn note_saved(&mut self, ceiling: u64) {

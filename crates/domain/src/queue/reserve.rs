@@ -46,10 +46,14 @@ impl Reserved {
         Self { reserve, settled: AtomicU64::new(NEVER), ceiling: AtomicU64::new(0), saved: Mutex::default() }
     }
 
-    /// The highest number that may be given in this generation of the store; `None` until the checkpoint was read for it.
-    pub(super) fn ceiling(&self, generation: u64) -> Option<u64> {
-        let is_settled = generation != NEVER && self.settled.load(Ordering::Acquire) == generation;
-        is_settled.then(|| self.ceiling.load(Ordering::Acquire))
+    /// The highest number that may be given in this generation of the store; `None` until this node
+    /// has read the checkpoint. Where the store says that the generation `is_settled`, an earlier
+    /// reading will do: what was reserved stays reserved, and after a restart that lost nothing the
+    /// queue goes on while the checkpoint cannot be reached.
+    pub(super) fn ceiling(&self, generation: u64, is_settled: bool) -> Option<u64> {
+        let read_for = self.settled.load(Ordering::Acquire);
+        let is_usable = generation != NEVER && read_for != NEVER && (is_settled || read_for == generation);
+        is_usable.then(|| self.ceiling.load(Ordering::Acquire))
     }
 
     /// Reads the checkpoint once for each generation of the store, and lets the store decide what it proves. Read after the

@@ -243,7 +243,8 @@ impl QueueService {
         match &self.reserved {
             None => Ok(Bounds::above(floor)),
             Some(reserved) => {
-                let ceiling = reserved.ceiling(self.watch.reported().generation).ok_or_else(not_reserved)?;
+                let Reported { generation, is_settled, .. } = self.watch.reported();
+                let ceiling = reserved.ceiling(generation, is_settled).ok_or_else(not_reserved)?;
                 Ok(Bounds { floor, ceiling })
             }
         }

@@ -56,7 +56,7 @@ pub struct QueueState {
     doubt: Option<Doubt>,
     /// Whether the last doubt ended with nothing lost.
     was_intact: bool,
-    /// The generation for which a checkpoint was read.
+    /// The generation for which a checkpoint was read, or which took that over with its data.
     settled: Option<u64>,
     /// What it said, until the doubt is over.
     checkpoint: Option<Checkpoint>,
@@ -357,6 +357,9 @@ impl QueueState {
             self.was_intact = outcome == Outcome::Intact;
             if !self.was_intact {
                 self.skip_unheld(&doubt);
+            } else if self.settled >= Some(doubt.found().generation) {
+                // What was read for the store before the doubt holds for the same data after it.
+                self.settled = Some(generation);
             }
             if self.line.serving() == 0 {
                 self.budget.refill();

@@ -55,6 +55,7 @@ pub(super) struct Reported {
     pub(super) recovers: bool,
     pub(super) may_join: bool,
     pub(super) generation: u64,
+    pub(super) is_settled: bool,
     pub(super) tally: Tally,
 }
 
@@ -133,8 +134,8 @@ impl Watch {
             let mut timeline = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
             timeline.observe(snapshot.line, &vacant, asked_at, promised)
         };
-        let Snapshot { called, active, tally, recovers, may_join, generation, .. } = *snapshot;
-        let reported = Reported { called, active, recovers, may_join, generation, tally };
+        let Snapshot { called, active, tally, recovers, may_join, generation, is_settled, .. } = *snapshot;
+        let reported = Reported { called, active, recovers, may_join, generation, is_settled, tally };
         let fresh = SlowPart { vacant: snapshot.vacant.clone(), forecast, reported };
         let stale = std::mem::replace(&mut *self.slow.write().unwrap_or_else(PoisonError::into_inner), fresh);
         // Freed here, where nobody waits for the lock.

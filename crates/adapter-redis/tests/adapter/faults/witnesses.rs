@@ -321,3 +321,45 @@ async fn nodes_that_were_restarted_one_by_one_restore_who_is_inside_and_who_has_
     let seen = third.call_next(Line::START).await.unwrap().snapshot;
     assert_eq!((seen.called, seen.active), (0, 5));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_that_lost_nothing_waits_for_no_other_reading_of_the_checkpoint() {
+    let redis = server();
+    let settings = RedisQueueSettings { needs_checkpoint: true, ..settings_of(five()) };
+    let both = nodes(2, &single(redis.address()), &settings);
+    for node in &both {
+        until("the store can be reached", async || node.snapshot(Line::START).await.is_ok()).await;
+        let generation = node.snapshot(Line::START).await.unwrap().generation;
+        node.settle(generation, None).await.unwrap();
+    }
+    for node in &both {
+        get_ready(node).await;
+    }
+    for person in 1..=7 {
+        assert_eq!(joined(&both[0], person).await, person);
+    }
+    let before = both[0].snapshot(Line::START).await.unwrap();
+    assert_eq!(before.line, Line::new(7, 5));
+    blocking(|| redis.kill());
+    blocking(|| redis.restart());
+    for node in &both {
+        until("it is connected again", async || node.snapshot(Line::START).await.is_ok()).await;
+    }
+    for node in &both {
+        get_ready(node).await;
+    }
+    let after = both[1].snapshot(Line::START).await.unwrap();
+    assert!(after.is_settled && after.generation > before.generation, "{after:?}");
+    assert_eq!(joined(&both[1], 8).await, 8);
+    both[1].give_back(&place(settings.queue, 1, 1)).await.unwrap();
+    until("the queue moves on", async || {
+        both[1].call_next(Line::START).await.is_ok_and(|called| called.snapshot.line.serving() == 6)
+    })
+    .await;
+    // What is read later shows whether the store is an older copy.
+    let generation = after.generation;
+    both[0].settle(generation, Some(Checkpoint::new(Line::new(8, 6), 10_100))).await.unwrap();
+    assert_eq!(both[0].snapshot(Line::START).await.unwrap().generation, generation);
+    let doubts = both[0].settle(generation, Some(Checkpoint::new(Line::new(50, 6), 10_100))).await.unwrap();
+    assert!(doubts.recovers && doubts.generation > generation, "{doubts:?}");
+}

@@ -171,7 +171,7 @@ fn node(cell: &Arc<Cell>) -> Reserved {
 fn round(node: &Reserved, store: &Store, now: i64) {
     let generation = run(store.snapshot(Line::START)).unwrap().generation;
     run(node.settle(queue(), store, generation)).unwrap();
-    if node.ceiling(generation).is_some() {
+    if node.ceiling(generation, false).is_some() {
         run(node.save(queue(), store.line(), store.joined(), second(now))).unwrap();
     }
 }
@@ -193,9 +193,9 @@ fn three_nodes_after_a_total_loss_skip_one_reserve() {
     }
     let generation = run(store.snapshot(Line::START)).unwrap().generation;
     for node in &nodes {
-        assert!(node.ceiling(generation).unwrap() >= 20_000);
+        assert!(node.ceiling(generation, false).unwrap() >= 20_000);
     }
-    assert_eq!(store.join(1, nodes[2].ceiling(generation).unwrap()), Some(10_101));
+    assert_eq!(store.join(1, nodes[2].ceiling(generation, false).unwrap()), Some(10_101));
     assert_eq!(cell.read().unwrap().ceiling, 20_100, "a raise is not taken for a rush");
     // And the next loss skips the next reserve.
     round(&nodes[0], &store, 7);
@@ -205,19 +205,19 @@ fn three_nodes_after_a_total_loss_skip_one_reserve() {
     store.rest();
     nodes.iter().for_each(|node| round(node, &store, 9));
     let generation = run(store.snapshot(Line::START)).unwrap().generation;
-    assert_eq!(store.join(2, nodes[0].ceiling(generation).unwrap()), Some(20_102));
+    assert_eq!(store.join(2, nodes[0].ceiling(generation, false).unwrap()), Some(20_102));
 }
 
 #[test]
 fn no_number_may_be_given_before_the_checkpoint_was_read_for_this_generation() {
     let (store, cell) = (Store::new(), Cell::of(Some(Checkpoint::new(Line::new(100, 0), 10_100))));
     let node = node(&cell);
-    assert_eq!((node.ceiling(0), node.ceiling(1)), (None, None));
+    assert_eq!((node.ceiling(0, true), node.ceiling(1, true)), (None, None));
     run(node.settle(queue(), &store, 0)).unwrap();
     let generation = run(store.snapshot(Line::START)).unwrap().generation;
-    assert_eq!(node.ceiling(generation), Some(10_100));
-    assert_eq!(node.ceiling(generation + 1), None);
-    assert_eq!(node.ceiling(0), None);
+    assert_eq!(node.ceiling(generation, false), Some(10_100));
+    assert_eq!(node.ceiling(generation + 1, false), None);
+    assert_eq!(node.ceiling(0, false), None);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn the_checkpoint_is_read_once_for_each_generation() {
     let node = node(&cell);
     run(node.settle(queue(), &store, 0)).unwrap();
     let generation = run(store.snapshot(Line::START)).unwrap().generation;
-    assert_eq!(node.ceiling(generation), Some(0), "nothing is reserved");
+    assert_eq!(node.ceiling(generation, false), Some(0), "nothing is reserved");
     let before = store.snapshots();
     cell.1.store(false, Ordering::Relaxed);
     run(node.settle(queue(), &store, generation)).unwrap();
@@ -236,10 +236,23 @@ fn the_checkpoint_is_read_once_for_each_generation() {
     let next = run(store.snapshot(Line::START)).unwrap().generation;
     assert_ne!(next, generation);
     assert!(run(node.settle(queue(), &store, next)).is_err());
-    assert_eq!(node.ceiling(next), None);
+    assert_eq!(node.ceiling(next, false), None);
     cell.1.store(true, Ordering::Relaxed);
     run(node.settle(queue(), &store, next)).unwrap();
-    assert_eq!(node.ceiling(next), Some(0));
+    assert_eq!(node.ceiling(next, false), Some(0));
+}
+
+#[test]
+fn what_was_reserved_may_be_given_in_the_next_generation_that_is_settled_without_another_reading() {
+    let (store, cell) = (Store::new(), Cell::of(Some(Checkpoint::new(Line::new(100, 0), 10_100))));
+    let [old, fresh] = [node(&cell), node(&cell)];
+    run(old.settle(queue(), &store, 0)).unwrap();
+    let generation = run(store.snapshot(Line::START)).unwrap().generation;
+    cell.1.store(false, Ordering::Relaxed);
+    assert!(run(old.settle(queue(), &store, generation + 1)).is_err());
+    assert_eq!(old.ceiling(generation + 1, true), Some(10_100));
+    assert_eq!(old.ceiling(generation + 1, false), None);
+    assert_eq!(fresh.ceiling(generation + 1, true), None, "it knows of no reserve");
 }
 
 /// A store of which somebody else says that nothing is settled.
@@ -256,7 +269,7 @@ fn a_reading_for_a_generation_that_is_over_reserves_nothing() {
     store.expect_snapshot().returning(move |_| Ok(unsettled()));
     store.expect_settle().returning(move |_, _| Ok(unsettled()));
     run(node.settle(queue(), &store, 5)).unwrap();
-    assert_eq!(node.ceiling(5), None);
+    assert_eq!(node.ceiling(5, false), None);
 }
 
 /// A node in its second minute that reserves up to `ceiling`.

@@ -545,3 +545,97 @@ fn a_skipped_number_that_is_given_up_for_an_older_place_is_nobodys_again() {
         assert_eq!(b.replica.vacant(), &server.state.vacant);
     }
 }
+
+/// A queue of four, its checkpoint settled, and a node.
+fn settled_queue() -> (Server, Node) {
+    let mut server = Server::new(standstill());
+    let mut a = Node::with_checkpoint(1);
+    server.pass([&mut a], RECOVERY);
+    settle(&mut server, &mut a, None);
+    a.refresh(&mut server);
+    for user in 1..=4 {
+        a.gives(&mut server, user, user);
+    }
+    a.refresh(&mut server);
+    (server, a)
+}
+
+#[test]
+fn a_restart_that_lost_nothing_needs_no_other_reading_of_the_checkpoint() {
+    let (mut server, mut a) = settled_queue();
+    let before = server.state.marks().generation;
+    for user in 5..=7 {
+        server.restart();
+        a.refresh(&mut server);
+        assert!(server.is_open() && server.state.snapshot().is_settled);
+        a.gives(&mut server, user, user);
+        a.refresh(&mut server);
+    }
+    assert!(server.state.marks().generation > before);
+    assert!(server.state.snapshot().vacant.is_empty());
+}
+
+#[test]
+fn a_second_restart_before_the_doubt_is_over_changes_nothing_about_that() {
+    let (mut server, mut a) = settled_queue();
+    let mut b = Node::with_checkpoint(2);
+    server.pass([&mut a, &mut b], RECOVERY);
+    server.restart();
+    a.refresh(&mut server);
+    assert!(!server.is_open());
+    server.restart();
+    a.refresh(&mut server);
+    b.refresh(&mut server);
+    assert!(server.is_open() && server.state.snapshot().is_settled);
+    // Read during the doubt, it is settled for what follows too.
+    server.restart();
+    a.refresh(&mut server);
+    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(4, 0), 10_100)));
+    server.restart();
+    a.refresh(&mut server);
+    b.refresh(&mut server);
+    assert!(server.is_open() && server.state.snapshot().is_settled);
+    a.gives(&mut server, 5, 5);
+}
+
+#[test]
+fn a_restart_before_any_reading_waits_for_one() {
+    let mut server = Server::new(standstill());
+    let mut a = Node::with_checkpoint(1);
+    server.pass([&mut a], RECOVERY);
+    server.restart();
+    a.refresh(&mut server);
+    assert!(server.is_open() && !server.state.snapshot().is_settled);
+    assert_eq!(a.join(&mut server, 1), JoinStep::NotReady);
+}
+
+#[test]
+fn a_doubt_that_may_lack_something_waits_for_a_reading() {
+    let (mut server, mut a) = settled_queue();
+    let b = Node::with_checkpoint(2);
+    server.pass([&mut a, &mut b.clone()], RECOVERY);
+    server.restart();
+    server.pass([&mut a], RECOVERY);
+    assert!(server.is_open() && !server.state.snapshot().is_settled);
+    assert_eq!(a.join(&mut server, 5), JoinStep::NotReady);
+}
+
+#[test]
+fn an_older_copy_that_passed_for_intact_is_found_when_the_checkpoint_is_read() {
+    let (mut server, mut a) = settled_queue();
+    // No node of the copy's register is live, and none that knows more is left.
+    a.refresh(&mut server);
+    for _ in 0..6 {
+        server.wait(seconds(1));
+        Node::with_checkpoint(9).step(&mut server, |_, _| ());
+    }
+    server.restart();
+    let mut c = Node::with_checkpoint(3);
+    c.refresh(&mut server);
+    assert!(server.is_open() && server.state.snapshot().is_settled);
+    settle(&mut server, &mut c, Some(Checkpoint::new(Line::new(40, 0), 10_100)));
+    assert!(!server.is_open());
+    server.pass([&mut c], RECOVERY);
+    c.refresh(&mut server);
+    c.gives(&mut server, 5, 10_101);
+}
