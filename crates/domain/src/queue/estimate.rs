@@ -199,14 +199,17 @@ impl Forecast {
     /// their slot for as long as they may.
     #[must_use]
     pub fn eta(&self, position: Position) -> Duration {
-        self.wait(position).0
+        self.wait(position, 0).0
     }
 
-    /// The same wait, and whether the rate or the slots make it as long as it is.
+    /// The same wait, and whether the rate or the slots make it as long as it is. `called_since`
+    /// people ahead of this position were called after the snapshot: each has one of the slots that
+    /// were free in it, or the first to come free.
     #[must_use]
-    pub fn wait(&self, position: Position) -> (Duration, WaitLimit) {
-        let Some(ahead) = position.get().checked_sub(1) else { return (Duration::ZERO, WaitLimit::Rate) };
+    pub fn wait(&self, position: Position, called_since: u64) -> (Duration, WaitLimit) {
+        let Some(behind) = position.get().checked_sub(1) else { return (Duration::ZERO, WaitLimit::Rate) };
         let by_rate = self.pause + position.get() as f64 / self.rate;
+        let ahead = behind.saturating_add(called_since);
         // Each slot serves its next person, then after a hold another one, and so on.
         let (wave, nth) = (ahead / self.max_active, ahead % self.max_active + 1);
         let by_slots = self.free_after(nth).max(self.pause) + wave as f64 * self.hold;
@@ -219,6 +222,12 @@ impl Forecast {
     #[must_use]
     pub fn slot_hold(&self) -> Duration {
         Duration::try_from_secs_f64(self.hold).unwrap_or(Duration::MAX)
+    }
+
+    /// How many people may be inside.
+    #[must_use]
+    pub fn max_active(&self) -> u64 {
+        self.max_active
     }
 
     /// Seconds until the `nth` slot is free, from 1 to `max_active`.

@@ -231,8 +231,14 @@ impl VacantNumbers {
     /// How many people wait in a queue.
     #[must_use]
     pub fn people_waiting(&self, line: Line) -> u64 {
-        let nobody = self.count_up_to(line.last()).saturating_sub(self.count_up_to(line.serving()));
-        line.waiting().saturating_sub(nobody)
+        self.people_between(line.serving(), line.last())
+    }
+
+    /// How many of the numbers `(from, to]` are people's.
+    #[must_use]
+    pub fn people_between(&self, from: u64, to: u64) -> u64 {
+        let nobody = self.count_up_to(to).saturating_sub(self.count_up_to(from));
+        to.saturating_sub(from).saturating_sub(nobody)
     }
 
     /// The single numbers, ascending.

@@ -44,6 +44,8 @@ pub(super) struct Watch {
 struct SlowPart {
     vacant: VacantNumbers,
     forecast: Forecast,
+    /// The highest number called as of the forecast; `None` before the first snapshot.
+    serving: Option<u64>,
     reported: Reported,
 }
 
@@ -72,6 +74,7 @@ impl Watch {
             slow: RwLock::new(SlowPart {
                 vacant: VacantNumbers::default(),
                 forecast: estimator.prepare(&Occupancy::default(), None),
+                serving: None,
                 reported: Reported::default(),
             }),
             estimator,
@@ -136,7 +139,8 @@ impl Watch {
         };
         let Snapshot { called, active, tally, recovers, may_join, generation, is_settled, .. } = *snapshot;
         let reported = Reported { called, active, recovers, may_join, generation, is_settled, tally };
-        let fresh = SlowPart { vacant: snapshot.vacant.clone(), forecast, reported };
+        let serving = Some(snapshot.line.serving());
+        let fresh = SlowPart { vacant: snapshot.vacant.clone(), forecast, serving, reported };
         let stale = std::mem::replace(&mut *self.slow.write().unwrap_or_else(PoisonError::into_inner), fresh);
         // Freed here, where nobody waits for the lock.
         drop(stale);
@@ -147,7 +151,7 @@ impl Watch {
     pub(super) fn look(&self, number: QueueNumber, line: Line) -> Sight {
         let slow = self.slow();
         let position = slow.vacant.position_of(number, line);
-        let (eta, limit) = slow.forecast.wait(position);
+        let (eta, limit) = slow.forecast.wait(position, slow.called_since(line));
         Sight {
             is_called: line.has_called(number),
             has_left: slow.vacant.contains(number.get()) && !slow.vacant.is_in_range(number.get()),
@@ -159,6 +163,16 @@ impl Watch {
 
     fn slow(&self) -> RwLockReadGuard<'_, SlowPart> {
         self.slow.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SlowPart {
+    /// How many people were called whose slots the forecast does not count. Before the first
+    /// snapshot it counts nobody's; of all who were ever called, no more than there are slots hold
+    /// one.
+    fn called_since(&self, line: Line) -> u64 {
+        let Some(serving) = self.serving else { return line.serving().min(self.forecast.max_active()) };
+        self.vacant.people_between(serving, line.serving())
     }
 }
 

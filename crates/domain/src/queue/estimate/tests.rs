@@ -77,7 +77,7 @@ fn free_slots_wait_for_the_rate_alone() {
 #[test]
 fn what_limits_a_wait_is_told_with_it() {
     let limit = |occupancy: &Occupancy, people| {
-        estimator(TEN_SLOTS).prepare(occupancy, None).wait(position(people)).1
+        estimator(TEN_SLOTS).prepare(occupancy, None).wait(position(people), 0).1
     };
     let (nobody, full) = (Occupancy::default(), inside(&[(60.0, 10)]));
     assert_eq!([1, 10].map(|people| limit(&nobody, people)), [WaitLimit::Rate; 2]);
@@ -107,6 +107,23 @@ fn an_open_call_is_a_hold_that_begins_now() {
     check(&occupancy, &[(1, 600.0), (10, 600.0), (11, 1_200.0)]);
     let left_soon = Occupancy { freed: 98.0, held_seconds: 98.0 * 60.0, ..occupancy };
     check(&left_soon, &[(1, 70.8), (10, 70.8), (11, 141.6)]);
+}
+
+#[test]
+fn people_called_after_the_snapshot_hold_slots_as_they_do_in_the_next_one() {
+    let nobody = Occupancy::default();
+    let forecast = estimator(TEN_SLOTS).prepare(&nobody, None);
+    for called in [0, 4, 10] {
+        let next = estimator(TEN_SLOTS).prepare(&Occupancy { open_calls: called, ..nobody.clone() }, None);
+        for people in [0, 1, 2, 6, 7, 10, 11, 390] {
+            let expected = next.wait(position(people), 0);
+            assert_eq!(forecast.wait(position(people), called), expected, "{people} after {called}");
+        }
+    }
+    // Three came free and were taken at once: the next person waits for the fourth.
+    let full = estimator(TEN_SLOTS).prepare(&inside(&[(1.0, 3), (300.0, 10)]), None);
+    assert_eq!(full.wait(position(1), 3), (seconds(300.0), WaitLimit::Slots));
+    assert_eq!(full.wait(position(1), 2), (seconds(1.0), WaitLimit::Slots));
 }
 
 #[test]

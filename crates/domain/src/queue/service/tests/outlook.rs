@@ -79,3 +79,66 @@ fn a_full_line_that_moves_slowly_says_so() {
         assert_eq!(retry_after.as_millis(), 7_000, "one call");
     });
 }
+
+/// A service behind ten slots whose store calls up to number 10 with the join of number 11; the
+/// second refresh reports it.
+fn service_of_ten_slots(abandoned: &'static [u64]) -> QueueService {
+    let mut store = MockQueueStore::new();
+    let mut lines = [Line::new(0, 0), Line::new(400, 10)].into_iter();
+    store.expect_call_next().returning(move |_| {
+        let line = lines.next().unwrap();
+        let open_calls = line.serving().saturating_sub(abandoned.len() as u64);
+        let occupancy = Occupancy { open_calls, ..Occupancy::default() };
+        let snapshot = Snapshot { occupancy, ..snapshot_of(line, abandoned) };
+        Ok(Called { count: 0, snapshot })
+    });
+    store.expect_join().returning(|_, _, _| {
+        let (number, line) = (number(11), Line::new(11, 10));
+        Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+    });
+    let spec = crate::queue::PolicySpec { max_active: 10, ..Default::default() };
+    let parts = service_of("main", store).parts;
+    QueueService::new(QueueParts { policy: AdmissionPolicy::new(spec).unwrap(), ..parts })
+}
+
+#[test]
+fn who_is_called_after_the_last_refresh_holds_a_slot_in_the_first_estimates() {
+    run(async {
+        let told = async |service: &QueueService| {
+            let outlook = service.ask("11").await.unwrap();
+            (outlook.position.get(), outlook.eta.as_secs(), outlook.wait_limit)
+        };
+        let all = (1, 600, Some(WaitLimit::Slots));
+        let service = service_of_ten_slots(&[]);
+        service.advance().await.unwrap();
+        // A node that has seen nobody called yet.
+        assert_eq!(told(&service).await, (11, 600, Some(WaitLimit::Slots)));
+        let ticket = service.join(UserId::new(7).unwrap(), None).await.unwrap();
+        assert_eq!((ticket.outlook.position.get(), ticket.outlook.eta.as_secs()), (1, 600));
+        assert_eq!(told(&service).await, all);
+        service.advance().await.unwrap();
+        assert_eq!(told(&service).await, all, "the next refresh says the same");
+        // Who left while they waited takes no slot.
+        let service = service_of_ten_slots(&[3]);
+        service.advance().await.unwrap();
+        let ticket = service.join(UserId::new(7).unwrap(), None).await.unwrap();
+        assert_eq!((ticket.outlook.position.get(), ticket.outlook.eta.as_millis()), (1, 10));
+    });
+}
+
+#[test]
+fn before_the_first_refresh_the_called_hold_as_many_slots_as_there_are() {
+    run(async {
+        for (last, serving, eta) in [(11, 10, 600), (10, 9, 0), (1_000, 999, 600)] {
+            let mut store = MockQueueStore::new();
+            store.expect_join().returning(move |_, _, _| {
+                let (number, line) = (number(last), Line::new(last, serving));
+                Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+            });
+            let mut service = service_of_ten_slots(&[]);
+            service.parts.store = Arc::new(store);
+            let ticket = service.join(UserId::new(7).unwrap(), None).await.unwrap();
+            assert_eq!(ticket.outlook.eta.as_secs(), eta, "{last} {serving}");
+        }
+    });
+}
