@@ -42,6 +42,7 @@ macro_rules! for_each_queue_rule {
             rule_7_takes_a_place_back_from_its_holder_only
             rule_8_lets_nobody_in_who_was_not_called
             rule_8_claims_a_call_once_whatever_races
+            rule_8_lets_nobody_in_twice
             rule_9_tells_every_refusal_apart
             rule_9_refuses_a_full_line_but_not_its_holders
             rule_9_counts_people_against_the_limit

@@ -2,6 +2,13 @@
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
 local state, ends = known_place(number, user)
+if q.doubt == 0 and (state == 'CALLED' or state == 'ACTIVE') then
+  -- Nobody has two slots.
+  local other = held_by(user)
+  if other and other ~= number and keep_older(user, number, other) == other then
+    state, ends = 'GONE', 0
+  end
+end
 if state == 'CALLED' and (q.doubt == 1 or not has_room()) then
   state, ends = 'NOTREADY', 0
 elseif state == 'CALLED' then

@@ -46,14 +46,8 @@ local function place_by_token(user, held, shown)
   local owner = owner_of(shown)
   local is_theirs = owner == user or not owner and may_be_anybodys(shown)
   if not is_theirs or state_of(shown) == 'GONE' then return held end
+  if held and held ~= shown then return keep_older(user, held, shown) end
   adopt(shown, user)
-  if held and held ~= shown then
-    local younger = math.max(held, shown)
-    give_up(younger, user, state_of(younger))
-    held = math.min(held, shown)
-    redis.call('HSET', K_HOLDERS, user, text(held))
-    return held
-  end
   return shown
 end
 

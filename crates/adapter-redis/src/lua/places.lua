@@ -118,6 +118,25 @@ local function give_up(number, user, state, ends)
   forget_holder(user, number)
 end
 
+-- The number this user is known to hold, while its place stands.
+local function held_by(user)
+  local held = tonumber(redis.call('HGET', K_HOLDERS, user))
+  if not held then return nil end
+  local owner = owner_of(held)
+  local is_theirs = owner == user or not owner and may_be_anybodys(held)
+  return is_theirs and state_of(held) ~= 'GONE' and held or nil
+end
+
+-- Of two places of a user the older counts, and the younger is given up; returns the older.
+local function keep_older(user, one, other)
+  local older, younger = math.min(one, other), math.max(one, other)
+  adopt(older, user)
+  adopt(younger, user)
+  give_up(younger, user, state_of(younger))
+  redis.call('HSET', K_HOLDERS, user, text(older))
+  return older
+end
+
 -- Whether there is a slot for one more session. Calls that stand have one each, but for those that a recovery let stand
 -- again, not knowing which of them were over.
 local function has_room()

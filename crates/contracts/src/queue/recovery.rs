@@ -1,6 +1,10 @@
 //! What a token shown at joining and a checkpoint prove to a store.
 
-use domain::queue::{Bounds, Checkpoint, Joined, Line, PolicySpec, QueueNumber, Standing, UserId};
+use std::time::Duration;
+
+use domain::queue::{
+    Bounds, Checkpoint, ClaimError, Joined, Line, PolicySpec, QueueNumber, Standing, UserId,
+};
 
 use super::QueueFixture;
 use super::world::{EVERY, Sale, usual};
@@ -36,6 +40,49 @@ pub async fn rule_2_finds_the_place_of_a_token(fixture: &dyn QueueFixture) -> Ve
     ensure_eq(sale.join(51).await?.number.get(), 30, "the place without a token from then on")?;
     let stranger = join_with(&sale, 52, 20).await?;
     ensure_eq((stranger.number.get(), stranger.rejoined), (42, false), "with another user's number")
+}
+
+/// Who claims with the tokens of two places has one session, of the older place; the younger is
+/// given up, whichever is claimed first.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_8_lets_nobody_in_twice(fixture: &dyn QueueFixture) -> Verdict {
+    let spec = PolicySpec {
+        claim_within: Duration::from_secs(600),
+        session_ttl: Duration::from_secs(600),
+        ..usual()
+    };
+    let sale = Sale::open(fixture, spec).await?;
+    // Numbers up to 40 were given and called by a store that is no more.
+    sale.node(0).snapshot(Line::new(40, 40)).await?;
+    sale.recover().await;
+    let (older, younger) = (sale.place(50, 20)?, sale.join(50).await?);
+    sale.claim(&younger).await?;
+    sale.claim(&older).await?;
+    ensure_eq(sale.snapshot().await?.active, 1, "sessions of one who claimed the younger first")?;
+    ensure_eq(sale.standing(&younger).await?, Standing::Gone, "the younger of two places")?;
+    ensure_eq(sale.join(50).await?.number, older.number, "the place they find from then on")?;
+    let (older, younger) = (sale.place(51, 21)?, sale.join(51).await?);
+    sale.claim(&older).await?;
+    let claimed = sale.claim(&younger).await;
+    ensure(matches!(claimed, Err(ClaimError::Gone)), || format!("the younger, last: {claimed:?}"))?;
+    ensure_eq(sale.snapshot().await?.active, 2, "sessions of both")?;
+    // The younger is the one that the store does not know.
+    let older = sale.join(52).await?;
+    sale.node(0).snapshot(Line::new(60, 60)).await?;
+    sale.recover().await;
+    let younger = sale.place(52, 55)?;
+    let claimed = sale.claim(&younger).await;
+    ensure(matches!(claimed, Err(ClaimError::Gone)), || format!("the younger, first: {claimed:?}"))?;
+    sale.claim(&older).await?;
+    let seen = sale.snapshot().await?;
+    ensure_eq(seen.active, 3, "sessions of all three")?;
+    // A place that is over is none.
+    sale.give_back(&older).await?;
+    let left = sale.place(52, 56)?;
+    sale.claim(&left).await?;
+    Ok(())
 }
 
 /// A checkpoint that the store is behind is taken in once in each generation: numbers continue above its ceiling, whoever

@@ -34,6 +34,8 @@ enum Fault {
     AnybodyClaims,
     /// Whether a call was claimed is read, and written back a moment later.
     ClaimsRace,
+    /// Each token is let in, whoever else its user is.
+    EachTokenLetIn,
     NotFoundIsGone,
     FullForHoldersToo,
     /// Whoever is told of their session is counted as a claim.
@@ -86,6 +88,7 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_7_takes_a_place_back_from_its_holder_only", Fault::AnybodyGivesBack),
     ("rule_8_lets_nobody_in_who_was_not_called", Fault::AnybodyClaims),
     ("rule_8_claims_a_call_once_whatever_races", Fault::ClaimsRace),
+    ("rule_8_lets_nobody_in_twice", Fault::EachTokenLetIn),
     ("rule_9_tells_every_refusal_apart", Fault::NotFoundIsGone),
     ("rule_9_refuses_a_full_line_but_not_its_holders", Fault::FullForHoldersToo),
     ("the_tally_counts_each_end_once", Fault::ClaimsCountedAgain),
@@ -265,6 +268,12 @@ impl QueueStore for Broken {
             user: place.user,
             until: Expiry::new(QueueTime::from_micros(1), QueueTime::START),
         };
+        if matches!(self.fault, Fault::EachTokenLetIn) {
+            let somebody = Place { user: self.alias(place.user), ..*place };
+            if let Ok(session) = self.inner.claim(&somebody).await {
+                return Ok(session);
+            }
+        }
         match (self.fault, self.inner.claim(place).await) {
             (Fault::AnybodyClaims, Err(_)) => Ok(session_from_nothing),
             (Fault::NotFoundIsGone, Err(ClaimError::NotFound)) => Err(ClaimError::Gone),

@@ -151,10 +151,12 @@ pub trait QueueStore: Send + Sync {
     /// [`PortError`] when the store could not tell.
     async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
 
-    /// Turns the call into a session, or returns the session it was turned into before.
+    /// Turns the call into a session, or returns the session it was turned into before. Where the
+    /// user holds another place, the older of the two counts and the younger is given up: if that is
+    /// the claimed one, it is [`ClaimError::Gone`].
     ///
     /// # Errors
-    /// [`ClaimError`]; each variant says when. Nothing has changed then.
+    /// [`ClaimError`]; each variant says when. Nothing has changed then but what is said above.
     async fn claim(&self, place: &Place) -> Result<Session, ClaimError>;
 
     /// Gives the place, call or session back, at once.

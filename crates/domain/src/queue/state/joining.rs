@@ -37,17 +37,10 @@ impl QueueState {
         presented: Option<QueueNumber>,
         ceiling: u64,
     ) -> JoinStep {
-        let held = self.held.get(&user).copied().filter(|number| self.is_held_by(user, *number));
+        let held = self.held_by(user);
         let presented = presented.map(QueueNumber::get).filter(|number| self.is_held_by(user, *number));
         let place = match (held, presented) {
-            (Some(one), Some(other)) if one != other => {
-                let (older, younger) = (one.min(other), one.max(other));
-                self.adopt(older, user);
-                self.adopt(younger, user);
-                self.give_up(younger, user);
-                self.held.insert(user, older);
-                Ok((older, true))
-            }
+            (Some(one), Some(other)) if one != other => Ok((self.keep_older(user, one, other), true)),
             (Some(number), _) | (None, Some(number)) => {
                 self.adopt(number, user);
                 Ok((number, true))
@@ -86,6 +79,11 @@ impl QueueState {
         self.users.insert(number, user);
         self.held.insert(user, number);
         Ok(number)
+    }
+
+    /// The number this user is known to hold, while its place stands.
+    pub(super) fn held_by(&self, user: UserId) -> Option<u64> {
+        self.held.get(&user).copied().filter(|number| self.is_held_by(user, *number))
     }
 
     /// Whether this user has this place still. Nobody else may, and a holder the store does not know is who says so with a

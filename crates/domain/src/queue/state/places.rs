@@ -30,13 +30,24 @@ impl QueueState {
         self.known(place)
     }
 
-    /// Turns a call into a session, or finds the session it became.
+    /// Turns a call into a session, or finds the session it became. A user who holds another place
+    /// keeps the older of the two, and the younger is given up: nobody has two slots.
     ///
     /// # Errors
-    /// [`Refused`]; nothing has changed then.
+    /// [`Refused`]; nothing has changed then but that.
     pub fn claim(&mut self, place: &Place) -> Result<Expiry, Refused> {
         let number = place.number.get();
-        match self.known(place)? {
+        let standing = self.known(place)?;
+        let is_let_in = matches!(standing, Standing::Called { .. } | Standing::Active { .. });
+        let other = self.held_by(place.user).filter(|held| *held != number);
+        if let Some(other) = other
+            && is_let_in
+            && self.doubt.is_none()
+            && self.keep_older(place.user, number, other) == other
+        {
+            return Err(Refused::Gone);
+        }
+        match standing {
             Standing::Waiting => Err(Refused::NotYet),
             Standing::Active { until } => Ok(until),
             Standing::Called { until } if self.doubt.is_none() && self.has_room() => {
@@ -96,6 +107,16 @@ impl QueueState {
             self.seats.bar(number, self.time + self.policy.session_ttl);
         }
         self.forget_holder(user, number);
+    }
+
+    /// Of two places of a user the older counts, and the younger is given up; returns the older.
+    pub(super) fn keep_older(&mut self, user: UserId, one: u64, other: u64) -> u64 {
+        let (older, younger) = (one.min(other), one.max(other));
+        self.adopt(older, user);
+        self.adopt(younger, user);
+        self.give_up(younger, user);
+        self.held.insert(user, older);
+        older
     }
 
     /// Whether there is a slot for one more session. Calls that stand have one each, but for those that a recovery let

@@ -209,3 +209,75 @@ fn asking_where_a_place_stands_binds_no_user_to_it() {
     assert!(node.claim(&mut server, 11, 1).is_ok(), "the first who claims it has it");
     assert_eq!(node.standing(&mut server, 1, 1), Err(Refused::NotHolder));
 }
+
+/// A store that lost numbers 1 to 3, all called, and a node that knows nothing of their holders.
+fn after_holders_were_lost(max_active: u32) -> (Server, Node) {
+    let mut server = Server::new(PolicySpec { max_active, ..usual() });
+    let mut node = Node::new(1);
+    node.replica.note_line(Line::new(3, 3));
+    server.pass([&mut node], RECOVERY);
+    node.refresh(&mut server);
+    (server, node)
+}
+
+#[test]
+fn who_claims_a_second_place_keeps_the_older_one_and_one_slot() {
+    for claims in [[4, 2], [2, 4]] {
+        let (mut server, mut node) = after_holders_were_lost(9);
+        node.gives(&mut server, 7, 4);
+        let [first, second] = claims.map(|number| node.claim(&mut server, 7, number));
+        assert!(first.is_ok());
+        assert_eq!(second.err(), if claims[1] == 4 { Some(Refused::Gone) } else { None });
+        node.finds(&mut server, 7, None, 2);
+        assert_eq!(node.claim(&mut server, 7, 4), Err(Refused::Gone));
+        let (snapshot, tally) = (server.state.snapshot(), server.state.snapshot().tally);
+        assert_eq!((snapshot.active, snapshot.called, tally.left), (1, 2, 0));
+    }
+}
+
+#[test]
+fn a_younger_place_that_is_claimed_is_given_up_for_the_one_that_is_held() {
+    let (mut server, mut node) = after_holders_were_lost(9);
+    node.finds(&mut server, 7, Some(1), 1);
+    assert_eq!(node.claim(&mut server, 7, 3), Err(Refused::Gone));
+    assert_eq!(node.standing(&mut server, 7, 3), Err(Refused::Gone));
+    assert!(node.claim(&mut server, 7, 1).is_ok());
+    assert_eq!(server.taken(), 2, "number 2 is called still");
+}
+
+#[test]
+fn a_younger_place_inside_makes_room_for_the_older_one() {
+    let (mut server, mut node) = after_holders_were_lost(1);
+    assert!(node.claim(&mut server, 7, 3).is_ok());
+    assert_eq!(node.claim(&mut server, 8, 2), Err(Refused::NotReady), "the slot is taken");
+    assert!(node.claim(&mut server, 7, 1).is_ok());
+    assert_eq!(server.state.snapshot().active, 1);
+}
+
+#[test]
+fn a_place_that_waits_or_is_over_costs_its_user_no_other() {
+    let (mut server, mut node) = after_holders_were_lost(9);
+    node.finds(&mut server, 7, Some(1), 1);
+    node.leave(&mut server, 7, 1).unwrap();
+    assert!(node.claim(&mut server, 7, 2).is_ok(), "the first one is over");
+    let mut server = Server::new(PolicySpec { max_active: 1, ..usual() });
+    node.replica = Node::new(1).replica;
+    node.replica.note_line(Line::new(5, 1));
+    server.pass([&mut node], RECOVERY);
+    node.refresh(&mut server);
+    node.finds(&mut server, 7, Some(1), 1);
+    assert_eq!(node.claim(&mut server, 7, 4), Err(Refused::NotYet), "not called");
+    assert_eq!(node.standing(&mut server, 7, 4), Ok(Standing::Waiting));
+    assert!(node.claim(&mut server, 7, 1).is_ok());
+}
+
+#[test]
+fn a_store_in_doubt_gives_up_no_place() {
+    let (mut server, mut node) = after_holders_were_lost(9);
+    assert!(node.claim(&mut server, 7, 1).is_ok());
+    server.state.held.insert(UserId::new(7).unwrap(), 2);
+    server.restart();
+    let other = Node::new(2);
+    assert!(other.step(&mut server, |state, _| state.claim(&place(7, 1))).is_ok(), "sessions go on");
+    assert!(matches!(other.standing(&mut server, 7, 2), Ok(Standing::Called { .. })));
+}
