@@ -51,7 +51,8 @@ impl MemoryQueue {
         };
         state.begin(&visit);
         // Nobody else is there to be heard.
-        visit.witness.replayed = state.marks().generation;
+        let marks = state.marks();
+        (visit.witness.replayed, visit.witness.version) = (marks.generation, marks.version);
         step(&mut state, &visit)
     }
 }

@@ -37,7 +37,7 @@ end
 -- What is kept in the hash of the queue. `doubt` is 1 while the store is in doubt. `standing` counts the numbers of the
 -- calls that stand, `doubt_takeover` is 1 where the doubt began with a restart or failover of a store that had data, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied.
 local NAMES = {
-  'last', 'serving', 'generation', 'version', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
+  'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
   'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
 }
 local stored = redis.call('HMGET', K_QUEUE, 'process', unpack(NAMES))
@@ -91,6 +91,7 @@ local LOG = 10000
 
 local function log(change)
   q.version = q.version + 1
+  if string.sub(change, 1, 2) == 's:' then q.skipped_at = q.version end
   redis.call('RPUSH', K_CHANGES, change)
   if q.version % 1000 == 0 then
     redis.call('LTRIM', K_CHANGES, -LOG, -1)

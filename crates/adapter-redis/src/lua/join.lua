@@ -29,7 +29,9 @@ end
 do
   local record = record_of(node)
   local may_give = record and now >= record.registered + math.min(PROBATION, recovery)
-  if not may_give or not has_replayed() or not is_open() then
+  -- The position of a new number is below those skipped only for a node that knows of them.
+  local knows_skipped = known.version >= q.skipped_at
+  if not may_give or not has_replayed() or not knows_skipped or not is_open() then
     why_none = function() return NOT_READY end
   elseif redis.call('ZCARD', K_ABANDONED) >= MOST_ABANDONED then
     why_none = function() return FULL end

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Checkpoint, CheckpointStore, Line, QueueId, QueueStore};
+use super::{Checkpoint, CheckpointStore, Line, QueueId, QueueStore, Snapshot};
 use crate::{PortError, Timestamp};
 
 /// How numbers are reserved in a checkpoint.
@@ -57,15 +57,16 @@ impl Reserved {
     }
 
     /// Reads the checkpoint once for each generation of the store, and lets the store decide what it proves. Read after the
-    /// generation is known: an older reading may lack numbers that were reserved and lost since.
+    /// generation is known: an older reading may lack numbers that were reserved and lost since. Returns what the store
+    /// reported after it took the checkpoint in.
     pub(super) async fn settle(
         &self,
         queue: QueueId,
         store: &dyn QueueStore,
         generation: u64,
-    ) -> Result<(), PortError> {
+    ) -> Result<Option<Snapshot>, PortError> {
         if generation != NEVER && self.settled.load(Ordering::Acquire) == generation {
-            return Ok(());
+            return Ok(None);
         }
         let generation = store.snapshot(Line::START).await?.generation;
         let remembered = self.reserve.store.load(queue).await?;
@@ -75,7 +76,7 @@ impl Reserved {
             self.ceiling.fetch_max(ceiling, Ordering::AcqRel);
             self.settled.store(snapshot.generation, Ordering::Release);
         }
-        Ok(())
+        Ok(Some(snapshot))
     }
 
     /// Remembers the queue when it is time to: every second while it moves, and well before its numbers pass the ceiling.

@@ -155,7 +155,8 @@ impl QueueService {
         let mut given_back = self.parts.store.give_back(&place).await;
         if matches!(given_back, Err(GiveBackError::NotFound)) {
             // The token proves that the number was given: a store that does not know it has lost something.
-            self.parts.store.snapshot(self.watch.line()).await?;
+            let snapshot = self.parts.store.snapshot(self.watch.line()).await?;
+            self.watch.note_vacant(&snapshot);
             given_back = self.parts.store.give_back(&place).await;
         }
         given_back.map_err(|error| match error {
@@ -189,7 +190,8 @@ impl QueueService {
         let Some(reserved) = &self.reserved else { return Ok(()) };
         let queue = self.parts.queue;
         let reported = self.watch.reported();
-        reserved.settle(queue, self.parts.store.as_ref(), reported.generation).await?;
+        let settled = reserved.settle(queue, self.parts.store.as_ref(), reported.generation).await?;
+        settled.iter().for_each(|snapshot| self.watch.note_vacant(snapshot));
         reserved.save(queue, self.watch.line(), reported.tally.joined, self.parts.clock.now()).await
     }
 

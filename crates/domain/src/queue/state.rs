@@ -52,6 +52,8 @@ pub struct QueueState {
     process: Option<ProcessId>,
     generation: u64,
     version: u64,
+    /// The version at which numbers were last skipped.
+    skipped_at: u64,
     budget: CallBudget,
     doubt: Option<Doubt>,
     /// Whether the last doubt ended with nothing lost.
@@ -134,6 +136,7 @@ impl QueueState {
             process: None,
             generation: 0,
             version: 0,
+            skipped_at: 0,
             budget: CallBudget::new(&policy),
             doubt: None,
             was_intact: false,
@@ -426,6 +429,9 @@ impl QueueState {
 
     fn log(&mut self, change: Change) {
         self.version += 1;
+        if matches!(change, Change::Skipped { .. }) {
+            self.skipped_at = self.version;
+        }
         self.log.push_back(change);
         if self.log.len() > LOG {
             self.log.pop_front();

@@ -147,6 +147,17 @@ impl Watch {
         waits
     }
 
+    /// Takes in which numbers are nobody's, as of a snapshot between two refreshes. The store gives
+    /// numbers to a node that it has told which are skipped, so their positions must count on that.
+    pub(super) fn note_vacant(&self, snapshot: &Snapshot) {
+        self.note(snapshot.line);
+        let fresh = snapshot.vacant.clone();
+        let mut slow = self.slow.write().unwrap_or_else(PoisonError::into_inner);
+        let stale = std::mem::replace(&mut slow.vacant, fresh);
+        drop(slow);
+        drop(stale);
+    }
+
     /// What is seen of a number at this state of the line: one look, so that its parts agree.
     pub(super) fn look(&self, number: QueueNumber, line: Line) -> Sight {
         let slow = self.slow();

@@ -363,3 +363,33 @@ async fn a_restart_that_lost_nothing_waits_for_no_other_reading_of_the_checkpoin
     let doubts = both[0].settle(generation, Some(Checkpoint::new(Line::new(50, 6), 10_100))).await.unwrap();
     assert!(doubts.recovers && doubts.generation > generation, "{doubts:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
+    let redis = server();
+    let spec = PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..PolicySpec::default() };
+    let settings = RedisQueueSettings { needs_checkpoint: true, ..settings_of(spec) };
+    let both = nodes(2, &single(redis.address()), &settings);
+    for node in &both {
+        until("the doubt is over", async || {
+            node.snapshot(Line::START).await.is_ok_and(|seen| !seen.recovers)
+        })
+        .await;
+    }
+    let generation = both[1].snapshot(Line::START).await.unwrap().generation;
+    let checkpoint = Some(Checkpoint::new(Line::new(100, 0), 10_100));
+    until("the first node may give numbers", async || {
+        both[0].settle(generation, checkpoint).await.is_ok_and(|seen| seen.may_join)
+    })
+    .await;
+    let refused = both[1].join(user(1_001), None, Bounds::NONE).await.unwrap_err();
+    assert!(is_not_ready(&refused), "{refused:?}");
+    assert_eq!(joined(&both[0], 1_000).await, 10_101);
+    let again = both[1].join(user(1_000), None, Bounds::NONE).await.unwrap();
+    assert_eq!((again.number.get(), again.rejoined), (10_101, true), "a place is found all the same");
+    get_ready(&both[1]).await;
+    assert_eq!(joined(&both[1], 1_001).await, 10_102);
+    let seen = both[1].snapshot(Line::START).await.unwrap();
+    let last = QueueNumber::new(10_102).unwrap();
+    assert!(seen.vacant.position_of(last, seen.line).get() <= 102, "{:?}", seen.line);
+}

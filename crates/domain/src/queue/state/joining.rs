@@ -63,7 +63,9 @@ impl QueueState {
         // Where nothing was lost, nobody has anything to replay.
         let has_replayed = witness.replayed == self.generation || self.was_intact;
         let is_trusted = has_replayed && self.nodes.get(&witness.node).is_some_and(may_give);
-        if !is_trusted || !self.is_open_for(witness) {
+        // The position of a new number is below those skipped only for a node that knows of them.
+        let knows_skipped = witness.version >= self.skipped_at;
+        if !is_trusted || !knows_skipped || !self.is_open_for(witness) {
             return Err(JoinStep::NotReady);
         }
         let people = self.vacant.people_waiting(self.line);

@@ -62,3 +62,75 @@ fn a_token_that_is_not_accepted_or_not_the_users_is_refused() {
         assert_eq!((service.counts().malformed, service.counts().bad_signature), (1, 1));
     });
 }
+
+/// A store that gives number 10,101 at every join.
+fn giving() -> MockQueueStore {
+    let mut store = MockQueueStore::new();
+    store.expect_join().returning(|_, _, _| {
+        let (number, line) = (number(10_101), Line::new(10_101, 0));
+        Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+    });
+    store
+}
+
+/// What a store reports that has skipped ten thousand numbers after a hundred.
+fn skipping() -> Snapshot {
+    let mut vacant = VacantNumbers::default();
+    vacant.insert_range(100, 10_100);
+    Snapshot { vacant, ..snapshot_of(Line::new(10_100, 0), &[]) }
+}
+
+#[test]
+fn the_node_that_settles_a_checkpoint_knows_at_once_what_is_skipped() {
+    run(async {
+        let mut store = giving();
+        store
+            .expect_call_next()
+            .returning(|_| Ok(Called { count: 0, snapshot: snapshot_of(Line::START, &[]) }));
+        store.expect_snapshot().returning(|_| Ok(snapshot_of(Line::START, &[])));
+        store.expect_settle().returning(|_, _| Ok(skipping()));
+        let service = reserving(service_of("main", store), &cell(100, 0, 10_100));
+        service.advance().await.unwrap();
+        service.remember().await.unwrap();
+        assert_eq!(service.line(), Line::new(10_100, 0));
+        let ticket = service.join(holder(), None).await.unwrap();
+        assert_eq!(ticket.outlook.position.get(), 101);
+    });
+}
+
+#[test]
+fn a_look_at_a_store_that_lost_a_number_shows_what_is_skipped() {
+    run(async {
+        let mut store = giving();
+        store.expect_give_back().returning(|_| Err(GiveBackError::NotFound));
+        store.expect_snapshot().returning(|_| Ok(skipping()));
+        let service = service_of("main", store);
+        assert!(matches!(service.leave("40").await, Err(QueueError::Gone)));
+        let ticket = service.join(holder(), None).await.unwrap();
+        assert_eq!(ticket.outlook.position.get(), 101);
+    });
+}
+
+#[test]
+fn what_was_reserved_may_be_given_in_a_generation_that_the_store_says_is_settled() {
+    run(async {
+        let mut store = giving();
+        let mut reports = [(1, true), (2, true), (3, false)].into_iter();
+        store.expect_call_next().returning(move |_| {
+            let (generation, is_settled) = reports.next().unwrap();
+            let snapshot = Snapshot { generation, is_settled, ..snapshot_of(Line::START, &[]) };
+            Ok(Called { count: 0, snapshot })
+        });
+        store.expect_snapshot().returning(|_| Ok(snapshot_of(Line::START, &[])));
+        store.expect_settle().returning(|_, _| Ok(snapshot_of(Line::START, &[])));
+        let service = reserving(service_of("main", store), &cell(100, 0, 10_100));
+        service.advance().await.unwrap();
+        service.remember().await.unwrap();
+        service.join(holder(), None).await.unwrap();
+        service.advance().await.unwrap();
+        service.join(holder(), None).await.unwrap();
+        service.advance().await.unwrap();
+        let refused = service.join(holder(), None).await;
+        assert!(matches!(refused, Err(QueueError::Store(_))), "{refused:?}");
+    });
+}

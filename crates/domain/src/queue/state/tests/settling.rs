@@ -49,7 +49,28 @@ fn a_checkpoint_read_by_three_nodes_after_the_pause_skips_one_reserve() {
     for node in &mut nodes {
         settle(&mut server, node, Some(checkpoint()));
     }
+    nodes[1].refresh(&mut server);
     nodes[1].gives(&mut server, 1, 10_101);
+}
+
+/// The position of a number that is given is the one its user is told.
+#[test]
+fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
+    let (mut server, mut nodes) = after_a_total_loss(standstill());
+    server.pass(&mut nodes, RECOVERY);
+    settle(&mut server, &mut nodes[0], Some(checkpoint()));
+    for node in &mut nodes {
+        assert_eq!(node.join(&mut server, 1), JoinStep::NotReady);
+    }
+    nodes[1].refresh(&mut server);
+    nodes[1].gives(&mut server, 1, 10_101);
+    assert_eq!(nodes[1].position(10_101), 100, "the first of a hundred is called");
+    assert_eq!(nodes[2].join(&mut server, 2), JoinStep::NotReady);
+    nodes[2].finds(&mut server, 1, None, 10_101);
+    nodes[2].finds(&mut server, 50, Some(50), 50);
+    nodes[2].refresh(&mut server);
+    nodes[2].gives(&mut server, 2, 10_102);
+    assert_eq!(nodes[2].position(10_102), 101);
 }
 
 #[test]
@@ -81,6 +102,7 @@ fn the_next_loss_skips_the_next_reserve_and_no_more() {
     for node in &mut nodes {
         settle(&mut server, node, Some(next));
     }
+    nodes[0].refresh(&mut server);
     nodes[0].gives(&mut server, 2, 20_102);
 }
 
@@ -137,6 +159,7 @@ fn a_store_that_may_lack_numbers_goes_on_above_the_ceiling() {
     server.restart();
     server.pass([&mut a], RECOVERY);
     settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(1, 1), 100)));
+    a.refresh(&mut server);
     a.gives(&mut server, 2, 101);
     a.refresh(&mut server);
     assert_eq!(a.replica.vacant().ranges().collect::<Vec<_>>(), [(1, 100)]);
