@@ -370,6 +370,10 @@ async fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
     let spec = PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..PolicySpec::default() };
     let settings = RedisQueueSettings { needs_checkpoint: true, ..settings_of(spec) };
     let both = nodes(2, &single(redis.address()), &settings);
+    // Registered in time: when the doubt is over, neither node is new.
+    for node in &both {
+        until("the store can be reached", async || node.snapshot(Line::START).await.is_ok()).await;
+    }
     for node in &both {
         until("the doubt is over", async || {
             node.snapshot(Line::START).await.is_ok_and(|seen| !seen.recovers)
