@@ -48,6 +48,7 @@ impl MemoryQueue {
                 version: marks.version,
                 ..Witness::default()
             },
+            is_at_limit: false,
         };
         state.begin(&visit);
         // Nobody else is there to be heard.

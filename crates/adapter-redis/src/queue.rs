@@ -139,7 +139,7 @@ impl QueueStore for RedisQueue {
         if let Some(session) = self.remembered(place) {
             return Ok(session);
         }
-        let found = self.steps.place(&CLAIM, place).await.map_err(PortError::from)?;
+        let found = self.steps.place(&CLAIM, None, place).await.map_err(PortError::from)?;
         match found.state {
             State::Standing(Standing::Active { until } | Standing::Called { until }) => {
                 let session = Session { number: place.number, user: place.user, until };

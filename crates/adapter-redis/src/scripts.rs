@@ -17,9 +17,9 @@ impl Script {
 }
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident $flags:literal: $($part:literal)+;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $($part:literal)+;)*) => {
         $($(#[$doc])* pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!("#!lua", $flags, "\n", $(include_str!(concat!("lua/", $part, ".lua")), "\n"),+))
+            Script::new(concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+))
         });)*
 
         /// Every script, to be loaded when a connection is made.
@@ -29,18 +29,23 @@ macro_rules! scripts {
     };
 }
 
-// With its first line a script is refused before it begins where a server cannot write: a step that calls people or lets
-// them in is done whole or not at all. At the limit of the memory people can still leave, and nodes still see the queue.
+// The usual scripts are refused before they begin where a server cannot write. At the limit of its memory people can still see
+// their places and leave, and nodes still see the queue, by scripts that let the queue's time stand still: calls and sessions
+// run only while they can be used.
 scripts! {
-    JOIN "": "begin" "numbers" "ending" "calling" "places" "join";
-    TICK "": "begin" "numbers" "ending" "calling" "refresh";
-    LOOK " flags=allow-oom": "begin" "numbers" "ending" "calling" "refresh";
-    VACANT " flags=allow-oom": "begin" "vacant";
-    PLACES " flags=allow-oom": "begin" "places_page";
-    CLAIM "": "begin" "numbers" "places" "claim";
-    STANDING " flags=allow-oom": "begin" "numbers" "places" "standing";
-    LEAVE " flags=allow-oom": "begin" "numbers" "places" "leave";
-    REPLAY "": "begin" "numbers" "places" "replay";
-    SETTLE "": "begin" "settle";
-    PROBE "": "probe";
+    JOIN: "usual" "begin" "numbers" "ending" "calling" "places" "join";
+    TICK: "usual" "begin" "numbers" "ending" "calling" "refresh";
+    TICK_AT_LIMIT: "at_limit" "begin" "numbers" "ending" "calling" "refresh";
+    VACANT: "usual" "begin" "vacant";
+    VACANT_AT_LIMIT: "at_limit" "begin" "vacant";
+    PLACES: "usual" "begin" "places_page";
+    PLACES_AT_LIMIT: "at_limit" "begin" "places_page";
+    CLAIM: "usual" "begin" "numbers" "places" "claim";
+    STANDING: "usual" "begin" "numbers" "places" "standing";
+    STANDING_AT_LIMIT: "at_limit" "begin" "numbers" "places" "standing";
+    LEAVE: "usual" "begin" "numbers" "places" "leave";
+    LEAVE_AT_LIMIT: "at_limit" "begin" "numbers" "places" "leave";
+    REPLAY: "usual" "begin" "numbers" "places" "replay";
+    SETTLE: "usual" "begin" "settle";
+    PROBE: "usual" "probe";
 }

@@ -25,7 +25,9 @@ use crate::queue::{Durability, RedisQueueSettings};
 use crate::redis::{Redis, Via};
 use crate::replay::Replay;
 use crate::reply::{HIGHEST, Reply, VacantPage, bytes_of, number};
-use crate::scripts::{JOIN, LOOK, PLACES, REPLAY, SETTLE, Script, TICK, VACANT};
+use crate::scripts::{
+    JOIN, PLACES, PLACES_AT_LIMIT, REPLAY, SETTLE, Script, TICK, TICK_AT_LIMIT, VACANT, VACANT_AT_LIMIT,
+};
 
 pub(crate) struct Steps {
     redis: Redis,
@@ -154,11 +156,22 @@ impl Steps {
         ])
     }
 
-    /// A step on one place.
-    pub(crate) async fn place(&self, script: &Script, place: &Place) -> Result<Found, Failure> {
+    /// A step on one place. `at_limit` is what to call where a server at the limit of its memory refuses that.
+    pub(crate) async fn place(
+        &self,
+        script: &Script,
+        at_limit: Option<&Script>,
+        place: &Place,
+    ) -> Result<Found, Failure> {
         let user = Bytes::copy_from_slice(&bytes_of(place.user));
         let own = [whole(place.number.get()), Value::Bytes(user)];
-        let mut reply = self.call(Via::Rest, script, Line::START, own).await?;
+        let usual = self.call(Via::Rest, script, Line::START, own.clone()).await;
+        let mut reply = match (usual, at_limit) {
+            (Err(failure), Some(at_limit)) if failure.is_out_of_memory() => {
+                self.call(Via::Rest, at_limit, Line::START, own).await?
+            }
+            (usual, _) => usual?,
+        };
         let state = reply.text()?;
         let (ends, now) = (reply.time()?, reply.time()?);
         let version = reply.count()?;
@@ -237,13 +250,12 @@ impl Steps {
     /// A server at the limit of its memory calls nobody, since nobody could claim, and is looked at all the same.
     async fn tick(&self, floor: Line, calls: bool) -> Result<Reply, Failure> {
         let own = |calls| [flag(calls), milliseconds(self.settings.lifetime)];
-        if calls {
-            match self.call(Via::Look, &TICK, floor, own(true)).await {
-                Err(failure) if failure.is_out_of_memory() => {}
-                answer => return answer,
+        match self.call(Via::Look, &TICK, floor, own(calls)).await {
+            Err(failure) if failure.is_out_of_memory() => {
+                self.call(Via::Look, &TICK_AT_LIMIT, floor, own(false)).await
             }
+            answer => answer,
         }
-        self.call(Via::Look, &LOOK, floor, own(false)).await
     }
 
     /// All that the changes would have told, page by page. What changes meanwhile comes again with the next refresh.
@@ -253,8 +265,13 @@ impl Steps {
         // prove the same loss a second time, where the doubt is over by now.
         let says_nothing =
             Witness { node: known.node, needs_checkpoint: known.needs_checkpoint, ..Witness::default() };
-        let read = async |script: &Script, own: Vec<Value>| {
-            let mut reply = self.call_as(&says_nothing, Via::Look, script, own).await?;
+        let read = async |[usual, at_limit]: [&Script; 2], own: Vec<Value>| {
+            let mut reply = match self.call_as(&says_nothing, Via::Look, usual, own.clone()).await {
+                Err(failure) if failure.is_out_of_memory() => {
+                    self.call_as(&says_nothing, Via::Look, at_limit, own).await?
+                }
+                usual => usual?,
+            };
             if reply.count()? == generation {
                 Ok(reply)
             } else {
@@ -263,14 +280,14 @@ impl Steps {
         };
         let (mut page, mut after) = (VacantPage::default(), Some(0));
         while let Some(last) = after {
-            after = read(&VACANT, vec![whole(last)]).await?.vacant(&mut page)?;
+            after = read([&VACANT, &VACANT_AT_LIMIT], vec![whole(last)]).await?.vacant(&mut page)?;
         }
         let mut all = Whole { vacant: page.into_numbers(), ..Whole::default() };
         // In this order: a call that is claimed meanwhile is not taken for one that is used up and over.
         for kind in ["used", "given_back", "inside"] {
             let mut cursor = Value::from("0");
             loop {
-                let mut reply = read(&PLACES, vec![Value::from(kind), cursor]).await?;
+                let mut reply = read([&PLACES, &PLACES_AT_LIMIT], vec![Value::from(kind), cursor]).await?;
                 let next = reply.text()?;
                 if kind == "inside" {
                     reply.sessions(&mut all.sessions)?;

@@ -55,10 +55,14 @@ local found = {
 
 local clock = redis.call('TIME')
 clock = clock[1] * SECOND + clock[2]
-if not is_empty then
-  q.time = q.time + math.min(math.max(clock - q.clock, 0), SECOND)
+if is_empty or not IS_AT_LIMIT then
+  if not is_empty then
+    q.time = q.time + math.min(math.max(clock - q.clock, 0), SECOND)
+  end
+  -- So each join writes something, also one that finds a place: on Valkey, `WAIT` after a script that wrote nothing answers
+  -- at once, whether replicas have what was written before or not.
+  q.clock = clock
 end
-q.clock = clock
 
 -- Counts what has become of places, in fields of their own: most steps have nothing to count, and pay nothing for it.
 local function count(name, times)

@@ -7,6 +7,7 @@ mod failover;
 mod giving_back;
 mod limits;
 mod loss;
+mod memory;
 mod model;
 mod safety;
 mod silence;

@@ -68,7 +68,13 @@ impl Server {
             Some(_) | None => Arrival::Anew,
         };
         let witness = self.distorted(witness);
-        let visit = Visit { clock: self.clock, process: ProcessId(self.process), arrival, witness };
+        let visit = Visit {
+            clock: self.clock,
+            process: ProcessId(self.process),
+            arrival,
+            witness,
+            is_at_limit: false,
+        };
         if let Some(mut clock) = self.last_clock.filter(|_| self.fault == Some(Fault::ServerClock)) {
             // The queue's time moves on by all that the clock has stepped.
             while clock + SECOND < self.clock {

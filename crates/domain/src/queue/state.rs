@@ -36,6 +36,9 @@ pub struct Visit {
     pub arrival: Arrival,
     /// What the node knows.
     pub witness: Witness,
+    /// Whether the store is at the limit of its memory, and takes no claims for now: then its time stands still, since
+    /// calls and sessions run only while they can be used.
+    pub is_at_limit: bool,
 }
 
 /// All that a store keeps of one queue.
@@ -163,8 +166,10 @@ impl QueueState {
         let witness = &visit.witness;
         // What no witness can be ahead of, unless something is lost: before time moves on.
         let found = self.marks();
-        self.time = self.time.after_step(self.clock.unwrap_or(visit.clock), visit.clock);
-        self.clock = Some(visit.clock);
+        if self.clock.is_none() || !visit.is_at_limit {
+            self.time = self.time.after_step(self.clock.unwrap_or(visit.clock), visit.clock);
+            self.clock = Some(visit.clock);
+        }
         let is_empty = self.process.is_none();
         let is_another = self.process != Some(visit.process);
         self.process = Some(visit.process);

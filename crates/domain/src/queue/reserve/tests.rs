@@ -53,6 +53,7 @@ impl Store {
             process: ProcessId(1),
             arrival: Arrival::Anew,
             witness: Witness { node: NodeId(1), line, needs_checkpoint: true, ..Witness::default() },
+            is_at_limit: false,
         };
         visit.witness.generation = state.marks().generation;
         visit.witness.version = state.marks().version;

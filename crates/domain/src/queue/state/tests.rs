@@ -130,6 +130,7 @@ impl Node {
             process: ProcessId(server.process),
             arrival: Arrival::Anew,
             witness: self.replica.witness(),
+            is_at_limit: false,
         }
     }
 

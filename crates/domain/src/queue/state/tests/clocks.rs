@@ -83,6 +83,26 @@ fn while_the_store_is_away_calls_and_sessions_stand_still() {
 }
 
 #[test]
+fn while_the_store_is_at_its_limit_calls_and_sessions_stand_still() {
+    let (mut server, [mut node]) = Server::open(usual());
+    node.gives(&mut server, 1, 1);
+    node.gives(&mut server, 2, 2);
+    node.claim(&mut server, 2, 2).unwrap();
+    let before = server.state.marks().time;
+    for _refresh in 0..100 {
+        server.wait(REFRESH);
+        let visit = Visit { is_at_limit: true, ..node.visit(&server) };
+        server.state.begin(&visit);
+        server.state.refresh(&visit);
+    }
+    assert_eq!(server.state.marks().time, before);
+    assert_eq!(server.state.snapshot().tally.lapsed, 0);
+    let Ok(Standing::Called { until }) = node.standing(&mut server, 1, 1) else { panic!("called") };
+    assert_eq!(until.remaining, CLAIM_WITHIN - seconds(1), "the first step after it is a second at most");
+    node.claim(&mut server, 1, 1).unwrap();
+}
+
+#[test]
 fn the_budget_follows_the_queues_own_time() {
     let spec = PolicySpec { max_active: 100, ..usual() };
     let (mut server, [mut node]) = Server::open(spec);
