@@ -1,4 +1,4 @@
-//! Every key of a line, and how long it lives.
+//! Every key of a line, and how long it lives: for ever, but for those that grow with the people.
 //!
 //! All keys of one queue carry its name as hash tag, so that a Redis Cluster keeps them in one slot and one script may
 //! touch them all. Each script declares all of them, in this order.
@@ -16,12 +16,12 @@ impl Keys {
             // The two integers and what the steps need besides; some 500 bytes. Lives for ever: while it is there, no
             // number of this queue can be given twice.
             key("line"),
-            // All others live as long as tokens do after the last refresh of any node; see `lifetime` in `refresh.lua`.
-            // User to number, for those who hold a place.
+            // User to number, for those who hold a place. Like all that grows with the people, this lives for thirty
+            // lifetimes of a token after the last refresh of any node, and with it those marked (30).
             key("holders"),
-            // Number to user, in blocks of 256 numbers: eight bytes a person.
+            // Number to user, in blocks of 256 numbers: eight bytes a person (30).
             key("users"),
-            // Numbers abandoned while they waited and not passed yet, by number.
+            // Numbers abandoned while they waited and not passed yet, by number (30).
             key("abandoned"),
             // Ranges `from:to` of numbers that a recovery skipped, by `to`.
             key("skipped"),
@@ -41,9 +41,10 @@ impl Keys {
             key("inside"),
             // Numbers that were given back, until no session they may have had can run: by that moment.
             key("given_back"),
-            // The last ten thousand changes of places, for the nodes to follow.
+            // The last ten thousand changes of places, for the nodes to follow (30).
             key("changes"),
-            // The nodes that refresh their views, for a doubt to know whom to wait for.
+            // The nodes that refresh their views, for a doubt to know whom to wait for (30). Never empty: where it is gone,
+            // so is all else that expires.
             key("nodes"),
         ])
     }

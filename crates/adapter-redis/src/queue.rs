@@ -15,7 +15,7 @@ use crate::joins::{Batching, Joiner, Joins, QueueLoad};
 use crate::link::LinkSettings;
 use crate::probe::Probe;
 use crate::redis::Redis;
-use crate::scripts::{CLAIM, LEAVE, STANDING};
+use crate::scripts::{CLAIM, LEAVE, LEAVE_AT_LIMIT, STANDING, STANDING_AT_LIMIT};
 use crate::steps::{State, Steps};
 use crate::usage::{RedisMemory, Usage};
 
@@ -41,7 +41,8 @@ pub struct RedisQueueSettings {
     pub durability: Durability,
     /// How joins are gathered.
     pub batching: Batching,
-    /// Everything but the line's two integers is forgotten so long after the last look of a node: the lifetime of a token.
+    /// The lifetime of a token. What grows with the people of the queue is kept for thirty times as long after the last
+    /// refresh of any node.
     pub lifetime: Duration,
     /// A session this node knows of is answered for without asking, if changes were heard of no longer ago than this.
     pub remember: Duration,
@@ -128,7 +129,7 @@ impl QueueStore for RedisQueue {
         if let Some(session) = self.remembered(place) {
             return Ok(Standing::Active { until: session.until });
         }
-        match self.steps.place(&STANDING, place).await?.state {
+        match self.steps.place(&STANDING, Some(&STANDING_AT_LIMIT), place).await?.state {
             State::Standing(standing) => Ok(standing),
             State::Unknown => Ok(Standing::Waiting),
             State::Foreign => Ok(Standing::Gone),
@@ -156,7 +157,8 @@ impl QueueStore for RedisQueue {
     async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
         // From here on the session may be over, whatever the answer.
         self.steps.local().replica.note_leaving(place);
-        match self.steps.place(&LEAVE, place).await.map_err(PortError::from)?.state {
+        let left = self.steps.place(&LEAVE, Some(&LEAVE_AT_LIMIT), place).await;
+        match left.map_err(PortError::from)?.state {
             State::Standing(Standing::Gone) => Err(GiveBackError::Gone),
             State::Standing(was) => {
                 self.steps.local().replica.note_left(place, was == Standing::Waiting);

@@ -60,6 +60,13 @@ impl Local {
 /// How long pieces are replayed with one refresh: people are answered from it.
 const REPLAY_FOR: Duration = Duration::from_millis(300);
 
+/// What grows with the people of a queue is kept for so many lifetimes of a token after the last refresh. By then no node
+/// uses it, and what is left may go; a clock is hardly ever stepped by as much, and is healed like a loss where it is.
+const LIFETIMES_KEPT: u32 = 30;
+
+/// Redis takes no end to a lifetime that its clock cannot count to.
+const LONGEST_KEPT: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// What Redis knows of a place.
 pub(crate) struct Found {
     pub(crate) state: State,
@@ -208,6 +215,7 @@ impl Steps {
         let calls_from = reply.count()?;
         let (recovers, wants_replay) = (reply.flag()?, reply.flag()?);
         let (may_join, is_settled) = (reply.flag()?, reply.flag()?);
+        let has_expired = reply.flag()?;
         let tally = reply.tally()?;
         let occupancy = reply.occupancy(called)?;
         let changes = match reply.changes()? {
@@ -216,6 +224,13 @@ impl Steps {
         };
         let vacant = {
             let mut local = self.local();
+            if has_expired && local.replica.witness().generation != generation {
+                tracing::warn!(
+                    generation,
+                    "keys of this queue have expired in redis, by a step of its server's clock or after a month without any \
+                     node, or were deleted: the queue pauses until the nodes have replayed what they remember"
+                );
+            }
             let refresh = Refresh { generation, version, line, at, calls_from, changes };
             let memories = local.replica.follow(refresh);
             if !memories.is_empty() {
@@ -249,7 +264,8 @@ impl Steps {
 
     /// A server at the limit of its memory calls nobody, since nobody could claim, and is looked at all the same.
     async fn tick(&self, floor: Line, calls: bool) -> Result<Reply, Failure> {
-        let own = |calls| [flag(calls), milliseconds(self.settings.lifetime)];
+        let lifetime = self.settings.lifetime.saturating_mul(LIFETIMES_KEPT).min(LONGEST_KEPT);
+        let own = |calls| [flag(calls), milliseconds(lifetime)];
         match self.call(Via::Look, &TICK, floor, own(calls)).await {
             Err(failure) if failure.is_out_of_memory() => {
                 self.call(Via::Look, &TICK_AT_LIMIT, floor, own(false)).await

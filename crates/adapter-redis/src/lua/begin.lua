@@ -35,10 +35,12 @@ local function text(number)
 end
 
 -- What is kept in the hash of the queue. `doubt` is 1 while the store is in doubt. `standing` counts the numbers of the
--- calls that stand, `doubt_takeover` is 1 where the doubt began with a restart or failover of a store that had data, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied.
+-- calls that stand, `doubt_takeover` is 1 where the doubt began with a restart or failover of a store that had data, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied. `registered` is
+-- 1 once the register of nodes has one, `expired` the generation of the last doubt that began since keys had expired.
 local NAMES = {
   'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
   'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
+  'registered', 'expired',
 }
 local stored = redis.call('HMGET', K_QUEUE, 'process', unpack(NAMES))
 local is_empty, is_another = not stored[1], stored[1] ~= process
@@ -200,13 +202,17 @@ local function begin_doubt(is_lost, is_takeover)
   redis.call('DEL', K_CHANGES)
 end
 
+-- Lets the calls of the numbers (from, serving] stand from now on, not knowing which of them were over.
+local function call_again(from, serving, calls_from)
+  -- No more than the budget allows can have been called within the time a call stands.
+  local most = (math.ceil(claim_within / (batch * cost)) + 1) * batch
+  call_range(math.max(from, calls_from, serving - most), serving, q.time + claim_within)
+end
+
 local function raise_line(last, serving, calls_from)
   q.unknown = math.max(q.unknown, last)
   if serving > q.serving then
-    -- No more than the budget allows can have been called within the time a call stands.
-    local most = (math.ceil(claim_within / (batch * cost)) + 1) * batch
-    local from = math.max(q.serving, calls_from, serving - most)
-    call_range(from, serving, q.time + claim_within)
+    call_again(q.serving, serving, calls_from)
     q.serving = serving
   end
   q.last = math.max(q.last, last, q.serving)
@@ -376,7 +382,26 @@ local function forget_calls_up_to(mark)
   end
 end
 
+-- Takes note that what expires is gone. What does not still says who is inside.
+local function note_expiry()
+  q.registered, q.doubt_takeover, q.expired = 0, 0, q.generation
+  local inside, held = redis.call('HGETALL', K_INSIDE), {}
+  for i = 1, #inside, 2 do
+    local user, number = string.sub(inside[i + 1], 1, 8), tonumber(inside[i])
+    held[user] = math.max(held[user] or 0, number)
+  end
+  for user, number in pairs(held) do redis.call('HSET', K_HOLDERS, user, text(number)) end
+  if q.standing > 0 and redis.call('EXISTS', K_CALLS) == 0 then
+    -- Calls do not expire: somebody has deleted them too.
+    q.standing = 0
+    redis.call('DEL', K_USED)
+    call_again(0, q.serving, known.calls_from)
+  end
+end
+
 do
+  -- The register expires with all else that does, and has had a node since the first refresh.
+  local has_expired = q.registered == 1 and redis.call('EXISTS', K_NODES) == 0
   local is_doubtful = is_another and (is_empty or arrival ~= 'handed')
   local is_late = q.doubt == 1 and known.generation < q.generation
   local mine = found
@@ -393,8 +418,9 @@ do
     -- Calls that a recovery let stand again, of which the node knows that they are over.
     forget_calls_up_to(math.min(known.calls_from, q.unknown))
   end
-  if is_doubtful or is_behind and not is_late then
-    begin_doubt(is_empty or is_behind, is_doubtful and not is_empty)
+  if is_doubtful or has_expired or is_behind and not is_late then
+    begin_doubt(is_empty or is_behind or has_expired, is_doubtful and not is_empty)
+    if has_expired then note_expiry() end
   elseif is_behind then
     q.doubt_lost = 1
   end

@@ -71,7 +71,7 @@ local function end_what_is_over()
   while most > 0 do
     local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
     if not oldest then
-      -- The ranges may have gone with their lifetime, after a day without any node; nobody has counted what lapsed then.
+      -- Somebody has deleted the ranges; nobody has counted what lapsed then.
       if q.standing ~= 0 then
         q.standing = 0
         redis.call('DEL', K_USED)

@@ -1,12 +1,11 @@
 -- Registers a node, calls people where the first argument is 1, and reports the queue and what changed since the version a
 -- node knows.
--- Arguments: whether to call people, the lifetime of what is kept, in milliseconds.
+-- Arguments: whether to call people, the lifetime of what grows with the people, in milliseconds.
 -- Answers: generation, version, last, serving, the time, called people, open calls, sessions, the number from which on calls
--- stand, whether the store is in doubt, whether nodes are to replay what they remember, whether this node may give numbers, whether a checkpoint was read in this
--- generation, how many numbers were given, calls
--- claimed, calls lapsed, places given up, sessions that lasted to their end, the turnover of slots (thousandths of slots,
--- microseconds), how many steps of session ends follow, those (time left, sessions that end by then), and then the changes
--- since that version, oldest first, or one `gap` where they are no longer kept or the node knows another generation.
+-- stand, whether the store is in doubt, whether nodes are to replay what they remember, whether this node may give numbers, whether a checkpoint
+-- was read in this generation, whether it began since keys had expired, how many numbers were given, calls claimed, calls
+-- lapsed, places given up, sessions that lasted to their end, the turnover of slots (thousandths of slots, microseconds), how
+-- many steps of session ends follow, those (time left, sessions that end by then), and then the changes since that version, oldest first, or one `gap` where they are no longer kept or the node knows another generation.
 
 local calls, lifetime = ARGV[FIRST] == '1', ARGV[FIRST + 1]
 -- Steps of the distribution of session ends.
@@ -16,6 +15,7 @@ do
   local record = record_of(node) or { registered = now, replayed = 0 }
   record.seen, record.heard = now, q.generation
   put_record(node, record)
+  q.registered = 1
   -- The end of a doubt asks which nodes were live when it began.
   local records = q.doubt == 0 and redis.call('HGETALL', K_NODES) or {}
   for i = 1, #records, 2 do
@@ -33,8 +33,15 @@ if calls then
 end
 end_what_is_over()
 save()
-for i = 2, #KEYS do
-  redis.call('PEXPIRE', KEYS[i], lifetime)
+-- The clock that these go by may be stepped: a store that lacks them takes that for a loss.
+for _, key in ipairs({ K_HOLDERS, K_USERS, K_ABANDONED, K_CHANGES, K_NODES }) do
+  redis.call('PEXPIRE', key, lifetime)
+end
+for _, key in ipairs({
+  K_SKIPPED, K_FOUND, K_LATE, K_RECALLED, K_CALLS, K_USED, K_SESSIONS, K_INSIDE, K_GIVEN_BACK,
+}) do
+  -- A node of an older program lets them expire too.
+  redis.call('PERSIST', key)
 end
 
 local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
@@ -44,7 +51,7 @@ local sessions = running()
 local answer = {
   q.generation, q.version, q.last, q.serving, now, called, open, sessions, calls_from, q.doubt,
   (q.doubt == 1 and q.doubt_lost or 1 - q.intact), may_give and 1 or 0,
-  q.settled == q.generation and 1 or 0,
+  q.settled == q.generation and 1 or 0, q.expired == q.generation and 1 or 0,
 }
 local tally = redis.call('HMGET', K_QUEUE, 'joined', 'claimed', 'lapsed', 'left', 'ended')
 for i = 1, #tally do

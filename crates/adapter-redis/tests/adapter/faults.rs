@@ -3,6 +3,7 @@
 
 mod cluster;
 mod crash;
+mod expiry;
 mod failover;
 mod giving_back;
 mod limits;

@@ -79,6 +79,9 @@ pub struct QueueState {
     /// The last changes, the newest last.
     log: VecDeque<Change>,
     nodes: BTreeMap<NodeId, NodeRecord>,
+    /// Whether the register has had a node since it was lost last: from then on it is never empty, unless what
+    /// a store lets expire is gone, which a step of its server's clock can do.
+    is_registered: bool,
     tally: Tally,
     turnover: Turnover,
 }
@@ -154,6 +157,7 @@ impl QueueState {
             seats: Seats::default(),
             log: VecDeque::new(),
             nodes: BTreeMap::new(),
+            is_registered: false,
             tally: Tally::default(),
             turnover: Turnover::default(),
         }
@@ -176,12 +180,23 @@ impl QueueState {
         let is_doubtful = is_another && (is_empty || visit.arrival == Arrival::Anew);
         let before = self.doubt.filter(|_| witness.generation < self.generation).map(|doubt| doubt.found());
         let is_late = before.is_some();
+        let has_expired = self.is_registered && self.nodes.is_empty();
         let is_behind = before.unwrap_or(found).are_behind(witness);
         // Calls that a recovery let stand again, of which the witness knows that they are over.
         self.forget_calls_up_to(witness.calls_from.min(self.unknown_up_to));
-        if is_doubtful || is_behind && !is_late {
+        if is_doubtful || has_expired || is_behind && !is_late {
             let is_takeover = self.doubt.map_or(is_doubtful && !is_empty, |doubt| doubt.is_takeover());
-            self.begin_doubt(found, witness, is_empty || is_behind);
+            // Without the register nobody knows which nodes were live.
+            let is_takeover = is_takeover && !has_expired;
+            if has_expired {
+                self.is_registered = false;
+                // What does not expire still says who is inside.
+                for (number, user) in self.seats.users() {
+                    let held = self.held.entry(user).or_insert(number);
+                    *held = number.max(*held);
+                }
+            }
+            self.begin_doubt(found, witness, is_empty || is_behind || has_expired);
             self.doubt = self.doubt.map(|doubt| if is_takeover { doubt.of_takeover() } else { doubt });
         } else if is_behind && let Some(doubt) = &mut self.doubt {
             doubt.prove_loss();
@@ -237,6 +252,7 @@ impl QueueState {
         let (now, heard) = (self.time, self.generation);
         let record = NodeRecord { registered: now, seen: now, heard, replayed: 0 };
         self.nodes.entry(node).or_insert(record).seen = now;
+        self.is_registered = true;
         // The end of a doubt asks which nodes were live when it began.
         if self.doubt.is_none() {
             self.nodes.retain(|_, record| record.is_live(now));

@@ -75,6 +75,11 @@ impl Seats {
         sessions.chain(late).chain(self.recalled.range(within).map(|(number, _)| *number))
     }
 
+    /// All that have a session or turned up late, with their users.
+    pub(super) fn users(&self) -> impl Iterator<Item = (u64, UserId)> + '_ {
+        self.numbers(0..=u64::MAX).filter_map(|number| Some((number, self.owner(number)?)))
+    }
+
     /// The end of a session that runs at `now`.
     pub(super) fn session(&self, number: u64, now: QueueTime) -> Option<QueueTime> {
         self.sessions.get(&number).map(|seat| seat.ends).filter(|ends| *ends > now)

@@ -65,6 +65,17 @@ impl Server {
         self.become_copy(&Self { state: QueueState::new(policy, RECOVERY), ..self.clone() });
     }
 
+    /// What the store lets expire is gone: all that grows with the people, and the register of the nodes.
+    fn expire(&mut self) {
+        let state = &mut self.state;
+        state.users.clear();
+        state.held.clear();
+        let singles: Vec<u64> = state.vacant.singles().collect();
+        singles.into_iter().for_each(|number| _ = state.vacant.remove(number));
+        state.log.clear();
+        state.nodes.clear();
+    }
+
     /// The server starts again with the data it had.
     fn restart(&mut self) {
         self.process += 1;

@@ -185,3 +185,40 @@ fn witnesses_that_refreshed_at_different_times_cut_no_call_short() {
     let Ok(Standing::Called { until }) = b.standing(&mut server, 1, 1) else { panic!("called") };
     assert_eq!(until.remaining, CLAIM_WITHIN);
 }
+
+#[test]
+fn what_expires_by_a_step_of_the_clock_is_a_loss_that_nodes_mend() {
+    for restarts in [false, true] {
+        let (mut server, [mut a, mut b]) = Server::open(usual());
+        for user in 1..=8 {
+            let node = if user % 2 == 0 { &mut a } else { &mut b };
+            node.gives(&mut server, user, user);
+        }
+        a.claim(&mut server, 1, 1).unwrap();
+        a.leave(&mut server, 8, 8).unwrap();
+        server.pass([&mut a, &mut b], seconds(2));
+        let Ok(Standing::Called { until: called }) = a.standing(&mut server, 2, 2) else { panic!("called") };
+        let Ok(Standing::Active { until: inside }) = a.standing(&mut server, 1, 1) else { panic!("inside") };
+        let generation = server.state.marks().generation;
+        if restarts {
+            server.restart();
+        }
+        server.expire();
+        assert_eq!(b.join(&mut server, 9), JoinStep::NotReady);
+        assert_eq!(b.standing(&mut server, 4, 4), Ok(Standing::Waiting));
+        assert!(server.state.marks().generation > generation && server.state.wants_replay());
+        let begun = server.state.marks().generation;
+        server.pass([&mut a, &mut b], RECOVERY);
+        assert!(server.is_open());
+        assert_eq!(server.state.marks().generation, begun, "noticed once");
+        for user in 1..=7 {
+            a.finds(&mut server, user, None, user);
+        }
+        let Ok(Standing::Called { until }) = b.standing(&mut server, 2, 2) else { panic!("called") };
+        assert_eq!(until.at, called.at);
+        let Ok(Standing::Active { until }) = b.standing(&mut server, 1, 1) else { panic!("inside") };
+        assert_eq!(until.at, inside.at);
+        assert_eq!(b.standing(&mut server, 8, 8), Err(Refused::Gone));
+        b.gives(&mut server, 9, 9);
+    }
+}

@@ -1,0 +1,257 @@
+//! Keys that go while nodes use them: a server's clock is stepped by more than they live, or somebody deletes them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use adapter_redis::{RedisQueue, RedisQueueSettings};
+use domain::queue::{
+    AdmissionPolicy, Bounds, ClaimError, Expiry, Line, Place, PolicySpec, QueueId, QueueNumber,
+    QueueStore as _, Standing,
+};
+use domain::{PortErrorKind, Timestamp};
+use test_support::Redis;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use super::{blocking, brisk_settings, server};
+use crate::storm::{until, user};
+use crate::support::{get_ready, line_key, ready_nodes, single};
+
+const INSIDE: u64 = 3;
+const CALLED: u64 = 5;
+const LEFT: u64 = 20;
+
+fn settings() -> RedisQueueSettings {
+    let spec = PolicySpec {
+        batch: 40,
+        every: std::time::Duration::from_secs(1),
+        max_active: u32::try_from(CALLED).unwrap(),
+        ..PolicySpec::default()
+    };
+    RedisQueueSettings { policy: AdmissionPolicy::new(spec).unwrap(), ..brisk_settings() }
+}
+
+fn place(queue: QueueId, person: u64) -> Place {
+    let number = QueueNumber::new(person).unwrap();
+    Place { queue, number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+}
+
+/// Runs a script over every key of the queue but the line, each as `key`.
+fn for_each_key(redis: &Redis, queue: QueueId, body: &str) {
+    let line = line_key(queue);
+    let pattern = line.replace(":line", ":*");
+    let script = format!(
+        "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do if key ~= KEYS[1] then {body} end end return 1"
+    );
+    blocking(|| redis.command(&["EVAL", &script, "1", &line, &pattern]));
+}
+
+fn delete(redis: &Redis, queue: QueueId) {
+    for_each_key(redis, queue, "redis.call('DEL', key)");
+}
+
+/// As a step of the server's clock by years does: what expires at all is gone.
+fn expire(redis: &Redis, queue: QueueId) {
+    for_each_key(redis, queue, "if redis.call('PTTL', key) > 0 then redis.call('PEXPIRE', key, -1) end");
+}
+
+/// As a failover to a replica whose clock is years ahead.
+fn take_over_and_expire(redis: &Redis, queue: QueueId) {
+    blocking(|| redis.command(&["HSET", &line_key(queue), "process", "another"]));
+    expire(redis, queue);
+}
+
+/// The end of a call or session.
+async fn end_of(node: &RedisQueue, place: &Place) -> (bool, Expiry) {
+    match node.standing(place).await.unwrap() {
+        Standing::Called { until } => (false, until),
+        Standing::Active { until } => (true, until),
+        standing @ (Standing::Waiting | Standing::Gone) => panic!("{place:?}: {standing:?}"),
+    }
+}
+
+/// Two nodes, and people of every kind: inside, called, waiting, and one who has left.
+async fn two_nodes(redis: &Redis, settings: &RedisQueueSettings) -> Vec<Arc<RedisQueue>> {
+    let nodes = ready_nodes(2, &single(redis.address()), settings).await;
+    for person in 1..=LEFT {
+        let joined = nodes[(person % 2) as usize].join(user(person), None, Bounds::NONE).await.unwrap();
+        assert_eq!(joined.number.get(), person);
+    }
+    for person in 1..=INSIDE {
+        nodes[1].claim(&place(settings.queue, person)).await.unwrap();
+    }
+    nodes[0].give_back(&place(settings.queue, LEFT)).await.unwrap();
+    for node in &nodes {
+        node.call_next(Line::START).await.unwrap();
+    }
+    nodes
+}
+
+/// Keys go, and everybody keeps what they have. Calls end when they would have ended, where they are kept; or they stand anew.
+async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
+    let redis = server();
+    let settings = settings();
+    let nodes = two_nodes(&redis, &settings).await;
+    let queue = settings.queue;
+    let mut told = Vec::new();
+    for person in 1..=CALLED {
+        told.push(end_of(&nodes[0], &place(queue, person)).await);
+    }
+    let before = nodes[0].snapshot(Line::START).await.unwrap();
+    // Twice: what was restored must be able to be restored again.
+    for _time in 0..2 {
+        forget(&redis, queue);
+        // Those who ask before any node has refreshed are not told that their place is gone.
+        for person in [1, CALLED, CALLED + 1] {
+            match nodes[1].standing(&place(queue, person)).await {
+                Ok(Standing::Waiting | Standing::Called { .. } | Standing::Active { .. }) => {}
+                Err(error) if error.kind() == PortErrorKind::NotReady => {}
+                other => panic!("{person}: {other:?}"),
+            }
+        }
+        let refused = nodes[0].join(user(100), None, Bounds::NONE).await.unwrap_err().to_string();
+        assert!(refused.contains("not ready"), "{refused}");
+        let seen = nodes[0].snapshot(Line::START).await.unwrap();
+        assert!(seen.recovers && seen.generation > before.generation, "{seen:?}");
+        until("both have said what they know", async || {
+            for node in &nodes {
+                node.snapshot(Line::START).await.unwrap();
+            }
+            !nodes[0].snapshot(Line::START).await.unwrap().recovers
+        })
+        .await;
+        for node in &nodes {
+            get_ready(node).await;
+        }
+    }
+    for person in 1..LEFT {
+        let joined = nodes[(person % 2) as usize].join(user(person), None, Bounds::NONE).await.unwrap();
+        assert_eq!((joined.number.get(), joined.rejoined), (person, true));
+    }
+    for (person, (was_inside, was)) in (1..=CALLED).zip(told) {
+        let (is_inside, is) = end_of(&nodes[0], &place(queue, person)).await;
+        assert_eq!(is_inside, was_inside, "{person}");
+        if was_inside || keeps_calls {
+            assert_eq!(is.at, was.at, "{person}");
+        } else {
+            assert!(is.at >= was.at, "{person}: {is:?} after {was:?}");
+        }
+    }
+    for person in CALLED + 1..LEFT {
+        assert_eq!(nodes[1].standing(&place(queue, person)).await.unwrap(), Standing::Waiting, "{person}");
+    }
+    let left = place(queue, LEFT);
+    assert_eq!(nodes[1].standing(&left).await.unwrap(), Standing::Gone);
+    assert!(matches!(nodes[1].claim(&left).await, Err(ClaimError::Gone)));
+    let seen = nodes[1].snapshot(Line::START).await.unwrap();
+    assert_eq!((seen.line, seen.active, seen.called), (before.line, INSIDE, CALLED - INSIDE));
+    assert_eq!((seen.tally, seen.vacant.people_waiting(seen.line)), (before.tally, LEFT - 1 - CALLED));
+    for person in INSIDE + 1..=CALLED {
+        nodes[0].claim(&place(queue, person)).await.unwrap();
+    }
+    let new = nodes[0].join(user(100), None, Bounds::NONE).await.unwrap();
+    assert_eq!((new.number.get(), new.rejoined), (LEFT + 1, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_stays_where_a_step_of_the_clock_expires_keys() {
+    everybody_stays(expire, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_stays_where_keys_expire_at_the_failover_to_another_clock() {
+    everybody_stays(take_over_and_expire, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_stays_where_all_keys_but_the_line_are_deleted() {
+    everybody_stays(delete, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_grows_with_the_people_of_an_abandoned_queue_goes_a_month_after_its_last_node() {
+    let redis = server();
+    let settings = settings();
+    let _nodes = two_nodes(&redis, &settings).await;
+    let lifetime = i64::try_from(settings.lifetime.as_millis()).unwrap();
+    let mut expiring = Vec::new();
+    for name in
+        ["line", "holders", "users", "abandoned", "calls", "used", "sessions", "inside", "changes", "nodes"]
+    {
+        let key = line_key(settings.queue).replace(":line", &format!(":{name}"));
+        let left: i64 = redis.command(&["PTTL", &key]).unwrap().trim().parse().unwrap();
+        assert!(left == -1 || (29 * lifetime..=30 * lifetime).contains(&left), "{name}: {left}");
+        if left > 0 {
+            expiring.push(name);
+        }
+    }
+    assert_eq!(expiring, ["holders", "users", "abandoned", "changes", "nodes"]);
+}
+
+/// All warnings of this program, with the generation that each is about.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<Warning>>>);
+
+#[derive(Default)]
+struct Warning {
+    text: String,
+    generation: u64,
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut warning = Warning::default();
+        event.record(&mut warning);
+        self.0.lock().unwrap().push(warning);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Warning {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "generation" {
+            self.generation = value;
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.text = format!("{value:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_once_for_each_node_that_keys_have_expired() {
+    let warnings = Warnings::default();
+    // A subscriber of one thread alone is not asked about what other threads were the first to log.
+    tracing::subscriber::set_global_default(warnings.clone()).unwrap();
+    let redis = server();
+    let settings = settings();
+    let nodes = two_nodes(&redis, &settings).await;
+    expire(&redis, settings.queue);
+    for node in nodes.iter().chain(&nodes) {
+        node.call_next(Line::START).await.unwrap();
+    }
+    let generation = nodes[0].snapshot(Line::START).await.unwrap().generation;
+    let all = warnings.0.lock().unwrap();
+    let ours = all.iter().filter(|warning| warning.generation == generation);
+    let logged = ours.filter(|warning| warning.text.contains("keys of this queue have expired")).count();
+    assert_eq!(logged, nodes.len());
+}
