@@ -25,7 +25,8 @@ pub(crate) enum Failure {
     #[error("the server refused: {0}")]
     Refused(String),
     /// The server answers, and does not do this for now: it is full, read-only, short of replicas,
-    /// not part of a whole cluster, or does not permit it. Nothing was carried out.
+    /// not part of a whole cluster, does not permit it, or has a key of another type. Nothing was
+    /// carried out, but for what a script does before it comes to such a key.
     #[error("the server refused: {0}")]
     Rejected(String),
     /// There is no connection. Nothing was carried out.
@@ -62,7 +63,7 @@ impl From<Error> for Failure {
             (_, "ASK" | "TRYAGAIN" | "LOADING" | "BUSY") => Self::NotYet(said),
             (_, "NOSCRIPT") => Self::NoScript,
             (_, word) if lets_nobody_in(word) => Self::Refused(said),
-            (_, "OOM" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN" | "CLUSTERDOWN" | "NOPERM") => {
+            (_, "OOM" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN" | "CLUSTERDOWN" | "NOPERM" | "WRONGTYPE") => {
                 Self::Rejected(said)
             }
             (ErrorKind::Auth, _) => Self::Refused(said),
@@ -80,7 +81,7 @@ fn in_own_words(said: &str) -> String {
 }
 
 /// What servers say, of which metrics may carry each.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 15] = [
     "MOVED",
     "READONLY",
     "ASK",
@@ -95,6 +96,7 @@ const WORDS: [&str; 14] = [
     "MASTERDOWN",
     "CLUSTERDOWN",
     "NOPERM",
+    "WRONGTYPE",
 ];
 
 /// The word an error of a server begins with.
@@ -166,6 +168,7 @@ mod tests {
             "LOADING Redis is loading the dataset in memory",
             "MOVED 1234 127.0.0.1:7001",
             "NOPERM User default has no permissions to run the 'hset' command",
+            "WRONGTYPE Operation against a key holding the wrong kind of value script: 5f0c, on @user_script:1.",
         ] {
             let error = of(said);
             assert_eq!(error.kind(), PortErrorKind::NotReady, "{said}");

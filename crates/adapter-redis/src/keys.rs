@@ -16,8 +16,9 @@ impl Keys {
             // The two integers and what the steps need besides; some 500 bytes. Lives for ever: while it is there, no
             // number of this queue can be given twice.
             key("line"),
-            // User to number, for those who hold a place. Like all that grows with the people, this lives for thirty
-            // lifetimes of a token after the last refresh of any node, and with it those marked (30).
+            // User to number, for those who hold a place. Like all that grows with the people, this
+            // lives for thirty lifetimes of a token after the last refresh of any node, and so do
+            // those marked (30).
             key("holders"),
             // Number to user, in blocks of 256 numbers: eight bytes a person (30).
             key("users"),
@@ -43,8 +44,8 @@ impl Keys {
             key("given_back"),
             // The last ten thousand changes of places, for the nodes to follow (30).
             key("changes"),
-            // The nodes that refresh their views, for a doubt to know whom to wait for (30). Never empty: where it is gone,
-            // so is all else that expires.
+            // The nodes that refresh their views, for a doubt to know whom to wait for (30). Never
+            // empty: where it is gone, so is all else that expires.
             key("nodes"),
         ])
     }

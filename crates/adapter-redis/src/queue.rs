@@ -41,8 +41,8 @@ pub struct RedisQueueSettings {
     pub durability: Durability,
     /// How joins are gathered.
     pub batching: Batching,
-    /// The lifetime of a token. What grows with the people of the queue is kept for thirty times as long after the last
-    /// refresh of any node.
+    /// The lifetime of a token. What grows with the people of the queue is kept for thirty times as
+    /// long after the last refresh of any node.
     pub lifetime: Duration,
     /// A session this node knows of is answered for without asking, if changes were heard of no longer ago than this.
     pub remember: Duration,

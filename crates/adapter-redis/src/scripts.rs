@@ -29,9 +29,9 @@ macro_rules! scripts {
     };
 }
 
-// The usual scripts are refused before they begin where a server cannot write. At the limit of its memory people can still see
-// their places and leave, and nodes still see the queue, by scripts that let the queue's time stand still: calls and sessions
-// run only while they can be used.
+// The usual scripts are refused before they begin where a server cannot write. At the limit of its
+// memory people can still see their places and leave, and nodes still see the queue, by scripts
+// that let the queue's time stand still: calls and sessions run only while they can be used.
 scripts! {
     JOIN: "usual" "begin" "numbers" "ending" "calling" "places" "join";
     TICK: "usual" "begin" "numbers" "ending" "calling" "refresh";

@@ -60,8 +60,8 @@ impl Local {
 /// How long pieces are replayed with one refresh: people are answered from it.
 const REPLAY_FOR: Duration = Duration::from_millis(300);
 
-/// What grows with the people of a queue is kept for so many lifetimes of a token after the last refresh. By then no node
-/// uses it, and what is left may go; a clock is hardly ever stepped by as much, and is healed like a loss where it is.
+/// What grows with the people of a queue is kept for so many lifetimes of a token after the last
+/// refresh. By then no node uses it; a clock is hardly ever stepped by as much.
 const LIFETIMES_KEPT: u32 = 30;
 
 /// Redis takes no end to a lifetime that its clock cannot count to.
@@ -163,7 +163,8 @@ impl Steps {
         ])
     }
 
-    /// A step on one place. `at_limit` is what to call where a server at the limit of its memory refuses that.
+    /// A step on one place. `at_limit` is what to call where a server at the limit of its memory
+    /// refuses that.
     pub(crate) async fn place(
         &self,
         script: &Script,
@@ -227,8 +228,8 @@ impl Steps {
             if has_expired && local.replica.witness().generation != generation {
                 tracing::warn!(
                     generation,
-                    "keys of this queue have expired in redis, by a step of its server's clock or after a month without any \
-                     node, or were deleted: the queue pauses until the nodes have replayed what they remember"
+                    "keys of this queue have expired in redis, by a step of its clock or after a long time without \
+                     any node, or were deleted: the queue pauses until nodes have replayed what they remember"
                 );
             }
             let refresh = Refresh { generation, version, line, at, calls_from, changes };
@@ -262,7 +263,8 @@ impl Steps {
         Ok(Called { count, snapshot })
     }
 
-    /// A server at the limit of its memory calls nobody, since nobody could claim, and is looked at all the same.
+    /// A server at the limit of its memory calls nobody, since nobody could claim, and is refreshed
+    /// from all the same.
     async fn tick(&self, floor: Line, calls: bool) -> Result<Reply, Failure> {
         let lifetime = self.settings.lifetime.saturating_mul(LIFETIMES_KEPT).min(LONGEST_KEPT);
         let own = |calls| [flag(calls), milliseconds(lifetime)];

@@ -35,8 +35,9 @@ local function text(number)
 end
 
 -- What is kept in the hash of the queue. `doubt` is 1 while the store is in doubt. `standing` counts the numbers of the
--- calls that stand, `doubt_takeover` is 1 where the doubt began with a restart or failover of a store that had data, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied. `registered` is
--- 1 once the register of nodes has one, `expired` the generation of the last doubt that began since keys had expired.
+-- calls that stand, `doubt_takeover` is 1 where the doubt began with a restart or failover of a store that had data, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied.
+-- `registered` is 1 once the register of nodes has one, `expired` the generation of the last doubt
+-- that began since keys had expired.
 local NAMES = {
   'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
   'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
@@ -61,8 +62,8 @@ if is_empty or not IS_AT_LIMIT then
   if not is_empty then
     q.time = q.time + math.min(math.max(clock - q.clock, 0), SECOND)
   end
-  -- So each join writes something, also one that finds a place: on Valkey, `WAIT` after a script that wrote nothing answers
-  -- at once, whether replicas have what was written before or not.
+  -- So each join writes something, also one that finds a place: on Valkey, `WAIT` after a script
+  -- that wrote nothing answers at once, whether replicas have what was written before or not.
   q.clock = clock
 end
 
@@ -202,7 +203,8 @@ local function begin_doubt(is_lost, is_takeover)
   redis.call('DEL', K_CHANGES)
 end
 
--- Lets the calls of the numbers (from, serving] stand from now on, not knowing which of them were over.
+-- Lets the calls of the numbers (from, serving] stand from now on, not knowing which of them were
+-- over.
 local function call_again(from, serving, calls_from)
   -- No more than the budget allows can have been called within the time a call stands.
   local most = (math.ceil(claim_within / (batch * cost)) + 1) * batch

@@ -1,11 +1,14 @@
 -- Registers a node, calls people where the first argument is 1, and reports the queue and what changed since the version a
 -- node knows.
 -- Arguments: whether to call people, the lifetime of what grows with the people, in milliseconds.
--- Answers: generation, version, last, serving, the time, called people, open calls, sessions, the number from which on calls
--- stand, whether the store is in doubt, whether nodes are to replay what they remember, whether this node may give numbers, whether a checkpoint
--- was read in this generation, whether it began since keys had expired, how many numbers were given, calls claimed, calls
--- lapsed, places given up, sessions that lasted to their end, the turnover of slots (thousandths of slots, microseconds), how
--- many steps of session ends follow, those (time left, sessions that end by then), and then the changes since that version, oldest first, or one `gap` where they are no longer kept or the node knows another generation.
+-- Answers: generation, version, last, serving, the time, called people, open calls, sessions, the
+-- number from which on calls stand, whether the store is in doubt, whether nodes are to replay what
+-- they remember, whether this node may give numbers, whether a checkpoint was read in this
+-- generation, whether it began since keys had expired, how many numbers were given, calls claimed,
+-- calls lapsed, places given up, sessions that lasted to their end, the turnover of slots
+-- (thousandths of slots, microseconds), how many steps of session ends follow, those (time left,
+-- sessions that end by then), and then the changes since that version, oldest first, or one `gap`
+-- where they are no longer kept or the node knows another generation.
 
 local calls, lifetime = ARGV[FIRST] == '1', ARGV[FIRST + 1]
 -- Steps of the distribution of session ends.

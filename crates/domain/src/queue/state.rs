@@ -36,8 +36,8 @@ pub struct Visit {
     pub arrival: Arrival,
     /// What the node knows.
     pub witness: Witness,
-    /// Whether the store is at the limit of its memory, and takes no claims for now: then its time stands still, since
-    /// calls and sessions run only while they can be used.
+    /// Whether the store is at the limit of its memory, and takes no claims for now: then its time
+    /// stands still, since calls and sessions run only while they can be used.
     pub is_at_limit: bool,
 }
 
@@ -79,8 +79,8 @@ pub struct QueueState {
     /// The last changes, the newest last.
     log: VecDeque<Change>,
     nodes: BTreeMap<NodeId, NodeRecord>,
-    /// Whether the register has had a node since it was lost last: from then on it is never empty, unless what
-    /// a store lets expire is gone, which a step of its server's clock can do.
+    /// Whether the register has had a node since it was lost last: from then on it is never empty,
+    /// unless what a store lets expire is gone, which a step of its server's clock can do.
     is_registered: bool,
     tally: Tally,
     turnover: Turnover,

@@ -1,4 +1,5 @@
-//! Keys that go while nodes use them: a server's clock is stepped by more than they live, or somebody deletes them.
+//! Keys that go while nodes use them: a server's clock is stepped by more than they live, or
+//! somebody deletes them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -88,7 +89,8 @@ async fn two_nodes(redis: &Redis, settings: &RedisQueueSettings) -> Vec<Arc<Redi
     nodes
 }
 
-/// Keys go, and everybody keeps what they have. Calls end when they would have ended, where they are kept; or they stand anew.
+/// Keys go, and everybody keeps what they have. Calls end when they would have ended, where they are
+/// kept; or they stand anew.
 async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
     let redis = server();
     let settings = settings();

@@ -2,15 +2,16 @@
 
 use adapter_redis::{Address, RedisDependency, RedisQueue, Unsafe};
 use domain::Dependency as _;
-use domain::queue::{Line, QueueStore as _};
+use domain::Timestamp;
+use domain::queue::{Bounds, Line, Place, QueueId, QueueNumber, QueueStore as _};
 use domain::{PortError, PortErrorKind};
 use std::error::Error as _;
 use std::sync::Arc;
 use test_support::{Redis, RedisSetup};
 
 use super::{blocking, brisk_settings};
-use crate::storm::until;
-use crate::support::{binaries, single};
+use crate::storm::{until, user};
+use crate::support::{binaries, get_ready, line_key, single};
 
 const PASSWORD: &str = "opensesame";
 
@@ -122,3 +123,106 @@ async fn a_server_that_takes_no_joins_is_down_and_still_says_what_memory_it_uses
     blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "0"]));
     dependency.check().await.unwrap();
 }
+
+/// A node that has given a number, and is no longer let in as everybody's user.
+async fn node_with_a_user() -> (Redis, Arc<RedisQueue>, String) {
+    let redis = set_up(&[]);
+    blocking(|| redis.command(&["ACL", "SETUSER", "office", "on", ">pw", "~*", "&*", "+@all"]));
+    let settings = brisk_settings();
+    let address = Address::parse(&format!("redis://office:pw@{}", redis.address())).unwrap();
+    let node = Arc::new(RedisQueue::open(address, settings.clone()));
+    get_ready(&node).await;
+    node.join(user(1), None, Bounds::NONE).await.unwrap();
+    (redis, node, line_key(settings.queue))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_permits_some_keys_of_the_queue_only_is_down() {
+    let (redis, node, line) = node_with_a_user().await;
+    let dependency = RedisDependency::new(Arc::clone(&node), true);
+    let may = |keys: &[String]| {
+        let keys = keys.iter().map(String::as_str);
+        let words: Vec<_> = ["ACL", "SETUSER", "office", "resetkeys"].into_iter().chain(keys).collect();
+        blocking(|| redis.command(&words));
+    };
+    for missing in KEYS {
+        let others = KEYS.iter().filter(|name| **name != missing);
+        let mut permitted: Vec<_> =
+            others.map(|name| format!("~{}", line.replace(":line", &format!(":{name}")))).collect();
+        permitted.push(format!("~{}", line.replace(":line", ":probe")));
+        for may_read in [false, true] {
+            if may_read {
+                permitted.push(format!("%R~{}", line.replace(":line", &format!(":{missing}"))));
+            }
+            dependency.check().await.unwrap();
+            may(&permitted);
+            let down = dependency.check().await.unwrap_err();
+            assert_eq!((down.kind(), down.code()), (PortErrorKind::NotReady, Some("NOPERM")), "{missing}");
+            node.join(user(2), None, Bounds::NONE).await.unwrap_err();
+            may(&["~*".to_owned()]);
+        }
+    }
+    dependency.check().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_where_a_key_of_the_queue_is_of_another_type_is_down_and_the_key_is_named() {
+    let (redis, node, line) = node_with_a_user().await;
+    let dependency = RedisDependency::new(Arc::clone(&node), true);
+    for name in KEYS {
+        dependency.check().await.unwrap();
+        let key = line.replace(":line", &format!(":{name}"));
+        blocking(|| redis.command(&["DEL", &key]));
+        blocking(|| redis.command(&["SET", &key, "of somebody else"]));
+        let down = dependency.check().await.unwrap_err();
+        assert_eq!((down.kind(), down.code()), (PortErrorKind::NotReady, Some("WRONGTYPE")), "{name}");
+        assert!(said(&down).contains(&key), "{}", said(&down));
+        blocking(|| redis.command(&["DEL", &key]));
+    }
+    dependency.check().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_changes_nothing_of_the_queue() {
+    let (redis, node, line) = node_with_a_user().await;
+    let dependency = RedisDependency::new(Arc::clone(&node), true);
+    let dump = || {
+        KEYS.map(|name| blocking(|| redis.command(&["DUMP", &line.replace(":line", &format!(":{name}"))])))
+    };
+    for person in 2..=4 {
+        node.join(user(person), None, Bounds::NONE).await.unwrap();
+    }
+    let queue = QueueId::parse(line.split(['{', '}']).nth(1).unwrap()).unwrap();
+    let place = |person: u64| Place {
+        queue,
+        number: QueueNumber::new(person).unwrap(),
+        user: user(person),
+        issued_at: Timestamp::UNIX_EPOCH,
+    };
+    node.claim(&place(1)).await.unwrap();
+    node.give_back(&place(2)).await.unwrap();
+    let before = dump();
+    let changes = blocking(|| redis.command(&["LLEN", &line.replace(":line", ":changes")]));
+    assert_eq!(changes.trim(), "2", "a log that a check must not shorten");
+    dependency.check().await.unwrap();
+    assert_eq!(dump(), before);
+}
+
+/// Every key that joins touch.
+const KEYS: [&str; 15] = [
+    "line",
+    "holders",
+    "users",
+    "abandoned",
+    "skipped",
+    "found",
+    "late",
+    "recalled",
+    "calls",
+    "used",
+    "sessions",
+    "inside",
+    "given_back",
+    "changes",
+    "nodes",
+];

@@ -65,7 +65,8 @@ impl Server {
         self.become_copy(&Self { state: QueueState::new(policy, RECOVERY), ..self.clone() });
     }
 
-    /// What the store lets expire is gone: all that grows with the people, and the register of the nodes.
+    /// What the store lets expire is gone: all that grows with the people, and the register of the
+    /// nodes.
     fn expire(&mut self) {
         let state = &mut self.state;
         state.users.clear();
