@@ -57,8 +57,8 @@ impl Reserved {
     }
 
     /// Reads the checkpoint once for each generation of the store, and lets the store decide what it proves. Read after the
-    /// generation is known: an older reading may lack numbers that were reserved and lost since. Returns what the store
-    /// reported after it took the checkpoint in.
+    /// generation is known: an older reading may lack numbers that were reserved and lost since.
+    /// Returns what the store reported after it took the checkpoint in.
     pub(super) async fn settle(
         &self,
         queue: QueueId,
