@@ -68,9 +68,9 @@ fn a_storm_on_a_cold_page_costs_one_load_on_all_nodes_together() {
         "postgres.statement_timeout=8s",
         "postgres.lock_timeout=8s",
         "http.request_timeout=25s",
-        "redis.cache.timeout=5s",
-        "redis.cache.pool.acquire_timeout=5s",
-        "limits.cache.timeout=6s",
+        "redis.cache.timeout=1500ms",
+        "redis.cache.pool.acquire_timeout=1500ms",
+        "limits.cache.timeout=2s",
         "breaker.cache.mode=off",
     ];
     let nodes = [(); 3].map(|()| node(&database, &redis, &patient));

@@ -289,11 +289,10 @@ fn more_questions_than_may_wait_are_refused_at_once() {
     let one_place = ["postgres.pool.size=1", "postgres.pool.min_idle=1", "postgres.pool.max_waiting=0"];
     // The one who has it waits for all the others to be refused.
     let patient = [
-        "postgres.statement_timeout=17s",
-        "postgres.lock_timeout=17s",
-        "limits.dates.timeout=18s",
-        "cache.dates.load_limit=20s",
-        "http.request_timeout=25s",
+        "postgres.statement_timeout=8s",
+        "postgres.lock_timeout=8s",
+        "limits.dates.timeout=9s",
+        "cache.dates.load_limit=10s",
     ];
     let app = start_on(&database.url(), &[&one_place[..], &patient, &["ops.check_every=60s"]].concat());
     let token = app.token_of(7);
