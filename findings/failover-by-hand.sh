@@ -17,13 +17,7 @@ from servers import *
 
 kind, way, replicas = sys.argv[1:]
 old, new = pair(kind, "--min-replicas-to-write", replicas)
-rules = f"""sentinel monitor queue 127.0.0.1 {old.port} 2
-sentinel down-after-milliseconds queue 1000
-sentinel failover-timeout queue 5000
-"""
-sentinels = [Server(kind, sentinel=rules) for _ in range(3)]
-clients = [sentinel.client() for sentinel in sentinels]
-wait_for(lambda: all("slaves=1,sentinels=3" in c("INFO", "sentinel") for c in clients))
+clients = three_sentinels(kind, old)
 person, admin = old.client(), old.client()
 write = person.load("#!lua\nreturn redis.call('INCR', KEYS[1])")
 time.sleep(1.2)

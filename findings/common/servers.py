@@ -155,3 +155,14 @@ def wait_for(condition, seconds=15):
 def timed(call):
     begun = time.monotonic()
     return call(), time.monotonic() - begun
+
+
+def three_sentinels(kind, primary):
+    """Three sentinels that know the primary, its replica and each other: a client of each."""
+    rules = f"""sentinel monitor queue 127.0.0.1 {primary.port} 2
+sentinel down-after-milliseconds queue 1000
+sentinel failover-timeout queue 5000
+"""
+    clients = [Server(kind, sentinel=rules).client() for _ in range(3)]
+    wait_for(lambda: all("slaves=1,sentinels=3" in c("INFO", "sentinel") for c in clients))
+    return clients

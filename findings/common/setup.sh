@@ -69,5 +69,6 @@ run_each() {
     for pid in "${running[@]}"; do wait "$pid" || failed=1; done
     running=()
     for ((n = 0; n < $#; n++)); do cat "$WORK/out$n"; done
+    if ((failed)); then echo "FAIL: not as described above"; else echo "PASS: as described above"; fi
     return "$failed"
 }

@@ -12,6 +12,7 @@ mod queue;
 mod redis;
 mod replay;
 mod reply;
+mod role;
 mod safety;
 mod scripts;
 mod steps;

@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::address::{Credentials, Node};
 use crate::error::Failure;
-use crate::reply::array;
+use crate::role::Role;
 use crate::scripts::{Script, all};
 
 /// Limits of every connection.
@@ -103,7 +103,7 @@ impl Link {
     }
 
     pub(crate) async fn load(&self, script: &Script) -> Result<(), Failure> {
-        self.unless_lost(Box::pin(self.client.script_load::<Value, _>(script.text))).await.map(drop)
+        self.unless_lost(Box::pin(self.client.script_load::<Value, _>(script.text.as_str()))).await.map(drop)
     }
 
     /// Calls a script.
@@ -275,13 +275,12 @@ impl Links {
 
     /// Whether the server says that it is a primary.
     pub(crate) async fn is_primary(&self) -> Result<bool, Failure> {
-        let role = self.role().await?;
-        Ok(array(&role).first().and_then(Value::as_string).as_deref() == Some("master"))
+        Ok(self.role().await? == Role::Primary)
     }
 
-    /// What the server answers to `ROLE`.
-    pub(crate) async fn role(&self) -> Result<Value, Failure> {
-        self.rest.ask("ROLE", Vec::new()).await
+    /// The role of the server, as it says.
+    pub(crate) async fn role(&self) -> Result<Role, Failure> {
+        Ok(Role::of(&self.rest.ask("ROLE", Vec::new()).await?, &self.node))
     }
 
     /// The connection the batches of this thread go through.

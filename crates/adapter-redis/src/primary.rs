@@ -12,6 +12,7 @@ use crate::address::{Address, Node, Topology};
 use crate::error::Failure;
 use crate::link::{Link, LinkSettings, Links};
 use crate::reply::array;
+use crate::role::{Role, address_in};
 
 /// Finds the primary of the slot a key is in, and connects to it. All keys of a queue are in one slot, so this is the
 /// one server a queue ever needs: following a cluster means finding it again when it has moved.
@@ -47,7 +48,7 @@ impl Primary {
             Topology::Cluster(_) => self.ask_cluster().await?,
         };
         let links = self.connect_to(node).await?;
-        match Role::of(&links.role().await?, &links.node) {
+        match links.role().await? {
             Role::Primary => return Ok(links),
             // After a FAILOVER of the server itself the sentinels name the old primary for half a minute.
             Role::ReplicaOf(node) if matches!(self.address.topology, Topology::Sentinel { .. }) => {
@@ -69,15 +70,18 @@ impl Primary {
         Links::connect(node, self.address.credentials.as_ref(), self.settings).await
     }
 
-    /// Waits until most of the sentinels name another primary than this one. The old one goes on as a primary until a
-    /// sentinel reconfigures it, for ten seconds and more, and what it takes in meanwhile is lost.
+    /// Waits until most sentinels name another primary than this one, and that is one. The old
+    /// primary accepts writes for ten seconds and more, until a sentinel reconfigures it. Those
+    /// writes are lost.
     pub(crate) async fn until_replaced(&self, node: &Node) {
         let Topology::Sentinel { sentinels, name } = &self.address.topology else {
             return std::future::pending().await;
         };
-        for asked in (0..sentinels.len()).cycle() {
+        let mut asked = sentinels.iter().cycle();
+        loop {
             sleep(ASK_SENTINELS_EVERY).await;
-            if !self.names_another(&sentinels[asked], name, node).await {
+            let Some(sentinel) = asked.next() else { continue };
+            if !self.names_another(sentinel, name, node).await {
                 continue;
             }
             let answers = sentinels.iter().map(|sentinel| self.names_another(sentinel, name, node));
@@ -173,34 +177,4 @@ impl Primary {
         let link = Link::connect(node, credentials, self.settings).await?;
         link.ask(command, arguments).await
     }
-}
-
-/// What a server is, by its answer to `ROLE`.
-#[derive(Debug, Eq, PartialEq)]
-enum Role {
-    Primary,
-    ReplicaOf(Node),
-    Other,
-}
-
-impl Role {
-    fn of(role: &Value, asked: &Node) -> Self {
-        let [kind, rest @ ..] = array(role) else { return Self::Other };
-        match (kind.as_string().as_deref(), rest) {
-            (Some("master"), _) => Self::Primary,
-            (Some("slave"), [host, port, ..]) => {
-                let primary = address_in(&Value::Array(vec![host.clone(), port.clone()]), asked);
-                primary.map_or(Self::Other, Self::ReplicaOf)
-            }
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Host and port at the start of a list. A node that does not know its own name is where we asked.
-fn address_in(value: &Value, asked: &Node) -> Option<Node> {
-    let [host, port, ..] = array(value) else { return None };
-    let host = host.as_string().filter(|host| !host.is_empty() && host != "?");
-    let port = u16::try_from(port.as_i64()?).ok()?;
-    Some(Node { host: host.unwrap_or_else(|| asked.host.clone()), port })
 }

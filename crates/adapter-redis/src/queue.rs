@@ -15,7 +15,7 @@ use crate::joins::{Batching, Joiner, Joins, QueueLoad};
 use crate::link::LinkSettings;
 use crate::probe::Probe;
 use crate::redis::Redis;
-use crate::scripts::{CLAIM, LEAVE, LEAVE_AT_LIMIT, STANDING, STANDING_AT_LIMIT};
+use crate::scripts::{CLAIM, LEAVE, STANDING};
 use crate::steps::{State, Steps};
 use crate::usage::{RedisMemory, Usage};
 
@@ -129,7 +129,7 @@ impl QueueStore for RedisQueue {
         if let Some(session) = self.remembered(place) {
             return Ok(Standing::Active { until: session.until });
         }
-        match self.steps.place(&STANDING, Some(&STANDING_AT_LIMIT), place).await?.state {
+        match self.steps.place(&STANDING, place).await?.state {
             State::Standing(standing) => Ok(standing),
             State::Unknown => Ok(Standing::Waiting),
             State::Foreign => Ok(Standing::Gone),
@@ -140,7 +140,7 @@ impl QueueStore for RedisQueue {
         if let Some(session) = self.remembered(place) {
             return Ok(session);
         }
-        let found = self.steps.place(&CLAIM, None, place).await.map_err(PortError::from)?;
+        let found = self.steps.place(&CLAIM, place).await.map_err(PortError::from)?;
         match found.state {
             State::Standing(Standing::Active { until } | Standing::Called { until }) => {
                 let session = Session { number: place.number, user: place.user, until };
@@ -157,7 +157,7 @@ impl QueueStore for RedisQueue {
     async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
         // From here on the session may be over, whatever the answer.
         self.steps.local().replica.note_leaving(place);
-        let left = self.steps.place(&LEAVE, Some(&LEAVE_AT_LIMIT), place).await;
+        let left = self.steps.place(&LEAVE, place).await;
         match left.map_err(PortError::from)?.state {
             State::Standing(Standing::Gone) => Err(GiveBackError::Gone),
             State::Standing(was) => {

@@ -6,46 +6,55 @@ use fred::util::sha1_hash;
 
 /// A Lua script and the hash it is called by.
 pub(crate) struct Script {
-    pub(crate) text: &'static str,
+    pub(crate) text: String,
     pub(crate) hash: String,
+    /// What to call instead where a server at the limit of its memory refuses this.
+    pub(crate) at_limit: Option<Box<Self>>,
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
-        Self { text, hash: sha1_hash(text) }
+    fn new(body: &str, works_at_limit: bool) -> Self {
+        let at_limit = works_at_limit.then(|| Box::new(Self::of(AT_LIMIT, body, None)));
+        Self::of(USUAL, body, at_limit)
+    }
+
+    fn of(head: &str, body: &str, at_limit: Option<Box<Self>>) -> Self {
+        let text = format!("{head}{body}");
+        Self { hash: sha1_hash(&text), text, at_limit }
     }
 }
 
+const USUAL: &str = include_str!("lua/usual.lua");
+const AT_LIMIT: &str = include_str!("lua/at_limit.lua");
+
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident: $($part:literal)+;)*) => {
-        $($(#[$doc])* pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+))
+    ($($name:ident $(and $at_limit:ident)?: $($part:literal)+;)*) => {
+        $(pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+            let at_limit: &[&str] = &[$(stringify!($at_limit))?];
+            Script::new(concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+), !at_limit.is_empty())
         });)*
 
         /// Every script, to be loaded when a connection is made.
-        pub(crate) fn all() -> [&'static Script; [$(stringify!($name)),*].len()] {
-            [$(&$name),*]
+        pub(crate) fn all() -> impl Iterator<Item = &'static Script> {
+            let scripts: [&'static Script; _] = [$(&$name),*];
+            scripts.into_iter().flat_map(|script| [Some(script), script.at_limit.as_deref()]).flatten()
         }
     };
 }
 
 // The usual scripts are refused before they begin where a server cannot write. At the limit of its
-// memory people can still see their places and leave, and nodes still see the queue, by scripts
-// that let the queue's time stand still: calls and sessions run only while they can be used.
+// memory people can still see their places and leave, and nodes can still refresh: those scripts
+// exist a second time, and let the queue's time stand still, because calls and sessions run only
+// while they can be used.
 scripts! {
-    JOIN: "usual" "begin" "numbers" "ending" "calling" "places" "join";
-    TICK: "usual" "begin" "numbers" "ending" "calling" "refresh";
-    TICK_AT_LIMIT: "at_limit" "begin" "numbers" "ending" "calling" "refresh";
-    VACANT: "usual" "begin" "vacant";
-    VACANT_AT_LIMIT: "at_limit" "begin" "vacant";
-    PLACES: "usual" "begin" "places_page";
-    PLACES_AT_LIMIT: "at_limit" "begin" "places_page";
-    CLAIM: "usual" "begin" "numbers" "places" "claim";
-    STANDING: "usual" "begin" "numbers" "places" "standing";
-    STANDING_AT_LIMIT: "at_limit" "begin" "numbers" "places" "standing";
-    LEAVE: "usual" "begin" "numbers" "places" "leave";
-    LEAVE_AT_LIMIT: "at_limit" "begin" "numbers" "places" "leave";
-    REPLAY: "usual" "begin" "numbers" "places" "replay";
-    SETTLE: "usual" "begin" "settle";
-    PROBE: "usual" "probe";
+    JOIN: "begin" "numbers" "ending" "calling" "places" "join";
+    TICK and at_limit: "begin" "numbers" "ending" "calling" "refresh";
+    VACANT and at_limit: "begin" "vacant";
+    PLACES and at_limit: "begin" "places_page";
+    CLAIM: "begin" "numbers" "places" "claim";
+    STANDING and at_limit: "begin" "numbers" "places" "standing";
+    LEAVE and at_limit: "begin" "numbers" "places" "leave";
+    REPLAY: "begin" "numbers" "places" "replay";
+    SETTLE: "begin" "settle";
+    PROBE: "probe";
 }

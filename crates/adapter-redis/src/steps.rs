@@ -25,9 +25,7 @@ use crate::queue::{Durability, RedisQueueSettings};
 use crate::redis::{Redis, Via};
 use crate::replay::Replay;
 use crate::reply::{HIGHEST, Reply, VacantPage, bytes_of, number};
-use crate::scripts::{
-    JOIN, PLACES, PLACES_AT_LIMIT, REPLAY, SETTLE, Script, TICK, TICK_AT_LIMIT, VACANT, VACANT_AT_LIMIT,
-};
+use crate::scripts::{JOIN, PLACES, REPLAY, SETTLE, Script, TICK, VACANT};
 
 pub(crate) struct Steps {
     redis: Redis,
@@ -118,8 +116,7 @@ impl Steps {
             witness.line = witness.line.raised_to(floor);
             self.common_arguments(&witness)
         };
-        let own = own.into_iter().collect();
-        Reply::new(self.redis.call(via, script, &self.keys, known, own).await?)
+        self.send(via, script, known, own.into_iter().collect()).await
     }
 
     /// The same as a node that knows this.
@@ -131,8 +128,27 @@ impl Steps {
         own: impl IntoIterator<Item = Value>,
     ) -> Result<Reply, Failure> {
         let known = || self.common_arguments(witness);
-        let own = own.into_iter().collect();
-        Reply::new(self.redis.call(via, script, &self.keys, known, own).await?)
+        self.send(via, script, known, own.into_iter().collect()).await
+    }
+
+    /// Calls a script, or what takes its place where the server is at the limit of its memory.
+    async fn send(
+        &self,
+        via: Via,
+        script: &Script,
+        known: impl Fn() -> Result<Vec<Value>, Failure>,
+        own: Vec<Value>,
+    ) -> Result<Reply, Failure> {
+        let Some(at_limit) = &script.at_limit else {
+            return Reply::new(self.redis.call(via, script, &self.keys, known, own).await?);
+        };
+        let answer = match self.redis.call(via, script, &self.keys, &known, own.clone()).await {
+            Err(failure) if failure.is_out_of_memory() => {
+                self.redis.call(via, at_limit, &self.keys, known, own).await
+            }
+            answer => answer,
+        };
+        Reply::new(answer?)
     }
 
     fn common_arguments(&self, witness: &Witness) -> Result<Vec<Value>, Failure> {
@@ -163,23 +179,11 @@ impl Steps {
         ])
     }
 
-    /// A step on one place. `at_limit` is what to call where a server at the limit of its memory
-    /// refuses that.
-    pub(crate) async fn place(
-        &self,
-        script: &Script,
-        at_limit: Option<&Script>,
-        place: &Place,
-    ) -> Result<Found, Failure> {
+    /// A step on one place.
+    pub(crate) async fn place(&self, script: &Script, place: &Place) -> Result<Found, Failure> {
         let user = Bytes::copy_from_slice(&bytes_of(place.user));
         let own = [whole(place.number.get()), Value::Bytes(user)];
-        let usual = self.call(Via::Rest, script, Line::START, own.clone()).await;
-        let mut reply = match (usual, at_limit) {
-            (Err(failure), Some(at_limit)) if failure.is_out_of_memory() => {
-                self.call(Via::Rest, at_limit, Line::START, own).await?
-            }
-            (usual, _) => usual?,
-        };
+        let mut reply = self.call(Via::Rest, script, Line::START, own).await?;
         let state = reply.text()?;
         let (ends, now) = (reply.time()?, reply.time()?);
         let version = reply.count()?;
@@ -208,7 +212,8 @@ impl Steps {
         let turn = timeout(self.settings.link.answer, self.refreshing.lock()).await;
         let mut replay = turn.map_err(|_| Failure::Busy)?;
         let begun = Instant::now();
-        let mut reply = self.tick(floor, calls).await?;
+        let lifetime = self.settings.lifetime.saturating_mul(LIFETIMES_KEPT).min(LONGEST_KEPT);
+        let mut reply = self.call(Via::Look, &TICK, floor, [flag(calls), milliseconds(lifetime)]).await?;
         let (generation, version) = (reply.count()?, reply.count()?);
         let line = reply.line()?;
         let at = reply.time()?;
@@ -263,19 +268,6 @@ impl Steps {
         Ok(Called { count, snapshot })
     }
 
-    /// A server at the limit of its memory calls nobody, since nobody could claim, and is refreshed
-    /// from all the same.
-    async fn tick(&self, floor: Line, calls: bool) -> Result<Reply, Failure> {
-        let lifetime = self.settings.lifetime.saturating_mul(LIFETIMES_KEPT).min(LONGEST_KEPT);
-        let own = |calls| [flag(calls), milliseconds(lifetime)];
-        match self.call(Via::Look, &TICK, floor, own(calls)).await {
-            Err(failure) if failure.is_out_of_memory() => {
-                self.call(Via::Look, &TICK_AT_LIMIT, floor, own(false)).await
-            }
-            answer => answer,
-        }
-    }
-
     /// All that the changes would have told, page by page. What changes meanwhile comes again with the next refresh.
     async fn all_there_is(&self, generation: u64) -> Result<Whole, Failure> {
         let known = self.local().replica.witness();
@@ -283,13 +275,8 @@ impl Steps {
         // prove the same loss a second time, where the doubt is over by now.
         let says_nothing =
             Witness { node: known.node, needs_checkpoint: known.needs_checkpoint, ..Witness::default() };
-        let read = async |[usual, at_limit]: [&Script; 2], own: Vec<Value>| {
-            let mut reply = match self.call_as(&says_nothing, Via::Look, usual, own.clone()).await {
-                Err(failure) if failure.is_out_of_memory() => {
-                    self.call_as(&says_nothing, Via::Look, at_limit, own).await?
-                }
-                usual => usual?,
-            };
+        let read = async |script: &Script, own: Vec<Value>| {
+            let mut reply = self.call_as(&says_nothing, Via::Look, script, own).await?;
             if reply.count()? == generation {
                 Ok(reply)
             } else {
@@ -298,14 +285,14 @@ impl Steps {
         };
         let (mut page, mut after) = (VacantPage::default(), Some(0));
         while let Some(last) = after {
-            after = read([&VACANT, &VACANT_AT_LIMIT], vec![whole(last)]).await?.vacant(&mut page)?;
+            after = read(&VACANT, vec![whole(last)]).await?.vacant(&mut page)?;
         }
         let mut all = Whole { vacant: page.into_numbers(), ..Whole::default() };
         // In this order: a call that is claimed meanwhile is not taken for one that is used up and over.
         for kind in ["used", "given_back", "inside"] {
             let mut cursor = Value::from("0");
             loop {
-                let mut reply = read([&PLACES, &PLACES_AT_LIMIT], vec![Value::from(kind), cursor]).await?;
+                let mut reply = read(&PLACES, vec![Value::from(kind), cursor]).await?;
                 let next = reply.text()?;
                 if kind == "inside" {
                     reply.sessions(&mut all.sessions)?;

@@ -11,7 +11,7 @@ use tracing_core::span::Current;
 
 use super::*;
 
-/// Nobody waits too long, however busy the machine is.
+/// A wait that is not too long on any machine.
 fn patient() -> Batching {
     Batching { max_wait: Duration::from_secs(600), ..Batching::default() }
 }

@@ -34,10 +34,12 @@ local function text(number)
   return string.format('%d', number)
 end
 
--- What is kept in the hash of the queue. `doubt` is 1 while the store is in doubt. `standing` counts the numbers of the
--- calls that stand, `doubt_takeover` is 1 where the doubt began with a restart or failover of a store that had data, found_… is what the store knew when its doubt began, `settled` is the generation a checkpoint was read for, which says cp_… until it is applied.
--- `registered` is 1 once the register of nodes has one, `expired` the generation of the last doubt
--- that began since keys had expired.
+-- What is kept in the hash of the queue. `doubt` is 1 while the store is in doubt; found_… is what
+-- it knew when its doubt began, and `doubt_takeover` is 1 where that was a restart or failover of a
+-- store that had data. `standing` counts the numbers of the calls that stand. `settled` is the
+-- generation a checkpoint was read for, which says cp_… until it is applied. `registered` is 1 once
+-- the register of nodes has one, `expired` the generation of the last doubt that began since keys
+-- had expired.
 local NAMES = {
   'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
   'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',

@@ -31,7 +31,7 @@ local record = record_of(node)
 local may_give = is_open() and has_replayed() and now >= record.registered + math.min(PROBATION, recovery)
 
 local called = 0
-if calls then
+if calls and not IS_AT_LIMIT then
   called = call_people()
 end
 end_what_is_over()

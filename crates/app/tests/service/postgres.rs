@@ -215,7 +215,7 @@ fn a_change_of_a_columns_type_under_load_fails_no_request() {
 
 /// Readiness is degraded at each of many looks over twenty of the service's checks.
 fn check_that_it_stays_degraded(app: &TestApp, cause: &str) {
-    // The sessions that an operator ended are told of first.
+    // The first reports name the sessions that were terminated.
     eventually("readiness says why", || app.ops("/readyz").text.contains(&cause.replace('"', "\\\"")));
     for look in 0..200 {
         let answer = app.ops("/readyz");

@@ -55,7 +55,7 @@ pub(super) struct Ledger {
     pub(super) entries: Vec<Entry>,
     /// Stores so far: losses and promotions.
     pub(super) stores: u8,
-    /// The highest marks that the store has heard of since it is there.
+    /// The highest marks that any witness has brought to this store.
     pub(super) heard: Line,
     /// The queue's time at the first step of the server process.
     pub(super) began: Option<QueueTime>,

@@ -1,5 +1,5 @@
-//! Keys that go while nodes use them: a server's clock is stepped by more than they live, or
-//! somebody deletes them.
+//! Keys that disappear while nodes use them: the server's clock is stepped by more than their
+//! lifetime, or an operator deletes them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -89,8 +89,8 @@ async fn two_nodes(redis: &Redis, settings: &RedisQueueSettings) -> Vec<Arc<Redi
     nodes
 }
 
-/// Keys go, and everybody keeps what they have. Calls end when they would have ended, where they are
-/// kept; or they stand anew.
+/// Keys disappear, and no user loses a place, a call or a session. Calls keep their ends where the
+/// keys of calls are kept, and stand anew otherwise.
 async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
     let redis = server();
     let settings = settings();

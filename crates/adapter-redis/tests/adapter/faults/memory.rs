@@ -1,4 +1,4 @@
-//! A server at the limit of its memory: nobody can claim, so no call may lapse.
+//! A server at the limit of its memory refuses claims, so no call may lapse.
 
 use std::time::{Duration, Instant};
 

@@ -124,7 +124,7 @@ async fn a_server_that_takes_no_joins_is_down_and_still_says_what_memory_it_uses
     dependency.check().await.unwrap();
 }
 
-/// A node that has given a number, and is no longer let in as everybody's user.
+/// A node that has given a number, and that the server no longer accepts as the default user.
 async fn node_with_a_user() -> (Redis, Arc<RedisQueue>, String) {
     let redis = set_up(&[]);
     blocking(|| redis.command(&["ACL", "SETUSER", "office", "on", ">pw", "~*", "&*", "+@all"]));
@@ -173,7 +173,7 @@ async fn a_server_where_a_key_of_the_queue_is_of_another_type_is_down_and_the_ke
         dependency.check().await.unwrap();
         let key = line.replace(":line", &format!(":{name}"));
         blocking(|| redis.command(&["DEL", &key]));
-        blocking(|| redis.command(&["SET", &key, "of somebody else"]));
+        blocking(|| redis.command(&["SET", &key, "foreign value"]));
         let down = dependency.check().await.unwrap_err();
         assert_eq!((down.kind(), down.code()), (PortErrorKind::NotReady, Some("WRONGTYPE")), "{name}");
         assert!(said(&down).contains(&key), "{}", said(&down));

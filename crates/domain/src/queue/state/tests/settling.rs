@@ -292,8 +292,8 @@ fn the_holder_of_a_skipped_number_who_turns_up_in_time_is_called_in_turn() {
     assert_eq!(a.standing(&mut server, 6_000, 6_000), Err(Refused::Gone));
 }
 
-#[test]
-fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
+/// The same, after six more joined and the first four left: the queue has passed the skipped numbers.
+fn past_the_skipped_numbers() -> (Server, [Node; 2]) {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
     for user in 21..=26 {
         a.gives(&mut server, user, 10_080 + user);
@@ -305,6 +305,12 @@ fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
     }
     server.wait(seconds(1));
     b.refresh(&mut server);
+    (server, [a, b])
+}
+
+#[test]
+fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
+    let (mut server, [mut a, mut b]) = past_the_skipped_numbers();
     assert_eq!(server.line(), (10_106, 10_103));
     // Two of them, when all slots are taken.
     for user in [7_000, 5_000] {
@@ -332,17 +338,7 @@ fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
 
 #[test]
 fn the_call_of_a_late_one_holds_a_slot_like_any_other() {
-    let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
-    for user in 21..=26 {
-        a.gives(&mut server, user, 10_080 + user);
-    }
-    for user in 1..=4 {
-        server.wait(seconds(1));
-        a.refresh(&mut server);
-        a.leave(&mut server, user, user).unwrap();
-    }
-    server.wait(seconds(1));
-    b.refresh(&mut server);
+    let (mut server, [mut a, mut b]) = past_the_skipped_numbers();
     for user in [7_000, 5_000] {
         assert_eq!(b.standing(&mut server, user, user), Ok(Standing::Waiting));
     }

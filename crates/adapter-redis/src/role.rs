@@ -1,0 +1,36 @@
+//! What a server says of its role, and where it says that others are.
+
+use fred::types::Value;
+
+use crate::address::Node;
+use crate::reply::array;
+
+/// What a server is, by its answer to `ROLE`.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    Primary,
+    ReplicaOf(Node),
+    Other,
+}
+
+impl Role {
+    pub(crate) fn of(role: &Value, asked: &Node) -> Self {
+        let [kind, rest @ ..] = array(role) else { return Self::Other };
+        match (kind.as_string().as_deref(), rest) {
+            (Some("master"), _) => Self::Primary,
+            (Some("slave"), [host, port, ..]) => {
+                let primary = address_in(&Value::Array(vec![host.clone(), port.clone()]), asked);
+                primary.map_or(Self::Other, Self::ReplicaOf)
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Host and port at the start of a list. A node that does not know its own name is where we asked.
+pub(crate) fn address_in(value: &Value, asked: &Node) -> Option<Node> {
+    let [host, port, ..] = array(value) else { return None };
+    let host = host.as_string().filter(|host| !host.is_empty() && host != "?");
+    let port = u16::try_from(port.as_i64()?).ok()?;
+    Some(Node { host: host.unwrap_or_else(|| asked.host.clone()), port })
+}
