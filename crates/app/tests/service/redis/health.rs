@@ -19,6 +19,10 @@ const BETWEEN_POLLS: Duration = Duration::from_millis(100);
 /// As it is by default.
 const CHECKS: &str = "ops.check_every=1s";
 
+/// A busy machine must not look like a Redis that answers late.
+const PATIENT: &str = "redis.queue.timeout=2s";
+const PATIENT_TO_CONNECT: &str = "redis.queue.connect_timeout=4s";
+
 /// What is to be read while it is broken.
 struct Expected {
     /// In the cause.
@@ -66,7 +70,7 @@ fn check(node: &Node, expected: &Expected, break_it: impl FnOnce(), mend: impl F
 #[test]
 fn out_of_memory() {
     let redis = redis(RedisSetup::default());
-    let node = Node::on(&redis, &[CHECKS]);
+    let node = Node::on(&redis, &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
     let limit = |bytes| drop(redis.command(&["CONFIG", "SET", "maxmemory", bytes]).unwrap());
     check(&node, &Expected { cause: "OOM", problem: "OOM" }, || limit("1"), || limit("0"));
 }
@@ -74,7 +78,7 @@ fn out_of_memory() {
 #[test]
 fn too_few_replicas() {
     let redis = redis(RedisSetup::default());
-    let node = Node::on(&redis, &[CHECKS]);
+    let node = Node::on(&redis, &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
     let needs = |count| drop(redis.command(&["CONFIG", "SET", "min-replicas-to-write", count]).unwrap());
     check(&node, &Expected { cause: "NOREPLICAS", problem: "NOREPLICAS" }, || needs("1"), || needs("0"));
 }
@@ -84,9 +88,8 @@ fn no_replica_where_joins_wait_for_one() {
     let primary = redis(RedisSetup::default());
     let replica = redis(RedisSetup::default().replica_of(primary.address()));
     primary.wait_for_replica(&replica).unwrap();
-    // A busy machine is not one without a replica.
-    let patient = ["queue.durability=replicated", "redis.queue.timeout=1500ms", CHECKS];
-    let node = Node::on(&primary, &patient);
+    let settings = ["queue.durability=replicated", CHECKS, PATIENT, PATIENT_TO_CONNECT];
+    let node = Node::on(&primary, &settings);
     let expected = Expected { cause: "no replica has it", problem: "not_replicated" };
     check(&node, &expected, || replica.kill().unwrap(), || replica.restart().unwrap());
 }
@@ -94,7 +97,7 @@ fn no_replica_where_joins_wait_for_one() {
 #[test]
 fn no_permission_to_write() {
     let redis = redis(RedisSetup::default());
-    let node = Node::on(&redis, &[CHECKS]);
+    let node = Node::on(&redis, &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
     let may = |what| drop(redis.command(&["ACL", "SETUSER", "default", what]).unwrap());
     check(&node, &Expected { cause: "NOPERM", problem: "NOPERM" }, || may("-@write"), || may("+@all"));
 }
@@ -115,7 +118,7 @@ fn save(redis: &Redis, status: &str) {
 #[test]
 fn a_disk_that_cannot_be_written() {
     let redis = redis(RedisSetup::default().line("save 3600 1"));
-    let node = Node::on(&redis, &[CHECKS]);
+    let node = Node::on(&redis, &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
     let folder = redis.command(&["CONFIG", "GET", "dir"]).unwrap();
     let snapshot = PathBuf::from(folder.lines().last().unwrap()).join("dump.rdb");
     let break_it = || {
@@ -134,7 +137,7 @@ fn a_disk_that_cannot_be_written() {
 fn a_cluster_that_is_down() {
     let cluster = RedisCluster::start(&RedisBinaries::find().unwrap(), 3, 0).unwrap();
     let nodes: Vec<String> = cluster.addresses().iter().map(ToString::to_string).collect();
-    let node = Node::at(&format!("redis-cluster://{}", nodes.join(",")), &[CHECKS]);
+    let node = Node::at(&format!("redis-cluster://{}", nodes.join(",")), &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
     let ours = cluster.primary_of("boxoffice:{main}:line").unwrap();
     let others: Vec<&Redis> = (0..3).filter(|n| *n != ours).map(|n| &cluster.nodes()[n]).collect();
     let break_it = || {
