@@ -146,8 +146,7 @@ impl Replica {
         self.pass(serving);
         // Those who were inside to the end have used their calls up, which must not stand again after a loss.
         let over = self.sessions.extract_if(.., |_, session| session.until <= refresh.at);
-        let over = over.map(|(number, _)| (number, QueueTime::START));
-        self.released.extend(over.filter(|(number, _)| *number > refresh.calls_from));
+        self.released.extend(over.map(|(number, _)| (number, QueueTime::START)));
         self.released.retain(|number, until| *number > refresh.calls_from || *until > refresh.at);
         self.forget_holders_up_to(refresh.calls_from);
         memories
