@@ -2,6 +2,7 @@
 //!
 //! What k6 counted, what was used, and for the sale what people were told and whether it was fair, stay in a folder.
 
+pub(crate) mod hostile;
 pub(crate) mod kept;
 pub(crate) mod resources;
 pub(crate) mod scenario;
@@ -16,6 +17,7 @@ use std::process::{Child, Command};
 use clap::Args;
 use test_support::{Doing as _, K6Binary, Outcome, failed, find_or_install_k6};
 
+use self::hostile::Hostile;
 use self::kept::{CONSOLE, DASHBOARD, RECORD, RESOURCES, Run, SUMMARY, Verdict};
 use self::resources::Watch;
 use self::scenario::{Kind, Scenario};
@@ -45,6 +47,9 @@ pub(crate) struct Arguments {
     /// Sets a variable of the scenarios, such as RATE=200; loadtest/README.md has them
     #[arg(long, short, value_name = "NAME=VALUE")]
     env: Vec<String>,
+    /// Keeps so many hostile connections open beside it, from an address of their own
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 0)]
+    hostile: u32,
     /// Also send what k6 measures to a real one of these, and look there afterwards
     #[arg(long, value_enum)]
     into: Option<Sink>,
@@ -77,11 +82,13 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
     let mut command = arguments.command(&k6, &url, &folder);
     store.iter().for_each(|store| store.tell(&mut command));
 
+    let hostile = (arguments.hostile > 0).then(|| Hostile::begin(arguments.hostile, &url)).transpose()?;
     println!("$ {}", show(&command));
     let process = Killed(command.spawn().doing("starting k6")?);
     let watch = Watch::begin(stack.as_ref().map(Stack::id), process.0.id(), folder.join(RESOURCES));
     let is_content = process.ended()?;
     let resources = watch.end()?;
+    let hostile = hostile.map(Hostile::end).transpose()?;
     let told = store.map(|store| store.found(&folder)).transpose()?;
     let run = Run {
         scenario: arguments.scenario,
@@ -93,6 +100,7 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
         variables: arguments.env.clone(),
         is_content,
         resources,
+        hostile,
         sink: told,
         verdict: arguments.verdict(&folder)?,
     };

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use test_support::{Doing as _, Outcome, failed};
 
+use super::hostile::Counts;
 use super::resources::{Resources, Used};
 use super::scenario::{Kind, Scenario};
 use crate::bench::environment::Environment;
@@ -39,6 +40,9 @@ pub(crate) struct Run {
     /// Whether every threshold of the scenario held.
     pub(crate) is_content: bool,
     pub(crate) resources: Resources,
+    /// What became of hostile connections, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hostile: Option<Counts>,
     /// What was found where the results went besides.
     pub(crate) sink: Option<String>,
     /// Of the checker, where what people were told was written down.
@@ -85,6 +89,7 @@ impl fmt::Display for Run {
         let most = |used: Used| format!("{:.2} cores, {:.0} MiB", used.cores, mib(used.memory));
         let service = resources.service.map_or_else(|| "not looked at".to_owned(), most);
         writeln!(f, "at the most: service {service}; k6 {}", most(resources.generator))?;
+        self.hostile.iter().try_for_each(|counts| writeln!(f, "{counts}"))?;
         self.sink.iter().try_for_each(|told| writeln!(f, "{told}"))?;
         self.verdict.iter().try_for_each(|verdict| write!(f, "\n{}", verdict.text))
     }
