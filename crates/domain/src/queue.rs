@@ -44,7 +44,7 @@ pub use recovery::{
 };
 pub use replica::{Changes, Refresh, Replica, Whole};
 pub use reserve::Reserve;
-pub use service::{Admission, QueueParts, QueueService, Step, Ticket};
+pub use service::{Admission, QueueParts, QueueService, Step, Ticket, VerifiedPlace};
 pub use standing::{Outlook, Standing};
 pub use state::{JoinStep, QueueState, Refused, Visit};
 pub use tally::Tally;

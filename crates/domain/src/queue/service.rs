@@ -49,6 +49,18 @@ pub struct Ticket {
     pub outlook: Outlook,
 }
 
+/// The place that a verified token stands for.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifiedPlace(Place);
+
+impl VerifiedPlace {
+    /// The number of the place: whichever token of it was shown, it is the same.
+    #[must_use]
+    pub fn number(&self) -> QueueNumber {
+        self.0.number
+    }
+}
+
 /// What one step of the loop did and saw.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -116,18 +128,20 @@ impl QueueService {
         }
     }
 
-    /// Tells the holder of a token where they stand. Touches no store while they wait, and goes on answering from what
-    /// this node last knew when the store cannot be asked.
+    /// Verifies a token, asks no store and waits for nothing: the first step of a status query, so
+    /// that what limits queries can go by who asks and not by the text they ask with.
     ///
     /// # Errors
     /// [`QueueError::Forged`], or [`QueueError::Gone`] for a token beyond its lifetime.
-    pub async fn ask(&self, token: &str) -> Result<Outlook, QueueError> {
-        self.counters.answer(self.tell(token).await)
+    pub fn verify(&self, token: &str) -> Result<VerifiedPlace, QueueError> {
+        self.counters.answer(self.read(token, self.parts.clock.now())).map(VerifiedPlace)
     }
 
-    async fn tell(&self, token: &str) -> Result<Outlook, Refusal> {
+    /// Tells the holder of a place where they stand. Touches no store while they wait, and goes on
+    /// answering from what this node last knew when the store cannot be asked.
+    pub async fn status(&self, VerifiedPlace(place): VerifiedPlace) -> Outlook {
         let mut now = self.parts.clock.now();
-        let (place, sight) = self.open(token, now)?;
+        let sight = self.watch.look(place.number, self.watch.line());
         let is_stale = self.is_stale_at(now);
         let (standing, is_stale) = match sight {
             Sight { is_called: true, .. } => {
@@ -139,7 +153,15 @@ impl QueueService {
             Sight { has_left: true, .. } => (Standing::Gone, is_stale),
             Sight { .. } => (Standing::Waiting, is_stale),
         };
-        Ok(self.outlook(place.number, standing, sight, is_stale, now))
+        self.outlook(place.number, standing, sight, is_stale, now)
+    }
+
+    /// Both steps of a status query at once.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn ask(&self, token: &str) -> Result<Outlook, QueueError> {
+        Ok(self.status(self.verify(token)?).await)
     }
 
     /// Gives the place, call or session of a token back.
@@ -254,6 +276,13 @@ impl QueueService {
 
     /// Reads a token and looks where its number is.
     fn open(&self, token: &str, now: Timestamp) -> Result<(Place, Sight), Refusal> {
+        let place = self.read(token, now)?;
+        let sight = self.watch.look(place.number, self.watch.line());
+        Ok((place, sight))
+    }
+
+    /// Reads a token of this queue that is within its lifetime.
+    fn read(&self, token: &str, now: Timestamp) -> Result<Place, Refusal> {
         let place = self.parts.sealer.open(token)?;
         if place.queue != self.parts.queue {
             return Err(TokenRejected::ForeignQueue.into());
@@ -263,8 +292,7 @@ impl QueueService {
             return Err(QueueError::Gone.into());
         }
         self.watch.note_number(place.number);
-        let sight = self.watch.look(place.number, self.watch.line());
-        Ok((place, sight))
+        Ok(place)
     }
 
     /// A place of a full line frees when somebody is called: one step of the fastest rate, and not below a second.
