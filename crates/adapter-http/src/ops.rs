@@ -10,6 +10,7 @@ pub use protection::Protection;
 
 use std::io;
 
+use actix_web::guard::{self, GuardContext};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
@@ -71,7 +72,9 @@ struct OutageBody {
 /// Every operations route.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let on_read = |path| {
-        web::resource(path).default_service(web::to(async || refuse(Problem::MethodNotAllowed("GET, HEAD"))))
+        web::resource(path)
+            .guard(guard::fn_guard(has_no_escape))
+            .default_service(web::to(async || refuse(Problem::MethodNotAllowed("GET, HEAD"))))
     };
     config.service(on_read("/livez").route(web::get().to(livez)).route(web::head().to(livez)));
     config.service(on_read("/startupz").route(web::get().to(startupz)).route(web::head().to(startupz)));
@@ -86,6 +89,12 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         on_read("/metrics").route(web::get().to(metrics::show)).route(web::head().to(metrics::show)),
     );
     config.default_service(web::to(async || refuse(Problem::RouteNotFound)));
+}
+
+/// Whether a path means what it says: the library's router undoes escapes, and no path of ours has
+/// one.
+fn has_no_escape(request: &GuardContext<'_>) -> bool {
+    !request.head().uri.path().contains('%')
 }
 
 /// A handler's way to say no.

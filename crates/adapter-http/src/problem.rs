@@ -41,6 +41,8 @@ pub(crate) enum Problem {
     BadPage,
     /// No `waitingToken` header.
     TokenMissing,
+    /// More than one `waitingToken` header.
+    TokenRepeated,
     /// A text that is not accepted as a token.
     TokenInvalid,
     /// A good token whose turn has not come.
@@ -57,6 +59,8 @@ pub(crate) enum Problem {
     BodyTooLarge(usize),
     /// A body that broke off or could not be read.
     BodyUnreadable,
+    /// A body that did not come within the caller's time.
+    BodyTimedOut,
     /// Headers longer than this many bytes together.
     HeadersTooLarge(usize),
     /// The line takes nobody; worth another try after so long.

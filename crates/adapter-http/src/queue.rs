@@ -92,7 +92,7 @@ pub(crate) async fn issue(api: &Api, request: &HttpRequest, user: &str) -> Resul
     let user = UserId::parse(user)?;
     let _slot = api.overload.join(user).await?;
     // Clients that have no token yet may send the header empty.
-    let token = request.headers().get(WAITING_TOKEN).map(text_of).filter(|token| !token.is_empty());
+    let token = token_of(request)?.filter(|token| !token.is_empty());
     let ticket = api.queue.join(user, token).await?;
     json(&TicketBody::from(&ticket))
 }
@@ -115,8 +115,17 @@ pub(crate) async fn leave(api: &Api, request: &HttpRequest) -> Result<HttpRespon
 
 /// The token a request carries. Bytes that are not ASCII make no token, but are no missing one either.
 pub(crate) fn waiting_token(request: &HttpRequest) -> Result<&str, Problem> {
-    let value = request.headers().get(WAITING_TOKEN).ok_or(Problem::TokenMissing)?;
-    Ok(text_of(value))
+    token_of(request)?.ok_or(Problem::TokenMissing)
+}
+
+/// The token of a request that has one. Of two, a server in front might have looked at the other.
+fn token_of(request: &HttpRequest) -> Result<Option<&str>, Problem> {
+    let mut values = request.headers().get_all(WAITING_TOKEN);
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Problem::TokenRepeated);
+    }
+    Ok(first.map(text_of))
 }
 
 fn text_of(value: &HeaderValue) -> &str {

@@ -38,9 +38,7 @@ async fn answer(api: Rc<Api>, request: ServiceRequest) -> Result<ServiceResponse
 }
 
 async fn route(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    // What the escapes in the path stand for; nothing of it is taken by a scope.
-    let path = request.match_info().unprocessed();
-    let (route, id) = Route::and_id_of(path).ok_or(Problem::RouteNotFound)?;
+    let (route, id) = Route::and_id_of(request.path()).ok_or(Problem::RouteNotFound)?;
     let methods = methods_of(route);
     if !methods.answered.contains(request.method()) {
         return Err(Problem::MethodNotAllowed(methods.allow));

@@ -26,6 +26,7 @@ pub(super) struct Caller {
     pub(super) request_id: HeaderValue,
     accept_language: Option<HeaderValue>,
     pub(super) closes: bool,
+    /// When the head was read; from when the body was, if there is one.
     pub(super) began: Instant,
     method: &'static str,
     route: Option<Route>,
@@ -36,7 +37,7 @@ impl Caller {
     pub(super) fn new(edge: &Rc<Edge>, request: &ServiceRequest) -> Self {
         let RequestId { told, id } = request_id::of(request);
         let headers = request.headers();
-        let (method, route) = (word(request.method()), Route::of(request.match_info().unprocessed()));
+        let (method, route) = (word(request.method()), Route::of(request.path()));
         let followed = match &edge.watch.observer {
             None => Followed { span: Span::none(), trace_id: id },
             Some(observer) => {

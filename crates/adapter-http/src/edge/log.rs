@@ -72,6 +72,7 @@ fn weight(problem: &Problem) -> Weight {
         | Problem::BadConcertId
         | Problem::BadPage
         | Problem::TokenMissing
+        | Problem::TokenRepeated
         | Problem::TokenInvalid
         | Problem::NotYourTurn(_)
         | Problem::ConcertNotFound
@@ -80,6 +81,7 @@ fn weight(problem: &Problem) -> Weight {
         | Problem::PlaceGone
         | Problem::BodyTooLarge(_)
         | Problem::BodyUnreadable
+        | Problem::BodyTimedOut
         | Problem::HeadersTooLarge(_)
         | Problem::LineFull(_)
         | Problem::TooManyRequests(_)
@@ -149,6 +151,8 @@ mod tests {
             (Problem::Overloaded, 0),
             (Problem::TooManyRequests(Duration::from_secs(1)), 0),
             (Problem::TimedOut, 1),
+            (Problem::BodyTimedOut, 0),
+            (Problem::BodyUnreadable, 0),
         ] {
             let lines = Arc::new(AtomicU32::new(0));
             tracing::subscriber::with_default(Lines(Arc::clone(&lines)), || {

@@ -51,6 +51,12 @@ impl Problem {
                 "waitingToken 헤더가 필요합니다.",
                 "The waitingToken header is required.",
             ),
+            Self::TokenRepeated => Answer::new(
+                StatusCode::BAD_REQUEST,
+                "TOKEN_REPEATED",
+                "waitingToken 헤더는 한 번만 보낼 수 있습니다.",
+                "The waitingToken header may be given only once.",
+            ),
             Self::TokenInvalid => Answer::new(
                 StatusCode::UNAUTHORIZED,
                 "TOKEN_INVALID",
@@ -99,6 +105,12 @@ impl Problem {
                 "BODY_UNREADABLE",
                 "요청 본문을 읽을 수 없습니다.",
                 "The request body could not be read.",
+            ),
+            Self::BodyTimedOut => Answer::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "BODY_TIMED_OUT",
+                "요청 본문이 제때 도착하지 않았습니다.",
+                "The request body did not arrive in time.",
             ),
             Self::HeadersTooLarge(limit) => Answer::new(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

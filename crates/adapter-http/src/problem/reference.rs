@@ -17,6 +17,7 @@ fn rows() -> Vec<(Problem, &'static str)> {
         (Problem::BadConcertId, "`{concertId}` in the path is not a positive 63-bit integer in plain digits"),
         (Problem::BadPage, "`page` is `0`, negative, no integer, above 4294967295, or given twice"),
         (Problem::BodyUnreadable, "the body broke off, or its transfer coding is broken"),
+        (Problem::TokenRepeated, "there is more than one `waitingToken` header"),
         (Problem::TokenMissing, "a route that needs a token got no `waitingToken` header"),
         (
             Problem::TokenInvalid,
@@ -25,12 +26,13 @@ fn rows() -> Vec<(Problem, &'static str)> {
     ];
     rows.extend(not_your_turn());
     rows.extend([
-        (Problem::RouteNotFound, "nothing is at this path"),
+        (Problem::RouteNotFound, "nothing is at this path; no path here contains a percent sign"),
         (Problem::ConcertNotFound, "no concert has this id"),
         (
             Problem::MethodNotAllowed("GET, HEAD"),
             "the path is there, the method is not; `Allow` lists those that are",
         ),
+        (Problem::BodyTimedOut, "the body did not come whole within `http.client_timeout` of the head"),
         (Problem::PlaceGone, "the call lapsed, the session ended, the place was given back, or the token is older than `queue.token_ttl`"),
         (Problem::BodyTooLarge(4_096), "the body is longer than `http.max_body_bytes`"),
         (
@@ -39,7 +41,7 @@ fn rows() -> Vec<(Problem, &'static str)> {
         ),
         (
             Problem::TooManyRequests(Duration::from_secs(1)),
-            "the user, the address or the token asks for more than `overload.per_user`, `overload.per_address` or `overload.polling` lets it; which of them is not told",
+            "the user, the address or the holder of the queue number asks for more than `overload.per_user`, `overload.per_address`, `overload.joining_per_address` or `overload.polling` allows; which of them is not told",
         ),
         (Problem::Internal, "a mistake of ours; the log has the request's id"),
         (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers wait already"),

@@ -16,6 +16,7 @@ mod postgres;
 mod program;
 mod readme;
 mod redis;
+mod spelling;
 mod support;
 mod telemetry;
 mod waiting;

@@ -4,6 +4,6 @@ mod alerts;
 mod collector;
 mod diagnostics;
 mod metrics;
-mod scrape;
+pub(crate) mod scrape;
 mod secrets;
 mod whole;

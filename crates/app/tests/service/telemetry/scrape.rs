@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 /// One answer of `/metrics`.
-pub(super) struct Scrape(pub(super) String);
+pub(crate) struct Scrape(pub(crate) String);
 
 impl Scrape {
     /// The names there are, as Prometheus would store them.
-    pub(super) fn names(&self) -> BTreeSet<&str> {
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
         self.series().map(|(name, ..)| name).collect()
     }
 
@@ -21,7 +21,7 @@ impl Scrape {
     }
 
     /// The sum of the series of this name that have these labels; nothing where there is none.
-    pub(super) fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let wanted: Vec<String> =
             labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
         let matches = |all: &str| wanted.iter().all(|label| all.split(',').any(|one| one == label));
@@ -34,7 +34,7 @@ impl Scrape {
     }
 
     /// The same, where there must be one.
-    pub(super) fn is(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub(crate) fn is(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.get(name, labels).unwrap_or_else(|| panic!("no {name} {labels:?} in:\n{}", self.0))
     }
 }
