@@ -16,13 +16,14 @@ use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::Error;
-use actix_web::body::BoxBody;
+use actix_web::body::{BoxBody, MessageBody as _};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::{Error, HttpMessage as _, ResponseError as _};
 use decorators::deadline::{Within, within};
 use futures_util::future::{Either, LocalBoxFuture};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
+use self::bounds::BesidesUnread;
 use self::caller::Caller;
 use self::finish::Finish;
 use self::timers::Timers;
@@ -38,7 +39,9 @@ pub(crate) struct Edge {
     pub(crate) max_header_bytes: usize,
     /// Bytes of a body, at most.
     pub(crate) max_body_bytes: usize,
-    /// Time for a request once its head is read, at most.
+    /// Time for the body once the head is read, at most.
+    pub(crate) body_timeout: Duration,
+    /// Time for a request once it is there whole, at most.
     pub(crate) request_timeout: Duration,
     /// Whether to send callers elsewhere.
     pub(crate) lifecycle: Lifecycle,
@@ -83,11 +86,11 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let caller = Caller::new(&self.edge, &request);
         if let Some(Err(problem)) = self.edge.overload.as_ref().map(|overload| overload.admit(&request)) {
-            return Either::Right(Box::pin(ready(Err(caller.refuse(problem)))));
+            return Either::Right(Box::pin(ready(refuse_unread(request, &caller, problem))));
         }
         if bounds::header_bytes(&request) > self.edge.max_header_bytes {
             let problem = Problem::HeadersTooLarge(self.edge.max_header_bytes);
-            return Either::Right(Box::pin(ready(Err(caller.refuse(problem)))));
+            return Either::Right(Box::pin(ready(refuse_unread(request, &caller, problem))));
         }
         if bounds::has_no_body(&request) {
             let deadline = caller.began + self.edge.request_timeout;
@@ -103,23 +106,41 @@ impl<S> EdgeService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
 {
-    /// No route reads a body; one that is sent all the same is read away, within its bound and within the time limit.
+    /// No route reads a body; one that is sent all the same is read away, within its bound and
+    /// within the caller's time. Ours begins after that: how slowly a body comes is neither
+    /// measured nor taken from the time for the work.
     fn call_with_body(
         &self,
         mut request: ServiceRequest,
         mut caller: Caller,
     ) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> + use<S> {
         let (inner, timers) = (Rc::clone(&self.inner), Rc::clone(&self.timers));
-        let (limit, timeout) = (self.edge.max_body_bytes, self.edge.request_timeout);
+        let edge = Rc::clone(&self.edge);
         async move {
-            let deadline = caller.began + timeout;
-            let drained = timeout_at(deadline, bounds::drain_body(&mut request, limit)).await;
-            if let Err(problem) = drained.unwrap_or(Err(Problem::TimedOut)) {
+            let drain = bounds::drain_body(&mut request, edge.max_body_bytes);
+            let drained = timeout_at(caller.began + edge.body_timeout, drain).await;
+            caller.began = Instant::now();
+            if let Err(problem) = drained.unwrap_or(Err(Problem::BodyTimedOut)) {
                 // What is left of the body would be taken for the next request.
                 caller.closes = true;
-                return Err(caller.refuse(problem));
+                return refuse_unread(request, &caller, problem);
             }
+            let deadline = caller.began + edge.request_timeout;
             Finish::new(within(deadline, inner.call(request)), caller, deadline, &timers).await
         }
     }
+}
+
+/// Refuses a request whose body, if it has one, was not read to its end.
+fn refuse_unread(
+    mut request: ServiceRequest,
+    caller: &Caller,
+    problem: Problem,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if bounds::has_no_body(&request) {
+        return Err(caller.refuse(problem));
+    }
+    let refusal = caller.rendered(problem).error_response();
+    let unread = request.take_payload();
+    Ok(request.into_response(refusal.map_body(|_, answer| BesidesUnread::new(answer, unread).boxed())))
 }

@@ -31,9 +31,9 @@ pub struct HttpSettings {
     pub max_connections: usize,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
-    /// How long a client may take to send a request's head.
+    /// How long a client may take to send a request's head, and then its body.
     pub client_timeout: Duration,
-    /// Time for a request once its head is read.
+    /// Time for a request once it is there whole.
     pub request_timeout: Duration,
     /// How long a graceful stop waits for requests under way.
     pub shutdown_timeout: Duration,
@@ -162,6 +162,7 @@ fn edge_of(settings: &HttpSettings, lifecycle: Lifecycle) -> Edge {
     Edge {
         max_header_bytes: settings.max_header_bytes,
         max_body_bytes: settings.max_body_bytes,
+        body_timeout: settings.client_timeout,
         request_timeout: settings.request_timeout,
         lifecycle,
         overload: None,

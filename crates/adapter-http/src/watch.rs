@@ -45,7 +45,8 @@ pub struct Ended<'a> {
     pub code: Option<&'static str>,
     /// What failed behind it.
     pub failure: Option<&'a Failure>,
-    /// From the head of the request to the head of the answer.
+    /// From the end of the request to the head of the answer; nothing for one whose body did not
+    /// come whole.
     pub took: Duration,
     /// The id the caller was given.
     pub request_id: &'a str,

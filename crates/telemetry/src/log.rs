@@ -9,7 +9,7 @@ pub(crate) use lines::{Lines, Writer};
 
 use std::io::IsTerminal as _;
 
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::registry::LookupSpan;
@@ -33,14 +33,23 @@ fn env_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::try_new(filter).map_err(|_| TelemetryError::BadFilter)
 }
 
+/// Where the HTTP library speaks of a connection that its caller broke off or sends no HTTP on.
+const HTTP_CONNECTIONS: &str = "actix_http::h1::dispatcher";
+
+/// Whether an event accuses a caller and not us. The library calls that an error; were it one here,
+/// anybody could write errors into the log and set off the alert on them.
+fn is_of_a_caller(about: &Metadata<'_>) -> bool {
+    about.target() == HTTP_CONNECTIONS && *about.level() <= Level::WARN
+}
+
 /// What the operator wants to hear, without the spans of traces.
 pub(crate) fn wanted<S>(filter: &str) -> Result<impl Filter<S> + Send + Sync + 'static, TelemetryError>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
 {
-    let of_no_trace = filter_fn(|about| about.target() != traces::TARGET);
+    let of_ours = filter_fn(|about| about.target() != traces::TARGET && !is_of_a_caller(about));
     // Without a hint of its own it would take that of the other away, and everything would be looked at.
-    Ok(env_filter(filter)?.and(of_no_trace.with_max_level_hint(LevelFilter::TRACE)))
+    Ok(env_filter(filter)?.and(of_ours.with_max_level_hint(LevelFilter::TRACE)))
 }
 
 /// Lines, as told.

@@ -1,9 +1,14 @@
 //! How much of a request is read.
 
-use actix_web::HttpMessage as _;
-use actix_web::dev::ServiceRequest;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
+use pin_project_lite::pin_project;
 
 use crate::problem::Problem;
 
@@ -28,13 +33,44 @@ pub(super) async fn drain_body(request: &mut ServiceRequest, limit: usize) -> Re
     if announced.is_some_and(|length| length > limit) {
         return Err(Problem::BodyTooLarge(limit));
     }
-    let mut payload = request.take_payload();
+    let (_, body) = request.parts_mut();
     let mut length = 0_usize;
-    while let Some(chunk) = payload.next().await {
+    while let Some(chunk) = body.next().await {
         length = length.saturating_add(chunk.map_err(|_| Problem::BodyUnreadable)?.len());
         if length > limit {
             return Err(Problem::BodyTooLarge(limit));
         }
     }
     Ok(())
+}
+
+pin_project! {
+    /// An answer to a request whose body was not read to its end, and what is left of that body.
+    ///
+    /// The HTTP library reads on where a body in chunks was let go of, for as long as it comes and
+    /// whatever the answer says of the connection. It closes the connection after an answer that
+    /// is sent while somebody still has the body.
+    pub(super) struct BesidesUnread {
+        #[pin]
+        answer: BoxBody,
+        unread: Payload,
+    }
+}
+
+impl BesidesUnread {
+    pub(super) fn new(answer: BoxBody, unread: Payload) -> Self {
+        Self { answer, unread }
+    }
+}
+
+impl MessageBody for BesidesUnread {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.project().answer.poll_next(cx)
+    }
 }

@@ -69,11 +69,11 @@ impl HttpSection {
         },
         KeyDoc {
             name: "client_timeout",
-            meaning: "how long a client may take to send the head of a request",
+            meaning: "how long a client may take to send the head of a request, and then its body: 408 `BODY_TIMED_OUT` for one that does not come",
         },
         KeyDoc {
             name: "request_timeout",
-            meaning: "time for a request once its head is read; then 503 `TIMED_OUT`",
+            meaning: "time for a request once it is there whole; then 503 `TIMED_OUT`",
         },
         KeyDoc {
             name: "drain_delay",

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cache;
+mod callers;
 mod concerts;
 mod configuration;
 mod degraded;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 
+use super::is_of_a_caller;
 use crate::counter::Counter;
 
 /// Errors and warnings that were logged.
@@ -30,7 +31,8 @@ impl Events {
     where
         S: Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
     {
-        Counting(Arc::clone(self)).with_filter(LevelFilter::WARN)
+        let of_ours = filter_fn(|about| !is_of_a_caller(about)).with_max_level_hint(LevelFilter::TRACE);
+        Counting(Arc::clone(self)).with_filter(LevelFilter::WARN.and(of_ours))
     }
 }
 
