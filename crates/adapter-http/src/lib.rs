@@ -27,7 +27,9 @@ pub use failures::Failures;
 pub use lifecycle::{Lifecycle, Phase};
 pub use ops::{Facts, MetricsText, NodeReadiness, Ops, Protection};
 pub use outages::Outages;
-pub use overload::{AddressFrom, GateCounts, GateSettings, Overload, OverloadCounts, OverloadSettings, Rate};
+pub use overload::{
+    AddressFrom, GateCounts, GateSettings, JoiningRate, Overload, OverloadCounts, OverloadSettings, Rate,
+};
 pub use problem::Failure;
 pub use problem::reference::markdown as error_reference;
 pub use route::Route;

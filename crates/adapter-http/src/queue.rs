@@ -89,6 +89,8 @@ fn status_word(standing: Standing) -> &'static str {
 
 /// `POST /user/{userId}/queue/token/issue`, with or without the token of a place the user holds.
 pub(crate) async fn issue(api: &Api, request: &HttpRequest, user: &str) -> Result<HttpResponse, Problem> {
+    // Before anything is read: a join that is refused counts like any other.
+    api.overload.join_from(request.peer_addr(), request.headers())?;
     let user = UserId::parse(user)?;
     let _slot = api.overload.join(user).await?;
     // Clients that have no token yet may send the header empty.
@@ -100,8 +102,9 @@ pub(crate) async fn issue(api: &Api, request: &HttpRequest, user: &str) -> Resul
 /// `GET /user/queue/token/query`
 pub(crate) async fn query(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let token = waiting_token(request)?;
-    let question = api.overload.ask(token).await?;
-    let outlook = api.queue.ask(token).await?;
+    let place = api.queue.verify(token)?;
+    let question = api.overload.ask(place.number()).await?;
+    let outlook = api.queue.status(place).await;
     question.answered(outlook.poll_after);
     json(&StatusBody::from(&outlook))
 }

@@ -8,6 +8,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 use decorators::deadline;
 use domain::concert::ConcertId;
+use domain::queue::QueueError;
 
 use crate::age::mark;
 use crate::api::Api;
@@ -23,7 +24,14 @@ use crate::queue::{NO_STORE, waiting_token};
 /// queue's store as ever, and learns that its place is gone rather than that the catalog is away.
 pub(crate) async fn dates(api: &Api, request: &HttpRequest, concert: &str) -> Result<HttpResponse, Problem> {
     let concert = ConcertId::parse(concert)?;
-    let mut admission = api.queue.check(waiting_token(request)?)?;
+    let mut admission = match api.queue.check(waiting_token(request)?) {
+        // Who is not called yet is told where they are: a status query by another path.
+        Err(QueueError::NotYet(outlook)) => {
+            api.overload.told_unasked(outlook.number, outlook.poll_after)?;
+            return Err(Problem::NotYourTurn(outlook));
+        }
+        checked => checked?,
+    };
     let at_hand = api.dates.at_once(concert);
     let serves = at_hand.as_ref().is_some_and(|answer| answer.value.0.is_some());
     if !serves {

@@ -28,7 +28,8 @@ use domain::{Clock, PortError, Timestamp};
 const TRY_AGAIN_KOREAN: &str = "잠시 후 다시 시도해 주세요.";
 const TRY_AGAIN_ENGLISH: &str = "Please try again shortly.";
 
-/// A line that answers everybody but user 13, and nobody about user 13.
+/// A line that answers everybody but user 13, and nobody about user 13; nor does it say where user
+/// 14 stands.
 struct StuckOn13(MemoryQueue);
 
 #[async_trait]
@@ -59,6 +60,9 @@ impl QueueStore for StuckOn13 {
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+        if place.user.get() == 14 {
+            return std::future::pending().await;
+        }
         self.0.standing(place).await
     }
 
@@ -137,8 +141,12 @@ impl Served {
 
     /// A request that gets no answer before the time limit, under way.
     fn stuck(&self, method: &'static str, path: &'static str) -> JoinHandle<Answer> {
-        let (agent, address) = (self.agent.clone(), self.address);
-        std::thread::spawn(move || ask(&agent, address, method, path, &[]))
+        self.stuck_with(method, path, "")
+    }
+
+    fn stuck_with(&self, method: &'static str, path: &'static str, token: &str) -> JoinHandle<Answer> {
+        let (agent, address, token) = (self.agent.clone(), self.address, token.to_owned());
+        std::thread::spawn(move || ask(&agent, address, method, path, &[("waitingToken", &token)]))
     }
 
     fn wait(&self, time: Duration) {
@@ -342,7 +350,7 @@ fn an_address_that_asks_too_often_is_refused_everywhere() {
 fn behind_a_proxy_the_address_is_the_one_the_proxy_wrote_and_a_network_of_version_6_is_one() {
     let settings = OverloadSettings {
         per_address: rate(1, 2),
-        address_from: AddressFrom::XForwardedFor,
+        address_from: AddressFrom::XForwardedFor { trusted_hops: NonZeroU32::MIN },
         ..OverloadSettings::default()
     };
     let served = Served::limited(&settings);
@@ -381,6 +389,38 @@ fn who_asks_much_more_often_than_told_is_refused_and_a_forged_token_is_told_that
     for _ in 0..50 {
         assert_eq!(served.query("forged").status, 401);
     }
+}
+
+#[test]
+fn who_asks_many_times_at_once_is_refused_before_the_store_is_asked() {
+    let settings = OverloadSettings { faster: NonZeroU32::new(4), ..OverloadSettings::default() };
+    let served = Served::with(&settings, Duration::from_secs(20));
+    let token = served.token_of(14);
+    let asked: Vec<_> =
+        (0..40).map(|_| served.stuck_with("GET", "/user/queue/token/query", &token)).collect();
+    let answers: Vec<_> = asked.into_iter().map(|asked| asked.join().unwrap()).collect();
+    let (refused, stuck): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 429);
+    assert_eq!((stuck.len(), refused.len()), (5, 35));
+    for answer in stuck {
+        check_refused(answer, (503, "TIMED_OUT"), TRY_AGAIN_KOREAN);
+    }
+    assert_eq!(served.overload.counts().asking.passed, 5);
+}
+
+#[test]
+fn a_query_that_a_full_gate_refuses_is_not_charged() {
+    let settings =
+        OverloadSettings { faster: NonZeroU32::new(4), asking: gate(1, 0), ..OverloadSettings::default() };
+    let served = Served::with(&settings, Duration::from_secs(20));
+    let (stuck, token) = (served.token_of(14), served.token_of(7));
+    let stuck = served.stuck_with("GET", "/user/queue/token/query", &stuck);
+    served.wait_until("at work", || served.overload.counts().asking.at_work == 1);
+    for _ in 0..20 {
+        check_refused(&served.query(&token), OVERLOADED, TRY_AGAIN_KOREAN);
+    }
+    check_refused(&stuck.join().unwrap(), (503, "TIMED_OUT"), TRY_AGAIN_KOREAN);
+    let answered = (0..20).filter(|_| served.query(&token).status == 200).count();
+    assert!((4..=8).contains(&answered), "{answered} answered");
 }
 
 #[test]

@@ -25,7 +25,9 @@ pub use http::HttpSection;
 pub use limits::{LimitSection, LimitsSection, RetrySection};
 pub use load::{ConfigError, Sources, load};
 pub use ops::OpsSection;
-pub use overload::{AddressSource, GateSection, OverloadSection, PollingSection, RateSection};
+pub use overload::{
+    AddressSource, GateSection, JoiningRateSection, OverloadSection, PollingSection, RateSection,
+};
 pub use postgres::{PostgresPoolSection, PostgresSection};
 pub use queue::{
     CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection, QueueSection,

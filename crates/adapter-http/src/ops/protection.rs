@@ -46,6 +46,7 @@ struct OverloadBody {
     reading: GateBody,
     per_user_refused: u64,
     per_address_refused: u64,
+    joining_per_address_refused: u64,
     polling_refused: u64,
 }
 
@@ -74,6 +75,7 @@ impl From<OverloadCounts> for OverloadBody {
             reading: counts.reading.into(),
             per_user_refused: counts.per_user_refused,
             per_address_refused: counts.per_address_refused,
+            joining_per_address_refused: counts.joining_per_address_refused,
             polling_refused: counts.polling_refused,
         }
     }

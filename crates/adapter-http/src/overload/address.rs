@@ -1,8 +1,8 @@
 //! Whom an address stands for.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 
-use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -13,27 +13,34 @@ pub enum AddressFrom {
     /// The other end of the connection.
     #[default]
     Peer,
-    /// The last entry of `X-Forwarded-For`, the one that the proxy directly in front wrote: whatever stands before it
-    /// is hearsay. Without one that is an address, the other end of the connection. Only for a service that nobody
-    /// reaches but by its proxy.
-    XForwardedFor,
+    /// The entry of `X-Forwarded-For` that stands so many from the right. One proxy writes one
+    /// entry: the last is that of the proxy directly in front, the one before it that of the proxy
+    /// in front of that, and what stands before those of our own proxies is hearsay. Where there
+    /// are fewer, the request came past some of the proxies, and the first entry counts; where that
+    /// entry is no address, or there is none, the other end of the connection does. Only for a
+    /// service that nobody reaches but by its proxies.
+    XForwardedFor {
+        /// Proxies of our own, each of which adds an entry.
+        trusted_hops: NonZeroU32,
+    },
 }
 
 impl AddressFrom {
-    /// The group of addresses that a request comes from.
-    pub(super) fn group_of(self, request: &ServiceRequest) -> Option<IpAddr> {
-        let peer = || request.peer_addr().map(|peer| peer.ip());
-        let address = match self {
+    /// The address that a request comes from, by the other end of its connection and its headers.
+    pub(super) fn address_of(self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        let peer = || peer.map(|peer| peer.ip());
+        match self {
             Self::Peer => peer(),
-            Self::XForwardedFor => forwarded_for(request.headers()).or_else(peer),
-        };
-        address.map(group)
+            Self::XForwardedFor { trusted_hops } => forwarded_for(headers, trusted_hops).or_else(peer),
+        }
     }
 }
 
-fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
-    let last_field = headers.get_all(X_FORWARDED_FOR).last()?.to_str().ok()?;
-    address(last_field.rsplit(',').next()?.trim())
+fn forwarded_for(headers: &HeaderMap, trusted_hops: NonZeroU32) -> Option<IpAddr> {
+    let fields = headers.get_all(X_FORWARDED_FOR).rev();
+    let entries = fields.flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
+    let outermost = entries.take(trusted_hops.get() as usize).last()?;
+    address(str::from_utf8(outermost).ok()?.trim())
 }
 
 /// An address, with or without a port.
@@ -42,11 +49,73 @@ fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(bare).or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
 }
 
-/// One IPv4 address, or one IPv6 network of 64 bits: so many a home or a phone is given to choose from.
-fn group(address: IpAddr) -> IpAddr {
+/// The addresses that one caller can be expected to choose from, and that limits count as one.
+///
+/// An IPv4 address stands for itself. An IPv6 address stands for its /64, which a home or a phone
+/// is given, and that for its /48, of which one customer may get a whole one. An address into which
+/// an IPv4 address was translated (mapped, NAT64 at its well-known prefix, 6to4) counts as that
+/// one: there is more than one way to write it, and some of them leave their user 80 bits to
+/// choose.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct AddressGroup(IpAddr);
+
+impl AddressGroup {
+    /// The group of an address.
+    pub(crate) fn of(address: IpAddr) -> Self {
+        Self(match address {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => match embedded(address) {
+                Some(inside) => inside.into(),
+                None => network(address, 64).into(),
+            },
+        })
+    }
+
+    /// What a limit per address counts by: an IPv4 address or an IPv6 /64.
+    pub(crate) fn host(self) -> IpAddr {
+        self.0
+    }
+
+    /// The /48 around an IPv6 /64, to be limited at a multiple; an IPv4 address has none.
+    pub(crate) fn site(self) -> Option<IpAddr> {
+        match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(network(address, 48).into()),
+        }
+    }
+}
+
+/// The IPv4 address inside an IPv6 address: ::ffff:0:0/96 (RFC 4291), 64:ff9b::/96 (RFC 6052) or
+/// 2002::/16 (RFC 3056).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    const WELL_KNOWN_PREFIX: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
+    let [first, high, low, ..] = address.segments();
+    if first == 0x2002 {
+        return Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    }
+    if network(address, 96) == WELL_KNOWN_PREFIX {
+        return Some(Ipv4Addr::from_bits(address.to_bits() as u32));
+    }
+    address.to_ipv4_mapped()
+}
+
+/// The network of the first so many bits, which are at least one.
+fn network(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(address.to_bits() & u128::MAX << (128 - bits))
+}
+
+/// Whether an address is one of the internet's, as far as the common private networks go: loopback,
+/// private, shared (RFC 6598), link-local and unique local addresses are not. Nobody reaches us
+/// from the internet with one of these, so it is that of a proxy in front or of a test.
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        IpAddr::V4(address) => {
+            let is_shared = address.to_bits() >> 22 == Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22;
+            !(address.is_loopback() || address.is_private() || address.is_link_local() || is_shared)
+        }
+        IpAddr::V6(address) => {
+            !(address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local())
+        }
     }
 }
 
@@ -58,40 +127,87 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_of_version_6_stands_for_its_network_and_a_mapped_one_for_itself() {
-        for (given, expected) in [
-            ("192.0.2.7", "192.0.2.7"),
-            ("::ffff:192.0.2.7", "192.0.2.7"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-            ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"),
-            ("2001:db8:1:3::", "2001:db8:1:3::"),
+    fn an_address_of_version_6_stands_for_its_networks_and_a_translated_one_for_the_one_inside() {
+        for (given, host, site) in [
+            ("192.0.2.7", "192.0.2.7", None),
+            ("::ffff:192.0.2.7", "192.0.2.7", None),
+            ("64:ff9b::192.0.2.7", "192.0.2.7", None),
+            ("64:ff9b::c000:207", "192.0.2.7", None),
+            ("2002:c000:207::1", "192.0.2.7", None),
+            ("2002:c000:207:ffff:ffff:ffff:ffff:ffff", "192.0.2.7", None),
+            ("64:ff9b:1::192.0.2.7", "64:ff9b:1::", Some("64:ff9b:1::")),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::", Some("2001:db8:1::")),
+            ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::", Some("2001:db8:1::")),
+            ("2001:db8:1:3::", "2001:db8:1:3::", Some("2001:db8:1::")),
+            ("2001:db8:2::", "2001:db8:2::", Some("2001:db8:2::")),
         ] {
-            assert_eq!(group(given.parse().unwrap()).to_string(), expected, "{given}");
+            let group = AddressGroup::of(given.parse().unwrap());
+            assert_eq!(group.host().to_string(), host, "{given}");
+            assert_eq!(group.site().map(|site| site.to_string()).as_deref(), site, "{given}");
         }
     }
 
     #[test]
-    fn only_the_last_entry_counts_and_what_is_no_address_falls_back_to_the_peer() {
-        for (fields, expected) in [
-            (&["192.0.2.1"][..], "192.0.2.1"),
-            (&["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
-            (&["203.0.113.9", "198.51.100.1,192.0.2.1"], "192.0.2.1"),
-            (&["192.0.2.1:4711"], "192.0.2.1"),
-            (&["[2001:db8::1]"], "2001:db8::"),
-            (&["[2001:db8::1]:4711"], "2001:db8::"),
-            (&["2001:db8::1"], "2001:db8::"),
-            (&["192.0.2.1, unknown"], "127.0.0.1"),
-            (&["192.0.2.1,"], "127.0.0.1"),
-            (&[""], "127.0.0.1"),
-            (&[], "127.0.0.1"),
+    fn what_nobody_has_on_the_internet_is_not_public() {
+        for (address, expected) in [
+            ("127.0.0.1", false),
+            ("10.1.2.3", false),
+            ("172.31.0.1", false),
+            ("192.168.0.1", false),
+            ("169.254.1.1", false),
+            ("100.64.0.1", false),
+            ("100.127.255.255", false),
+            ("::1", false),
+            ("fd00::1", false),
+            ("fe80::1", false),
+            ("::ffff:10.1.2.3", false),
+            ("100.63.0.1", true),
+            ("100.128.0.1", true),
+            ("172.32.0.1", true),
+            ("192.0.2.1", true),
+            ("::ffff:192.0.2.1", true),
+            ("2001:db8::1", true),
+            // The network between translates these; that somebody has a private address behind it
+            // is their affair.
+            ("64:ff9b::10.1.2.3", true),
+            ("2002:a01:203::1", true),
         ] {
-            let mut request = TestRequest::get().peer_addr("127.0.0.1:1".parse().unwrap());
+            assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn the_entry_counts_that_the_outermost_trusted_proxy_wrote_and_what_is_no_address_is_the_peers() {
+        for (hops, fields, expected) in [
+            (1, &["192.0.2.1"][..], "192.0.2.1"),
+            (1, &["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
+            (1, &["203.0.113.9", "198.51.100.1,192.0.2.1"], "192.0.2.1"),
+            (1, &["192.0.2.1:4711"], "192.0.2.1"),
+            (1, &["[2001:db8::1]"], "2001:db8::1"),
+            (1, &["[2001:db8::1]:4711"], "2001:db8::1"),
+            (1, &["2001:db8::1"], "2001:db8::1"),
+            (1, &["192.0.2.1, unknown"], "127.0.0.1"),
+            (1, &["192.0.2.1,"], "127.0.0.1"),
+            (1, &[""], "127.0.0.1"),
+            (1, &[], "127.0.0.1"),
+            (2, &["203.0.113.9, 192.0.2.1, 10.0.0.1"], "192.0.2.1"),
+            (2, &["203.0.113.9", "192.0.2.1", "10.0.0.1"], "192.0.2.1"),
+            (2, &["203.0.113.9, 192.0.2.1", "10.0.0.1"], "192.0.2.1"),
+            (2, &["203.0.113.9", "192.0.2.1,10.0.0.1"], "192.0.2.1"),
+            (3, &["203.0.113.9, 192.0.2.1, 10.0.0.2, 10.0.0.1"], "192.0.2.1"),
+            (2, &["192.0.2.1"], "192.0.2.1"),
+            (2, &["unknown, 192.0.2.1"], "127.0.0.1"),
+            (2, &[], "127.0.0.1"),
+        ] {
+            let mut request = TestRequest::get();
             for field in fields {
                 request = request.append_header((X_FORWARDED_FOR, HeaderValue::from_static(field)));
             }
             let request = request.to_srv_request();
-            let of = |from: AddressFrom| from.group_of(&request).unwrap().to_string();
-            assert_eq!(of(AddressFrom::XForwardedFor), expected, "{fields:?}");
+            let peer = "127.0.0.1:1".parse().ok();
+            let of = |from: AddressFrom| from.address_of(peer, request.headers()).unwrap().to_string();
+            let trusted_hops = NonZeroU32::new(hops).unwrap();
+            assert_eq!(of(AddressFrom::XForwardedFor { trusted_hops }), expected, "{hops}: {fields:?}");
             assert_eq!(of(AddressFrom::Peer), "127.0.0.1", "a header is not believed unasked");
         }
     }

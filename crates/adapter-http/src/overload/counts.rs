@@ -11,8 +11,10 @@ pub struct OverloadCounts {
     pub reading: GateCounts,
     /// Joins refused because the user had joined too often.
     pub per_user_refused: u64,
-    /// Requests refused because too many came from the address.
+    /// Requests refused because too many came from the address, or from the network it is in.
     pub per_address_refused: u64,
+    /// Joins refused because too many came from the address, or from the network it is in.
+    pub joining_per_address_refused: u64,
     /// Questions refused because they came much more often than told.
     pub polling_refused: u64,
 }

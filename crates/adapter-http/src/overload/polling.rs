@@ -1,73 +1,99 @@
 //! The limit on asking much more often than told.
 //!
 //! A rate limiter with one period cannot be used: everybody is told another wait, and it changes on the way.
+//!
+//! It goes by the queue number of a verified token. Joining again gives another text for the same
+//! place, and one of a person's tokens is as good as another. A query is charged before it is
+//! answered, so that many at once are as many.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use decorators::counter::Counter;
+use domain::queue::QueueNumber;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
 use crate::problem::Problem;
 
-/// What is owed for answers, paid off by waiting. An answer costs a share of the wait that it told.
+/// What an answer is taken to have told where none has told anything yet.
+const TOLD_AT_FIRST: Duration = Duration::from_secs(1);
+
+/// What is owed for answers, paid off by waiting. An answer costs a share of the wait that it told;
+/// one that is not there yet is taken to tell what the last one did.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Debt {
     paid_off: Instant,
     told: Duration,
+    /// Queries that are being answered.
+    in_flight: u32,
 }
 
 impl Debt {
     fn none(now: Instant) -> Self {
-        Self { paid_off: now, told: Duration::ZERO }
+        Self { paid_off: now, told: TOLD_AT_FIRST, in_flight: 0 }
     }
 
-    /// How long until a question is answered again, when it is not now: the debt must not be above what was told.
-    fn too_early_by(&self, now: Instant) -> Option<Duration> {
-        let owed = self.paid_off.saturating_duration_since(now);
-        owed.checked_sub(self.told).filter(|left| !left.is_zero())
+    /// Takes in a query, or tells how long until one is answered again: what is owed must not be
+    /// above what was told.
+    fn begin(&mut self, faster: NonZeroU32, now: Instant) -> Result<(), Duration> {
+        let in_flight = (self.told / faster.get()).saturating_mul(self.in_flight);
+        let owed = self.paid_off.saturating_duration_since(now).saturating_add(in_flight);
+        match owed.checked_sub(self.told) {
+            Some(left) if !left.is_zero() => Err(left),
+            _ => {
+                self.in_flight = self.in_flight.saturating_add(1);
+                Ok(())
+            }
+        }
     }
 
-    /// An answer told to wait so long. What is owed is never above what a burst of such answers costs: somebody who
-    /// was told long waits and is near now must not pay for them when it matters.
+    /// The end of a query that was taken in, which costs nothing.
+    fn release(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// The end of a query that was taken in, and told to wait so long. What is owed is never above
+    /// what a burst of such answers costs: somebody who was told long waits and is near now must
+    /// not pay for them when it matters.
     fn charge(&mut self, told: Duration, faster: NonZeroU32, now: Instant) {
+        self.release();
         let share = told / faster.get();
         self.paid_off = (self.paid_off.max(now) + share).min(now + told + share);
         self.told = told;
     }
 }
 
-/// The debts of those who ask, by token. A forged token gets none, since nothing is charged before it was answered.
+/// The debts of those who ask, by number; so many of them, at most. Only a verified token has a
+/// number, so a forged one gets none. Those who ask meet nobody else's lock.
 pub(super) struct Polling {
     faster: NonZeroU32,
-    /// Keyed at random, so that nobody can make a token that shares another's debt.
-    hasher: RandomState,
-    debts: Cache<u64, Arc<Mutex<Debt>>>,
+    debts: Cache<QueueNumber, Arc<Mutex<Debt>>>,
     refused: Counter,
 }
 
-/// What the answer to a question will be charged to.
-pub(super) struct Charge<'a> {
-    polling: &'a Polling,
-    token: u64,
+/// What a query was charged, until it is known what it costs.
+#[must_use = "a query whose answer is not told costs as much as the one before it"]
+pub(super) struct Charge {
+    faster: NonZeroU32,
+    /// There until the charge is settled.
+    debt: Option<Arc<Mutex<Debt>>>,
 }
 
 impl Polling {
     pub(super) fn new(faster: NonZeroU32, max_keys: u64) -> Self {
-        let debts = Cache::new(max_keys);
-        Self { faster, hasher: RandomState::new(), debts, refused: Counter::default() }
+        Self { faster, debts: Cache::new(max_keys), refused: Counter::default() }
     }
 
-    /// A question with this token.
-    pub(super) fn check(&self, token: &str) -> Result<Charge<'_>, Problem> {
-        let token = self.hasher.hash_one(token);
-        let debt = self.debts.get(&token).map(|debt| *debt.lock().unwrap_or_else(PoisonError::into_inner));
-        match debt.and_then(|debt| debt.too_early_by(Instant::now())) {
-            None => Ok(Charge { polling: self, token }),
-            Some(wait) => {
+    /// A query of the holder of this number.
+    pub(super) fn check(&self, number: QueueNumber) -> Result<Charge, Problem> {
+        let now = Instant::now();
+        let debt = self.debts.get_with(number, || Arc::new(Mutex::new(Debt::none(now))));
+        let begun = lock(&debt).begin(self.faster, now);
+        match begun {
+            Ok(()) => Ok(Charge { faster: self.faster, debt: Some(debt) }),
+            Err(wait) => {
                 self.refused.add_one();
                 Err(Problem::TooManyRequests(wait))
             }
@@ -79,13 +105,36 @@ impl Polling {
     }
 }
 
-impl Charge<'_> {
-    /// The answer told to wait so long.
-    pub(super) fn of(self, told: Duration) {
-        let now = Instant::now();
-        let debt = self.polling.debts.get_with(self.token, || Arc::new(Mutex::new(Debt::none(now))));
-        debt.lock().unwrap_or_else(PoisonError::into_inner).charge(told, self.polling.faster, now);
+impl Charge {
+    /// The answer told to wait so long; where it did not, it costs as much as the one before it.
+    pub(super) fn settle(mut self, told: Option<Duration>) {
+        self.settle_once(told);
     }
+
+    /// Nothing was done for the query, for no fault of its caller's.
+    pub(super) fn release(mut self) {
+        if let Some(debt) = self.debt.take() {
+            lock(&debt).release();
+        }
+    }
+
+    fn settle_once(&mut self, told: Option<Duration>) {
+        let Some(debt) = self.debt.take() else { return };
+        let mut debt = lock(&debt);
+        let told = told.unwrap_or(debt.told);
+        debt.charge(told, self.faster, Instant::now());
+    }
+}
+
+impl Drop for Charge {
+    /// The caller went away: whoever asks and does not wait for the answer has had the work of it.
+    fn drop(&mut self) {
+        self.settle_once(None);
+    }
+}
+
+fn lock(debt: &Mutex<Debt>) -> MutexGuard<'_, Debt> {
+    debt.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -100,11 +149,11 @@ mod tests {
         let mut debt = Debt::none(start);
         let one = |(at, told): &(u64, u64)| {
             let now = start + Duration::from_millis(*at);
-            let refused = debt.too_early_by(now);
-            if refused.is_none() {
-                debt.charge(Duration::from_millis(*told), faster, now);
+            match debt.begin(faster, now) {
+                Ok(()) => debt.charge(Duration::from_millis(*told), faster, now),
+                Err(wait) => return Some(wait.as_millis() as u64),
             }
-            refused.map(|wait| wait.as_millis() as u64)
+            None
         };
         questions.iter().map(one).collect()
     }
@@ -158,35 +207,60 @@ mod tests {
             for told in [before; 100].into_iter().chain([told]) {
                 debt.charge(Duration::from_millis(told), FOUR, start);
             }
-            let wait = debt.too_early_by(start).unwrap_or_default();
+            let wait = debt.begin(FOUR, start).err().unwrap_or_default();
             assert!(wait <= Duration::from_millis(told / 4), "{before} then {told}: {wait:?}");
         }
     }
 
+    fn number(number: u64) -> QueueNumber {
+        QueueNumber::new(number).unwrap()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn each_token_has_a_debt_of_its_own_and_a_refusal_adds_nothing() {
+    async fn each_number_has_a_debt_of_its_own_and_a_refusal_adds_nothing() {
         let (polling, told) = (Polling::new(FOUR, 100), Duration::from_secs(4));
-        let answered = |token: &str| {
-            (0..100).filter(|_| polling.check(token).map(|charge| charge.of(told)).is_ok()).count()
+        let answered = |n: u64| {
+            let ask = || polling.check(number(n)).map(|charge| charge.settle(Some(told)));
+            (0..100).filter(|_| ask().is_ok()).count()
         };
-        assert_eq!((answered("a"), answered("b")), (5, 5));
+        assert_eq!((answered(1), answered(2)), (5, 5));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(answered("a"), 1);
+        assert_eq!(answered(1), 1);
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!((answered("a"), answered("b")), (2, 3));
+        assert_eq!((answered(1), answered(2)), (2, 3));
         assert_eq!(polling.refused(), 95 + 95 + 99 + 98 + 97);
     }
 
-    #[tokio::test]
-    async fn made_up_tokens_take_no_memory_and_good_ones_take_no_more_than_their_share() {
-        let polling = Polling::new(FOUR, 1_000);
-        for n in 0..100_000 {
-            polling.check(&format!("forged {n}")).map(drop).unwrap();
+    #[tokio::test(start_paused = true)]
+    async fn those_who_ask_at_once_are_as_many_as_those_who_ask_in_turn() {
+        let (polling, told) = (Polling::new(FOUR, 100), Duration::from_secs(4));
+        let begun = |times: u32| (0..times).flat_map(|_| polling.check(number(1))).collect::<Vec<_>>();
+        let first = begun(400);
+        assert_eq!(first.len(), 5, "of a number that was told nothing yet");
+        first.into_iter().for_each(|charge| charge.settle(Some(told)));
+        assert_eq!(begun(400).len(), 0, "all of them are paid for");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let second = begun(400);
+        assert_eq!(second.len(), 2);
+        drop(second);
+        assert_eq!(begun(400).len(), 0, "whoever goes away before the answer pays for it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_was_not_taken_in_costs_nothing_and_an_answer_that_tells_no_wait_does() {
+        let polling = Polling::new(FOUR, 100);
+        for _ in 0..100 {
+            polling.check(number(1)).unwrap().release();
         }
-        polling.debts.run_pending_tasks();
-        assert_eq!(polling.debts.entry_count(), 0);
-        for n in 0..100_000 {
-            polling.check(&format!("good {n}")).unwrap().of(Duration::from_secs(30));
+        let answered = (0..100).flat_map(|_| polling.check(number(1))).map(|charge| charge.settle(None));
+        assert_eq!(answered.count(), 5);
+    }
+
+    #[tokio::test]
+    async fn many_numbers_take_no_more_memory_than_their_share() {
+        let polling = Polling::new(FOUR, 1_000);
+        for n in 1..=100_000 {
+            polling.check(number(n)).unwrap().settle(Some(Duration::from_secs(30)));
         }
         polling.debts.run_pending_tasks();
         assert!(polling.debts.entry_count() <= 1_000, "{}", polling.debts.entry_count());

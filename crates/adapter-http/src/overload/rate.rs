@@ -1,6 +1,7 @@
 //! A rate for each of many keys, in bounded memory.
 
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
+use super::address::AddressGroup;
 use crate::problem::Problem;
 
 /// So many a second, and so many at once by somebody who has been quiet.
@@ -73,6 +75,47 @@ where
     }
 }
 
+/// A rate for each address, and a multiple of it for each network that addresses are of.
+pub(super) struct AddressRate<C: Clock = DefaultClock> {
+    hosts: KeyedRate<IpAddr, C>,
+    sites: KeyedRate<IpAddr, C>,
+}
+
+impl AddressRate {
+    pub(super) fn new(rate: Rate, site_multiple: NonZeroU32, max_keys: u64) -> Self {
+        Self::with_clock(rate, site_multiple, max_keys, &DefaultClock::default())
+    }
+}
+
+impl<C> AddressRate<C>
+where
+    C: Clock + Clone + Send + Sync + 'static,
+    C::Instant: Send + Sync,
+{
+    fn with_clock(rate: Rate, site_multiple: NonZeroU32, max_keys: u64, clock: &C) -> Self {
+        let of_a_site = Rate {
+            per_second: rate.per_second.saturating_mul(site_multiple),
+            burst: rate.burst.saturating_mul(site_multiple),
+        };
+        Self {
+            hosts: KeyedRate::with_clock(rate, max_keys, clock.clone()),
+            sites: KeyedRate::with_clock(of_a_site, max_keys, clock.clone()),
+        }
+    }
+
+    /// One more from this address.
+    pub(super) fn check(&self, address: IpAddr) -> Result<(), Problem> {
+        let group = AddressGroup::of(address);
+        // What a host is refused is not taken from its neighbours.
+        self.hosts.check(group.host())?;
+        group.site().map_or(Ok(()), |site| self.sites.check(site))
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.hosts.refused() + self.sites.refused()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use governor::clock::FakeRelativeClock;
@@ -94,6 +137,29 @@ mod tests {
             assert_eq!(answered(1), expected, "{milliseconds} ms later");
         }
         assert_eq!(keyed.refused(), 7 + 7 + 10 + 9 + 8 + 7);
+    }
+
+    #[test]
+    fn a_network_of_version_6_has_a_multiple_of_what_each_of_its_parts_has() {
+        let clock = FakeRelativeClock::default();
+        let two = NonZeroU32::new(2).unwrap();
+        let addresses = AddressRate::with_clock(rate(1, 3), two, 100, &clock);
+        let answered = |network: &str, times: u32| {
+            let address = |n: u32| format!("{network}{n}").parse().unwrap();
+            (0..times).filter(|n| addresses.check(address(*n)).is_ok()).count()
+        };
+        assert_eq!(answered("2001:db8:1:1::", 10), 3, "a /64");
+        assert_eq!(answered("2001:db8:1:2::", 2), 2);
+        assert_eq!(
+            (answered("2001:db8:1:3::", 3), answered("2001:db8:1:4::", 3)),
+            (1, 0),
+            "six from the /48"
+        );
+        assert_eq!(answered("2001:db8:2:1::", 10), 3, "another /48");
+        assert_eq!(answered("192.0.2.", 10), 10, "ten addresses of version 4");
+        assert_eq!(addresses.refused(), 7 + 2 + 3 + 7);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!((answered("2001:db8:1:3::", 3), answered("2001:db8:1:1::", 3)), (1, 1), "two a second");
     }
 
     #[test]

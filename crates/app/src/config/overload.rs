@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use adapter_http::{AddressFrom, GateSettings, OverloadSettings, Rate};
+use adapter_http::{AddressFrom, GateSettings, JoiningRate, OverloadSettings, Rate};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, require};
@@ -14,17 +14,8 @@ pub enum AddressSource {
     /// The other end of the connection.
     #[default]
     Peer,
-    /// What the proxy directly in front wrote.
+    /// What the outermost proxy of our own wrote.
     XForwardedFor,
-}
-
-impl From<AddressSource> for AddressFrom {
-    fn from(source: AddressSource) -> Self {
-        match source {
-            AddressSource::Peer => Self::Peer,
-            AddressSource::XForwardedFor => Self::XForwardedFor,
-        }
-    }
 }
 
 /// The limits on what is asked of one node.
@@ -34,11 +25,14 @@ impl From<AddressSource> for AddressFrom {
 pub struct OverloadSection {
     pub max_keys: u64,
     pub address_from: AddressSource,
+    pub trusted_hops: u32,
+    pub site_multiple: u32,
     pub joining: GateSection,
     pub asking: GateSection,
     pub reading: GateSection,
     pub per_user: RateSection,
     pub per_address: RateSection,
+    pub joining_per_address: JoiningRateSection,
     pub polling: PollingSection,
 }
 
@@ -60,6 +54,16 @@ pub struct RateSection {
     pub burst: u32,
 }
 
+/// How many may join from one address.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+pub struct JoiningRateSection {
+    pub per_second: u32,
+    pub burst: u32,
+    pub public_only: bool,
+}
+
 /// How much more often than told somebody may ask.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -70,14 +74,18 @@ pub struct PollingSection {
 
 impl Default for OverloadSection {
     fn default() -> Self {
+        let OverloadSettings { max_keys, site_multiple, .. } = OverloadSettings::default();
         Self {
-            max_keys: OverloadSettings::default().max_keys,
+            max_keys,
             address_from: AddressSource::default(),
+            trusted_hops: 1,
+            site_multiple: site_multiple.get(),
             joining: GateSection::default(),
             asking: GateSection::default(),
             reading: GateSection::default(),
             per_user: RateSection::default(),
             per_address: RateSection::default(),
+            joining_per_address: JoiningRateSection::default(),
             polling: PollingSection::default(),
         }
     }
@@ -96,15 +104,30 @@ impl Default for RateSection {
     }
 }
 
+impl Default for JoiningRateSection {
+    fn default() -> Self {
+        let JoiningRate { rate: Rate { per_second, burst }, public_only } = JoiningRate::default();
+        Self { per_second: per_second.get(), burst: burst.get(), public_only }
+    }
+}
+
 impl OverloadSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "max_keys",
-            meaning: "users, addresses and tokens remembered for the limits below, of each at most so many, 100 to 10000000, at about half a kilobyte each; what comes often is remembered rather than what is new, and whoever is forgotten begins anew with a whole burst",
+            meaning: "users, addresses, networks and queue numbers remembered for the limits below, of each at most so many, 100 to 10000000, at about half a kilobyte each; what comes often is remembered rather than what is new, and whoever is forgotten begins anew with a whole burst",
         },
         KeyDoc {
             name: "address_from",
-            meaning: "whose address counts: `peer` is the other end of the connection; `x-forwarded-for` is the last entry of that header, which the proxy directly in front wrote, and only for a service that is reached through such a proxy alone",
+            meaning: "whose address counts: `peer` is the other end of the connection; `x-forwarded-for` is the entry of that header which the outermost proxy of `trusted_hops` wrote, and only for a service that is reached through these proxies alone",
+        },
+        KeyDoc {
+            name: "trusted_hops",
+            meaning: "with `x-forwarded-for`: how many proxies of your own a request comes through, each of which adds an entry to the header, 1 to 16; the entry that stands so many from the right counts. With more than there are, callers choose their address",
+        },
+        KeyDoc {
+            name: "site_multiple",
+            meaning: "how many times as much as from one address may come from the IPv6 /48 network it is in, 1 to 65536; for `per_address` and `joining_per_address`",
         },
     ];
 
@@ -116,6 +139,11 @@ impl OverloadSection {
         self.reading.check("overload.reading")?;
         self.per_user.check("overload.per_user")?;
         self.per_address.check("overload.per_address")?;
+        self.joining_per_address.check("overload.joining_per_address")?;
+        let hops = (1..=16).contains(&self.trusted_hops);
+        require(hops, "overload.trusted_hops", "must be from 1 to 16")?;
+        let multiple = (1..=65_536).contains(&self.site_multiple);
+        require(multiple, "overload.site_multiple", "must be from 1 to 65536")?;
         require(self.polling.faster <= 100, "overload.polling.faster", "must be at most 100")
     }
 
@@ -128,11 +156,23 @@ impl OverloadSection {
             reading: self.reading.settings(),
             per_user: self.per_user.rate(),
             per_address: self.per_address.rate(),
-            address_from: self.address_from.into(),
+            joining_per_address: self.joining_per_address.rate(),
+            site_multiple: at_least_one(self.site_multiple),
+            address_from: match self.address_from {
+                AddressSource::Peer => AddressFrom::Peer,
+                AddressSource::XForwardedFor => {
+                    AddressFrom::XForwardedFor { trusted_hops: at_least_one(self.trusted_hops) }
+                }
+            },
             faster: NonZeroU32::new(self.polling.faster),
             max_keys: self.max_keys,
         }
     }
+}
+
+/// A number that was checked to be one.
+fn at_least_one(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
 
 impl GateSection {
@@ -162,7 +202,7 @@ impl RateSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "per_second",
-            meaning: "how often it may come in the long run, at most 1000000: a user to join, an IPv4 address or an IPv6 /64 network to any public route; then 429 `TOO_MANY_REQUESTS`; 0 is no limit",
+            meaning: "how often it may come in the long run, at most 1000000: a user to join, an IPv4 address or an IPv6 /64 network with any request, whatever becomes of it; then 429 `TOO_MANY_REQUESTS`; 0 is no limit. An IPv4 address that was translated into an IPv6 address (::ffff:0:0/96, 64:ff9b::/96, 2002::/16) counts as itself",
         },
         KeyDoc {
             name: "burst",
@@ -171,20 +211,53 @@ impl RateSection {
     ];
 
     fn check(&self, section: &str) -> Result<(), ConfigError> {
-        let rate = self.per_second <= 1_000_000;
-        require(rate, &format!("{section}.per_second"), "must be at most 1000000")?;
-        let burst = (1..=1_000_000).contains(&self.burst);
-        require(burst, &format!("{section}.burst"), "must be from 1 to 1000000")
+        check_rate(self.per_second, self.burst, section)
     }
 
     fn rate(&self) -> Option<Rate> {
-        Some(Rate { per_second: NonZeroU32::new(self.per_second)?, burst: NonZeroU32::new(self.burst)? })
+        rate(self.per_second, self.burst)
+    }
+}
+
+fn check_rate(per_second: u32, burst: u32, section: &str) -> Result<(), ConfigError> {
+    require(per_second <= 1_000_000, &format!("{section}.per_second"), "must be at most 1000000")?;
+    let is_burst = (1..=1_000_000).contains(&burst);
+    require(is_burst, &format!("{section}.burst"), "must be from 1 to 1000000")
+}
+
+fn rate(per_second: u32, burst: u32) -> Option<Rate> {
+    Some(Rate { per_second: NonZeroU32::new(per_second)?, burst: NonZeroU32::new(burst)? })
+}
+
+impl JoiningRateSection {
+    pub(super) const KEYS: &[KeyDoc] = &[
+        KeyDoc {
+            name: "per_second",
+            meaning: "how many may join from one IPv4 address or IPv6 /64 network in the long run, at most 1000000, whether they get a place or find theirs; then 429 `TOO_MANY_REQUESTS`; 0 is no limit",
+        },
+        KeyDoc {
+            name: "burst",
+            meaning: "how many at once after it has been quiet, 1 to 1000000. An office or a mobile carrier has thousands of phones behind one IPv4 address, and when a sale opens all of them join: keep it above that",
+        },
+        KeyDoc {
+            name: "public_only",
+            meaning: "whether joins from an address that nobody has on the internet (loopback, private, link-local, RFC 6598) are left out: such an address is a proxy's, behind which everybody is, or a test's",
+        },
+    ];
+
+    fn check(&self, section: &str) -> Result<(), ConfigError> {
+        check_rate(self.per_second, self.burst, section)
+    }
+
+    fn rate(&self) -> Option<JoiningRate> {
+        let rate = rate(self.per_second, self.burst)?;
+        Some(JoiningRate { rate, public_only: self.public_only })
     }
 }
 
 impl PollingSection {
     pub(super) const KEYS: &[KeyDoc] = &[KeyDoc {
         name: "faster",
-        meaning: "how many times as often as `pollAfterMs` told somebody may ask where they stand, at most 100; then 429 `TOO_MANY_REQUESTS`; 0 is any number of times; 4 forgives whoever reloads the page now and then",
+        meaning: "how many times as often as `pollAfterMs` told the holder of a queue number may ask where they stand, with whichever of their tokens, at most 100; then 429 `TOO_MANY_REQUESTS`; 0 is any number of times; 4 forgives whoever reloads the page now and then",
     }];
 }

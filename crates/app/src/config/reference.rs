@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection,
-    Config, GateSection, HttpSection, KeyDoc, LimitSection, OpsSection, OtlpSection, OverloadSection,
-    PER_NODE, PolicySection, PollSection, PollingSection, PostgresPoolSection, PostgresSection, QueueSection,
-    RateSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
-    TracesSection,
+    Config, GateSection, HttpSection, JoiningRateSection, KeyDoc, LimitSection, OpsSection, OtlpSection,
+    OverloadSection, PER_NODE, PolicySection, PollSection, PollingSection, PostgresPoolSection,
+    PostgresSection, QueueSection, RateSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection,
+    RetrySection, TelemetrySection, TracesSection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("overload.reading", GateSection::KEYS),
     ("overload.per_user", RateSection::KEYS),
     ("overload.per_address", RateSection::KEYS),
+    ("overload.joining_per_address", JoiningRateSection::KEYS),
     ("overload.polling", PollingSection::KEYS),
     ("queue", QueueSection::KEYS),
     ("queue.policy", PolicySection::KEYS),

@@ -30,6 +30,7 @@ pub(crate) fn watch(meters: &Meters, limits: &Overload) {
         let counts = limits.counts();
         told.is(&["user"], counts.per_user_refused as f64);
         told.is(&["address"], counts.per_address_refused as f64);
+        told.is(&["joining_address"], counts.joining_per_address_refused as f64);
         told.is(&["polling"], counts.polling_refused as f64);
     });
 }

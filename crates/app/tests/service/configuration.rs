@@ -121,6 +121,12 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             "overload.per_address.per_second must be at most 1000000",
         ),
         (&["--set", "overload.address_from=forwarded"], "overload.address_from"),
+        (&["--set", "overload.trusted_hops=0"], "overload.trusted_hops must be from 1 to 16"),
+        (&["--set", "overload.site_multiple=0"], "overload.site_multiple must be from 1 to 65536"),
+        (
+            &["--set", "overload.joining_per_address.burst=0"],
+            "overload.joining_per_address.burst must be from 1 to 1000000",
+        ),
         (&["--set", "overload.polling.faster=101"], "overload.polling.faster must be at most 100"),
         (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),
         (&["--set", "telemetry.log_format=xml"], "telemetry.log_format must be"),
@@ -351,7 +357,12 @@ fn the_production_example_is_complete_and_has_every_limit_on() {
     assert!(shown.status.success() && !said.contains("hunter2"), "{said} {}", text(&shown.stderr));
     let config: toml::Table = said.parse().unwrap();
     let overload = &config["overload"];
-    for (section, key) in [("per_user", "per_second"), ("per_address", "per_second"), ("polling", "faster")] {
+    for (section, key) in [
+        ("per_user", "per_second"),
+        ("per_address", "per_second"),
+        ("joining_per_address", "per_second"),
+        ("polling", "faster"),
+    ] {
         assert!(overload[section][key].as_integer().unwrap() > 0, "{section}.{key}");
     }
     let without = boxoffice(&["--config", example, "config"], &[]);

@@ -48,12 +48,13 @@ pub static WAITING: Metric = Metric {
     labels: &["gate"],
 };
 
-/// Requests of somebody who asked for more than their share; `limit` is `user`, `address` or `polling`.
+/// Requests of somebody who asked for more than their share; `limit` is `user`, `address`,
+/// `joining_address` or `polling`.
 pub static RATE_LIMITED: Metric = Metric {
     name: "boxoffice.overload.rate_limited",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Requests of somebody who asked for more than their share; `limit` is `user`, `address` or `polling`.",
+    about: "Requests of somebody who asked for more than their share; `limit` is `user`, `address`, `joining_address` or `polling`.",
     labels: &["limit"],
 };
 
