@@ -137,7 +137,8 @@ fn a_disk_that_cannot_be_written() {
 fn a_cluster_that_is_down() {
     let cluster = RedisCluster::start(&RedisBinaries::find().unwrap(), 3, 0).unwrap();
     let nodes: Vec<String> = cluster.addresses().iter().map(ToString::to_string).collect();
-    let node = Node::at(&format!("redis-cluster://{}", nodes.join(",")), &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
+    let node =
+        Node::at(&format!("redis-cluster://{}", nodes.join(",")), &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
     let ours = cluster.primary_of("boxoffice:{main}:line").unwrap();
     let others: Vec<&Redis> = (0..3).filter(|n| *n != ours).map(|n| &cluster.nodes()[n]).collect();
     let break_it = || {

@@ -84,7 +84,11 @@ fn what_limits_a_wait_is_told_with_it() {
     assert_eq!([11, 50].map(|people| limit(&nobody, people)), [WaitLimit::Slots; 2]);
     assert_eq!([1, 11].map(|people| limit(&full, people)), [WaitLimit::Slots; 2]);
     let free_in_turn = inside(&[(0.1, 10)]);
-    assert_eq!(limit(&free_in_turn, 1), WaitLimit::Rate, "slots that make nobody wait for longer limit nothing");
+    assert_eq!(
+        limit(&free_in_turn, 1),
+        WaitLimit::Rate,
+        "slots that make nobody wait for longer limit nothing"
+    );
 }
 
 #[test]

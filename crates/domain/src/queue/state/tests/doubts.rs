@@ -160,6 +160,33 @@ fn no_recovery_is_taken_for_one_that_was_lost() {
 }
 
 #[test]
+fn nodes_that_begin_a_doubt_at_one_moment_begin_different_generations() {
+    let begun_by = |id| {
+        let mut server = Server::new(usual());
+        Node::new(id).step(&mut server, |_, _| ());
+        server.state.marks().generation - server.clock
+    };
+    assert_eq!([0, 1, 7, 999, 1_007].map(begun_by), [1, 2, 8, 1_000, 8]);
+}
+
+#[test]
+fn nodes_replay_where_something_is_lost_or_may_be() {
+    let (mut server, [mut a, mut b]) = Server::open::<2>(usual());
+    assert!(server.state.wants_replay(), "the first doubt had nobody to hear");
+    server.restart();
+    a.step(&mut server, |_, _| ());
+    assert!(!server.is_open() && !server.state.wants_replay(), "nothing is known to be lost");
+    server.pass([&mut a, &mut b], REFRESH);
+    assert!(server.is_open() && !server.state.wants_replay(), "nothing was lost");
+    a.gives(&mut server, 1, 1);
+    server.lose();
+    a.step(&mut server, |_, _| ());
+    assert!(!server.is_open() && server.state.wants_replay());
+    server.pass([&mut a, &mut b], RECOVERY);
+    assert!(server.is_open() && server.state.wants_replay(), "a late node may know more");
+}
+
+#[test]
 fn each_doubt_has_a_generation_above_all_that_the_store_its_clock_and_the_witness_know() {
     let mut server = Server::new(standstill());
     let mut node = Node::new(1);
