@@ -25,8 +25,8 @@ pub(crate) enum Failure {
     #[error("the server refused: {0}")]
     Refused(String),
     /// The server answers, and does not do this for now: it is full, read-only, short of replicas,
-    /// not part of a whole cluster, does not permit it, or has a key of another type. Nothing was
-    /// carried out, but for what a script does before it comes to such a key.
+    /// not part of a whole cluster, does not permit it, has a key of another type, or a value that no
+    /// step of this queue can have written. Nothing was carried out.
     #[error("the server refused: {0}")]
     Rejected(String),
     /// There is no connection. Nothing was carried out.
@@ -63,9 +63,11 @@ impl From<Error> for Failure {
             (_, "ASK" | "TRYAGAIN" | "LOADING" | "BUSY") => Self::NotYet(said),
             (_, "NOSCRIPT") => Self::NoScript,
             (_, word) if lets_nobody_in(word) => Self::Refused(said),
-            (_, "OOM" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN" | "CLUSTERDOWN" | "NOPERM" | "WRONGTYPE") => {
-                Self::Rejected(said)
-            }
+            (
+                _,
+                "OOM" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN" | "CLUSTERDOWN" | "NOPERM" | "WRONGTYPE"
+                | "FOREIGN",
+            ) => Self::Rejected(said),
             (ErrorKind::Auth, _) => Self::Refused(said),
             _ => Self::Unknown(said),
         }
@@ -81,7 +83,7 @@ fn in_own_words(said: &str) -> String {
 }
 
 /// What servers say, of which metrics may carry each.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     "MOVED",
     "READONLY",
     "ASK",
@@ -97,6 +99,7 @@ const WORDS: [&str; 15] = [
     "CLUSTERDOWN",
     "NOPERM",
     "WRONGTYPE",
+    "FOREIGN",
 ];
 
 /// The word an error of a server begins with.

@@ -66,7 +66,8 @@ impl Reply {
         Ok(Occupancy { ends, open_calls, freed, held_seconds })
     }
 
-    /// What is left, as changes; none where some are missing.
+    /// What is left, as changes; none where some are missing, or one is nothing that a step can have written: then all that
+    /// there is says what the changes would have.
     pub(crate) fn changes(self) -> Result<Option<Vec<Change>>, Failure> {
         let mut changes = Vec::new();
         for value in self.0 {
@@ -74,7 +75,8 @@ impl Reply {
             if bytes == b"gap" {
                 return Ok(None);
             }
-            changes.push(change(bytes)?);
+            let Ok(change) = change(bytes) else { return Ok(None) };
+            changes.push(change);
         }
         Ok(Some(changes))
     }

@@ -49,8 +49,21 @@ local stored = redis.call('HMGET', K_QUEUE, 'process', unpack(NAMES))
 local is_empty, is_another = not stored[1], stored[1] ~= process
 local q, read = {}, {}
 for i, name in ipairs(NAMES) do
-  read[name] = tonumber(stored[i + 1]) or 0
-  q[name] = read[name]
+  local number = stored[i + 1] and tonumber(stored[i + 1]) or not stored[i + 1] and 0
+  -- Older programs have let these two fall below zero.
+  if number and number < 0 and (name == 'standing' or name == 'held') then number = 0 end
+  if not number or not (number >= 0 and number <= HIGHEST) or number % 1 ~= 0 then
+    return foreign(K_QUEUE, 'the field ' .. name)
+  end
+  read[name] = number
+  q[name] = number
+end
+-- The last moment that anything written by now can mean. Nodes remember the time of a queue whose time is lost.
+local beyond = math.max(q.time, known.time) + DAY
+if q.serving > q.last then return foreign(K_QUEUE, 'the field serving') end
+if q.time > OLDEST then return foreign(K_QUEUE, 'the field time') end
+for _, name in ipairs({ 'spent', 'doubt_until', 'doubt_latest' }) do
+  if q[name] > beyond then return foreign(K_QUEUE, 'the field ' .. name) end
 end
 
 -- What no witness can be ahead of, unless something is lost: before time moves on.
@@ -72,7 +85,8 @@ end
 -- Counts what has become of places, in fields of their own: most steps have nothing to count, and pay nothing for it.
 local function count(name, times)
   if times > 0 then
-    redis.call('HINCRBY', K_QUEUE, name, text(times))
+    -- It fails where somebody else has written no number there, and that must not end the step half done.
+    redis.pcall('HINCRBY', K_QUEUE, name, text(times))
   end
 end
 
@@ -112,9 +126,9 @@ local skipped
 local function skipped_ranges()
   if not skipped then
     skipped = {}
-    for i, range in ipairs(redis.call('ZRANGE', K_SKIPPED, 0, -1)) do
-      local from, to = string.match(range, '(%d+):(%d+)')
-      skipped[i] = { tonumber(from), tonumber(to) }
+    for _, range in ipairs(redis.call('ZRANGE', K_SKIPPED, 0, -1)) do
+      local from, to = range_in(range)
+      if from then skipped[#skipped + 1] = { from, to } end
     end
   end
   return skipped
@@ -141,13 +155,13 @@ end
 
 -- Numbers up to this one that nobody waits behind: abandoned ones above `serving`, and skipped ones.
 local function vacant_up_to(number)
-  local vacant = redis.call('ZCOUNT', K_ABANDONED, '-inf', text(number))
+  local vacant = redis.call('ZCOUNT', K_ABANDONED, '1', text(number))
   local ranges = skipped_ranges()
   for _, range in ipairs(ranges) do
     vacant = vacant + math.max(0, math.min(range[2], number) - range[1])
   end
   if #ranges > 0 then
-    vacant = vacant - redis.call('ZCOUNT', K_FOUND, '-inf', text(number))
+    vacant = vacant - redis.call('ZCOUNT', K_FOUND, '1', text(number))
   end
   return vacant
 end
@@ -167,8 +181,9 @@ local function call_range(from, to, ends)
     local first, last = math.max(range[1], next), math.min(range[2], to)
     if first < last then
       add_call(next, first, ends)
-      for _, number in ipairs(redis.call('ZRANGEBYSCORE', K_FOUND, '(' .. text(first), text(last))) do
-        add_call(number - 1, tonumber(number), ends)
+      for _, member in ipairs(redis.call('ZRANGEBYSCORE', K_FOUND, '(' .. text(first), text(last))) do
+        local number = whole(member)
+        if number and first < number and number <= last then add_call(number - 1, number, ends) end
       end
       next = last
     end
@@ -178,10 +193,13 @@ local function call_range(from, to, ends)
   for first = 1, #abandoned, 1000 do
     local used = {}
     for i = first, math.min(first + 999, #abandoned) do
-      used[#used + 1] = abandoned[i]
-      used[#used + 1] = abandoned[i]
+      local number = whole(abandoned[i])
+      if number and from < number and number <= to then
+        used[#used + 1] = abandoned[i]
+        used[#used + 1] = abandoned[i]
+      end
     end
-    redis.call('ZADD', K_USED, unpack(used))
+    if #used > 0 then redis.call('ZADD', K_USED, unpack(used)) end
   end
   redis.call('ZREMRANGEBYSCORE', K_ABANDONED, '-inf', text(to))
 end
@@ -245,11 +263,10 @@ end
 local function record_of(name)
   local record = redis.call('HGET', K_NODES, name)
   if not record then return nil end
-  local registered, seen, heard, replayed = string.match(record, '(%d+):(%d+):(%d+):?(%d*)')
-  return {
-    registered = tonumber(registered), seen = tonumber(seen), heard = tonumber(heard),
-    replayed = tonumber(replayed) or 0,
-  }
+  local registered, seen, heard, replayed = string.match(record, '^(%d+):(%d+):(%d+):?(%d*)$')
+  registered, seen, heard = whole(registered, beyond), whole(seen, beyond), whole(heard)
+  if not registered or not seen or not heard then return nil end
+  return { registered = registered, seen = seen, heard = heard, replayed = whole(replayed) or 0 }
 end
 
 local function put_record(name, record)
@@ -261,7 +278,8 @@ local function all_heard()
   local records = redis.call('HVALS', K_NODES)
   for _, record in ipairs(records) do
     local seen, heard = string.match(record, ':(%d+):(%d+)')
-    if tonumber(heard) ~= q.generation and q.time < seen + NODE_TIMEOUT then return false end
+    seen = whole(seen, beyond)
+    if seen and tonumber(heard) ~= q.generation and q.time < seen + NODE_TIMEOUT then return false end
   end
   return true
 end
@@ -278,7 +296,8 @@ local function all_replayed()
   local is_any = false
   for _, record in ipairs(redis.call('HVALS', K_NODES)) do
     local seen, replayed = string.match(record, ':(%d+):%d+:?(%d*)')
-    if q.found_time < seen + NODE_TIMEOUT then
+    seen = whole(seen, beyond)
+    if seen and q.found_time < seen + NODE_TIMEOUT then
       is_any = true
       if tonumber(replayed) ~= q.generation then return false end
     end
@@ -316,8 +335,8 @@ end
 -- Calls of numbers up to this one stand no longer.
 local function stands_from()
   for _, range in ipairs(redis.call('ZRANGE', K_CALLS, 0, -1)) do
-    local from, ends = string.match(range, '(%d+):%d+:(%d+)')
-    if tonumber(ends) > q.time then return tonumber(from) end
+    local from, _, ends = range_in(range)
+    if ends and ends > q.time and ends <= beyond then return from end
   end
   return q.serving
 end
@@ -370,18 +389,32 @@ local function end_doubt()
   if q.settled == q.generation then apply_checkpoint() end
 end
 
+-- The oldest range of calls, its numbers and its end: nil where there is none, false where so many are of somebody else that
+-- none is found among them.
+local MOST_FOREIGN = 10
+local function oldest_call()
+  for i = 0, MOST_FOREIGN do
+    local range = redis.call('ZRANGE', K_CALLS, i, i)[1]
+    if not range then
+      if i == 0 then return nil end
+      return false
+    end
+    local from, to, ends = range_in(range)
+    if ends and ends <= beyond then return range, from, to, ends end
+  end
+  return false
+end
+
 -- Forgets calls of numbers up to this one, which are over already: nothing is counted or logged.
 local function forget_calls_up_to(mark)
   while true do
-    local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
+    local oldest, from, to, ends = oldest_call()
     if not oldest then return end
-    local from, to, ends = string.match(oldest, '(%d+):(%d+):(%d+)')
-    from, to = tonumber(from), tonumber(to)
     if from >= mark then return end
     local upto = math.min(to, mark)
     redis.call('ZREM', K_CALLS, oldest)
-    if upto < to then redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%s', upto, to, ends)) end
-    q.standing = q.standing - (upto - from)
+    if upto < to then redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%d', upto, to, ends)) end
+    q.standing = math.max(q.standing - (upto - from), 0)
     redis.call('ZREMRANGEBYSCORE', K_USED, '(' .. text(from), text(upto))
   end
 end
@@ -391,8 +424,8 @@ local function note_expiry()
   q.registered, q.doubt_takeover, q.expired = 0, 0, q.generation
   local inside, held = redis.call('HGETALL', K_INSIDE), {}
   for i = 1, #inside, 2 do
-    local user, number = string.sub(inside[i + 1], 1, 8), tonumber(inside[i])
-    held[user] = math.max(held[user] or 0, number)
+    local user, number = string.sub(inside[i + 1], 1, 8), whole(inside[i], q.last)
+    if number then held[user] = math.max(held[user] or 0, number) end
   end
   for user, number in pairs(held) do redis.call('HSET', K_HOLDERS, user, text(number)) end
   if q.standing > 0 and redis.call('EXISTS', K_CALLS) == 0 then

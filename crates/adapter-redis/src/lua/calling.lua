@@ -24,11 +24,12 @@ local function range_with(people)
     end
   end
   local passed = redis.call('ZRANGE', K_ABANDONED, MOST_PASSED, MOST_PASSED)[1]
-  if passed and tonumber(passed) < low then
-    low = tonumber(passed)
+  passed = whole(passed)
+  if passed and q.serving < passed and passed < low then
+    low = passed
     people = people_up_to(low)
   end
-  return low, people
+  return low, math.max(people, 0)
 end
 
 -- Calls whoever may be called now; returns how many that were.
@@ -37,16 +38,18 @@ local function call_people()
   local budget = batch - math.ceil(math.max(q.spent - now, 0) / cost)
   if budget < 1 then return 0 end
   end_what_is_over()
-  local open = q.standing - redis.call('ZCARD', K_USED) + redis.call('ZCARD', K_RECALLED)
+  local open = open_calls()
   local allowed = math.min(budget, max_active - open - running())
   if allowed < 1 then return 0 end
   local ends, called = now + claim_within, 0
   -- Those who were passed over as nobody's, and turned up late.
   local late = redis.call('ZRANGE', K_LATE, 0, math.min(allowed, 1000) - 1)
   for i = 1, #late do
-    redis.call('ZREM', K_LATE, late[i])
-    redis.call('ZADD', K_RECALLED, text(ends), late[i])
-    called = called + 1
+    if whole(late[i], q.serving) and redis.call('HEXISTS', K_INSIDE, late[i]) == 1 then
+      redis.call('ZREM', K_LATE, late[i])
+      redis.call('ZADD', K_RECALLED, text(ends), late[i])
+      called = called + 1
+    end
   end
   if called < allowed and q.serving < q.last then
     local to, people = range_with(allowed - called)

@@ -42,16 +42,21 @@ end
 
 -- Takes out what a sorted set of ends has up to now; `ended` is called with the end and the start of each.
 local function take_ended(key, most, ended)
-  local over = redis.call('ZRANGEBYSCORE', key, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, most)
+  local over, taken = redis.call('ZRANGEBYSCORE', key, '0', text(now), 'WITHSCORES', 'LIMIT', 0, most), 0
   for first = 1, #over, 1000 do
-    local names, numbers, users, of = {}, {}, {}, {}
+    local names, numbers, at, users, of = {}, {}, {}, {}, {}
     for i = first, math.min(first + 998, #over - 1), 2 do
-      names[#names + 1], numbers[#numbers + 1] = over[i], tonumber(over[i])
+      local number, ends = whole(over[i], q.last), whole(over[i + 1])
+      if number and ends then
+        names[#names + 1], numbers[#numbers + 1], at[#at + 1] = over[i], number, ends
+      end
     end
+    if #names == 0 then break end
+    taken = taken + #names
     local inside = redis.call('HMGET', K_INSIDE, unpack(names))
     for i = 1, #names do
-      local ends = tonumber(over[first + 2 * i - 1])
-      local since = inside[i] and tonumber(string.sub(inside[i], 9))
+      local ends = at[i]
+      local since = inside[i] and whole(string.sub(inside[i], 9), ends)
       ended(ends, since or ends - session_ttl)
       if inside[i] then
         users[#users + 1], of[#of + 1] = string.sub(inside[i], 1, 8), numbers[i]
@@ -61,7 +66,7 @@ local function take_ended(key, most, ended)
     redis.call('HDEL', K_INSIDE, unpack(names))
     forget_holders(users, of)
   end
-  return #over / 2
+  return taken
 end
 
 local function end_what_is_over()
@@ -69,7 +74,8 @@ local function end_what_is_over()
   has_ended = true
   local most = MOST_ENDED
   while most > 0 do
-    local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
+    local oldest, from, to, ends = oldest_call()
+    if oldest == false then break end
     if not oldest then
       -- Somebody has deleted the ranges; nobody has counted what lapsed then.
       if q.standing ~= 0 then
@@ -78,15 +84,13 @@ local function end_what_is_over()
       end
       break
     end
-    local from, to, ends = string.match(oldest, '(%d+):(%d+):(%d+)')
-    from, to, ends = tonumber(from), tonumber(to), tonumber(ends)
     if ends > now then break end
     local upto = math.min(to, from + most)
     redis.call('ZREM', K_CALLS, oldest)
     if upto < to then
       redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%d', upto, to, ends))
     end
-    q.standing = q.standing - (upto - from)
+    q.standing = math.max(q.standing - (upto - from), 0)
     most = most - (upto - from)
     end_calls(from, upto)
   end
@@ -109,5 +113,19 @@ local function end_what_is_over()
 end
 
 local function running()
-  return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), '+inf')
+  return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), text(beyond))
+end
+
+-- Calls that stand and were not used, and those that stand again. So many used ones are looked at one by one; of more, a few
+-- foreign ones are a small part, and the next check names the key.
+local FEW = 100
+local function open_calls()
+  local used = redis.call('ZCOUNT', K_USED, '1', text(q.serving))
+  if used <= FEW then
+    -- Each one that is nobody's would let somebody in.
+    for _, member in ipairs(redis.call('ZRANGEBYSCORE', K_USED, '1', text(q.serving))) do
+      if not digits(member, q.serving) then used = used - 1 end
+    end
+  end
+  return math.max(q.standing - used, 0) + redis.call('ZCARD', K_RECALLED)
 end

@@ -60,7 +60,7 @@ for from = 1, #users, CHUNK do
   local fresh = {}
   for i = from, to do
     local user = users[i]
-    local held = given[user] or tonumber(held_by[i - from + 1])
+    local held = given[user] or whole(held_by[i - from + 1], q.last)
     if held and not given[user] and state_of(held) == 'GONE' then held = nil end
     if presented[i] and presented[i] ~= held and not given[user] then
       held = place_by_token(user, held, presented[i])

@@ -39,6 +39,7 @@ end
 local FADE = math.min(math.max(2 * max_active, 200), 1000000)
 
 local function note_turnover(held, times)
+  held = math.min(math.max(held, 0), DAY)
   for _ = 1, math.min(times, 5000) do
     q.freed = q.freed - math.floor(q.freed / FADE) + 1000
     q.held = q.held - math.floor(q.held / FADE) + held

@@ -2,16 +2,21 @@
 
 -- The end of the call that covers this number, if it stands and was not used.
 local function call_of(number)
-  local range = redis.call('ZRANGEBYSCORE', K_CALLS, text(number), '+inf', 'LIMIT', 0, 1)[1]
-  if not range then return nil end
-  local from, _, ends = string.match(range, '(%d+):(%d+):(%d+)')
-  if number <= tonumber(from) or tonumber(ends) <= now then return nil end
+  local from, to, ends
+  for i = 0, MOST_FOREIGN do
+    local range = redis.call('ZRANGEBYSCORE', K_CALLS, text(number), '+inf', 'LIMIT', i, 1)[1]
+    if not range then return nil end
+    from, to, ends = range_in(range)
+    if ends and ends <= beyond then break end
+    ends = nil
+  end
+  if not ends or number <= from or number > to or ends <= now then return nil end
   if redis.call('ZSCORE', K_USED, text(number)) then return nil end
-  return tonumber(ends)
+  return ends
 end
 
 local function end_in(key, number)
-  local ends = tonumber(redis.call('ZSCORE', key, text(number)))
+  local ends = whole(redis.call('ZSCORE', key, text(number)), beyond)
   return ends and ends > now and ends or nil
 end
 
@@ -76,12 +81,12 @@ end
 
 -- Takes a session out; since when its slot was held, if there was one.
 local function unseat(number)
-  local ends = tonumber(redis.call('ZSCORE', K_SESSIONS, text(number)))
+  local ends = whole(redis.call('ZSCORE', K_SESSIONS, text(number)))
   if not ends then return nil end
   local inside = redis.call('HGET', K_INSIDE, text(number))
   redis.call('ZREM', K_SESSIONS, text(number))
   redis.call('HDEL', K_INSIDE, text(number))
-  return inside and tonumber(string.sub(inside, 9)) or ends - session_ttl
+  return inside and whole(string.sub(inside, 9), ends) or ends - session_ttl
 end
 
 local function forget_late(number)
@@ -120,7 +125,7 @@ end
 
 -- The number this user is known to hold, while its place stands.
 local function held_by(user)
-  local held = tonumber(redis.call('HGET', K_HOLDERS, user))
+  local held = whole(redis.call('HGET', K_HOLDERS, user), q.last)
   if not held then return nil end
   local owner = owner_of(held)
   local is_theirs = owner == user or not owner and may_be_anybodys(held)
@@ -140,7 +145,7 @@ end
 -- Whether there is a slot for one more session. Calls that stand have one each, but for those that a recovery let stand
 -- again, not knowing which of them were over.
 local function has_room()
-  return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), '+inf') < max_active
+  return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), text(beyond)) < max_active
 end
 
 -- What every script about one place answers.

@@ -16,13 +16,15 @@ end
 answer = { q.generation, page[1] }
 local entries = page[2]
 for i = 1, #entries, 2 do
-  if kind ~= 'inside' then
+  local number = digits(entries[i])
+  if number and kind ~= 'inside' then
     answer[#answer + 1] = entries[i]
-  else
+  elseif number then
     -- Those who turned up late are there too, and have no end.
-    local ends = tonumber(redis.call('ZSCORE', K_SESSIONS, entries[i]))
-    if ends and ends > q.time then
-      answer[#answer + 1] = struct.pack('>I8I8', tonumber(entries[i]), ends) .. string.sub(entries[i + 1], 1, 8)
+    local ends = whole(redis.call('ZSCORE', K_SESSIONS, entries[i]), beyond)
+    local user = string.sub(entries[i + 1], 1, 8)
+    if ends and ends > q.time and #user == 8 and user ~= NOBODY then
+      answer[#answer + 1] = struct.pack('>I8I8', number, ends) .. user
     end
   end
 end

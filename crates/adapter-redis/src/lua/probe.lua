@@ -1,28 +1,120 @@
 -- A write that costs nothing and is refused whenever joins are: the server refuses it before it
 -- begins where it is out of memory, cannot write its disk, is read-only or short of replicas, where
--- a key of the queue is not permitted, and while keys are on the move to another server. It finds a
--- key of a foreign type, and names it. Keys are those of the queue, and one of its own.
+-- a key of the queue is not permitted, and while keys are on the move to another server. typed.lua
+-- finds a key of a foreign type, and the end of this one a foreign value; each is named. Keys are
+-- those of the queue, and one of its own.
 
--- Writes of nothing, by commands that other scripts use too: they want the type of the key and the
--- right to write to it.
+-- Writes of nothing, by commands that other scripts use too: they want the right to write to the key.
 local TOUCH = {
   hash = function(key) return redis.pcall('HDEL', key, '') end,
   zset = function(key) return redis.pcall('ZREM', key, '') end,
   list = function(key) return redis.pcall('LTRIM', key, 0, -1) end,
 }
--- As in keys.rs.
-local TYPES = {
-  'hash', 'hash', 'hash', 'zset', 'zset', 'zset', 'zset', 'zset',
-  'zset', 'zset', 'zset', 'hash', 'zset', 'list', 'hash',
-}
-
-for i, kind in ipairs(TYPES) do
-  local touched = TOUCH[kind](KEYS[i])
+local own = KEYS[#TYPES + 1]
+for i = 1, #TYPES + 1 do
+  local touched = TOUCH[TYPES[i] or 'hash'](KEYS[i])
   if type(touched) == 'table' and touched.err then
     return redis.error_reply(touched.err .. ' (' .. KEYS[i] .. ')')
   end
 end
-local own = KEYS[#KEYS]
-redis.call('HSET', own, 'probed', '1')
+
+local queue = {}
+do
+  local fields = redis.call('HGETALL', KEYS[1])
+  for i = 1, #fields, 2 do
+    local name, number = fields[i], whole(fields[i + 1])
+    -- Which server process wrote last.
+    if name ~= 'process' then
+      if not number and not string.find(fields[i + 1], '^%-%d+$') then
+        return foreign(KEYS[1], 'the field ' .. name)
+      end
+      -- As in begin.lua.
+      if not number and name ~= 'standing' and name ~= 'held' then return foreign(KEYS[1], 'the field ' .. name) end
+      queue[name] = number
+    end
+  end
+end
+local last, time = queue.last or 0, queue.time or 0
+if (queue.serving or 0) > last then return foreign(KEYS[1], 'the field serving') end
+if time > OLDEST then return foreign(KEYS[1], 'the field time') end
+local beyond = time + DAY
+for _, name in ipairs({ 'spent', 'doubt_until', 'doubt_latest' }) do
+  if (queue[name] or 0) > beyond then return foreign(KEYS[1], 'the field ' .. name) end
+end
+
+-- Whether this queue can have written a member with its score, or a field with its value, in each of the keys.
+local function numbered(member, score)
+  local number = digits(member, last)
+  return number and number > 0 and number == whole(score)
+end
+local function timed(member, score)
+  return digits(member, last) and whole(score, beyond)
+end
+local CHECKS = {
+  [2] = function(user, number) return #user == 8 and digits(number, last) end,
+  [3] = function(block, users) return digits(block, math.floor(last / 256)) and #users % 8 == 0 and #users <= 2048 end,
+  [4] = numbered,
+  [5] = function(range, score)
+    local _, to, ends = range_in(range)
+    return to and not ends and to == whole(score)
+  end,
+  [6] = numbered,
+  [7] = numbered,
+  [8] = timed,
+  [9] = function(range, score)
+    local _, to, ends = range_in(range)
+    return ends and ends <= beyond and to == whole(score, last)
+  end,
+  [10] = numbered,
+  [11] = timed,
+  [12] = function(number, value)
+    return digits(number, last) and #value >= 8 and (#value == 8 or whole(string.sub(value, 9), beyond))
+  end,
+  [13] = timed,
+  [15] = function(_, record)
+    local registered, seen = string.match(record, '^(%d+):(%d+):%d+:?%d*$')
+    return whole(registered, beyond) and whole(seen, beyond)
+  end,
+}
+
+-- Each check looks at the next piece of each key, at the ends of those in an order, and goes on with the next.
+local PIECE = 100
+-- Entries of `users` are long.
+local PIECES = { [3] = 10 }
+
+local function is_own(i, entries)
+  for at = 1, #entries, 2 do
+    if not CHECKS[i](entries[at], entries[at + 1]) then return false end
+  end
+  return true
+end
+
+local cursors, changed = {}, {}
+do
+  local kept = redis.call('HGETALL', own)
+  for at = 1, #kept, 2 do cursors[kept[at]] = kept[at + 1] end
+end
+for i = 2, #TYPES do
+  local key, kind, name = KEYS[i], TYPES[i], 'at' .. i
+  if kind == 'list' then
+    for _, change in ipairs(redis.call('LRANGE', key, -PIECE, -1)) do
+      local is_change = string.find(change, '^[arf]:%d+$') or string.find(change, '^s:%d+:%d+$')
+        or string.find(change, '^c:%d+:%d+:') and #string.gsub(change, '^c:%d+:%d+:', '') == 8
+      if not is_change then return foreign(key, 'an entry') end
+    end
+  else
+    local cursor = whole(cursors[name]) and cursors[name] or '0'
+    local scan = kind == 'hash' and 'HSCAN' or 'ZSCAN'
+    local page = redis.call(scan, key, cursor, 'COUNT', PIECES[i] or PIECE)
+    local is_all_own = is_own(i, page[2])
+    if kind == 'zset' and is_all_own then
+      is_all_own = is_own(i, redis.call('ZRANGE', key, 0, 0, 'WITHSCORES'))
+        and is_own(i, redis.call('ZRANGE', key, -1, -1, 'WITHSCORES'))
+    end
+    if not is_all_own then return foreign(key, 'an entry') end
+    if page[1] ~= cursor then changed[#changed + 1], changed[#changed + 2] = name, page[1] end
+  end
+end
+redis.call('HSET', own, 'probed', '1', unpack(changed))
 redis.call('PEXPIRE', own, 60000)
 return 1

@@ -22,8 +22,8 @@ do
   -- The end of a doubt asks which nodes were live when it began.
   local records = q.doubt == 0 and redis.call('HGETALL', K_NODES) or {}
   for i = 1, #records, 2 do
-    local seen = string.match(records[i + 1], ':(%d+):')
-    if now >= seen + NODE_TIMEOUT then redis.call('HDEL', K_NODES, records[i]) end
+    local seen = whole(string.match(records[i + 1], ':(%d+):'), beyond)
+    if seen and now >= seen + NODE_TIMEOUT then redis.call('HDEL', K_NODES, records[i]) end
   end
 end
 
@@ -47,9 +47,9 @@ for _, key in ipairs({
   redis.call('PERSIST', key)
 end
 
-local oldest = redis.call('ZRANGE', K_CALLS, 0, 0)[1]
-local calls_from = oldest and tonumber(string.match(oldest, '%d+')) or q.serving
-local open = q.standing - redis.call('ZCARD', K_USED) + redis.call('ZCARD', K_RECALLED)
+local oldest, first_called = oldest_call()
+local calls_from = oldest and first_called or q.serving
+local open = open_calls()
 local sessions = running()
 local answer = {
   q.generation, q.version, q.last, q.serving, now, called, open, sessions, calls_from, q.doubt,
@@ -58,13 +58,13 @@ local answer = {
 }
 local tally = redis.call('HMGET', K_QUEUE, 'joined', 'claimed', 'lapsed', 'left', 'ended')
 for i = 1, #tally do
-  answer[#answer + 1] = tonumber(tally[i]) or 0
+  answer[#answer + 1] = whole(tally[i]) or 0
 end
 answer[#answer + 1] = q.freed
 answer[#answer + 1] = q.held
 
 local steps = math.min(STEPS, sessions)
-local over = redis.call('ZCARD', K_SESSIONS) - sessions
+local over = redis.call('ZCOUNT', K_SESSIONS, '-inf', text(now))
 answer[#answer + 1] = steps
 for step = 1, steps do
   local rank = math.floor(sessions * step / steps)

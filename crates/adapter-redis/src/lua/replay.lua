@@ -35,7 +35,7 @@ local function restore_abandoned(number)
 end
 
 local function note_holder(user, number)
-  local held = tonumber(redis.call('HGET', K_HOLDERS, user))
+  local held = whole(redis.call('HGET', K_HOLDERS, user), q.last)
   if not held or held < number then redis.call('HSET', K_HOLDERS, user, text(number)) end
 end
 
@@ -71,15 +71,15 @@ local function known_in(from, to)
   end
   local blocks = redis.call('HKEYS', K_USERS)
   for _, field in ipairs(blocks) do
-    local block = tonumber(field)
-    if (block + 1) * BLOCK > from and block * BLOCK < to then
+    local block = whole(field)
+    if block and (block + 1) * BLOCK > from and block * BLOCK < to then
       local users = redis.call('HGET', K_USERS, field)
       for at = 1, #users - 7, 8 do
         if string.sub(users, at, at + 7) ~= NOBODY then add(block * BLOCK + (at + 7) / 8) end
       end
     end
   end
-  for _, name in ipairs(redis.call('HKEYS', K_INSIDE)) do add(tonumber(name)) end
+  for _, name in ipairs(redis.call('HKEYS', K_INSIDE)) do add(whole(name) or 0) end
   return numbers
 end
 
@@ -111,11 +111,11 @@ local function restore_skipped(from, to)
   write_skipped(ranges)
   -- An abandoned number stays one of its own, and is counted once.
   for _, number in ipairs(abandoned) do
-    redis.call('ZADD', K_FOUND, number, number)
+    if digits(number) then redis.call('ZADD', K_FOUND, number, number) end
   end
   log(string.format('s:%d:%d', from, to))
   for _, number in ipairs(redis.call('ZRANGEBYSCORE', K_FOUND, '(' .. text(from), text(to))) do
-    if not redis.call('ZSCORE', K_ABANDONED, number) then log('f:' .. number) end
+    if digits(number) and not redis.call('ZSCORE', K_ABANDONED, number) then log('f:' .. number) end
   end
   for _, number in ipairs(known_numbers) do restore_found(number) end
 end
@@ -143,7 +143,7 @@ local function restore_waiting(block, at, users)
   local held, holders = redis.call('HMGET', K_HOLDERS, unpack(names)), {}
   for i = 1, #names do
     -- A user's places come one after the other, so the highest number is the one they hold.
-    if (tonumber(held[i]) or 0) < numbers[i] then
+    if (whole(held[i], q.last) or 0) < numbers[i] then
       holders[#holders + 1] = names[i]
       holders[#holders + 1] = text(numbers[i])
     end
@@ -167,7 +167,7 @@ local function restore_holders(packed)
     local abandoned = {}
     local first, last = block * BLOCK + 1, (block + 1) * BLOCK
     for _, number in ipairs(redis.call('ZRANGEBYSCORE', K_ABANDONED, text(first), text(last))) do
-      abandoned[tonumber(number)] = true
+      abandoned[whole(number) or 0] = true
     end
     local at, users = {}, {}
     for i = 1, count do

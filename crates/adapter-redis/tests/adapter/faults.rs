@@ -5,6 +5,7 @@ mod cluster;
 mod crash;
 mod expiry;
 mod failover;
+mod foreign;
 mod giving_back;
 mod limits;
 mod loss;

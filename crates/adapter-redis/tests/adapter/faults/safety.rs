@@ -78,7 +78,7 @@ async fn the_right_password_opens_and_a_wrong_or_missing_one_is_a_clear_error_th
 }
 
 /// An error with its causes.
-fn said(error: &PortError) -> String {
+pub(super) fn said(error: &PortError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -209,7 +209,7 @@ async fn a_check_changes_nothing_of_the_queue() {
 }
 
 /// Every key that joins touch.
-const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 15] = [
     "line",
     "holders",
     "users",

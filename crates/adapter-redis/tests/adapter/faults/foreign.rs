@@ -1,0 +1,252 @@
+//! Values in the keys of a queue that no step of it can have written: they are told by the key, and never move it.
+
+use std::sync::Arc;
+
+use adapter_redis::{RedisDependency, RedisQueue, RedisQueueSettings};
+use domain::queue::{
+    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueNumber, QueueStore as _, Standing,
+};
+use domain::{Dependency as _, PortErrorKind, Timestamp};
+use test_support::Redis;
+
+use super::safety::{KEYS, said};
+use super::{blocking, brisk_settings, server};
+use crate::storm::{until, user};
+use crate::support::{get_ready, line_key, ready_nodes, single};
+
+/// What stands where one of ours would be, and the same as a score.
+const KINDS: [(&str, &str, &str); 5] = [
+    ("no number", "nonsense", "2"),
+    ("negative", "-5", "-5"),
+    ("above 2^53", "9007199254740994", "9007199254740994"),
+    ("a fraction", "1.5", "1.5"),
+    // In microseconds of the queue's time, which begins with the queue, and of the clock.
+    ("beyond tomorrow", "1999999999000000", "1999999999000000"),
+];
+
+/// One place is inside, one more is called, and then nobody for a long time.
+const INSIDE: u64 = 1;
+const CALLED: u64 = 2;
+const WAITING: u64 = 8;
+
+struct Queue {
+    redis: Redis,
+    settings: RedisQueueSettings,
+    node: Arc<RedisQueue>,
+    dependency: RedisDependency,
+}
+
+impl Queue {
+    async fn start() -> Self {
+        let redis = server();
+        let spec = PolicySpec {
+            batch: u32::try_from(CALLED).unwrap(),
+            every: std::time::Duration::from_secs(1),
+            max_active: u32::try_from(CALLED).unwrap(),
+            ..PolicySpec::default()
+        };
+        let settings = RedisQueueSettings { policy: AdmissionPolicy::new(spec).unwrap(), ..brisk_settings() };
+        let [node] =
+            ready_nodes(1, &single(redis.address()), &settings).await.try_into().unwrap_or_else(|_| panic!());
+        let dependency = RedisDependency::new(Arc::clone(&node), true);
+        let queue = Self { redis, settings, node, dependency };
+        for person in 1..=WAITING {
+            assert_eq!(queue.join(person).await.unwrap(), person);
+        }
+        queue.node.call_next(Line::START).await.unwrap();
+        queue.node.claim(&queue.place(INSIDE)).await.unwrap();
+        // Somebody who waits and leaves, and one who was called and does.
+        queue.node.give_back(&queue.place(WAITING)).await.unwrap();
+        queue.node.call_next(Line::START).await.unwrap();
+        queue
+    }
+
+    fn place(&self, person: u64) -> Place {
+        let number = QueueNumber::new(person).unwrap();
+        Place { queue: self.settings.queue, number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+    }
+
+    async fn join(&self, person: u64) -> Result<u64, String> {
+        let joined = self.node.join(user(person), None, Bounds::NONE).await;
+        joined.map(|joined| joined.number.get()).map_err(|error| format!("{error:?}"))
+    }
+
+    fn key(&self, name: &str) -> String {
+        line_key(self.settings.queue).replace(":line", &format!(":{name}"))
+    }
+
+    fn command(&self, words: &[&str]) -> String {
+        blocking(|| self.redis.command(words))
+    }
+
+    /// Puts a foreign value into a key beside what is there.
+    fn plant(&self, name: &str, value: &str, score: &str) {
+        let key = self.key(name);
+        // Eight bytes, as users have.
+        let guest = "somebody".to_owned();
+        match name {
+            "holders" => self.command(&["HSET", &key, &guest, value]),
+            "users" | "inside" => self.command(&["HSET", &key, value, value]),
+            "nodes" => self.command(&["HSET", &key, "somebody", &format!("{value}:{value}:{value}:{value}")]),
+            "changes" => self.command(&["RPUSH", &key, value]),
+            "skipped" => self.command(&["ZADD", &key, score, &format!("{value}:{value}")]),
+            "calls" => self.command(&["ZADD", &key, score, &format!("0:{value}:{value}")]),
+            _ => self.command(&["ZADD", &key, score, value]),
+        };
+    }
+
+    /// Nobody gets a number twice, no number is left out, and nobody is let in.
+    async fn stays_where_it_is(&self, what: &str, given: &mut Vec<u64>) {
+        for person in 1..WAITING {
+            match self.join(person).await {
+                Ok(number) => assert_eq!(number, person, "{what}"),
+                Err(error) => {
+                    assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}")
+                }
+            }
+        }
+        let next = *given.last().unwrap() + 1;
+        match self.join(1_000 + next).await {
+            Ok(number) => {
+                assert_eq!(number, next, "{what}");
+                given.push(number);
+            }
+            Err(error) => {
+                assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}")
+            }
+        }
+        match self.node.call_next(Line::START).await {
+            Ok(called) => assert_eq!((called.count, called.snapshot.line.serving()), (0, CALLED), "{what}"),
+            Err(error) => assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}"),
+        }
+        for person in CALLED + 1..WAITING {
+            match self.node.standing(&self.place(person)).await {
+                Ok(standing) => assert_eq!(standing, Standing::Waiting, "{what}: {person}"),
+                Err(error) => assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}"),
+            }
+            self.node.claim(&self.place(person)).await.unwrap_err();
+        }
+    }
+
+    async fn names(&self, key: &str, what: &str) {
+        until(&format!("readiness names the key: {what}"), async || {
+            let Err(down) = self.dependency.check().await else { return false };
+            assert_eq!(down.kind(), PortErrorKind::NotReady, "{what}: {}", said(&down));
+            assert!(["FOREIGN", "WRONGTYPE"].contains(&down.code().unwrap()), "{what}: {}", said(&down));
+            assert!(said(&down).contains(key), "{what}: {}", said(&down));
+            true
+        })
+        .await;
+    }
+
+    async fn goes_on(&self, what: &str, given: &mut Vec<u64>) {
+        until("it takes joins again", async || self.dependency.check().await.is_ok()).await;
+        let next = given.last().unwrap() + 1;
+        let newcomer = 1_000 + next;
+        until("numbers are given again", async || self.join(newcomer).await.is_ok()).await;
+        assert_eq!(self.join(newcomer).await.unwrap(), next, "{what}");
+        given.push(next);
+        let seen = self.node.snapshot(Line::START).await.unwrap();
+        assert_eq!((seen.line.last(), seen.line.serving()), (*given.last().unwrap(), CALLED), "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_value_beside_ours_is_told_by_its_key_and_moves_nothing() {
+    let queue = Queue::start().await;
+    let mut given = vec![WAITING];
+    for name in KEYS.into_iter().filter(|name| *name != "line") {
+        for (kind, value, score) in KINDS {
+            let what = format!("{kind} in {name}");
+            let key = queue.key(name);
+            queue.plant(name, value, score);
+            queue.stays_where_it_is(&what, &mut given).await;
+            queue.names(&key, &what).await;
+            // What was written meanwhile stays; what was planted is taken out.
+            let guest = "somebody".to_owned();
+            match name {
+                "holders" => queue.command(&["HDEL", &key, &guest]),
+                "users" | "inside" => queue.command(&["HDEL", &key, value]),
+                "nodes" => queue.command(&["HDEL", &key, "somebody"]),
+                "changes" => queue.command(&["LREM", &key, "0", value]),
+                "skipped" => queue.command(&["ZREM", &key, &format!("{value}:{value}")]),
+                "calls" => queue.command(&["ZREM", &key, &format!("0:{value}:{value}")]),
+                _ => queue.command(&["ZREM", &key, value]),
+            };
+            queue.goes_on(&what, &mut given).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() {
+    let queue = Queue::start().await;
+    let mut given = vec![WAITING];
+    let line = queue.key("line");
+    for field in [
+        "last",
+        "serving",
+        "generation",
+        "version",
+        "time",
+        "clock",
+        "spent",
+        "standing",
+        "doubt_until",
+        "joined",
+    ] {
+        for (kind, value, _) in KINDS {
+            // Versions and generations are as high as times are, and the clock may be set back.
+            let is_possible = kind == "beyond tomorrow" && !["time", "spent", "doubt_until"].contains(&field)
+                || kind == "negative" && field == "standing";
+            if is_possible {
+                continue;
+            }
+            let what = format!("{kind} in {field}");
+            let before = queue.command(&["HGET", &line, field]);
+            queue.command(&["HSET", &line, field, value]);
+            queue.stays_where_it_is(&what, &mut given).await;
+            queue.names(&line, &what).await;
+            match before.trim() {
+                "" => queue.command(&["HDEL", &line, field]),
+                before => queue.command(&["HSET", &line, field, before]),
+            };
+            queue.goes_on(&what, &mut given).await;
+        }
+    }
+    queue.command(&["HSET", &line, "serving", "1000"]);
+    queue.stays_where_it_is("serving above last", &mut given).await;
+    queue.names(&line, "serving above last").await;
+    queue.command(&["HSET", &line, "serving", &CALLED.to_string()]);
+    queue.goes_on("serving above last", &mut given).await;
+}
+
+/// Joins are refused before anything of them is done: a number that was half given could be given twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_another_type_has_no_number_given_twice() {
+    let queue = Queue::start().await;
+    let mut given = vec![WAITING];
+    for name in KEYS {
+        let (key, kept) = (queue.key(name), queue.key("kept"));
+        let was_there = queue.command(&["EXISTS", &key]).trim() == "1";
+        if was_there {
+            queue.command(&["RENAME", &key, &kept]);
+        }
+        queue.command(&["SET", &key, "foreign value"]);
+        let newcomer = 2_000 + given.last().unwrap();
+        let refused = queue.join(newcomer).await.unwrap_err();
+        assert!(refused.contains("WRONGTYPE") && refused.contains(&key), "{name}: {refused}");
+        queue.stays_where_it_is(name, &mut given).await;
+        queue.names(&key, name).await;
+        queue.command(&["DEL", &key]);
+        if was_there {
+            queue.command(&["RENAME", &kept, &key]);
+        }
+        queue.goes_on(name, &mut given).await;
+        // Whoever was refused was given nothing.
+        let number = queue.join(newcomer).await.unwrap();
+        assert_eq!(number, given.last().unwrap() + 1, "{name}");
+        given.push(number);
+    }
+    get_ready(&queue.node).await;
+}
