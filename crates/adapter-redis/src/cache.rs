@@ -9,34 +9,38 @@ mod reply;
 mod route;
 mod scripts;
 mod session;
+mod signer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bb8_redis::redis::Value;
 use bytes::Bytes;
-use decorators::cache::{CacheKey, CacheStore, LeaseId, Look, LookFor, Put, Stamp};
+use decorators::cache::{CacheKey, CacheStore, LeaseId, Look, LookFor, Put, Stamp, Unusable};
 use domain::PortError;
 use tokio::runtime::Handle;
 
 pub use health::RedisCacheDependency;
 pub use pool::{CachePoolSettings, CachePoolState};
+pub use signer::CacheSigner;
 
 use self::entry::{HEAD, MARK};
 use self::failure::Failure;
 use self::pool::Meter;
-use self::reply::{Looked, ago, looked, stays};
+use self::reply::{Looked, invalidation, looked, stays};
 use self::route::Route;
 use self::scripts::{Call, GIVE_BACK, INVALIDATE, INVALIDATED, LOOK, PROBE, PUT, Script};
 use self::session::Question;
+use self::signer::{Signed, hex};
 use crate::address::Address;
 use crate::usage::{RedisMemory, Usage};
 
 /// How copies are kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RedisCacheSettings {
-    /// What every key begins with.
+    /// What every key begins with, before the name of the deployment.
     pub prefix: String,
     /// The longest payload that is put or fetched.
     pub max_entry_bytes: usize,
@@ -63,7 +67,10 @@ struct Inner {
     route: Route,
     meter: Arc<Meter>,
     usage: Usage,
+    signer: CacheSigner,
     prefix: String,
+    /// Whether it was said that a neighbour writes to keys of ours.
+    has_warned: AtomicBool,
     max_entry_bytes: usize,
 }
 
@@ -71,17 +78,19 @@ struct Inner {
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl RedisCacheStore {
-    /// A store that connects in the background, and again whenever it has to. Must be called inside the runtime that is to
+    /// A store of what this signer signs, which connects in the background, and again whenever it has to. Must be called inside the runtime that is to
     /// run it, which must live as long as the store; it may be asked from any.
     #[must_use]
-    pub fn open(address: Address, settings: RedisCacheSettings) -> Self {
+    pub fn open(address: Address, settings: RedisCacheSettings, signer: CacheSigner) -> Self {
         let RedisCacheSettings { prefix, max_entry_bytes, pool } = settings;
         let meter = Arc::<Meter>::default();
         Self(Arc::new(Inner {
             route: Route::open(address, pool, Arc::clone(&meter), Handle::current()),
             meter,
             usage: Usage::default(),
-            prefix,
+            prefix: keys::prefix(&prefix, signer.deployment()),
+            signer,
+            has_warned: AtomicBool::new(false),
             max_entry_bytes,
         }))
     }
@@ -125,12 +134,63 @@ impl RedisCacheStore {
         distrusted: &Bytes,
         lease: Option<LeaseId>,
     ) -> Call {
-        let lease = lease.map(|LeaseId(id)| format!("{id:032x}")).unwrap_or_default();
+        let lease = lease.map(|id| self.lease(key, id)).unwrap_or_default();
         Call::new(script, keys::of(&self.0.prefix, key).into())
             .arg(&MARK[..])
             .number(self.longest_value())
             .arg(distrusted.clone())
             .arg(lease)
+    }
+
+    /// A lease as it is written: what only this deployment writes under this key, then whose it is.
+    fn lease(&self, key: &CacheKey, LeaseId(id): LeaseId) -> String {
+        let mark = self.0.signer.tag(Signed::Lease, &key.to_string(), 0, b"");
+        format!("{}{id:032x}", hex(&mark))
+    }
+
+    /// A moment of invalidation as it is written.
+    fn invalidation(&self, kind: &str, micros: u64) -> String {
+        let tag = self.0.signer.tag(Signed::Invalidation, kind, micros, b"");
+        format!("{}:{micros}", hex(&tag))
+    }
+
+    /// The moment that was written, where this deployment wrote it.
+    fn invalidated_at(&self, kind: &str, written: &[u8]) -> Option<u64> {
+        let (tag, micros) = std::str::from_utf8(written).ok()?.split_once(':')?;
+        let (tag, micros) = (unhex(tag)?, micros.parse().ok()?);
+        self.0.signer.is_ours(&tag, Signed::Invalidation, kind, micros, b"").then_some(micros)
+    }
+
+    /// The time, what is written about an invalidation, and what of it is ours.
+    async fn read_invalidation(&self, kind: &str) -> Result<(u64, Bytes, Option<u64>), Failure> {
+        let key = keys::invalidated(&self.0.prefix, kind);
+        let (now, written) = invalidation(self.ask(Call::new(&INVALIDATED, vec![key.clone()])).await?)?;
+        let at = self.invalidated_at(kind, &written);
+        if at.is_none() && !written.is_empty() {
+            self.warn_of_a_neighbour(&key);
+        }
+        Ok((now, written, at))
+    }
+
+    /// Says once that what is under a key is of somebody else. The counters say how often.
+    fn warn_of_a_neighbour(&self, key: &str) {
+        if !self.0.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                key,
+                "a value in the cache's redis was written by another deployment or with another key and is ignored: give \
+                 each deployment a queue.id or a redis.cache.prefix of its own"
+            );
+        }
+    }
+
+    /// What a value under a key is.
+    fn read(&self, key: &CacheKey, value: Bytes) -> Result<entry::Entry, Unusable> {
+        let read = entry::read(&self.0.signer, &key.to_string(), value);
+        if read == Err(Unusable::Foreign) {
+            let [copy, _] = keys::of(&self.0.prefix, key);
+            self.warn_of_a_neighbour(&copy);
+        }
+        read
     }
 
     /// Whether copies and leases are taken now.
@@ -154,7 +214,7 @@ impl RedisCacheStore {
             .call(&LOOK, key, distrusted, want.lease.map(|lease| lease.id))
             .number(micros(want.fresh_for))
             .number(millis(lasts));
-        looked(self.ask(call).await?)
+        looked(self.ask(call).await?, |value| self.read(key, value))
     }
 }
 
@@ -184,7 +244,7 @@ impl CacheStore for RedisCacheStore {
             self.give_back(key, lease).await?;
             return Ok(Put::TooLarge);
         }
-        let value = entry::write(stamp, &payload);
+        let value = entry::write(&self.0.signer, &key.to_string(), stamp, &payload);
         let mut distrusted = Bytes::new();
         loop {
             let call =
@@ -192,7 +252,7 @@ impl CacheStore for RedisCacheStore {
             let Some(there) = stays(self.ask(call.arg(value.clone())).await?)? else { return Ok(Put::Kept) };
             let seen = Bytes::copy_from_slice(entry::digest(&there));
             // The script reads only the head. What is damaged is replaced, unless it is another one by now.
-            if entry::read(there).is_ok() || seen == distrusted {
+            if self.read(key, there).is_ok() || seen == distrusted {
                 return Ok(Put::NewerIsThere);
             }
             distrusted = seen;
@@ -206,15 +266,38 @@ impl CacheStore for RedisCacheStore {
 
     async fn invalidate(&self, kind: &'static str) -> Result<(), PortError> {
         let key = keys::invalidated(&self.0.prefix, kind);
-        self.ask(Call::new(&INVALIDATE, vec![key]).number(millis(DAY))).await?;
+        for attempt in 1..=INVALIDATE_ATTEMPTS {
+            // What was put under a stamp up to this moment was loaded before the caller asked, or while they did.
+            let (now, seen, last) = self.read_invalidation(kind).await?;
+            let written = self.invalidation(kind, now.max(last.unwrap_or(0)));
+            let call = Call::new(&INVALIDATE, vec![key.clone()])
+                .arg(seen)
+                .arg(written)
+                .number(millis(DAY))
+                .number(u64::from(attempt == INVALIDATE_ATTEMPTS));
+            if self.ask(call).await? == Value::Int(1) {
+                break;
+            }
+        }
         Ok(())
     }
 
     async fn invalidated(&self, kind: &'static str) -> Result<Option<Duration>, PortError> {
-        let key = keys::invalidated(&self.0.prefix, kind);
-        let answer = self.ask(Call::new(&INVALIDATED, vec![key]).number(millis(DAY))).await?;
-        Ok(ago(answer)?)
+        let (now, _, at) = self.read_invalidation(kind).await?;
+        Ok(at.map(|at| Duration::from_micros(now.saturating_sub(at))))
     }
+}
+
+/// So many invalidations of one kind at the same moment are kept in their order; and whoever overwrites one all the time keeps
+/// nobody from another.
+const INVALIDATE_ATTEMPTS: u32 = 5;
+
+/// The bytes that this is the text of.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|digit| digit.to_digit(16).and_then(|value| value.try_into().ok())).collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 /// A lifetime as Redis takes it: at least one millisecond, and at most a day.

@@ -20,7 +20,7 @@ mod usage;
 
 pub use address::{Address, InvalidAddress};
 pub use cache::{
-    CachePoolSettings, CachePoolState, RedisCacheDependency, RedisCacheSettings, RedisCacheStore,
+    CachePoolSettings, CachePoolState, CacheSigner, RedisCacheDependency, RedisCacheSettings, RedisCacheStore,
 };
 pub use joins::{Batching, QueueLoad};
 pub use link::LinkSettings;

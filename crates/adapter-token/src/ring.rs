@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::queue::{Place, TokenRejected, TokenSealer, WaitingToken};
 use hmac::Mac as _;
+use zeroize::Zeroizing;
 
 use crate::format::{self, MAX_CHARS, MAX_LENGTH, TAG_LENGTH};
 use crate::key::{KeyId, TokenKey};
@@ -86,6 +87,16 @@ impl KeyRing {
         Ok((place, if index == 0 { KeyUse::Current(key.id()) } else { KeyUse::Previous(key.id()) }))
     }
 
+    /// Keys for another purpose, one of each token key and in their order: what is signed with them says nothing of a token,
+    /// and nothing of another purpose. A purpose is a text that begins with a letter, as no token does.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Vec<Zeroizing<[u8; 32]>> {
+        let derive = |key: &TokenKey| {
+            Zeroizing::new(key.authenticate(purpose.as_bytes()).finalize().into_bytes().into())
+        };
+        self.keys.iter().map(derive).collect()
+    }
+
     fn newest(&self) -> &TokenKey {
         // `new` lets no empty ring through.
         &self.keys[0]
@@ -124,5 +135,16 @@ mod tests {
             InvalidKeyRing::Twice(key(1).id())
         );
         assert!(KeyRing::new((0..16).map(key).collect()).is_ok());
+    }
+
+    #[test]
+    fn each_key_and_each_purpose_has_a_derived_key_of_its_own() {
+        let ring = KeyRing::new(vec![key(1), key(2)]).unwrap();
+        let (copies, others) = (ring.derived("copies"), ring.derived("others"));
+        assert_eq!(copies, ring.derived("copies"));
+        let all: Vec<_> = copies.iter().chain(&others).collect();
+        for (n, one) in all.iter().enumerate() {
+            assert!(all[..n].iter().all(|other| other != one) && ***one != [1; 32] && ***one != [2; 32]);
+        }
     }
 }

@@ -4,6 +4,7 @@ mod breaker;
 mod cache;
 mod catalog;
 mod concerts;
+mod given;
 mod http;
 mod limits;
 mod load;
@@ -38,6 +39,7 @@ pub use secret::Secret;
 pub use span::Span;
 pub use telemetry::{OtlpSection, TelemetrySection, TracesSection};
 
+use adapter_redis::CacheSigner;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -92,6 +94,9 @@ pub const PER_NODE: &[&str] = &[
     "telemetry.resource",
     "telemetry.otlp.endpoint",
 ];
+
+/// The purpose of the keys that copies are signed with.
+const COPIES: &str = "boxoffice cache 1";
 
 impl Config {
     /// Checks what no single key can tell.
@@ -148,6 +153,7 @@ impl Config {
         )?;
         if self.cache.store == SharedCache::Redis {
             self.redis.cache.address()?;
+            self.cache_signer()?;
         }
         for (kind, cache, limit) in [
             ("concerts", &self.cache.concerts, &self.limits.concerts),
@@ -168,6 +174,24 @@ impl Config {
             "must be above {longest}: cache.lease_wait, twice limits.cache.timeout and the longest cache.*.load_limit together"
         );
         require(self.http.request_timeout > longest, "http.request_timeout", &expected)
+    }
+
+    /// What signs the copies that nodes share: keys made from the token keys, so that they are the same on all nodes and are
+    /// rotated with those.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the key, where there is no token key.
+    pub fn cache_signer(&self) -> Result<CacheSigner, ConfigError> {
+        let keys = self.queue.key_ring()?.map(|ring| ring.derived(COPIES)).unwrap_or_default();
+        let (first, others) = keys.split_first().ok_or_else(|| {
+            invalid(
+                "queue.keys",
+                "is needed with cache.store = \"redis\": nodes sign the copies they share with keys made from it; \
+                 `boxoffice token new-key` makes one",
+            )
+        })?;
+        let others: Vec<[u8; 32]> = others.iter().map(|key| **key).collect();
+        Ok(CacheSigner::new(self.queue.queue_id()?, first, &others))
     }
 
     /// The longest the second level may take to answer.

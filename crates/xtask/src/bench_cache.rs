@@ -9,7 +9,7 @@ use clap::Args;
 use crate::bench::measure::Target;
 use crate::bench::report::{Results, YARDSTICK};
 use crate::bench::service::Service;
-use crate::bench::{make_folder, save, wrk};
+use crate::bench::{KEY, make_folder, save, wrk};
 use crate::cores;
 use crate::figures::Rounds;
 use crate::run::build_release;
@@ -39,8 +39,14 @@ pub(crate) fn bench_cache(arguments: &Arguments) -> Outcome {
     let redis = Redis::start(&binaries, RedisSetup::default())?;
     let url = format!("redis.cache.url=redis://{}", redis.address());
     // Long enough that what is measured is the level and not the source behind it.
-    let kept =
-        ["cache.store=redis", &url, "cache.concerts.ttl=1h", "cache.dates.ttl=1h", "cache.concerts.jitter=0"];
+    let kept = [
+        "cache.store=redis",
+        KEY,
+        &url,
+        "cache.concerts.ttl=1h",
+        "cache.dates.ttl=1h",
+        "cache.concerts.jitter=0",
+    ];
     let full = Service::start("serve", &kept)?;
     let remote = Service::start("serve", &[&kept[..], &["cache.concerts.local_bytes=0"]].concat())?;
     let yardstick = Service::start("yardstick", &[])?;

@@ -1,13 +1,15 @@
-//! What is written under a key: a head that says by which version and when, a checksum, and the payload.
+//! What is written under a key: a head that says by which version and when, a checksum, a signature, and the payload.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use decorators::cache::{Stamp, Unusable};
 
-/// How a value of this version begins. The last byte is the version.
-pub(super) const MARK: [u8; 4] = *b"bxc\x01";
+use super::signer::{CacheSigner, Signed, TAG};
 
-/// Mark, checksum, stamp: 4, 8 and 8 bytes, numbers with the high byte first. The scripts know this layout.
-pub(super) const HEAD: usize = 20;
+/// How a value of this version begins. The last byte is the version.
+pub(super) const MARK: [u8; 4] = *b"bxc\x02";
+
+/// Mark, checksum, stamp, tag: 4, 8, 8 and 16 bytes, numbers with the high byte first. The scripts know all but the tag.
+pub(super) const HEAD: usize = 20 + TAG;
 
 /// What is read from a value.
 #[derive(Debug, Eq, PartialEq)]
@@ -16,16 +18,20 @@ pub(super) struct Entry {
     pub(super) payload: Bytes,
 }
 
-pub(super) fn write(stamp: Stamp, payload: &[u8]) -> Bytes {
+/// The value of a copy with this name.
+pub(super) fn write(signer: &CacheSigner, name: &str, stamp: Stamp, payload: &[u8]) -> Bytes {
+    let tag = signer.tag(Signed::Copy, name, stamp.0, payload);
     let mut value = BytesMut::with_capacity(HEAD + payload.len());
     value.put_slice(&MARK);
-    value.put_u64(checksum(stamp.0, payload));
+    value.put_u64(checksum(stamp.0, &tag, payload));
     value.put_u64(stamp.0);
+    value.put_slice(&tag);
     value.put_slice(payload);
     value.freeze()
 }
 
-pub(super) fn read(value: Bytes) -> Result<Entry, Unusable> {
+/// What this deployment has written under this name. Damage is told from what somebody else wrote.
+pub(super) fn read(signer: &CacheSigner, name: &str, value: Bytes) -> Result<Entry, Unusable> {
     let Some((mark, _)) = value.split_first_chunk::<4>() else { return Err(Unusable::Corrupt) };
     if mark[..3] != MARK[..3] {
         return Err(Unusable::Corrupt);
@@ -36,8 +42,13 @@ pub(super) fn read(value: Bytes) -> Result<Entry, Unusable> {
     let (Some(sum), Some(stamp)) = (number(&value, 4), number(&value, 12)) else {
         return Err(Unusable::Corrupt);
     };
-    if checksum(stamp, &value[HEAD..]) != sum {
+    let Some(tag) = value.get(HEAD - TAG..HEAD) else { return Err(Unusable::Corrupt) };
+    let payload = &value[HEAD..];
+    if checksum(stamp, tag, payload) != sum {
         return Err(Unusable::Corrupt);
+    }
+    if !signer.is_ours(tag, Signed::Copy, name, stamp, payload) {
+        return Err(Unusable::Foreign);
     }
     Ok(Entry { stamp: Stamp(stamp), payload: value.slice(HEAD..) })
 }
@@ -52,16 +63,33 @@ fn number(value: &[u8], at: usize) -> Option<u64> {
 }
 
 /// Tells damage, not malice.
-fn checksum(stamp: u64, payload: &[u8]) -> u64 {
+fn checksum(stamp: u64, tag: &[u8], payload: &[u8]) -> u64 {
     let mut sum = crc32fast::Hasher::new();
     sum.update(&stamp.to_be_bytes());
+    sum.update(tag);
     sum.update(payload);
     sum.finalize().into()
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::queue::QueueId;
+
     use super::*;
+
+    const NAME: &str = "concerts:page-1";
+
+    fn signer(byte: u8) -> CacheSigner {
+        CacheSigner::new(QueueId::parse("main").unwrap(), &[byte; 32], &[])
+    }
+
+    fn write(stamp: Stamp, payload: &[u8]) -> Bytes {
+        super::write(&signer(1), NAME, stamp, payload)
+    }
+
+    fn read(value: Bytes) -> Result<Entry, Unusable> {
+        super::read(&signer(1), NAME, value)
+    }
 
     const STAMP: Stamp = Stamp(1_777_896_000_123_456);
 
@@ -81,9 +109,9 @@ mod tests {
     #[test]
     fn the_layout_is_the_one_the_scripts_know() {
         let value = write(Stamp(0x0102_0304_0506_0708), b"payload");
-        assert_eq!(value[..4], *b"bxc\x01");
+        assert_eq!(value[..4], *b"bxc\x02");
         assert_eq!(value[12..20], [1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(value[20..], *b"payload");
+        assert_eq!(value[36..], *b"payload");
         assert_eq!(digest(&value), &value[4..12]);
         assert!(digest(b"short").is_empty());
     }
@@ -137,5 +165,31 @@ mod tests {
                 assert_eq!(read(changed.into()), Err(Unusable::Corrupt));
             }
         }
+    }
+
+    #[test]
+    fn what_another_key_signed_or_was_signed_for_another_name_or_time_is_foreign() {
+        let value = super::write(&signer(2), NAME, STAMP, b"payload");
+        assert_eq!(read(value), Err(Unusable::Foreign));
+        let value = super::write(&signer(1), "concerts:page-2", STAMP, b"payload");
+        assert_eq!(read(value), Err(Unusable::Foreign));
+        // One who knows the form, and no key: each change of the stamp or the payload has a checksum that fits.
+        let ours = write(STAMP, b"payload");
+        let tag = &ours[HEAD - TAG..HEAD];
+        for (stamp, payload) in [(STAMP.0 + 1, &b"payload"[..]), (STAMP.0, b"poison!"), (STAMP.0, b"")] {
+            let sum = checksum(stamp, tag, payload).to_be_bytes();
+            let forged = [&MARK[..], &sum, &stamp.to_be_bytes(), tag, payload].concat();
+            assert_eq!(read(forged.into()), Err(Unusable::Foreign));
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_version_before_is_of_another_version() {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&STAMP.0.to_be_bytes());
+        sum.update(b"payload");
+        let sum = u64::from(sum.finalize()).to_be_bytes();
+        let value = [&b"bxc\x01"[..], &sum, &STAMP.0.to_be_bytes(), b"payload"].concat();
+        assert_eq!(read(value.into()), Err(Unusable::Version));
     }
 }

@@ -1,6 +1,12 @@
 //! The names of the keys.
 
 use decorators::cache::CacheKey;
+use domain::queue::QueueId;
+
+/// What every key of a deployment begins with.
+pub(super) fn prefix(prefix: &str, deployment: QueueId) -> String {
+    format!("{prefix}:{deployment}")
+}
 
 /// The copy and the lease of a key. They share a hash tag, so they are in one slot.
 pub(super) fn of(prefix: &str, key: &CacheKey) -> [String; 2] {
@@ -26,9 +32,10 @@ mod tests {
     #[test]
     fn the_names_are_those_an_operator_is_told() {
         let key = CacheKey { kind: "concerts", name: "page-1".to_owned() };
-        let [copy, lease] = of("boxoffice:cache", &key);
-        assert_eq!(copy, "boxoffice:cache:{concerts:page-1}");
-        assert_eq!(lease, "boxoffice:cache:{concerts:page-1}:lease");
-        assert_eq!(invalidated("boxoffice:cache", "concerts"), "boxoffice:cache:{concerts}:invalidated");
+        let prefix = prefix("boxoffice:cache", QueueId::parse("main").unwrap());
+        let [copy, lease] = of(&prefix, &key);
+        assert_eq!(copy, "boxoffice:cache:main:{concerts:page-1}");
+        assert_eq!(lease, "boxoffice:cache:main:{concerts:page-1}:lease");
+        assert_eq!(invalidated(&prefix, "concerts"), "boxoffice:cache:main:{concerts}:invalidated");
     }
 }

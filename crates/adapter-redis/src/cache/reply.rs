@@ -21,7 +21,11 @@ pub(super) struct Looked {
 /// A stamp this far in the future was told before the clock was set back; copy.lua has the same.
 const FUTURE: u64 = 1_000_000;
 
-pub(super) fn looked(answer: Value) -> Result<Looked, Failure> {
+/// Reads the answer to a look; `read` says what a value is.
+pub(super) fn looked(
+    answer: Value,
+    read: impl FnOnce(Bytes) -> Result<Entry, Unusable>,
+) -> Result<Looked, Failure> {
     let Value::Array(parts) = answer else { return Err(nonsense("a look is no list")) };
     let parts: [Value; 5] = parts.try_into().map_err(|_| nonsense("a look has five parts"))?;
     let [Value::Int(now), Value::Int(leased), Value::Int(fresh), Value::Int(what), Value::BulkString(value)] =
@@ -33,7 +37,7 @@ pub(super) fn looked(answer: Value) -> Result<Looked, Failure> {
     let value = Bytes::from(value);
     let found = match what {
         0 => Ok(None),
-        1 => entry::read(value.clone()).and_then(|entry| not_of_the_future(entry, now)).map(Some),
+        1 => read(value.clone()).and_then(|entry| not_of_the_future(entry, now)).map(Some),
         2 => Err(Unusable::TooLarge),
         3 => Err(Unusable::Corrupt),
         _ => return Err(nonsense("what a look found")),
@@ -62,10 +66,11 @@ pub(super) fn stays(answer: Value) -> Result<Option<Bytes>, Failure> {
     Ok(value.map(Bytes::from))
 }
 
-/// How long ago, in microseconds, where that is known.
-pub(super) fn ago(answer: Value) -> Result<Option<Duration>, Failure> {
-    let micros: Option<u64> = from_redis_value(answer).map_err(|_| nonsense("how long ago"))?;
-    Ok(micros.map(Duration::from_micros))
+/// The time, and what is written about an invalidation; empty where nothing is.
+pub(super) fn invalidation(answer: Value) -> Result<(u64, Bytes), Failure> {
+    let (now, written): (u64, Vec<u8>) =
+        from_redis_value(answer).map_err(|_| nonsense("what is known of an invalidation"))?;
+    Ok((now, written.into()))
 }
 
 fn nonsense(what: &str) -> Failure {

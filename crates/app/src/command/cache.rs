@@ -48,12 +48,16 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
         Ok(address) => address,
         Err(error) => return fail_usage(&error),
     };
+    let signer = match config.cache_signer() {
+        Ok(signer) => signer,
+        Err(error) => return fail_usage(&error),
+    };
     let runtime = match serve::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error),
     };
     let work = async {
-        let store = RedisCacheStore::open(address, redis.settings());
+        let store = RedisCacheStore::open(address, redis.settings(), signer);
         for kind in &kinds {
             store.invalidate(kind).await?;
         }

@@ -94,7 +94,7 @@ impl CheckpointSection {
 pub struct QueueSection {
     pub id: String,
     pub store: QueueStoreKind,
-    #[serde(deserialize_with = "secret::one_or_many")]
+    #[serde(deserialize_with = "secret::comma_separated")]
     pub keys: Vec<Secret>,
     pub token_ttl: Span,
     pub refresh: Span,
@@ -185,7 +185,7 @@ impl QueueSection {
         },
         KeyDoc {
             name: "keys",
-            meaning: "secret token keys: the first signs, all verify; base64 of 32 bytes or more (`boxoffice token new-key`); made at start when there is none; in the environment separated by commas. To rotate, put the new key last on every node, then first on every node, and take the old one out when its last token has ended",
+            meaning: "secret token keys: the first signs, all verify; base64 of 32 bytes or more (`boxoffice token new-key`); made at start when there is none; in the environment and in flags separated by commas. With `cache.store = \"redis\"` keys made from them sign the copies that nodes share. To rotate, put the new key last on every node, then first on every node, and take the old one out when its last token has ended",
         },
         KeyDoc {
             name: "token_ttl",

@@ -25,6 +25,7 @@ const NUMBERS: &[Number] = &[
     (&caches::UNUSABLE, &["version"], |counts| counts.unusable_version),
     (&caches::UNUSABLE, &["size"], |counts| counts.unusable_size),
     (&caches::UNUSABLE, &["corrupt"], |counts| counts.unusable_corrupt),
+    (&caches::UNUSABLE, &["foreign"], |counts| counts.unusable_foreign),
     (&caches::OUTRUN, &[], |counts| counts.outrun),
 ];
 

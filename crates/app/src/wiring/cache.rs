@@ -35,7 +35,7 @@ pub(crate) fn shared_level(
         }
         SharedCache::Redis => {
             let redis = &config.redis.cache;
-            let store = RedisCacheStore::open(redis.address()?, redis.settings());
+            let store = RedisCacheStore::open(redis.address()?, redis.settings(), config.cache_signer()?);
             metrics::watch_cache_redis(meters, &store);
             let dependency: Arc<dyn Dependency> = Arc::new(RedisCacheDependency::new(store.clone()));
             (Some(Arc::new(store)), "redis", Some(dependency))

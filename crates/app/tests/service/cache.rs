@@ -9,8 +9,11 @@ use crate::program::{boxoffice, text};
 use crate::support::{TestApp, eventually};
 
 /// Copies that outlast a test, unless somebody says otherwise.
-const LASTING: [&str; 4] =
-    ["catalog.store=postgres", "cache.store=redis", "cache.concerts.ttl=1h", "cache.dates.ttl=1h"];
+const LASTING: [&str; 5] =
+    ["catalog.store=postgres", "cache.store=redis", KEY, "cache.concerts.ttl=1h", "cache.dates.ttl=1h"];
+
+/// Signs the copies that nodes share.
+const KEY: &str = "queue.keys=c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
 
 fn redis() -> Redis {
     Redis::start(&RedisBinaries::find().unwrap(), RedisSetup::default()).unwrap()
@@ -44,8 +47,8 @@ fn what_one_node_has_loaded_the_others_have_and_an_invalidation_reaches_all_with
     assert_eq!(nodes.each_ref().map(|node| count(node, "concerts", "loads")), [1, 0, 0]);
 
     let url = format!("redis.cache.url=redis://{}", redis.address());
-    let said =
-        boxoffice(&["cache", "invalidate", "concerts", "--set", "cache.store=redis", "--set", &url], &[]);
+    let settings = ["--set", "cache.store=redis", "--set", &url, "--set", KEY];
+    let said = boxoffice(&[&["cache", "invalidate", "concerts"], &settings[..]].concat(), &[]);
     assert_eq!((text(&said.stdout), text(&said.stderr)), ("invalidated: concerts\n", ""));
     let told = Instant::now();
     eventually("every node has heard", || {
@@ -54,6 +57,22 @@ fn what_one_node_has_loaded_the_others_have_and_an_invalidation_reaches_all_with
     assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
     let loads: u64 = nodes.iter().map(|node| count(node, "concerts", "loads")).sum();
     assert_eq!(loads, 2, "and one of them has loaded it for all");
+}
+
+/// As another sale does, or a rehearsal, that was pointed at the same Redis.
+#[test]
+fn what_another_deployment_has_put_is_never_served() {
+    let (ours, theirs, redis) = (database(), database(), redis());
+    theirs.sql("UPDATE concerts SET title = 'The other sale' WHERE id = 1").unwrap();
+    let other_key = "queue.keys=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+    let neighbours = [&[other_key][..], &["queue.id=other"]].map(|more| node(&theirs, &redis, more));
+    for neighbour in &neighbours {
+        assert!(first_page(neighbour).contains("The other sale"));
+    }
+    let node = node(&ours, &redis, &[]);
+    assert!(!first_page(&node).contains("The other sale"), "a page of the other sale");
+    assert_eq!(count(&node, "concerts", "unusableForeign"), 1);
+    assert_eq!(count(&node, "concerts", "loads"), 1);
 }
 
 #[test]

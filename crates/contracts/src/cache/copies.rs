@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decorators::cache::{CacheKey, CacheStore, LookFor, Put, Stamp, Unusable};
+use decorators::cache::{CacheKey, CacheStore, LookFor, Put, Stamp};
 use futures_util::future::join_all;
 
 use super::world::{AFTER, Cache, CacheFixture, LONG, NOBODY, SHORT, key};
@@ -135,7 +135,7 @@ async fn put_and_look_again(store: Arc<dyn CacheStore>, key: CacheKey, own: Stam
 /// The violation, if any.
 pub async fn rule_2_replaces_what_cannot_be_used_by_anything(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
-    for what in [Unusable::Version, Unusable::TooLarge, Unusable::Corrupt] {
+    for what in super::unusable::ALL {
         let [untouched, spoilt] = [key(&format!("{what:?}")), key(&format!("{what:?}-spoilt"))];
         let Stamp(at) = cache.stamp(&spoilt).await?;
         cache.keep(&spoilt, b"good", Stamp(at), LONG).await?;

@@ -6,7 +6,8 @@ use decorators::cache::{Lease, LeaseId, LookFor, Put, Unusable};
 use super::world::{Cache, CacheFixture, LONG, key};
 use crate::{Verdict, ensure, ensure_eq};
 
-const ALL: [Unusable; 3] = [Unusable::Version, Unusable::TooLarge, Unusable::Corrupt];
+pub(super) const ALL: [Unusable; 4] =
+    [Unusable::Version, Unusable::TooLarge, Unusable::Corrupt, Unusable::Foreign];
 
 /// Each is told as what it is, on every handle and every time, also where a copy was before.
 ///

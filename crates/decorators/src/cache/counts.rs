@@ -60,6 +60,8 @@ counts! {
     unusable_size,
     /// Copies of the second level that are not what was put.
     unusable_corrupt,
+    /// Copies of the second level that another deployment put, or that were signed with another key.
+    unusable_foreign,
     /// Copies not kept because a newer one was there.
     outrun,
 }
@@ -80,6 +82,7 @@ impl Counters {
             Unusable::Version => self.unusable_version.add_one(),
             Unusable::TooLarge => self.unusable_size.add_one(),
             Unusable::Corrupt => self.unusable_corrupt.add_one(),
+            Unusable::Foreign => self.unusable_foreign.add_one(),
         }
     }
 }

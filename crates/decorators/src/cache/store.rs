@@ -45,6 +45,8 @@ pub enum Unusable {
     TooLarge,
     /// Not what was put.
     Corrupt,
+    /// Put by somebody else, or for something else.
+    Foreign,
 }
 
 /// Who holds a lease; never used twice.
@@ -106,7 +108,7 @@ pub enum Put {
 ///    It ends when its time is over, when it is given back by its holder, and when its holder puts, whatever comes of the
 ///    put. Nobody ends somebody else's.
 /// 5. Keys are apart, also those of one kind, and those of one name in two kinds.
-/// 6. What was put by another version, is too large or is not what was put is told as that, never as a copy, and is not fresh.
+/// 6. What was put by another version or by somebody else, is too large or is not what was put is told as that, never as a copy, and is not fresh.
 ///    What is longer than the store accepts is refused at the put, and what was there stays.
 /// 7. An invalidation of a kind is told to every handle, with the time since it; of several the last counts. What happens
 ///    to copies is up to those who hear of it.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use test_support::{Doing as _, Outcome, Redis, RedisSetup, failed, find_or_install_redis};
 
 use super::report::Report;
+use crate::bench::KEY;
 use crate::load::client::{Client, request};
 use crate::postgres::Filled;
 use crate::three_nodes::node::Node;
@@ -68,7 +69,9 @@ pub(super) fn nodes(
     let cache = cache.map(|redis| format!("redis.cache.url=redis://{}", redis.address()));
     let store = if cache.is_some() { "cache.store=redis" } else { "cache.store=none" };
     let mut all: Vec<&str> = vec!["catalog.store=postgres", &postgres, store, "http.workers=1"];
-    all.extend(cache.as_deref());
+    if let Some(cache) = &cache {
+        all.extend([cache.as_str(), KEY]);
+    }
     all.extend(PEOPLE);
     let special: Vec<&str> = ours.iter().copied().chain(settings.iter().map(String::as_str)).collect();
     all.extend(&special);

@@ -5,7 +5,9 @@ local COPY, LEASE = KEYS[1], KEYS[2]
 -- How a value of this version begins, and how long it may be. A copy with this digest is not what was put: the caller has
 -- seen it.
 local MARK, LONGEST, DISTRUSTED = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+-- The lease of the caller, if one is meant: the mark of the deployment for this key, then whose it is.
 local LEASE_ID = ARGV[4]
+local LEASE_MARK = string.sub(LEASE_ID, 1, 32)
 local FIRST = 5 -- the first argument of the script itself
 
 local time = redis.call('TIME')
@@ -16,7 +18,7 @@ local FUTURE = 1000000
 
 -- The stamp of a value that begins like this, or nothing where it is no copy. The layout is that of entry.rs.
 local function stamp_in(head)
-  if #head < 20 or string.sub(head, 1, 4) ~= MARK or string.sub(head, 5, 12) == DISTRUSTED then
+  if #head < 36 or string.sub(head, 1, 4) ~= MARK or string.sub(head, 5, 12) == DISTRUSTED then
     return nil
   end
   local stamp = struct.unpack('>I8', head, 13)
@@ -25,10 +27,15 @@ local function stamp_in(head)
   end
 end
 
--- Who holds the lease; nobody, where somebody left anything else there.
+-- Longer than any lease, in milliseconds.
+local NO_LEASE = 3600000
+
+-- Who holds the lease; nobody, where somebody else left anything there, or what does not end soon.
 local function holder()
   local id = redis.pcall('GET', LEASE)
-  return type(id) == 'string' and id
+  if type(id) ~= 'string' or string.sub(id, 1, 32) ~= LEASE_MARK then return nil end
+  local left = redis.call('PTTL', LEASE)
+  return left >= 0 and left < NO_LEASE and id or nil
 end
 
 local function give_back()

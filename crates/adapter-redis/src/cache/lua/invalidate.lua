@@ -1,5 +1,12 @@
--- Remembers that a kind is invalidated now, for as long as a copy from before may be kept.
+-- Writes down when a kind was invalidated, for as long as a copy from before may be kept: unless something else is there than
+-- the caller has seen.
+-- Arguments: what the caller has seen, what to write, for how many milliseconds, and whether to write it whatever is there.
+-- Answers whether it is written.
 
-local time = redis.call('TIME')
-redis.call('SET', KEYS[1], string.format('%d', time[1] * 1000000 + time[2]), 'PX', ARGV[1])
-return false
+local there = redis.pcall('GET', KEYS[1])
+if type(there) ~= 'string' then there = '' end
+if there ~= ARGV[1] and ARGV[4] ~= '1' then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1

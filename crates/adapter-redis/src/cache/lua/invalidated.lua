@@ -1,15 +1,10 @@
--- How many microseconds ago a kind was invalidated; nothing when that is not known.
+-- Answers the time, and what is written about the last invalidation of a kind: nothing, also where it cannot be a text of ours.
 
 local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  return false
+local there = redis.pcall('GET', KEYS[1])
+if type(there) ~= 'string' then
+  there = redis.call('EXISTS', KEYS[1]) == 1 and '?' or ''
+elseif #there > 100 then
+  there = '?'
 end
-local text = redis.pcall('GET', KEYS[1])
-local at = type(text) == 'string' and tonumber(text)
-if not at then
-  -- Somebody overwrote it, so there was something: better now than never.
-  at = now
-  redis.call('SET', KEYS[1], string.format('%d', now), 'PX', ARGV[1])
-end
-return math.max(0, now - at)
+return { time[1] * 1000000 + time[2], there }

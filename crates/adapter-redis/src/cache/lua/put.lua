@@ -6,7 +6,7 @@ local own, keep_for, value = tonumber(ARGV[FIRST]), ARGV[FIRST + 1], ARGV[FIRST 
 local stays = false
 local size = redis.pcall('STRLEN', COPY)
 if type(size) == 'number' and size <= LONGEST then
-  local stamp = stamp_in(redis.call('GETRANGE', COPY, 0, 19))
+  local stamp = stamp_in(redis.call('GETRANGE', COPY, 0, 35))
   stays = stamp and stamp >= own and redis.call('GET', COPY)
 end
 

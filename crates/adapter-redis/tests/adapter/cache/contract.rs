@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_redis::{RedisCacheSettings, RedisCacheStore};
+use adapter_redis::{Address, CacheSigner, RedisCacheSettings, RedisCacheStore};
 use bytes::Bytes;
 use contracts::cache::{CacheFixture, CacheWorld};
 use decorators::cache::{CacheKey, CacheStore, LeaseId, Put, Stamp, Unusable};
 
-use super::support::{LONG, PATIENT, key, look, settings};
+use super::support::{LONG, PATIENT, key, look, name_of, open, settings, signer};
 use crate::support::{CLUSTER, SINGLE, cluster, single};
 
 #[derive(Clone, Copy)]
@@ -24,20 +24,24 @@ struct World {
 }
 
 impl Servers {
-    fn world(self) -> World {
-        let address = match self {
+    fn address(self) -> Address {
+        match self {
             Self::Single => single(SINGLE.address()),
             Self::Cluster => cluster(&CLUSTER.addresses()),
-        };
+        }
+    }
+
+    fn world(self) -> World {
+        let address = self.address();
         let settings = settings(PATIENT);
-        let node = |_| Arc::new(RedisCacheStore::open(address.clone(), settings.clone()));
+        let node = |_| Arc::new(open(address.clone(), settings.clone()));
         World { servers: self, nodes: (0..3).map(node).collect(), settings }
     }
 }
 
 impl World {
     fn name(&self, key: &CacheKey) -> String {
-        format!("{}:{{{key}}}", self.settings.prefix)
+        name_of(&self.settings, key)
     }
 
     async fn command(&self, words: &[&str]) -> String {
@@ -51,6 +55,11 @@ impl World {
             }
         });
         answer.await.unwrap().unwrap()
+    }
+
+    /// Another deployment on the same servers, with the same prefix.
+    fn neighbour(&self, signer: CacheSigner) -> RedisCacheStore {
+        RedisCacheStore::open(self.servers.address(), self.settings.clone(), signer)
     }
 
     /// Changes what is written under a key at one place.
@@ -83,8 +92,14 @@ impl CacheWorld for World {
         assert_eq!(put.await.unwrap(), Put::Kept);
         match what {
             Unusable::Version => self.overwrite(key, 3, "9").await,
-            Unusable::TooLarge => self.overwrite(key, self.longest() + 20, "x").await,
+            Unusable::TooLarge => self.overwrite(key, self.longest() + 36, "x").await,
             Unusable::Corrupt => self.overwrite(key, 21, "X").await,
+            Unusable::Foreign => {
+                let neighbour = self.neighbour(signer("main", 2, &[]));
+                let payload = Bytes::from_static(b"poison");
+                let put = neighbour.put(key, payload, Stamp((1 << 50) + 1), LONG, LeaseId(0)).await;
+                assert_eq!(put.unwrap(), Put::Kept);
+            }
         }
     }
 
@@ -167,16 +182,131 @@ async fn a_copy_of_the_future_does_not_stay_when_the_clock_was_set_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invalidation_that_was_overwritten_counts_as_one_of_now() {
+async fn an_invalidation_that_somebody_else_wrote_counts_for_nothing_and_ours_counts_again() {
     let world = Servers::Single.world();
     let node = &world.nodes[0];
-    let name = format!("{}:{{concerts}}:invalidated", world.settings.prefix);
-    for leaving in [&["SET", &name, "nonsense"][..], &["RPUSH", &name, "1"]] {
+    let name = format!("{}:main:{{concerts}}:invalidated", world.settings.prefix);
+    let long = "9".repeat(200);
+    for leaving in [
+        &["SET", &name, "nonsense"][..],
+        &["SET", &name, "1777896000123456"],
+        &["SET", &name, "00000000000000000000000000000000:1777896000123456"],
+        &["SET", &name, "xx:1"],
+        &["SET", &name, &long],
+        &["RPUSH", &name, "1"],
+    ] {
         world.command(&["DEL", &name]).await;
         world.command(leaving).await;
+        let before = world.command(&["DUMP", &name]).await;
         for _again in 0..2 {
-            let ago = node.invalidated("concerts").await.unwrap().unwrap();
-            assert!(ago < Duration::from_secs(60), "{ago:?}");
+            assert_eq!(node.invalidated("concerts").await.unwrap(), None, "{leaving:?}");
         }
+        assert_eq!(world.command(&["DUMP", &name]).await, before, "a question changes nothing");
+        node.invalidate("concerts").await.unwrap();
+        let ago = world.nodes[1].invalidated("concerts").await.unwrap().unwrap();
+        assert!(ago < Duration::from_secs(60), "{ago:?}");
+    }
+    // That of one kind, or of another deployment, is none of another.
+    world.command(&["COPY", &name, &name.replace("concerts", "dates")]).await;
+    assert_eq!(node.invalidated("dates").await.unwrap(), None);
+    world.neighbour(signer("main", 2, &[])).invalidate("concerts").await.unwrap();
+    assert_eq!(node.invalidated("concerts").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalidations_at_the_same_moment_do_not_undo_each_other() {
+    let world = Servers::Single.world();
+    for _round in 0..20 {
+        let mut all = tokio::task::JoinSet::new();
+        for node in world.nodes.iter().cycle().take(12).cloned() {
+            all.spawn(async move {
+                let began = std::time::Instant::now();
+                node.invalidate("concerts").await.unwrap();
+                let ago = node.invalidated("concerts").await.unwrap().unwrap();
+                assert!(ago <= began.elapsed(), "{ago:?} ago, and it began {:?} ago", began.elapsed());
+            });
+        }
+        all.join_all().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_neighbour_neither_poisons_nor_collides() {
+    for servers in [Servers::Single, Servers::Cluster] {
+        let world = servers.world();
+        let (node, key) = (&world.nodes[0], key("page"));
+        let payload = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let at = look(node, &key).await.unwrap().at;
+        assert_eq!(node.put(&key, payload("ours"), at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
+        // One with another name has keys of its own.
+        let other = world.neighbour(signer("other", 1, &[]));
+        assert_eq!(look(&other, &key).await.unwrap().kept, Ok(None));
+        other.put(&key, payload("theirs"), at, LONG, LeaseId(7)).await.unwrap();
+        assert_eq!(look(node, &key).await.unwrap().kept.unwrap().unwrap().payload, "ours");
+        // One with the same name and another key displaces, and is not believed.
+        let twin = world.neighbour(signer("main", 2, &[]));
+        let found = look(&twin, &key).await.unwrap();
+        assert_eq!((found.kept, found.leased), (Err(Unusable::Foreign), true));
+        assert_eq!(twin.put(&key, payload("theirs"), found.at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
+        let found = look(node, &key).await.unwrap();
+        assert_eq!((found.kept, found.leased), (Err(Unusable::Foreign), true));
+        assert_eq!(node.put(&key, payload("ours"), found.at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
+        assert_eq!(look(node, &key).await.unwrap().kept.unwrap().unwrap().payload, "ours");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_counts_under_its_own_name_alone() {
+    let world = Servers::Single.world();
+    let (node, [first, second]) = (&world.nodes[0], [key("page-1"), key("page-2")]);
+    let at = look(node, &first).await.unwrap().at;
+    node.put(&first, Bytes::from_static(b"first"), at, LONG, LeaseId(7)).await.unwrap();
+    world.command(&["COPY", &world.name(&first), &world.name(&second)]).await;
+    let found = look(node, &second).await.unwrap();
+    assert_eq!((found.kept, found.leased), (Err(Unusable::Foreign), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_outlive_a_rotation_of_keys() {
+    let world = Servers::Single.world();
+    let [old, both, new] =
+        [signer("main", 1, &[]), signer("main", 2, &[1]), signer("main", 2, &[])].map(|s| world.neighbour(s));
+    let [first, second] = [key("first"), key("second")];
+    for (writer, key) in [(&old, &first), (&both, &second)] {
+        let at = look(writer, key).await.unwrap().at;
+        writer.put(key, Bytes::from_static(b"copy"), at, LONG, LeaseId(7)).await.unwrap();
+    }
+    old.invalidate("concerts").await.unwrap();
+    assert_eq!(look(&both, &first).await.unwrap().kept.unwrap().unwrap().payload, "copy");
+    assert_eq!(look(&new, &second).await.unwrap().kept.unwrap().unwrap().payload, "copy");
+    assert_eq!(look(&new, &first).await.unwrap().kept, Err(Unusable::Foreign));
+    assert!(both.invalidated("concerts").await.unwrap().is_some());
+    assert_eq!(new.invalidated("concerts").await.unwrap(), None);
+}
+
+/// Nobody waits for one who is not of this deployment, or who never comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_somebody_else_took_keeps_nobody_from_loading() {
+    let world = Servers::Single.world();
+    let node = &world.nodes[0];
+    let ours = key("ours");
+    assert!(look(node, &ours).await.unwrap().leased);
+    let lease = |key: &CacheKey| format!("{}:lease", world.name(key));
+    let (taken, day) = (world.command(&["GET", &lease(&ours)]).await, "86400000");
+    let taken = taken.trim();
+    for (n, value) in
+        [&["00000000000000000000000000000007", "PX", "1000"][..], &["x", "PX", day], &[taken, "PX", "1000"]]
+            .into_iter()
+            .enumerate()
+    {
+        let other = key(format!("other-{n}"));
+        world.command(&[&["SET", lease(&other).as_str()], value].concat()).await;
+        assert!(look(node, &other).await.unwrap().leased, "{value:?}");
+    }
+    // As somebody leaves it who has seen ours: without an end, and with one that is too far.
+    let theirs = format!("{}8", taken.strip_suffix('7').unwrap());
+    for value in [&[theirs.as_str()][..], &[theirs.as_str(), "PX", day]] {
+        world.command(&[&["SET", lease(&ours).as_str()], value].concat()).await;
+        assert!(look(node, &ours).await.unwrap().leased, "{value:?}");
     }
 }

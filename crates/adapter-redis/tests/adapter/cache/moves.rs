@@ -11,7 +11,7 @@ use test_support::{RedisCluster, RedisSentinels};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::support::{PATIENT, SLACK, key, look, look_and_put, settings};
+use super::support::{PATIENT, SLACK, key, look, look_and_put, name_of, open, settings};
 use crate::faults::blocking;
 use crate::storm::until;
 use crate::support::{binaries, cluster};
@@ -61,10 +61,10 @@ impl Load {
 async fn nobody_notices_that_the_slot_of_a_key_moves_back_and_forth_under_load() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 3, 0));
     let settings = settings(PATIENT);
-    let store = RedisCacheStore::open(cluster(&servers.addresses()), settings.clone());
+    let store = open(cluster(&servers.addresses()), settings.clone());
     let load = Load::on(&store, (0..4).map(key).collect());
     load.goes_on().await;
-    let name = format!("{}:{{{}}}", settings.prefix, key(0));
+    let name = name_of(&settings, &key(0));
     let first = blocking(|| servers.primary_of(&name));
     for step in 1..=6 {
         blocking(|| servers.move_slot_of(&name, (first + step) % 3));
@@ -77,8 +77,8 @@ async fn nobody_notices_that_the_slot_of_a_key_moves_back_and_forth_under_load()
 async fn one_dead_primary_costs_only_its_own_keys_until_its_replica_takes_over() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 3, 1));
     let settings = settings(impatient());
-    let store = RedisCacheStore::open(cluster(&servers.addresses()), settings.clone());
-    let primary = |key: &CacheKey| blocking(|| servers.primary_of(&format!("{}:{{{key}}}", settings.prefix)));
+    let store = open(cluster(&servers.addresses()), settings.clone());
+    let primary = |key: &CacheKey| blocking(|| servers.primary_of(&name_of(&settings, key)));
     let here = key(0);
     let dead = primary(&here);
     let there = (1..).map(key).find(|other| primary(other) != dead).unwrap();
@@ -103,7 +103,7 @@ async fn a_primary_that_sentinels_watch_is_followed() {
     let servers = blocking(|| RedisSentinels::start(&binaries()));
     let sentinels: Vec<String> = servers.sentinels().iter().map(ToString::to_string).collect();
     let url = format!("redis-sentinel://{}/{}", sentinels.join(","), servers.name());
-    let store = RedisCacheStore::open(Address::parse(&url).unwrap(), settings(impatient()));
+    let store = open(Address::parse(&url).unwrap(), settings(impatient()));
     look_and_put(&store, &key("a"), b"copy").await.unwrap();
     blocking(|| servers.primary().kill());
     until("the replica is the primary", async || look_and_put(&store, &key("b"), b"copy").await.is_ok())

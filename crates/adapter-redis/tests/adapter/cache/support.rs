@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use adapter_redis::{Address, CachePoolSettings, RedisCacheSettings, RedisCacheStore};
+use adapter_redis::{Address, CachePoolSettings, CacheSigner, RedisCacheSettings, RedisCacheStore};
 use bytes::Bytes;
 use decorators::cache::{CacheKey, CacheStore as _, Lease, LeaseId, Look, LookFor, Put};
 use domain::PortError;
+use domain::queue::QueueId;
 
 /// Longer than any test.
 pub(super) const LONG: Duration = Duration::from_secs(600);
@@ -40,8 +41,24 @@ pub(super) fn settings(pool: CachePoolSettings) -> RedisCacheSettings {
     RedisCacheSettings { prefix: new_prefix(), max_entry_bytes: 100_000, pool }
 }
 
+/// Signs for a deployment with the keys that these bytes stand for.
+pub(super) fn signer(deployment: &str, first: u8, others: &[u8]) -> CacheSigner {
+    let others: Vec<_> = others.iter().map(|byte| [*byte; 32]).collect();
+    CacheSigner::new(QueueId::parse(deployment).unwrap(), &[first; 32], &others)
+}
+
+/// A store of the deployment `main`.
+pub(super) fn open(address: Address, settings: RedisCacheSettings) -> RedisCacheStore {
+    RedisCacheStore::open(address, settings, signer("main", 1, &[]))
+}
+
 pub(super) fn store(address: &Address, pool: CachePoolSettings) -> RedisCacheStore {
-    RedisCacheStore::open(address.clone(), settings(pool))
+    open(address.clone(), settings(pool))
+}
+
+/// The name of a copy of the deployment `main`.
+pub(super) fn name_of(settings: &RedisCacheSettings, key: &CacheKey) -> String {
+    format!("{}:main:{{{key}}}", settings.prefix)
 }
 
 pub(super) async fn look(store: &RedisCacheStore, key: &CacheKey) -> Result<Look, PortError> {

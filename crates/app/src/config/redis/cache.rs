@@ -67,7 +67,7 @@ impl RedisCacheSection {
         },
         KeyDoc {
             name: "prefix",
-            meaning: "what every key begins with, 1 to 100 letters, digits, `:` or `-`",
+            meaning: "what every key begins with, before `queue.id`: 1 to 100 letters, digits, `:` or `-`. Deployments that share a Redis differ in one of the two",
         },
         KeyDoc {
             name: "max_entry_bytes",

@@ -133,6 +133,7 @@ fn a_node_without_its_database_is_cut_off_and_one_without_the_shared_cache_is_no
         "catalog.store=postgres",
         &format!("postgres.url=postgres://postgres@{}/{}", to_database.address(), database.name()),
         "cache.store=redis",
+        "queue.keys=c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA",
         &format!("redis.cache.url=redis://{}", to_copies.address()),
         "ops.check_every=100ms",
         "ops.cut_off_after=200ms",

@@ -57,12 +57,12 @@ pub static SHARED_ERRORS: Metric = Metric {
     labels: &["cache"],
 };
 
-/// Copies of the shared level not used: `reason` is `version`, `size` or `corrupt`.
+/// Copies of the shared level not used: `reason` is `version`, `size`, `corrupt` or `foreign`.
 pub static UNUSABLE: Metric = Metric {
     name: "boxoffice.cache.unusable",
     kind: Kind::Counter,
     unit: "{copy}",
-    about: "Copies of the shared level not used: `reason` is `version`, `size` or `corrupt`.",
+    about: "Copies of the shared level not used: `reason` is `version`, `size`, `corrupt` or `foreign`.",
     labels: &["cache", "reason"],
 };
 
