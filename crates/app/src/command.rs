@@ -16,7 +16,8 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Sources};
 
@@ -100,6 +101,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(line) => line,
         // Clap prints help and its own errors, each to the right stream.
         Err(error) => {
+            let error = without_values(error);
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
@@ -126,6 +128,54 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Token(command)) => token::run(command, before),
         Some(Command::Yardstick(after)) => with_config(&before.and(after.sources).sources(), yardstick::run),
     }
+}
+
+/// Clap repeats what was typed. A value may be a secret, and a word without its flag may be one too, so of these only names of
+/// flags stay.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg).cloned() else {
+        return without_words(error);
+    };
+    match error.kind() {
+        ErrorKind::ValueValidation => {
+            let said = format!("the value for '{flag}' cannot be used");
+            return clap::Error::raw(ErrorKind::ValueValidation, said).with_cmd(&CommandLine::command());
+        }
+        ErrorKind::UnknownArgument if !is_flag(&flag) => {
+            error.remove(ContextKind::InvalidArg);
+        }
+        _ => {}
+    }
+    without_words(error)
+}
+
+fn without_words(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && !value.is_empty()
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        error.remove(ContextKind::InvalidSubcommand);
+    }
+    for suggestion in [
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedCommand,
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedValue,
+        ContextKind::Suggested,
+        ContextKind::TrailingArg,
+    ] {
+        error.remove(suggestion);
+    }
+    error
+}
+
+/// Whether this may be a flag that somebody has misspelt.
+fn is_flag(text: &str) -> bool {
+    text.strip_prefix("--").is_some_and(|name| {
+        (1..=20).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    })
 }
 
 /// Goes on with the configuration, or ends with its one-line error.

@@ -57,7 +57,7 @@ Printed by `boxoffice config --reference`; a test keeps this page current.
 Read in this order, later ones winning: the defaults below; one TOML file (`--config FILE`, else `boxoffice.toml`
 beside the program if it is there); environment variables `BOXOFFICE__SECTION__KEY`, such as
 `BOXOFFICE__QUEUE__POLICY__BATCH=50`; flags `--set KEY=VALUE`. An unknown key or a value that makes no sense stops the
-program at start with one line. `boxoffice config` prints the effective configuration with secrets masked. Lengths of
+program at start with one line, which says what was expected and never what was given. `boxoffice config` prints the effective configuration with secrets masked. Lengths of
 time are written like `250ms`, `10s`, `1h 30m`.
 
 All nodes should have the same configuration: the metric `boxoffice_build_info` has a hash of it, with secrets masked, and
@@ -114,6 +114,13 @@ mod tests {
         documented.sort_unstable();
         there.sort_unstable();
         assert_eq!(documented, there);
+    }
+
+    #[test]
+    fn every_key_may_be_repeated_by_an_error() {
+        for (key, _) in default_values() {
+            assert!(key.split('.').all(crate::config::given::is_like_a_key), "{key}");
+        }
     }
 
     #[test]

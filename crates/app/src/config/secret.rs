@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{self, SeqAccess, Visitor};
+use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -45,29 +45,69 @@ impl Serialize for Secret {
     }
 }
 
-/// Reads a list of secrets, or a single one. Errors never repeat what they were given, as serde's own would.
-pub(super) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
-    deserializer.deserialize_any(SecretsVisitor)
+/// Reads a list of texts, or a single one. A text that is written like a list is read as one, as it comes in flags and
+/// environment variables.
+pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    texts(deserializer, |text| vec![text])
 }
 
-struct SecretsVisitor;
+/// The same for texts without a comma, which may stand between them.
+pub(super) fn comma_separated<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    let parts = |text: String| {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(ToOwned::to_owned).collect()
+    };
+    texts(deserializer, parts)
+}
 
-impl<'de> Visitor<'de> for SecretsVisitor {
-    type Value = Vec<Secret>;
+fn texts<'de, D, T>(deserializer: D, split: fn(String) -> Vec<String>) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    let texts = deserializer.deserialize_any(TextsVisitor { split })?;
+    Ok(texts.into_iter().map(T::from).collect())
+}
+
+struct TextsVisitor {
+    split: fn(String) -> Vec<String>,
+}
+
+/// A list as TOML has it.
+#[derive(Deserialize)]
+struct List {
+    list: Vec<String>,
+}
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Vec<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of texts")
+        f.write_str("a text, or a list of texts such as [\"one\", \"another\"]")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(vec![Secret::new(text.to_owned())])
+        if !text.trim_start().starts_with('[') {
+            return Ok((self.split)(text.to_owned()));
+        }
+        let read = toml::from_str(&format!("list = {text}"));
+        read.map(|List { list }| list).map_err(|_| E::invalid_value(Unexpected::Other("no list"), &self))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut secrets = Vec::new();
-        while let Some(text) = list.next_element().map_err(|_| de::Error::custom("not a list of texts"))? {
-            secrets.push(Secret::new(text));
+        let mut texts = Vec::new();
+        let what = |_| de::Error::invalid_value(Unexpected::Other("no list of texts"), &self);
+        while let Some(text) = list.next_element().map_err(what)? {
+            texts.push(text);
         }
-        Ok(secrets)
+        Ok(texts)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde::de::Error as _;
+use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A length of time, not negative.
@@ -42,8 +42,7 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let parsed = text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
-        parsed.map(Self).ok_or_else(|| {
-            D::Error::custom(format!("{text:?} is no length of time such as \"250ms\" or \"10m\""))
-        })
+        let expected = "a length of time such as \"250ms\" or \"10m\"";
+        parsed.map(Self).ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a text"), &expected))
     }
 }

@@ -6,9 +6,10 @@ mod traces;
 pub use otlp::OtlpSection;
 pub use traces::TracesSection;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use telemetry::{LogFormat, Settings};
 
+use super::secret::one_or_many;
 use super::{ConfigError, KeyDoc, invalid, require};
 
 /// Metrics, logs, traces.
@@ -103,20 +104,6 @@ impl TelemetrySection {
             otlp: self.otlp.settings()?,
         })
     }
-}
-
-/// Reads a list of texts, or a single one, as flags and environment variables have it.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a list of texts")]
-    enum Texts {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(match Texts::deserialize(deserializer)? {
-        Texts::One(text) => vec![text],
-        Texts::Many(texts) => texts,
-    })
 }
 
 /// Is a share, or is the error for that key.

@@ -36,16 +36,32 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             &["--set", "queue.keys=c2hvcnQ"],
             "queue.keys number 1 is no key: a token key has at least 32 bytes",
         ),
-        (&["--set", "queue.store=postgres"], "postgres"),
+        (&["--set", "queue.store=postgres"], "queue.store must be one of `memory`, `redis`"),
         (
             &["--set", "http.shutdown_timeout=1s"],
             "http.shutdown_timeout must be at least http.request_timeout",
         ),
         (&["--set", "http.client_timeout=200ms"], "http.client_timeout must be at least 1s"),
-        (&["--set", "http.bind=nowhere"], "http.bind"),
-        (&["--set", "http.request_timeout=soon"], "soon"),
+        (&["--set", "http.bind=nowhere"], "http.bind must be an address and port such as"),
+        (&["--set", "http.request_timeout=soon"], "http.request_timeout must be a length of time such as"),
+        (&["--set", "http.workers=many"], "http.workers must be a whole number from 0 to"),
+        (
+            &["--set", "queue.policy.batch=-1"],
+            "queue.policy.batch must be a whole number from 0 to 4294967295",
+        ),
+        (&["--set", "telemetry.metrics=perhaps"], "telemetry.metrics must be true or false"),
+        (&["--set", "cache.dates.jitter=some"], "cache.dates.jitter must be a number"),
+        (
+            &["--set", "postgres=postgres://a:hunter2@h/d"],
+            "postgres must be a section, of which each key is set by its own name: url, connect_timeout",
+        ),
+        (&["--set", "queue.keys=[\"hunter2"], "queue.keys must be a text, or a list of texts"),
         (&["--set", "catalog.store=postgres"], "postgres.url is needed"),
         (&["--set", "cache.store=redis"], "redis.cache.url is needed"),
+        (
+            &["--set", "cache.store=redis", "--set", "redis.cache.url=redis://:hunter2@h"],
+            "queue.keys is needed with cache.store = \"redis\"",
+        ),
         (&["--set", "cache.dates.ttl=0s"], "cache.dates.ttl must be from 1ms to 1h"),
         (
             &["--set", "cache.concerts.stale_if_error=1s"],
@@ -130,9 +146,17 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         (&["--set", "overload.polling.faster=101"], "overload.polling.faster must be at most 100"),
         (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),
         (&["--set", "telemetry.log_format=xml"], "telemetry.log_format must be"),
-        (&["--set", "queue.polcy.batch=1"], "polcy"),
-        (&["--set", "nonsense"], "--set nonsense… is not KEY=VALUE"),
-        (&["--set", "postgres://shop:hunter2@db/shop"], "--set postgres… is not KEY=VALUE"),
+        (
+            &["--set", "queue.polcy.batch=1"],
+            "queue.polcy is not known; there are id, store, keys, token_ttl, refresh",
+        ),
+        (&["--set", "quue.id=a"], "quue is not known; there are http, ops,"),
+        (&["--set", "nonsense"], "--set number 1 is not KEY=VALUE"),
+        (
+            &["--set", "queue.id=a", "--set", "postgres://shop:hunter2@db/shop"],
+            "--set number 2 is not KEY=VALUE",
+        ),
+        (&["--set", "postgres://shop:hunter2@db/shop?sslmode=require"], "--set number 1 is not KEY=VALUE"),
         (&["--config", "/nowhere.toml"], "nowhere.toml"),
         (&["--config", &unknown], "bnd"),
         (&["--config", &broken], "broken.toml"),
@@ -170,6 +194,205 @@ fn a_file_beside_the_program_is_read_unless_another_is_named() {
         let shown: toml::Table = toml::from_str(text(&output.stdout)).unwrap();
         assert_eq!(shown["concerts"]["page_size"].as_integer(), Some(expected), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn a_list_of_keys_is_read_in_each_form_that_it_comes_in() {
+    let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let forms =
+        [format!("{KEY},{other}"), format!("[\"{KEY}\", \"{other}\"]"), format!(" ['{KEY}','{other}'] ")];
+    for form in &forms {
+        let flag = format!("queue.keys={form}");
+        let by_flag = boxoffice(&["config", "--set", &flag], &[]);
+        let by_variable = boxoffice(&["config"], &[("BOXOFFICE__QUEUE__KEYS", form)]);
+        for output in [by_flag, by_variable] {
+            let shown = text(&output.stdout);
+            assert!(shown.contains("keys = [\"(secret)\", \"(secret)\"]"), "{}", text(&output.stderr));
+        }
+    }
+    let headers = ["config", "--set", "telemetry.otlp.headers=[\"a=b,c\", \"d=e\"]"];
+    let shown = boxoffice(&headers, &[]);
+    assert!(text(&shown.stdout).contains("headers = [\"(secret)\", \"(secret)\"]"), "{shown:?}");
+    let one = boxoffice(&["config", "--set", "telemetry.resource=a=b,c"], &[]);
+    assert!(text(&one.stdout).contains("resource = [\"a=b,c\"]"), "a comma is part of a value: {one:?}");
+}
+
+/// What must not be repeated: it could be a password.
+const CANARY: &str = "hunter2Canary";
+
+/// Each way in which a value may stand where it does not belong.
+#[test]
+fn no_error_repeats_a_value_however_it_comes_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("postgres://u:{CANARY}@h/d");
+    let quoted = format!("\"{CANARY}\"");
+    let keys = [
+        "postgres",
+        "postgres.url",
+        "postgres.url.x",
+        "postgres.pool",
+        "postgres.pool.size",
+        "redis",
+        "redis.queue",
+        "redis.queue.url",
+        "redis.queue.when_unsafe",
+        "redis.cache",
+        "redis.cache.url",
+        "redis.cache.prefix",
+        "queue",
+        "queue.id",
+        "queue.store",
+        "queue.keys",
+        "queue.keys.first",
+        "queue.token_ttl",
+        "queue.policy",
+        "queue.policy.batch",
+        "telemetry",
+        "telemetry.otlp",
+        "telemetry.otlp.endpoint",
+        "telemetry.otlp.headers",
+        "telemetry.otlp.headers.x",
+        "telemetry.otlp.protocol",
+        "telemetry.otlp.logs",
+        "telemetry.resource",
+        "telemetry.log_filter",
+        "telemetry.log_format",
+        "telemetry.traces.sample",
+        "http",
+        "http.bind",
+        "http.workers",
+        "http.request_timeout",
+        "overload.address_from",
+        "breaker.queue.window_unit",
+        "breaker.queue.mode",
+        "cache.store",
+        "cache.dates.jitter",
+        "catalog",
+        "nothing",
+        "queue.nothing",
+    ];
+    let mut ways: Vec<(String, Vec<String>, Vec<(String, String)>)> = Vec::new();
+    let mut flag = |what: String, words: &[&str]| {
+        ways.push((what, words.iter().map(|&word| word.to_owned()).collect(), Vec::new()));
+    };
+    let values = [
+        CANARY.to_owned(),
+        address.clone(),
+        format!("[{quoted}"),
+        format!("[[{quoted}]]"),
+        format!("-{CANARY}"),
+    ];
+    for key in keys {
+        for value in &values {
+            flag(format!("--set {key}=…"), &["config", "--set", &format!("{key}={value}")]);
+        }
+    }
+    // Without a key, or with something else in its place.
+    for text in [
+        CANARY,
+        &address,
+        &format!("{CANARY}="),
+        &format!("{address}?sslmode=require"),
+        &format!("queue.{CANARY}=1"),
+        &format!("queue.keys[{CANARY}]=1"),
+        &format!("queue.keys {CANARY}"),
+        &format!("queue.keys:{CANARY}"),
+        &format!("={CANARY}"),
+        &format!("{CANARY}[0]=x"),
+    ] {
+        flag("--set".to_owned(), &["config", "--set", text]);
+    }
+    // On the command line, beside what belongs there.
+    for words in [
+        &["config", CANARY][..],
+        &[CANARY],
+        &["config", &format!("--{CANARY}")],
+        &["config", &format!("--reference={CANARY}")],
+        &["config", &format!("--sett={CANARY}")],
+        &["config", "--set", "queue.id=a", CANARY],
+        &["config", "--set=queue.id=a", &format!("-{CANARY}")],
+        &["diagnostics", "--ops", CANARY],
+        &["seed", "--concerts", CANARY],
+        &["cache", CANARY],
+        &["cache", "invalidate", CANARY],
+        &["token", CANARY],
+        &["token", "inspect", CANARY],
+        &["token", "inspect", "a", CANARY],
+        &["token", "new-key", CANARY],
+        &["migrate", "--revert-last", CANARY],
+    ] {
+        flag(words[0].to_owned(), words);
+    }
+    for (key, value) in keys.iter().flat_map(|key| values.iter().map(move |value| (key, value))) {
+        let name = format!("BOXOFFICE__{}", key.to_uppercase().replace('.', "__"));
+        ways.push((name.clone(), vec!["config".to_owned()], vec![(name, value.clone())]));
+    }
+    let odd = [
+        format!("BOXOFFICE__{CANARY}"),
+        format!("BOXOFFICE__QUEUE__{address}"),
+        format!("BOXOFFICE__[{CANARY}"),
+    ];
+    ways.extend(odd.map(|name| (name.clone(), vec!["config".to_owned()], vec![(name, "1".to_owned())])));
+    let contents = [
+        format!("postgres = \"{address}\""),
+        format!("redis = {quoted}"),
+        format!("[redis]\nqueue = {quoted}"),
+        format!("queue = [{quoted}]"),
+        format!("queue.keys = {{ a = {quoted} }}"),
+        format!("[queue]\nkeys = [[{quoted}]]"),
+        format!("[queue]\nkeys = [1, {quoted}"),
+        format!("[queue]\nkeys = {quoted}\nkeys = {quoted}"),
+        format!("[queue]\n{quoted} = 1"),
+        format!("[{quoted}]\na = 1"),
+        format!("[queue.policy]\nbatch = {quoted}"),
+        format!("[http]\nrequest_timeout = {quoted}\nbind = {quoted}"),
+        format!("[http]\nrequest_timeout = [{quoted}]"),
+        format!("[postgres]\nurl = {{ password = {quoted} }}"),
+        format!("[postgres]\nurl = [{quoted}]"),
+        format!("[telemetry.otlp]\nheaders = {{ authorization = {quoted} }}"),
+        format!("[telemetry.otlp]\nheaders = [{quoted}]"),
+        format!("[telemetry.otlp]\nlogs = {quoted}"),
+        format!("{CANARY}"),
+        format!("[postgres]\nurl = \"{address}"),
+        format!("[postgres]\nurl = {address}"),
+    ];
+    for (nth, content) in contents.iter().enumerate() {
+        let path = folder.path().join(format!("{nth}.toml"));
+        fs::write(&path, content).unwrap();
+        let words = ["config", "--config", path.to_str().unwrap()].map(ToOwned::to_owned);
+        ways.push((content.replace(CANARY, "…"), words.to_vec(), Vec::new()));
+    }
+    let mut told = Vec::new();
+    for (what, words, variables) in &ways {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let output = boxoffice(&words, &variables);
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        // An address of the collector and what telemetry says of the process are shown, as documented.
+        let is_shown = output.status.success();
+        assert!(
+            is_shown || output.status.code().is_some_and(|code| code == 1 || code == 2),
+            "{what}: {output:?}"
+        );
+        let is_secret =
+            !is_shown || ["url", "keys", "headers"].iter().any(|key| what.to_lowercase().contains(key));
+        if is_secret && said.to_lowercase().contains(&CANARY.to_lowercase()) {
+            told.push(format!("{what}: {said}"));
+        }
+    }
+    assert!(told.is_empty(), "{} of {} ways:\n{}", told.len(), ways.len(), told.join("\n"));
+}
+
+/// A variable that is no text is told by its key.
+#[test]
+fn no_error_repeats_a_variable_that_is_no_text() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let value = std::ffi::OsString::from_vec([CANARY.as_bytes(), b"\xff"].concat());
+    let output = Command::new(PROGRAM).arg("config").env("BOXOFFICE__POSTGRES__URL", value).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("postgres.url must be a text") && !said.contains(CANARY), "{said}");
 }
 
 #[test]

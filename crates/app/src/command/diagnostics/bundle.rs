@@ -1,9 +1,10 @@
 //! Files in one compressed archive.
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use domain::Timestamp;
 use flate2::Compression;
@@ -39,12 +40,45 @@ impl Bundle {
         Ok(())
     }
 
-    /// Writes the file, and returns what is in it: a line each.
+    /// Writes the file, for its owner alone, and returns what is in it: a line each. The file is written beside its place and
+    /// then renamed, so that it appears whole. A file that is there is replaced; a link or anything else is refused.
     pub(super) fn write(self, path: &Path) -> io::Result<String> {
+        refuse_what_is_no_file(path)?;
         let bytes = self.archive.into_inner()?.finish()?;
-        let mut file = File::create(path)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        Ok(self.contents)
+        let beside = beside(path)?;
+        let written = write_new(&beside, &bytes).and_then(|()| fs::rename(&beside, path));
+        if written.is_err() {
+            // Where it could not be made, there is nothing to remove.
+            let _ = fs::remove_file(&beside);
+        }
+        written.map(|()| self.contents)
     }
+}
+
+/// A link may lead anywhere, and a device or a directory is not to be replaced. A link that appears after this is replaced by
+/// the renaming and not followed.
+fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => {
+            Err(io::Error::other("it is a link, which is not followed: name the file itself, or remove it"))
+        }
+        Ok(there) if !there.is_file() => Err(io::Error::other("something that is no file is there")),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A name beside the file that nobody can guess.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.file_name().ok_or_else(|| io::Error::other("it names no file"))?.to_owned();
+    name.push(format!(".{:016x}.part", fastrand::u64(..)));
+    Ok(path.with_file_name(name))
+}
+
+/// Fails where anything is there, a link included.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }

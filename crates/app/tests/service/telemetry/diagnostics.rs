@@ -1,13 +1,14 @@
 //! `boxoffice diagnostics`
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-use crate::program::{Serving, boxoffice, text};
+use crate::program::{Serving, boxoffice, boxoffice_limited, text};
 
 /// The files of a bundle, by name.
 fn unpack(path: &Path) -> BTreeMap<String, String> {
@@ -80,4 +81,69 @@ fn a_bundle_that_cannot_be_written_is_told() {
         "{}",
         text(&ended.stderr)
     );
+}
+
+/// Writes a bundle of nobody, with everything allowed to everybody as far as the shell says.
+fn write_to(path: &Path) -> std::process::Output {
+    let arguments = ["diagnostics", "--ops", "127.0.0.1:1", "--out", path.to_str().unwrap()];
+    boxoffice_limited("umask 000", &arguments)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// The names in a folder.
+fn listed(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn a_bundle_is_for_its_owner_alone_also_where_a_file_was_that_others_could_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar.gz");
+    assert!(write_to(&path).status.success());
+    assert_eq!(mode(&path), 0o600);
+
+    fs::write(&path, "an older one").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    // Whoever has it open reads what was there, and nothing new.
+    let mut open = File::open(&path).unwrap();
+    assert!(write_to(&path).status.success());
+    let mut read = String::new();
+    open.read_to_string(&mut read).unwrap();
+    assert_eq!((read.as_str(), mode(&path)), ("an older one", 0o600));
+    assert!(unpack(&path).contains_key("config.toml"));
+    assert_eq!(listed(folder.path()), ["bundle.tar.gz"], "nothing is left beside it");
+}
+
+#[test]
+fn a_link_in_place_of_a_bundle_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, target) = (folder.path().join("bundle.tar.gz"), folder.path().join("target"));
+    for is_there in [true, false] {
+        if is_there {
+            fs::write(&target, "of somebody else").unwrap();
+        }
+        symlink(&target, &link).unwrap();
+        let refused = write_to(&link);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains("it is a link"), "{}", text(&refused.stderr));
+        if is_there {
+            assert_eq!(fs::read_to_string(&target).unwrap(), "of somebody else");
+            fs::remove_file(&target).unwrap();
+        } else {
+            assert_eq!(listed(folder.path()), ["bundle.tar.gz"]);
+        }
+        fs::remove_file(&link).unwrap();
+    }
+    fs::create_dir(&link).unwrap();
+    let refused = write_to(&link);
+    assert!(text(&refused.stderr).contains("no file is there"), "{}", text(&refused.stderr));
+    assert_eq!(listed(folder.path()), ["bundle.tar.gz"]);
 }
