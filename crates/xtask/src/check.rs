@@ -1,5 +1,6 @@
 //! `cargo xtask check`
 
+use crate::deny;
 use crate::layers;
 use crate::mutants;
 use crate::run::{cargo, run};
@@ -11,6 +12,7 @@ pub(crate) fn check() -> Outcome {
     run(cargo(&["fmt", "--all", "--check"]))?;
     run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
     layers::layers(false)?;
+    deny::deny(&deny::Arguments::default())?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "--deny warnings");
     run(documentation)?;

@@ -12,6 +12,7 @@ mod bench_redis;
 mod bench_telemetry;
 mod check;
 mod cores;
+mod deny;
 mod docs;
 mod figures;
 mod history;
@@ -29,6 +30,7 @@ mod report;
 mod run;
 mod test;
 mod three_nodes;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -46,8 +48,10 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Format, clippy, layers, documentation, mutants of changed lines
+    /// Format, clippy, layers, dependencies, documentation, mutants of changed lines
     Check,
+    /// Licences, sources and known faults of what is depended on
+    Deny(deny::Arguments),
     /// Who depends on whom
     Layers {
         /// Take the edges as they are now
@@ -91,6 +95,7 @@ enum Task {
 fn main() -> ExitCode {
     let done: Outcome = match CommandLine::parse().task {
         Task::Check => check::check(),
+        Task::Deny(arguments) => deny::deny(&arguments),
         Task::Layers { bless } => layers::layers(bless),
         Task::Test => test::test(),
         Task::Docs => docs::docs(),

@@ -1,21 +1,23 @@
 //! The program cargo-mutants: where it is, how to get it, and what it is asked.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::changes::QUEUE;
 use super::report::{Fate, Report};
-use crate::run::{cargo, root, run, show};
+use crate::run::{root, show};
+use crate::tools::{CargoTool, built};
 use test_support::{Doing as _, Outcome, failed};
 
 /// What the program reads besides its arguments.
 pub(super) const CONFIG: &str = ".cargo/mutants.toml";
 
 /// Another version makes other mutants, so the share would not compare.
-const VERSION: &str = "27.1.0";
+const TOOL: CargoTool =
+    CargoTool { name: "cargo-mutants", version: "27.1.0", asked: &["mutants", "--version"], options: &[] };
 
 /// Whose tests run, one package after the other, each on the mutants that those before it missed.
 /// The domain's own are quick, and catch almost everything.
@@ -62,22 +64,7 @@ pub(super) struct Tool {
 impl Tool {
     /// The pinned version; built first where it is missing, in `tools` of the folder cargo builds in.
     pub(super) fn find_or_install() -> Outcome<Self> {
-        let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        let built = root().join(built);
-        let (tools, results) = (built.join("tools"), built.join("mutants-results"));
-        let program = tools.join("bin/cargo-mutants");
-        if !is_pinned(&program) {
-            println!("cargo-mutants {VERSION} is needed and not installed: building it takes some minutes");
-            let mut install =
-                cargo(&["install", "cargo-mutants", "--version", VERSION, "--locked", "--root"]);
-            install.arg(&tools);
-            run(install)?;
-        }
-        if is_pinned(&program) {
-            Ok(Self { program, results })
-        } else {
-            Err(failed(format!("{} is installed, and is not cargo-mutants {VERSION}", program.display())))
-        }
+        Ok(Self { program: TOOL.find_or_install()?, results: built().join("mutants-results") })
     }
 
     /// The names of the mutants.
@@ -149,11 +136,6 @@ impl Tool {
         }
         Ok(command)
     }
-}
-
-fn is_pinned(program: &Path) -> bool {
-    let answer = Command::new(program).args(["mutants", "--version"]).output();
-    answer.is_ok_and(|said| said.stdout.starts_with(format!("cargo-mutants {VERSION}").as_bytes()))
 }
 
 /// A regular expression that matches this text and nothing else.

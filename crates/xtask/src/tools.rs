@@ -1,0 +1,50 @@
+//! Programs that are built from crates.io into `target/tools`, each in one version. Cargo compares what it downloads with the
+//! checksums of the registry, and with those of the lock file that the program was published with.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::run::{cargo, root, run};
+use test_support::{Outcome, failed};
+
+/// A subcommand of cargo.
+pub(crate) struct CargoTool {
+    /// The package, and the program in it.
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    /// What it is asked to tell its version.
+    pub(crate) asked: &'static [&'static str],
+    /// How it is built, besides its version.
+    pub(crate) options: &'static [&'static str],
+}
+
+impl CargoTool {
+    /// The program in its version; built first where it is missing.
+    pub(crate) fn find_or_install(&self) -> Outcome<PathBuf> {
+        let Self { name, version, .. } = self;
+        let tools = built().join("tools");
+        let program = tools.join("bin").join(name);
+        if !self.is_pinned(&program) {
+            println!("{name} {version} is needed and not installed: building it takes some minutes");
+            let mut install = cargo(&["install", name, "--version", version, "--locked", "--root"]);
+            install.arg(&tools).args(self.options);
+            run(install)?;
+        }
+        if self.is_pinned(&program) {
+            Ok(program)
+        } else {
+            Err(failed(format!("{} is installed, and is not {name} {version}", program.display())))
+        }
+    }
+
+    fn is_pinned(&self, program: &Path) -> bool {
+        let answer = Command::new(program).args(self.asked).output();
+        let expected = format!("{} {}", self.name, self.version);
+        answer.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).trim() == expected)
+    }
+}
+
+/// The folder that cargo builds in.
+pub(crate) fn built() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
+}
