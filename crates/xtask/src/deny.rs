@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 const TOOL: CargoTool =
-    CargoTool { name: "cargo-deny", version: "0.19.0", asked: &["--version"], options: &[] };
+    CargoTool { name: "cargo-deny", version: "0.20.2", asked: &["--version"], options: &[] };
 
 /// Where advisories are published, and how old a copy of them may be before it is called old.
 const DATABASE: &str = "https://github.com/RustSec/advisory-db";
