@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 const TOOL: CargoTool =
-    CargoTool { name: "cargo-deny", version: "0.20.2", asked: &["--version"], options: &[] };
+    CargoTool { name: "cargo-deny", version: "0.20.2", asked: &["--version"], options: &["--debug"] };
 
 /// Where advisories are published, and how old a copy of them may be before it is called old.
 const DATABASE: &str = "https://github.com/RustSec/advisory-db";
@@ -32,7 +32,7 @@ pub(crate) fn deny(arguments: &Arguments) -> Outcome {
     match Advisories::at_hand(&program) {
         Some(database) => {
             println!("advisories: {}", database.described());
-            run(command(&program, &["check", "--disable-fetch", "advisories"]))
+            run(command(&program, &["--offline", "check", "advisories"]))
         }
         None if arguments.require_advisories => Err(failed(NOT_CHECKED)),
         None => {

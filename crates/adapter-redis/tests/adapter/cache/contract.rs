@@ -218,7 +218,8 @@ async fn invalidations_at_the_same_moment_do_not_undo_each_other() {
     let world = Servers::Single.world();
     for _round in 0..20 {
         let mut all = tokio::task::JoinSet::new();
-        for node in world.nodes.iter().cycle().take(12).cloned() {
+        for node in world.nodes.iter().cycle().take(12) {
+            let node = Arc::clone(node);
             all.spawn(async move {
                 let began = std::time::Instant::now();
                 node.invalidate("concerts").await.unwrap();

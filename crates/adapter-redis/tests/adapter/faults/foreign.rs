@@ -101,7 +101,7 @@ impl Queue {
             match self.join(person).await {
                 Ok(number) => assert_eq!(number, person, "{what}"),
                 Err(error) => {
-                    assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}")
+                    assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}");
                 }
             }
         }
@@ -112,7 +112,7 @@ impl Queue {
                 given.push(number);
             }
             Err(error) => {
-                assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}")
+                assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}");
             }
         }
         match self.node.call_next(Line::START).await {
