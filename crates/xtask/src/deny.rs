@@ -70,6 +70,10 @@ impl Advisories {
         Some(Self { is_fresh, changed: last_change(&copy) })
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the day of a copy is compared with today, by the machine's clock"
+    )]
     fn described(&self) -> String {
         let source = if self.is_fresh { "fetched now" } else { "NOT fetched now, a copy that is kept" };
         let Some(changed) = self.changed else {

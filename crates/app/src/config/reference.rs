@@ -59,7 +59,7 @@ beside the program if it is there); environment variables `BOXOFFICE__SECTION__K
 `BOXOFFICE__QUEUE__POLICY__BATCH=50`; flags `--set KEY=VALUE`. An unknown key or a value that makes no sense stops the
 program at start with one line, which says what was expected and never what was given. `boxoffice config` prints the
 effective configuration with secrets masked. Lengths of time are written like `250ms`, `10s`, `1h 30m`, and lists of
-texts like `["one", "another"]` in flags and variables too.
+texts like `[\"one\", \"another\"]` in flags and variables too.
 
 All nodes should have the same configuration: the metric `boxoffice_build_info` has a hash of it, with secrets masked, and
 the alert ConfigDiffers compares them. The hash leaves out what may differ from node to node: ";
