@@ -136,15 +136,12 @@ fn without_values(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg).cloned() else {
         return without_words(error);
     };
-    match error.kind() {
-        ErrorKind::ValueValidation => {
-            let said = format!("the value for '{flag}' cannot be used");
-            return clap::Error::raw(ErrorKind::ValueValidation, said).with_cmd(&CommandLine::command());
-        }
-        ErrorKind::UnknownArgument if !is_flag(&flag) => {
-            error.remove(ContextKind::InvalidArg);
-        }
-        _ => {}
+    if error.kind() == ErrorKind::ValueValidation {
+        let said = format!("the value for '{flag}' cannot be used");
+        return clap::Error::raw(ErrorKind::ValueValidation, said).with_cmd(&CommandLine::command());
+    }
+    if error.kind() == ErrorKind::UnknownArgument && !is_flag(&flag) {
+        error.remove(ContextKind::InvalidArg);
     }
     without_words(error)
 }
