@@ -220,6 +220,9 @@ fn a_list_of_keys_is_read_in_each_form_that_it_comes_in() {
 /// What must not be repeated: it could be a password.
 const CANARY: &str = "hunter2Canary";
 
+/// What it is, the words of the command line, and the variables.
+type Way = (String, Vec<String>, Vec<(String, String)>);
+
 /// Each way in which a value may stand where it does not belong.
 #[test]
 fn no_error_repeats_a_value_however_it_comes_in() {
@@ -271,7 +274,7 @@ fn no_error_repeats_a_value_however_it_comes_in() {
         "nothing",
         "queue.nothing",
     ];
-    let mut ways: Vec<(String, Vec<String>, Vec<(String, String)>)> = Vec::new();
+    let mut ways: Vec<Way> = Vec::new();
     let mut flag = |what: String, words: &[&str]| {
         ways.push((what, words.iter().map(|&word| word.to_owned()).collect(), Vec::new()));
     };
@@ -353,7 +356,7 @@ fn no_error_repeats_a_value_however_it_comes_in() {
         format!("[telemetry.otlp]\nheaders = {{ authorization = {quoted} }}"),
         format!("[telemetry.otlp]\nheaders = [{quoted}]"),
         format!("[telemetry.otlp]\nlogs = {quoted}"),
-        format!("{CANARY}"),
+        CANARY.to_owned(),
         format!("[postgres]\nurl = \"{address}"),
         format!("[postgres]\nurl = {address}"),
     ];
