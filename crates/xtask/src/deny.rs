@@ -109,6 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "what is compared is the clock of the machine")]
     fn a_copy_says_how_old_it_is_and_that_it_was_not_fetched() {
         let days = |days: u64| SystemTime::now() - Duration::from_secs(days * 24 * 3_600);
         let said = |is_fresh, changed| Advisories { is_fresh, changed }.described();
@@ -119,6 +120,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "what is compared is the clock of the machine")]
     fn a_folder_without_a_database_is_no_copy() {
         let folder = tempfile::tempdir().unwrap();
         assert!(last_change(folder.path()).is_none());
