@@ -36,7 +36,7 @@ pub use secret::Secret;
 pub use span::Span;
 pub use telemetry::{OtlpSection, TelemetrySection, TracesSection};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The effective configuration. Every key has a default; an unknown key is an error.
@@ -232,6 +232,20 @@ fn remove(table: &mut toml::Table, key: &str) -> Option<toml::Value> {
         Some((section, rest)) => remove(table.get_mut(section)?.as_table_mut()?, rest),
         None => table.remove(key),
     }
+}
+
+/// Reads a list of texts, or a single one, as flags and environment variables have it.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a list of texts")]
+    enum Texts {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Texts::deserialize(deserializer)? {
+        Texts::One(text) => vec![text],
+        Texts::Many(texts) => texts,
+    })
 }
 
 /// The error for one key.

@@ -6,7 +6,7 @@ mod traces;
 pub use otlp::OtlpSection;
 pub use traces::TracesSection;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use telemetry::{LogFormat, Settings};
 
 use super::{ConfigError, KeyDoc, invalid, require};
@@ -21,7 +21,7 @@ pub struct TelemetrySection {
     pub log_sample: f64,
     pub metrics: bool,
     pub failures_kept: u32,
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(deserialize_with = "super::one_or_many")]
     pub resource: Vec<String>,
     pub traces: TracesSection,
     pub otlp: OtlpSection,
@@ -103,20 +103,6 @@ impl TelemetrySection {
             otlp: self.otlp.settings()?,
         })
     }
-}
-
-/// Reads a list of texts, or a single one, as flags and environment variables have it.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a list of texts")]
-    enum Texts {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(match Texts::deserialize(deserializer)? {
-        Texts::One(text) => vec![text],
-        Texts::Many(texts) => texts,
-    })
 }
 
 /// Is a share, or is the error for that key.

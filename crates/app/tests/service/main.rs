@@ -5,6 +5,7 @@
 mod cache;
 mod concerts;
 mod configuration;
+mod connections;
 mod degraded;
 mod descriptors;
 mod docs;

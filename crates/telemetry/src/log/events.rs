@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 
 use crate::counter::Counter;
@@ -30,7 +30,9 @@ impl Events {
     where
         S: Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
     {
-        Counting(Arc::clone(self)).with_filter(LevelFilter::WARN)
+        let of_ours = filter_fn(|about| about.target() != super::OF_CONNECTIONS);
+        // With the hint of the level: without it everything would be looked at.
+        Counting(Arc::clone(self)).with_filter(LevelFilter::WARN.and(of_ours.with_max_level_hint(LevelFilter::WARN)))
     }
 }
 
