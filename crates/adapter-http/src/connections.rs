@@ -7,6 +7,7 @@
 //! through its connections twice a second ([`worker`]).
 
 mod address;
+mod chunks;
 mod clock;
 mod counts;
 mod networks;
@@ -19,7 +20,6 @@ pub use counts::{ConnectionCounts, Connections};
 pub use networks::{Network, NotANetwork};
 
 pub(crate) use requests::tracked;
-pub(crate) use state::Connection;
 pub(crate) use stream::Guarded;
 pub(crate) use worker::Worker;
 

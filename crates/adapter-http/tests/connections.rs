@@ -48,6 +48,9 @@ struct Served {
 impl Served {
     /// Limits on clients are one second, so our own slowness is above them.
     fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let inside = runtime.enter();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = AdmissionPolicy::default();
         let queue = QueueService::new(QueueParts {
@@ -85,14 +88,11 @@ impl Served {
             max_header_bytes: 16_384,
             max_body_bytes: 4_096,
         };
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let _inside = runtime.enter();
         let listener = listen_public(&settings, api, Lifecycle::default(), Watch::default()).unwrap();
         let (address, connections, stopper) =
             (listener.address(), listener.connections(), listener.stopper());
         runtime.spawn(listener.run());
-        drop(_inside);
+        drop(inside);
         Self { address, connections, runtime, stopper }
     }
 
@@ -180,9 +180,10 @@ fn bodies_and_heads_are_told_apart_however_they_are_sent() {
                 writer.write_all(piece).unwrap();
             }
         });
-        for _ in &requests {
+        for n in 0..requests.len() {
             let head = answer(&mut stream);
-            assert!(head.starts_with("http/1.1 200"), "in pieces of {piece}: {head}");
+            assert!(head.starts_with("http/1.1 200"), "{n} in pieces of {piece}: {head}");
+            assert!(!head.contains("connection: close"), "{n} in pieces of {piece}: {head}");
         }
         writing.join().unwrap();
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_http::{Payload, Request};
+use actix_web::HttpMessage as _;
 use actix_web::dev::Service;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use pin_project_lite::pin_project;

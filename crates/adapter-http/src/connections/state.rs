@@ -8,12 +8,12 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use super::Limits;
+use super::chunks::Chunks;
 use super::clock::Clock;
 use super::counts::Reason;
 
-/// Blank lines in a chunked body before its request is answered. More of them are taken for requests
-/// sent ahead, and wait.
-const MAX_BLANK_LINES: u8 = 16;
+/// A new connection has so long to ask something, in milliseconds, before its place is given to others.
+const NEWCOMER_MS: u64 = 1_000;
 
 /// The body that follows a head.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,13 +22,33 @@ pub(super) enum Body {
     Absent,
     /// So many bytes are still to come.
     Sized(u64),
-    /// It says itself where it ends; so many more blank lines are handed over.
-    Chunked(u8),
+    /// It says itself where it ends.
+    Chunked(Chunks),
 }
 
 impl Body {
     /// A body in chunks of which nothing has come.
-    pub(super) const CHUNKED: Self = Self::Chunked(MAX_BLANK_LINES);
+    pub(super) const CHUNKED: Self = Self::Chunked(Chunks::START);
+
+    /// Whether nothing more of it is to come.
+    fn is_complete(self) -> bool {
+        matches!(self, Self::Absent | Self::Sized(0) | Self::Chunked(Chunks::Done))
+    }
+
+    /// What is to come after these bytes, and how many of them belong to it.
+    fn after(self, bytes: &[u8]) -> (Self, usize) {
+        match self {
+            Self::Absent => (Self::Absent, 0),
+            Self::Sized(left) => {
+                let count = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                (Self::Sized(left - count as u64), count)
+            }
+            Self::Chunked(chunks) => {
+                let (chunks, count) = chunks.after(bytes);
+                (Self::Chunked(chunks), count)
+            }
+        }
+    }
 }
 
 /// What a connection that waits for its client waits for.
@@ -49,8 +69,8 @@ pub(super) enum Wanted {
     Nothing,
     /// Bytes up to the next blank line, which may be the end of a head.
     UpToBlankLine,
-    /// So many bytes of a body.
-    Bytes(u64),
+    /// Bytes up to the end of a body.
+    Body,
 }
 
 /// Whom the other side keeps waiting.
@@ -135,20 +155,11 @@ impl Connection {
         self.asked.set(true);
         self.answers.set(true);
         self.body.set(body);
-        if let Body::Chunked(_) = body {
-            // It ends with a blank line of its own, not with that of the head.
-            self.tail.set(Tail::Line);
-        }
     }
 
     /// The handler is done with it.
     pub(super) fn end(&self, now: u64) {
-        let all_came = match self.body.replace(Body::Absent) {
-            Body::Absent | Body::Sized(0) => true,
-            Body::Sized(_) => false,
-            // The last chunk ends with a blank line.
-            Body::Chunked(_) => self.tail.get() == Tail::Fresh,
-        };
+        let all_came = self.body.replace(Body::Absent).is_complete();
         self.in_flight.set(false);
         self.expected.set(if all_came { Expected::Request } else { Expected::Rest });
         self.since.set(now);
@@ -159,11 +170,11 @@ impl Connection {
         if self.blocked.get() {
             return Wanted::Nothing;
         }
-        match (self.in_flight.get(), self.body.get()) {
-            (false, _) if self.has_head.get() => Wanted::Nothing,
-            (true, Body::Absent | Body::Sized(0) | Body::Chunked(0)) => Wanted::Nothing,
-            (true, Body::Sized(left)) => Wanted::Bytes(left),
-            (true, Body::Chunked(_)) | (false, _) => Wanted::UpToBlankLine,
+        match (self.in_flight.get(), self.has_head.get()) {
+            (true, _) if self.body.get().is_complete() => Wanted::Nothing,
+            (true, _) => Wanted::Body,
+            (false, true) => Wanted::Nothing,
+            (false, false) => Wanted::UpToBlankLine,
         }
     }
 
@@ -171,13 +182,13 @@ impl Connection {
     pub(super) fn take(&self, bytes: &[u8], now: u64) -> usize {
         match self.wanted() {
             Wanted::Nothing => 0,
-            Wanted::Bytes(left) => {
-                let count = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                self.body.set(Body::Sized(left - count as u64));
+            Wanted::Body => {
+                let (body, count) = self.body.get().after(bytes);
+                self.body.set(body);
                 count
             }
             Wanted::UpToBlankLine => {
-                if !self.in_flight.get() && self.expected.get() == Expected::Request {
+                if self.expected.get() == Expected::Request {
                     self.expected.set(Expected::Head);
                     self.since.set(now);
                 }
@@ -192,10 +203,7 @@ impl Connection {
             return bytes.len();
         };
         self.tail.set(Tail::Fresh);
-        match (self.in_flight.get(), self.body.get()) {
-            (true, Body::Chunked(left)) => self.body.set(Body::Chunked(left.saturating_sub(1))),
-            _ => self.has_head.set(true),
-        }
+        self.has_head.set(true);
         count
     }
 
@@ -252,12 +260,16 @@ impl Connection {
     }
 
     /// How dispensable it is: for how long its client has kept it waiting. Time without any request
-    /// counts tenfold, so that whoever only connects does not push out whoever has asked.
+    /// counts tenfold, so that whoever only connects does not push out whoever has asked. `None` is
+    /// not at all.
     pub(super) fn idleness(&self, now: u64) -> Option<u64> {
         let Turn::Theirs(_, since) = self.turn() else { return None };
-        let waited = now.saturating_sub(since).saturating_add(1);
-        let is_candidate = self.ending.get().is_none();
-        is_candidate.then(|| if self.asked.get() { waited } else { waited.saturating_mul(10) })
+        let waited = now.saturating_sub(since);
+        match (self.ending.get(), self.asked.get()) {
+            (Some(_), _) => None,
+            (None, true) => Some(waited),
+            (None, false) => (waited >= NEWCOMER_MS).then(|| waited.saturating_mul(10)),
+        }
     }
 
     /// It has to end; its task is woken to see to that. The first reason stays.
@@ -342,7 +354,7 @@ mod tests {
         max_open: 9,
     };
 
-    fn connection(now: u64) -> Connection {
+    fn since(now: u64) -> Connection {
         let connection = Connection::new(Rc::new(Clock::new(tokio::time::Instant::now())));
         connection.since.set(now);
         connection
@@ -356,7 +368,7 @@ mod tests {
 
     #[test]
     fn one_head_is_handed_over_at_a_time() {
-        let connection = connection(0);
+        let connection = since(0);
         let ahead = HEAD.repeat(3);
         assert_eq!(connection.take(&ahead, 0), HEAD.len());
         assert_eq!(connection.take(&ahead, 0), 0, "it may not have been dealt with");
@@ -375,11 +387,11 @@ mod tests {
         for head in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\nHost: x\n\n", "GET /\nA: b\n\r\n"] {
             let bytes = [head.as_bytes(), b"GET /next"].concat();
             for cut in 0..head.len() {
-                let connection = connection(0);
+                let connection = since(0);
                 assert_eq!(connection.take(&bytes[..cut], 0), cut);
                 assert_eq!(connection.take(&bytes[cut..], 0), head.len() - cut, "{head:?} at {cut}");
             }
-            let connection = connection(0);
+            let connection = since(0);
             for byte in head.as_bytes() {
                 assert_eq!(connection.take(&[*byte], 0), 1);
             }
@@ -389,26 +401,23 @@ mod tests {
 
     #[test]
     fn a_body_comes_to_its_end_and_no_further() {
-        let connection = connection(0);
+        let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::Sized(5));
         assert_eq!(connection.take(b"\n\n\n", 0), 3);
         assert_eq!(connection.take(b"ab-GET /", 0), 2);
         assert_eq!(connection.wanted(), Wanted::Nothing);
 
-        let connection = connection(0);
+        let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::CHUNKED);
         assert_eq!(connection.take(b"2\r\nab\r\n0\r\n\r\nGET /", 0), 12);
-        for _ in 1..MAX_BLANK_LINES {
-            assert_eq!(connection.take(HEAD, 0), HEAD.len());
-        }
         assert_eq!(connection.wanted(), Wanted::Nothing);
     }
 
     #[test]
     fn a_head_has_its_time_from_its_first_byte_whichever_it_is() {
-        let connection = connection(100);
+        let connection = since(100);
         assert_eq!(connection.overdue(&LIMITS, 0, 5_099), None);
         assert_eq!(connection.overdue(&LIMITS, 0, 5_100), Some(Reason::Request), "the first one");
         connection.take(HEAD, 4_000);
@@ -422,7 +431,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_has_its_own_time() {
-        let connection = connection(0);
+        let connection = since(0);
         connection.take(HEAD, 0);
         answered(&connection, 1_000);
         assert_eq!(connection.overdue(&LIMITS, 500, 76_499), None);
@@ -433,7 +442,7 @@ mod tests {
 
     #[test]
     fn our_own_slowness_ends_nothing() {
-        let connection = connection(0);
+        let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::Sized(3));
         assert_eq!(connection.turn(), Turn::Ours);
@@ -444,7 +453,7 @@ mod tests {
     #[test]
     fn the_rest_of_a_body_has_its_time_after_the_answer() {
         for (body, came) in [(Body::Sized(3), "1"), (Body::CHUNKED, "1"), (Body::CHUNKED, "")] {
-            let connection = connection(0);
+            let connection = since(0);
             connection.take(HEAD, 0);
             connection.begin(body);
             connection.take(came.as_bytes(), 0);
@@ -458,7 +467,7 @@ mod tests {
 
     #[test]
     fn a_chunked_body_that_came_leaves_an_idle_connection() {
-        let connection = connection(0);
+        let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::CHUNKED);
         connection.take(b"0\r\n", 0);
@@ -469,7 +478,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_time_from_when_it_is_not_taken() {
-        let connection = connection(0);
+        let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::Absent);
         connection.end(1_000);
@@ -483,7 +492,7 @@ mod tests {
 
     #[test]
     fn whoever_never_asked_is_more_dispensable_than_whoever_has() {
-        let (silent, asked) = (connection(9_000), connection(0));
+        let (silent, asked) = (since(9_000), since(0));
         asked.take(HEAD, 0);
         answered(&asked, 1_000);
         assert!(silent.idleness(10_000) > asked.idleness(10_000));
@@ -495,9 +504,9 @@ mod tests {
 
     #[test]
     fn empty_lines_in_front_of_a_head_do_not_end_it() {
-        let connection = connection(0);
+        let connection = since(0);
         assert_eq!(connection.take(b"\r\nGET / HTTP/1.1\r\n\r\nGET", 0), 20);
-        let connection = connection(0);
+        let connection = since(0);
         assert_eq!((connection.take(b"\r\n", 0), connection.take(HEAD, 0)), (2, HEAD.len()));
     }
 }

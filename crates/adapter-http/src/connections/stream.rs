@@ -126,7 +126,7 @@ impl AsyncRead for Guarded {
         }
         match this.connection.wanted() {
             Wanted::Nothing => this.poll_read_ahead(cx, buf),
-            Wanted::UpToBlankLine | Wanted::Bytes(_) => this.poll_read_now(cx, buf),
+            Wanted::UpToBlankLine | Wanted::Body => this.poll_read_now(cx, buf),
         }
     }
 }
