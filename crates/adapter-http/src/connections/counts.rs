@@ -123,7 +123,10 @@ impl Connections {
         ConnectionCounts {
             open: read(open),
             limit: *limit,
-            ended: Reason::ALL.iter().map(|reason| (reason.label(), read(&ended[*reason as usize]))).collect(),
+            ended: Reason::ALL
+                .iter()
+                .map(|reason| (reason.label(), read(&ended[*reason as usize])))
+                .collect(),
             refused: Refusal::ALL.iter().map(|kind| (kind.label(), read(&refused[*kind as usize]))).collect(),
         }
     }

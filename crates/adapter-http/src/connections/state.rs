@@ -384,7 +384,8 @@ mod tests {
 
     #[test]
     fn a_head_ends_at_its_blank_line_however_it_is_cut() {
-        for head in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\nHost: x\n\n", "GET /\nA: b\n\r\n"] {
+        for head in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\nHost: x\n\n", "GET /\nA: b\n\r\n"]
+        {
             let bytes = [head.as_bytes(), b"GET /next"].concat();
             for cut in 0..head.len() {
                 let connection = since(0);

@@ -134,7 +134,8 @@ impl HttpSection {
 
     /// The networks of the proxies in front.
     fn networks(&self) -> Result<Vec<Network>, ConfigError> {
-        let networks = self.proxies.iter().flat_map(|text| text.split(',')).filter(|text| !text.trim().is_empty());
+        let networks =
+            self.proxies.iter().flat_map(|text| text.split(',')).filter(|text| !text.trim().is_empty());
         networks.map(|text| text.parse().map_err(|error| invalid("http.proxies", error))).collect()
     }
 

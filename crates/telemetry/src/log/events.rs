@@ -32,7 +32,8 @@ impl Events {
     {
         let of_ours = filter_fn(|about| about.target() != super::OF_CONNECTIONS);
         // With the hint of the level: without it everything would be looked at.
-        Counting(Arc::clone(self)).with_filter(LevelFilter::WARN.and(of_ours.with_max_level_hint(LevelFilter::WARN)))
+        Counting(Arc::clone(self))
+            .with_filter(LevelFilter::WARN.and(of_ours.with_max_level_hint(LevelFilter::WARN)))
     }
 }
 

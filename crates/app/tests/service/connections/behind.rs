@@ -19,7 +19,8 @@ fn configuration(deployed: &str, node: &Serving, replaced: &[(&str, &str)]) -> S
     for number in 1..=3 {
         let server = format!("10.0.0.{number}:8081");
         let port = node.ops.port();
-        text = text.replace(&format!("{server} check port 9081"), &format!("{} check port {port}", node.public));
+        text =
+            text.replace(&format!("{server} check port 9081"), &format!("{} check port {port}", node.public));
         text = text.replace(&server, &node.public.to_string());
     }
     for (from, to) in replaced {
