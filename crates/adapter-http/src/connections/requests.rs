@@ -27,7 +27,7 @@ pub(crate) fn tracked<S: Service<Request>>(mut request: Request, service: &S) ->
     if let Some(connection) = &connection {
         let body = match request.payload() {
             Payload::None => Body::Absent,
-            _ => body_of(request.headers()),
+            Payload::H1 { .. } | Payload::Stream { .. } => body_of(request.headers()),
         };
         connection.begin(body);
     }

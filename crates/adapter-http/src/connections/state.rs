@@ -253,7 +253,9 @@ impl Connection {
         let limit = match reason {
             Reason::Answer => limits.answer,
             Reason::Idle => limits.idle,
-            _ => limits.head,
+            Reason::Done | Reason::Request | Reason::Shed | Reason::Malformed | Reason::Address => {
+                limits.head
+            }
         };
         let waited = u128::from(now.saturating_sub(since));
         (waited >= limit.as_millis() + u128::from(slack)).then_some(reason)

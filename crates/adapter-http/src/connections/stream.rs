@@ -56,15 +56,14 @@ impl Guarded {
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // The caller's own room, so that none has to be made: what is in it is not filled in the end.
         let mut room = buf.take(MAX_AHEAD);
-        match Pin::new(&mut self.stream).poll_read(cx, &mut room) {
-            Poll::Ready(Ok(())) if !room.filled().is_empty() => {
-                self.ahead.extend_from_slice(room.filled());
-                self.withheld = true;
-                Poll::Pending
-            }
-            // The end of input is for the caller whenever it comes.
-            other => other,
+        let polled = Pin::new(&mut self.stream).poll_read(cx, &mut room);
+        if !matches!(polled, Poll::Ready(Ok(()))) || room.filled().is_empty() {
+            // Nothing there, or the end of input, which is for the caller whenever it comes.
+            return polled;
         }
+        self.ahead.extend_from_slice(room.filled());
+        self.withheld = true;
+        Poll::Pending
     }
 
     /// Hands over what came ahead.
