@@ -214,6 +214,11 @@ impl Connection {
         }
     }
 
+    /// Whether the client does not take what is written.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
     /// Everything was written. Called as well when there was nothing to write.
     pub(super) fn flushed(&self, now: u64) {
         if self.blocked.replace(false) {

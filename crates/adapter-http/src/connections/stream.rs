@@ -129,8 +129,8 @@ impl AsyncRead for Guarded {
 impl AsyncWrite for Guarded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.connection.ending() == Some(Reason::Answer) {
-            // Nobody reads it: what the kernel still has of it is dropped as well.
+        if this.connection.ending().is_some() && this.connection.is_blocked() {
+            // Whatever it ends for, nobody reads this: what the kernel still has of it is dropped as well.
             let _ = SockRef::from(&this.stream).set_linger(Some(Duration::ZERO));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

@@ -60,7 +60,9 @@ impl Worker {
     fn look(&self) {
         let now = self.clock.look();
         for connection in self.connections.borrow().iter() {
-            if let Some(reason) = connection.overdue(&self.limits, SWEEP_MS, now) {
+            let overdue = || connection.overdue(&self.limits, SWEEP_MS, now);
+            // One that is still here although it was to end is woken once more.
+            if let Some(reason) = connection.ending().or_else(overdue) {
                 connection.finish(reason);
             }
         }
@@ -105,7 +107,7 @@ impl Worker {
         if let Some(moved) = connections.get(index) {
             moved.index.set(index);
         }
-        let now = self.clock.now();
+        let now = self.clock.look();
         self.shared.counts.closed(connection.ended(&self.limits, SWEEP_MS, now));
         if let Some(peer) = peer {
             self.shared.addresses.close(peer, now);

@@ -196,6 +196,22 @@ fn a_newcomer_gets_in_where_all_places_are_taken_by_the_idle() {
 }
 
 #[test]
+fn a_newcomer_gets_in_where_all_places_are_taken_by_those_who_do_not_read() {
+    let settings = ["http.workers=1", "http.max_connections=8", "http.answer_timeout=1h"];
+    let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let serving = Serving::start(&settings);
+    let mut streams: Vec<_> = (0..8).map(|_| connect(serving.public)).collect();
+    ask_without_reading(&mut streams, LIST);
+    let mut newcomers = Vec::new();
+    for _ in 0..12 {
+        let mut newcomer = connect(serving.public);
+        newcomer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        assert!(asks(&mut newcomer).unwrap());
+        newcomers.push(newcomer);
+    }
+}
+
+#[test]
 fn silent_connections_leave_operations_their_liveness() {
     let serving = Serving::start(&["--set", "http.workers=1"]);
     let _silent: Vec<_> = (0..300).map(|_| that_sent(serving.ops, &format!("{LIVE}GET /"))).collect();
