@@ -118,7 +118,8 @@ impl HttpSection {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         require(self.workers <= MAX_WORKERS, "http.workers", "must be at most 512")?;
         require(self.backlog > 0, "http.backlog", "must be at least 1")?;
-        // The HTTP library's own clock for these two moves every half second.
+        // The HTTP library's own clock for the first two moves every half second, and a worker looks through its
+        // connections as often.
         require(self.keep_alive >= Span::secs(1), "http.keep_alive", "must be at least 1s")?;
         require(self.client_timeout >= Span::secs(1), "http.client_timeout", "must be at least 1s")?;
         require(self.answer_timeout >= Span::secs(1), "http.answer_timeout", "must be at least 1s")?;
