@@ -1,7 +1,7 @@
 //! What a connection may cost: time, bytes, and a place among the others.
 //!
-//! actix-http limits the head of the first request alone, decodes whatever a client sends ahead, and
-//! keeps a connection whose answers nobody reads. So each accepted stream is wrapped below it
+//! actix-http limits the head of the first request alone, decodes whatever a client sends ahead,
+//! and keeps a connection whose answers nobody reads. So each accepted stream is wrapped below it
 //! ([`stream`]): the wrapper hands over one head at a time, knows what a connection waits for
 //! ([`state`]), and ends it when that takes too long. Nothing here sets a timer: each worker looks
 //! through its connections twice a second ([`worker`]).
@@ -34,8 +34,8 @@ use self::address::Addresses;
 /// How long a connection may make the server wait, and how many are kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// From the first byte of a head, or from the start of a connection, to the end of the head; and
-    /// for the rest of a body that was already answered.
+    /// From the first byte of a head, or from the start of a connection, to the end of the head;
+    /// and for the rest of a body that was already answered.
     pub(crate) head: Duration,
     /// Between an answer and the next request.
     pub(crate) idle: Duration,
@@ -48,7 +48,7 @@ pub(crate) struct Limits {
 /// How many connections an address may have open on a listener, and who may have any number.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PerAddress {
-    /// For an IPv4 address or an IPv6 /64; a /48 may have eight times as many. `None` is any number.
+    /// For an IPv4 address or an IPv6 /64; a /48 may have eight times as many. `None` is no limit.
     pub max_open: Option<NonZeroUsize>,
     /// The proxies in front, whose connections are those of many people.
     pub exempt: Vec<Network>,

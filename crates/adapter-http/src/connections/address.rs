@@ -48,7 +48,7 @@ fn peer_of(address: IpAddr) -> Peer {
     }
 }
 
-/// The IPv4 address inside a mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056) one; or the address itself.
+/// The IPv4 address inside a mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056) one; or the one given.
 fn without_translation(address: IpAddr) -> IpAddr {
     let IpAddr::V6(address) = address.to_canonical() else { return address.to_canonical() };
     match address.octets() {

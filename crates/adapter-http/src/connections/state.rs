@@ -12,7 +12,7 @@ use super::chunks::Chunks;
 use super::clock::Clock;
 use super::counts::Reason;
 
-/// A new connection has so long to ask something, in milliseconds, before its place is given to others.
+/// A new connection has so long to ask something, in milliseconds, before it may be shed.
 const NEWCOMER_MS: u64 = 1_000;
 
 /// The body that follows a head.

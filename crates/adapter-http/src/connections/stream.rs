@@ -54,7 +54,7 @@ impl Guarded {
 
     /// Reads aside what may not be handed over yet, and waits for it if nothing is there.
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // The caller's own room, so that none has to be made: what is in it is not filled in the end.
+        // The caller's own room, so that none has to be made. It is not marked as filled.
         let mut room = buf.take(MAX_AHEAD);
         let polled = Pin::new(&mut self.stream).poll_read(cx, &mut room);
         if !matches!(polled, Poll::Ready(Ok(()))) || room.filled().is_empty() {
@@ -130,7 +130,7 @@ impl AsyncWrite for Guarded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.connection.ending().is_some() && this.connection.is_blocked() {
-            // Whatever it ends for, nobody reads this: what the kernel still has of it is dropped as well.
+            // Nobody reads this: what the kernel still has of it is dropped as well.
             let _ = SockRef::from(&this.stream).set_linger(Some(Duration::ZERO));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

@@ -91,7 +91,7 @@ fn asking_without_reading_costs_the_node_little() {
     for page in 1..=20 {
         send(&agent(), "GET", &serving.url(&format!("/concerts/query?page={page}")), &[], &[]);
     }
-    for request in ["GET / HTTP/1.1\r\n\r\n", LIST] {
+    for request in ["GET / HTTP/1.1\r\nHost:x\r\n\r\n", LIST] {
         let mut streams: Vec<_> = (0..CONNECTIONS).map(|_| connect(serving.public)).collect();
         let before = serving.memory();
         ask_without_reading(&mut streams, request);

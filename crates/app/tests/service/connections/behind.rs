@@ -1,4 +1,4 @@
-//! The same behind a proxy, with the configurations that are deployed: what only the proxy can limit.
+//! Behind a proxy, with the configurations that are deployed: what only the proxy can limit.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

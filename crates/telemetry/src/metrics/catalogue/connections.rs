@@ -26,9 +26,11 @@ pub static ENDED: Metric = Metric {
     name: "boxoffice.connections.ended",
     kind: Kind::Counter,
     unit: "{connection}",
-    about: "Connections that ended, by `reason`: `done` (by the client, or after an answer that said so), `idle`, \
-        `request_timeout` (a head, or the rest of a body, did not come), `answer_timeout` (an answer was not read), `shed` (the idlest, \
-        for want of room), `malformed` (no HTTP), `address` (refused: its address has too many, or sent too much that is no HTTP).",
+    about: "Connections that ended, by `reason`: `done` (by the client, or after an answer that said \
+        so), `idle`, `request_timeout` (a head, or the rest of a body, did not come), \
+        `answer_timeout` (an answer was not read), `shed` (the idlest, for want of room), \
+        `malformed` (no HTTP), `address` (refused: its address has too many, or sent too much that \
+        is no HTTP).",
     labels: &["listener", "reason"],
 };
 
@@ -37,8 +39,8 @@ pub static REFUSED: Metric = Metric {
     name: "boxoffice.connections.refused",
     kind: Kind::Counter,
     unit: "{refusal}",
-    about: "What was refused with a bare status before it was a request: 400 is no HTTP, 408 a head that did not come in time, 431 one \
-        that is too long. Not among the requests.",
+    about: "What was refused with a bare status before it was a request: 400 is no HTTP, 408 a \
+        head that did not come in time, 431 one that is too long. Not among the requests.",
     labels: &["listener", "status"],
 };
 
