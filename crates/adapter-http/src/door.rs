@@ -11,12 +11,23 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 #[derive(Clone, Debug)]
 pub(crate) struct Door(Arc<Mutex<Option<TcpListener>>>);
 
+/// What the kernel keeps of answers that a client does not read, in bytes of a connection; it allows
+/// itself as much again for its own. Left to itself it would keep megabytes. No answer to visitors is
+/// larger, and a longer one takes a few more writes.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// The same for what a client sends ahead. A head and a body fit several times.
+const RECEIVE_BUFFER: usize = 64 * 1024;
+
 /// Opens a listening socket and a door to it.
 pub(crate) fn open(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, Door)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the last run's connections to time out.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // Accepted connections inherit both.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     let listener = TcpListener::from(socket);

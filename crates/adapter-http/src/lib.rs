@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod address_group;
 mod age;
 mod api;
 mod concert;
+mod connections;
 mod door;
 mod edge;
 mod failures;
@@ -23,6 +25,7 @@ mod yardstick;
 
 pub use api::Api;
 pub use concert::{ConcertPages, PageSource, RenderedPage};
+pub use connections::{ConnectionCounts, Connections, Network, NotANetwork, PerAddress};
 pub use failures::Failures;
 pub use lifecycle::{Lifecycle, Phase};
 pub use ops::{Facts, MetricsText, NodeReadiness, Ops, Protection};

@@ -1,15 +1,28 @@
 //! Binding, running and stopping a listener.
 
+use std::fmt;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::body::MessageBody;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol, Request, Response};
+use actix_server::{Server, ServerBuilder, ServerHandle};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, fn_service,
+    map_config,
+};
+use actix_web::dev::AppConfig;
+use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
+use actix_web::{App, Error, HttpServer};
 use tokio::time::sleep;
 
 use crate::api::Api;
+use crate::connections::{Connections, Guarded, Limits, PerAddress, Shared, Worker, tracked};
 use crate::door::{self, Door};
 use crate::edge::Edge;
 use crate::lifecycle::{Lifecycle, Phase};
@@ -19,7 +32,7 @@ use crate::watch::Watch;
 use crate::{ops, routes, yardstick};
 
 /// How a listener treats its connections.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HttpSettings {
     /// Where to listen; port 0 takes a free one.
     pub bind: SocketAddr,
@@ -29,10 +42,14 @@ pub struct HttpSettings {
     pub backlog: u32,
     /// Open connections per worker, at most.
     pub max_connections: usize,
+    /// How many of them an address may have.
+    pub per_address: PerAddress,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
     /// How long a client may take to send a request's head, and then its body.
     pub client_timeout: Duration,
+    /// How long a client may take to read an answer, once it does not take it as it is written.
+    pub answer_timeout: Duration,
     /// Time for a request once it is there whole.
     pub request_timeout: Duration,
     /// How long a graceful stop waits for requests under way.
@@ -49,6 +66,7 @@ pub struct Listener {
     address: SocketAddr,
     door: Door,
     server: Server,
+    connections: Connections,
     /// The lifecycle that this listener moves to [`Phase::Serving`]: that of the public listener.
     lifecycle: Option<Lifecycle>,
 }
@@ -65,6 +83,12 @@ impl Listener {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its connections, as far as they are counted.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     /// A handle that stops it.
@@ -100,23 +124,72 @@ impl Stopper {
     }
 }
 
-/// A listener for an application; a macro because the type of an application with a middleware cannot be written down.
-macro_rules! listen {
-    ($settings:expr, $application:expr) => {{
-        let settings: &HttpSettings = $settings;
-        let (socket, door) = door::open(settings.bind, settings.backlog)?;
-        let server = HttpServer::new($application)
-            .workers(settings.workers)
-            .max_connections(settings.max_connections)
-            .keep_alive(settings.keep_alive)
-            .client_request_timeout(settings.client_timeout)
-            .client_disconnect_timeout(settings.client_timeout)
-            .shutdown_timeout(ceil_seconds(settings.shutdown_timeout))
-            .disable_signals()
-            .listen(socket)?;
-        let address = server.addrs().first().copied().unwrap_or(settings.bind);
-        Ok(Listener { address, door, server: server.run(), lifecycle: None })
-    }};
+/// Binds a listener for an application, and puts a guard below it around every connection. Bounds
+/// are those of [`HttpServer::new`], which would not take such a stream.
+fn listen<F, I, S, B>(name: &'static str, settings: &HttpSettings, application: F) -> io::Result<Listener>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Service: 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let (socket, door) = door::open(settings.bind, settings.backlog)?;
+    let address = socket.local_addr()?;
+    let limit = settings.workers.saturating_mul(settings.max_connections);
+    let shared = Shared::new(name, limit, settings.per_address.clone());
+    let connections = shared.counts.clone();
+    let limits = Limits {
+        head: settings.client_timeout,
+        idle: settings.keep_alive,
+        answer: settings.answer_timeout,
+        max_open: settings.max_connections,
+    };
+    let builder = server_of(settings);
+    let stopping = builder.graceful_shutdown_signal();
+    let (keep_alive, client_timeout) = (settings.keep_alive, settings.client_timeout);
+    // Called once on the thread of each worker.
+    let service = move || {
+        let worker = Worker::start(limits.clone(), shared.clone());
+        let stopping = stopping.clone();
+        let handlers = application().into_factory().map_err(|error| error.into().error_response());
+        // No route asks what the listener is called.
+        let handlers = map_config(handlers, |()| AppConfig::default());
+        let handlers = apply_fn_factory(handlers, |request, handlers: &_| tracked(request, handlers));
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(keep_alive)
+            .client_request_timeout(client_timeout)
+            .client_disconnect_timeout(client_timeout)
+            .local_addr(address)
+            .on_connect_ext(|stream: &Guarded, data| {
+                data.insert(Rc::clone(stream.connection()));
+            })
+            .finish(handlers);
+        fn_service(move |stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            let guarded = worker.accept(stream).map_err(DispatchError::Io);
+            ready(guarded.map(|guarded| (guarded, Protocol::Http1, peer)))
+        })
+        .and_then(http)
+    };
+    let server = builder.listen(format!("http-{name}"), socket, service)?.run();
+    Ok(Listener { address, door, server, connections, lifecycle: None })
+}
+
+fn server_of(settings: &HttpSettings) -> ServerBuilder {
+    Server::build()
+        .workers(settings.workers)
+        .max_concurrent_connections(settings.max_connections)
+        .shutdown_timeout(ceil_seconds(settings.shutdown_timeout))
+        .disable_signals()
 }
 
 /// Binds the public listener. It moves `lifecycle` to [`Phase::Serving`] when it is run.
@@ -130,10 +203,10 @@ pub fn listen_public(
     watch: Watch,
 ) -> io::Result<Listener> {
     let edge = Edge { overload: Some(api.overload.clone()), watch, ..edge_of(settings, lifecycle.clone()) };
-    let listener: io::Result<Listener> = listen!(settings, move || App::new()
-        .wrap(edge.clone())
-        .configure(|config| routes::configure(config, api.clone())));
-    Ok(Listener { lifecycle: Some(lifecycle), ..listener? })
+    let listener = listen("public", settings, move || {
+        App::new().wrap(edge.clone()).configure(|config| routes::configure(config, api.clone()))
+    })?;
+    Ok(Listener { lifecycle: Some(lifecycle), ..listener })
 }
 
 /// Binds the operations listener.
@@ -144,18 +217,30 @@ pub fn listen_ops(settings: &HttpSettings, watched: Ops) -> io::Result<Listener>
     // An edge of another life never asks its callers to go away: this listener answers to the end.
     let edge = edge_of(settings, Lifecycle::default());
     let watched = Data::new(watched);
-    listen!(settings, move || App::new()
-        .app_data(watched.clone())
-        .wrap(edge.clone())
-        .configure(ops::configure))
+    listen("operations", settings, move || {
+        App::new().app_data(watched.clone()).wrap(edge.clone()).configure(ops::configure)
+    })
 }
 
-/// Binds a listener that answers the constant at `/constant`, with nothing around it.
+/// Binds a listener that answers the constant at `/constant`, with nothing around it: not even a
+/// guard around its connections, which counts none of them.
 ///
 /// # Errors
 /// When the address cannot be bound.
 pub fn listen_yardstick(settings: &HttpSettings) -> io::Result<Listener> {
-    listen!(settings, || App::new().configure(yardstick::configure))
+    let (socket, door) = door::open(settings.bind, settings.backlog)?;
+    let address = socket.local_addr()?;
+    let server = HttpServer::new(|| App::new().configure(yardstick::configure))
+        .workers(settings.workers)
+        .max_connections(settings.max_connections)
+        .keep_alive(settings.keep_alive)
+        .client_request_timeout(settings.client_timeout)
+        .client_disconnect_timeout(settings.client_timeout)
+        .shutdown_timeout(ceil_seconds(settings.shutdown_timeout))
+        .disable_signals()
+        .listen(socket)?;
+    let connections = Shared::new("constant", 0, PerAddress::default()).counts;
+    Ok(Listener { address, door, server: server.run(), connections, lifecycle: None })
 }
 
 fn edge_of(settings: &HttpSettings, lifecycle: Lifecycle) -> Edge {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, GateSettings, HttpSettings, Lifecycle, Overload,
-    OverloadSettings, PageSource, Stopper, Watch, listen_public,
+    OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
 };
 use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
 use adapter_token::{KeyRing, TokenKey};
@@ -316,6 +316,8 @@ fn http(request_timeout: Duration) -> HttpSettings {
         max_connections: 16,
         keep_alive: Duration::from_secs(5),
         client_timeout: Duration::from_secs(5),
+        answer_timeout: Duration::from_secs(10),
+        per_address: PerAddress::default(),
         request_timeout,
         shutdown_timeout: Duration::from_secs(5),
         max_header_bytes: 16_384,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Listener, Overload,
-    OverloadSettings, PageSource, Stopper, Watch, listen_public,
+    OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -166,6 +166,8 @@ fn settings() -> HttpSettings {
         max_connections: 16,
         keep_alive: Duration::from_secs(5),
         client_timeout: Duration::from_secs(5),
+        answer_timeout: Duration::from_secs(10),
+        per_address: PerAddress::default(),
         request_timeout: Duration::from_millis(200),
         shutdown_timeout: Duration::from_secs(5),
         max_header_bytes: 16_384,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Overload, OverloadSettings,
-    PageSource, Phase, Watch, listen_public,
+    PageSource, PerAddress, Phase, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -52,6 +52,8 @@ fn settings() -> HttpSettings {
         max_connections: 64,
         keep_alive: Duration::from_secs(5),
         client_timeout: Duration::from_secs(5),
+        answer_timeout: Duration::from_secs(10),
+        per_address: PerAddress::default(),
         request_timeout: Duration::from_secs(3),
         shutdown_timeout: Duration::from_secs(5),
         max_header_bytes: 16_384,

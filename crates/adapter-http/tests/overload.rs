@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use adapter_http::{
     AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings, HttpSettings,
-    Lifecycle, Overload, OverloadSettings, PageSource, Rate, Stopper, Watch, listen_public,
+    Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Rate, Stopper, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -212,6 +212,8 @@ fn http() -> HttpSettings {
         max_connections: 64,
         keep_alive: Duration::from_secs(5),
         client_timeout: Duration::from_secs(5),
+        answer_timeout: Duration::from_secs(10),
+        per_address: PerAddress::default(),
         request_timeout: Duration::from_secs(3),
         shutdown_timeout: Duration::from_secs(5),
         max_header_bytes: 16_384,

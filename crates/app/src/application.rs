@@ -139,9 +139,12 @@ impl Application {
             Watch { observer: observer(instruments), failures, log_sample: config.telemetry.log_sample };
         let refused = |address, key| move |source| StartError::Listen { address, key, source };
         let public = listen_public(&http, api, lifecycle.clone(), watch);
+        let public = public.map_err(refused(http.bind, "http.bind"))?;
+        let ops = listen_ops(&ops, watched).map_err(refused(ops.bind, "ops.bind"))?;
+        metrics::watch_connections(meters, &[public.connections(), ops.connections()]);
         Ok(Self {
-            public: public.map_err(refused(http.bind, "http.bind"))?,
-            ops: listen_ops(&ops, watched).map_err(refused(ops.bind, "ops.bind"))?,
+            public,
+            ops,
             parts,
             lifecycle,
             outages,

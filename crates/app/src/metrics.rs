@@ -2,6 +2,7 @@
 //! means is said in `telemetry::metrics::catalogue`.
 
 mod caches;
+mod connections;
 mod dependencies;
 mod facts;
 mod keyed;
@@ -11,6 +12,7 @@ mod protection;
 mod requests;
 
 pub(crate) use caches::watch as watch_caches;
+pub(crate) use connections::watch as watch_connections;
 pub(crate) use dependencies::{
     observer, watch_cache_redis, watch_dependency, watch_line_redis, watch_postgres_pool,
 };

@@ -21,6 +21,10 @@ use crate::{TelemetryError, traces};
 /// What is said about telemetry itself: it goes to standard error only, or sending it could be what is said next.
 pub(crate) const OWN: &str = "boxoffice::telemetry";
 
+/// Where the HTTP library logs an error for each connection that sends what is no HTTP. Anybody can cause any number of
+/// them: `adapter-http` counts them and logs their sum. A filter that names `actix_http` gets them all the same.
+const OF_CONNECTIONS: &str = "actix_http::h1::dispatcher";
+
 /// Checks a filter without using it.
 ///
 /// # Errors
@@ -33,21 +37,21 @@ fn env_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::try_new(filter).map_err(|_| TelemetryError::BadFilter)
 }
 
-/// Where the HTTP library speaks of a connection that its caller broke off or sends no HTTP on.
-const HTTP_CONNECTIONS: &str = "actix_http::h1::dispatcher";
-
 /// Whether an event accuses a caller and not us. The library calls that an error; were it one here,
 /// anybody could write errors into the log and set off the alert on them.
 fn is_of_a_caller(about: &Metadata<'_>) -> bool {
-    about.target() == HTTP_CONNECTIONS && *about.level() <= Level::WARN
+    about.target() == OF_CONNECTIONS && *about.level() <= Level::WARN
 }
 
-/// What the operator wants to hear, without the spans of traces.
+/// What the operator wants to hear, without the spans of traces and without what visitors can cause at will.
 pub(crate) fn wanted<S>(filter: &str) -> Result<impl Filter<S> + Send + Sync + 'static, TelemetryError>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
 {
-    let of_ours = filter_fn(|about| about.target() != traces::TARGET && !is_of_a_caller(about));
+    let has_connections = filter.contains("actix_http");
+    let of_ours = filter_fn(move |about| {
+        about.target() != traces::TARGET && (has_connections || !is_of_a_caller(about))
+    });
     // Without a hint of its own it would take that of the other away, and everything would be looked at.
     Ok(env_filter(filter)?.and(of_ours.with_max_level_hint(LevelFilter::TRACE)))
 }

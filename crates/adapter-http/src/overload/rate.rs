@@ -13,7 +13,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
-use super::address::AddressGroup;
+use crate::address_group::AddressGroup;
 use crate::problem::Problem;
 
 /// So many a second, and so many at once by somebody who has been quiet.

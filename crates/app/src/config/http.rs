@@ -1,11 +1,12 @@
 //! `[http]`: the public listener.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 
-use adapter_http::HttpSettings;
+use adapter_http::{HttpSettings, Network, PerAddress};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Span, require};
+use super::{ConfigError, KeyDoc, Span, invalid, require};
 
 /// The public listener.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -16,8 +17,12 @@ pub struct HttpSection {
     pub workers: usize,
     pub backlog: u32,
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    #[serde(deserialize_with = "super::secret::comma_separated")]
+    pub proxies: Vec<String>,
     pub keep_alive: Span,
     pub client_timeout: Span,
+    pub answer_timeout: Span,
     pub request_timeout: Span,
     pub drain_delay: Span,
     pub shutdown_timeout: Span,
@@ -33,9 +38,13 @@ impl Default for HttpSection {
             // Half of Linux's default net.core.somaxconn: room for a burst of connections in one scheduling delay.
             backlog: 2_048,
             max_connections: 0,
+            // An office or a carrier shares one; fifty of them fill what two workers have.
+            max_connections_per_address: 1_000,
+            proxies: PRIVATE.map(str::to_owned).to_vec(),
             // Longer than the 60 s of common load balancers, which otherwise meet a connection we just closed.
             keep_alive: Span::secs(75),
             client_timeout: Span::secs(5),
+            answer_timeout: Span::secs(10),
             request_timeout: Span::secs(5),
             drain_delay: Span::secs(1),
             shutdown_timeout: Span::secs(25),
@@ -44,6 +53,10 @@ impl Default for HttpSection {
         }
     }
 }
+
+/// Where proxies are: this machine, and addresses that the Internet does not know.
+const PRIVATE: [&str; 6] =
+    ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
 /// More workers than this are not accepted by the HTTP library.
 const MAX_WORKERS: usize = 512;
@@ -64,12 +77,24 @@ impl HttpSection {
             meaning: "open connections per worker, at most; 0 is 25000, or fewer where the process may not have so many files open. What is set and does not fit stops the program at start",
         },
         KeyDoc {
+            name: "max_connections_per_address",
+            meaning: "open connections of one IPv4 address or IPv6 /64 network on a listener, at most; a /48 may have eight times as many; 0 is any number. One more is closed at once",
+        },
+        KeyDoc {
+            name: "proxies",
+            meaning: "networks of the proxies in front, whose connections no limit by address applies to; in the environment and in flags separated by commas. Where visitors come through a proxy, limits by address are the proxy's (docs/guide/connections.md)",
+        },
+        KeyDoc {
             name: "keep_alive",
             meaning: "how long an idle connection is kept; longer than a load balancer in front keeps it",
         },
         KeyDoc {
             name: "client_timeout",
-            meaning: "how long a client may take to send the head of a request, and then its body: 408 `BODY_TIMED_OUT` for one that does not come",
+            meaning: "how long a client may take to send the head of a request, from its first byte (then 408), and then its body: 408 `BODY_TIMED_OUT` for one that does not come",
+        },
+        KeyDoc {
+            name: "answer_timeout",
+            meaning: "how long a client may take to read an answer that it does not take as it is written, from the first byte that waits to the last; then the connection is closed",
         },
         KeyDoc {
             name: "request_timeout",
@@ -93,9 +118,12 @@ impl HttpSection {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         require(self.workers <= MAX_WORKERS, "http.workers", "must be at most 512")?;
         require(self.backlog > 0, "http.backlog", "must be at least 1")?;
-        // The HTTP library's own clock for these two moves every half second.
+        // The HTTP library's own clock for the first two moves every half second, and a worker looks through its
+        // connections as often.
         require(self.keep_alive >= Span::secs(1), "http.keep_alive", "must be at least 1s")?;
         require(self.client_timeout >= Span::secs(1), "http.client_timeout", "must be at least 1s")?;
+        require(self.answer_timeout >= Span::secs(1), "http.answer_timeout", "must be at least 1s")?;
+        self.networks()?;
         require(self.request_timeout >= Span::millis(100), "http.request_timeout", "must be at least 100ms")?;
         require(self.drain_delay <= Span::secs(60), "http.drain_delay", "must be at most 60s")?;
         let finishes = self.shutdown_timeout >= self.request_timeout;
@@ -103,6 +131,13 @@ impl HttpSection {
         // The HTTP library reads no more than 128 KiB of a head.
         let bounded = (1_024..=65_536).contains(&self.max_header_bytes);
         require(bounded, "http.max_header_bytes", "must be from 1024 to 65536")
+    }
+
+    /// The networks of the proxies in front.
+    fn networks(&self) -> Result<Vec<Network>, ConfigError> {
+        let networks =
+            self.proxies.iter().flat_map(|text| text.split(',')).filter(|text| !text.trim().is_empty());
+        networks.map(|text| text.parse().map_err(|error| invalid("http.proxies", error))).collect()
     }
 
     /// What the listener is bound with. Where `max_connections` is 0, with what it is at most.
@@ -118,8 +153,14 @@ impl HttpSection {
             } else {
                 self.max_connections
             },
+            per_address: PerAddress {
+                max_open: NonZeroUsize::new(self.max_connections_per_address),
+                // Checked when the configuration was.
+                exempt: self.networks().unwrap_or_default(),
+            },
             keep_alive: self.keep_alive.0,
             client_timeout: self.client_timeout.0,
+            answer_timeout: self.answer_timeout.0,
             request_timeout: self.request_timeout.0,
             shutdown_timeout: self.shutdown_timeout.0,
             max_header_bytes: self.max_header_bytes,

@@ -143,6 +143,8 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             &["--set", "overload.joining_per_address.burst=0"],
             "overload.joining_per_address.burst must be from 1 to 1000000",
         ),
+        (&["--set", "http.proxies=10.0.0.0/8,proxy"], "http.proxies must be networks such as 10.0.0.0/8"),
+        (&["--set", "http.answer_timeout=10ms"], "http.answer_timeout must be at least 1s"),
         (&["--set", "overload.polling.faster=101"], "overload.polling.faster must be at most 100"),
         (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),
         (&["--set", "telemetry.log_format=xml"], "telemetry.log_format must be"),

@@ -58,6 +58,23 @@ fn idle_connections_take_nothing_from_operations() {
 }
 
 #[test]
+fn idle_people_leave_operations_their_descriptors() {
+    for limit in ["ulimit -n 256", "ulimit -Sn 256"] {
+        for workers in ["http.workers=1", "http.workers=2"] {
+            let serving = Serving::limited(limit, &["--set", workers]);
+            let mut idle = idle(serving.public, 155);
+            for stream in &mut idle {
+                stream.write_all(b"GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            }
+            for _ in 0..20 {
+                assert_eq!(status(serving.ops, "/livez"), 200, "{limit} {workers}");
+                assert_eq!(status(serving.public, "/api/v1/concerts/query"), 200, "{limit} {workers}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_soft_limit_is_raised_to_the_hard_one() {
     let mut serving = Serving::limited("ulimit -Sn 256 && ulimit -Hn 1000", &["--set", "http.workers=1"]);
     assert_eq!(metric(&serving, MAX), 1_000.0);

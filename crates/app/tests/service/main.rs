@@ -6,6 +6,7 @@ mod cache;
 mod callers;
 mod concerts;
 mod configuration;
+mod connections;
 mod degraded;
 mod descriptors;
 mod docs;

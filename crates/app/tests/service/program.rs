@@ -107,6 +107,13 @@ impl Serving {
         (self.process.wait().unwrap().code(), log)
     }
 
+    /// Bytes of memory it has now.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1_024
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/api/v1{path}", self.public)
     }

@@ -1,6 +1,7 @@
 //! Every metric there is, one family a file. What is not in here cannot be measured.
 
 pub mod caches;
+pub mod connections;
 pub mod dependencies;
 pub mod line;
 pub mod overload;
@@ -23,6 +24,7 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     line::FAMILY,
     requests::FAMILY,
+    connections::FAMILY,
     overload::FAMILY,
     protection::FAMILY,
     caches::FAMILY,

@@ -1,0 +1,38 @@
+//! The connections of the listeners.
+
+use adapter_http::{ConnectionCounts, Connections};
+use telemetry::metrics::Meters;
+use telemetry::metrics::catalogue::connections;
+
+use super::Numbers;
+
+const OF_A_LISTENER: Numbers<ConnectionCounts> =
+    &[(&connections::OPEN, |counts| counts.open as f64), (&connections::LIMIT, |counts| counts.limit as f64)];
+
+/// Reads the connections of every listener.
+pub(crate) fn watch(meters: &Meters, listeners: &[Connections]) {
+    for (metric, number) in OF_A_LISTENER {
+        let listeners = listeners.to_vec();
+        meters.watch(metric, move |told| {
+            for listener in &listeners {
+                told.is(&[listener.listener()], number(&listener.counts()));
+            }
+        });
+    }
+    let all = listeners.to_vec();
+    meters.watch(&connections::ENDED, move |told| {
+        for listener in &all {
+            for (reason, count) in listener.counts().ended {
+                told.is(&[listener.listener(), reason], count as f64);
+            }
+        }
+    });
+    let all = listeners.to_vec();
+    meters.watch(&connections::REFUSED, move |told| {
+        for listener in &all {
+            for (status, count) in listener.counts().refused {
+                told.is(&[listener.listener(), status], count as f64);
+            }
+        }
+    });
+}
