@@ -42,6 +42,58 @@ fn numbers_that_no_node_received_cost_nobody_a_position() {
     }
 }
 
+fn skipped(server: &Server) -> Vec<(u64, u64)> {
+    server.state.vacant.ranges().collect()
+}
+
+#[test]
+fn numbers_that_a_node_received_between_them_are_not_skipped() {
+    let (mut server, [mut a, mut b]) = Server::open::<2>(standstill());
+    let replica = server.clone();
+    a.gives(&mut server, 1, 1);
+    join_without_answer(&mut server, &a, 2..=2);
+    a.gives(&mut server, 3, 3);
+    join_without_answer(&mut server, &a, 4..=6);
+    b.gives(&mut server, 7, 7);
+    join_without_answer(&mut server, &a, 8..=8);
+    server.pass([&mut a, &mut b], REFRESH);
+    server.become_copy(&replica);
+    server.pass([&mut a, &mut b], RECOVERY);
+    assert_eq!(skipped(&server), [(1, 2), (3, 6), (7, 8)]);
+    for user in [1, 3, 7] {
+        a.finds(&mut server, user, None, user);
+    }
+}
+
+#[test]
+fn a_number_that_the_copy_had_may_have_a_holder() {
+    let (mut server, [mut a]) = Server::open::<1>(standstill());
+    a.gives(&mut server, 1, 1);
+    join_without_answer(&mut server, &a, 2..=3);
+    server.pass([&mut a], REFRESH);
+    server.lose();
+    server.pass([&mut a], RECOVERY);
+    // Whoever received 2 or 3 may have done so from a node that is gone.
+    let replica = server.clone();
+    join_without_answer(&mut server, &a, 4..=4);
+    server.pass([&mut a], REFRESH);
+    server.become_copy(&replica);
+    server.pass([&mut a], RECOVERY);
+    assert_eq!(skipped(&server), [(3, 4)]);
+}
+
+#[test]
+fn a_number_whose_call_is_over_needs_no_skipping() {
+    let (mut server, [mut a]) = Server::open::<1>(roomy());
+    let replica = server.clone();
+    join_without_answer(&mut server, &a, 1..=3);
+    server.pass([&mut a], CLAIM_WITHIN + seconds(1));
+    assert_eq!((server.line(), server.taken()), ((3, 3), 0));
+    server.become_copy(&replica);
+    server.pass([&mut a], RECOVERY);
+    assert_eq!((server.line(), server.taken(), skipped(&server)), ((3, 3), 0, vec![]));
+}
+
 #[test]
 fn numbers_that_no_node_received_hold_no_slot() {
     let (mut server, [mut a, mut b]) = before_the_takeover(roomy());
