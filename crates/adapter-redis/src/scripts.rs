@@ -47,14 +47,14 @@ macro_rules! scripts {
 // exist a second time, and let the queue's time stand still, because calls and sessions run only
 // while they can be used.
 scripts! {
-    JOIN: "begin" "numbers" "ending" "calling" "places" "join";
-    TICK and at_limit: "begin" "numbers" "ending" "calling" "refresh";
-    VACANT and at_limit: "begin" "vacant";
-    PLACES and at_limit: "begin" "places_page";
-    CLAIM: "begin" "numbers" "places" "claim";
-    STANDING and at_limit: "begin" "numbers" "places" "standing";
-    LEAVE and at_limit: "begin" "numbers" "places" "leave";
-    REPLAY: "begin" "numbers" "places" "replay";
-    SETTLE: "begin" "settle";
+    JOIN: "begin" "unheld" "doubt" "numbers" "ending" "calling" "places" "join";
+    TICK and at_limit: "begin" "unheld" "doubt" "numbers" "ending" "calling" "refresh";
+    VACANT and at_limit: "begin" "unheld" "doubt" "vacant";
+    PLACES and at_limit: "begin" "unheld" "doubt" "places_page";
+    CLAIM: "begin" "unheld" "doubt" "numbers" "places" "claim";
+    STANDING and at_limit: "begin" "unheld" "doubt" "numbers" "places" "standing";
+    LEAVE and at_limit: "begin" "unheld" "doubt" "numbers" "places" "leave";
+    REPLAY: "begin" "unheld" "doubt" "numbers" "places" "replay";
+    SETTLE: "begin" "unheld" "doubt" "settle";
     PROBE: "probe";
 }
