@@ -47,14 +47,14 @@ macro_rules! scripts {
 // exist a second time, and let the queue's time stand still, because calls and sessions run only
 // while they can be used.
 scripts! {
-    JOIN: "begin" "unheld" "doubt" "numbers" "ending" "calling" "places" "join";
-    TICK and at_limit: "begin" "unheld" "doubt" "numbers" "ending" "calling" "refresh";
-    VACANT and at_limit: "begin" "unheld" "doubt" "vacant";
-    PLACES and at_limit: "begin" "unheld" "doubt" "places_page";
-    CLAIM: "begin" "unheld" "doubt" "numbers" "places" "claim";
-    STANDING and at_limit: "begin" "unheld" "doubt" "numbers" "places" "standing";
-    LEAVE and at_limit: "begin" "unheld" "doubt" "numbers" "places" "leave";
-    REPLAY: "begin" "unheld" "doubt" "numbers" "places" "replay";
-    SETTLE: "begin" "unheld" "doubt" "settle";
+    JOIN: "begin" "unheld" "lives" "doubt" "shown" "numbers" "ending" "calling" "places" "join";
+    TICK and at_limit: "begin" "unheld" "lives" "doubt" "shown" "numbers" "ending" "calling" "refresh";
+    VACANT and at_limit: "begin" "unheld" "lives" "doubt" "vacant";
+    PLACES and at_limit: "begin" "unheld" "lives" "doubt" "places_page";
+    CLAIM: "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "claim";
+    STANDING and at_limit: "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "standing";
+    LEAVE and at_limit: "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "leave";
+    REPLAY: "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "replay";
+    SETTLE: "begin" "unheld" "lives" "doubt" "settle";
     PROBE: "probe";
 }

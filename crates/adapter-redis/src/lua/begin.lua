@@ -22,7 +22,9 @@ local batch, cost = tonumber(ARGV[13]), tonumber(ARGV[14])
 local max_active, claim_within = tonumber(ARGV[15]), tonumber(ARGV[16])
 local session_ttl, max_waiting = tonumber(ARGV[17]), tonumber(ARGV[18])
 local recovery = tonumber(ARGV[19])
-local FIRST = 20 -- the first argument of the script itself
+-- The lives of the queue that the node knows of: ascending, as `life,life`.
+local known_lives = ARGV[20]
+local FIRST = 21 -- the first argument of the script itself
 
 local SECOND = 1000000
 -- `NodeRecord::TIMEOUT`, `NodeRecord::PROBATION`, `Doubt::PIECE`, `Doubt::LONGEST`.
@@ -39,17 +41,20 @@ end
 -- store that had data. `standing` counts the numbers of the calls that stand. `settled` is the
 -- generation a checkpoint was read for, which says cp_… until it is applied. `registered` is 1 once
 -- the register of nodes has one, `expired` the generation of the last doubt that began since keys
--- had expired.
+-- had expired. `adopts_until` and `adopted` are the time in which a store without memory may adopt
+-- a life that a token shows, and whether it has; `raises` is how often a shown number has raised the
+-- queue, `raised_from` and `raised_to` what the last raises have skipped. Besides these, `lives` has the lives whose tokens are accepted, as in `known_lives`.
 local NAMES = {
   'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
   'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
-  'registered', 'expired',
+  'registered', 'expired', 'adopts_until', 'adopted', 'raises', 'raised_from', 'raised_to',
 }
-local stored = redis.call('HMGET', K_QUEUE, 'process', unpack(NAMES))
+local stored = redis.call('HMGET', K_QUEUE, 'process', 'lives', unpack(NAMES))
 local is_empty, is_another = not stored[1], stored[1] ~= process
+local lives = stored[2] or ''
 local q, read = {}, {}
 for i, name in ipairs(NAMES) do
-  read[name] = tonumber(stored[i + 1]) or 0
+  read[name] = tonumber(stored[i + 2]) or 0
   q[name] = read[name]
 end
 
@@ -89,6 +94,10 @@ local function save()
   if is_another then
     changed[#changed + 1] = 'process'
     changed[#changed + 1] = process
+  end
+  if lives ~= (stored[2] or '') then
+    changed[#changed + 1] = 'lives'
+    changed[#changed + 1] = lives
   end
   if #changed > 0 then
     redis.call('HSET', K_QUEUE, unpack(changed))
@@ -186,6 +195,9 @@ local function call_range(from, to, ends)
   redis.call('ZREMRANGEBYSCORE', K_ABANDONED, '-inf', text(to))
 end
 
+-- What begins from the same moment on two nodes differs by this.
+local apart = 1 + tonumber(string.sub(node, -3))
+
 local function begin_doubt(is_lost, is_takeover)
   local now = q.time
   if q.doubt == 0 then
@@ -198,7 +210,6 @@ local function begin_doubt(is_lost, is_takeover)
   q.spent = math.max(q.spent, now + math.ceil(batch * cost))
   -- No store had this generation that was lost since, so none of its nodes takes this one for it: the clock has moved on since
   -- then, and where it was set back, two nodes do not begin with the same one.
-  local apart = 1 + tonumber(string.sub(node, -3))
   q.generation = math.max(q.generation, known.generation, clock) + apart
   q.version = math.max(q.version, known.version, known.seen) + 1
   -- The log lacks what was lost: no node may take it to be whole.
@@ -222,6 +233,15 @@ local function raise_line(last, serving, calls_from)
   q.last = math.max(q.last, last, q.serving)
 end
 
+-- Passes over the numbers from the last one to this one, of which nobody is known to have been given any.
+local function skip_up_to(to)
+  local from, ranges = q.last, skipped_ranges()
+  ranges[#ranges + 1] = { from, to }
+  write_skipped(ranges)
+  q.last = to
+  log(string.format('s:%d:%d', from, to))
+end
+
 local function apply_checkpoint()
   if q.cp == 0 then return end
   q.cp = 0
@@ -230,14 +250,7 @@ local function apply_checkpoint()
     q.spent = math.max(q.spent, q.time + math.ceil(batch * cost))
   end
   raise_line(q.cp_last, q.cp_serving, 0)
-  local from, to = q.last, q.cp_ceiling
-  if q.intact == 0 and to > from then
-    local ranges = skipped_ranges()
-    ranges[#ranges + 1] = { from, to }
-    write_skipped(ranges)
-    q.last = to
-    log(string.format('s:%d:%d', from, to))
-  end
+  if q.intact == 0 and q.cp_ceiling > q.last then skip_up_to(q.cp_ceiling) end
 end
 
 -- The record of a node: when it registered, when it was last seen, the generation it has reported in, and the one for which

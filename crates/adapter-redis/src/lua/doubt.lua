@@ -49,6 +49,7 @@ local function note_expiry()
 end
 
 do
+  learn_lives(known_lives)
   -- The register expires with all else that does, and has had a node since the first refresh.
   local has_expired = q.registered == 1 and redis.call('EXISTS', K_NODES) == 0
   local is_doubtful = is_another and (is_empty or arrival ~= 'handed')
@@ -91,6 +92,7 @@ do
     end
     end_doubt()
   end
+  begin_life()
 end
 
 local now = q.time

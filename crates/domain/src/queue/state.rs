@@ -9,6 +9,7 @@ mod joining;
 mod places;
 mod replay;
 mod seats;
+mod shown;
 mod unheld;
 
 pub use joining::JoinStep;
@@ -20,11 +21,13 @@ use std::time::Duration;
 use super::recovery::{Arrival, Change, Doubt, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness};
 use super::replica::{Changes, Refresh, Whole};
 use super::{
-    AdmissionPolicy, CallBudget, Checkpoint, Line, Occupancy, PolicySpec, QueueTime, Snapshot, Tally, UserId,
-    VacantNumbers,
+    AdmissionPolicy, CallBudget, Checkpoint, Incarnations, Line, Occupancy, PolicySpec, QueueTime, Snapshot,
+    Tally, UserId, VacantNumbers,
 };
+use crate::queue::incarnation::apart;
 use calls::Calls;
 use seats::Seats;
+use shown::Adoption;
 
 /// What a step is told before anything else.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -64,8 +67,18 @@ pub struct QueueState {
     was_intact: bool,
     /// The generation for which a checkpoint was read, or which took that over with its data.
     settled: Option<u64>,
+    /// Whether a checkpoint is to be read before the queue moves, as the visitor of this step knows.
+    awaits_checkpoint: bool,
     /// What it said, until the doubt is over.
     checkpoint: Option<Checkpoint>,
+    /// The lives whose tokens are accepted; none before the first doubt is over.
+    incarnations: Incarnations,
+    /// While the store may adopt a life that a token shows, or has just done so.
+    adoption: Option<Adoption>,
+    /// How often a shown number has raised the queue.
+    raises: u32,
+    /// The numbers `(from, to]` that the last raises have skipped.
+    raised: (u64, u64),
     /// Up to this number, holders may be unknown.
     unknown_up_to: u64,
     /// Who holds the numbers whose call has not lapsed.
@@ -89,9 +102,6 @@ pub struct QueueState {
 
 /// The log keeps so many changes; a node that missed more fetches everything anew.
 const LOG: usize = 10_000;
-
-/// Generations that two nodes begin from the same one differ, but for one case in so many.
-const NODES_APART: u64 = 1_000;
 
 /// How long slots were held of late: sums in which each event weighs less than the one after it.
 /// Whole numbers, so that each store counts alike.
@@ -142,7 +152,12 @@ impl QueueState {
             doubt: None,
             was_intact: false,
             settled: None,
+            awaits_checkpoint: false,
             checkpoint: None,
+            incarnations: Incarnations::default(),
+            adoption: None,
+            raises: 0,
+            raised: (0, 0),
             unknown_up_to: 0,
             users: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -169,6 +184,7 @@ impl QueueState {
             self.time = self.time.after_step(self.clock.unwrap_or(visit.clock), visit.clock);
             self.clock = Some(visit.clock);
         }
+        self.learn_incarnations(witness.incarnations);
         let is_empty = self.process.is_none();
         let is_another = self.process != Some(visit.process);
         self.process = Some(visit.process);
@@ -206,6 +222,8 @@ impl QueueState {
             }
         }
         self.end_doubt();
+        self.awaits_checkpoint = witness.needs_checkpoint && self.settled != Some(self.generation);
+        self.begin_incarnation(witness);
     }
 
     /// The marks that witnesses are compared with.
@@ -221,6 +239,7 @@ impl QueueState {
         if generation != self.generation {
             return;
         }
+        self.learn_incarnations(checkpoint.map(|known| known.incarnations).unwrap_or_default());
         let is_behind = checkpoint.is_some_and(|known| {
             known.line.last() > self.line.last() || known.line.serving() > self.line.serving()
         });
@@ -266,6 +285,8 @@ impl QueueState {
             active,
             tally: self.tally,
             generation: self.generation,
+            incarnations: self.incarnations,
+            adopts: self.adopts(),
             is_settled: self.settled == Some(self.generation),
             recovers: self.doubt.is_some(),
             may_join: self.doubt.is_none(),
@@ -299,6 +320,7 @@ impl QueueState {
         let since = self.changes_since(witness.generation, witness.version);
         Refresh {
             generation: self.generation,
+            incarnations: self.incarnations,
             version: self.version,
             line: self.line,
             at: self.time,
@@ -330,8 +352,7 @@ impl QueueState {
         // No store had this generation that was lost since, so none of its nodes takes this one for it: the clock has moved on
         // since then, and where it was set back, two nodes do not begin with the same one.
         let clock = self.clock.unwrap_or_default();
-        let apart = 1 + witness.node.0 % NODES_APART;
-        self.generation = self.generation.max(witness.generation).max(clock) + apart;
+        self.generation = self.generation.max(witness.generation).max(clock) + apart(witness.node);
         self.version = self.version.max(witness.version).max(witness.seen) + 1;
         // The log lacks what was lost: no node may take it to be whole.
         self.log.clear();
@@ -396,11 +417,8 @@ impl QueueState {
             self.budget.exhaust(self.time);
         }
         self.raise_line(checkpoint.line, 0);
-        let (from, to) = (self.line.last(), checkpoint.ceiling);
-        if !self.was_intact && to > from {
-            self.vacant.insert_range(from, to);
-            self.line = self.line.raised_to(Line::new(to, 0));
-            self.log(Change::Skipped { from, to });
+        if !self.was_intact && checkpoint.ceiling > self.line.last() {
+            self.skip_up_to(checkpoint.ceiling);
         }
     }
 
