@@ -17,8 +17,8 @@ use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing,
-    Place, PolicySpec, QueueId, QueueParts, QueueService, QueueStore, Session, Shown, Snapshot,
-    Standing, UserId,
+    Place, PolicySpec, QueueId, QueueParts, QueueService, QueueStore, Session, Shown, Snapshot, Standing,
+    UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};

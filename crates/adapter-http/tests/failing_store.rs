@@ -17,9 +17,9 @@ use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation, JoinError, Joined,
-    Line, Pacing, Place, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, QueueTime, Session, Shown, Snapshot,
-    Standing, TokenSealer, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation, JoinError,
+    Joined, Line, Pacing, Place, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, QueueTime,
+    Session, Shown, Snapshot, Standing, TokenSealer, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};

@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 
 use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
 use domain::Timestamp;
-use domain::queue::{
-    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueId, QueueStore as _, UserId,
-};
+use domain::queue::{AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueId, QueueStore as _, UserId};
 use test_support::{Redis, RedisBinaries, RedisSetup};
 
 /// What `app` makes of its defaults.

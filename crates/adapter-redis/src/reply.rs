@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::queue::{Change, Incarnation, Incarnations, Line, Occupancy, QueueNumber, QueueTime, Tally, UserId, VacantNumbers};
+use domain::queue::{
+    Change, Incarnation, Incarnations, Line, Occupancy, QueueNumber, QueueTime, Tally, UserId, VacantNumbers,
+};
 use fred::types::Value;
 
 use crate::error::Failure;
@@ -53,9 +55,8 @@ impl Reply {
         const BAD: Failure = Failure::Corrupt("no life of the queue");
         let text = self.text()?;
         let lives = text.split(',').filter(|life| !life.is_empty());
-        let lives = lives.map(|life| {
-            life.parse().ok().and_then(|life| Incarnation::new(life).ok()).ok_or(BAD)
-        });
+        let lives =
+            lives.map(|life| life.parse().ok().and_then(|life| Incarnation::new(life).ok()).ok_or(BAD));
         Ok(Incarnations::of(lives.collect::<Result<Vec<_>, _>>()?))
     }
 

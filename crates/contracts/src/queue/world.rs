@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Joined, Line, Place, PolicySpec,
-    QueueId, QueueNumber, QueueStore, Session, Shown, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Joined, Line, Place,
+    PolicySpec, QueueId, QueueNumber, QueueStore, Session, Shown, Snapshot, Standing, UserId,
 };
 use futures_util::future::join_all;
 
@@ -74,7 +74,8 @@ impl Sale {
         ensure(!nodes.is_empty(), || "a world has at least one node".to_owned())?;
         let seen = nodes[0].snapshot(Line::default()).await?;
         let incarnation = seen.incarnations.oldest();
-        let incarnation = incarnation.ok_or_else(|| Violation::new("a fresh queue without an incarnation"))?;
+        let incarnation =
+            incarnation.ok_or_else(|| Violation::new("a fresh queue without an incarnation"))?;
         Ok(Self { world, nodes, queue, incarnation })
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::queue::{
-    Change, Changes, Expiry, Incarnation, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Shown, Standing, UserId, Whole,
-    Witness,
+    Change, Changes, Expiry, Incarnation, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Shown, Standing,
+    UserId, Whole, Witness,
 };
 
 use super::rule::Rule;

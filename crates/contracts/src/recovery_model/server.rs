@@ -266,7 +266,9 @@ impl Node {
             }
             Reply::Join { step, line } => {
                 self.replica.note_line(line);
-                if let (JoinStep::Holds { number, incarnation, .. }, Request::Join { user, .. }) = (step, request) {
+                if let (JoinStep::Holds { number, incarnation, .. }, Request::Join { user, .. }) =
+                    (step, request)
+                {
                     self.replica.note_incarnation(incarnation);
                     self.replica.note_holder(*user, number);
                 }

@@ -121,7 +121,10 @@ impl Tokens {
     /// What the token of this user and number shows.
     fn shows(&self, shown: Shown) -> Result<TokenShows, Violation> {
         let known = self.0.get(&shown).copied().filter(|_| shown.user != INTRUDER);
-        Ok(TokenShows { incarnation: known.unwrap_or_else(rehearsal), number: QueueNumber::new(shown.number)? })
+        Ok(TokenShows {
+            incarnation: known.unwrap_or_else(rehearsal),
+            number: QueueNumber::new(shown.number)?,
+        })
     }
 
     fn place(&self, queue: QueueId, shown: Shown) -> Result<Place, Violation> {
@@ -156,11 +159,7 @@ pub async fn ask(
                 Ok(joined) => {
                     let number = joined.number.get();
                     tokens.0.insert(Shown { user, number }, joined.incarnation);
-                    Ok(Answer::Joined {
-                        number,
-                        rejoined: joined.rejoined,
-                        stand: stand_of(joined.standing),
-                    })
+                    Ok(Answer::Joined { number, rejoined: joined.rejoined, stand: stand_of(joined.standing) })
                 }
                 Err(JoinError::ViewBehind) => Ok(Answer::NotReady),
                 Err(JoinError::LineFull) => Ok(Answer::Full),

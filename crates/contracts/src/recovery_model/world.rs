@@ -4,8 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use domain::queue::{
-    Change, Checkpoint, JoinStep, Line, Memory, QueueNumber, QueueState, QueueTime, Refresh, Shown as TokenShows,
-    UserId, Witness,
+    Change, Checkpoint, JoinStep, Line, Memory, QueueNumber, QueueState, QueueTime, Refresh,
+    Shown as TokenShows, UserId, Witness,
 };
 
 use super::action::{Action, Answer, Ask, INTRUDER, Shown};
@@ -201,7 +201,8 @@ impl World {
         let shown_by = |shown: Shown| {
             let (user, number) = parsed(shown)?;
             let life = self.ledger.entries.iter().find(|held| held.user == user && held.number == number);
-            let incarnation = life.filter(|_| shown.user != INTRUDER).map_or_else(rehearsal, |held| held.life);
+            let incarnation =
+                life.filter(|_| shown.user != INTRUDER).map_or_else(rehearsal, |held| held.life);
             Some((user, TokenShows { incarnation, number }))
         };
         let asked = match ask {

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use contracts::history::{Asked, History, Rule, Rules, Told, check};
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
-    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown, Snapshot, Standing, UserId,
+    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown, Snapshot, Standing,
+    UserId,
 };
 use domain::{PortError, Timestamp};
 

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use contracts::queue::{QueueFixture, QueueWorld, RULES};
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
-    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown, Snapshot, Standing, UserId,
+    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown, Snapshot, Standing,
+    UserId,
 };
 use domain::{Clock, PortError, Timestamp};
 

@@ -2,7 +2,9 @@
 
 use contracts::token::{RULES, SealerFixture};
 use domain::Timestamp;
-use domain::queue::{Incarnation, Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId, WaitingToken};
+use domain::queue::{
+    Incarnation, Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId, WaitingToken,
+};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fault {
@@ -45,16 +47,18 @@ impl TokenSealer for Plain {
         };
         let queue = if self.fault == Fault::QueueLeftOut { "main" } else { place.queue.as_str() };
         let (incarnation, issued_at) = (place.incarnation.get(), place.issued_at.as_millisecond());
-        let incarnation = if self.fault == Fault::IncarnationCut { incarnation >> 1 << 1 } else { incarnation };
-        let text =
-            format!("{}.{queue}.{incarnation}.{number}.{}.{issued_at}", self.keys[0], place.user);
+        let incarnation =
+            if self.fault == Fault::IncarnationCut { incarnation >> 1 << 1 } else { incarnation };
+        let text = format!("{}.{queue}.{incarnation}.{number}.{}.{issued_at}", self.keys[0], place.user);
         WaitingToken::new(format!("{text}.{:016x}", checksum(&text, self.keys[0])))
     }
 
     fn open(&self, text: &str) -> Result<Place, TokenRejected> {
         let parts: Vec<_> = text.split('.').collect();
         let ends_well = parts.last().is_some_and(|sum| sum.len() == 16 || self.fault == Fault::TailIgnored);
-        let [key, queue, incarnation, number, user, time, sum] = parts[..] else { return Err(TokenRejected::Malformed) };
+        let [key, queue, incarnation, number, user, time, sum] = parts[..] else {
+            return Err(TokenRejected::Malformed);
+        };
         let key: u8 = key.parse().map_err(|_| TokenRejected::Malformed)?;
         let live = match self.fault {
             Fault::OnlyNewestKeyVerifies => self.keys[0] == key,

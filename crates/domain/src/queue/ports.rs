@@ -129,12 +129,8 @@ pub trait QueueStore: Send + Sync {
     /// has changed then but what `floor` and `presented` raised.
     ///
     /// [`call_next`]: Self::call_next
-    async fn join(
-        &self,
-        user: UserId,
-        presented: Option<Shown>,
-        bounds: Bounds,
-    ) -> Result<Joined, JoinError>;
+    async fn join(&self, user: UserId, presented: Option<Shown>, bounds: Bounds)
+    -> Result<Joined, JoinError>;
 
     /// Raises the line to `floor`, takes in the highest number that a token has `shown` to the caller above all that it knows
     /// of, ends what has lapsed, then calls as many people as budget and slots allow. Calling with

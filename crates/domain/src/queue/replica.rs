@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::recovery::{Change, Memory, NodeId, Witness};
-use super::{
-    Expiry, Incarnation, Incarnations, Line, Place, QueueNumber, QueueTime, UserId, VacantNumbers,
-};
+use super::{Expiry, Incarnation, Incarnations, Line, Place, QueueNumber, QueueTime, UserId, VacantNumbers};
 
 /// What a store answers when a node refreshes its view.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -106,7 +106,8 @@ impl Reserved {
         if left > beyond / 2 && !is_due && is_known {
             return Ok(());
         }
-        let checkpoint = Checkpoint::new(line, line.last().saturating_add(beyond)).with_incarnations(incarnations);
+        let checkpoint =
+            Checkpoint::new(line, line.last().saturating_add(beyond)).with_incarnations(incarnations);
         let remembered = self.reserve.store.save(queue, checkpoint).await?;
         self.ceiling.fetch_max(remembered.ceiling, Ordering::AcqRel);
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) =

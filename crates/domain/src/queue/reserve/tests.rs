@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::queue::{
-    AdmissionPolicy, Arrival, Bounds, Called, ClaimError, GiveBackError, Incarnation, JoinError, JoinStep, Joined, NodeId,
-    Place, ProcessId, QueueState, Session, Shown, Snapshot, Standing, UserId, Visit, Witness,
+    AdmissionPolicy, Arrival, Bounds, Called, ClaimError, GiveBackError, Incarnation, JoinError, JoinStep,
+    Joined, NodeId, Place, ProcessId, QueueState, Session, Shown, Snapshot, Standing, UserId, Visit, Witness,
 };
 use crate::{PortErrorKind, Timestamp};
 

@@ -6,7 +6,8 @@ use std::task::{Context, Waker};
 use super::*;
 use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
 use crate::queue::{
-    Checkpoint, CheckpointStore, Incarnation, Incarnations, Occupancy, Snapshot, Tally, VacantNumbers, WaitLimit,
+    Checkpoint, CheckpointStore, Incarnation, Incarnations, Occupancy, Snapshot, Tally, VacantNumbers,
+    WaitLimit,
 };
 use crate::{PortErrorKind, Timestamp};
 
@@ -185,7 +186,13 @@ fn what_a_node_has_seen_is_the_floor_of_its_next_join_and_what_a_token_shows_is_
         store.expect_join().withf(|_, _, bounds| bounds.floor == Line::new(50, 20)).times(1).returning(
             |_, _, bounds| {
                 let line = Line::new(51, bounds.floor.serving());
-                Ok(Joined { incarnation: life(), number: number(51), rejoined: false, standing: Standing::Waiting, line })
+                Ok(Joined {
+                    incarnation: life(),
+                    number: number(51),
+                    rejoined: false,
+                    standing: Standing::Waiting,
+                    line,
+                })
             },
         );
         let service = service_of("main", store);

@@ -34,13 +34,7 @@ pub enum JoinStep {
 impl QueueState {
     /// Finds the number the user holds, or gives them the next one, then calls people. A number that the user's token
     /// `presented` is theirs too; of two the older counts, and the younger is given up.
-    pub fn join(
-        &mut self,
-        visit: &Visit,
-        user: UserId,
-        presented: Option<Shown>,
-        ceiling: u64,
-    ) -> JoinStep {
+    pub fn join(&mut self, visit: &Visit, user: UserId, presented: Option<Shown>, ceiling: u64) -> JoinStep {
         presented.into_iter().for_each(|shown| self.note_shown(shown));
         let held = self.held_by(user);
         let presented = presented.filter(|shown| self.incarnations.contains(shown.incarnation));

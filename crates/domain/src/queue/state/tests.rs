@@ -11,9 +11,7 @@ mod shown;
 mod unheld;
 
 use super::*;
-use crate::queue::{
-    Expiry, Incarnation, Place, PolicySpec, QueueId, QueueNumber, Replica, Shown, Standing,
-};
+use crate::queue::{Expiry, Incarnation, Place, PolicySpec, QueueId, QueueNumber, Replica, Shown, Standing};
 
 const RECOVERY: Duration = Duration::from_secs(2);
 const CLAIM_WITHIN: Duration = Duration::from_secs(10);

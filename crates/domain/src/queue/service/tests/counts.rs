@@ -14,7 +14,13 @@ fn refused(service: &QueueService) -> Vec<(&'static str, u64)> {
 
 fn joined(number: u64, rejoined: bool) -> Joined {
     let number = super::number(number);
-    Joined { incarnation: life(), number, rejoined, standing: Standing::Waiting, line: Line::new(number.get(), 0) }
+    Joined {
+        incarnation: life(),
+        number,
+        rejoined,
+        standing: Standing::Waiting,
+        line: Line::new(number.get(), 0),
+    }
 }
 
 #[test]
@@ -110,13 +116,9 @@ fn a_node_that_has_lost_sight_of_the_line_counts_that_apart() {
 fn whoever_gives_nothing_back_is_counted_once() {
     run(async {
         let mut store = store_at(Line::new(10, 5), &[]);
-        let mut answers = [
-            GiveBackError::Gone,
-            GiveBackError::NotFound,
-            GiveBackError::NotHolder,
-            down().into(),
-        ]
-        .into_iter();
+        let mut answers =
+            [GiveBackError::Gone, GiveBackError::NotFound, GiveBackError::NotHolder, down().into()]
+                .into_iter();
         store.expect_give_back().returning(move |_| Err(answers.next().unwrap()));
         let service = service_of("main", store);
         for _ in 0..4 {

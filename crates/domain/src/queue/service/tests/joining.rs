@@ -19,7 +19,13 @@ fn presenting(expected: Option<u64>) -> QueueService {
         move |_, presented, _| {
             let number = presented.map_or(number(9), |shown: Shown| shown.number);
             let line = Line::new(9, 0);
-            Ok(Joined { incarnation: life(), number, rejoined: presented.is_some(), standing: Standing::Waiting, line })
+            Ok(Joined {
+                incarnation: life(),
+                number,
+                rejoined: presented.is_some(),
+                standing: Standing::Waiting,
+                line,
+            })
         },
     );
     service_of("main", store)

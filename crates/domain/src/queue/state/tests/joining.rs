@@ -128,7 +128,9 @@ fn the_token_of_the_place_one_holds_changes_nothing() {
         a.gives(&mut server, user, user);
     }
     let before = server.state.marks().version;
-    let JoinStep::Holds { number, rejoined, standing, .. } = a.rejoin(&mut server, 2, 2) else { panic!("joins") };
+    let JoinStep::Holds { number, rejoined, standing, .. } = a.rejoin(&mut server, 2, 2) else {
+        panic!("joins")
+    };
     assert_eq!((number.get(), rejoined, standing), (2, true, Standing::Waiting));
     assert_eq!(a.standing(&mut server, 2, 2), Ok(Standing::Waiting));
     assert_eq!(server.state.marks().version, before);
