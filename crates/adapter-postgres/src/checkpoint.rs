@@ -28,7 +28,8 @@ impl PostgresCheckpoints {
 const LOAD: &str = "SELECT last, serving, ceiling, incarnations FROM queue_checkpoints WHERE queue = $1";
 
 /// Savers of one queue at once wait for each other's row, and each raises what the one before has
-/// left. With `$6` false no row is written, but privileges and a read-only server still refuse it. Of more
+/// left. With `$6` false no row is written, but privileges and a read-only server still refuse it.
+/// Of more
 /// lives than a set has, the oldest stay, as in [`Incarnations`].
 const SAVE: &str = "\
 INSERT INTO queue_checkpoints AS known (queue, last, serving, ceiling, incarnations)

@@ -40,7 +40,8 @@ pub(crate) struct Steps {
 struct Refreshing {
     /// What is still to be replayed.
     replay: Option<Replay>,
-    /// The last snapshot, and when it was begun: good for all who were waiting for their turn by then.
+    /// The last snapshot, and when it was begun: good for all who were waiting for their turn by
+    /// then.
     last: Option<(Instant, Snapshot)>,
 }
 
@@ -230,7 +231,8 @@ impl Steps {
         Ok(Found { state, version })
     }
 
-    /// Takes a snapshot without calling people. Those who ask for one while another refresh is under way share the next.
+    /// Takes a snapshot without calling people. Those who ask for one while another refresh is
+    /// under way share the next.
     pub(crate) async fn snapshot(&self, floor: Line) -> Result<Snapshot, Failure> {
         let asked = Instant::now();
         let mut turn = self.turn().await?;

@@ -42,8 +42,10 @@ end
 -- generation a checkpoint was read for, which says cp_… until it is applied. `registered` is 1 once
 -- the register of nodes has one, `expired` the generation of the last doubt that began since keys
 -- had expired. `adopts_until` and `adopted` are the time in which a store without memory may adopt
--- a life that a token shows, and whether it has; `raises` is how often a shown number has raised the
--- queue, `raised_from` and `raised_to` what the last raises have skipped. Besides these, `lives` has the lives whose tokens are accepted, as in `known_lives`.
+-- a life that a token shows, and whether it has; `raises` is how often a shown number has raised
+-- the
+-- queue, `raised_from` and `raised_to` what the last raises have skipped. Besides these, `lives`
+-- has the lives whose tokens are accepted, as in `known_lives`.
 local NAMES = {
   'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
   'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
@@ -233,7 +235,8 @@ local function raise_line(last, serving, calls_from)
   q.last = math.max(q.last, last, q.serving)
 end
 
--- Passes over the numbers from the last one to this one, of which nobody is known to have been given any.
+-- Passes over the numbers from the last one to this one, of which nobody is known to have been
+-- given any.
 local function skip_up_to(to)
   local from, ranges = q.last, skipped_ranges()
   ranges[#ranges + 1] = { from, to }

@@ -1,8 +1,11 @@
 -- Gives each user of a batch a number, or finds the one they hold, then calls people.
--- Arguments: the ceiling, the users, and what tokens of theirs show, as `nth:number:life,…`. Users are one text:
+-- Arguments: the ceiling, the users, and what tokens of theirs show, as `nth:number:life,…`. Users
+-- are one text:
 -- one argument each would cost the node that asks several times as much.
--- Answers: last, serving, the time, the oldest life of the queue, then what the users were given, in their order, as runs of users who were given the like:
--- how many, the number of the first (0: the queue is full, -1: above the ceiling, -2: not ready, -3: the node's view is behind; then for all of them, else
+-- Answers: last, serving, the time, the oldest life of the queue, then what the users were given,
+-- in their order, as runs of users who were given the like:
+-- how many, the number of the first (0: the queue is full, -1: above the ceiling, -2: not ready,
+-- -3: the node's view is behind; then for all of them, else
 -- each the next), whether they held it before (1 or 0), and the end of their call (above 0) or session (below 0; 0 while
 -- waiting).
 

@@ -1,4 +1,5 @@
--- The lives of the queue whose tokens are accepted: `domain::queue::Incarnations`, as a text `life,life`, ascending.
+-- The lives of the queue whose tokens are accepted: `domain::queue::Incarnations`, as a text
+-- `life,life`, ascending.
 
 local MOST_LIVES = 4
 -- `QueueState::ADOPTION`.
@@ -19,8 +20,8 @@ local function union_of(one, other)
   return table.concat(texts, ',')
 end
 
--- Takes in the lives that a node or a checkpoint remembers. A store that learns of another one this way is not without
--- memory, and adopts none.
+-- Takes in the lives that a node or a checkpoint remembers. A store that learns of another one this
+-- way is not without memory, and adopts none.
 local function learn_lives(remembered)
   if remembered == lives or remembered == '' then return end
   local all = union_of(lives, remembered)
@@ -29,8 +30,8 @@ local function learn_lives(remembered)
   end
 end
 
--- Begins a life where the store is in no doubt and nothing remembers one. Where there is a checkpoint, it has been read by
--- then: the queue is new, and no token of it can exist.
+-- Begins a life where the store is in no doubt and nothing remembers one. Where there is a
+-- checkpoint, it has been read by then: the queue is new, and no token of it can exist.
 local function begin_life()
   if q.adopts_until > 0 and q.time >= q.adopts_until then q.adopts_until, q.adopted = 0, 0 end
   if lives ~= '' or q.doubt == 1 then return end

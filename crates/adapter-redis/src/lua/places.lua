@@ -56,8 +56,9 @@ local function adopt(number, user)
   restore_found(number)
 end
 
--- The state of a place, which adds UNKNOWN for a number never given, FOREIGN for another user's or one of a life that is not
--- accepted, and NOTREADY where a store in doubt would have to say no: it may have lost what would say yes.
+-- The state of a place, which adds UNKNOWN for a number never given, FOREIGN for another user's or
+-- one of a life that is not accepted, and NOTREADY where a store in doubt would have to say no: it
+-- may have lost what would say yes.
 local function known_place(number, user, life)
   note_shown(number, life)
   -- A checkpoint which may remember them was not read yet.

@@ -1,6 +1,7 @@
 -- Registers a node, calls people where the first argument is 1, and reports the queue and what changed since the version a
 -- node knows.
--- Arguments: whether to call people, the lifetime of what grows with the people, in milliseconds, and the highest number that a
+-- Arguments: whether to call people, the lifetime of what grows with the people, in milliseconds,
+-- and the highest number that a
 -- token has shown above all that the node knows of (0 for none), with its life.
 -- Answers: generation, version, last, serving, the time, called people, open calls, sessions, the
 -- number from which on calls stand, whether the store is in doubt, whether nodes are to replay what

@@ -1,7 +1,8 @@
--- What a visitor's token shows: it is no witness, and may be of a rehearsal. `QueueState::note_shown` in Lua.
+-- What a visitor's token shows: it is no witness, and may be of a rehearsal.
+-- `QueueState::note_shown` in Lua.
 
--- How far above the first number that is shown the next one is given, twice as far with each raise; and how many raises there
--- are at most.
+-- How far above the first number that is shown the next one is given, twice as far with each raise;
+-- and how many raises there are at most.
 local MARGIN, MOST_RAISES = 10000, 16
 local HIGHEST = 2 ^ 53 - 1
 
@@ -22,7 +23,8 @@ local function note_shown(number, life)
   skip_up_to(to)
 end
 
--- Last and serving, for a node that does not follow the changes with them: `QueueState::witnessed_line`.
+-- Last and serving, for a node that does not follow the changes with them:
+-- `QueueState::witnessed_line`.
 local function witnessed_line()
   if q.last ~= q.raised_to then return q.last, q.serving end
   return q.raised_from, math.min(q.serving, q.raised_from)

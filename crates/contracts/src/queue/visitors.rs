@@ -25,8 +25,8 @@ fn standstill() -> PolicySpec {
     PolicySpec { batch: 1, every: EVERY * 3_600, ..usual() }
 }
 
-/// However many tokens of a rehearsal are shown, everybody who joins gets a number at once, nobody is behind numbers that
-/// nobody holds, and the queue is as full as people make it.
+/// However many tokens of a rehearsal are shown, everybody who joins gets a number at once, nobody
+/// is behind numbers that nobody holds, and the queue is as full as people make it.
 ///
 /// # Errors
 /// The violation, if any.
@@ -48,8 +48,8 @@ pub async fn visitors_close_no_joins(fixture: &dyn QueueFixture) -> Verdict {
     ensure(waiting <= JOINERS, || format!("{waiting} people wait, of {JOINERS} who have joined"))
 }
 
-/// A store that nothing remembers adopts the life that the first token shows, and no other; after a few seconds it adopts
-/// none. A place of any other life is nobody's.
+/// A store that nothing remembers adopts the life that the first token shows, and no other; after a
+/// few seconds it adopts none. A place of any other life is nobody's.
 ///
 /// # Errors
 /// The violation, if any.
@@ -80,8 +80,8 @@ pub async fn one_incarnation_is_adopted_in_a_short_time(fixture: &dyn QueueFixtu
     ensure_eq(sale.snapshot().await?.incarnations, seen.incarnations, "the lives of the queue")
 }
 
-/// Those who show the tokens of a store that is no more are called in the order of their numbers, once each of them has had
-/// time to do so.
+/// Those who show the tokens of a store that is no more are called in the order of their numbers,
+/// once each of them has had time to do so.
 ///
 /// # Errors
 /// The violation, if any.

@@ -1,6 +1,7 @@
 //! What happens in a run, and the answers: plain data, so that a run can be repeated on any store.
 
-/// Whose tokens are all of a rehearsal: the same key and queue id, in a life before that of this queue.
+/// Whose tokens are all of a rehearsal: the same key and queue id, in a life before that of this
+/// queue.
 pub const INTRUDER: u64 = 99;
 
 /// A number and the user who shows it.

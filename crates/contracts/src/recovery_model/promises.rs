@@ -152,8 +152,8 @@ impl World {
         waited >= self.scene.recovery || !self.nodes.iter().flatten().any(remembers)
     }
 
-    /// A token of a rehearsal is good only where the store has adopted that life. From then on its numbers are those of
-    /// other people too.
+    /// A token of a rehearsal is good only where the store has adopted that life. From then on its
+    /// numbers are those of other people too.
     fn note_intruder(&mut self, shown: Shown, reply: &Reply) {
         let is_adopted = self.server.state.incarnations().contains(shown.incarnation);
         if is_adopted {

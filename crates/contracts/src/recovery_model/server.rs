@@ -105,7 +105,7 @@ impl Server {
         let state = &mut self.state;
         match request {
             Request::Look { shown } => {
-                shown.into_iter().for_each(|shown| state.note_shown(*shown));
+                shown.iter().for_each(|shown| state.note_shown(*shown));
                 let called = state.tick(visit);
                 let snapshot = state.snapshot();
                 let seen = Seen {

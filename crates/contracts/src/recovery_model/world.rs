@@ -378,8 +378,8 @@ impl World {
         reply
     }
 
-    /// Whether this request may bring another life of the queue to the store: a checkpoint may, and in a short time a
-    /// token.
+    /// Whether this request may bring another life of the queue to the store: a checkpoint may, and
+    /// in a short time a token.
     fn may_adopt(&self, request: &Request, now: QueueTime) -> bool {
         let is_young = |since| now.since(since) < QueueState::ADOPTION;
         let is_new = self.ledger.lives_since.is_some_and(is_young) && !self.scene.needs_checkpoint;
@@ -401,9 +401,10 @@ impl World {
                 self.breaks(Rule::QueueBack);
             }
         }
-        let given = match reply {
-            Reply::Join { step: JoinStep::Holds { incarnation, .. }, .. } => Some(incarnation),
-            _ => None,
+        let given = if let Reply::Join { step: JoinStep::Holds { incarnation, .. }, .. } = &reply {
+            Some(*incarnation)
+        } else {
+            None
         };
         let looked = if let Reply::Look { refresh, .. } = &reply { Some(refresh.clone()) } else { None };
         let now = self.nodes.get_mut(node)?.as_mut()?;

@@ -33,7 +33,8 @@ impl Checkpoint {
         Self { incarnations: self.incarnations.union(incarnations), ..self }
     }
 
-    /// The checkpoint at the higher of each mark, with the lives of both: what is left when both are believed.
+    /// The checkpoint at the higher of each mark, with the lives of both: what is left when both
+    /// are believed.
     #[must_use]
     pub fn raised_to(self, other: Self) -> Self {
         Self::new(self.line.raised_to(other.line), self.ceiling.max(other.ceiling))
@@ -56,8 +57,8 @@ impl Checkpoint {
 /// 5. Queues are apart.
 /// 6. Marks up to [`QueueNumber::MAX`] are remembered to the last digit.
 /// 7. A checkpoint that cannot be is remembered as [`Checkpoint::new`] makes it.
-/// 8. The lives of a queue only grow, by union: a save adds those it brings, and takes none away; of more than
-///    [`Incarnations::MAX`] the oldest are remembered.
+/// 8. The lives of a queue only grow, by union: a save adds those it brings, and takes none away;
+///    of more than [`Incarnations::MAX`] the oldest are remembered.
 #[async_trait]
 pub trait CheckpointStore: Send + Sync {
     /// What is remembered of this queue; `None` when nothing is.

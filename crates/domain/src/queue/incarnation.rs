@@ -1,12 +1,13 @@
-//! The lives of a queue: what tells a token of this sale from one of a rehearsal under the same key and id.
+//! The lives of a queue: what tells a token of this sale from one of a rehearsal under the same key
+//! and id.
 
 use std::num::NonZeroU64;
 
 use super::recovery::NodeId;
 use super::{Place, QueueNumber};
 
-/// One life of a queue: made when a store that knows of none is first used, kept by nodes and checkpoints through
-/// any loss, and carried by every token. A later life has a higher value.
+/// One life of a queue: made when a store that knows of none is first used, kept by nodes and
+/// checkpoints through any loss, and carried by every token. A later life has a higher value.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Incarnation(NonZeroU64);
 
@@ -18,7 +19,8 @@ pub struct InvalidIncarnation;
 /// What begins from the same moment on two nodes differs, but for one case in so many.
 const NODES_APART: u64 = 1_000;
 
-/// How far from the moment of a clock what a node begins is: see [`Incarnation::begin`]. Never zero.
+/// How far from the moment of a clock what a node begins is: see [`Incarnation::begin`]. Never
+/// zero.
 pub(super) fn apart(node: NodeId) -> u64 {
     1 + node.0 % NODES_APART
 }
@@ -35,7 +37,8 @@ impl Incarnation {
         NonZeroU64::new(value).filter(|value| value.get() <= Self::MAX).map(Self).ok_or(InvalidIncarnation)
     }
 
-    /// The life that begins when a server's clock reads so many microseconds, with the visit of this node.
+    /// The life that begins when a server's clock reads so many microseconds, with the visit of
+    /// this node.
     #[must_use]
     pub fn begin(clock: u64, node: NodeId) -> Self {
         let value = clock.saturating_add(apart(node)).min(Self::MAX);
@@ -49,11 +52,11 @@ impl Incarnation {
     }
 }
 
-/// The lives whose tokens a queue accepts, ascending. There is more than one where a witness that came late brought
-/// another life of the same queue, whose holders keep their places.
+/// The lives whose tokens a queue accepts, ascending. There is more than one where a witness that
+/// came late brought another life of the same queue, whose holders keep their places.
 ///
-/// A set only grows, by union. Of more than [`Self::MAX`] the oldest stay: whatever the order in which stores and
-/// nodes learn of them, they end with the same ones.
+/// A set only grows, by union. Of more than [`Self::MAX`] the oldest stay: whatever the order in
+/// which stores and nodes learn of them, they end with the same ones.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Incarnations([Option<Incarnation>; Self::MAX]);
 

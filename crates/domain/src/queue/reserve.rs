@@ -81,8 +81,10 @@ impl Reserved {
         Ok(Some(snapshot))
     }
 
-    /// Remembers the queue when it is time to: every second while it moves, well before its numbers pass the ceiling, and
-    /// when it has a life that is not remembered. Of a queue without any nothing is saved: no number of it was given.
+    /// Remembers the queue when it is time to: every second while it moves, well before its numbers
+    /// pass the ceiling, and
+    /// when it has a life that is not remembered. Of a queue without any nothing is saved: no
+    /// number of it was given.
     /// `joined` counts the numbers given, which those skipped by a recovery are not.
     pub(super) async fn save(
         &self,

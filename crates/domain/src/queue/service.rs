@@ -142,8 +142,9 @@ impl QueueService {
         }
     }
 
-    /// Tells the holder of a token where they stand. Touches no store while they wait, but for those whose place the store
-    /// may not know yet, and goes on answering from what this node last knew when the store cannot be asked.
+    /// Tells the holder of a token where they stand. Touches no store while they wait, but for
+    /// those whose place the store may not know yet, and goes on answering from what this node last
+    /// knew when the store cannot be asked.
     ///
     /// # Errors
     /// [`QueueError::Forged`], or [`QueueError::Gone`] for a token beyond its lifetime.
@@ -169,8 +170,8 @@ impl QueueService {
         Ok(self.outlook(place.number, standing, sight, is_stale, now))
     }
 
-    /// Shows the store the place of somebody who waits and whom it may not know, so that they are called in the order of
-    /// their numbers.
+    /// Shows the store the place of somebody who waits and whom it may not know, so that they are
+    /// called in the order of their numbers.
     async fn prove(&self, place: &Place, sight: &mut Sight) -> Standing {
         let Ok(standing) = self.parts.store.standing(place).await else { return Standing::Waiting };
         if place.number.get() > self.watch.line().last() && self.catch_up().await.is_ok() {

@@ -67,7 +67,8 @@ pub struct QueueState {
     was_intact: bool,
     /// The generation for which a checkpoint was read, or which took that over with its data.
     settled: Option<u64>,
-    /// Whether a checkpoint is to be read before the queue moves, as the visitor of this step knows.
+    /// Whether a checkpoint is to be read before the queue moves, as the visitor of this step
+    /// knows.
     awaits_checkpoint: bool,
     /// What it said, until the doubt is over.
     checkpoint: Option<Checkpoint>,

@@ -149,7 +149,8 @@ impl VacantNumbers {
         }
         let Some(at) = self.range_with(number) else { return false };
         let Range { from, to, .. } = self.ranges[at];
-        // Thousands turn up after the loss of a queue that was kept in memory: nothing is moved twice.
+        // Thousands turn up after the loss of a queue that was kept in memory: nothing is moved
+        // twice.
         match (from < number - 1, number < to) {
             (true, true) => {
                 self.ranges[at].to = number - 1;

@@ -24,9 +24,11 @@ pub(super) struct Sight {
     pub(super) eta: Duration,
     /// What makes it as long as it is.
     pub(super) limit: WaitLimit,
-    /// Whether a token of its life is accepted: the queue knows that life, or may yet come to know of it.
+    /// Whether a token of its life is accepted: the queue knows that life, or may yet come to know
+    /// of it.
     pub(super) is_accepted: bool,
-    /// Whether the store may know more of its holder than this node, who has not turned up there yet.
+    /// Whether the store may know more of its holder than this node, who has not turned up there
+    /// yet.
     pub(super) is_unproved: bool,
 }
 
@@ -104,8 +106,8 @@ impl Watch {
         self.serving.fetch_max(line.serving(), Ordering::AcqRel);
     }
 
-    /// Keeps what a token shows for the store, where that may not know of it. A token is no witness, so nothing
-    /// else follows from it.
+    /// Keeps what a token shows for the store, where that may not know of it. A token is no
+    /// witness, so nothing else follows from it.
     pub(super) fn note_shown(&self, shown: Shown) {
         if shown.number.get() <= self.last.load(Ordering::Acquire) {
             return;
@@ -184,7 +186,8 @@ impl Watch {
         waits
     }
 
-    /// Takes in which numbers are nobody's and which lives the queue has, as of a snapshot between two refreshes. The store gives
+    /// Takes in which numbers are nobody's and which lives the queue has, as of a snapshot between
+    /// two refreshes. The store gives
     /// numbers to a node that it has told which are skipped, so their positions must count on that.
     pub(super) fn note_vacant(&self, snapshot: &Snapshot) {
         self.note(snapshot.line);

@@ -42,7 +42,7 @@ fn tokens_of_a_rehearsal_close_no_joins() {
         }
         answers.push(nodes[user % 2].join(user as u64).status);
         // A pace that no limit by address stops.
-        thread::sleep(Duration::from_millis(25));
+        thread::park_timeout(Duration::from_millis(25));
     }
     let good = answers.iter().filter(|status| **status == 200).count();
     assert_eq!(good, answers.len(), "joins answered: {answers:?}");
@@ -117,7 +117,7 @@ fn a_lost_redis_costs_no_token_while_a_node_lives() {
     let node = Node::on(&redis, &STANDING_STILL);
     let tokens: Vec<String> = (1..=5).map(|user| node.token_of(user)).collect();
     redis.command(&["FLUSHALL"]).unwrap();
-    let mut are_good = || {
+    let are_good = || {
         for token in &tokens {
             let answer = node.query(token);
             assert_eq!(answer.status, 200, "{answer:?}");

@@ -44,7 +44,8 @@ fn life() -> Incarnation {
     Incarnation::new(5).unwrap()
 }
 
-/// A sealer whose tokens are the bare number, of queue `main`; those of another life begin with its number and a colon.
+/// A sealer whose tokens are the bare number, of queue `main`; those of another life begin with its
+/// number and a colon.
 fn plain_sealer() -> MockTokenSealer {
     let mut sealer = MockTokenSealer::new();
     sealer.expect_seal().returning(|place| WaitingToken::new(place.number.to_string()));

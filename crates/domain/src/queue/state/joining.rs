@@ -27,7 +27,8 @@ pub enum JoinStep {
     AboveCeiling,
     /// The store is in doubt, or this node may give no number yet.
     NotReady,
-    /// This node gives a number once it has refreshed its view: it does not know yet what was skipped last.
+    /// This node gives a number once it has refreshed its view: it does not know yet what was
+    /// skipped last.
     ViewBehind,
 }
 

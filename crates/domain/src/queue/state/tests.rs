@@ -110,7 +110,8 @@ impl Server {
         self.clock += u64::try_from(time.as_micros()).unwrap();
     }
 
-    /// The life that the tokens of the first node are of: the first that this server's store has ever had.
+    /// The life that the tokens of the first node are of: the first that this server's store has
+    /// ever had.
     fn life(&self) -> Incarnation {
         self.life.or(self.state.incarnations.oldest()).unwrap_or(Incarnation::new(1).unwrap())
     }
