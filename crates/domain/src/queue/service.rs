@@ -164,7 +164,7 @@ impl QueueService {
                 standing.map_or((unknown, true), |standing| (standing, is_stale))
             }
             Sight { has_left: true, .. } => (Standing::Gone, is_stale),
-            Sight { is_unproved: true, .. } => (self.prove(&place, &mut sight).await, is_stale),
+            Sight { is_unproved: true, .. } if !is_stale => (self.prove(&place, &mut sight).await, is_stale),
             Sight { .. } => (Standing::Waiting, is_stale),
         };
         Ok(self.outlook(place.number, standing, sight, is_stale, now))

@@ -143,5 +143,11 @@ fn while_the_store_is_away_or_in_doubt_the_node_answers_for_such_a_place() {
         let in_doubt = Snapshot { recovers: true, ..skipping() };
         let service = refreshed(MockQueueStore::new(), in_doubt).await;
         assert_eq!(service.ask("150").await.unwrap().standing, Standing::Waiting);
+        let mut service = refreshed(MockQueueStore::new(), skipping()).await;
+        service.parts.clock = Arc::new(SteppingClock::default());
+        service.parts.stale_after = Duration::ZERO;
+        service.is_stale();
+        let outlook = service.ask("150").await.unwrap();
+        assert_eq!((outlook.standing, outlook.is_stale), (Standing::Waiting, true));
     });
 }
