@@ -146,8 +146,23 @@ fn while_the_store_is_away_or_in_doubt_the_node_answers_for_such_a_place() {
         let mut service = refreshed(MockQueueStore::new(), skipping()).await;
         service.parts.clock = Arc::new(SteppingClock::default());
         service.parts.stale_after = Duration::ZERO;
-        service.is_stale();
+        assert!(!service.is_stale(), "at the moment of its refresh");
         let outlook = service.ask("150").await.unwrap();
         assert_eq!((outlook.standing, outlook.is_stale), (Standing::Waiting, true));
+    });
+}
+
+#[test]
+fn a_token_whose_life_the_store_may_adopt_is_shown_to_it() {
+    run(async {
+        for (adopts, times) in [(true, 2), (false, 0)] {
+            let mut store = MockQueueStore::new();
+            store.expect_standing().times(times).returning(|_| Ok(Standing::Waiting));
+            let snapshot = Snapshot { adopts, ..snapshot_of(Line::new(100, 10), &[]) };
+            let service = refreshed(store, snapshot).await;
+            for number in ["20", "100"] {
+                assert_eq!(service.ask(&of(number)).await.is_ok(), adopts, "{number}");
+            }
+        }
     });
 }

@@ -200,7 +200,9 @@ fn a_witness_that_comes_late_brings_its_life_and_both_kinds_of_token_are_good() 
     assert_ne!(second, first);
     fresh.gives(&mut server, 2, 1);
     fresh.step(&mut server, |state, _| state.claim(&place_in(second, 2, 1))).unwrap();
+    assert!(server.state.adopts());
     silent.refresh(&mut server);
+    assert!(!server.state.adopts(), "a store with a witness is not without memory");
     early.refresh(&mut server);
     server.pass([&mut early, &mut silent, &mut fresh], RECOVERY);
     let both = Incarnations::of([first, second]);
