@@ -17,8 +17,8 @@ use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing,
-    Place, PolicySpec, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot,
-    Standing, UserId,
+    Place, PolicySpec, QueueId, QueueParts, QueueService, QueueStore, Session, Shown, Snapshot, Standing,
+    UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -53,14 +53,14 @@ impl QueueStore for Watched {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         self.queue.join(user, presented, bounds).await
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        self.queue.call_next(floor).await
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        self.queue.call_next(floor, shown).await
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {

@@ -17,9 +17,9 @@ use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
-    Pacing, Place, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, QueueTime, Session, Snapshot,
-    Standing, TokenSealer, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation, JoinError,
+    Joined, Line, Pacing, Place, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, QueueTime,
+    Session, Shown, Snapshot, Standing, TokenSealer, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -29,8 +29,8 @@ mockall::mock! {
 
     #[async_trait]
     impl QueueStore for Store {
-        async fn join(&self, user: UserId, presented: Option<QueueNumber>, bounds: Bounds) -> Result<Joined, JoinError>;
-        async fn call_next(&self, floor: Line) -> Result<Called, PortError>;
+        async fn join(&self, user: UserId, presented: Option<Shown>, bounds: Bounds) -> Result<Joined, JoinError>;
+        async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError>;
         async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
         async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError>;
         async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
@@ -75,6 +75,7 @@ fn ring() -> KeyRing {
 /// The token of somebody with this number.
 fn token(number: u64) -> String {
     let place = Place {
+        incarnation: Incarnation::new(1).unwrap(),
         queue: QueueId::parse("main").unwrap(),
         number: QueueNumber::new(number).unwrap(),
         user: UserId::new(7).unwrap(),
@@ -240,7 +241,8 @@ fn a_catalogue_that_is_down_does_not_stop_the_line_and_is_asked_again() {
     store.expect_join().returning(|_, _, _| {
         let number = QueueNumber::new(3).unwrap();
         let standing = Standing::Called { until: for_ever() };
-        Ok(Joined { number, rejoined: false, standing, line: Line::new(3, 3) })
+        let line = Line::new(3, 3);
+        Ok(Joined { incarnation: Incarnation::new(1).unwrap(), number, rejoined: false, standing, line })
     });
     // And no claim: a mock panics at a request it does not expect.
     store.expect_standing().returning(|_| Ok(Standing::Called { until: for_ever() }));

@@ -20,7 +20,7 @@ use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing,
-    Place, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, Session, Snapshot, Standing, UserId,
+    Place, QueueId, QueueParts, QueueService, QueueStore, Session, Shown, Snapshot, Standing, UserId,
 };
 use domain::schedule::ScheduleService;
 use domain::{Clock, PortError, Timestamp};
@@ -37,7 +37,7 @@ impl QueueStore for StuckOn13 {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         if user.get() == 13 {
@@ -47,8 +47,8 @@ impl QueueStore for StuckOn13 {
         }
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        self.0.call_next(floor).await
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        self.0.call_next(floor, shown).await
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {

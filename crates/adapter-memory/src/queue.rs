@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::queue::{
     AdmissionPolicy, Arrival, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError,
-    JoinStep, Joined, Line, NodeId, Place, ProcessId, QueueNumber, QueueState, QueueStore, Refused, Session,
+    JoinStep, Joined, Line, NodeId, Place, ProcessId, QueueState, QueueStore, Refused, Session, Shown,
     Snapshot, Standing, UserId, Visit, Witness,
 };
 use domain::{Clock, PortError, PortErrorKind};
@@ -17,7 +17,13 @@ use domain::{Clock, PortError, PortErrorKind};
 /// without the pause that a store shared by nodes makes.
 pub struct MemoryQueue {
     clock: Arc<dyn Clock>,
-    state: Mutex<QueueState>,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    state: QueueState,
+    /// The version of the last snapshot: up to it the caller knows which numbers were skipped.
+    followed: u64,
 }
 
 const NODE: NodeId = NodeId(1);
@@ -27,15 +33,17 @@ impl MemoryQueue {
     /// An empty queue under a policy.
     #[must_use]
     pub fn new(policy: AdmissionPolicy, clock: Arc<dyn Clock>) -> Self {
-        let queue = Self { clock, state: Mutex::new(QueueState::new(policy, Duration::ZERO)) };
+        let kept = Kept { state: QueueState::new(policy, Duration::ZERO), followed: 0 };
+        let queue = Self { clock, kept: Mutex::new(kept) };
         // Its own node is one that may give numbers.
-        queue.step(Line::START, QueueState::refresh);
+        queue.look(Line::START, QueueState::refresh);
         queue
     }
 
     fn step<T>(&self, floor: Line, step: impl FnOnce(&mut QueueState, &Visit) -> T) -> T {
         let clock = u64::try_from(self.clock.now().as_microsecond()).unwrap_or(0);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { state, followed } = &mut *kept;
         let marks = state.marks();
         let mut visit = Visit {
             clock,
@@ -52,9 +60,19 @@ impl MemoryQueue {
         };
         state.begin(&visit);
         // Nobody else is there to be heard.
-        let marks = state.marks();
-        (visit.witness.replayed, visit.witness.version) = (marks.generation, marks.version);
-        step(&mut state, &visit)
+        (visit.witness.replayed, visit.witness.version) = (state.marks().generation, *followed);
+        step(state, &visit)
+    }
+
+    /// A step whose answer is a snapshot.
+    fn look<T>(&self, floor: Line, step: impl FnOnce(&mut QueueState, &Visit) -> T) -> (T, Snapshot) {
+        let (done, snapshot, version) = self.step(floor, |state, visit| {
+            let done = step(state, visit);
+            (done, state.snapshot(), state.marks().version)
+        });
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.followed = kept.followed.max(version);
+        (done, snapshot)
     }
 }
 
@@ -72,38 +90,35 @@ impl QueueStore for MemoryQueue {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         self.step(bounds.floor, |state, visit| match state.join(visit, user, presented, bounds.ceiling) {
-            JoinStep::Holds { number, rejoined, standing } => {
-                Ok(Joined { number, rejoined, standing, line: state.marks().line })
+            JoinStep::Holds { number, rejoined, standing, incarnation } => {
+                Ok(Joined { number, rejoined, standing, line: state.witnessed_line(), incarnation })
             }
             JoinStep::Full => Err(JoinError::LineFull),
             JoinStep::AboveCeiling => Err(JoinError::AboveCeiling),
+            JoinStep::ViewBehind => Err(JoinError::ViewBehind),
             JoinStep::NotReady => Err(not_ready().into()),
         })
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        Ok(self.step(floor, |state, visit| {
-            let count = state.tick(visit);
-            Called { count, snapshot: state.snapshot() }
-        }))
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        let (count, snapshot) = self.look(floor, |state, visit| {
+            shown.into_iter().for_each(|shown| state.note_shown(shown));
+            state.tick(visit)
+        });
+        Ok(Called { count, snapshot })
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
-        Ok(self.step(floor, |state, visit| {
-            state.refresh(visit);
-            state.snapshot()
-        }))
+        Ok(self.look(floor, QueueState::refresh).1)
     }
 
     async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
-        Ok(self.step(Line::START, |state, _| {
-            state.settle(generation, checkpoint);
-            state.snapshot()
-        }))
+        self.step(Line::START, |state, _| state.settle(generation, checkpoint));
+        self.snapshot(Line::START).await
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {

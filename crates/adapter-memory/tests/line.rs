@@ -35,8 +35,8 @@ async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice()
     clock.set(Timestamp::from_second(1_000_000).unwrap());
     let stepped_back = line.snapshot(Line::default()).await.unwrap();
     assert_eq!((stepped_back.called, stepped_back.at), (0, after_lapse.at));
-    let calls = line.call_next(Line::default()).await.unwrap().count
-        + line.call_next(Line::default()).await.unwrap().count;
+    let calls = line.call_next(Line::default(), None).await.unwrap().count
+        + line.call_next(Line::default(), None).await.unwrap().count;
     assert_eq!(calls, 2, "one batch, however often the clock is turned back");
 }
 
@@ -54,6 +54,7 @@ async fn people_who_left_do_not_make_the_queue_full() {
                 assert_eq!(joined.standing, Standing::Waiting);
                 let place = domain::queue::Place {
                     queue: domain::queue::QueueId::parse("main").unwrap(),
+                    incarnation: joined.incarnation,
                     number: joined.number,
                     user: user(n),
                     issued_at: Timestamp::UNIX_EPOCH,

@@ -8,25 +8,28 @@ use std::time::Duration;
 use adapter_memory::{ManualClock, MemoryQueue};
 use async_trait::async_trait;
 use contracts::Violation;
-use contracts::recovery_model::{Action, Answer, Ask, Trace, TraceHarness, ask, policy, quiet_traces};
+use contracts::recovery_model::{
+    Action, Answer, Ask, Tokens, Trace, TraceHarness, ask, policy, quiet_traces, show,
+};
 use domain::queue::QueueId;
 use domain::{Clock, Timestamp};
 
 struct Memory {
     store: MemoryQueue,
     clock: Arc<ManualClock>,
+    tokens: Tokens,
 }
 
 impl Memory {
     fn of(trace: &Trace) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_000).unwrap()));
         let store = MemoryQueue::new(policy(&trace.scene).unwrap(), Arc::clone(&clock) as Arc<dyn Clock>);
-        Self { store, clock }
+        Self { store, clock, tokens: Tokens::default() }
     }
 
-    async fn step(&self, what: Ask) -> Result<Answer, Violation> {
+    async fn step(&mut self, what: Ask) -> Result<Answer, Violation> {
         self.clock.advance(Duration::from_millis(1));
-        ask(&self.store, QueueId::parse("model")?, what).await
+        ask(&self.store, &mut self.tokens, QueueId::parse("model")?, what).await
     }
 }
 
@@ -37,6 +40,9 @@ impl TraceHarness for Memory {
             self.step(ask).await
         } else if let Action::Refresh(_) = action {
             self.step(Ask::Look).await
+        } else if let Action::Show { number, .. } = action {
+            self.clock.advance(Duration::from_millis(1));
+            show(&self.store, number).await
         } else if let Action::Pass(nodes) = action {
             self.clock.advance(Duration::from_secs(1));
             if nodes == 0 { Ok(Answer::Nothing) } else { self.step(Ask::Look).await }

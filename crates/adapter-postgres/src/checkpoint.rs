@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use diesel::result::Error as QueryError;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Text};
 use diesel::{OptionalExtension as _, QueryableByName, sql_query};
 use diesel_async::RunQueryDsl as _;
 use domain::PortError;
-use domain::queue::{Checkpoint, CheckpointStore, Line, QueueId};
+use domain::queue::{Checkpoint, CheckpointStore, Incarnation, Incarnations, Line, QueueId};
 
 use crate::error::corrupt;
-use crate::id::signed;
+use crate::id::{checked, signed};
 use crate::pool::Postgres;
 
 /// Checkpoints of lines, a row each. A save is one statement and one transaction, durable when it returns as long as the
@@ -25,18 +25,25 @@ impl PostgresCheckpoints {
     }
 }
 
-const LOAD: &str = "SELECT last, serving, ceiling FROM queue_checkpoints WHERE queue = $1";
+const LOAD: &str = "SELECT last, serving, ceiling, incarnations FROM queue_checkpoints WHERE queue = $1";
 
 /// Savers of one queue at once wait for each other's row, and each raises what the one before has
-/// left. With `$5` false no row is written, but privileges and a read-only server still refuse it.
+/// left. With `$6` false no row is written, but privileges and a read-only server still refuse it.
+/// Of more
+/// lives than a set has, the oldest stay, as in [`Incarnations`].
 const SAVE: &str = "\
-INSERT INTO queue_checkpoints AS known (queue, last, serving, ceiling) SELECT $1, $2, $3, $4 WHERE $5
+INSERT INTO queue_checkpoints AS known (queue, last, serving, ceiling, incarnations)
+SELECT $1, $2, $3, $4, $5 WHERE $6
 ON CONFLICT (queue) DO UPDATE SET
     last = greatest(known.last, excluded.last),
     serving = greatest(known.serving, excluded.serving),
     ceiling = greatest(known.ceiling, excluded.ceiling),
+    incarnations = ARRAY(
+        SELECT DISTINCT life FROM unnest(known.incarnations || excluded.incarnations) AS life
+        ORDER BY life LIMIT 4
+    ),
     saved_at = excluded.saved_at
-RETURNING last, serving, ceiling";
+RETURNING last, serving, ceiling, incarnations";
 
 /// Run after a save, which commits by itself unless the connection came with an open transaction.
 /// Then the save would be lost without an error.
@@ -50,6 +57,8 @@ struct CheckpointRow {
     serving: i64,
     #[diesel(sql_type = BigInt)]
     ceiling: i64,
+    #[diesel(sql_type = Array<BigInt>)]
+    incarnations: Vec<i64>,
 }
 
 #[derive(QueryableByName)]
@@ -74,13 +83,15 @@ struct NothingSaved;
 
 impl CheckpointRow {
     fn checkpoint(&self) -> Result<Checkpoint, PortError> {
-        let &Self { last, serving, ceiling } = self;
+        let &Self { last, serving, ceiling, .. } = self;
         let impossible = || corrupt(ImpossibleMarks { last, serving, ceiling });
         let mark = |mark: i64| u64::try_from(mark).map_err(|_| impossible());
         if serving > last || last > ceiling {
             return Err(impossible());
         }
-        Ok(Checkpoint { line: Line::new(mark(last)?, mark(serving)?), ceiling: mark(ceiling)? })
+        let lives = self.incarnations.iter().map(|life| checked(*life, Incarnation::new));
+        let incarnations = Incarnations::of(lives.collect::<Result<Vec<_>, _>>()?);
+        Ok(Checkpoint { line: Line::new(mark(last)?, mark(serving)?), ceiling: mark(ceiling)?, incarnations })
     }
 }
 
@@ -101,13 +112,15 @@ impl PostgresCheckpoints {
         checkpoint: Checkpoint,
         is_meant: bool,
     ) -> Result<Option<CheckpointRow>, PortError> {
-        let Checkpoint { line, ceiling } = checkpoint;
+        let Checkpoint { line, ceiling, incarnations } = checkpoint;
+        let lives: Vec<i64> = incarnations.iter().map(|life| signed(life.get())).collect();
         let row = self.0.ask("saving a checkpoint", move |connection| {
             let statement = sql_query(SAVE)
                 .bind::<Text, _>(queue.clone())
                 .bind::<BigInt, _>(signed(line.last()))
                 .bind::<BigInt, _>(signed(line.serving()))
                 .bind::<BigInt, _>(signed(ceiling))
+                .bind::<Array<BigInt>, _>(lives.clone())
                 .bind::<Bool, _>(is_meant);
             Box::pin(async move {
                 let Some(saved) = statement.get_result::<CheckpointRow>(connection).await.optional()? else {
@@ -135,7 +148,8 @@ impl CheckpointStore for PostgresCheckpoints {
     }
 
     async fn save(&self, queue: QueueId, checkpoint: Checkpoint) -> Result<Checkpoint, PortError> {
-        let checkpoint = Checkpoint::new(checkpoint.line, checkpoint.ceiling);
+        let Checkpoint { line, ceiling, incarnations } = checkpoint;
+        let checkpoint = Checkpoint::new(line, ceiling).with_incarnations(incarnations);
         let saved = self.saved_row(queue.to_string(), checkpoint, true).await?;
         saved.as_ref().map_or_else(|| Err(corrupt(NothingSaved)), CheckpointRow::checkpoint)
     }

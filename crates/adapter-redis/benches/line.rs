@@ -47,7 +47,7 @@ fn main() {
                 let spec = PolicySpec { batch: people, max_active: 10_000_000, ..PolicySpec::default() };
                 let line = open(url, queue, spec, Batching::default(), Durability::Primary);
                 ready(&line).await;
-                let called = line.call_next(Line::START).await.unwrap();
+                let called = line.call_next(Line::START, None).await.unwrap();
                 println!("called {}", called.count);
             }
             other => panic_about(&other.join(" ")),

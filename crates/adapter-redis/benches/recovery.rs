@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 
 use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
 use domain::Timestamp;
-use domain::queue::{
-    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueId, QueueNumber, QueueStore as _, UserId,
-};
+use domain::queue::{AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueId, QueueStore as _, UserId};
 use test_support::{Redis, RedisBinaries, RedisSetup};
 
 /// What `app` makes of its defaults.
@@ -45,7 +43,7 @@ fn keep(node: &Arc<RedisQueue>) {
     let node = Arc::clone(node);
     tokio::spawn(async move {
         loop {
-            let _ = node.call_next(Line::START).await;
+            let _ = node.call_next(Line::START, None).await;
             tokio::time::sleep(REFRESH).await;
         }
     });
@@ -122,15 +120,16 @@ async fn endings(redis: &Redis, people: u32) {
     let nodes = [node(redis, "endings", spec)];
     until_open(&nodes).await;
     fill(&nodes, u64::from(2 * people)).await;
-    nodes[0].call_next(Line::START).await.unwrap();
+    nodes[0].call_next(Line::START, None).await.unwrap();
     for first in (1..=u64::from(people)).step_by(5_000) {
         let claims = (first..first + 5_000).map(|user| {
             let node = Arc::clone(&nodes[0]);
             tokio::spawn(async move {
-                let number = node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap().number;
+                let joined = node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap();
                 let place = Place {
                     queue: QueueId::parse("endings").unwrap(),
-                    number: QueueNumber::new(number.get()).unwrap(),
+                    incarnation: joined.incarnation,
+                    number: joined.number,
                     user: UserId::new(user).unwrap(),
                     issued_at: Timestamp::UNIX_EPOCH,
                 };

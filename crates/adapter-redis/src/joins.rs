@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::PortError;
-use domain::queue::{Bounds, JoinError, Joined, QueueNumber, UserId};
+use domain::queue::{Bounds, JoinError, Joined, Shown, UserId};
 use futures_util::future::BoxFuture;
 use thread_local::ThreadLocal;
 use tokio::sync::oneshot;
@@ -20,11 +20,11 @@ use crate::error::Failure;
 /// What a batch gives each of its users, in their order.
 pub(crate) type Answers = Vec<Result<Joined, JoinError>>;
 
-/// One user who joins, and the number that a token of theirs shows.
+/// One user who joins, and what a token of theirs shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Joiner {
     pub(crate) user: UserId,
-    pub(crate) presented: Option<QueueNumber>,
+    pub(crate) presented: Option<Shown>,
 }
 
 /// Carries out one batch.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place,
-    QueueId, QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+    QueueId, QueueStore, Session, Shown, Snapshot, Standing, UserId,
 };
 
 use crate::address::Address;
@@ -107,18 +107,18 @@ impl QueueStore for RedisQueue {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         self.joins.join(Joiner { user, presented }, bounds).await
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        Ok(self.steps.refresh(floor, true).await?)
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        Ok(self.steps.call_next(floor, shown).await?)
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
-        Ok(self.steps.refresh(floor, false).await?.snapshot)
+        Ok(self.steps.snapshot(floor).await?)
     }
 
     async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::queue::{Change, Line, Occupancy, QueueNumber, QueueTime, Tally, UserId, VacantNumbers};
+use domain::queue::{
+    Change, Incarnation, Incarnations, Line, Occupancy, QueueNumber, QueueTime, Tally, UserId, VacantNumbers,
+};
 use fred::types::Value;
 
 use crate::error::Failure;
@@ -46,6 +48,16 @@ impl Reply {
         } else {
             Err(Failure::Corrupt("serving above last"))
         }
+    }
+
+    /// The lives of the queue, as `life,life`.
+    pub(crate) fn incarnations(&mut self) -> Result<Incarnations, Failure> {
+        const BAD: Failure = Failure::Corrupt("no life of the queue");
+        let text = self.text()?;
+        let lives = text.split(',').filter(|life| !life.is_empty());
+        let lives =
+            lives.map(|life| life.parse().ok().and_then(|life| Incarnation::new(life).ok()).ok_or(BAD));
+        Ok(Incarnations::of(lives.collect::<Result<Vec<_>, _>>()?))
     }
 
     pub(crate) fn tally(&mut self) -> Result<Tally, Failure> {

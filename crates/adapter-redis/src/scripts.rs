@@ -47,14 +47,14 @@ macro_rules! scripts {
 // exist a second time, and let the queue's time stand still, because calls and sessions run only
 // while they can be used.
 scripts! {
-    JOIN: "whole" "typed" "begin" "numbers" "ending" "calling" "places" "join";
-    TICK and at_limit: "whole" "typed" "begin" "numbers" "ending" "calling" "refresh";
-    VACANT and at_limit: "whole" "begin" "vacant";
-    PLACES and at_limit: "whole" "begin" "places_page";
-    CLAIM: "whole" "typed" "begin" "numbers" "places" "claim";
-    STANDING and at_limit: "whole" "begin" "numbers" "places" "standing";
-    LEAVE and at_limit: "whole" "typed" "begin" "numbers" "places" "leave";
-    REPLAY: "whole" "typed" "begin" "numbers" "places" "replay";
-    SETTLE: "whole" "typed" "begin" "settle";
+    JOIN: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "ending" "calling" "places" "join";
+    TICK and at_limit: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "ending" "calling" "refresh";
+    VACANT and at_limit: "whole" "begin" "unheld" "lives" "doubt" "vacant";
+    PLACES and at_limit: "whole" "begin" "unheld" "lives" "doubt" "places_page";
+    CLAIM: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "claim";
+    STANDING and at_limit: "whole" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "standing";
+    LEAVE and at_limit: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "leave";
+    REPLAY: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "replay";
+    SETTLE: "whole" "typed" "begin" "unheld" "lives" "doubt" "settle";
     PROBE: "whole" "typed" "probe";
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, Changes, Checkpoint, Expiry, JoinError, Joined, Line, NodeId, Place, QueueTime, Refresh,
-    Replica, Snapshot, Standing, Whole, Witness,
+    Bounds, Called, Changes, Checkpoint, Expiry, Incarnation, Incarnations, JoinError, Joined, Line, NodeId,
+    Place, QueueTime, Refresh, Replica, Shown, Snapshot, Standing, Whole, Witness,
 };
 use fred::bytes::Bytes;
 use fred::types::Value;
 use futures_util::future::BoxFuture;
-use tokio::sync::Mutex as TurnMutex;
+use tokio::sync::{Mutex as TurnMutex, MutexGuard as TurnGuard};
 use tokio::time::{Instant, timeout};
 
 use crate::address::Address;
@@ -32,18 +32,38 @@ pub(crate) struct Steps {
     keys: Vec<String>,
     settings: RedisQueueSettings,
     local: Mutex<Local>,
-    /// One refresh at a time, so that changes are followed in their order. Holds what is still to be replayed.
-    refreshing: TurnMutex<Option<Replay>>,
+    /// One refresh at a time, so that changes are followed in their order.
+    refreshing: TurnMutex<Refreshing>,
+}
+
+#[derive(Default)]
+struct Refreshing {
+    /// What is still to be replayed.
+    replay: Option<Replay>,
+    /// The last snapshot, and when it was begun: good for all who were waiting for their turn by
+    /// then.
+    last: Option<(Instant, Snapshot)>,
 }
 
 /// What this node knows of the queue.
 pub(crate) struct Local {
     pub(crate) replica: Replica,
+    /// The lives of the queue that the replica knows, as scripts read them.
+    lives: (Incarnations, Value),
     /// The last refresh: when it was begun, and the queue's time it brought.
     seen: Option<(Instant, QueueTime)>,
 }
 
 impl Local {
+    /// The lives of the queue that this node knows of, as scripts read them.
+    fn lives(&mut self) -> Value {
+        let known = self.replica.witness().incarnations;
+        if self.lives.0 != known {
+            self.lives = (known, lives_as_text(known));
+        }
+        self.lives.1.clone()
+    }
+
     /// The session of this place, if it is certain to run: the last refresh was begun no longer than `fresh` ago.
     pub(crate) fn session(&self, place: &Place, fresh: Duration) -> Option<Expiry> {
         let (begun, at) = self.seen?;
@@ -87,7 +107,8 @@ impl Steps {
         // Each of these states is seeded anew. Lua counts exactly to 2^53, and an id is only compared as text.
         let node = NodeId(RandomState::new().hash_one(0));
         let replica = Replica::new(node, settings.needs_checkpoint, settings.policy.spec().session_ttl);
-        let local = Mutex::new(Local { replica, seen: None });
+        let lives = (Incarnations::default(), lives_as_text(Incarnations::default()));
+        let local = Mutex::new(Local { replica, lives, seen: None });
         Self { redis, keys: keys.all(), settings, local, refreshing: TurnMutex::default() }
     }
 
@@ -112,9 +133,11 @@ impl Steps {
         own: impl IntoIterator<Item = Value>,
     ) -> Result<Reply, Failure> {
         let known = || {
-            let mut witness = self.local().replica.witness();
+            let mut local = self.local();
+            let (mut witness, lives) = (local.replica.witness(), local.lives());
+            drop(local);
             witness.line = witness.line.raised_to(floor);
-            self.common_arguments(&witness)
+            self.common_arguments(&witness, lives)
         };
         self.send(via, script, known, own.into_iter().collect()).await
     }
@@ -127,7 +150,7 @@ impl Steps {
         script: &Script,
         own: impl IntoIterator<Item = Value>,
     ) -> Result<Reply, Failure> {
-        let known = || self.common_arguments(witness);
+        let known = || self.common_arguments(witness, lives_as_text(witness.incarnations));
         self.send(via, script, known, own.into_iter().collect()).await
     }
 
@@ -151,7 +174,7 @@ impl Steps {
         Reply::new(answer?)
     }
 
-    fn common_arguments(&self, witness: &Witness) -> Result<Vec<Value>, Failure> {
+    fn common_arguments(&self, witness: &Witness, lives: Value) -> Result<Vec<Value>, Failure> {
         if witness.line.last() > HIGHEST {
             return Err(Failure::Corrupt("a number higher than scripts can count"));
         }
@@ -176,13 +199,14 @@ impl Steps {
             microseconds(policy.session_ttl),
             whole(policy.max_waiting.into()),
             microseconds(self.settings.recovery),
+            lives,
         ])
     }
 
     /// A step on one place.
     pub(crate) async fn place(&self, script: &Script, place: &Place) -> Result<Found, Failure> {
         let user = Bytes::copy_from_slice(&bytes_of(place.user));
-        let own = [whole(place.number.get()), Value::Bytes(user)];
+        let own = [whole(place.number.get()), Value::Bytes(user), whole(place.incarnation.get())];
         let mut reply = self.call(Via::Rest, script, Line::START, own).await?;
         let state = reply.text()?;
         let (ends, now) = (reply.time()?, reply.time()?);
@@ -207,13 +231,45 @@ impl Steps {
         Ok(Found { state, version })
     }
 
-    /// Refreshes this node's view of the queue, with or without calling people.
-    pub(crate) async fn refresh(&self, floor: Line, calls: bool) -> Result<Called, Failure> {
-        let turn = timeout(self.settings.link.answer, self.refreshing.lock()).await;
-        let mut replay = turn.map_err(|_| Failure::Busy)?;
+    /// Takes a snapshot without calling people. Those who ask for one while another refresh is
+    /// under way share the next.
+    pub(crate) async fn snapshot(&self, floor: Line) -> Result<Snapshot, Failure> {
+        let asked = Instant::now();
+        let mut turn = self.turn().await?;
+        if let Some((begun, snapshot)) = &turn.last
+            && *begun > asked
+            && snapshot.line.raised_to(floor) == snapshot.line
+        {
+            return Ok(snapshot.clone());
+        }
+        Ok(self.refresh_in(&mut turn, floor, None, false).await?.snapshot)
+    }
+
+    /// Refreshes this node's view of the queue, and calls people.
+    pub(crate) async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, Failure> {
+        let mut turn = self.turn().await?;
+        self.refresh_in(&mut turn, floor, shown, true).await
+    }
+
+    async fn turn(&self) -> Result<TurnGuard<'_, Refreshing>, Failure> {
+        timeout(self.settings.link.answer, self.refreshing.lock()).await.map_err(|_| Failure::Busy)
+    }
+
+    async fn refresh_in(
+        &self,
+        turn: &mut Refreshing,
+        floor: Line,
+        shown: Option<Shown>,
+        calls: bool,
+    ) -> Result<Called, Failure> {
         let begun = Instant::now();
         let lifetime = self.settings.lifetime.saturating_mul(LIFETIMES_KEPT).min(LONGEST_KEPT);
-        let mut reply = self.call(Via::Look, &TICK, floor, [flag(calls), milliseconds(lifetime)]).await?;
+        // A number that scripts cannot count to was never given.
+        let shown = shown.filter(|shown| shown.number.get() <= HIGHEST);
+        let [number, life] =
+            shown.map_or([0; 2], |shown| [shown.number.get(), shown.incarnation.get()]).map(whole);
+        let own = [flag(calls), milliseconds(lifetime), number, life];
+        let mut reply = self.call(Via::Look, &TICK, floor, own).await?;
         let (generation, version) = (reply.count()?, reply.count()?);
         let line = reply.line()?;
         let at = reply.time()?;
@@ -222,6 +278,7 @@ impl Steps {
         let (recovers, wants_replay) = (reply.flag()?, reply.flag()?);
         let (may_join, is_settled) = (reply.flag()?, reply.flag()?);
         let has_expired = reply.flag()?;
+        let (incarnations, adopts) = (reply.incarnations()?, reply.flag()?);
         let tally = reply.tally()?;
         let occupancy = reply.occupancy(called)?;
         let changes = match reply.changes()? {
@@ -237,20 +294,20 @@ impl Steps {
                      any node, or were deleted: the queue pauses until nodes have replayed what they remember"
                 );
             }
-            let refresh = Refresh { generation, version, line, at, calls_from, changes };
+            let refresh = Refresh { generation, incarnations, version, line, at, calls_from, changes };
             let memories = local.replica.follow(refresh);
             if !memories.is_empty() {
-                *replay = Some(Replay::new(generation, memories));
+                turn.replay = Some(Replay::new(generation, memories));
             }
             local.seen = Some((begun, at));
             local.replica.vacant().clone()
         };
         if wants_replay {
-            self.replay_some(&mut replay).await;
+            self.replay_some(&mut turn.replay).await;
         } else if !recovers {
             // Nothing was lost.
             self.local().replica.note_replayed(generation);
-            *replay = None;
+            turn.replay = None;
         }
         let snapshot = Snapshot {
             line,
@@ -260,11 +317,14 @@ impl Steps {
             tally,
             occupancy,
             generation,
+            incarnations,
+            adopts,
             is_settled,
             recovers,
             may_join,
             at,
         };
+        turn.last = Some((begun, snapshot.clone()));
         Ok(Called { count, snapshot })
     }
 
@@ -344,9 +404,11 @@ impl Steps {
         if marks.iter().any(|mark| *mark > HIGHEST) {
             return Err(Failure::Corrupt("a number higher than scripts can count"));
         }
+        let lives = checkpoint.map(|known| known.incarnations).unwrap_or_default();
         let own = [whole(generation), flag(checkpoint.is_some())].into_iter().chain(marks.map(whole));
+        let own = own.chain([lives_as_text(lives)]);
         self.call(Via::Look, &SETTLE, Line::START, own).await?;
-        Ok(self.refresh(Line::START, false).await?.snapshot)
+        self.snapshot(Line::START).await
     }
 
     async fn join_batch(&self, joiners: Vec<Joiner>, bounds: Bounds) -> Result<Answers, Failure> {
@@ -359,14 +421,16 @@ impl Steps {
         let own = [whole(bounds.ceiling.min(HIGHEST)), Value::Bytes(users), Value::from(presented)];
         let mut reply = self.call(Via::Joins(replicas), &JOIN, bounds.floor, own).await?;
         let (line, now) = (reply.line()?, reply.time()?);
+        let incarnation = Incarnation::new(reply.count()?).ok();
         let mut answers = Answers::with_capacity(joiners.len());
         while answers.len() < joiners.len() {
-            read_run(&mut reply, line, now, joiners.len(), &mut answers)?;
+            read_run(&mut reply, (line, now, incarnation), joiners.len(), &mut answers)?;
         }
         let dropped = {
             let mut local = self.local();
             let before = local.replica.dropped();
             local.replica.note_line(line);
+            incarnation.into_iter().for_each(|life| local.replica.note_incarnation(life));
             for (joiner, answer) in joiners.iter().zip(&answers) {
                 if let Ok(joined) = answer {
                     local.replica.note_holder(joiner.user, joined.number);
@@ -397,8 +461,7 @@ fn recovering() -> Failure {
 /// Users who were given the like, of the answer to a batch of `users`.
 fn read_run(
     reply: &mut Reply,
-    line: Line,
-    now: QueueTime,
+    (line, now, incarnation): (Line, QueueTime, Option<Incarnation>),
     users: usize,
     answers: &mut Answers,
 ) -> Result<(), Failure> {
@@ -419,23 +482,33 @@ fn read_run(
             0 => Err(JoinError::LineFull),
             -1 => Err(JoinError::AboveCeiling),
             -2 => Err(PortError::from(recovering()).into()),
-            _ => Ok(Joined { number: number(first + n)?, rejoined, standing, line }),
+            -3 => Err(JoinError::ViewBehind),
+            _ => {
+                let incarnation = incarnation.ok_or(Failure::Corrupt("a number of no life of the queue"))?;
+                Ok(Joined { number: number(first + n)?, rejoined, standing, line, incarnation })
+            }
         });
     }
     Ok(())
 }
 
-/// Users as the script reads them, and the numbers that their tokens show.
+/// Users as the script reads them, and what their tokens show.
 fn listed(joiners: &[Joiner]) -> (Bytes, String) {
     let users: Vec<u8> = joiners.iter().flat_map(|joiner| bytes_of(joiner.user)).collect();
     let mut presented = String::new();
     for (nth, joiner) in joiners.iter().enumerate() {
-        if let Some(number) = joiner.presented {
+        if let Some(Shown { incarnation, number }) = joiner.presented {
             // Writing to a string does not fail.
-            let _ = write!(presented, "{}:{number},", nth + 1);
+            let _ = write!(presented, "{}:{number}:{},", nth + 1, incarnation.get());
         }
     }
     (users.into(), presented)
+}
+
+/// As scripts read and keep them.
+fn lives_as_text(incarnations: Incarnations) -> Value {
+    let lives: Vec<String> = incarnations.iter().map(|life| life.get().to_string()).collect();
+    Value::from(lives.join(","))
 }
 
 fn whole(value: u64) -> Value {

@@ -1,14 +1,14 @@
 //! The bytes of a token; the README has the table.
 
 use domain::Timestamp;
-use domain::queue::{Place, QueueId, QueueNumber, TokenRejected, UserId};
+use domain::queue::{Incarnation, Place, QueueId, QueueNumber, TokenRejected, UserId};
 
 use crate::key::KeyId;
 
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 pub(crate) const TAG_LENGTH: usize = 16;
 const HEAD_LENGTH: usize = 1 + KeyId::LENGTH + 1;
-const BODY_LENGTH: usize = 8 + 8 + TIME_LENGTH;
+const BODY_LENGTH: usize = 8 + 8 + 8 + TIME_LENGTH;
 const TIME_LENGTH: usize = 6;
 /// The longest token, in bytes.
 pub(crate) const MAX_LENGTH: usize = HEAD_LENGTH + QueueId::MAX_LENGTH + BODY_LENGTH + TAG_LENGTH;
@@ -23,6 +23,7 @@ pub(crate) fn write_message(place: &Place, key: KeyId, into: &mut Vec<u8>) {
     // A queue id has at most 32 bytes.
     into.push(u8::try_from(queue.len()).unwrap_or(u8::MAX));
     into.extend_from_slice(queue);
+    into.extend_from_slice(&place.incarnation.get().to_be_bytes());
     into.extend_from_slice(&place.number.get().to_be_bytes());
     into.extend_from_slice(&place.user.get().to_be_bytes());
     let milliseconds = u64::try_from(place.issued_at.as_millisecond()).unwrap_or(0);
@@ -44,10 +45,10 @@ pub(crate) fn split(bytes: &[u8]) -> Result<Split<'_>, TokenRejected> {
     if version != VERSION {
         return Err(TokenRejected::UnknownVersion);
     }
-    split_version_1(bytes).ok_or(TokenRejected::Malformed)
+    split_version_2(bytes).ok_or(TokenRejected::Malformed)
 }
 
-fn split_version_1(bytes: &[u8]) -> Option<Split<'_>> {
+fn split_version_2(bytes: &[u8]) -> Option<Split<'_>> {
     let (message, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_LENGTH)?)?;
     let (head, rest) = message.split_first_chunk::<HEAD_LENGTH>()?;
     let [_, key @ .., queue_length] = head;
@@ -59,13 +60,15 @@ impl Split<'_> {
     /// Reads the place; to be called once the tag has been verified.
     pub(crate) fn place(&self) -> Option<Place> {
         let queue = QueueId::parse(std::str::from_utf8(self.queue).ok()?).ok()?;
-        let (number, rest) = self.body.split_first_chunk::<8>()?;
+        let (incarnation, rest) = self.body.split_first_chunk::<8>()?;
+        let (number, rest) = rest.split_first_chunk::<8>()?;
         let (user, time) = rest.split_first_chunk::<8>()?;
         let mut milliseconds = [0; 8];
         milliseconds[8 - TIME_LENGTH..].copy_from_slice(time);
         let milliseconds = i64::try_from(u64::from_be_bytes(milliseconds)).ok()?;
         Some(Place {
             queue,
+            incarnation: Incarnation::new(u64::from_be_bytes(*incarnation)).ok()?,
             number: QueueNumber::new(u64::from_be_bytes(*number)).ok()?,
             user: UserId::new(u64::from_be_bytes(*user)).ok()?,
             issued_at: Timestamp::from_millisecond(milliseconds).ok()?,

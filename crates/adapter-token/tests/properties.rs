@@ -4,7 +4,7 @@
 
 use adapter_token::{KeyRing, KeyUse, TokenKey};
 use domain::Timestamp;
-use domain::queue::{Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId};
+use domain::queue::{Incarnation, Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId};
 use proptest::prelude::*;
 
 fn key(byte: u8) -> TokenKey {
@@ -16,9 +16,11 @@ fn ring(keys: &[u8]) -> KeyRing {
 }
 
 fn places() -> impl Strategy<Value = Place> {
-    ("[a-z0-9-]{1,32}", 1..=QueueNumber::MAX, 1..=UserId::MAX, 0..253_000_000_000_000_i64).prop_map(
-        |(queue, number, user, millisecond)| Place {
+    let numbers = (1..=Incarnation::MAX, 1..=QueueNumber::MAX, 1..=UserId::MAX);
+    ("[a-z0-9-]{1,32}", numbers, 0..253_000_000_000_000_i64).prop_map(
+        |(queue, (incarnation, number, user), millisecond)| Place {
             queue: QueueId::parse(&queue).unwrap(),
+            incarnation: Incarnation::new(incarnation).unwrap(),
             number: QueueNumber::new(number).unwrap(),
             user: UserId::new(user).unwrap(),
             issued_at: Timestamp::from_millisecond(millisecond).unwrap(),
@@ -32,7 +34,7 @@ proptest! {
         let token = ring(&[1]).seal(&place);
         prop_assert_eq!(ring(&[1]).open(token.as_str()), Ok(place));
         prop_assert!(token.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-        prop_assert!(token.as_str().len() <= 103);
+        prop_assert!(token.as_str().len() <= 112);
     }
 
     #[test]
@@ -74,19 +76,22 @@ proptest! {
 }
 
 #[test]
-fn a_token_of_the_main_queue_has_64_characters() {
+fn a_token_of_the_main_queue_has_75_characters() {
     let place = Place {
         queue: QueueId::parse("main").unwrap(),
+        incarnation: Incarnation::new(1).unwrap(),
         number: QueueNumber::new(1).unwrap(),
         user: UserId::new(1).unwrap(),
         issued_at: Timestamp::UNIX_EPOCH,
     };
-    assert_eq!(ring(&[1]).seal(&place).as_str().len(), 64);
+    assert_eq!(ring(&[1]).seal(&place).as_str().len(), 75);
 }
 
 #[test]
 fn a_version_this_program_does_not_read_is_told_apart() {
     use base64::Engine as _;
-    let text = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode([2_u8; 48]);
-    assert_eq!(ring(&[1]).open(&text), Err(TokenRejected::UnknownVersion));
+    for version in [0_u8, 1, 3] {
+        let text = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode([version; 56]);
+        assert_eq!(ring(&[1]).open(&text), Err(TokenRejected::UnknownVersion), "{version}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::queue::{Checkpoint, CheckpointStore, Line, QueueId, QueueNumber};
+use domain::queue::{Checkpoint, CheckpointStore, Incarnation, Incarnations, Line, QueueId, QueueNumber};
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::{Verdict, Violation, ensure, ensure_eq};
@@ -35,6 +35,8 @@ macro_rules! for_each_checkpoint_rule {
             rule_5_keeps_queues_apart
             rule_6_remembers_the_highest_numbers_to_the_last_digit
             rule_7_remembers_what_can_be_of_what_cannot
+            rule_8_remembers_the_lives_of_a_queue
+            rule_8_remembers_the_oldest_lives_of_too_many
         }
     };
 }
@@ -110,7 +112,7 @@ impl Memory {
 
 /// A checkpoint with these marks, unchecked.
 fn marks(last: u64, serving: u64, ceiling: u64) -> Checkpoint {
-    Checkpoint { line: Line::new(last, serving), ceiling }
+    Checkpoint { line: Line::new(last, serving), ceiling, incarnations: Incarnations::default() }
 }
 
 /// Whoever loads a queue that nobody saved is told that there is nothing, and not a line at zero, which can be saved.
@@ -261,6 +263,52 @@ pub async fn rule_7_remembers_what_can_be_of_what_cannot(fixture: &dyn Checkpoin
         memory
             .ensure_remembered("main", Some(expected), "what is left of a checkpoint that cannot be")
             .await?;
+    }
+    Ok(())
+}
+
+fn lives(values: &[u64]) -> Result<Incarnations, Violation> {
+    let lives: Result<Vec<_>, _> = values.iter().map(|value| Incarnation::new(*value)).collect();
+    Ok(Incarnations::of(lives?))
+}
+
+/// Each save adds the lives it brings, whatever its marks are, and none is lost.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_8_remembers_the_lives_of_a_queue(fixture: &dyn CheckpointFixture) -> Verdict {
+    let memory = Memory::open(fixture).await?;
+    let highest = Incarnation::MAX;
+    let saves: [(&[u64], &[u64]); 4] = [
+        (&[1_700_000_000_000_321], &[1_700_000_000_000_321]),
+        (&[], &[1_700_000_000_000_321]),
+        (&[highest, highest - 1], &[1_700_000_000_000_321, highest - 1, highest]),
+        (&[1_700_000_000_000_321, 1], &[1, 1_700_000_000_000_321, highest - 1, highest]),
+    ];
+    for (nth, (brought, expected)) in (0..).zip(saves) {
+        let queue = QueueId::parse("main")?;
+        let last = 90 - nth * 10;
+        let own = marks(last, 0, last).with_incarnations(lives(brought)?);
+        let expected = marks(90, 0, 90).with_incarnations(lives(expected)?);
+        let told = memory.handle(usize::try_from(nth)?).save(queue, own).await?;
+        ensure_eq(told, expected, "what a save returned")?;
+        memory.ensure_remembered("main", Some(expected), "the lives that all saves brought").await?;
+    }
+    Ok(())
+}
+
+/// Of more lives than a set has the oldest stay, in whatever order they come.
+///
+/// # Errors
+/// The violation, if any.
+pub async fn rule_8_remembers_the_oldest_lives_of_too_many(fixture: &dyn CheckpointFixture) -> Verdict {
+    let memory = Memory::open(fixture).await?;
+    for (queue, order) in [("rising", [[1, 2], [3, 4], [5, 6]]), ("falling", [[6, 5], [4, 3], [2, 1]])] {
+        for brought in order {
+            memory.save(queue, marks(0, 0, 0).with_incarnations(lives(&brought)?)).await?;
+        }
+        let oldest = marks(0, 0, 0).with_incarnations(lives(&[1, 2, 3, 4])?);
+        memory.ensure_remembered(queue, Some(oldest), queue).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod endings;
 mod joining;
 mod recovery;
 mod refusals;
+mod visitors;
 mod world;
 
 pub use admission::*;
@@ -12,6 +13,7 @@ pub use endings::*;
 pub use joining::*;
 pub use recovery::*;
 pub use refusals::*;
+pub use visitors::*;
 pub use world::{QueueFixture, QueueWorld};
 
 use futures_util::future::BoxFuture;
@@ -50,6 +52,9 @@ macro_rules! for_each_queue_rule {
             floors_raise_the_line_and_never_lower_it
             ceilings_are_not_passed_by_new_numbers
             checkpoints_are_taken_in_once
+            visitors_close_no_joins
+            one_incarnation_is_adopted_in_a_short_time
+            rule_3_calls_those_who_show_tokens_in_their_order
         }
     };
 }

@@ -1,7 +1,7 @@
 //! The rules of [`TokenSealer`].
 
 use domain::Timestamp;
-use domain::queue::{Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId};
+use domain::queue::{Incarnation, Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId};
 
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
@@ -65,6 +65,7 @@ for_each_token_rule! { token_table!() }
 fn place(queue: &str, number: u64, user: u64) -> Result<Place, Violation> {
     Ok(Place {
         queue: QueueId::parse(queue)?,
+        incarnation: Incarnation::new(1_700_000_000_000_321)?,
         number: QueueNumber::new(number)?,
         user: UserId::new(user)?,
         issued_at: Timestamp::from_millisecond(1_700_000_000_123)?,
@@ -78,7 +79,10 @@ fn place(queue: &str, number: u64, user: u64) -> Result<Place, Violation> {
 pub fn reads_back_what_it_sealed(fixture: &dyn SealerFixture) -> Verdict {
     let sealer = fixture.sealer(&[1]);
     let longest = "q".repeat(QueueId::MAX_LENGTH);
-    for place in [place("main", 1, 1)?, place(&longest, QueueNumber::MAX, UserId::MAX)?] {
+    let last = Incarnation::new(Incarnation::MAX)?;
+    let highest = Place { incarnation: last, ..place(&longest, QueueNumber::MAX, UserId::MAX)? };
+    let lowest = Place { incarnation: Incarnation::new(1)?, ..place("main", 1, 1)? };
+    for place in [lowest, highest] {
         ensure_eq(sealer.open(sealer.seal(&place).as_str()), Ok(place), "the place read back")?;
     }
     Ok(())
@@ -152,7 +156,9 @@ pub fn tells_queues_apart(fixture: &dyn SealerFixture) -> Verdict {
     for (queue, number, user) in [("main", 17, 99), ("other", 17, 99), ("main", 18, 99), ("main", 17, 98)] {
         tokens.push(sealer.seal(&place(queue, number, user)?).as_str().to_owned());
     }
+    let earlier = Place { incarnation: Incarnation::new(17)?, ..place("main", 17, 99)? };
+    tokens.push(sealer.seal(&earlier).as_str().to_owned());
     tokens.sort_unstable();
     tokens.dedup();
-    ensure_eq(tokens.len(), 4, "different tokens of different places")
+    ensure_eq(tokens.len(), 5, "different tokens of different places")
 }

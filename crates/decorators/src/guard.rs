@@ -36,7 +36,7 @@ impl PortFailure for JoinError {
     fn failure(&self) -> Option<&PortError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::LineFull | Self::AboveCeiling => None,
+            Self::LineFull | Self::AboveCeiling | Self::ViewBehind => None,
         }
     }
 }

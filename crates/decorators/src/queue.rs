@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueNumber,
-    QueueStore, Session, Snapshot, Standing, UserId,
+    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore,
+    Session, Shown, Snapshot, Standing, UserId,
 };
 
 use crate::breaking::Breaking;
@@ -21,14 +21,14 @@ impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         self.guard.ask(|| self.inner.join(user, presented, bounds)).await
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        self.inner.call_next(floor).await
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        self.inner.call_next(floor, shown).await
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
@@ -91,14 +91,14 @@ impl<G: Guard> QueueStore for BehindBreakers<G> {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         self.joining.ask(|| self.inner.join(user, presented, bounds)).await
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        let answer = self.inner.call_next(floor).await;
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        let answer = self.inner.call_next(floor, shown).await;
         self.breakers.note_heartbeat(answer.as_ref().err());
         answer
     }

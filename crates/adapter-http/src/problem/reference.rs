@@ -21,7 +21,7 @@ fn rows() -> Vec<(Problem, &'static str)> {
         (Problem::TokenMissing, "a route that needs a token got no `waitingToken` header"),
         (
             Problem::TokenInvalid,
-            "the token is altered, cut, made up, signed with a retired key, or of another queue",
+            "the token is altered, cut, made up, signed with a retired key, of another queue, or of an earlier life of this one",
         ),
     ];
     rows.extend(not_your_turn());

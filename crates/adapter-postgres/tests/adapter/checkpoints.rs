@@ -21,7 +21,7 @@ fn main_queue() -> QueueId {
 }
 
 fn marks(last: u64, serving: u64, ceiling: u64) -> Checkpoint {
-    Checkpoint { line: Line::new(last, serving), ceiling }
+    Checkpoint::new(Line::new(last, serving), ceiling)
 }
 
 fn open(url: &str) -> PostgresCheckpoints {

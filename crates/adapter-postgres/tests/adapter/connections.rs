@@ -64,7 +64,7 @@ impl Asker {
     }
 
     async fn save(&self) -> Result<(), PortError> {
-        let marks = Checkpoint { line: Line::new(20, 10), ceiling: 30 };
+        let marks = Checkpoint::new(Line::new(20, 10), 30);
         let saved = self.checkpoints.save(main_queue(), marks).await?;
         assert_eq!(saved, marks);
         Ok(())

@@ -53,7 +53,12 @@ async fn ten_replicas_that_start_together_migrate_once() {
     for task in tasks {
         applied.extend(task.await.unwrap().unwrap());
     }
-    assert_eq!(applied, ["2026-11-22-000001_catalogue", "2026-11-23-000001_queue_checkpoints"]);
+    let steps = [
+        "2026-11-22-000001_catalogue",
+        "2026-11-23-000001_queue_checkpoints",
+        "2026-11-30-000001_queue_incarnations",
+    ];
+    assert_eq!(applied, steps);
 }
 
 #[tokio::test(flavor = "multi_thread")]

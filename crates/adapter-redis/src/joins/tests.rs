@@ -1,6 +1,6 @@
 //! Joins and what they are carried by, without a server.
 
-use domain::queue::{Line, QueueNumber, Standing};
+use domain::queue::{Incarnation, Line, QueueNumber, Standing};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
@@ -37,7 +37,8 @@ impl Carrier for Gate {
                 let given = self.given.fetch_add(1, Ordering::Relaxed) as u64 + 1;
                 let line = Line::new(given, 0);
                 let (number, standing) = (QueueNumber::new(given).unwrap(), Standing::Waiting);
-                Ok(Joined { number, rejoined: false, standing, line })
+                let incarnation = Incarnation::new(1).unwrap();
+                Ok(Joined { incarnation, number, rejoined: false, standing, line })
             };
             Ok(joiners.into_iter().map(number).collect())
         }

@@ -1,4 +1,4 @@
--- The head of every script: reads the queue, moves its time on, notices a loss, and ends a doubt that is over.
+-- The head of every script: reads the queue and moves its time on. What notices a loss and ends a doubt is in doubt.lua.
 --
 -- The scripts are `domain::queue::QueueState` in Lua, step by step; its documentation says what each part means. Keys and
 -- arguments are those of keys.rs and steps.rs, in their order. Numbers are whole and below 2^53, which a Lua number
@@ -22,7 +22,9 @@ local batch, cost = tonumber(ARGV[13]), tonumber(ARGV[14])
 local max_active, claim_within = tonumber(ARGV[15]), tonumber(ARGV[16])
 local session_ttl, max_waiting = tonumber(ARGV[17]), tonumber(ARGV[18])
 local recovery = tonumber(ARGV[19])
-local FIRST = 20 -- the first argument of the script itself
+-- The lives of the queue that the node knows of: ascending, as `life,life`.
+local known_lives = ARGV[20]
+local FIRST = 21 -- the first argument of the script itself
 
 local SECOND = 1000000
 -- `NodeRecord::TIMEOUT`, `NodeRecord::PROBATION`, `Doubt::PIECE`, `Doubt::LONGEST`.
@@ -39,17 +41,23 @@ end
 -- store that had data. `standing` counts the numbers of the calls that stand. `settled` is the
 -- generation a checkpoint was read for, which says cp_… until it is applied. `registered` is 1 once
 -- the register of nodes has one, `expired` the generation of the last doubt that began since keys
--- had expired.
+-- had expired. `adopts_until` and `adopted` are the time in which a store without memory may adopt
+-- a life that a token shows, and whether it has; `raises` is how often a shown number has raised
+-- the
+-- queue, `raised_from` and `raised_to` what the last raises have skipped. Besides these, `lives`
+-- has the lives whose tokens are accepted, as in `known_lives`.
 local NAMES = {
   'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
   'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
-  'registered', 'expired',
+  'registered', 'expired', 'adopts_until', 'adopted', 'raises', 'raised_from', 'raised_to',
 }
-local stored = redis.call('HMGET', K_QUEUE, 'process', unpack(NAMES))
+local stored = redis.call('HMGET', K_QUEUE, 'process', 'lives', unpack(NAMES))
 local is_empty, is_another = not stored[1], stored[1] ~= process
+local lives = stored[2] or ''
+if string.find(lives, '[^%d,]') then return foreign(K_QUEUE, 'the field lives') end
 local q, read = {}, {}
 for i, name in ipairs(NAMES) do
-  local number = stored[i + 1] and tonumber(stored[i + 1]) or not stored[i + 1] and 0
+  local number = stored[i + 2] and tonumber(stored[i + 2]) or not stored[i + 2] and 0
   -- Older programs have let these two fall below zero.
   if number and number < 0 and (name == 'standing' or name == 'held') then number = 0 end
   if not number or not (number >= 0 and number <= HIGHEST) or number % 1 ~= 0 then
@@ -103,6 +111,10 @@ local function save()
   if is_another then
     changed[#changed + 1] = 'process'
     changed[#changed + 1] = process
+  end
+  if lives ~= (stored[2] or '') then
+    changed[#changed + 1] = 'lives'
+    changed[#changed + 1] = lives
   end
   if #changed > 0 then
     redis.call('HSET', K_QUEUE, unpack(changed))
@@ -204,6 +216,9 @@ local function call_range(from, to, ends)
   redis.call('ZREMRANGEBYSCORE', K_ABANDONED, '-inf', text(to))
 end
 
+-- What begins from the same moment on two nodes differs by this.
+local apart = 1 + tonumber(string.sub(node, -3))
+
 local function begin_doubt(is_lost, is_takeover)
   local now = q.time
   if q.doubt == 0 then
@@ -216,7 +231,6 @@ local function begin_doubt(is_lost, is_takeover)
   q.spent = math.max(q.spent, now + math.ceil(batch * cost))
   -- No store had this generation that was lost since, so none of its nodes takes this one for it: the clock has moved on since
   -- then, and where it was set back, two nodes do not begin with the same one.
-  local apart = 1 + tonumber(string.sub(node, -3))
   q.generation = math.max(q.generation, known.generation, clock) + apart
   q.version = math.max(q.version, known.version, known.seen) + 1
   -- The log lacks what was lost: no node may take it to be whole.
@@ -240,6 +254,16 @@ local function raise_line(last, serving, calls_from)
   q.last = math.max(q.last, last, q.serving)
 end
 
+-- Passes over the numbers from the last one to this one, of which nobody is known to have been
+-- given any.
+local function skip_up_to(to)
+  local from, ranges = q.last, skipped_ranges()
+  ranges[#ranges + 1] = { from, to }
+  write_skipped(ranges)
+  q.last = to
+  log(string.format('s:%d:%d', from, to))
+end
+
 local function apply_checkpoint()
   if q.cp == 0 then return end
   q.cp = 0
@@ -248,14 +272,7 @@ local function apply_checkpoint()
     q.spent = math.max(q.spent, q.time + math.ceil(batch * cost))
   end
   raise_line(q.cp_last, q.cp_serving, 0)
-  local from, to = q.last, q.cp_ceiling
-  if q.intact == 0 and to > from then
-    local ranges = skipped_ranges()
-    ranges[#ranges + 1] = { from, to }
-    write_skipped(ranges)
-    q.last = to
-    log(string.format('s:%d:%d', from, to))
-  end
+  if q.intact == 0 and q.cp_ceiling > q.last then skip_up_to(q.cp_ceiling) end
 end
 
 -- The record of a node: when it registered, when it was last seen, the generation it has reported in, and the one for which
@@ -289,206 +306,4 @@ local BLOCK, NOBODY = 256, string.rep('\0', 8)
 
 local function block_of(number)
   return math.floor((number - 1) / BLOCK)
-end
-
--- Whether each node that was live at the loss, and there was one, has replayed what it remembers.
-local function all_replayed()
-  local is_any = false
-  for _, record in ipairs(redis.call('HVALS', K_NODES)) do
-    local seen, replayed = string.match(record, ':(%d+):%d+:?(%d*)')
-    seen = whole(seen, beyond)
-    if seen and q.found_time < seen + NODE_TIMEOUT then
-      is_any = true
-      if tonumber(replayed) ~= q.generation then return false end
-    end
-  end
-  return is_any
-end
-
--- The numbers (from, to] without a known holder that wait or are called.
-local function unheld_in(from, to)
-  local numbers = {}
-  for block = block_of(from + 1), block_of(to) do
-    local users = redis.call('HGET', K_USERS, text(block)) or ''
-    local names, of = {}, {}
-    for number = math.max(from, block * BLOCK) + 1, math.min(to, (block + 1) * BLOCK) do
-      local at = (number - 1) % BLOCK * 8
-      local user = string.sub(users, at + 1, at + 8)
-      if #user < 8 or user == NOBODY then
-        names[#names + 1], of[#of + 1] = text(number), number
-      end
-    end
-    if #names > 0 then
-      local abandoned = redis.call('ZMSCORE', K_ABANDONED, unpack(names))
-      local used = redis.call('ZMSCORE', K_USED, unpack(names))
-      local inside = redis.call('HMGET', K_INSIDE, unpack(names))
-      for i = 1, #of do
-        if not abandoned[i] and not used[i] and not inside[i] and not is_skipped(of[i]) then
-          numbers[#numbers + 1] = of[i]
-        end
-      end
-    end
-  end
-  return numbers
-end
-
--- Calls of numbers up to this one stand no longer.
-local function stands_from()
-  for _, range in ipairs(redis.call('ZRANGE', K_CALLS, 0, -1)) do
-    local from, _, ends = range_in(range)
-    if ends and ends > q.time and ends <= beyond then return from end
-  end
-  return q.serving
-end
-
--- Of the numbers that nobody may hold after a loss, so many are looked at, the newest ones, and skipped in so many ranges.
-local MOST_UNHELD, MOST_UNHELD_RANGES = 50000, 100
-
--- Skips the numbers above those that the store had when another process took over, where nobody holds them: a join whose
--- answer was lost leaves such a number.
-local function skip_unheld()
-  local from = math.max(q.found_last, q.last - MOST_UNHELD, stands_from())
-  if q.doubt_takeover == 0 or from >= q.last or not all_replayed() then return end
-  local found_ranges, used = {}, {}
-  for _, number in ipairs(unheld_in(from, q.last)) do
-    local range = found_ranges[#found_ranges]
-    if range and range[2] + 1 == number then
-      range[2] = number
-    elseif #found_ranges == MOST_UNHELD_RANGES then
-      break
-    else
-      found_ranges[#found_ranges + 1] = { number - 1, number }
-    end
-    if number <= q.serving then
-      used[#used + 1], used[#used + 2] = text(number), text(number)
-    end
-  end
-  if #found_ranges == 0 then return end
-  for first = 1, #used, 1000 do
-    redis.call('ZADD', K_USED, unpack(used, first, math.min(first + 999, #used)))
-  end
-  local ranges = skipped_ranges()
-  for _, range in ipairs(found_ranges) do ranges[#ranges + 1] = range end
-  table.sort(ranges, function(one, other) return one[1] < other[1] end)
-  write_skipped(ranges)
-  for _, range in ipairs(found_ranges) do log(string.format('s:%d:%d', range[1], range[2])) end
-end
-
-local function end_doubt()
-  if q.doubt == 0 then return end
-  local is_intact = q.doubt_lost == 0 and all_heard()
-  if not is_intact and q.time < q.doubt_until then return end
-  q.doubt, q.intact = 0, is_intact and 1 or 0
-  if not is_intact then
-    skip_unheld()
-  elseif q.settled >= q.found_generation then
-    -- What was read for the store before the doubt holds for the same data after it.
-    q.settled = q.generation
-  end
-  if q.serving == 0 then q.spent = 0 end
-  if q.settled == q.generation then apply_checkpoint() end
-end
-
--- The oldest range of calls, its numbers and its end: nil where there is none, false where so many are of somebody else that
--- none is found among them.
-local MOST_FOREIGN = 10
-local function oldest_call()
-  for i = 0, MOST_FOREIGN do
-    local range = redis.call('ZRANGE', K_CALLS, i, i)[1]
-    if not range then
-      if i == 0 then return nil end
-      return false
-    end
-    local from, to, ends = range_in(range)
-    if ends and ends <= beyond then return range, from, to, ends end
-  end
-  return false
-end
-
--- Forgets calls of numbers up to this one, which are over already: nothing is counted or logged.
-local function forget_calls_up_to(mark)
-  while true do
-    local oldest, from, to, ends = oldest_call()
-    if not oldest then return end
-    if from >= mark then return end
-    local upto = math.min(to, mark)
-    redis.call('ZREM', K_CALLS, oldest)
-    if upto < to then redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%d', upto, to, ends)) end
-    q.standing = math.max(q.standing - (upto - from), 0)
-    redis.call('ZREMRANGEBYSCORE', K_USED, '(' .. text(from), text(upto))
-  end
-end
-
--- Takes note that what expires is gone. What does not still says who is inside.
-local function note_expiry()
-  q.registered, q.doubt_takeover, q.expired = 0, 0, q.generation
-  local inside, held = redis.call('HGETALL', K_INSIDE), {}
-  for i = 1, #inside, 2 do
-    local user, number = string.sub(inside[i + 1], 1, 8), whole(inside[i], q.last)
-    if number then held[user] = math.max(held[user] or 0, number) end
-  end
-  for user, number in pairs(held) do redis.call('HSET', K_HOLDERS, user, text(number)) end
-  if q.standing > 0 and redis.call('EXISTS', K_CALLS) == 0 then
-    -- Calls do not expire: somebody has deleted them too.
-    q.standing = 0
-    redis.call('DEL', K_USED)
-    call_again(0, q.serving, known.calls_from)
-  end
-end
-
-do
-  -- The register expires with all else that does, and has had a node since the first refresh.
-  local has_expired = q.registered == 1 and redis.call('EXISTS', K_NODES) == 0
-  local is_doubtful = is_another and (is_empty or arrival ~= 'handed')
-  local is_late = q.doubt == 1 and known.generation < q.generation
-  local mine = found
-  if is_late then
-    mine = {
-      last = q.found_last, serving = q.found_serving, generation = q.found_generation, version = q.found_version,
-      time = q.found_time,
-    }
-  end
-  local seen = math.max(known.version, known.seen)
-  local is_behind = known.last > mine.last or known.serving > mine.serving or known.generation > mine.generation
-    or seen > mine.version or known.time > mine.time
-  if known.generation ~= q.generation then
-    -- Calls that a recovery let stand again, of which the node knows that they are over.
-    forget_calls_up_to(math.min(known.calls_from, q.unknown))
-  end
-  if is_doubtful or has_expired or is_behind and not is_late then
-    begin_doubt(is_empty or is_behind or has_expired, is_doubtful and not is_empty)
-    if has_expired then note_expiry() end
-  elseif is_behind then
-    q.doubt_lost = 1
-  end
-  if is_behind then
-    if seen > q.version then
-      -- The log has nothing of the versions between.
-      redis.call('DEL', K_CHANGES)
-      q.version = seen
-    end
-    raise_line(known.last, known.serving, known.calls_from)
-  end
-  if q.doubt == 1 then
-    local record = record_of(node)
-    local replayed = known.replayed == q.generation and known.replayed or 0
-    if record and (record.heard ~= q.generation or record.replayed < replayed) then
-      record.heard = q.generation
-      record.replayed = math.max(record.replayed, replayed)
-      put_record(node, record)
-    end
-    end_doubt()
-  end
-end
-
-local now = q.time
-
--- Whether the node has replayed what it remembers; where nothing was lost, nobody has anything to replay.
-local function has_replayed()
-  return known.replayed == q.generation or q.intact == 1
-end
-
--- Whether the queue may move for this node.
-local function is_open()
-  return q.doubt == 0 and (not known.needs_checkpoint or q.settled == q.generation)
 end

@@ -34,6 +34,8 @@ end
 
 -- Calls whoever may be called now; returns how many that were.
 local function call_people()
+  -- People near the front still have time to show their tokens.
+  if q.adopted == 1 then return 0 end
   if q.serving >= q.last and redis.call('ZCARD', K_LATE) == 0 or not is_open() then return 0 end
   local budget = batch - math.ceil(math.max(q.spent - now, 0) / cost)
   if budget < 1 then return 0 end

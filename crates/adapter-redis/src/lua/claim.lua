@@ -1,7 +1,7 @@
 -- Turns a call into a session, or finds the session it became. Arguments and answers as in standing.lua.
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
-local state, ends = known_place(number, user)
+local state, ends = known_place(number, user, ARGV[FIRST + 2])
 if q.doubt == 0 and (state == 'CALLED' or state == 'ACTIVE') then
   -- Nobody has two slots.
   local other = held_by(user)

@@ -1,12 +1,15 @@
 -- Gives each user of a batch a number, or finds the one they hold, then calls people.
--- Arguments: the ceiling, the users, and the numbers that tokens of theirs show, as `nth:number,…`. Users are one text:
+-- Arguments: the ceiling, the users, and what tokens of theirs show, as `nth:number:life,…`. Users
+-- are one text:
 -- one argument each would cost the node that asks several times as much.
--- Answers: last, serving, the time, then what the users were given, in their order, as runs of users who were given the like:
--- how many, the number of the first (0: the queue is full, -1: above the ceiling, -2: not ready; then for all of them, else
+-- Answers: last, serving, the time, the oldest life of the queue, then what the users were given,
+-- in their order, as runs of users who were given the like:
+-- how many, the number of the first (0: the queue is full, -1: above the ceiling, -2: not ready,
+-- -3: the node's view is behind; then for all of them, else
 -- each the next), whether they held it before (1 or 0), and the end of their call (above 0) or session (below 0; 0 while
 -- waiting).
 
-local FULL, ABOVE_CEILING, NOT_READY = 0, -1, -2
+local FULL, ABOVE_CEILING, NOT_READY, VIEW_BEHIND = 0, -1, -2, -3
 -- Numbers that were abandoned and not passed yet, at most.
 local MOST_ABANDONED = 1000000
 local CHUNK = 1000
@@ -16,8 +19,9 @@ local users, presented = {}, {}
 for i = 1, #packed / 8 do
   users[i] = string.sub(packed, i * 8 - 7, i * 8)
 end
-for nth, number in string.gmatch(ARGV[FIRST + 2], '(%d+):(%d+)') do
-  presented[tonumber(nth)] = tonumber(number)
+for nth, number, life in string.gmatch(ARGV[FIRST + 2], '(%d+):(%d+):(%d+)') do
+  note_shown(tonumber(number), life)
+  if is_life(life) then presented[tonumber(nth)] = tonumber(number) end
 end
 
 -- Whether this node may give numbers, and why the next one is not given.
@@ -31,8 +35,10 @@ do
   local may_give = record and now >= record.registered + math.min(PROBATION, recovery)
   -- The position of a new number is below those skipped only for a node that knows of them.
   local knows_skipped = known.version >= q.skipped_at
-  if not may_give or not has_replayed() or not knows_skipped or not is_open() then
+  if not may_give or not has_replayed() or not is_open() then
     why_none = function() return NOT_READY end
+  elseif not knows_skipped then
+    why_none = function() return VIEW_BEHIND end
   elseif redis.call('ZCARD', K_ABANDONED) >= MOST_ABANDONED then
     why_none = function() return FULL end
   else
@@ -92,7 +98,8 @@ end
 call_people()
 save()
 
-local answer = { q.last, q.serving, now }
+local last, serving = witnessed_line()
+local answer = { last, serving, now, tonumber(string.match(lives, '^%d+')) or 0 }
 local run -- where in the answer the run is that may go on
 for i = 1, #users do
   local number, ends = numbers[i], 0

@@ -61,10 +61,15 @@ local function adopt(number, user)
   restore_found(number)
 end
 
--- The state of a place, which adds UNKNOWN for a number never given, FOREIGN for another user's, and NOTREADY where a store in
--- doubt would have to say no: it may have lost what would say yes.
-local function known_place(number, user)
-  if number > q.last then return q.doubt == 1 and 'NOTREADY' or 'UNKNOWN', 0 end
+-- The state of a place, which adds UNKNOWN for a number never given, FOREIGN for another user's or
+-- one of a life that is not accepted, and NOTREADY where a store in doubt would have to say no: it
+-- may have lost what would say yes.
+local function known_place(number, user, life)
+  note_shown(number, life)
+  -- A checkpoint which may remember them was not read yet.
+  if lives == '' then return 'NOTREADY', 0 end
+  if not is_life(life) then return q.doubt == 1 and 'NOTREADY' or 'FOREIGN', 0 end
+  if number > q.last then return is_open() and 'UNKNOWN' or 'NOTREADY', 0 end
   local owner = owner_of(number)
   local is_theirs = owner == user or not owner and may_be_anybodys(number)
   if is_theirs and is_skipped(number) then adopt(number, user) end
@@ -151,5 +156,5 @@ end
 -- What every script about one place answers.
 local function place_answer(state, ends)
   save()
-  return { state, ends, now, q.version, q.last, q.serving }
+  return { state, ends, now, q.version, witnessed_line() }
 end

@@ -23,8 +23,10 @@ do
   local fields = redis.call('HGETALL', KEYS[1])
   for i = 1, #fields, 2 do
     local name, number = fields[i], whole(fields[i + 1])
-    -- Which server process wrote last.
-    if name ~= 'process' then
+    -- Texts: which server process wrote last, and the lives of the queue.
+    if name == 'lives' then
+      if string.find(fields[i + 1], '[^%d,]') then return foreign(KEYS[1], 'the field lives') end
+    elseif name ~= 'process' then
       if not number and not string.find(fields[i + 1], '^%-%d+$') then
         return foreign(KEYS[1], 'the field ' .. name)
       end

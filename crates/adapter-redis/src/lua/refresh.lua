@@ -1,10 +1,13 @@
 -- Registers a node, calls people where the first argument is 1, and reports the queue and what changed since the version a
 -- node knows.
--- Arguments: whether to call people, the lifetime of what grows with the people, in milliseconds.
+-- Arguments: whether to call people, the lifetime of what grows with the people, in milliseconds,
+-- and the highest number that a
+-- token has shown above all that the node knows of (0 for none), with its life.
 -- Answers: generation, version, last, serving, the time, called people, open calls, sessions, the
 -- number from which on calls stand, whether the store is in doubt, whether nodes are to replay what
 -- they remember, whether this node may give numbers, whether a checkpoint was read in this
--- generation, whether it began since keys had expired, how many numbers were given, calls claimed,
+-- generation, whether it began since keys had expired, the lives of the queue,
+-- whether a token's life may be adopted, how many numbers were given, calls claimed,
 -- calls lapsed, places given up, sessions that lasted to their end, the turnover of slots
 -- (thousandths of slots, microseconds), how many steps of session ends follow, those (time left,
 -- sessions that end by then), and then the changes since that version, oldest first, or one `gap`
@@ -13,6 +16,9 @@
 local calls, lifetime = ARGV[FIRST] == '1', ARGV[FIRST + 1]
 -- Steps of the distribution of session ends.
 local STEPS = 16
+
+local shown = tonumber(ARGV[FIRST + 2])
+if shown > 0 then note_shown(shown, ARGV[FIRST + 3]) end
 
 do
   local record = record_of(node) or { registered = now, replayed = 0 }
@@ -55,6 +61,7 @@ local answer = {
   q.generation, q.version, q.last, q.serving, now, called, open, sessions, calls_from, q.doubt,
   (q.doubt == 1 and q.doubt_lost or 1 - q.intact), may_give and 1 or 0,
   q.settled == q.generation and 1 or 0, q.expired == q.generation and 1 or 0,
+  lives, adopts() and 1 or 0,
 }
 local tally = redis.call('HMGET', K_QUEUE, 'joined', 'claimed', 'lapsed', 'left', 'ended')
 for i = 1, #tally do

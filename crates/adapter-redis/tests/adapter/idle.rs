@@ -15,12 +15,12 @@ async fn slots_are_free_again_after_the_calls_went_with_their_keys() {
     for user in 1..=3 {
         node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap();
     }
-    assert_eq!(node.call_next(Line::START).await.unwrap().snapshot.line, Line::new(3, 2));
+    assert_eq!(node.call_next(Line::START, None).await.unwrap().snapshot.line, Line::new(3, 2));
 
     let line = line_key(queue);
     for key in ["holders", "users", "calls", "used", "sessions", "inside", "changes"] {
         SINGLE.command(&["DEL", &line.replace(":line", &format!(":{key}"))]).unwrap();
     }
-    let called = node.call_next(Line::START).await.unwrap();
+    let called = node.call_next(Line::START, None).await.unwrap();
     assert_eq!((called.count, called.snapshot.line), (1, Line::new(3, 3)), "nobody was in any more");
 }

@@ -1,14 +1,14 @@
 //! Load: nodes that keep one line as the service does, and people who use it and are recorded.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use adapter_redis::{Address, RedisQueue, RedisQueueSettings};
 use contracts::history::{Asked, History, Op, Rules, Told, check};
 use domain::queue::{
-    AdmissionPolicy, Line, Outlook, Pacing, Place, PolicySpec, QueueError, QueueId, QueueNumber, QueueParts,
-    QueueService, QueueStore as _, Session, Standing, Ticket, TokenRejected, TokenSealer, UserId,
+    AdmissionPolicy, Incarnation, Line, Outlook, Pacing, Place, PolicySpec, QueueError, QueueId, QueueNumber,
+    QueueParts, QueueService, QueueStore as _, Session, Standing, Ticket, TokenRejected, TokenSealer, UserId,
     WaitingToken,
 };
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -92,9 +92,15 @@ impl Drop for Node {
 /// Tokens anybody can read and write.
 struct OpenSealer(QueueId);
 
+/// The life of the queue that each token was last given in.
+static SEALED: Mutex<Option<HashMap<(QueueId, String), Incarnation>>> = Mutex::new(None);
+
 impl TokenSealer for OpenSealer {
     fn seal(&self, place: &Place) -> WaitingToken {
-        WaitingToken::new(token(place.number, place.user))
+        let token = token(place.number, place.user);
+        let mut sealed = SEALED.lock().unwrap_or_else(PoisonError::into_inner);
+        sealed.get_or_insert_default().insert((self.0, token.clone()), place.incarnation);
+        WaitingToken::new(token)
     }
 
     fn open(&self, text: &str) -> Result<Place, TokenRejected> {
@@ -102,7 +108,10 @@ impl TokenSealer for OpenSealer {
         let number = number.parse().ok().and_then(|number| QueueNumber::new(number).ok());
         let number = number.ok_or(TokenRejected::Malformed)?;
         let user = UserId::parse(user).map_err(|_| TokenRejected::Malformed)?;
-        Ok(Place { queue: self.0, number, user, issued_at: Timestamp::UNIX_EPOCH })
+        let sealed = SEALED.lock().unwrap_or_else(PoisonError::into_inner);
+        let life = sealed.as_ref().and_then(|sealed| sealed.get(&(self.0, text.to_owned()))).copied();
+        let incarnation = life.ok_or(TokenRejected::BadSignature)?;
+        Ok(Place { queue: self.0, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
     }
 }
 

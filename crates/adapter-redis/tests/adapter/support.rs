@@ -1,12 +1,13 @@
 //! Servers, lines of their own, and nodes that share a line.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
-use domain::queue::{AdmissionPolicy, Line, QueueId, QueueStore as _};
+use domain::queue::{AdmissionPolicy, Incarnation, Line, QueueId, QueueStore as _};
 use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
 
 use crate::storm::pause;
@@ -67,8 +68,25 @@ pub(crate) async fn ready_nodes(
     let nodes = nodes(count, address, settings);
     for node in &nodes {
         get_ready(node).await;
+        let seen = node.snapshot(Line::START).await.unwrap();
+        note_life(settings.queue, seen.incarnations.oldest().unwrap());
     }
     nodes
+}
+
+static LIVES: Mutex<Option<HashMap<QueueId, Incarnation>>> = Mutex::new(None);
+
+/// Remembers the first life of a queue.
+pub(crate) fn note_life(queue: QueueId, life: Incarnation) {
+    let mut lives = LIVES.lock().unwrap_or_else(PoisonError::into_inner);
+    lives.get_or_insert_default().entry(queue).or_insert(life);
+}
+
+/// The first life of a queue, of which its tokens are; any where none is known.
+pub(crate) fn life_of(queue: QueueId) -> Incarnation {
+    let lives = LIVES.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = lives.as_ref().and_then(|lives| lives.get(&queue)).copied();
+    known.unwrap_or_else(|| Incarnation::new(1).unwrap())
 }
 
 /// Until the store trusts this node, and is in no doubt.

@@ -54,6 +54,7 @@ fn inspect(config: &Config, token: &str) -> ExitCode {
     };
     let shown = json!({
         "queue": place.queue.as_str(),
+        "incarnation": place.incarnation.get(),
         "number": place.number.get(),
         "userId": place.user.get(),
         "issuedAt": place.issued_at.to_string(),

@@ -184,7 +184,13 @@ fn keys_are_rotated_and_the_program_restarted_without_anybody_losing_their_place
     let rotated = with_keys(&format!("{KEY_B},{KEY_A}"));
     let status = rotated.query(token);
     assert_eq!((status.word("status"), status.number("number")), ("WAITING".to_owned(), 40));
-    assert_eq!(rotated.join_line(99).number("number"), 41, "numbers go on behind those presented");
+    let joined = rotated.join_line(99);
+    let place = (joined.number("number"), joined.number("position"));
+    assert_eq!(
+        place,
+        (10_041, 2),
+        "numbers go on behind those presented, and people behind those who presented them"
+    );
     drop(rotated);
 
     let retired = with_keys(KEY_B);

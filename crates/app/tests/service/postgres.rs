@@ -388,7 +388,8 @@ fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
     let url = database.url();
     assert_eq!(
         run(&url, &["migrate"]),
-        "applied 2026-11-22-000001_catalogue\napplied 2026-11-23-000001_queue_checkpoints\nthe schema is current\n"
+        "applied 2026-11-22-000001_catalogue\napplied 2026-11-23-000001_queue_checkpoints\n\
+         applied 2026-11-30-000001_queue_incarnations\nthe schema is current\n"
     );
     assert_eq!(run(&url, &["migrate"]), "the schema is current\n");
     let size = ["seed", "--concerts", "20", "--seats", "999"];
@@ -401,6 +402,7 @@ fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
         "added 0 concerts with 0 seats; 20 concerts were there already and are as they were\n"
     );
     assert_eq!(database.sql("SELECT count(*) FROM seats").unwrap(), "999");
+    assert_eq!(run(&url, &["migrate", "--revert-last"]), "reverted 2026-11-30-000001_queue_incarnations\n");
     for (migration, table) in [
         ("2026-11-23-000001_queue_checkpoints", "queue_checkpoints"),
         ("2026-11-22-000001_catalogue", "concerts"),

@@ -7,6 +7,7 @@ mod keys;
 mod loss;
 mod node;
 mod outage;
+mod rehearsal;
 mod safety;
 mod storm;
 

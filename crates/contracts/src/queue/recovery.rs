@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use domain::queue::{
-    Bounds, Checkpoint, ClaimError, Joined, Line, PolicySpec, QueueNumber, Standing, UserId,
-};
+use domain::queue::{Checkpoint, ClaimError, Joined, Line, PolicySpec, Standing};
 
 use super::QueueFixture;
 use super::world::{EVERY, Sale, usual};
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
 async fn join_with(sale: &Sale, user: u64, number: u64) -> Result<Joined, Violation> {
-    let presented = Some(QueueNumber::new(number)?);
-    Ok(sale.node(user).join(UserId::new(user)?, presented, Bounds::NONE).await?)
+    let shown = sale.shown(number)?;
+    Ok(sale.try_join_with(user, Some(shown)).await?)
 }
 
 /// The number of a token finds its place, also where the store does not know its holder; of two places of one user the older

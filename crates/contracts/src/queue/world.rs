@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, JoinError, Joined, Line, Place, PolicySpec, QueueId,
-    QueueNumber, QueueStore, Session, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Joined, Line, Place,
+    PolicySpec, QueueId, QueueNumber, QueueStore, Session, Shown, Snapshot, Standing, UserId,
 };
 use futures_util::future::join_all;
 
@@ -63,6 +63,8 @@ pub(super) struct Sale {
     world: Box<dyn QueueWorld>,
     nodes: Vec<Arc<dyn QueueStore>>,
     queue: QueueId,
+    /// The life that tokens are of.
+    incarnation: Incarnation,
 }
 
 impl Sale {
@@ -70,7 +72,11 @@ impl Sale {
         let world = fixture.open(AdmissionPolicy::new(spec)?).await;
         let (nodes, queue) = (world.nodes(), world.queue());
         ensure(!nodes.is_empty(), || "a world has at least one node".to_owned())?;
-        Ok(Self { world, nodes, queue })
+        let seen = nodes[0].snapshot(Line::default()).await?;
+        let incarnation = seen.incarnations.oldest();
+        let incarnation =
+            incarnation.ok_or_else(|| Violation::new("a fresh queue without an incarnation"))?;
+        Ok(Self { world, nodes, queue, incarnation })
     }
 
     /// Spreads work over the nodes.
@@ -91,15 +97,32 @@ impl Sale {
     pub(super) fn place(&self, user: u64, number: u64) -> Result<Place, Violation> {
         Ok(Place {
             queue: self.queue,
+            incarnation: self.incarnation,
             number: QueueNumber::new(number)?,
             user: UserId::new(user)?,
             issued_at: Timestamp::UNIX_EPOCH,
         })
     }
 
+    /// What the token of a place shows, in the life of this queue.
+    pub(super) fn shown(&self, number: u64) -> Result<Shown, Violation> {
+        Ok(Shown { incarnation: self.incarnation, number: QueueNumber::new(number)? })
+    }
+
     pub(super) async fn try_join(&self, user: u64) -> Result<Joined, JoinError> {
+        self.try_join_with(user, None).await
+    }
+
+    /// Joins as a node does: once more where it has to look first.
+    pub(super) async fn try_join_with(&self, user: u64, shown: Option<Shown>) -> Result<Joined, JoinError> {
         let user = UserId::new(user).map_err(|_| JoinError::LineFull)?;
-        self.node(user.get()).join(user, None, Bounds::NONE).await
+        let node = self.node(user.get());
+        let joined = node.join(user, shown, Bounds::NONE).await;
+        if !matches!(joined, Err(JoinError::ViewBehind)) {
+            return joined;
+        }
+        node.snapshot(Line::default()).await?;
+        node.join(user, shown, Bounds::NONE).await
     }
 
     /// Joins and returns the place.
@@ -143,7 +166,7 @@ impl Sale {
     pub(super) async fn call_storm(&self, callers: u64) -> Verdict {
         let tasks = (0..callers).map(|n| {
             let node = self.node(n);
-            tokio::spawn(async move { node.call_next(Line::default()).await })
+            tokio::spawn(async move { node.call_next(Line::default(), None).await })
         });
         for task in join_all(tasks).await {
             task??;

@@ -1,5 +1,9 @@
 //! What happens in a run, and the answers: plain data, so that a run can be repeated on any store.
 
+/// Whose tokens are all of a rehearsal: the same key and queue id, in a life before that of this
+/// queue.
+pub const INTRUDER: u64 = 99;
+
 /// A number and the user who shows it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Shown {
@@ -43,6 +47,13 @@ pub enum Action {
     },
     /// A node looks, and replays what the store may have lost.
     Refresh(usize),
+    /// The same, and a visitor has shown the node a token of a rehearsal meanwhile.
+    Show {
+        /// The node.
+        node: usize,
+        /// The number of the token.
+        number: u64,
+    },
     /// A second passes, then these nodes refresh: bit n is node n.
     Pass(u8),
     /// A node asks, and the request takes its time.

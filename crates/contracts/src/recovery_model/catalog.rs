@@ -3,7 +3,7 @@
 use super::action::Action;
 use super::fault::Fault;
 use super::model::RecoveryModel;
-use super::openings::{joined, one_inside, ready, reserved, reserved_and_joined};
+use super::openings::{joined, one_inside, ready, reserved, reserved_and_joined, skipped};
 use super::scene::{Budgets, NOTHING, Scene};
 
 /// Everything that is searched. `deeper` is how many actions are added to what a test has time for.
@@ -29,6 +29,7 @@ pub fn searches(deeper: usize) -> Vec<RecoveryModel> {
         (Scene::of_late_messages(), usual(), 3),
         (Scene::of_clocks(), usual(), 3),
         (Scene::of_checkpoints(), vec![reserved(), reserved_and_joined(2)], 4),
+        (Scene::of_visitors(), vec![ready(), joined(2)], 3),
         (Scene::of_three_nodes(), usual(), 3),
     ];
     all.into_iter()
@@ -48,6 +49,8 @@ pub fn hunt(fault: Fault) -> Option<RecoveryModel> {
         }
         Fault::LapsedForgotten => (Budgets { losses: 1, seconds: 3, ..one }, lapsed(), 5),
         Fault::GenerationIgnored => (Budgets { losses: 1, seconds: 2, ..one }, one_inside(2), 5),
+        Fault::ShownIsWitness => (Budgets { shows: 1, ..one }, ready(), 2),
+        Fault::TokenOfAnyLife => (Budgets { shows: 2, seconds: 1, ..one }, skipped(), 4),
         Fault::DoubtEndsEarly => (Budgets { losses: 1, joins: 3, ..one }, ready(), 4),
         Fault::NoReplay
         | Fault::HoldersForgotten
@@ -59,7 +62,8 @@ pub fn hunt(fault: Fault) -> Option<RecoveryModel> {
         | Fault::CheckpointPerNode
         | Fault::ServerClock => return None,
     };
-    let scene = Scene { name: "hunt", budgets, ..Scene::of_all(1, 1) };
+    let needs_checkpoint = fault == Fault::TokenOfAnyLife;
+    let scene = Scene { name: "hunt", budgets, needs_checkpoint, ..Scene::of_all(1, 1) };
     Some(RecoveryModel { scene: scene.with(fault), openings: vec![opening], depth })
 }
 

@@ -1,10 +1,13 @@
 //! What may happen next in a run, within its budgets.
 
-use super::action::{Action, Ask, Shown};
+use super::action::{Action, Ask, INTRUDER, Shown};
 use super::ledger::Fate;
 use super::scene::Budgets;
 use super::server::Node;
 use super::world::{Flight, World};
+
+/// Numbers of tokens of a rehearsal: one that is given in a run, and one that is not.
+const REHEARSED: [u64; 2] = [2, 50];
 
 impl World {
     /// What may happen next, within the budgets.
@@ -85,6 +88,12 @@ impl World {
             asks.push(Ask::Settle);
             actions.push(Action::Save(node));
         }
+        if left.shows > 0 {
+            for number in REHEARSED {
+                actions.push(Action::Show { node, number });
+                asks.push(Ask::Claim(Shown { user: INTRUDER, number }));
+            }
+        }
         if left.looks > 0 {
             actions.push(Action::Do { node, ask: Ask::Look });
         }
@@ -113,6 +122,9 @@ impl World {
             Ask::Look => left.looks.checked_sub(1).map(|rest| left.looks = rest),
             Ask::Replay => Some(()),
             Ask::Join { .. } => left.joins.checked_sub(1).map(|rest| left.joins = rest),
+            Ask::Claim(Shown { user: INTRUDER, .. }) => {
+                left.shows.checked_sub(1).map(|rest| left.shows = rest)
+            }
             Ask::Claim(_) => left.claims.checked_sub(1).map(|rest| left.claims = rest),
             Ask::Leave(_) => left.leaves.checked_sub(1).map(|rest| left.leaves = rest),
             Ask::Settle => left.settles.checked_sub(1).map(|rest| left.settles = rest),
@@ -125,6 +137,7 @@ impl World {
                     ask(left, asked)?;
                 }
             }
+            Action::Show { .. } => left.shows = left.shows.checked_sub(1)?,
             Action::Pass(_) => left.seconds = left.seconds.checked_sub(1)?,
             Action::Lose => left.losses = left.losses.checked_sub(1)?,
             Action::Restart => left.restarts = left.restarts.checked_sub(1)?,

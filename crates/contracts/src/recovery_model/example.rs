@@ -1,8 +1,8 @@
 //! For each fault, a short run that goes wrong with it and keeps the rules without it.
 
-use super::action::{Action, Ask, Shown};
+use super::action::{Action, Ask, INTRUDER, Shown};
 use super::fault::Fault;
-use super::openings::{joined, one_inside, ready, reserved};
+use super::openings::{joined, one_inside, ready, reserved, skipped};
 use super::rule::Rule;
 use super::scene::Scene;
 
@@ -72,12 +72,17 @@ fn example(fault: Fault) -> Example {
             let silent = [Action::Do { node: 1, ask: Ask::Look }, Action::Pass(1), Action::Pass(1)];
             (joined(2), [&[Action::Lose], &silent[..], &[join(1, 2)]].concat(), Rule::UserTwice)
         }
+        Fault::ShownIsWitness => (ready(), vec![Action::Show { node: 0, number: 50 }], Rule::DoubtByVisitor),
+        Fault::TokenOfAnyLife => {
+            let enters = claim(0, INTRUDER, 2);
+            (skipped(), vec![enters, BOTH, enters], Rule::OldLifeEnters)
+        }
         Fault::RestartUnnoticed => {
             let copied = [Action::Copy, join(0, 2), Action::Promote, join(1, 3)];
             (joined(1), copied.to_vec(), Rule::NumberTwice)
         }
     };
-    let needs_checkpoint = fault == Fault::CheckpointPerNode;
+    let needs_checkpoint = matches!(fault, Fault::CheckpointPerNode | Fault::TokenOfAnyLife);
     let scene = Scene { needs_checkpoint, ..Scene::of_all(1, 2) };
     Example { fault, scene, actions: [opening, actions].concat(), breaks }
 }

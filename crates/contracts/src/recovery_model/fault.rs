@@ -31,11 +31,15 @@ pub enum Fault {
     JoinsBeforeReplay,
     /// Another server process is taken for the one before.
     RestartUnnoticed,
+    /// What a visitor's token shows is taken for what the node knows.
+    ShownIsWitness,
+    /// A token is good whatever life of the queue it is of.
+    TokenOfAnyLife,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::NoReplay,
         Self::HoldersForgotten,
         Self::SessionsForgotten,
@@ -50,5 +54,7 @@ impl Fault {
         Self::DoubtEndsEarly,
         Self::JoinsBeforeReplay,
         Self::RestartUnnoticed,
+        Self::ShownIsWitness,
+        Self::TokenOfAnyLife,
     ];
 }

@@ -39,7 +39,7 @@ impl World {
                 continue;
             }
             let number = entry.number.get();
-            let stand = state.standing(&place(entry.user, entry.number));
+            let stand = state.standing(&place(entry.user, entry.shown()));
             match stand {
                 Ok(Standing::Waiting) => first_waiting = first_waiting.min(number),
                 Ok(Standing::Called { .. } | Standing::Active { .. }) => {

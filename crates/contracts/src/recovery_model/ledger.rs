@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::queue::{
-    Change, Changes, Expiry, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Standing, UserId, Whole,
-    Witness,
+    Change, Changes, Expiry, Incarnation, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Shown, Standing,
+    UserId, Whole, Witness,
 };
 
 use super::rule::Rule;
@@ -28,6 +28,8 @@ pub(super) enum Fate {
 pub(super) struct Entry {
     pub(super) user: UserId,
     pub(super) number: QueueNumber,
+    /// The life of the queue that its user's token is of.
+    pub(super) life: Incarnation,
     pub(super) fate: Fate,
     /// The user has the answer that gave it to them.
     pub(super) is_told: bool,
@@ -57,6 +59,8 @@ pub(super) struct Ledger {
     pub(super) stores: u8,
     /// The highest marks that any witness has brought to this store.
     pub(super) heard: Line,
+    /// When the store knew of a life of the queue first, in the queue's time.
+    pub(super) lives_since: Option<QueueTime>,
     /// The queue's time at the first step of the server process.
     pub(super) began: Option<QueueTime>,
     /// The true time, and the one of the last step, in microseconds.
@@ -117,6 +121,7 @@ impl Ledger {
             return;
         }
         self.stores += 1;
+        self.lives_since = copy.and_then(|copy| copy.lives_since);
         for entry in &mut self.entries {
             let same = |known: &&Entry| {
                 known.user == entry.user && known.number == entry.number && known.fate == entry.fate
@@ -157,10 +162,11 @@ impl Ledger {
     pub(super) fn give(
         &mut self,
         user: UserId,
-        number: QueueNumber,
+        shown: Shown,
         standing: Standing,
         policy: &PolicySpec,
     ) -> &mut Entry {
+        let Shown { incarnation: life, number } = shown;
         let fate = if matches!(standing, Standing::Active { .. }) { Fate::Inside } else { Fate::Held };
         let at = self.entries.iter().position(|entry| entry.user == user && entry.number == number);
         let at = at.unwrap_or(self.entries.len());
@@ -168,6 +174,7 @@ impl Ledger {
             self.entries.push(Entry {
                 user,
                 number,
+                life,
                 fate,
                 is_told: false,
                 is_known: true,
@@ -261,6 +268,11 @@ impl Ledger {
 }
 
 impl Entry {
+    /// What its user's token shows.
+    pub(super) fn shown(&self) -> Shown {
+        Shown { incarnation: self.life, number: self.number }
+    }
+
     /// The store has done this to the place.
     pub(super) fn become_known(&mut self, fate: Fate) {
         if fate == Fate::Inside {

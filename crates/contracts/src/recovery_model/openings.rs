@@ -38,7 +38,15 @@ pub fn reserved() -> Vec<Action> {
     actions
 }
 
-/// The same, and so many have joined.
+/// Everything is lost after [`reserved`], and the numbers that were reserved are skipped.
+#[must_use]
+pub fn skipped() -> Vec<Action> {
+    let settle = |node| Action::Do { node, ask: Ask::Settle };
+    let lost = [Action::Lose, Action::Refresh(0), Action::Refresh(1), settle(0), settle(1)];
+    [&reserved()[..], &lost, &[Action::Pass(3); 2]].concat()
+}
+
+/// As [`reserved`], and so many have joined.
 #[must_use]
 pub fn reserved_and_joined(users: u64) -> Vec<Action> {
     let mut actions = reserved();

@@ -1,7 +1,8 @@
 //! What an executed request changes in the ledger, and what it may not have done.
 
-use domain::queue::{Change, Expiry, JoinStep, Memory, QueueNumber, Standing, UserId};
+use domain::queue::{Change, Expiry, JoinStep, Memory, QueueNumber, Shown, Standing, UserId};
 
+use super::action::INTRUDER;
 use super::judge::micros;
 use super::ledger::{Entry, Fate, spent};
 use super::rule::Rule;
@@ -13,15 +14,19 @@ impl World {
         match (request, reply) {
             (
                 Request::Join { user, shown, .. },
-                Reply::Join { step: JoinStep::Holds { number, rejoined, standing }, .. },
+                Reply::Join { step: JoinStep::Holds { number, rejoined, standing, incarnation }, .. },
             ) => {
-                self.note_joined(id, *user, shown.is_some(), *number, *rejoined, *standing);
+                let given = Shown { incarnation: *incarnation, number: *number };
+                self.note_joined(id, *user, shown.is_some(), given, *rejoined, *standing);
             }
-            (Request::Claim { user, number }, Reply::Place { state: Ok(Standing::Active { until }), .. }) => {
-                self.note_let_in(*user, *number, *until);
+            (Request::Claim { user, shown }, _) if user.get() == INTRUDER => {
+                self.note_intruder(*shown, reply);
             }
-            (Request::Leave { user, number }, Reply::Place { state: Ok(_), .. }) => {
-                if let Some(entry) = self.ledger.entry(*user, *number) {
+            (Request::Claim { user, shown }, Reply::Place { state: Ok(Standing::Active { until }), .. }) => {
+                self.note_let_in(*user, *shown, *until);
+            }
+            (Request::Leave { user, shown }, Reply::Place { state: Ok(_), .. }) => {
+                if let Some(entry) = self.ledger.entry(*user, shown.number) {
                     entry.become_known(Fate::Left);
                 }
             }
@@ -37,7 +42,7 @@ impl World {
         let is_full = server.state.snapshot().active >= policy.max_active.into();
         let mut broken = None;
         self.ledger.note_replayed(id, |entry| {
-            let is_inside = matches!(server.stand(entry.user, entry.number), Ok(Standing::Active { .. }));
+            let is_inside = matches!(server.stand(entry.user, entry.shown()), Ok(Standing::Active { .. }));
             if entry.fate == Fate::Inside && !entry.is_disputed && !is_inside {
                 if is_full {
                     // Others have the slots by now: it is called again.
@@ -63,7 +68,7 @@ impl World {
                     entry.number.get() == *number && matches!(entry.fate, Fate::Over | Fate::Held)
                 });
                 for entry in over {
-                    match server.stand(entry.user, entry.number) {
+                    match server.stand(entry.user, entry.shown()) {
                         Ok(Standing::Active { .. }) => entry.begin_again(Fate::Inside),
                         Ok(_) if is_full => entry.begin_again(Fate::Held),
                         Ok(_) | Err(_) => {}
@@ -81,17 +86,18 @@ impl World {
         id: u8,
         user: UserId,
         shows: bool,
-        number: QueueNumber,
+        given: Shown,
         rejoined: bool,
         standing: Standing,
     ) {
+        let number = given.number;
         if !rejoined {
             let holds = self.ledger.entries.iter().any(|entry| {
                 let is_held = matches!(entry.fate, Fate::Held | Fate::Inside);
                 let is_theirs = entry.user == user && entry.number != number;
                 let is_known = entry.is_known || entry.is_to_be_replayed_by(id);
                 let is_promised = entry.is_told && is_known && !entry.is_disputed;
-                is_theirs && is_held && is_promised && self.server.stand(user, entry.number).is_ok()
+                is_theirs && is_held && is_promised && self.server.stand(user, entry.shown()).is_ok()
             });
             if holds {
                 self.breaks(Rule::UserTwice);
@@ -114,7 +120,7 @@ impl World {
             _ => {}
         }
         let is_disputed = self.ledger.entries.iter().any(|entry| entry.number == number && entry.is_disputed);
-        self.ledger.give(user, number, standing, &self.scene.policy).is_disputed |= is_disputed;
+        self.ledger.give(user, given, standing, &self.scene.policy).is_disputed |= is_disputed;
         if shows {
             // Of two places the younger was given up.
             let server = &self.server;
@@ -123,7 +129,7 @@ impl World {
                 entry.user == user && entry.number > number && is_held
             });
             for entry in given_up {
-                if server.stand(user, entry.number).is_err() {
+                if server.stand(user, entry.shown()).is_err() {
                     entry.become_known(Fate::Left);
                 }
             }
@@ -146,8 +152,20 @@ impl World {
         waited >= self.scene.recovery || !self.nodes.iter().flatten().any(remembers)
     }
 
-    fn note_let_in(&mut self, user: UserId, number: QueueNumber, until: Expiry) {
-        let server = &self.server;
+    /// A token of a rehearsal is good only where the store has adopted that life. From then on its
+    /// numbers are those of other people too.
+    fn note_intruder(&mut self, shown: Shown, reply: &Reply) {
+        let is_adopted = self.server.state.incarnations().contains(shown.incarnation);
+        if is_adopted {
+            let same = self.ledger.entries.iter_mut().filter(|entry| entry.number == shown.number);
+            same.for_each(|entry| entry.is_disputed = true);
+        } else if matches!(reply, Reply::Place { state: Ok(_), .. }) {
+            self.breaks(Rule::OldLifeEnters);
+        }
+    }
+
+    fn note_let_in(&mut self, user: UserId, shown: Shown, until: Expiry) {
+        let (server, number) = (&self.server, shown.number);
         let is_other = |entry: &Entry| {
             let runs = u128::from(entry.ran) < self.scene.policy.session_ttl.as_micros();
             entry.number == number
@@ -157,7 +175,7 @@ impl World {
                 && entry.is_known
         };
         let two = self.ledger.entries.iter().any(is_other);
-        let is_really = matches!(server.stand(user, number), Ok(Standing::Active { .. }));
+        let is_really = matches!(server.stand(user, shown), Ok(Standing::Active { .. }));
         let was =
             self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
         if two || !is_really {

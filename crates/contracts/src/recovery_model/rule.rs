@@ -37,6 +37,14 @@ pub enum Rule {
     QueueBack,
     /// Numbers above the reserved ones were reached.
     BeyondReserve,
+    /// A visitor's token began a doubt.
+    DoubtByVisitor,
+    /// A visitor's token put a person behind numbers that nobody holds.
+    PhantomsByVisitor,
+    /// A token of a life that the queue does not know was let in.
+    OldLifeEnters,
+    /// A store adopted what a token shows though it remembers, or has lived for long.
+    LateAdoption,
     /// With nothing failing any more, people wait and are not called.
     StandsStill,
     /// All users are gone, and slots are still taken.

@@ -37,6 +37,8 @@ pub struct Budgets {
     pub seconds: u8,
     /// Checkpoints saved and settled by hand.
     pub settles: u8,
+    /// Tokens of a rehearsal that visitors show.
+    pub shows: u8,
 }
 
 /// A policy, nodes, users and budgets.
@@ -93,6 +95,7 @@ pub const NOTHING: Budgets = Budgets {
     leaves: 0,
     seconds: 0,
     settles: 0,
+    shows: 0,
 };
 
 /// Everything may happen as often as it likes.
@@ -111,6 +114,7 @@ pub(super) const UNBOUNDED: Budgets = Budgets {
     leaves: u8::MAX,
     seconds: u8::MAX,
     settles: u8::MAX,
+    shows: u8::MAX,
 };
 
 impl Scene {
@@ -139,6 +143,7 @@ impl Scene {
                 leaves: 2,
                 seconds: 14,
                 settles: 0,
+                shows: 2,
             },
             fault: None,
         }
@@ -189,6 +194,14 @@ impl Scene {
         let faults = Budgets { faults: 2, losses: 2, promotions: 1, stops: 2, starts: 2, ..NOTHING };
         let budgets = Budgets { joins: 2, claims: 1, seconds: 3, settles: 3, ..faults };
         Self { name: "checkpoints", budgets, needs_checkpoint: true, ..Self::of_all(1, 2) }
+    }
+
+    /// Visitors show tokens of a rehearsal.
+    #[must_use]
+    pub fn of_visitors() -> Self {
+        let faults = Budgets { faults: 1, losses: 1, promotions: 1, ..NOTHING };
+        let budgets = Budgets { shows: 2, joins: 2, claims: 1, seconds: 3, ..faults };
+        Self { name: "visitors", budgets, ..Self::of_all(1, 1) }
     }
 
     /// A third node.

@@ -2,8 +2,8 @@
 
 use domain::Timestamp;
 use domain::queue::{
-    Arrival, Change, Checkpoint, JoinStep, Line, Memory, NodeId, Place, ProcessId, QueueId, QueueNumber,
-    QueueState, Refresh, Refused, Replica, Standing, UserId, Visit, Witness,
+    Arrival, Change, Checkpoint, Incarnation, JoinStep, Line, Memory, NodeId, Place, ProcessId, QueueId,
+    QueueNumber, QueueState, Refresh, Refused, Replica, Shown, Standing, UserId, Visit, Witness,
 };
 
 use super::action::{Answer, Seen, Stand};
@@ -30,11 +30,11 @@ pub(super) struct Server {
 /// What a node has sent to a store.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Request {
-    Look,
+    Look { shown: Option<Shown> },
     Replay { generation: u64, memories: Vec<Memory> },
-    Join { user: UserId, shown: Option<QueueNumber>, ceiling: u64 },
-    Claim { user: UserId, number: QueueNumber },
-    Leave { user: UserId, number: QueueNumber },
+    Join { user: UserId, shown: Option<Shown>, ceiling: u64 },
+    Claim { user: UserId, shown: Shown },
+    Leave { user: UserId, shown: Shown },
     Settle { generation: u64, checkpoint: Option<Checkpoint> },
 }
 
@@ -104,7 +104,8 @@ impl Server {
     pub(super) fn answer(&mut self, visit: &Visit, witness: &Witness, request: &Request) -> Reply {
         let state = &mut self.state;
         match request {
-            Request::Look => {
+            Request::Look { shown } => {
+                shown.iter().for_each(|shown| state.note_shown(*shown));
                 let called = state.tick(visit);
                 let snapshot = state.snapshot();
                 let seen = Seen {
@@ -130,15 +131,20 @@ impl Server {
                     visit.witness.replayed = state.marks().generation;
                 }
                 let step = state.join(&visit, *user, *shown, *ceiling);
-                Reply::Join { step, line: state.marks().line }
+                Reply::Join { step, line: state.witnessed_line() }
             }
-            Request::Claim { user, number } => {
-                let user = self.claimant(*user, *number);
-                let claimed = self.state.claim(&place(user, *number));
+            Request::Claim { user, shown } => {
+                let oldest = self.state.incarnations().oldest();
+                let shown = match oldest.filter(|_| self.fault == Some(Fault::TokenOfAnyLife)) {
+                    Some(incarnation) => Shown { incarnation, ..*shown },
+                    None => *shown,
+                };
+                let user = self.claimant(*user, shown);
+                let claimed = self.state.claim(&place(user, shown));
                 self.place(claimed.map(|until| Standing::Active { until }))
             }
-            Request::Leave { user, number } => {
-                let left = state.leave(&place(*user, *number));
+            Request::Leave { user, shown } => {
+                let left = state.leave(&place(*user, *shown));
                 self.place(left)
             }
             Request::Settle { generation, checkpoint } => {
@@ -152,7 +158,7 @@ impl Server {
 
     fn place(&self, state: Result<Standing, Refused>) -> Reply {
         let marks = self.state.marks();
-        Reply::Place { state, version: marks.version, line: marks.line }
+        Reply::Place { state, version: marks.version, line: self.state.witnessed_line() }
     }
 
     fn received(&self, memories: &[Memory]) -> Vec<Memory> {
@@ -169,8 +175,8 @@ impl Server {
     }
 
     /// Whom a claim is granted to.
-    fn claimant(&self, user: UserId, number: QueueNumber) -> UserId {
-        let may = |user: &UserId| self.state.clone().claim(&place(*user, number)).is_ok();
+    fn claimant(&self, user: UserId, shown: Shown) -> UserId {
+        let may = |user: &UserId| self.state.clone().claim(&place(*user, shown)).is_ok();
         let anybody = || (1..=self.users).filter_map(|user| UserId::new(user).ok()).find(may);
         let anybody = (self.fault == Some(Fault::ClaimByAnybody)).then(anybody).flatten();
         anybody.unwrap_or(user)
@@ -179,18 +185,17 @@ impl Server {
     fn reserved_anew(&self, known: Checkpoint) -> Checkpoint {
         if self.fault == Some(Fault::CheckpointPerNode) {
             let line = self.state.marks().line.raised_to(known.line);
-            Checkpoint::new(
-                Line::new(known.ceiling, line.serving()),
-                known.ceiling.max(line.last()) + RESERVE,
-            )
+            let line = Line::new(known.ceiling, line.serving());
+            let ceiling = known.ceiling.max(line.last()) + RESERVE;
+            Checkpoint::new(line, ceiling).with_incarnations(known.incarnations)
         } else {
             known
         }
     }
 
     /// How a place stands, whatever the store does about it.
-    pub(super) fn stand(&self, user: UserId, number: QueueNumber) -> Result<Standing, Refused> {
-        self.state.clone().standing(&place(user, number))
+    pub(super) fn stand(&self, user: UserId, shown: Shown) -> Result<Standing, Refused> {
+        self.state.clone().standing(&place(user, shown))
     }
 }
 
@@ -261,7 +266,10 @@ impl Node {
             }
             Reply::Join { step, line } => {
                 self.replica.note_line(line);
-                if let (JoinStep::Holds { number, .. }, Request::Join { user, .. }) = (step, request) {
+                if let (JoinStep::Holds { number, incarnation, .. }, Request::Join { user, .. }) =
+                    (step, request)
+                {
+                    self.replica.note_incarnation(incarnation);
                     self.replica.note_holder(*user, number);
                 }
                 joined(step)
@@ -289,12 +297,12 @@ impl Node {
         version: u64,
     ) -> Answer {
         match (request, state) {
-            (Request::Claim { user, number }, Ok(Standing::Active { until })) => {
-                self.replica.note_session(&place(*user, *number), until, version);
+            (Request::Claim { user, shown }, Ok(Standing::Active { until })) => {
+                self.replica.note_session(&place(*user, *shown), until, version);
                 Answer::LetIn
             }
-            (Request::Leave { user, number }, Ok(was)) => {
-                self.replica.note_left(&place(*user, *number), was == Standing::Waiting);
+            (Request::Leave { user, shown }, Ok(was)) => {
+                self.replica.note_left(&place(*user, *shown), was == Standing::Waiting);
                 Answer::Left
             }
             (_, Err(refused)) => refusal(refused),
@@ -310,12 +318,12 @@ impl Node {
 
 fn joined(step: JoinStep) -> Answer {
     match step {
-        JoinStep::Holds { number, rejoined, standing } => {
+        JoinStep::Holds { number, rejoined, standing, .. } => {
             Answer::Joined { number: number.get(), rejoined, stand: stand_of(standing) }
         }
         JoinStep::Full => Answer::Full,
         JoinStep::AboveCeiling => Answer::AboveCeiling,
-        JoinStep::NotReady => Answer::NotReady,
+        JoinStep::NotReady | JoinStep::ViewBehind => Answer::NotReady,
     }
 }
 
@@ -338,8 +346,15 @@ fn refusal(refused: Refused) -> Answer {
     }
 }
 
-pub(super) fn place(user: UserId, number: QueueNumber) -> Place {
-    Place { queue: queue(), number, user, issued_at: Timestamp::UNIX_EPOCH }
+pub(super) fn place(user: UserId, shown: Shown) -> Place {
+    let Shown { incarnation, number } = shown;
+    Place { queue: queue(), incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH }
+}
+
+/// The life of the rehearsal whose tokens visitors show.
+pub(super) fn rehearsal() -> Incarnation {
+    // A number that is always one.
+    Incarnation::new(7).unwrap_or_else(|_| unreachable!())
 }
 
 fn queue() -> QueueId {

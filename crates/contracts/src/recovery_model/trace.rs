@@ -1,17 +1,19 @@
 //! Runs of the model as plain data, and how a real store is put through them.
 
 use async_trait::async_trait;
+use std::collections::HashMap;
+
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, JoinError, Line, Place, QueueId, QueueNumber,
-    QueueStore, UserId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Line, Place, QueueId,
+    QueueNumber, QueueStore, Shown as TokenShows, Snapshot, UserId,
 };
 use domain::{PortError, PortErrorKind, Timestamp};
 
-use super::action::{Action, Answer, Ask, Seen, Shown};
+use super::action::{Action, Answer, Ask, INTRUDER, Seen, Shown};
 use super::example::examples;
 use super::openings;
 use super::scene::{Budgets, NOTHING, Scene};
-use super::server::stand_of;
+use super::server::{rehearsal, stand_of};
 use super::walk::{Walk, run, walk};
 use crate::{Verdict, Violation, ensure};
 
@@ -56,6 +58,7 @@ fn is_portable(action: &Action) -> bool {
     match action {
         Action::Do { ask, .. } => matches!(ask, Ask::Join { .. } | Ask::Claim(_) | Ask::Leave(_)),
         Action::Refresh(_)
+        | Action::Show { .. }
         | Action::Pass(_)
         | Action::Stop(_)
         | Action::Start(_)
@@ -110,13 +113,25 @@ fn by_walk(name: String, scene: Scene, opening: &[Action], seed: u64) -> Option<
     Some(Trace { name, scene, steps })
 }
 
-/// The place that is shown.
-///
-/// # Errors
-/// A [`Violation`] where it is none.
-pub fn place(queue: QueueId, shown: Shown) -> Result<Place, Violation> {
-    let (number, user) = (QueueNumber::new(shown.number)?, UserId::new(shown.user)?);
-    Ok(Place { queue, number, user, issued_at: Timestamp::UNIX_EPOCH })
+/// The tokens that users of a real store hold.
+#[derive(Debug, Default)]
+pub struct Tokens(HashMap<Shown, Incarnation>);
+
+impl Tokens {
+    /// What the token of this user and number shows.
+    fn shows(&self, shown: Shown) -> Result<TokenShows, Violation> {
+        let known = self.0.get(&shown).copied().filter(|_| shown.user != INTRUDER);
+        Ok(TokenShows {
+            incarnation: known.unwrap_or_else(rehearsal),
+            number: QueueNumber::new(shown.number)?,
+        })
+    }
+
+    fn place(&self, queue: QueueId, shown: Shown) -> Result<Place, Violation> {
+        let TokenShows { incarnation, number } = self.shows(shown)?;
+        let user = UserId::new(shown.user)?;
+        Ok(Place { queue, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
+    }
 }
 
 /// The policy of a trace.
@@ -131,23 +146,28 @@ pub fn policy(scene: &Scene) -> Result<AdmissionPolicy, Violation> {
 ///
 /// # Errors
 /// A [`Violation`] for an error that the model does not know.
-pub async fn ask(store: &dyn QueueStore, queue: QueueId, ask: Ask) -> Result<Answer, Violation> {
+pub async fn ask(
+    store: &dyn QueueStore,
+    tokens: &mut Tokens,
+    queue: QueueId,
+    ask: Ask,
+) -> Result<Answer, Violation> {
     match ask {
         Ask::Join { user, shown } => {
-            let presented = shown.map(QueueNumber::new).transpose()?;
-            let bounds = Bounds::above(Line::new(shown.unwrap_or(0), 0));
-            match store.join(UserId::new(user)?, presented, bounds).await {
-                Ok(joined) => Ok(Answer::Joined {
-                    number: joined.number.get(),
-                    rejoined: joined.rejoined,
-                    stand: stand_of(joined.standing),
-                }),
+            let presented = shown.map(|number| tokens.shows(Shown { user, number })).transpose()?;
+            match store.join(UserId::new(user)?, presented, Bounds::NONE).await {
+                Ok(joined) => {
+                    let number = joined.number.get();
+                    tokens.0.insert(Shown { user, number }, joined.incarnation);
+                    Ok(Answer::Joined { number, rejoined: joined.rejoined, stand: stand_of(joined.standing) })
+                }
+                Err(JoinError::ViewBehind) => Ok(Answer::NotReady),
                 Err(JoinError::LineFull) => Ok(Answer::Full),
                 Err(JoinError::AboveCeiling) => Ok(Answer::AboveCeiling),
                 Err(JoinError::Store(error)) => not_ready(error),
             }
         }
-        Ask::Claim(shown) => match store.claim(&place(queue, shown)?).await {
+        Ask::Claim(shown) => match store.claim(&tokens.place(queue, shown)?).await {
             Ok(_) => Ok(Answer::LetIn),
             Err(ClaimError::NotFound) => Ok(Answer::NotFound),
             Err(ClaimError::NotYet) => Ok(Answer::NotYet),
@@ -155,27 +175,31 @@ pub async fn ask(store: &dyn QueueStore, queue: QueueId, ask: Ask) -> Result<Ans
             Err(ClaimError::NotHolder) => Ok(Answer::NotHolder),
             Err(ClaimError::Store(error)) => not_ready(error),
         },
-        Ask::Leave(shown) => match store.give_back(&place(queue, shown)?).await {
+        Ask::Leave(shown) => match store.give_back(&tokens.place(queue, shown)?).await {
             Ok(()) => Ok(Answer::Left),
             Err(GiveBackError::NotFound) => Ok(Answer::NotFound),
             Err(GiveBackError::Gone) => Ok(Answer::Gone),
             Err(GiveBackError::NotHolder) => Ok(Answer::NotHolder),
             Err(GiveBackError::Store(error)) => not_ready(error),
         },
-        Ask::Look => {
-            let called = store.call_next(Line::START).await?;
-            let snapshot = called.snapshot;
-            Ok(Answer::Seen(Seen {
-                last: snapshot.line.last(),
-                serving: snapshot.line.serving(),
-                called: called.count,
-                open: snapshot.called,
-                active: snapshot.active,
-                recovers: snapshot.recovers,
-            }))
-        }
+        Ask::Look => look(store, None).await,
         Ask::Replay | Ask::Settle => Err(Violation::new(format!("{ask:?} is not in the port"))),
     }
+}
+
+/// Lets a node look at the queue that a visitor has shown a token of a rehearsal with this number.
+///
+/// # Errors
+/// A [`Violation`] for an error of the store.
+pub async fn show(store: &dyn QueueStore, number: u64) -> Result<Answer, Violation> {
+    look(store, Some(TokenShows { incarnation: rehearsal(), number: QueueNumber::new(number)? })).await
+}
+
+async fn look(store: &dyn QueueStore, shown: Option<TokenShows>) -> Result<Answer, Violation> {
+    let called = store.call_next(Line::START, shown).await?;
+    let Snapshot { line, called: open, active, recovers, .. } = called.snapshot;
+    let (last, serving) = (line.last(), line.serving());
+    Ok(Answer::Seen(Seen { last, serving, called: called.count, open, active, recovers }))
 }
 
 fn not_ready(error: PortError) -> Result<Answer, Violation> {

@@ -3,14 +3,17 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use domain::queue::{Change, Checkpoint, Line, Memory, QueueNumber, QueueState, Refresh, UserId, Witness};
+use domain::queue::{
+    Change, Checkpoint, JoinStep, Line, Memory, QueueNumber, QueueState, QueueTime, Refresh,
+    Shown as TokenShows, UserId, Witness,
+};
 
-use super::action::{Action, Answer, Ask, Shown};
+use super::action::{Action, Answer, Ask, INTRUDER, Shown};
 use super::fault::Fault;
 use super::ledger::{Fate, Ledger};
 use super::rule::Rule;
 use super::scene::{Budgets, RESERVE, Scene};
-use super::server::{Node, Reply, Request, SECOND, Server};
+use super::server::{Node, Reply, Request, SECOND, Server, rehearsal};
 
 /// A request that takes its time.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -113,6 +116,7 @@ impl World {
         let answer = match action {
             Action::Do { node, ask } => self.ask(node, ask)?,
             Action::Refresh(node) => self.refresh(node)?,
+            Action::Show { node, number } => self.show(node, number)?,
             Action::Pass(nodes) => self.pass(nodes),
             Action::Send { node, ask } => self.send(node, ask)?,
             Action::Execute => self.execute_late()?,
@@ -188,31 +192,40 @@ impl World {
     /// The request a node sends, and what it says of itself.
     fn request(&mut self, node: usize, ask: Ask) -> Option<(Witness, Request)> {
         let checkpoint = self.checkpoint;
-        let refreshes = |request: &Request| matches!(request, Request::Look | Request::Replay { .. });
+        let refreshes = |request: &Request| matches!(request, Request::Look { .. } | Request::Replay { .. });
         let is_refreshing = |flight: &Flight| flight.node == node && refreshes(&flight.request);
         // A node refreshes once at a time, and waits for a late answer or gives it up.
         if matches!(ask, Ask::Look | Ask::Replay) && self.flight.as_deref().is_some_and(is_refreshing) {
             return None;
         }
+        let shown_by = |shown: Shown| {
+            let (user, number) = parsed(shown)?;
+            let life = self.ledger.entries.iter().find(|held| held.user == user && held.number == number);
+            let incarnation =
+                life.filter(|_| shown.user != INTRUDER).map_or_else(rehearsal, |held| held.life);
+            Some((user, TokenShows { incarnation, number }))
+        };
+        let asked = match ask {
+            Ask::Join { user, shown: Some(number) } => Some(shown_by(Shown { user, number })?),
+            Ask::Claim(shown) | Ask::Leave(shown) => Some(shown_by(shown)?),
+            Ask::Join { shown: None, .. } | Ask::Look | Ask::Replay | Ask::Settle => None,
+        };
         let node = self.node_mut(node)?;
         let request = match ask {
-            Ask::Look => Request::Look,
+            Ask::Look => Request::Look { shown: None },
             Ask::Replay => node.to_replay()?,
-            Ask::Join { user, shown } => {
-                let shown = shown.map(QueueNumber::new).transpose().ok()?;
-                if let Some(shown) = shown {
-                    node.replica.note_line(Line::new(shown.get(), 0));
-                }
+            Ask::Join { user, .. } => {
+                let shown = asked.map(|(_, shown)| shown);
                 Request::Join { user: UserId::new(user).ok()?, shown, ceiling: node.ceiling()? }
             }
-            Ask::Claim(shown) => {
-                let (user, number) = parsed(shown)?;
-                Request::Claim { user, number }
+            Ask::Claim(_) => {
+                let (user, shown) = asked?;
+                Request::Claim { user, shown }
             }
-            Ask::Leave(shown) => {
-                let (user, number) = parsed(shown)?;
-                node.replica.note_leaving(&super::server::place(user, number));
-                Request::Leave { user, number }
+            Ask::Leave(_) => {
+                let (user, shown) = asked?;
+                node.replica.note_leaving(&super::server::place(user, shown));
+                Request::Leave { user, shown }
             }
             Ask::Settle => {
                 let generation = node.replica.witness().generation;
@@ -238,6 +251,31 @@ impl World {
         Some(answer)
     }
 
+    /// A refresh with a token of a rehearsal, which nothing but numbers may follow from.
+    fn show(&mut self, node: usize, number: u64) -> Option<Answer> {
+        let (witness, _) = self.request(node, Ask::Look)?;
+        let shown = TokenShows { incarnation: rehearsal(), number: QueueNumber::new(number).ok()? };
+        let mut said = witness;
+        if self.scene.fault == Some(Fault::ShownIsWitness) {
+            said.line = said.line.raised_to(Line::new(number, 0));
+        }
+        let mut without = self.server.clone();
+        without.begin(witness);
+        let id = self.node(node)?.id;
+        let request = Request::Look { shown: Some(shown) };
+        let reply = self.execute(id, said, &request);
+        let (seen, unseen) = (self.server.state.snapshot(), without.state.snapshot());
+        if (seen.generation, seen.recovers) != (unseen.generation, unseen.recovers) {
+            self.breaks(Rule::DoubtByVisitor);
+        }
+        if seen.vacant.people_waiting(seen.line) > unseen.vacant.people_waiting(unseen.line) {
+            self.breaks(Rule::PhantomsByVisitor);
+        }
+        let answer = self.deliver(node, witness, &request, reply, true);
+        self.ask(node, Ask::Replay);
+        answer
+    }
+
     pub(super) fn pass(&mut self, nodes: u8) -> Answer {
         self.server.clock += SECOND;
         self.ledger.now += SECOND;
@@ -247,8 +285,11 @@ impl World {
     }
 
     fn save(&mut self, node: usize) -> Option<Answer> {
-        let line = self.node(node)?.replica.witness().line;
-        let saved = Checkpoint::new(line, line.last() + RESERVE);
+        let Witness { line, incarnations, .. } = self.node(node)?.replica.witness();
+        if incarnations.is_empty() {
+            return Some(Answer::Nothing);
+        }
+        let saved = Checkpoint::new(line, line.last() + RESERVE).with_incarnations(incarnations);
         let saved = self.checkpoint.map_or(saved, |before| before.raised_to(saved));
         self.checkpoint = Some(saved);
         self.node_mut(node)?.note_saved(saved.ceiling);
@@ -295,8 +336,8 @@ impl World {
 
     /// The answer is lost: nothing is promised to its user before they ask again.
     fn forget(&mut self, request: &Request) {
-        if let Request::Claim { user, number } | Request::Leave { user, number } = request
-            && let Some(entry) = self.ledger.entry(*user, *number)
+        if let Request::Claim { user, shown } | Request::Leave { user, shown } = request
+            && let Some(entry) = self.ledger.entry(*user, shown.number)
         {
             entry.is_known = false;
         }
@@ -314,7 +355,13 @@ impl World {
             self.note_replayed(id, &[]);
         }
         let before = self.server.state.snapshot();
+        if !before.incarnations.is_empty() {
+            self.ledger.lives_since.get_or_insert(now);
+        }
         let reply = self.server.answer(&visit, &witness, request);
+        if self.server.state.incarnations() != before.incarnations && !self.may_adopt(request, now) {
+            self.breaks(Rule::LateAdoption);
+        }
         if !self.ledger.is_time_right() {
             self.breaks(Rule::TimeOff);
         }
@@ -329,6 +376,14 @@ impl World {
         // What ends with this step is over before the node learns of it.
         self.judge();
         reply
+    }
+
+    /// Whether this request may bring another life of the queue to the store: a checkpoint may, and
+    /// in a short time a token.
+    fn may_adopt(&self, request: &Request, now: QueueTime) -> bool {
+        let is_young = |since| now.since(since) < QueueState::ADOPTION;
+        let is_new = self.ledger.lives_since.is_some_and(is_young) && !self.scene.needs_checkpoint;
+        is_new || matches!(request, Request::Settle { .. })
     }
 
     /// The answer reaches the node, and the user who waits for it.
@@ -346,6 +401,11 @@ impl World {
                 self.breaks(Rule::QueueBack);
             }
         }
+        let given = if let Reply::Join { step: JoinStep::Holds { incarnation, .. }, .. } = &reply {
+            Some(*incarnation)
+        } else {
+            None
+        };
         let looked = if let Reply::Look { refresh, .. } = &reply { Some(refresh.clone()) } else { None };
         let now = self.nodes.get_mut(node)?.as_mut()?;
         let id = now.id;
@@ -375,14 +435,15 @@ impl World {
             (Request::Join { user, .. }, Answer::Joined { number, .. }) => {
                 Some((*user, QueueNumber::new(number).ok()?))
             }
-            (Request::Claim { user, number }, Answer::LetIn)
-            | (Request::Leave { user, number }, Answer::Left) => Some((*user, *number)),
+            (Request::Claim { user, shown }, Answer::LetIn)
+            | (Request::Leave { user, shown }, Answer::Left) => Some((*user, shown.number)),
             _ => None,
         };
         if let Some((user, number)) = place
             && let Some(entry) = self.ledger.entry(user, number)
         {
             entry.is_told = true;
+            entry.life = given.unwrap_or(entry.life);
             // A node does not note a session that its user finds by joining.
             if !(matches!(request, Request::Join { .. }) && entry.fate == Fate::Inside) {
                 entry.is_told_to(id);

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use contracts::history::{Asked, History, Rule, Rules, Told, check};
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
-    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Snapshot, Standing, UserId,
+    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown, Snapshot, Standing,
+    UserId,
 };
 use domain::{PortError, Timestamp};
 
@@ -80,7 +81,7 @@ impl QueueStore for Broken {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         let mut joined = self.inner.join(user, presented, bounds).await?;
@@ -97,8 +98,8 @@ impl QueueStore for Broken {
         Ok(joined)
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        self.inner.call_next(floor).await
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        self.inner.call_next(floor, shown).await
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
@@ -219,8 +220,11 @@ impl Sale {
     /// Everything one user does.
     async fn visit(&self, id: u64) {
         let user = UserId::new(id).unwrap();
+        let seen = self.store.snapshot(Line::default()).await.unwrap();
+        let incarnation = seen.incarnations.oldest().unwrap();
         let place = |number| Place {
             queue: QueueId::parse("main").unwrap(),
+            incarnation,
             number,
             user,
             issued_at: Timestamp::UNIX_EPOCH,
@@ -287,7 +291,7 @@ async fn record(fault: Fault) -> History {
     let caller = Arc::clone(&sale);
     let calling = tokio::spawn(async move {
         loop {
-            caller.store.call_next(Line::default()).await.unwrap();
+            caller.store.call_next(Line::default(), None).await.unwrap();
             pause().await;
         }
     });

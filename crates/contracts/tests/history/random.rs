@@ -6,8 +6,8 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use contracts::history::{History, Rules, check};
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Line, Place, PolicySpec, QueueId, QueueNumber,
-    QueueStore, Standing, UserId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, Line, Place, PolicySpec, QueueId,
+    QueueNumber, QueueStore, Standing, UserId,
 };
 use proptest::prelude::*;
 
@@ -77,6 +77,7 @@ struct Simulation {
     store: MemoryQueue,
     clock: Arc<ManualClock>,
     now: u64,
+    life: Option<Incarnation>,
     /// The number each user was told last, and when.
     told: Vec<Option<(u64, u64)>>,
     ops: Vec<String>,
@@ -94,13 +95,14 @@ impl Simulation {
         };
         let clock = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
         let store = MemoryQueue::new(AdmissionPolicy::new(policy).unwrap(), clock.clone());
-        Self { store, clock, now: 0, told: vec![None; USERS as usize + 1], ops: Vec::new() }
+        Self { store, clock, now: 0, life: None, told: vec![None; USERS as usize + 1], ops: Vec::new() }
     }
 
     async fn step(&mut self, step: Step) {
         self.now += step.after;
         self.clock.advance(ms(step.after));
-        self.store.call_next(Line::default()).await.unwrap();
+        let called = self.store.call_next(Line::default(), None).await.unwrap();
+        self.life = called.snapshot.incarnations.oldest();
         match (step.kind, self.told[step.user as usize]) {
             (0..=1, _) | (_, None) => self.join("join", step).await,
             (_, Some((_, known))) if known > self.now => {}
@@ -136,8 +138,18 @@ impl Simulation {
         self.note(begun, ended, &format!("{word} {}", step.user), &told, step);
     }
 
+    fn place(&self, step: Step, number: u64) -> Place {
+        Place {
+            queue: QueueId::parse("main").unwrap(),
+            incarnation: self.life.unwrap(),
+            number: QueueNumber::new(number).unwrap(),
+            user: UserId::new(step.user).unwrap(),
+            issued_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
     async fn ask(&self, step: Step, number: u64) -> String {
-        let place = place(step, number);
+        let place = self.place(step, number);
         let seen = self.store.snapshot(Line::default()).await.unwrap();
         match self.store.standing(&place).await.unwrap() {
             Standing::Waiting => {
@@ -150,7 +162,7 @@ impl Simulation {
     }
 
     async fn admit(&self, step: Step, number: u64) -> String {
-        match self.store.claim(&place(step, number)).await {
+        match self.store.claim(&self.place(step, number)).await {
             // Clients know the length of a session, or what is left of theirs.
             Ok(_) if step.lag.is_multiple_of(2) => format!("let-in {SESSION}"),
             Ok(session) => format!("let-in {}", session.until.remaining.as_millis()),
@@ -161,7 +173,7 @@ impl Simulation {
     }
 
     async fn leave(&self, step: Step, number: u64) -> String {
-        match self.store.give_back(&place(step, number)).await {
+        match self.store.give_back(&self.place(step, number)).await {
             Ok(()) => "left".to_owned(),
             Err(GiveBackError::Gone) => "gone".to_owned(),
             Err(error) => panic!("{error}"),
@@ -174,15 +186,6 @@ impl Simulation {
             _ if step.lag.is_multiple_of(2) => format!("{begun} - {asked} unknown"),
             _ => format!("{begun} {begun} {asked} unknown"),
         });
-    }
-}
-
-fn place(step: Step, number: u64) -> Place {
-    Place {
-        queue: QueueId::parse("main").unwrap(),
-        number: QueueNumber::new(number).unwrap(),
-        user: UserId::new(step.user).unwrap(),
-        issued_at: Timestamp::UNIX_EPOCH,
     }
 }
 

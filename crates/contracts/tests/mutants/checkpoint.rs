@@ -25,6 +25,8 @@ enum Fault {
     NumbersAreFloats,
     CeilingBelowLast,
     MarksUnbounded,
+    LatestLivesWin,
+    NewestLivesStay,
 }
 
 /// Each fault, and the rule that has to notice it.
@@ -41,6 +43,8 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_6_remembers_the_highest_numbers_to_the_last_digit", Fault::NumbersAreFloats),
     ("rule_7_remembers_what_can_be_of_what_cannot", Fault::CeilingBelowLast),
     ("rule_7_remembers_what_can_be_of_what_cannot", Fault::MarksUnbounded),
+    ("rule_8_remembers_the_lives_of_a_queue", Fault::LatestLivesWin),
+    ("rule_8_remembers_the_oldest_lives_of_too_many", Fault::NewestLivesStay),
 ];
 
 type Rows = Arc<Mutex<HashMap<String, Checkpoint>>>;
@@ -89,18 +93,27 @@ impl Broken {
             Fault::CallsForgotten => Checkpoint { line: Line::new(right.line.last(), 0), ..right },
             Fault::NumbersAreFloats => {
                 let (last, serving) = (as_float(right.line.last()), as_float(right.line.serving()));
-                Checkpoint { line: Line::new(last, serving), ceiling: as_float(right.ceiling) }
+                Checkpoint { line: Line::new(last, serving), ceiling: as_float(right.ceiling), ..right }
             }
             Fault::CeilingBelowLast => {
                 Checkpoint { ceiling: before.ceiling.max(given.ceiling).min(right.ceiling), ..right }
             }
             Fault::MarksUnbounded => {
                 let line = before.line.raised_to(given.line);
-                Checkpoint { line, ceiling: before.ceiling.max(given.ceiling).max(line.last()) }
+                Checkpoint { line, ceiling: before.ceiling.max(given.ceiling).max(line.last()), ..right }
+            }
+            Fault::LatestLivesWin => Checkpoint { incarnations: given.incarnations, ..right },
+            Fault::NewestLivesStay if known.is_some() => {
+                let incarnations = if is_newer(given, before) { given } else { before }.incarnations;
+                Checkpoint { incarnations, ..right }
             }
             _ => right,
         }
     }
+}
+
+fn is_newer(one: Checkpoint, other: Checkpoint) -> bool {
+    one.incarnations.oldest() > other.incarnations.oldest()
 }
 
 #[expect(

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use contracts::queue::{QueueFixture, QueueWorld, RULES};
 use domain::queue::{
     AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
-    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Snapshot, Standing, UserId,
+    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown, Snapshot, Standing,
+    UserId,
 };
 use domain::{Clock, PortError, Timestamp};
 
@@ -46,6 +47,12 @@ enum Fault {
     /// Each checkpoint raises the queue again.
     CheckpointsTakenInAgain,
     NumbersFillTheLine,
+    /// What a token shows is a floor.
+    ShownIsAFloor,
+    /// A token is good whatever life of the queue it is of.
+    AnyLifeIsGood,
+    /// Who asks where they stand is not noted.
+    TokensUnseen,
 }
 
 /// The fault that each rule has to notice.
@@ -97,6 +104,9 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_2_finds_the_place_of_a_token", Fault::TokensIgnored),
     ("checkpoints_are_taken_in_once", Fault::CheckpointsTakenInAgain),
     ("rule_9_counts_people_against_the_limit", Fault::NumbersFillTheLine),
+    ("visitors_close_no_joins", Fault::ShownIsAFloor),
+    ("one_incarnation_is_adopted_in_a_short_time", Fault::AnyLifeIsGood),
+    ("rule_3_calls_those_who_show_tokens_in_their_order", Fault::TokensUnseen),
 ];
 
 struct Broken {
@@ -203,7 +213,7 @@ impl QueueStore for Broken {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         if matches!(self.fault, Fault::FullForHoldersToo | Fault::NumbersFillTheLine) && self.is_full().await
@@ -234,8 +244,13 @@ impl QueueStore for Broken {
         Ok(joined)
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        self.inner.call_next(self.floor(floor)).await
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        if matches!(self.fault, Fault::ShownIsAFloor)
+            && let Some(shown) = shown
+        {
+            return self.inner.call_next(floor.raised_to(Line::new(shown.number.get(), 0)), None).await;
+        }
+        self.inner.call_next(self.floor(floor), shown).await
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
@@ -259,7 +274,12 @@ impl QueueStore for Broken {
     }
 
     async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
-        self.inner.standing(place).await
+        let seen = self.inner.snapshot(Line::default()).await?;
+        if matches!(self.fault, Fault::TokensUnseen) && place.number.get() > seen.line.last() {
+            return Ok(Standing::Waiting);
+        }
+        let life = seen.incarnations.oldest().filter(|_| matches!(self.fault, Fault::AnyLifeIsGood));
+        self.inner.standing(&Place { incarnation: life.unwrap_or(place.incarnation), ..*place }).await
     }
 
     async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {

@@ -2,12 +2,15 @@
 
 use contracts::token::{RULES, SealerFixture};
 use domain::Timestamp;
-use domain::queue::{Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId, WaitingToken};
+use domain::queue::{
+    Incarnation, Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId, WaitingToken,
+};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fault {
     None,
     NumbersOf32Bits,
+    IncarnationCut,
     ChecksumIgnored,
     TailIgnored,
     OnlyNewestKeyVerifies,
@@ -17,6 +20,7 @@ enum Fault {
 
 const FAULTS: &[(&str, Fault)] = &[
     ("reads_back_what_it_sealed", Fault::NumbersOf32Bits),
+    ("reads_back_what_it_sealed", Fault::IncarnationCut),
     ("refuses_every_single_bit_change", Fault::ChecksumIgnored),
     ("refuses_truncation_and_extension", Fault::TailIgnored),
     ("signs_with_the_newest_key_and_verifies_with_all", Fault::OnlyNewestKeyVerifies),
@@ -42,15 +46,19 @@ impl TokenSealer for Plain {
             _ => place.number.get(),
         };
         let queue = if self.fault == Fault::QueueLeftOut { "main" } else { place.queue.as_str() };
-        let text =
-            format!("{}.{queue}.{number}.{}.{}", self.keys[0], place.user, place.issued_at.as_millisecond());
+        let (incarnation, issued_at) = (place.incarnation.get(), place.issued_at.as_millisecond());
+        let incarnation =
+            if self.fault == Fault::IncarnationCut { incarnation >> 1 << 1 } else { incarnation };
+        let text = format!("{}.{queue}.{incarnation}.{number}.{}.{issued_at}", self.keys[0], place.user);
         WaitingToken::new(format!("{text}.{:016x}", checksum(&text, self.keys[0])))
     }
 
     fn open(&self, text: &str) -> Result<Place, TokenRejected> {
         let parts: Vec<_> = text.split('.').collect();
         let ends_well = parts.last().is_some_and(|sum| sum.len() == 16 || self.fault == Fault::TailIgnored);
-        let [key, queue, number, user, time, sum] = parts[..] else { return Err(TokenRejected::Malformed) };
+        let [key, queue, incarnation, number, user, time, sum] = parts[..] else {
+            return Err(TokenRejected::Malformed);
+        };
         let key: u8 = key.parse().map_err(|_| TokenRejected::Malformed)?;
         let live = match self.fault {
             Fault::OnlyNewestKeyVerifies => self.keys[0] == key,
@@ -68,6 +76,7 @@ impl TokenSealer for Plain {
         let number_of = |text: &str| text.parse::<u64>().map_err(|_| TokenRejected::Malformed);
         Ok(Place {
             queue: QueueId::parse(queue).map_err(|_| TokenRejected::Malformed)?,
+            incarnation: Incarnation::new(number_of(incarnation)?).map_err(|_| TokenRejected::Malformed)?,
             number: QueueNumber::new(number_of(number)?).map_err(|_| TokenRejected::Malformed)?,
             user: UserId::new(number_of(user)?).map_err(|_| TokenRejected::Malformed)?,
             issued_at: i64::try_from(number_of(time)?)
@@ -89,9 +98,11 @@ impl SealerFixture for Mutant {
 #[test]
 fn every_token_rule_notices_the_sealer_that_breaks_it() {
     for (name, rule) in RULES {
-        let (_, fault) =
-            FAULTS.iter().find(|(of, _)| of == name).unwrap_or_else(|| panic!("no mutant for {name}"));
-        assert!(rule(&Mutant(*fault)).is_err(), "{name} did not notice {fault:?}");
+        let mut faults = FAULTS.iter().filter(|(of, _)| of == name).peekable();
+        assert!(faults.peek().is_some(), "no mutant for {name}");
+        for (_, fault) in faults {
+            assert!(rule(&Mutant(*fault)).is_err(), "{name} did not notice {fault:?}");
+        }
         if let Err(violation) = rule(&Mutant(Fault::None)) {
             panic!("{name} fails on a sealer that keeps it: {violation}");
         }

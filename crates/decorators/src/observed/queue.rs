@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueNumber,
-    QueueStore, Session, Snapshot, Standing, UserId,
+    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore,
+    Session, Shown, Snapshot, Standing, UserId,
 };
 
 use super::{Observable, Observed, Observer};
@@ -17,14 +17,14 @@ impl QueueStore for Observed<dyn QueueStore> {
     async fn join(
         &self,
         user: UserId,
-        presented: Option<QueueNumber>,
+        presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
         self.watch("join", self.inner.join(user, presented, bounds)).await
     }
 
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError> {
-        self.watch("call_next", self.inner.call_next(floor)).await
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+        self.watch("call_next", self.inner.call_next(floor, shown)).await
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Line, QueueId, QueueNumber};
+use super::{Incarnations, Line, QueueId, QueueNumber};
 use crate::PortError;
 
 /// How far a line had come, as remembered outside its store.
@@ -12,6 +12,8 @@ pub struct Checkpoint {
     pub line: Line,
     /// No number above it was given before a higher ceiling was remembered; never below `line.last()`.
     pub ceiling: u64,
+    /// The lives of the queue whose tokens are good.
+    pub incarnations: Incarnations,
 }
 
 impl Checkpoint {
@@ -21,13 +23,22 @@ impl Checkpoint {
     pub fn new(line: Line, ceiling: u64) -> Self {
         let within = |mark: u64| mark.min(QueueNumber::MAX);
         let line = Line::new(within(line.last()), within(line.serving()));
-        Self { line, ceiling: within(ceiling).max(line.last()) }
+        let ceiling = within(ceiling).max(line.last());
+        Self { line, ceiling, incarnations: Incarnations::default() }
     }
 
-    /// The checkpoint at the higher of each mark: what is left when both are believed.
+    /// The same, of a queue with these lives besides.
+    #[must_use]
+    pub fn with_incarnations(self, incarnations: Incarnations) -> Self {
+        Self { incarnations: self.incarnations.union(incarnations), ..self }
+    }
+
+    /// The checkpoint at the higher of each mark, with the lives of both: what is left when both
+    /// are believed.
     #[must_use]
     pub fn raised_to(self, other: Self) -> Self {
         Self::new(self.line.raised_to(other.line), self.ceiling.max(other.ceiling))
+            .with_incarnations(self.incarnations.union(other.incarnations))
     }
 }
 
@@ -46,6 +57,8 @@ impl Checkpoint {
 /// 5. Queues are apart.
 /// 6. Marks up to [`QueueNumber::MAX`] are remembered to the last digit.
 /// 7. A checkpoint that cannot be is remembered as [`Checkpoint::new`] makes it.
+/// 8. The lives of a queue only grow, by union: a save adds those it brings, and takes none away;
+///    of more than [`Incarnations::MAX`] the oldest are remembered.
 #[async_trait]
 pub trait CheckpointStore: Send + Sync {
     /// What is remembered of this queue; `None` when nothing is.
@@ -65,22 +78,28 @@ pub trait CheckpointStore: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Incarnation;
 
     #[test]
     fn a_ceiling_is_never_below_the_last_number_and_no_mark_above_the_highest() {
         let line = Line::new(7, 3);
-        assert_eq!(Checkpoint::new(line, 5), Checkpoint { line, ceiling: 7 });
-        assert_eq!(Checkpoint::new(line, 9), Checkpoint { line, ceiling: 9 });
+        let incarnations = Incarnations::default();
+        assert_eq!(Checkpoint::new(line, 5), Checkpoint { line, ceiling: 7, incarnations });
+        assert_eq!(Checkpoint::new(line, 9), Checkpoint { line, ceiling: 9, incarnations });
         let max = QueueNumber::MAX;
-        let highest = Checkpoint { line: Line::new(max, max), ceiling: max };
+        let highest = Checkpoint { line: Line::new(max, max), ceiling: max, incarnations };
         assert_eq!(Checkpoint::new(Line::new(u64::MAX, u64::MAX), u64::MAX), highest);
         assert_eq!(Checkpoint::new(Line::new(max + 1, max + 1), 0), highest);
     }
 
     #[test]
     fn raising_a_checkpoint_never_lowers_a_mark() {
-        let (one, other) = (Checkpoint::new(Line::new(9, 2), 10), Checkpoint::new(Line::new(6, 5), 20));
-        let both = Checkpoint { line: Line::new(9, 5), ceiling: 20 };
+        let lives = |values: &[u64]| {
+            Incarnations::of(values.iter().filter_map(|value| Incarnation::new(*value).ok()))
+        };
+        let one = Checkpoint::new(Line::new(9, 2), 10).with_incarnations(lives(&[30]));
+        let other = Checkpoint::new(Line::new(6, 5), 20).with_incarnations(lives(&[20, 40]));
+        let both = Checkpoint { line: Line::new(9, 5), ceiling: 20, incarnations: lives(&[20, 30, 40]) };
         assert_eq!((one.raised_to(other), other.raised_to(one)), (both, both));
     }
 }

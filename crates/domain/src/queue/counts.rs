@@ -34,6 +34,8 @@ pub struct QueueCounts {
     pub bad_signature: u64,
     /// Tokens of another queue.
     pub foreign_queue: u64,
+    /// Tokens of this queue's id, of a life it does not know.
+    pub foreign_incarnation: u64,
 }
 
 impl QueueCounts {
@@ -52,12 +54,13 @@ impl QueueCounts {
             ("unknown_key", self.unknown_key),
             ("bad_signature", self.bad_signature),
             ("foreign_queue", self.foreign_queue),
+            ("foreign_incarnation", self.foreign_incarnation),
         ]
     }
 }
 
 /// How many reasons there are to refuse a call.
-const REASONS: usize = 11;
+const REASONS: usize = 12;
 
 /// Why a call is refused, as it is counted.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,7 @@ pub(super) enum Reason {
     UnknownKey,
     BadSignature,
     ForeignQueue,
+    ForeignIncarnation,
 }
 
 impl Reason {
@@ -83,6 +87,7 @@ impl Reason {
             QueueError::Forged(TokenRejected::UnknownKey) => Self::UnknownKey,
             QueueError::Forged(TokenRejected::BadSignature) => Self::BadSignature,
             QueueError::Forged(TokenRejected::ForeignQueue) => Self::ForeignQueue,
+            QueueError::Forged(TokenRejected::ForeignIncarnation) => Self::ForeignIncarnation,
             QueueError::NotYet(_) => Self::NotYet,
             QueueError::Gone => Self::Gone,
             QueueError::LineFull { .. } => Self::LineFull,
@@ -168,6 +173,7 @@ impl Counters {
             unknown_key: refused(Reason::UnknownKey),
             bad_signature: refused(Reason::BadSignature),
             foreign_queue: refused(Reason::ForeignQueue),
+            foreign_incarnation: refused(Reason::ForeignIncarnation),
         }
     }
 }

@@ -23,6 +23,10 @@ pub enum TokenRejected {
     /// A good token of another queue.
     #[error("the token belongs to another queue")]
     ForeignQueue,
+    /// A good token of this queue's id, of a life that the queue does not know: of a rehearsal, or
+    /// an earlier sale.
+    #[error("the token belongs to another incarnation of this queue")]
+    ForeignIncarnation,
 }
 
 /// Why nobody was added to the line.
@@ -34,6 +38,10 @@ pub enum JoinError {
     /// The next number is above the ceiling: it must be remembered outside the store before it is given.
     #[error("the next number is not reserved yet")]
     AboveCeiling,
+    /// This node has not followed what was skipped last, and would tell a wrong position: it takes
+    /// a snapshot, and asks again.
+    #[error("the view of the queue is behind what was skipped")]
+    ViewBehind,
     /// The store could not tell; a join whose outcome is unknown is simply asked again by the same user.
     #[error(transparent)]
     Store(#[from] PortError),

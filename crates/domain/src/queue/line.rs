@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use super::{Occupancy, QueueTime, Tally, VacantNumbers};
+use super::{Incarnations, Occupancy, QueueTime, Tally, VacantNumbers};
 
 /// A queue number: 1, 2, 3 … given at joining, never changed, never given twice in one queue.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -127,6 +127,10 @@ pub struct Snapshot {
     /// How often the store could not rule out that it had lost something; see "Floors" at
     /// [`QueueStore`](super::QueueStore).
     pub generation: u64,
+    /// The lives of the queue whose tokens the store accepts; none where it could not tell yet.
+    pub incarnations: Incarnations,
+    /// Whether the store, which has no memory, would accept a token of another life too.
+    pub adopts: bool,
     /// Whether a checkpoint was read since; see [`QueueStore::settle`](super::QueueStore::settle).
     pub is_settled: bool,
     /// Whether the store may have lost something and waits for its witnesses.

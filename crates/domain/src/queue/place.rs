@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{QueueId, QueueNumber, UserId};
+use super::{Incarnation, QueueId, QueueNumber, UserId};
 use crate::Timestamp;
 
 /// A place in line: everything a waiting person's token says.
@@ -10,6 +10,8 @@ use crate::Timestamp;
 pub struct Place {
     /// The queue the place is in.
     pub queue: QueueId,
+    /// The life of that queue it was given in.
+    pub incarnation: Incarnation,
     /// The number given at joining.
     pub number: QueueNumber,
     /// Whose place it is.

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Line, Place, QueueNumber, Snapshot, Standing,
-    TokenRejected, UserId, WaitingToken,
+    Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation, JoinError, Line, Place, QueueNumber, Shown,
+    Snapshot, Standing, TokenRejected, UserId, WaitingToken,
 };
 use crate::PortError;
 
@@ -39,6 +39,8 @@ pub struct Joined {
     pub standing: Standing,
     /// The line after the step.
     pub line: Line,
+    /// The life of the queue that a token of this place carries: the oldest that the store accepts.
+    pub incarnation: Incarnation,
 }
 
 /// What one step of calling did.
@@ -92,10 +94,23 @@ pub struct Session {
 ///
 /// # Floors
 ///
-/// A store can lose what it knew; its witnesses (nodes, tokens, checkpoints) remember how far the queue had come. They
+/// A store can lose what it knew; its witnesses (nodes and checkpoints) remember how far the queue
+/// had come. They
 /// pass it in as a `floor`: the step first raises the queue to it, and never lowers anything. A floor above the store's own
 /// counters proves a loss. Numbers up to it were given, so whoever presents one holds it; numbers between the two `serving`
 /// were called, and that call stands from now on.
+///
+/// # Incarnations
+///
+/// A store knows the lives of the queue whose tokens it accepts (see [`Incarnation`]): from its
+/// nodes, from a checkpoint, or because it has made one, as the first one known of this queue. A
+/// place of any other life is nobody's. A store that nothing remembered anything of adopts one life
+/// that a token shows within a few seconds, so that tokens outlive a queue that was kept in memory.
+///
+/// A token is no witness, since anybody may show one of a rehearsal: it never makes a store doubt,
+/// and closes no joins. A number that it [shows](Shown) above all that were given is skipped with
+/// all between and some beyond, a bounded number of times, so that it is not given again; whoever
+/// holds one of those skipped has a place in their order.
 ///
 /// A store that cannot rule out a loss is in doubt (see [`Doubt`](super::Doubt)): until its witnesses were heard it calls
 /// nobody, gives no new number, claims no call, and says of no place that it is gone, but answers
@@ -107,27 +122,28 @@ pub struct Session {
 #[async_trait]
 pub trait QueueStore: Send + Sync {
     /// Gives the user the next number, or finds the one they hold, then calls people as [`call_next`] does, so that an
-    /// empty line calls the newcomer at once. `presented` is the number of a token of this user, if they show one: it finds
+    /// empty line calls the newcomer at once. `presented` is what a token of this user shows, if
+    /// they show one: it finds
     /// their place also where the store has lost who holds it. Of two places the older counts, and the younger is given up.
     ///
     /// # Errors
     /// [`JoinError::LineFull`] when `max_waiting` numbers wait already, [`JoinError::AboveCeiling`] when the next number is
-    /// above the ceiling; nothing has changed then but what `floor` raised.
+    /// above the ceiling, [`JoinError::ViewBehind`] where the caller has to take a
+    /// [`snapshot`](Self::snapshot) first; nothing
+    /// has changed then but what `floor` and `presented` raised.
     ///
     /// [`call_next`]: Self::call_next
-    async fn join(
-        &self,
-        user: UserId,
-        presented: Option<QueueNumber>,
-        bounds: Bounds,
-    ) -> Result<Joined, JoinError>;
+    async fn join(&self, user: UserId, presented: Option<Shown>, bounds: Bounds)
+    -> Result<Joined, JoinError>;
 
-    /// Raises the line to `floor`, ends what has lapsed, then calls as many people as budget and slots allow. Calling with
+    /// Raises the line to `floor`, takes in the highest number that a token has `shown` to the
+    /// caller above all that it knows
+    /// of, ends what has lapsed, then calls as many people as budget and slots allow. Calling with
     /// nothing to do changes nothing; any node may try at any time, and the outcome is as if one had.
     ///
     /// # Errors
     /// [`PortError`] when the store could not tell.
-    async fn call_next(&self, floor: Line) -> Result<Called, PortError>;
+    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError>;
 
     /// The line as it is now, after raising it to `floor`.
     ///
@@ -145,7 +161,8 @@ pub trait QueueStore: Send + Sync {
     async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError>;
 
     /// Where the holder of a place stands. A place whose number nobody is known to hold (the store lost it) stands as
-    /// its number does; somebody else's place is [`Standing::Gone`].
+    /// its number does; somebody else's place, or one of an unknown life of the queue, is
+    /// [`Standing::Gone`].
     ///
     /// # Errors
     /// [`PortError`] when the store could not tell.
@@ -178,6 +195,7 @@ pub trait TokenSealer: Send + Sync {
     /// Reads a text and verifies it.
     ///
     /// # Errors
-    /// [`TokenRejected`], never [`TokenRejected::ForeignQueue`]: which queue is ours is the caller's knowledge.
+    /// [`TokenRejected`], never [`TokenRejected::ForeignQueue`] or
+    /// [`TokenRejected::ForeignIncarnation`]: which queue is ours is the caller's knowledge.
     fn open(&self, text: &str) -> Result<Place, TokenRejected>;
 }

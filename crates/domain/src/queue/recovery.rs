@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{Line, QueueTime, UserId};
+use super::{Incarnations, Line, QueueTime, UserId};
 
 /// One node of the service, as long as its process runs.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -50,6 +50,8 @@ pub struct Witness {
     pub time: QueueTime,
     /// Calls of numbers up to this one stand no longer.
     pub calls_from: u64,
+    /// The lives of the queue that the node knows of.
+    pub incarnations: Incarnations,
     /// Whether numbers are reserved in a checkpoint, so that a doubt is not over before that was read.
     pub needs_checkpoint: bool,
 }

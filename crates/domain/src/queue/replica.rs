@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::recovery::{Change, Memory, NodeId, Witness};
-use super::{Expiry, Line, Place, QueueNumber, QueueTime, UserId, VacantNumbers};
+use super::{Expiry, Incarnation, Incarnations, Line, Place, QueueNumber, QueueTime, UserId, VacantNumbers};
 
 /// What a store answers when a node refreshes its view.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Refresh {
     /// Doubts so far.
     pub generation: u64,
+    /// The lives whose tokens the store accepts.
+    pub incarnations: Incarnations,
     /// Changes so far.
     pub version: u64,
     /// The two integers.
@@ -108,6 +110,11 @@ impl Replica {
         self.witness.seen = self.witness.seen.max(version);
     }
 
+    /// Believes a life of the queue that a store has shown.
+    pub fn note_incarnation(&mut self, incarnation: Incarnation) {
+        self.witness.incarnations = self.witness.incarnations.with(incarnation);
+    }
+
     /// Remembers who holds a number.
     pub fn note_holder(&mut self, user: UserId, number: QueueNumber) {
         if number.get() <= self.witness.calls_from {
@@ -137,6 +144,7 @@ impl Replica {
         self.note_line(refresh.line);
         let witness = &mut self.witness;
         witness.generation = refresh.generation;
+        witness.incarnations = witness.incarnations.union(refresh.incarnations);
         witness.version = refresh.version;
         witness.seen = witness.seen.max(refresh.version);
         witness.calls_from = refresh.calls_from;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Checkpoint, CheckpointStore, Line, QueueId, QueueStore, Snapshot};
+use super::{Checkpoint, CheckpointStore, Incarnations, Line, QueueId, QueueStore, Snapshot};
 use crate::{PortError, Timestamp};
 
 /// How numbers are reserved in a checkpoint.
@@ -31,6 +31,8 @@ struct Saved {
     line: Line,
     /// Numbers given until then.
     joined: u64,
+    /// Lives of the queue that are remembered.
+    incarnations: Incarnations,
     at_ms: Option<i64>,
 }
 
@@ -79,15 +81,22 @@ impl Reserved {
         Ok(Some(snapshot))
     }
 
-    /// Remembers the queue when it is time to: every second while it moves, and well before its numbers pass the ceiling.
+    /// Remembers the queue when it is time to: every second while it moves, well before its numbers
+    /// pass the ceiling, and
+    /// when it has a life that is not remembered. Of a queue without any nothing is saved: no
+    /// number of it was given.
     /// `joined` counts the numbers given, which those skipped by a recovery are not.
     pub(super) async fn save(
         &self,
         queue: QueueId,
         line: Line,
+        incarnations: Incarnations,
         joined: u64,
         now: Timestamp,
     ) -> Result<(), PortError> {
+        if incarnations.is_empty() {
+            return Ok(());
+        }
         let saved = *self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let rush = saved.at_ms.map_or(0, |_| joined.saturating_sub(saved.joined).saturating_mul(RUSH));
         let beyond = self.reserve.numbers.max(rush);
@@ -95,14 +104,16 @@ impl Reserved {
         let now_ms = now.as_millisecond();
         let since = saved.at_ms.map_or(i64::MAX, |at| now_ms.saturating_sub(at));
         let is_due = line != saved.line && since >= SAVE_EVERY_MS;
-        if left > beyond / 2 && !is_due {
+        let is_known = saved.incarnations.union(incarnations) == saved.incarnations;
+        if left > beyond / 2 && !is_due && is_known {
             return Ok(());
         }
-        let checkpoint = Checkpoint::new(line, line.last().saturating_add(beyond));
+        let checkpoint =
+            Checkpoint::new(line, line.last().saturating_add(beyond)).with_incarnations(incarnations);
         let remembered = self.reserve.store.save(queue, checkpoint).await?;
         self.ceiling.fetch_max(remembered.ceiling, Ordering::AcqRel);
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) =
-            Saved { line, joined, at_ms: Some(now_ms) };
+            Saved { line, joined, incarnations: remembered.incarnations, at_ms: Some(now_ms) };
         Ok(())
     }
 }

@@ -11,8 +11,8 @@ use super::counts::{Counters, Reason, Refusal};
 use super::reserve::Reserved;
 use super::watch::{Reported, Sight, Watch};
 use super::{
-    AdmissionPolicy, Bounds, Called, Expiry, GiveBackError, JoinError, Line, Outlook, Pacing, Place,
-    Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, QueueTime, Reserve, Standing,
+    AdmissionPolicy, Bounds, Called, Expiry, GiveBackError, JoinError, Joined, Line, Outlook, Pacing, Place,
+    Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, QueueTime, Reserve, Shown, Standing,
     TokenRejected, TokenSealer, UserId, View, Wait, WaitingToken,
 };
 use crate::{Clock, PortError, PortErrorKind, Timestamp};
@@ -49,15 +49,18 @@ pub struct Ticket {
     pub outlook: Outlook,
 }
 
-/// The place that a verified token stands for.
+/// The place that a verified token stands for, and where it was when the token was verified.
 #[derive(Clone, Copy, Debug)]
-pub struct VerifiedPlace(Place);
+pub struct VerifiedPlace {
+    place: Place,
+    sight: Sight,
+}
 
 impl VerifiedPlace {
     /// The number of the place: whichever token of it was shown, it is the same.
     #[must_use]
     pub fn number(&self) -> QueueNumber {
-        self.0.number
+        self.place.number
     }
 }
 
@@ -100,28 +103,54 @@ impl QueueService {
 
     async fn take_in(&self, user: UserId, token: Option<&str>) -> Result<Ticket, Refusal> {
         let presented = token.map(|token| self.presented(user, token)).transpose()?.flatten();
-        let bounds = self.bounds()?;
-        let joined = match self.parts.store.join(user, presented, bounds).await {
+        let joined = match self.join_store(user, presented).await? {
             Ok(joined) => joined,
             Err(JoinError::AboveCeiling) => return Err(not_reserved()),
             Err(JoinError::LineFull) => {
                 return Err(QueueError::LineFull { retry_after: self.room_expected_in() }.into());
             }
+            Err(JoinError::ViewBehind) => return Err(PortError::new(PortErrorKind::NotReady, STORE).into()),
             Err(JoinError::Store(error)) => return Err(error.into()),
         };
         self.counters.joined(joined.rejoined);
         self.watch.note(joined.line);
         let now = self.parts.clock.now();
-        let place = Place { queue: self.parts.queue, number: joined.number, user, issued_at: now };
-        let sight = self.watch.look(joined.number, joined.line);
+        let Joined { number, incarnation, .. } = joined;
+        let place = Place { queue: self.parts.queue, incarnation, number, user, issued_at: now };
+        let sight = self.watch.look(Shown::from(&place), joined.line);
+        if !sight.is_accepted {
+            // Learned by the store since this node's last refresh.
+            self.watch.note_incarnation(incarnation);
+        }
         let token = self.parts.sealer.seal(&place);
-        Ok(Ticket { token, outlook: self.outlook(joined.number, joined.standing, sight, false, now) })
+        Ok(Ticket { token, outlook: self.outlook(number, joined.standing, sight, false, now) })
     }
 
-    /// The number of a token that the user shows when they join.
-    fn presented(&self, user: UserId, token: &str) -> Result<Option<QueueNumber>, Refusal> {
+    /// Joins, and once more where this node has to learn first which numbers were skipped.
+    async fn join_store(
+        &self,
+        user: UserId,
+        presented: Option<Shown>,
+    ) -> Result<Result<Joined, JoinError>, Refusal> {
+        let joined = self.parts.store.join(user, presented, self.bounds()?).await;
+        if !matches!(joined, Err(JoinError::ViewBehind)) {
+            return Ok(joined);
+        }
+        self.catch_up().await?;
+        Ok(self.parts.store.join(user, presented, self.bounds()?).await)
+    }
+
+    /// Learns which numbers are nobody's between two refreshes.
+    async fn catch_up(&self) -> Result<(), PortError> {
+        let snapshot = self.parts.store.snapshot(self.watch.line()).await?;
+        self.watch.note_vacant(&snapshot);
+        Ok(())
+    }
+
+    /// What a token shows that the user shows when they join.
+    fn presented(&self, user: UserId, token: &str) -> Result<Option<Shown>, Refusal> {
         match self.open(token, self.parts.clock.now()) {
-            Ok((place, _)) if place.user == user => Ok(Some(place.number)),
+            Ok((place, _)) if place.user == user => Ok(Some(Shown::from(&place))),
             Ok(_) => Err(TokenRejected::BadSignature.into()),
             Err(refusal) if refusal.is_of_the_past() => Ok(None),
             Err(refusal) => Err(refusal),
@@ -134,14 +163,16 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], or [`QueueError::Gone`] for a token beyond its lifetime.
     pub fn verify(&self, token: &str) -> Result<VerifiedPlace, QueueError> {
-        self.counters.answer(self.read(token, self.parts.clock.now())).map(VerifiedPlace)
+        let opened = self.open(token, self.parts.clock.now());
+        self.counters.answer(opened).map(|(place, sight)| VerifiedPlace { place, sight })
     }
 
-    /// Tells the holder of a place where they stand. Touches no store while they wait, and goes on
-    /// answering from what this node last knew when the store cannot be asked.
-    pub async fn status(&self, VerifiedPlace(place): VerifiedPlace) -> Outlook {
+    /// Tells the holder of a place where they stand. Touches no store while they wait, but for
+    /// those whose place the store may not know yet, and goes on answering from what this node last
+    /// knew when the store cannot be asked.
+    pub async fn status(&self, verified: VerifiedPlace) -> Outlook {
+        let VerifiedPlace { place, mut sight } = verified;
         let mut now = self.parts.clock.now();
-        let sight = self.watch.look(place.number, self.watch.line());
         let is_stale = self.is_stale_at(now);
         let (standing, is_stale) = match sight {
             Sight { is_called: true, .. } => {
@@ -151,6 +182,7 @@ impl QueueService {
                 standing.map_or((unknown, true), |standing| (standing, is_stale))
             }
             Sight { has_left: true, .. } => (Standing::Gone, is_stale),
+            Sight { is_unproved: true, .. } if !is_stale => (self.prove(&place, &mut sight).await, is_stale),
             Sight { .. } => (Standing::Waiting, is_stale),
         };
         self.outlook(place.number, standing, sight, is_stale, now)
@@ -164,6 +196,16 @@ impl QueueService {
         Ok(self.status(self.verify(token)?).await)
     }
 
+    /// Shows the store the place of somebody who waits and whom it may not know, so that they are
+    /// called in the order of their numbers.
+    async fn prove(&self, place: &Place, sight: &mut Sight) -> Standing {
+        let Ok(standing) = self.parts.store.standing(place).await else { return Standing::Waiting };
+        if place.number.get() > self.watch.line().last() && self.catch_up().await.is_ok() {
+            *sight = self.watch.look(Shown::from(place), self.watch.line());
+        }
+        standing
+    }
+
     /// Gives the place, call or session of a token back.
     ///
     /// # Errors
@@ -174,14 +216,7 @@ impl QueueService {
 
     async fn take_back(&self, token: &str) -> Result<(), Refusal> {
         let (place, _) = self.open(token, self.parts.clock.now())?;
-        let mut given_back = self.parts.store.give_back(&place).await;
-        if matches!(given_back, Err(GiveBackError::NotFound)) {
-            // The token proves that the number was given: a store that does not know it has lost something.
-            let snapshot = self.parts.store.snapshot(self.watch.line()).await?;
-            self.watch.note_vacant(&snapshot);
-            given_back = self.parts.store.give_back(&place).await;
-        }
-        given_back.map_err(|error| match error {
+        self.parts.store.give_back(&place).await.map_err(|error| match error {
             // A signed place that another user holds: one that a lost store gave, and its successor gave again.
             GiveBackError::NotFound | GiveBackError::Gone | GiveBackError::NotHolder => {
                 QueueError::Gone.into()
@@ -197,7 +232,10 @@ impl QueueService {
     /// [`PortError`] when the store could not tell; the view stays as it was, and grows old.
     pub async fn advance(&self) -> Result<Step, PortError> {
         let asked_at = self.parts.clock.now();
-        let called = self.parts.store.call_next(self.watch.line()).await?;
+        let shown = self.watch.take_shown();
+        let called = self.parts.store.call_next(self.watch.line(), shown).await.inspect_err(|_| {
+            shown.into_iter().for_each(|shown| self.watch.note_shown(shown));
+        })?;
         self.counters.called(called.count);
         let waits = self.watch.learn(&called.snapshot, asked_at);
         Ok(Step { called, waits })
@@ -214,7 +252,8 @@ impl QueueService {
         let reported = self.watch.reported();
         let settled = reserved.settle(queue, self.parts.store.as_ref(), reported.generation).await?;
         settled.iter().for_each(|snapshot| self.watch.note_vacant(snapshot));
-        reserved.save(queue, self.watch.line(), reported.tally.joined, self.parts.clock.now()).await
+        let Reported { tally, incarnations, .. } = self.watch.reported();
+        reserved.save(queue, self.watch.line(), incarnations, tally.joined, self.parts.clock.now()).await
     }
 
     /// Whether this node's view of the line is older than it may be.
@@ -274,15 +313,8 @@ impl QueueService {
         }
     }
 
-    /// Reads a token and looks where its number is.
+    /// Reads a token of this queue that is within its lifetime, and looks where its number is.
     fn open(&self, token: &str, now: Timestamp) -> Result<(Place, Sight), Refusal> {
-        let place = self.read(token, now)?;
-        let sight = self.watch.look(place.number, self.watch.line());
-        Ok((place, sight))
-    }
-
-    /// Reads a token of this queue that is within its lifetime.
-    fn read(&self, token: &str, now: Timestamp) -> Result<Place, Refusal> {
         let place = self.parts.sealer.open(token)?;
         if place.queue != self.parts.queue {
             return Err(TokenRejected::ForeignQueue.into());
@@ -291,8 +323,13 @@ impl QueueService {
         if age > self.parts.token_ttl {
             return Err(QueueError::Gone.into());
         }
-        self.watch.note_number(place.number);
-        Ok(place)
+        let shown = Shown::from(&place);
+        let sight = self.watch.look(shown, self.watch.line());
+        if !sight.is_accepted {
+            return Err(TokenRejected::ForeignIncarnation.into());
+        }
+        self.watch.note_shown(shown);
+        Ok((place, sight))
     }
 
     /// A place of a full line frees when somebody is called: one step of the fastest rate, and not below a second.

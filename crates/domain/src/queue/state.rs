@@ -9,6 +9,8 @@ mod joining;
 mod places;
 mod replay;
 mod seats;
+mod shown;
+mod unheld;
 
 pub use joining::JoinStep;
 pub use places::Refused;
@@ -19,11 +21,13 @@ use std::time::Duration;
 use super::recovery::{Arrival, Change, Doubt, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness};
 use super::replica::{Changes, Refresh, Whole};
 use super::{
-    AdmissionPolicy, CallBudget, Checkpoint, Line, Occupancy, PolicySpec, QueueTime, Snapshot, Tally, UserId,
-    VacantNumbers,
+    AdmissionPolicy, CallBudget, Checkpoint, Incarnations, Line, Occupancy, PolicySpec, QueueTime, Snapshot,
+    Tally, UserId, VacantNumbers,
 };
+use crate::queue::incarnation::apart;
 use calls::Calls;
 use seats::Seats;
+use shown::Adoption;
 
 /// What a step is told before anything else.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -63,8 +67,19 @@ pub struct QueueState {
     was_intact: bool,
     /// The generation for which a checkpoint was read, or which took that over with its data.
     settled: Option<u64>,
+    /// Whether a checkpoint is to be read before the queue moves, as the visitor of this step
+    /// knows.
+    awaits_checkpoint: bool,
     /// What it said, until the doubt is over.
     checkpoint: Option<Checkpoint>,
+    /// The lives whose tokens are accepted; none before the first doubt is over.
+    incarnations: Incarnations,
+    /// While the store may adopt a life that a token shows, or has just done so.
+    adoption: Option<Adoption>,
+    /// How often a shown number has raised the queue.
+    raises: u32,
+    /// The numbers `(from, to]` that the last raises have skipped.
+    raised: (u64, u64),
     /// Up to this number, holders may be unknown.
     unknown_up_to: u64,
     /// Who holds the numbers whose call has not lapsed.
@@ -88,15 +103,6 @@ pub struct QueueState {
 
 /// The log keeps so many changes; a node that missed more fetches everything anew.
 const LOG: usize = 10_000;
-
-/// Of the numbers that nobody may hold after a loss, so many are looked at, the newest ones: a step is bounded.
-const MOST_UNHELD: u64 = 50_000;
-
-/// They are skipped in so many ranges at most: each lookup of a number searches all ranges.
-const MOST_UNHELD_RANGES: usize = 100;
-
-/// Generations that two nodes begin from the same one differ, but for one case in so many.
-const NODES_APART: u64 = 1_000;
 
 /// How long slots were held of late: sums in which each event weighs less than the one after it.
 /// Whole numbers, so that each store counts alike.
@@ -147,7 +153,12 @@ impl QueueState {
             doubt: None,
             was_intact: false,
             settled: None,
+            awaits_checkpoint: false,
             checkpoint: None,
+            incarnations: Incarnations::default(),
+            adoption: None,
+            raises: 0,
+            raised: (0, 0),
             unknown_up_to: 0,
             users: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -174,6 +185,7 @@ impl QueueState {
             self.time = self.time.after_step(self.clock.unwrap_or(visit.clock), visit.clock);
             self.clock = Some(visit.clock);
         }
+        self.learn_incarnations(witness.incarnations);
         let is_empty = self.process.is_none();
         let is_another = self.process != Some(visit.process);
         self.process = Some(visit.process);
@@ -211,6 +223,8 @@ impl QueueState {
             }
         }
         self.end_doubt();
+        self.awaits_checkpoint = witness.needs_checkpoint && self.settled != Some(self.generation);
+        self.begin_incarnation(witness);
     }
 
     /// The marks that witnesses are compared with.
@@ -226,6 +240,7 @@ impl QueueState {
         if generation != self.generation {
             return;
         }
+        self.learn_incarnations(checkpoint.map(|known| known.incarnations).unwrap_or_default());
         let is_behind = checkpoint.is_some_and(|known| {
             known.line.last() > self.line.last() || known.line.serving() > self.line.serving()
         });
@@ -271,6 +286,8 @@ impl QueueState {
             active,
             tally: self.tally,
             generation: self.generation,
+            incarnations: self.incarnations,
+            adopts: self.adopts(),
             is_settled: self.settled == Some(self.generation),
             recovers: self.doubt.is_some(),
             may_join: self.doubt.is_none(),
@@ -304,6 +321,7 @@ impl QueueState {
         let since = self.changes_since(witness.generation, witness.version);
         Refresh {
             generation: self.generation,
+            incarnations: self.incarnations,
             version: self.version,
             line: self.line,
             at: self.time,
@@ -335,8 +353,7 @@ impl QueueState {
         // No store had this generation that was lost since, so none of its nodes takes this one for it: the clock has moved on
         // since then, and where it was set back, two nodes do not begin with the same one.
         let clock = self.clock.unwrap_or_default();
-        let apart = 1 + witness.node.0 % NODES_APART;
-        self.generation = self.generation.max(witness.generation).max(clock) + apart;
+        self.generation = self.generation.max(witness.generation).max(clock) + apart(witness.node);
         self.version = self.version.max(witness.version).max(witness.seen) + 1;
         // The log lacks what was lost: no node may take it to be whole.
         self.log.clear();
@@ -394,40 +411,6 @@ impl QueueState {
         }
     }
 
-    /// Skips the numbers above those that the store had when another process took over, where nobody holds them.
-    /// A join whose answer was lost leaves such a number: its user joins again and gets another one. That no node knows
-    /// a holder proves it only where every node that was live at the loss has replayed what it remembers.
-    fn skip_unheld(&mut self, doubt: &Doubt) {
-        let found = doubt.found();
-        let mut live = self.nodes.values().filter(|node| node.is_live(found.time)).peekable();
-        let is_proved = live.peek().is_some() && live.all(|node| node.replayed == self.generation);
-        if !doubt.is_takeover() || !is_proved {
-            return;
-        }
-        let last = self.line.last();
-        let first = found.line.last().max(last.saturating_sub(MOST_UNHELD));
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for number in (first + 1..=last).filter(|number| self.is_unheld(*number)) {
-            match ranges.last_mut() {
-                Some(range) if range.1 + 1 == number => range.1 = number,
-                Some(_) | None => ranges.push((number - 1, number)),
-            }
-        }
-        for (from, to) in ranges.into_iter().take(MOST_UNHELD_RANGES) {
-            for number in from + 1..=to {
-                self.calls.use_up(number, self.time);
-            }
-            self.vacant.insert_range(from, to);
-            self.log(Change::Skipped { from, to });
-        }
-    }
-
-    /// Whether a number waits or is called, and has no known holder.
-    fn is_unheld(&self, number: u64) -> bool {
-        let is_open = number > self.line.serving() || self.calls.end_of(number, self.time).is_some();
-        is_open && self.owner(number).is_none() && !self.vacant.contains(number)
-    }
-
     fn apply_checkpoint(&mut self) {
         let Some(checkpoint) = self.checkpoint.take() else { return };
         if checkpoint.line.serving() > self.line.serving() {
@@ -435,11 +418,8 @@ impl QueueState {
             self.budget.exhaust(self.time);
         }
         self.raise_line(checkpoint.line, 0);
-        let (from, to) = (self.line.last(), checkpoint.ceiling);
-        if !self.was_intact && to > from {
-            self.vacant.insert_range(from, to);
-            self.line = self.line.raised_to(Line::new(to, 0));
-            self.log(Change::Skipped { from, to });
+        if !self.was_intact && checkpoint.ceiling > self.line.last() {
+            self.skip_up_to(checkpoint.ceiling);
         }
     }
 

@@ -118,7 +118,7 @@ impl VacantNumbers {
             start = single;
         }
         self.merge_range(start, to);
-        self.recount_ranges();
+        self.recount_ranges(0);
     }
 
     fn merge_range(&mut self, from: u64, to: u64) {
@@ -148,12 +148,19 @@ impl VacantNumbers {
             return true;
         }
         let Some(at) = self.range_with(number) else { return false };
-        let Range { from, to, .. } = self.ranges.remove(at);
-        let parts = [(from, number - 1), (number, to)];
-        for (from, to) in parts.into_iter().rev().filter(|(from, to)| from < to) {
-            self.ranges.insert(at, Range { from, to, up_to_here: 0 });
+        let Range { from, to, .. } = self.ranges[at];
+        // Thousands turn up after the loss of a queue that was kept in memory: nothing is moved
+        // twice.
+        match (from < number - 1, number < to) {
+            (true, true) => {
+                self.ranges[at].to = number - 1;
+                self.ranges.insert(at + 1, Range { from: number, to, up_to_here: 0 });
+            }
+            (true, false) => self.ranges[at].to = number - 1,
+            (false, true) => self.ranges[at].from = number,
+            (false, false) => _ = self.ranges.remove(at),
         }
-        self.recount_ranges();
+        self.recount_ranges(at);
         true
     }
 
@@ -300,9 +307,10 @@ impl VacantNumbers {
         self.chunks.retain(|chunk| std::mem::replace(&mut before, chunk.up_to_here) < chunk.up_to_here);
     }
 
-    fn recount_ranges(&mut self) {
-        let mut sum = 0;
-        for range in &mut self.ranges {
+    /// Counts again from this range on.
+    fn recount_ranges(&mut self, from: usize) {
+        let mut sum = from.checked_sub(1).map_or(0, |before| self.ranges[before].up_to_here);
+        for range in self.ranges.iter_mut().skip(from) {
             sum += range.to - range.from;
             range.up_to_here = sum;
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::timeline::Timeline;
 use super::{
-    AdmissionPolicy, Forecast, Line, Occupancy, Position, QueueNumber, Snapshot, Tally, VacantNumbers, Wait,
-    WaitEstimator, WaitLimit,
+    AdmissionPolicy, Forecast, Incarnation, Incarnations, Line, Occupancy, Position, QueueNumber, Shown,
+    Snapshot, Tally, VacantNumbers, Wait, WaitEstimator, WaitLimit,
 };
 use crate::Timestamp;
 
@@ -24,6 +24,12 @@ pub(super) struct Sight {
     pub(super) eta: Duration,
     /// What makes it as long as it is.
     pub(super) limit: WaitLimit,
+    /// Whether a token of its life is accepted: the queue knows that life, or may yet come to know
+    /// of it.
+    pub(super) is_accepted: bool,
+    /// Whether the store may know more of its holder than this node, who has not turned up there
+    /// yet.
+    pub(super) is_unproved: bool,
 }
 
 /// The highest marks this node has seen, and the rest of the last snapshot. The marks move with every answer that
@@ -35,6 +41,8 @@ pub(super) struct Watch {
     /// When the last refresh was begun, by the node's own clock, in milliseconds since the epoch.
     refreshed: AtomicI64,
     slow: RwLock<SlowPart>,
+    /// The highest number above `last` that a token has shown since the last refresh.
+    shown: Mutex<Option<Shown>>,
     estimator: WaitEstimator,
     timeline: Mutex<Timeline>,
 }
@@ -54,6 +62,8 @@ struct SlowPart {
 pub(super) struct Reported {
     pub(super) called: u64,
     pub(super) active: u64,
+    pub(super) incarnations: Incarnations,
+    pub(super) adopts: bool,
     pub(super) recovers: bool,
     pub(super) may_join: bool,
     pub(super) generation: u64,
@@ -77,6 +87,7 @@ impl Watch {
                 serving: None,
                 reported: Reported::default(),
             }),
+            shown: Mutex::default(),
             estimator,
             timeline: Mutex::default(),
         }
@@ -95,11 +106,28 @@ impl Watch {
         self.serving.fetch_max(line.serving(), Ordering::AcqRel);
     }
 
-    /// Believes a number that a verified token carries: it was given, so `last` is at least that.
-    pub(super) fn note_number(&self, number: QueueNumber) {
-        if number.get() > self.last.load(Ordering::Acquire) {
-            self.last.fetch_max(number.get(), Ordering::AcqRel);
+    /// Keeps what a token shows for the store, where that may not know of it. A token is no
+    /// witness, so nothing else follows from it.
+    pub(super) fn note_shown(&self, shown: Shown) {
+        if shown.number.get() <= self.last.load(Ordering::Acquire) {
+            return;
         }
+        let mut highest = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if highest.is_none_or(|known| known.number < shown.number) {
+            *highest = Some(shown);
+        }
+    }
+
+    /// What tokens have shown since this was asked last, as far as the store may not know of it.
+    pub(super) fn take_shown(&self) -> Option<Shown> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
+        shown.filter(|shown| shown.number.get() > self.last.load(Ordering::Acquire))
+    }
+
+    /// Believes a life of the queue that the store has told of with a place.
+    pub(super) fn note_incarnation(&self, incarnation: Incarnation) {
+        let mut slow = self.slow.write().unwrap_or_else(PoisonError::into_inner);
+        slow.reported.incarnations = slow.reported.incarnations.with(incarnation);
     }
 
     /// How old the view is at `now`; for ever before the first refresh.
@@ -138,7 +166,18 @@ impl Watch {
             timeline.observe(snapshot.line, &vacant, asked_at, promised)
         };
         let Snapshot { called, active, tally, recovers, may_join, generation, is_settled, .. } = *snapshot;
-        let reported = Reported { called, active, recovers, may_join, generation, is_settled, tally };
+        let Snapshot { incarnations, adopts, .. } = *snapshot;
+        let reported = Reported {
+            called,
+            active,
+            incarnations,
+            adopts,
+            recovers,
+            may_join,
+            generation,
+            is_settled,
+            tally,
+        };
         let serving = Some(snapshot.line.serving());
         let fresh = SlowPart { vacant: snapshot.vacant.clone(), forecast, serving, reported };
         let stale = std::mem::replace(&mut *self.slow.write().unwrap_or_else(PoisonError::into_inner), fresh);
@@ -147,20 +186,24 @@ impl Watch {
         waits
     }
 
-    /// Takes in which numbers are nobody's, as of a snapshot between two refreshes. The store gives
+    /// Takes in which numbers are nobody's and which lives the queue has, as of a snapshot between
+    /// two refreshes. The store gives
     /// numbers to a node that it has told which are skipped, so their positions must count on that.
     pub(super) fn note_vacant(&self, snapshot: &Snapshot) {
         self.note(snapshot.line);
         let fresh = snapshot.vacant.clone();
         let mut slow = self.slow.write().unwrap_or_else(PoisonError::into_inner);
         let stale = std::mem::replace(&mut slow.vacant, fresh);
+        slow.reported.incarnations = slow.reported.incarnations.union(snapshot.incarnations);
         drop(slow);
         drop(stale);
     }
 
     /// What is seen of a number at this state of the line: one look, so that its parts agree.
-    pub(super) fn look(&self, number: QueueNumber, line: Line) -> Sight {
+    pub(super) fn look(&self, shown: Shown, line: Line) -> Sight {
+        let number = shown.number;
         let slow = self.slow();
+        let is_known = slow.reported.incarnations.contains(shown.incarnation);
         let position = slow.vacant.position_of(number, line);
         let (eta, limit) = slow.forecast.wait(position, slow.called_since(line));
         Sight {
@@ -169,11 +212,26 @@ impl Watch {
             position,
             eta,
             limit: if slow.reported.recovers { WaitLimit::Recovery } else { limit },
+            is_accepted: is_known || slow.reported.knows_too_little(),
+            is_unproved: slow.reported.is_sure()
+                && (!is_known || number.get() > line.last() || slow.vacant.is_in_range(number.get())),
         }
     }
 
     fn slow(&self) -> RwLockReadGuard<'_, SlowPart> {
         self.slow.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reported {
+    /// Whether a life that is not reported may be one of this queue all the same.
+    fn knows_too_little(&self) -> bool {
+        self.incarnations.is_empty() || self.recovers || self.adopts
+    }
+
+    /// Whether the store was in no doubt, and takes in what tokens show.
+    fn is_sure(&self) -> bool {
+        !self.incarnations.is_empty() && !self.recovers
     }
 }
 

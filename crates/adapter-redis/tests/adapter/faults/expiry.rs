@@ -17,7 +17,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{until, user};
-use crate::support::{get_ready, line_key, ready_nodes, single};
+use crate::support::{get_ready, life_of, line_key, ready_nodes, single};
 
 const INSIDE: u64 = 3;
 const CALLED: u64 = 5;
@@ -35,7 +35,7 @@ fn settings() -> RedisQueueSettings {
 
 fn place(queue: QueueId, person: u64) -> Place {
     let number = QueueNumber::new(person).unwrap();
-    Place { queue, number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+    Place { queue, incarnation: life_of(queue), number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
 }
 
 /// Runs a script over every key of the queue but the line, each as `key`.
@@ -84,7 +84,7 @@ async fn two_nodes(redis: &Redis, settings: &RedisQueueSettings) -> Vec<Arc<Redi
     }
     nodes[0].give_back(&place(settings.queue, LEFT)).await.unwrap();
     for node in &nodes {
-        node.call_next(Line::START).await.unwrap();
+        node.call_next(Line::START, None).await.unwrap();
     }
     nodes
 }
@@ -249,7 +249,7 @@ async fn the_log_says_once_for_each_node_that_keys_have_expired() {
     let nodes = two_nodes(&redis, &settings).await;
     expire(&redis, settings.queue);
     for node in nodes.iter().chain(&nodes) {
-        node.call_next(Line::START).await.unwrap();
+        node.call_next(Line::START, None).await.unwrap();
     }
     let generation = nodes[0].snapshot(Line::START).await.unwrap().generation;
     let all = warnings.0.lock().unwrap();

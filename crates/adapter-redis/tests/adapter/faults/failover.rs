@@ -113,7 +113,7 @@ async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_positio
     // Sixty joins are executed and not answered.
     blocking(|| primary.command(&["HINCRBY", &line_key(settings.queue), "last", "60"]));
     until("some of them are called", async || {
-        nodes[1].call_next(Line::START).await.is_ok_and(|called| called.snapshot.line.serving() == 10)
+        nodes[1].call_next(Line::START, None).await.is_ok_and(|called| called.snapshot.line.serving() == 10)
     })
     .await;
     blocking(|| primary.kill());
@@ -129,21 +129,22 @@ async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_positio
     .await;
     let joined = nodes[0].join(user(3), None, Bounds::NONE).await.unwrap();
     assert_eq!(joined.number.get(), 63);
-    let seen = nodes[1].call_next(Line::START).await.unwrap().snapshot;
+    let seen = nodes[1].call_next(Line::START, None).await.unwrap().snapshot;
     assert_eq!(seen.vacant.ranges().collect::<Vec<_>>(), [(2, 62)]);
     assert_eq!(seen.vacant.people_waiting(seen.line), 0);
     let place = Place {
         queue: settings.queue,
+        incarnation: joined.incarnation,
         number: joined.number,
         user: user(3),
         issued_at: Timestamp::UNIX_EPOCH,
     };
     until("the next person is called", async || {
-        let _ = nodes[1].call_next(Line::START).await;
+        let _ = nodes[1].call_next(Line::START, None).await;
         matches!(nodes[1].standing(&place).await, Ok(Standing::Called { .. }))
     })
     .await;
-    let seen = nodes[1].call_next(Line::START).await.unwrap().snapshot;
+    let seen = nodes[1].call_next(Line::START, None).await.unwrap().snapshot;
     assert_eq!(seen.called, 3);
 }
 
@@ -156,6 +157,7 @@ async fn a_session_given_back_just_before_a_failover_ends_on_every_node() {
     let joined = both[0].join(user(1), None, Bounds::NONE).await.unwrap();
     let place = Place {
         queue: settings.queue,
+        incarnation: joined.incarnation,
         number: joined.number,
         user: user(1),
         issued_at: Timestamp::UNIX_EPOCH,

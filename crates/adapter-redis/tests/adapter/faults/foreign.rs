@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adapter_redis::{RedisDependency, RedisQueue, RedisQueueSettings};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueNumber, QueueStore as _, Standing,
+    AdmissionPolicy, Bounds, Incarnation, Line, Place, PolicySpec, QueueNumber, QueueStore as _, Standing,
 };
 use domain::{Dependency as _, PortErrorKind, Timestamp};
 use test_support::Redis;
@@ -34,6 +34,7 @@ struct Queue {
     settings: RedisQueueSettings,
     node: Arc<RedisQueue>,
     dependency: RedisDependency,
+    life: Incarnation,
 }
 
 impl Queue {
@@ -49,21 +50,23 @@ impl Queue {
         let [node] =
             ready_nodes(1, &single(redis.address()), &settings).await.try_into().unwrap_or_else(|_| panic!());
         let dependency = RedisDependency::new(Arc::clone(&node), true);
-        let queue = Self { redis, settings, node, dependency };
+        let life = node.snapshot(Line::START).await.unwrap().incarnations.oldest().unwrap();
+        let queue = Self { redis, settings, node, dependency, life };
         for person in 1..=WAITING {
             assert_eq!(queue.join(person).await.unwrap(), person);
         }
-        queue.node.call_next(Line::START).await.unwrap();
+        queue.node.call_next(Line::START, None).await.unwrap();
         queue.node.claim(&queue.place(INSIDE)).await.unwrap();
         // Somebody who waits and leaves, and one who was called and does.
         queue.node.give_back(&queue.place(WAITING)).await.unwrap();
-        queue.node.call_next(Line::START).await.unwrap();
+        queue.node.call_next(Line::START, None).await.unwrap();
         queue
     }
 
     fn place(&self, person: u64) -> Place {
         let number = QueueNumber::new(person).unwrap();
-        Place { queue: self.settings.queue, number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+        let (queue, incarnation) = (self.settings.queue, self.life);
+        Place { queue, incarnation, number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
     }
 
     async fn join(&self, person: u64) -> Result<u64, String> {
@@ -115,7 +118,7 @@ impl Queue {
                 assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}");
             }
         }
-        match self.node.call_next(Line::START).await {
+        match self.node.call_next(Line::START, None).await {
             Ok(called) => assert_eq!((called.count, called.snapshot.line.serving()), (0, CALLED), "{what}"),
             Err(error) => assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}"),
         }

@@ -40,6 +40,7 @@ async fn a_node_that_does_not_hear_of_changes_any_more_stops_answering_from_memo
     let joined = here.store.join(user(1), None, domain::queue::Bounds::NONE).await.unwrap();
     let place = Place {
         queue: settings.queue,
+        incarnation: joined.incarnation,
         number: joined.number,
         user: user(1),
         issued_at: Timestamp::UNIX_EPOCH,

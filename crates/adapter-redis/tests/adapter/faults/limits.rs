@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_redis::{Batching, LinkSettings, RedisQueue, RedisQueueSettings};
-use domain::queue::{Bounds, JoinError, Line, Place, QueueId, QueueNumber, QueueStore};
+use domain::queue::{Bounds, Incarnation, JoinError, Line, Place, QueueId, QueueNumber, QueueStore};
 use domain::{PortErrorKind, Timestamp};
 use test_support::Redis;
 use tokio::task::JoinSet;
@@ -65,6 +65,7 @@ async fn a_question_more_than_may_be_under_way_is_refused_at_once() {
     let (_redis, node) = before_a_frozen_server(1_000, 8).await;
     let place = Place {
         queue: QueueId::parse("any").unwrap(),
+        incarnation: Incarnation::new(1).unwrap(),
         number: QueueNumber::new(1).unwrap(),
         user: user(1),
         issued_at: Timestamp::UNIX_EPOCH,

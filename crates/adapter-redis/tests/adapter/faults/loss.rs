@@ -16,7 +16,7 @@ use test_support::Redis;
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{Crowd, MAX_ACTIVE, brisk, pause, rules, until, user};
-use crate::support::{get_ready, ready_nodes, single};
+use crate::support::{get_ready, life_of, ready_nodes, single};
 
 const PEOPLE: u64 = 400;
 /// A line takes nobody new for two seconds after a loss; the rest is for a busy machine.
@@ -138,7 +138,8 @@ async fn who_gave_a_place_back_and_took_another_is_found_in_that_after_a_loss() 
     }
     // The second one, who waits, gives their place back on the other node, and joins again there.
     let (number, issued_at) = (QueueNumber::new(2).unwrap(), Timestamp::UNIX_EPOCH);
-    let left = Place { queue: settings.queue, number, user: user(2), issued_at };
+    let queue = settings.queue;
+    let left = Place { queue, incarnation: life_of(queue), number, user: user(2), issued_at };
     both[1].give_back(&left).await.unwrap();
     let held = both[1].join(user(2), None, Bounds::NONE).await.unwrap().number;
     assert_eq!(held.get(), 4);

@@ -10,7 +10,7 @@ use domain::{PortErrorKind, Timestamp};
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{until, user};
-use crate::support::{ready_nodes, single};
+use crate::support::{life_of, ready_nodes, single};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_and_sessions_stand_still_at_the_limit_and_can_be_used_after_it() {
@@ -34,6 +34,7 @@ async fn calls_and_sessions_stand_still_at_the_limit_and_can_be_used_after_it() 
     let node = &nodes[0];
     let place = |person: u64| Place {
         queue: settings.queue,
+        incarnation: life_of(settings.queue),
         number: QueueNumber::new(person).unwrap(),
         user: user(person),
         issued_at: Timestamp::UNIX_EPOCH,
@@ -46,7 +47,7 @@ async fn calls_and_sessions_stand_still_at_the_limit_and_can_be_used_after_it() 
     let limited = Instant::now();
     until("calls and sessions would be over", async || {
         for node in &nodes {
-            let seen = node.call_next(Line::START).await.unwrap();
+            let seen = node.call_next(Line::START, None).await.unwrap();
             assert_eq!((seen.count, seen.snapshot.tally.lapsed, seen.snapshot.tally.ended), (0, 0, 0));
         }
         assert!(matches!(node.standing(&place(1)).await.unwrap(), Standing::Active { .. }));

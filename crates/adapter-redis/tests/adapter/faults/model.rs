@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use adapter_redis::{Address, RedisQueue, RedisQueueSettings};
 use async_trait::async_trait;
 use contracts::Violation;
-use contracts::recovery_model::{Action, Answer, Ask, Trace, TraceHarness, ask, policy, traces};
+use contracts::recovery_model::{
+    Action, Answer, Ask, Tokens, Trace, TraceHarness, ask, policy, show, traces,
+};
 use domain::queue::QueueId;
 use test_support::Redis;
 
@@ -21,6 +23,7 @@ struct Model<'redis> {
     address: Address,
     settings: RedisQueueSettings,
     nodes: Vec<Option<RedisQueue>>,
+    tokens: Tokens,
     /// Restarts so far.
     processes: u64,
     /// The clock of the model's server, and the one at the last step of the store and of its copy, in microseconds.
@@ -41,6 +44,7 @@ impl<'redis> Model<'redis> {
             address,
             settings,
             nodes: (0..trace.scene.nodes).map(|_| None).collect(),
+            tokens: Tokens::default(),
             processes: 0,
             clock: 0,
             last: 0,
@@ -91,7 +95,7 @@ impl<'redis> Model<'redis> {
     async fn ask(&mut self, node: usize, what: Ask) -> Result<Answer, Violation> {
         self.set_clock();
         let store = self.nodes[node].as_ref().ok_or_else(|| Violation::new("the node is down"))?;
-        ask(store, self.settings.queue, what).await
+        ask(store, &mut self.tokens, self.settings.queue, what).await
     }
 }
 
@@ -102,6 +106,11 @@ impl TraceHarness for Model<'_> {
         match action {
             Action::Do { node, ask } => answer = self.ask(node, ask).await?,
             Action::Refresh(node) => answer = self.ask(node, Ask::Look).await?,
+            Action::Show { node, number } => {
+                self.set_clock();
+                let store = self.nodes[node].as_ref().ok_or_else(|| Violation::new("the node is down"))?;
+                answer = show(store, number).await?;
+            }
             Action::Pass(nodes) => {
                 self.clock += SECOND;
                 for node in 0..self.nodes.len() {

@@ -11,7 +11,7 @@ use test_support::{Redis, RedisSetup};
 
 use super::{blocking, brisk_settings};
 use crate::storm::{until, user};
-use crate::support::{binaries, get_ready, line_key, single};
+use crate::support::{binaries, get_ready, life_of, line_key, note_life, single};
 
 const PASSWORD: &str = "opensesame";
 
@@ -132,7 +132,8 @@ async fn node_with_a_user() -> (Redis, Arc<RedisQueue>, String) {
     let address = Address::parse(&format!("redis://office:pw@{}", redis.address())).unwrap();
     let node = Arc::new(RedisQueue::open(address, settings.clone()));
     get_ready(&node).await;
-    node.join(user(1), None, Bounds::NONE).await.unwrap();
+    let joined = node.join(user(1), None, Bounds::NONE).await.unwrap();
+    note_life(settings.queue, joined.incarnation);
     (redis, node, line_key(settings.queue))
 }
 
@@ -195,6 +196,7 @@ async fn a_check_changes_nothing_of_the_queue() {
     let queue = QueueId::parse(line.split(['{', '}']).nth(1).unwrap()).unwrap();
     let place = |person: u64| Place {
         queue,
+        incarnation: life_of(queue),
         number: QueueNumber::new(person).unwrap(),
         user: user(person),
         issued_at: Timestamp::UNIX_EPOCH,

@@ -45,7 +45,7 @@ async fn connected(node: &RedisQueue) {
 fn kind(error: &JoinError) -> PortErrorKind {
     match error {
         JoinError::Store(error) => PortError::kind(error),
-        JoinError::LineFull | JoinError::AboveCeiling => panic!("{error}"),
+        JoinError::LineFull | JoinError::AboveCeiling | JoinError::ViewBehind => panic!("{error}"),
     }
 }
 

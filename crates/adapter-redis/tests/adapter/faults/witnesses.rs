@@ -15,7 +15,7 @@ use test_support::{Redis, Wire};
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{until, user};
-use crate::support::{get_ready, line_key, nodes, ready_nodes, single};
+use crate::support::{get_ready, life_of, line_key, nodes, note_life, ready_nodes, single};
 
 /// Calls five people at once, who may be inside, and nobody else.
 fn five() -> PolicySpec {
@@ -28,7 +28,7 @@ fn settings_of(spec: PolicySpec) -> RedisQueueSettings {
 
 fn place(queue: QueueId, person: u64, number: u64) -> Place {
     let number = QueueNumber::new(number).unwrap();
-    Place { queue, number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+    Place { queue, incarnation: life_of(queue), number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
 }
 
 async fn joined(node: &RedisQueue, person: u64) -> u64 {
@@ -97,10 +97,17 @@ async fn two_who_hold_one_number_are_never_both_inside() {
 
     // The one that knows is away for longer than a store waits for anybody.
     let fresh = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
+    // It knows nothing of the queue, and begins another life of it.
+    let life = fresh.snapshot(Line::START).await.unwrap().incarnations.oldest().unwrap();
+    assert_ne!(life, life_of(settings.queue));
+    let place = |person, number| {
+        let place = place(settings.queue, person, number);
+        if person > 100 { Place { incarnation: life, ..place } } else { place }
+    };
     for person in 101..=110 {
         assert_eq!(joined(&fresh, person).await, person - 100);
     }
-    fresh.claim(&place(settings.queue, 101, 1)).await.unwrap();
+    fresh.claim(&place(101, 1)).await.unwrap();
     wire.mend();
     until("the one that knows is back", async || knows.snapshot(Line::START).await.is_ok()).await;
     for node in [&knows, &fresh] {
@@ -110,7 +117,7 @@ async fn two_who_hold_one_number_are_never_both_inside() {
     let holders = [1, 101].into_iter().flat_map(|first| (0..10).map(move |n| (first + n, n + 1)));
     let mut inside: Vec<(u64, u64)> = Vec::new();
     for (person, number) in holders {
-        match fresh.claim(&place(settings.queue, person, number)).await {
+        match fresh.claim(&place(person, number)).await {
             Ok(_) => inside.push((number, person)),
             Err(ClaimError::NotHolder | ClaimError::Gone | ClaimError::NotYet) => {}
             Err(ClaimError::Store(error)) if error.kind() == PortErrorKind::NotReady => {}
@@ -300,7 +307,7 @@ async fn nodes_that_were_restarted_one_by_one_restore_who_is_inside_and_who_has_
     let held = |person| place(settings.queue, person, person);
     first.give_back(&held(1)).await.unwrap();
     until("the next person is called", async || {
-        let _ = first.call_next(Line::START).await;
+        let _ = first.call_next(Line::START, None).await;
         matches!(first.standing(&held(6)).await, Ok(Standing::Called { .. }))
     })
     .await;
@@ -318,7 +325,7 @@ async fn nodes_that_were_restarted_one_by_one_restore_who_is_inside_and_who_has_
     }
     assert!(matches!(third.claim(&held(1)).await, Err(ClaimError::Gone)), "who has left stays out");
     assert!(third.claim(&held(6)).await.is_ok());
-    let seen = third.call_next(Line::START).await.unwrap().snapshot;
+    let seen = third.call_next(Line::START, None).await.unwrap().snapshot;
     assert_eq!((seen.called, seen.active), (0, 5));
 }
 
@@ -340,6 +347,7 @@ async fn a_restart_that_lost_nothing_waits_for_no_other_reading_of_the_checkpoin
     }
     let before = both[0].snapshot(Line::START).await.unwrap();
     assert_eq!(before.line, Line::new(7, 5));
+    note_life(settings.queue, before.incarnations.oldest().unwrap());
     blocking(|| redis.kill());
     blocking(|| redis.restart());
     for node in &both {
@@ -353,7 +361,7 @@ async fn a_restart_that_lost_nothing_waits_for_no_other_reading_of_the_checkpoin
     assert_eq!(joined(&both[1], 8).await, 8);
     both[1].give_back(&place(settings.queue, 1, 1)).await.unwrap();
     until("the queue moves on", async || {
-        both[1].call_next(Line::START).await.is_ok_and(|called| called.snapshot.line.serving() == 6)
+        both[1].call_next(Line::START, None).await.is_ok_and(|called| called.snapshot.line.serving() == 6)
     })
     .await;
     // What is read later shows whether the store is an older copy.
@@ -387,7 +395,7 @@ async fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
     })
     .await;
     let refused = both[1].join(user(1_001), None, Bounds::NONE).await.unwrap_err();
-    assert!(is_not_ready(&refused), "{refused:?}");
+    assert!(matches!(refused, JoinError::ViewBehind), "{refused:?}");
     assert_eq!(joined(&both[0], 1_000).await, 10_101);
     let again = both[1].join(user(1_000), None, Bounds::NONE).await.unwrap();
     assert_eq!((again.number.get(), again.rejoined), (10_101, true), "a place is found all the same");

@@ -19,6 +19,7 @@ fn number(n: u64) -> QueueNumber {
 
 fn place(n: u64, holder: u64) -> Place {
     Place {
+        incarnation: Incarnation::new(5).unwrap(),
         queue: QueueId::parse("main").unwrap(),
         number: number(n),
         user: user(holder),
@@ -47,6 +48,7 @@ fn holder(number: u64, holder: u64) -> Memory {
 fn following(changes: Vec<Change>) -> (Replica, Refresh) {
     let mut replica = Replica::new(NodeId(5), false, SESSION_TTL);
     let refresh = Refresh {
+        incarnations: Incarnations::default(),
         generation: 1,
         version: 0,
         line: Line::new(100, 10),
@@ -67,6 +69,7 @@ fn a_fresh_node_says_nothing_and_has_nothing_to_replay() {
     assert_eq!(replica.witness(), nothing);
     assert!(replica.memories().is_empty());
     let refresh = Refresh {
+        incarnations: Incarnations::default(),
         generation: 7,
         version: 30,
         line: Line::new(100, 10),

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::queue::{
-    AdmissionPolicy, Arrival, Bounds, Called, ClaimError, GiveBackError, JoinError, JoinStep, Joined, NodeId,
-    Place, ProcessId, QueueNumber, QueueState, Session, Snapshot, Standing, UserId, Visit, Witness,
+    AdmissionPolicy, Arrival, Bounds, Called, ClaimError, GiveBackError, Incarnation, JoinError, JoinStep,
+    Joined, NodeId, Place, ProcessId, QueueState, Session, Shown, Snapshot, Standing, UserId, Visit, Witness,
 };
 use crate::{PortErrorKind, Timestamp};
 
@@ -25,6 +25,11 @@ fn run<T>(step: impl Future<Output = T>) -> T {
 
 fn queue() -> QueueId {
     QueueId::parse("main").unwrap()
+}
+
+/// The lives of the queue in tests without a store.
+fn lives() -> Incarnations {
+    Incarnations::of([Incarnation::new(5).unwrap()])
 }
 
 fn second(second: i64) -> Timestamp {
@@ -75,12 +80,16 @@ impl Store {
         let user = UserId::new(user).unwrap();
         match self.step(Line::START, |state, visit| state.join(visit, user, None, ceiling)) {
             JoinStep::Holds { number, .. } => Some(number.get()),
-            JoinStep::Full | JoinStep::AboveCeiling | JoinStep::NotReady => None,
+            JoinStep::Full | JoinStep::AboveCeiling | JoinStep::NotReady | JoinStep::ViewBehind => None,
         }
     }
 
     fn line(&self) -> Line {
         self.0.lock().unwrap().0.marks().line
+    }
+
+    fn incarnations(&self) -> Incarnations {
+        self.0.lock().unwrap().0.incarnations()
     }
 
     fn joined(&self) -> u64 {
@@ -94,11 +103,11 @@ impl Store {
 
 #[async_trait]
 impl QueueStore for Store {
-    async fn join(&self, _: UserId, _: Option<QueueNumber>, _: Bounds) -> Result<Joined, JoinError> {
+    async fn join(&self, _: UserId, _: Option<Shown>, _: Bounds) -> Result<Joined, JoinError> {
         unreachable!("no test asks for it")
     }
 
-    async fn call_next(&self, _: Line) -> Result<Called, PortError> {
+    async fn call_next(&self, _: Line, _: Option<Shown>) -> Result<Called, PortError> {
         unreachable!("no test asks for it")
     }
 
@@ -173,7 +182,7 @@ fn round(node: &Reserved, store: &Store, now: i64) {
     let generation = run(store.snapshot(Line::START)).unwrap().generation;
     run(node.settle(queue(), store, generation)).unwrap();
     if node.ceiling(generation, false).is_some() {
-        run(node.save(queue(), store.line(), store.joined(), second(now))).unwrap();
+        run(node.save(queue(), store.line(), store.incarnations(), store.joined(), second(now))).unwrap();
     }
 }
 
@@ -277,7 +286,7 @@ fn a_reading_for_a_generation_that_is_over_reserves_nothing() {
 fn settled(cell: &Arc<Cell>, line: Line, joined: u64) -> Reserved {
     let node = node(cell);
     node.ceiling.store(cell.read().map_or(0, |checkpoint| checkpoint.ceiling), Ordering::Relaxed);
-    run(node.save(queue(), line, joined, second(60))).unwrap();
+    run(node.save(queue(), line, lives(), joined, second(60))).unwrap();
     node
 }
 
@@ -285,17 +294,17 @@ fn settled(cell: &Arc<Cell>, line: Line, joined: u64) -> Reserved {
 fn a_queue_that_moves_is_remembered_every_second_and_one_that_rests_is_not() {
     let cell = Cell::of(None);
     let node = settled(&cell, Line::new(10, 5), 10);
-    assert_eq!(cell.read(), Some(Checkpoint::new(Line::new(10, 5), 10 + NUMBERS)));
+    assert_eq!(cell.read(), Some(Checkpoint::new(Line::new(10, 5), 10 + NUMBERS).with_incarnations(lives())));
     let save = |line, now_ms| {
         let now = Timestamp::from_millisecond(now_ms).unwrap();
-        run(node.save(queue(), line, 10, now)).unwrap();
+        run(node.save(queue(), line, lives(), 10, now)).unwrap();
         cell.read().unwrap().line
     };
     assert_eq!(save(Line::new(11, 5), 60_999), Line::new(10, 5));
     assert_eq!(save(Line::new(11, 5), 61_000), Line::new(11, 5));
     *cell.0.lock().unwrap() = None;
     let now = Timestamp::from_second(90).unwrap();
-    run(node.save(queue(), Line::new(11, 5), 11, now)).unwrap();
+    run(node.save(queue(), Line::new(11, 5), lives(), 11, now)).unwrap();
     assert_eq!(cell.read(), None, "nothing has moved");
     assert_eq!(save(Line::new(11, 6), 91_000), Line::new(11, 6));
 }
@@ -306,12 +315,13 @@ fn numbers_are_reserved_before_half_of_the_reserve_is_used_up() {
     let node = settled(&cell, Line::new(1, 0), 1);
     let half = NUMBERS / 2;
     let save = |last, joined| {
-        run(node.save(queue(), Line::new(last, 0), joined, second(60))).unwrap();
+        run(node.save(queue(), Line::new(last, 0), lives(), joined, second(60))).unwrap();
         node.ceiling.load(Ordering::Relaxed)
     };
     assert_eq!(save(half, 1), 1 + NUMBERS);
     assert_eq!(save(1 + half, 1), 1 + half + NUMBERS);
-    assert_eq!(cell.read().unwrap(), Checkpoint::new(Line::new(1 + half, 0), 1 + half + NUMBERS));
+    let reserved = Checkpoint::new(Line::new(1 + half, 0), 1 + half + NUMBERS);
+    assert_eq!(cell.read().unwrap(), reserved.with_incarnations(lives()));
     // Numbers that another node reserved may be given here too.
     *cell.0.lock().unwrap() = Some(Checkpoint::new(Line::new(half, 0), 90_000));
     assert_eq!(save(1 + half + half, 1), 90_000);
@@ -322,7 +332,7 @@ fn in_a_rush_four_times_the_numbers_given_since_the_last_save_are_reserved() {
     let cell = Cell::of(None);
     let node = settled(&cell, Line::new(10, 5), 10);
     let save = |last, joined, now| {
-        run(node.save(queue(), Line::new(last, 5), joined, second(now))).unwrap();
+        run(node.save(queue(), Line::new(last, 5), lives(), joined, second(now))).unwrap();
         cell.read().unwrap().ceiling
     };
     assert_eq!(save(5_010, 5_010, 61), 5_010 + 20_000);
@@ -344,9 +354,25 @@ fn a_save_that_fails_is_made_up_for_by_the_next() {
     let cell = Cell::of(None);
     let node = settled(&cell, Line::new(10, 5), 10);
     cell.1.store(false, Ordering::Relaxed);
-    assert!(run(node.save(queue(), Line::new(20, 5), 20, second(62))).is_err());
+    assert!(run(node.save(queue(), Line::new(20, 5), lives(), 20, second(62))).is_err());
     assert_eq!(node.ceiling.load(Ordering::Relaxed), 10 + NUMBERS);
     cell.1.store(true, Ordering::Relaxed);
-    run(node.save(queue(), Line::new(20, 5), 20, second(62))).unwrap();
+    run(node.save(queue(), Line::new(20, 5), lives(), 20, second(62))).unwrap();
     assert_eq!(cell.read().unwrap().line, Line::new(20, 5));
+}
+
+#[test]
+fn a_life_of_the_queue_is_remembered_at_once_and_a_queue_without_any_is_not() {
+    let cell = Cell::of(None);
+    let node = node(&cell);
+    let save = |incarnations| {
+        run(node.save(queue(), Line::new(10, 5), incarnations, 10, second(60))).unwrap();
+        cell.read().map(|known| known.incarnations)
+    };
+    assert_eq!(save(Incarnations::default()), None);
+    assert_eq!(save(lives()), Some(lives()));
+    let both = lives().with(Incarnation::new(3).unwrap());
+    assert_eq!(save(both), Some(both), "in the same second, though nothing has moved");
+    *cell.0.lock().unwrap() = None;
+    assert_eq!(save(lives()), None, "what is remembered already");
 }

@@ -3,7 +3,7 @@
 
 use super::super::counts::Refusal;
 use super::super::watch::Sight;
-use super::super::{ClaimError, Place, QueueError, QueueNumber, Session, Standing};
+use super::super::{ClaimError, Place, QueueError, QueueNumber, Session, Shown, Standing};
 use super::{QueueService, lost_sight};
 use crate::Timestamp;
 
@@ -63,7 +63,7 @@ impl QueueService {
                 let session = Session { number: place.number, user: place.user, until };
                 Ok(Admission(State::Active(session)))
             }
-            Standing::Waiting => Err(self.not_yet_in_store(place.number).into()),
+            Standing::Waiting => Err(self.not_yet_in_store(&place).into()),
             Standing::Gone => Err(QueueError::Gone.into()),
         }
     }
@@ -85,7 +85,7 @@ impl QueueService {
             State::Active(session) => return Ok(session),
         };
         self.parts.store.claim(&place).await.map_err(|error| match error {
-            ClaimError::NotYet => self.not_yet_in_store(place.number).into(),
+            ClaimError::NotYet => self.not_yet_in_store(&place).into(),
             // A signed place that another user holds: one that a lost store gave, and its successor gave again.
             ClaimError::NotFound | ClaimError::Gone | ClaimError::NotHolder => QueueError::Gone.into(),
             ClaimError::Store(error) => error.into(),
@@ -103,9 +103,9 @@ impl QueueService {
 
     /// The store does not know of a call that this node has seen: it lost something, and will be
     /// told.
-    fn not_yet_in_store(&self, number: QueueNumber) -> QueueError {
-        let sight = self.watch.look(number, self.watch.line());
-        self.not_yet(number, sight, self.parts.clock.now())
+    fn not_yet_in_store(&self, place: &Place) -> QueueError {
+        let sight = self.watch.look(Shown::from(place), self.watch.line());
+        self.not_yet(place.number, sight, self.parts.clock.now())
     }
 
     fn not_yet(&self, number: QueueNumber, sight: Sight, now: Timestamp) -> QueueError {

@@ -24,7 +24,7 @@ impl QueueState {
     /// Calls the people that budget and slots allow, after what is over was ended; returns how many.
     pub(super) fn call_people(&mut self, visit: &Visit) -> u64 {
         let nobody_waits = self.line.waiting() == 0 && self.seats.late() == 0;
-        if nobody_waits || !self.is_open_for(&visit.witness) {
+        if nobody_waits || !self.is_open_for(&visit.witness) || self.waits_for_tokens() {
             return 0;
         }
         let inside = self.calls.open() + self.seats.recalled() + self.seats.running(self.time);

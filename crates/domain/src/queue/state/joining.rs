@@ -2,7 +2,7 @@
 
 use super::{QueueState, Visit};
 use crate::queue::recovery::NodeRecord;
-use crate::queue::{Expiry, Line, QueueNumber, QueueTime, Standing, UserId};
+use crate::queue::{Expiry, Incarnation, Line, QueueNumber, QueueTime, Shown, Standing, UserId};
 
 /// Numbers that were abandoned and not passed yet, at most: those who join and leave again and again fill no memory.
 const MOST_ABANDONED: u64 = 1_000_000;
@@ -18,6 +18,8 @@ pub enum JoinStep {
         rejoined: bool,
         /// Where they stand.
         standing: Standing,
+        /// The life of the queue that their token is to carry.
+        incarnation: Incarnation,
     },
     /// As many people wait as may, or as many numbers were abandoned as are kept.
     Full,
@@ -25,20 +27,20 @@ pub enum JoinStep {
     AboveCeiling,
     /// The store is in doubt, or this node may give no number yet.
     NotReady,
+    /// This node gives a number once it has refreshed its view: it does not know yet what was
+    /// skipped last.
+    ViewBehind,
 }
 
 impl QueueState {
     /// Finds the number the user holds, or gives them the next one, then calls people. A number that the user's token
     /// `presented` is theirs too; of two the older counts, and the younger is given up.
-    pub fn join(
-        &mut self,
-        visit: &Visit,
-        user: UserId,
-        presented: Option<QueueNumber>,
-        ceiling: u64,
-    ) -> JoinStep {
+    pub fn join(&mut self, visit: &Visit, user: UserId, presented: Option<Shown>, ceiling: u64) -> JoinStep {
+        presented.into_iter().for_each(|shown| self.note_shown(shown));
         let held = self.held_by(user);
-        let presented = presented.map(QueueNumber::get).filter(|number| self.is_held_by(user, *number));
+        let presented = presented.filter(|shown| self.incarnations.contains(shown.incarnation));
+        let presented =
+            presented.map(|shown| shown.number.get()).filter(|number| self.is_held_by(user, *number));
         let place = match (held, presented) {
             (Some(one), Some(other)) if one != other => Ok((self.keep_older(user, one, other), true)),
             (Some(number), _) | (None, Some(number)) => {
@@ -53,8 +55,10 @@ impl QueueState {
             Ok(place) => place,
             Err(refused) => return refused,
         };
-        let Ok(number) = QueueNumber::new(number) else { return JoinStep::NotReady };
-        JoinStep::Holds { number, rejoined, standing: self.state_of(number.get()) }
+        let (Ok(number), Some(incarnation)) = (QueueNumber::new(number), self.incarnations.oldest()) else {
+            return JoinStep::NotReady;
+        };
+        JoinStep::Holds { number, rejoined, standing: self.state_of(number.get()), incarnation }
     }
 
     fn give_next(&mut self, visit: &Visit, user: UserId, ceiling: u64) -> Result<u64, JoinStep> {
@@ -63,10 +67,12 @@ impl QueueState {
         // Where nothing was lost, nobody has anything to replay.
         let has_replayed = witness.replayed == self.generation || self.was_intact;
         let is_trusted = has_replayed && self.nodes.get(&witness.node).is_some_and(may_give);
-        // The position of a new number is below those skipped only for a node that knows of them.
-        let knows_skipped = witness.version >= self.skipped_at;
-        if !is_trusted || !knows_skipped || !self.is_open_for(witness) {
+        if !is_trusted || !self.is_open_for(witness) {
             return Err(JoinStep::NotReady);
+        }
+        // The position of a new number is below those skipped only for a node that knows of them.
+        if witness.version < self.skipped_at {
+            return Err(JoinStep::ViewBehind);
         }
         let people = self.vacant.people_waiting(self.line);
         if people >= u64::from(self.policy.max_waiting) || self.vacant.singles_len() >= MOST_ABANDONED {

@@ -3,7 +3,7 @@
 use super::QueueState;
 use super::seats::Seat;
 use crate::queue::recovery::Change;
-use crate::queue::{Expiry, Place, Standing, UserId};
+use crate::queue::{Expiry, Place, Shown, Standing, UserId};
 
 /// Why a step on a place did nothing.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -14,7 +14,7 @@ pub enum Refused {
     NotYet,
     /// The call lapsed, the session ended, or the place was given up.
     Gone,
-    /// It belongs to another user.
+    /// It belongs to another user, or to a life of the queue that the store does not accept.
     NotHolder,
     /// The store may have lost what would tell: it is in doubt; or more calls stand again after a loss than
     /// there are slots, and all are taken.
@@ -127,6 +127,7 @@ impl QueueState {
 
     /// Where the place stands, if it is its user's. A store in doubt says no to nobody: it may have lost what would say yes.
     fn known(&mut self, place: &Place) -> Result<Standing, Refused> {
+        self.note_shown(Shown::from(place));
         let known = self.known_for_sure(place);
         match known {
             Err(Refused::NotFound | Refused::Gone | Refused::NotHolder) if self.doubt.is_some() => {
@@ -138,8 +139,15 @@ impl QueueState {
 
     fn known_for_sure(&mut self, place: &Place) -> Result<Standing, Refused> {
         let number = place.number.get();
+        if self.incarnations.is_empty() {
+            // A checkpoint which may remember them was not read yet.
+            return Err(Refused::NotReady);
+        }
+        if !self.incarnations.contains(place.incarnation) {
+            return Err(Refused::NotHolder);
+        }
         if number > self.line.last() {
-            return Err(Refused::NotFound);
+            return Err(if self.awaits_checkpoint { Refused::NotReady } else { Refused::NotFound });
         }
         let is_theirs = match self.owner(number) {
             Some(owner) => owner == place.user,

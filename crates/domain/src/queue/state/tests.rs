@@ -7,10 +7,11 @@ mod joining;
 mod places;
 mod replays;
 mod settling;
+mod shown;
 mod unheld;
 
 use super::*;
-use crate::queue::{Expiry, Place, PolicySpec, QueueId, QueueNumber, Replica, Standing};
+use crate::queue::{Expiry, Incarnation, Place, PolicySpec, QueueId, QueueNumber, Replica, Shown, Standing};
 
 const RECOVERY: Duration = Duration::from_secs(2);
 const CLAIM_WITHIN: Duration = Duration::from_secs(10);
@@ -41,13 +42,15 @@ struct Server {
     state: QueueState,
     clock: u64,
     process: u64,
+    /// The first life of the queue, kept through losses.
+    life: Option<Incarnation>,
 }
 
 impl Server {
     /// A server that nobody has visited.
     fn new(spec: PolicySpec) -> Self {
         let policy = AdmissionPolicy::new(spec).unwrap();
-        Self { state: QueueState::new(policy, RECOVERY), clock: 1_000_000_000, process: 1 }
+        Self { state: QueueState::new(policy, RECOVERY), clock: 1_000_000_000, process: 1, life: None }
     }
 
     /// A server, and so many nodes that may give numbers.
@@ -56,6 +59,7 @@ impl Server {
         let mut nodes = std::array::from_fn(|n| Node::new(n as u64 + 1));
         server.pass(&mut nodes, RECOVERY);
         assert!(!server.state.snapshot().recovers);
+        server.life = server.state.incarnations.oldest();
         (server, nodes)
     }
 
@@ -104,6 +108,20 @@ impl Server {
     /// Time passes, and nobody visits.
     fn wait(&mut self, time: Duration) {
         self.clock += u64::try_from(time.as_micros()).unwrap();
+    }
+
+    /// The life that the tokens of the first node are of: the first that this server's store has
+    /// ever had.
+    fn life(&self) -> Incarnation {
+        self.life.or(self.state.incarnations.oldest()).unwrap_or(Incarnation::new(1).unwrap())
+    }
+
+    fn shown(&self, number: u64) -> Shown {
+        Shown { incarnation: self.life(), number: QueueNumber::new(number).unwrap() }
+    }
+
+    fn place(&self, user: u64, number: u64) -> Place {
+        place_in(self.life(), user, number)
     }
 
     fn line(&self) -> (u64, u64) {
@@ -185,17 +203,15 @@ impl Node {
     }
 
     fn join_showing(&mut self, server: &mut Server, user: u64, shown: Option<u64>, ceiling: u64) -> JoinStep {
-        if let Some(shown) = shown {
-            self.replica.note_line(Line::new(shown, 0));
-        }
-        let shown = shown.map(|number| QueueNumber::new(number).unwrap());
+        let shown = shown.map(|number| server.shown(number));
         let user = UserId::new(user).unwrap();
         let (joined, line) = self.step(server, |state, visit| {
             let joined = state.join(visit, user, shown, ceiling);
-            (joined, state.marks().line)
+            (joined, state.witnessed_line())
         });
-        if let JoinStep::Holds { number, .. } = joined {
+        if let JoinStep::Holds { number, incarnation, .. } = joined {
             self.replica.note_line(line);
+            self.replica.note_incarnation(incarnation);
             self.replica.note_holder(user, number);
         }
         joined
@@ -222,7 +238,7 @@ impl Node {
     }
 
     fn claim(&mut self, server: &mut Server, user: u64, number: u64) -> Result<Expiry, Refused> {
-        let place = place(user, number);
+        let place = server.place(user, number);
         let claimed = self.step(server, |state, _| state.claim(&place))?;
         let version = server.state.marks().version;
         self.replica.note_session(&place, claimed, version);
@@ -230,7 +246,7 @@ impl Node {
     }
 
     fn leave(&mut self, server: &mut Server, user: u64, number: u64) -> Result<Standing, Refused> {
-        let place = place(user, number);
+        let place = server.place(user, number);
         self.replica.note_leaving(&place);
         let (left, version) = self.step(server, |state, _| (state.leave(&place), state.marks().version));
         let left = left?;
@@ -240,7 +256,7 @@ impl Node {
     }
 
     fn standing(&self, server: &mut Server, user: u64, number: u64) -> Result<Standing, Refused> {
-        let place = place(user, number);
+        let place = server.place(user, number);
         self.step(server, |state, _| state.standing(&place))
     }
 
@@ -250,9 +266,11 @@ impl Node {
     }
 }
 
-fn place(user: u64, number: u64) -> Place {
+/// The place of a token of this life.
+fn place_in(incarnation: Incarnation, user: u64, number: u64) -> Place {
     Place {
         queue: QueueId::parse("main").unwrap(),
+        incarnation,
         number: QueueNumber::new(number).unwrap(),
         user: UserId::new(user).unwrap(),
         issued_at: crate::Timestamp::UNIX_EPOCH,

@@ -14,7 +14,13 @@ fn refused(service: &QueueService) -> Vec<(&'static str, u64)> {
 
 fn joined(number: u64, rejoined: bool) -> Joined {
     let number = super::number(number);
-    Joined { number, rejoined, standing: Standing::Waiting, line: Line::new(number.get(), 0) }
+    Joined {
+        incarnation: life(),
+        number,
+        rejoined,
+        standing: Standing::Waiting,
+        line: Line::new(number.get(), 0),
+    }
 }
 
 #[test]
@@ -110,14 +116,9 @@ fn a_node_that_has_lost_sight_of_the_line_counts_that_apart() {
 fn whoever_gives_nothing_back_is_counted_once() {
     run(async {
         let mut store = store_at(Line::new(10, 5), &[]);
-        let mut answers = [
-            GiveBackError::Gone,
-            GiveBackError::NotFound,
-            GiveBackError::NotFound,
-            GiveBackError::NotHolder,
-            down().into(),
-        ]
-        .into_iter();
+        let mut answers =
+            [GiveBackError::Gone, GiveBackError::NotFound, GiveBackError::NotHolder, down().into()]
+                .into_iter();
         store.expect_give_back().returning(move |_| Err(answers.next().unwrap()));
         let service = service_of("main", store);
         for _ in 0..4 {
@@ -128,7 +129,7 @@ fn whoever_gives_nothing_back_is_counted_once() {
 }
 
 #[test]
-fn tokens_are_refused_under_five_names() {
+fn tokens_are_refused_under_six_names() {
     run(async {
         let mut sealer = MockTokenSealer::new();
         sealer.expect_open().returning(|text| {
@@ -150,6 +151,10 @@ fn tokens_are_refused_under_five_names() {
         let other = service_of("other", MockQueueStore::new());
         other.ask("1").await.unwrap_err();
         assert_eq!(refused(&other), [("foreign_queue", 1)]);
+        let knows = service_of("main", store_at(Line::START, &[]));
+        knows.advance().await.unwrap();
+        knows.ask("6:1").await.unwrap_err();
+        assert_eq!(refused(&knows), [("foreign_incarnation", 1)]);
     });
 }
 
@@ -194,10 +199,12 @@ fn the_view_is_that_of_the_last_step_and_grows_old() {
 #[test]
 fn whoever_left_does_not_wait() {
     run(async {
-        let service = service_of("main", store_at(Line::new(1_000, 200), &[250, 300]));
+        let mut store = store_at(Line::new(1_000, 200), &[250, 300]);
+        store.expect_standing().returning(|_| Ok(Standing::Gone));
+        let service = service_of("main", store);
         service.advance().await.unwrap();
         assert_eq!(service.view().waiting, 798);
         service.ask("1100").await.unwrap();
-        assert_eq!(service.view().waiting, 898, "a token shows that the line is longer");
+        assert_eq!(service.view().waiting, 798, "a token is no witness of a longer line");
     });
 }

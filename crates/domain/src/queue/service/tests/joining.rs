@@ -14,12 +14,18 @@ impl Clock for SecondsLater {
 /// A service whose store expects one join that presents this number, and finds it or gives 9.
 fn presenting(expected: Option<u64>) -> QueueService {
     let mut store = MockQueueStore::new();
-    let expected = expected.map(number);
+    let expected = expected.map(|n| Shown { incarnation: life(), number: number(n) });
     store.expect_join().withf(move |_, presented, _| *presented == expected).times(1).returning(
         move |_, presented, _| {
-            let number = presented.unwrap_or(number(9));
+            let number = presented.map_or(number(9), |shown: Shown| shown.number);
             let line = Line::new(9, 0);
-            Ok(Joined { number, rejoined: presented.is_some(), standing: Standing::Waiting, line })
+            Ok(Joined {
+                incarnation: life(),
+                number,
+                rejoined: presented.is_some(),
+                standing: Standing::Waiting,
+                line,
+            })
         },
     );
     service_of("main", store)
@@ -68,7 +74,7 @@ fn giving() -> MockQueueStore {
     let mut store = MockQueueStore::new();
     store.expect_join().returning(|_, _, _| {
         let (number, line) = (number(10_101), Line::new(10_101, 0));
-        Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+        Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
     });
     store
 }
@@ -86,7 +92,7 @@ fn the_node_that_settles_a_checkpoint_knows_at_once_what_is_skipped() {
         let mut store = giving();
         store
             .expect_call_next()
-            .returning(|_| Ok(Called { count: 0, snapshot: snapshot_of(Line::START, &[]) }));
+            .returning(|_, _| Ok(Called { count: 0, snapshot: snapshot_of(Line::START, &[]) }));
         store.expect_snapshot().returning(|_| Ok(snapshot_of(Line::START, &[])));
         store.expect_settle().returning(|_, _| Ok(skipping()));
         let service = reserving(service_of("main", store), &cell(100, 0, 10_100));
@@ -99,15 +105,33 @@ fn the_node_that_settles_a_checkpoint_knows_at_once_what_is_skipped() {
 }
 
 #[test]
-fn a_look_at_a_store_that_lost_a_number_shows_what_is_skipped() {
+fn a_node_that_has_not_followed_what_was_skipped_looks_and_joins_again() {
     run(async {
-        let mut store = giving();
-        store.expect_give_back().returning(|_| Err(GiveBackError::NotFound));
-        store.expect_snapshot().returning(|_| Ok(skipping()));
+        let mut store = MockQueueStore::new();
+        let mut joins = 0;
+        store.expect_join().times(2).returning(move |_, _, _| {
+            joins += 1;
+            if joins == 1 {
+                return Err(JoinError::ViewBehind);
+            }
+            let (number, line) = (number(10_101), Line::new(10_101, 0));
+            Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
+        });
+        store.expect_snapshot().times(1).returning(|_| Ok(skipping()));
         let service = service_of("main", store);
-        assert!(matches!(service.leave("40").await, Err(QueueError::Gone)));
         let ticket = service.join(holder(), None).await.unwrap();
         assert_eq!(ticket.outlook.position.get(), 101);
+    });
+}
+
+#[test]
+fn a_node_that_stays_behind_is_not_ready() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        store.expect_join().times(2).returning(|_, _, _| Err(JoinError::ViewBehind));
+        store.expect_snapshot().times(1).returning(|_| Ok(skipping()));
+        let refused = service_of("main", store).join(holder(), None).await.unwrap_err();
+        assert!(matches!(refused, QueueError::Store(error) if error.kind() == PortErrorKind::NotReady));
     });
 }
 
@@ -116,7 +140,7 @@ fn what_was_reserved_may_be_given_in_a_generation_that_the_store_says_is_settled
     run(async {
         let mut store = giving();
         let mut reports = [(1, true), (2, true), (3, false)].into_iter();
-        store.expect_call_next().returning(move |_| {
+        store.expect_call_next().returning(move |_, _| {
             let (generation, is_settled) = reports.next().unwrap();
             let snapshot = Snapshot { generation, is_settled, ..snapshot_of(Line::START, &[]) };
             Ok(Called { count: 0, snapshot })

@@ -84,8 +84,10 @@ fn a_full_line_that_moves_slowly_says_so() {
 /// second refresh reports it.
 fn service_of_ten_slots(abandoned: &'static [u64]) -> QueueService {
     let mut store = MockQueueStore::new();
+    // A number that the node has not seen given is asked for.
+    store.expect_standing().returning(|_| Err(down()));
     let mut lines = [Line::new(0, 0), Line::new(400, 10)].into_iter();
-    store.expect_call_next().returning(move |_| {
+    store.expect_call_next().returning(move |_, _| {
         let line = lines.next().unwrap();
         let open_calls = line.serving().saturating_sub(abandoned.len() as u64);
         let occupancy = Occupancy { open_calls, ..Occupancy::default() };
@@ -94,7 +96,7 @@ fn service_of_ten_slots(abandoned: &'static [u64]) -> QueueService {
     });
     store.expect_join().returning(|_, _, _| {
         let (number, line) = (number(11), Line::new(11, 10));
-        Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+        Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
     });
     let spec = crate::queue::PolicySpec { max_active: 10, ..Default::default() };
     let parts = service_of("main", store).parts;
@@ -133,7 +135,7 @@ fn before_the_first_refresh_the_called_hold_as_many_slots_as_there_are() {
             let mut store = MockQueueStore::new();
             store.expect_join().returning(move |_, _, _| {
                 let (number, line) = (number(last), Line::new(last, serving));
-                Ok(Joined { number, rejoined: false, standing: Standing::Waiting, line })
+                Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
             });
             let mut service = service_of_ten_slots(&[]);
             service.parts.store = Arc::new(store);

@@ -410,7 +410,11 @@ fn a_store_that_begins_anew_is_never_taken_for_the_one_that_was_lost() {
     b.refresh(&mut server);
     let (_, memories) = a.look(&mut server);
     assert!(!memories.is_empty(), "A sees that this is another store");
-    assert_eq!(a.replica.session(&place(1, 1), server.state.time), None, "and answers from memory no more");
+    assert_eq!(
+        a.replica.session(&server.place(1, 1), server.state.time),
+        None,
+        "and answers from memory no more"
+    );
     a.tell(&mut server, &memories);
     assert_eq!(server.state.snapshot().active, 1);
 }

@@ -99,25 +99,26 @@ fn a_number_shown_with_a_token_is_found_also_where_the_store_has_lost_its_holder
     }
     server.lose();
     let mut b = Node::new(2);
-    b.finds(&mut server, 3, Some(3), 3);
-    assert!(!server.is_open(), "found though the store is in doubt");
-    assert_eq!(server.line(), (3, 0), "a token proves that its number was given");
+    assert_eq!(b.rejoin(&mut server, 3, 3), JoinStep::NotReady, "witnesses come first");
+    assert_eq!(server.line(), (0, 0), "and a token is none");
     server.pass([&mut b], RECOVERY);
-    b.refresh(&mut server);
+    b.finds(&mut server, 3, Some(3), 3);
+    assert_eq!(server.line(), (10_003, 0), "no number that may have been given is given again");
     b.finds(&mut server, 3, None, 3);
     b.finds(&mut server, 1, Some(1), 1);
-    b.gives(&mut server, 2, 4);
+    b.refresh(&mut server);
+    b.gives(&mut server, 2, 10_004);
 }
 
 #[test]
-fn a_number_that_was_never_given_is_no_use_to_who_shows_it() {
+fn a_number_that_the_store_does_not_know_of_is_found_by_who_shows_it_and_given_to_nobody_else() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
-    let (user, shown) = (UserId::new(2).unwrap(), QueueNumber::new(50).unwrap());
-    // Without its line: a node believes the numbers of tokens, so that the store does too.
-    let joined = a.step(&mut server, |state, visit| state.join(visit, user, Some(shown), u64::MAX));
-    let JoinStep::Holds { number, rejoined, .. } = joined else { panic!("{joined:?}") };
-    assert_eq!((number.get(), rejoined), (2, false));
+    a.finds(&mut server, 2, Some(50), 50);
+    assert_eq!(a.join(&mut server, 3), JoinStep::ViewBehind);
+    a.refresh(&mut server);
+    a.gives(&mut server, 3, 10_051);
+    assert_eq!((a.position(50), a.position(10_051)), (1, 2));
 }
 
 #[test]
@@ -127,7 +128,9 @@ fn the_token_of_the_place_one_holds_changes_nothing() {
         a.gives(&mut server, user, user);
     }
     let before = server.state.marks().version;
-    let JoinStep::Holds { number, rejoined, standing } = a.rejoin(&mut server, 2, 2) else { panic!("joins") };
+    let JoinStep::Holds { number, rejoined, standing, .. } = a.rejoin(&mut server, 2, 2) else {
+        panic!("joins")
+    };
     assert_eq!((number.get(), rejoined, standing), (2, true, Standing::Waiting));
     assert_eq!(a.standing(&mut server, 2, 2), Ok(Standing::Waiting));
     assert_eq!(server.state.marks().version, before);

@@ -93,7 +93,7 @@ fn nodes_follow_what_the_others_replayed() {
         assert_eq!(node.replica.vacant().singles().collect::<Vec<_>>(), [7, 8]);
         assert_eq!(node.position(10), 5, "behind 4, 5, 6 and 9");
     }
-    assert!(a.replica.session(&place(1, 1), server.state.time).is_some());
+    assert!(a.replica.session(&server.place(1, 1), server.state.time).is_some());
 }
 
 #[test]
@@ -532,6 +532,7 @@ fn no_replay_lets_more_people_in_than_there_are_slots() {
     server.lose();
     let mut b = Node::new(2);
     b.replica.note_line(Line::new(4, 0));
+    b.replica.note_incarnation(server.life());
     server.pass([&mut b], RECOVERY + CLAIM_WITHIN + seconds(1));
     assert_eq!(server.line(), (4, 4), "the calls of 1 and 2 have lapsed");
     assert!(b.claim(&mut server, 3, 3).is_ok());
@@ -581,6 +582,7 @@ fn a_version_that_a_witness_raises_leaves_no_gap_in_the_log() {
     server.lose();
     let mut c = Node::new(3);
     c.replica.note_line(Line::new(9, 1));
+    c.replica.note_incarnation(server.life());
     c.refresh(&mut server);
     c.leave(&mut server, 2, 2).unwrap();
     c.leave(&mut server, 3, 3).unwrap();
@@ -606,6 +608,7 @@ fn a_late_witness_that_knows_of_no_more_changes_leaves_the_log_as_it_is() {
     server.lose();
     let mut c = Node::new(3);
     c.replica.note_line(Line::new(8, 1));
+    c.replica.note_incarnation(server.life());
     c.refresh(&mut server);
     c.leave(&mut server, 2, 2).unwrap();
     c.leave(&mut server, 3, 3).unwrap();

@@ -60,12 +60,12 @@ fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
     server.pass(&mut nodes, RECOVERY);
     settle(&mut server, &mut nodes[0], Some(checkpoint()));
     for node in &mut nodes {
-        assert_eq!(node.join(&mut server, 1), JoinStep::NotReady);
+        assert_eq!(node.join(&mut server, 1), JoinStep::ViewBehind);
     }
     nodes[1].refresh(&mut server);
     nodes[1].gives(&mut server, 1, 10_101);
     assert_eq!(nodes[1].position(10_101), 100, "the first of a hundred is called");
-    assert_eq!(nodes[2].join(&mut server, 2), JoinStep::NotReady);
+    assert_eq!(nodes[2].join(&mut server, 2), JoinStep::ViewBehind);
     nodes[2].finds(&mut server, 1, None, 10_101);
     nodes[2].finds(&mut server, 50, Some(50), 50);
     nodes[2].refresh(&mut server);

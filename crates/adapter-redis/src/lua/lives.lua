@@ -1,0 +1,49 @@
+-- The lives of the queue whose tokens are accepted: `domain::queue::Incarnations`, as a text
+-- `life,life`, ascending.
+
+local MOST_LIVES = 4
+-- `QueueState::ADOPTION`.
+local ADOPTION = 5 * SECOND
+
+-- All of both; of too many the oldest.
+local function union_of(one, other)
+  local all, seen = {}, {}
+  for life in string.gmatch(one .. ',' .. other, '%d+') do
+    if not seen[life] then
+      seen[life] = true
+      all[#all + 1] = tonumber(life)
+    end
+  end
+  table.sort(all)
+  local texts = {}
+  for i = 1, math.min(#all, MOST_LIVES) do texts[i] = text(all[i]) end
+  return table.concat(texts, ',')
+end
+
+-- Takes in the lives that a node or a checkpoint remembers. A store that learns of another one this
+-- way is not without memory, and adopts none.
+local function learn_lives(remembered)
+  if remembered == lives or remembered == '' then return end
+  local all = union_of(lives, remembered)
+  if all ~= lives then
+    lives, q.adopts_until, q.adopted = all, 0, 0
+  end
+end
+
+-- Begins a life where the store is in no doubt and nothing remembers one. Where there is a
+-- checkpoint, it has been read by then: the queue is new, and no token of it can exist.
+local function begin_life()
+  if q.adopts_until > 0 and q.time >= q.adopts_until then q.adopts_until, q.adopted = 0, 0 end
+  if lives ~= '' or q.doubt == 1 then return end
+  if known.needs_checkpoint and q.settled ~= q.generation then return end
+  lives = text(clock + apart)
+  if not known.needs_checkpoint then q.adopts_until, q.adopted = q.time + ADOPTION, 0 end
+end
+
+local function is_life(life)
+  return string.find(',' .. lives .. ',', ',' .. life .. ',', 1, true) ~= nil
+end
+
+local function adopts()
+  return q.adopts_until > 0 and q.adopted == 0
+end

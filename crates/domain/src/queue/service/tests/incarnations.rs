@@ -1,0 +1,168 @@
+//! Tokens of other lives of the queue, and what tokens show.
+
+use super::*;
+
+/// The life of a rehearsal.
+const OTHER: &str = "4";
+
+fn refused<T: std::fmt::Debug>(answer: Result<T, QueueError>) -> bool {
+    matches!(answer, Err(QueueError::Forged(TokenRejected::ForeignIncarnation)))
+}
+
+/// A service that has refreshed once, of a store that reports this.
+async fn refreshed(mut store: MockQueueStore, snapshot: Snapshot) -> QueueService {
+    store.expect_call_next().returning(move |_, _| Ok(Called { count: 0, snapshot: snapshot.clone() }));
+    let service = service_of("main", store);
+    service.advance().await.unwrap();
+    service
+}
+
+fn of(token: &str) -> String {
+    format!("{OTHER}:{token}")
+}
+
+#[test]
+fn a_token_of_another_life_is_refused_without_the_store() {
+    run(async {
+        let service = refreshed(MockQueueStore::new(), snapshot_of(Line::new(100, 10), &[])).await;
+        for number in ["5", "50", "500"] {
+            assert!(refused(service.ask(&of(number)).await), "{number}");
+            assert!(refused(service.check(&of(number))), "{number}");
+            assert!(refused(service.leave(&of(number)).await), "{number}");
+            assert!(refused(service.join(UserId::new(7).unwrap(), Some(&of(number))).await), "{number}");
+        }
+        assert_eq!(service.line(), Line::new(100, 10), "and moves nothing");
+        assert_eq!(service.watch.take_shown(), None);
+    });
+}
+
+#[test]
+fn it_is_accepted_where_the_store_may_yet_know_of_it() {
+    run(async {
+        let known = || snapshot_of(Line::new(100, 10), &[]);
+        let cases = [
+            Snapshot { incarnations: Incarnations::default(), ..known() },
+            Snapshot { recovers: true, ..known() },
+            Snapshot { adopts: true, ..known() },
+            Snapshot { incarnations: Incarnations::of([life(), Incarnation::new(4).unwrap()]), ..known() },
+        ];
+        for snapshot in cases {
+            let mut store = MockQueueStore::new();
+            store.expect_standing().returning(|_| Ok(Standing::Waiting));
+            let service = refreshed(store, snapshot.clone()).await;
+            assert_eq!(service.ask(&of("50")).await.unwrap().standing, Standing::Waiting, "{snapshot:?}");
+        }
+        let unseen = service_of("main", MockQueueStore::new());
+        assert!(unseen.ask(&of("50")).await.is_ok(), "before the first refresh");
+    });
+}
+
+#[test]
+fn a_place_whose_life_the_store_has_told_of_is_good_at_once() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        let late = Incarnation::new(4).unwrap();
+        store.expect_join().returning(move |_, _, _| {
+            let (number, line) = (number(101), Line::new(101, 10));
+            Ok(Joined { incarnation: late, number, rejoined: false, standing: Standing::Waiting, line })
+        });
+        let service = refreshed(store, snapshot_of(Line::new(100, 10), &[])).await;
+        assert!(refused(service.ask(&of("101")).await));
+        service.join(UserId::new(7).unwrap(), None).await.unwrap();
+        assert_eq!(service.ask(&of("101")).await.unwrap().position.get(), 91);
+        assert_eq!(service.ask("50").await.unwrap().position.get(), 40, "and those before it still are");
+    });
+}
+
+#[test]
+fn the_highest_number_that_was_shown_goes_with_the_next_step_once() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        store.expect_standing().returning(|_| Err(down()));
+        let steps = [Ok(None), Err(Some(170)), Ok(Some(170)), Ok(None)];
+        let mut steps = steps.into_iter();
+        store.expect_call_next().times(4).returning(move |_, shown| {
+            let shown = shown.map(|shown: Shown| shown.number.get());
+            let snapshot = snapshot_of(Line::new(100, 10), &[]);
+            match steps.next().unwrap() {
+                Ok(expected) => {
+                    assert_eq!(shown, expected);
+                    Ok(Called { count: 0, snapshot })
+                }
+                Err(expected) => {
+                    assert_eq!(shown, expected);
+                    Err(down())
+                }
+            }
+        });
+        let service = service_of("main", store);
+        service.advance().await.unwrap();
+        for shown in ["100", "150", "170", "160"] {
+            service.ask(shown).await.unwrap();
+        }
+        service.advance().await.unwrap_err();
+        service.advance().await.unwrap();
+        service.advance().await.unwrap();
+    });
+}
+
+/// A snapshot with numbers 101 to 200 skipped.
+fn skipping() -> Snapshot {
+    let mut vacant = VacantNumbers::default();
+    vacant.insert_range(100, 200);
+    Snapshot { vacant, ..snapshot_of(Line::new(250, 10), &[]) }
+}
+
+#[test]
+fn the_store_is_asked_for_a_place_it_may_not_know_and_for_no_other() {
+    run(async {
+        let mut store = MockQueueStore::new();
+        let shown = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = shown.clone();
+        store.expect_standing().returning(move |place| {
+            seen.lock().unwrap().push(place.number.get());
+            Ok(Standing::Waiting)
+        });
+        store.expect_snapshot().times(1).returning(|_| Ok(skipping()));
+        let service = refreshed(store, skipping()).await;
+        for number in ["100", "101", "200", "201", "250", "251"] {
+            assert_eq!(service.ask(number).await.unwrap().standing, Standing::Waiting);
+        }
+        assert_eq!(*shown.lock().unwrap(), [101, 200, 251], "skipped, and above all that were given");
+    });
+}
+
+#[test]
+fn while_the_store_is_away_or_in_doubt_the_node_answers_for_such_a_place() {
+    run(async {
+        let mut away = MockQueueStore::new();
+        away.expect_standing().times(1).returning(|_| Err(down()));
+        let service = refreshed(away, skipping()).await;
+        let outlook = service.ask("150").await.unwrap();
+        assert_eq!((outlook.standing, outlook.position.get()), (Standing::Waiting, 91));
+        let in_doubt = Snapshot { recovers: true, ..skipping() };
+        let service = refreshed(MockQueueStore::new(), in_doubt).await;
+        assert_eq!(service.ask("150").await.unwrap().standing, Standing::Waiting);
+        let mut service = refreshed(MockQueueStore::new(), skipping()).await;
+        service.parts.clock = Arc::new(SteppingClock::default());
+        service.parts.stale_after = Duration::ZERO;
+        assert!(!service.is_stale(), "at the moment of its refresh");
+        let outlook = service.ask("150").await.unwrap();
+        assert_eq!((outlook.standing, outlook.is_stale), (Standing::Waiting, true));
+    });
+}
+
+#[test]
+fn a_token_whose_life_the_store_may_adopt_is_shown_to_it() {
+    run(async {
+        for (adopts, times) in [(true, 2), (false, 0)] {
+            let mut store = MockQueueStore::new();
+            store.expect_standing().times(times).returning(|_| Ok(Standing::Waiting));
+            let snapshot = Snapshot { adopts, ..snapshot_of(Line::new(100, 10), &[]) };
+            let service = refreshed(store, snapshot).await;
+            for number in ["20", "100"] {
+                assert_eq!(service.ask(&of(number)).await.is_ok(), adopts, "{number}");
+            }
+        }
+    });
+}

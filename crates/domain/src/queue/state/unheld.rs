@@ -1,0 +1,46 @@
+//! Numbers that died with a store: nobody holds them after a takeover.
+
+use super::QueueState;
+use crate::queue::recovery::{Change, Doubt};
+
+/// Of the numbers that nobody may hold after a loss, so many are looked at, the newest ones: a step is bounded.
+const MOST_UNHELD: u64 = 50_000;
+
+/// They are skipped in so many ranges at most: each lookup of a number searches all ranges.
+const MOST_UNHELD_RANGES: usize = 100;
+
+impl QueueState {
+    /// Skips the numbers above those that the store had when another process took over, where nobody holds them.
+    /// A join whose answer was lost leaves such a number: its user joins again and gets another one. That no node knows
+    /// a holder proves it only where every node that was live at the loss has replayed what it remembers.
+    pub(super) fn skip_unheld(&mut self, doubt: &Doubt) {
+        let found = doubt.found();
+        let mut live = self.nodes.values().filter(|node| node.is_live(found.time)).peekable();
+        let is_proved = live.peek().is_some() && live.all(|node| node.replayed == self.generation);
+        if !doubt.is_takeover() || !is_proved {
+            return;
+        }
+        let last = self.line.last();
+        let first = found.line.last().max(last.saturating_sub(MOST_UNHELD));
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for number in (first + 1..=last).filter(|number| self.is_unheld(*number)) {
+            match ranges.last_mut() {
+                Some(range) if range.1 + 1 == number => range.1 = number,
+                Some(_) | None => ranges.push((number - 1, number)),
+            }
+        }
+        for (from, to) in ranges.into_iter().take(MOST_UNHELD_RANGES) {
+            for number in from + 1..=to {
+                self.calls.use_up(number, self.time);
+            }
+            self.vacant.insert_range(from, to);
+            self.log(Change::Skipped { from, to });
+        }
+    }
+
+    /// Whether a number waits or is called, and has no known holder.
+    fn is_unheld(&self, number: u64) -> bool {
+        let is_open = number > self.line.serving() || self.calls.end_of(number, self.time).is_some();
+        is_open && self.owner(number).is_none() && !self.vacant.contains(number)
+    }
+}

@@ -1,0 +1,1 @@
+ALTER TABLE queue_checkpoints DROP COLUMN incarnations;
