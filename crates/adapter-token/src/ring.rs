@@ -86,6 +86,11 @@ impl KeyRing {
         Ok((place, if index == 0 { KeyUse::Current(key.id()) } else { KeyUse::Previous(key.id()) }))
     }
 
+    /// The keys, the one that signs first; there is at least one.
+    pub(crate) fn keys(&self) -> &[TokenKey] {
+        &self.keys
+    }
+
     fn newest(&self) -> &TokenKey {
         // `new` lets no empty ring through.
         &self.keys[0]
