@@ -10,6 +10,7 @@ mod load;
 mod ops;
 mod overload;
 mod postgres;
+mod puzzle;
 mod queue;
 mod redis;
 pub mod reference;
@@ -27,6 +28,7 @@ pub use load::{ConfigError, Sources, load};
 pub use ops::OpsSection;
 pub use overload::{AddressSource, GateSection, OverloadSection, PollingSection, RateSection};
 pub use postgres::{PostgresPoolSection, PostgresSection};
+pub use puzzle::{JoinPuzzleMode, PuzzleSection};
 pub use queue::{
     CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection, QueueSection,
     QueueStoreKind,

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use super::{
     BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection,
     Config, GateSection, HttpSection, KeyDoc, LimitSection, OpsSection, OtlpSection, OverloadSection,
-    PER_NODE, PolicySection, PollSection, PollingSection, PostgresPoolSection, PostgresSection, QueueSection,
-    RateSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
-    TracesSection,
+    PER_NODE, PolicySection, PollSection, PollingSection, PostgresPoolSection, PostgresSection,
+    PuzzleSection, QueueSection, RateSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection,
+    RetrySection, TelemetrySection, TracesSection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -24,6 +24,7 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("queue.policy", PolicySection::KEYS),
     ("queue.poll", PollSection::KEYS),
     ("queue.checkpoint", CheckpointSection::KEYS),
+    ("queue.puzzle", PuzzleSection::KEYS),
     ("catalog", CatalogSection::KEYS),
     ("concerts", ConcertsSection::KEYS),
     ("cache", CacheSection::KEYS),

@@ -6,6 +6,7 @@ pub mod line;
 pub mod overload;
 pub mod process;
 pub mod protection;
+pub mod puzzles;
 pub mod requests;
 pub mod telemetry;
 
@@ -24,6 +25,7 @@ pub const FAMILIES: &[Family] = &[
     line::FAMILY,
     requests::FAMILY,
     overload::FAMILY,
+    puzzles::FAMILY,
     protection::FAMILY,
     caches::FAMILY,
     dependencies::FAMILY,
