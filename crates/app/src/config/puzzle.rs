@@ -31,7 +31,7 @@ pub struct PuzzleSection {
 impl Default for PuzzleSection {
     /// Measured: docs/adr/0026-a-puzzle-before-joining.md.
     fn default() -> Self {
-        Self { from_rate: 1_000, min_bits: 10, max_bits: 13 }
+        Self { from_rate: 500, min_bits: 10, max_bits: 12 }
     }
 }
 
