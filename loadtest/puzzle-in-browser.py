@@ -3,9 +3,10 @@
 
     loadtest/puzzle-in-browser.py [PUZZLES]     (40 of each kind unless given)
 
-Runs headless Chromium (Debian's package `chromium`) with deploy/examples/solve-puzzle.js on a page of localhost: as fast as
-this machine is; with the processor throttled four times by DevTools, which slows scripts, and not the thread that WebCrypto
-hashes on; and with all of the browser stopped for three quarters of the time, which slows that as well. Neither is a phone.
+Runs headless Chromium (Debian's package `chromium`) with deploy/examples/solve-puzzle.js on a page
+of localhost: as fast as this machine is; with the processor throttled four times by DevTools, which
+slows scripts, and not the thread that WebCrypto hashes on; and with all of the browser stopped for
+three quarters of the time, which slows that as well. Neither is a phone.
 """
 import functools
 import http.server

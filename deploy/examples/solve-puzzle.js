@@ -1,9 +1,11 @@
-// Solves the puzzle of a 428 answer with WebCrypto, in a worker of its own, so that the page stays responsive.
+// Solves the puzzle of a 428 answer with WebCrypto, in a worker of its own, so that the page stays
+// responsive.
 //
 //   import { solvePuzzle } from './solve-puzzle.js';
 //   let answer = await fetch(url, { method: 'POST' });
 //   for (let tries = 0; answer.status === 428 && tries < 3; tries += 1) {
-//     answer = await fetch(url, { method: 'POST', headers: { joinPuzzle: await solvePuzzle(await answer.json()) } });
+//     const joinPuzzle = await solvePuzzle(await answer.json());
+//     answer = await fetch(url, { method: 'POST', headers: { joinPuzzle } });
 //   }
 //
 // WebCrypto exists in secure contexts only: pages from https, or from localhost.
@@ -40,8 +42,10 @@ export async function searchSolution({ puzzle, bits, iterations, parts }) {
       next += 1;
       const salt = new Uint8Array(8);
       new DataView(salt.buffer).setBigUint64(0, BigInt(counter));
-      const hash = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations }, key, 256);
-      if (new DataView(hash).getUint32(0) >>> (32 - bits) === 0 && found.length < parts) found.push(counter);
+      const algorithm = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations };
+      const hash = new DataView(await crypto.subtle.deriveBits(algorithm, key, 256));
+      const isSolved = hash.getUint32(0) >>> (32 - bits) === 0;
+      if (isSolved && found.length < parts) found.push(counter);
     }
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, search));
@@ -49,7 +53,8 @@ export async function searchSolution({ puzzle, bits, iterations, parts }) {
 }
 
 // The file is its own worker.
-if (typeof DedicatedWorkerGlobalScope !== 'undefined' && self instanceof DedicatedWorkerGlobalScope) {
+const isWorker = typeof DedicatedWorkerGlobalScope !== 'undefined';
+if (isWorker && self instanceof DedicatedWorkerGlobalScope) {
   self.onmessage = async ({ data }) => {
     try {
       self.postMessage({ solution: await searchSolution(data) });

@@ -7,7 +7,8 @@ import hashlib, itertools, json, sys, urllib.error, urllib.request
 
 
 def join(base, user, headers={}):
-    request = urllib.request.Request(f"{base}/user/{user}/queue/token/issue", method="POST", headers=headers)
+    url = f"{base}/user/{user}/queue/token/issue"
+    request = urllib.request.Request(url, method="POST", headers=headers)
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, json.load(answer)
@@ -16,9 +17,11 @@ def join(base, user, headers={}):
 
 
 def solve(puzzle, bits, iterations, parts, **others):
-    def attempt(n):
-        return hashlib.pbkdf2_hmac("sha256", puzzle.encode(), n.to_bytes(8, "big"), iterations, 32)
-    solved = (n for n in itertools.count() if int.from_bytes(attempt(n), "big") >> (256 - bits) == 0)
+    def is_solved(n):
+        salt = n.to_bytes(8, "big")
+        found = hashlib.pbkdf2_hmac("sha256", puzzle.encode(), salt, iterations, 32)
+        return int.from_bytes(found, "big") >> (256 - bits) == 0
+    solved = filter(is_solved, itertools.count())
     return puzzle + "." + ",".join(str(n) for n in itertools.islice(solved, parts))
 
 

@@ -106,7 +106,8 @@ impl JoinPuzzles {
         self.0.as_ref().map_or_else(PuzzleCounts::default, |required| required.counts())
     }
 
-    /// Somebody joins, with this token if they show one. Where nothing is asked for this costs next to nothing.
+    /// Somebody joins, with this token if they show one. Where nothing is asked for this costs next
+    /// to nothing.
     ///
     /// # Errors
     /// [`Problem::PuzzleRequired`], or what is wrong with the token.
@@ -160,7 +161,8 @@ impl Required {
                 Some(reason)
             }
         };
-        // A person who solves is counted when they fetch the puzzle, and not again with the solution.
+        // A person who solves is counted when they fetch the puzzle, and not again with the
+        // solution.
         self.joins.fetch_add(1, Ordering::Relaxed);
         let puzzle = self.issuer.issue(user, asked, now);
         Err(Problem::PuzzleRequired(Box::new(PuzzleDemand { puzzle, rejected })))

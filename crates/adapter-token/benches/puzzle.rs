@@ -1,8 +1,9 @@
 //! What the puzzle before joining costs: `cargo bench -p adapter-token --bench puzzle [SECONDS]`.
 //!
-//! Prints the processor time of one attempt, of issuing a puzzle and of checking good and wrong solutions, the best of
-//! many rounds; then for each difficulty how long one core takes to solve it, of puzzles solved one after the other for
-//! SECONDS each (2 unless given). Processor time is of the thread, so that others on the machine count little.
+//! Prints the processor time of one attempt, of issuing a puzzle and of checking good and wrong
+//! solutions, the best of many rounds; then for each difficulty how long one core takes to solve
+//! it, of puzzles solved one after the other for SECONDS each (2 unless given). Processor time is
+//! of the thread, so that others on the machine count little.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for who started it")]
 
@@ -28,12 +29,10 @@ fn main() {
     println!("{} parts of {} iterations", PuzzleRing::PARTS, PuzzleRing::ITERATIONS);
 
     let puzzle = ring.issue(user, bits(8), now);
-    // As good as no attempt has 20 zero bits, so this is one attempt after the other.
+    // Solved by the counter that it ends with, after as many attempts and one.
     let attempts = JoinPuzzle { difficulty: bits(1), parts: 1, ..puzzle.clone() };
-    let (_, counter) = solve_puzzle(&attempts)
-        .split_once('.')
-        .map(|(a, b)| (a.to_owned(), b.parse::<u32>().unwrap()))
-        .unwrap();
+    let solved = solve_puzzle(&attempts);
+    let counter: u32 = solved.split_once('.').unwrap().1.parse().unwrap();
     let per_attempt = best(|| {
         black_box(solve_puzzle(black_box(&attempts)));
     }) / (counter + 1);
@@ -50,7 +49,10 @@ fn main() {
     };
     println!("checking a good solution        {:>10.2?}", check(&solution, true));
     println!("refusing a wrong one            {:>10.2?}", check(&format!("{}.0,1", puzzle.text), false));
-    let altered = solution.replacen(&solution[..1], "B", 1);
+    // A bit of the tag.
+    let mut altered = solution.into_bytes();
+    altered[40] ^= 1;
+    let altered = String::from_utf8(altered).unwrap();
     println!("refusing an altered puzzle      {:>10.2?}", check(&altered, false));
 
     println!("\nbits  expected attempts   mean of a core   median      p95    a second");

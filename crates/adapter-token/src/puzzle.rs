@@ -19,10 +19,12 @@ const USER_LENGTH: usize = 8;
 const MAX_LENGTH: usize = HEAD_LENGTH + QueueId::MAX_LENGTH + USER_LENGTH + TAG_LENGTH;
 /// The longest puzzle, in characters of base64 without padding.
 const MAX_CHARS: usize = (MAX_LENGTH * 4).div_ceil(3);
-/// Bytes of an attempt's hash: one block of the hash function, so that an attempt costs no more than its iterations.
+/// Bytes of an attempt's hash: one block of the hash function, so that an attempt costs no more
+/// than its iterations.
 const HASH_LENGTH: usize = 32;
 
-/// Signs puzzles of one queue with keys derived from the token keys: with the first, and verifies with all.
+/// Signs puzzles of one queue with keys derived from the token keys: with the first, and verifies
+/// with all.
 #[derive(Clone)]
 pub struct PuzzleRing {
     queue: QueueId,
@@ -37,7 +39,8 @@ struct PuzzleKey {
 }
 
 impl PuzzleKey {
-    /// No token begins with this text, whose first byte would be the version, so that neither key signs for the other.
+    /// No token begins with this text, whose first byte would be the version, so that neither key
+    /// signs for the other.
     const DOMAIN: &[u8] = b"boxoffice join puzzle key 1\0";
 
     fn derived_from(key: &TokenKey) -> Self {
@@ -61,12 +64,13 @@ impl std::fmt::Debug for PuzzleRing {
 }
 
 impl PuzzleRing {
-    /// Rounds of an attempt. Checking takes this times [`PARTS`](Self::PARTS), solving that times two to the difficulty:
-    /// `docs/adr/0026-a-puzzle-before-joining.md` has the measurements.
+    /// Rounds of an attempt. Checking takes this times [`PARTS`](Self::PARTS), solving that times
+    /// two to the difficulty: `docs/adr/0026-a-puzzle-before-joining.md` has the measurements.
     pub const ITERATIONS: u32 = 200;
     /// Attempts that must have succeeded. Two make the time to solve vary less than one.
     pub const PARTS: u8 = 2;
-    /// For how many seconds a puzzle can be solved. One that comes from a node whose clock is ahead by more is refused too.
+    /// For how many seconds a puzzle can be solved. One that comes from a node whose clock is ahead
+    /// by more is refused too.
     pub const LIFETIME_SECONDS: i64 = 60;
 
     /// Puzzles of this queue, signed with keys derived from those of the ring.
@@ -221,8 +225,8 @@ fn is_solved(puzzle: &str, counter: u64, iterations: u32, difficulty: Difficulty
     u32::from_be_bytes([first, second, third, fourth]).leading_zeros() >= u32::from(difficulty.bits())
 }
 
-/// What a client does: tries counters from 0 on until enough of them succeed, and writes the solution down. For tests and
-/// measurements; it takes as long as the puzzle asks for.
+/// What a client does: tries counters from 0 on until enough of them succeed, and writes the
+/// solution down. For tests and measurements; it takes as long as the puzzle asks for.
 #[must_use]
 pub fn solve_puzzle(puzzle: &JoinPuzzle) -> String {
     let JoinPuzzle { text, difficulty, iterations, parts } = puzzle;

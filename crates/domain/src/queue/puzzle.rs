@@ -80,17 +80,19 @@ impl PuzzleRejected {
     }
 }
 
-/// Issues puzzles of one queue and checks solutions, without asking any store. Pure computation: it never blocks, and
-/// checking takes far less than solving.
+/// Issues puzzles of one queue and checks solutions, without asking any store. Pure computation: it
+/// never blocks, and checking takes far less than solving.
 ///
-/// A puzzle is accepted by every node whose keys include the one it was signed with. It holds for one user and for a short
-/// time. Within that time a solution is accepted as often as it is shown: joining again finds the same place.
+/// A puzzle is accepted by every node whose keys include the one it was signed with. It holds for
+/// one user and for a short time. Within that time a solution is accepted as often as it is shown:
+/// joining again finds the same place.
 #[cfg_attr(test, mockall::automock)]
 pub trait PuzzleIssuer: Send + Sync {
     /// A puzzle for this user, issued at `now`.
     fn issue(&self, user: UserId, difficulty: Difficulty, now: Timestamp) -> JoinPuzzle;
 
-    /// Checks what a client shows as the solution of a puzzle of `user`, which must be at least as hard as `lowest`.
+    /// Checks what a client shows as the solution of a puzzle of `user`, which must be at least as
+    /// hard as `lowest`.
     ///
     /// # Errors
     /// [`PuzzleRejected`]; each variant says when.

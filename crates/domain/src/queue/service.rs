@@ -116,8 +116,9 @@ impl QueueService {
         }
     }
 
-    /// Whether the token is that of a place this user still holds, so that joining with it finds the place. Touches no store
-    /// while the place waits. A token past its lifetime is none; where the store cannot tell, joining will say so.
+    /// Whether the token is that of a place this user still holds, so that joining with it finds
+    /// the place. Touches no store while the place waits. A token past its lifetime is none; where
+    /// the store cannot tell, joining will say so.
     ///
     /// # Errors
     /// [`QueueError::Forged`] for a token that is not accepted or is another user's.

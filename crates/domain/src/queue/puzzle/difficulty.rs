@@ -45,8 +45,9 @@ pub struct DifficultyRule {
 pub struct InvalidDifficultyRule;
 
 impl DifficultyRule {
-    /// The lowest difficulty at `from_rate` joins a second, one bit more at twice as many and so on, at most the highest.
-    /// Below that rate no puzzle is asked for, or with `is_always` one of the lowest difficulty.
+    /// The lowest difficulty at `from_rate` joins a second, one bit more at twice as many and so
+    /// on, at most the highest. Below that rate no puzzle is asked for, or with `is_always` one of
+    /// the lowest difficulty.
     ///
     /// # Errors
     /// [`InvalidDifficultyRule`].
@@ -91,9 +92,9 @@ impl DifficultyRule {
     }
 }
 
-/// Follows the rate of joins on one node. It rises at once, however far, and falls by one bit at a time, after the rate has
-/// been well below what the present difficulty is for. So a rate near a limit, or one that comes in bursts, does not make
-/// it change back and forth.
+/// Follows the rate of joins on one node. It rises at once, however far, and falls by one bit at a
+/// time, after the rate has been well below what the present difficulty is for. So a rate near a
+/// limit, or one that comes in bursts, does not make it change back and forth.
 #[derive(Clone, Debug)]
 pub struct DifficultyControl {
     rule: DifficultyRule,
@@ -116,8 +117,8 @@ impl DifficultyControl {
         Self { rule, rate: 0.0, asked: rule.idle(), calm: Duration::ZERO }
     }
 
-    /// So many people wanted to join in the time since the last call. Returns what is asked for from now on; `None` is no
-    /// puzzle. Where no time has passed nothing is counted.
+    /// So many people wanted to join in the time since the last call. Returns what is asked for
+    /// from now on; `None` is no puzzle. Where no time has passed nothing is counted.
     pub fn observe(&mut self, joins: u64, elapsed: Duration) -> Option<Difficulty> {
         if elapsed.is_zero() {
             return self.asked;
