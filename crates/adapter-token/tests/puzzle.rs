@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::Timestamp;
 use domain::queue::{Difficulty, JoinPuzzle, PuzzleIssuer, PuzzleRejected, QueueId, TokenSealer, UserId};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
+use sha2::Sha256;
 
 const NOW: i64 = 1_700_000_000;
 
@@ -188,6 +190,17 @@ fn neither_a_token_nor_a_puzzle_passes_for_the_other() {
     };
     let token = tokens.seal(&place);
     assert!(check(&main_queue(), &format!("{}.1,2", token.as_str())).is_err());
+}
+
+#[test]
+fn what_the_token_key_itself_signs_is_no_puzzle() {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(&easy().text).unwrap();
+    let (message, _) = bytes.split_at(bytes.len() - 16);
+    let mut mac = Hmac::<Sha256>::new_from_slice(&[1; 32]).unwrap();
+    mac.update(message);
+    let signed = [message, &mac.finalize().into_bytes()[..16]].concat();
+    let solution = format!("{}.0,1", BASE64_URL_SAFE_NO_PAD.encode(signed));
+    assert_eq!(check(&main_queue(), &solution), Err(PuzzleRejected::NotOurs));
 }
 
 #[test]

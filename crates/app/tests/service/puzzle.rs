@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use adapter_token::solve_puzzle;
-use domain::queue::{Difficulty, JoinPuzzle};
+use adapter_token::{KeyRing, PuzzleRing, TokenKey, solve_puzzle};
+use domain::Timestamp;
+use domain::queue::{Difficulty, JoinPuzzle, PuzzleIssuer as _, QueueId, UserId};
 
 use crate::errors::check_shape;
 use crate::program::{Serving, boxoffice, text};
@@ -14,6 +15,22 @@ use crate::support::{Answer, TestApp, eventually};
 const EASY: [&str; 2] = ["queue.puzzle.min_bits=2", "queue.puzzle.max_bits=5"];
 
 const REQUIRED: (u16, &str) = (428, "PUZZLE_REQUIRED");
+
+/// A token key that tests share with nodes.
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Every code there is of a puzzle, as [`every_refusal_has_the_shape_of_all_errors`] sees them.
+pub(crate) const CODES: [&str; 9] = [
+    "PUZZLE_REQUIRED",
+    "PUZZLE_MALFORMED",
+    "PUZZLE_NOT_OURS",
+    "PUZZLE_OTHER_QUEUE",
+    "PUZZLE_OTHER_USER",
+    "PUZZLE_EXPIRED",
+    "PUZZLE_TOO_EASY",
+    "PUZZLE_WRONG_PARTS",
+    "PUZZLE_UNSOLVED",
+];
 
 fn puzzle_of(answer: &Answer) -> JoinPuzzle {
     let bits = u8::try_from(answer.number("bits")).unwrap();
@@ -75,8 +92,8 @@ fn a_puzzle_is_asked_for_in_the_shape_of_all_errors_and_counted() {
     let app = TestApp::start(&["queue.join_puzzle=on", EASY[0], EASY[1]]);
     let asked = join(&app, 7, &[]);
     check_shape(&asked, REQUIRED, "ko", "no solution");
-    let wrong = join(&app, 7, &[("joinPuzzle", "x"), ("accept-language", "en")]);
-    check_shape(&wrong, (428, "PUZZLE_MALFORMED"), "en", "no puzzle");
+    let wrong = join(&app, 7, &[("joinPuzzle", "x")]);
+    check_shape(&wrong, (428, "PUZZLE_MALFORMED"), "ko", "no puzzle");
     let joined = join(&app, 7, &[("joinPuzzle", &solve_puzzle(&puzzle_of(&asked)))]);
     assert_eq!(joined.status, 200, "{joined:?}");
     let again = join(&app, 7, &[("waitingToken", &joined.word("waitingToken"))]);
@@ -94,10 +111,47 @@ fn a_puzzle_is_asked_for_in_the_shape_of_all_errors_and_counted() {
     }
 }
 
+/// A puzzle issued so many seconds ago by a node with [`KEY`].
+fn issued(queue: &str, user: u64, bits: u8, ago: i64) -> JoinPuzzle {
+    let keys = KeyRing::new(vec![TokenKey::parse(KEY).unwrap()]).unwrap();
+    let then = Timestamp::from_second(Timestamp::now().as_second() - ago).unwrap();
+    let difficulty = Difficulty::new(bits).unwrap();
+    let ring = PuzzleRing::new(&keys, QueueId::parse(queue).unwrap());
+    ring.issue(UserId::new(user).unwrap(), difficulty, then)
+}
+
+#[test]
+fn every_refusal_has_the_shape_of_all_errors() {
+    let key = format!("queue.keys={KEY}");
+    let app = TestApp::start(&["queue.join_puzzle=on", "queue.puzzle.min_bits=2", &key]);
+    let good = solve_puzzle(&issued("main", 7, 2, 0));
+    let (puzzle, _) = good.split_once('.').unwrap();
+    let shown = [
+        String::new(),
+        "x".to_owned(),
+        format!("{}{}{}", &good[..40], if &good[40..41] == "A" { "B" } else { "A" }, &good[41..]),
+        solve_puzzle(&issued("other", 7, 2, 0)),
+        solve_puzzle(&issued("main", 8, 2, 0)),
+        solve_puzzle(&issued("main", 7, 2, 70)),
+        solve_puzzle(&issued("main", 7, 1, 0)),
+        format!("{puzzle}.7,7"),
+        // One in a million puzzles of 20 bits is solved by a given counter.
+        format!("{}.0,1", issued("main", 7, 20, 0).text),
+    ];
+    for (shown, code) in shown.iter().zip(CODES) {
+        for language in ["ko", "en"] {
+            let answer = join(&app, 7, &[("joinPuzzle", shown), ("accept-language", language)]);
+            check_shape(&answer, (428, code), language, code);
+            assert_eq!(puzzle_of(&answer).difficulty.bits(), 2, "{code}");
+        }
+    }
+    assert_eq!(join(&app, 7, &[("joinPuzzle", &good)]).status, 200);
+}
+
 #[test]
 fn nodes_with_the_same_keys_check_each_others_puzzles() {
-    let key = "queue.keys=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let node = || TestApp::start(&["queue.join_puzzle=on", EASY[0], EASY[1], key]);
+    let key = format!("queue.keys={KEY}");
+    let node = || TestApp::start(&["queue.join_puzzle=on", EASY[0], EASY[1], &key]);
     let (one, other) = (node(), node());
     let solution = solve_puzzle(&puzzle_of(&join(&one, 7, &[])));
     assert_eq!(join(&other, 7, &[("joinPuzzle", &solution)]).status, 200);
