@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use adapter_memory::SystemClock;
 use adapter_token::{KeyRing, PuzzleRing, TokenKey, solve_puzzle};
-use domain::Timestamp;
 use domain::queue::{Difficulty, JoinPuzzle, PuzzleIssuer as _, QueueId, UserId};
+use domain::{Clock as _, Timestamp};
 
 use crate::errors::check_shape;
 use crate::program::{Serving, boxoffice, text};
@@ -114,7 +115,7 @@ fn a_puzzle_is_asked_for_in_the_shape_of_all_errors_and_counted() {
 /// A puzzle issued so many seconds ago by a node with [`KEY`].
 fn issued(queue: &str, user: u64, bits: u8, ago: i64) -> JoinPuzzle {
     let keys = KeyRing::new(vec![TokenKey::parse(KEY).unwrap()]).unwrap();
-    let then = Timestamp::from_second(Timestamp::now().as_second() - ago).unwrap();
+    let then = Timestamp::from_second(SystemClock.now().as_second() - ago).unwrap();
     let difficulty = Difficulty::new(bits).unwrap();
     let ring = PuzzleRing::new(&keys, QueueId::parse(queue).unwrap());
     ring.issue(UserId::new(user).unwrap(), difficulty, then)

@@ -294,6 +294,19 @@ mod tests {
     }
 
     #[test]
+    fn it_falls_after_exactly_the_calm_and_not_at_exactly_the_rate_it_must_be_below() {
+        let after = |rate, calm| {
+            let mut control =
+                DifficultyControl { rate, asked: Some(bits(11)), ..DifficultyControl::new(rule(false)) };
+            control.fall(calm);
+            control.asked.map(Difficulty::bits)
+        };
+        let almost = DifficultyControl::CALM - Duration::from_nanos(1);
+        assert_eq!((after(1_499.9, almost), after(1_499.9, DifficultyControl::CALM)), (Some(11), Some(10)));
+        assert_eq!(after(1_500.0, DifficultyControl::CALM), Some(11));
+    }
+
+    #[test]
     fn no_time_is_no_rate() {
         let mut control = DifficultyControl::new(rule(false));
         assert_eq!(control.observe(1_000_000, Duration::ZERO), None);
