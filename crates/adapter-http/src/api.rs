@@ -6,6 +6,7 @@ use domain::queue::QueueService;
 
 use crate::concert::ConcertPages;
 use crate::overload::Overload;
+use crate::puzzle::JoinPuzzles;
 use crate::schedule::ConcertDates;
 
 /// The use cases behind the public routes; shared by all workers.
@@ -19,4 +20,6 @@ pub struct Api {
     pub dates: Arc<ConcertDates>,
     /// The limits on how much of it is done at once, and by whom.
     pub overload: Overload,
+    /// What a client does before joining.
+    pub puzzles: JoinPuzzles,
 }

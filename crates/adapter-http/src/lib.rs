@@ -14,6 +14,7 @@ mod ops;
 mod outages;
 mod overload;
 mod problem;
+mod puzzle;
 mod queue;
 mod route;
 mod routes;
@@ -35,6 +36,7 @@ pub use overload::{
 };
 pub use problem::Failure;
 pub use problem::reference::markdown as error_reference;
+pub use puzzle::{JoinPuzzles, PuzzleCounts};
 pub use route::Route;
 pub use schedule::{ConcertDates, DateSource, RenderedDates};
 pub use server::{HttpSettings, Listener, Stopper, listen_ops, listen_public, listen_yardstick};

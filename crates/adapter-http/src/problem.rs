@@ -16,6 +16,7 @@ use domain::queue::{InvalidUserId, Outlook, QueueError};
 use domain::{PortError, PortErrorKind};
 
 use crate::language::Language;
+use crate::puzzle::PuzzleDemand;
 
 /// What is told operators of a dependency's failure, and nobody else.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub(crate) enum Problem {
     RouteNotFound,
     /// A route, but not for this method; the methods it is for.
     MethodNotAllowed(&'static str),
+    /// A join without a puzzle solved, or with a solution that is not accepted.
+    PuzzleRequired(Box<PuzzleDemand>),
     /// A place that was good once.
     PlaceGone,
     /// A body longer than this many bytes.

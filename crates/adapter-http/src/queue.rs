@@ -95,6 +95,7 @@ pub(crate) async fn issue(api: &Api, request: &HttpRequest, user: &str) -> Resul
     let _slot = api.overload.join(user).await?;
     // Clients that have no token yet may send the header empty.
     let token = token_of(request)?.filter(|token| !token.is_empty());
+    api.puzzles.check(&api.queue, user, token, request).await?;
     let ticket = api.queue.join(user, token).await?;
     json(&TicketBody::from(&ticket))
 }

@@ -76,6 +76,7 @@ mod tests {
     use super::*;
     use crate::concert::{ConcertPages, PageSource};
     use crate::overload::{Overload, OverloadSettings};
+    use crate::puzzle::JoinPuzzles;
 
     fn api() -> Api {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -100,6 +101,7 @@ mod tests {
             concerts: Arc::new(ConcertPages::new(Cache::new(pages, settings, None))),
             dates: Arc::new(ConcertDates::new(Cache::new(DateSource::new(schedules), settings, None))),
             overload: Overload::new(&OverloadSettings::default()),
+            puzzles: JoinPuzzles::off(),
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, GateSettings, HttpSettings, Lifecycle, Overload,
-    OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, GateSettings, HttpSettings, JoinPuzzles, Lifecycle,
+    Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
 };
 use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
 use adapter_token::{KeyRing, TokenKey};
@@ -305,6 +305,7 @@ fn api(queue: QueueService, catalog: &Arc<Catalog>, clock: &Arc<ManualClock>, ov
         concerts: Arc::new(ConcertPages::new(Cache::new(pages, settings, None))),
         dates: Arc::new(ConcertDates::new(Cache::new(DateSource::new(Arc::new(dates)), settings, None))),
         overload: overload.clone(),
+        puzzles: JoinPuzzles::off(),
     }
 }
 

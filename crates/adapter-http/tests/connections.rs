@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, ConnectionCounts, Connections, DateSource, HttpSettings, Lifecycle,
-    Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, ConnectionCounts, Connections, DateSource, HttpSettings, JoinPuzzles,
+    Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -73,6 +73,7 @@ impl Served {
             concerts: Arc::new(ConcertPages::new(Cache::new(pages, patient, None))),
             dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
             overload: Overload::new(&OverloadSettings::default()),
+            puzzles: JoinPuzzles::off(),
         };
         let settings = HttpSettings {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Listener, Overload,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Listener, Overload,
     OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, SystemClock};
@@ -116,6 +116,7 @@ impl Served {
                 concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
                 dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
                 overload: Overload::new(&OverloadSettings::default()),
+                puzzles: JoinPuzzles::off(),
             };
             listen_public(&settings(), api, Lifecycle::default(), Watch::default()).unwrap()
         };

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, Lifecycle, Overload, OverloadSettings,
-    PageSource, PerAddress, Phase, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Overload,
+    OverloadSettings, PageSource, PerAddress, Phase, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -41,6 +41,7 @@ fn api() -> Api {
         concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
         dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
         overload: Overload::new(&OverloadSettings::default()),
+        puzzles: JoinPuzzles::off(),
     }
 }
 

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use adapter_http::{
     AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings, HttpSettings,
-    Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Rate, Stopper, Watch, listen_public,
+    JoinPuzzles, Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Rate, Stopper, Watch,
+    listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -201,6 +202,7 @@ fn api(overload: Overload, nearest: Duration) -> Api {
         concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
         dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
         overload,
+        puzzles: JoinPuzzles::off(),
     }
 }
 

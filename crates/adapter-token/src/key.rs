@@ -100,6 +100,12 @@ impl TokenKey {
         self.id
     }
 
+    /// A key for another purpose: what is signed with it says nothing of a token, and nothing of
+    /// another purpose. A purpose is a text that begins with a letter, as no token does.
+    pub(crate) fn derived(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.authenticate(purpose.as_bytes()).finalize().into_bytes().into())
+    }
+
     /// The authenticator of `message`, unfinished.
     pub(crate) fn authenticate(&self, message: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.mac.clone();

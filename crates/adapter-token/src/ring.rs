@@ -87,14 +87,15 @@ impl KeyRing {
         Ok((place, if index == 0 { KeyUse::Current(key.id()) } else { KeyUse::Previous(key.id()) }))
     }
 
-    /// Keys for another purpose, one of each token key and in their order: what is signed with them says nothing of a token,
-    /// and nothing of another purpose. A purpose is a text that begins with a letter, as no token does.
+    /// Keys for another purpose, one of each token key and in their order; see [`TokenKey::derived`].
     #[must_use]
     pub fn derived(&self, purpose: &str) -> Vec<Zeroizing<[u8; 32]>> {
-        let derive = |key: &TokenKey| {
-            Zeroizing::new(key.authenticate(purpose.as_bytes()).finalize().into_bytes().into())
-        };
-        self.keys.iter().map(derive).collect()
+        self.keys.iter().map(|key| key.derived(purpose)).collect()
+    }
+
+    /// The keys, the one that signs first; there is at least one.
+    pub(crate) fn keys(&self) -> &[TokenKey] {
+        &self.keys
     }
 
     fn newest(&self) -> &TokenKey {

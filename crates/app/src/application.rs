@@ -254,6 +254,7 @@ async fn use_cases(
     let line = wiring::queue_store(config, policy, Arc::clone(&steady), meters).await?;
     let LineStore { store, system, dependency: line_dependency } = line;
     let name = config.queue.queue_id()?;
+    let keys = wiring::token_keys(&config.queue)?;
     let queue = Arc::new(QueueService::new(QueueParts {
         queue: name,
         policy,
@@ -261,7 +262,7 @@ async fn use_cases(
         token_ttl: config.queue.token_ttl.0,
         stale_after: config.queue.stale_after.0,
         store: wiring::protected_line(config, store, metrics::observer(meters, system), shown)?,
-        sealer: wiring::token_sealer(&config.queue)?,
+        sealer: wiring::token_sealer(&keys),
         reserve: wiring::reserve(config, database.as_ref(), meters)?,
         clock: Arc::clone(&steady),
     }));
@@ -270,6 +271,8 @@ async fn use_cases(
     let (guards, asked) = (CatalogueGuards::new(config, shown)?, metrics::observer(meters, system));
     let concerts = wiring::protected_concerts(config, concerts, &guards, asked.clone(), shown);
     let schedules = wiring::protected_dates(config, schedules, &guards, asked, shown);
+    let puzzles = wiring::join_puzzles(&config.queue, &keys, Arc::clone(&steady))?;
+    metrics::watch_puzzles(meters, &puzzles);
     let level = wiring::shared_level(config, steady, meters, shown)?;
     let pages = PageSource::new(concerts, config.concerts.page_size()?);
     let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, wall)));
@@ -284,6 +287,7 @@ async fn use_cases(
         concerts: Arc::new(ConcertPages::new(wiring::cached(config, pages, page_settings, &level, shown))),
         dates: Arc::new(ConcertDates::new(wiring::cached(config, dates, date_settings, &level, shown))),
         overload,
+        puzzles,
     };
     let database_dependency = database.map(|database| database.dependency);
     // Without the level that nodes share each node asks the database by itself.

@@ -11,6 +11,7 @@ mod load;
 mod ops;
 mod overload;
 mod postgres;
+mod puzzle;
 mod queue;
 mod redis;
 pub mod reference;
@@ -30,6 +31,7 @@ pub use overload::{
     AddressSource, GateSection, JoiningRateSection, OverloadSection, PollingSection, RateSection,
 };
 pub use postgres::{PostgresPoolSection, PostgresSection};
+pub use puzzle::{JoinPuzzleMode, PuzzleSection};
 pub use queue::{
     CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection, QueueSection,
     QueueStoreKind,

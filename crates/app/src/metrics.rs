@@ -9,6 +9,7 @@ mod keyed;
 mod line;
 mod overload;
 mod protection;
+mod puzzles;
 mod requests;
 
 pub(crate) use caches::watch as watch_caches;
@@ -20,6 +21,7 @@ pub(crate) use facts::watch as watch_facts;
 pub(crate) use line::{Waits, watch as watch_line};
 pub(crate) use overload::watch as watch_overload;
 pub(crate) use protection::watch as watch_protection;
+pub(crate) use puzzles::watch as watch_puzzles;
 pub(crate) use requests::Requests;
 
 /// Metrics that are each one number of the same thing.

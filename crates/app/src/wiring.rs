@@ -18,4 +18,4 @@ pub(crate) use protection::{
     CatalogueGuards, protected_cache_store, protected_concerts, protected_dates, protected_line,
 };
 pub(crate) use queue_store::{LineStore, queue_store};
-pub(crate) use token_sealer::token_sealer;
+pub(crate) use token_sealer::{join_puzzles, token_keys, token_sealer};

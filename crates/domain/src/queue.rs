@@ -15,6 +15,7 @@ mod pacing;
 mod place;
 mod policy;
 mod ports;
+mod puzzle;
 mod recovery;
 mod replica;
 mod reserve;
@@ -41,6 +42,10 @@ pub use pacing::{InvalidPacing, Pacing};
 pub use place::{Place, WaitingToken};
 pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
 pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
+pub use puzzle::{
+    Difficulty, DifficultyControl, DifficultyRule, InvalidDifficulty, InvalidDifficultyRule, JoinPuzzle,
+    PuzzleIssuer, PuzzleRejected,
+};
 pub use recovery::{
     Arrival, Change, Doubt, Memory, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
 };

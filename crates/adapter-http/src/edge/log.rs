@@ -78,6 +78,7 @@ fn weight(problem: &Problem) -> Weight {
         | Problem::ConcertNotFound
         | Problem::RouteNotFound
         | Problem::MethodNotAllowed(_)
+        | Problem::PuzzleRequired(_)
         | Problem::PlaceGone
         | Problem::BodyTooLarge(_)
         | Problem::BodyUnreadable

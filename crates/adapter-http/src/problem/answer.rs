@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use domain::queue::PuzzleRejected;
 
 use super::Problem;
 
@@ -88,6 +89,7 @@ impl Problem {
                 &format!("이 경로는 {allowed} 요청만 지원합니다."),
                 &format!("This path answers {allowed} only."),
             ),
+            Self::PuzzleRequired(demand) => puzzle(demand.rejected),
             Self::PlaceGone => Answer::new(
                 StatusCode::GONE,
                 "PLACE_GONE",
@@ -161,6 +163,58 @@ impl Problem {
             ),
         }
     }
+}
+
+/// Each reason has a code and words of its own; the puzzle to solve is in the body.
+fn puzzle(rejected: Option<PuzzleRejected>) -> Answer {
+    let (code, korean, english) = match rejected {
+        None => (
+            "PUZZLE_REQUIRED",
+            "대기열에 참여하려면 먼저 퍼즐을 풀어야 합니다.",
+            "Joining takes a solved puzzle. Please solve the one given here and join again.",
+        ),
+        Some(PuzzleRejected::Malformed) => (
+            "PUZZLE_MALFORMED",
+            "퍼즐 풀이의 형식이 올바르지 않습니다. 새 퍼즐을 풀어 주세요.",
+            "The joinPuzzle header is not a puzzle with its solution. Please solve the new puzzle.",
+        ),
+        Some(PuzzleRejected::NotOurs) => (
+            "PUZZLE_NOT_OURS",
+            "이 서비스에서 발급한 퍼즐이 아닙니다. 새 퍼즐을 풀어 주세요.",
+            "The puzzle was altered or not issued here. Please solve the new puzzle.",
+        ),
+        Some(PuzzleRejected::OtherQueue) => (
+            "PUZZLE_OTHER_QUEUE",
+            "다른 대기열의 퍼즐입니다. 새 퍼즐을 풀어 주세요.",
+            "The puzzle belongs to another queue. Please solve the new puzzle.",
+        ),
+        Some(PuzzleRejected::OtherUser) => (
+            "PUZZLE_OTHER_USER",
+            "다른 이용자의 퍼즐입니다. 새 퍼즐을 풀어 주세요.",
+            "The puzzle belongs to another user. Please solve the new puzzle.",
+        ),
+        Some(PuzzleRejected::Expired) => (
+            "PUZZLE_EXPIRED",
+            "퍼즐의 유효 시간이 지났습니다. 새 퍼즐을 풀어 주세요.",
+            "The puzzle has expired. Please solve the new puzzle.",
+        ),
+        Some(PuzzleRejected::TooEasy) => (
+            "PUZZLE_TOO_EASY",
+            "퍼즐의 난이도가 너무 낮습니다. 새 퍼즐을 풀어 주세요.",
+            "The puzzle is easier than any that is asked for. Please solve the new puzzle.",
+        ),
+        Some(PuzzleRejected::WrongParts) => (
+            "PUZZLE_WRONG_PARTS",
+            "퍼즐 풀이의 개수나 순서가 올바르지 않습니다. 새 퍼즐을 풀어 주세요.",
+            "The solution needs as many different counters as asked for, ascending. Please solve the new puzzle.",
+        ),
+        Some(PuzzleRejected::Unsolved) => (
+            "PUZZLE_UNSOLVED",
+            "퍼즐 풀이가 틀렸습니다. 새 퍼즐을 풀어 주세요.",
+            "The solution is wrong. Please solve the new puzzle.",
+        ),
+    };
+    Answer::new(StatusCode::PRECONDITION_REQUIRED, code, korean, english)
 }
 
 impl Answer {

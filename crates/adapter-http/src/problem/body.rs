@@ -34,6 +34,14 @@ struct ProblemBody<'a> {
     eta_limited_by: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    puzzle: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iterations: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<u8>,
 }
 
 /// The whole answer to a problem.
@@ -48,6 +56,7 @@ pub(crate) fn render(
         Language::English => &answer.english,
     };
     let outlook = if let Problem::NotYourTurn(outlook) = problem { Some(outlook) } else { None };
+    let puzzle = if let Problem::PuzzleRequired(demand) = problem { Some(&demand.puzzle) } else { None };
     let body = ProblemBody {
         r#type: format!("urn:boxoffice:problem:{}", answer.code),
         title: answer.status.canonical_reason().unwrap_or_default(),
@@ -61,6 +70,10 @@ pub(crate) fn render(
         eta_seconds: outlook.map(|o| ceil_seconds(o.eta)),
         eta_limited_by: outlook.and_then(|o| o.wait_limit).map(limit_word),
         poll_after_ms: outlook.and_then(|o| o.poll_after).map(milliseconds),
+        puzzle: puzzle.map(|p| p.text.as_str()),
+        bits: puzzle.map(|p| p.difficulty.bits()),
+        iterations: puzzle.map(|p| p.iterations),
+        parts: puzzle.map(|p| p.parts),
     };
     let mut response = HttpResponse::build(answer.status);
     response.content_type("application/problem+json");

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use domain::PortErrorKind;
-use domain::queue::{Line, Outlook, QueueNumber, Standing, VacantNumbers, WaitLimit};
+use domain::queue::{
+    Difficulty, JoinPuzzle, Line, Outlook, PuzzleRejected, QueueNumber, Standing, VacantNumbers, WaitLimit,
+};
 
 use super::answer::Answer;
 use super::{Failure, Problem};
+use crate::puzzle::PuzzleDemand;
 use crate::time::ceil_seconds;
 
 /// Who is told what, and when; one line a problem.
@@ -39,6 +42,9 @@ fn rows() -> Vec<(Problem, &'static str)> {
             Problem::HeadersTooLarge(16_384),
             "address and headers together are longer than `http.max_header_bytes`",
         ),
+    ]);
+    rows.extend(puzzles());
+    rows.extend([
         (
             Problem::TooManyRequests(Duration::from_secs(1)),
             "the user, the address or the holder of the queue number asks for more than `overload.per_user`, `overload.per_address`, `overload.joining_per_address` or `overload.polling` allows; which of them is not told",
@@ -76,6 +82,35 @@ fn not_your_turn() -> Option<(Problem, &'static str)> {
         Problem::NotYourTurn(outlook),
         "the token is good, the person has not been called; the body has position and times",
     ))
+}
+
+/// Why a puzzle is asked for, each reason with its case.
+const PUZZLES: [(Option<PuzzleRejected>, &str); 9] = [
+    (
+        None,
+        "joining takes a solved puzzle (`queue.join_puzzle`): the body has `puzzle`, `bits`, `iterations` and `parts`, and the client joins again with the header `joinPuzzle` ([guide](guide/join-puzzle.md)). With each of the following there is a fresh puzzle too",
+    ),
+    (
+        Some(PuzzleRejected::Malformed),
+        "`joinPuzzle` is no puzzle with counters behind a dot, in plain digits with commas between, or there are two",
+    ),
+    (Some(PuzzleRejected::NotOurs), "the puzzle is altered, made up, or signed with a retired key"),
+    (Some(PuzzleRejected::OtherQueue), "the puzzle is of another queue"),
+    (Some(PuzzleRejected::OtherUser), "the puzzle is of another user"),
+    (Some(PuzzleRejected::Expired), "the puzzle is older than a minute"),
+    (Some(PuzzleRejected::TooEasy), "the puzzle has fewer bits than `queue.puzzle.min_bits`"),
+    (
+        Some(PuzzleRejected::WrongParts),
+        "the counters are not `parts` many, or one is not higher than the one before",
+    ),
+    (Some(PuzzleRejected::Unsolved), "the hash of a counter does not begin with `bits` zero bits"),
+];
+
+fn puzzles() -> Vec<(Problem, &'static str)> {
+    let Ok(difficulty) = Difficulty::new(1) else { return Vec::new() };
+    let puzzle = JoinPuzzle { text: String::new(), difficulty, iterations: 1, parts: 1 };
+    let demand = |rejected| Box::new(PuzzleDemand { puzzle: puzzle.clone(), rejected });
+    PUZZLES.map(|(rejected, when)| (Problem::PuzzleRequired(demand(rejected)), when)).into()
 }
 
 /// The table as Markdown.

@@ -5,7 +5,7 @@ use adapter_token::{KeyRing, TokenKey};
 use domain::queue::{AdmissionPolicy, Pacing, PolicySpec, QueueId};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Secret, Span, invalid, require, secret};
+use super::{ConfigError, JoinPuzzleMode, KeyDoc, PuzzleSection, Secret, Span, invalid, require, secret};
 
 /// Which store keeps the line.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -102,9 +102,11 @@ pub struct QueueSection {
     pub durability: DurabilityKind,
     pub max_waiting_joins: u32,
     pub max_join_wait: Span,
+    pub join_puzzle: JoinPuzzleMode,
     pub policy: PolicySection,
     pub poll: PollSection,
     pub checkpoint: CheckpointSection,
+    pub puzzle: PuzzleSection,
 }
 
 /// How fast people are called.
@@ -146,9 +148,11 @@ impl Default for QueueSection {
             // On two cores shared with the load generator a node took 11,000 joins a second or more, so all that are
             // let in are served within two seconds.
             max_join_wait: Span::secs(2),
+            join_puzzle: JoinPuzzleMode::default(),
             policy: PolicySection::default(),
             poll: PollSection::default(),
             checkpoint: CheckpointSection::default(),
+            puzzle: PuzzleSection::default(),
         }
     }
 }
@@ -211,6 +215,10 @@ impl QueueSection {
             name: "max_join_wait",
             meaning: "with Redis: how long a join waits for the next batch, at most, 10ms to 10s; then it is refused with 503",
         },
+        KeyDoc {
+            name: "join_puzzle",
+            meaning: "whether a client solves a puzzle before it joins (428 `PUZZLE_REQUIRED` until it has): `off`, `on`, or `auto`, when more than `queue.puzzle.from_rate` want to join; joining again with the token of the place takes none; not all clients can solve one: `docs/guide/join-puzzle.md`",
+        },
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -219,6 +227,7 @@ impl QueueSection {
         let policy = self.policy.policy()?;
         self.poll.pacing()?;
         self.checkpoint.check()?;
+        self.puzzle.check()?;
         let room = (100..=1_000_000).contains(&self.max_waiting_joins);
         require(room, "queue.max_waiting_joins", "must be from 100 to 1000000")?;
         let wait = (Span::millis(10)..=Span::secs(10)).contains(&self.max_join_wait);

@@ -6,8 +6,8 @@ use super::{
     BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection,
     Config, GateSection, HttpSection, JoiningRateSection, KeyDoc, LimitSection, OpsSection, OtlpSection,
     OverloadSection, PER_NODE, PolicySection, PollSection, PollingSection, PostgresPoolSection,
-    PostgresSection, QueueSection, RateSection, RedisCachePoolSection, RedisCacheSection, RedisQueueSection,
-    RetrySection, TelemetrySection, TracesSection,
+    PostgresSection, PuzzleSection, QueueSection, RateSection, RedisCachePoolSection, RedisCacheSection,
+    RedisQueueSection, RetrySection, TelemetrySection, TracesSection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -25,6 +25,7 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("queue.policy", PolicySection::KEYS),
     ("queue.poll", PollSection::KEYS),
     ("queue.checkpoint", CheckpointSection::KEYS),
+    ("queue.puzzle", PuzzleSection::KEYS),
     ("catalog", CatalogSection::KEYS),
     ("concerts", ConcertsSection::KEYS),
     ("cache", CacheSection::KEYS),

@@ -1,22 +1,39 @@
-//! [`TokenSealer`]: the configured keys, or one made now.
+//! [`TokenSealer`] and [`PuzzleIssuer`]: the configured keys, or one made now.
 
 use std::sync::Arc;
 
-use adapter_token::{InvalidKey, KeyRing, TokenKey};
-use domain::queue::TokenSealer;
+use adapter_http::JoinPuzzles;
+use adapter_token::{InvalidKey, KeyRing, PuzzleRing, TokenKey};
+use domain::Clock;
+use domain::queue::{PuzzleIssuer, TokenSealer};
 
 use crate::application::StartError;
 use crate::config::QueueSection;
 
-pub(crate) fn token_sealer(section: &QueueSection) -> Result<Arc<dyn TokenSealer>, StartError> {
+pub(crate) fn token_keys(section: &QueueSection) -> Result<KeyRing, StartError> {
     if let Some(configured) = section.key_ring()? {
-        return Ok(Arc::new(configured));
+        return Ok(configured);
     }
     let ring = ephemeral().map_err(StartError::NoKey)?;
     tracing::warn!(
         "no token key is configured (queue.keys): one was made for this run, and waiting tokens will not outlive it"
     );
-    Ok(Arc::new(ring))
+    Ok(ring)
+}
+
+pub(crate) fn token_sealer(keys: &KeyRing) -> Arc<dyn TokenSealer> {
+    Arc::new(keys.clone())
+}
+
+/// Puzzles signed with keys that are derived from the token keys.
+pub(crate) fn join_puzzles(
+    section: &QueueSection,
+    keys: &KeyRing,
+    clock: Arc<dyn Clock>,
+) -> Result<JoinPuzzles, StartError> {
+    let Some(rule) = section.puzzle.rule(section.join_puzzle)? else { return Ok(JoinPuzzles::off()) };
+    let issuer: Arc<dyn PuzzleIssuer> = Arc::new(PuzzleRing::new(keys, section.queue_id()?));
+    Ok(JoinPuzzles::new(issuer, rule, clock))
 }
 
 fn ephemeral() -> Result<KeyRing, InvalidKey> {

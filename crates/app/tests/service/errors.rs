@@ -126,9 +126,10 @@ fn every_error_has_the_same_shape_in_either_language_and_every_code_is_seen() {
         }
         seen.insert(case.expected.1.to_owned());
     }
-    // Seen in tests of their own, here, in `overload` and in `callers`; or needing a store that
-    // fails (adapter-http has it); or a mistake of ours.
+    // Seen in tests of their own, here, in `overload`, in `callers` and in `puzzle`; or needing a store
+    // that fails (adapter-http has it); or a mistake of ours.
     seen.extend(["BODY_UNREADABLE", "BODY_TIMED_OUT", "TOO_MANY_REQUESTS"].map(ToOwned::to_owned));
+    seen.extend(crate::puzzle::CODES.map(ToOwned::to_owned));
     seen.extend(["STORE_UNAVAILABLE", "OVERLOADED", "TIMED_OUT", "INTERNAL"].map(ToOwned::to_owned));
     assert_eq!(seen, documented(), "the codes seen and the codes documented");
 }

@@ -16,6 +16,7 @@ mod operations;
 mod overload;
 mod postgres;
 mod program;
+mod puzzle;
 mod readme;
 mod redis;
 mod spelling;

@@ -157,6 +157,30 @@ impl QueueService {
         }
     }
 
+    /// Whether the token is that of a place this user still holds, so that joining with it finds
+    /// the place. Touches no store while the place waits. A token past its lifetime is none; where
+    /// the store cannot tell, joining will say so.
+    ///
+    /// # Errors
+    /// [`QueueError::Forged`] for a token that is not accepted or is another user's.
+    pub async fn holds_place(&self, user: UserId, token: &str) -> Result<bool, QueueError> {
+        self.counters.answer(self.is_held(user, token).await)
+    }
+
+    async fn is_held(&self, user: UserId, token: &str) -> Result<bool, Refusal> {
+        match self.open(token, self.parts.clock.now()) {
+            Ok((place, _)) if place.user != user => Err(TokenRejected::BadSignature.into()),
+            Ok((_, Sight { has_left: true, .. })) => Ok(false),
+            Ok((place, Sight { is_called: true, .. })) => {
+                let standing = self.parts.store.standing(&place).await;
+                Ok(!matches!(standing, Ok(Standing::Gone)))
+            }
+            Ok(_) => Ok(true),
+            Err(refusal) if refusal.is_of_the_past() => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// Verifies a token, asks no store and waits for nothing: the first step of a status query, so
     /// that what limits queries can go by who asks and not by the text they ask with.
     ///

@@ -7,6 +7,7 @@ pub mod line;
 pub mod overload;
 pub mod process;
 pub mod protection;
+pub mod puzzles;
 pub mod requests;
 pub mod telemetry;
 
@@ -26,6 +27,7 @@ pub const FAMILIES: &[Family] = &[
     requests::FAMILY,
     connections::FAMILY,
     overload::FAMILY,
+    puzzles::FAMILY,
     protection::FAMILY,
     caches::FAMILY,
     dependencies::FAMILY,

@@ -69,6 +69,56 @@ fn a_token_that_is_not_accepted_or_not_the_users_is_refused() {
     });
 }
 
+#[test]
+fn a_place_that_waits_is_held_and_no_store_is_asked() {
+    run(async {
+        // The mock has no expectation for `standing`: any such call would fail the test.
+        let service = service_of("main", store_at(Line::new(9, 2), &[5]));
+        service.advance().await.unwrap();
+        assert!(service.holds_place(holder(), "4").await.unwrap());
+        assert!(!service.holds_place(holder(), "5").await.unwrap(), "it was given back");
+    });
+}
+
+#[test]
+fn a_place_that_was_called_is_held_until_the_store_says_that_it_is_gone() {
+    run(async {
+        let until = Expiry::new(QueueTime::START, QueueTime::START);
+        for (standing, expected) in [
+            (Ok(Standing::Called { until }), true),
+            (Ok(Standing::Active { until }), true),
+            (Ok(Standing::Waiting), true),
+            (Ok(Standing::Gone), false),
+            // Joining says what is wrong with the store.
+            (Err(PortErrorKind::Unavailable), true),
+        ] {
+            let mut store = store_at(Line::new(9, 4), &[]);
+            let answer = move || standing.map_err(|kind| PortError::new(kind, "queue store"));
+            store.expect_standing().times(1).returning(move |_| answer());
+            let service = service_of("main", store);
+            service.advance().await.unwrap();
+            assert_eq!(service.holds_place(holder(), "4").await.unwrap(), expected, "{standing:?}");
+        }
+    });
+}
+
+#[test]
+fn a_place_past_its_lifetime_is_not_held_and_a_forged_one_is_refused() {
+    run(async {
+        for (age, expected) in [(3_600, true), (3_601, false)] {
+            let mut service = service_of("main", MockQueueStore::new());
+            service.parts.clock = Arc::new(SecondsLater(age));
+            assert_eq!(service.holds_place(holder(), "4").await.unwrap(), expected, "{age} s");
+        }
+        let service = service_of("main", MockQueueStore::new());
+        let malformed = service.holds_place(holder(), "x").await.unwrap_err();
+        assert!(matches!(malformed, QueueError::Forged(TokenRejected::Malformed)));
+        let anothers = service.holds_place(UserId::new(8).unwrap(), "4").await.unwrap_err();
+        assert!(matches!(anothers, QueueError::Forged(TokenRejected::BadSignature)));
+        assert_eq!((service.counts().malformed, service.counts().bad_signature), (1, 1));
+    });
+}
+
 /// A store that gives number 10,101 at every join.
 fn giving() -> MockQueueStore {
     let mut store = MockQueueStore::new();

@@ -1,0 +1,370 @@
+//! Who solves a puzzle before joining, and who is let through without, seen from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_http::{
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Overload,
+    OverloadSettings, PageSource, PerAddress, PuzzleCounts, Stopper, Watch, listen_public,
+};
+use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
+use adapter_token::{KeyRing, PuzzleRing, TokenKey, solve_puzzle};
+use decorators::cache::{Cache, CacheSettings};
+use domain::concert::PageSize;
+use domain::queue::{
+    AdmissionPolicy, Difficulty, DifficultyRule, JoinPuzzle, Pacing, PolicySpec, PuzzleIssuer as _,
+    PuzzleRejected, QueueId, QueueParts, QueueService, UserId,
+};
+use domain::schedule::ScheduleService;
+use domain::{Clock, Timestamp};
+use serde_json::Value;
+
+/// A puzzle of so few bits is solved in no time.
+const EASY: u8 = 2;
+const HARDER: u8 = 4;
+/// Joins a second from which on `auto` asks for puzzles.
+const FROM_RATE: u32 = 100;
+
+/// The service with these puzzles, on a free port; stopped when dropped.
+struct Served {
+    address: SocketAddr,
+    clock: Arc<ManualClock>,
+    queue: Arc<QueueService>,
+    puzzles: JoinPuzzles,
+    agent: ureq::Agent,
+    runtime: tokio::runtime::Runtime,
+    stopper: Stopper,
+}
+
+struct Answer {
+    status: u16,
+    body: Value,
+}
+
+impl Answer {
+    fn puzzle(&self) -> JoinPuzzle {
+        let number = |name: &str| self.body[name].as_u64().unwrap();
+        JoinPuzzle {
+            text: self.body["puzzle"].as_str().unwrap().to_owned(),
+            difficulty: bits(u8::try_from(number("bits")).unwrap()),
+            iterations: u32::try_from(number("iterations")).unwrap(),
+            parts: u8::try_from(number("parts")).unwrap(),
+        }
+    }
+
+    fn code(&self) -> (u16, &str) {
+        (self.status, self.body["code"].as_str().unwrap_or_default())
+    }
+}
+
+fn bits(bits: u8) -> Difficulty {
+    Difficulty::new(bits).unwrap()
+}
+
+fn user(id: u64) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+fn keys() -> KeyRing {
+    KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()
+}
+
+fn ring(queue: &str) -> PuzzleRing {
+    PuzzleRing::new(&keys(), QueueId::parse(queue).unwrap())
+}
+
+impl Served {
+    fn always() -> Self {
+        Self::with(true, EASY)
+    }
+
+    fn with(is_always: bool, lowest: u8) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap()));
+        let rule = DifficultyRule::new(is_always, FROM_RATE, bits(lowest), bits(lowest + 3)).unwrap();
+        let puzzles = JoinPuzzles::new(Arc::new(ring("main")), rule, Arc::clone(&clock) as Arc<dyn Clock>);
+        let queue = Arc::new(queue(&clock));
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = {
+            let _inside = runtime.enter();
+            let api = api(&clock, &queue, &puzzles);
+            listen_public(&http(), api, Lifecycle::default(), Watch::default()).unwrap()
+        };
+        let (address, stopper) = (listener.address(), listener.stopper());
+        runtime.spawn(listener.run());
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let served = Self { address, clock, queue, puzzles, agent, runtime, stopper };
+        served.look_at_the_queue();
+        served
+    }
+
+    fn look_at_the_queue(&self) {
+        self.runtime.block_on(self.queue.advance()).unwrap();
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let url = format!("http://{}/api/v1{path}", self.address);
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = self.agent.run(request.body(()).unwrap()).unwrap();
+        let body = response.body_mut().read_to_string().unwrap();
+        let body = serde_json::from_str(&body).unwrap_or_default();
+        Answer { status: response.status().as_u16(), body }
+    }
+
+    fn join(&self, user: u64, headers: &[(&str, &str)]) -> Answer {
+        self.ask("POST", &format!("/user/{user}/queue/token/issue"), headers)
+    }
+
+    /// Joins as a client should: asks, solves, asks again.
+    fn solve_and_join(&self, user: u64) -> Answer {
+        let asked = self.join(user, &[]);
+        assert_eq!(asked.code(), (428, "PUZZLE_REQUIRED"));
+        self.join(user, &[("joinPuzzle", &solve_puzzle(&asked.puzzle()))])
+    }
+
+    fn counts(&self) -> PuzzleCounts {
+        self.puzzles.counts()
+    }
+
+    fn rejected(&self, reason: PuzzleRejected) -> u64 {
+        let all = PuzzleRejected::ALL.into_iter().zip(self.counts().rejected);
+        all.into_iter().find_map(|(counted, count)| (counted == reason).then_some(count)).unwrap()
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.stopper.stop(Duration::ZERO));
+    }
+}
+
+/// A queue that calls nobody but the first.
+fn queue(clock: &Arc<ManualClock>) -> QueueService {
+    let spec = PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..PolicySpec::default() };
+    let policy = AdmissionPolicy::new(spec).unwrap();
+    let clock: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;
+    QueueService::new(QueueParts {
+        queue: QueueId::parse("main").unwrap(),
+        policy,
+        pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(1)).unwrap(),
+        token_ttl: Duration::from_secs(24 * 3_600),
+        stale_after: Duration::MAX,
+        store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
+        sealer: Arc::new(keys()),
+        reserve: None,
+        clock,
+    })
+}
+
+fn api(clock: &Arc<ManualClock>, queue: &Arc<QueueService>, puzzles: &JoinPuzzles) -> Api {
+    let sample = || MemoryCatalogue::sample(1, Timestamp::UNIX_EPOCH);
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let pages = PageSource::new(Arc::new(sample()), PageSize::new(10).unwrap());
+    let dates = DateSource::new(Arc::new(ScheduleService::new(Arc::new(sample()), clock)));
+    Api {
+        queue: Arc::clone(queue),
+        concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
+        dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
+        overload: Overload::new(&OverloadSettings::default()),
+        puzzles: puzzles.clone(),
+    }
+}
+
+fn http() -> HttpSettings {
+    HttpSettings {
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        workers: 1,
+        backlog: 64,
+        max_connections: 64,
+        per_address: PerAddress::default(),
+        keep_alive: Duration::from_secs(5),
+        client_timeout: Duration::from_secs(5),
+        answer_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(30),
+        shutdown_timeout: Duration::from_secs(5),
+        max_header_bytes: 16_384,
+        max_body_bytes: 4_096,
+    }
+}
+
+#[test]
+fn a_join_is_answered_with_a_puzzle_and_the_same_join_with_its_solution_with_a_place() {
+    let served = Served::always();
+    let asked = served.join(7, &[("accept-language", "en")]);
+    assert_eq!(asked.code(), (428, "PUZZLE_REQUIRED"));
+    assert_eq!(asked.body["type"], "urn:boxoffice:problem:PUZZLE_REQUIRED");
+    assert_eq!(asked.body["title"], "Precondition Required");
+    let members = ["bits", "iterations", "parts"].map(|name| asked.body[name].as_u64());
+    assert_eq!(
+        members,
+        [Some(EASY.into()), Some(PuzzleRing::ITERATIONS.into()), Some(PuzzleRing::PARTS.into())]
+    );
+    let solution = solve_puzzle(&asked.puzzle());
+    let joined = served.join(7, &[("joinPuzzle", &solution)]);
+    assert_eq!((joined.status, joined.body["number"].as_u64()), (200, Some(1)));
+    let again = served.join(7, &[("joinPuzzle", &solution)]);
+    assert_eq!((again.status, again.body["number"].as_u64()), (200, Some(1)), "it is the same place");
+    let stolen = served.join(8, &[("joinPuzzle", &solution)]);
+    assert_eq!(stolen.code(), (428, "PUZZLE_OTHER_USER"));
+    let counts = served.counts();
+    assert_eq!((counts.solved, counts.unanswered, counts.bits), (2, 1, EASY));
+    assert_eq!(served.rejected(PuzzleRejected::OtherUser), 1);
+}
+
+#[test]
+fn who_shows_the_token_of_their_place_solves_nothing() {
+    let served = Served::always();
+    // Number 1 is called at once; 2 and 3 wait.
+    let tokens = [1, 2, 3].map(|user| {
+        let joined = served.solve_and_join(user);
+        (user, joined.body["waitingToken"].as_str().unwrap().to_owned(), joined.body["number"].clone())
+    });
+    served.look_at_the_queue();
+    for (user, token, number) in &tokens {
+        let again = served.join(*user, &[("waitingToken", token)]);
+        assert_eq!((again.status, &again.body["number"]), (200, number), "user {user}");
+    }
+    assert_eq!(served.counts().rejoined, 3);
+    let others = served.join(4, &[("waitingToken", &tokens[1].1)]);
+    assert_eq!(others.code(), (401, "TOKEN_INVALID"));
+    assert_eq!(served.join(4, &[("waitingToken", "forged")]).code(), (401, "TOKEN_INVALID"));
+    assert_eq!(served.join(4, &[("waitingToken", "")]).code(), (428, "PUZZLE_REQUIRED"));
+    for (user, token, _) in &tokens[..2] {
+        assert_eq!(served.ask("DELETE", "/user/queue/token", &[("waitingToken", token)]).status, 204);
+        served.look_at_the_queue();
+        let gone = served.join(*user, &[("waitingToken", token)]);
+        assert_eq!(gone.code(), (428, "PUZZLE_REQUIRED"), "a place that user {user} gave back is none");
+    }
+    served.pass(Duration::from_secs(25 * 3_600));
+    let old = served.join(3, &[("waitingToken", &tokens[2].1)]);
+    assert_eq!(old.code(), (428, "PUZZLE_REQUIRED"), "a token past its lifetime is none");
+}
+
+#[test]
+fn a_solution_that_is_not_accepted_is_answered_with_why_and_a_fresh_puzzle() {
+    let served = Served::with(true, HARDER);
+    let now = served.clock.now();
+    let issued = |queue: &str, id, difficulty| ring(queue).issue(user(id), bits(difficulty), now);
+    let good = issued("main", 7, HARDER);
+    let solution = solve_puzzle(&good);
+    let foreign_key = KeyRing::new(vec![TokenKey::from_bytes(&[2; 32]).unwrap()]).unwrap();
+    let foreign = PuzzleRing::new(&foreign_key, QueueId::parse("main").unwrap());
+    let foreign = foreign.issue(user(7), bits(HARDER), now);
+    let old = Timestamp::from_second(now.as_second() - 61).unwrap();
+    let cases = [
+        ("nonsense".to_owned(), PuzzleRejected::Malformed, "PUZZLE_MALFORMED"),
+        (solve_puzzle(&foreign), PuzzleRejected::NotOurs, "PUZZLE_NOT_OURS"),
+        (solve_puzzle(&issued("main-2", 7, HARDER)), PuzzleRejected::OtherQueue, "PUZZLE_OTHER_QUEUE"),
+        (solve_puzzle(&issued("main", 8, HARDER)), PuzzleRejected::OtherUser, "PUZZLE_OTHER_USER"),
+        (
+            solve_puzzle(&ring("main").issue(user(7), bits(HARDER), old)),
+            PuzzleRejected::Expired,
+            "PUZZLE_EXPIRED",
+        ),
+        (solve_puzzle(&issued("main", 7, HARDER - 1)), PuzzleRejected::TooEasy, "PUZZLE_TOO_EASY"),
+        (format!("{solution},9999999"), PuzzleRejected::WrongParts, "PUZZLE_WRONG_PARTS"),
+        (unsolved(&good), PuzzleRejected::Unsolved, "PUZZLE_UNSOLVED"),
+    ];
+    for (shown, reason, code) in &cases {
+        let answer = served.join(7, &[("joinPuzzle", shown)]);
+        assert_eq!(answer.code(), (428, *code), "{shown}");
+        assert_eq!(served.rejected(*reason), 1, "{code}");
+        assert_ne!(answer.body["detail"], "", "{code}");
+        let joined = served.join(7, &[("joinPuzzle", &solve_puzzle(&answer.puzzle()))]);
+        assert_eq!((joined.status, joined.body["number"].as_u64()), (200, Some(1)), "{code}");
+    }
+    let twice = served.join(7, &[("joinPuzzle", &solution), ("joinPuzzle", &solution)]);
+    assert_eq!(twice.code(), (428, "PUZZLE_MALFORMED"));
+    let empty = served.join(7, &[("joinPuzzle", "")]);
+    assert_eq!(empty.code(), (428, "PUZZLE_REQUIRED"));
+}
+
+/// Counters in the right form that do not solve the puzzle.
+fn unsolved(puzzle: &JoinPuzzle) -> String {
+    let all = solve_puzzle(&JoinPuzzle { parts: 20, ..puzzle.clone() });
+    let solved: Vec<u64> =
+        all.split_once('.').unwrap().1.split(',').map(|counter| counter.parse().unwrap()).collect();
+    let wrong: Vec<u64> = (0..).filter(|counter| !solved.contains(counter)).take(2).collect();
+    format!("{}.{},{}", puzzle.text, wrong[0], wrong[1])
+}
+
+#[test]
+fn a_puzzle_that_another_node_made_easier_is_good_here() {
+    let served = Served::with(true, EASY);
+    let easier = ring("main").issue(user(7), bits(EASY), served.clock.now());
+    // So many people that this node asks for all it may.
+    for id in 0..2_000 {
+        served.join(1_000 + id, &[]);
+    }
+    served.pass(Duration::from_millis(100));
+    assert_eq!(served.join(8, &[]).puzzle().difficulty, bits(EASY + 3));
+    assert_eq!(served.join(7, &[("joinPuzzle", &solve_puzzle(&easier))]).status, 200);
+}
+
+#[test]
+fn in_a_rush_joining_takes_a_puzzle_and_before_and_after_it_none() {
+    let served = Served::with(false, EASY);
+    let mut next = 0;
+    // People who join in a second, a tenth of them every tenth of it; the status of the last.
+    let mut second = |people: u64| {
+        let mut status = 0;
+        for _ in 0..10 {
+            for _ in 0..people / 10 {
+                next += 1;
+                status = served.join(next, &[]).status;
+            }
+            served.pass(Duration::from_millis(100));
+        }
+        status
+    };
+    for _ in 0..5 {
+        assert_eq!(second(90), 200);
+    }
+    assert_eq!(served.counts().bits, 0);
+    assert_eq!(second(1_000), 428);
+    assert!(served.counts().rate > f64::from(FROM_RATE));
+    assert_eq!(served.solve_and_join(1_000_000).status, 200);
+    // Who fetches puzzles wants to join: the rush is not over because nobody gets in.
+    for _ in 0..10 {
+        assert_eq!(second(200), 428);
+    }
+    let calm = (0..).take_while(|_| second(10) == 428 || served.counts().bits > 0).take(60).count();
+    assert!((5..30).contains(&calm), "it took {calm} s until joining was free");
+    assert_eq!(second(90), 200);
+}
+
+#[test]
+fn who_solves_counts_once_for_the_difficulty() {
+    let served = Served::with(false, EASY);
+    for id in 1..=500 {
+        served.join(id, &[]);
+    }
+    served.pass(Duration::from_millis(100));
+    let asked = served.join(7, &[]);
+    assert_eq!(asked.status, 428);
+    let solution = solve_puzzle(&asked.puzzle());
+    served.pass(Duration::from_millis(100));
+    let before = served.counts().rate;
+    for _ in 0..500 {
+        assert_eq!(served.join(7, &[("joinPuzzle", &solution)]).status, 200);
+    }
+    served.pass(Duration::from_millis(100));
+    assert!(served.counts().rate < before);
+}
+
+#[test]
+fn without_puzzles_a_solution_is_ignored_and_nothing_is_counted() {
+    let served = Served::with(false, EASY);
+    assert_eq!(served.join(7, &[("joinPuzzle", "nonsense")]).status, 200);
+    assert_eq!(JoinPuzzles::off().counts(), PuzzleCounts::default());
+}

@@ -1,0 +1,33 @@
+//! The puzzles before joining.
+
+use adapter_http::{JoinPuzzles, PuzzleCounts};
+use domain::queue::PuzzleRejected;
+use telemetry::metrics::Meters;
+use telemetry::metrics::catalogue::puzzles;
+
+use super::Numbers;
+
+const OF_ALL: Numbers<PuzzleCounts> =
+    &[(&puzzles::BITS, |counts| counts.bits.into()), (&puzzles::RATE, |counts| counts.rate)];
+
+/// Reads them.
+pub(crate) fn watch(meters: &Meters, all: &JoinPuzzles) {
+    for (metric, number) in OF_ALL {
+        let all = all.clone();
+        meters.watch(metric, move |told| told.is(&[], number(&all.counts())));
+    }
+    let passed = all.clone();
+    meters.watch(&puzzles::PASSED, move |told| {
+        let counts = passed.counts();
+        told.is(&["solved"], counts.solved as f64);
+        told.is(&["rejoined"], counts.rejoined as f64);
+    });
+    let refused = all.clone();
+    meters.watch(&puzzles::REFUSED, move |told| {
+        let counts = refused.counts();
+        told.is(&["unanswered"], counts.unanswered as f64);
+        for (reason, count) in PuzzleRejected::ALL.into_iter().zip(counts.rejected) {
+            told.is(&[reason.as_label()], count as f64);
+        }
+    });
+}

@@ -1,0 +1,120 @@
+//! The price of joining: a puzzle that a client solves first, and how hard it is.
+
+mod difficulty;
+
+pub use difficulty::{
+    Difficulty, DifficultyControl, DifficultyRule, InvalidDifficulty, InvalidDifficultyRule,
+};
+
+use super::UserId;
+use crate::Timestamp;
+
+/// A puzzle for one user, as they are asked to solve it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JoinPuzzle {
+    /// What the solution is about; it says for whom it is and until when, and cannot be altered.
+    pub text: String,
+    /// How hard it is.
+    pub difficulty: Difficulty,
+    /// Rounds of hashing that one attempt takes.
+    pub iterations: u32,
+    /// Attempts that must have succeeded.
+    pub parts: u8,
+}
+
+/// Why a solution is not accepted.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+pub enum PuzzleRejected {
+    /// Not the form of a solution at all.
+    #[error("the solution is malformed")]
+    Malformed,
+    /// Altered, or signed with a key that is not, or no longer, live.
+    #[error("the puzzle was not issued here")]
+    NotOurs,
+    /// A good puzzle of another queue.
+    #[error("the puzzle belongs to another queue")]
+    OtherQueue,
+    /// A good puzzle of another user.
+    #[error("the puzzle belongs to another user")]
+    OtherUser,
+    /// Issued too long ago.
+    #[error("the puzzle has expired")]
+    Expired,
+    /// Easier than any that is asked for.
+    #[error("the puzzle is too easy")]
+    TooEasy,
+    /// Too few or too many parts, or not in ascending order.
+    #[error("the solution does not have the parts that were asked for, in ascending order")]
+    WrongParts,
+    /// A part that does not solve it.
+    #[error("a part of the solution is wrong")]
+    Unsolved,
+}
+
+impl PuzzleRejected {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Malformed,
+        Self::NotOurs,
+        Self::OtherQueue,
+        Self::OtherUser,
+        Self::Expired,
+        Self::TooEasy,
+        Self::WrongParts,
+        Self::Unsolved,
+    ];
+
+    /// A name that does not change between versions.
+    #[must_use]
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::NotOurs => "not_ours",
+            Self::OtherQueue => "other_queue",
+            Self::OtherUser => "other_user",
+            Self::Expired => "expired",
+            Self::TooEasy => "too_easy",
+            Self::WrongParts => "wrong_parts",
+            Self::Unsolved => "unsolved",
+        }
+    }
+}
+
+/// Issues puzzles of one queue and checks solutions, without asking any store. Pure computation: it
+/// never blocks, and checking takes far less than solving.
+///
+/// A puzzle is accepted by every node whose keys include the one it was signed with. It holds for
+/// one user and for a short time. Within that time a solution is accepted as often as it is shown:
+/// joining again finds the same place.
+#[cfg_attr(test, mockall::automock)]
+pub trait PuzzleIssuer: Send + Sync {
+    /// A puzzle for this user, issued at `now`.
+    fn issue(&self, user: UserId, difficulty: Difficulty, now: Timestamp) -> JoinPuzzle;
+
+    /// Checks what a client shows as the solution of a puzzle of `user`, which must be at least as
+    /// hard as `lowest`.
+    ///
+    /// # Errors
+    /// [`PuzzleRejected`]; each variant says when.
+    fn check(
+        &self,
+        solution: &str,
+        user: UserId,
+        lowest: Difficulty,
+        now: Timestamp,
+    ) -> Result<(), PuzzleRejected>;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_name_of_its_own() {
+        let names: HashSet<_> = PuzzleRejected::ALL.iter().map(|reason| reason.as_label()).collect();
+        assert_eq!(names.len(), PuzzleRejected::ALL.len());
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+    }
+}
