@@ -87,8 +87,10 @@ impl Seats {
 
     /// Sessions that run at `now`: the number, whose it is, and when it ends.
     pub(super) fn sessions(&self, now: QueueTime) -> impl Iterator<Item = (u64, UserId, QueueTime)> + '_ {
-        let running = self.sessions.iter().filter(move |(_, seat)| seat.ends > now);
-        running.map(|(number, seat)| (*number, seat.user, seat.ends))
+        let running = move |(number, seat): (&u64, &Seat)| {
+            Some((*number, seat.user, self.session(*number, now)?))
+        };
+        self.sessions.iter().filter_map(running)
     }
 
     /// Whether there is a session, over or not.

@@ -660,3 +660,33 @@ fn a_call_that_was_released_before_a_node_started_does_not_stand_again() {
     }
     assert_eq!(server.taken(), 3, "3, 4 and 5 are called");
 }
+
+#[test]
+fn a_call_that_a_short_session_used_up_before_a_node_started_does_not_stand_again() {
+    let spec = PolicySpec { session_ttl: seconds(3), ..usual() };
+    let (mut server, [mut a]) = Server::open(spec);
+    a.gives(&mut server, 1, 1);
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], seconds(4));
+    let mut fresh = Node::new(9);
+    server.pass([&mut fresh], RECOVERY);
+    server.lose();
+    server.pass([&mut fresh], RECOVERY + REFRESH);
+    assert_eq!(fresh.claim(&mut server, 1, 1), Err(Refused::Gone));
+}
+
+#[test]
+fn a_session_that_was_given_back_before_a_node_started_is_not_restored_by_one_that_missed_it() {
+    let (mut server, [mut a, mut late]) = Server::open(usual());
+    a.gives(&mut server, 1, 1);
+    a.claim(&mut server, 1, 1).unwrap();
+    server.pass([&mut late], REFRESH);
+    a.leave(&mut server, 1, 1).unwrap();
+    server.pass([&mut a], CLAIM_WITHIN + seconds(1));
+    let mut fresh = Node::new(9);
+    server.pass([&mut fresh], RECOVERY);
+    server.lose();
+    server.pass([&mut fresh, &mut late], RECOVERY + REFRESH);
+    assert!(server.is_open());
+    assert_eq!((server.taken(), late.claim(&mut server, 1, 1)), (0, Err(Refused::Gone)));
+}
