@@ -87,9 +87,8 @@ impl Seats {
 
     /// Sessions that run at `now`: the number, whose it is, and when it ends.
     pub(super) fn sessions(&self, now: QueueTime) -> impl Iterator<Item = (u64, UserId, QueueTime)> + '_ {
-        let running = move |(number, seat): (&u64, &Seat)| {
-            Some((*number, seat.user, self.session(*number, now)?))
-        };
+        let running =
+            move |(number, seat): (&u64, &Seat)| Some((*number, seat.user, self.session(*number, now)?));
         self.sessions.iter().filter_map(running)
     }
 

@@ -8,6 +8,8 @@ mod places;
 mod replays;
 mod settling;
 mod shown;
+mod skipped;
+mod starting;
 mod unheld;
 
 use super::*;
