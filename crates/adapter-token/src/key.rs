@@ -100,8 +100,7 @@ impl TokenKey {
         self.id
     }
 
-    /// A key for another purpose: what is signed with it says nothing of a token, and nothing of
-    /// another purpose. A purpose is a text that begins with a letter, as no token does.
+    /// A key for another purpose; see [`KeyRing::derived`](crate::KeyRing::derived).
     pub(crate) fn derived(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.authenticate(purpose.as_bytes()).finalize().into_bytes().into())
     }

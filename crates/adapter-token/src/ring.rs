@@ -87,7 +87,9 @@ impl KeyRing {
         Ok((place, if index == 0 { KeyUse::Current(key.id()) } else { KeyUse::Previous(key.id()) }))
     }
 
-    /// Keys for another purpose, one of each token key and in their order; see [`TokenKey::derived`].
+    /// Keys for another purpose, one of each token key and in their order: what is signed with them
+    /// says nothing of a token, and nothing of another purpose. A purpose is a text that begins with
+    /// a letter, as no token does.
     #[must_use]
     pub fn derived(&self, purpose: &str) -> Vec<Zeroizing<[u8; 32]>> {
         self.keys.iter().map(|key| key.derived(purpose)).collect()
