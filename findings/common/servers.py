@@ -1,43 +1,9 @@
-"""Private servers in the temporary folder, a client for them, and what a finding claims of them."""
+"""Private Redis and Valkey servers in the temporary folder, and a client for them."""
 
-import atexit
-import ctypes
-import os
-import random
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
+from claims import *
 
 BINARIES = {"redis": os.environ["REDIS_SERVER"], "valkey": os.environ["VALKEY_SERVER"]}
 NAMES = {"redis": "Redis 7.0", "valkey": "Valkey 9.1"}
-started = []
-failed = []
-
-
-def claim(text, holds, seen=""):
-    """Says what was seen; a claim that does not hold any more fails the script."""
-    print(f"  {'as described' if holds else 'CHANGED     '}  {text}{f'  [{seen}]' if seen else ''}")
-    if not holds:
-        failed.append(text)
-
-
-def done():
-    sys.exit("the behaviour has changed" if failed else 0)
-
-
-@atexit.register
-def end_servers():
-    for process in started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-            process.wait()
-
-
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 class Refused(str):
@@ -101,13 +67,7 @@ class Server:
             command += [folder + "/sentinel.conf", "--sentinel", *own]
         libraries = os.environ["REDIS_LIBRARIES"] if kind == "redis" else ""
         environment = {**os.environ, **({"LD_LIBRARY_PATH": libraries} if libraries else {})}
-        with open(folder + "/log", "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment,
-                # Linux ends it with its parent.
-                preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL),
-            )
-        started.append(self.process)
+        self.process = start(command, folder, environment)
         wait_for(lambda: self.client())
 
     def client(self):
@@ -125,36 +85,6 @@ def pair(kind, *options):
     wait_for(lambda: "state=online" in client("INFO", "replication"))
     wait_for(lambda: client("WAIT", 1, 100) == 1)
     return primary, replica
-
-
-def free_port():
-    while True:
-        # A cluster's servers talk on a port that is higher by 10,000.
-        port = random.randint(15_000, 30_000)
-        with socket.socket() as attempt:
-            try:
-                attempt.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-
-
-def wait_for(condition, seconds=15):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            result = condition()
-            if result:
-                return result
-        except (OSError, EOFError):
-            pass
-        time.sleep(0.02)
-    sys.exit("what the finding needs did not come about in time")
-
-
-def timed(call):
-    begun = time.monotonic()
-    return call(), time.monotonic() - begun
 
 
 def three_sentinels(kind, primary):
