@@ -37,6 +37,24 @@ fn a_token_of_another_life_is_refused_without_the_store() {
 }
 
 #[test]
+fn of_what_is_shown_the_first_of_the_highest_is_kept_until_the_line_has_come_as_far() {
+    let watch = Watch::new(&AdmissionPolicy::default());
+    let shown = |incarnation, number| Shown {
+        incarnation: Incarnation::new(incarnation).unwrap(),
+        number: QueueNumber::new(number).unwrap(),
+    };
+    watch.note(Line::new(3, 0));
+    for (life, number) in [(1, 3), (1, 4), (1, 5), (2, 5), (1, 4)] {
+        watch.note_shown(shown(life, number));
+    }
+    assert_eq!(watch.take_shown(), Some(shown(1, 5)));
+    assert_eq!(watch.take_shown(), None, "the store has been told");
+    watch.note_shown(shown(1, 6));
+    watch.note(Line::new(6, 0));
+    assert_eq!(watch.take_shown(), None, "the store has come as far");
+}
+
+#[test]
 fn it_is_accepted_where_the_store_may_yet_know_of_it() {
     run(async {
         let known = || snapshot_of(Line::new(100, 10), &[]);
