@@ -15,6 +15,9 @@ use super::counts::Reason;
 /// A new connection has so long to ask something, in milliseconds, before it may be shed.
 const NEWCOMER_MS: u64 = 1_000;
 
+/// By so much a body that does not come is more dispensable than a silent connection: a day.
+const UNFINISHED_MS: u64 = 86_400_000;
+
 /// The body that follows a head.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Body {
@@ -155,6 +158,7 @@ impl Connection {
         self.asked.set(true);
         self.answers.set(true);
         self.body.set(body);
+        self.since.set(self.clock.now());
     }
 
     /// The handler is done with it.
@@ -267,15 +271,20 @@ impl Connection {
     }
 
     /// How dispensable it is: for how long its client has kept it waiting. Time without any request
-    /// counts tenfold, so that whoever only connects does not push out whoever has asked. `None` is
+    /// counts tenfold, so that whoever only connects does not push out whoever has asked. A body
+    /// that has not come whole in a second, however it drips, is worse than any silence. `None` is
     /// not at all.
     pub(super) fn idleness(&self, now: u64) -> Option<u64> {
-        let Turn::Theirs(_, since) = self.turn() else { return None };
-        let waited = now.saturating_sub(since);
-        match (self.ending.get(), self.asked.get()) {
-            (Some(_), _) => None,
-            (None, true) => Some(waited),
-            (None, false) => (waited >= NEWCOMER_MS).then(|| waited.saturating_mul(10)),
+        let lacks_body = self.in_flight.get() && !self.body.get().is_complete();
+        if self.ending.get().is_some() || self.turn() == Turn::Ours && !lacks_body {
+            return None;
+        }
+        let waited = now.saturating_sub(self.since.get());
+        match (lacks_body, self.asked.get()) {
+            (false, true) => Some(waited),
+            (_, _) if waited < NEWCOMER_MS => None,
+            (true, _) => Some(waited.saturating_add(UNFINISHED_MS)),
+            (false, false) => Some(waited.saturating_mul(10)),
         }
     }
 
@@ -455,7 +464,19 @@ mod tests {
         connection.begin(Body::Sized(3));
         assert_eq!(connection.turn(), Turn::Ours);
         assert_eq!(connection.overdue(&LIMITS, 0, u64::MAX), None);
+        connection.take(b"123", 0);
+        assert_eq!(connection.turn(), Turn::Ours);
         assert_eq!(connection.idleness(u64::MAX), None, "and it is never shed");
+    }
+
+    #[test]
+    fn a_body_that_does_not_come_whole_is_more_dispensable_than_an_idle_connection() {
+        let connection = since(0);
+        connection.take(HEAD, 0);
+        connection.begin(Body::Sized(3));
+        connection.take(b"1", 900);
+        assert_eq!(connection.idleness(NEWCOMER_MS - 1), None, "it may come yet");
+        assert_eq!(connection.idleness(NEWCOMER_MS), Some(NEWCOMER_MS + UNFINISHED_MS));
     }
 
     #[test]

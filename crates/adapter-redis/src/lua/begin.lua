@@ -54,7 +54,7 @@ local NAMES = {
 local stored = redis.call('HMGET', K_QUEUE, 'process', 'lives', unpack(NAMES))
 local is_empty, is_another = not stored[1], stored[1] ~= process
 local lives = stored[2] or ''
-if string.find(lives, '[^%d,]') then return foreign(K_QUEUE, 'the field lives') end
+if not says_lives(lives) then return foreign(K_QUEUE, 'the field lives') end
 local q, read = {}, {}
 for i, name in ipairs(NAMES) do
   local number = stored[i + 2] and tonumber(stored[i + 2]) or not stored[i + 2] and 0
@@ -68,11 +68,8 @@ for i, name in ipairs(NAMES) do
 end
 -- The last moment that anything written by now can mean. Nodes remember the time of a queue whose time is lost.
 local beyond = math.max(q.time, known.time) + DAY
-if q.serving > q.last then return foreign(K_QUEUE, 'the field serving') end
-if q.time > OLDEST then return foreign(K_QUEUE, 'the field time') end
-for _, name in ipairs({ 'spent', 'doubt_until', 'doubt_latest' }) do
-  if q[name] > beyond then return foreign(K_QUEUE, 'the field ' .. name) end
-end
+local odd = field_at_odds(q, beyond)
+if odd then return foreign(K_QUEUE, 'the field ' .. odd) end
 
 -- What no witness can be ahead of, unless something is lost: before time moves on.
 local found = {

@@ -25,7 +25,7 @@ do
     local name, number = fields[i], whole(fields[i + 1])
     -- Texts: which server process wrote last, and the lives of the queue.
     if name == 'lives' then
-      if string.find(fields[i + 1], '[^%d,]') then return foreign(KEYS[1], 'the field lives') end
+      if not says_lives(fields[i + 1]) then return foreign(KEYS[1], 'the field lives') end
     elseif name ~= 'process' then
       if not number and not string.find(fields[i + 1], '^%-%d+$') then
         return foreign(KEYS[1], 'the field ' .. name)
@@ -39,12 +39,9 @@ end
 -- A queue that lost its line, or is in doubt, does not know yet how far it had come.
 local is_sure = queue.last and queue.doubt ~= 1
 local last, time = queue.last or 0, queue.time or 0
-if (queue.serving or 0) > last then return foreign(KEYS[1], 'the field serving') end
-if time > OLDEST then return foreign(KEYS[1], 'the field time') end
 local beyond = is_sure and time + DAY or HIGHEST
-for _, name in ipairs({ 'spent', 'doubt_until', 'doubt_latest' }) do
-  if (queue[name] or 0) > beyond then return foreign(KEYS[1], 'the field ' .. name) end
-end
+local odd = field_at_odds(queue, beyond)
+if odd then return foreign(KEYS[1], 'the field ' .. odd) end
 if not is_sure then last = HIGHEST end
 
 -- Whether this queue can have written a member with its score, or a field with its value, in each of the keys.

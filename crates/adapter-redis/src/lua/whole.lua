@@ -29,3 +29,25 @@ end
 local function foreign(key, what)
   return redis.error_reply('FOREIGN ' .. what .. ' of ' .. key .. ' was not written by this program: restore or delete the key')
 end
+
+-- The name of a field of the line that says what this queue cannot have written, by what the others say: nil where there is
+-- none. `beyond` is the last moment that anything can mean.
+local function field_at_odds(line, beyond)
+  local last = line.last or 0
+  for _, name in ipairs({ 'serving', 'standing' }) do
+    if (line[name] or 0) > last then return name end
+  end
+  if (line.time or 0) > OLDEST then return 'time' end
+  for _, name in ipairs({ 'spent', 'doubt_until', 'doubt_latest', 'adopts_until' }) do
+    if (line[name] or 0) > beyond then return name end
+  end
+  for _, name in ipairs({ 'doubt', 'doubt_lost', 'doubt_takeover', 'intact', 'cp', 'registered', 'adopted' }) do
+    if (line[name] or 0) > 1 then return name end
+  end
+end
+
+-- Whether a text says lives of a queue: at most four numbers with commas between.
+local function says_lives(value)
+  local _, commas = string.gsub(value, ',', '')
+  return commas < 4 and not string.find(value, '[^%d,]')
+end

@@ -212,6 +212,22 @@ fn a_newcomer_gets_in_where_all_places_are_taken_by_those_who_do_not_read() {
 }
 
 #[test]
+fn a_newcomer_gets_in_where_all_places_are_taken_by_bodies_that_do_not_come() {
+    let settings = ["http.workers=1", "http.max_connections=8", "http.client_timeout=30s"];
+    let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let serving = Serving::start(&settings);
+    let half = "POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{";
+    let _halves: Vec<_> = (0..8).map(|_| that_sent(serving.public, half)).collect();
+    let mut newcomers = Vec::new();
+    for _ in 0..4 {
+        let mut newcomer = connect(serving.public);
+        newcomer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        assert!(asks(&mut newcomer).unwrap());
+        newcomers.push(newcomer);
+    }
+}
+
+#[test]
 fn silent_connections_leave_operations_their_liveness() {
     let serving = Serving::start(&["--set", "http.workers=1"]);
     let _silent: Vec<_> = (0..300).map(|_| that_sent(serving.ops, &format!("{LIVE}GET /"))).collect();

@@ -221,11 +221,21 @@ async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() 
             queue.goes_on(&what, &mut given).await;
         }
     }
-    queue.command(&["HSET", &line, "serving", "1000"]);
-    queue.stays_where_it_is("serving above last", &mut given).await;
-    queue.names(&line, "serving above last").await;
-    queue.command(&["HSET", &line, "serving", &CALLED.to_string()]);
-    queue.goes_on("serving above last", &mut given).await;
+    for (field, value) in [
+        ("serving", "1000"),
+        ("standing", "1000000000"),
+        ("doubt", "2"),
+        ("adopts_until", "9007199254740991"),
+        ("lives", "1,2,3,4,5"),
+    ] {
+        let what = format!("{value} in {field}");
+        let before = queue.command(&["HGET", &line, field]);
+        queue.command(&["HSET", &line, field, value]);
+        queue.stays_where_it_is(&what, &mut given).await;
+        queue.names(&line, &what).await;
+        queue.command(&["HSET", &line, field, before.trim()]);
+        queue.goes_on(&what, &mut given).await;
+    }
 }
 
 /// Joins are refused before anything of them is done: a number that was half given could be given twice.

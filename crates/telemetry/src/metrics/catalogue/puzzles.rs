@@ -16,7 +16,7 @@ pub static BITS: Metric = Metric {
 pub static RATE: Metric = Metric {
     name: "boxoffice.join_puzzle.join_rate",
     kind: Kind::Gauge,
-    unit: "{person}/s",
+    unit: "{person}",
     about: "People a second who want to join, as the difficulty of the puzzles follows them; 0 where puzzles are off.",
     labels: &[],
 };
