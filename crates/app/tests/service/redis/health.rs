@@ -20,7 +20,7 @@ const BETWEEN_POLLS: Duration = Duration::from_millis(100);
 const CHECKS: &str = "ops.check_every=1s";
 
 /// A busy machine must not look like a Redis that answers late.
-const PATIENT: &str = "redis.queue.timeout=2s";
+const PATIENT: &str = "redis.queue.timeout=1500ms";
 const PATIENT_TO_CONNECT: &str = "redis.queue.connect_timeout=4s";
 
 /// What is to be read while it is broken.
