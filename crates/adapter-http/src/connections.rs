@@ -1,8 +1,8 @@
 //! What a connection may cost: time, bytes, and a place among the others.
 //!
 //! actix-http limits the head of the first request alone, decodes whatever a client sends ahead,
-//! and keeps a connection whose answers nobody reads. So each accepted stream is wrapped below it
-//! ([`stream`]): the wrapper hands over one head at a time, knows what a connection waits for
+//! and never closes a connection whose client reads no answers. So each accepted stream is wrapped
+//! below it ([`stream`]): the wrapper hands over one head at a time, knows what a connection waits for
 //! ([`state`]), and ends it when that takes too long. Nothing here sets a timer: each worker looks
 //! through its connections twice a second ([`worker`]).
 
@@ -67,11 +67,11 @@ pub(crate) struct Shared {
     reported: Arc<Mutex<Reported>>,
 }
 
-/// What the log knows of.
+/// What has been logged.
 #[derive(Debug, Default)]
 struct Reported {
     refused: u64,
-    /// When it was told.
+    /// When the last line was logged, in milliseconds.
     at: Option<u64>,
 }
 
@@ -87,8 +87,8 @@ impl Shared {
         }
     }
 
-    /// What is to be done now and then: forgets addresses that do nothing any more, and logs what
-    /// was refused, in sum, since anybody can send any number.
+    /// Periodic work: drops the accounts of inactive addresses, and logs how much was refused. It
+    /// logs a sum, because anybody can send any number of malformed heads.
     fn look(&self, now: u64) {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.at.is_some_and(|at| now.saturating_sub(at) < REPORT_MS) {

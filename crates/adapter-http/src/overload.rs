@@ -75,6 +75,7 @@ impl Default for JoiningRate {
     /// but the first of them out. To a script this leaves a hundred made-up users a second and
     /// address, where a connection without a limit makes many thousands.
     fn default() -> Self {
+        // Constants: the compiler refuses a zero.
         const PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
         const BURST: NonZeroU32 = NonZeroU32::new(5_000).unwrap();
         Self { rate: Rate { per_second: PER_SECOND, burst: BURST }, public_only: true }
@@ -82,7 +83,7 @@ impl Default for JoiningRate {
 }
 
 /// A customer who gets a /48 is one caller; a carrier that gives its phones a /64 each of one has
-/// about as many of them in it as behind a few IPv4 addresses.
+/// about as many of them in it as behind a few IPv4 addresses. The compiler refuses a zero.
 const SITE_MULTIPLE: NonZeroU32 = NonZeroU32::new(4).unwrap();
 
 impl Default for OverloadSettings {

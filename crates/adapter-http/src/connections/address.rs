@@ -116,8 +116,8 @@ impl Addresses {
         }
     }
 
-    /// Forgets whoever has nothing open and sent nothing bad lately; and everybody without a
-    /// connection when they are too many.
+    /// Drops the accounts of addresses with no open connection and no recent malformed head; and
+    /// all accounts without an open connection when there are too many of them.
     pub(super) fn forget(&self, now: u64) {
         let mut accounts = self.accounts();
         accounts.retain(|_, account| account.open > 0 || account.malformed_by(now) > 0);

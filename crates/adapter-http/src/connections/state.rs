@@ -15,7 +15,7 @@ use super::counts::Reason;
 /// A new connection has so long to ask something, in milliseconds, before it may be shed.
 const NEWCOMER_MS: u64 = 1_000;
 
-/// By so much a body that does not come is more dispensable than a silent connection: a day.
+/// Added to the rank of an incomplete body: a day, longer than any connection is idle.
 const UNFINISHED_MS: u64 = 86_400_000;
 
 /// The body that follows a head.
@@ -158,7 +158,7 @@ impl Connection {
         self.asked.set(true);
         self.answers.set(true);
         self.body.set(body);
-        self.since.set(self.clock.now());
+        self.since.set(self.now());
     }
 
     /// The handler is done with it.
@@ -239,7 +239,7 @@ impl Connection {
         self.answers.get()
     }
 
-    /// Whether a head that was begun can be refused as too late: the client was told nothing of it.
+    /// Whether a head that has begun can still be refused with 408: nothing has been answered to it.
     pub(super) fn owes_a_head(&self) -> bool {
         let is_quiet = !self.in_flight.get() && !self.blocked.get() && !self.answers.get();
         is_quiet && self.asked.get() && self.expected.get() == Expected::Head
@@ -270,10 +270,10 @@ impl Connection {
         (waited >= limit.as_millis() + u128::from(slack)).then_some(reason)
     }
 
-    /// How dispensable it is: for how long its client has kept it waiting. Time without any request
-    /// counts tenfold, so that whoever only connects does not push out whoever has asked. A body
-    /// that has not come whole in a second, however it drips, is worse than any silence. `None` is
-    /// not at all.
+    /// Its rank for shedding, the highest first: the milliseconds for which its client has kept it
+    /// waiting. Before the first request they count tenfold, so that clients that only connect do
+    /// not displace clients that have sent requests. A body that is incomplete after a second ranks
+    /// above every idle connection, even if it drips. `None` is never shed.
     pub(super) fn idleness(&self, now: u64) -> Option<u64> {
         let lacks_body = self.in_flight.get() && !self.body.get().is_complete();
         if self.ending.get().is_some() || self.turn() == Turn::Ours && !lacks_body {

@@ -21,7 +21,7 @@ use super::worker::Worker;
 /// client.
 const MAX_AHEAD: usize = 4_096;
 
-/// What a client is told whose head does not come to its end, in the words of the HTTP library.
+/// The answer to a head that stays incomplete, the same as the HTTP library sends.
 const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A stream with its state. Dropping it closes the connection and ends what is counted of it.
@@ -97,8 +97,8 @@ impl Guarded {
         polled
     }
 
-    /// The HTTP library is told that no more comes, and closes the connection.
-    fn tell_the_end(&self) -> Poll<io::Result<()>> {
+    /// Reports the end of input to the HTTP library, which then closes the connection.
+    fn report_end(&self) -> Poll<io::Result<()>> {
         if self.connection.owes_a_head() && self.connection.ending() == Some(Reason::Request) {
             // Whether it gets through or not, the connection ends.
             if self.stream.try_write(TOO_LATE).is_ok() {
@@ -114,7 +114,7 @@ impl AsyncRead for Guarded {
         let this = self.get_mut();
         this.connection.remember(cx);
         if this.connection.ending().is_some() {
-            return this.tell_the_end();
+            return this.report_end();
         }
         if !this.ahead.is_empty() {
             return this.hand_over(buf);
@@ -130,7 +130,7 @@ impl AsyncWrite for Guarded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.connection.ending().is_some() && this.connection.is_blocked() {
-            // Nobody reads this: what the kernel still has of it is dropped as well.
+            // The client does not read: the kernel drops what it still holds, too.
             let _ = SockRef::from(&this.stream).set_linger(Some(Duration::ZERO));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

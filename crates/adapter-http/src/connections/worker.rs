@@ -125,7 +125,7 @@ impl Worker {
     }
 
     /// Where as many connections are open as may be, ends the idlest, so that there is room for
-    /// whoever comes next. None of those ends that wait for this service.
+    /// newcomers. Connections with a complete request in progress stay.
     fn shed(&self, now: u64) {
         let connections = self.connections.borrow();
         if connections.len() < self.limits.max_open {
