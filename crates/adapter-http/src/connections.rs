@@ -57,6 +57,10 @@ pub struct PerAddress {
 /// What is no HTTP gets a line in the log at most so often, in milliseconds.
 const REPORT_MS: u64 = 10_000;
 
+/// Accounts of inactive addresses are dropped so often, in milliseconds: looking through them takes
+/// the lock that accepting a connection takes.
+const FORGET_MS: u64 = 5_000;
+
 /// What the workers of one listener share. Locked only when a connection opens or ends, and when a
 /// worker looks through its connections.
 #[derive(Clone, Debug)]
@@ -64,15 +68,18 @@ pub(crate) struct Shared {
     pub(crate) counts: Connections,
     addresses: Arc<Addresses>,
     began: Instant,
-    reported: Arc<Mutex<Reported>>,
+    periodic: Arc<Mutex<Periodic>>,
 }
 
-/// What has been logged.
+/// What the workers of a listener do now and then, whichever of them comes first.
 #[derive(Debug, Default)]
-struct Reported {
+struct Periodic {
+    /// How many refusals have been logged.
     refused: u64,
     /// When the last line was logged, in milliseconds.
-    at: Option<u64>,
+    reported_at: Option<u64>,
+    /// When the accounts of inactive addresses were last dropped, in milliseconds.
+    forgot_at: u64,
 }
 
 impl Shared {
@@ -83,26 +90,29 @@ impl Shared {
             counts: Connections::new(listener, limit),
             addresses: Arc::new(Addresses::new(per_address)),
             began: Instant::now(),
-            reported: Arc::default(),
+            periodic: Arc::default(),
         }
     }
 
     /// Periodic work: drops the accounts of inactive addresses, and logs how much was refused. It
     /// logs a sum, because anybody can send any number of malformed heads.
     fn look(&self, now: u64) {
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        if reported.at.is_some_and(|at| now.saturating_sub(at) < REPORT_MS) {
+        let mut periodic = self.periodic.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_sub(periodic.forgot_at) >= FORGET_MS {
+            periodic.forgot_at = now;
+            self.addresses.forget(now);
+        }
+        if periodic.reported_at.is_some_and(|at| now.saturating_sub(at) < REPORT_MS) {
             return;
         }
         let refused = self.counts.all_refused();
-        if refused > reported.refused {
+        if refused > periodic.refused {
             tracing::info!(
                 listener = self.counts.listener(),
-                refused = refused - reported.refused,
+                refused = refused - periodic.refused,
                 "refused what is no HTTP request or did not come in time, and closed the connections"
             );
-            *reported = Reported { refused, at: Some(now) };
+            (periodic.refused, periodic.reported_at) = (refused, Some(now));
         }
-        self.addresses.forget(now);
     }
 }

@@ -5,6 +5,7 @@ mod age;
 mod api;
 mod concert;
 mod connections;
+mod distinct;
 mod door;
 mod edge;
 mod failures;

@@ -1,7 +1,7 @@
 //! The puzzle before joining: who is asked to solve one, and how hard it is.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use domain::queue::{
 };
 use domain::{Clock, Timestamp};
 
+use crate::distinct::DistinctUsers;
 use crate::problem::Problem;
 
 /// The header that carries a solution; header names have no case.
@@ -31,7 +32,7 @@ pub struct JoinPuzzles(Option<Arc<Required>>);
 pub struct PuzzleCounts {
     /// Bits of the puzzle that is asked for; 0 is none.
     pub bits: u8,
-    /// People who want to join, a second, as the difficulty counts them.
+    /// Users who want to join, a second, as the difficulty counts them.
     pub rate: f64,
     /// Joins let through for a solution.
     pub solved: u64,
@@ -59,8 +60,8 @@ struct Required {
     next_look: AtomicI64,
     /// Bits asked for; 0 is none.
     asked: AtomicU8,
-    /// People who wanted to join since the last look.
-    joins: AtomicU64,
+    /// Users who wanted to join since the last look, each counted at most once a second.
+    users: DistinctUsers,
     solved: Counter,
     rejoined: Counter,
     unanswered: Counter,
@@ -92,7 +93,7 @@ impl JoinPuzzles {
             control,
             next_look: AtomicI64::new(i64::MIN),
             asked,
-            joins: AtomicU64::new(0),
+            users: DistinctUsers::new(),
             solved: Counter::default(),
             rejoined: Counter::default(),
             unanswered: Counter::default(),
@@ -137,7 +138,7 @@ impl Required {
         let Some(asked) = self.asked(now) else {
             // With a token the user finds their place, or is refused by the queue.
             if token.is_none() {
-                self.joins.fetch_add(1, Ordering::Relaxed);
+                self.users.note(user, now);
             }
             return Ok(());
         };
@@ -163,7 +164,7 @@ impl Required {
         };
         // A person who solves is counted when they fetch the puzzle, and not again with the
         // solution.
-        self.joins.fetch_add(1, Ordering::Relaxed);
+        self.users.note(user, now);
         let puzzle = self.issuer.issue(user, asked, now);
         Err(Problem::PuzzleRequired(Box::new(PuzzleDemand { puzzle, rejected })))
     }
@@ -176,10 +177,13 @@ impl Required {
         now: Timestamp,
     ) -> Option<Result<(), PuzzleRejected>> {
         let mut fields = request.headers().get_all(JOIN_PUZZLE);
-        let solution = fields.next().filter(|value| !value.is_empty())?;
+        let (solution, second) = (fields.next()?, fields.next());
+        if solution.is_empty() && second.is_none() {
+            return None;
+        }
         // Another node may ask for less, or this one did when the puzzle was fetched.
         let lowest = self.rule.lowest();
-        Some(match (solution.to_str(), fields.next()) {
+        Some(match (solution.to_str(), second) {
             (Ok(solution), None) => self.issuer.check(solution, user, lowest, now),
             (Ok(_) | Err(_), _) => Err(PuzzleRejected::Malformed),
         })
@@ -204,7 +208,7 @@ impl Required {
         if elapsed < Duration::from_millis(LOOK_EVERY.unsigned_abs()) {
             return;
         }
-        let joins = self.joins.swap(0, Ordering::Relaxed);
+        let joins = self.users.take_new();
         let asked = control.difficulty.observe(joins, elapsed);
         control.looked_at = now;
         self.asked.store(asked.map_or(0, Difficulty::bits), Ordering::Relaxed);

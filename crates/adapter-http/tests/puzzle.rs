@@ -285,6 +285,8 @@ fn a_solution_that_is_not_accepted_is_answered_with_why_and_a_fresh_puzzle() {
     }
     let twice = served.join(7, &[("joinPuzzle", &solution), ("joinPuzzle", &solution)]);
     assert_eq!(twice.code(), (428, "PUZZLE_MALFORMED"));
+    let after_empty = served.join(7, &[("joinPuzzle", ""), ("joinPuzzle", &solution)]);
+    assert_eq!(after_empty.code(), (428, "PUZZLE_MALFORMED"));
     let empty = served.join(7, &[("joinPuzzle", "")]);
     assert_eq!(empty.code(), (428, "PUZZLE_REQUIRED"));
 }
@@ -309,6 +311,20 @@ fn a_puzzle_that_another_node_made_easier_is_good_here() {
     served.pass(Duration::from_millis(100));
     assert_eq!(served.join(8, &[]).puzzle().difficulty, bits(EASY + 3));
     assert_eq!(served.join(7, &[("joinPuzzle", &solve_puzzle(&easier))]).status, 200);
+}
+
+#[test]
+fn one_user_who_joins_again_and_again_makes_nothing_harder_for_others() {
+    let served = Served::with(false, EASY);
+    for _ in 0..10 {
+        for _ in 0..300 {
+            assert_eq!(served.join(7, &[]).status, 200);
+        }
+        served.pass(Duration::from_millis(100));
+    }
+    let counts = served.counts();
+    assert!((0.1..5.0).contains(&counts.rate), "one person a second: {}", counts.rate);
+    assert_eq!((counts.bits, served.join(8, &[]).status), (0, 200));
 }
 
 #[test]

@@ -9,9 +9,6 @@ use fred::types::Value;
 
 use crate::error::Failure;
 
-/// The highest number a script can count to: Lua's numbers hold whole numbers up to here exactly.
-pub(crate) const HIGHEST: u64 = (1 << 53) - 1;
-
 /// The values of an answer, read one after the other.
 pub(crate) struct Reply(std::vec::IntoIter<Value>);
 

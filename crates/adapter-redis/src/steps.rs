@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::PortError;
 use domain::queue::{
     Bounds, Called, Changes, Checkpoint, Expiry, Incarnation, Incarnations, JoinError, Joined, Line, NodeId,
-    Place, QueueTime, Refresh, Replica, Shown, Snapshot, Standing, Whole, Witness,
+    Place, QueueNumber, QueueTime, Refresh, Replica, Shown, Snapshot, Standing, Whole, Witness,
 };
 use fred::bytes::Bytes;
 use fred::types::Value;
@@ -24,7 +24,7 @@ use crate::link::Replicas;
 use crate::queue::{Durability, RedisQueueSettings};
 use crate::redis::{Redis, Via};
 use crate::replay::Replay;
-use crate::reply::{HIGHEST, Reply, VacantPage, bytes_of, number};
+use crate::reply::{Reply, VacantPage, bytes_of, number};
 use crate::scripts::{JOIN, PLACES, REPLAY, SETTLE, Script, TICK, VACANT};
 
 pub(crate) struct Steps {
@@ -175,8 +175,8 @@ impl Steps {
     }
 
     fn common_arguments(&self, witness: &Witness, lives: Value) -> Result<Vec<Value>, Failure> {
-        if witness.line.last() > HIGHEST {
-            return Err(Failure::Corrupt("a number higher than scripts can count"));
+        if witness.line.last() > QueueNumber::MAX {
+            return Err(Failure::Corrupt("a number that is never given"));
         }
         let policy = self.settings.policy.spec();
         // Nanoseconds rounded up, as in `domain::queue::CallBudget`, so that the rate is never above the policy's.
@@ -264,8 +264,6 @@ impl Steps {
     ) -> Result<Called, Failure> {
         let begun = Instant::now();
         let lifetime = self.settings.lifetime.saturating_mul(LIFETIMES_KEPT).min(LONGEST_KEPT);
-        // A number that scripts cannot count to was never given.
-        let shown = shown.filter(|shown| shown.number.get() <= HIGHEST);
         let [number, life] =
             shown.map_or([0; 2], |shown| [shown.number.get(), shown.incarnation.get()]).map(whole);
         let own = [flag(calls), milliseconds(lifetime), number, life];
@@ -401,9 +399,6 @@ impl Steps {
     ) -> Result<Snapshot, Failure> {
         let marks =
             checkpoint.map_or([0; 3], |known| [known.line.last(), known.line.serving(), known.ceiling]);
-        if marks.iter().any(|mark| *mark > HIGHEST) {
-            return Err(Failure::Corrupt("a number higher than scripts can count"));
-        }
         let lives = checkpoint.map(|known| known.incarnations).unwrap_or_default();
         let own = [whole(generation), flag(checkpoint.is_some())].into_iter().chain(marks.map(whole));
         let own = own.chain([lives_as_text(lives)]);
@@ -418,7 +413,7 @@ impl Steps {
             Durability::Replicated => Some(Replicas { count: 1, within: self.settings.link.answer / 2 }),
         };
         let (users, presented) = listed(&joiners);
-        let own = [whole(bounds.ceiling.min(HIGHEST)), Value::Bytes(users), Value::from(presented)];
+        let own = [whole(bounds.ceiling.min(QueueNumber::MAX)), Value::Bytes(users), Value::from(presented)];
         let mut reply = self.call(Via::Joins(replicas), &JOIN, bounds.floor, own).await?;
         let (line, now) = (reply.line()?, reply.time()?);
         let incarnation = Incarnation::new(reply.count()?).ok();

@@ -273,9 +273,10 @@ impl Connection {
     /// Its rank for shedding, the highest first: the milliseconds for which its client has kept it
     /// waiting. Before the first request they count tenfold, so that clients that only connect do
     /// not displace clients that have sent requests. A body that is incomplete after a second ranks
-    /// above every idle connection, even if it drips. `None` is never shed.
+    /// above every idle connection, even if it drips, and whether its request was answered or not. `None` is never shed.
     pub(super) fn idleness(&self, now: u64) -> Option<u64> {
-        let lacks_body = self.in_flight.get() && !self.body.get().is_complete();
+        let is_rest = !self.in_flight.get() && self.expected.get() == Expected::Rest;
+        let lacks_body = is_rest || self.in_flight.get() && !self.body.get().is_complete();
         if self.ending.get().is_some() || self.turn() == Turn::Ours && !lacks_body {
             return None;
         }
@@ -491,6 +492,7 @@ mod tests {
             assert_eq!(connection.overdue(&LIMITS, 0, 11_999), None);
             assert_eq!(connection.overdue(&LIMITS, 0, 12_000), Some(Reason::Request), "{body:?}");
             assert!(!connection.owes_a_head(), "it was answered");
+            assert_eq!(connection.idleness(7_000 + NEWCOMER_MS), Some(NEWCOMER_MS + UNFINISHED_MS));
         }
     }
 

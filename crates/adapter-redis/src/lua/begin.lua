@@ -70,6 +70,14 @@ end
 local beyond = math.max(q.time, known.time) + DAY
 local odd = field_at_odds(q, beyond)
 if odd then return foreign(K_QUEUE, 'the field ' .. odd) end
+if q.last - q.serving > MOST_NUMBERS_WAITING and waits_beyond_all(q, redis.call('ZRANGE', K_SKIPPED, 0, -1)) then
+  return foreign(K_QUEUE, 'the field last')
+end
+if q.doubt == 0 and not is_empty then
+  -- It would pass people over as soon as the queue has come that far.
+  local _, to = range_in(redis.call('ZRANGE', K_SKIPPED, -1, -1)[1] or '')
+  if to and to > q.last then return foreign(K_SKIPPED, 'an entry') end
+end
 
 -- What no witness can be ahead of, unless something is lost: before time moves on.
 local found = {
@@ -86,6 +94,8 @@ if is_empty or not IS_AT_LIMIT then
   -- that wrote nothing answers at once, whether replicas have what was written before or not.
   q.clock = clock
 end
+-- No call owes more than one batch: it is of a policy that was slower, or something else has written it.
+q.spent = math.min(q.spent, q.time + math.ceil(batch * cost))
 
 -- Counts what has become of places, in fields of their own: most steps have nothing to count, and pay nothing for it.
 local function count(name, times)

@@ -42,7 +42,8 @@ local last, time = queue.last or 0, queue.time or 0
 local beyond = is_sure and time + DAY or HIGHEST
 local odd = field_at_odds(queue, beyond)
 if odd then return foreign(KEYS[1], 'the field ' .. odd) end
-if not is_sure then last = HIGHEST end
+if waits_beyond_all(queue, redis.call('ZRANGE', KEYS[5], 0, -1)) then return foreign(KEYS[1], 'the field last') end
+if not is_sure then last = HIGHEST_NUMBER end
 
 -- Whether this queue can have written a member with its score, or a field with its value, in each of the keys.
 local function numbered(member, score)
@@ -58,7 +59,7 @@ local CHECKS = {
   [4] = numbered,
   [5] = function(range, score)
     local _, to, ends = range_in(range)
-    return to and not ends and to == whole(score)
+    return to and not ends and to == whole(score, last)
   end,
   [6] = numbered,
   [7] = numbered,

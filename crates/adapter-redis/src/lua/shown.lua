@@ -15,7 +15,7 @@ local function note_shown(number, life)
   end
   if number <= q.last or q.raises >= MOST_RAISES then return end
   local to = number + MARGIN * 2 ^ q.raises
-  if to > HIGHEST then return end
+  if to > HIGHEST_NUMBER then return end
   q.raises = q.raises + 1
   if q.last ~= q.raised_to then q.raised_from = q.last end
   q.raised_to = to

@@ -3,6 +3,10 @@
 -- probe.lua finds and names it.
 
 local HIGHEST = 9007199254740991
+-- `QueueNumber::MAX`: no number that is given is higher.
+local HIGHEST_NUMBER = 1099511627775
+-- No policy lets more people wait, and the abandoned numbers among theirs are far fewer.
+local MOST_NUMBERS_WAITING = 2 ^ 33
 local DAY = 86400 * 1000000
 -- No queue is this old.
 local OLDEST = 10 * 365 * DAY
@@ -34,6 +38,11 @@ end
 -- none. `beyond` is the last moment that anything can mean.
 local function field_at_odds(line, beyond)
   local last = line.last or 0
+  for _, name in ipairs({
+    'last', 'found_last', 'found_serving', 'cp_last', 'cp_serving', 'cp_ceiling', 'raised_from', 'raised_to',
+  }) do
+    if (line[name] or 0) > HIGHEST_NUMBER then return name end
+  end
   for _, name in ipairs({ 'serving', 'standing' }) do
     if (line[name] or 0) > last then return name end
   end
@@ -44,6 +53,18 @@ local function field_at_odds(line, beyond)
   for _, name in ipairs({ 'doubt', 'doubt_lost', 'doubt_takeover', 'intact', 'cp', 'registered', 'adopted' }) do
     if (line[name] or 0) > 1 then return name end
   end
+end
+
+-- Whether so many numbers wait that somebody else has written the last one. `ranges` are the skipped ones, as texts.
+local function waits_beyond_all(line, ranges)
+  local serving = line.serving or 0
+  local waiting = (line.last or 0) - serving
+  if waiting <= MOST_NUMBERS_WAITING then return false end
+  for _, range in ipairs(ranges) do
+    local from, to = range_in(range)
+    if from then waiting = waiting - math.max(to - math.max(from, serving), 0) end
+  end
+  return waiting > MOST_NUMBERS_WAITING
 end
 
 -- Whether a text says lives of a queue: at most four numbers with commas between.

@@ -26,6 +26,9 @@ pub enum ConfigError {
     /// A flag is not `KEY=VALUE`; which of them.
     #[error("configuration: --set number {0} is not KEY=VALUE, such as --set queue.policy.batch=50")]
     BadOverride(usize),
+    /// A setting where the name of a file is expected.
+    #[error("configuration: --config takes the name of a file; a setting goes with --set KEY=VALUE")]
+    NoFile,
     /// A value that makes no sense.
     #[error("configuration: {key} {expected}")]
     Invalid {
@@ -71,6 +74,9 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     // So that whoever sets one key of a section keeps the defaults of its others, which differ from kind to kind.
     let mut builder = config::Config::builder().add_source(config::Config::try_from(&Config::default())?);
     if let Some(path) = file_of(sources) {
+        if path.to_string_lossy().contains('=') && !path.exists() {
+            return Err(ConfigError::NoFile);
+        }
         builder = builder.add_source(File::from(path).format(FileFormat::Toml));
     }
     let variables = Environment::with_prefix(PREFIX)

@@ -315,6 +315,7 @@ fn no_error_repeats_a_value_however_it_comes_in() {
         &["config", &format!("--reference={CANARY}")],
         &["config", &format!("--sett={CANARY}")],
         &["config", "--set", "queue.id=a", CANARY],
+        &["config", "--config", &format!("queue.keys={CANARY}")],
         &["config", "--set=queue.id=a", &format!("-{CANARY}")],
         &["diagnostics", "--ops", CANARY],
         &["seed", "--concerts", CANARY],

@@ -2,7 +2,7 @@
 
 use domain::PortErrorKind;
 use domain::queue::{
-    Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Joined, Line, PolicySpec, UserId,
+    Bounds, ClaimError, GiveBackError, QueueNumber, JoinError, Joined, Line, PolicySpec, UserId,
 };
 use futures_util::future::join_all;
 
@@ -60,7 +60,7 @@ pub async fn rule_9_tells_every_refusal_apart(fixture: &dyn QueueFixture) -> Ver
     sale.give_back(&places[0]).await?;
     sale.give_back(&places[2]).await?;
     // A token that shows a lower number than this one is believed.
-    let never_given = sale.place(9, Incarnation::MAX)?;
+    let never_given = sale.place(9, QueueNumber::MAX)?;
     let claims = [(never_given, "not found"), (places[0], "gone"), (places[2], "gone")];
     for (place, expected) in claims {
         let claim = sale.claim(&place).await;

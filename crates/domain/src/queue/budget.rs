@@ -49,6 +49,12 @@ impl CallBudget {
         self.spent_until = self.spent_until.max(nanos(now) + self.cost * u128::from(self.batch));
     }
 
+    /// Forgets what is owed beyond one batch at `now`. No call owes more: it is of a policy that was
+    /// slower, or something else has written it.
+    pub fn cap(&mut self, now: QueueTime) {
+        self.spent_until = self.spent_until.min(nanos(now) + self.cost * u128::from(self.batch));
+    }
+
     /// How many can have been called within a window of this length, at most: queue rule 5.
     #[must_use]
     pub fn most_within(&self, window: Duration) -> u64 {
@@ -98,6 +104,17 @@ mod tests {
             (0, 5),
             "two batches are owed"
         );
+    }
+
+    #[test]
+    fn no_more_than_a_batch_is_owed_once_it_is_capped() {
+        let mut budget = CallBudget::new(&policy(10, Duration::from_secs(1)));
+        budget.spend(4, at(0));
+        budget.cap(at(0));
+        assert_eq!(budget.available(at(0)), 6, "what is within a batch stays");
+        budget.spend(3_600, at(0));
+        budget.cap(at(0));
+        assert_eq!((budget.available(at(0)), budget.available(at(500))), (0, 5));
     }
 
     #[test]

@@ -15,8 +15,10 @@ pub struct QueueNumber(NonZeroU64);
 pub struct InvalidNumber;
 
 impl QueueNumber {
-    /// The highest number; 63 bits, so that every store can hold it in a signed integer.
-    pub const MAX: u64 = i64::MAX as u64;
+    /// The highest number, 2^40 - 1: 3.5 years of 10,000 joins a second. Stores and clients that
+    /// count with floating-point numbers hold it exactly, and so whatever is added to it. A higher
+    /// one was never given.
+    pub const MAX: u64 = (1 << 40) - 1;
 
     /// Checks an integer.
     ///

@@ -185,6 +185,7 @@ impl QueueState {
             self.time = self.time.after_step(self.clock.unwrap_or(visit.clock), visit.clock);
             self.clock = Some(visit.clock);
         }
+        self.budget.cap(self.time);
         self.learn_incarnations(witness.incarnations);
         let is_empty = self.process.is_none();
         let is_another = self.process != Some(visit.process);

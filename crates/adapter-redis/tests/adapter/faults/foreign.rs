@@ -82,6 +82,15 @@ impl Queue {
         blocking(|| self.redis.command(words))
     }
 
+    /// Puts a field of the line back as it was.
+    fn restore(&self, field: &str, before: &str) {
+        let line = self.key("line");
+        match before.trim() {
+            "" => self.command(&["HDEL", &line, field]),
+            before => self.command(&["HSET", &line, field, before]),
+        };
+    }
+
     /// Puts a foreign value into a key beside what is there.
     fn plant(&self, name: &str, value: &str, score: &str) {
         let key = self.key(name);
@@ -214,10 +223,7 @@ async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() 
             queue.command(&["HSET", &line, field, value]);
             queue.stays_where_it_is(&what, &mut given).await;
             queue.names(&line, &what).await;
-            match before.trim() {
-                "" => queue.command(&["HDEL", &line, field]),
-                before => queue.command(&["HSET", &line, field, before]),
-            };
+            queue.restore(field, &before);
             queue.goes_on(&what, &mut given).await;
         }
     }
@@ -227,15 +233,53 @@ async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() 
         ("doubt", "2"),
         ("adopts_until", "9007199254740991"),
         ("lives", "1,2,3,4,5"),
+        ("last", "1000000000000000"),
+        // As far as numbers go, and more than any policy lets wait.
+        ("last", "1000000000000"),
+        ("raised_to", "1099511627776"),
     ] {
         let what = format!("{value} in {field}");
         let before = queue.command(&["HGET", &line, field]);
         queue.command(&["HSET", &line, field, value]);
         queue.stays_where_it_is(&what, &mut given).await;
         queue.names(&line, &what).await;
-        queue.command(&["HSET", &line, field, before.trim()]);
+        queue.restore(field, &before);
         queue.goes_on(&what, &mut given).await;
     }
+}
+
+/// It would pass people over when the queue has come that far.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_skipped_above_all_numbers_stops_the_queue_until_it_is_taken_out() {
+    let queue = Queue::start().await;
+    let mut given = vec![WAITING];
+    let key = queue.key("skipped");
+    for (above, length) in [(0, 3), (1, 3), (1_000, 1_000)] {
+        let from = given.last().unwrap() + above;
+        let (end, range) = ((from + length).to_string(), format!("{from}:{}", from + length));
+        queue.command(&["ZADD", &key, &end, &range]);
+        let before = given.clone();
+        queue.stays_where_it_is(&range, &mut given).await;
+        assert_eq!(given, before, "{range}: nobody is given a number meanwhile");
+        queue.names(&key, &range).await;
+        queue.command(&["ZREM", &key, &range]);
+        queue.goes_on(&range, &mut given).await;
+    }
+}
+
+/// Its next calls are a batch away, as after an outage, and not half a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_spent_for_half_a_day_by_somebody_else_holds_the_calls_up_for_a_batch_at_most() {
+    let queue = Queue::start().await;
+    queue.node.give_back(&queue.place(INSIDE)).await.unwrap();
+    queue.node.give_back(&queue.place(CALLED)).await.unwrap();
+    let line = queue.key("line");
+    let time: u64 = queue.command(&["HGET", &line, "time"]).trim().parse().unwrap();
+    queue.command(&["HSET", &line, "spent", &(time + 12 * 3_600 * 1_000_000).to_string()]);
+    until("people are called again", async || {
+        queue.node.call_next(Line::START, None).await.unwrap().snapshot.line.serving() == 2 * CALLED
+    })
+    .await;
 }
 
 /// Joins are refused before anything of them is done: a number that was half given could be given twice.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::QueueState;
 use crate::queue::recovery::{Change, Witness};
-use crate::queue::{Incarnation, Incarnations, Line, QueueTime, Shown};
+use crate::queue::{Incarnation, Incarnations, Line, QueueNumber, QueueTime, Shown};
 
 /// The time in which a store without any memory may adopt what tokens show.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -23,9 +23,6 @@ const MARGIN: u64 = 10_000;
 
 /// Shown numbers raise the queue so many times at most, as long as its store lives.
 const MOST_RAISES: u32 = 16;
-
-/// Numbers up to this one are counted to exactly by every store.
-const HIGHEST: u64 = Incarnation::MAX;
 
 impl QueueState {
     /// A store that has made an incarnation because nothing remembered one may adopt another for
@@ -92,7 +89,7 @@ impl QueueState {
             return;
         }
         let to = number.saturating_add(MARGIN << self.raises);
-        if to <= HIGHEST {
+        if to <= QueueNumber::MAX {
             let last = self.line.last();
             let from = if last == self.raised.1 { self.raised.0 } else { last };
             self.raises += 1;

@@ -161,14 +161,14 @@ fn numbers_are_raised_sixteen_times_and_each_time_twice_as_far() {
 }
 
 #[test]
-fn a_number_that_scripts_cannot_count_to_raises_nothing() {
+fn a_number_too_near_to_the_highest_raises_nothing() {
     let (mut server, mut nodes) = settled();
     let own = server.life().get();
-    let highest = Incarnation::MAX - 10_000;
+    let highest = QueueNumber::MAX - 10_000;
     nodes[0].shows(&mut server, own, highest + 1);
     assert_eq!(server.line(), (0, 0));
     nodes[0].shows(&mut server, own, highest);
-    assert_eq!(server.line().0, Incarnation::MAX);
+    assert_eq!(server.line().0, QueueNumber::MAX);
 }
 
 #[test]
