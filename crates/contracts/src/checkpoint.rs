@@ -229,7 +229,7 @@ pub async fn rule_5_keeps_queues_apart(fixture: &dyn CheckpointFixture) -> Verdi
     Ok(())
 }
 
-/// The highest marks there are, and their neighbours, which a floating point number would not tell apart.
+/// The highest marks there are, and their neighbours, which a number of single precision would not tell apart.
 ///
 /// # Errors
 /// The violation, if any.

@@ -2,7 +2,7 @@
 
 use domain::PortErrorKind;
 use domain::queue::{
-    Bounds, ClaimError, GiveBackError, QueueNumber, JoinError, Joined, Line, PolicySpec, UserId,
+    Bounds, ClaimError, GiveBackError, JoinError, Joined, Line, PolicySpec, QueueNumber, UserId,
 };
 use futures_util::future::join_all;
 

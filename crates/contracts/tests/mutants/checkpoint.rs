@@ -123,7 +123,7 @@ fn is_newer(one: Checkpoint, other: Checkpoint) -> bool {
     reason = "this is the fault"
 )]
 fn as_float(mark: u64) -> u64 {
-    mark as f64 as u64
+    mark as f32 as u64
 }
 
 #[async_trait]
