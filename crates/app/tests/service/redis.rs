@@ -13,7 +13,7 @@ mod storm;
 
 use std::time::{Duration, Instant};
 
-use self::node::{Node, redis};
+use self::node::{Node, UNHURRIED, redis};
 use crate::support::eventually;
 use test_support::RedisSetup;
 
@@ -23,7 +23,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(1);
 #[test]
 fn tokens_are_good_on_every_node_and_a_place_given_back_is_gone_on_all_within_a_second() {
     let redis = redis(RedisSetup::default());
-    let [first, second] = [(); 2].map(|()| Node::on(&redis, &[]));
+    let [first, second] = [(); 2].map(|()| Node::on(&redis, &UNHURRIED));
     for user in 1..=5 {
         let token = first.token_of(user);
         assert_eq!(first.dates(&token).status, 200);
@@ -44,7 +44,8 @@ fn tokens_are_good_on_every_node_and_a_place_given_back_is_gone_on_all_within_a_
 fn a_user_has_one_place_whichever_node_is_asked() {
     let redis = redis(RedisSetup::default());
     let standing_still = ["queue.policy.batch=1", "queue.policy.every=1h"];
-    let nodes = [(); 3].map(|()| Node::on(&redis, &standing_still));
+    let settings = [&standing_still[..], &UNHURRIED].concat();
+    let nodes = [(); 3].map(|()| Node::on(&redis, &settings));
     for user in 1..=30 {
         let numbers = nodes.each_ref().map(|node| node.join(user).number("number"));
         assert_eq!(numbers, [user; 3]);

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn jitter_is_the_hash_it_says_of_number_and_moment() {
         let published = [(0, 0xe220_a839_7b1d_cdaf_u64), (1_234_567, 6_457_827_717_110_365_317)];
-        let moment = 1_777_896_000_000_000_000_u64;
+        let moment = 1_000_000_000_000_u64;
         let now = Timestamp::from_nanosecond(moment.into()).unwrap();
         for (seed, first) in published {
             let number = QueueNumber::new(seed ^ moment).unwrap();

@@ -130,7 +130,10 @@ async fn a_wire_that_is_slower_than_the_limit_makes_outcomes_unknown_until_it_is
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_notices_that_a_server_forgets_its_scripts() {
     let redis = server();
-    let crowd = Crowd::before(3, &single(redis.address()), &brisk_settings()).await;
+    // A busy machine must not be taken for a server that does not answer.
+    let link = LinkSettings { answer: Duration::from_secs(20), ..brisk_settings().link };
+    let settings = RedisQueueSettings { link, ..brisk_settings() };
+    let crowd = Crowd::before(3, &single(redis.address()), &settings).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     for tenth in 1..10 {
         crowd.until("join", "number", PEOPLE * tenth / 10).await;

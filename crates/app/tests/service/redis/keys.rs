@@ -2,7 +2,7 @@
 
 use test_support::{Redis, RedisSetup};
 
-use super::node::{KEY as OLD, Node, redis};
+use super::node::{KEY as OLD, Node, UNHURRIED, redis};
 
 const NEW: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 
@@ -22,7 +22,7 @@ impl Rollout {
     }
 
     fn node(redis: &Redis, keys: &str) -> Node {
-        Node::on(redis, &[&format!("queue.keys={keys}")])
+        Node::on(redis, &[&UNHURRIED[..], &[&format!("queue.keys={keys}")]].concat())
     }
 
     fn restart(&mut self, node: usize, keys: &str) {

@@ -10,6 +10,10 @@ use crate::support::{Answer, agent, eventually, send};
 /// The token key of all nodes.
 pub(super) const KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
 
+/// Time limits that a Redis which works keeps on a busy machine too.
+pub(super) const UNHURRIED: [&str; 3] =
+    ["redis.queue.timeout=4s", "queue.max_join_wait=4s", "http.request_timeout=9s"];
+
 /// A Redis of this test's own.
 pub(super) fn redis(setup: RedisSetup) -> Redis {
     Redis::start(&RedisBinaries::find().unwrap(), setup).unwrap()

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use test_support::{Redis, RedisSetup};
 
-use super::node::{Node, redis};
+use super::node::{Node, UNHURRIED, redis};
 use crate::support::{Answer, eventually};
 
-const STANDING_STILL: [&str; 2] = ["queue.policy.batch=1", "queue.policy.every=1h"];
+const STANDING_STILL: [&str; 5] =
+    ["queue.policy.batch=1", "queue.policy.every=1h", UNHURRIED[0], UNHURRIED[1], UNHURRIED[2]];
 
 /// The tokens of so many people who joined a queue that is lost now, with its nodes.
 fn rehearsal(redis: &Redis, people: u64) -> Vec<String> {

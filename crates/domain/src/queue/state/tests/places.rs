@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A number that no token can show: no store counts as far.
-const NEVER_GIVEN: u64 = 1 << 60;
+/// The highest that a token can show.
+const NEVER_GIVEN: u64 = QueueNumber::MAX;
 
 #[test]
 fn a_call_is_claimed_once_and_claiming_again_finds_the_session() {
