@@ -62,7 +62,11 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(EdgeService { inner: Rc::new(inner), edge: Rc::new(self.clone()), timers: Rc::default() }))
+        ready(Ok(EdgeService {
+            inner: Rc::new(inner),
+            edge: Rc::new(self.clone()),
+            timers: Rc::default(),
+        }))
     }
 }
 
@@ -79,13 +83,16 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = Either<Finish<Within<S::Future>>, LocalBoxFuture<'static, Result<Self::Response, Error>>>;
+    type Future =
+        Either<Finish<Within<S::Future>>, LocalBoxFuture<'static, Result<Self::Response, Error>>>;
 
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let caller = Caller::new(&self.edge, &request);
-        if let Some(Err(problem)) = self.edge.overload.as_ref().map(|overload| overload.admit(&request)) {
+        if let Some(Err(problem)) =
+            self.edge.overload.as_ref().map(|overload| overload.admit(&request))
+        {
             return Either::Right(Box::pin(ready(refuse_unread(request, &caller, problem))));
         }
         if bounds::header_bytes(&request) > self.edge.max_header_bytes {
@@ -96,7 +103,12 @@ where
             let deadline = caller.began + self.edge.request_timeout;
             // Handlers are called right here, and only what they wait for is polled later.
             let calling = caller.span().in_scope(|| self.inner.call(request));
-            return Either::Left(Finish::new(within(deadline, calling), caller, deadline, &self.timers));
+            return Either::Left(Finish::new(
+                within(deadline, calling),
+                caller,
+                deadline,
+                &self.timers,
+            ));
         }
         Either::Right(Box::pin(self.call_with_body(request, caller)))
     }
@@ -142,5 +154,6 @@ fn refuse_unread(
     }
     let refusal = caller.rendered(problem).error_response();
     let unread = request.take_payload();
-    Ok(request.into_response(refusal.map_body(|_, answer| BesidesUnread::new(answer, unread).boxed())))
+    Ok(request
+        .into_response(refusal.map_body(|_, answer| BesidesUnread::new(answer, unread).boxed())))
 }

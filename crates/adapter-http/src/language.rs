@@ -12,7 +12,9 @@ pub(crate) enum Language {
 impl Language {
     /// The better accepted of the two (RFC 9110 section 12.5.4); Korean when neither is asked for.
     pub(crate) fn of(accept_language: Option<&HeaderValue>) -> Self {
-        let Some(text) = accept_language.and_then(|value| value.to_str().ok()) else { return Self::Korean };
+        let Some(text) = accept_language.and_then(|value| value.to_str().ok()) else {
+            return Self::Korean;
+        };
         let (mut korean, mut english) = (None, None);
         for range in text.split(',') {
             let (tag, quality) = quality_of(range);
@@ -51,9 +53,16 @@ mod tests {
     fn english_is_for_those_who_prefer_it_and_korean_for_all_others() {
         let language = |text| Language::of(Some(&HeaderValue::from_static(text)));
         assert_eq!(Language::of(None), Language::Korean);
-        for korean in
-            ["", "*", "fr", "ko", "ko-KR,ko;q=0.9,en;q=0.8", "en;q=0", "en;q=x", "en;q=0.5, ko;q=0.6"]
-        {
+        for korean in [
+            "",
+            "*",
+            "fr",
+            "ko",
+            "ko-KR,ko;q=0.9,en;q=0.8",
+            "en;q=0",
+            "en;q=x",
+            "en;q=0.5, ko;q=0.6",
+        ] {
             assert_eq!(language(korean), Language::Korean, "{korean:?}");
         }
         for english in ["en", "en-GB", "EN-us,fr;q=0.9", "fr, en;q=0.1", "ko;q=0.5,en;q=0.6"] {

@@ -33,7 +33,8 @@ pub use lifecycle::{Lifecycle, Phase};
 pub use ops::{Facts, MetricsText, NodeReadiness, Ops, Protection};
 pub use outages::Outages;
 pub use overload::{
-    AddressFrom, GateCounts, GateSettings, JoiningRate, Overload, OverloadCounts, OverloadSettings, Rate,
+    AddressFrom, GateCounts, GateSettings, JoiningRate, Overload, OverloadCounts, OverloadSettings,
+    Rate,
 };
 pub use problem::Failure;
 pub use problem::reference::markdown as error_reference;

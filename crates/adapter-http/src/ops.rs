@@ -77,16 +77,25 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             .default_service(web::to(async || refuse(Problem::MethodNotAllowed("GET, HEAD"))))
     };
     config.service(on_read("/livez").route(web::get().to(livez)).route(web::head().to(livez)));
-    config.service(on_read("/startupz").route(web::get().to(startupz)).route(web::head().to(startupz)));
-    config.service(on_read("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
-    config
-        .service(on_read("/readyz/node").route(web::get().to(node::show)).route(web::head().to(node::show)));
-    config.service(on_read("/protection").route(web::get().to(protection)).route(web::head().to(protection)));
     config.service(
-        on_read("/failures").route(web::get().to(failures::show)).route(web::head().to(failures::show)),
+        on_read("/startupz").route(web::get().to(startupz)).route(web::head().to(startupz)),
+    );
+    config.service(on_read("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
+    config.service(
+        on_read("/readyz/node").route(web::get().to(node::show)).route(web::head().to(node::show)),
     );
     config.service(
-        on_read("/metrics").route(web::get().to(metrics::show)).route(web::head().to(metrics::show)),
+        on_read("/protection").route(web::get().to(protection)).route(web::head().to(protection)),
+    );
+    config.service(
+        on_read("/failures")
+            .route(web::get().to(failures::show))
+            .route(web::head().to(failures::show)),
+    );
+    config.service(
+        on_read("/metrics")
+            .route(web::get().to(metrics::show))
+            .route(web::head().to(metrics::show)),
     );
     config.default_service(web::to(async || refuse(Problem::RouteNotFound)));
 }

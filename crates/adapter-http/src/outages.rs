@@ -23,7 +23,11 @@ pub(crate) struct Outage {
 
 impl From<&PortError> for Outage {
     fn from(error: &PortError) -> Self {
-        Self { kind: error.kind(), code: error.code(), cause: error.source().map(ToString::to_string) }
+        Self {
+            kind: error.kind(),
+            code: error.code(),
+            cause: error.source().map(ToString::to_string),
+        }
     }
 }
 
@@ -73,9 +77,13 @@ mod tests {
     fn an_outage_is_told_in_the_dependencys_own_word_where_it_has_one() {
         let outages = Outages::default();
         assert_eq!((outages.is_down("redis"), outages.problem_of("redis")), (false, None));
-        let error = PortError::new(PortErrorKind::NotReady, "redis").because("the server refused: OOM");
+        let error =
+            PortError::new(PortErrorKind::NotReady, "redis").because("the server refused: OOM");
         outages.begin_because("redis", &error);
-        assert_eq!((outages.is_down("redis"), outages.problem_of("redis")), (true, Some("not_ready")));
+        assert_eq!(
+            (outages.is_down("redis"), outages.problem_of("redis")),
+            (true, Some("not_ready"))
+        );
         outages.begin_because("redis", &error.coded("OOM"));
         assert_eq!(outages.problem_of("redis"), Some("OOM"));
         outages.begin("redis", PortErrorKind::Timeout);

@@ -166,7 +166,10 @@ impl Overload {
             reading: limits.reading.counts(),
             per_user_refused: limits.users.as_ref().map_or(0, KeyedRate::refused),
             per_address_refused: limits.addresses.as_ref().map_or(0, AddressRate::refused),
-            joining_per_address_refused: limits.joining_addresses.as_ref().map_or(0, AddressRate::refused),
+            joining_per_address_refused: limits
+                .joining_addresses
+                .as_ref()
+                .map_or(0, AddressRate::refused),
             polling_refused: limits.polling.as_ref().map_or(0, Polling::refused),
         }
     }
@@ -181,7 +184,11 @@ impl Overload {
     }
 
     /// Somebody at this address is about to join; it counts whatever becomes of it.
-    pub(crate) fn join_from(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(crate) fn join_from(
+        &self,
+        peer: Option<SocketAddr>,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
         let Some(addresses) = &self.0.joining_addresses else { return Ok(()) };
         let counts = |address: &IpAddr| !self.0.joining_public_only || is_public(*address);
         let address = self.0.address_from.address_of(peer, headers).filter(counts);
@@ -215,7 +222,11 @@ impl Overload {
 
     /// The holder of a verified token for this number is told where they stand and to wait so long,
     /// by an answer to something else.
-    pub(crate) fn told_unasked(&self, number: QueueNumber, told: Option<Duration>) -> Result<(), Problem> {
+    pub(crate) fn told_unasked(
+        &self,
+        number: QueueNumber,
+        told: Option<Duration>,
+    ) -> Result<(), Problem> {
         let Some(polling) = &self.0.polling else { return Ok(()) };
         polling.check(number).map(|charge| charge.settle(told))
     }
@@ -251,6 +262,10 @@ mod tests {
             (counts.joining.passed, counts.asking.passed, counts.reading.passed),
             (20_000, 10_000, 10_000)
         );
-        assert!(overload.0.users.is_none() && overload.0.addresses.is_none() && overload.0.polling.is_none());
+        assert!(
+            overload.0.users.is_none()
+                && overload.0.addresses.is_none()
+                && overload.0.polling.is_none()
+        );
     }
 }

@@ -9,8 +9,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use decorators::counter::Counter;
 use domain::queue::{
-    Difficulty, DifficultyControl, DifficultyRule, JoinPuzzle, PuzzleIssuer, PuzzleRejected, QueueService,
-    UserId,
+    Difficulty, DifficultyControl, DifficultyRule, JoinPuzzle, PuzzleIssuer, PuzzleRejected,
+    QueueService, UserId,
 };
 use domain::{Clock, Timestamp};
 

@@ -88,7 +88,11 @@ fn status_word(standing: Standing) -> &'static str {
 }
 
 /// `POST /user/{userId}/queue/token/issue`, with or without the token of a place the user holds.
-pub(crate) async fn issue(api: &Api, request: &HttpRequest, user: &str) -> Result<HttpResponse, Problem> {
+pub(crate) async fn issue(
+    api: &Api,
+    request: &HttpRequest,
+    user: &str,
+) -> Result<HttpResponse, Problem> {
     // Before anything is read: a join that is refused counts like any other.
     api.overload.join_from(request.peer_addr(), request.headers())?;
     let user = UserId::parse(user)?;

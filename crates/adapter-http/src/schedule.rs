@@ -22,7 +22,11 @@ use crate::queue::{NO_STORE, waiting_token};
 /// Anything else, a load of the catalog as well as an error, comes after the store has confirmed
 /// that the call stands. A lapsed token is thus no way to the catalog, costs one request to the
 /// queue's store as ever, and learns that its place is gone rather than that the catalog is away.
-pub(crate) async fn dates(api: &Api, request: &HttpRequest, concert: &str) -> Result<HttpResponse, Problem> {
+pub(crate) async fn dates(
+    api: &Api,
+    request: &HttpRequest,
+    concert: &str,
+) -> Result<HttpResponse, Problem> {
     let concert = ConcertId::parse(concert)?;
     let mut admission = match api.queue.check(waiting_token(request)?) {
         // Who is not called yet is told where they are: a status query by another path.
@@ -68,7 +72,9 @@ mod tests {
     use adapter_token::{KeyRing, TokenKey};
     use decorators::cache::{Cache, CacheSettings};
     use domain::concert::PageSize;
-    use domain::queue::{AdmissionPolicy, Pacing, QueueId, QueueParts, QueueService, Standing, UserId};
+    use domain::queue::{
+        AdmissionPolicy, Pacing, QueueId, QueueParts, QueueService, Standing, UserId,
+    };
     use domain::schedule::ScheduleService;
     use domain::{Clock, Timestamp};
     use tokio::time::Instant;
@@ -99,7 +105,11 @@ mod tests {
         Api {
             queue: Arc::new(queue),
             concerts: Arc::new(ConcertPages::new(Cache::new(pages, settings, None))),
-            dates: Arc::new(ConcertDates::new(Cache::new(DateSource::new(schedules), settings, None))),
+            dates: Arc::new(ConcertDates::new(Cache::new(
+                DateSource::new(schedules),
+                settings,
+                None,
+            ))),
             overload: Overload::new(&OverloadSettings::default()),
             puzzles: JoinPuzzles::off(),
         }
@@ -117,7 +127,10 @@ mod tests {
         assert!(matches!(standing, Standing::Called { .. }), "{standing:?}");
 
         let in_time = Instant::now() + Duration::from_secs(60);
-        assert_eq!(deadline::within(in_time, dates(&api, &request, "451")).await.unwrap().status(), 200);
+        assert_eq!(
+            deadline::within(in_time, dates(&api, &request, "451")).await.unwrap().status(),
+            200
+        );
         let standing = api.queue.ask(token.as_str()).await.unwrap().standing;
         assert!(matches!(standing, Standing::Active { .. }), "{standing:?}");
     }

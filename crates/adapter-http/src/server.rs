@@ -12,8 +12,8 @@ use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request, Response};
 use actix_server::{Server, ServerBuilder, ServerHandle};
 use actix_service::{
-    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, fn_service,
-    map_config,
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory,
+    fn_service, map_config,
 };
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
@@ -117,7 +117,9 @@ impl Stopper {
     pub async fn stop(&self, last_comers: Duration) {
         match self.door.shut() {
             Ok(()) => sleep(last_comers).await,
-            Err(error) => tracing::warn!(error = %error, "the listening socket could not be closed gently"),
+            Err(error) => {
+                tracing::warn!(error = %error, "the listening socket could not be closed gently")
+            }
         }
         self.door.let_go();
         self.server.stop(true).await;
@@ -126,7 +128,11 @@ impl Stopper {
 
 /// Binds a listener for an application, and puts a guard below it around every connection. Bounds
 /// are those of [`HttpServer::new`], which would not take such a stream.
-fn listen<F, I, S, B>(name: &'static str, settings: &HttpSettings, application: F) -> io::Result<Listener>
+fn listen<F, I, S, B>(
+    name: &'static str,
+    settings: &HttpSettings,
+    application: F,
+) -> io::Result<Listener>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -159,7 +165,8 @@ where
         let handlers = application().into_factory().map_err(|error| error.into().error_response());
         // No route asks what the listener is called.
         let handlers = map_config(handlers, |()| AppConfig::default());
-        let handlers = apply_fn_factory(handlers, |request, handlers: &_| tracked(request, handlers));
+        let handlers =
+            apply_fn_factory(handlers, |request, handlers: &_| tracked(request, handlers));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -202,7 +209,11 @@ pub fn listen_public(
     lifecycle: Lifecycle,
     watch: Watch,
 ) -> io::Result<Listener> {
-    let edge = Edge { overload: Some(api.overload.clone()), watch, ..edge_of(settings, lifecycle.clone()) };
+    let edge = Edge {
+        overload: Some(api.overload.clone()),
+        watch,
+        ..edge_of(settings, lifecycle.clone())
+    };
     let listener = listen("public", settings, move || {
         App::new().wrap(edge.clone()).configure(|config| routes::configure(config, api.clone()))
     })?;

@@ -38,7 +38,10 @@ mod tests {
         assert_eq!(ceil_seconds(Duration::ZERO), 0);
         assert_eq!(ceil_seconds(Duration::from_nanos(1)), 1);
         assert_eq!(ceil_seconds(Duration::from_secs(3)), 3);
-        assert_eq!(rfc3339("2026-05-04T11:00:00.123456789Z".parse().unwrap()), "2026-05-04T11:00:00.123Z");
+        assert_eq!(
+            rfc3339("2026-05-04T11:00:00.123456789Z".parse().unwrap()),
+            "2026-05-04T11:00:00.123Z"
+        );
         assert_eq!(rfc3339("2026-05-04T11:00:00Z".parse().unwrap()), "2026-05-04T11:00:00Z");
     }
 }

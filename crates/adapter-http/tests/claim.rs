@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, GateSettings, HttpSettings, JoinPuzzles, Lifecycle,
-    Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, GateSettings, HttpSettings, JoinPuzzles,
+    Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
 };
 use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
 use adapter_token::{KeyRing, TokenKey};
@@ -16,9 +16,9 @@ use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing,
-    Place, PolicySpec, QueueId, QueueParts, QueueService, QueueStore, Session, Shown, Snapshot, Standing,
-    UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined,
+    Line, Pacing, Place, PolicySpec, QueueId, QueueParts, QueueService, QueueStore, Session, Shown,
+    Snapshot, Standing, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -67,7 +67,11 @@ impl QueueStore for Watched {
         self.queue.snapshot(floor).await
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         self.queue.settle(generation, checkpoint).await
     }
 
@@ -178,8 +182,11 @@ impl Served {
 
     fn with(request_timeout: Duration) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_000).unwrap()));
-        let spec =
-            PolicySpec { claim_within: CLAIM_WITHIN, session_ttl: SESSION_TTL, ..PolicySpec::default() };
+        let spec = PolicySpec {
+            claim_within: CLAIM_WITHIN,
+            session_ttl: SESSION_TTL,
+            ..PolicySpec::default()
+        };
         let policy = AdmissionPolicy::new(spec).unwrap();
         let store = Arc::new(Watched {
             queue: MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>),
@@ -194,15 +201,21 @@ impl Served {
             pages: tokio::sync::Semaphore::new(0),
         });
         let one_at_a_time = GateSettings { limit: 1, max_waiting: 0 };
-        let overload =
-            Overload::new(&OverloadSettings { reading: one_at_a_time, ..OverloadSettings::default() });
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let overload = Overload::new(&OverloadSettings {
+            reading: one_at_a_time,
+            ..OverloadSettings::default()
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let listener = {
             let _inside = runtime.enter();
             let queue = queue(policy, store.clone(), clock.clone());
             let api = api(queue, &catalog, &clock, &overload);
-            listen_public(&http(request_timeout), api, Lifecycle::default(), Watch::default()).unwrap()
+            listen_public(&http(request_timeout), api, Lifecycle::default(), Watch::default())
+                .unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
         runtime.spawn(listener.run());
@@ -248,7 +261,11 @@ impl Served {
     }
 
     /// Sees that `refused` leaves a call as it was, and that a good answer claims it after `mend`.
-    fn check_that_it_claims_nothing(&self, refused: impl FnOnce(&str) -> Answer, code: (u16, &str)) {
+    fn check_that_it_claims_nothing(
+        &self,
+        refused: impl FnOnce(&str) -> Answer,
+        code: (u16, &str),
+    ) {
         let token = self.called(7);
         let before = self.query(&token);
         assert_eq!(before.word("status"), "CALLED");
@@ -281,7 +298,11 @@ impl Drop for Served {
     }
 }
 
-fn queue(policy: AdmissionPolicy, store: Arc<dyn QueueStore>, clock: Arc<dyn Clock>) -> QueueService {
+fn queue(
+    policy: AdmissionPolicy,
+    store: Arc<dyn QueueStore>,
+    clock: Arc<dyn Clock>,
+) -> QueueService {
     QueueService::new(QueueParts {
         queue: QueueId::parse("main").unwrap(),
         policy,
@@ -295,15 +316,26 @@ fn queue(policy: AdmissionPolicy, store: Arc<dyn QueueStore>, clock: Arc<dyn Clo
     })
 }
 
-fn api(queue: QueueService, catalog: &Arc<Catalog>, clock: &Arc<ManualClock>, overload: &Overload) -> Api {
+fn api(
+    queue: QueueService,
+    catalog: &Arc<Catalog>,
+    clock: &Arc<ManualClock>,
+    overload: &Overload,
+) -> Api {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    let settings = CacheSettings { load_limit: Duration::from_secs(60), ..CacheSettings::default() };
-    let pages = PageSource::new(Arc::clone(catalog) as Arc<dyn ConcertCatalog>, PageSize::new(10).unwrap());
+    let settings =
+        CacheSettings { load_limit: Duration::from_secs(60), ..CacheSettings::default() };
+    let pages =
+        PageSource::new(Arc::clone(catalog) as Arc<dyn ConcertCatalog>, PageSize::new(10).unwrap());
     let dates = ScheduleService::new(Arc::clone(catalog) as Arc<dyn ScheduleBook>, clock);
     Api {
         queue: Arc::new(queue),
         concerts: Arc::new(ConcertPages::new(Cache::new(pages, settings, None))),
-        dates: Arc::new(ConcertDates::new(Cache::new(DateSource::new(Arc::new(dates)), settings, None))),
+        dates: Arc::new(ConcertDates::new(Cache::new(
+            DateSource::new(Arc::new(dates)),
+            settings,
+            None,
+        ))),
         overload: overload.clone(),
         puzzles: JoinPuzzles::off(),
     }
@@ -334,7 +366,10 @@ fn ask(agent: &ureq::Agent, address: SocketAddr, method: &str, path: &str, token
         .body(())
         .unwrap();
     let mut response = agent.run(request).unwrap();
-    Answer { status: response.status().as_u16(), body: response.body_mut().read_to_string().unwrap() }
+    Answer {
+        status: response.status().as_u16(),
+        body: response.body_mut().read_to_string().unwrap(),
+    }
 }
 
 #[test]
@@ -408,7 +443,11 @@ fn a_first_use_asks_the_store_once_where_the_answer_is_at_hand() {
     let token = served.called(7);
     served.requests();
     served.check_that_a_good_answer_claims(&token);
-    assert_eq!(served.requests(), ["claim", "standing"], "the second is by asking where one stands");
+    assert_eq!(
+        served.requests(),
+        ["claim", "standing"],
+        "the second is by asking where one stands"
+    );
 }
 
 #[test]

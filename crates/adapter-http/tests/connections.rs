@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, ConnectionCounts, Connections, DateSource, HttpSettings, JoinPuzzles,
-    Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, ConnectionCounts, Connections, DateSource, HttpSettings,
+    JoinPuzzles, Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch,
+    listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -48,8 +49,11 @@ struct Served {
 impl Served {
     /// Limits on clients are one second, so our own slowness is above them.
     fn start() -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let inside = runtime.enter();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = AdmissionPolicy::default();
@@ -67,7 +71,8 @@ impl Served {
         let catalogue = Arc::new(MemoryCatalogue::sample(1, Timestamp::UNIX_EPOCH));
         let pages = PageSource::new(Arc::new(Slow), PageSize::new(10).unwrap());
         let dates = DateSource::new(Arc::new(ScheduleService::new(catalogue, clock)));
-        let patient = CacheSettings { load_limit: Duration::from_secs(9), ..CacheSettings::default() };
+        let patient =
+            CacheSettings { load_limit: Duration::from_secs(9), ..CacheSettings::default() };
         let api = Api {
             queue: Arc::new(queue),
             concerts: Arc::new(ConcertPages::new(Cache::new(pages, patient, None))),
@@ -89,7 +94,8 @@ impl Served {
             max_header_bytes: 16_384,
             max_body_bytes: 4_096,
         };
-        let listener = listen_public(&settings, api, Lifecycle::default(), Watch::default()).unwrap();
+        let listener =
+            listen_public(&settings, api, Lifecycle::default(), Watch::default()).unwrap();
         let (address, connections, stopper) =
             (listener.address(), listener.connections(), listener.stopper());
         runtime.spawn(listener.run());
@@ -146,7 +152,8 @@ fn request_id(head: &str) -> &str {
 fn requests_sent_ahead_are_answered_in_their_order() {
     let served = Served::start();
     let mut stream = served.connect();
-    let many: String = (1..=300).map(|n| get(n % 9 + 1, &format!("X-Request-Id: n{n}\r\n"))).collect();
+    let many: String =
+        (1..=300).map(|n| get(n % 9 + 1, &format!("X-Request-Id: n{n}\r\n"))).collect();
     send(&mut stream, &many);
     for n in 1..=300 {
         let head = answer(&mut stream);
@@ -158,7 +165,8 @@ fn requests_sent_ahead_are_answered_in_their_order() {
 #[test]
 fn bodies_and_heads_are_told_apart_however_they_are_sent() {
     let served = Served::start();
-    let join = |body: &str| format!("POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nHost: x\r\n{body}");
+    let join =
+        |body: &str| format!("POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nHost: x\r\n{body}");
     let requests = [
         join("Content-Length: 8\r\n\r\n{\r\n\r\n\r\n}"),
         get(1, ""),
@@ -231,7 +239,10 @@ fn an_idle_connection_is_closed_after_its_time_and_counted_as_such() {
         assert!(std::time::Instant::now() < end, "{:?}", served.counts());
         std::thread::park_timeout(Duration::from_millis(5));
     }
-    assert_eq!((served.ended("idle"), served.ended("request_timeout"), served.ended("done")), (1, 1, 1));
+    assert_eq!(
+        (served.ended("idle"), served.ended("request_timeout"), served.ended("done")),
+        (1, 1, 1)
+    );
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Listener, Overload,
-    OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Listener,
+    Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -17,9 +17,9 @@ use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation, JoinError,
-    Joined, Line, Pacing, Place, QueueId, QueueNumber, QueueParts, QueueService, QueueStore, QueueTime,
-    Session, Shown, Snapshot, Standing, TokenSealer, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation,
+    JoinError, Joined, Line, Pacing, Place, QueueId, QueueNumber, QueueParts, QueueService,
+    QueueStore, QueueTime, Session, Shown, Snapshot, Standing, TokenSealer, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -92,7 +92,11 @@ struct Served {
 }
 
 impl Served {
-    fn over(store: MockStore, catalogue: Arc<dyn ConcertCatalog>, book: Arc<dyn ScheduleBook>) -> Self {
+    fn over(
+        store: MockStore,
+        catalogue: Arc<dyn ConcertCatalog>,
+        book: Arc<dyn ScheduleBook>,
+    ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let queue = QueueService::new(QueueParts {
             queue: QueueId::parse("main").unwrap(),
@@ -105,16 +109,27 @@ impl Served {
             reserve: None,
             clock: Arc::clone(&clock),
         });
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let listener: Listener = {
             let _inside = runtime.enter();
             let pages = PageSource::new(catalogue, PageSize::new(10).unwrap());
             let dates = DateSource::new(Arc::new(ScheduleService::new(book, clock)));
             let api = Api {
                 queue: Arc::new(queue),
-                concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
-                dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
+                concerts: Arc::new(ConcertPages::new(Cache::new(
+                    pages,
+                    CacheSettings::default(),
+                    None,
+                ))),
+                dates: Arc::new(ConcertDates::new(Cache::new(
+                    dates,
+                    CacheSettings::default(),
+                    None,
+                ))),
                 overload: Overload::new(&OverloadSettings::default()),
                 puzzles: JoinPuzzles::off(),
             };
@@ -140,8 +155,11 @@ impl Served {
             .body(())
             .unwrap();
         let mut response = agent.run(request).unwrap();
-        let wait =
-            response.headers().get("retry-after").map_or("", |value| value.to_str().unwrap()).to_owned();
+        let wait = response
+            .headers()
+            .get("retry-after")
+            .map_or("", |value| value.to_str().unwrap())
+            .to_owned();
         (response.status().as_u16(), wait, response.body_mut().read_to_string().unwrap())
     }
 
@@ -150,7 +168,10 @@ impl Served {
         assert_eq!((status, wait.as_str()), (503, "1"), "{method} {path}: {body}");
         assert!(body.contains(&format!("\"code\":\"{code}\"")), "{method} {path}: {body}");
         assert!(body.contains("잠시 후 다시 시도해 주세요."), "{body}");
-        assert!(!body.contains("10.1.2.3") && !body.contains("admin"), "the cause is for the log: {body}");
+        assert!(
+            !body.contains("10.1.2.3") && !body.contains("admin"),
+            "the cause is for the log: {body}"
+        );
     }
 }
 
@@ -210,7 +231,9 @@ fn a_store_that_is_left_alone_for_a_while_is_503_for_so_long() {
 #[test]
 fn a_store_that_hangs_is_given_up_at_the_time_limit() {
     let mut store = MockStore::new();
-    store.expect_join().returning(|_, _, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
+    store
+        .expect_join()
+        .returning(|_, _, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
     let hanging: Arc<dyn ConcertCatalog> = Arc::new(Hanging);
     let book = Arc::new(MemoryCatalogue::sample(1, Timestamp::UNIX_EPOCH));
     let served = Served::over(store, hanging, book);
@@ -234,7 +257,11 @@ fn a_catalogue_that_is_down_does_not_stop_the_line_and_is_asked_again() {
     let mut asked = 0;
     catalogue.expect_page().times(2).returning(move |request| {
         asked += 1;
-        if asked == 1 { Err(down()) } else { Ok(ConcertPage { request, concerts: vec![], total: 0 }) }
+        if asked == 1 {
+            Err(down())
+        } else {
+            Ok(ConcertPage { request, concerts: vec![], total: 0 })
+        }
     });
     let mut book = MockBook::new();
     book.expect_open_dates().returning(|_, _| Err(down()));
@@ -243,14 +270,24 @@ fn a_catalogue_that_is_down_does_not_stop_the_line_and_is_asked_again() {
         let number = QueueNumber::new(3).unwrap();
         let standing = Standing::Called { until: for_ever() };
         let line = Line::new(3, 3);
-        Ok(Joined { incarnation: Incarnation::new(1).unwrap(), number, rejoined: false, standing, line })
+        Ok(Joined {
+            incarnation: Incarnation::new(1).unwrap(),
+            number,
+            rejoined: false,
+            standing,
+            line,
+        })
     });
     // And no claim: a mock panics at a request it does not expect.
     store.expect_standing().returning(|_| Ok(Standing::Called { until: for_ever() }));
     let served = Served::over(store, Arc::new(catalogue), Arc::new(book));
     served.check_unavailable("GET", "/concerts/query", "", "STORE_UNAVAILABLE");
     assert_eq!(served.ask("GET", "/concerts/query", "").2, "[]", "a failure is not kept");
-    assert_eq!(served.ask("GET", "/concerts/query", "").2, "[]", "and what is kept is not asked for");
+    assert_eq!(
+        served.ask("GET", "/concerts/query", "").2,
+        "[]",
+        "and what is kept is not asked for"
+    );
     assert_eq!(served.ask("POST", "/user/7/queue/token/issue", "").0, 200);
     served.check_unavailable("GET", "/concert/451/date", &token(3), "STORE_UNAVAILABLE");
 }

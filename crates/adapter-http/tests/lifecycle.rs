@@ -64,16 +64,23 @@ fn settings() -> HttpSettings {
 
 #[test]
 fn a_node_that_answers_publicly_says_that_it_serves() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
     let lifecycle = Lifecycle::default();
     let listener = listen_public(&settings(), api(), lifecycle.clone(), Watch::default()).unwrap();
     let stopper = listener.stopper();
 
     let mut early = TcpStream::connect(listener.address()).unwrap();
-    early.write_all(b"GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    early
+        .write_all(b"GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
     early.set_nonblocking(true).unwrap();
-    assert_eq!(early.peek(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "held, not answered");
+    assert_eq!(
+        early.peek(&mut [0]).unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "held, not answered"
+    );
     assert_eq!(lifecycle.phase(), Phase::Starting);
     early.set_nonblocking(false).unwrap();
     early.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -89,7 +96,8 @@ fn a_node_that_answers_publicly_says_that_it_serves() {
 
 #[test]
 fn a_node_that_was_told_to_stop_before_it_served_does_not_serve_again() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
     let lifecycle = Lifecycle::default();
     let listener = listen_public(&settings(), api(), lifecycle.clone(), Watch::default()).unwrap();

@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use adapter_http::{
-    AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings, HttpSettings,
-    JoinPuzzles, Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Rate, Stopper, Watch,
-    listen_public,
+    AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings,
+    HttpSettings, JoinPuzzles, Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Rate,
+    Stopper, Watch, listen_public,
 };
 use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
@@ -20,8 +20,9 @@ use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Pacing,
-    Place, QueueId, QueueParts, QueueService, QueueStore, Session, Shown, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined,
+    Line, Pacing, Place, QueueId, QueueParts, QueueService, QueueStore, Session, Shown, Snapshot,
+    Standing, UserId,
 };
 use domain::schedule::ScheduleService;
 use domain::{Clock, PortError, Timestamp};
@@ -56,7 +57,11 @@ impl QueueStore for StuckOn13 {
         self.0.snapshot(floor).await
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         self.0.settle(generation, checkpoint).await
     }
 
@@ -82,7 +87,11 @@ struct StuckOnPage2(MemoryCatalogue);
 #[async_trait]
 impl ConcertCatalog for StuckOnPage2 {
     async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
-        if request.number.get() == 2 { std::future::pending().await } else { self.0.page(request).await }
+        if request.number.get() == 2 {
+            std::future::pending().await
+        } else {
+            self.0.page(request).await
+        }
     }
 }
 
@@ -105,8 +114,11 @@ impl Served {
     /// `nearest` is about how long those who wait are told to wait.
     fn with(settings: &OverloadSettings, nearest: Duration) -> Self {
         let overload = Overload::new(settings);
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let listener = {
             let _inside = runtime.enter();
             let api = api(overload.clone(), nearest);
@@ -145,7 +157,12 @@ impl Served {
         self.stuck_with(method, path, "")
     }
 
-    fn stuck_with(&self, method: &'static str, path: &'static str, token: &str) -> JoinHandle<Answer> {
+    fn stuck_with(
+        &self,
+        method: &'static str,
+        path: &'static str,
+        token: &str,
+    ) -> JoinHandle<Answer> {
         let (agent, address, token) = (self.agent.clone(), self.address, token.to_owned());
         std::thread::spawn(move || ask(&agent, address, method, path, &[("waitingToken", &token)]))
     }
@@ -236,14 +253,25 @@ fn ask(
         request = request.header(*name, *value);
     }
     let mut response = agent.run(request.body(()).unwrap()).unwrap();
-    let wait = response.headers().get("retry-after").map_or("", |value| value.to_str().unwrap()).to_owned();
-    Answer { status: response.status().as_u16(), wait, body: response.body_mut().read_to_string().unwrap() }
+    let wait = response
+        .headers()
+        .get("retry-after")
+        .map_or("", |value| value.to_str().unwrap())
+        .to_owned();
+    Answer {
+        status: response.status().as_u16(),
+        wait,
+        body: response.body_mut().read_to_string().unwrap(),
+    }
 }
 
 fn check_refused(answer: &Answer, expected: (u16, &str), try_again: &str) {
     let Answer { status, wait, body } = answer;
     assert_eq!(*status, expected.0, "{body}");
-    assert!(body.contains(&format!("\"code\":\"{}\"", expected.1)) && body.contains(try_again), "{body}");
+    assert!(
+        body.contains(&format!("\"code\":\"{}\"", expected.1)) && body.contains(try_again),
+        "{body}"
+    );
     assert!(wait.parse::<u64>().is_ok_and(|seconds| seconds >= 1), "Retry-After: {wait}");
 }
 
@@ -267,17 +295,26 @@ fn rate(per_second: u32, burst: u32) -> Option<Rate> {
 #[test]
 fn joins_that_hang_stop_neither_asking_nor_reading_and_who_joins_now_is_told_quickly() {
     let small = gate(2, 8);
-    let settings =
-        OverloadSettings { joining: small, asking: small, reading: small, ..OverloadSettings::default() };
+    let settings = OverloadSettings {
+        joining: small,
+        asking: small,
+        reading: small,
+        ..OverloadSettings::default()
+    };
     let served = Served::limited(&settings);
     let token = served.token_of(7);
-    let stuck: Vec<_> = (0..2).map(|_| served.stuck("POST", "/user/13/queue/token/issue")).collect();
+    let stuck: Vec<_> =
+        (0..2).map(|_| served.stuck("POST", "/user/13/queue/token/issue")).collect();
     served.wait_until("both at work", || served.overload.counts().joining.at_work == 2);
 
     let start = Instant::now();
     check_refused(&served.join(8), OVERLOADED, TRY_AGAIN_KOREAN);
     let english = [("waitingToken", token.as_str()), ("accept-language", "en")];
-    check_refused(&served.ask("DELETE", "/user/queue/token", &english), OVERLOADED, TRY_AGAIN_ENGLISH);
+    check_refused(
+        &served.ask("DELETE", "/user/queue/token", &english),
+        OVERLOADED,
+        TRY_AGAIN_ENGLISH,
+    );
     assert!(start.elapsed() < Duration::from_secs(2), "refused after {:?}", start.elapsed());
     assert_eq!(served.query(&token).status, 200);
     assert_eq!(served.ask("GET", "/concerts/query", &[]).status, 200);
@@ -307,8 +344,14 @@ fn reads_that_hang_stop_neither_joining_nor_asking_and_a_refused_connection_goes
     );
     let answers = served.raw(&format!("{head}{last}"));
     let (refused, answered) = answers.split_once("\r\n\r\n").unwrap();
-    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1"), "{answers}");
-    assert!(answered.starts_with("HTTP/1.1 200 "), "no body after HEAD, then the next answer: {answers}");
+    assert!(
+        refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1"),
+        "{answers}"
+    );
+    assert!(
+        answered.starts_with("HTTP/1.1 200 "),
+        "no body after HEAD, then the next answer: {answers}"
+    );
     assert_eq!(stuck.join().unwrap().status, 503);
 }
 
@@ -334,7 +377,10 @@ fn an_address_that_asks_too_often_is_refused_everywhere() {
     let settings = OverloadSettings { per_address: rate(1, 3), ..OverloadSettings::default() };
     let served = Served::limited(&settings);
     for claimed in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
-        assert_eq!(served.ask("GET", "/concerts/query", &[("x-forwarded-for", claimed)]).status, 200);
+        assert_eq!(
+            served.ask("GET", "/concerts/query", &[("x-forwarded-for", claimed)]).status,
+            200
+        );
     }
     for (method, path) in
         [("GET", "/concerts/query"), ("POST", "/user/7/queue/token/issue"), ("GET", "/none")]
@@ -343,7 +389,8 @@ fn an_address_that_asks_too_often_is_refused_everywhere() {
         check_refused(&answer, TOO_MANY, TRY_AGAIN_KOREAN);
     }
     assert_eq!(served.overload.counts().per_address_refused, 3);
-    let body = "POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    let body =
+        "POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
     let last = "GET /api/v1/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let answers = served.raw(&format!("{body}{last}"));
     assert!(answers.starts_with("HTTP/1.1 429 "), "{answers}");
@@ -403,7 +450,8 @@ fn who_asks_many_times_at_once_is_refused_before_the_store_is_asked() {
     let asked: Vec<_> =
         (0..40).map(|_| served.stuck_with("GET", "/user/queue/token/query", &token)).collect();
     let answers: Vec<_> = asked.into_iter().map(|asked| asked.join().unwrap()).collect();
-    let (refused, stuck): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 429);
+    let (refused, stuck): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|answer| answer.status == 429);
     assert_eq!((stuck.len(), refused.len()), (5, 35));
     for answer in stuck {
         check_refused(answer, (503, "TIMED_OUT"), TRY_AGAIN_KOREAN);
@@ -413,8 +461,11 @@ fn who_asks_many_times_at_once_is_refused_before_the_store_is_asked() {
 
 #[test]
 fn a_query_that_a_full_gate_refuses_is_not_charged() {
-    let settings =
-        OverloadSettings { faster: NonZeroU32::new(4), asking: gate(1, 0), ..OverloadSettings::default() };
+    let settings = OverloadSettings {
+        faster: NonZeroU32::new(4),
+        asking: gate(1, 0),
+        ..OverloadSettings::default()
+    };
     let served = Served::with(&settings, Duration::from_secs(20));
     let (stuck, token) = (served.token_of(14), served.token_of(7));
     let stuck = served.stuck_with("GET", "/user/queue/token/query", &stuck);
@@ -449,5 +500,8 @@ fn by_default_one_address_may_ask_in_a_tight_loop() {
     }
     let counts = served.overload.counts();
     assert_eq!((counts.joining.passed, counts.asking.passed), (1_001, 1_000));
-    assert_eq!((counts.per_user_refused, counts.per_address_refused, counts.polling_refused), (0, 0, 0));
+    assert_eq!(
+        (counts.per_user_refused, counts.per_address_refused, counts.polling_refused),
+        (0, 0, 0)
+    );
 }

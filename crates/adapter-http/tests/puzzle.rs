@@ -83,11 +83,16 @@ impl Served {
 
     fn with(is_always: bool, lowest: u8) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap()));
-        let rule = DifficultyRule::new(is_always, FROM_RATE, bits(lowest), bits(lowest + 3)).unwrap();
-        let puzzles = JoinPuzzles::new(Arc::new(ring("main")), rule, Arc::clone(&clock) as Arc<dyn Clock>);
+        let rule =
+            DifficultyRule::new(is_always, FROM_RATE, bits(lowest), bits(lowest + 3)).unwrap();
+        let puzzles =
+            JoinPuzzles::new(Arc::new(ring("main")), rule, Arc::clone(&clock) as Arc<dyn Clock>);
         let queue = Arc::new(queue(&clock));
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let listener = {
             let _inside = runtime.enter();
             let api = api(&clock, &queue, &puzzles);
@@ -213,7 +218,11 @@ fn a_join_is_answered_with_a_puzzle_and_the_same_join_with_its_solution_with_a_p
     let joined = served.join(7, &[("joinPuzzle", &solution)]);
     assert_eq!((joined.status, joined.body["number"].as_u64()), (200, Some(1)));
     let again = served.join(7, &[("joinPuzzle", &solution)]);
-    assert_eq!((again.status, again.body["number"].as_u64()), (200, Some(1)), "it is the same place");
+    assert_eq!(
+        (again.status, again.body["number"].as_u64()),
+        (200, Some(1)),
+        "it is the same place"
+    );
     let stolen = served.join(8, &[("joinPuzzle", &solution)]);
     assert_eq!(stolen.code(), (428, "PUZZLE_OTHER_USER"));
     let counts = served.counts();
@@ -227,7 +236,11 @@ fn who_shows_the_token_of_their_place_solves_nothing() {
     // Number 1 is called at once; 2 and 3 wait.
     let tokens = [1, 2, 3].map(|user| {
         let joined = served.solve_and_join(user);
-        (user, joined.body["waitingToken"].as_str().unwrap().to_owned(), joined.body["number"].clone())
+        (
+            user,
+            joined.body["waitingToken"].as_str().unwrap().to_owned(),
+            joined.body["number"].clone(),
+        )
     });
     served.look_at_the_queue();
     for (user, token, number) in &tokens {
@@ -240,10 +253,17 @@ fn who_shows_the_token_of_their_place_solves_nothing() {
     assert_eq!(served.join(4, &[("waitingToken", "forged")]).code(), (401, "TOKEN_INVALID"));
     assert_eq!(served.join(4, &[("waitingToken", "")]).code(), (428, "PUZZLE_REQUIRED"));
     for (user, token, _) in &tokens[..2] {
-        assert_eq!(served.ask("DELETE", "/user/queue/token", &[("waitingToken", token)]).status, 204);
+        assert_eq!(
+            served.ask("DELETE", "/user/queue/token", &[("waitingToken", token)]).status,
+            204
+        );
         served.look_at_the_queue();
         let gone = served.join(*user, &[("waitingToken", token)]);
-        assert_eq!(gone.code(), (428, "PUZZLE_REQUIRED"), "a place that user {user} gave back is none");
+        assert_eq!(
+            gone.code(),
+            (428, "PUZZLE_REQUIRED"),
+            "a place that user {user} gave back is none"
+        );
     }
     served.pass(Duration::from_secs(25 * 3_600));
     let old = served.join(3, &[("waitingToken", &tokens[2].1)]);
@@ -264,7 +284,11 @@ fn a_solution_that_is_not_accepted_is_answered_with_why_and_a_fresh_puzzle() {
     let cases = [
         ("nonsense".to_owned(), PuzzleRejected::Malformed, "PUZZLE_MALFORMED"),
         (solve_puzzle(&foreign), PuzzleRejected::NotOurs, "PUZZLE_NOT_OURS"),
-        (solve_puzzle(&issued("main-2", 7, HARDER)), PuzzleRejected::OtherQueue, "PUZZLE_OTHER_QUEUE"),
+        (
+            solve_puzzle(&issued("main-2", 7, HARDER)),
+            PuzzleRejected::OtherQueue,
+            "PUZZLE_OTHER_QUEUE",
+        ),
         (solve_puzzle(&issued("main", 8, HARDER)), PuzzleRejected::OtherUser, "PUZZLE_OTHER_USER"),
         (
             solve_puzzle(&ring("main").issue(user(7), bits(HARDER), old)),

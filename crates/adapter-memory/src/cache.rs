@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use decorators::cache::{CacheKey, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable};
+use decorators::cache::{
+    CacheKey, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable,
+};
 use domain::{Clock, PortError};
 
 /// What is kept with a payload, generously counted: key, times, places in two maps.
@@ -157,8 +159,8 @@ impl CacheStore for MemoryCacheStore {
             Ok(Some((_, Stamp(stamp)))) => state.now.max(stamp.saturating_add(1)),
             Ok(None) | Err(_) => state.now,
         };
-        let kept =
-            content.map(|copy| copy.map(|(payload, Stamp(at))| Kept { payload, age: state.since(at) }));
+        let kept = content
+            .map(|copy| copy.map(|(payload, Stamp(at))| Kept { payload, age: state.since(at) }));
         let is_fresh = matches!(&kept, Ok(Some(kept)) if kept.age < want.fresh_for);
         let leased = !is_fresh && want.lease.is_some_and(|lease| state.lease(key, lease));
         Ok(Look { kept, at: Stamp(at), leased })
@@ -226,7 +228,8 @@ mod tests {
     }
 
     fn names(store: &MemoryCacheStore) -> Vec<String> {
-        let mut names: Vec<_> = store.at_this_moment().copies.keys().map(|key| key.name.clone()).collect();
+        let mut names: Vec<_> =
+            store.at_this_moment().copies.keys().map(|key| key.name.clone()).collect();
         names.sort();
         names
     }
@@ -247,7 +250,12 @@ mod tests {
     fn its_memory_never_exceeds_what_was_given_and_all_of_it_comes_back() {
         let (store, clock) = store(10_000);
         for n in 0..2_000_usize {
-            put(&store, &(n % 37).to_string(), (n * 7_919) % 9_000, MINUTE * u32::from(n.to_le_bytes()[0]));
+            put(
+                &store,
+                &(n % 37).to_string(),
+                (n * 7_919) % 9_000,
+                MINUTE * u32::from(n.to_le_bytes()[0]),
+            );
             let state = store.at_this_moment();
             assert!(state.bytes <= 10_000);
             assert_eq!(state.bytes, state.copies.values().map(Entry::size).sum::<usize>());

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::queue::{
-    AdmissionPolicy, Arrival, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError,
-    JoinStep, Joined, Line, NodeId, Place, ProcessId, QueueState, QueueStore, Refused, Session, Shown,
-    Snapshot, Standing, UserId, Visit, Witness,
+    AdmissionPolicy, Arrival, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError,
+    JoinError, JoinStep, Joined, Line, NodeId, Place, ProcessId, QueueState, QueueStore, Refused,
+    Session, Shown, Snapshot, Standing, UserId, Visit, Witness,
 };
 use domain::{Clock, PortError, PortErrorKind};
 
@@ -65,7 +65,11 @@ impl MemoryQueue {
     }
 
     /// A step whose answer is a snapshot.
-    fn look<T>(&self, floor: Line, step: impl FnOnce(&mut QueueState, &Visit) -> T) -> (T, Snapshot) {
+    fn look<T>(
+        &self,
+        floor: Line,
+        step: impl FnOnce(&mut QueueState, &Visit) -> T,
+    ) -> (T, Snapshot) {
         let (done, snapshot, version) = self.step(floor, |state, visit| {
             let done = step(state, visit);
             (done, state.snapshot(), state.marks().version)
@@ -93,14 +97,20 @@ impl QueueStore for MemoryQueue {
         presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
-        self.step(bounds.floor, |state, visit| match state.join(visit, user, presented, bounds.ceiling) {
-            JoinStep::Holds { number, rejoined, standing, incarnation } => {
-                Ok(Joined { number, rejoined, standing, line: state.witnessed_line(), incarnation })
+        self.step(bounds.floor, |state, visit| {
+            match state.join(visit, user, presented, bounds.ceiling) {
+                JoinStep::Holds { number, rejoined, standing, incarnation } => Ok(Joined {
+                    number,
+                    rejoined,
+                    standing,
+                    line: state.witnessed_line(),
+                    incarnation,
+                }),
+                JoinStep::Full => Err(JoinError::LineFull),
+                JoinStep::AboveCeiling => Err(JoinError::AboveCeiling),
+                JoinStep::ViewBehind => Err(JoinError::ViewBehind),
+                JoinStep::NotReady => Err(not_ready().into()),
             }
-            JoinStep::Full => Err(JoinError::LineFull),
-            JoinStep::AboveCeiling => Err(JoinError::AboveCeiling),
-            JoinStep::ViewBehind => Err(JoinError::ViewBehind),
-            JoinStep::NotReady => Err(not_ready().into()),
         })
     }
 
@@ -116,7 +126,11 @@ impl QueueStore for MemoryQueue {
         Ok(self.look(floor, QueueState::refresh).1)
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         self.step(Line::START, |state, _| state.settle(generation, checkpoint));
         self.snapshot(Line::START).await
     }
@@ -131,7 +145,8 @@ impl QueueStore for MemoryQueue {
     }
 
     async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
-        let claimed: Result<Expiry, Refused> = self.step(Line::START, |state, _| state.claim(place));
+        let claimed: Result<Expiry, Refused> =
+            self.step(Line::START, |state, _| state.claim(place));
         match claimed {
             Ok(until) => Ok(Session { number: place.number, user: place.user, until }),
             Err(Refused::NotFound) => Err(ClaimError::NotFound),

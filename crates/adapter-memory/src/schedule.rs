@@ -32,7 +32,8 @@ impl ScheduleBook for MemoryCatalogue {
         let Some(found) = self.find(concert) else { return Ok(None) };
         let dates = self.dates.read().unwrap_or_else(PoisonError::into_inner);
         let of_concert = dates.get(&concert).into_iter().flatten();
-        let mut open: Vec<_> = of_concert.filter_map(|date| open_date(date, &found.title, now)).collect();
+        let mut open: Vec<_> =
+            of_concert.filter_map(|date| open_date(date, &found.title, now)).collect();
         open.sort_by_key(|date| (date.performance, date.id));
         Ok(Some(open))
     }

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_memory::{ManualClock, MemoryCacheStore, MemoryCatalogue, MemoryCheckpoints, MemoryQueue};
+use adapter_memory::{
+    ManualClock, MemoryCacheStore, MemoryCatalogue, MemoryCheckpoints, MemoryQueue,
+};
 use contracts::cache::{CacheFixture, CacheWorld};
 use contracts::checkpoint::{CheckpointFixture, CheckpointWorld};
 use contracts::concert::CatalogueFixture;
@@ -111,7 +113,8 @@ struct MemoryCache {
 impl CacheFixture for Memory {
     async fn open(&self) -> Box<dyn CacheWorld> {
         let clock = clock();
-        let store = Arc::new(MemoryCacheStore::new(1_000_000, Arc::clone(&clock) as Arc<dyn Clock>));
+        let store =
+            Arc::new(MemoryCacheStore::new(1_000_000, Arc::clone(&clock) as Arc<dyn Clock>));
         Box::new(MemoryCache { store, clock })
     }
 }

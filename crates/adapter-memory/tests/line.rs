@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::{ManualClock, MemoryQueue};
-use domain::queue::{AdmissionPolicy, Bounds, Line, PolicySpec, QueueStore, QueueTime, Standing, UserId};
+use domain::queue::{
+    AdmissionPolicy, Bounds, Line, PolicySpec, QueueStore, QueueTime, Standing, UserId,
+};
 use domain::{Clock, Timestamp};
 
 fn open(spec: PolicySpec) -> (MemoryQueue, Arc<ManualClock>) {
@@ -21,8 +23,11 @@ fn user(n: u64) -> UserId {
 
 #[tokio::test]
 async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice() {
-    let (line, clock) =
-        open(PolicySpec { batch: 2, claim_within: Duration::from_secs(10), ..PolicySpec::default() });
+    let (line, clock) = open(PolicySpec {
+        batch: 2,
+        claim_within: Duration::from_secs(10),
+        ..PolicySpec::default()
+    });
     for n in 1..=10 {
         line.join(user(n), None, Bounds::NONE).await.unwrap();
     }
@@ -42,8 +47,12 @@ async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice()
 
 #[tokio::test]
 async fn people_who_left_do_not_make_the_queue_full() {
-    let spec =
-        PolicySpec { batch: 1, every: Duration::from_secs(3600), max_waiting: 50, ..PolicySpec::default() };
+    let spec = PolicySpec {
+        batch: 1,
+        every: Duration::from_secs(3600),
+        max_waiting: 50,
+        ..PolicySpec::default()
+    };
     let (line, _clock) = open(spec);
     line.join(user(1), None, Bounds::NONE).await.unwrap();
     line.join(user(2), None, Bounds::NONE).await.unwrap();

@@ -23,7 +23,8 @@ struct Memory {
 impl Memory {
     fn of(trace: &Trace) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_000).unwrap()));
-        let store = MemoryQueue::new(policy(&trace.scene).unwrap(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let store =
+            MemoryQueue::new(policy(&trace.scene).unwrap(), Arc::clone(&clock) as Arc<dyn Clock>);
         Self { store, clock, tokens: Tokens::default() }
     }
 

@@ -29,8 +29,11 @@ fn main() -> ExitCode {
         [url, askers, seconds, concerts] => {
             let number = |text: &str| text.parse().unwrap();
             // One background thread for the pool, as in the program, and this one for whoever asks.
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(measure(url, number(askers), number(seconds), number(concerts)));
         }
         _ => {
@@ -43,7 +46,8 @@ fn main() -> ExitCode {
 
 async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
     let long = Duration::from_secs(60);
-    let limits = SessionLimits { connect: long, statement: long, lock: long, idle_in_transaction: long };
+    let limits =
+        SessionLimits { connect: long, statement: long, lock: long, idle_in_transaction: long };
     let pool = PoolSettings {
         size: 10,
         min_idle: 10,
@@ -74,13 +78,19 @@ async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
 }
 
 /// Asks one question after the other; how long each took.
-async fn ask_until(catalogue: &PostgresCatalogue, end: Instant, concerts: u64, seed: u64) -> Vec<Duration> {
+async fn ask_until(
+    catalogue: &PostgresCatalogue,
+    end: Instant,
+    concerts: u64,
+    seed: u64,
+) -> Vec<Duration> {
     let now = SystemClock.now();
     let mut random = seed;
     let mut times = Vec::new();
     while Instant::now() < end {
         // A linear congruential generator with Knuth's constants (MMIX); even enough to pick concerts.
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let concert = ConcertId::new(1 + (random >> 33) % concerts).unwrap();
         let asked = Instant::now();
         assert!(catalogue.open_dates(concert, now).await.unwrap().is_some());

@@ -58,9 +58,12 @@ impl Address {
         }
         let mut config = Config::from_str(url).map_err(|_| InvalidAddress::NotAUrl)?;
         let host = config.get_hosts().first().map(shown_host).ok_or(InvalidAddress::NoHost)?;
-        let user = config.get_user().filter(|user| !user.is_empty()).ok_or(InvalidAddress::NoUser)?;
-        let database =
-            config.get_dbname().filter(|name| !name.is_empty()).ok_or(InvalidAddress::NoDatabase)?;
+        let user =
+            config.get_user().filter(|user| !user.is_empty()).ok_or(InvalidAddress::NoUser)?;
+        let database = config
+            .get_dbname()
+            .filter(|name| !name.is_empty())
+            .ok_or(InvalidAddress::NoDatabase)?;
         // An unescaped @ in a password ends it there, and the rest of it is taken for a host or a database.
         if host.contains('@') || database.contains('@') {
             return Err(InvalidAddress::NotAUrl);
@@ -128,7 +131,8 @@ mod tests {
     #[test]
     fn an_address_shows_everything_but_the_password() {
         let address =
-            Address::parse("postgres://shop:hunter2@db.example:6543/sales?sslmode=require").unwrap();
+            Address::parse("postgres://shop:hunter2@db.example:6543/sales?sslmode=require")
+                .unwrap();
         assert_eq!(address.to_string(), "db.example:6543/sales as shop");
         assert!(address.wants_tls());
         assert!(!format!("{address:?}").contains("hunter2"));

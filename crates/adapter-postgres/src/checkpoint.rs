@@ -25,7 +25,8 @@ impl PostgresCheckpoints {
     }
 }
 
-const LOAD: &str = "SELECT last, serving, ceiling, incarnations FROM queue_checkpoints WHERE queue = $1";
+const LOAD: &str =
+    "SELECT last, serving, ceiling, incarnations FROM queue_checkpoints WHERE queue = $1";
 
 /// Savers of one queue at once wait for each other's row, and each raises what the one before has
 /// left. With `$6` false no row is written, but privileges and a read-only server still refuse it.
@@ -91,7 +92,11 @@ impl CheckpointRow {
         }
         let lives = self.incarnations.iter().map(|life| checked(*life, Incarnation::new));
         let incarnations = Incarnations::of(lives.collect::<Result<Vec<_>, _>>()?);
-        Ok(Checkpoint { line: Line::new(mark(last)?, mark(serving)?), ceiling: mark(ceiling)?, incarnations })
+        Ok(Checkpoint {
+            line: Line::new(mark(last)?, mark(serving)?),
+            ceiling: mark(ceiling)?,
+            incarnations,
+        })
     }
 }
 
@@ -99,7 +104,9 @@ impl PostgresCheckpoints {
     async fn row(&self, queue: String) -> Result<Option<CheckpointRow>, PortError> {
         let row = self.0.ask("loading a checkpoint", move |connection| {
             let statement = sql_query(LOAD).bind::<Text, _>(queue.clone());
-            Box::pin(async move { statement.get_result::<CheckpointRow>(connection).await.optional() })
+            Box::pin(
+                async move { statement.get_result::<CheckpointRow>(connection).await.optional() },
+            )
         });
         row.await
     }
@@ -123,11 +130,17 @@ impl PostgresCheckpoints {
                 .bind::<Array<BigInt>, _>(lives.clone())
                 .bind::<Bool, _>(is_meant);
             Box::pin(async move {
-                let Some(saved) = statement.get_result::<CheckpointRow>(connection).await.optional()? else {
+                let Some(saved) =
+                    statement.get_result::<CheckpointRow>(connection).await.optional()?
+                else {
                     return Ok(None);
                 };
                 let transaction = sql_query(IS_OPEN).get_result::<OpenRow>(connection).await?;
-                if transaction.is_open { Err(QueryError::AlreadyInTransaction) } else { Ok(Some(saved)) }
+                if transaction.is_open {
+                    Err(QueryError::AlreadyInTransaction)
+                } else {
+                    Ok(Some(saved))
+                }
             })
         });
         row.await

@@ -47,7 +47,9 @@ struct PageRow {
 impl PageRow {
     /// The concert of this row, when it has one.
     fn concert(self) -> Result<Option<Concert>, PortError> {
-        let (Some(id), Some(title), Some(place)) = (self.id, self.title, self.place) else { return Ok(None) };
+        let (Some(id), Some(title), Some(place)) = (self.id, self.title, self.place) else {
+            return Ok(None);
+        };
         Ok(Some(Concert { id: checked(id, ConcertId::new)?, title, place }))
     }
 }

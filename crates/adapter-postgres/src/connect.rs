@@ -24,7 +24,8 @@ pub(crate) struct Connector {
 impl Connector {
     /// Reads the machine's root certificates when the address wants TLS.
     pub(crate) fn new(address: Address, limits: SessionLimits) -> Result<Self, SetupError> {
-        let tls = if address.wants_tls() { Some(MakeRustlsConnect::new(tls_config()?)) } else { None };
+        let tls =
+            if address.wants_tls() { Some(MakeRustlsConnect::new(tls_config()?)) } else { None };
         Ok(Self { address, limits, tls })
     }
 
@@ -52,8 +53,9 @@ impl Connector {
         &self,
         connecting: impl Future<Output = Result<T, SetupError>>,
     ) -> Result<T, SetupError> {
-        let late =
-            |_| Err(SetupError::unreachable(&self.address, "no answer within postgres.connect_timeout"));
+        let late = |_| {
+            Err(SetupError::unreachable(&self.address, "no answer within postgres.connect_timeout"))
+        };
         timeout(self.limits.connect, connecting).await.unwrap_or_else(late)
     }
 
@@ -61,7 +63,8 @@ impl Connector {
     async fn open(&self) -> Result<(Client, Driver), SetupError> {
         let mut config = self.address.config().clone();
         let ours = self.limits.options();
-        let options = config.get_options().map_or_else(|| ours.clone(), |given| format!("{given} {ours}"));
+        let options =
+            config.get_options().map_or_else(|| ours.clone(), |given| format!("{given} {ours}"));
         config.options(options);
         let refused = |error| SetupError::of(&error, &self.address);
         match &self.tls {
@@ -86,7 +89,8 @@ fn tls_config() -> Result<ClientConfig, SetupError> {
         return Err(SetupError::NoRootCertificates);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| SetupError::Tls { why: error.to_string() })?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

@@ -11,8 +11,8 @@ use bytes::BytesMut;
 use diesel::QueryResult;
 use diesel::backend::Backend;
 use diesel::pg::{
-    FailedToLookupTypeError, Pg, PgMetadataCacheKey, PgMetadataLookup, PgQueryBuilder, PgTypeMetadata,
-    PgValue,
+    FailedToLookupTypeError, Pg, PgMetadataCacheKey, PgMetadataLookup, PgQueryBuilder,
+    PgTypeMetadata, PgValue,
 };
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::query_builder::{AsQuery, QueryBuilder as _, QueryFragment, QueryId};
@@ -128,7 +128,11 @@ impl Query {
         let mut collected = RawBytesBindCollector::<Pg>::new();
         query.collect_binds(&mut collected, &mut BuiltInTypes, &Pg)?;
         let types = collected.metadata.iter().map(type_of).collect::<QueryResult<_>>()?;
-        Ok(Self { sql: sql.finish(), types, binds: collected.binds.into_iter().map(Bind).collect() })
+        Ok(Self {
+            sql: sql.finish(),
+            types,
+            binds: collected.binds.into_iter().map(Bind).collect(),
+        })
     }
 }
 
@@ -143,7 +147,10 @@ struct BuiltInTypes;
 
 impl PgMetadataLookup for BuiltInTypes {
     fn lookup_type(&mut self, name: &str, schema: Option<&str>) -> PgTypeMetadata {
-        let key = PgMetadataCacheKey::new(schema.map(|name| name.to_owned().into()), name.to_owned().into());
+        let key = PgMetadataCacheKey::new(
+            schema.map(|name| name.to_owned().into()),
+            name.to_owned().into(),
+        );
         PgTypeMetadata::from_result(Err(FailedToLookupTypeError::new(key)))
     }
 }
@@ -157,7 +164,11 @@ fn as_parameters(binds: &[Bind]) -> Vec<&(dyn ToSql + Sync)> {
 }
 
 impl ToSql for Bind {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         let Some(bytes) = &self.0 else { return Ok(IsNull::Yes) };
         out.extend_from_slice(bytes);
         Ok(IsNull::No)

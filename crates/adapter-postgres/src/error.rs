@@ -72,7 +72,9 @@ pub enum SetupError {
         missing: String,
     },
     /// Another one holds the lock for what is to be done.
-    #[error("Postgres at {at}: another {who} has been at work for {seconds} s; try again when it is done")]
+    #[error(
+        "Postgres at {at}: another {who} has been at work for {seconds} s; try again when it is done"
+    )]
     AnotherAtWork {
         /// The address.
         at: String,
@@ -113,7 +115,9 @@ impl SetupError {
             &SqlState::INVALID_CATALOG_NAME => {
                 Self::NoDatabase { at, database: address.database().to_owned() }
             }
-            &SqlState::INSUFFICIENT_PRIVILEGE => Self::Forbidden { at, user: address.user().to_owned(), why },
+            &SqlState::INSUFFICIENT_PRIVILEGE => {
+                Self::Forbidden { at, user: address.user().to_owned(), why }
+            }
             code if is_passing(code) => Self::Unreachable { at, why },
             _ => Self::Failed { at, why },
         }
@@ -169,7 +173,8 @@ impl From<SetupError> for PortError {
 /// Neither the address nor the user is wrong, and a later attempt may succeed: the connection was
 /// lost, a limit was reached, or the server is out of resources (class 53).
 fn is_passing(code: &SqlState) -> bool {
-    matches!(Blame::of_code(code), Blame::Connection | Blame::Limit) || code.code().starts_with("53")
+    matches!(Blame::of_code(code), Blame::Connection | Blame::Limit)
+        || code.code().starts_with("53")
 }
 
 fn one_line(text: &str) -> String {
@@ -229,7 +234,9 @@ impl Failed {
             Self::Asked(error @ QueryError::DeserializationError(_), _) => {
                 (PortErrorKind::Corrupt, error.to_string())
             }
-            Self::Asked(_, Some(error)) if blame == Blame::Limit => (PortErrorKind::Timeout, said(&error)),
+            Self::Asked(_, Some(error)) if blame == Blame::Limit => {
+                (PortErrorKind::Timeout, said(&error))
+            }
             Self::Asked(_, Some(error)) => (PortErrorKind::Unavailable, said(&error)),
             Self::Asked(error, None) => (PortErrorKind::Unavailable, error.to_string()),
         };

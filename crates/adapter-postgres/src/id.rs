@@ -10,7 +10,10 @@ pub(crate) fn signed(id: u64) -> i64 {
 }
 
 /// A `bigint` as an id of the domain, checked by `check`.
-pub(crate) fn checked<I, E>(id: i64, check: impl FnOnce(u64) -> Result<I, E>) -> Result<I, PortError>
+pub(crate) fn checked<I, E>(
+    id: i64,
+    check: impl FnOnce(u64) -> Result<I, E>,
+) -> Result<I, PortError>
 where
     E: std::error::Error + Send + Sync + 'static,
 {

@@ -34,8 +34,9 @@ const STATEMENT: Duration = Duration::from_secs(3_600);
 /// # Errors
 /// [`SetupError`]; migrations before the one that failed stay applied.
 pub async fn migrate(address: Address, connect: Duration) -> Result<Vec<String>, SetupError> {
-    let run =
-        |harness: &mut Harness| Ok(harness.run_pending_migrations(MIGRATIONS)?.iter().map(name_of).collect());
+    let run = |harness: &mut Harness| {
+        Ok(harness.run_pending_migrations(MIGRATIONS)?.iter().map(name_of).collect())
+    };
     as_the_only_one(&address, connect, run).await
 }
 
@@ -66,8 +67,8 @@ async fn as_the_only_one<T>(
     let limits = SessionLimits { connect, statement, lock, idle_in_transaction: Duration::ZERO };
     let (client, _driver) = exclusive::lock(address, limits, MIGRATING).await?;
     let connection = timeout(connect, AsyncPgConnection::try_from(client)).await;
-    let connection =
-        connection.map_err(|_| SetupError::unreachable(address, "no answer within the connect limit"))?;
+    let connection = connection
+        .map_err(|_| SetupError::unreachable(address, "no answer within the connect limit"))?;
     let connection = connection.map_err(|error| SetupError::failed(address, error))?;
     work(&mut Harness::new(connection)).map_err(|error| SetupError::failed(address, error))
 }
@@ -83,11 +84,13 @@ pub async fn check_schema(postgres: &Postgres) -> Result<(), SetupError> {
     let (address, (client, _driver)) = (connector.address(), connector.connect().await?);
     let checks = async {
         check_applied(&client, address).await?;
-        let readable =
-            client.batch_execute("SELECT FROM concerts LIMIT 0; SELECT FROM schedules LIMIT 0").await;
+        let readable = client
+            .batch_execute("SELECT FROM concerts LIMIT 0; SELECT FROM schedules LIMIT 0")
+            .await;
         readable.map_err(|error| SetupError::of(&error, address))
     };
-    let late = |_| Err(SetupError::unreachable(address, "no answer within postgres.statement_timeout"));
+    let late =
+        |_| Err(SetupError::unreachable(address, "no answer within postgres.statement_timeout"));
     timeout(connector.limits().answer(), checks).await.unwrap_or_else(late)
 }
 

@@ -128,7 +128,9 @@ impl Postgres {
             manager,
             failures,
             limits: Limits { acquire: settings.acquire, answer: limits.answer() },
-            places: Arc::new(Semaphore::new(size.saturating_add(waiting).min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(
+                size.saturating_add(waiting).min(Semaphore::MAX_PERMITS),
+            )),
             turns: Semaphore::new(size),
             size: settings.size,
             meter: Meter::default(),
@@ -177,7 +179,9 @@ impl Postgres {
         };
         self.0.runtime.spawn(asking.in_current_span());
         // Without an answer the question has panicked, or the runtime is coming to its end.
-        let lost = || PortError::new(PortErrorKind::Unavailable, POSTGRES).because("the question was lost");
+        let lost = || {
+            PortError::new(PortErrorKind::Unavailable, POSTGRES).because("the question was lost")
+        };
         answer.await.unwrap_or_else(|_| Err(lost()))
     }
 }
@@ -219,9 +223,11 @@ impl Inner {
         drop(turn);
         match answer {
             Ok(answer) => answer.map_err(|failed| failed.into_port_error(name)),
-            Err(_) => {
-                Err(unanswered(PortErrorKind::Timeout, name, "the server did not answer in time".to_owned()))
-            }
+            Err(_) => Err(unanswered(
+                PortErrorKind::Timeout,
+                name,
+                "the server did not answer in time".to_owned(),
+            )),
         }
     }
 
@@ -292,7 +298,8 @@ impl Inner {
         give_up: Instant,
     ) -> Result<(bb8::PooledConnection<'_, Manager>, SemaphorePermit<'_>), PortError> {
         let mut failures = self.failures.clone();
-        if let Some(failure) = failures.borrow_and_update().clone().filter(|_| self.has_no_connection())
+        if let Some(failure) =
+            failures.borrow_and_update().clone().filter(|_| self.has_no_connection())
             && failure.at.elapsed() < STILL_DOWN
         {
             return Err(failure.why.into());
@@ -368,7 +375,8 @@ impl ManageConnection for Manager {
 
     /// Without a round trip: a server that is gone has closed the connection, which its task has seen.
     async fn is_valid(&self, session: &mut Session) -> Result<(), SetupError> {
-        let over = || SetupError::unreachable(self.connector.address(), "the connection was closed");
+        let over =
+            || SetupError::unreachable(self.connector.address(), "the connection was closed");
         if self.is_usable(session) { Ok(()) } else { Err(over()) }
     }
 

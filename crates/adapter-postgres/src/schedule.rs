@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
-    QueryDsl as _, Queryable,
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _,
+    NullableExpressionMethods as _, QueryDsl as _, Queryable,
 };
 use diesel_async::RunQueryDsl as _;
 use domain::concert::ConcertId;
@@ -68,8 +68,10 @@ pub fn open_dates_statement() -> String {
 impl DateRow {
     fn open_date(self) -> Result<Option<OpenDate>, PortError> {
         let Some(date) = self.date else { return Ok(None) };
-        let seats_left = u32::try_from(date.seats_left).and_then(NonZeroU32::try_from).map_err(corrupt)?;
-        let sale = SaleWindow::new(date.sale_opens_at.into(), date.sale_closes_at.into()).map_err(corrupt)?;
+        let seats_left =
+            u32::try_from(date.seats_left).and_then(NonZeroU32::try_from).map_err(corrupt)?;
+        let sale = SaleWindow::new(date.sale_opens_at.into(), date.sale_closes_at.into())
+            .map_err(corrupt)?;
         Ok(Some(OpenDate {
             id: checked(date.id, ScheduleId::new)?,
             concert_title: self.title,
@@ -83,7 +85,9 @@ impl DateRow {
 impl PostgresCatalogue {
     async fn date_rows(&self, concert: i64, now: Timestamp) -> Result<Vec<DateRow>, PortError> {
         let rows = self.0.ask("open dates", move |connection| {
-            Box::pin(async move { open_dates(concert, now.to_diesel()).load::<DateRow>(connection).await })
+            Box::pin(async move {
+                open_dates(concert, now.to_diesel()).load::<DateRow>(connection).await
+            })
         });
         rows.await
     }

@@ -96,7 +96,10 @@ impl Seeder {
     }
 
     /// Adds what is missing of a batch, in one transaction, and tells how many concerts and seats that was.
-    async fn add(&mut self, batch: Vec<SampleConcert>) -> Result<(u64, u64), tokio_postgres::Error> {
+    async fn add(
+        &mut self,
+        batch: Vec<SampleConcert>,
+    ) -> Result<(u64, u64), tokio_postgres::Error> {
         let transaction = self.client.transaction().await?;
         let missing = missing(&transaction, batch).await?;
         if !missing.is_empty() {
@@ -137,10 +140,12 @@ async fn copy_concerts(
     transaction: &Transaction<'_>,
     entries: &[SampleConcert],
 ) -> Result<(), tokio_postgres::Error> {
-    let sink = transaction.copy_in("COPY concerts (id, title, place) FROM STDIN (FORMAT binary)").await?;
+    let sink =
+        transaction.copy_in("COPY concerts (id, title, place) FROM STDIN (FORMAT binary)").await?;
     let mut rows = pin!(BinaryCopyInWriter::new(sink, &[Type::INT8, Type::TEXT, Type::TEXT]));
     for SampleConcert { concert, .. } in entries {
-        let row: [&(dyn ToSql + Sync); 3] = [&signed(concert.id.get()), &concert.title, &concert.place];
+        let row: [&(dyn ToSql + Sync); 3] =
+            [&signed(concert.id.get()), &concert.title, &concert.place];
         rows.as_mut().write(&row).await?;
     }
     rows.finish().await.map(drop)
@@ -176,7 +181,8 @@ async fn copy_seats(
         let id = signed(date.id.get());
         for number in 1..=date.seats.get() {
             // A date has at most a hundred thousand seats.
-            let (signed_number, state) = (i32::try_from(number).unwrap_or(i32::MAX), state(date, number));
+            let (signed_number, state) =
+                (i32::try_from(number).unwrap_or(i32::MAX), state(date, number));
             rows.as_mut().write(&[&id, &signed_number, &state]).await?;
         }
     }

@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn a_session_has_all_three_limits_of_the_server_in_milliseconds() {
         let [statement, lock, idle_in_transaction] = [1_000, 300, 5_000].map(Duration::from_millis);
-        let limits = SessionLimits { connect: Duration::ZERO, statement, lock, idle_in_transaction };
+        let limits =
+            SessionLimits { connect: Duration::ZERO, statement, lock, idle_in_transaction };
         assert_eq!(
             limits.options(),
             "-c statement_timeout=1000 -c lock_timeout=300 -c idle_in_transaction_session_timeout=5000"

@@ -18,7 +18,8 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     // As in the service: one thread in the background.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         match words.as_slice() {
             ["join", url, queue, seconds, askers, gathered, durability] => {
@@ -38,13 +39,15 @@ fn main() {
                 join(&line, Duration::from_secs(seconds.parse().unwrap()), askers).await;
             }
             ["fill", url, queue, people] => {
-                let line = open(url, queue, standing_still(), Batching::default(), Durability::Primary);
+                let line =
+                    open(url, queue, standing_still(), Batching::default(), Durability::Primary);
                 ready(&line).await;
                 fill(&line, people.parse().unwrap()).await;
             }
             ["call", url, queue, people] => {
                 let people: u32 = people.parse().unwrap();
-                let spec = PolicySpec { batch: people, max_active: 10_000_000, ..PolicySpec::default() };
+                let spec =
+                    PolicySpec { batch: people, max_active: 10_000_000, ..PolicySpec::default() };
                 let line = open(url, queue, spec, Batching::default(), Durability::Primary);
                 ready(&line).await;
                 let called = line.call_next(Line::START, None).await.unwrap();
@@ -135,9 +138,9 @@ async fn fill(line: &Arc<RedisQueue>, people: u64) {
         first = users.end;
         let joins = users.map(|user| {
             let line = Arc::clone(line);
-            tokio::spawn(
-                async move { line.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap() },
-            )
+            tokio::spawn(async move {
+                line.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap()
+            })
         });
         for join in joins.collect::<Vec<_>>() {
             join.await.unwrap();

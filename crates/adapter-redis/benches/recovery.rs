@@ -3,7 +3,11 @@
 //!
 //! `cargo bench -p adapter-redis --bench recovery -- [people]`, a million by default.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and fails by panicking"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
 use domain::Timestamp;
-use domain::queue::{AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueId, QueueStore as _, UserId};
+use domain::queue::{
+    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueId, QueueStore as _, UserId,
+};
 use test_support::{Redis, RedisBinaries, RedisSetup};
 
 /// What `app` makes of its defaults.
@@ -57,7 +63,10 @@ async fn until_open(nodes: &[Arc<RedisQueue>]) -> Duration {
     let begun = Instant::now();
     for node in nodes {
         while !is_open(node).await {
-            assert!(begun.elapsed() < Duration::from_secs(120), "joins are refused for two minutes");
+            assert!(
+                begun.elapsed() < Duration::from_secs(120),
+                "joins are refused for two minutes"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -69,7 +78,9 @@ async fn fill(nodes: &[Arc<RedisQueue>], people: u64) {
     for first in (1..=people).step_by(AT_ONCE as usize) {
         let joins = (first..(first + AT_ONCE).min(people + 1)).map(|user| {
             let node = Arc::clone(&nodes[(user % nodes.len() as u64) as usize]);
-            tokio::spawn(async move { node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await })
+            tokio::spawn(
+                async move { node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await },
+            )
         });
         for join in futures_util::future::join_all(joins).await {
             join.unwrap().unwrap();
@@ -93,7 +104,10 @@ async fn outages(redis: &Redis, people: u64) {
     redis.kill().unwrap();
     redis.restart().unwrap();
     reset_steps(redis);
-    println!("restart without loss: joins again {:?} after it has loaded", until_open(&nodes).await);
+    println!(
+        "restart without loss: joins again {:?} after it has loaded",
+        until_open(&nodes).await
+    );
 
     let folder = redis.command(&["CONFIG", "GET", "dir"]).unwrap();
     let folder = folder.lines().last().unwrap().to_owned();
@@ -125,7 +139,8 @@ async fn endings(redis: &Redis, people: u32) {
         let claims = (first..first + 5_000).map(|user| {
             let node = Arc::clone(&nodes[0]);
             tokio::spawn(async move {
-                let joined = node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap();
+                let joined =
+                    node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap();
                 let place = Place {
                     queue: QueueId::parse("endings").unwrap(),
                     incarnation: joined.incarnation,
@@ -147,7 +162,10 @@ async fn endings(redis: &Redis, people: u32) {
     while nodes[0].snapshot(Line::START).await.unwrap().called > 0 {
         steps += 1;
     }
-    println!("{people} calls and {people} sessions end together in {steps} steps, {:?}", begun.elapsed());
+    println!(
+        "{people} calls and {people} sessions end together in {steps} steps, {:?}",
+        begun.elapsed()
+    );
     print_steps(redis);
 }
 

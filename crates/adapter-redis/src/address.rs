@@ -58,9 +58,10 @@ impl Address {
         let topology = match (scheme, path) {
             ("redis", "") => Topology::Single(Node::parse(hosts, REDIS_PORT)?),
             ("redis-cluster", "") => Topology::Cluster(nodes(hosts, REDIS_PORT)?),
-            ("redis-sentinel", name) if !name.is_empty() => {
-                Topology::Sentinel { sentinels: nodes(hosts, SENTINEL_PORT)?, name: name.to_owned() }
-            }
+            ("redis-sentinel", name) if !name.is_empty() => Topology::Sentinel {
+                sentinels: nodes(hosts, SENTINEL_PORT)?,
+                name: name.to_owned(),
+            },
             ("redis-sentinel", _) => {
                 return Err(InvalidAddress("the name the sentinels know it by is missing"));
             }
@@ -115,7 +116,8 @@ impl fmt::Display for Node {
 
 impl Credentials {
     fn parse(text: &str) -> Result<Self, InvalidAddress> {
-        let (user, password) = text.split_once(':').ok_or(InvalidAddress("the password is missing"))?;
+        let (user, password) =
+            text.split_once(':').ok_or(InvalidAddress("the password is missing"))?;
         let user = decoded(user)?;
         Ok(Self { user: (!user.is_empty()).then_some(user), password: decoded(password)? })
     }
@@ -171,7 +173,10 @@ mod tests {
         let single = Address::parse("redis://10.0.0.1:7000").unwrap();
         assert_eq!(single.topology, Topology::Single(node("10.0.0.1", 7000)));
         let cluster = Address::parse("redis-cluster://a:1,b:2,[::1]:3").unwrap();
-        assert_eq!(cluster.topology, Topology::Cluster(vec![node("a", 1), node("b", 2), node("::1", 3)]));
+        assert_eq!(
+            cluster.topology,
+            Topology::Cluster(vec![node("a", 1), node("b", 2), node("::1", 3)])
+        );
         let sentinel = Address::parse("redis-sentinel://a,b:5/main").unwrap();
         let sentinels = vec![node("a", 26379), node("b", 5)];
         assert_eq!(sentinel.topology, Topology::Sentinel { sentinels, name: "main".to_owned() });

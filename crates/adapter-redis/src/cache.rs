@@ -164,7 +164,8 @@ impl RedisCacheStore {
     /// The time, what is written about an invalidation, and what of it is ours.
     async fn read_invalidation(&self, kind: &str) -> Result<(u64, Bytes, Option<u64>), Failure> {
         let key = keys::invalidated(&self.0.prefix, kind);
-        let (now, written) = invalidation(self.ask(Call::new(&INVALIDATED, vec![key.clone()])).await?)?;
+        let (now, written) =
+            invalidation(self.ask(Call::new(&INVALIDATED, vec![key.clone()])).await?)?;
         let at = self.invalidated_at(kind, &written);
         if at.is_none() && !written.is_empty() {
             self.warn_of_a_neighbour(&key);
@@ -208,7 +209,12 @@ impl RedisCacheStore {
         self.route().ask(&key, Question::Call(call)).await
     }
 
-    async fn look_once(&self, key: &CacheKey, want: &LookFor, distrusted: &Bytes) -> Result<Looked, Failure> {
+    async fn look_once(
+        &self,
+        key: &CacheKey,
+        want: &LookFor,
+        distrusted: &Bytes,
+    ) -> Result<Looked, Failure> {
         let lasts = want.lease.map_or(Duration::ZERO, |lease| lease.lasts);
         let call = self
             .call(&LOOK, key, distrusted, want.lease.map(|lease| lease.id))
@@ -247,9 +253,13 @@ impl CacheStore for RedisCacheStore {
         let value = entry::write(&self.0.signer, &key.to_string(), stamp, &payload);
         let mut distrusted = Bytes::new();
         loop {
-            let call =
-                self.call(&PUT, key, &distrusted, Some(lease)).number(stamp.0).number(millis(keep_for));
-            let Some(there) = stays(self.ask(call.arg(value.clone())).await?)? else { return Ok(Put::Kept) };
+            let call = self
+                .call(&PUT, key, &distrusted, Some(lease))
+                .number(stamp.0)
+                .number(millis(keep_for));
+            let Some(there) = stays(self.ask(call.arg(value.clone())).await?)? else {
+                return Ok(Put::Kept);
+            };
             let seen = Bytes::copy_from_slice(entry::digest(&there));
             // The script reads only the head. What is damaged is replaced, unless it is another one by now.
             if self.read(key, there).is_ok() || seen == distrusted {
@@ -294,8 +304,10 @@ const INVALIDATE_ATTEMPTS: u32 = 5;
 
 /// The bytes that this is the text of.
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|digit| digit.to_digit(16).and_then(|value| value.try_into().ok())).collect();
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|value| value.try_into().ok()))
+        .collect();
     let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
     Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }

@@ -65,8 +65,8 @@ impl From<Error> for Failure {
             (_, word) if lets_nobody_in(word) => Self::Refused(said),
             (
                 _,
-                "OOM" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN" | "CLUSTERDOWN" | "NOPERM" | "WRONGTYPE"
-                | "FOREIGN",
+                "OOM" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN" | "CLUSTERDOWN" | "NOPERM"
+                | "WRONGTYPE" | "FOREIGN",
             ) => Self::Rejected(said),
             (ErrorKind::Auth, _) => Self::Refused(said),
             _ => Self::Unknown(said),
@@ -116,9 +116,10 @@ pub(crate) fn lets_nobody_in(word: &str) -> bool {
 impl Failure {
     fn word(&self) -> Option<&'static str> {
         match self {
-            Self::NotPrimary(said) | Self::NotYet(said) | Self::Refused(said) | Self::Rejected(said) => {
-                word_of(said)
-            }
+            Self::NotPrimary(said)
+            | Self::NotYet(said)
+            | Self::Refused(said)
+            | Self::Rejected(said) => word_of(said),
             Self::NotReplicated => Some("not_replicated"),
             Self::NoScript
             | Self::Replica(_)
@@ -177,8 +178,12 @@ mod tests {
             assert_eq!(error.kind(), PortErrorKind::NotReady, "{said}");
             assert_eq!(error.code(), said.split(' ').next(), "{said}");
         }
-        let in_a_script = of("ERR The user executing the script can't run this command or subcommand");
-        assert_eq!((in_a_script.kind(), in_a_script.code()), (PortErrorKind::NotReady, Some("NOPERM")));
+        let in_a_script =
+            of("ERR The user executing the script can't run this command or subcommand");
+        assert_eq!(
+            (in_a_script.kind(), in_a_script.code()),
+            (PortErrorKind::NotReady, Some("NOPERM"))
+        );
         assert_eq!(of("NOAUTH Authentication required.").kind(), PortErrorKind::Unavailable);
         let unknown = of("ERR 10.1.2.3 is a teapot");
         assert_eq!((unknown.kind(), unknown.code()), (PortErrorKind::Timeout, None));

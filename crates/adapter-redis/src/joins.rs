@@ -29,7 +29,11 @@ pub(crate) struct Joiner {
 
 /// Carries out one batch.
 pub(crate) trait Carrier: Send + Sync + 'static {
-    fn carry(&self, joiners: Vec<Joiner>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>>;
+    fn carry(
+        &self,
+        joiners: Vec<Joiner>,
+        bounds: Bounds,
+    ) -> BoxFuture<'_, Result<Answers, Failure>>;
 }
 
 /// How joins are gathered.
@@ -107,13 +111,17 @@ impl<C: Carrier> Joins<C> {
 
     pub(crate) fn load(&self) -> QueueLoad {
         let Office { waiting, batches, .. } = self.office.as_ref();
-        QueueLoad { joins_waiting: waiting.load(Ordering::Relaxed), batches: batches.load(Ordering::Relaxed) }
+        QueueLoad {
+            joins_waiting: waiting.load(Ordering::Relaxed),
+            batches: batches.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) async fn join(&self, joiner: Joiner, bounds: Bounds) -> Result<Joined, JoinError> {
         self.office.let_one_in()?;
         let (answered, answer) = oneshot::channel();
-        let waiting = Waiting { joiner, bounds, answered, since: Instant::now(), span: Span::current() };
+        let waiting =
+            Waiting { joiner, bounds, answered, since: Instant::now(), span: Span::current() };
         let lane = self.lanes.get_or_default();
         let begins = {
             let mut room = lane.room();
@@ -245,8 +253,9 @@ async fn carry_on<C: Carrier>(mut under_way: UnderWay<C>) {
 /// Carries those of a batch who have not waited too long. Nothing comes back where there is none.
 async fn carry_one<C: Carrier>(office: &Office<C>, batch: Vec<Waiting>) -> Option<Returned> {
     let now = Instant::now();
-    let (mut batch, late): (Vec<_>, Vec<_>) =
-        batch.into_iter().partition(|waiting| now.duration_since(waiting.since) <= office.batching.max_wait);
+    let (mut batch, late): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .partition(|waiting| now.duration_since(waiting.since) <= office.batching.max_wait);
     for waiting in late {
         let _ = waiting.answered.send(Err(PortError::from(Failure::Busy).into()));
     }

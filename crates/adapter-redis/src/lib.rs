@@ -20,7 +20,8 @@ mod usage;
 
 pub use address::{Address, InvalidAddress};
 pub use cache::{
-    CachePoolSettings, CachePoolState, CacheSigner, RedisCacheDependency, RedisCacheSettings, RedisCacheStore,
+    CachePoolSettings, CachePoolState, CacheSigner, RedisCacheDependency, RedisCacheSettings,
+    RedisCacheStore,
 };
 pub use joins::{Batching, QueueLoad};
 pub use link::LinkSettings;

@@ -103,7 +103,9 @@ impl Link {
     }
 
     pub(crate) async fn load(&self, script: &Script) -> Result<(), Failure> {
-        self.unless_lost(Box::pin(self.client.script_load::<Value, _>(script.text.as_str()))).await.map(drop)
+        self.unless_lost(Box::pin(self.client.script_load::<Value, _>(script.text.as_str())))
+            .await
+            .map(drop)
     }
 
     /// Calls a script.
@@ -130,7 +132,8 @@ impl Link {
             Value::Integer(replicas.count.into()),
             Value::Integer(i64::try_from(replicas.within.as_millis()).unwrap_or(i64::MAX)),
         ];
-        let (answer, reached) = tokio::join!(self.call(script, keys, arguments), self.ask("WAIT", wait));
+        let (answer, reached) =
+            tokio::join!(self.call(script, keys, arguments), self.ask("WAIT", wait));
         let answer = answer?;
         match reached?.as_i64() {
             Some(reached) if reached >= i64::from(replicas.count) => Ok(answer),
@@ -139,7 +142,11 @@ impl Link {
     }
 
     /// Asks with any command.
-    pub(crate) async fn ask(&self, command: &'static str, arguments: Vec<Value>) -> Result<Value, Failure> {
+    pub(crate) async fn ask(
+        &self,
+        command: &'static str,
+        arguments: Vec<Value>,
+    ) -> Result<Value, Failure> {
         let command = CustomCommand::new_static(command, ClusterHash::Random, false);
         self.unless_lost(Box::pin(self.client.custom(command, arguments))).await
     }
@@ -176,7 +183,11 @@ pub(crate) struct Replicas {
 
 /// What fred does by default is not safe here: no limit on a question, three attempts at commands whose outcome is
 /// unknown, a buffer without bound, and connections that are never found to be dead.
-fn client(node: &Node, credentials: Option<&Credentials>, settings: LinkSettings) -> Result<Client, Failure> {
+fn client(
+    node: &Node,
+    credentials: Option<&Credentials>,
+    settings: LinkSettings,
+) -> Result<Client, Failure> {
     let config = Config {
         server: ServerConfig::new_centralized(node.host.clone(), node.port),
         username: credentials.and_then(|c| c.user.clone()),
@@ -201,8 +212,10 @@ fn client(node: &Node, credentials: Option<&Credentials>, settings: LinkSettings
         tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
         ..ConnectionConfig::default()
     };
-    let performance =
-        PerformanceConfig { default_command_timeout: settings.answer, ..PerformanceConfig::default() };
+    let performance = PerformanceConfig {
+        default_command_timeout: settings.answer,
+        ..PerformanceConfig::default()
+    };
     Builder::from_config(config)
         .set_connection_config(connection)
         .set_performance_config(performance)
@@ -296,7 +309,8 @@ impl Links {
     }
 
     async fn connect_for_joins(&self) -> Result<Link, Failure> {
-        let link = Link::one_of(&self.node, self.credentials.as_ref(), self.settings, &self.lost).await?;
+        let link =
+            Link::one_of(&self.node, self.credentials.as_ref(), self.settings, &self.lost).await?;
         // Another process may have come to this address, and what is said of the one before is not true of it.
         if run_of(&link).await? != self.run {
             self.lost.cancel();

@@ -85,7 +85,8 @@ impl Primary {
                 continue;
             }
             let answers = sentinels.iter().map(|sentinel| self.names_another(sentinel, name, node));
-            let others = join_all(answers).await.into_iter().filter(|names_another| *names_another).count();
+            let others =
+                join_all(answers).await.into_iter().filter(|names_another| *names_another).count();
             if 2 * others > sentinels.len() {
                 return;
             }
@@ -96,7 +97,9 @@ impl Primary {
     async fn names_another(&self, sentinel: &Node, name: &str, node: &Node) -> bool {
         let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
         let answer = self.ask_node(sentinel, false, "SENTINEL", arguments).await;
-        let Some(named) = answer.ok().and_then(|answer| address_in(&answer, sentinel)) else { return false };
+        let Some(named) = answer.ok().and_then(|answer| address_in(&answer, sentinel)) else {
+            return false;
+        };
         if named == *node {
             return false;
         }
@@ -116,7 +119,9 @@ impl Primary {
             match self.ask_node(sentinel, false, "SENTINEL", arguments).await {
                 Ok(answer) => match address_in(&answer, sentinel) {
                     Some(node) => return Ok(node),
-                    None => last = Failure::Refused(format!("{sentinel} knows no primary `{name}`")),
+                    None => {
+                        last = Failure::Refused(format!("{sentinel} knows no primary `{name}`"))
+                    }
                 },
                 Err(failure) => last = failure,
             }
@@ -133,7 +138,10 @@ impl Primary {
             match self.ask_node(&node, true, "CLUSTER", vec![Value::from("SLOTS")]).await {
                 Ok(slots) => match self.learn(&slots, &node) {
                     Some(owner) => return Ok(owner),
-                    None => last = Failure::NotYet(format!("{node} knows no owner of slot {}", self.slot)),
+                    None => {
+                        last =
+                            Failure::NotYet(format!("{node} knows no owner of slot {}", self.slot))
+                    }
                 },
                 Err(failure) => last = failure,
             }
@@ -147,7 +155,8 @@ impl Primary {
         let mut named = Vec::new();
         for range in array(slots) {
             let [from, to, nodes @ ..] = array(range) else { continue };
-            let nodes: Vec<Node> = nodes.iter().filter_map(|node| address_in(node, asked)).collect();
+            let nodes: Vec<Node> =
+                nodes.iter().filter_map(|node| address_in(node, asked)).collect();
             let covers = |slot: i64| from.as_i64() <= Some(slot) && Some(slot) <= to.as_i64();
             if covers(self.slot.into()) {
                 owner = nodes.first().cloned();

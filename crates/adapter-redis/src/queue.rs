@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place,
-    QueueId, QueueStore, Session, Shown, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined,
+    Line, Place, QueueId, QueueStore, Session, Shown, Snapshot, Standing, UserId,
 };
 
 use crate::address::Address;
@@ -121,7 +121,11 @@ impl QueueStore for RedisQueue {
         Ok(self.steps.snapshot(floor).await?)
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         Ok(self.steps.settle(generation, checkpoint).await?)
     }
 

@@ -73,7 +73,9 @@ impl Redis {
     ) -> Result<Value, Failure> {
         let _place = match via {
             Via::Look | Via::Probe(_) => None,
-            Via::Joins(_) | Via::Rest => Some(self.under_way.try_acquire().map_err(|_| Failure::Busy)?),
+            Via::Joins(_) | Via::Rest => {
+                Some(self.under_way.try_acquire().map_err(|_| Failure::Busy)?)
+            }
         };
         let give_up = Instant::now() + self.settings.answer;
         loop {
@@ -111,7 +113,11 @@ impl Redis {
     }
 
     /// Asks the primary with any command.
-    pub(crate) async fn ask(&self, command: &'static str, arguments: Vec<Value>) -> Result<Value, Failure> {
+    pub(crate) async fn ask(
+        &self,
+        command: &'static str,
+        arguments: Vec<Value>,
+    ) -> Result<Value, Failure> {
         let give_up = Instant::now() + self.settings.answer;
         let links = self.links(give_up).await?;
         let answer = timeout_at(give_up, links.rest.ask(command, arguments)).await;
@@ -121,7 +127,8 @@ impl Redis {
     /// The connections, waited for only while they are being made for the first time or anew.
     async fn links(&self, give_up: Instant) -> Result<Arc<Links>, Failure> {
         let mut state = self.state.clone();
-        let settled = timeout_at(give_up, state.wait_for(|state| !matches!(state, State::Seeking))).await;
+        let settled =
+            timeout_at(give_up, state.wait_for(|state| !matches!(state, State::Seeking))).await;
         match settled {
             Ok(Ok(state)) => match &*state {
                 State::Up(links) => Ok(Arc::clone(links)),
@@ -160,7 +167,9 @@ async fn call_over(
 ) -> Result<Value, Failure> {
     let keys = keys.to_vec();
     match via {
-        Via::Joins(None) | Via::Probe(None) => links.for_joins().await?.call(script, keys, arguments).await,
+        Via::Joins(None) | Via::Probe(None) => {
+            links.for_joins().await?.call(script, keys, arguments).await
+        }
         Via::Joins(Some(replicas)) | Via::Probe(Some(replicas)) => {
             links.for_joins().await?.call_replicated(script, keys, arguments, replicas).await
         }

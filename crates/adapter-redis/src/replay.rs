@@ -177,6 +177,9 @@ mod tests {
         assert_eq!([released, abandoned, skipped], ["", "3,", "10:20,"].map(Value::from));
         let eight = |n: u8| [0, 0, 0, 0, 0, 0, 0, n];
         assert_eq!(sessions.as_bytes().unwrap(), [eight(2), eight(5), eight(9)].concat());
-        assert_eq!(holders.as_bytes().unwrap(), [eight(0).to_vec(), vec![0, 3], eight(9).to_vec()].concat());
+        assert_eq!(
+            holders.as_bytes().unwrap(),
+            [eight(0).to_vec(), vec![0, 3], eight(9).to_vec()].concat()
+        );
     }
 }

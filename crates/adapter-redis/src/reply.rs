@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::queue::{
-    Change, Incarnation, Incarnations, Line, Occupancy, QueueNumber, QueueTime, Tally, UserId, VacantNumbers,
+    Change, Incarnation, Incarnations, Line, Occupancy, QueueNumber, QueueTime, Tally, UserId,
+    VacantNumbers,
 };
 use fred::types::Value;
 
@@ -52,8 +53,8 @@ impl Reply {
         const BAD: Failure = Failure::Corrupt("no life of the queue");
         let text = self.text()?;
         let lives = text.split(',').filter(|life| !life.is_empty());
-        let lives =
-            lives.map(|life| life.parse().ok().and_then(|life| Incarnation::new(life).ok()).ok_or(BAD));
+        let lives = lives
+            .map(|life| life.parse().ok().and_then(|life| Incarnation::new(life).ok()).ok_or(BAD));
         Ok(Incarnations::of(lives.collect::<Result<Vec<_>, _>>()?))
     }
 
@@ -241,7 +242,8 @@ mod tests {
     fn sessions_are_number_end_and_user() {
         let read = |bytes: &[u8]| {
             let mut sessions = Vec::new();
-            let reply = Reply::new(Value::Array(vec![Value::Bytes(bytes.to_vec().into())])).unwrap();
+            let reply =
+                Reply::new(Value::Array(vec![Value::Bytes(bytes.to_vec().into())])).unwrap();
             reply.sessions(&mut sessions).map(|()| sessions)
         };
         let packed = [3_u64, 1_500, 7].map(u64::to_be_bytes).concat();

@@ -26,7 +26,9 @@ pub enum Unsafe {
     )]
     Forgets,
     /// The scripts need more.
-    #[error("the queue's redis is version {0}: 7.0 is the oldest that will do (Valkey of any version does)")]
+    #[error(
+        "the queue's redis is version {0}: 7.0 is the oldest that will do (Valkey of any version does)"
+    )]
     TooOld(String),
     /// Joins cannot be written there.
     #[error(
@@ -94,7 +96,9 @@ impl RedisQueue {
             Ok(Value::Array(pair)) => {
                 Ok(pair.get(1).and_then(Value::as_string).is_some_and(|s| !s.is_empty()))
             }
-            Ok(_) | Err(Failure::Refused(_) | Failure::Rejected(_) | Failure::Unknown(_)) => Ok(true),
+            Ok(_) | Err(Failure::Refused(_) | Failure::Rejected(_) | Failure::Unknown(_)) => {
+                Ok(true)
+            }
             Err(failure) => Err(failure.into()),
         }
     }
@@ -117,7 +121,9 @@ impl RedisQueue {
             return;
         }
         match self.redis().ask("INFO", Vec::new()).await {
-            Ok(info) => self.usage().note(RedisMemory::in_info(&info.as_string().unwrap_or_default())),
+            Ok(info) => {
+                self.usage().note(RedisMemory::in_info(&info.as_string().unwrap_or_default()))
+            }
             // Somebody who does not let us see its memory sees to it.
             Err(Failure::Refused(_) | Failure::Rejected(_)) => self.usage().note(None),
             Err(_) => self.usage().forget(),
@@ -139,8 +145,9 @@ struct Info(HashMap<String, String>);
 impl Info {
     async fn of(queue: &RedisQueue) -> Result<Self, Unsafe> {
         let text = queue.redis().ask("INFO", Vec::new()).await?.as_string().unwrap_or_default();
-        let pair =
-            |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+        let pair = |line: &str| {
+            line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        };
         Ok(Self(text.lines().filter_map(pair).collect()))
     }
 
@@ -175,8 +182,9 @@ impl Dependency for RedisDependency {
     async fn check(&self) -> Result<(), PortError> {
         if self.refuses && !self.is_known_safe.load(Ordering::Relaxed) {
             let checked = self.queue.check_safety().await;
-            checked
-                .map_err(|error| PortError::new(PortErrorKind::Unavailable, QUEUE_REDIS).because(error))?;
+            checked.map_err(|error| {
+                PortError::new(PortErrorKind::Unavailable, QUEUE_REDIS).because(error)
+            })?;
             self.is_known_safe.store(true, Ordering::Relaxed);
         }
         Ok(self.queue.takes_joins().await?)

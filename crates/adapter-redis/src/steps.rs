@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, Changes, Checkpoint, Expiry, Incarnation, Incarnations, JoinError, Joined, Line, NodeId,
-    Place, QueueNumber, QueueTime, Refresh, Replica, Shown, Snapshot, Standing, Whole, Witness,
+    Bounds, Called, Changes, Checkpoint, Expiry, Incarnation, Incarnations, JoinError, Joined,
+    Line, NodeId, Place, QueueNumber, QueueTime, Refresh, Replica, Shown, Snapshot, Standing,
+    Whole, Witness,
 };
 use fred::bytes::Bytes;
 use fred::types::Value;
@@ -106,7 +107,8 @@ impl Steps {
         let redis = Redis::open(keys.line(), address, settings.link);
         // Each of these states is seeded anew. Lua counts exactly to 2^53, and an id is only compared as text.
         let node = NodeId(RandomState::new().hash_one(0));
-        let replica = Replica::new(node, settings.needs_checkpoint, settings.policy.spec().session_ttl);
+        let replica =
+            Replica::new(node, settings.needs_checkpoint, settings.policy.spec().session_ttl);
         let lives = (Incarnations::default(), lives_as_text(Incarnations::default()));
         let local = Mutex::new(Local { replica, lives, seen: None });
         Self { redis, keys: keys.all(), settings, local, refreshing: TurnMutex::default() }
@@ -246,7 +248,11 @@ impl Steps {
     }
 
     /// Refreshes this node's view of the queue, and calls people.
-    pub(crate) async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, Failure> {
+    pub(crate) async fn call_next(
+        &self,
+        floor: Line,
+        shown: Option<Shown>,
+    ) -> Result<Called, Failure> {
         let mut turn = self.turn().await?;
         self.refresh_in(&mut turn, floor, shown, true).await
     }
@@ -292,7 +298,8 @@ impl Steps {
                      any node, or were deleted: the queue pauses until nodes have replayed what they remember"
                 );
             }
-            let refresh = Refresh { generation, incarnations, version, line, at, calls_from, changes };
+            let refresh =
+                Refresh { generation, incarnations, version, line, at, calls_from, changes };
             let memories = local.replica.follow(refresh);
             if !memories.is_empty() {
                 turn.replay = Some(Replay::new(generation, memories));
@@ -331,8 +338,11 @@ impl Steps {
         let known = self.local().replica.witness();
         // What this node knew was said with the refresh that these pages belong to. Said again before it has followed that, it would
         // prove the same loss a second time, where the doubt is over by now.
-        let says_nothing =
-            Witness { node: known.node, needs_checkpoint: known.needs_checkpoint, ..Witness::default() };
+        let says_nothing = Witness {
+            node: known.node,
+            needs_checkpoint: known.needs_checkpoint,
+            ..Witness::default()
+        };
         let read = async |script: &Script, own: Vec<Value>| {
             let mut reply = self.call_as(&says_nothing, Via::Look, script, own).await?;
             if reply.count()? == generation {
@@ -382,7 +392,10 @@ impl Steps {
                 return;
             };
             let own = std::iter::once(whole(pending.generation)).chain(piece);
-            match self.call(Via::Look, &REPLAY, Line::START, own).await.and_then(|mut reply| reply.integer())
+            match self
+                .call(Via::Look, &REPLAY, Line::START, own)
+                .await
+                .and_then(|mut reply| reply.integer())
             {
                 Ok(1) => pending.piece_is_replayed(),
                 // Lost again meanwhile: the next refresh has the generation to replay it for.
@@ -397,10 +410,11 @@ impl Steps {
         generation: u64,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Snapshot, Failure> {
-        let marks =
-            checkpoint.map_or([0; 3], |known| [known.line.last(), known.line.serving(), known.ceiling]);
+        let marks = checkpoint
+            .map_or([0; 3], |known| [known.line.last(), known.line.serving(), known.ceiling]);
         let lives = checkpoint.map(|known| known.incarnations).unwrap_or_default();
-        let own = [whole(generation), flag(checkpoint.is_some())].into_iter().chain(marks.map(whole));
+        let own =
+            [whole(generation), flag(checkpoint.is_some())].into_iter().chain(marks.map(whole));
         let own = own.chain([lives_as_text(lives)]);
         self.call(Via::Look, &SETTLE, Line::START, own).await?;
         self.snapshot(Line::START).await
@@ -410,10 +424,16 @@ impl Steps {
         let replicas = match self.settings.durability {
             Durability::Primary => None,
             // Half of the limit, so that the answer that there is none comes within it.
-            Durability::Replicated => Some(Replicas { count: 1, within: self.settings.link.answer / 2 }),
+            Durability::Replicated => {
+                Some(Replicas { count: 1, within: self.settings.link.answer / 2 })
+            }
         };
         let (users, presented) = listed(&joiners);
-        let own = [whole(bounds.ceiling.min(QueueNumber::MAX)), Value::Bytes(users), Value::from(presented)];
+        let own = [
+            whole(bounds.ceiling.min(QueueNumber::MAX)),
+            Value::Bytes(users),
+            Value::from(presented),
+        ];
         let mut reply = self.call(Via::Joins(replicas), &JOIN, bounds.floor, own).await?;
         let (line, now) = (reply.line()?, reply.time()?);
         let incarnation = Incarnation::new(reply.count()?).ok();
@@ -444,7 +464,11 @@ impl Steps {
 }
 
 impl Carrier for Steps {
-    fn carry(&self, joiners: Vec<Joiner>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
+    fn carry(
+        &self,
+        joiners: Vec<Joiner>,
+        bounds: Bounds,
+    ) -> BoxFuture<'_, Result<Answers, Failure>> {
         Box::pin(self.join_batch(joiners, bounds))
     }
 }
@@ -479,7 +503,8 @@ fn read_run(
             -2 => Err(PortError::from(recovering()).into()),
             -3 => Err(JoinError::ViewBehind),
             _ => {
-                let incarnation = incarnation.ok_or(Failure::Corrupt("a number of no life of the queue"))?;
+                let incarnation =
+                    incarnation.ok_or(Failure::Corrupt("a number of no life of the queue"))?;
                 Ok(Joined { number: number(first + n)?, rejoined, standing, line, incarnation })
             }
         });

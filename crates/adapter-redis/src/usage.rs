@@ -37,7 +37,9 @@ impl RedisMemory {
 
     /// One without a limit is never full.
     fn is_fuller_than(self, other: Self) -> bool {
-        let part = |memory: Self| if memory.max == 0 { 0.0 } else { memory.used as f64 / memory.max as f64 };
+        let part = |memory: Self| {
+            if memory.max == 0 { 0.0 } else { memory.used as f64 / memory.max as f64 }
+        };
         (part(self), self.used) > (part(other), other.used)
     }
 }
@@ -104,7 +106,10 @@ mod tests {
         let info = "# Memory\r\nused_memory:1024\r\nused_memory_rss:4096\r\nmaxmemory:2048\r\nmaxmemory_human:2K\r\n\
                     # Stats\r\nevicted_keys:3\r\n";
         assert_eq!(RedisMemory::in_info(info), Some(memory(1_024, 2_048, 3)));
-        assert_eq!(RedisMemory::in_info("used_memory:1024\r\nmaxmemory:0"), Some(memory(1_024, 0, 0)));
+        assert_eq!(
+            RedisMemory::in_info("used_memory:1024\r\nmaxmemory:0"),
+            Some(memory(1_024, 0, 0))
+        );
         assert_eq!(RedisMemory::in_info("used_memory_rss:1024"), None);
     }
 

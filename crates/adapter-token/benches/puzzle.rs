@@ -48,7 +48,10 @@ fn main() {
         best(|| assert_eq!(ring.check(black_box(solution), user, bits(8), now).is_ok(), expected))
     };
     println!("checking a good solution        {:>10.2?}", check(&solution, true));
-    println!("refusing a wrong one            {:>10.2?}", check(&format!("{}.0,1", puzzle.text), false));
+    println!(
+        "refusing a wrong one            {:>10.2?}",
+        check(&format!("{}.0,1", puzzle.text), false)
+    );
     // A bit of the tag.
     let mut altered = solution.into_bytes();
     altered[40] ^= 1;

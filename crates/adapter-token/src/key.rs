@@ -140,7 +140,10 @@ mod tests {
         let standard = base64::prelude::BASE64_STANDARD.encode(bytes);
         let url_safe = BASE64_URL_SAFE_NO_PAD.encode(bytes);
         assert_ne!(standard, url_safe);
-        assert_eq!(TokenKey::parse(&standard).unwrap().id(), TokenKey::parse(&url_safe).unwrap().id());
+        assert_eq!(
+            TokenKey::parse(&standard).unwrap().id(),
+            TokenKey::parse(&url_safe).unwrap().id()
+        );
     }
 
     #[test]

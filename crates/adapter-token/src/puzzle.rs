@@ -99,10 +99,12 @@ impl PuzzleRing {
         // Some room beyond the longest puzzle: the decoder wants whole groups of characters.
         let mut buffer = [0; MAX_LENGTH + 4];
         // The decoder refuses padding and stray bits, so a puzzle has one written form.
-        let length =
-            BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut buffer).map_err(|_| PuzzleRejected::Malformed)?;
+        let length = BASE64_URL_SAFE_NO_PAD
+            .decode_slice(text, &mut buffer)
+            .map_err(|_| PuzzleRejected::Malformed)?;
         let split = Split::of(&buffer[..length]).ok_or(PuzzleRejected::Malformed)?;
-        let key = self.keys.iter().find(|key| key.id == split.key).ok_or(PuzzleRejected::NotOurs)?;
+        let key =
+            self.keys.iter().find(|key| key.id == split.key).ok_or(PuzzleRejected::NotOurs)?;
         // Constant-time, whatever the tag.
         let verified = key.authenticate(split.message).verify_truncated_left(split.tag);
         verified.map_err(|_| PuzzleRejected::NotOurs)?;
@@ -139,7 +141,15 @@ impl<'a> Split<'a> {
         let (queue, user) = rest.split_at_checked(usize::from(queue_length))?;
         let user = user.try_into().ok()?;
         let issued_at = [t0, t1, t2, t3];
-        (version == VERSION).then_some(Self { key: KeyId(key), message, tag, issued_at, bits, queue, user })
+        (version == VERSION).then_some(Self {
+            key: KeyId(key),
+            message,
+            tag,
+            issued_at,
+            bits,
+            queue,
+            user,
+        })
     }
 
     /// Reads the puzzle; to be called once the tag has been verified.
@@ -206,21 +216,30 @@ fn ascending(text: &str) -> Result<[u64; PuzzleRing::PARTS as usize], PuzzleReje
         *counter = plain_number(word).ok_or(PuzzleRejected::Malformed)?;
     }
     let is_ascending = counters.windows(2).all(|pair| pair[0] < pair[1]);
-    if words.next().is_some() || !is_ascending { Err(PuzzleRejected::WrongParts) } else { Ok(counters) }
+    if words.next().is_some() || !is_ascending {
+        Err(PuzzleRejected::WrongParts)
+    } else {
+        Ok(counters)
+    }
 }
 
 /// A number of decimal digits, in its one written form.
 fn plain_number(text: &str) -> Option<u64> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let is_plain =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| is_plain)
 }
 
 /// Whether an attempt succeeds.
 fn is_solved(puzzle: &str, counter: u64, iterations: u32, difficulty: Difficulty) -> bool {
-    let hash: [u8; HASH_LENGTH] =
-        pbkdf2_hmac_array::<Sha256, HASH_LENGTH>(puzzle.as_bytes(), &counter.to_be_bytes(), iterations);
+    let hash: [u8; HASH_LENGTH] = pbkdf2_hmac_array::<Sha256, HASH_LENGTH>(
+        puzzle.as_bytes(),
+        &counter.to_be_bytes(),
+        iterations,
+    );
     let [first, second, third, fourth, ..] = hash;
-    u32::from_be_bytes([first, second, third, fourth]).leading_zeros() >= u32::from(difficulty.bits())
+    u32::from_be_bytes([first, second, third, fourth]).leading_zeros()
+        >= u32::from(difficulty.bits())
 }
 
 /// What a client does: tries counters from 0 on until enough of them succeed, and writes the
@@ -229,6 +248,7 @@ fn is_solved(puzzle: &str, counter: u64, iterations: u32, difficulty: Difficulty
 pub fn solve_puzzle(puzzle: &JoinPuzzle) -> String {
     let JoinPuzzle { text, difficulty, iterations, parts } = puzzle;
     let solved = (0..).filter(|counter| is_solved(text, *counter, *iterations, *difficulty));
-    let counters: Vec<String> = solved.take(usize::from(*parts)).map(|counter| counter.to_string()).collect();
+    let counters: Vec<String> =
+        solved.take(usize::from(*parts)).map(|counter| counter.to_string()).collect();
     format!("{text}.{}", counters.join(","))
 }

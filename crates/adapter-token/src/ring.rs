@@ -53,7 +53,8 @@ impl KeyRing {
         if keys.len() > Self::MAX_KEYS {
             return Err(InvalidKeyRing::TooMany(keys.len()));
         }
-        let is_again = |(i, key): &(usize, &TokenKey)| keys[..*i].iter().any(|other| other.id() == key.id());
+        let is_again =
+            |(i, key): &(usize, &TokenKey)| keys[..*i].iter().any(|other| other.id() == key.id());
         match keys.iter().enumerate().find(is_again) {
             Some((_, twice)) => Err(InvalidKeyRing::Twice(twice.id())),
             None => Ok(Self { keys }),
@@ -71,8 +72,9 @@ impl KeyRing {
         // Some room beyond the longest token: the decoder wants whole groups of characters.
         let mut buffer = [0; MAX_LENGTH + 4];
         // The decoder refuses padding and stray bits, so a token has one written form.
-        let length =
-            BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut buffer).map_err(|_| TokenRejected::Malformed)?;
+        let length = BASE64_URL_SAFE_NO_PAD
+            .decode_slice(text, &mut buffer)
+            .map_err(|_| TokenRejected::Malformed)?;
         let token = format::split(&buffer[..length])?;
         let (index, key) = self
             .keys
@@ -132,7 +134,10 @@ mod tests {
     #[test]
     fn a_ring_has_one_to_sixteen_different_keys() {
         assert_eq!(KeyRing::new(vec![]).unwrap_err(), InvalidKeyRing::Empty);
-        assert_eq!(KeyRing::new((0..17).map(key).collect()).unwrap_err(), InvalidKeyRing::TooMany(17));
+        assert_eq!(
+            KeyRing::new((0..17).map(key).collect()).unwrap_err(),
+            InvalidKeyRing::TooMany(17)
+        );
         assert_eq!(
             KeyRing::new(vec![key(1), key(2), key(1)]).unwrap_err(),
             InvalidKeyRing::Twice(key(1).id())
@@ -147,7 +152,9 @@ mod tests {
         assert_eq!(copies, ring.derived("copies"));
         let all: Vec<_> = copies.iter().chain(&others).collect();
         for (n, one) in all.iter().enumerate() {
-            assert!(all[..n].iter().all(|other| other != one) && ***one != [1; 32] && ***one != [2; 32]);
+            assert!(
+                all[..n].iter().all(|other| other != one) && ***one != [1; 32] && ***one != [2; 32]
+            );
         }
     }
 }

@@ -6,7 +6,9 @@ use adapter_token::{KeyRing, PuzzleRing, TokenKey, solve_puzzle};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::Timestamp;
-use domain::queue::{Difficulty, JoinPuzzle, PuzzleIssuer, PuzzleRejected, QueueId, TokenSealer, UserId};
+use domain::queue::{
+    Difficulty, JoinPuzzle, PuzzleIssuer, PuzzleRejected, QueueId, TokenSealer, UserId,
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
 use sha2::Sha256;
@@ -88,7 +90,10 @@ fn every_truncation_of_the_puzzle_is_refused() {
     for length in 0..puzzle.len() {
         let cut = format!("{}.{counters}", &puzzle[..length]);
         assert!(check(&main_queue(), &cut).is_err(), "{cut}");
-        assert!(check(&main_queue(), &solution[length + 1..]).is_err(), "without its first {length} and one");
+        assert!(
+            check(&main_queue(), &solution[length + 1..]).is_err(),
+            "without its first {length} and one"
+        );
     }
 }
 
@@ -150,7 +155,8 @@ fn a_solution_has_its_parts_once_each_in_order_and_no_more() {
     let many = solve_puzzle(&JoinPuzzle { parts: 3, ..puzzle.clone() });
     let counters: Vec<&str> = many.split_once('.').unwrap().1.split(',').collect();
     let [a, b, c] = counters[..] else { unreachable!("three were asked for") };
-    let wrong = (0..).map(|n: u64| n.to_string()).find(|n| !counters.contains(&n.as_str())).unwrap();
+    let wrong =
+        (0..).map(|n: u64| n.to_string()).find(|n| !counters.contains(&n.as_str())).unwrap();
     let (low, high) = if wrong.parse::<u64>().unwrap() < a.parse().unwrap() {
         (wrong.as_str(), a)
     } else {
@@ -175,7 +181,11 @@ fn a_solution_has_its_parts_once_each_in_order_and_no_more() {
         let answer = check(&main_queue(), &format!("{}.{counters}", puzzle.text));
         assert_eq!(answer, expected, "{counters}");
     }
-    assert_eq!(check(&main_queue(), &puzzle.text), Err(PuzzleRejected::Malformed), "no solution at all");
+    assert_eq!(
+        check(&main_queue(), &puzzle.text),
+        Err(PuzzleRejected::Malformed),
+        "no solution at all"
+    );
 }
 
 #[test]

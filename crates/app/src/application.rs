@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, Facts, Failures, HttpSettings, Lifecycle, Listener,
-    MetricsText, NodeReadiness, Ops, Outages, Overload, PageSource, Phase, Protection, RequestObserver,
-    Watch, listen_ops, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, Facts, Failures, HttpSettings, Lifecycle,
+    Listener, MetricsText, NodeReadiness, Ops, Outages, Overload, PageSource, Phase, Protection,
+    RequestObserver, Watch, listen_ops, listen_public,
 };
 use adapter_postgres::SetupError;
 use adapter_redis::Unsafe;
@@ -66,7 +66,8 @@ pub enum StartError {
 
 impl StartError {
     /// [`Config::needs_database`] and the wiring disagree, which is a mistake of ours.
-    pub(crate) const NO_DATABASE: Self = Self::Miswired("a store needs the database, and it was not opened");
+    pub(crate) const NO_DATABASE: Self =
+        Self::Miswired("a store needs the database, and it was not opened");
 }
 
 /// How long a connection made just before the door closed has for its request, unless there is no drain delay at all.
@@ -111,7 +112,8 @@ impl Application {
         // The first people to come find a node that can serve them.
         keeper::get_ready(&parts.queue, &parts.waits, config.queue.refresh.0).await;
         let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
-        let failures = Failures::keeping(config.telemetry.failures_kept as usize, wiring::wall_clock());
+        let failures =
+            Failures::keeping(config.telemetry.failures_kept as usize, wiring::wall_clock());
         let facts = facts(config)?;
         metrics::watch_facts(meters, &lifecycle, &facts.config_hash);
         metrics::watch_protection(meters, &protection);
@@ -119,7 +121,8 @@ impl Application {
         let names = parts.dependencies.iter().map(|watched| watched.dependency.name()).collect();
         metrics::watch_dependency(meters, names, &outages);
         let http = HttpSettings { max_connections: connections.public, ..config.http.settings() };
-        let ops = HttpSettings { max_connections: connections.ops, ..config.ops.settings(&config.http) };
+        let ops =
+            HttpSettings { max_connections: connections.ops, ..config.ops.settings(&config.http) };
         let node = NodeReadiness::new(
             outages.clone(),
             parts.needed.clone(),
@@ -135,8 +138,11 @@ impl Application {
             facts,
             metrics: instruments.scrape.clone().map(text_of),
         };
-        let watch =
-            Watch { observer: observer(instruments), failures, log_sample: config.telemetry.log_sample };
+        let watch = Watch {
+            observer: observer(instruments),
+            failures,
+            log_sample: config.telemetry.log_sample,
+        };
         let refused = |address, key| move |source| StartError::Listen { address, key, source };
         let public = listen_public(&http, api, lifecycle.clone(), watch);
         let public = public.map_err(refused(http.bind, "http.bind"))?;
@@ -179,14 +185,23 @@ impl Application {
         let mut parts = JoinSet::new();
         let queue = self.parts.queue;
         let waits = self.parts.waits;
-        parts.spawn(endless(keeper::keep(Arc::clone(&queue), waits, self.refresh, stop_loops.clone())));
+        parts.spawn(endless(keeper::keep(
+            Arc::clone(&queue),
+            waits,
+            self.refresh,
+            stop_loops.clone(),
+        )));
         parts.spawn(endless(keeper::keep_checkpoint(queue, self.refresh, stop_loops.clone())));
         for cache in self.parts.caches {
             parts.spawn(endless(hearing::keep(cache, self.hear_every, stop_loops.clone())));
         }
         for watched in self.parts.dependencies {
-            let checks =
-                checkup::look_after(watched, self.check_every, self.outages.clone(), stop_loops.clone());
+            let checks = checkup::look_after(
+                watched,
+                self.check_every,
+                self.outages.clone(),
+                stop_loops.clone(),
+            );
             parts.spawn(endless(checks));
         }
         parts.spawn(endless(node_readiness::keep(self.node, stop_loops.clone())));
@@ -276,7 +291,8 @@ async fn use_cases(
     let level = wiring::shared_level(config, steady, meters, shown)?;
     let pages = PageSource::new(concerts, config.concerts.page_size()?);
     let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, wall)));
-    let (page_settings, date_settings) = (config.cache.concerts.settings(), config.cache.dates.settings());
+    let (page_settings, date_settings) =
+        (config.cache.concerts.settings(), config.cache.dates.settings());
     let overload = Overload::new(&config.overload.settings());
     shown.overload = Some(overload.clone());
     metrics::watch_overload(meters, &overload);
@@ -284,8 +300,20 @@ async fn use_cases(
     let waits = Waits::new(meters, &name.to_string());
     let api = Api {
         queue: Arc::clone(&queue),
-        concerts: Arc::new(ConcertPages::new(wiring::cached(config, pages, page_settings, &level, shown))),
-        dates: Arc::new(ConcertDates::new(wiring::cached(config, dates, date_settings, &level, shown))),
+        concerts: Arc::new(ConcertPages::new(wiring::cached(
+            config,
+            pages,
+            page_settings,
+            &level,
+            shown,
+        ))),
+        dates: Arc::new(ConcertDates::new(wiring::cached(
+            config,
+            dates,
+            date_settings,
+            &level,
+            shown,
+        ))),
         overload,
         puzzles,
     };

@@ -18,7 +18,12 @@ pub(crate) struct Watched {
 }
 
 /// Checks every so often until told to stop, and shows what it sees in `outages`.
-pub(crate) async fn look_after(watched: Watched, every: Duration, outages: Outages, stop: CancellationToken) {
+pub(crate) async fn look_after(
+    watched: Watched,
+    every: Duration,
+    outages: Outages,
+    stop: CancellationToken,
+) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let name = watched.dependency.name();
@@ -154,8 +159,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_dependency_behind_an_open_breaker_is_down_until_checks_have_closed_it() {
         let (switched, breaker) = (Arc::new(Switched::default()), breaking());
-        let watched =
-            Watched { dependency: Arc::clone(&switched) as _, breakers: vec![Arc::clone(&breaker)] };
+        let watched = Watched {
+            dependency: Arc::clone(&switched) as _,
+            breakers: vec![Arc::clone(&breaker)],
+        };
         watched.check().await.unwrap();
         for _ in 0..20 {
             let failed: Result<(), PortError> = breaker.ask(|| async { Err(failure()) }).await;

@@ -109,24 +109,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let before = line.sources;
     match line.command {
         None => with_config(&before.sources(), serve::run),
-        Some(Command::Serve(after)) => with_config(&before.and(after.sources).sources(), serve::run),
+        Some(Command::Serve(after)) => {
+            with_config(&before.and(after.sources).sources(), serve::run)
+        }
         Some(Command::Config(after)) => {
             show_config::run(&after.arguments, &before.and(after.sources).sources())
         }
         Some(Command::Migrate(after)) => {
-            with_config(&before.and(after.sources).sources(), |config| migrate::run(&after.arguments, config))
+            with_config(&before.and(after.sources).sources(), |config| {
+                migrate::run(&after.arguments, config)
+            })
         }
-        Some(Command::Seed(after)) => {
-            with_config(&before.and(after.sources).sources(), |config| seed::run(&after.arguments, config))
-        }
-        Some(Command::Cache(cache::Command::Invalidate(after))) => {
-            with_config(&before.and(after.sources).sources(), |config| cache::run(&after.arguments, config))
-        }
-        Some(Command::Diagnostics(after)) => with_config(&before.and(after.sources).sources(), |config| {
-            diagnostics::run(&after.arguments, config)
+        Some(Command::Seed(after)) => with_config(&before.and(after.sources).sources(), |config| {
+            seed::run(&after.arguments, config)
         }),
+        Some(Command::Cache(cache::Command::Invalidate(after))) => {
+            with_config(&before.and(after.sources).sources(), |config| {
+                cache::run(&after.arguments, config)
+            })
+        }
+        Some(Command::Diagnostics(after)) => {
+            with_config(&before.and(after.sources).sources(), |config| {
+                diagnostics::run(&after.arguments, config)
+            })
+        }
         Some(Command::Token(command)) => token::run(command, before),
-        Some(Command::Yardstick(after)) => with_config(&before.and(after.sources).sources(), yardstick::run),
+        Some(Command::Yardstick(after)) => {
+            with_config(&before.and(after.sources).sources(), yardstick::run)
+        }
     }
 }
 
@@ -138,7 +148,8 @@ fn without_values(mut error: clap::Error) -> clap::Error {
     };
     if error.kind() == ErrorKind::ValueValidation {
         let said = format!("the value for '{flag}' cannot be used");
-        return clap::Error::raw(ErrorKind::ValueValidation, said).with_cmd(&CommandLine::command());
+        return clap::Error::raw(ErrorKind::ValueValidation, said)
+            .with_cmd(&CommandLine::command());
     }
     if error.kind() == ErrorKind::UnknownArgument && !is_flag(&flag) {
         error.remove(ContextKind::InvalidArg);
@@ -171,7 +182,8 @@ fn without_words(mut error: clap::Error) -> clap::Error {
 /// Whether this may be a flag that somebody has misspelt.
 fn is_flag(text: &str) -> bool {
     text.strip_prefix("--").is_some_and(|name| {
-        (1..=20).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        (1..=20).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
     })
 }
 

@@ -33,10 +33,12 @@ pub use overload::{
 pub use postgres::{PostgresPoolSection, PostgresSection};
 pub use puzzle::{JoinPuzzleMode, PuzzleSection};
 pub use queue::{
-    CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection, QueueSection,
-    QueueStoreKind,
+    CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection,
+    QueueSection, QueueStoreKind,
 };
-pub use redis::{RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSection, WhenUnsafe};
+pub use redis::{
+    RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSection, WhenUnsafe,
+};
 pub use secret::Secret;
 pub use span::Span;
 pub use telemetry::{OtlpSection, TelemetrySection, TracesSection};
@@ -163,10 +165,15 @@ impl Config {
         ] {
             // A load that was given up by the cache is nobody's failure, and no breaker would ever hear of it.
             let expected = format!("must be above limits.{kind}.timeout, {}", limit.timeout);
-            require(cache.load_limit > limit.timeout, &format!("cache.{kind}.load_limit"), &expected)?;
+            require(
+                cache.load_limit > limit.timeout,
+                &format!("cache.{kind}.load_limit"),
+                &expected,
+            )?;
             let longest = limit.longest();
-            let expected =
-                format!("must be at least limits.{kind}.wait and limits.{kind}.timeout together, {longest}");
+            let expected = format!(
+                "must be at least limits.{kind}.wait and limits.{kind}.timeout together, {longest}"
+            );
             require(cache.load_limit >= longest, &format!("cache.{kind}.load_limit"), &expected)?;
         }
         // A look at the second level may be the last before a load, and another one gives its lease back.

@@ -77,7 +77,10 @@ impl Needs {
         }
         if config.queue.store == QueueStoreKind::Redis {
             // One for each worker's joins and one for all else; twice while they are made anew.
-            parts.push((2 * (workers + 1) + REPLACED, "the queue's Redis (http.workers)".to_owned()));
+            parts.push((
+                2 * (workers + 1) + REPLACED,
+                "the queue's Redis (http.workers)".to_owned(),
+            ));
         }
         if config.cache.store == SharedCache::Redis {
             let servers = config.redis.cache.address()?.servers() as u64;
@@ -100,7 +103,9 @@ impl Needs {
         let least = self.public.map_or(MIN_PUBLIC.div_ceil(self.workers), |set| set) * self.workers;
         let limit = limit.unwrap_or(u64::MAX);
         let needed = self.fixed() + MIN_OPS + least;
-        let Some(spare) = limit.checked_sub(needed) else { return Err(self.refusal(limit, needed, least)) };
+        let Some(spare) = limit.checked_sub(needed) else {
+            return Err(self.refusal(limit, needed, least));
+        };
         let most_ops = OpsSection::MAX_CONNECTIONS as u64;
         let ops = match self.public {
             Some(_) => MIN_OPS + spare,
@@ -109,7 +114,8 @@ impl Needs {
         let ops = ops.clamp(MIN_OPS, most_ops);
         let public = match self.public {
             Some(set) => set,
-            None => ((limit - self.fixed() - ops) / self.workers).min(HttpSection::MAX_CONNECTIONS as u64),
+            None => ((limit - self.fixed() - ops) / self.workers)
+                .min(HttpSection::MAX_CONNECTIONS as u64),
         };
         // Neither is more than a `usize` has come from.
         let connections = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
@@ -205,8 +211,14 @@ mod tests {
                 let Ok((public, ops)) = share(&config(workers, 0), Some(limit)) else { continue };
                 let used = PROCESS as usize + workers * (WORKER as usize + public) + ops;
                 assert!(used <= limit as usize, "{workers} workers, {limit}: {used}");
-                assert!(ops >= 16 && public * workers >= 32, "{workers} workers, {limit}: {public}, {ops}");
-                assert!(used + workers > limit as usize, "nothing is left over: {workers}, {limit}: {used}");
+                assert!(
+                    ops >= 16 && public * workers >= 32,
+                    "{workers} workers, {limit}: {public}, {ops}"
+                );
+                assert!(
+                    used + workers > limit as usize,
+                    "nothing is left over: {workers}, {limit}: {used}"
+                );
             }
         }
         assert_eq!(share(&config(2, 0), Some(256)), Ok((91, 26)));
@@ -247,7 +259,9 @@ mod tests {
         let counts: Vec<u64> = needs.parts.iter().map(|(count, _)| *count).collect();
         assert_eq!(counts, [40, 16, 12, 12, 62, 6]);
         let refused = share(&all, Some(100)).unwrap_err();
-        for part in ["12 for Postgres (postgres.pool.size)", "62 for the cache's Redis", "6 for telemetry"] {
+        for part in
+            ["12 for Postgres (postgres.pool.size)", "62 for the cache's Redis", "6 for telemetry"]
+        {
             assert!(refused.contains(part), "{refused}");
         }
     }

@@ -15,8 +15,14 @@ use crate::metrics::Waits;
 const STEP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Calls people and looks at the line about every `refresh` until told to stop.
-pub(crate) async fn keep(queue: Arc<QueueService>, waits: Waits, refresh: Duration, stop: CancellationToken) {
-    let mut outage = Outage::new("the line stands still: its store cannot be asked", "the line moves again");
+pub(crate) async fn keep(
+    queue: Arc<QueueService>,
+    waits: Waits,
+    refresh: Duration,
+    stop: CancellationToken,
+) {
+    let mut outage =
+        Outage::new("the line stands still: its store cannot be asked", "the line moves again");
     let steps = async {
         loop {
             outage.note(step(&queue, &waits).await);
@@ -27,7 +33,11 @@ pub(crate) async fn keep(queue: Arc<QueueService>, waits: Waits, refresh: Durati
 }
 
 /// Keeps the checkpoint until told to stop.
-pub(crate) async fn keep_checkpoint(queue: Arc<QueueService>, refresh: Duration, stop: CancellationToken) {
+pub(crate) async fn keep_checkpoint(
+    queue: Arc<QueueService>,
+    refresh: Duration,
+    stop: CancellationToken,
+) {
     let mut outage = Outage::new(
         "the checkpoint cannot be kept: joining stops when no reserved number is left",
         "the checkpoint is kept again",

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::queue::{Checkpoint, CheckpointStore, Incarnation, Incarnations, Line, QueueId, QueueNumber};
+use domain::queue::{
+    Checkpoint, CheckpointStore, Incarnation, Incarnations, Line, QueueId, QueueNumber,
+};
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::{Verdict, Violation, ensure, ensure_eq};
@@ -102,7 +104,12 @@ impl Memory {
     }
 
     /// Every handle loads the same, and it is this.
-    async fn ensure_remembered(&self, queue: &str, expected: Option<Checkpoint>, what: &str) -> Verdict {
+    async fn ensure_remembered(
+        &self,
+        queue: &str,
+        expected: Option<Checkpoint>,
+        what: &str,
+    ) -> Verdict {
         for handle in &self.handles {
             ensure_eq(handle.load(QueueId::parse(queue)?).await?, expected, what)?;
         }
@@ -119,18 +126,24 @@ fn marks(last: u64, serving: u64, ceiling: u64) -> Checkpoint {
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_remembers_nothing_of_a_queue_nobody_saved(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_1_remembers_nothing_of_a_queue_nobody_saved(
+    fixture: &dyn CheckpointFixture,
+) -> Verdict {
     let memory = Memory::open(fixture).await?;
     memory.ensure_remembered("main", None, "a queue nobody saved").await?;
     memory.save("main", marks(0, 0, 0)).await?;
-    memory.ensure_remembered("main", Some(marks(0, 0, 0)), "a queue saved before anybody joined").await
+    memory
+        .ensure_remembered("main", Some(marks(0, 0, 0)), "a queue saved before anybody joined")
+        .await
 }
 
 /// All three marks come back, whichever handle saved and whichever loads.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_loads_what_was_saved_through_any_handle(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_2_loads_what_was_saved_through_any_handle(
+    fixture: &dyn CheckpointFixture,
+) -> Verdict {
     let memory = Memory::open(fixture).await?;
     for (n, handle) in memory.handles.iter().enumerate() {
         let queue = format!("saved-by-{n}");
@@ -144,7 +157,9 @@ pub async fn rule_2_loads_what_was_saved_through_any_handle(fixture: &dyn Checkp
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_raises_each_mark_whatever_the_order(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_3_raises_each_mark_whatever_the_order(
+    fixture: &dyn CheckpointFixture,
+) -> Verdict {
     let memory = Memory::open(fixture).await?;
     let saves = [marks(90, 10, 100), marks(60, 50, 120), marks(40, 30, 200)];
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -153,7 +168,9 @@ pub async fn rule_3_raises_each_mark_whatever_the_order(fixture: &dyn Checkpoint
         for n in order {
             memory.handle(n).save(QueueId::parse(&queue)?, saves[n]).await?;
         }
-        memory.ensure_remembered(&queue, Some(marks(90, 50, 200)), "the highest of each mark").await?;
+        memory
+            .ensure_remembered(&queue, Some(marks(90, 50, 200)), "the highest of each mark")
+            .await?;
     }
     Ok(())
 }
@@ -177,18 +194,28 @@ pub async fn rule_3_raises_each_mark_whatever_races(fixture: &dyn CheckpointFixt
             saver??;
         }
         let highest = marks(100 + SAVERS - 1, 100, 200 + SAVERS - 1);
-        memory.ensure_remembered(queue.as_str(), Some(highest), "what all saves leave behind").await?;
+        memory
+            .ensure_remembered(queue.as_str(), Some(highest), "what all saves leave behind")
+            .await?;
     }
     Ok(())
 }
 
-async fn save_and_look_again(store: &dyn CheckpointStore, queue: QueueId, own: Checkpoint) -> Verdict {
+async fn save_and_look_again(
+    store: &dyn CheckpointStore,
+    queue: QueueId,
+    own: Checkpoint,
+) -> Verdict {
     let told = store.save(queue, own).await?;
     ensure_eq(told.raised_to(own), told, "what a save returned, with what it brought")?;
     let Some(loaded) = store.load(queue).await? else {
         return Err(Violation::new("nothing is remembered after a save"));
     };
-    ensure_eq(loaded.raised_to(told), loaded, "what is remembered, with what a save returned before")
+    ensure_eq(
+        loaded.raised_to(told),
+        loaded,
+        "what is remembered, with what a save returned before",
+    )
 }
 
 /// A save is told of whatever was higher already, mark by mark.
@@ -238,7 +265,9 @@ pub async fn rule_6_remembers_the_highest_numbers_to_the_last_digit(
 ) -> Verdict {
     let memory = Memory::open(fixture).await?;
     let max = QueueNumber::MAX;
-    for saved in [marks(max - 3, max - 4, max - 2), marks(max - 1, max - 2, max), marks(max, max, max)] {
+    for saved in
+        [marks(max - 3, max - 4, max - 2), marks(max - 1, max - 2, max), marks(max, max, max)]
+    {
         ensure_eq(memory.save("main", saved).await?, saved, "what a save of high marks returned")?;
         memory.ensure_remembered("main", Some(saved), "high marks").await?;
     }
@@ -249,7 +278,9 @@ pub async fn rule_6_remembers_the_highest_numbers_to_the_last_digit(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_7_remembers_what_can_be_of_what_cannot(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_7_remembers_what_can_be_of_what_cannot(
+    fixture: &dyn CheckpointFixture,
+) -> Verdict {
     let memory = Memory::open(fixture).await?;
     let max = QueueNumber::MAX;
     let saves = [
@@ -261,7 +292,11 @@ pub async fn rule_7_remembers_what_can_be_of_what_cannot(fixture: &dyn Checkpoin
     for (saved, expected) in saves {
         ensure_eq(memory.save("main", saved).await?, expected, "what a save returned")?;
         memory
-            .ensure_remembered("main", Some(expected), "what is left of a checkpoint that cannot be")
+            .ensure_remembered(
+                "main",
+                Some(expected),
+                "what is left of a checkpoint that cannot be",
+            )
             .await?;
     }
     Ok(())
@@ -292,7 +327,9 @@ pub async fn rule_8_remembers_the_lives_of_a_queue(fixture: &dyn CheckpointFixtu
         let expected = marks(90, 0, 90).with_incarnations(lives(expected)?);
         let told = memory.handle(usize::try_from(nth)?).save(queue, own).await?;
         ensure_eq(told, expected, "what a save returned")?;
-        memory.ensure_remembered("main", Some(expected), "the lives that all saves brought").await?;
+        memory
+            .ensure_remembered("main", Some(expected), "the lives that all saves brought")
+            .await?;
     }
     Ok(())
 }
@@ -301,9 +338,13 @@ pub async fn rule_8_remembers_the_lives_of_a_queue(fixture: &dyn CheckpointFixtu
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_8_remembers_the_oldest_lives_of_too_many(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_8_remembers_the_oldest_lives_of_too_many(
+    fixture: &dyn CheckpointFixture,
+) -> Verdict {
     let memory = Memory::open(fixture).await?;
-    for (queue, order) in [("rising", [[1, 2], [3, 4], [5, 6]]), ("falling", [[6, 5], [4, 3], [2, 1]])] {
+    for (queue, order) in
+        [("rising", [[1, 2], [3, 4], [5, 6]]), ("falling", [[6, 5], [4, 3], [2, 1]])]
+    {
         for brought in order {
             memory.save(queue, marks(0, 0, 0).with_incarnations(lives(&brought)?)).await?;
         }

@@ -66,7 +66,11 @@ macro_rules! concert_table {
 
 for_each_concert_rule! { concert_table!() }
 
-async fn page(catalogue: &dyn ConcertCatalog, number: u32, size: u32) -> Result<ConcertPage, Violation> {
+async fn page(
+    catalogue: &dyn ConcertCatalog,
+    number: u32,
+    size: u32,
+) -> Result<ConcertPage, Violation> {
     let request = PageRequest { number: PageNumber::new(number)?, size: PageSize::new(size)? };
     Ok(catalogue.page(request).await?)
 }
@@ -75,7 +79,9 @@ async fn page(catalogue: &dyn ConcertCatalog, number: u32, size: u32) -> Result<
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn lists_every_concert_once_in_ascending_order(fixture: &dyn CatalogueFixture) -> Verdict {
+pub async fn lists_every_concert_once_in_ascending_order(
+    fixture: &dyn CatalogueFixture,
+) -> Verdict {
     // Handed over in another order than they are to come back in.
     let mut sample: Vec<_> = sample::concerts(SampleSize::of_concerts(25), noon()).collect();
     let expected: Vec<_> = sample.iter().map(|entry| entry.concert.clone()).collect();
@@ -96,13 +102,16 @@ pub async fn lists_every_concert_once_in_ascending_order(fixture: &dyn Catalogue
 /// # Errors
 /// The violation, if any.
 pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogueFixture) -> Verdict {
-    let catalogue = fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
+    let catalogue =
+        fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for (number, size) in [(1, 10), (3, 10), (1, 1_000), (25, 1), (4, 10)] {
         ensure_eq(page(catalogue.as_ref(), number, size).await?.total, 25, "concerts in all")?;
     }
     let nothing = fixture.open(Vec::new()).await;
     let empty = page(nothing.as_ref(), 1, 10).await?;
-    ensure(empty.total == 0 && empty.concerts.is_empty(), || format!("an empty catalogue lists {empty:?}"))
+    ensure(empty.total == 0 && empty.concerts.is_empty(), || {
+        format!("an empty catalogue lists {empty:?}")
+    })
 }
 
 /// Beyond the end there is nothing, and no error: the very last page number too.
@@ -110,10 +119,13 @@ pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogueFixture) -
 /// # Errors
 /// The violation, if any.
 pub async fn answers_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture) -> Verdict {
-    let catalogue = fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
+    let catalogue =
+        fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for number in [4, 1_000_000, u32::MAX] {
         let beyond = page(catalogue.as_ref(), number, 1_000).await?;
-        ensure(beyond.concerts.is_empty(), || format!("page {number} lists {:?}", beyond.concerts))?;
+        ensure(beyond.concerts.is_empty(), || {
+            format!("page {number} lists {:?}", beyond.concerts)
+        })?;
     }
     Ok(())
 }
@@ -123,7 +135,8 @@ pub async fn answers_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture
 /// # Errors
 /// The violation, if any.
 pub async fn answers_the_same_page_to_many_at_once(fixture: &dyn CatalogueFixture) -> Verdict {
-    let catalogue = fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
+    let catalogue =
+        fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     let expected = page(catalogue.as_ref(), 2, 10).await?;
     let readers = (0..200).map(|_| {
         let catalogue = Arc::clone(&catalogue);

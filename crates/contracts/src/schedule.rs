@@ -101,8 +101,11 @@ fn date(id: u64, opens: i64, closes: i64, performance: i64) -> Result<SampleDate
 }
 
 fn concert(id: u64, dates: Vec<SampleDate>) -> Result<SampleConcert, Violation> {
-    let concert =
-        Concert { id: ConcertId::new(id)?, title: format!("콘서트 {id}"), place: "서울".to_owned() };
+    let concert = Concert {
+        id: ConcertId::new(id)?,
+        title: format!("콘서트 {id}"),
+        place: "서울".to_owned(),
+    };
     Ok(SampleConcert { concert, dates })
 }
 
@@ -119,11 +122,26 @@ async fn open_ids(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn tells_an_unknown_concert_from_one_without_dates(fixture: &dyn ScheduleFixture) -> Verdict {
-    let world = fixture.open(vec![concert(1, vec![])?, concert(3, vec![date(31, -1, 1, 9)?])?]).await;
-    ensure_eq(open_ids(world.book().as_ref(), 1, noon()).await?, Some(vec![]), "a concert without dates")?;
-    ensure_eq(open_ids(world.book().as_ref(), 2, noon()).await?, None, "a concert that is not there")?;
-    ensure_eq(open_ids(world.book().as_ref(), ConcertId::MAX, noon()).await?, None, "the highest id")
+pub async fn tells_an_unknown_concert_from_one_without_dates(
+    fixture: &dyn ScheduleFixture,
+) -> Verdict {
+    let world =
+        fixture.open(vec![concert(1, vec![])?, concert(3, vec![date(31, -1, 1, 9)?])?]).await;
+    ensure_eq(
+        open_ids(world.book().as_ref(), 1, noon()).await?,
+        Some(vec![]),
+        "a concert without dates",
+    )?;
+    ensure_eq(
+        open_ids(world.book().as_ref(), 2, noon()).await?,
+        None,
+        "a concert that is not there",
+    )?;
+    ensure_eq(
+        open_ids(world.book().as_ref(), ConcertId::MAX, noon()).await?,
+        None,
+        "the highest id",
+    )
 }
 
 /// A sale runs from its opening, included, to its close, excluded, to the nanosecond.
@@ -131,16 +149,22 @@ pub async fn tells_an_unknown_concert_from_one_without_dates(fixture: &dyn Sched
 /// # Errors
 /// The violation, if any.
 pub async fn lists_only_dates_whose_sale_runs(fixture: &dyn ScheduleFixture) -> Verdict {
-    let dates = vec![date(11, -2, 0, 9)?, date(12, -1, 1, 10)?, date(13, 0, 2, 11)?, date(14, 1, 3, 12)?];
+    let dates =
+        vec![date(11, -2, 0, 9)?, date(12, -1, 1, 10)?, date(13, 0, 2, 11)?, date(14, 1, 3, 12)?];
     let world = fixture.open(vec![concert(1, dates)?]).await;
-    let expected = [(-3, vec![]), (-1, vec![11, 12]), (0, vec![12, 13]), (1, vec![13, 14]), (3, vec![])];
+    let expected =
+        [(-3, vec![]), (-1, vec![11, 12]), (0, vec![12, 13]), (1, vec![13, 14]), (3, vec![])];
     for (hour, ids) in expected {
         let seen = open_ids(world.book().as_ref(), 1, hours(hour)?).await?;
         ensure_eq(seen, Some(ids), &format!("dates on sale {hour} h from noon"))?;
     }
     let just_before = hours(1)?.checked_sub(SignedDuration::from_nanos(1))?;
     let seen = open_ids(world.book().as_ref(), 1, just_before).await?;
-    ensure_eq(seen, Some(vec![12, 13]), "dates on sale a nanosecond before one closes and another opens")
+    ensure_eq(
+        seen,
+        Some(vec![12, 13]),
+        "dates on sale a nanosecond before one closes and another opens",
+    )
 }
 
 /// A date whose last seat goes disappears, one that gets a seat back returns, and the count is right in between.
@@ -150,9 +174,11 @@ pub async fn lists_only_dates_whose_sale_runs(fixture: &dyn ScheduleFixture) -> 
 pub async fn lists_only_dates_with_seats_left_as_seats_go_and_return(
     fixture: &dyn ScheduleFixture,
 ) -> Verdict {
-    let world = fixture.open(vec![concert(1, vec![date(11, -1, 1, 9)?, date(12, -1, 1, 10)?])?]).await;
+    let world =
+        fixture.open(vec![concert(1, vec![date(11, -1, 1, 9)?, date(12, -1, 1, 10)?])?]).await;
     let id = ConcertId::new(1)?;
-    for (sold, expected) in [(0, vec![10, 10]), (9, vec![1, 10]), (10, vec![10]), (8, vec![2, 10])] {
+    for (sold, expected) in [(0, vec![10, 10]), (9, vec![1, 10]), (10, vec![10]), (8, vec![2, 10])]
+    {
         world.set_seats_sold(id, ScheduleId::new(11)?, sold).await;
         let dates = world.book().open_dates(id, noon()).await?.unwrap_or_default();
         let seats: Vec<_> = dates.iter().map(|date| date.seats_left.get()).collect();
@@ -168,9 +194,14 @@ pub async fn lists_only_dates_with_seats_left_as_seats_go_and_return(
 pub async fn lists_dates_by_performance_and_no_other_concerts_dates(
     fixture: &dyn ScheduleFixture,
 ) -> Verdict {
-    let latest_first =
-        vec![date(21, -1, 1, 30)?, date(22, -1, 1, 20)?, date(24, -1, 1, 10)?, date(23, -1, 1, 10)?];
-    let neighbours = [concert(1, vec![date(11, -1, 1, 9)?])?, concert(3, vec![date(31, -1, 1, 9)?])?];
+    let latest_first = vec![
+        date(21, -1, 1, 30)?,
+        date(22, -1, 1, 20)?,
+        date(24, -1, 1, 10)?,
+        date(23, -1, 1, 10)?,
+    ];
+    let neighbours =
+        [concert(1, vec![date(11, -1, 1, 9)?])?, concert(3, vec![date(31, -1, 1, 9)?])?];
     let [before, after] = neighbours;
     let world = fixture.open(vec![before, concert(2, latest_first)?, after]).await;
     let dates = world.book().open_dates(ConcertId::new(2)?, noon()).await?.unwrap_or_default();
@@ -191,7 +222,8 @@ pub async fn lists_dates_by_performance_and_no_other_concerts_dates(
 /// # Errors
 /// The violation, if any.
 pub async fn gives_the_showcase_concert_three_dates(fixture: &dyn ScheduleFixture) -> Verdict {
-    let world = fixture.open(sample::concerts(SampleSize::of_concerts(500), noon()).collect()).await;
+    let world =
+        fixture.open(sample::concerts(SampleSize::of_concerts(500), noon()).collect()).await;
     let dates = open_ids(world.book().as_ref(), sample::SHOWCASE, noon()).await?;
     ensure_eq(dates.map(|dates| dates.len()), Some(3), "dates of the showcase concert")
 }

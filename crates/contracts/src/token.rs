@@ -112,13 +112,21 @@ pub fn refuses_truncation_and_extension(fixture: &dyn SealerFixture) -> Verdict 
     let sealer = fixture.sealer(&[1]);
     let token = sealer.seal(&place("main", 17, 99)?).as_str().to_owned();
     for cut in 1..=token.len() {
-        ensure(sealer.open(&token[cut..]).is_err(), || format!("accepted it without its first {cut}"))?;
+        ensure(sealer.open(&token[cut..]).is_err(), || {
+            format!("accepted it without its first {cut}")
+        })?;
         let kept = token.len() - cut;
-        ensure(sealer.open(&token[..kept]).is_err(), || format!("accepted its first {kept} characters"))?;
+        ensure(sealer.open(&token[..kept]).is_err(), || {
+            format!("accepted its first {kept} characters")
+        })?;
     }
     for added in ["A", "=", "==", "AAAA", " ", "\n", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
-        ensure(sealer.open(&format!("{token}{added}")).is_err(), || format!("accepted {added:?} behind it"))?;
-        ensure(sealer.open(&format!("{added}{token}")).is_err(), || format!("accepted {added:?} before it"))?;
+        ensure(sealer.open(&format!("{token}{added}")).is_err(), || {
+            format!("accepted {added:?} behind it")
+        })?;
+        ensure(sealer.open(&format!("{added}{token}")).is_err(), || {
+            format!("accepted {added:?} before it")
+        })?;
     }
     Ok(())
 }
@@ -131,7 +139,11 @@ pub fn signs_with_the_newest_key_and_verifies_with_all(fixture: &dyn SealerFixtu
     let place = place("main", 17, 99)?;
     let (old, both, new) = (fixture.sealer(&[1]), fixture.sealer(&[2, 1]), fixture.sealer(&[2]));
     ensure_eq(both.open(old.seal(&place).as_str()), Ok(place), "a token of the older key")?;
-    ensure_eq(new.open(both.seal(&place).as_str()), Ok(place), "a token signed while both were live")
+    ensure_eq(
+        new.open(both.seal(&place).as_str()),
+        Ok(place),
+        "a token signed while both were live",
+    )
 }
 
 /// A key that is not live signs nothing.
@@ -153,7 +165,9 @@ pub fn tells_queues_apart(fixture: &dyn SealerFixture) -> Verdict {
     let other = sealer.open(sealer.seal(&place("other", 17, 99)?).as_str())?;
     ensure_eq(other.queue, QueueId::parse("other")?, "the queue of a token")?;
     let mut tokens = Vec::new();
-    for (queue, number, user) in [("main", 17, 99), ("other", 17, 99), ("main", 18, 99), ("main", 17, 98)] {
+    for (queue, number, user) in
+        [("main", 17, 99), ("other", 17, 99), ("main", 18, 99), ("main", 17, 98)]
+    {
         tokens.push(sealer.seal(&place(queue, number, user)?).as_str().to_owned());
     }
     let earlier = Place { incarnation: Incarnation::new(17)?, ..place("main", 17, 99)? };

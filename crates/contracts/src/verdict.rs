@@ -24,7 +24,11 @@ impl Display for Violation {
 impl<E: std::error::Error> From<E> for Violation {
     fn from(error: E) -> Self {
         let causes = successors(error.source(), |cause| cause.source());
-        Self(causes.fold(format!("unexpected error: {error}"), |told, cause| format!("{told}: {cause}")))
+        Self(
+            causes.fold(format!("unexpected error: {error}"), |told, cause| {
+                format!("{told}: {cause}")
+            }),
+        )
     }
 }
 
@@ -55,8 +59,11 @@ mod tests {
 
     #[test]
     fn an_unexpected_error_is_told_with_its_causes() {
-        let error =
-            PortError::new(PortErrorKind::Unavailable, "redis").because(std::io::Error::other("reset"));
-        assert_eq!(Violation::from(error).to_string(), "unexpected error: redis: unavailable: reset");
+        let error = PortError::new(PortErrorKind::Unavailable, "redis")
+            .because(std::io::Error::other("reset"));
+        assert_eq!(
+            Violation::from(error).to_string(),
+            "unexpected error: redis: unavailable: reset"
+        );
     }
 }

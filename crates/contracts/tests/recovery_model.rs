@@ -64,7 +64,9 @@ fn each_fault_is_found() {
     for fault in Fault::ALL {
         let found = match hunt(fault) {
             Some(model) => model.search(2).broken,
-            None if fault == Fault::CheckpointPerNode => by_chance(Scene::of_checkpoints().with(fault), 100),
+            None if fault == Fault::CheckpointPerNode => {
+                by_chance(Scene::of_checkpoints().with(fault), 100)
+            }
             None => by_chance(Scene::of_all(1, 2).with(fault), 2_000),
         };
         let Some((rule, actions)) = found else { panic!("{fault:?} is not found") };
@@ -125,7 +127,10 @@ fn runs_that_once_broke_a_rule_keep_them_all() {
     let brief = Scene { recovery: Duration::from_millis(900), ..usual };
     let cases = [
         // The call of a user whose session had ended stood again, and held a slot.
-        (usual, [inside(), seconds(2), lost.clone(), seconds(3), lost.clone(), seconds(4)].concat()),
+        (
+            usual,
+            [inside(), seconds(2), lost.clone(), seconds(3), lost.clone(), seconds(4)].concat(),
+        ),
         (with_sessions(1_500), [inside(), seconds(2), lost.clone(), seconds(4)].concat()),
         // A session had more time left after the loss than a session lasts.
         (brief, [openings::joined(1), late, claim(), lost.clone(), seconds(3)].concat()),

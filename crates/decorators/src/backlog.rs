@@ -160,7 +160,10 @@ mod tests {
             }
             let expected = (LONGEST / 2).as_micros() / apart.as_micros();
             let waiting = u128::from(backlog.0.waiting());
-            assert!(waiting <= expected && waiting + 2 >= expected, "{waiting} of {expected} at {apart:?}");
+            assert!(
+                waiting <= expected && waiting + 2 >= expected,
+                "{waiting} of {expected} at {apart:?}"
+            );
         }
     }
 

@@ -44,7 +44,11 @@ impl Breaker {
     /// [`InvalidSettings`] names the field that makes no sense.
     pub fn new(settings: BreakerSettings, seed: u64) -> Result<Self, InvalidSettings> {
         settings.check()?;
-        Ok(Self { machine: Mutex::new(Machine::new(settings, seed)), on_change: None, on_call: None })
+        Ok(Self {
+            machine: Mutex::new(Machine::new(settings, seed)),
+            on_change: None,
+            on_call: None,
+        })
     }
 
     /// Tells this listener of transitions, resets and exceeded rates. They are told outside the lock, in order for each

@@ -79,7 +79,8 @@ impl Breaking {
     /// Counts how a check of the dependency went as a call of a trial, where the breaker waits for
     /// calls: one that nobody needs any more would never close otherwise.
     pub fn note_check(&self, failure: Option<PortErrorKind>) {
-        let is_on_trial = matches!(self.snapshot().state, State::Open | State::HalfOpen) && !self.refuses();
+        let is_on_trial =
+            matches!(self.snapshot().state, State::Open | State::HalfOpen) && !self.refuses();
         if is_on_trial && let Ok(permit) = self.breaker.try_acquire(self.now()) {
             self.conclude(permit, failure);
         }
@@ -124,7 +125,10 @@ impl Guard for Breaking {
                 .because("the circuit breaker is open")
         })?;
         let answer = question().await;
-        self.conclude(permit, answer.as_ref().err().and_then(PortFailure::failure).map(PortError::kind));
+        self.conclude(
+            permit,
+            answer.as_ref().err().and_then(PortFailure::failure).map(PortError::kind),
+        );
         answer
     }
 }

@@ -74,7 +74,8 @@ impl Bulkhead {
             return Ok(turn);
         }
         let wait = self.backlog().enter(Instant::now());
-        let wait = wait.ok_or_else(|| self.refuse("as many questions wait as will be answered in time"))?;
+        let wait =
+            wait.ok_or_else(|| self.refuse("as many questions wait as will be answered in time"))?;
         let mut place = Place { bulkhead: self, is_served: false };
         let wait = deadline::left().map_or(wait, |left| left.min(wait));
         match timeout(wait, self.turns.acquire()).await {
@@ -134,7 +135,10 @@ mod tests {
         let bulkhead = bulkhead(2, 1);
         let (one, two) = (stuck(&bulkhead), stuck(&bulkhead));
         tokio::pin!(one, two);
-        assert!(futures_ready(one.as_mut()).await.is_none() && futures_ready(two.as_mut()).await.is_none());
+        assert!(
+            futures_ready(one.as_mut()).await.is_none()
+                && futures_ready(two.as_mut()).await.is_none()
+        );
         let third = quick(&bulkhead);
         tokio::pin!(third);
         assert!(futures_ready(third.as_mut()).await.is_none(), "the third waits");
@@ -143,7 +147,11 @@ mod tests {
             PortErrorKind::Overloaded,
             "the fourth may not"
         );
-        assert_eq!(third.await.unwrap_err().kind(), PortErrorKind::Overloaded, "for as long as it may");
+        assert_eq!(
+            third.await.unwrap_err().kind(),
+            PortErrorKind::Overloaded,
+            "for as long as it may"
+        );
         assert_eq!(bulkhead.refused(), 2);
     }
 

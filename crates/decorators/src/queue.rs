@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore,
-    Session, Shown, Snapshot, Standing, UserId,
+    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place,
+    QueueStore, Session, Shown, Snapshot, Standing, UserId,
 };
 
 use crate::breaking::Breaking;
@@ -35,7 +35,11 @@ impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
         self.inner.snapshot(floor).await
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         self.inner.settle(generation, checkpoint).await
     }
 
@@ -107,7 +111,11 @@ impl<G: Guard> QueueStore for BehindBreakers<G> {
         self.inner.snapshot(floor).await
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         self.inner.settle(generation, checkpoint).await
     }
 

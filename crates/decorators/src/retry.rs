@@ -79,7 +79,8 @@ impl Retry {
         if !is_passing || attempt >= self.settings.attempts {
             return None;
         }
-        let pause = self.settings.pause.saturating_mul(1 << (attempt - 1).min(16)).mul_f64(fastrand::f64());
+        let pause =
+            self.settings.pause.saturating_mul(1 << (attempt - 1).min(16)).mul_f64(fastrand::f64());
         let has_time = deadline::left().is_none_or(|left| left > pause);
         (has_time && self.spend()).then_some(pause)
     }

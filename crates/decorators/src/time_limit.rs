@@ -41,7 +41,10 @@ impl Guard for TimeLimit {
             // Nothing was asked, so nothing is unknown.
             Some(left) if left.is_zero() => {
                 return Err(self
-                    .error(PortErrorKind::Overloaded, "the request's time was over before it was asked")
+                    .error(
+                        PortErrorKind::Overloaded,
+                        "the request's time was over before it was asked",
+                    )
                     .into());
             }
             Some(left) => left.min(self.limit),

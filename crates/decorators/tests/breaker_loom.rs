@@ -1,7 +1,11 @@
 //! The breaker under every interleaving of a few threads.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(dead_code, unreachable_pub, reason = "the breaker's own source, of which this needs a part")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the breaker's own source, of which this needs a part"
+)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -58,7 +58,10 @@ async fn a_dependency_that_fails_is_not_asked_and_whoever_asks_is_told_until_whe
         Ok::<_, PortError>(())
     };
     let refused = breaking.ask(question).await.unwrap_err();
-    assert_eq!((refused.kind(), refused.retry_in()), (PortErrorKind::Refused, Some(Duration::from_secs(6))));
+    assert_eq!(
+        (refused.kind(), refused.retry_in()),
+        (PortErrorKind::Refused, Some(Duration::from_secs(6)))
+    );
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     tokio::time::advance(Duration::from_millis(6_001)).await;
     assert!(succeeds(&breaking).await && succeeds(&breaking).await);
@@ -110,7 +113,10 @@ async fn what_a_dependency_refuses_on_purpose_is_a_success_and_never_a_slow_one(
     }
     let snapshot = breaking.snapshot();
     let calls = snapshot.calls;
-    assert_eq!((calls.successful, calls.slow_successful, calls.failed, calls.ignored), (20, 0, 0, 0));
+    assert_eq!(
+        (calls.successful, calls.slow_successful, calls.failed, calls.ignored),
+        (20, 0, 0, 0)
+    );
     assert_eq!(snapshot.state, State::Closed);
 }
 
@@ -173,7 +179,11 @@ async fn a_breaker_that_nobody_asks_is_closed_by_checks_once_its_wait_is_over() 
         breaking.note_check(None);
     }
     let snapshot = breaking.snapshot();
-    assert_eq!((snapshot.state, snapshot.calls.not_permitted), (State::Open, 0), "its wait is not over");
+    assert_eq!(
+        (snapshot.state, snapshot.calls.not_permitted),
+        (State::Open, 0),
+        "its wait is not over"
+    );
     tokio::time::advance(Duration::from_millis(10_001)).await;
     assert!(!breaking.refuses(), "the next call is a trial");
     breaking.note_check(None);

@@ -56,12 +56,17 @@ async fn ask(catalogue: Catalogue) -> (Result<(), PortErrorKind>, Vec<Asked>) {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_a_failure_and_a_time_out_are_heard_of_with_how_long_they_took() {
-    let heard =
-        |took, failure| vec![Asked { operation: "concert_page", took: Duration::from_millis(took), failure }];
+    let heard = |took, failure| {
+        vec![Asked { operation: "concert_page", took: Duration::from_millis(took), failure }]
+    };
     assert_eq!(ask(Catalogue(Ok(Duration::from_millis(30)))).await, (Ok(()), heard(30, None)));
     let corrupt = PortErrorKind::Corrupt;
     assert_eq!(ask(Catalogue(Err(corrupt))).await, (Err(corrupt), heard(0, Some(corrupt))));
     let timeout = PortErrorKind::Timeout;
     let late = ask(Catalogue(Ok(Duration::from_secs(9)))).await;
-    assert_eq!(late, (Err(timeout), heard(100, Some(timeout))), "what the breaker sees is what is heard");
+    assert_eq!(
+        late,
+        (Err(timeout), heard(100, Some(timeout))),
+        "what the breaker sees is what is heard"
+    );
 }

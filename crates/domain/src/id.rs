@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn an_id_is_a_positive_63_bit_integer_in_plain_digits() {
         assert_eq!(UserId::parse("1").unwrap().get(), 1);
-        assert_eq!(UserId::parse("9223372036854775807").unwrap().to_string(), UserId::MAX.to_string());
+        assert_eq!(
+            UserId::parse("9223372036854775807").unwrap().to_string(),
+            UserId::MAX.to_string()
+        );
         let bad = [
             "",
             "0",

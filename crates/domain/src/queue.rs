@@ -43,8 +43,8 @@ pub use place::{Place, WaitingToken};
 pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
 pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
 pub use puzzle::{
-    Difficulty, DifficultyControl, DifficultyRule, InvalidDifficulty, InvalidDifficultyRule, JoinPuzzle,
-    PuzzleIssuer, PuzzleRejected,
+    Difficulty, DifficultyControl, DifficultyRule, InvalidDifficulty, InvalidDifficultyRule,
+    JoinPuzzle, PuzzleIssuer, PuzzleRejected,
 };
 pub use recovery::{
     Arrival, Change, Doubt, Memory, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,

@@ -34,7 +34,10 @@ pub enum InvalidSampleSize {
     #[error("a sample has at most {} concerts", SampleSize::MAX_CONCERTS)]
     Concerts,
     /// Too few or too many seats for the concerts.
-    #[error("a sample has {MAX_DATES} to {} seats for each concert", SampleSize::MAX_SEATS_PER_CONCERT)]
+    #[error(
+        "a sample has {MAX_DATES} to {} seats for each concert",
+        SampleSize::MAX_SEATS_PER_CONCERT
+    )]
     Seats,
 }
 
@@ -54,7 +57,11 @@ impl SampleSize {
         }
         let (fewest, most) = (MAX_DATES, Self::MAX_SEATS_PER_CONCERT);
         let allowed = fewest * u64::from(concerts)..=most * u64::from(concerts);
-        if allowed.contains(&seats) { Ok(Self { concerts, seats }) } else { Err(InvalidSampleSize::Seats) }
+        if allowed.contains(&seats) {
+            Ok(Self { concerts, seats })
+        } else {
+            Err(InvalidSampleSize::Seats)
+        }
     }
 
     /// So many concerts, at most [`Self::MAX_CONCERTS`], with a hundred seats each.
@@ -131,7 +138,11 @@ fn sample_concert(id: ConcertId, seats: u64, midnight: Timestamp) -> SampleConce
     let dates = if id.get() == SHOWCASE { MAX_DATES } else { 1 + mix(id.get(), 0) % MAX_DATES };
     let date = |n| sample_date(id, n, share(seats, dates, n), midnight);
     SampleConcert {
-        concert: Concert { id, title: title(id), place: pick(&PLACES, mix(id.get(), 1)).to_owned() },
+        concert: Concert {
+            id,
+            title: title(id),
+            place: pick(&PLACES, mix(id.get(), 1)).to_owned(),
+        },
         dates: (1..=dates).filter_map(date).collect(),
     }
 }
@@ -187,7 +198,9 @@ impl SaleKind {
             Self::SoldOut => seats.get(),
             Self::Upcoming => 0,
             // At least one seat stays.
-            Self::Running | Self::Over => u32::try_from(random % u64::from(seats.get())).unwrap_or(0),
+            Self::Running | Self::Over => {
+                u32::try_from(random % u64::from(seats.get())).unwrap_or(0)
+            }
         }
     }
 }
@@ -244,8 +257,9 @@ fn pick<'a>(from: &[&'a str], random: u64) -> &'a str {
 
 /// An even, fixed scatter of integers: the finaliser of SplitMix64 (Steele, Lea, Flood 2014), salted.
 fn mix(value: u64, salt: u64) -> u64 {
-    let mut z =
-        value.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(salt.wrapping_mul(0xd1b5_4a32_d192_ed03));
+    let mut z = value
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(salt.wrapping_mul(0xd1b5_4a32_d192_ed03));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -269,7 +283,8 @@ mod tests {
 
     #[test]
     fn ten_thousand_concerts_have_a_million_seats_and_every_kind_of_date() {
-        let dates: Vec<_> = concerts(SampleSize::of_concerts(10_000), noon()).flat_map(|c| c.dates).collect();
+        let dates: Vec<_> =
+            concerts(SampleSize::of_concerts(10_000), noon()).flat_map(|c| c.dates).collect();
         assert_eq!(dates.iter().map(|d| d.seats.get()).sum::<u32>(), 1_000_000);
         assert!(dates.iter().any(|d| d.sold == d.seats.get()));
         assert!(dates.iter().any(|d| d.sale.opens() > noon()));
@@ -281,7 +296,8 @@ mod tests {
 
     #[test]
     fn the_sample_is_the_same_all_day_and_a_longer_one_begins_with_the_shorter() {
-        let sample = |count, at: &str| concerts(SampleSize::of_concerts(count), at.parse().unwrap());
+        let sample =
+            |count, at: &str| concerts(SampleSize::of_concerts(count), at.parse().unwrap());
         let morning: Vec<_> = sample(50, "2026-05-04T00:00:00Z").collect();
         let night: Vec<_> = sample(80, "2026-05-04T23:59:59Z").take(50).collect();
         assert_eq!(morning, night);

@@ -44,7 +44,9 @@ fn is_of_a_caller(about: &Metadata<'_>) -> bool {
 }
 
 /// What the operator wants to hear, without the spans of traces and without what visitors can cause at will.
-pub(crate) fn wanted<S>(filter: &str) -> Result<impl Filter<S> + Send + Sync + 'static, TelemetryError>
+pub(crate) fn wanted<S>(
+    filter: &str,
+) -> Result<impl Filter<S> + Send + Sync + 'static, TelemetryError>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
 {

@@ -12,6 +12,11 @@ pub(crate) fn hear(counter: Arc<Counter>) {
         counter.add(1);
         let said = panic.payload().downcast_ref::<&'static str>().copied();
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, said, thread = std::thread::current().name(), "a panic: a mistake of ours");
+        tracing::error!(
+            place,
+            said,
+            thread = std::thread::current().name(),
+            "a panic: a mistake of ours"
+        );
     }));
 }

@@ -83,7 +83,8 @@ impl Telemetry {
     /// no error.
     pub fn start(settings: &Settings) -> Result<Self, TelemetryError> {
         let (telemetry, dispatch) = Self::prepare(settings, io::stderr())?;
-        tracing::dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::AlreadySet)?;
+        tracing::dispatcher::set_global_default(dispatch)
+            .map_err(|_| TelemetryError::AlreadySet)?;
         panics::hear(Arc::clone(&telemetry.panics));
         Ok(telemetry)
     }
@@ -104,24 +105,30 @@ impl Telemetry {
         let (spans, logs, exports) = (outbox(queue), outbox(queue), outbox(NO_PLACES));
 
         let collector = otlp.map(Collector::new).transpose()?;
-        let collects = |signal: fn(&Otlp) -> bool| collector.as_ref().filter(|to| signal(to.settings()));
-        let traces = collects(|otlp| otlp.traces).map(|to| tracer(to, &resource, &spans)).transpose()?;
-        let records = collects(|otlp| otlp.logs).map(|to| logger(to, &resource, &logs)).transpose()?;
+        let collects =
+            |signal: fn(&Otlp) -> bool| collector.as_ref().filter(|to| signal(to.settings()));
+        let traces =
+            collects(|otlp| otlp.traces).map(|to| tracer(to, &resource, &spans)).transpose()?;
+        let records =
+            collects(|otlp| otlp.logs).map(|to| logger(to, &resource, &logs)).transpose()?;
         let sent = collects(|otlp| otlp.metrics).map(|to| (to, &exports));
         let measured = settings.metrics.then(|| metrics(&resource, sent)).transpose()?;
-        let followed = traces.as_ref().map_or_else(RequestSpans::off, |_| RequestSpans::new(settings.traces));
+        let followed =
+            traces.as_ref().map_or_else(RequestSpans::off, |_| RequestSpans::new(settings.traces));
 
         let (writer, lines, guard) = Lines::to(out);
         let events = Arc::new(Events::default());
         let tracer = traces.as_ref().map(|provider| {
             let tracer = provider.tracer(SCOPE);
-            let layer =
-                tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+            let layer = tracing_opentelemetry::layer()
+                .with_tracer(tracer)
+                .with_location(false)
+                .with_threads(false);
             layer.with_target(false).with_filter(traces::recorded())
         });
         let bridge = records.as_ref().map(|provider| -> Result<_, TelemetryError> {
-            let wanted =
-                log::wanted(&settings.log_filter)?.and(filter_fn(|about| about.target() != log::OWN));
+            let wanted = log::wanted(&settings.log_filter)?
+                .and(filter_fn(|about| about.target() != log::OWN));
             Ok(OpenTelemetryTracingBridge::new(provider).with_filter(wanted))
         });
         let hearers = tracing_subscriber::registry()
@@ -131,9 +138,9 @@ impl Telemetry {
             .with(log::layer(&settings.log_filter, settings.log_format, writer)?);
 
         let (metrics, scrape) = measured.unzip();
-        let meters = metrics
-            .as_ref()
-            .map_or_else(Meters::off, |provider: &SdkMeterProvider| Meters::new(provider.meter(SCOPE)));
+        let meters = metrics.as_ref().map_or_else(Meters::off, |provider: &SdkMeterProvider| {
+            Meters::new(provider.meter(SCOPE))
+        });
         let panics = Arc::new(Counter::default());
         let own = Own {
             spans,
@@ -203,7 +210,10 @@ fn logger(
 ) -> Result<SdkLoggerProvider, TelemetryError> {
     let exporter = collector.logs(outbox)?;
     let processor = export::log_processor(exporter, outbox);
-    Ok(SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build())
+    Ok(SdkLoggerProvider::builder()
+        .with_resource(resource.clone())
+        .with_log_processor(processor)
+        .build())
 }
 
 fn metrics(
@@ -215,10 +225,12 @@ fn metrics(
         .with_registry(registry.clone())
         .build()
         .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
-    let mut provider = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(read);
+    let mut provider =
+        SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(read);
     if let Some((collector, outbox)) = sent {
         let every = collector.settings().metrics_every;
-        let reader = PeriodicReader::builder(collector.metrics(outbox)?).with_interval(every).build();
+        let reader =
+            PeriodicReader::builder(collector.metrics(outbox)?).with_interval(every).build();
         provider = provider.with_reader(reader);
     }
     let provider = provider.build();

@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceId, TraceState};
+use opentelemetry::trace::{
+    Link, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceId, TraceState,
+};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
@@ -66,7 +68,11 @@ impl ShouldSample for OnlyRequests {
         let is_below = parent.is_some_and(|parent| parent.span().span_context().is_sampled());
         let is_kept = is_below || NEXT.get().is_some() || !links.is_empty();
         SamplingResult {
-            decision: if is_kept { SamplingDecision::RecordAndSample } else { SamplingDecision::Drop },
+            decision: if is_kept {
+                SamplingDecision::RecordAndSample
+            } else {
+                SamplingDecision::Drop
+            },
             attributes: Vec::new(),
             trace_state: TraceState::default(),
         }
@@ -115,7 +121,9 @@ impl RequestSpans {
         let Some(followed) = &self.0 else { return (Span::none(), id) };
         let caller = traceparent.filter(|_| followed.sampling.trust_callers).and_then(parse);
         let (trace_id, is_sampled) = match &caller {
-            Some(caller) => (u128::from_be_bytes(caller.trace_id().to_bytes()), caller.is_sampled()),
+            Some(caller) => {
+                (u128::from_be_bytes(caller.trace_id().to_bytes()), caller.is_sampled())
+            }
             None => (id, fastrand::f64() < followed.sampling.share),
         };
         if !is_sampled {
@@ -148,7 +156,12 @@ impl RequestSpans {
     }
 }
 
-fn root(id: u128, caller: Option<SpanContext>, method: &'static str, route: Option<&'static str>) -> Span {
+fn root(
+    id: u128,
+    caller: Option<SpanContext>,
+    method: &'static str,
+    route: Option<&'static str>,
+) -> Span {
     // The semantic conventions have it so.
     let word = if method == "_OTHER" { "HTTP" } else { method };
     let name = route.map_or_else(|| word.to_owned(), |route| format!("{word} {route}"));
@@ -191,8 +204,8 @@ impl Extractor for Traceparent<'_> {
 }
 
 fn parse(traceparent: &str) -> Option<SpanContext> {
-    let context =
-        TraceContextPropagator::new().extract_with_context(&Context::new(), &Traceparent(traceparent));
+    let context = TraceContextPropagator::new()
+        .extract_with_context(&Context::new(), &Traceparent(traceparent));
     let caller = context.span().span_context().clone();
     caller.is_valid().then_some(caller)
 }

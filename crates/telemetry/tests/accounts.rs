@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use telemetry::metrics::Scrape;
-use telemetry::{Instruments, LogFormat, Otlp, Protocol, RequestSpans, Sampling, Settings, Telemetry};
+use telemetry::{
+    Instruments, LogFormat, Otlp, Protocol, RequestSpans, Sampling, Settings, Telemetry,
+};
 use test_support::otlp::Collector;
 use tracing::Dispatch;
 use tracing::dispatcher::with_default;
@@ -43,7 +45,8 @@ fn settings(endpoint: String, timeout: Duration) -> Settings {
 
 /// Telemetry apart from that of other tests.
 fn start(endpoint: String, timeout: Duration) -> (Telemetry, Instruments, Dispatch) {
-    let (telemetry, dispatch) = Telemetry::prepare(&settings(endpoint, timeout), io::sink()).unwrap();
+    let (telemetry, dispatch) =
+        Telemetry::prepare(&settings(endpoint, timeout), io::sink()).unwrap();
     let instruments = telemetry.instruments();
     (telemetry, instruments, dispatch)
 }
@@ -101,7 +104,8 @@ fn settled(instruments: &Instruments, items: u64) -> Accounts {
 #[test]
 fn a_collector_that_hangs_holds_nobody_up() {
     let collector = Collector::hanging().unwrap();
-    let (_telemetry, instruments, dispatch) = start(collector.endpoint(), Duration::from_millis(200));
+    let (_telemetry, instruments, dispatch) =
+        start(collector.endpoint(), Duration::from_millis(200));
     // Comes to its end although nothing was ever answered.
     with_default(&dispatch, || requests(&instruments.spans, REQUESTS));
     let spans = settled(&instruments, REQUESTS);
@@ -138,7 +142,11 @@ fn a_collector_that_answers_gets_everything() {
     assert_eq!(settled(&instruments, 600), Accounts { full: 0, failed: 0, exported: 600 });
     with_default(&dispatch, || requests(&instruments.spans, 5));
     telemetry.stop(PATIENCE);
-    assert_eq!((collector.spans().len(), collector.logs().len()), (605, 605), "what is left at the end, too");
+    assert_eq!(
+        (collector.spans().len(), collector.logs().len()),
+        (605, 605),
+        "what is left at the end, too"
+    );
 }
 
 #[test]

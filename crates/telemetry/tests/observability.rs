@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use telemetry::metrics::catalogue::FAMILIES;
 use telemetry::metrics::{Kind, Metric};
 use test_support::observability::{
-    Case, Panel, Rule, expressions, files, groupings, queries, read, read_cases, read_dashboard, read_rules,
-    selectors,
+    Case, Panel, Rule, expressions, files, groupings, queries, read, read_cases, read_dashboard,
+    read_rules, selectors,
 };
 
 /// Labels that Prometheus itself puts on every series.
@@ -46,7 +46,8 @@ fn measured() -> BTreeMap<String, BTreeSet<String>> {
 
 fn series_of(metric: &Metric) -> Vec<(String, BTreeSet<String>)> {
     let name = metric.prometheus_name();
-    let labels: BTreeSet<String> = metric.labels.iter().map(|label| label.replace('.', "_")).collect();
+    let labels: BTreeSet<String> =
+        metric.labels.iter().map(|label| label.replace('.', "_")).collect();
     match metric.kind {
         Kind::Counter | Kind::Gauge => vec![(name, labels)],
         Kind::Histogram(_) => {
@@ -80,8 +81,13 @@ fn every_metric_in_an_expression_is_measured_or_recorded() {
         .filter(|rule| !rule.is_alert())
         .map(|rule| rule.name().to_owned())
         .collect();
-    let all_labels: BTreeSet<&str> =
-        measured.values().flatten().map(String::as_str).chain(OF_PROMETHEUS).chain(OF_ALERTS).collect();
+    let all_labels: BTreeSet<&str> = measured
+        .values()
+        .flatten()
+        .map(String::as_str)
+        .chain(OF_PROMETHEUS)
+        .chain(OF_ALERTS)
+        .collect();
     let mut wrong = Vec::new();
     for expression in expressions(&deployed()).unwrap() {
         let found = selectors(&expression.text);
@@ -97,8 +103,9 @@ fn every_metric_in_an_expression_is_measured_or_recorded() {
                 wrong.push(format!("{}: there is no {metric}", expression.place));
                 continue;
             };
-            let is_known =
-                |label: &&String| labels.contains(label.as_str()) || OF_PROMETHEUS.contains(&label.as_str());
+            let is_known = |label: &&String| {
+                labels.contains(label.as_str()) || OF_PROMETHEUS.contains(&label.as_str())
+            };
             let unknown: Vec<_> = selector.labels.iter().filter(|label| !is_known(label)).collect();
             if !unknown.is_empty() {
                 wrong.push(format!("{}: {metric} has no {unknown:?}", expression.place));
@@ -237,13 +244,17 @@ fn every_alert_has_a_case_where_it_fires_one_where_it_clears_and_one_where_it_st
             courses.entry(&case.test).or_default().push(case.fires);
         }
         let fires = courses.values().any(|course| course.contains(&true));
-        let clears = courses.values().any(|course| course.windows(2).any(|pair| pair == [true, false]));
+        let clears =
+            courses.values().any(|course| course.windows(2).any(|pair| pair == [true, false]));
         let is_silent = courses.values().any(|course| !course.contains(&true));
         // It has nothing to be silent about.
         let is_constant = alert.field("expr").is_some_and(|text| selectors(text).is_empty());
         let is_tried = fires && (is_constant || clears && is_silent);
         if !is_tried {
-            wrong.push(format!("{}: fires {fires}, clears {clears}, silent {is_silent}", alert.name()));
+            wrong.push(format!(
+                "{}: fires {fires}, clears {clears}, silent {is_silent}",
+                alert.name()
+            ));
         }
     }
     for case in &cases {
@@ -261,14 +272,22 @@ fn panels_of(dashboard: &str) -> Vec<Panel> {
 #[test]
 fn the_dashboard_tells_its_story_from_top_to_bottom() {
     let panels = panels_of("boxoffice.json");
-    let rows: Vec<&str> =
-        panels.iter().filter(|panel| panel.kind == "row").map(|panel| panel.title.as_str()).collect();
-    assert_eq!(rows, ["The sale", "Requests", "Protection", "Dependencies", "Machines", "Failures"]);
+    let rows: Vec<&str> = panels
+        .iter()
+        .filter(|panel| panel.kind == "row")
+        .map(|panel| panel.title.as_str())
+        .collect();
+    assert_eq!(
+        rows,
+        ["The sale", "Requests", "Protection", "Dependencies", "Machines", "Failures"]
+    );
 }
 
 #[test]
-fn every_panel_says_what_it_shows_asks_a_source_that_is_provisioned_and_links_to_pages_that_exist() {
-    let sources = read(&deployed().join("grafana/provisioning/datasources/datasources.yml")).unwrap();
+fn every_panel_says_what_it_shows_asks_a_source_that_is_provisioned_and_links_to_pages_that_exist()
+{
+    let sources =
+        read(&deployed().join("grafana/provisioning/datasources/datasources.yml")).unwrap();
     let mut wrong = Vec::new();
     for dashboard in ["boxoffice.json", "k6.json"] {
         let panels = panels_of(dashboard);

@@ -17,8 +17,11 @@ fn a_panic_is_a_line_and_a_count_and_gives_no_value_away() {
     }
     let test = "a_panic_is_a_line_and_a_count_and_gives_no_value_away";
     let program = env::current_exe().unwrap();
-    let child =
-        Command::new(program).args(["--exact", test, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let child = Command::new(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
     assert!(child.status.success(), "{child:?}");
     let log = String::from_utf8(child.stderr).unwrap();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();

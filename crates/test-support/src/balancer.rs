@@ -40,7 +40,8 @@ impl Balancer {
     pub fn haproxy(configuration: impl Fn(SocketAddr) -> String) -> Outcome<Self> {
         let program = haproxy::look().ok_or_else(|| absent("HAProxy"))?;
         Self::start("HAProxy", |folder, address| {
-            fs::write(folder.join("haproxy.cfg"), configuration(address)).doing("writing a configuration")?;
+            fs::write(folder.join("haproxy.cfg"), configuration(address))
+                .doing("writing a configuration")?;
             let mut command = Command::new(&program);
             // In the foreground.
             command.args(["-db", "-f", "haproxy.cfg"]);
@@ -56,18 +57,24 @@ impl Balancer {
         let program = nginx::look().ok_or_else(|| absent("nginx"))?;
         Self::start("nginx", |folder, address| {
             fs::write(folder.join("nginx.conf"), AROUND).doing("writing a configuration")?;
-            fs::write(folder.join("site.conf"), configuration(address)).doing("writing a configuration")?;
+            fs::write(folder.join("site.conf"), configuration(address))
+                .doing("writing a configuration")?;
             let mut command = Command::new(&program);
             command.arg("-p").arg(folder).args(["-e", "stderr", "-c", "nginx.conf"]);
             Ok(command)
         })
     }
 
-    fn start(name: &'static str, command: impl Fn(&Path, SocketAddr) -> Outcome<Command>) -> Outcome<Self> {
+    fn start(
+        name: &'static str,
+        command: impl Fn(&Path, SocketAddr) -> Outcome<Command>,
+    ) -> Outcome<Self> {
         let mut server = PrivateServer::new(name)?;
         let folder = server.folder().to_owned();
-        server
-            .try_start(|address| command(&folder, address), |address| TcpStream::connect(address).is_ok())?;
+        server.try_start(
+            |address| command(&folder, address),
+            |address| TcpStream::connect(address).is_ok(),
+        )?;
         Ok(Self { server })
     }
 

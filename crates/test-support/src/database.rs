@@ -36,12 +36,18 @@ impl Held {
         let mut client =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().doing("starting psql")?;
         let (input, output) = (client.stdin.as_mut(), client.stdout.take());
-        let (Some(input), Some(output)) = (input, output) else { return Err(failed("psql has no pipes")) };
+        let (Some(input), Some(output)) = (input, output) else {
+            return Err(failed("psql has no pipes"));
+        };
         writeln!(input, "BEGIN;\n{statement};\n\\echo held").doing("writing to psql")?;
         let mut said = String::new();
         BufReader::new(output).read_line(&mut said).doing("reading from psql")?;
         let held = Self(client);
-        if said.trim() == "held" { Ok(held) } else { Err(failed(format!("`{statement}` did not succeed"))) }
+        if said.trim() == "held" {
+            Ok(held)
+        } else {
+            Err(failed(format!("`{statement}` did not succeed")))
+        }
     }
 }
 

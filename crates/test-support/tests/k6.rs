@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_support::{
-    Influx, InfluxBinaries, K6Binary, Prometheus, PrometheusBinaries, Series, observability, run_within,
+    Influx, InfluxBinaries, K6Binary, Prometheus, PrometheusBinaries, Series, observability,
+    run_within,
 };
 
 /// How long a run may take, which is over in two seconds on a machine that has nothing else to do.
@@ -131,7 +132,8 @@ fn filled_in(query: &str) -> String {
 
 /// Another dollar is the end of a pattern.
 fn has_variable(query: &str) -> bool {
-    let begins_a_name = |rest: &str| rest.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{');
+    let begins_a_name =
+        |rest: &str| rest.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{');
     query.split('$').skip(1).any(begins_a_name)
 }
 
@@ -181,8 +183,14 @@ fn a_question_about_what_no_run_wrote_is_noticed() {
     let influx = load_to_influx(&Site::start(), THREE);
     let faults = [
         ("SELECT sum(\"value\") FROM \"http_requests\" WHERE $timeFilter", "no rows"),
-        ("SELECT sum(\"value\") FROM \"http_reqs\" GROUP BY \"route\"", "a tag that is not written"),
-        ("SELECT sum(\"value\") FROM \"http_reqs\" WHERE \"a\" = '$unknown'", "a variable that is none"),
+        (
+            "SELECT sum(\"value\") FROM \"http_reqs\" GROUP BY \"route\"",
+            "a tag that is not written",
+        ),
+        (
+            "SELECT sum(\"value\") FROM \"http_reqs\" WHERE \"a\" = '$unknown'",
+            "a variable that is none",
+        ),
         ("SELECT total(\"value\") FROM \"http_reqs\"", "undefined function total()"),
     ];
     for (query, expected) in faults {

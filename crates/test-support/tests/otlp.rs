@@ -12,7 +12,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue,
+};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1 as metrics;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -55,7 +57,10 @@ fn pair(key: &str, value: Value) -> KeyValue {
 }
 
 fn resource() -> Option<Resource> {
-    Some(Resource { attributes: vec![pair("service.name", text("boxoffice"))], ..Resource::default() })
+    Some(Resource {
+        attributes: vec![pair("service.name", text("boxoffice"))],
+        ..Resource::default()
+    })
 }
 
 fn scope() -> Option<InstrumentationScope> {
@@ -67,8 +72,9 @@ fn named(pairs: &[(&str, &str)]) -> Attributes {
 }
 
 fn traces() -> ExportTraceServiceRequest {
-    let list =
-        ArrayValue { values: vec![AnyValue { value: Some(text("a")) }, AnyValue { value: Some(text("b")) }] };
+    let list = ArrayValue {
+        values: vec![AnyValue { value: Some(text("a")) }, AnyValue { value: Some(text("b")) }],
+    };
     let span = Span {
         trace_id: bytes(TRACE_ID),
         span_id: bytes(SPAN_ID),
@@ -85,13 +91,21 @@ fn traces() -> ExportTraceServiceRequest {
             pair("raw", Value::BytesValue(vec![0, 255])),
         ],
         events: vec![Event { name: "retried".to_owned(), ..Event::default() }],
-        links: vec![Link { trace_id: bytes("4bf92f3577b34da6a3ce929d0e0e4736"), ..Link::default() }],
+        links: vec![Link {
+            trace_id: bytes("4bf92f3577b34da6a3ce929d0e0e4736"),
+            ..Link::default()
+        }],
         status: Some(Status { code: StatusCode::Error.into(), message: "unavailable".to_owned() }),
         ..Span::default()
     };
-    let scope_spans = vec![ScopeSpans { scope: scope(), spans: vec![span], ..ScopeSpans::default() }];
+    let scope_spans =
+        vec![ScopeSpans { scope: scope(), spans: vec![span], ..ScopeSpans::default() }];
     ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans { resource: resource(), scope_spans, ..ResourceSpans::default() }],
+        resource_spans: vec![ResourceSpans {
+            resource: resource(),
+            scope_spans,
+            ..ResourceSpans::default()
+        }],
     }
 }
 
@@ -127,9 +141,14 @@ fn log_export() -> ExportLogsServiceRequest {
         trace_id: bytes(TRACE_ID),
         ..LogRecord::default()
     };
-    let scope_logs = vec![ScopeLogs { scope: scope(), log_records: vec![log], ..ScopeLogs::default() }];
+    let scope_logs =
+        vec![ScopeLogs { scope: scope(), log_records: vec![log], ..ScopeLogs::default() }];
     ExportLogsServiceRequest {
-        resource_logs: vec![ResourceLogs { resource: resource(), scope_logs, ..ResourceLogs::default() }],
+        resource_logs: vec![ResourceLogs {
+            resource: resource(),
+            scope_logs,
+            ..ResourceLogs::default()
+        }],
     }
 }
 
@@ -139,10 +158,17 @@ fn metric_export() -> ExportMetricsServiceRequest {
         value: Some(metrics::number_data_point::Value::AsInt(value)),
         ..metrics::NumberDataPoint::default()
     };
-    let sum = metrics::Sum { data_points: vec![point("/a", 3), point("/b", 4)], ..metrics::Sum::default() };
-    let point =
-        metrics::HistogramDataPoint { count: 2, sum: Some(0.75), ..metrics::HistogramDataPoint::default() };
-    let histogram = metrics::Histogram { data_points: vec![point], ..metrics::Histogram::default() };
+    let sum = metrics::Sum {
+        data_points: vec![point("/a", 3), point("/b", 4)],
+        ..metrics::Sum::default()
+    };
+    let point = metrics::HistogramDataPoint {
+        count: 2,
+        sum: Some(0.75),
+        ..metrics::HistogramDataPoint::default()
+    };
+    let histogram =
+        metrics::Histogram { data_points: vec![point], ..metrics::Histogram::default() };
     let metric = |name: &str, data| metrics::Metric {
         name: name.to_owned(),
         unit: "s".to_owned(),
@@ -153,8 +179,11 @@ fn metric_export() -> ExportMetricsServiceRequest {
         metric("requests", metrics::metric::Data::Sum(sum)),
         metric("durations", metrics::metric::Data::Histogram(histogram)),
     ];
-    let scope_metrics =
-        vec![metrics::ScopeMetrics { scope: scope(), metrics: both, ..metrics::ScopeMetrics::default() }];
+    let scope_metrics = vec![metrics::ScopeMetrics {
+        scope: scope(),
+        metrics: both,
+        ..metrics::ScopeMetrics::default()
+    }];
     ExportMetricsServiceRequest {
         resource_metrics: vec![metrics::ResourceMetrics {
             resource: resource(),
@@ -174,7 +203,10 @@ fn a_span_is_read_back_as_it_was_sent() {
     let url = format!("{}/v1/traces", collector.endpoint());
     let (status, body) = post(&client(LIMIT), &url, PROTOBUF, &traces().encode_to_vec());
     assert_eq!(status, 200);
-    assert_eq!(ExportTraceServiceResponse::decode(&*body).unwrap(), ExportTraceServiceResponse::default());
+    assert_eq!(
+        ExportTraceServiceResponse::decode(&*body).unwrap(),
+        ExportTraceServiceResponse::default()
+    );
     assert_eq!(collector.spans(), [span()]);
     assert_eq!(collector.requests(), 1);
     assert_eq!(collector.headers()["content-type"], PROTOBUF);
@@ -266,7 +298,8 @@ fn the_latest_are_kept() {
     const SENT: usize = 25_000;
     let collector = Collector::answering().unwrap();
     let url = format!("{}/v1/logs", collector.endpoint());
-    let log = |number: usize| LogRecord { body: any(text(&number.to_string())), ..LogRecord::default() };
+    let log =
+        |number: usize| LogRecord { body: any(text(&number.to_string())), ..LogRecord::default() };
     let log_records = (0..SENT).map(log).collect();
     let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
     let resource_logs = vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }];
@@ -299,7 +332,8 @@ fn a_hanging_collector_never_answers() {
 fn a_collector_that_is_dropped_ends_who_waits_and_frees_its_port() {
     let collector = Collector::hanging().unwrap();
     let (url, address) = (format!("{}/v1/traces", collector.endpoint()), address(&collector));
-    let waiting = thread::spawn(move || client(LIMIT).post(&url).send(&traces().encode_to_vec()).is_err());
+    let waiting =
+        thread::spawn(move || client(LIMIT).post(&url).send(&traces().encode_to_vec()).is_err());
     assert!(collector.wait_until(LIMIT, |collector| collector.requests() == 1));
     let began = Instant::now();
     drop(collector);

@@ -121,7 +121,9 @@ fn a_server_carries_the_rules_out_without_an_error() {
     let bad: Vec<_> = rules.iter().filter(|rule| rule["health"] != "ok").collect();
     assert!(bad.is_empty(), "{bad:#?}");
     let files = observability::files(&deployed().join("prometheus/rules"), "yml").unwrap();
-    let read = files.iter().flat_map(|file| observability::read_rules(&observability::read(file).unwrap()));
+    let read = files
+        .iter()
+        .flat_map(|file| observability::read_rules(&observability::read(file).unwrap()));
     let mut names: Vec<String> = read.map(|rule| rule.name().to_owned()).collect();
     let mut loaded: Vec<String> =
         rules.iter().map(|rule| rule["name"].as_str().unwrap().to_owned()).collect();
@@ -162,7 +164,12 @@ fn promtool(words: &[&str], files: &[PathBuf]) {
     let mut command = binaries().promtool();
     let output = command.args(words).args(files).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "promtool {}:\n{}", words.join(" "), String::from_utf8_lossy(&said));
+    assert!(
+        output.status.success(),
+        "promtool {}:\n{}",
+        words.join(" "),
+        String::from_utf8_lossy(&said)
+    );
 }
 
 #[test]

@@ -61,7 +61,11 @@ fn a_killed_server_has_its_data_when_it_is_restarted() {
     server.kill().unwrap();
     assert!(!server.is_running() && !is_there(&before));
     assert!(TcpStream::connect(address).is_err());
-    assert!(server.command(&["PING"]).is_err() && server.freeze().is_err() && server.process_cpu().is_err());
+    assert!(
+        server.command(&["PING"]).is_err()
+            && server.freeze().is_err()
+            && server.process_cpu().is_err()
+    );
     server.restart().unwrap();
     assert!(server.is_running() && server.address() == address);
     assert_eq!(server.command(&["GET", "key"]).unwrap(), "value");
@@ -220,7 +224,9 @@ fn a_slot_moves_while_it_is_written_and_nothing_is_lost() {
     assert!(refused.contains("MOVED"), "{refused}");
     assert_eq!(cluster.command(&["GET", "{tag}count"]).unwrap(), written.to_string());
     let slot = cluster.command(&["CLUSTER", "KEYSLOT", "{tag}"]).unwrap();
-    let count = |node: usize| cluster.nodes()[node].command(&["CLUSTER", "COUNTKEYSINSLOT", &slot]).unwrap();
+    let count = |node: usize| {
+        cluster.nodes()[node].command(&["CLUSTER", "COUNTKEYSINSLOT", &slot]).unwrap()
+    };
     assert_eq!((count(from), count(to)), ("0".to_owned(), (40 + 1 + written).to_string()));
     cluster.wait_until_whole(LIMIT).unwrap();
     // It is there already.
@@ -238,7 +244,9 @@ fn sentinels_make_the_replica_the_primary_when_that_one_is_killed() {
     // One of them may be down with it.
     watched.sentinel_servers()[0].kill().unwrap();
     let new = watched.replica().address();
-    eventually("there is another primary", || watched.primary_address().is_ok_and(|address| address == new));
+    eventually("there is another primary", || {
+        watched.primary_address().is_ok_and(|address| address == new)
+    });
     eventually("it can be written", || watched.replica().command(&["APPEND", "key", "s"]).is_ok());
     assert!(watched.replica().command(&["GET", "key"]).unwrap().starts_with("values"));
     watched.primary().restart().unwrap();
@@ -250,7 +258,8 @@ fn sentinels_make_the_replica_the_primary_when_that_one_is_killed() {
 #[test]
 fn many_servers_start_at_the_same_time() {
     let servers: Vec<Redis> = thread::scope(|scope| {
-        let starting: Vec<_> = (0..8).map(|_| scope.spawn(|| start(RedisSetup::default()))).collect();
+        let starting: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| start(RedisSetup::default()))).collect();
         starting.into_iter().map(|server| server.join().unwrap()).collect()
     });
     for (index, server) in servers.iter().enumerate() {

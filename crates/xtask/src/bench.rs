@@ -81,7 +81,10 @@ pub(crate) const KEY: &str = "queue.keys=YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmV
 
 impl Arguments {
     fn rounds_or(&self, usual: Rounds) -> Rounds {
-        Rounds { rounds: self.rounds.unwrap_or(usual.rounds), seconds: self.seconds.unwrap_or(usual.seconds) }
+        Rounds {
+            rounds: self.rounds.unwrap_or(usual.rounds),
+            seconds: self.seconds.unwrap_or(usual.seconds),
+        }
     }
 }
 
@@ -98,7 +101,10 @@ pub(crate) fn bench(arguments: &Arguments) -> Outcome {
     fs::create_dir_all(&out).doing(format!("making {}", out.display()))?;
     if has(Part::Ratios) {
         keep(
-            &ratios::measure(arguments.rounds_or(RATIOS), &make_folder(&arguments.out.join("ratios"))?)?,
+            &ratios::measure(
+                arguments.rounds_or(RATIOS),
+                &make_folder(&arguments.out.join("ratios"))?,
+            )?,
             &out,
             "ratios",
         )?;
@@ -128,8 +134,8 @@ fn checked(rounds: Rounds) -> Outcome {
 }
 
 fn keep(figures: &impl Serialize, out: &Path, name: &str) -> Outcome {
-    let text =
-        serde_json::to_string_pretty(figures).map_err(|error| failed(format!("writing {name}: {error}")))?;
+    let text = serde_json::to_string_pretty(figures)
+        .map_err(|error| failed(format!("writing {name}: {error}")))?;
     let file = out.join(name).with_extension("json");
     fs::write(&file, text + "\n").doing(format!("writing {}", file.display()))
 }
@@ -138,7 +144,8 @@ fn keep(figures: &impl Serialize, out: &Path, name: &str) -> Outcome {
 pub(crate) fn read<T: DeserializeOwned>(out: &Path, name: &str) -> Outcome<T> {
     let file = out.join(name).with_extension("json");
     let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
-    serde_json::from_str(&text).map_err(|error| failed(format!("reading {}: {error}", file.display())))
+    serde_json::from_str(&text)
+        .map_err(|error| failed(format!("reading {}: {error}", file.display())))
 }
 
 /// Makes a folder for raw output, empty.

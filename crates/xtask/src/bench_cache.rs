@@ -63,7 +63,12 @@ pub(crate) fn bench_cache(arguments: &Arguments) -> Outcome {
         Target::new("page, 200", &full, page, None),
         Target::new("page, 304", &full, page, Some(("If-None-Match", &etag))),
         Target::paging("a thousand pages", &full, 1_000),
-        Target::new("dates, active session", &full, "/concert/451/date", Some(("waitingToken", &inside))),
+        Target::new(
+            "dates, active session",
+            &full,
+            "/concert/451/date",
+            Some(("waitingToken", &inside)),
+        ),
         Target::new("page from Redis", &remote, page, None),
         Target::paging("a thousand pages from Redis", &remote, 1_000),
     ];

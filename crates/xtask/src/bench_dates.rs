@@ -89,14 +89,17 @@ pub(crate) fn bench_dates(arguments: &Arguments) -> Outcome {
 /// The statement with pgbench's variables for its parameters; in prepared mode they are parameters again.
 fn pgbench_script(statement: &str, concerts: u32) -> String {
     let mut text = statement.to_owned();
-    for (parameter, variable) in [("$1", ":now"), ("$2", ":now"), ("$3", ":none"), ("$4", ":concert")] {
+    for (parameter, variable) in
+        [("$1", ":now"), ("$2", ":now"), ("$3", ":none"), ("$4", ":concert")]
+    {
         text = text.replace(parameter, variable);
     }
     format!("\\set concert random(1, {concerts})\n\\set none 0\n{text};\n")
 }
 
 fn pgbench(filled: &Filled, folder: &Path, connections: u32, seconds: u32) -> Outcome<String> {
-    let now = filled.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")?;
+    let now =
+        filled.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")?;
     let mut command = filled.server.binaries().command("pgbench");
     let address = filled.server.address();
     command.args([
@@ -112,7 +115,8 @@ fn pgbench(filled: &Filled, folder: &Path, connections: u32, seconds: u32) -> Ou
 }
 
 fn number_after(text: &str, words: &str) -> Outcome<f64> {
-    let number = text.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+    let number =
+        text.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
     number.ok_or_else(|| failed(format!("no number after {words:?} in {text}")))
 }
 
@@ -141,8 +145,10 @@ fn markdown(rounds: &[Round], arguments: &Arguments) -> String {
         let (low, median, high) = ratios(rounds, connections);
         let (pgbench, adapter) = (of(|round| round.pgbench), of(|round| round.adapter));
         // Writing to a `String` cannot fail.
-        let _ =
-            writeln!(text, "| {connections} | {pgbench} | {adapter} | {median:.2} ({low:.2} to {high:.2}) |");
+        let _ = writeln!(
+            text,
+            "| {connections} | {pgbench} | {adapter} | {median:.2} ({low:.2} to {high:.2}) |"
+        );
     }
     text
 }
@@ -161,10 +167,13 @@ mod tests {
     #[test]
     fn figures_are_found_in_what_the_programs_print() {
         assert!(
-            (number_after("latency average = 0.132 ms\n", "latency average = ").unwrap() - 0.132).abs()
+            (number_after("latency average = 0.132 ms\n", "latency average = ").unwrap() - 0.132)
+                .abs()
                 < 1e-9
         );
-        assert!((number_after("per second 7643 mean 130.7 us", "mean ").unwrap() - 130.7).abs() < 1e-9);
+        assert!(
+            (number_after("per second 7643 mean 130.7 us", "mean ").unwrap() - 130.7).abs() < 1e-9
+        );
         assert!(number_after("nothing", "mean ").is_err());
     }
 

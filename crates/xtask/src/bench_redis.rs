@@ -62,8 +62,12 @@ pub(crate) fn bench_redis(arguments: &Arguments) -> Outcome {
     let over_http = http::measure(&binaries, arguments.measure, &out)?;
     let alone = store::measure_joins(&binaries, &program, &arguments.measure, &out)?;
     let crowd = store::measure_crowd(&binaries, &program, arguments.crowd, &out)?;
-    let steady =
-        steady::measure(&binaries, http::half_of_joins(&over_http), arguments.measure.seconds, &out)?;
+    let steady = steady::measure(
+        &binaries,
+        http::half_of_joins(&over_http),
+        arguments.measure.seconds,
+        &out,
+    )?;
 
     let text = report::markdown(&over_http, &alone, &crowd, &steady, &arguments.measure);
     save(&text, &out)?;

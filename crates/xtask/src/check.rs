@@ -10,7 +10,15 @@ use test_support::Outcome;
 /// changed lines come last, because they take the longest.
 pub(crate) fn check() -> Outcome {
     run(cargo(&["fmt", "--all", "--check"]))?;
-    run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+    run(cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
     layers::layers(false)?;
     deny::deny(&deny::Arguments::default())?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);

@@ -18,8 +18,12 @@ pub(crate) struct Arguments {
     require_advisories: bool,
 }
 
-const TOOL: CargoTool =
-    CargoTool { name: "cargo-deny", version: "0.20.2", asked: &["--version"], options: &["--debug"] };
+const TOOL: CargoTool = CargoTool {
+    name: "cargo-deny",
+    version: "0.20.2",
+    asked: &["--version"],
+    options: &["--debug"],
+};
 
 /// Where advisories are published, and how old a copy of them may be before it is called old.
 const DATABASE: &str = "https://github.com/RustSec/advisory-db";
@@ -75,7 +79,8 @@ impl Advisories {
         reason = "the day of a copy is compared with today, by the machine's clock"
     )]
     fn described(&self) -> String {
-        let source = if self.is_fresh { "fetched now" } else { "NOT fetched now, a copy that is kept" };
+        let source =
+            if self.is_fresh { "fetched now" } else { "NOT fetched now, a copy that is kept" };
         let Some(changed) = self.changed else {
             return format!("{DATABASE}, {source}, of an unknown day");
         };
@@ -126,7 +131,12 @@ mod tests {
         assert!(last_change(folder.path()).is_none());
         let git = |arguments: &[&str]| {
             let mut git = Command::new("git");
-            git.arg("-C").arg(folder.path()).args(["-c", "user.name=a", "-c", "user.email=a@example.org"]);
+            git.arg("-C").arg(folder.path()).args([
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@example.org",
+            ]);
             assert!(git.args(arguments).output().unwrap().status.success(), "{arguments:?}");
         };
         git(&["init", "--quiet"]);

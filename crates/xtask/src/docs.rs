@@ -6,7 +6,8 @@ use test_support::Outcome;
 /// Writes every page that is printed from code. The pages' own test does the writing, so that what is checked and what
 /// is written cannot differ.
 pub(crate) fn docs() -> Outcome {
-    let mut pages = cargo(&["test", "--package", "boxoffice", "--test", "service", "--locked", "docs::"]);
+    let mut pages =
+        cargo(&["test", "--package", "boxoffice", "--test", "service", "--locked", "docs::"]);
     pages.env("BOXOFFICE_WRITE_DOCS", "1");
     run(pages)
 }

@@ -26,7 +26,10 @@ pub(crate) fn middle_half(figures: impl Iterator<Item = f64>) -> (f64, f64, f64)
 }
 
 /// As many figures as told are left out at either end.
-fn between(figures: impl Iterator<Item = f64>, left_out: impl FnOnce(usize) -> usize) -> (f64, f64, f64) {
+fn between(
+    figures: impl Iterator<Item = f64>,
+    left_out: impl FnOnce(usize) -> usize,
+) -> (f64, f64, f64) {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
     let first = left_out(figures.len());

@@ -49,8 +49,9 @@ fn check_edges(metadata: &Metadata, bless: bool) -> Outcome<Vec<String>> {
 
 fn compare(now: &BTreeSet<String>, allowed: &BTreeSet<String>) -> Vec<String> {
     let new = now.difference(allowed).map(|edge| format!("{edge}: this edge is not in {GOLDEN}"));
-    let old =
-        allowed.difference(now).map(|edge| format!("{edge}: {GOLDEN} lists it, the code does not have it"));
+    let old = allowed
+        .difference(now)
+        .map(|edge| format!("{edge}: {GOLDEN} lists it, the code does not have it"));
     new.chain(old).collect()
 }
 
@@ -60,7 +61,8 @@ fn edges(metadata: &Metadata) -> BTreeSet<String> {
     let is_ours = |name: &str| packages.iter().any(|package| package.name.as_str() == name);
     let mut edges = BTreeSet::new();
     for package in &packages {
-        let product = package.dependencies.iter().filter(|to| to.kind != DependencyKind::Development);
+        let product =
+            package.dependencies.iter().filter(|to| to.kind != DependencyKind::Development);
         for to in product.filter(|to| is_ours(&to.name) || package.name.as_str() == "domain") {
             edges.insert(format!("{} -> {}", package.name, to.name));
         }
@@ -89,7 +91,8 @@ struct Ban {
 
 fn check_fences(metadata: &Metadata) -> Outcome<Vec<String>> {
     let text = fs::read_to_string(root().join("deny.toml")).doing("reading deny.toml")?;
-    let file: DenyFile = toml::from_str(&text).map_err(|error| failed(format!("deny.toml: {error}")))?;
+    let file: DenyFile =
+        toml::from_str(&text).map_err(|error| failed(format!("deny.toml: {error}")))?;
     let mut findings = Vec::new();
     for Ban { technology, wrappers } in file.bans.deny {
         let uses = |package: &&Package| package.dependencies.iter().any(|to| to.name == technology);
@@ -98,7 +101,8 @@ fn check_fences(metadata: &Metadata) -> Outcome<Vec<String>> {
                 findings.push(format!("{} -> {technology}: fenced off in deny.toml", package.name));
             }
         }
-        if wrappers.is_empty() && metadata.packages.iter().any(|package| package.name.as_str() == technology)
+        if wrappers.is_empty()
+            && metadata.packages.iter().any(|package| package.name.as_str() == technology)
         {
             findings.push(format!("{technology}: banned in deny.toml, and in the dependency tree"));
         }
@@ -110,17 +114,25 @@ fn check_fences(metadata: &Metadata) -> Outcome<Vec<String>> {
 fn check_fronts(metadata: &Metadata) -> Outcome<Vec<String>> {
     let mut findings = Vec::new();
     for package in metadata.workspace_packages() {
-        let manifest =
-            fs::read_to_string(&package.manifest_path).doing(format!("reading {}", package.manifest_path))?;
+        let manifest = fs::read_to_string(&package.manifest_path)
+            .doing(format!("reading {}", package.manifest_path))?;
         if !manifest.contains("[lints]\nworkspace = true") {
             findings.push(format!("{}: does not inherit the workspace's lints", package.name));
         }
-        let folder = package.manifest_path.parent().map(|folder| folder.as_std_path().to_path_buf());
-        for file in folder.map(|folder| rust_files(&folder.join("src"))).transpose()?.unwrap_or_default() {
+        let folder =
+            package.manifest_path.parent().map(|folder| folder.as_std_path().to_path_buf());
+        for file in
+            folder.map(|folder| rust_files(&folder.join("src"))).transpose()?.unwrap_or_default()
+        {
             let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
             findings.extend(impurities(package.name.as_str(), &file, &text));
-            if !(text.starts_with("//! ") || text.starts_with("#![doc = include_str!(\"../README.md\")]")) {
-                findings.push(format!("{}: its first line does not say what it is for", file.display()));
+            if !(text.starts_with("//! ")
+                || text.starts_with("#![doc = include_str!(\"../README.md\")]"))
+            {
+                findings.push(format!(
+                    "{}: its first line does not say what it is for",
+                    file.display()
+                ));
             }
         }
     }

@@ -82,7 +82,8 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
     let mut command = arguments.command(&k6, &url, &folder);
     store.iter().for_each(|store| store.tell(&mut command));
 
-    let hostile = (arguments.hostile > 0).then(|| Hostile::begin(arguments.hostile, &url)).transpose()?;
+    let hostile =
+        (arguments.hostile > 0).then(|| Hostile::begin(arguments.hostile, &url)).transpose()?;
     println!("$ {}", show(&command));
     let process = Killed(command.spawn().doing("starting k6")?);
     let watch = Watch::begin(stack.as_ref().map(Stack::id), process.0.id(), folder.join(RESOURCES));
@@ -105,7 +106,10 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
         verdict: arguments.verdict(&folder)?,
     };
     run.keep(&folder)?;
-    println!("\n{run}\nresults are in {}", folder.strip_prefix(root()).unwrap_or(&folder).display());
+    println!(
+        "\n{run}\nresults are in {}",
+        folder.strip_prefix(root()).unwrap_or(&folder).display()
+    );
     run.judge()
 }
 
@@ -125,7 +129,8 @@ impl Arguments {
         if self.url.is_some() {
             return Ok(None);
         }
-        let mut settings: Vec<String> = self.scenario.settings().iter().map(|s| (*s).to_owned()).collect();
+        let mut settings: Vec<String> =
+            self.scenario.settings().iter().map(|s| (*s).to_owned()).collect();
         settings.extend(self.set.iter().cloned());
         Stack::start(self.on, program, settings).map(Some)
     }
@@ -136,7 +141,13 @@ impl Arguments {
         for (name, value) in binary.get_envs() {
             value.map(|value| command.env(name, value));
         }
-        command.args(binary.get_args()).args(["run", "--quiet", "--no-color", "--log-format", "raw"]);
+        command.args(binary.get_args()).args([
+            "run",
+            "--quiet",
+            "--no-color",
+            "--log-format",
+            "raw",
+        ]);
         command.arg("--console-output").arg(folder.join(if self.scenario.is_recorded() {
             RECORD
         } else {
@@ -152,7 +163,9 @@ impl Arguments {
             command.arg("--env").arg(variable);
         }
         command.env("K6_WEB_DASHBOARD", "true").env("K6_WEB_DASHBOARD_PORT", "-1");
-        command.env("K6_WEB_DASHBOARD_PERIOD", "1s").env("K6_WEB_DASHBOARD_EXPORT", folder.join(DASHBOARD));
+        command
+            .env("K6_WEB_DASHBOARD_PERIOD", "1s")
+            .env("K6_WEB_DASHBOARD_EXPORT", folder.join(DASHBOARD));
         command.arg(root().join("loadtest").join(self.scenario.file()));
         command
     }
@@ -165,7 +178,8 @@ impl Arguments {
         let file = folder.join(RECORD);
         let record = File::open(&file).doing(format!("opening {}", file.display()))?;
         // Of a service we did not start nobody told us the policy.
-        let limits = if self.url.is_some() { history::Limits::default() } else { scenario::limits() };
+        let limits =
+            if self.url.is_some() { history::Limits::default() } else { scenario::limits() };
         let verdict = history::verdict(BufReader::new(record), &limits)?;
         if self.save {
             // Hundreds of thousands of lines that nobody reads once there is a verdict on them.
@@ -178,7 +192,11 @@ impl Arguments {
 /// A folder is emptied first, so it may not be just any.
 fn name(text: &str) -> Result<String, String> {
     let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    if is_name { Ok(text.to_owned()) } else { Err("a name has letters, digits and - in it".to_owned()) }
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("a name has letters, digits and - in it".to_owned())
+    }
 }
 
 /// Killed when dropped.

@@ -130,12 +130,16 @@ struct Config {
 
 /// Each exclusion must match something: one that does not would hide the next mutant of that name.
 fn check_exclusions(tool: &Tool) -> Outcome {
-    let text = fs::read_to_string(root().join(tool::CONFIG)).doing(format!("reading {}", tool::CONFIG))?;
+    let text =
+        fs::read_to_string(root().join(tool::CONFIG)).doing(format!("reading {}", tool::CONFIG))?;
     let config: Config =
         toml::from_str(&text).map_err(|error| failed(format!("{}: {error}", tool::CONFIG)))?;
     for pattern in config.exclude_re {
         if tool.list_excluded(&pattern)?.is_empty() {
-            return Err(failed(format!("{}: no mutant matches `{pattern}` any more", tool::CONFIG)));
+            return Err(failed(format!(
+                "{}: no mutant matches `{pattern}` any more",
+                tool::CONFIG
+            )));
         }
     }
     Ok(())

@@ -72,8 +72,9 @@ fn explain(statement: &str, concerts: u32, seats: u64) -> Outcome<Explained> {
     let prepare = format!(
         "SET plan_cache_mode = force_generic_plan; PREPARE dates (timestamptz, timestamptz, int, bigint) AS {statement};\n"
     );
-    let ask =
-        |format: &str, concert| format!("EXPLAIN ({format}) EXECUTE dates (now(), now(), 0, {concert});\n");
+    let ask = |format: &str, concert| {
+        format!("EXPLAIN ({format}) EXECUTE dates (now(), now(), 0, {concert});\n")
+    };
     // Once to warm up, once to show.
     let text = filled.sql(&format!(
         "{prepare}EXECUTE dates (now(), now(), 0, {SHOWN});\n\\echo plan\n{}",
@@ -137,8 +138,10 @@ impl Explained {
             findings.push(format!("{seats} seats: a plan has a sequential scan"));
         }
         if answered == 0.0 || self.counted.per_row() > MOST_READ {
-            findings
-                .push(format!("{seats} seats: {:.1} rows read for each answered", self.counted.per_row()));
+            findings.push(format!(
+                "{seats} seats: {:.1} rows read for each answered",
+                self.counted.per_row()
+            ));
         }
         findings
     }

@@ -35,7 +35,8 @@ pub(crate) fn draw(chart: &Chart<'_>, file: &Path) -> Outcome {
         return Err(failed(format!("nothing to draw in {}", file.display())));
     };
     let y = 0.0..y.end * 1.08;
-    let drawn = if chart.logarithmic { on_powers(chart, x, y, file) } else { on_steps(chart, x, y, file) };
+    let drawn =
+        if chart.logarithmic { on_powers(chart, x, y, file) } else { on_steps(chart, x, y, file) };
     drawn.map_err(|error| failed(format!("drawing {}: {error}", file.display())))
 }
 
@@ -71,7 +72,8 @@ macro_rules! draw_on {
             let colour = Palette99::pick(index).stroke_width(2);
             canvas
                 .draw_series(
-                    LineSeries::new(series.points.iter().copied(), colour).point_size(point_size(series)),
+                    LineSeries::new(series.points.iter().copied(), colour)
+                        .point_size(point_size(series)),
                 )?
                 .label(&series.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
@@ -132,7 +134,9 @@ mod tests {
     fn a_chart_has_its_title_its_names_and_its_points() {
         for logarithmic in [true, false] {
             let text = drawn(logarithmic, vec![(10.0, 1.0), (1_000_000.0, 2.0)]).unwrap();
-            for expected in ["<svg", "A title", "people", "cost", "one", "two", "<polyline", "<circle"] {
+            for expected in
+                ["<svg", "A title", "people", "cost", "one", "two", "<polyline", "<circle"]
+            {
                 assert!(text.contains(expected), "{expected} is not in {text}");
             }
         }

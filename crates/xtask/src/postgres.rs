@@ -70,8 +70,15 @@ impl DatesProgram {
     }
 
     fn cargo(arguments: &[&str]) -> Command {
-        let mut command =
-            cargo(&["bench", "--quiet", "--locked", "--package", "adapter-postgres", "--bench", "dates"]);
+        let mut command = cargo(&[
+            "bench",
+            "--quiet",
+            "--locked",
+            "--package",
+            "adapter-postgres",
+            "--bench",
+            "dates",
+        ]);
         command.args(arguments);
         command
     }

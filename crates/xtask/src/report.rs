@@ -97,7 +97,8 @@ impl Report {
         ];
         let all = || of_bench.into_iter().chain(self.runs.iter().map(|run| &run.run.environment));
         let listed = |of: &dyn Fn(&Environment) -> String| {
-            let different: BTreeSet<String> = all().map(of).filter(|text| !text.is_empty()).collect();
+            let different: BTreeSet<String> =
+                all().map(of).filter(|text| !text.is_empty()).collect();
             different.into_iter().collect::<Vec<_>>().join("; ")
         };
         let tools: BTreeSet<&str> = all().flat_map(|one| &one.tools).map(String::as_str).collect();

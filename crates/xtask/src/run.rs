@@ -19,7 +19,8 @@ pub(crate) fn build_release() -> Outcome<PathBuf> {
 
 /// The program as [`build_release`] leaves it.
 pub(crate) fn release_binary() -> PathBuf {
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let folder =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     root().join(folder).join("release/boxoffice")
 }
 

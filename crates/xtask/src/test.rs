@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use test_support::{
     Durability, Postgres, SERVER_VARIABLE, find_or_install_haproxy, find_or_install_influxdb,
-    find_or_install_k6, find_or_install_nginx, find_or_install_postgres, find_or_install_prometheus,
-    find_or_install_redis,
+    find_or_install_k6, find_or_install_nginx, find_or_install_postgres,
+    find_or_install_prometheus, find_or_install_redis,
 };
 
 use crate::run::{cargo, show};
@@ -35,7 +35,10 @@ pub(crate) fn test() -> Outcome {
     find_or_install_haproxy(|line| println!("{line}"))?;
     find_or_install_nginx(|line| println!("{line}"))?;
     let postgres = Postgres::start(binaries, Durability::None)?;
-    println!("a private Postgres server listens on {} until the tests are over", postgres.address());
+    println!(
+        "a private Postgres server listens on {} until the tests are over",
+        postgres.address()
+    );
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     command.stdout(Stdio::piped()).env(SERVER_VARIABLE, postgres.url_without_database());
     let shown = show(&command);
@@ -51,7 +54,11 @@ pub(crate) fn test() -> Outcome {
     let status = running.wait().doing("waiting for the tests")?;
     println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.ignored);
     let all_ran = totals.passed > 0 && totals.failed == 0 && totals.ignored == 0;
-    if status.success() && all_ran { Ok(()) } else { Err(failed(format!("`{shown}` ended with {status}"))) }
+    if status.success() && all_ran {
+        Ok(())
+    } else {
+        Err(failed(format!("`{shown}` ended with {status}")))
+    }
 }
 
 impl Totals {
@@ -82,7 +89,8 @@ mod tests {
         totals.add(
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 1.50s",
         );
-        totals.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out");
+        totals
+            .add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out");
         assert_eq!(totals, Totals { passed: 14, failed: 3, ignored: 1 });
     }
 }

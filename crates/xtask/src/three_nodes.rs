@@ -88,9 +88,14 @@ pub(crate) fn three_nodes(arguments: &Arguments) -> Outcome {
     );
 
     let history = History::new();
-    let scripts = arguments.k6.iter().map(|file| Script::start(file)).collect::<Outcome<Vec<_>>>()?;
-    let load =
-        Load::start(&history, proxy.address(), arguments.people, Duration::from_secs(arguments.seconds))?;
+    let scripts =
+        arguments.k6.iter().map(|file| Script::start(file)).collect::<Outcome<Vec<_>>>()?;
+    let load = Load::start(
+        &history,
+        proxy.address(),
+        arguments.people,
+        Duration::from_secs(arguments.seconds),
+    )?;
     if arguments.kill {
         kill(&load, &mut nodes, &cluster)?;
     }
@@ -112,8 +117,9 @@ fn start_nodes(cluster: &RedisCluster, settings: &[String]) -> Outcome<Vec<Node>
     let key = format!("queue.keys={}", key.trim());
     // What a node knows of Redis the proxy knows soon.
     let quick = "ops.check_every=100ms";
-    let ours =
-        ["queue.store=redis", &address, &key, QUEUE, quick, "http.workers=1"].into_iter().chain(POLICY);
+    let ours = ["queue.store=redis", &address, &key, QUEUE, quick, "http.workers=1"]
+        .into_iter()
+        .chain(POLICY);
     let all: Vec<&str> = ours.chain(settings.iter().map(String::as_str)).collect();
     (1..=NODES).map(|n| Node::start(n, &all)).collect()
 }
@@ -140,7 +146,10 @@ fn kill(load: &Load, nodes: &mut [Node], cluster: &RedisCluster) -> Outcome {
 fn write(history: &History, path: &Path) -> Outcome {
     let file = File::create(path).doing(format!("making {}", path.display()))?;
     let mut buffer = BufWriter::new(file);
-    history.write_to(&mut buffer).and_then(|()| buffer.flush()).doing(format!("writing {}", path.display()))
+    history
+        .write_to(&mut buffer)
+        .and_then(|()| buffer.flush())
+        .doing(format!("writing {}", path.display()))
 }
 
 /// Fails unless everything is well.
@@ -160,7 +169,9 @@ fn verdict(history: &History, scripts: Vec<Outcome>) -> Outcome {
     }
     let mut wrongs: Vec<String> =
         scripts.into_iter().filter_map(|result| Some(result.err()?.to_string())).collect();
-    wrongs.extend(checked.err().map(|findings| format!("{} findings in the history", findings.total())));
+    wrongs.extend(
+        checked.err().map(|findings| format!("{} findings in the history", findings.total())),
+    );
     let lost = history.summary().count("find-again", "unknown");
     wrongs.extend((lost > 0).then(|| format!("{lost} people got no answer in the end")));
     if wrongs.is_empty() { Ok(()) } else { Err(failed(wrongs.join("; "))) }

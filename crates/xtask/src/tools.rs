@@ -25,7 +25,9 @@ impl CargoTool {
         let tools = built().join("tools");
         let program = tools.join("bin").join(name);
         if !self.is_pinned(&program) {
-            println!("{name} {version} is needed and not installed: building it takes some minutes");
+            println!(
+                "{name} {version} is needed and not installed: building it takes some minutes"
+            );
             let mut install = cargo(&["install", name, "--version", version, "--locked", "--root"]);
             install.arg(&tools).args(self.options);
             run(install)?;

@@ -30,9 +30,14 @@ fn end(task: &[&str], start: &str, signal: &str) {
     let line = lines.map_while(Result::ok).find(|line| line.starts_with(start)).unwrap();
     let places = line.split(['@', '/', ',']).filter(|part| part.starts_with("127."));
     let addresses: Vec<SocketAddr> = places.map(|place| place.parse().unwrap()).collect();
-    assert!(!addresses.is_empty() && addresses.iter().all(|address| TcpStream::connect(address).is_ok()));
+    assert!(
+        !addresses.is_empty()
+            && addresses.iter().all(|address| TcpStream::connect(address).is_ok())
+    );
     assert_eq!(folder.path().read_dir().unwrap().count(), addresses.len());
-    assert!(Command::new("kill").args([signal, &owner.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill").args([signal, &owner.id().to_string()]).status().unwrap().success()
+    );
     let owner = std::cell::RefCell::new(owner);
     eventually("the owner has ended", || owner.borrow_mut().try_wait().unwrap().is_some());
     let is_gone = || addresses.iter().all(|address| TcpStream::connect(address).is_err());

@@ -72,10 +72,13 @@ fn a_sale_in_memory_is_fair_and_would_not_be_called_so_if_it_were_not() {
     let text = smoke("sale", "embedded", &[]);
     assert!(text.contains("verdict: good"), "{text}");
     // The same record, against a promise that was not made.
-    let record =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/loadtest/sale-smoke-embedded/record.jsonl");
+    let record = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/loadtest/sale-smoke-embedded/record.jsonl");
     let (status, text) = xtask(&["verdict", record.to_str().unwrap(), "--max-active", "1"]);
-    assert!(!status.success() && text.contains("never more active than allowed: VIOLATED"), "{text}");
+    assert!(
+        !status.success() && text.contains("never more active than allowed: VIOLATED"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -89,7 +92,11 @@ fn a_sale_on_redis_and_postgres_is_fair() {
 fn a_run_that_breaks_a_limit_fails() {
     let program = program();
     let run = ["loadtest", "issue", "smoke", "--program", program.to_str().unwrap()];
-    let (status, text) =
-        xtask(&[&run[..], &["--env", "P999=0.000001", "--to", "a-limit-that-cannot-hold"]].concat());
-    assert!(!status.success() && text.contains("thresholds of the scenario were crossed"), "{text}");
+    let (status, text) = xtask(
+        &[&run[..], &["--env", "P999=0.000001", "--to", "a-limit-that-cannot-hold"]].concat(),
+    );
+    assert!(
+        !status.success() && text.contains("thresholds of the scenario were crossed"),
+        "{text}"
+    );
 }

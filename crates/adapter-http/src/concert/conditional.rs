@@ -5,7 +5,8 @@ use actix_web::http::header::HeaderValue;
 /// Whether one of the fields names this entity tag, by weak comparison.
 pub(super) fn names<'a>(fields: impl Iterator<Item = &'a HeaderValue>, etag: &HeaderValue) -> bool {
     let ours = etag.as_bytes();
-    let mut tags = fields.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));
+    let mut tags =
+        fields.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));
     tags.any(|tag| {
         let tag = tag.trim();
         tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == ours

@@ -67,7 +67,9 @@ impl ConcertPages {
     fn folded(&self, number: PageNumber) -> PageNumber {
         match self.end.load(Ordering::Relaxed) {
             0 => number,
-            end => PageNumber::new(end.saturating_add(1)).map_or(number, |beyond| number.min(beyond)),
+            end => {
+                PageNumber::new(end.saturating_add(1)).map_or(number, |beyond| number.min(beyond))
+            }
         }
     }
 }
@@ -168,8 +170,13 @@ mod tests {
     async fn many_who_want_a_page_at_once_load_it_once() {
         let (catalogue, pages) = pages(25);
         for (n, loads) in [(2, 1), (2, 1), (3, 2)] {
-            let everybody = futures_util::future::join_all((0..100).map(|_| pages.page(number(n)))).await;
-            assert!(everybody.iter().all(|page| page.as_ref().is_ok_and(|page| page.value.total == "25")));
+            let everybody =
+                futures_util::future::join_all((0..100).map(|_| pages.page(number(n)))).await;
+            assert!(
+                everybody
+                    .iter()
+                    .all(|page| page.as_ref().is_ok_and(|page| page.value.total == "25"))
+            );
             assert_eq!(catalogue.asked.load(Ordering::SeqCst), loads, "after page {n}");
         }
     }
@@ -182,7 +189,11 @@ mod tests {
             assert_eq!(pages.page(number(n)).await.unwrap().value.body, "[]");
         }
         assert_eq!(pages.page(number(u32::MAX)).await.unwrap().value.body, "[]");
-        assert_eq!(catalogue.asked.load(Ordering::SeqCst), 2, "the first page, and all beyond the end");
+        assert_eq!(
+            catalogue.asked.load(Ordering::SeqCst),
+            2,
+            "the first page, and all beyond the end"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -205,6 +216,10 @@ mod tests {
         assert_eq!(pages.page(number(1)).await.unwrap().value.total, "250");
         assert_eq!(pages.page(number(2)).await.unwrap().value.total, "25", "kept from before");
         let twentieth = pages.page(number(20)).await.unwrap();
-        assert!(twentieth.value.body.starts_with(br#"[{"concertId":20"#), "{:?}", twentieth.value.body);
+        assert!(
+            twentieth.value.body.starts_with(br#"[{"concertId":20"#),
+            "{:?}",
+            twentieth.value.body
+        );
     }
 }

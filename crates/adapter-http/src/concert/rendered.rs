@@ -40,7 +40,11 @@ struct ConcertBody<'a> {
 
 impl<'a> From<&'a Concert> for ConcertBody<'a> {
     fn from(concert: &'a Concert) -> Self {
-        Self { concert_id: concert.id.get(), concert_title: &concert.title, concert_place: &concert.place }
+        Self {
+            concert_id: concert.id.get(),
+            concert_title: &concert.title,
+            concert_place: &concert.place,
+        }
     }
 }
 
@@ -112,7 +116,9 @@ fn links_of(page: &ConcertPage) -> String {
         ("last", Some(page.last_page())),
     ];
     let link = |(relation, number): (&str, Option<PageNumber>)| {
-        number.map(|n| format!("<{}?page={}>; rel=\"{relation}\"", Route::Concerts.template(), n.get()))
+        number.map(|n| {
+            format!("<{}?page={}>; rel=\"{relation}\"", Route::Concerts.template(), n.get())
+        })
     };
     neighbours.into_iter().filter_map(link).collect::<Vec<_>>().join(", ")
 }
@@ -124,8 +130,10 @@ mod tests {
     use super::*;
 
     fn page(number: u32, total: u64) -> ConcertPage {
-        let request =
-            PageRequest { number: PageNumber::new(number).unwrap(), size: PageSize::new(10).unwrap() };
+        let request = PageRequest {
+            number: PageNumber::new(number).unwrap(),
+            size: PageSize::new(10).unwrap(),
+        };
         let concert = Concert {
             id: ConcertId::new(7).unwrap(),
             title: "한강 \"Live\"".to_owned(),
@@ -153,7 +161,11 @@ mod tests {
         let bytes = page.to_bytes();
         assert_eq!(RenderedPage::from_bytes(&bytes), Some(page));
         for length in 0..bytes.len() {
-            assert_eq!(RenderedPage::from_bytes(&bytes.slice(..length)), None, "the first {length} bytes");
+            assert_eq!(
+                RenderedPage::from_bytes(&bytes.slice(..length)),
+                None,
+                "the first {length} bytes"
+            );
         }
     }
 

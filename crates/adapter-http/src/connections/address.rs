@@ -79,7 +79,8 @@ impl Addresses {
         let peer = peer_of(address);
         let mut accounts = self.accounts();
         let max_open = self.settings.max_open.map_or(usize::MAX, usize::from);
-        let limits = [(Some(peer.narrow), max_open), (peer.wide, max_open.saturating_mul(SITE_MULTIPLE))];
+        let limits =
+            [(Some(peer.narrow), max_open), (peer.wide, max_open.saturating_mul(SITE_MULTIPLE))];
         for (group, limit) in limits {
             let Some(account) = group.and_then(|group| accounts.get(&group)) else { continue };
             if account.open >= limit || account.malformed_by(now) >= MAX_MALFORMED {

@@ -45,7 +45,9 @@ impl Chunks {
         const LINE_END: u64 = 2;
         match (self, byte) {
             (Self::Size(0) | Self::Extension(0), b'\n') => Self::LineStart,
-            (Self::Size(size) | Self::Extension(size), b'\n') => Self::Data(size.saturating_add(LINE_END)),
+            (Self::Size(size) | Self::Extension(size), b'\n') => {
+                Self::Data(size.saturating_add(LINE_END))
+            }
             (Self::Size(size), _) => match char::from(byte).to_digit(16) {
                 Some(digit) => Self::Size(size.saturating_mul(16).saturating_add(digit.into())),
                 None => Self::Extension(size),
@@ -73,9 +75,17 @@ mod tests {
             let bytes = [body.as_bytes(), b"GET /"].concat();
             for cut in 0..=body.len() {
                 let (first, before) = Chunks::START.after(&bytes[..cut]);
-                assert_eq!((before, first == Chunks::Done), (cut, cut == body.len()), "{body:?} at {cut}");
+                assert_eq!(
+                    (before, first == Chunks::Done),
+                    (cut, cut == body.len()),
+                    "{body:?} at {cut}"
+                );
                 let (second, after) = first.after(&bytes[cut..]);
-                assert_eq!((second, before + after), (Chunks::Done, body.len()), "{body:?} at {cut}");
+                assert_eq!(
+                    (second, before + after),
+                    (Chunks::Done, body.len()),
+                    "{body:?} at {cut}"
+                );
             }
         }
     }

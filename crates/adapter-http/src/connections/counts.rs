@@ -23,8 +23,15 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 7] =
-        [Self::Done, Self::Idle, Self::Request, Self::Answer, Self::Shed, Self::Malformed, Self::Address];
+    const ALL: [Self; 7] = [
+        Self::Done,
+        Self::Idle,
+        Self::Request,
+        Self::Answer,
+        Self::Shed,
+        Self::Malformed,
+        Self::Address,
+    ];
 
     fn label(self) -> &'static str {
         match self {
@@ -127,7 +134,10 @@ impl Connections {
                 .iter()
                 .map(|reason| (reason.label(), read(&ended[*reason as usize])))
                 .collect(),
-            refused: Refusal::ALL.iter().map(|kind| (kind.label(), read(&refused[*kind as usize]))).collect(),
+            refused: Refusal::ALL
+                .iter()
+                .map(|kind| (kind.label(), read(&refused[*kind as usize])))
+                .collect(),
         }
     }
 
@@ -181,7 +191,8 @@ mod tests {
     #[test]
     fn only_the_answers_of_the_http_library_are_refusals() {
         assert_eq!(Refusal::of(b"HTTP/1.1 431 Request Header"), Some(Refusal::TooLarge));
-        for other in [&b"HTTP/1.1 100 Continue"[..], b"HTTP/1.1 404 Not Found", b"HTTP/1.1 40", b""] {
+        for other in [&b"HTTP/1.1 100 Continue"[..], b"HTTP/1.1 404 Not Found", b"HTTP/1.1 40", b""]
+        {
             assert_eq!(Refusal::of(other), None);
         }
     }

@@ -22,7 +22,10 @@ pin_project! {
 }
 
 /// Calls a service, and tells the connection of the request when its work begins and ends.
-pub(crate) fn tracked<S: Service<Request>>(mut request: Request, service: &S) -> Tracked<S::Future> {
+pub(crate) fn tracked<S: Service<Request>>(
+    mut request: Request,
+    service: &S,
+) -> Tracked<S::Future> {
     let connection = request.conn_data::<Rc<Connection>>().cloned();
     if let Some(connection) = &connection {
         let body = match request.payload() {

@@ -401,13 +401,20 @@ mod tests {
 
     #[test]
     fn a_head_ends_at_its_blank_line_however_it_is_cut() {
-        for head in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\nHost: x\n\n", "GET /\nA: b\n\r\n"]
-        {
+        for head in [
+            "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET / HTTP/1.1\nHost: x\n\n",
+            "GET /\nA: b\n\r\n",
+        ] {
             let bytes = [head.as_bytes(), b"GET /next"].concat();
             for cut in 0..head.len() {
                 let connection = since(0);
                 assert_eq!(connection.take(&bytes[..cut], 0), cut);
-                assert_eq!(connection.take(&bytes[cut..], 0), head.len() - cut, "{head:?} at {cut}");
+                assert_eq!(
+                    connection.take(&bytes[cut..], 0),
+                    head.len() - cut,
+                    "{head:?} at {cut}"
+                );
             }
             let connection = since(0);
             for byte in head.as_bytes() {
@@ -516,7 +523,11 @@ mod tests {
         connection.block(2_000);
         connection.block(11_000);
         assert_eq!(connection.overdue(&LIMITS, 0, 11_999), None);
-        assert_eq!(connection.overdue(&LIMITS, 0, 12_000), Some(Reason::Answer), "a byte now and then");
+        assert_eq!(
+            connection.overdue(&LIMITS, 0, 12_000),
+            Some(Reason::Answer),
+            "a byte now and then"
+        );
         connection.flushed(11_500);
         assert_eq!(connection.turn(), Turn::Theirs(Reason::Idle, 11_500));
     }

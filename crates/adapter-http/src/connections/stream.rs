@@ -22,7 +22,8 @@ use super::worker::Worker;
 const MAX_AHEAD: usize = 4_096;
 
 /// The answer to a head that stays incomplete, the same as the HTTP library sends.
-const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const TOO_LATE: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A stream with its state. Dropping it closes the connection and ends what is counted of it.
 pub(crate) struct Guarded {
@@ -53,7 +54,11 @@ impl Guarded {
     }
 
     /// Reads aside what may not be handed over yet, and waits for it if nothing is there.
-    fn poll_read_ahead(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read_ahead(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         // The caller's own room, so that none has to be made. It is not marked as filled.
         let mut room = buf.take(MAX_AHEAD);
         let polled = Pin::new(&mut self.stream).poll_read(cx, &mut room);
@@ -83,7 +88,11 @@ impl Guarded {
     }
 
     /// Hands over what comes now.
-    fn poll_read_now(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read_now(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         let came = &buf.filled()[before..];
@@ -110,7 +119,11 @@ impl Guarded {
 }
 
 impl AsyncRead for Guarded {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.connection.remember(cx);
         if this.connection.ending().is_some() {
@@ -127,7 +140,11 @@ impl AsyncRead for Guarded {
 }
 
 impl AsyncWrite for Guarded {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.connection.ending().is_some() && this.connection.is_blocked() {
             // The client does not read: the kernel drops what it still holds, too.

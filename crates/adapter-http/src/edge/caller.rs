@@ -72,7 +72,13 @@ impl Caller {
         let answer = problem.answer();
         self.ended(Some(&problem), answer.status.as_u16(), Some(answer.code));
         let language = Language::of(self.accept_language.as_ref());
-        Rendered { problem, answer, language, request_id: self.request_id.clone(), closes: self.closes }
+        Rendered {
+            problem,
+            answer,
+            language,
+            request_id: self.request_id.clone(),
+            closes: self.closes,
+        }
     }
 
     /// The end of a request that got what it asked for.

@@ -83,7 +83,8 @@ fn problem_of(error: &Error) -> Problem {
 /// In the place of an id that the answer has.
 const TOLD: HeaderValue = HeaderValue::from_static("");
 const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
-const NOTHING_ALLOWED: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const NOTHING_ALLOWED: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// Puts on the headers that every answer has. An API needs no scripts, frames or referrers (OWASP REST security).

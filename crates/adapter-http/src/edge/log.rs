@@ -37,7 +37,9 @@ pub(super) fn request(problem: Option<&Problem>, ended: &Ended<'_>, sample: f64)
     match problem.map(weight) {
         Some(Weight::Ours) => say!(ERROR, ended, "a request failed by our own mistake"),
         Some(Weight::Failed) => say!(WARN, ended, "a request failed"),
-        Some(Weight::TurnedAway | Weight::Refused) | None if sample > 0.0 && fastrand::f64() < sample => {
+        Some(Weight::TurnedAway | Weight::Refused) | None
+            if sample > 0.0 && fastrand::f64() < sample =>
+        {
             say!(INFO, ended, "a request was answered");
         }
         Some(Weight::TurnedAway | Weight::Refused) => say!(DEBUG, ended, "a request was refused"),
@@ -64,7 +66,9 @@ fn weight(problem: &Problem) -> Weight {
         Problem::Internal => Weight::Ours,
         Problem::TimedOut => Weight::Failed,
         Problem::DependencyDown(failure) => match failure.kind {
-            PortErrorKind::Unavailable | PortErrorKind::Timeout | PortErrorKind::Corrupt => Weight::Failed,
+            PortErrorKind::Unavailable | PortErrorKind::Timeout | PortErrorKind::Corrupt => {
+                Weight::Failed
+            }
             PortErrorKind::NotReady => Weight::TurnedAway,
             PortErrorKind::Overloaded | PortErrorKind::Refused => Weight::Refused,
         },
@@ -128,7 +132,12 @@ mod tests {
     #[test]
     fn what_failed_is_a_line_and_what_was_refused_to_spare_somebody_is_none() {
         let failed = |kind| {
-            Problem::DependencyDown(Failure { dependency: "store", kind, cause: None, retry_in: None })
+            Problem::DependencyDown(Failure {
+                dependency: "store",
+                kind,
+                cause: None,
+                retry_in: None,
+            })
         };
         let followed = Followed { span: tracing::Span::none(), trace_id: 7 };
         let ended = Ended {

@@ -103,7 +103,8 @@ mod tests {
     #[tokio::test]
     async fn no_more_are_kept_than_a_worker_may() {
         let home = Rc::new(Timers::default());
-        let many: Vec<_> = (0..=MOST_IDLE).map(|_| Timer::until(Instant::now() + LIMIT, &home)).collect();
+        let many: Vec<_> =
+            (0..=MOST_IDLE).map(|_| Timer::until(Instant::now() + LIMIT, &home)).collect();
         drop(many);
         assert_eq!(home.idle.borrow().len(), MOST_IDLE);
     }

@@ -33,7 +33,12 @@ impl NodeReadiness {
     /// Of the outages, only those of `needed` count, and only when they last longer than `grace` by
     /// this clock, which must not step.
     #[must_use]
-    pub fn new(outages: Outages, needed: Vec<&'static str>, grace: Duration, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        outages: Outages,
+        needed: Vec<&'static str>,
+        grace: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self(Arc::new(Inner { outages, needed, grace, clock, since: Mutex::default() }))
     }
 
@@ -56,9 +61,12 @@ impl NodeReadiness {
     pub(super) fn is_cut_off(&self) -> bool {
         let Inner { outages, grace, clock, since, .. } = &*self.0;
         let now = clock.now();
-        let lasts = |begin: Timestamp| Duration::try_from(now.duration_since(begin)).unwrap_or_default();
+        let lasts =
+            |begin: Timestamp| Duration::try_from(now.duration_since(begin)).unwrap_or_default();
         let since = since.lock().unwrap_or_else(PoisonError::into_inner);
-        since.iter().any(|(dependency, begin)| outages.is_down(dependency) && lasts(*begin) >= *grace)
+        since
+            .iter()
+            .any(|(dependency, begin)| outages.is_down(dependency) && lasts(*begin) >= *grace)
     }
 
     /// What is needed and down, for however long.
@@ -106,9 +114,11 @@ mod tests {
 
     impl Node {
         fn new() -> Self {
-            let (outages, clock) = (Outages::default(), Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)));
+            let (outages, clock) =
+                (Outages::default(), Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)));
             let needed = vec!["redis", "postgres"];
-            let readiness = NodeReadiness::new(outages.clone(), needed, GRACE, Arc::clone(&clock) as _);
+            let readiness =
+                NodeReadiness::new(outages.clone(), needed, GRACE, Arc::clone(&clock) as _);
             Self { outages, clock, readiness }
         }
 

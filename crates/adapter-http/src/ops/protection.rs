@@ -142,7 +142,11 @@ impl Protection {
                 .iter()
                 .map(|it| (it.dependency(), BreakerBody::of(&it.snapshot())))
                 .collect(),
-            caches: self.caches.iter().map(|cache| (cache.kind(), CacheBody::of(cache.as_ref()))).collect(),
+            caches: self
+                .caches
+                .iter()
+                .map(|cache| (cache.kind(), CacheBody::of(cache.as_ref())))
+                .collect(),
             bulkheads: self.bulkheads.iter().map(|it| (it.dependency(), it.refused())).collect(),
             retries: self.retry.as_ref().map(|retry| retry.retried()),
             overload: self.overload.as_ref().map(|overload| overload.counts().into()),
@@ -156,7 +160,11 @@ impl CacheBody {
         Self {
             hit_ratio: counts.hit_ratio(),
             bytes: cache.local_bytes(),
-            counts: counts.named().into_iter().map(|(name, count)| (camel_case(name), count)).collect(),
+            counts: counts
+                .named()
+                .into_iter()
+                .map(|(name, count)| (camel_case(name), count))
+                .collect(),
         }
     }
 }

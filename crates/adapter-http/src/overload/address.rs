@@ -27,11 +27,17 @@ pub enum AddressFrom {
 
 impl AddressFrom {
     /// The address that a request comes from, by the other end of its connection and its headers.
-    pub(super) fn address_of(self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    pub(super) fn address_of(
+        self,
+        peer: Option<SocketAddr>,
+        headers: &HeaderMap,
+    ) -> Option<IpAddr> {
         let peer = || peer.map(|peer| peer.ip());
         match self {
             Self::Peer => peer(),
-            Self::XForwardedFor { trusted_hops } => forwarded_for(headers, trusted_hops).or_else(peer),
+            Self::XForwardedFor { trusted_hops } => {
+                forwarded_for(headers, trusted_hops).or_else(peer)
+            }
         }
     }
 }
@@ -46,7 +52,10 @@ fn forwarded_for(headers: &HeaderMap, trusted_hops: NonZeroU32) -> Option<IpAddr
 /// An address, with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    text.parse().ok().or_else(bare).or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+    text.parse()
+        .ok()
+        .or_else(bare)
+        .or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
 }
 
 /// Whether an address is one of the internet's, as far as the common private networks go: loopback,
@@ -101,7 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn the_entry_counts_that_the_outermost_trusted_proxy_wrote_and_what_is_no_address_is_the_peers() {
+    fn the_entry_counts_that_the_outermost_trusted_proxy_wrote_and_what_is_no_address_is_the_peers()
+    {
         for (hops, fields, expected) in [
             (1, &["192.0.2.1"][..], "192.0.2.1"),
             (1, &["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
@@ -129,9 +139,14 @@ mod tests {
             }
             let request = request.to_srv_request();
             let peer = "127.0.0.1:1".parse().ok();
-            let of = |from: AddressFrom| from.address_of(peer, request.headers()).unwrap().to_string();
+            let of =
+                |from: AddressFrom| from.address_of(peer, request.headers()).unwrap().to_string();
             let trusted_hops = NonZeroU32::new(hops).unwrap();
-            assert_eq!(of(AddressFrom::XForwardedFor { trusted_hops }), expected, "{hops}: {fields:?}");
+            assert_eq!(
+                of(AddressFrom::XForwardedFor { trusted_hops }),
+                expected,
+                "{hops}: {fields:?}"
+            );
             assert_eq!(of(AddressFrom::Peer), "127.0.0.1", "a header is not believed unasked");
         }
     }

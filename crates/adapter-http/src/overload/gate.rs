@@ -71,7 +71,10 @@ impl Gate {
             limit: u64::from(settings.limit),
             state: AtomicU64::new(0),
             handed: Semaphore::new(0),
-            backlog: Mutex::new(Backlog::new(Waiting { most: settings.max_waiting, longest: LONGEST })),
+            backlog: Mutex::new(Backlog::new(Waiting {
+                most: settings.max_waiting,
+                longest: LONGEST,
+            })),
             passed: Counter::default(),
             waited: Counter::default(),
             refused: Counter::default(),
@@ -215,7 +218,10 @@ mod tests {
             });
         }
         sleep(Duration::from_millis(10)).await;
-        assert_eq!(gate.counts(), GateCounts { passed: 1, at_work: 1, waiting: 3, ..GateCounts::default() });
+        assert_eq!(
+            gate.counts(),
+            GateCounts { passed: 1, at_work: 1, waiting: 3, ..GateCounts::default() }
+        );
         drop(slot);
         for n in 0..3 {
             assert_eq!(order.recv().await, Some(n));
@@ -238,7 +244,10 @@ mod tests {
             // Once the last of them is gone, nobody waits and nothing is known.
             let expected = if at % 60 <= 20 { 40 } else { 0 };
             let wait = wait.await.unwrap();
-            assert!((expected..=expected + 1).contains(&wait), "who came at {at} ms waited {wait} ms");
+            assert!(
+                (expected..=expected + 1).contains(&wait),
+                "who came at {at} ms waited {wait} ms"
+            );
         }
         assert_eq!(gate.counts().refused, 300);
         assert_eq!(refused_after(&gate).await, 40, "the queue was empty for a moment");
@@ -308,10 +317,12 @@ mod tests {
             for thread in 0..4_u32 {
                 let (gate, at_work) = (&gate, &at_work);
                 scope.spawn(move || {
-                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                    let runtime =
+                        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                     for round in 0..2_000 {
                         let visits = (0..8).map(|n| async move {
-                            let (turns, patience) = ((round * 7 + n * 3 + thread) % 5, (round + n) % 11);
+                            let (turns, patience) =
+                                ((round * 7 + n * 3 + thread) % 5, (round + n) % 11);
                             // Patience is looked at first, so that some leave who have been served just now.
                             let patience = std::pin::pin!(yields(patience));
                             select(patience, std::pin::pin!(visit(gate, at_work, turns))).await;
@@ -329,7 +340,8 @@ mod tests {
     #[tokio::test]
     async fn a_limit_of_zero_is_none() {
         let gate = gate(0, 0);
-        let slots: Vec<_> = (0..100).map(|_| gate.pass().now_or_never().unwrap().unwrap()).collect();
+        let slots: Vec<_> =
+            (0..100).map(|_| gate.pass().now_or_never().unwrap().unwrap()).collect();
         assert_eq!((slots.len(), gate.counts()), (100, GateCounts::default()));
     }
 }

@@ -161,19 +161,39 @@ mod tests {
     #[test]
     fn a_burst_is_answered_and_then_so_many_times_as_often_as_told() {
         for (name, faster, questions, expected) in [
-            ("as told", 1, &[(0, 1_000), (1_000, 1_000), (2_000, 1_000)][..], &[None, None, None][..]),
+            (
+                "as told",
+                1,
+                &[(0, 1_000), (1_000, 1_000), (2_000, 1_000)][..],
+                &[None, None, None][..],
+            ),
             ("a burst", 4, &[(0, 1_000); 7], &[None, None, None, None, None, Some(250), Some(250)]),
             ("no faster than told", 1, &[(0, 1_000); 3], &[None, None, Some(1_000)]),
             (
                 "a burst, then at the limit",
                 1,
-                &[(0, 1_000), (0, 1_000), (999, 1_000), (1_000, 1_000), (1_500, 1_000), (2_000, 1_000)],
+                &[
+                    (0, 1_000),
+                    (0, 1_000),
+                    (999, 1_000),
+                    (1_000, 1_000),
+                    (1_500, 1_000),
+                    (2_000, 1_000),
+                ],
                 &[None, None, Some(1), None, Some(500), None],
             ),
             (
                 "told 30 s, then near: the old debt does not count",
                 4,
-                &[(0, 30_000), (0, 30_000), (0, 30_000), (0, 1_000), (0, 1_000), (250, 1_000), (250, 1_000)],
+                &[
+                    (0, 30_000),
+                    (0, 30_000),
+                    (0, 30_000),
+                    (0, 1_000),
+                    (0, 1_000),
+                    (250, 1_000),
+                    (250, 1_000),
+                ],
                 &[None, None, None, None, Some(250), None, Some(250)],
             ),
             ("told nothing", 4, &[(0, 0), (0, 0), (0, 0)], &[None, None, None]),
@@ -194,7 +214,10 @@ mod tests {
                     at += (told as f64 * step.max(1.0 / f64::from(faster))).ceil() + 1.0;
                 }
                 let refused = asking(faster, &questions).iter().flatten().count();
-                assert_eq!(refused, 0, "{faster} times as often as told, asking after {step} of it");
+                assert_eq!(
+                    refused, 0,
+                    "{faster} times as often as told, asking after {step} of it"
+                );
             }
         }
     }
@@ -234,7 +257,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn those_who_ask_at_once_are_as_many_as_those_who_ask_in_turn() {
         let (polling, told) = (Polling::new(FOUR, 100), Duration::from_secs(4));
-        let begun = |times: u32| (0..times).flat_map(|_| polling.check(number(1))).collect::<Vec<_>>();
+        let begun =
+            |times: u32| (0..times).flat_map(|_| polling.check(number(1))).collect::<Vec<_>>();
         let first = begun(400);
         assert_eq!(first.len(), 5, "of a number that was told nothing yet");
         first.into_iter().for_each(|charge| charge.settle(Some(told)));
@@ -252,7 +276,8 @@ mod tests {
         for _ in 0..100 {
             polling.check(number(1)).unwrap().release();
         }
-        let answered = (0..100).flat_map(|_| polling.check(number(1))).map(|charge| charge.settle(None));
+        let answered =
+            (0..100).flat_map(|_| polling.check(number(1))).map(|charge| charge.settle(None));
         assert_eq!(answered.count(), 5);
     }
 

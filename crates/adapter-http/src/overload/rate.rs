@@ -52,7 +52,8 @@ where
 {
     fn with_clock(rate: Rate, max_keys: u64, clock: C) -> Self {
         // After so long without a request the whole burst is there again, so nothing is lost with the limiter.
-        let whole_again = Duration::from_secs(u64::from(rate.burst.get().div_ceil(rate.per_second.get())));
+        let whole_again =
+            Duration::from_secs(u64::from(rate.burst.get().div_ceil(rate.per_second.get())));
         Self {
             quota: Quota::per_second(rate.per_second).allow_burst(rate.burst),
             clock,
@@ -123,7 +124,10 @@ mod tests {
     use super::*;
 
     fn rate(per_second: u32, burst: u32) -> Rate {
-        Rate { per_second: NonZeroU32::new(per_second).unwrap(), burst: NonZeroU32::new(burst).unwrap() }
+        Rate {
+            per_second: NonZeroU32::new(per_second).unwrap(),
+            burst: NonZeroU32::new(burst).unwrap(),
+        }
     }
 
     #[test]
@@ -159,7 +163,11 @@ mod tests {
         assert_eq!(answered("192.0.2.", 10), 10, "ten addresses of version 4");
         assert_eq!(addresses.refused(), 7 + 2 + 3 + 7);
         clock.advance(Duration::from_secs(1));
-        assert_eq!((answered("2001:db8:1:3::", 3), answered("2001:db8:1:1::", 3)), (1, 1), "two a second");
+        assert_eq!(
+            (answered("2001:db8:1:3::", 3), answered("2001:db8:1:1::", 3)),
+            (1, 1),
+            "two a second"
+        );
     }
 
     #[test]

@@ -67,7 +67,10 @@ impl Problem {
             Self::NotYourTurn(outlook) => Answer::new(
                 StatusCode::FORBIDDEN,
                 "NOT_YOUR_TURN",
-                &format!("아직 순서가 아닙니다. 현재 대기 순번은 {}번입니다.", outlook.position.get()),
+                &format!(
+                    "아직 순서가 아닙니다. 현재 대기 순번은 {}번입니다.",
+                    outlook.position.get()
+                ),
                 &format!("It is not your turn yet. Your position is {}.", outlook.position.get()),
             )
             .retry_after(outlook.poll_after.unwrap_or(SHORTLY)),
@@ -219,7 +222,13 @@ fn puzzle(rejected: Option<PuzzleRejected>) -> Answer {
 
 impl Answer {
     fn new(status: StatusCode, code: &'static str, korean: &str, english: &str) -> Self {
-        Self { status, code, korean: korean.to_owned(), english: english.to_owned(), retry_after: None }
+        Self {
+            status,
+            code,
+            korean: korean.to_owned(),
+            english: english.to_owned(),
+            retry_after: None,
+        }
     }
 
     fn retry_after(self, wait: Duration) -> Self {

@@ -56,7 +56,8 @@ pub(crate) fn render(
         Language::English => &answer.english,
     };
     let outlook = if let Problem::NotYourTurn(outlook) = problem { Some(outlook) } else { None };
-    let puzzle = if let Problem::PuzzleRequired(demand) = problem { Some(&demand.puzzle) } else { None };
+    let puzzle =
+        if let Problem::PuzzleRequired(demand) = problem { Some(&demand.puzzle) } else { None };
     let body = ProblemBody {
         r#type: format!("urn:boxoffice:problem:{}", answer.code),
         title: answer.status.canonical_reason().unwrap_or_default(),
@@ -108,7 +109,8 @@ impl ResponseError for Rendered {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        let mut response = render(&self.problem, &self.answer, self.language, Some(&self.request_id));
+        let mut response =
+            render(&self.problem, &self.answer, self.language, Some(&self.request_id));
         edge::dress(response.head_mut(), self.request_id.clone(), self.closes);
         response
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use domain::PortErrorKind;
 use domain::queue::{
-    Difficulty, JoinPuzzle, Line, Outlook, PuzzleRejected, QueueNumber, Standing, VacantNumbers, WaitLimit,
+    Difficulty, JoinPuzzle, Line, Outlook, PuzzleRejected, QueueNumber, Standing, VacantNumbers,
+    WaitLimit,
 };
 
 use super::answer::Answer;
@@ -16,8 +17,14 @@ use crate::time::ceil_seconds;
 /// Who is told what, and when; one line a problem.
 fn rows() -> Vec<(Problem, &'static str)> {
     let mut rows = vec![
-        (Problem::BadUserId, "`{userId}` in the path is not a positive 63-bit integer in plain digits"),
-        (Problem::BadConcertId, "`{concertId}` in the path is not a positive 63-bit integer in plain digits"),
+        (
+            Problem::BadUserId,
+            "`{userId}` in the path is not a positive 63-bit integer in plain digits",
+        ),
+        (
+            Problem::BadConcertId,
+            "`{concertId}` in the path is not a positive 63-bit integer in plain digits",
+        ),
         (Problem::BadPage, "`page` is `0`, negative, no integer, above 4294967295, or given twice"),
         (Problem::BodyUnreadable, "the body broke off, or its transfer coding is broken"),
         (Problem::TokenRepeated, "there is more than one `waitingToken` header"),
@@ -119,10 +126,16 @@ pub fn markdown() -> String {
     let mut text = String::from(INTRODUCTION);
     for (problem, when) in rows() {
         let Answer { status, code, korean, english, retry_after } = problem.answer();
-        let wait = retry_after
-            .map_or_else(|| "no".to_owned(), |wait| format!("{} s or more", ceil_seconds(wait).max(1)));
+        let wait = retry_after.map_or_else(
+            || "no".to_owned(),
+            |wait| format!("{} s or more", ceil_seconds(wait).max(1)),
+        );
         // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "| {} | `{code}` | {when} | {wait} | {korean} | {english} |", status.as_u16());
+        let _ = writeln!(
+            text,
+            "| {} | `{code}` | {when} | {wait} | {korean} | {english} |",
+            status.as_u16()
+        );
     }
     text
 }

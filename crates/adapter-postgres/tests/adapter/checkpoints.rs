@@ -76,7 +76,8 @@ async fn every_save_that_returned_outlives_the_server_killed_in_the_midst_of_sav
         }
         assert_eq!(failures(&checkpoints).await, [PortErrorKind::Unavailable; 2]);
         server.restart().unwrap();
-        eventually("it is loaded again", async || checkpoints.load(main_queue()).await.is_ok()).await;
+        eventually("it is loaded again", async || checkpoints.load(main_queue()).await.is_ok())
+            .await;
         let loaded = checkpoints.load(main_queue()).await.unwrap().unwrap();
         assert_eq!(loaded.raised_to(told), loaded, "what is there, with what was said to be");
         assert_eq!(checkpoints.save(main_queue(), marks(1, 1, 1)).await.unwrap(), loaded);
@@ -96,7 +97,8 @@ async fn a_save_without_an_answer_ends_at_its_limit_and_can_be_repeated() {
     // The first on the connection there was; a new one cannot be made.
     assert_eq!(failures(&checkpoints).await, [PortErrorKind::Timeout, PortErrorKind::Unavailable]);
     wire.mend();
-    eventually("it is saved again", async || checkpoints.save(main_queue(), saved).await.is_ok()).await;
+    eventually("it is saved again", async || checkpoints.save(main_queue(), saved).await.is_ok())
+        .await;
     assert_eq!(checkpoints.load(main_queue()).await.unwrap(), Some(saved));
 }
 
@@ -109,7 +111,11 @@ async fn a_row_somebody_holds_is_given_up_at_the_lock_limit_and_left_as_it_is() 
     let lock = database.hold("SELECT FROM queue_checkpoints FOR UPDATE").unwrap();
     let error = checkpoints.save(main_queue(), marks(21, 11, 31)).await.unwrap_err();
     assert_eq!(error.kind(), PortErrorKind::Timeout);
-    assert_eq!(checkpoints.load(main_queue()).await.unwrap(), Some(saved), "reading waits for nobody");
+    assert_eq!(
+        checkpoints.load(main_queue()).await.unwrap(),
+        Some(saved),
+        "reading waits for nobody"
+    );
     drop(lock);
 }
 
@@ -127,7 +133,12 @@ async fn a_row_that_cannot_be_is_corrupt_and_no_line() {
         database.sql(&format!("TRUNCATE queue_checkpoints; {plant}")).unwrap();
         let error = checkpoints.load(main_queue()).await.unwrap_err();
         assert_eq!(error.kind(), PortErrorKind::Corrupt, "{impossible}");
-        assert!(std::error::Error::source(&error).unwrap().to_string().starts_with("a checkpoint with last"));
+        assert!(
+            std::error::Error::source(&error)
+                .unwrap()
+                .to_string()
+                .starts_with("a checkpoint with last")
+        );
     }
 }
 

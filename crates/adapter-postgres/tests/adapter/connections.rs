@@ -47,7 +47,8 @@ impl Asker {
     }
 
     async fn page(&self) -> Result<(), PortError> {
-        let request = PageRequest { number: PageNumber::new(1).unwrap(), size: PageSize::new(10).unwrap() };
+        let request =
+            PageRequest { number: PageNumber::new(1).unwrap(), size: PageSize::new(10).unwrap() };
         let page = self.catalogue.page(request).await?;
         assert_eq!((page.concerts.len(), page.total), (10, 500));
         Ok(())
@@ -94,9 +95,12 @@ const SAVE: Ask = |asker| Box::pin(async move { asker.save().await });
 /// Runs each statement on each of the pool's four connections, which a lock keeps busy meanwhile.
 async fn warm(database: &Database, pool: &Pool, asker: &Asker) {
     asker.everything().await.unwrap();
-    for (ask, table) in
-        [(PAGE, "concerts"), (DATES, "concerts"), (LOAD, "queue_checkpoints"), (SAVE, "queue_checkpoints")]
-    {
+    for (ask, table) in [
+        (PAGE, "concerts"),
+        (DATES, "concerts"),
+        (LOAD, "queue_checkpoints"),
+        (SAVE, "queue_checkpoints"),
+    ] {
         let lock = database.hold(&format!("LOCK TABLE {table}")).unwrap();
         let asked = [ask; 4].map(|ask| tokio::spawn(ask(asker.clone())));
         let held_up = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
@@ -127,7 +131,8 @@ async fn a_change_of_a_columns_type_under_load_fails_no_call() {
     let (is_over, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let readers: Vec<_> = (0..8)
         .map(|_| {
-            let (asker, is_over, answers) = (asker.clone(), Arc::clone(&is_over), Arc::clone(&answers));
+            let (asker, is_over, answers) =
+                (asker.clone(), Arc::clone(&is_over), Arc::clone(&answers));
             tokio::spawn(async move {
                 while !is_over.load(Ordering::Relaxed) {
                     asker.page().await?;
@@ -142,7 +147,8 @@ async fn a_change_of_a_columns_type_under_load_fails_no_call() {
         database.sql(&format!("ALTER TABLE concerts ALTER COLUMN title TYPE {kind}")).unwrap();
         let seen = answers.load(Ordering::Relaxed);
         eventually("reading continues", async || {
-            answers.load(Ordering::Relaxed) > seen + 50 || readers.iter().any(JoinHandle::is_finished)
+            answers.load(Ordering::Relaxed) > seen + 50
+                || readers.iter().any(JoinHandle::is_finished)
         })
         .await;
     }
@@ -191,7 +197,10 @@ async fn a_save_on_a_connection_with_an_open_transaction_is_durable() {
     database.sql("TRUNCATE queue_checkpoints").unwrap();
     pooler.run_on_each("BEGIN").await;
     asker.save().await.unwrap();
-    assert_eq!(database.sql("SELECT last, serving, ceiling FROM queue_checkpoints").unwrap(), "20|10|30");
+    assert_eq!(
+        database.sql("SELECT last, serving, ceiling FROM queue_checkpoints").unwrap(),
+        "20|10|30"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +222,8 @@ async fn a_call_whose_connection_is_terminated_is_answered_on_another() {
     let (database, pooler, _pool, asker) = warmed().await;
     let lock = database.hold("LOCK TABLE concerts, queue_checkpoints").unwrap();
     let asked = [PAGE, DATES, LOAD, SAVE].map(|ask| tokio::spawn(ask(asker.clone())));
-    let waiting = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting =
+        "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let count = format!("SELECT count(*) {waiting}");
     eventually("all wait", async || database.sql(&count).unwrap() == "4").await;
     database.sql(&format!("SELECT pg_terminate_backend(pid) {waiting}")).unwrap();
@@ -238,8 +248,11 @@ async fn a_repeated_call_has_no_more_time_than_a_single_one() {
     asker.dates().await.unwrap();
     let lock = database.hold("LOCK TABLE concerts").unwrap();
     let asked = tokio::spawn(DATES(asker.clone()));
-    let waiting = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let wait = format!("SELECT count(*) {waiting} AND clock_timestamp() - query_start > interval '1 second'");
+    let waiting =
+        "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let wait = format!(
+        "SELECT count(*) {waiting} AND clock_timestamp() - query_start > interval '1 second'"
+    );
     eventually("it waits for a while", async || database.sql(&wait).unwrap() == "1").await;
     database.sql(&format!("SELECT pg_terminate_backend(pid) {waiting}")).unwrap();
     let error = asked.await.unwrap().unwrap_err();
@@ -277,7 +290,9 @@ async fn a_read_only_server_is_reported_and_costs_few_connections() {
     let asker = Asker::of(&pool(&url, LIMITS, &SETTINGS));
     asker.everything().await.unwrap();
     let only_reads = async |on: bool| {
-        let set = format!("ALTER SYSTEM SET default_transaction_read_only = {on}; SELECT pg_reload_conf();");
+        let set = format!(
+            "ALTER SYSTEM SET default_transaction_read_only = {on}; SELECT pg_reload_conf();"
+        );
         // A session that only reads may not change settings either.
         let as_writer = format!("SET default_transaction_read_only = off; {set}");
         server.sql("postgres", &as_writer).unwrap();

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_postgres::{PoolSettings, PostgresCatalogue, PostgresDependency, PostgresUse, SessionLimits};
+use adapter_postgres::{
+    PoolSettings, PostgresCatalogue, PostgresDependency, PostgresUse, SessionLimits,
+};
 use domain::concert::ConcertId;
 use domain::sample::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
@@ -12,7 +14,9 @@ use domain::{Dependency as _, PortError, PortErrorKind, Timestamp};
 use futures_util::FutureExt as _;
 use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
 
-use crate::support::{LIMIT, LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool};
+use crate::support::{
+    LIMIT, LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool,
+};
 
 /// Short enough to wait for, long enough for a busy machine to answer within.
 const SHORT: Duration = Duration::from_secs(2);
@@ -82,16 +86,24 @@ async fn a_wire_that_is_cut_is_noticed_and_mended_without_help() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wire_on_which_nothing_comes_back_ends_the_question_at_its_limit_and_the_connection_with_it() {
+async fn a_wire_on_which_nothing_comes_back_ends_the_question_at_its_limit_and_the_connection_with_it()
+ {
     let database = filled().await;
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     let limits = SessionLimits { connect: SHORT, statement: SHORT, lock: SHORT, ..LIMITS };
-    let catalogue =
-        open_with(&through(wire.address(), &database), limits, &PoolSettings { size: 1, ..SHORT_WAITS });
+    let catalogue = open_with(
+        &through(wire.address(), &database),
+        limits,
+        &PoolSettings { size: 1, ..SHORT_WAITS },
+    );
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
     wire.block();
     assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout, "the connection there was");
-    assert_eq!(failure(&catalogue).await, PortErrorKind::Unavailable, "a new one cannot be made either");
+    assert_eq!(
+        failure(&catalogue).await,
+        PortErrorKind::Unavailable,
+        "a new one cannot be made either"
+    );
     wire.mend();
     answers_again(&catalogue).await;
 }
@@ -114,8 +126,10 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
     assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout);
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
                    AND application_name = 'boxoffice'";
-    eventually("the server has let go of the statement", async || database.sql(waiting).unwrap() == "0")
-        .await;
+    eventually("the server has let go of the statement", async || {
+        database.sql(waiting).unwrap() == "0"
+    })
+    .await;
     drop(lock);
     answers_again(&catalogue).await;
 }
@@ -166,7 +180,8 @@ async fn callers_who_go_away_leave_no_connection_spoilt_or_lost() {
             .collect();
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
                        (SELECT oid FROM pg_database WHERE datname = current_database())";
-        eventually("questions wait for the lock", async || database.sql(waiting).unwrap() == "4").await;
+        eventually("questions wait for the lock", async || database.sql(waiting).unwrap() == "4")
+            .await;
         askers.iter().for_each(tokio::task::JoinHandle::abort);
         drop(lock);
     }
@@ -181,7 +196,8 @@ async fn callers_who_go_away_leave_no_connection_spoilt_or_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_who_go_away_while_they_wait_leave_their_place_to_others() {
     let database = filled().await;
-    let settings = PoolSettings { size: 1, acquire: Duration::from_secs(600), max_waiting: 1, ..POOL };
+    let settings =
+        PoolSettings { size: 1, acquire: Duration::from_secs(600), max_waiting: 1, ..POOL };
     let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
     let ask = || {
@@ -240,7 +256,8 @@ const OURS: &str =
 
 async fn open_connections(database: &Database, expected: &str) {
     let count = format!("SELECT count(*) {OURS}");
-    eventually(&format!("{expected} are open"), async || database.sql(&count).unwrap() == expected).await;
+    eventually(&format!("{expected} are open"), async || database.sql(&count).unwrap() == expected)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,7 +280,8 @@ async fn connections_that_are_old_are_replaced() {
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
     let first = database.sql(&format!("SELECT min(pid) {OURS}")).unwrap();
     let another = format!("SELECT count(*) {OURS} AND pid <> {first}");
-    eventually("another has taken its place", async || database.sql(&another).unwrap() == "1").await;
+    eventually("another has taken its place", async || database.sql(&another).unwrap() == "1")
+        .await;
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
 }
 
@@ -288,7 +306,8 @@ async fn the_dependency_is_down_until_the_database_is_there_with_its_schema() {
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     wire.cut();
     let pool = pool(&through(wire.address(), &database), LIMITS, &SHORT_WAITS);
-    let dependency = PostgresDependency::new(pool, PostgresUse { catalogue: true, checkpoints: true });
+    let dependency =
+        PostgresDependency::new(pool, PostgresUse { catalogue: true, checkpoints: true });
     let cause = async || {
         let error = dependency.check().await.unwrap_err();
         assert_eq!((dependency.name(), error.kind()), ("postgres", PortErrorKind::Unavailable));

@@ -32,7 +32,8 @@ async fn cause(dependency: &PostgresDependency) -> Option<String> {
 async fn a_database_is_down_while_any_call_fails_and_the_reason_names_it() {
     let database = filled().await;
     let service = format!("service_{}", database.name());
-    let grants = from_the_page("GRANT SELECT ON concerts", 2).replace("boxoffice_service", &service);
+    let grants =
+        from_the_page("GRANT SELECT ON concerts", 2).replace("boxoffice_service", &service);
     database.sql(&format!("CREATE ROLE {service} LOGIN; {grants}")).unwrap();
     let pool = pool(&database.url_as(&service), LIMITS, &POOL);
     let dependency = dependency(&pool, EVERYTHING);
@@ -86,7 +87,8 @@ async fn a_read_only_database_is_down_only_where_checkpoints_are_kept_in_it() {
     let writes = dependency(&pool, EVERYTHING);
     assert_eq!((cause(&reads).await, cause(&writes).await), (None, None));
     let_only_read(&database, "on");
-    let read_only = "saving a checkpoint: cannot execute INSERT in a read-only transaction (SQLSTATE 25006)";
+    let read_only =
+        "saving a checkpoint: cannot execute INSERT in a read-only transaction (SQLSTATE 25006)";
     for _ in 0..20 {
         assert_eq!(cause(&writes).await.as_deref(), Some(read_only));
         assert_eq!(cause(&reads).await, None);

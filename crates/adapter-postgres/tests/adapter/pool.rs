@@ -15,7 +15,8 @@ const SETTINGS: PoolSettings =
     PoolSettings { size: 2, min_idle: 2, acquire: ACQUIRE, max_waiting: 3, ..POOL };
 
 async fn ask(postgres: Postgres) -> Result<(), PortError> {
-    let request = PageRequest { number: PageNumber::new(1).unwrap(), size: PageSize::new(10).unwrap() };
+    let request =
+        PageRequest { number: PageNumber::new(1).unwrap(), size: PageSize::new(10).unwrap() };
     PostgresCatalogue::new(postgres).page(request).await.map(drop)
 }
 
@@ -63,12 +64,16 @@ async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_nobody_waits_for_any_more_does_not_wait_either() {
     let database = database();
-    let settings = PoolSettings { size: 1, min_idle: 1, acquire: Duration::from_secs(600), ..SETTINGS };
+    let settings =
+        PoolSettings { size: 1, min_idle: 1, acquire: Duration::from_secs(600), ..SETTINGS };
     let postgres = pool(&database.url(), LIMITS, &settings);
     let waits = listen(&postgres);
     let lock = database.hold("LOCK TABLE concerts").unwrap();
     let asked = tokio::spawn(ask(postgres.clone()));
-    eventually("one is held up", async || postgres.state().connections - postgres.state().idle == 1).await;
+    eventually("one is held up", async || {
+        postgres.state().connections - postgres.state().idle == 1
+    })
+    .await;
     let waiting = tokio::spawn(ask(postgres.clone()));
     eventually("one waits", async || postgres.state().waiting == 1).await;
     waiting.abort();

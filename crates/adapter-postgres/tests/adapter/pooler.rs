@@ -148,7 +148,8 @@ impl Seen {
         loop {
             let mut message = vec![0; 5];
             server.read_exact(&mut message).await?;
-            let length = u32::from_be_bytes([message[1], message[2], message[3], message[4]]) as usize;
+            let length =
+                u32::from_be_bytes([message[1], message[2], message[3], message[4]]) as usize;
             message.resize(1 + length, 0);
             server.read_exact(&mut message[5..]).await?;
             let is_ours = matches!(*answers.lock().unwrap(), Answers::Us(_));

@@ -14,7 +14,9 @@ fn dump(database: &Database) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     // Newer ones put a random word around the dump.
-    text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")).collect()
+    text.lines()
+        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+        .collect()
 }
 
 async fn migrate(database: &Database) -> Vec<String> {
@@ -28,7 +30,8 @@ async fn what_a_migration_does_it_can_undo() {
     let above = dump(&database);
     let mut reverted = Vec::new();
     for _ in &applied {
-        reverted.push(adapter_postgres::revert_last(address(&database.url()), CONNECT).await.unwrap());
+        reverted
+            .push(adapter_postgres::revert_last(address(&database.url()), CONNECT).await.unwrap());
     }
     reverted.reverse();
     assert_eq!(reverted, applied);
@@ -39,7 +42,8 @@ async fn what_a_migration_does_it_can_undo() {
     assert_eq!(database.sql(functions).unwrap(), "0");
     assert_eq!(migrate(&database).await, applied);
     assert!(dump(&database) == above, "the second way up ends elsewhere");
-    let nothing = adapter_postgres::revert_last(address(&Database::empty().unwrap().url()), CONNECT).await;
+    let nothing =
+        adapter_postgres::revert_last(address(&Database::empty().unwrap().url()), CONNECT).await;
     assert!(nothing.is_err());
 }
 
@@ -47,7 +51,12 @@ async fn what_a_migration_does_it_can_undo() {
 async fn ten_replicas_that_start_together_migrate_once() {
     let database = Database::empty().unwrap();
     let tasks: Vec<_> = (0..10)
-        .map(|_| tokio::spawn(adapter_postgres::migrate(address(&database.url()), Duration::from_secs(20))))
+        .map(|_| {
+            tokio::spawn(adapter_postgres::migrate(
+                address(&database.url()),
+                Duration::from_secs(20),
+            ))
+        })
         .collect();
     let mut applied = Vec::new();
     for task in tasks {
@@ -98,7 +107,10 @@ async fn rows_that_cannot_be_true_are_refused() {
         ("INSERT INTO queue_checkpoints VALUES ('main', 7, 3, 9)", "queue_checkpoints_pkey"),
         ("INSERT INTO queue_checkpoints VALUES ('', 7, 3, 9)", "queue_checkpoints_queue_is_named"),
         ("UPDATE queue_checkpoints SET serving = -1", "queue_checkpoints_serving_is_not_negative"),
-        ("UPDATE queue_checkpoints SET serving = 8", "queue_checkpoints_only_numbers_given_are_called"),
+        (
+            "UPDATE queue_checkpoints SET serving = 8",
+            "queue_checkpoints_only_numbers_given_are_called",
+        ),
         ("UPDATE queue_checkpoints SET ceiling = 6", "queue_checkpoints_ceiling_is_not_below_last"),
     ];
     for (statement, constraint) in bad {
@@ -197,7 +209,10 @@ async fn the_grants_on_the_page_are_enough_for_a_seller() {
                 UPDATE seats SET state = 'sold' WHERE number < 50;";
     database.sql(&format!("SET ROLE {seller}; {sell}")).unwrap();
     assert_eq!(database.sql(MISCOUNTED).unwrap(), "0");
-    assert_eq!(database.sql("SELECT count(*) FROM seats WHERE state = 'free' AND number < 50").unwrap(), "0");
+    assert_eq!(
+        database.sql("SELECT count(*) FROM seats WHERE state = 'free' AND number < 50").unwrap(),
+        "0"
+    );
     let more = format!("SET ROLE {seller}; UPDATE schedules SET sale_closes_at = 'infinity';");
     assert!(database.sql(&more).unwrap_err().to_string().contains("permission denied"));
     database.sql(&format!("DROP OWNED BY {seller}; DROP ROLE {seller}")).unwrap();
@@ -222,12 +237,19 @@ async fn migrators_that_wait_do_not_hold_up_the_one_at_work() {
     let lock = i64::from_str_radix("626f786f66666963", 16).unwrap();
     let at_work = database.hold(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
     let waiting: Vec<_> = (0..3)
-        .map(|_| tokio::spawn(adapter_postgres::migrate(address(&database.url()), Duration::from_secs(20))))
+        .map(|_| {
+            tokio::spawn(adapter_postgres::migrate(
+                address(&database.url()),
+                Duration::from_secs(20),
+            ))
+        })
         .collect();
     let connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                      AND application_name = 'boxoffice' AND query LIKE '%advisory%'";
     eventually("three wait", async || database.sql(connected).unwrap() == "3").await;
-    database.sql("SET lock_timeout = '5s'; CREATE INDEX CONCURRENTLY places ON concerts (place);").unwrap();
+    database
+        .sql("SET lock_timeout = '5s'; CREATE INDEX CONCURRENTLY places ON concerts (place);")
+        .unwrap();
     assert!(waiting.iter().all(|task| !task.is_finished()));
     drop(at_work);
     for task in waiting {

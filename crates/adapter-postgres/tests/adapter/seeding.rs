@@ -67,14 +67,18 @@ async fn an_interrupted_run_can_be_repeated() {
         told.send(()).unwrap();
         wait.recv_timeout(LIMIT).unwrap();
     };
-    let seeding = adapter_postgres::seed(address(&database.url()), CONNECT, sample(1_000, 100_000), tell);
+    let seeding =
+        adapter_postgres::seed(address(&database.url()), CONNECT, sample(1_000, 100_000), tell);
     let seeding = tokio::spawn(seeding);
     hear.recv().await.unwrap();
     seeding.abort();
     go_on.send(()).unwrap();
     assert!(seeding.await.unwrap_err().is_cancelled());
     let Seeded { added, there, .. } = seed(&database, sample(1_000, 100_000)).await;
-    assert!(there > 0 && added > 0 && there + added == 1_000, "{there} were there, {added} were added");
+    assert!(
+        there > 0 && added > 0 && there + added == 1_000,
+        "{there} were there, {added} were added"
+    );
     assert_eq!(content(&database), content(&whole), "as if it had never been interrupted");
 }
 
@@ -82,7 +86,8 @@ async fn an_interrupted_run_can_be_repeated() {
 async fn two_runs_at_once_add_everything_once() {
     let database = database();
     let runs = (0..2).map(|_| seed(&database, sample(500, 50_000)));
-    let added: u64 = futures_util::future::join_all(runs).await.iter().map(|seeded| seeded.added).sum();
+    let added: u64 =
+        futures_util::future::join_all(runs).await.iter().map(|seeded| seeded.added).sum();
     assert_eq!(added, 500);
     assert_eq!(counts(&database), "500|50000");
 }

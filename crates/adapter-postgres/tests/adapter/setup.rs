@@ -24,7 +24,10 @@ async fn a_database_with_the_schema_can_be_used_also_by_one_who_may_only_read() 
     check_schema(&pool(&database.url_as(&reader), LIMITS, &POOL)).await.unwrap();
     database.sql(&format!("REVOKE ALL ON schedules FROM {reader}")).unwrap();
     let (is_transient, line) = refusal(&database.url_as(&reader)).await;
-    assert!(!is_transient && line.contains(&format!("the user \"{reader}\" lacks a privilege")), "{line}");
+    assert!(
+        !is_transient && line.contains(&format!("the user \"{reader}\" lacks a privilege")),
+        "{line}"
+    );
     assert!(line.contains("schedules"), "{line}");
     database.sql(&format!("DROP OWNED BY {reader}; DROP ROLE {reader}")).unwrap();
 }
@@ -33,7 +36,9 @@ async fn a_database_with_the_schema_can_be_used_also_by_one_who_may_only_read() 
 async fn a_wrong_password_is_told_from_a_missing_database() {
     let database = database();
     let user = format!("guarded_{}", database.name());
-    database.sql(&format!("CREATE ROLE {user} LOGIN PASSWORD 'right' IN ROLE with_password")).unwrap();
+    database
+        .sql(&format!("CREATE ROLE {user} LOGIN PASSWORD 'right' IN ROLE with_password"))
+        .unwrap();
     for password in ["", ":hunter2"] {
         let (is_transient, line) = refusal(&database.url_as(&format!("{user}{password}"))).await;
         assert!(!is_transient && line.contains("password"), "{line}");
@@ -53,7 +58,8 @@ async fn a_host_that_is_not_there_may_come_back() {
     wire.cut();
     let (is_transient, line) = refusal(&format!("postgres://postgres:hunter2@{at}/shop")).await;
     assert!(
-        is_transient && line.starts_with(&format!("Postgres at {at}/shop as postgres cannot be reached")),
+        is_transient
+            && line.starts_with(&format!("Postgres at {at}/shop as postgres cannot be reached")),
         "{line}"
     );
     drop(wire);
@@ -72,15 +78,18 @@ async fn a_schema_that_lacks_a_migration_names_it_and_the_remedy() {
         "{line}"
     );
     adapter_postgres::migrate(address(&database.url()), LIMITS.connect).await.unwrap();
-    database.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')").unwrap();
+    database
+        .sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')")
+        .unwrap();
     check_schema(&pool(&database.url(), LIMITS, &POOL)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_for_tls_never_ends_without_it() {
     let database = database();
-    let error =
-        check_schema(&pool(&format!("{}?sslmode=require", database.url()), LIMITS, &POOL)).await.unwrap_err();
+    let error = check_schema(&pool(&format!("{}?sslmode=require", database.url()), LIMITS, &POOL))
+        .await
+        .unwrap_err();
     assert!(!error.is_transient(), "{error}");
     assert!(matches!(error, SetupError::Tls { .. }), "{error:?}");
 }

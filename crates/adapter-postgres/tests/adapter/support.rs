@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use adapter_postgres::{Address, PoolSettings, Postgres, PostgresCatalogue, SessionLimits, migrate, seed};
+use adapter_postgres::{
+    Address, PoolSettings, Postgres, PostgresCatalogue, SessionLimits, migrate, seed,
+};
 use domain::sample::SampleConcert;
 use test_support::Database;
 
@@ -55,7 +57,11 @@ pub(crate) fn open(url: &str) -> PostgresCatalogue {
     open_with(url, LIMITS, &POOL)
 }
 
-pub(crate) fn open_with(url: &str, limits: SessionLimits, pool: &PoolSettings) -> PostgresCatalogue {
+pub(crate) fn open_with(
+    url: &str,
+    limits: SessionLimits,
+    pool: &PoolSettings,
+) -> PostgresCatalogue {
     PostgresCatalogue::new(self::pool(url, limits, pool))
 }
 

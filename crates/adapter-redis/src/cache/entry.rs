@@ -125,7 +125,11 @@ mod tests {
                     let mut flipped = value.to_vec();
                     flipped[at] ^= 1 << bit;
                     let expected = if at == 3 { Unusable::Version } else { Unusable::Corrupt };
-                    assert_eq!(read(flipped.into()), Err(expected), "byte {at}, bit {bit} of {length}");
+                    assert_eq!(
+                        read(flipped.into()),
+                        Err(expected),
+                        "byte {at}, bit {bit} of {length}"
+                    );
                 }
             }
         }
@@ -176,7 +180,9 @@ mod tests {
         // One who knows the form, and no key: each change of the stamp or the payload has a checksum that fits.
         let ours = write(STAMP, b"payload");
         let tag = &ours[HEAD - TAG..HEAD];
-        for (stamp, payload) in [(STAMP.0 + 1, &b"payload"[..]), (STAMP.0, b"poison!"), (STAMP.0, b"")] {
+        for (stamp, payload) in
+            [(STAMP.0 + 1, &b"payload"[..]), (STAMP.0, b"poison!"), (STAMP.0, b"")]
+        {
             let sum = checksum(stamp, tag, payload).to_be_bytes();
             let forged = [&MARK[..], &sum, &stamp.to_be_bytes(), tag, payload].concat();
             assert_eq!(read(forged.into()), Err(Unusable::Foreign));

@@ -93,7 +93,9 @@ impl From<RedisError> for Failure {
                 | ServerErrorKind::BusyLoading
                 | ServerErrorKind::MasterDown,
             ) => Self::NotYet(said),
-            ErrorKind::Server(ServerErrorKind::Moved) => to().map_or(Self::Corrupt(said), Self::Moved),
+            ErrorKind::Server(ServerErrorKind::Moved) => {
+                to().map_or(Self::Corrupt(said), Self::Moved)
+            }
             ErrorKind::Server(ServerErrorKind::Ask) => to().map_or(Self::Corrupt(said), Self::Ask),
             _ => Self::Refused(said),
         }
@@ -103,7 +105,9 @@ impl From<RedisError> for Failure {
 impl From<Failure> for PortError {
     fn from(failure: Failure) -> Self {
         let word = match &failure {
-            Failure::NotYet(said) | Failure::NotPrimary(said) | Failure::Refused(said) => word_of(said),
+            Failure::NotYet(said) | Failure::NotPrimary(said) | Failure::Refused(said) => {
+                word_of(said)
+            }
             Failure::Moved(_)
             | Failure::Ask(_)
             | Failure::NoScript
@@ -141,7 +145,9 @@ mod tests {
     #[test]
     fn a_redirection_may_leave_out_the_host() {
         let asked = Node { host: "here".to_owned(), port: 1 };
-        for (said, host) in [("there:7", "there"), (":7", "here"), ("?:7", "here"), ("::1:7", "::1")] {
+        for (said, host) in
+            [("there:7", "there"), (":7", "here"), ("?:7", "here"), ("::1:7", "::1")]
+        {
             let node = Redirection::parse(said).unwrap().from(&asked);
             assert_eq!(node, Node { host: host.to_owned(), port: 7 }, "{said}");
         }

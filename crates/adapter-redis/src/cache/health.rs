@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn the_policy_is_found_in_what_the_server_says_of_its_memory() {
         let text = "# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lfu\r\nmem_fragmentation_ratio:1\r\n";
-        let verbatim = Value::VerbatimString { format: VerbatimFormat::Text, text: text.to_owned() };
+        let verbatim =
+            Value::VerbatimString { format: VerbatimFormat::Text, text: text.to_owned() };
         for answer in [Value::BulkString(text.into()), verbatim] {
             assert_eq!(policy_in(answer).as_deref(), Some("allkeys-lfu"));
         }

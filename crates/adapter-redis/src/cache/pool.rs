@@ -146,7 +146,9 @@ impl Pool {
         };
         self.0.runtime.spawn(carried.in_current_span());
         // Without an answer the runtime is coming to its end.
-        answer.await.unwrap_or_else(|_| Err(Failure::NoConnection("the question was lost".to_owned())))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Failure::NoConnection("the question was lost".to_owned())))
     }
 
     /// Adds the connections of this pool to a state.
@@ -201,13 +203,15 @@ impl Inner {
         give_up: Instant,
     ) -> Result<(bb8::PooledConnection<'_, Manager>, SemaphorePermit<'_>), Failure> {
         let mut failures = self.failures.clone();
-        if let Some(lately) = failures.borrow_and_update().clone().filter(|_| self.has_no_connection())
+        if let Some(lately) =
+            failures.borrow_and_update().clone().filter(|_| self.has_no_connection())
             && lately.at.elapsed() < STILL_DOWN
         {
             return Err(lately.why);
         }
         let taking = async {
-            let turn = self.turns.acquire().await.map_err(|_| Failure::Busy("the pool is closed"))?;
+            let turn =
+                self.turns.acquire().await.map_err(|_| Failure::Busy("the pool is closed"))?;
             let session = self.pool.get().await.map_err(|error| self.no_session(error))?;
             Ok((session, turn))
         };

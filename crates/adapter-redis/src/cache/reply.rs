@@ -28,8 +28,13 @@ pub(super) fn looked(
 ) -> Result<Looked, Failure> {
     let Value::Array(parts) = answer else { return Err(nonsense("a look is no list")) };
     let parts: [Value; 5] = parts.try_into().map_err(|_| nonsense("a look has five parts"))?;
-    let [Value::Int(now), Value::Int(leased), Value::Int(fresh), Value::Int(what), Value::BulkString(value)] =
-        parts
+    let [
+        Value::Int(now),
+        Value::Int(leased),
+        Value::Int(fresh),
+        Value::Int(what),
+        Value::BulkString(value),
+    ] = parts
     else {
         return Err(nonsense("the parts of a look"));
     };
@@ -46,7 +51,8 @@ pub(super) fn looked(
         Ok(Some(entry)) => now.max(entry.stamp.0 + 1),
         Ok(None) | Err(_) => now,
     };
-    let distrusted = (fresh == 1 && found.is_err()).then(|| Bytes::copy_from_slice(entry::digest(&value)));
+    let distrusted =
+        (fresh == 1 && found.is_err()).then(|| Bytes::copy_from_slice(entry::digest(&value)));
     let kept = found.map(|entry| {
         entry.map(|Entry { stamp, payload }| Kept {
             payload,
@@ -62,7 +68,8 @@ fn not_of_the_future(entry: Entry, now: u64) -> Result<Entry, Unusable> {
 
 /// The value that stays where a put is refused.
 pub(super) fn stays(answer: Value) -> Result<Option<Bytes>, Failure> {
-    let value: Option<Vec<u8>> = from_redis_value(answer).map_err(|_| nonsense("what stays after a put"))?;
+    let value: Option<Vec<u8>> =
+        from_redis_value(answer).map_err(|_| nonsense("what stays after a put"))?;
     Ok(value.map(Bytes::from))
 }
 

@@ -84,7 +84,9 @@ impl Route {
     pub(super) fn add_to(&self, state: &mut CachePoolState) {
         match self {
             Self::One(pool) => pool.add_to(state),
-            Self::Cluster(cluster) => cluster.known().pools.values().for_each(|pool| pool.add_to(state)),
+            Self::Cluster(cluster) => {
+                cluster.known().pools.values().for_each(|pool| pool.add_to(state))
+            }
         }
     }
 
@@ -113,7 +115,8 @@ impl Cluster {
     #[expect(clippy::wildcard_enum_match_arm, reason = "`follow` names them all")]
     async fn ask(&self, slot: u16, question: Question) -> Result<Value, Failure> {
         let give_up = Instant::now() + self.settings.acquire;
-        let mut search = Search { node: self.owner(slot), asking: false, redirections: 0, down: Vec::new() };
+        let mut search =
+            Search { node: self.owner(slot), asking: false, redirections: 0, down: Vec::new() };
         let mut pause = PAUSES.0;
         loop {
             let failure = match self.pool(&search.node).ask(question.clone(), search.asking).await {
@@ -123,7 +126,8 @@ impl Cluster {
             let may_wait = Instant::now() < give_up;
             match failure {
                 Failure::NotYet(_) if may_wait => {
-                    search = Search { node: self.owner(slot), asking: false, redirections: 0, ..search };
+                    search =
+                        Search { node: self.owner(slot), asking: false, redirections: 0, ..search };
                     sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }
@@ -221,11 +225,17 @@ impl Cluster {
         if let Some(pool) = pools.get(node) {
             return pool.clone();
         }
-        pools.retain(|node, _| self.seeds.contains(node) || owners.values().any(|owner| owner == node));
+        pools.retain(|node, _| {
+            self.seeds.contains(node) || owners.values().any(|owner| owner == node)
+        });
         let target = Target::Node(node.clone());
-        let connector =
-            Connector { target, credentials: self.credentials.clone(), limit: self.settings.connect };
-        let pool = Pool::open(connector, &self.settings, Arc::clone(&self.meter), self.runtime.clone());
+        let connector = Connector {
+            target,
+            credentials: self.credentials.clone(),
+            limit: self.settings.connect,
+        };
+        let pool =
+            Pool::open(connector, &self.settings, Arc::clone(&self.meter), self.runtime.clone());
         pools.insert(node.clone(), pool.clone());
         pool
     }

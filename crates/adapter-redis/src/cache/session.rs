@@ -7,8 +7,8 @@ use std::time::Duration;
 use bb8_redis::redis::aio::MultiplexedConnection;
 use bb8_redis::redis::io::tcp::TcpSettings;
 use bb8_redis::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, PushInfo,
-    PushKind, RedisConnectionInfo, RedisError, Value, cmd,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion,
+    PushInfo, PushKind, RedisConnectionInfo, RedisError, Value, cmd,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,11 @@ pub(super) struct Session {
 
 impl Session {
     /// Asks. Dropped half way, the connection is not good for another question.
-    pub(super) async fn ask(&mut self, question: &Question, asking: bool) -> Result<Value, Failure> {
+    pub(super) async fn ask(
+        &mut self,
+        question: &Question,
+        asking: bool,
+    ) -> Result<Value, Failure> {
         let call = match question {
             Question::Command(command) => return self.send(command, asking).await,
             Question::Call(call) => call,
@@ -103,7 +107,11 @@ impl Connector {
         }
     }
 
-    async fn connect(&self, node: &Node, credentials: Option<&Credentials>) -> Result<Session, Failure> {
+    async fn connect(
+        &self,
+        node: &Node,
+        credentials: Option<&Credentials>,
+    ) -> Result<Session, Failure> {
         let lost = CancellationToken::new();
         let told = lost.clone();
         let on_push = move |push: PushInfo| {
@@ -117,14 +125,20 @@ impl Connector {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_push_sender(on_push);
-        let connected =
-            async { client(node, credentials)?.get_multiplexed_async_connection_with_config(&config).await };
+        let connected = async {
+            client(node, credentials)?.get_multiplexed_async_connection_with_config(&config).await
+        };
         let connection = connected.await.map_err(|error: RedisError| not_connected(node, error))?;
         Ok(Session { connection, lost, is_spent: false })
     }
 
     /// The first sentinel that knows is believed: a connection to a replica shows with the first write.
-    async fn primary(&self, sentinels: &[Node], name: &str, first: &AtomicUsize) -> Result<Node, Failure> {
+    async fn primary(
+        &self,
+        sentinels: &[Node],
+        name: &str,
+        first: &AtomicUsize,
+    ) -> Result<Node, Failure> {
         let mut last = Failure::NoConnection("no sentinel is configured".to_owned());
         let start = first.load(Ordering::Relaxed);
         // One that does not answer must leave time for the others.
@@ -137,7 +151,10 @@ impl Connector {
                     return Ok(primary);
                 }
                 Ok(Err(failure)) => last = failure,
-                Err(_) => last = Failure::NoConnection(format!("sentinel {sentinel} was not ready in time")),
+                Err(_) => {
+                    last =
+                        Failure::NoConnection(format!("sentinel {sentinel} was not ready in time"))
+                }
             }
         }
         Err(last)
@@ -152,8 +169,8 @@ impl Connector {
             .query_async(&mut session.connection)
             .await
             .map_err(|error| not_connected(sentinel, error))?;
-        let (host, port) =
-            answer.ok_or_else(|| Failure::Refused(format!("{sentinel} knows no primary `{name}`")))?;
+        let (host, port) = answer
+            .ok_or_else(|| Failure::Refused(format!("{sentinel} knows no primary `{name}`")))?;
         Ok(Node { host, port })
     }
 }
@@ -178,7 +195,9 @@ fn client(node: &Node, credentials: Option<&Credentials>) -> Result<Client, Redi
         }
     }
     let info = ConnectionAddr::Tcp(node.host.clone(), node.port).into_connection_info()?;
-    Client::open(info.set_redis_settings(redis).set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+    Client::open(
+        info.set_redis_settings(redis).set_tcp_settings(TcpSettings::default().set_nodelay(true)),
+    )
 }
 
 /// A refusal stays what the server said; anything else is no connection.

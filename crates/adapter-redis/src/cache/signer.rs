@@ -50,7 +50,14 @@ impl CacheSigner {
     }
 
     /// In constant time for each key.
-    pub(super) fn is_ours(&self, tag: &[u8], what: Signed, name: &str, number: u64, payload: &[u8]) -> bool {
+    pub(super) fn is_ours(
+        &self,
+        tag: &[u8],
+        what: Signed,
+        name: &str,
+        number: u64,
+        payload: &[u8],
+    ) -> bool {
         let signed_it = |key| {
             let message = self.message(key, what, name, number, payload);
             tag.len() == TAG && message.verify_truncated_left(tag).is_ok()
@@ -113,7 +120,8 @@ mod tests {
     #[test]
     fn the_first_key_signs_and_any_verifies() {
         let tag = |signer: &CacheSigner| signer.tag(Signed::Copy, "concerts:page-1", 7, b"payload");
-        let (old, both, new) = (signer("main", 1, &[]), signer("main", 1, &[2]), signer("main", 2, &[1]));
+        let (old, both, new) =
+            (signer("main", 1, &[]), signer("main", 1, &[2]), signer("main", 2, &[1]));
         let is_ours = |signer: &CacheSigner, tag: [u8; TAG]| {
             signer.is_ours(&tag, Signed::Copy, "concerts:page-1", 7, b"payload")
         };

@@ -183,7 +183,10 @@ async fn a_batch_is_a_trace_of_its_own_that_names_all_who_are_in_it() {
     let recorded = recorder.recorded();
     assert_eq!(recorded.spans.len(), 3);
     let batch = &recorded.spans[2];
-    assert_eq!((batch.metadata.name(), batch.metadata.target()), ("queue.join batch", "boxoffice::trace"));
+    assert_eq!(
+        (batch.metadata.name(), batch.metadata.target()),
+        ("queue.join batch", "boxoffice::trace")
+    );
     assert!(batch.is_root);
     assert_eq!(batch.fields, ["db.system.name=\"redis\"", "db.operation.batch.size=3"]);
     assert_eq!(recorded.follows, [(3, 1), (3, 2)]);
@@ -302,7 +305,9 @@ async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
         settle().await;
     }
     let refused = joins.join(joiner(4), Bounds::NONE).await.unwrap_err();
-    assert!(matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded));
+    assert!(
+        matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded)
+    );
     gate.opens.add_permits(3);
     for joined in asked {
         joined.await.unwrap();
@@ -329,7 +334,9 @@ async fn a_join_that_waited_too_long_for_a_batch_is_refused_and_nobody_is_asked(
     gate.opens.add_permits(2);
     first.await.unwrap();
     let refused = late.await.unwrap().unwrap_err();
-    assert!(matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded));
+    assert!(
+        matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded)
+    );
     assert_eq!((gate.given.load(Ordering::Relaxed), joins.load().joins_waiting), (1, 0));
 }
 
@@ -340,7 +347,11 @@ struct Sender {
 }
 
 impl Carrier for Sender {
-    fn carry(&self, joiners: Vec<Joiner>, bounds: Bounds) -> BoxFuture<'_, Result<Answers, Failure>> {
+    fn carry(
+        &self,
+        joiners: Vec<Joiner>,
+        bounds: Bounds,
+    ) -> BoxFuture<'_, Result<Answers, Failure>> {
         let seen = Arc::clone(&self.seen);
         async move {
             tokio::spawn(async move { seen.lock().unwrap().push("sent") });

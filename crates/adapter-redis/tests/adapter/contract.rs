@@ -8,7 +8,9 @@ use adapter_redis::RedisQueue;
 use contracts::queue::{QueueFixture, QueueWorld};
 use domain::queue::{AdmissionPolicy, Line, NodeRecord, QueueId, QueueStore};
 
-use crate::support::{CLUSTER, SINGLE, cluster, line_key, new_queue, ready_nodes, settings, single};
+use crate::support::{
+    CLUSTER, SINGLE, cluster, line_key, new_queue, ready_nodes, settings, single,
+};
 
 #[derive(Clone, Copy)]
 enum Servers {

@@ -9,7 +9,8 @@ use crate::support::{SINGLE, line_key, new_queue, ready_nodes, settings, single}
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_are_free_again_after_the_calls_went_with_their_keys() {
     let queue = new_queue();
-    let spec = PolicySpec { max_active: 2, every: Duration::from_millis(1), ..PolicySpec::default() };
+    let spec =
+        PolicySpec { max_active: 2, every: Duration::from_millis(1), ..PolicySpec::default() };
     let settings = settings(queue, AdmissionPolicy::new(spec).unwrap());
     let node = ready_nodes(1, &single(SINGLE.address()), &settings).await.remove(0);
     for user in 1..=3 {
@@ -22,5 +23,9 @@ async fn slots_are_free_again_after_the_calls_went_with_their_keys() {
         SINGLE.command(&["DEL", &line.replace(":line", &format!(":{key}"))]).unwrap();
     }
     let called = node.call_next(Line::START, None).await.unwrap();
-    assert_eq!((called.count, called.snapshot.line), (1, Line::new(3, 3)), "nobody was in any more");
+    assert_eq!(
+        (called.count, called.snapshot.line),
+        (1, Line::new(3, 3)),
+        "nobody was in any more"
+    );
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use adapter_redis::{Address, RedisQueue, RedisQueueSettings};
 use contracts::history::{Asked, History, Op, Rules, Told, check};
 use domain::queue::{
-    AdmissionPolicy, Incarnation, Line, Outlook, Pacing, Place, PolicySpec, QueueError, QueueId, QueueNumber,
-    QueueParts, QueueService, QueueStore as _, Session, Standing, Ticket, TokenRejected, TokenSealer, UserId,
-    WaitingToken,
+    AdmissionPolicy, Incarnation, Line, Outlook, Pacing, Place, PolicySpec, QueueError, QueueId,
+    QueueNumber, QueueParts, QueueService, QueueStore as _, Session, Standing, Ticket,
+    TokenRejected, TokenSealer, UserId, WaitingToken,
 };
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
 use tokio::task::{JoinHandle, JoinSet};
@@ -109,7 +109,8 @@ impl TokenSealer for OpenSealer {
         let number = number.ok_or(TokenRejected::Malformed)?;
         let user = UserId::parse(user).map_err(|_| TokenRejected::Malformed)?;
         let sealed = SEALED.lock().unwrap_or_else(PoisonError::into_inner);
-        let life = sealed.as_ref().and_then(|sealed| sealed.get(&(self.0, text.to_owned()))).copied();
+        let life =
+            sealed.as_ref().and_then(|sealed| sealed.get(&(self.0, text.to_owned()))).copied();
         let incarnation = life.ok_or(TokenRejected::BadSignature)?;
         Ok(Place { queue: self.0, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
     }
@@ -136,7 +137,11 @@ pub(crate) struct Crowd {
 
 impl Crowd {
     /// People in front of so many nodes, which have all seen the line.
-    pub(crate) async fn before(count: usize, address: &Address, settings: &RedisQueueSettings) -> Arc<Self> {
+    pub(crate) async fn before(
+        count: usize,
+        address: &Address,
+        settings: &RedisQueueSettings,
+    ) -> Arc<Self> {
         let nodes: Vec<_> = (0..count).map(|_| Node::open(address, settings)).collect();
         until("every node sees the line", async || {
             nodes.iter().all(|node| !node.service.is_stale() && !node.service.view().recovers)
@@ -166,7 +171,10 @@ impl Crowd {
         let node = self.node(via);
         let op = self.history.begin(asked);
         let answer = node.service.join(user, None).await;
-        ended(op, &answer, |ticket| Told::Number { number: ticket.outlook.number, rejoined: false });
+        ended(op, &answer, |ticket| Told::Number {
+            number: ticket.outlook.number,
+            rejoined: false,
+        });
         answer
     }
 
@@ -187,7 +195,12 @@ impl Crowd {
     }
 
     /// Where a place stands; an answer that says it is old is as good as none.
-    pub(crate) async fn ask(&self, user: UserId, number: QueueNumber, via: u64) -> Option<Standing> {
+    pub(crate) async fn ask(
+        &self,
+        user: UserId,
+        number: QueueNumber,
+        via: u64,
+    ) -> Option<Standing> {
         let node = self.node(via);
         let op = self.history.begin(Asked::Ask { user, number });
         let answer = node.service.ask(&token(number, user)).await;
@@ -308,7 +321,10 @@ impl Crowd {
 
     /// Waits until it was that often.
     pub(crate) async fn until(&self, asked: &str, told: &str, count: u64) {
-        until(&format!("{count} times {told} to {asked}"), async || self.count(asked, told) >= count).await;
+        until(&format!("{count} times {told} to {asked}"), async || {
+            self.count(asked, told) >= count
+        })
+        .await;
     }
 
     /// Those who must hold a place still are looked for, and the rules judge everything.

@@ -33,15 +33,22 @@ pub(crate) fn line_key(queue: QueueId) -> String {
 }
 
 /// Limits that a busy machine keeps.
-pub(crate) const PATIENT: LinkSettings =
-    LinkSettings { connect: Duration::from_secs(10), answer: Duration::from_secs(10), max_under_way: 10_000 };
+pub(crate) const PATIENT: LinkSettings = LinkSettings {
+    connect: Duration::from_secs(10),
+    answer: Duration::from_secs(10),
+    max_under_way: 10_000,
+};
 
 pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSettings {
     RedisQueueSettings {
         queue,
         policy,
         durability: Durability::Primary,
-        batching: Batching { max_waiting: 100_000, max_wait: PATIENT.answer, ..Batching::default() },
+        batching: Batching {
+            max_waiting: 100_000,
+            max_wait: PATIENT.answer,
+            ..Batching::default()
+        },
         lifetime: Duration::from_secs(3_600),
         remember: Duration::ZERO,
         recovery: Duration::from_secs(2),
@@ -103,6 +110,10 @@ pub(crate) async fn get_ready(node: &RedisQueue) {
 }
 
 /// So many nodes with the same settings.
-pub(crate) fn nodes(count: usize, address: &Address, settings: &RedisQueueSettings) -> Vec<Arc<RedisQueue>> {
+pub(crate) fn nodes(
+    count: usize,
+    address: &Address,
+    settings: &RedisQueueSettings,
+) -> Vec<Arc<RedisQueue>> {
     (0..count).map(|_| Arc::new(RedisQueue::open(address.clone(), settings.clone()))).collect()
 }

@@ -38,7 +38,8 @@ impl Kind {
 
 pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
     if config.cache.store != SharedCache::Redis {
-        let expected = "is not \"redis\": each process has its own copies, and no other can reach them";
+        let expected =
+            "is not \"redis\": each process has its own copies, and no other can reach them";
         return fail_usage(&invalid("cache.store", expected));
     }
     let kinds = if arguments.kinds.is_empty() { Kind::value_variants() } else { &arguments.kinds };

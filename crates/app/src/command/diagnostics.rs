@@ -40,9 +40,10 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
     let node = Node::at(arguments.ops.unwrap_or(config.ops.bind));
     match collect(&node, config).and_then(|bundle| bundle.write(&arguments.out)) {
         Ok(contents) => print(format_args!("{contents}written to {}\n", arguments.out.display())),
-        Err(error) => {
-            fail(format_args!("no diagnostics were written to {}: {error}", arguments.out.display()))
-        }
+        Err(error) => fail(format_args!(
+            "no diagnostics were written to {}: {error}",
+            arguments.out.display()
+        )),
     }
 }
 

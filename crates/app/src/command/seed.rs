@@ -40,8 +40,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
     let bar = ProgressBar::new(size.seats()).with_style(style());
     database::with_address(config, async |address, connect| {
         let concerts = sample::concerts(size, SystemClock.now());
-        let seeded =
-            adapter_postgres::seed(address, connect, concerts, |so_far| bar.set_position(so_far.seats));
+        let seeded = adapter_postgres::seed(address, connect, concerts, |so_far| {
+            bar.set_position(so_far.seats)
+        });
         let seeded = seeded.await;
         bar.finish_and_clear();
         let seeded = seeded?;

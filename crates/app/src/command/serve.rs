@@ -36,7 +36,8 @@ pub(super) fn run(config: &Config) -> ExitCode {
     };
     let (instruments, last_lines) = (telemetry.instruments(), telemetry.last_lines());
     let served = runtime().map_err(StartError::Ended);
-    let served = served.and_then(|runtime| run_on(runtime, serve(config, &instruments, last_lines)));
+    let served =
+        served.and_then(|runtime| run_on(runtime, serve(config, &instruments, last_lines)));
     // What failed at the end is to be read after everything that was logged.
     telemetry.stop(SENT_WITHIN);
     served.map_or_else(failed, |()| ExitCode::SUCCESS)
@@ -61,7 +62,11 @@ pub(super) fn run_on<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
     done
 }
 
-async fn serve(config: &Config, instruments: &Instruments, last_lines: LastLines) -> Result<(), StartError> {
+async fn serve(
+    config: &Config,
+    instruments: &Instruments,
+    last_lines: LastLines,
+) -> Result<(), StartError> {
     let mut signals = StopSignals::catch().map_err(StartError::Ended)?;
     let application = tokio::select! {
         built = Application::build(config, instruments) => built?,

@@ -62,7 +62,11 @@ fn inspect(config: &Config, token: &str) -> ExitCode {
         "keyIsCurrent": is_current,
     });
     let printed = print(format_args!("{shown:#}\n"));
-    if place.queue.as_str() == config.queue.id { printed } else { fail(TokenRejected::ForeignQueue) }
+    if place.queue.as_str() == config.queue.id {
+        printed
+    } else {
+        fail(TokenRejected::ForeignQueue)
+    }
 }
 
 fn fail(why: impl std::fmt::Display) -> ExitCode {

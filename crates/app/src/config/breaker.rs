@@ -36,7 +36,10 @@ pub enum WindowUnit {
 /// The breakers: one for each dependency and kind of question.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct BreakersSection {
     pub joining: BreakerSection,
     pub queue: BreakerSection,
@@ -47,7 +50,10 @@ pub struct BreakersSection {
 /// One breaker.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct BreakerSection {
     pub mode: BreakerMode,
     pub window: u32,
@@ -67,8 +73,10 @@ pub struct BreakerSection {
 impl Default for BreakersSection {
     fn default() -> Self {
         // A trial of five questions every three seconds is nothing to a database, and people see at once that it is back.
-        let catalog =
-            BreakerSettings { longest_wait_in_open: Duration::from_secs(3), ..BreakerSettings::default() };
+        let catalog = BreakerSettings {
+            longest_wait_in_open: Duration::from_secs(3),
+            ..BreakerSettings::default()
+        };
         // Slow is about five times what the slowest of a hundred takes, with a batch of joins before it.
         let queue = BreakerSettings {
             slow_call: Duration::from_millis(500),
@@ -93,7 +101,10 @@ impl BreakersSection {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         for (name, section) in self.named() {
             let wrong = |error: decorators::breaker::InvalidSettings| {
-                invalid(&format!("breaker.{name}.{}", error.field), format!("must be {}", error.must_be))
+                invalid(
+                    &format!("breaker.{name}.{}", error.field),
+                    format!("must be {}", error.must_be),
+                )
             };
             section.settings().check().map_err(wrong)?;
         }
@@ -122,19 +133,28 @@ impl BreakerSection {
             name: "minimum_calls",
             meaning: "the rates are not known, and nothing opens, until so many calls are in the window",
         },
-        KeyDoc { name: "failure_rate", meaning: "opens when this many percent of the calls failed, or more" },
+        KeyDoc {
+            name: "failure_rate",
+            meaning: "opens when this many percent of the calls failed, or more",
+        },
         KeyDoc {
             name: "slow_call_rate",
             meaning: "opens when this many percent of the calls were slow, or more",
         },
         KeyDoc { name: "slow_call", meaning: "a call that took longer than this was slow" },
         KeyDoc { name: "wait_in_open", meaning: "how long it stays open the first time" },
-        KeyDoc { name: "wait_multiplier", meaning: "how many times longer each time after a failed trial" },
+        KeyDoc {
+            name: "wait_multiplier",
+            meaning: "how many times longer each time after a failed trial",
+        },
         KeyDoc {
             name: "longest_wait_in_open",
             meaning: "it stays open no longer than this, give or take the jitter",
         },
-        KeyDoc { name: "wait_jitter", meaning: "by what share of it a wait is longer or shorter at random" },
+        KeyDoc {
+            name: "wait_jitter",
+            meaning: "by what share of it a wait is longer or shorter at random",
+        },
         KeyDoc { name: "half_open_permits", meaning: "how many calls a trial lets through" },
         KeyDoc {
             name: "longest_half_open",

@@ -23,7 +23,10 @@ pub enum SharedCache {
 /// The cache of pages and dates.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct CacheSection {
     pub store: SharedCache,
     pub memory_bytes: u64,
@@ -37,7 +40,10 @@ pub struct CacheSection {
 /// One kind of answer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct CacheKindSection {
     pub ttl: Span,
     pub absent_ttl: Span,
@@ -98,13 +104,18 @@ impl CacheSection {
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let between = |key: &str, value, least, most| between(&format!("cache.{key}"), value, least, most);
+        let between =
+            |key: &str, value, least, most| between(&format!("cache.{key}"), value, least, most);
         self.concerts.check("cache.concerts")?;
         self.dates.check("cache.dates")?;
         between("lease_wait", self.lease_wait, Span::millis(0), Span::secs(10))?;
         between("hear_every", self.hear_every, Span::millis(10), Span::secs(10))?;
         let longest = self.longest_load();
-        require(self.lease > longest, "cache.lease", &format!("must be above every load_limit, {longest}"))?;
+        require(
+            self.lease > longest,
+            "cache.lease",
+            &format!("must be above every load_limit, {longest}"),
+        )?;
         require(self.lease <= Span::secs(60), "cache.lease", "must be at most 1m")
     }
 
@@ -191,12 +202,18 @@ impl CacheKindSection {
     }
 
     fn check(&self, section: &str) -> Result<(), ConfigError> {
-        let between =
-            |key: &str, value, least, most| between(&format!("{section}.{key}"), value, least, most);
+        let between = |key: &str, value, least, most| {
+            between(&format!("{section}.{key}"), value, least, most)
+        };
         between("ttl", self.ttl, Span::millis(1), Span::secs(3_600))?;
         between("absent_ttl", self.absent_ttl, Span::millis(1), Span::secs(3_600))?;
         between("stale_if_error", self.stale_if_error, Span::millis(0), Span::secs(24 * 3_600))?;
-        between("stale_while_refreshing", self.stale_while_refreshing, Span::millis(0), self.stale_if_error)?;
+        between(
+            "stale_while_refreshing",
+            self.stale_while_refreshing,
+            Span::millis(0),
+            self.stale_if_error,
+        )?;
         between("retry_pause", self.retry_pause, Span::millis(10), Span::secs(60))?;
         between("load_limit", self.load_limit, Span::millis(10), Span::secs(10))?;
         between("patience", self.patience, Span::millis(0), self.load_limit)?;

@@ -18,7 +18,10 @@ pub enum CatalogStore {
 /// Where concerts and dates come from.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct CatalogSection {
     pub store: CatalogStore,
     pub sample_concerts: u32,
@@ -43,6 +46,10 @@ impl CatalogSection {
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        require(self.sample_concerts <= 1_000_000, "catalog.sample_concerts", "must be at most 1000000")
+        require(
+            self.sample_concerts <= 1_000_000,
+            "catalog.sample_concerts",
+            "must be at most 1000000",
+        )
     }
 }

@@ -8,7 +8,10 @@ use super::{ConfigError, KeyDoc, invalid};
 /// The concert list.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct ConcertsSection {
     pub page_size: u32,
 }
@@ -20,14 +23,17 @@ impl Default for ConcertsSection {
 }
 
 impl ConcertsSection {
-    pub(super) const KEYS: &[KeyDoc] =
-        &[KeyDoc { name: "page_size", meaning: "concerts on a page, 1 to 1000; a page is what is cached" }];
+    pub(super) const KEYS: &[KeyDoc] = &[KeyDoc {
+        name: "page_size",
+        meaning: "concerts on a page, 1 to 1000; a page is what is cached",
+    }];
 
     /// Concerts on a page.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key.
     pub fn page_size(&self) -> Result<PageSize, ConfigError> {
-        PageSize::new(self.page_size).map_err(|_| invalid("concerts.page_size", "must be from 1 to 1000"))
+        PageSize::new(self.page_size)
+            .map_err(|_| invalid("concerts.page_size", "must be from 1 to 1000"))
     }
 }

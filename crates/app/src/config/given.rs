@@ -7,8 +7,8 @@ use config::{ConfigError as LibraryError, Value, ValueKind};
 use serde::Deserialize;
 use serde::de::value::StringDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer as _, MapAccess, SeqAccess, Unexpected,
-    Visitor,
+    DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer as _, MapAccess, SeqAccess,
+    Unexpected, Visitor,
 };
 
 use super::ConfigError;
@@ -80,7 +80,8 @@ impl Unusable {
 
 /// Whether a name that is not known may be repeated. Keys are words in small letters, which no generated secret is.
 pub(super) fn is_like_a_key(name: &str) -> bool {
-    (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 /// What serde calls things, for people who do not write Rust.
@@ -156,7 +157,11 @@ fn expectation<'de, V: Visitor<'de>>(visitor: &V) -> String {
 struct Given(Value);
 
 impl Given {
-    fn read<T>(self, expected: &str, read: impl FnOnce(Value) -> Result<T, Unusable>) -> Result<T, Unusable> {
+    fn read<T>(
+        self,
+        expected: &str,
+        read: impl FnOnce(Value) -> Result<T, Unusable>,
+    ) -> Result<T, Unusable> {
         let origin = self.0.origin().map(ToOwned::to_owned);
         read(self.0).map_err(|error| error.or(expected, origin.as_deref()))
     }
@@ -200,7 +205,9 @@ impl<'de> Deserializer<'de> for Given {
             ValueKind::Float(value) => visitor.visit_f64(value),
             ValueKind::String(value) => visitor.visit_string(value),
             ValueKind::Array(values) => visitor.visit_seq(Elements(values.into_iter())),
-            ValueKind::Table(table) => visitor.visit_map(Entries { left: table.into_iter(), next: None }),
+            ValueKind::Table(table) => {
+                visitor.visit_map(Entries { left: table.into_iter(), next: None })
+            }
         })
     }
 
@@ -210,7 +217,8 @@ impl<'de> Deserializer<'de> for Given {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unusable> {
-        let expected = format!("a section, of which each key is set by its own name: {}", fields.join(", "));
+        let expected =
+            format!("a section, of which each key is set by its own name: {}", fields.join(", "));
         self.read(&expected, |value| {
             let ValueKind::Table(table) = value.kind else { return Err(Unusable::default()) };
             visitor.visit_map(Entries { left: table.into_iter(), next: None })
@@ -230,7 +238,11 @@ impl<'de> Deserializer<'de> for Given {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unusable> {
-        if matches!(self.0.kind, ValueKind::Nil) { visitor.visit_none() } else { visitor.visit_some(self) }
+        if matches!(self.0.kind, ValueKind::Nil) {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -251,7 +263,10 @@ struct Elements(std::vec::IntoIter<Value>);
 impl<'de> SeqAccess<'de> for Elements {
     type Error = Unusable;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Unusable> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Unusable> {
         self.0.next().map(|value| seed.deserialize(Given(value))).transpose()
     }
 }
@@ -264,11 +279,15 @@ struct Entries<I> {
 impl<'de, I: Iterator<Item = (String, Value)>> MapAccess<'de> for Entries<I> {
     type Error = Unusable;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Unusable> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Unusable> {
         let Some((name, value)) = self.left.next() else { return Ok(None) };
         let origin = value.origin().map(ToOwned::to_owned);
         let key: StringDeserializer<Unusable> = name.clone().into_deserializer();
-        let read = seed.deserialize(key).map_err(|error| error.or("", origin.as_deref()).below(&name))?;
+        let read =
+            seed.deserialize(key).map_err(|error| error.or("", origin.as_deref()).below(&name))?;
         self.next = Some((name, value));
         Ok(Some(read))
     }

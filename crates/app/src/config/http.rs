@@ -11,7 +11,10 @@ use super::{ConfigError, KeyDoc, Span, invalid, require};
 /// The public listener.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct HttpSection {
     pub bind: SocketAddr,
     pub workers: usize,
@@ -66,8 +69,14 @@ impl HttpSection {
     pub(crate) const MAX_CONNECTIONS: usize = 25_000;
 
     pub(super) const KEYS: &[KeyDoc] = &[
-        KeyDoc { name: "bind", meaning: "address and port of the public listener; port 0 takes a free one" },
-        KeyDoc { name: "workers", meaning: "threads that serve requests, up to 512; 0 is one per core" },
+        KeyDoc {
+            name: "bind",
+            meaning: "address and port of the public listener; port 0 takes a free one",
+        },
+        KeyDoc {
+            name: "workers",
+            meaning: "threads that serve requests, up to 512; 0 is one per core",
+        },
         KeyDoc {
             name: "backlog",
             meaning: "connections waiting to be accepted, at most; the kernel may allow fewer",
@@ -121,10 +130,22 @@ impl HttpSection {
         // The HTTP library's own clock for the first two moves every half second, and a worker looks through its
         // connections as often.
         require(self.keep_alive >= Span::secs(1), "http.keep_alive", "must be at least 1s")?;
-        require(self.client_timeout >= Span::secs(1), "http.client_timeout", "must be at least 1s")?;
-        require(self.answer_timeout >= Span::secs(1), "http.answer_timeout", "must be at least 1s")?;
+        require(
+            self.client_timeout >= Span::secs(1),
+            "http.client_timeout",
+            "must be at least 1s",
+        )?;
+        require(
+            self.answer_timeout >= Span::secs(1),
+            "http.answer_timeout",
+            "must be at least 1s",
+        )?;
         self.networks()?;
-        require(self.request_timeout >= Span::millis(100), "http.request_timeout", "must be at least 100ms")?;
+        require(
+            self.request_timeout >= Span::millis(100),
+            "http.request_timeout",
+            "must be at least 100ms",
+        )?;
         require(self.drain_delay <= Span::secs(60), "http.drain_delay", "must be at most 60s")?;
         let finishes = self.shutdown_timeout >= self.request_timeout;
         require(finishes, "http.shutdown_timeout", "must be at least http.request_timeout")?;
@@ -135,8 +156,11 @@ impl HttpSection {
 
     /// The networks of the proxies in front.
     fn networks(&self) -> Result<Vec<Network>, ConfigError> {
-        let networks =
-            self.proxies.iter().flat_map(|text| text.split(',')).filter(|text| !text.trim().is_empty());
+        let networks = self
+            .proxies
+            .iter()
+            .flat_map(|text| text.split(','))
+            .filter(|text| !text.trim().is_empty());
         networks.map(|text| text.parse().map_err(|error| invalid("http.proxies", error))).collect()
     }
 

@@ -12,7 +12,10 @@ use super::{ConfigError, KeyDoc, Span, require};
 /// The limits: one set for each kind of question.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct LimitsSection {
     pub queue: LimitSection,
     pub concerts: LimitSection,
@@ -23,7 +26,10 @@ pub struct LimitsSection {
 /// What one kind of question is limited to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct LimitSection {
     pub timeout: Span,
     pub concurrent: u32,
@@ -69,7 +75,12 @@ impl LimitsSection {
     }
 
     fn named(&self) -> [(&'static str, &LimitSection); 4] {
-        [("queue", &self.queue), ("concerts", &self.concerts), ("dates", &self.dates), ("cache", &self.cache)]
+        [
+            ("queue", &self.queue),
+            ("concerts", &self.concerts),
+            ("dates", &self.dates),
+            ("cache", &self.cache),
+        ]
     }
 }
 
@@ -95,7 +106,10 @@ impl LimitSection {
 
     /// How long a question may take, with its wait for a place.
     pub(super) fn longest(&self) -> Span {
-        Span(self.bulkhead().map_or(Duration::ZERO, |bulkhead| bulkhead.waiting.longest) + self.timeout.0)
+        Span(
+            self.bulkhead().map_or(Duration::ZERO, |bulkhead| bulkhead.waiting.longest)
+                + self.timeout.0,
+        )
     }
 
     /// The bulkhead, if there is to be one.
@@ -110,7 +124,10 @@ impl LimitSection {
 /// Retries, where asking again is safe: the catalogue and the dates. No other layer retries.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct RetrySection {
     pub attempts: u32,
     pub pause: Span,

@@ -24,10 +24,14 @@ pub enum ConfigError {
     #[error("configuration: {0}")]
     Unreadable(String),
     /// A flag is not `KEY=VALUE`; which of them.
-    #[error("configuration: --set number {0} is not KEY=VALUE, such as --set queue.policy.batch=50")]
+    #[error(
+        "configuration: --set number {0} is not KEY=VALUE, such as --set queue.policy.batch=50"
+    )]
     BadOverride(usize),
     /// A setting where the name of a file is expected.
-    #[error("configuration: --config takes the name of a file; a setting goes with --set KEY=VALUE")]
+    #[error(
+        "configuration: --config takes the name of a file; a setting goes with --set KEY=VALUE"
+    )]
     NoFile,
     /// A value that makes no sense.
     #[error("configuration: {key} {expected}")]
@@ -49,7 +53,10 @@ impl From<config::ConfigError> for ConfigError {
             // A parser quotes the line it fell over: only where it was is told.
             config::ConfigError::FileParse { uri, cause } => {
                 let said = cause.to_string();
-                let place = said.lines().next().filter(|line| line.starts_with("TOML parse error at line "));
+                let place = said
+                    .lines()
+                    .next()
+                    .filter(|line| line.starts_with("TOML parse error at line "));
                 format!("{}: {}", uri.unwrap_or_default(), place.unwrap_or("is no TOML"))
             }
             // The file cannot be read; its name is told.
@@ -72,7 +79,8 @@ const FILE_NAME: &str = "boxoffice.toml";
 /// [`ConfigError`].
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     // So that whoever sets one key of a section keeps the defaults of its others, which differ from kind to kind.
-    let mut builder = config::Config::builder().add_source(config::Config::try_from(&Config::default())?);
+    let mut builder =
+        config::Config::builder().add_source(config::Config::try_from(&Config::default())?);
     if let Some(path) = file_of(sources) {
         if path.to_string_lossy().contains('=') && !path.exists() {
             return Err(ConfigError::NoFile);
@@ -105,7 +113,9 @@ const PREFIX: &str = "BOXOFFICE";
 const SEPARATOR: &str = "__";
 
 /// The variables that are meant for this program.
-fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Map<String, String>, ConfigError> {
+fn variables(
+    all: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Map<String, String>, ConfigError> {
     let mut ours = Map::new();
     for (name, value) in all {
         let Some(key) = name.to_str().and_then(key_of_variable) else { continue };
@@ -113,7 +123,9 @@ fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Map<Stri
             let which = format!("a variable whose name begins with {PREFIX}{SEPARATOR}");
             return Err(invalid(&which, "names no key: BOXOFFICE__QUEUE__ID is queue.id"));
         }
-        let value = value.into_string().map_err(|_| invalid(&key, "must be a text (in the environment)"))?;
+        let value = value
+            .into_string()
+            .map_err(|_| invalid(&key, "must be a text (in the environment)"))?;
         ours.insert(name.to_string_lossy().into_owned(), value);
     }
     Ok(ours)
@@ -135,7 +147,9 @@ type Builder = config::ConfigBuilder<config::builder::DefaultState>;
 
 fn with_override(builder: Builder, number: usize, text: &str) -> Result<Builder, ConfigError> {
     let (key, value) = text.split_once('=').ok_or(ConfigError::BadOverride(number))?;
-    let key = Some(key.trim()).filter(|key| is_path_of_keys(key)).ok_or(ConfigError::BadOverride(number))?;
+    let key = Some(key.trim())
+        .filter(|key| is_path_of_keys(key))
+        .ok_or(ConfigError::BadOverride(number))?;
     let origin = format!("--set number {number}");
     Ok(builder.set_override(key, Value::new(Some(&origin), value))?)
 }

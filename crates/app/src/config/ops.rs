@@ -10,7 +10,10 @@ use super::{ConfigError, HttpSection, KeyDoc, Span, require};
 /// The operations listener.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct OpsSection {
     pub bind: SocketAddr,
     pub check_every: Span,

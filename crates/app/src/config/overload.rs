@@ -21,7 +21,10 @@ pub enum AddressSource {
 /// The limits on what is asked of one node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct OverloadSection {
     pub max_keys: u64,
     pub address_from: AddressSource,
@@ -39,7 +42,10 @@ pub struct OverloadSection {
 /// How many requests of one class may be at work.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct GateSection {
     pub limit: u32,
     pub max_waiting: u32,
@@ -48,7 +54,10 @@ pub struct GateSection {
 /// How often somebody may come.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct RateSection {
     pub per_second: u32,
     pub burst: u32,
@@ -57,7 +66,10 @@ pub struct RateSection {
 /// How many may join from one address.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct JoiningRateSection {
     pub per_second: u32,
     pub burst: u32,
@@ -67,7 +79,10 @@ pub struct JoiningRateSection {
 /// How much more often than told somebody may ask.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct PollingSection {
     pub faster: u32,
 }

@@ -8,7 +8,10 @@ use super::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
 /// The database.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct PostgresSection {
     pub url: Secret,
     pub connect_timeout: Span,
@@ -21,7 +24,10 @@ pub struct PostgresSection {
 /// The pool of connections.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct PostgresPoolSection {
     pub size: u32,
     pub min_idle: u32,
@@ -93,7 +99,8 @@ impl PostgresSection {
 
     /// Checks the values, and the address when there is one.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let between = |key: &str, value, least, most| between(&format!("postgres.{key}"), value, least, most);
+        let between =
+            |key: &str, value, least, most| between(&format!("postgres.{key}"), value, least, most);
         between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(60))?;
         between("statement_timeout", self.statement_timeout, Span::millis(10), Span::secs(60))?;
         between("lock_timeout", self.lock_timeout, Span::millis(10), self.statement_timeout)?;
@@ -113,7 +120,10 @@ impl PostgresSection {
     /// [`ConfigError`] when there is none, or what is there is none.
     pub fn address(&self) -> Result<Address, ConfigError> {
         if self.url.expose().is_empty() {
-            return Err(invalid("postgres.url", "is needed: postgres://user:password@host:5432/database"));
+            return Err(invalid(
+                "postgres.url",
+                "is needed: postgres://user:password@host:5432/database",
+            ));
         }
         Address::parse(self.url.expose()).map_err(|error| invalid("postgres.url", error))
     }
@@ -141,7 +151,10 @@ impl PostgresPoolSection {
             name: "size",
             meaning: "connections, at most, 1 to 1000; times the replicas of this program about twice the cores of the database",
         },
-        KeyDoc { name: "min_idle", meaning: "idle connections kept ready; at most `postgres.pool.size`" },
+        KeyDoc {
+            name: "min_idle",
+            meaning: "idle connections kept ready; at most `postgres.pool.size`",
+        },
         KeyDoc {
             name: "acquire_timeout",
             meaning: "how long a question waits for a connection before it is refused with 503, 10ms to 10s",
@@ -150,7 +163,10 @@ impl PostgresPoolSection {
             name: "max_waiting",
             meaning: "questions that wait for a connection, at most, up to 100000; the next one is refused at once",
         },
-        KeyDoc { name: "idle_timeout", meaning: "an unused connection is closed after this, from 1s on" },
+        KeyDoc {
+            name: "idle_timeout",
+            meaning: "an unused connection is closed after this, from 1s on",
+        },
         KeyDoc {
             name: "max_lifetime",
             meaning: "a connection is replaced after this, from 1s on; some seconds less than anything between closes it",
@@ -159,12 +175,28 @@ impl PostgresPoolSection {
 
     fn check(&self) -> Result<(), ConfigError> {
         require((1..=1_000).contains(&self.size), "postgres.pool.size", "must be from 1 to 1000")?;
-        require(self.min_idle <= self.size, "postgres.pool.min_idle", "must be at most postgres.pool.size")?;
+        require(
+            self.min_idle <= self.size,
+            "postgres.pool.min_idle",
+            "must be at most postgres.pool.size",
+        )?;
         let waits = (Span::millis(10)..=Span::secs(10)).contains(&self.acquire_timeout);
         require(waits, "postgres.pool.acquire_timeout", "must be from 10ms to 10s")?;
-        require(self.max_waiting <= 100_000, "postgres.pool.max_waiting", "must be at most 100000")?;
-        require(self.idle_timeout >= Span::secs(1), "postgres.pool.idle_timeout", "must be at least 1s")?;
-        require(self.max_lifetime >= Span::secs(1), "postgres.pool.max_lifetime", "must be at least 1s")
+        require(
+            self.max_waiting <= 100_000,
+            "postgres.pool.max_waiting",
+            "must be at most 100000",
+        )?;
+        require(
+            self.idle_timeout >= Span::secs(1),
+            "postgres.pool.idle_timeout",
+            "must be at least 1s",
+        )?;
+        require(
+            self.max_lifetime >= Span::secs(1),
+            "postgres.pool.max_lifetime",
+            "must be at least 1s",
+        )
     }
 
     /// What the pool is made with.

@@ -21,7 +21,10 @@ pub enum JoinPuzzleMode {
 /// The puzzle before joining.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct PuzzleSection {
     pub from_rate: u32,
     pub min_bits: u8,
@@ -68,6 +71,8 @@ impl PuzzleSection {
             .map_err(|_| invalid("queue.puzzle.min_bits", "must be from 1 to 20"))?;
         let range = || invalid("queue.puzzle.max_bits", "must be from queue.puzzle.min_bits to 20");
         let highest = Difficulty::new(self.max_bits).map_err(|_| range())?;
-        DifficultyRule::new(is_always, self.from_rate, lowest, highest).map(Some).map_err(|_| range())
+        DifficultyRule::new(is_always, self.from_rate, lowest, highest)
+            .map(Some)
+            .map_err(|_| range())
     }
 }

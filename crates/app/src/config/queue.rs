@@ -5,7 +5,9 @@ use adapter_token::{KeyRing, TokenKey};
 use domain::queue::{AdmissionPolicy, Pacing, PolicySpec, QueueId};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, JoinPuzzleMode, KeyDoc, PuzzleSection, Secret, Span, invalid, require, secret};
+use super::{
+    ConfigError, JoinPuzzleMode, KeyDoc, PuzzleSection, Secret, Span, invalid, require, secret,
+};
 
 /// Which store keeps the line.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -52,7 +54,10 @@ pub enum CheckpointStoreKind {
 /// How far the line had come, for the day the store and all nodes are lost together.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct CheckpointSection {
     pub store: CheckpointStoreKind,
     pub reserve: u64,
@@ -90,7 +95,10 @@ impl CheckpointSection {
 /// The line.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct QueueSection {
     pub id: String,
     pub store: QueueStoreKind,
@@ -112,7 +120,10 @@ pub struct QueueSection {
 /// How fast people are called.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct PolicySection {
     pub batch: u32,
     pub every: Span,
@@ -125,7 +136,10 @@ pub struct PolicySection {
 /// How often people should ask.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct PollSection {
     pub nearest: Span,
     pub farthest: Span,
@@ -237,7 +251,11 @@ impl QueueSection {
         // The budget saves one batch: a node that looks more rarely calls more slowly than the policy says.
         let keeps_pace = self.refresh.0 * 2 <= policy.spec().every;
         require(keeps_pace, "queue.refresh", "must be at most half of queue.policy.every")?;
-        require(self.refresh <= self.poll.nearest, "queue.refresh", "must not be above queue.poll.nearest")?;
+        require(
+            self.refresh <= self.poll.nearest,
+            "queue.refresh",
+            "must not be above queue.poll.nearest",
+        )?;
         let notices = (Span(self.refresh.0 * 3)..=Span::secs(60)).contains(&self.stale_after);
         require(notices, "queue.stale_after", "must be from three times queue.refresh to 60s")?;
         let outlives = self.token_ttl.0 >= policy.spec().claim_within + policy.spec().session_ttl;
@@ -260,7 +278,8 @@ impl QueueSection {
     /// # Errors
     /// [`ConfigError`] naming the key.
     pub fn queue_id(&self) -> Result<QueueId, ConfigError> {
-        QueueId::parse(&self.id).map_err(|error| invalid("queue.id", format!("is no queue id: {error}")))
+        QueueId::parse(&self.id)
+            .map_err(|error| invalid("queue.id", format!("is no queue id: {error}")))
     }
 
     /// The configured keys; `None` when there are none.
@@ -272,8 +291,9 @@ impl QueueSection {
             return Ok(None);
         }
         let parse = |(n, secret): (usize, &Secret)| {
-            TokenKey::parse(secret.expose())
-                .map_err(|error| invalid("queue.keys", format!("number {} is no key: {error}", n + 1)))
+            TokenKey::parse(secret.expose()).map_err(|error| {
+                invalid("queue.keys", format!("number {} is no key: {error}", n + 1))
+            })
         };
         let keys = self.keys.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()?;
         KeyRing::new(keys)
@@ -334,7 +354,10 @@ impl PollSection {
     /// [`ConfigError`] naming the key.
     pub fn pacing(&self) -> Result<Pacing, ConfigError> {
         Pacing::new(self.nearest.0, self.farthest.0).map_err(|_| {
-            invalid("queue.poll.nearest", "must be at least 100ms and not above queue.poll.farthest")
+            invalid(
+                "queue.poll.nearest",
+                "must be at least 100ms and not above queue.poll.farthest",
+            )
         })
     }
 }

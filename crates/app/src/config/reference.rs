@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{
-    BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection, ConcertsSection,
-    Config, GateSection, HttpSection, JoiningRateSection, KeyDoc, LimitSection, OpsSection, OtlpSection,
-    OverloadSection, PER_NODE, PolicySection, PollSection, PollingSection, PostgresPoolSection,
-    PostgresSection, PuzzleSection, QueueSection, RateSection, RedisCachePoolSection, RedisCacheSection,
-    RedisQueueSection, RetrySection, TelemetrySection, TracesSection,
+    BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection,
+    ConcertsSection, Config, GateSection, HttpSection, JoiningRateSection, KeyDoc, LimitSection,
+    OpsSection, OtlpSection, OverloadSection, PER_NODE, PolicySection, PollSection, PollingSection,
+    PostgresPoolSection, PostgresSection, PuzzleSection, QueueSection, RateSection,
+    RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
+    TracesSection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -110,7 +111,9 @@ mod tests {
     fn every_key_is_documented_and_every_documented_key_is_there() {
         let mut documented: Vec<String> = SECTIONS
             .iter()
-            .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{}", key.name)))
+            .flat_map(|(section, keys)| {
+                keys.iter().map(move |key| format!("{section}.{}", key.name))
+            })
             .collect();
         let mut there: Vec<String> = default_values().into_iter().map(|(key, _)| key).collect();
         documented.sort_unstable();

@@ -99,7 +99,8 @@ impl<'de> Visitor<'de> for TextsVisitor {
             return Ok((self.split)(text.to_owned()));
         }
         let read = toml::from_str(&format!("list = {text}"));
-        read.map(|List { list }| list).map_err(|_| E::invalid_value(Unexpected::Other("no list"), &self))
+        read.map(|List { list }| list)
+            .map_err(|_| E::invalid_value(Unexpected::Other("no list"), &self))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {

@@ -41,8 +41,11 @@ impl Serialize for Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let parsed = text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
+        let parsed =
+            text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
         let expected = "a length of time such as \"250ms\" or \"10m\"";
-        parsed.map(Self).ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a text"), &expected))
+        parsed
+            .map(Self)
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a text"), &expected))
     }
 }

@@ -15,7 +15,10 @@ use super::{ConfigError, KeyDoc, invalid, require};
 /// Metrics, logs, traces.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct TelemetrySection {
     pub log_filter: String,
     pub log_format: String,
@@ -45,7 +48,10 @@ impl Default for TelemetrySection {
 
 impl TelemetrySection {
     pub(super) const KEYS: &[KeyDoc] = &[
-        KeyDoc { name: "log_filter", meaning: "what is logged, such as `info` or `warn,boxoffice=debug`" },
+        KeyDoc {
+            name: "log_filter",
+            meaning: "what is logged, such as `info` or `warn,boxoffice=debug`",
+        },
         KeyDoc {
             name: "log_format",
             meaning: "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere",
@@ -70,7 +76,8 @@ impl TelemetrySection {
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.format()?;
-        telemetry::check_filter(&self.log_filter).map_err(|error| invalid("telemetry.log_filter", error))?;
+        telemetry::check_filter(&self.log_filter)
+            .map_err(|error| invalid("telemetry.log_filter", error))?;
         share("telemetry.log_sample", self.log_sample)?;
         require(
             (1..=10_000).contains(&self.failures_kept),
@@ -112,12 +119,17 @@ fn share(key: &str, value: f64) -> Result<(), ConfigError> {
 }
 
 /// Reads texts like `key=value`. The error does not repeat them: they may be secrets.
-fn pairs<'a>(key: &str, texts: impl Iterator<Item = &'a str>) -> Result<Vec<(String, String)>, ConfigError> {
+fn pairs<'a>(
+    key: &str,
+    texts: impl Iterator<Item = &'a str>,
+) -> Result<Vec<(String, String)>, ConfigError> {
     let pair = |text: &str| {
         let (name, value) = text.split_once('=').filter(|(name, _)| !name.trim().is_empty())?;
         Some((name.trim().to_owned(), value.trim().to_owned()))
     };
     texts
-        .map(|text| pair(text).ok_or_else(|| invalid(key, "must be a list of texts like \"key=value\"")))
+        .map(|text| {
+            pair(text).ok_or_else(|| invalid(key, "must be a list of texts like \"key=value\""))
+        })
         .collect()
 }

@@ -43,7 +43,8 @@ pub(crate) fn watch(meters: &Meters, all: &[Arc<dyn AnyCache>]) {
     ];
     for metric in metrics {
         let all = all.to_vec();
-        let numbers = NUMBERS.iter().filter(|(of, ..)| std::ptr::eq(*of, metric)).collect::<Vec<_>>();
+        let numbers =
+            NUMBERS.iter().filter(|(of, ..)| std::ptr::eq(*of, metric)).collect::<Vec<_>>();
         meters.watch(metric, move |told| {
             for cache in &all {
                 let counts = cache.counts();

@@ -6,8 +6,10 @@ use telemetry::metrics::catalogue::connections;
 
 use super::Numbers;
 
-const OF_A_LISTENER: Numbers<ConnectionCounts> =
-    &[(&connections::OPEN, |counts| counts.open as f64), (&connections::LIMIT, |counts| counts.limit as f64)];
+const OF_A_LISTENER: Numbers<ConnectionCounts> = &[
+    (&connections::OPEN, |counts| counts.open as f64),
+    (&connections::LIMIT, |counts| counts.limit as f64),
+];
 
 /// Reads the connections of every listener.
 pub(crate) fn watch(meters: &Meters, listeners: &[Connections]) {

@@ -23,7 +23,9 @@ struct Questions {
 /// Who hears of the questions of a port that this system answers; nobody where nothing is measured.
 pub(crate) fn observer(meters: &Meters, system: &'static str) -> Option<Arc<dyn Observer>> {
     let durations = || Keyed::new(meters.histogram(&dependencies::OPERATION));
-    meters.is_on().then(|| Arc::new(Questions { system, durations: durations() }) as Arc<dyn Observer>)
+    meters
+        .is_on()
+        .then(|| Arc::new(Questions { system, durations: durations() }) as Arc<dyn Observer>)
 }
 
 impl Observer for Questions {
@@ -58,7 +60,9 @@ pub(crate) fn watch_dependency(meters: &Meters, names: Vec<&'static str>, outage
 /// Reads what the line's Redis has to do, and its memory.
 pub(crate) fn watch_line_redis(meters: &Meters, store: &Arc<RedisQueue>) {
     let queue = Arc::clone(store);
-    meters.watch(&dependencies::JOINS_WAITING, move |told| told.is(&[], queue.load().joins_waiting as f64));
+    meters.watch(&dependencies::JOINS_WAITING, move |told| {
+        told.is(&[], queue.load().joins_waiting as f64)
+    });
     let queue = Arc::clone(store);
     meters.watch(&dependencies::BATCHES, move |told| told.is(&[], queue.load().batches as f64));
     let queue = Arc::clone(store);

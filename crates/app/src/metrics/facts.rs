@@ -10,9 +10,11 @@ pub(crate) fn watch(meters: &Meters, lifecycle: &Lifecycle, config_hash: &str) {
     meters.watch(&BUILD_INFO, move |told| told.is(&[env!("CARGO_PKG_VERSION"), &hash], 1.0));
     let lifecycle = lifecycle.clone();
     meters.watch(&PHASE, move |told| {
-        for (phase, name) in
-            [(Phase::Starting, "starting"), (Phase::Serving, "serving"), (Phase::Draining, "draining")]
-        {
+        for (phase, name) in [
+            (Phase::Starting, "starting"),
+            (Phase::Serving, "serving"),
+            (Phase::Draining, "draining"),
+        ] {
             told.is(&[name], (lifecycle.phase() == phase).into());
         }
     });

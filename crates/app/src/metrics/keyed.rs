@@ -22,7 +22,12 @@ impl<K: Copy + Eq + Hash> Keyed<K> {
     }
 
     /// Counts a value in the series of `key`; `labels` says which that is in the histogram.
-    pub(super) fn record<const N: usize>(&self, key: K, value: f64, labels: impl FnOnce(K) -> [String; N]) {
+    pub(super) fn record<const N: usize>(
+        &self,
+        key: K,
+        value: f64,
+        labels: impl FnOnce(K) -> [String; N],
+    ) {
         if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return series.record(value);
         }

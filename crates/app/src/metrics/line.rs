@@ -25,7 +25,9 @@ const OF_THE_VIEW: Numbers<View> = &[
     // A node that has never seen its line has a view as old as can be.
     (&line::VIEW_AGE, |view| view.age.map_or(f64::INFINITY, |age| age.as_secs_f64())),
     (&line::VIEW_LIMIT, |view| view.stale_after.as_secs_f64()),
-    (&line::STEP_TIME, |view| view.last_step.map_or(0.0, |step| step.as_millisecond() as f64 / 1e3)),
+    (&line::STEP_TIME, |view| {
+        view.last_step.map_or(0.0, |step| step.as_millisecond() as f64 / 1e3)
+    }),
     (&line::RECOVERING, |view| view.recovers.into()),
 ];
 

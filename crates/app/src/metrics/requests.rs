@@ -37,7 +37,8 @@ impl RequestObserver for Requests {
         let key = (request.method, request.route, request.status, request.code);
         self.durations.record(key, request.took.as_secs_f64(), |(method, route, status, code)| {
             let route = route.map_or("", Route::template);
-            [method, route, &status.to_string(), code.unwrap_or_default(), "http"].map(str::to_owned)
+            [method, route, &status.to_string(), code.unwrap_or_default(), "http"]
+                .map(str::to_owned)
         });
         self.spans.finish(&request.followed.span, request.status, request.code);
     }

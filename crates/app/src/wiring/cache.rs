@@ -27,7 +27,8 @@ pub(crate) fn shared_level(
     meters: &Meters,
     shown: &mut Protection,
 ) -> Result<SharedLevel, StartError> {
-    let (store, system, dependency): (Option<Arc<dyn CacheStore>>, _, _) = match config.cache.store {
+    let (store, system, dependency): (Option<Arc<dyn CacheStore>>, _, _) = match config.cache.store
+    {
         SharedCache::None => (None, "none", None),
         SharedCache::Memory => {
             let bytes = usize::try_from(config.cache.memory_bytes).unwrap_or(usize::MAX);
@@ -35,14 +36,17 @@ pub(crate) fn shared_level(
         }
         SharedCache::Redis => {
             let redis = &config.redis.cache;
-            let store = RedisCacheStore::open(redis.address()?, redis.settings(), config.cache_signer()?);
+            let store =
+                RedisCacheStore::open(redis.address()?, redis.settings(), config.cache_signer()?);
             metrics::watch_cache_redis(meters, &store);
-            let dependency: Arc<dyn Dependency> = Arc::new(RedisCacheDependency::new(store.clone()));
+            let dependency: Arc<dyn Dependency> =
+                Arc::new(RedisCacheDependency::new(store.clone()));
             (Some(Arc::new(store)), "redis", Some(dependency))
         }
     };
     let observer = metrics::observer(meters, system);
-    let store = store.map(|store| protected_cache_store(config, store, observer, shown)).transpose()?;
+    let store =
+        store.map(|store| protected_cache_store(config, store, observer, shown)).transpose()?;
     Ok(SharedLevel { store, dependency })
 }
 

@@ -26,7 +26,8 @@ pub(crate) fn catalogue(
 ) -> Result<Catalogue, StartError> {
     match config.catalog.store {
         CatalogStore::Memory => {
-            let sample = Arc::new(MemoryCatalogue::sample(config.catalog.sample_concerts, clock.now()));
+            let sample =
+                Arc::new(MemoryCatalogue::sample(config.catalog.sample_concerts, clock.now()));
             Ok(Catalogue {
                 concerts: Arc::clone(&sample) as Arc<dyn ConcertCatalog>,
                 schedules: sample,

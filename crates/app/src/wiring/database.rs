@@ -16,7 +16,10 @@ pub(crate) struct Database {
 }
 
 /// The database, where anything is kept in it.
-pub(crate) async fn database(config: &Config, meters: &Meters) -> Result<Option<Database>, StartError> {
+pub(crate) async fn database(
+    config: &Config,
+    meters: &Meters,
+) -> Result<Option<Database>, StartError> {
     if !config.needs_database() {
         return Ok(None);
     }

@@ -121,7 +121,11 @@ pub(crate) fn protected_cache_store(
     Ok(guarded)
 }
 
-fn bulkhead(name: &'static str, limit: &LimitSection, shown: &mut Protection) -> Option<Arc<Bulkhead>> {
+fn bulkhead(
+    name: &'static str,
+    limit: &LimitSection,
+    shown: &mut Protection,
+) -> Option<Arc<Bulkhead>> {
     let bulkhead = Arc::new(Bulkhead::new(name, limit.bulkhead()?));
     shown.bulkheads.push(Arc::clone(&bulkhead));
     Some(bulkhead)
@@ -188,7 +192,11 @@ mod tests {
 
     #[async_trait]
     impl ScheduleBook for Busy {
-        async fn open_dates(&self, _: ConcertId, _: Timestamp) -> Result<Option<Vec<OpenDate>>, PortError> {
+        async fn open_dates(
+            &self,
+            _: ConcertId,
+            _: Timestamp,
+        ) -> Result<Option<Vec<OpenDate>>, PortError> {
             tokio::time::sleep(Duration::from_millis(300)).await;
             Ok(None)
         }

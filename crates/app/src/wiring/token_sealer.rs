@@ -31,7 +31,9 @@ pub(crate) fn join_puzzles(
     keys: &KeyRing,
     clock: Arc<dyn Clock>,
 ) -> Result<JoinPuzzles, StartError> {
-    let Some(rule) = section.puzzle.rule(section.join_puzzle)? else { return Ok(JoinPuzzles::off()) };
+    let Some(rule) = section.puzzle.rule(section.join_puzzle)? else {
+        return Ok(JoinPuzzles::off());
+    };
     let issuer: Arc<dyn PuzzleIssuer> = Arc::new(PuzzleRing::new(keys, section.queue_id()?));
     Ok(JoinPuzzles::new(issuer, rule, clock))
 }

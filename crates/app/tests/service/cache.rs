@@ -9,8 +9,13 @@ use crate::program::{boxoffice, text};
 use crate::support::{TestApp, eventually};
 
 /// Copies that outlast a test, unless somebody says otherwise.
-const LASTING: [&str; 5] =
-    ["catalog.store=postgres", "cache.store=redis", KEY, "cache.concerts.ttl=1h", "cache.dates.ttl=1h"];
+const LASTING: [&str; 5] = [
+    "catalog.store=postgres",
+    "cache.store=redis",
+    KEY,
+    "cache.concerts.ttl=1h",
+    "cache.dates.ttl=1h",
+];
 
 /// Signs the copies that nodes share.
 const KEY: &str = "queue.keys=c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
@@ -65,7 +70,8 @@ fn what_another_deployment_has_put_is_never_served() {
     let (ours, theirs, redis) = (database(), database(), redis());
     theirs.sql("UPDATE concerts SET title = 'The other sale' WHERE id = 1").unwrap();
     let other_key = "queue.keys=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
-    let neighbours = [&[other_key][..], &["queue.id=other"]].map(|more| node(&theirs, &redis, more));
+    let neighbours =
+        [&[other_key][..], &["queue.id=other"]].map(|more| node(&theirs, &redis, more));
     for neighbour in &neighbours {
         assert!(first_page(neighbour).contains("The other sale"));
     }
@@ -189,5 +195,7 @@ fn a_breaker_forced_open_lets_nothing_through_and_one_that_only_measures_everyth
 fn without_a_shared_store_there_is_nothing_to_invalidate_from_outside() {
     let said = boxoffice(&["cache", "invalidate"], &[]);
     assert_eq!(said.status.code(), Some(2));
-    assert!(text(&said.stderr).starts_with("boxoffice: configuration: cache.store is not \"redis\""));
+    assert!(
+        text(&said.stderr).starts_with("boxoffice: configuration: cache.store is not \"redis\"")
+    );
 }

@@ -38,14 +38,16 @@ fn ops(serving: &Serving, path: &str) -> Answer {
 
 fn pause(time: Duration) {
     let end = Instant::now() + time;
-    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    {
         std::thread::park_timeout(left);
     }
 }
 
 #[test]
 fn who_is_slow_or_goes_away_fails_nothing_of_ours() {
-    let mut serving = Serving::start(&["--set", "http.client_timeout=1s", "--set", "http.workers=1"]);
+    let mut serving =
+        Serving::start(&["--set", "http.client_timeout=1s", "--set", "http.workers=1"]);
     let at = serving.public;
     let announced = format!("{JOIN}Content-Length: 10\r\n\r\nab");
     let chunked = format!("{JOIN}Transfer-Encoding: chunked\r\n\r\n");
@@ -66,11 +68,16 @@ fn who_is_slow_or_goes_away_fails_nothing_of_ours() {
         assert!(answer.contains("\"code\":\"BODY_TIMED_OUT\""), "{answer}");
         assert!(answer.contains("connection: close"), "{answer}");
     }
-    for (stream, status, code) in
-        [(&silent, 408, ""), (&broken_off, 400, "BODY_UNREADABLE"), (&no_chunk, 400, "BODY_UNREADABLE")]
-    {
+    for (stream, status, code) in [
+        (&silent, 408, ""),
+        (&broken_off, 400, "BODY_UNREADABLE"),
+        (&no_chunk, 400, "BODY_UNREADABLE"),
+    ] {
         let answer = answer(stream);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(code), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(code),
+            "{answer}"
+        );
     }
     assert!(answer(&no_http).starts_with("HTTP/1.1 400 "));
     // The rest comes after all, and so does somebody else.
@@ -85,7 +92,12 @@ fn who_is_slow_or_goes_away_fails_nothing_of_ours() {
     eventually("both are counted", || scrape().get(requests, &timed_out) == Some(2.0));
     let scrape = scrape();
     for status in ["500", "503"] {
-        assert_eq!(scrape.get(requests, &[("http_response_status_code", status)]), None, "{}", scrape.0);
+        assert_eq!(
+            scrape.get(requests, &[("http_response_status_code", status)]),
+            None,
+            "{}",
+            scrape.0
+        );
     }
     assert_eq!(scrape.get("boxoffice_log_events_total", &[("level", "error")]).unwrap_or(0.0), 0.0);
     assert_eq!(ops(&serving, "/failures").number("total"), 0);
@@ -110,7 +122,8 @@ fn how_slowly_a_body_comes_is_neither_taken_from_our_time_nor_measured() {
         "limits.dates.timeout=200ms",
         "limits.cache.timeout=50ms",
     ]);
-    let mut stream = connect(app.public, &format!("{JOIN}Connection: close\r\nContent-Length: 2\r\n\r\n"));
+    let mut stream =
+        connect(app.public, &format!("{JOIN}Connection: close\r\nContent-Length: 2\r\n\r\n"));
     pause(Duration::from_millis(1_300));
     stream.write_all(b"{}").unwrap();
     let answer = answer(&stream);

@@ -4,7 +4,13 @@ use crate::support::{Answer, TestApp};
 
 fn ids(answer: &Answer) -> Vec<u64> {
     assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json().as_array().unwrap().iter().map(|concert| concert["concertId"].as_u64().unwrap()).collect()
+    answer
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|concert| concert["concertId"].as_u64().unwrap())
+        .collect()
 }
 
 #[test]
@@ -13,8 +19,14 @@ fn ten_concerts_are_on_a_page_and_the_first_page_is_the_default() {
     let first = app.ask("GET", "/concerts/query", &[]);
     assert_eq!(ids(&first), (1..=10).collect::<Vec<_>>());
     assert_eq!(ids(&app.ask("GET", "/concerts/query?page=1", &[])), ids(&first));
-    assert_eq!(ids(&app.ask("GET", "/concerts/query?page=1000", &[])), (9_991..=10_000).collect::<Vec<_>>());
-    assert_eq!(ids(&app.ask("GET", "/concerts/query?utm=x&page=2", &[])), (11..=20).collect::<Vec<_>>());
+    assert_eq!(
+        ids(&app.ask("GET", "/concerts/query?page=1000", &[])),
+        (9_991..=10_000).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        ids(&app.ask("GET", "/concerts/query?utm=x&page=2", &[])),
+        (11..=20).collect::<Vec<_>>()
+    );
     assert_eq!(first.header("x-total-count"), "10000");
     let concert = &first.json()[0];
     assert!(concert["concertTitle"].is_string() && concert["concertPlace"].is_string());
@@ -32,7 +44,10 @@ fn beyond_the_end_there_is_an_empty_page_that_leads_back() {
     let beyond = app.ask("GET", "/concerts/query?page=4294967295", &[]);
     assert!(ids(&beyond).is_empty());
     assert_eq!(beyond.header("x-total-count"), "25");
-    assert!(beyond.header("link").contains("</api/v1/concerts/query?page=3>; rel=\"prev\""), "{beyond:?}");
+    assert!(
+        beyond.header("link").contains("</api/v1/concerts/query?page=3>; rel=\"prev\""),
+        "{beyond:?}"
+    );
     assert!(!beyond.header("link").contains("rel=\"next\""));
 }
 
@@ -71,7 +86,8 @@ fn a_page_that_is_known_already_is_not_sent_again() {
 #[test]
 fn head_answers_the_headers_alone() {
     let app = TestApp::start(&[]);
-    let (get, head) = (app.ask("GET", "/concerts/query", &[]), app.ask("HEAD", "/concerts/query", &[]));
+    let (get, head) =
+        (app.ask("GET", "/concerts/query", &[]), app.ask("HEAD", "/concerts/query", &[]));
     assert_eq!((head.status, head.text.as_str()), (200, ""));
     for header in ["etag", "content-type", "content-length", "x-total-count"] {
         assert_eq!(head.header(header), get.header(header), "{header}");

@@ -28,7 +28,10 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             &["--set", "queue.refresh=400ms", "--set", "queue.poll.nearest=200ms"],
             "queue.refresh must not be above queue.poll.nearest",
         ),
-        (&["--set", "queue.policy.every=100ms"], "queue.refresh must be at most half of queue.policy.every"),
+        (
+            &["--set", "queue.policy.every=100ms"],
+            "queue.refresh must be at most half of queue.policy.every",
+        ),
         (&["--set", "queue.token_ttl=1m"], "queue.token_ttl must be at least"),
         (&["--set", "http.max_header_bytes=1000000"], "http.max_header_bytes must be"),
         (&["--set", "queue.id=Main Stage"], "queue.id is no queue id"),
@@ -43,7 +46,10 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         ),
         (&["--set", "http.client_timeout=200ms"], "http.client_timeout must be at least 1s"),
         (&["--set", "http.bind=nowhere"], "http.bind must be an address and port such as"),
-        (&["--set", "http.request_timeout=soon"], "http.request_timeout must be a length of time such as"),
+        (
+            &["--set", "http.request_timeout=soon"],
+            "http.request_timeout must be a length of time such as",
+        ),
         (&["--set", "http.workers=many"], "http.workers must be a whole number from 0 to"),
         (
             &["--set", "queue.policy.batch=-1"],
@@ -78,13 +84,21 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         ),
         (&["--set", "cache.lease=1s"], "cache.lease must be above every load_limit"),
         (&["--set", "http.request_timeout=2s"], "http.request_timeout must be above 3s"),
-        (&["--set", "breaker.catalog.failure_rate=0"], "breaker.catalog.failure_rate must be more than 0"),
+        (
+            &["--set", "breaker.catalog.failure_rate=0"],
+            "breaker.catalog.failure_rate must be more than 0",
+        ),
         (&["--set", "breaker.queue.window=0"], "breaker.queue.window must be of 1 to"),
         (&["--set", "limits.dates.wait=1m"], "limits.dates.wait must be at most 10s"),
         (&["--set", "retry.attempts=0"], "retry.attempts must be from 1 to 5"),
         (&["--set", "redis.cache.pool.size=0"], "redis.cache.pool.size must be from 1 to 1000"),
         (
-            &["--set", "redis.queue.url=redis://:hunter2@h", "--set", "redis.cache.url=redis://:hunter2@h"],
+            &[
+                "--set",
+                "redis.queue.url=redis://:hunter2@h",
+                "--set",
+                "redis.cache.url=redis://:hunter2@h",
+            ],
             "redis.cache.url must not be redis.queue.url: what keeps the line must never evict",
         ),
         (&["--set", "postgres.url=postgres://a:hunter2@h"], "postgres.url names no database"),
@@ -110,8 +124,14 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             "http.request_timeout must be above 1s 750ms",
         ),
         (&["--set", "queue.store=redis"], "redis.queue.url is needed: redis://host:6379"),
-        (&["--set", "redis.queue.url=redis://hunter2@h"], "redis.queue.url is no address of a Redis"),
-        (&["--set", "redis.queue.url=redis://a:hunter2@h:x"], "redis.queue.url is no address of a Redis"),
+        (
+            &["--set", "redis.queue.url=redis://hunter2@h"],
+            "redis.queue.url is no address of a Redis",
+        ),
+        (
+            &["--set", "redis.queue.url=redis://a:hunter2@h:x"],
+            "redis.queue.url is no address of a Redis",
+        ),
         (&["--set", "redis.queue.url=hunter2"], "redis.queue.url is no address of a Redis"),
         (
             &["--set", "queue.store=redis", "--set", "redis.queue.url=redis://:hunter2@h:1"],
@@ -126,12 +146,18 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         (&["--set", "queue.checkpoint.reserve=1"], "queue.checkpoint.reserve must be from 100"),
         (&["--set", "ops.check_every=0s"], "ops.check_every must be from 100ms to 60s"),
         (&["--set", "overload.max_keys=1"], "overload.max_keys must be from 100 to 10000000"),
-        (&["--set", "overload.asking.limit=1000001"], "overload.asking.limit must be at most 1000000"),
+        (
+            &["--set", "overload.asking.limit=1000001"],
+            "overload.asking.limit must be at most 1000000",
+        ),
         (
             &["--set", "overload.reading.max_waiting=1000001"],
             "overload.reading.max_waiting must be at most 1000000",
         ),
-        (&["--set", "overload.per_user.burst=0"], "overload.per_user.burst must be from 1 to 1000000"),
+        (
+            &["--set", "overload.per_user.burst=0"],
+            "overload.per_user.burst must be from 1 to 1000000",
+        ),
         (
             &["--set", "overload.per_address.per_second=1000001"],
             "overload.per_address.per_second must be at most 1000000",
@@ -143,7 +169,10 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             &["--set", "overload.joining_per_address.burst=0"],
             "overload.joining_per_address.burst must be from 1 to 1000000",
         ),
-        (&["--set", "http.proxies=10.0.0.0/8,proxy"], "http.proxies must be networks such as 10.0.0.0/8"),
+        (
+            &["--set", "http.proxies=10.0.0.0/8,proxy"],
+            "http.proxies must be networks such as 10.0.0.0/8",
+        ),
         (&["--set", "http.answer_timeout=10ms"], "http.answer_timeout must be at least 1s"),
         (&["--set", "overload.polling.faster=101"], "overload.polling.faster must be at most 100"),
         (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),
@@ -158,7 +187,10 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             &["--set", "queue.id=a", "--set", "postgres://shop:hunter2@db/shop"],
             "--set number 2 is not KEY=VALUE",
         ),
-        (&["--set", "postgres://shop:hunter2@db/shop?sslmode=require"], "--set number 1 is not KEY=VALUE"),
+        (
+            &["--set", "postgres://shop:hunter2@db/shop?sslmode=require"],
+            "--set number 1 is not KEY=VALUE",
+        ),
         (&["--config", "/nowhere.toml"], "nowhere.toml"),
         (&["--config", &unknown], "bnd"),
         (&["--config", &broken], "broken.toml"),
@@ -194,29 +226,44 @@ fn a_file_beside_the_program_is_read_unless_another_is_named() {
     {
         let output = Command::new(&program).args(&arguments).output().unwrap();
         let shown: toml::Table = toml::from_str(text(&output.stdout)).unwrap();
-        assert_eq!(shown["concerts"]["page_size"].as_integer(), Some(expected), "{}", text(&output.stderr));
+        assert_eq!(
+            shown["concerts"]["page_size"].as_integer(),
+            Some(expected),
+            "{}",
+            text(&output.stderr)
+        );
     }
 }
 
 #[test]
 fn a_list_of_keys_is_read_in_each_form_that_it_comes_in() {
     let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let forms =
-        [format!("{KEY},{other}"), format!("[\"{KEY}\", \"{other}\"]"), format!(" ['{KEY}','{other}'] ")];
+    let forms = [
+        format!("{KEY},{other}"),
+        format!("[\"{KEY}\", \"{other}\"]"),
+        format!(" ['{KEY}','{other}'] "),
+    ];
     for form in &forms {
         let flag = format!("queue.keys={form}");
         let by_flag = boxoffice(&["config", "--set", &flag], &[]);
         let by_variable = boxoffice(&["config"], &[("BOXOFFICE__QUEUE__KEYS", form)]);
         for output in [by_flag, by_variable] {
             let shown = text(&output.stdout);
-            assert!(shown.contains("keys = [\"(secret)\", \"(secret)\"]"), "{}", text(&output.stderr));
+            assert!(
+                shown.contains("keys = [\"(secret)\", \"(secret)\"]"),
+                "{}",
+                text(&output.stderr)
+            );
         }
     }
     let headers = ["config", "--set", "telemetry.otlp.headers=[\"a=b,c\", \"d=e\"]"];
     let shown = boxoffice(&headers, &[]);
     assert!(text(&shown.stdout).contains("headers = [\"(secret)\", \"(secret)\"]"), "{shown:?}");
     let one = boxoffice(&["config", "--set", "telemetry.resource=a=b,c"], &[]);
-    assert!(text(&one.stdout).contains("resource = [\"a=b,c\"]"), "a comma is part of a value: {one:?}");
+    assert!(
+        text(&one.stdout).contains("resource = [\"a=b,c\"]"),
+        "a comma is part of a value: {one:?}"
+    );
 }
 
 /// What must not be repeated: it could be a password.
@@ -339,7 +386,9 @@ fn no_error_repeats_a_value_however_it_comes_in() {
         format!("BOXOFFICE__QUEUE__{address}"),
         format!("BOXOFFICE__[{CANARY}"),
     ];
-    ways.extend(odd.map(|name| (name.clone(), vec!["config".to_owned()], vec![(name, "1".to_owned())])));
+    ways.extend(
+        odd.map(|name| (name.clone(), vec!["config".to_owned()], vec![(name, "1".to_owned())])),
+    );
     let contents = [
         format!("postgres = \"{address}\""),
         format!("redis = {quoted}"),
@@ -382,8 +431,8 @@ fn no_error_repeats_a_value_however_it_comes_in() {
             is_shown || output.status.code().is_some_and(|code| code == 1 || code == 2),
             "{what}: {output:?}"
         );
-        let is_secret =
-            !is_shown || ["url", "keys", "headers"].iter().any(|key| what.to_lowercase().contains(key));
+        let is_secret = !is_shown
+            || ["url", "keys", "headers"].iter().any(|key| what.to_lowercase().contains(key));
         if is_secret && said.to_lowercase().contains(&CANARY.to_lowercase()) {
             told.push(format!("{what}: {said}"));
         }
@@ -396,7 +445,11 @@ fn no_error_repeats_a_value_however_it_comes_in() {
 fn no_error_repeats_a_variable_that_is_no_text() {
     use std::os::unix::ffi::OsStringExt as _;
     let value = std::ffi::OsString::from_vec([CANARY.as_bytes(), b"\xff"].concat());
-    let output = Command::new(PROGRAM).arg("config").env("BOXOFFICE__POSTGRES__URL", value).output().unwrap();
+    let output = Command::new(PROGRAM)
+        .arg("config")
+        .env("BOXOFFICE__POSTGRES__URL", value)
+        .output()
+        .unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("postgres.url must be a text") && !said.contains(CANARY), "{said}");
@@ -428,7 +481,8 @@ fn no_error_repeats_a_key() {
 fn flags_win_over_variables_and_variables_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some.toml");
-    fs::write(&path, "[queue.policy]\nbatch = 1\nmax_active = 1\n[concerts]\npage_size = 1\n").unwrap();
+    fs::write(&path, "[queue.policy]\nbatch = 1\nmax_active = 1\n[concerts]\npage_size = 1\n")
+        .unwrap();
     let environment =
         [("BOXOFFICE__QUEUE__POLICY__BATCH", "2"), ("BOXOFFICE__QUEUE__POLICY__MAX_ACTIVE", "2")];
     let arguments = ["config", "--config", path.to_str().unwrap(), "--set", "queue.policy.batch=3"];
@@ -504,7 +558,8 @@ fn settings_count_before_and_after_the_command() {
     let both = ["--set", "concerts.page_size=7", "config", "--set", "catalog.sample_concerts=77"];
     let page = shown(&both);
     assert!(page.contains("page_size = 7\n") && page.contains("sample_concerts = 77\n"), "{page}");
-    let later_wins = shown(&["--set", "concerts.page_size=7", "config", "--set", "concerts.page_size=8"]);
+    let later_wins =
+        shown(&["--set", "concerts.page_size=7", "config", "--set", "concerts.page_size=8"]);
     assert!(later_wins.contains("page_size = 8\n"), "{later_wins}");
 }
 
@@ -530,7 +585,8 @@ fn a_token_is_inspected_with_the_keys_of_the_configuration() {
     let keys = format!("queue.keys={key}");
     let serving = Serving::start(&["--set", &keys]);
     let mut answer = ureq::post(&serving.url("/user/36/queue/token/issue")).send_empty().unwrap();
-    let body: serde_json::Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+    let body: serde_json::Value =
+        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
     let token = body["waitingToken"].as_str().unwrap();
 
     let good = boxoffice(&["token", "inspect", token, "--set", &keys], &[]);

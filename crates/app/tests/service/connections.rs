@@ -113,8 +113,11 @@ fn whoever_reads_no_answer_is_closed() {
         );
     }
     eventually("and counted", || {
-        metric(&serving, "boxoffice_connections_ended_total", "listener=\"public\",reason=\"answer_timeout\"")
-            >= 4.0
+        metric(
+            &serving,
+            "boxoffice_connections_ended_total",
+            "listener=\"public\",reason=\"answer_timeout\"",
+        ) >= 4.0
     });
 }
 
@@ -168,7 +171,10 @@ fn a_body_that_stops_is_answered_and_closed() {
         ] {
             let mut stream = that_sent(at, &format!("{head}{body}"));
             let (answer, took) = read_to_end(&mut stream);
-            assert!(answer.starts_with("HTTP/1.1 408") || answer.starts_with("HTTP/1.1 503"), "{answer}");
+            assert!(
+                answer.starts_with("HTTP/1.1 408") || answer.starts_with("HTTP/1.1 503"),
+                "{answer}"
+            );
             assert_eq!(answer.matches("HTTP/1.1").count(), 1, "one answer: {answer}");
             assert!(took < Duration::from_secs(15), "{took:?}");
         }
@@ -191,7 +197,11 @@ fn a_newcomer_gets_in_where_all_places_are_taken_by_the_idle() {
     }
     assert_eq!(metric(&serving, "boxoffice_connections_limit", "listener=\"public\""), 32.0);
     assert!(metric(&serving, "boxoffice_connections_open", "listener=\"public\"") <= 32.0);
-    let shed = metric(&serving, "boxoffice_connections_ended_total", "listener=\"public\",reason=\"shed\"");
+    let shed = metric(
+        &serving,
+        "boxoffice_connections_ended_total",
+        "listener=\"public\",reason=\"shed\"",
+    );
     assert!((50.0..100.0).contains(&shed), "{shed}");
 }
 
@@ -216,7 +226,8 @@ fn a_newcomer_gets_in_where_all_places_are_taken_by_bodies_that_do_not_come() {
     let settings = ["http.workers=1", "http.max_connections=8", "http.client_timeout=30s"];
     let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
     let serving = Serving::start(&settings);
-    let half = "POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{";
+    let half =
+        "POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{";
     let _halves: Vec<_> = (0..8).map(|_| that_sent(serving.public, half)).collect();
     let mut newcomers = Vec::new();
     for _ in 0..4 {
@@ -230,7 +241,8 @@ fn a_newcomer_gets_in_where_all_places_are_taken_by_bodies_that_do_not_come() {
 #[test]
 fn silent_connections_leave_operations_their_liveness() {
     let serving = Serving::start(&["--set", "http.workers=1"]);
-    let _silent: Vec<_> = (0..300).map(|_| that_sent(serving.ops, &format!("{LIVE}GET /"))).collect();
+    let _silent: Vec<_> =
+        (0..300).map(|_| that_sent(serving.ops, &format!("{LIVE}GET /"))).collect();
     let _idle: Vec<_> = (0..300).map(|_| connect(serving.ops)).collect();
     for _ in 0..20 {
         let mut probe = that_sent(serving.ops, LIVE);
@@ -252,11 +264,18 @@ fn an_address_has_so_many_connections_and_others_have_theirs() {
         assert!(asks(stream).unwrap());
     }
     for _ in 0..5 {
-        assert!(!asks(&mut connect_from(one, serving.public)).unwrap_or(false), "one more is closed");
+        assert!(
+            !asks(&mut connect_from(one, serving.public)).unwrap_or(false),
+            "one more is closed"
+        );
         assert!(asks(&mut connect_from(other, serving.public)).unwrap());
     }
     assert_eq!(
-        metric(&serving, "boxoffice_connections_ended_total", "listener=\"public\",reason=\"address\""),
+        metric(
+            &serving,
+            "boxoffice_connections_ended_total",
+            "listener=\"public\",reason=\"address\""
+        ),
         5.0
     );
     open.pop();
@@ -285,7 +304,11 @@ fn what_is_no_http_is_counted_and_is_no_error_of_ours() {
     let label = "listener=\"public\",status=\"400\"";
     assert_eq!(metric(&serving, "boxoffice_connections_refused_total", label), 30.0);
     assert_eq!(
-        metric(&serving, "boxoffice_connections_ended_total", "listener=\"public\",reason=\"malformed\""),
+        metric(
+            &serving,
+            "boxoffice_connections_ended_total",
+            "listener=\"public\",reason=\"malformed\""
+        ),
         30.0
     );
     assert_eq!(metric(&serving, "boxoffice_log_events_total", "level=\"error\""), 0.0);

@@ -46,7 +46,9 @@ fn idle_connections_take_nothing_from_operations() {
         let mut stream = TcpStream::connect(serving.public).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream
-            .write_all(b"GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .write_all(
+                b"GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            )
             .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
@@ -64,11 +66,17 @@ fn idle_people_leave_operations_their_descriptors() {
             let serving = Serving::limited(limit, &["--set", workers]);
             let mut idle = idle(serving.public, 155);
             for stream in &mut idle {
-                stream.write_all(b"GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+                stream
+                    .write_all(b"GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n\r\n")
+                    .unwrap();
             }
             for _ in 0..20 {
                 assert_eq!(status(serving.ops, "/livez"), 200, "{limit} {workers}");
-                assert_eq!(status(serving.public, "/api/v1/concerts/query"), 200, "{limit} {workers}");
+                assert_eq!(
+                    status(serving.public, "/api/v1/concerts/query"),
+                    200,
+                    "{limit} {workers}"
+                );
             }
         }
     }
@@ -76,7 +84,8 @@ fn idle_people_leave_operations_their_descriptors() {
 
 #[test]
 fn the_soft_limit_is_raised_to_the_hard_one() {
-    let mut serving = Serving::limited("ulimit -Sn 256 && ulimit -Hn 1000", &["--set", "http.workers=1"]);
+    let mut serving =
+        Serving::limited("ulimit -Sn 256 && ulimit -Hn 1000", &["--set", "http.workers=1"]);
     assert_eq!(metric(&serving, MAX), 1_000.0);
     let _idle = idle(serving.public, 400);
     assert_eq!(status(serving.public, "/api/v1/concerts/query"), 200, "the 401st is served");

@@ -9,7 +9,10 @@ fn check(page: &str, printed: &str) {
         fs::write(&path, printed).unwrap();
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == printed, "docs/{page} is not what the code prints; write it with `cargo xtask docs`");
+    assert!(
+        there == printed,
+        "docs/{page} is not what the code prints; write it with `cargo xtask docs`"
+    );
 }
 
 #[test]

@@ -29,11 +29,16 @@ fn bad_input() -> Vec<Case> {
     for user in ["0", "-1", "abc", "1.5", "007", "9223372036854775808", "1'--"] {
         cases.push(case("POST", format!("/user/{user}/queue/token/issue"), (400, "BAD_USER_ID")));
     }
-    for page in ["0", "-1", "abc", "", "1000000000000000000000000000000", "4294967296", "1&page=2", "%00"] {
+    for page in
+        ["0", "-1", "abc", "", "1000000000000000000000000000000", "4294967296", "1&page=2", "%00"]
+    {
         cases.push(case("GET", format!("/concerts/query?page={page}"), (400, "BAD_PAGE")));
     }
     for concert in ["0", "abc", "-451", "9223372036854775808"] {
-        cases.push(with_token(case("GET", format!("/concert/{concert}/date"), (400, "BAD_CONCERT_ID")), "x"));
+        cases.push(with_token(
+            case("GET", format!("/concert/{concert}/date"), (400, "BAD_CONCERT_ID")),
+            "x",
+        ));
     }
     let mut large = case("POST", "/user/1/queue/token/issue", (413, "BODY_TOO_LARGE"));
     large.body = vec![b'x'; 4_097];
@@ -44,7 +49,11 @@ fn bad_input() -> Vec<Case> {
     let mut headers = case("GET", "/concerts/query", (431, "HEADERS_TOO_LARGE"));
     headers.headers.push(("x-padding", "y".repeat(17_000)));
     cases.push(headers);
-    cases.push(case("GET", format!("/concerts/query?x={}", "z".repeat(17_000)), (431, "HEADERS_TOO_LARGE")));
+    cases.push(case(
+        "GET",
+        format!("/concerts/query?x={}", "z".repeat(17_000)),
+        (431, "HEADERS_TOO_LARGE"),
+    ));
     cases
 }
 
@@ -64,9 +73,13 @@ fn wrong_places() -> Vec<Case> {
 }
 
 fn tokens(good: &str, waiting: &str, gone: &str) -> Vec<Case> {
-    let altered = format!("{}{}", &good[..good.len() - 1], if good.ends_with('A') { "B" } else { "A" });
-    let routes =
-        [("GET", "/user/queue/token/query"), ("GET", "/concert/451/date"), ("DELETE", "/user/queue/token")];
+    let altered =
+        format!("{}{}", &good[..good.len() - 1], if good.ends_with('A') { "B" } else { "A" });
+    let routes = [
+        ("GET", "/user/queue/token/query"),
+        ("GET", "/concert/451/date"),
+        ("DELETE", "/user/queue/token"),
+    ];
     let mut cases = Vec::new();
     for (method, path) in routes {
         cases.push(case(method, path, (401, "TOKEN_MISSING")));
@@ -109,8 +122,11 @@ pub(crate) fn check_shape(answer: &Answer, expected: (u16, &str), language: &str
 
 #[test]
 fn every_error_has_the_same_shape_in_either_language_and_every_code_is_seen() {
-    let app =
-        TestApp::start(&["queue.policy.batch=2", "queue.policy.every=1h", "queue.policy.max_waiting=1"]);
+    let app = TestApp::start(&[
+        "queue.policy.batch=2",
+        "queue.policy.every=1h",
+        "queue.policy.max_waiting=1",
+    ]);
     let (good, gone, waiting) = (app.token_of(1), app.token_of(2), app.token_of(3));
     assert_eq!(app.leave(&gone).status, 204);
     let mut cases = [bad_input(), wrong_places(), tokens(&good, &waiting, &gone)].concat_cases();
@@ -118,10 +134,12 @@ fn every_error_has_the_same_shape_in_either_language_and_every_code_is_seen() {
     let mut seen = BTreeSet::new();
     for case in &cases {
         for (language, accepts) in [("ko", "ko-KR,ko;q=0.9"), ("en", "en-US,en;q=0.9,ko;q=0.8")] {
-            let mut headers: Vec<(&str, &str)> = case.headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            let mut headers: Vec<(&str, &str)> =
+                case.headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
             headers.push(("accept-language", accepts));
             let answer = app.ask_with_body(case.method, &case.path, &headers, &case.body);
-            let what = format!("{} {}", case.method, case.path.chars().take(80).collect::<String>());
+            let what =
+                format!("{} {}", case.method, case.path.chars().take(80).collect::<String>());
             check_shape(&answer, case.expected, language, &what);
         }
         seen.insert(case.expected.1.to_owned());
@@ -130,7 +148,9 @@ fn every_error_has_the_same_shape_in_either_language_and_every_code_is_seen() {
     // that fails (adapter-http has it); or a mistake of ours.
     seen.extend(["BODY_UNREADABLE", "BODY_TIMED_OUT", "TOO_MANY_REQUESTS"].map(ToOwned::to_owned));
     seen.extend(crate::puzzle::CODES.map(ToOwned::to_owned));
-    seen.extend(["STORE_UNAVAILABLE", "OVERLOADED", "TIMED_OUT", "INTERNAL"].map(ToOwned::to_owned));
+    seen.extend(
+        ["STORE_UNAVAILABLE", "OVERLOADED", "TIMED_OUT", "INTERNAL"].map(ToOwned::to_owned),
+    );
     assert_eq!(seen, documented(), "the codes seen and the codes documented");
 }
 
@@ -147,7 +167,9 @@ impl<const N: usize> ConcatCases for [Vec<Case>; N] {
 fn documented() -> BTreeSet<String> {
     let reference = adapter_http::error_reference();
     let codes = reference.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').nth(1));
-    codes.filter_map(|code| Some(code.trim().strip_prefix('`')?.strip_suffix('`')?.to_owned())).collect()
+    codes
+        .filter_map(|code| Some(code.trim().strip_prefix('`')?.strip_suffix('`')?.to_owned()))
+        .collect()
 }
 
 /// Sends these bytes and reads what comes back until the connection closes or the answer is complete.
@@ -163,8 +185,7 @@ fn raw(app: &TestApp, request: &str) -> String {
 #[test]
 fn a_body_in_broken_chunks_is_told_so_and_one_too_long_in_chunks_too() {
     let app = TestApp::start(&[]);
-    let head =
-        "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     let broken = raw(&app, &format!("{head}zz\r\nhello\r\n0\r\n\r\n"));
     assert!(
         broken.starts_with("HTTP/1.1 400") && broken.contains("\"code\":\"BODY_UNREADABLE\""),
@@ -172,13 +193,17 @@ fn a_body_in_broken_chunks_is_told_so_and_one_too_long_in_chunks_too() {
     );
     let chunk = format!("800\r\n{}\r\n", "x".repeat(0x800));
     let long = raw(&app, &format!("{head}{}0\r\n\r\n", chunk.repeat(3)));
-    assert!(long.starts_with("HTTP/1.1 413") && long.contains("\"code\":\"BODY_TOO_LARGE\""), "{long}");
+    assert!(
+        long.starts_with("HTTP/1.1 413") && long.contains("\"code\":\"BODY_TOO_LARGE\""),
+        "{long}"
+    );
 }
 
 #[test]
 fn a_small_body_is_read_away_and_the_connection_goes_on() {
     let app = TestApp::start(&[]);
-    let join = "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    let join =
+        "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
     let ask = "GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let answers = raw(&app, &format!("{join}{ask}"));
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");

@@ -37,7 +37,8 @@ fn a_newcomer_to_an_empty_line_is_called_at_once_and_gets_in() {
         until.duration_since(SystemClock.now()).as_secs_f64()
     };
     assert!(
-        (590.0..=600.0).contains(&seconds_left(&called)) && (590.0..=600.0).contains(&seconds_left(&active))
+        (590.0..=600.0).contains(&seconds_left(&called))
+            && (590.0..=600.0).contains(&seconds_left(&active))
     );
     assert_eq!(active.header("cache-control"), "no-store");
 }
@@ -132,13 +133,18 @@ fn positions_move_up_within_a_refresh_when_somebody_ahead_leaves() {
     assert_eq!(app.query(&tokens[3]).number("position"), 4);
     assert_eq!(app.leave(&tokens[1]).status, 204);
     eventually("the last one moves up", || app.query(&tokens[3]).number("position") == 3);
-    assert_eq!(app.query(&tokens[0]).number("position"), 1, "whoever was ahead stays where they were");
+    assert_eq!(
+        app.query(&tokens[0]).number("position"),
+        1,
+        "whoever was ahead stays where they were"
+    );
     assert_eq!(app.query(&tokens[1]).word("status"), "EXPIRED");
 }
 
 #[test]
 fn people_are_called_as_time_passes_without_anybody_joining() {
-    let app = TestApp::start(&["queue.policy.batch=2", "queue.policy.every=100ms", "queue.refresh=20ms"]);
+    let app =
+        TestApp::start(&["queue.policy.batch=2", "queue.policy.every=100ms", "queue.refresh=20ms"]);
     let tokens: Vec<_> = (1..=12).map(|user| app.token_of(user)).collect();
     eventually("everybody is called", || {
         tokens.iter().all(|token| app.query(token).word("status") == "CALLED")
@@ -173,8 +179,9 @@ fn a_full_line_is_refused_with_a_time_to_try_again_but_holders_find_their_place(
 
 #[test]
 fn keys_are_rotated_and_the_program_restarted_without_anybody_losing_their_place() {
-    let with_keys =
-        |keys: &str| TestApp::start(&[&STANDING_STILL[..], &[&format!("queue.keys={keys}")]].concat());
+    let with_keys = |keys: &str| {
+        TestApp::start(&[&STANDING_STILL[..], &[&format!("queue.keys={keys}")]].concat())
+    };
     let before = with_keys(KEY_A);
     before.join_line(1);
     let tokens: Vec<_> = (2..=40).map(|user| before.token_of(user)).collect();

@@ -8,9 +8,12 @@ use crate::support::{LIMIT, TestApp, eventually};
 #[test]
 fn health_is_told_on_the_operations_listener_only() {
     let app = TestApp::start(&[]);
-    for (path, status) in
-        [("/livez", "live"), ("/startupz", "started"), ("/readyz", "ready"), ("/readyz/node", "ready")]
-    {
+    for (path, status) in [
+        ("/livez", "live"),
+        ("/startupz", "started"),
+        ("/readyz", "ready"),
+        ("/readyz/node", "ready"),
+    ] {
         let answer = app.ops(path);
         assert_eq!((answer.status, answer.word("status").as_str()), (200, status));
         let public = app.send("GET", &format!("http://{}{path}", app.public), &[], &[]);
@@ -52,7 +55,9 @@ impl KeepAlive {
 
     /// The head of the answer, in lower case; the body is read away.
     fn ask(&mut self, path: &str) -> std::io::Result<String> {
-        self.reader.get_mut().write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())?;
+        self.reader
+            .get_mut()
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())?;
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.reader.read_line(&mut head)? == 0 {
@@ -60,8 +65,9 @@ impl KeepAlive {
             }
         }
         let head = head.to_lowercase();
-        let length =
-            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
         self.reader.read_exact(&mut vec![0; length.unwrap_or(0)])?;
         Ok(head)
     }
@@ -97,7 +103,8 @@ fn while_draining_readiness_is_false_requests_are_served_and_connections_sent_aw
 fn while_a_request_is_still_under_way_newcomers_are_refused_already() {
     let mut app = TestApp::start(&[]);
     let mut slow = TcpStream::connect(app.public).unwrap();
-    let head = "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{";
+    let head =
+        "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{";
     slow.write_all(head.as_bytes()).unwrap();
     // Another request's answer tells that the first one has been read.
     assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
@@ -116,9 +123,13 @@ fn two_applications_cannot_have_one_address() {
     let config = crate::support::config_of(&[&format!("http.bind={}", app.public)]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let off = telemetry::Instruments::off();
-    let refused = runtime
-        .block_on(async { boxoffice::Application::build(&config, &off).await.err().unwrap().to_string() });
-    assert!(refused.starts_with(&format!("cannot listen on {} (http.bind): ", app.public)), "{refused}");
+    let refused = runtime.block_on(async {
+        boxoffice::Application::build(&config, &off).await.err().unwrap().to_string()
+    });
+    assert!(
+        refused.starts_with(&format!("cannot listen on {} (http.bind): ", app.public)),
+        "{refused}"
+    );
 }
 
 /// What one client saw: requests answered, and whether one failed other than by being refused a connection.
@@ -127,7 +138,9 @@ fn hammer(public: std::net::SocketAddr) -> Result<u64, String> {
     loop {
         let stream = match TcpStream::connect(public) {
             Ok(stream) => stream,
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Ok(answered),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                return Ok(answered);
+            }
             Err(error) => return Err(format!("connecting after {answered}: {error}")),
         };
         let mut connection = KeepAlive::over(stream);

@@ -26,7 +26,11 @@ fn each_limit_is_switched_on_by_its_key_and_refuses_in_the_shape_of_all_errors()
         "overload.address_from=x-forwarded-for",
     ]);
     let from = |address| {
-        app.ask("GET", "/concerts/query", &[("x-forwarded-for", address), ("accept-language", "en")])
+        app.ask(
+            "GET",
+            "/concerts/query",
+            &[("x-forwarded-for", address), ("accept-language", "en")],
+        )
     };
     check_shape(&refused(|| from("192.0.2.1")), TOO_MANY, "en", "per address");
     assert_eq!(from("192.0.2.2").status, 200);
@@ -122,18 +126,25 @@ fn one_address_has_one_allowance_however_it_is_written() {
 fn a_network_of_version_6_is_limited_at_a_multiple() {
     let app = TestApp::start(&SIX_FROM_AN_ADDRESS);
     let answered = |site: &str, times: u32| {
-        (0..times).filter(|n| from(&app, &format!("2001:db8:{site}:{n:x}::1")).status == 200).count()
+        (0..times)
+            .filter(|n| from(&app, &format!("2001:db8:{site}:{n:x}::1")).status == 200)
+            .count()
     };
     let of_the_site = answered("1", 100);
-    assert!((24..40).contains(&of_the_site), "four times six, and one to four a second: {of_the_site}");
+    assert!(
+        (24..40).contains(&of_the_site),
+        "four times six, and one to four a second: {of_the_site}"
+    );
     assert_eq!(answered("2", 10), 10, "another network");
 }
 
 #[test]
 fn so_many_proxies_are_believed_as_there_are() {
-    let app = TestApp::start(&[SIX_FROM_AN_ADDRESS.as_slice(), &["overload.trusted_hops=2"]].concat());
-    let through =
-        |claimed: u32, caller: &str| from(&app, &format!("198.51.100.{claimed}, {caller}, 203.0.113.9"));
+    let app =
+        TestApp::start(&[SIX_FROM_AN_ADDRESS.as_slice(), &["overload.trusted_hops=2"]].concat());
+    let through = |claimed: u32, caller: &str| {
+        from(&app, &format!("198.51.100.{claimed}, {caller}, 203.0.113.9"))
+    };
     let answered = (0..40).filter(|n| through(*n, "192.0.2.1").status == 200).count();
     assert!(answered < 10, "{answered} answered");
     assert_eq!(through(1, "192.0.2.2").status, 200);
@@ -142,7 +153,8 @@ fn so_many_proxies_are_believed_as_there_are() {
 #[test]
 fn whatever_becomes_of_a_request_it_counts() {
     let app = TestApp::start(
-        &[SIX_FROM_AN_ADDRESS.as_slice(), &["http.client_timeout=1s", "http.max_body_bytes=10"]].concat(),
+        &[SIX_FROM_AN_ADDRESS.as_slice(), &["http.client_timeout=1s", "http.max_body_bytes=10"]]
+            .concat(),
     );
     let large = [b'x'; 11];
     let long = "y".repeat(17_000);
@@ -185,8 +197,10 @@ fn whatever_becomes_of_a_request_it_counts() {
 
 #[test]
 fn so_many_join_from_an_address_as_may_and_everybody_from_the_proxy_itself() {
-    let limit = ["overload.joining_per_address.per_second=1", "overload.joining_per_address.burst=3"];
-    let app = TestApp::start(&[limit.as_slice(), &["overload.address_from=x-forwarded-for"]].concat());
+    let limit =
+        ["overload.joining_per_address.per_second=1", "overload.joining_per_address.burst=3"];
+    let app =
+        TestApp::start(&[limit.as_slice(), &["overload.address_from=x-forwarded-for"]].concat());
     let users = std::cell::Cell::new(0);
     let join = |address: &str| {
         users.set(users.get() + 1);
@@ -205,13 +219,21 @@ fn so_many_join_from_an_address_as_may_and_everybody_from_the_proxy_itself() {
         assert_eq!(from(&app, "192.0.2.1").status, 200, "no join");
         assert_eq!(join("10.1.2.3").status, 200, "a proxy further out");
     }
-    let garbage = || app.ask("POST", "/user/0/queue/token/issue", &[("x-forwarded-for", "192.0.2.4")]);
+    let garbage =
+        || app.ask("POST", "/user/0/queue/token/issue", &[("x-forwarded-for", "192.0.2.4")]);
     assert_eq!(garbage().status, 400);
     assert!(std::iter::repeat_with(garbage).take(100).any(|answer| answer.status == 429));
-    let refused_so_far = app.ops("/protection").field("overload")["joiningPerAddressRefused"].clone();
+    let refused_so_far =
+        app.ops("/protection").field("overload")["joiningPerAddressRefused"].clone();
     assert_eq!(refused_so_far, 2);
 
-    let app =
-        TestApp::start(&[limit.as_slice(), &["overload.joining_per_address.public_only=false"]].concat());
-    check_shape(&refused(|| app.ask("POST", "/user/7/queue/token/issue", &[])), TOO_MANY, "ko", "joining");
+    let app = TestApp::start(
+        &[limit.as_slice(), &["overload.joining_per_address.public_only=false"]].concat(),
+    );
+    check_shape(
+        &refused(|| app.ask("POST", "/user/7/queue/token/issue", &[])),
+        TOO_MANY,
+        "ko",
+        "joining",
+    );
 }

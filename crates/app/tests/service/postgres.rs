@@ -75,8 +75,10 @@ fn arguments(url: &str) -> Vec<String> {
 #[test]
 fn memory_and_postgres_answer_the_same() {
     let database = database();
-    let (memory, postgres) =
-        (TestApp::start(&[&format!("catalog.sample_concerts={CONCERTS}")]), start_on(&database.url(), &[]));
+    let (memory, postgres) = (
+        TestApp::start(&[&format!("catalog.sample_concerts={CONCERTS}")]),
+        start_on(&database.url(), &[]),
+    );
     for path in ["/concerts/query", "/concerts/query?page=46", "/concerts/query?page=47"] {
         let (here, there) = (memory.ask("GET", path, &[]), postgres.ask("GET", path, &[]));
         assert_eq!((here.status, &here.text), (there.status, &there.text), "{path}");
@@ -84,12 +86,18 @@ fn memory_and_postgres_answer_the_same() {
     }
     let (here, there) = (memory.token_of(7), postgres.token_of(7));
     for concert in (1..=CONCERTS).chain([CONCERTS + 1, 999_999]) {
-        let (here, there) =
-            (memory.dates(&concert.to_string(), &here), postgres.dates(&concert.to_string(), &there));
+        let (here, there) = (
+            memory.dates(&concert.to_string(), &here),
+            postgres.dates(&concert.to_string(), &there),
+        );
         if here.status == 200 {
             assert_eq!((here.status, &here.text), (there.status, &there.text), "{concert}");
         } else {
-            assert_eq!((here.status, here.word("code")), (there.status, there.word("code")), "{concert}");
+            assert_eq!(
+                (here.status, here.word("code")),
+                (there.status, there.word("code")),
+                "{concert}"
+            );
         }
     }
 }
@@ -106,7 +114,9 @@ fn a_date_that_sells_out_disappears_and_returns_with_a_seat() {
     assert_eq!(seats().len(), 3);
     database.sql("UPDATE seats SET state = 'sold' WHERE schedule_id = 4512").unwrap();
     assert_eq!(seats().len(), 2);
-    database.sql("UPDATE seats SET state = 'free' WHERE schedule_id = 4512 AND number = 3").unwrap();
+    database
+        .sql("UPDATE seats SET state = 'free' WHERE schedule_id = 4512 AND number = 3")
+        .unwrap();
     assert_eq!(seats()[1], 1);
 }
 
@@ -120,7 +130,10 @@ fn check_without_the_database(app: &TestApp, user: u64) -> String {
         assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
         assert_eq!(answer.word("code"), "STORE_UNAVAILABLE");
         assert!(answer.text.contains("잠시 후 다시 시도해 주세요."), "{answer:?}");
-        assert!(!answer.text.contains("postgres") && !answer.text.contains("127.0.0.1"), "{answer:?}");
+        assert!(
+            !answer.text.contains("postgres") && !answer.text.contains("127.0.0.1"),
+            "{answer:?}"
+        );
     }
     let after = app.query(&token);
     assert_eq!(after.word("status"), "CALLED", "an error claims nothing");
@@ -148,7 +161,10 @@ fn it_starts_without_the_database_and_serves_the_catalogue_once_that_is_there() 
     let app = start_on(&format!("postgres://postgres@{}/{}", wire.address(), database.name()), &[]);
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
     let down = app.ops("/readyz").field("down");
-    assert_eq!((&down[0]["dependency"], &down[0]["problem"]), (&"postgres".into(), &"unavailable".into()));
+    assert_eq!(
+        (&down[0]["dependency"], &down[0]["problem"]),
+        (&"postgres".into(), &"unavailable".into())
+    );
     let token = check_without_the_database(&app, 7);
     wire.mend();
     eventually("readiness says ready", || is_ready(&app, "ready"));
@@ -216,7 +232,9 @@ fn a_change_of_a_columns_type_under_load_fails_no_request() {
 /// Readiness is degraded at each of many looks over twenty of the service's checks.
 fn check_that_it_stays_degraded(app: &TestApp, cause: &str) {
     // The first reports name the sessions that were terminated.
-    eventually("readiness says why", || app.ops("/readyz").text.contains(&cause.replace('"', "\\\"")));
+    eventually("readiness says why", || {
+        app.ops("/readyz").text.contains(&cause.replace('"', "\\\""))
+    });
     for look in 0..200 {
         let answer = app.ops("/readyz");
         let down = answer.field("down");
@@ -277,7 +295,11 @@ fn a_read_only_database_is_down_only_where_the_checkpoint_is_in_it() {
         "saving a checkpoint: cannot execute INSERT in a read-only transaction (SQLSTATE 25006)",
     );
     assert!(is_ready(&reads, "ready"));
-    assert_eq!(writes.ask("GET", "/concerts/query", &[]).status, 200, "what only reads is answered");
+    assert_eq!(
+        writes.ask("GET", "/concerts/query", &[]).status,
+        200,
+        "what only reads is answered"
+    );
     let_only_read("off");
     eventually("readiness says ready", || is_ready(&writes, "ready"));
 }
@@ -286,7 +308,8 @@ fn a_read_only_database_is_down_only_where_the_checkpoint_is_in_it() {
 fn more_questions_than_may_wait_are_refused_at_once() {
     let database = database();
     // One place in all, and nobody but this test to take it.
-    let one_place = ["postgres.pool.size=1", "postgres.pool.min_idle=1", "postgres.pool.max_waiting=0"];
+    let one_place =
+        ["postgres.pool.size=1", "postgres.pool.min_idle=1", "postgres.pool.max_waiting=0"];
     // The one who has it waits for all the others to be refused.
     let patient = [
         "postgres.statement_timeout=8s",
@@ -294,7 +317,8 @@ fn more_questions_than_may_wait_are_refused_at_once() {
         "limits.dates.timeout=9s",
         "cache.dates.load_limit=10s",
     ];
-    let app = start_on(&database.url(), &[&one_place[..], &patient, &["ops.check_every=60s"]].concat());
+    let app =
+        start_on(&database.url(), &[&one_place[..], &patient, &["ops.check_every=60s"]].concat());
     let token = app.token_of(7);
     eventually("the dates are answered", || app.dates("451", &token).status == 200);
     let lock = database.hold("LOCK TABLE schedules").unwrap();
@@ -339,7 +363,11 @@ fn a_database_that_can_never_serve_stops_the_program_with_one_line() {
         ("postgres://shop:hunter2@db.example".to_owned(), 2, "postgres.url names no database"),
         (database.url_as(&format!("{guarded}:hunter2")), 1, "wrong password, or no such user"),
         (format!("{}_gone", database.url_as("postgres:hunter2")), 1, "there is no database"),
-        (database.url_as(&format!("{guarded}:right")), 1, "lacks a privilege: permission denied for table"),
+        (
+            database.url_as(&format!("{guarded}:right")),
+            1,
+            "lacks a privilege: permission denied for table",
+        ),
         (
             empty.url(),
             1,
@@ -365,18 +393,23 @@ fn the_commands_say_in_one_line_why_they_cannot_work() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(
-            said.contains("cannot be reached") && said.lines().count() == 1 && !said.contains("hunter2"),
+            said.contains("cannot be reached")
+                && said.lines().count() == 1
+                && !said.contains("hunter2"),
             "{said}"
         );
         let output = boxoffice(&[command], &[]);
         assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).starts_with("boxoffice: configuration: postgres.url is needed"));
+        assert!(
+            text(&output.stderr).starts_with("boxoffice: configuration: postgres.url is needed")
+        );
     }
 }
 
 fn run(url: &str, command: &[&str]) -> String {
     let line = arguments(url);
-    let arguments: Vec<&str> = line.iter().map(String::as_str).chain(command.iter().copied()).collect();
+    let arguments: Vec<&str> =
+        line.iter().map(String::as_str).chain(command.iter().copied()).collect();
     let output = boxoffice(&arguments, &[]);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
     text(&output.stdout).to_owned()
@@ -402,7 +435,10 @@ fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
         "added 0 concerts with 0 seats; 20 concerts were there already and are as they were\n"
     );
     assert_eq!(database.sql("SELECT count(*) FROM seats").unwrap(), "999");
-    assert_eq!(run(&url, &["migrate", "--revert-last"]), "reverted 2026-11-30-000001_queue_incarnations\n");
+    assert_eq!(
+        run(&url, &["migrate", "--revert-last"]),
+        "reverted 2026-11-30-000001_queue_incarnations\n"
+    );
     for (migration, table) in [
         ("2026-11-23-000001_queue_checkpoints", "queue_checkpoints"),
         ("2026-11-22-000001_catalogue", "concerts"),
@@ -412,14 +448,18 @@ fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
     }
     let refused = boxoffice(&["seed", "--concerts", "20", "--seats", "1"], &[]);
     assert_eq!(refused.status.code(), Some(2));
-    assert_eq!(text(&refused.stderr), "boxoffice: a sample has 3 to 100000 seats for each concert\n");
+    assert_eq!(
+        text(&refused.stderr),
+        "boxoffice: a sample has 3 to 100000 seats for each concert\n"
+    );
 }
 
 #[test]
 fn ten_programs_that_start_together_migrate_once() {
     let database = Database::empty().unwrap();
     let said: Vec<String> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..10).map(|_| scope.spawn(|| run(&database.url(), &["migrate"]))).collect();
+        let running: Vec<_> =
+            (0..10).map(|_| scope.spawn(|| run(&database.url(), &["migrate"]))).collect();
         running.into_iter().map(|program| program.join().unwrap()).collect()
     });
     assert_eq!(said.iter().filter(|said| said.contains("applied")).count(), 1, "{said:?}");
@@ -441,7 +481,8 @@ fn tls_is_used_when_asked_for_and_only_with_a_server_that_can_prove_itself() {
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (trusted, other) = (file("trusted.pem", made.cert.pem()), file("other.pem", stranger.cert.pem()));
+    let (trusted, other) =
+        (file("trusted.pem", made.cert.pem()), file("other.pem", stranger.cert.pem()));
     let url = server.url("postgres").replace("postgres@", "private@");
     let migrate = |url: &str, roots: &str| {
         let line = arguments(url);

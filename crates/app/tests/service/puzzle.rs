@@ -163,7 +163,8 @@ fn nodes_with_the_same_keys_check_each_others_puzzles() {
 
 #[test]
 fn with_auto_a_burst_of_joins_brings_puzzles_on() {
-    let app = TestApp::start(&["queue.join_puzzle=auto", "queue.puzzle.from_rate=50", EASY[0], EASY[1]]);
+    let app =
+        TestApp::start(&["queue.join_puzzle=auto", "queue.puzzle.from_rate=50", EASY[0], EASY[1]]);
     assert_eq!(join(&app, 1, &[]).status, 200);
     let mut user = 1;
     let mut next = || {
@@ -197,6 +198,9 @@ fn a_configuration_that_makes_no_sense_is_refused_with_its_key() {
         ("queue.join_puzzle=maybe", "queue.join_puzzle"),
     ] {
         let output = boxoffice(&["--set", setting], &[]);
-        assert!(!output.status.success() && text(&output.stderr).contains(key), "{setting}: {output:?}");
+        assert!(
+            !output.status.success() && text(&output.stderr).contains(key),
+            "{setting}: {output:?}"
+        );
     }
 }

@@ -40,8 +40,9 @@ fn steps() -> Vec<Step> {
 fn step(command: &str, printed: &str) -> Step {
     let command = command.split(" | ").next().unwrap();
     let words = words(command);
-    let after =
-        |flag: &'static str| words.windows(2).filter(move |pair| pair[0] == flag).map(|pair| pair[1].clone());
+    let after = |flag: &'static str| {
+        words.windows(2).filter(move |pair| pair[0] == flag).map(|pair| pair[1].clone())
+    };
     let url = words.iter().find(|word| word.starts_with("http://")).unwrap();
     let header = |text: String| {
         let (name, value) = text.split_once(": ").unwrap();
@@ -59,7 +60,9 @@ fn step(command: &str, printed: &str) -> Step {
 /// The names and kinds in a value, without the values.
 fn form(value: &Value) -> Value {
     match value {
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), form(value))).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), form(value))).collect()
+        }
         Value::Array(items) => items.iter().map(form).collect(),
         Value::Null => "null".into(),
         Value::Bool(_) => "bool".into(),
@@ -88,8 +91,11 @@ fn the_tour_shows_what_is_really_printed() {
     let steps = steps();
     assert_eq!(steps.len(), 6, "steps of the tour");
     for step in &steps {
-        let headers: Vec<_> =
-            step.headers.iter().map(|(name, value)| (name.as_str(), value.replace("$T", &token))).collect();
+        let headers: Vec<_> = step
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.replace("$T", &token)))
+            .collect();
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = app.ask(&step.method, &step.path, &headers);
         check(step, &answer);

@@ -27,7 +27,9 @@ fn tokens_are_good_on_every_node_and_a_place_given_back_is_gone_on_all_within_a_
     for user in 1..=5 {
         let token = first.token_of(user);
         assert_eq!(first.dates(&token).status, 200);
-        eventually("the other node has seen it", || second.query(&token).word("status") == "ACTIVE");
+        eventually("the other node has seen it", || {
+            second.query(&token).word("status") == "ACTIVE"
+        });
         assert_eq!(second.leave(&token).status, 204);
         let left = Instant::now();
         eventually("the other node refuses", || {

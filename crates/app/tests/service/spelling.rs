@@ -27,16 +27,25 @@ fn a_path_with_a_percent_sign_is_none_of_ours() {
         ("GET", "/api/v1/concert/451/dat%65"),
     ];
     for (method, path) in paths {
-        let answer =
-            app.send(method, &format!("http://{}{path}", app.public), &[("waitingToken", &token)], &[]);
+        let answer = app.send(
+            method,
+            &format!("http://{}{path}", app.public),
+            &[("waitingToken", &token)],
+            &[],
+        );
         check_shape(&answer, NOT_FOUND, "ko", path);
     }
     assert_eq!(app.query(&token).word("status"), "CALLED", "nothing was given back");
     let scrape = Scrape(app.ops("/metrics").text);
-    let requests = |labels: &[(&str, &str)]| scrape.is("http_server_request_duration_seconds_count", labels);
+    let requests =
+        |labels: &[(&str, &str)]| scrape.is("http_server_request_duration_seconds_count", labels);
     assert_eq!(requests(&[("error_type", "ROUTE_NOT_FOUND")]), paths.len() as f64);
     assert_eq!(requests(&[("http_route", "/api/v1/user/{userId}/queue/token/issue")]), 1.0);
-    assert_eq!(app.ask("GET", "/concerts/query?page=%31", &[]).status, 200, "a query may have escapes");
+    assert_eq!(
+        app.ask("GET", "/concerts/query?page=%31", &[]).status,
+        200,
+        "a query may have escapes"
+    );
 }
 
 #[test]
@@ -58,13 +67,16 @@ fn of_two_tokens_neither_counts() {
         ("DELETE", "/user/queue/token"),
         ("POST", "/user/1/queue/token/issue"),
     ] {
-        for [first, second] in [[&*token, &*token], [&*token, &*other], [&*token, "x"], ["", &*token]] {
+        for [first, second] in
+            [[&*token, &*token], [&*token, &*other], [&*token, "x"], ["", &*token]]
+        {
             let headers = [("waitingToken", first), ("WaitingToken", second)];
             let answer = app.ask(method, path, &headers);
             check_shape(&answer, (400, "TOKEN_REPEATED"), "ko", &format!("{method} {path}"));
         }
     }
     assert_eq!(app.query(&token).word("status"), "CALLED", "nothing was claimed or given back");
-    let list = app.ask("GET", "/concerts/query", &[("waitingToken", &token), ("waitingToken", &token)]);
+    let list =
+        app.ask("GET", "/concerts/query", &[("waitingToken", &token), ("waitingToken", &token)]);
     assert_eq!(list.status, 200, "it needs no token");
 }

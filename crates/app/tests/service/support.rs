@@ -66,7 +66,8 @@ pub(crate) fn assert_ends_as_before(after: &Answer, before: &Answer) {
 }
 
 pub(crate) fn config_of(settings: &[&str]) -> Config {
-    let usual = ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.workers=1", "http.drain_delay=0s"];
+    let usual =
+        ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.workers=1", "http.drain_delay=0s"];
     let overrides = usual.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
     config::load(&Sources { file: None, overrides }).unwrap()
 }
@@ -86,8 +87,11 @@ impl TestApp {
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let application = Application::build(&config, &instruments).await?;
                 tell.send((application.public_address(), application.ops_address())).unwrap();
@@ -132,7 +136,13 @@ impl TestApp {
         self.send("GET", &format!("http://{}{path}", self.ops), &[], &[])
     }
 
-    pub(crate) fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         send(&self.agent, method, url, headers, body)
     }
 
@@ -172,7 +182,11 @@ impl Drop for TestApp {
 
 /// Connections that stay open between requests.
 pub(crate) fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT)).build().new_agent()
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(LIMIT))
+        .build()
+        .new_agent()
 }
 
 pub(crate) fn send(

@@ -7,7 +7,8 @@ use std::time::Duration;
 use adapter_memory::{ManualClock, MemoryQueue};
 use adapter_token::{KeyRing, TokenKey};
 use domain::queue::{
-    AdmissionPolicy, Pacing, PolicySpec, QueueId, QueueParts, QueueService, Standing, Ticket, UserId,
+    AdmissionPolicy, Pacing, PolicySpec, QueueId, QueueParts, QueueService, Standing, Ticket,
+    UserId,
 };
 use domain::{Clock, Timestamp};
 
@@ -99,7 +100,9 @@ async fn position_and_estimate_are_right_within_one_refresh() {
                     promises.push((sale.now(), outlook.eta.as_secs_f64()));
                 }
                 Standing::Called { .. } => called.push(*user),
-                Standing::Active { .. } | Standing::Gone => panic!("user {user} never claimed nor left"),
+                Standing::Active { .. } | Standing::Gone => {
+                    panic!("user {user} never claimed nor left")
+                }
             }
         }
         for user in called {
@@ -108,7 +111,10 @@ async fn position_and_estimate_are_right_within_one_refresh() {
             for (at, eta) in &waiting[&user].1 {
                 let promised = at + eta;
                 let late_or_early = (promised - due).abs();
-                assert!(late_or_early <= 0.15, "at {at} user {user} was promised {promised}, due {due}");
+                assert!(
+                    late_or_early <= 0.15,
+                    "at {at} user {user} was promised {promised}, due {due}"
+                );
             }
             waiting.remove(&user);
         }
@@ -151,5 +157,8 @@ async fn with_every_slot_taken_the_estimate_follows_the_pace_at_which_sessions_e
         }
     }
     let (promised, came) = (promise.unwrap(), sale.now());
-    assert!((promised - came).abs() / (came - 20.0) < 0.25, "promised for {promised}, came at {came}");
+    assert!(
+        (promised - came).abs() / (came - 20.0) < 0.25,
+        "promised for {promised}, came at {came}"
+    );
 }

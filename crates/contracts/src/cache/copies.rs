@@ -25,12 +25,15 @@ pub async fn rule_1_finds_nothing_that_nobody_put(fixture: &dyn CacheFixture) ->
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_finds_what_was_put_to_the_byte_through_any_handle(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_1_finds_what_was_put_to_the_byte_through_any_handle(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     let cache = Cache::open(fixture).await?;
     for (n, handle) in cache.handles.iter().enumerate() {
         for length in [0, 1, 2, 3, 7, 8, 9, 255, 256, 1_000, 20_000.min(cache.world.longest())] {
             let key = key(&format!("by-{n}-{length}"));
-            let payload: Vec<u8> = (0..length).map(|at| (at * 151 + length + n).to_le_bytes()[0]).collect();
+            let payload: Vec<u8> =
+                (0..length).map(|at| (at * 151 + length + n).to_le_bytes()[0]).collect();
             let look = handle.look(&key, &LookFor { fresh_for: LONG, lease: None }).await?;
             let put = handle.put(&key, Bytes::from(payload.clone()), look.at, LONG, NOBODY).await?;
             ensure_eq(put, Put::Kept, "what became of the first put")?;
@@ -44,7 +47,9 @@ pub async fn rule_1_finds_what_was_put_to_the_byte_through_any_handle(fixture: &
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_keeps_a_copy_no_longer_than_it_was_to_be(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_1_keeps_a_copy_no_longer_than_it_was_to_be(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let stamp = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), b"old", stamp, SHORT).await?;
@@ -58,7 +63,9 @@ pub async fn rule_1_keeps_a_copy_no_longer_than_it_was_to_be(fixture: &dyn Cache
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_keeps_a_copy_as_long_as_its_own_put_said(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_1_keeps_a_copy_as_long_as_its_own_put_said(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let [longer, shorter, refused] = [key("longer"), key("shorter"), key("refused")];
     for (key, first, second) in [(&longer, SHORT, LONG), (&shorter, LONG, SHORT)] {
@@ -114,7 +121,9 @@ pub async fn rule_2_the_latest_stamp_stays_whatever_races(fixture: &dyn CacheFix
         for putter in join_all(putters).await {
             putter??;
         }
-        cache.ensure_found(&key, Some(last.to_string().as_bytes()), "what all puts leave behind").await?;
+        cache
+            .ensure_found(&key, Some(last.to_string().as_bytes()), "what all puts leave behind")
+            .await?;
     }
     Ok(())
 }
@@ -122,7 +131,8 @@ pub async fn rule_2_the_latest_stamp_stays_whatever_races(fixture: &dyn CacheFix
 async fn put_and_look_again(store: Arc<dyn CacheStore>, key: CacheKey, own: Stamp) -> Verdict {
     store.put(&key, Bytes::from(own.0.to_string()), own, LONG, NOBODY).await?;
     let look = store.look(&key, &LookFor { fresh_for: LONG, lease: None }).await?;
-    let found = look.kept.ok().flatten().and_then(|kept| String::from_utf8(kept.payload.to_vec()).ok());
+    let found =
+        look.kept.ok().flatten().and_then(|kept| String::from_utf8(kept.payload.to_vec()).ok());
     let Some(found) = found.and_then(|text| text.parse().ok()).map(Stamp) else {
         return Err(Violation::new("no copy that was put is found after a put"));
     };
@@ -133,7 +143,9 @@ async fn put_and_look_again(store: Arc<dyn CacheStore>, key: CacheKey, own: Stam
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_replaces_what_cannot_be_used_by_anything(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_2_replaces_what_cannot_be_used_by_anything(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     let cache = Cache::open(fixture).await?;
     for what in super::unusable::ALL {
         let [untouched, spoilt] = [key(&format!("{what:?}")), key(&format!("{what:?}-spoilt"))];
@@ -179,7 +191,9 @@ pub async fn rule_5_keeps_copies_apart(fixture: &dyn CacheFixture) -> Verdict {
         cache.keep(key, key.to_string().as_bytes(), stamp, LONG).await?;
     }
     for key in &keys {
-        cache.ensure_found(key, Some(key.to_string().as_bytes()), "a key after others were put").await?;
+        cache
+            .ensure_found(key, Some(key.to_string().as_bytes()), "a key after others were put")
+            .await?;
     }
     Ok(())
 }

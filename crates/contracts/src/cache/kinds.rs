@@ -15,7 +15,11 @@ pub async fn rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated(
 ) -> Verdict {
     let cache = Cache::open(fixture).await?;
     for handle in &cache.handles {
-        ensure_eq(handle.invalidated("concerts").await?, None, "of a kind that nobody invalidated")?;
+        ensure_eq(
+            handle.invalidated("concerts").await?,
+            None,
+            "of a kind that nobody invalidated",
+        )?;
     }
     for by in cache.handles.iter().chain(&cache.handles) {
         let began = Instant::now();
@@ -25,7 +29,9 @@ pub async fn rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated(
             let ago = handle.invalidated("concerts").await?;
             let most = AFTER + began.elapsed() + TICK;
             ensure(ago >= Some(AFTER) && ago <= Some(most), || {
-                format!("{AFTER:?} after an invalidation, and at most {most:?}, it is told to be {ago:?} ago")
+                format!(
+                    "{AFTER:?} after an invalidation, and at most {most:?}, it is told to be {ago:?} ago"
+                )
             })?;
         }
     }
@@ -36,7 +42,9 @@ pub async fn rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_7_keeps_kinds_apart_and_copies_where_they_are(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_7_keeps_kinds_apart_and_copies_where_they_are(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let stamp = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), b"copy", stamp, LONG).await?;

@@ -16,10 +16,14 @@ const BEN: LeaseId = LeaseId(2);
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_takes_a_lease_only_where_nothing_is_fresh(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_4_takes_a_lease_only_where_nothing_is_fresh(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let [fresh, stale] = [key("fresh"), key("stale")];
-    ensure(cache.leased(&key("absent"), ANNA, LONG).await?, || "no lease where there is nothing".to_owned())?;
+    ensure(cache.leased(&key("absent"), ANNA, LONG).await?, || {
+        "no lease where there is nothing".to_owned()
+    })?;
     for key in [&fresh, &stale] {
         let stamp = cache.stamp(key).await?;
         cache.keep(key, b"copy", stamp, LONG).await?;
@@ -31,7 +35,9 @@ pub async fn rule_4_takes_a_lease_only_where_nothing_is_fresh(fixture: &dyn Cach
     let look = cache.handle(0).look(&stale, &want).await?;
     ensure(look.leased, || "no lease where the copy is stale".to_owned())?;
     let found = look.kept.ok().flatten();
-    ensure(found.is_some_and(|kept| *kept.payload == *b"copy"), || "the stale copy is not told".to_owned())
+    ensure(found.is_some_and(|kept| *kept.payload == *b"copy"), || {
+        "the stale copy is not told".to_owned()
+    })
 }
 
 /// Who only looks takes nothing from those who load.
@@ -67,7 +73,9 @@ pub async fn rule_4_one_of_many_gets_the_lease(fixture: &dyn CacheFixture) -> Ve
             holders += u32::from(asker??.leased);
         }
         ensure_eq(holders, 1, "how many of those who asked at once hold the lease")?;
-        ensure(!cache.leased(&key, LeaseId(ASKERS + 1), LONG).await?, || "two hold the lease".to_owned())?;
+        ensure(!cache.leased(&key, LeaseId(ASKERS + 1), LONG).await?, || {
+            "two hold the lease".to_owned()
+        })?;
     }
     Ok(())
 }
@@ -79,10 +87,14 @@ pub async fn rule_4_one_of_many_gets_the_lease(fixture: &dyn CacheFixture) -> Ve
 pub async fn rule_4_asking_again_holds_the_lease_on(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
     for lasts in [SHORT, LONG] {
-        ensure(cache.leased(&key("a"), ANNA, lasts).await?, || "the own lease is refused".to_owned())?;
+        ensure(cache.leased(&key("a"), ANNA, lasts).await?, || {
+            "the own lease is refused".to_owned()
+        })?;
     }
     cache.advance(AFTER).await;
-    ensure(!cache.leased(&key("a"), BEN, LONG).await?, || "a lease that was held on has ended".to_owned())
+    ensure(!cache.leased(&key("a"), BEN, LONG).await?, || {
+        "a lease that was held on has ended".to_owned()
+    })
 }
 
 /// Whoever holds a lease and dies keeps nobody waiting.
@@ -91,7 +103,9 @@ pub async fn rule_4_asking_again_holds_the_lease_on(fixture: &dyn CacheFixture) 
 /// The violation, if any.
 pub async fn rule_4_a_lease_ends_by_itself(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
-    ensure(cache.leased(&key("a"), ANNA, SHORT).await?, || "no lease where there is nothing".to_owned())?;
+    ensure(cache.leased(&key("a"), ANNA, SHORT).await?, || {
+        "no lease where there is nothing".to_owned()
+    })?;
     cache.advance(AFTER).await;
     ensure(cache.leased(&key("a"), BEN, LONG).await?, || "a lease does not end".to_owned())
 }
@@ -106,14 +120,19 @@ pub async fn rule_4_a_lease_ends_when_its_holder_gives_it_back_or_puts(
     let cache = Cache::open(fixture).await?;
     let [given, put] = [key("given"), key("put")];
     for key in [&given, &put] {
-        ensure(cache.leased(key, ANNA, LONG).await?, || "no lease where there is nothing".to_owned())?;
+        ensure(cache.leased(key, ANNA, LONG).await?, || {
+            "no lease where there is nothing".to_owned()
+        })?;
     }
     cache.handle(0).give_back(&given, ANNA).await?;
-    ensure(cache.leased(&given, BEN, LONG).await?, || "a lease stays that was given back".to_owned())?;
+    ensure(cache.leased(&given, BEN, LONG).await?, || {
+        "a lease stays that was given back".to_owned()
+    })?;
 
     let stamp = cache.stamp(&put).await?;
     for (id, next, told) in [(ANNA, BEN, Put::Kept), (BEN, ANNA, Put::NewerIsThere)] {
-        let became = cache.handle(0).put(&put, Bytes::from_static(b"copy"), stamp, LONG, id).await?;
+        let became =
+            cache.handle(0).put(&put, Bytes::from_static(b"copy"), stamp, LONG, id).await?;
         ensure_eq(became, told, "what became of a put")?;
         ensure(cache.leased(&put, next, LONG).await?, || format!("a lease stays after {told:?}"))?;
     }
@@ -131,7 +150,9 @@ pub async fn rule_4_nobody_ends_the_lease_of_somebody_else(fixture: &dyn CacheFi
     ensure(cache.leased(&key, ANNA, LONG).await?, || "no lease where there is nothing".to_owned())?;
     for other in [BEN, LIKE_ANNA, NOBODY] {
         cache.handle(1).give_back(&key, other).await?;
-        ensure(!cache.leased(&key, other, SHORT).await?, || "somebody else gave the lease back".to_owned())?;
+        ensure(!cache.leased(&key, other, SHORT).await?, || {
+            "somebody else gave the lease back".to_owned()
+        })?;
         let stamp = cache.stamp(&key).await?;
         let copy = Bytes::from_static(b"copy");
         cache.handle(1).put(&key, copy.clone(), stamp, LONG, other).await?;
@@ -141,7 +162,9 @@ pub async fn rule_4_nobody_ends_the_lease_of_somebody_else(fixture: &dyn CacheFi
         })?;
     }
     cache.advance(AFTER).await;
-    ensure(!cache.leased(&key, BEN, LONG).await?, || "asking for it shortened the lease".to_owned())?;
+    ensure(!cache.leased(&key, BEN, LONG).await?, || {
+        "asking for it shortened the lease".to_owned()
+    })?;
     ensure(cache.leased(&key, ANNA, Duration::from_millis(1)).await?, || {
         "the holder lost the lease".to_owned()
     })
@@ -155,14 +178,20 @@ pub async fn rule_5_keeps_leases_apart(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let kinds = ["concerts", "concert", "schedules"];
     let names = ["a", "b", "ab", "lease", "a-lease"];
-    let keys = kinds.into_iter().flat_map(|kind| names.map(|name| CacheKey { kind, name: name.to_owned() }));
+    let keys = kinds
+        .into_iter()
+        .flat_map(|kind| names.map(|name| CacheKey { kind, name: name.to_owned() }));
     // Each is asked for by somebody else: one's own lease is never refused.
     for (key, id) in keys.zip(1..) {
-        ensure(cache.leased(&key, LeaseId(id), LONG).await?, || format!("{key} is leased with another"))?;
+        ensure(cache.leased(&key, LeaseId(id), LONG).await?, || {
+            format!("{key} is leased with another")
+        })?;
     }
     cache.handle(0).give_back(&key("a"), ANNA).await?;
     ensure(!cache.leased(&key("b"), NOBODY, LONG).await?, || {
         "two leases were given back at once".to_owned()
     })?;
-    ensure(cache.leased(&key("a"), NOBODY, LONG).await?, || "a lease stays that was given back".to_owned())
+    ensure(cache.leased(&key("a"), NOBODY, LONG).await?, || {
+        "a lease stays that was given back".to_owned()
+    })
 }

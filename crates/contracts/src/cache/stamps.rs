@@ -40,7 +40,9 @@ pub async fn rule_3_tells_the_time_since_the_stamp(fixture: &dyn CacheFixture) -
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_stamps_never_go_back_and_outrun_the_copy(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_3_stamps_never_go_back_and_outrun_the_copy(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let mut last = Stamp(0);
     for round in 0..5_u8 {

@@ -34,7 +34,9 @@ pub async fn rule_6_tells_what_cannot_be_used_and_why(fixture: &dyn CacheFixture
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_leases_the_loading_of_what_cannot_be_used(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_6_leases_the_loading_of_what_cannot_be_used(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     let cache = Cache::open(fixture).await?;
     for what in ALL {
         let key = key(&format!("{what:?}"));
@@ -68,7 +70,10 @@ pub async fn rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter(
         "no lease where nothing is fresh".to_owned()
     })?;
     let stamp = cache.stamp(&key("a")).await?;
-    let put = cache.handle(0).put(&key("a"), Bytes::from(payload.clone()), stamp, LONG, LeaseId(1)).await?;
+    let put = cache
+        .handle(0)
+        .put(&key("a"), Bytes::from(payload.clone()), stamp, LONG, LeaseId(1))
+        .await?;
     ensure_eq(put, Put::TooLarge, "what became of what is too long")?;
     cache.ensure_found(&key("a"), Some(&payload[..longest]), "what was there before").await?;
     ensure(cache.leased(&key("a"), LeaseId(2), LONG).await?, || {

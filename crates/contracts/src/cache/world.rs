@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use decorators::cache::{CacheKey, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable};
+use decorators::cache::{
+    CacheKey, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable,
+};
 
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
@@ -73,7 +75,13 @@ impl Cache {
     }
 
     /// Puts without a lease, and is to be kept.
-    pub(super) async fn keep(&self, key: &CacheKey, payload: &[u8], stamp: Stamp, keep: Duration) -> Verdict {
+    pub(super) async fn keep(
+        &self,
+        key: &CacheKey,
+        payload: &[u8],
+        stamp: Stamp,
+        keep: Duration,
+    ) -> Verdict {
         let put = self.put(key, payload, stamp, keep).await?;
         ensure_eq(put, Put::Kept, "what became of a put")
     }
@@ -114,11 +122,18 @@ impl Cache {
     }
 
     /// Every handle finds this payload, or none.
-    pub(super) async fn ensure_found(&self, key: &CacheKey, payload: Option<&[u8]>, what: &str) -> Verdict {
+    pub(super) async fn ensure_found(
+        &self,
+        key: &CacheKey,
+        payload: Option<&[u8]>,
+        what: &str,
+    ) -> Verdict {
         for handle in &self.handles {
             let found = usable(handle.look(key, &LookFor { fresh_for: LONG, lease: None }).await?)?;
             let found = found.map(|kept| kept.payload);
-            ensure(found.as_deref() == payload, || format!("{what} ({key}): {}", told(found.as_deref())))?;
+            ensure(found.as_deref() == payload, || {
+                format!("{what} ({key}): {}", told(found.as_deref()))
+            })?;
         }
         Ok(())
     }
@@ -139,7 +154,9 @@ fn usable(look: Look) -> Result<Option<Kept>, Violation> {
 /// A payload may be long.
 fn told(found: Option<&[u8]>) -> String {
     match found {
-        Some(found) => format!("found {} bytes that begin {:?}", found.len(), &found[..found.len().min(20)]),
+        Some(found) => {
+            format!("found {} bytes that begin {:?}", found.len(), &found[..found.len().min(20)])
+        }
         None => "found nothing".to_owned(),
     }
 }

@@ -205,7 +205,9 @@ impl Record {
             (Asked::Ask { .. }, Told::Active) | (Asked::Admit { .. }, Told::LetIn { .. }) => {
                 Some(Sight::Active)
             }
-            (Asked::Ask { .. } | Asked::Admit { .. } | Asked::Leave { .. }, Told::Gone) => Some(Sight::Gone),
+            (Asked::Ask { .. } | Asked::Admit { .. } | Asked::Leave { .. }, Told::Gone) => {
+                Some(Sight::Gone)
+            }
             _ => None,
         }
     }
@@ -244,7 +246,10 @@ impl Record {
             (self.asked, self.told),
             (_, Told::Refused | Told::Unknown)
                 | (Asked::Join { .. } | Asked::FindAgain { .. }, Told::Number { .. })
-                | (Asked::Ask { .. }, Told::Waiting { .. } | Told::Called | Told::Active | Told::Gone)
+                | (
+                    Asked::Ask { .. },
+                    Told::Waiting { .. } | Told::Called | Told::Active | Told::Gone
+                )
                 | (Asked::Admit { .. }, Told::LetIn { .. } | Told::NotYet | Told::Gone)
                 | (Asked::Leave { .. }, Told::Left | Told::Gone)
         )
@@ -255,7 +260,9 @@ impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Join { user } => write!(f, "user {user} joins"),
-            Self::Ask { user, number } => write!(f, "user {user} asks where number {number} stands"),
+            Self::Ask { user, number } => {
+                write!(f, "user {user} asks where number {number} stands")
+            }
             Self::Admit { user, number } => write!(f, "user {user} goes in with number {number}"),
             Self::Leave { user, number } => write!(f, "user {user} gives number {number} back"),
             Self::FindAgain { user } => write!(f, "user {user} is looked for"),

@@ -23,7 +23,12 @@ impl History {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for record in self.lock().iter() {
-            *summary.0.entry(record.asked.word()).or_default().entry(record.told.word()).or_default() += 1;
+            *summary
+                .0
+                .entry(record.asked.word())
+                .or_default()
+                .entry(record.told.word())
+                .or_default() += 1;
         }
         summary
     }

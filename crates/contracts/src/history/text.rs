@@ -188,12 +188,18 @@ impl<R: BufRead> Lines<R> {
         }
         let mut words = Words(self.text.split_ascii_whitespace());
         let value = read(&mut words).filter(|_| words.next().is_none());
-        value.ok_or_else(|| self.error(if self.line == 1 { "no history begins so" } else { "not an op" }))
+        value.ok_or_else(|| {
+            self.error(if self.line == 1 { "no history begins so" } else { "not an op" })
+        })
     }
 
     fn finish(&mut self) -> Result<(), ReadError> {
         self.advance()?;
-        if self.text.is_empty() { Ok(()) } else { Err(self.error("more ops than the first line says")) }
+        if self.text.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error("more ops than the first line says"))
+        }
     }
 
     fn advance(&mut self) -> Result<(), ReadError> {

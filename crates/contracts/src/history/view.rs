@@ -22,9 +22,11 @@ impl<'a> View<'a> {
         let mut by_begin: Vec<&Record> = records.iter().collect();
         by_begin.sort_by_key(|op| op.begun);
         // Both sorts are stable: the ops of one place, and the joins of one user, stay in the order of their begin.
-        let mut by_place: Vec<&Record> = by_begin.iter().copied().filter(|op| op.place().is_some()).collect();
+        let mut by_place: Vec<&Record> =
+            by_begin.iter().copied().filter(|op| op.place().is_some()).collect();
         by_place.sort_by_key(|op| op.place());
-        let mut joins_by_user: Vec<&Record> = by_begin.iter().copied().filter(|op| op.is_join()).collect();
+        let mut joins_by_user: Vec<&Record> =
+            by_begin.iter().copied().filter(|op| op.is_join()).collect();
         joins_by_user.sort_by_key(|op| op.asked.user());
         let mut doubtful_joins = HashMap::new();
         for join in joins_by_user.iter().filter(|join| join.told == Told::Unknown) {
@@ -105,9 +107,12 @@ impl<'a> Place<'_, 'a> {
     /// Whether its call or session may have run out by then. Nobody's does before they are called, so not before it was
     /// given, nor before it was seen waiting.
     pub(super) fn may_lapse_by(&self, by: Duration, rules: &Rules) -> bool {
-        let (Some(after), Some(given)) = (rules.places_end_after, self.given_from()) else { return false };
+        let (Some(after), Some(given)) = (rules.places_end_after, self.given_from()) else {
+            return false;
+        };
         let waiting = self.sights().filter(|(sight, _)| *sight == Sight::Waiting).last();
-        let uncalled = waiting.map_or(given, |(_, op)| given.max(op.begun.saturating_sub(rules.view_lag)));
+        let uncalled =
+            waiting.map_or(given, |(_, op)| given.max(op.begun.saturating_sub(rules.view_lag)));
         uncalled.saturating_add(after) <= by
     }
 

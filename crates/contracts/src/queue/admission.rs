@@ -13,9 +13,13 @@ use crate::{Verdict, Violation, ensure, ensure_eq};
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_calls_people_in_the_order_of_their_numbers(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_3_calls_people_in_the_order_of_their_numbers(
+    fixture: &dyn QueueFixture,
+) -> Verdict {
     // Calls stand as long as the test runs.
-    let sale = Sale::open(fixture, PolicySpec { claim_within: Duration::from_secs(600), ..usual() }).await?;
+    let sale =
+        Sale::open(fixture, PolicySpec { claim_within: Duration::from_secs(600), ..usual() })
+            .await?;
     let (mut places, mut serving) = (Vec::new(), 0);
     for round in 0..10_u64 {
         let joins = sale.join_storm(round * 10 + 1..=round * 10 + 10);
@@ -40,7 +44,9 @@ pub async fn rule_3_calls_people_in_the_order_of_their_numbers(fixture: &dyn Que
         }
         sale.advance(EVERY).await;
     }
-    ensure(serving >= u64::from(9 * BATCH), || format!("after ten intervals only {serving} were called"))
+    ensure(serving >= u64::from(9 * BATCH), || {
+        format!("after ten intervals only {serving} were called")
+    })
 }
 
 /// With people joining, claiming, giving back and lapsing at once, calls and sessions together stay within the limit.
@@ -63,7 +69,11 @@ pub async fn rule_4_never_lets_in_more_than_max_active(fixture: &dyn QueueFixtur
         most = most.max(check_limit(&sale, &places, limit).await?);
         sale.advance(EVERY / 2).await;
     }
-    ensure_eq(most, u64::from(limit), "the most people inside at once, with more waiting all the time")
+    ensure_eq(
+        most,
+        u64::from(limit),
+        "the most people inside at once, with more waiting all the time",
+    )
 }
 
 async fn check_limit(sale: &Sale, places: &[Place], limit: u32) -> Result<u64, Violation> {
@@ -71,7 +81,9 @@ async fn check_limit(sale: &Sale, places: &[Place], limit: u32) -> Result<u64, V
     ensure(inside <= u64::from(limit), || format!("{inside} people are inside, {limit} may be"))?;
     let snapshot = sale.snapshot().await?;
     let reported = snapshot.called + snapshot.active;
-    ensure(reported <= u64::from(limit), || format!("the store reports {reported} inside, {limit} may be"))?;
+    ensure(reported <= u64::from(limit), || {
+        format!("the store reports {reported} inside, {limit} may be")
+    })?;
     Ok(inside)
 }
 
@@ -153,15 +165,20 @@ pub async fn rule_5_saves_no_more_than_one_batch(fixture: &dyn QueueFixture) -> 
     let serving = sale.snapshot().await?.line.serving();
     // One more where time cannot be stopped while people join.
     let allowed = u64::from(BATCH)..=u64::from(BATCH) + 1;
-    ensure(allowed.contains(&serving), || format!("after a quiet time {serving} people were called at once"))
+    ensure(allowed.contains(&serving), || {
+        format!("after a quiet time {serving} people were called at once")
+    })
 }
 
 /// Nobody is ahead and the budget allows it: the newcomer is called by joining.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_calls_a_newcomer_to_an_empty_line_at_once(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, PolicySpec { every: Duration::from_secs(60), ..usual() }).await?;
+pub async fn rule_5_calls_a_newcomer_to_an_empty_line_at_once(
+    fixture: &dyn QueueFixture,
+) -> Verdict {
+    let sale =
+        Sale::open(fixture, PolicySpec { every: Duration::from_secs(60), ..usual() }).await?;
     for user in 1..=u64::from(BATCH) {
         let joined = sale.try_join(user).await?;
         let is_called = matches!(joined.standing, Standing::Called { .. });
@@ -186,7 +203,8 @@ pub async fn rule_5_uses_the_whole_budget_while_people_wait(fixture: &dyn QueueF
     for intervals in 1..=4 {
         sale.advance(EVERY).await;
         sale.call_storm(4).await?;
-        let (serving, due) = (sale.snapshot().await?.line.serving(), u64::from(BATCH) * (intervals + 1));
+        let (serving, due) =
+            (sale.snapshot().await?.line.serving(), u64::from(BATCH) * (intervals + 1));
         ensure(serving >= due, || {
             format!("after {intervals} intervals {serving} were called, {due} could be")
         })?;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::queue::{ClaimError, GiveBackError, Line, Place, PolicySpec, QueueTime, Standing, Tally};
+use domain::queue::{
+    ClaimError, GiveBackError, Line, Place, PolicySpec, QueueTime, Standing, Tally,
+};
 
 use super::QueueFixture;
 use super::world::{BATCH, Sale, usual};
@@ -51,7 +53,9 @@ pub async fn rule_6_a_call_lapses_and_frees_its_slot(fixture: &dyn QueueFixture)
     sale.advance(MARGIN).await;
     ensure_eq(sale.standing(&places[0]).await?, Standing::Gone, "a call at the end of its time")?;
     let claim = sale.claim(&places[0]).await;
-    ensure(matches!(claim, Err(ClaimError::Gone)), || format!("claiming a lapsed call gave {claim:?}"))?;
+    ensure(matches!(claim, Err(ClaimError::Gone)), || {
+        format!("claiming a lapsed call gave {claim:?}")
+    })?;
     sale.call_storm(4).await?;
     ensure(is_called(&sale, &places[1]).await?, || "the freed slot was not used".to_owned())
 }
@@ -73,7 +77,9 @@ pub async fn rule_6_a_session_ends_and_frees_its_slot(fixture: &dyn QueueFixture
     sale.advance(MARGIN).await;
     ensure_eq(sale.standing(&places[0]).await?, Standing::Gone, "a session at its end")?;
     let claim = sale.claim(&places[0]).await;
-    ensure(matches!(claim, Err(ClaimError::Gone)), || format!("claiming an ended session gave {claim:?}"))?;
+    ensure(matches!(claim, Err(ClaimError::Gone)), || {
+        format!("claiming an ended session gave {claim:?}")
+    })?;
     sale.call_storm(4).await?;
     ensure(is_called(&sale, &places[1]).await?, || "the freed slot was not used".to_owned())
 }
@@ -82,7 +88,9 @@ pub async fn rule_6_a_session_ends_and_frees_its_slot(fixture: &dyn QueueFixture
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_giving_back_frees_the_slot_at_the_next_call(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_6_giving_back_frees_the_slot_at_the_next_call(
+    fixture: &dyn QueueFixture,
+) -> Verdict {
     let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
     let places = sale.join_each(1..=4).await?;
     sale.claim(&places[0]).await?;
@@ -104,7 +112,9 @@ pub async fn rule_6_giving_back_frees_the_slot_at_the_next_call(fixture: &dyn Qu
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_a_place_given_back_while_waiting_costs_nothing(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_6_a_place_given_back_while_waiting_costs_nothing(
+    fixture: &dyn QueueFixture,
+) -> Verdict {
     let sale = Sale::open(fixture, usual()).await?;
     let batch = u64::from(BATCH);
     let places = sale.join_each(1..=4 * batch).await?;
@@ -115,7 +125,8 @@ pub async fn rule_6_a_place_given_back_while_waiting_costs_nothing(fixture: &dyn
         ensure_eq(sale.standing(of(number)).await?, Standing::Gone, "a waiting place given back")?;
     }
     let snapshot = sale.snapshot().await?;
-    let position = |number: u64| snapshot.vacant.position_of(of(number).number, snapshot.line).get();
+    let position =
+        |number: u64| snapshot.vacant.position_of(of(number).number, snapshot.line).get();
     let passed = snapshot.line.serving();
     ensure_eq(
         position(3 * batch),
@@ -176,7 +187,9 @@ pub async fn the_tally_counts_each_end_once(fixture: &dyn QueueFixture) -> Verdi
     for place in [&places[2], &places[3], &places[5]] {
         sale.give_back(place).await?;
         let again = sale.give_back(place).await;
-        ensure(matches!(again, Err(GiveBackError::Gone)), || format!("giving back again gave {again:?}"))?;
+        ensure(matches!(again, Err(GiveBackError::Gone)), || {
+            format!("giving back again gave {again:?}")
+        })?;
     }
     let refused = (sale.claim(&places[6]).await, sale.give_back(&sale.place(99, 1)?).await);
     ensure(refused.0.is_err() && refused.1.is_err(), || format!("refusals are {refused:?}"))?;

@@ -38,8 +38,14 @@ pub async fn rule_2_gives_a_returning_user_the_same_number(fixture: &dyn QueueFi
     for place in &places {
         let again = sale.try_join(place.user.get()).await?;
         ensure_eq(again.number, place.number, "the number found by joining again")?;
-        ensure(again.rejoined, || format!("{place:?} was held, and joining again says it was not"))?;
-        ensure_eq(expected(again.standing), place.user.get(), "the standing found by joining again")?;
+        ensure(again.rejoined, || {
+            format!("{place:?} was held, and joining again says it was not")
+        })?;
+        ensure_eq(
+            expected(again.standing),
+            place.user.get(),
+            "the standing found by joining again",
+        )?;
     }
     ensure_eq(sale.snapshot().await?.line.last(), 3, "numbers given in all")
 }
@@ -48,7 +54,9 @@ pub async fn rule_2_gives_a_returning_user_the_same_number(fixture: &dyn QueueFi
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_gives_one_user_one_number_whatever_races(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_2_gives_one_user_one_number_whatever_races(
+    fixture: &dyn QueueFixture,
+) -> Verdict {
     let sale = Sale::open(fixture, usual()).await?;
     let tasks = (0..100).map(|n| {
         let node = sale.node(n);
@@ -70,7 +78,9 @@ pub async fn rule_2_gives_one_user_one_number_whatever_races(fixture: &dyn Queue
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_gives_a_fresh_number_once_a_place_has_ended(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_2_gives_a_fresh_number_once_a_place_has_ended(
+    fixture: &dyn QueueFixture,
+) -> Verdict {
     let sale = Sale::open(fixture, PolicySpec { max_active: 3, ..usual() }).await?;
     let [lapses, ends, given_back, leaves] = [1, 2, 3, 4];
     let places = sale.join_each([lapses, ends, given_back, leaves]).await?;

@@ -29,7 +29,11 @@ pub async fn rule_2_finds_the_place_of_a_token(fixture: &dyn QueueFixture) -> Ve
     sale.node(0).snapshot(Line::new(40, 0)).await?;
     sale.recover().await;
     let found = join_with(&sale, 50, 20).await?;
-    ensure_eq((found.number.get(), found.rejoined), (20, true), "the place of a holder nobody knew")?;
+    ensure_eq(
+        (found.number.get(), found.rejoined),
+        (20, true),
+        "the place of a holder nobody knew",
+    )?;
     let younger = sale.join(51).await?;
     ensure_eq(younger.number.get(), 41, "the number of somebody who shows no token")?;
     let older = join_with(&sale, 51, 30).await?;
@@ -72,7 +76,9 @@ pub async fn rule_8_lets_nobody_in_twice(fixture: &dyn QueueFixture) -> Verdict 
     sale.recover().await;
     let younger = sale.place(52, 55)?;
     let claimed = sale.claim(&younger).await;
-    ensure(matches!(claimed, Err(ClaimError::Gone)), || format!("the younger, first: {claimed:?}"))?;
+    ensure(matches!(claimed, Err(ClaimError::Gone)), || {
+        format!("the younger, first: {claimed:?}")
+    })?;
     sale.claim(&older).await?;
     let seen = sale.snapshot().await?;
     ensure_eq(seen.active, 3, "sessions of all three")?;
@@ -95,23 +101,39 @@ pub async fn checkpoints_are_taken_in_once(fixture: &dyn QueueFixture) -> Verdic
     let checkpoint = Some(Checkpoint::new(Line::new(10, 8), 50));
     sale.node(0).settle(generation + 1, checkpoint).await?;
     let before = sale.snapshot().await?;
-    ensure_eq((before.line, before.is_settled), (Line::START, false), "after one of another generation")?;
+    ensure_eq(
+        (before.line, before.is_settled),
+        (Line::START, false),
+        "after one of another generation",
+    )?;
     for node in 0..3 {
         sale.node(node).settle(generation, checkpoint).await?;
     }
     let settled = sale.snapshot().await?;
     ensure(settled.is_settled, || "the store does not say that a checkpoint was read".to_owned())?;
-    ensure_eq(settled.line, Line::new(50, 8), "the queue after a checkpoint of 10, 8 and a ceiling of 50")?;
+    ensure_eq(
+        settled.line,
+        Line::new(50, 8),
+        "the queue after a checkpoint of 10, 8 and a ceiling of 50",
+    )?;
     let later = Some(Checkpoint::new(Line::new(50, 8), 150));
     sale.node(1).settle(settled.generation, later).await?;
     let joined = sale.join(1).await?;
-    ensure_eq(joined.number.get(), 51, "the next number, after a second checkpoint in this generation")?;
+    ensure_eq(
+        joined.number.get(),
+        51,
+        "the next number, after a second checkpoint in this generation",
+    )?;
     let seen = sale.snapshot().await?;
     ensure_eq(seen.vacant.people_waiting(seen.line), 3, "people who wait: 9, 10 and 51")?;
     ensure_eq(seen.vacant.position_of(joined.number, seen.line).get(), 3, "the position of 51")?;
     // The holder of one of those skipped: they were given it just before everything was lost.
     let found = join_with(&sale, 2, 20).await?;
-    ensure_eq((found.number.get(), found.rejoined), (20, true), "a skipped number whose holder turns up")
+    ensure_eq(
+        (found.number.get(), found.rejoined),
+        (20, true),
+        "a skipped number whose holder turns up",
+    )
 }
 
 /// Those who left do not count against `max_waiting`.

@@ -24,7 +24,11 @@ pub async fn rule_8_lets_nobody_in_who_was_not_called(fixture: &dyn QueueFixture
     }
     ensure_eq(sale.snapshot().await?.active, 0, "sessions that run")?;
     let session = sale.claim(&places[0]).await?;
-    ensure_eq((session.number, session.user), (places[0].number, places[0].user), "whose session it is")
+    ensure_eq(
+        (session.number, session.user),
+        (places[0].number, places[0].user),
+        "whose session it is",
+    )
 }
 
 /// A hundred claims of one call on all nodes give one session, and all of them its end.
@@ -47,7 +51,11 @@ pub async fn rule_8_claims_a_call_once_whatever_races(fixture: &dyn QueueFixture
     let snapshot = sale.snapshot().await?;
     ensure_eq((snapshot.called, snapshot.active), (0, 1), "calls and sessions afterwards")?;
     sale.advance(CLAIM_WITHIN).await;
-    ensure_eq(sale.claim(&place).await?.until.at, ends[0], "the end, when the call itself would have lapsed")
+    ensure_eq(
+        sale.claim(&place).await?.until.at,
+        ends[0],
+        "the end, when the call itself would have lapsed",
+    )
 }
 
 /// Not found, not yet, no longer, somebody else's: each is told apart, claiming and giving back.
@@ -70,7 +78,11 @@ pub async fn rule_9_tells_every_refusal_apart(fixture: &dyn QueueFixture) -> Ver
     }
     ensure_eq(claim_word(&sale.claim(&places[1]).await), "not yet", "claiming while waiting")?;
     let stranger = sale.place(9, places[1].number.get())?;
-    ensure_eq(claim_word(&sale.claim(&stranger).await), "not holder", "claiming another's waiting place")?;
+    ensure_eq(
+        claim_word(&sale.claim(&stranger).await),
+        "not holder",
+        "claiming another's waiting place",
+    )?;
     sale.call_storm(1).await?;
     ensure_eq(claim_word(&sale.claim(&stranger).await), "not holder", "claiming another's call")?;
     ensure_eq(claim_word(&sale.claim(&places[1]).await), "session", "claiming one's own")
@@ -106,7 +118,9 @@ pub async fn rule_9_refuses_a_full_line_but_not_its_holders(fixture: &dyn QueueF
     let places = sale.join_each(1..=4).await?;
     for user in 5..10 {
         let joined = sale.try_join(user).await;
-        ensure(matches!(joined, Err(JoinError::LineFull)), || format!("a full line answered {joined:?}"))?;
+        ensure(matches!(joined, Err(JoinError::LineFull)), || {
+            format!("a full line answered {joined:?}")
+        })?;
     }
     ensure_eq(sale.snapshot().await?.line.last(), 4, "numbers given in all")?;
     for place in &places {
@@ -142,7 +156,9 @@ pub async fn ceilings_are_not_passed_by_new_numbers(fixture: &dyn QueueFixture) 
     let up_to = |ceiling: u64| Bounds { ceiling, ..Bounds::NONE };
     let tasks = (1..=20).map(|n| {
         let node = sale.node(n);
-        tokio::spawn(async move { node.join(UserId::new(n)?, None, up_to(8)).await.map_err(Violation::from) })
+        tokio::spawn(async move {
+            node.join(UserId::new(n)?, None, up_to(8)).await.map_err(Violation::from)
+        })
     });
     let mut given = Vec::new();
     for task in join_all(tasks).await {
@@ -151,7 +167,9 @@ pub async fn ceilings_are_not_passed_by_new_numbers(fixture: &dyn QueueFixture) 
     given.sort_unstable();
     ensure_eq(given, (1..=8).collect(), "numbers given below a ceiling of 8")?;
     let refused = sale.node(0).join(UserId::new(99)?, None, up_to(8)).await;
-    ensure(matches!(refused, Err(JoinError::AboveCeiling)), || format!("above the ceiling: {refused:?}"))?;
+    ensure(matches!(refused, Err(JoinError::AboveCeiling)), || {
+        format!("above the ceiling: {refused:?}")
+    })?;
     let (node, mut holders) = (sale.node(1), 0);
     for user in 1..=20 {
         holders += u64::from(node.join(UserId::new(user)?, None, up_to(8)).await.is_ok());
@@ -170,7 +188,11 @@ pub async fn floors_raise_the_line_and_never_lower_it(fixture: &dyn QueueFixture
     let sale = Sale::open(fixture, PolicySpec { claim_within: 6 * RECOVERY, ..usual() }).await?;
     sale.join(1).await?;
     let raised = sale.node(0).snapshot(Line::new(40, 30)).await?.line;
-    ensure_eq((raised.last(), raised.serving() >= 30), (40, true), "the line after a floor of 40 and 30")?;
+    ensure_eq(
+        (raised.last(), raised.serving() >= 30),
+        (40, true),
+        "the line after a floor of 40 and 30",
+    )?;
     // A store that shares the queue among nodes hears its witnesses first.
     sale.advance(RECOVERY).await;
     // Called by a store that is no more: the call stands from now on.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::queue::{Incarnation, Line, Place, PolicySpec, QueueNumber, QueueState, Shown, Standing, UserId};
+use domain::queue::{
+    Incarnation, Line, Place, PolicySpec, QueueNumber, QueueState, Shown, Standing, UserId,
+};
 
 use super::QueueFixture;
 use super::world::{EVERY, Sale, usual};
@@ -37,7 +39,11 @@ pub async fn visitors_close_no_joins(fixture: &dyn QueueFixture) -> Verdict {
     for n in 1..=JOINERS {
         let higher = shown(REHEARSAL, n * 50_000)?;
         let seen = sale.node(n).call_next(Line::default(), Some(higher)).await?.snapshot;
-        ensure_eq((seen.generation, seen.recovers), (before.generation, false), "the store, after a token")?;
+        ensure_eq(
+            (seen.generation, seen.recovers),
+            (before.generation, false),
+            "the store, after a token",
+        )?;
         let joined = sale.join(n).await?;
         let seen = sale.snapshot().await?;
         let position = seen.vacant.position_of(joined.number, seen.line).get();
@@ -60,13 +66,25 @@ pub async fn one_incarnation_is_adopted_in_a_short_time(fixture: &dyn QueueFixtu
     ensure_eq(sale.standing(&first).await?, Standing::Waiting, "the first token that is shown")?;
     let seen = sale.snapshot().await?;
     let is_adopted = seen.incarnations.contains(first.incarnation);
-    ensure_eq((is_adopted, seen.adopts), (true, false), "whether it is adopted, and another would be")?;
+    ensure_eq(
+        (is_adopted, seen.adopts),
+        (true, false),
+        "whether it is adopted, and another would be",
+    )?;
     let second = place(&sale, REHEARSAL + 1, 2, 6)?;
     ensure_eq(sale.standing(&second).await?, Standing::Gone, "a token of a third life")?;
     let higher = shown(REHEARSAL + 1, 90_000)?;
     let after = sale.node(1).call_next(Line::default(), Some(higher)).await?.snapshot;
-    ensure_eq((after.line, after.incarnations), (seen.line, seen.incarnations), "the queue after it")?;
-    ensure_eq(sale.join(1).await?.number, first.number, "the place of the first, without the token")?;
+    ensure_eq(
+        (after.line, after.incarnations),
+        (seen.line, seen.incarnations),
+        "the queue after it",
+    )?;
+    ensure_eq(
+        sale.join(1).await?.number,
+        first.number,
+        "the place of the first, without the token",
+    )?;
     let next = sale.join(3).await?.number.get();
     ensure(next > first.number.get(), || format!("{next} was given after 5 was shown"))?;
 
@@ -85,13 +103,19 @@ pub async fn one_incarnation_is_adopted_in_a_short_time(fixture: &dyn QueueFixtu
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_calls_those_who_show_tokens_in_their_order(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_3_calls_those_who_show_tokens_in_their_order(
+    fixture: &dyn QueueFixture,
+) -> Verdict {
     let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
     let places = [40, 7, 300].map(|number| place(&sale, REHEARSAL, number, number));
     let [forty, seven, last] = places;
     let (forty, seven, last) = (forty?, seven?, last?);
     for waits in [&forty, &seven, &last] {
-        ensure_eq(sale.standing(waits).await?, Standing::Waiting, "a token of the store that is no more")?;
+        ensure_eq(
+            sale.standing(waits).await?,
+            Standing::Waiting,
+            "a token of the store that is no more",
+        )?;
     }
     let called = sale.node(0).call_next(Line::default(), None).await?.count;
     ensure_eq(called, 0, "people called while others may yet show their tokens")?;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Joined, Line, Place,
-    PolicySpec, QueueId, QueueNumber, QueueStore, Session, Shown, Snapshot, Standing, UserId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Joined, Line,
+    Place, PolicySpec, QueueId, QueueNumber, QueueStore, Session, Shown, Snapshot, Standing,
+    UserId,
 };
 use futures_util::future::join_all;
 
@@ -68,7 +69,10 @@ pub(super) struct Sale {
 }
 
 impl Sale {
-    pub(super) async fn open(fixture: &dyn QueueFixture, spec: PolicySpec) -> Result<Self, Violation> {
+    pub(super) async fn open(
+        fixture: &dyn QueueFixture,
+        spec: PolicySpec,
+    ) -> Result<Self, Violation> {
         let world = fixture.open(AdmissionPolicy::new(spec)?).await;
         let (nodes, queue) = (world.nodes(), world.queue());
         ensure(!nodes.is_empty(), || "a world has at least one node".to_owned())?;
@@ -114,7 +118,11 @@ impl Sale {
     }
 
     /// Joins as a node does: once more where it has to look first.
-    pub(super) async fn try_join_with(&self, user: u64, shown: Option<Shown>) -> Result<Joined, JoinError> {
+    pub(super) async fn try_join_with(
+        &self,
+        user: u64,
+        shown: Option<Shown>,
+    ) -> Result<Joined, JoinError> {
         let user = UserId::new(user).map_err(|_| JoinError::LineFull)?;
         let node = self.node(user.get());
         let joined = node.join(user, shown, Bounds::NONE).await;
@@ -195,7 +203,8 @@ impl Sale {
         let mut inside = 0;
         for place in places {
             let standing = self.standing(place).await?;
-            inside += u64::from(matches!(standing, Standing::Called { .. } | Standing::Active { .. }));
+            inside +=
+                u64::from(matches!(standing, Standing::Called { .. } | Standing::Active { .. }));
         }
         Ok(inside)
     }

@@ -10,7 +10,8 @@ use super::scene::{Budgets, NOTHING, Scene};
 #[must_use]
 pub fn searches(deeper: usize) -> Vec<RecoveryModel> {
     let usual = || vec![joined(2), one_inside(3)];
-    let lost = || usual().into_iter().map(|opening| [opening, vec![Action::Lose]].concat()).collect();
+    let lost =
+        || usual().into_iter().map(|opening| [opening, vec![Action::Lose]].concat()).collect();
     let promoted = || {
         let copied = |opening: Vec<Action>| {
             let shortly = [Action::Copy, Action::Pass(1), Action::Promote];

@@ -15,7 +15,8 @@ impl World {
     pub fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
         let left = self.left;
-        let up: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_some()).collect();
+        let up: Vec<usize> =
+            (0..self.nodes.len()).filter(|node| self.nodes[*node].is_some()).collect();
         for &node in &up {
             self.add_asks(node, &mut actions);
         }
@@ -62,7 +63,8 @@ impl World {
         let left = self.left;
         let mut asks = Vec::new();
         // Those who never joined are all alike.
-        let known = (1..=self.scene.users).take_while(|user| self.ledger.token(*user).is_some()).count();
+        let known =
+            (1..=self.scene.users).take_while(|user| self.ledger.token(*user).is_some()).count();
         for user in 1..=self.scene.users.min(known as u64 + 1) {
             let token = self.ledger.token(user);
             let is_over = |fate| matches!(fate, Fate::Left | Fate::Over);
@@ -146,7 +148,11 @@ impl World {
             Action::Stop(_) => left.stops = left.stops.checked_sub(1)?,
             Action::Start(_) => left.starts = left.starts.checked_sub(1)?,
             Action::Save(_) => left.settles = left.settles.checked_sub(1)?,
-            Action::Refresh(_) | Action::Execute | Action::Deliver | Action::Drop | Action::Copy => {}
+            Action::Refresh(_)
+            | Action::Execute
+            | Action::Deliver
+            | Action::Drop
+            | Action::Copy => {}
         }
         Some(())
     }

@@ -44,11 +44,21 @@ pub fn examples() -> Vec<Example> {
 fn example(fault: Fault) -> Example {
     let lost = [Action::Lose, FIRST, SECOND, BOTH, BOTH];
     let (opening, actions, breaks) = match fault {
-        Fault::NoReplay | Fault::SessionsForgotten => (one_inside(2), lost.to_vec(), Rule::SessionCut),
-        Fault::GenerationIgnored => (one_inside(2), [&[FIRST], &lost[..]].concat(), Rule::SessionCut),
-        Fault::HoldersForgotten => (joined(3), [&lost[..], &[join(1, 2)]].concat(), Rule::UserTwice),
-        Fault::ReleasedForgotten => (joined(2), [&[leave(1, 1, 1)], &lost[..]].concat(), Rule::Undead),
-        Fault::AbandonedForgotten => (joined(2), [&[leave(0, 2, 2)], &lost[..]].concat(), Rule::Undead),
+        Fault::NoReplay | Fault::SessionsForgotten => {
+            (one_inside(2), lost.to_vec(), Rule::SessionCut)
+        }
+        Fault::GenerationIgnored => {
+            (one_inside(2), [&[FIRST], &lost[..]].concat(), Rule::SessionCut)
+        }
+        Fault::HoldersForgotten => {
+            (joined(3), [&lost[..], &[join(1, 2)]].concat(), Rule::UserTwice)
+        }
+        Fault::ReleasedForgotten => {
+            (joined(2), [&[leave(1, 1, 1)], &lost[..]].concat(), Rule::Undead)
+        }
+        Fault::AbandonedForgotten => {
+            (joined(2), [&[leave(0, 2, 2)], &lost[..]].concat(), Rule::Undead)
+        }
         Fault::WitnessNotSent => (joined(2), lost.to_vec(), Rule::QueueBack),
         Fault::LapsedForgotten => {
             (joined(1), [&[BOTH, BOTH, BOTH, BOTH], &lost[..]].concat(), Rule::StandsAgain)
@@ -72,7 +82,9 @@ fn example(fault: Fault) -> Example {
             let silent = [Action::Do { node: 1, ask: Ask::Look }, Action::Pass(1), Action::Pass(1)];
             (joined(2), [&[Action::Lose], &silent[..], &[join(1, 2)]].concat(), Rule::UserTwice)
         }
-        Fault::ShownIsWitness => (ready(), vec![Action::Show { node: 0, number: 50 }], Rule::DoubtByVisitor),
+        Fault::ShownIsWitness => {
+            (ready(), vec![Action::Show { node: 0, number: 50 }], Rule::DoubtByVisitor)
+        }
         Fault::TokenOfAnyLife => {
             let enters = claim(0, INTRUDER, 2);
             (skipped(), vec![enters, BOTH, enters], Rule::OldLifeEnters)

@@ -73,7 +73,9 @@ impl World {
                 (Fate::Inside, Ok(Standing::Active { .. })) => {
                     (is_first && entry.ran > session_ttl).then_some(Rule::SessionTooLong)
                 }
-                (Fate::Inside, Err(Refused::NotHolder | Refused::NotFound)) if entry.ran < session_ttl => {
+                (Fate::Inside, Err(Refused::NotHolder | Refused::NotFound))
+                    if entry.ran < session_ttl =>
+                {
                     Some(Rule::TwoInside)
                 }
                 (Fate::Inside, Err(_)) => {
@@ -113,7 +115,8 @@ impl World {
                 }
             }
             let seen = world.server.state.snapshot();
-            let is_over = seen.called == 0 && seen.active == 0 && seen.vacant.people_waiting(seen.line) == 0;
+            let is_over =
+                seen.called == 0 && seen.active == 0 && seen.vacant.people_waiting(seen.line) == 0;
             if is_over && !seen.recovers {
                 return None;
             }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::queue::{
-    Change, Changes, Expiry, Incarnation, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Shown, Standing,
-    UserId, Whole, Witness,
+    Change, Changes, Expiry, Incarnation, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Shown,
+    Standing, UserId, Whole, Witness,
 };
 
 use super::rule::Rule;
@@ -85,7 +85,12 @@ pub(super) fn bit(node: u8) -> u16 {
 
 impl Ledger {
     /// A step of the store has begun: `before` and `after` are the queue's time and line around it.
-    pub(super) fn note_step(&mut self, witness: &Witness, before: (QueueTime, Line), after: QueueTime) {
+    pub(super) fn note_step(
+        &mut self,
+        witness: &Witness,
+        before: (QueueTime, Line),
+        after: QueueTime,
+    ) {
         self.heard = self.heard.raised_to(witness.line);
         self.began.get_or_insert(after);
         let moved = u64::try_from(after.since(before.0).as_micros()).unwrap_or(0);
@@ -128,7 +133,9 @@ impl Ledger {
             };
             let known = copy.and_then(|copy| copy.entries.iter().find(same));
             let before = copy.and_then(|copy| {
-                copy.entries.iter().find(|known| known.user == entry.user && known.number == entry.number)
+                copy.entries
+                    .iter()
+                    .find(|known| known.user == entry.user && known.number == entry.number)
             });
             let is_longer = |before: &&Entry| match entry.fate {
                 Fate::Over => matches!(before.fate, Fate::Held | Fate::Inside),
@@ -167,7 +174,8 @@ impl Ledger {
         policy: &PolicySpec,
     ) -> &mut Entry {
         let Shown { incarnation: life, number } = shown;
-        let fate = if matches!(standing, Standing::Active { .. }) { Fate::Inside } else { Fate::Held };
+        let fate =
+            if matches!(standing, Standing::Active { .. }) { Fate::Inside } else { Fate::Held };
         let at = self.entries.iter().position(|entry| entry.user == user && entry.number == number);
         let at = at.unwrap_or(self.entries.len());
         if at == self.entries.len() {
@@ -221,7 +229,10 @@ impl Ledger {
             }
             match &refresh.changes {
                 Changes::Whole(Whole { vacant, .. }) => {
-                    if entry.fate == Fate::Left && vacant.contains(number) && !vacant.is_in_range(number) {
+                    if entry.fate == Fate::Left
+                        && vacant.contains(number)
+                        && !vacant.is_in_range(number)
+                    {
                         entry.nodes |= bit(node);
                     }
                 }
@@ -252,7 +263,11 @@ impl Ledger {
     }
 
     /// A node reports their positions to those who wait.
-    pub(super) fn note_positions(&mut self, node: u8, position: impl Fn(QueueNumber) -> u64) -> Option<Rule> {
+    pub(super) fn note_positions(
+        &mut self,
+        node: u8,
+        position: impl Fn(QueueNumber) -> u64,
+    ) -> Option<Rule> {
         let mut broken = None;
         for entry in &mut self.entries {
             if entry.fate == Fate::Held && entry.is_told {
@@ -314,13 +329,17 @@ impl Entry {
     fn note_change(&mut self, node: u8, change: Change) {
         let number = self.number.get();
         match change {
-            Change::Claimed { number: claimed, user, .. } if claimed == number && user == self.user => {
+            Change::Claimed { number: claimed, user, .. }
+                if claimed == number && user == self.user =>
+            {
                 self.session_seen_by |= bit(node);
                 if self.fate == Fate::Inside {
                     self.nodes |= bit(node);
                 }
             }
-            Change::Released(over) | Change::Abandoned(over) if over == number && self.fate == Fate::Left => {
+            Change::Released(over) | Change::Abandoned(over)
+                if over == number && self.fate == Fate::Left =>
+            {
                 self.nodes |= bit(node);
             }
             Change::Claimed { .. }

@@ -76,8 +76,13 @@ impl RecoveryModel {
     /// Searches all runs, breadth first, until a rule is broken.
     #[must_use]
     pub fn search(&self, threads: usize) -> Found {
-        let checker =
-            self.clone().checker().threads(threads).finish_when(HasDiscoveries::Any).spawn_bfs().join();
+        let checker = self
+            .clone()
+            .checker()
+            .threads(threads)
+            .finish_when(HasDiscoveries::Any)
+            .spawn_bfs()
+            .join();
         let broken = checker.discoveries().into_iter().find_map(|(_, path)| {
             let last = path.last_state();
             let rule = last.broken().or_else(|| last.comes_to_rest())?;

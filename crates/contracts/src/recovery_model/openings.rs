@@ -32,7 +32,10 @@ pub fn one_inside(users: u64) -> Vec<Action> {
 #[must_use]
 pub fn reserved() -> Vec<Action> {
     let mut actions = ready();
-    actions.extend([Action::Do { node: 0, ask: Ask::Settle }, Action::Do { node: 1, ask: Ask::Settle }]);
+    actions.extend([
+        Action::Do { node: 0, ask: Ask::Settle },
+        Action::Do { node: 1, ask: Ask::Settle },
+    ]);
     actions.extend([Action::Refresh(0), Action::Refresh(1), Action::Pass(3), Action::Pass(3)]);
     actions.extend([Action::Save(0), Action::Save(1)]);
     actions

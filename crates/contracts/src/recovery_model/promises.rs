@@ -14,7 +14,10 @@ impl World {
         match (request, reply) {
             (
                 Request::Join { user, shown, .. },
-                Reply::Join { step: JoinStep::Holds { number, rejoined, standing, incarnation }, .. },
+                Reply::Join {
+                    step: JoinStep::Holds { number, rejoined, standing, incarnation },
+                    ..
+                },
             ) => {
                 let given = Shown { incarnation: *incarnation, number: *number };
                 self.note_joined(id, *user, shown.is_some(), given, *rejoined, *standing);
@@ -22,7 +25,10 @@ impl World {
             (Request::Claim { user, shown }, _) if user.get() == INTRUDER => {
                 self.note_intruder(*shown, reply);
             }
-            (Request::Claim { user, shown }, Reply::Place { state: Ok(Standing::Active { until }), .. }) => {
+            (
+                Request::Claim { user, shown },
+                Reply::Place { state: Ok(Standing::Active { until }), .. },
+            ) => {
                 self.note_let_in(*user, *shown, *until);
             }
             (Request::Leave { user, shown }, Reply::Place { state: Ok(_), .. }) => {
@@ -42,7 +48,8 @@ impl World {
         let is_full = server.state.snapshot().active >= policy.max_active.into();
         let mut broken = None;
         self.ledger.note_replayed(id, |entry| {
-            let is_inside = matches!(server.stand(entry.user, entry.shown()), Ok(Standing::Active { .. }));
+            let is_inside =
+                matches!(server.stand(entry.user, entry.shown()), Ok(Standing::Active { .. }));
             if entry.fate == Fate::Inside && !entry.is_disputed && !is_inside {
                 if is_full {
                     // Others have the slots by now: it is called again.
@@ -97,7 +104,10 @@ impl World {
                 let is_theirs = entry.user == user && entry.number != number;
                 let is_known = entry.is_known || entry.is_to_be_replayed_by(id);
                 let is_promised = entry.is_told && is_known && !entry.is_disputed;
-                is_theirs && is_held && is_promised && self.server.stand(user, entry.shown()).is_ok()
+                is_theirs
+                    && is_held
+                    && is_promised
+                    && self.server.stand(user, entry.shown()).is_ok()
             });
             if holds {
                 self.breaks(Rule::UserTwice);
@@ -105,21 +115,25 @@ impl World {
         }
         let others = |entry: &&Entry| entry.number == number && entry.user != user;
         if self.ledger.entries.iter().any(|entry| others(&entry)) {
-            let was_disputed = self.ledger.entries.iter().filter(others).any(|entry| entry.is_disputed);
+            let was_disputed =
+                self.ledger.entries.iter().filter(others).any(|entry| entry.is_disputed);
             if !was_disputed && !self.may_repeat(number) {
                 self.breaks(Rule::NumberTwice);
             }
             let all = self.ledger.entries.iter_mut().filter(|entry| entry.number == number);
             all.for_each(|entry| entry.is_disputed = true);
         }
-        let was =
-            self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
+        let was = self
+            .ledger
+            .entry(user, number)
+            .map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
         match was {
             Some((Fate::Left, true, false)) => self.breaks(Rule::Undead),
             Some((Fate::Over, true, false)) => self.breaks(Rule::StandsAgain),
             _ => {}
         }
-        let is_disputed = self.ledger.entries.iter().any(|entry| entry.number == number && entry.is_disputed);
+        let is_disputed =
+            self.ledger.entries.iter().any(|entry| entry.number == number && entry.is_disputed);
         self.ledger.give(user, given, standing, &self.scene.policy).is_disputed |= is_disputed;
         if shows {
             // Of two places the younger was given up.
@@ -176,8 +190,10 @@ impl World {
         };
         let two = self.ledger.entries.iter().any(is_other);
         let is_really = matches!(server.stand(user, shown), Ok(Standing::Active { .. }));
-        let was =
-            self.ledger.entry(user, number).map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
+        let was = self
+            .ledger
+            .entry(user, number)
+            .map(|entry| (entry.fate, entry.is_known, entry.is_disputed));
         if two || !is_really {
             self.breaks(Rule::TwoInside);
         }

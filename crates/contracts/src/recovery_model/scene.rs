@@ -191,7 +191,8 @@ impl Scene {
     /// Numbers are reserved in a checkpoint.
     #[must_use]
     pub fn of_checkpoints() -> Self {
-        let faults = Budgets { faults: 2, losses: 2, promotions: 1, stops: 2, starts: 2, ..NOTHING };
+        let faults =
+            Budgets { faults: 2, losses: 2, promotions: 1, stops: 2, starts: 2, ..NOTHING };
         let budgets = Budgets { joins: 2, claims: 1, seconds: 3, settles: 3, ..faults };
         Self { name: "checkpoints", budgets, needs_checkpoint: true, ..Self::of_all(1, 2) }
     }
@@ -207,7 +208,8 @@ impl Scene {
     /// A third node.
     #[must_use]
     pub fn of_three_nodes() -> Self {
-        let faults = Budgets { faults: 2, losses: 1, promotions: 1, stops: 1, starts: 1, ..NOTHING };
+        let faults =
+            Budgets { faults: 2, losses: 1, promotions: 1, stops: 1, starts: 1, ..NOTHING };
         let budgets = Budgets { joins: 1, claims: 1, leaves: 1, seconds: 3, ..faults };
         Self { name: "three nodes", nodes: 3, budgets, ..Self::of_all(1, 2) }
     }

@@ -2,8 +2,9 @@
 
 use domain::Timestamp;
 use domain::queue::{
-    Arrival, Change, Checkpoint, Incarnation, JoinStep, Line, Memory, NodeId, Place, ProcessId, QueueId,
-    QueueNumber, QueueState, Refresh, Refused, Replica, Shown, Standing, UserId, Visit, Witness,
+    Arrival, Change, Checkpoint, Incarnation, JoinStep, Line, Memory, NodeId, Place, ProcessId,
+    QueueId, QueueNumber, QueueState, Refresh, Refused, Replica, Shown, Standing, UserId, Visit,
+    Witness,
 };
 
 use super::action::{Answer, Seen, Stand};
@@ -75,7 +76,8 @@ impl Server {
             witness,
             is_at_limit: false,
         };
-        if let Some(mut clock) = self.last_clock.filter(|_| self.fault == Some(Fault::ServerClock)) {
+        if let Some(mut clock) = self.last_clock.filter(|_| self.fault == Some(Fault::ServerClock))
+        {
             // The queue's time moves on by all that the clock has stepped.
             while clock + SECOND < self.clock {
                 clock += SECOND;
@@ -122,9 +124,9 @@ impl Server {
                 }
                 Reply::Look { refresh, seen, wants_replay: self.state.wants_replay() }
             }
-            Request::Replay { generation, memories } => {
-                Reply::Replay { is_current: self.state.replay(*generation, &self.received(memories)) }
-            }
+            Request::Replay { generation, memories } => Reply::Replay {
+                is_current: self.state.replay(*generation, &self.received(memories)),
+            },
             Request::Join { user, shown, ceiling } => {
                 let mut visit = *visit;
                 if self.fault == Some(Fault::JoinsBeforeReplay) {

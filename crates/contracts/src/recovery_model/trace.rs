@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Line, Place, QueueId,
-    QueueNumber, QueueStore, Shown as TokenShows, Snapshot, UserId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Line, Place,
+    QueueId, QueueNumber, QueueStore, Shown as TokenShows, Snapshot, UserId,
 };
 use domain::{PortError, PortErrorKind, Timestamp};
 
@@ -46,7 +46,9 @@ impl Trace {
             ensure(answer.as_ref() == Ok(expected), || {
                 let before = &self.steps[..nth];
                 let name = &self.name;
-                format!("{name}, {action:?} after {before:?}: got {answer:?}, expected {expected:?}")
+                format!(
+                    "{name}, {action:?} after {before:?}: got {answer:?}, expected {expected:?}"
+                )
             })?;
         }
         Ok(())
@@ -68,7 +70,11 @@ fn is_portable(action: &Action) -> bool {
         | Action::Promote => true,
         // Generations come from the server's clock, which a test cannot set back.
         Action::Clock(seconds) => *seconds > 0,
-        Action::Send { .. } | Action::Execute | Action::Deliver | Action::Drop | Action::Save(_) => false,
+        Action::Send { .. }
+        | Action::Execute
+        | Action::Deliver
+        | Action::Drop
+        | Action::Save(_) => false,
     }
 }
 
@@ -101,8 +107,12 @@ pub fn quiet_traces(by_chance: u64) -> Vec<Trace> {
     let budgets = Budgets { joins: 12, claims: 8, leaves: 5, seconds: 12, ..NOTHING };
     let all = (0..by_chance).filter_map(|seed| {
         let max_active = if seed % 2 == 0 { 1 } else { 2 };
-        let scene =
-            Scene { nodes: 1, recovery: std::time::Duration::ZERO, budgets, ..Scene::of_all(max_active, 0) };
+        let scene = Scene {
+            nodes: 1,
+            recovery: std::time::Duration::ZERO,
+            budgets,
+            ..Scene::of_all(max_active, 0)
+        };
         by_walk(format!("quiet {seed}"), scene, &[Action::Refresh(0)], seed)
     });
     all.collect()
@@ -159,7 +169,11 @@ pub async fn ask(
                 Ok(joined) => {
                     let number = joined.number.get();
                     tokens.0.insert(Shown { user, number }, joined.incarnation);
-                    Ok(Answer::Joined { number, rejoined: joined.rejoined, stand: stand_of(joined.standing) })
+                    Ok(Answer::Joined {
+                        number,
+                        rejoined: joined.rejoined,
+                        stand: stand_of(joined.standing),
+                    })
                 }
                 Err(JoinError::ViewBehind) => Ok(Answer::NotReady),
                 Err(JoinError::LineFull) => Ok(Answer::Full),
@@ -192,7 +206,8 @@ pub async fn ask(
 /// # Errors
 /// A [`Violation`] for an error of the store.
 pub async fn show(store: &dyn QueueStore, number: u64) -> Result<Answer, Violation> {
-    look(store, Some(TokenShows { incarnation: rehearsal(), number: QueueNumber::new(number)? })).await
+    look(store, Some(TokenShows { incarnation: rehearsal(), number: QueueNumber::new(number)? }))
+        .await
 }
 
 async fn look(store: &dyn QueueStore, shown: Option<TokenShows>) -> Result<Answer, Violation> {

@@ -144,7 +144,8 @@ impl World {
                 Answer::Nothing
             }
             Action::Copy => {
-                let copied = Copied { state: self.server.state.clone(), ledger: self.ledger.clone() };
+                let copied =
+                    Copied { state: self.server.state.clone(), ledger: self.ledger.clone() };
                 self.copy = Some(Arc::new(copied));
                 Answer::Nothing
             }
@@ -192,15 +193,19 @@ impl World {
     /// The request a node sends, and what it says of itself.
     fn request(&mut self, node: usize, ask: Ask) -> Option<(Witness, Request)> {
         let checkpoint = self.checkpoint;
-        let refreshes = |request: &Request| matches!(request, Request::Look { .. } | Request::Replay { .. });
+        let refreshes =
+            |request: &Request| matches!(request, Request::Look { .. } | Request::Replay { .. });
         let is_refreshing = |flight: &Flight| flight.node == node && refreshes(&flight.request);
         // A node refreshes once at a time, and waits for a late answer or gives it up.
-        if matches!(ask, Ask::Look | Ask::Replay) && self.flight.as_deref().is_some_and(is_refreshing) {
+        if matches!(ask, Ask::Look | Ask::Replay)
+            && self.flight.as_deref().is_some_and(is_refreshing)
+        {
             return None;
         }
         let shown_by = |shown: Shown| {
             let (user, number) = parsed(shown)?;
-            let life = self.ledger.entries.iter().find(|held| held.user == user && held.number == number);
+            let life =
+                self.ledger.entries.iter().find(|held| held.user == user && held.number == number);
             let incarnation =
                 life.filter(|_| shown.user != INTRUDER).map_or_else(rehearsal, |held| held.life);
             Some((user, TokenShows { incarnation, number }))
@@ -281,7 +286,11 @@ impl World {
         self.ledger.now += SECOND;
         let refreshed = (0..self.nodes.len()).filter(|node| nodes >> node & 1 == 1);
         let refreshed: Vec<usize> = refreshed.collect();
-        refreshed.into_iter().filter_map(|node| self.refresh(node)).last().unwrap_or(Answer::Nothing)
+        refreshed
+            .into_iter()
+            .filter_map(|node| self.refresh(node))
+            .last()
+            .unwrap_or(Answer::Nothing)
     }
 
     fn save(&mut self, node: usize) -> Option<Answer> {
@@ -307,7 +316,8 @@ impl World {
     fn execute_late(&mut self) -> Option<Answer> {
         let mut flight = Arc::unwrap_or_clone(self.flight.take()?);
         // A request waits for another server only while its node gets no other answer.
-        let waited = self.node(flight.node).is_some_and(|node| node.replica.witness() == flight.witness);
+        let waited =
+            self.node(flight.node).is_some_and(|node| node.replica.witness() == flight.witness);
         if flight.reply.is_some() || flight.process != self.server.process && !waited {
             return None;
         }
@@ -317,7 +327,8 @@ impl World {
     }
 
     fn deliver_late(&mut self) -> Option<Answer> {
-        let Flight { node, id, witness, request, reply, .. } = Arc::unwrap_or_clone(self.flight.take()?);
+        let Flight { node, id, witness, request, reply, .. } =
+            Arc::unwrap_or_clone(self.flight.take()?);
         let reply = reply?;
         if self.node(node).is_none_or(|now| now.id != id) {
             self.forget(&request);
@@ -359,7 +370,8 @@ impl World {
             self.ledger.lives_since.get_or_insert(now);
         }
         let reply = self.server.answer(&visit, &witness, request);
-        if self.server.state.incarnations() != before.incarnations && !self.may_adopt(request, now) {
+        if self.server.state.incarnations() != before.incarnations && !self.may_adopt(request, now)
+        {
             self.breaks(Rule::LateAdoption);
         }
         if !self.ledger.is_time_right() {
@@ -368,7 +380,9 @@ impl World {
         let after = self.server.state.snapshot();
         let called = after.line.serving() > before.line.serving();
         let taken = after.called + after.active;
-        if called && !matches!(request, Request::Settle { .. }) && taken > self.scene.policy.max_active.into()
+        if called
+            && !matches!(request, Request::Settle { .. })
+            && taken > self.scene.policy.max_active.into()
         {
             self.breaks(Rule::CalledTooMany);
         }
@@ -406,7 +420,8 @@ impl World {
         } else {
             None
         };
-        let looked = if let Reply::Look { refresh, .. } = &reply { Some(refresh.clone()) } else { None };
+        let looked =
+            if let Reply::Look { refresh, .. } = &reply { Some(refresh.clone()) } else { None };
         let now = self.nodes.get_mut(node)?.as_mut()?;
         let id = now.id;
         let generation = self.server.state.marks().generation;
@@ -427,7 +442,9 @@ impl World {
             };
             self.ledger.note_followed(id, &refresh, is_prompt, remembers);
             let has_ranges = now.replica.vacant().ranges().next().is_some();
-            if !has_ranges && let Some(rule) = self.ledger.note_positions(id, |number| now.position(number)) {
+            if !has_ranges
+                && let Some(rule) = self.ledger.note_positions(id, |number| now.position(number))
+            {
                 self.breaks(rule);
             }
         }

@@ -8,9 +8,9 @@ use adapter_memory::{MemoryQueue, SteadyClock};
 use async_trait::async_trait;
 use contracts::history::{Asked, History, Rule, Rules, Told, check};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
-    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown, Snapshot, Standing,
-    UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError,
+    Joined, Line, Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown,
+    Snapshot, Standing, UserId,
 };
 use domain::{PortError, Timestamp};
 
@@ -86,12 +86,14 @@ impl QueueStore for Broken {
     ) -> Result<Joined, JoinError> {
         let mut joined = self.inner.join(user, presented, bounds).await?;
         if self.fault == Fault::ForgetsStayers && joined.rejoined && is_stayer(user.get()) {
-            joined = self.inner.join(UserId::new(user.get() + 1_000).unwrap(), None, bounds).await?;
+            joined =
+                self.inner.join(UserId::new(user.get() + 1_000).unwrap(), None, bounds).await?;
         }
         joined.number = self.turned(joined.number);
         let before = self.last.swap(joined.number.get(), Ordering::SeqCst);
         // To a few who hear their first answer.
-        let is_chosen = user.get().is_multiple_of(10) && !user.get().is_multiple_of(3) && !joined.rejoined;
+        let is_chosen =
+            user.get().is_multiple_of(10) && !user.get().is_multiple_of(3) && !joined.rejoined;
         if self.fault == Fault::GivesNumbersTwice && is_chosen {
             joined.number = QueueNumber::new(before).unwrap_or(joined.number);
         }
@@ -106,7 +108,11 @@ impl QueueStore for Broken {
         self.inner.snapshot(floor).await
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         self.inner.settle(generation, checkpoint).await
     }
 
@@ -114,7 +120,9 @@ impl QueueStore for Broken {
         let standing = self.inner.standing(&self.inside(place)).await?;
         Ok(match (self.fault, standing) {
             (Fault::CallsOutOfTurn, Standing::Waiting) if place.number.get().is_multiple_of(10) => {
-                Standing::Called { until: Expiry::new(QueueTime::from_micros(u64::MAX), QueueTime::START) }
+                Standing::Called {
+                    until: Expiry::new(QueueTime::from_micros(u64::MAX), QueueTime::START),
+                }
             }
             (Fault::LosesAPlace, _) if place.user.get() == 30 => Standing::Gone,
             _ => standing,
@@ -335,6 +343,9 @@ async fn a_store_that_breaks_a_rule_is_noticed() {
     ] {
         let history = record(fault).await;
         let verdict = check(&history, &RULES);
-        assert!(verdict.as_ref().is_err_and(|findings| findings.has(rule)), "{fault:?}: {verdict:?}");
+        assert!(
+            verdict.as_ref().is_err_and(|findings| findings.has(rule)),
+            "{fault:?}: {verdict:?}"
+        );
     }
 }

@@ -17,7 +17,11 @@ const NO_LIMITS: Rules = Rules {
 
 #[test]
 fn one_number_is_given_to_one_user() {
-    breaks(Rule::NumbersAreUnique, &NO_LIMITS, &["0 9 join 1 number 1 fresh", "5 15 join 2 number 1 fresh"]);
+    breaks(
+        Rule::NumbersAreUnique,
+        &NO_LIMITS,
+        &["0 9 join 1 number 1 fresh", "5 15 join 2 number 1 fresh"],
+    );
     let after_it_ended = [
         "0 10 join 1 number 1 fresh",
         "20 30 leave 1 1 left",
@@ -27,14 +31,23 @@ fn one_number_is_given_to_one_user() {
     breaks(Rule::NumbersAreUnique, &NO_LIMITS, &after_it_ended);
     passes(
         &NO_LIMITS,
-        &["0 10 join 1 number 1 fresh", "20 30 join 1 number 1 rejoined", "40 50 join 2 number 2 fresh"],
+        &[
+            "0 10 join 1 number 1 fresh",
+            "20 30 join 1 number 1 rejoined",
+            "40 50 join 2 number 2 fresh",
+        ],
     );
 }
 
 #[test]
 fn one_user_has_one_place_until_it_may_have_ended() {
     let twice = |between: &'static str| {
-        vec!["0 10 join 1 number 1 fresh", between, "40 50 join 1 number 2 fresh", "60 70 join 9 refused"]
+        vec![
+            "0 10 join 1 number 1 fresh",
+            between,
+            "40 50 join 1 number 2 fresh",
+            "60 70 join 9 refused",
+        ]
     };
     for no_end in [
         "20 30 join 9 unknown",
@@ -93,7 +106,11 @@ fn one_user_has_one_place_when_joins_overlap_or_go_back() {
 fn one_user_gets_another_place_once_the_first_may_have_run_out() {
     let rules = Rules { places_end_after: Some(ms(100)), view_lag: ms(10), ..NO_LIMITS };
     passes(&rules, &["0 10 join 1 number 1 fresh", "80 100 join 1 number 2 fresh"]);
-    breaks(Rule::OnePlaceAUser, &rules, &["0 10 join 1 number 1 fresh", "80 99 join 1 number 2 fresh"]);
+    breaks(
+        Rule::OnePlaceAUser,
+        &rules,
+        &["0 10 join 1 number 1 fresh", "80 99 join 1 number 2 fresh"],
+    );
     // It was still uncalled at 40, seen at 50.
     let later = "50 60 ask 1 1 waiting 1";
     passes(&rules, &["0 10 join 1 number 1 fresh", later, "130 140 join 1 number 2 fresh"]);
@@ -103,7 +120,10 @@ fn one_user_gets_another_place_once_the_first_may_have_run_out() {
         &["0 10 join 1 number 1 fresh", later, "130 139 join 1 number 2 fresh"],
     );
     // The number may have been given by the join that got no answer.
-    passes(&rules, &["0 1 join 1 unknown", "50 60 join 1 number 1 fresh", "90 100 join 1 number 2 fresh"]);
+    passes(
+        &rules,
+        &["0 1 join 1 unknown", "50 60 join 1 number 1 fresh", "90 100 join 1 number 2 fresh"],
+    );
 }
 
 #[test]
@@ -111,13 +131,18 @@ fn numbers_follow_the_order_of_joining() {
     breaks(
         Rule::OrderOfJoins,
         &NO_LIMITS,
-        &["0 10 join 1 number 2 fresh", "11 20 join 2 number 1 fresh", "12 13 join 3 number 3 fresh"],
+        &[
+            "0 10 join 1 number 2 fresh",
+            "11 20 join 2 number 1 fresh",
+            "12 13 join 3 number 3 fresh",
+        ],
     );
     // Neither was told before the other began.
     passes(&NO_LIMITS, &["0 10 join 1 number 2 fresh", "9 20 join 2 number 1 fresh"]);
     passes(&NO_LIMITS, &["0 10 join 1 number 2 fresh", "10 20 join 2 number 1 fresh"]);
     // The number was given by the join before.
-    let before = |told: &'static str| [told, "5 10 join 1 number 2 fresh", "11 20 join 2 number 1 rejoined"];
+    let before =
+        |told: &'static str| [told, "5 10 join 1 number 2 fresh", "11 20 join 2 number 1 rejoined"];
     passes(&NO_LIMITS, &before("0 4 join 2 unknown"));
     passes(&NO_LIMITS, &before("0 4 join 2 number 1 fresh"));
     breaks(Rule::OrderOfJoins, &NO_LIMITS, &before("0 4 join 2 refused"));
@@ -177,7 +202,8 @@ fn positions_do_not_grow() {
 #[test]
 fn no_more_sessions_run_than_allowed() {
     let rules = Rules { max_active: Some(1), ..NO_LIMITS };
-    let joined = ["0 1 join 1 number 1 fresh", "2 3 join 2 number 2 fresh", "10 20 admit 1 1 let-in 100"];
+    let joined =
+        ["0 1 join 1 number 1 fresh", "2 3 join 2 number 2 fresh", "10 20 admit 1 1 let-in 100"];
     let then = |rest: &[&'static str]| [&joined, rest].concat();
     let second = "90 100 admit 2 2 let-in 100";
     breaks(Rule::Limit, &rules, &then(&[second]));
@@ -203,8 +229,9 @@ fn no_more_sessions_run_than_allowed() {
 #[test]
 fn a_session_is_as_long_as_its_first_claim_allows() {
     let rules = Rules { max_active: Some(1), view_lag: ms(2), ..NO_LIMITS };
-    let with =
-        |rest: &[&'static str]| [&["0 1 join 1 number 1 fresh", "2 3 join 2 number 2 fresh"], rest].concat();
+    let with = |rest: &[&'static str]| {
+        [&["0 1 join 1 number 1 fresh", "2 3 join 2 number 2 fresh"], rest].concat()
+    };
     // Perhaps claimed at 4 already.
     let doubtful = ["4 9 admit 1 1 unknown", "50 60 admit 1 1 let-in 100"];
     passes(&rules, &[&with(&doubtful)[..], &["90 104 admit 2 2 let-in 100"]].concat());
@@ -212,7 +239,11 @@ fn a_session_is_as_long_as_its_first_claim_allows() {
     // Not by 38, or it would not have been called only.
     let unclaimed = ["4 9 admit 1 1 unknown", "40 45 ask 1 1 called", "50 60 admit 1 1 let-in 100"];
     passes(&rules, &[&with(&unclaimed)[..], &["90 138 admit 2 2 let-in 100"]].concat());
-    breaks(Rule::Limit, &rules, &[&with(&unclaimed)[..], &["90 137 admit 2 2 let-in 100"]].concat());
+    breaks(
+        Rule::Limit,
+        &rules,
+        &[&with(&unclaimed)[..], &["90 137 admit 2 2 let-in 100"]].concat(),
+    );
     // Going in again does not make it longer, and an answer may name what is left.
     let again = ["10 20 admit 1 1 let-in 100", "60 70 admit 1 1 let-in 50"];
     passes(&rules, &[&with(&again)[..], &["90 110 admit 2 2 let-in 100"]].concat());
@@ -239,7 +270,10 @@ fn who_holds_a_place_is_found_in_it() {
     );
     passes(&NO_LIMITS, &then(&["90 99 find-again 1 number 1 rejoined"]));
     passes(&NO_LIMITS, &then(&["90 99 find-again 1 unknown"]));
-    passes(&NO_LIMITS, &then(&["80 85 find-again 1 refused", "90 99 find-again 1 number 1 rejoined"]));
+    passes(
+        &NO_LIMITS,
+        &then(&["80 85 find-again 1 refused", "90 99 find-again 1 number 1 rejoined"]),
+    );
     passes(&NO_LIMITS, &then(&["90 99 find-again 2 number 2 fresh"]));
     for end in ["10 20 leave 1 1 left", "10 20 leave 1 1 unknown", "10 20 ask 1 1 gone"] {
         passes(&NO_LIMITS, &then(&[end, "90 99 find-again 1 number 2 fresh"]));
@@ -266,14 +300,19 @@ fn in_a_drained_line_everybody_has_been_called() {
     ] {
         passes(&drained, &[&joined[..], &[through]].concat());
     }
-    passes(&drained, &["0 1 join 1 unknown", "2 3 join 2 refused", "90 99 find-again 1 number 1 fresh"]);
+    passes(
+        &drained,
+        &["0 1 join 1 unknown", "2 3 join 2 refused", "90 99 find-again 1 number 1 fresh"],
+    );
 }
 
 #[test]
 fn where_places_survive_nobody_is_gone_for_no_reason() {
     let surviving = Rules { places_survive: true, places_end_after: Some(ms(100)), ..NO_LIMITS };
     let then = |rest: &[&'static str]| [&["0 1 join 1 number 1 fresh"], rest].concat();
-    for gone in ["50 60 ask 1 1 gone", "50 60 admit 1 1 gone", "50 60 leave 1 1 gone", "90 99 ask 1 1 gone"] {
+    for gone in
+        ["50 60 ask 1 1 gone", "50 60 admit 1 1 gone", "50 60 leave 1 1 gone", "90 99 ask 1 1 gone"]
+    {
         breaks(Rule::GoneForAReason, &surviving, &then(&[gone]));
         passes(&surviving, &then(&[gone, "20 30 leave 1 1 unknown"]));
         passes(&NO_LIMITS, &then(&[gone]));

@@ -6,8 +6,8 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use contracts::history::{History, Rules, check};
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, Line, Place, PolicySpec, QueueId,
-    QueueNumber, QueueStore, Standing, UserId,
+    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, Line, Place, PolicySpec,
+    QueueId, QueueNumber, QueueStore, Standing, UserId,
 };
 use proptest::prelude::*;
 
@@ -55,12 +55,11 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let seen =
-        prop_oneof![8 => Just(Seen::Answer), 1 => Just(Seen::NothingOfIt), 1 => Just(Seen::NothingAtAll)];
+    let seen = prop_oneof![8 => Just(Seen::Answer), 1 => Just(Seen::NothingOfIt), 1 => Just(Seen::NothingAtAll)];
     let delay = || prop_oneof![Just(0), 0..40_u64];
     let times = (prop_oneof![Just(1), 0..25_u64], delay(), delay(), 0..=LAG);
-    let step =
-        (times, 1..=USERS, 0..8_u8, seen).prop_map(|((after, sent, answered, lag), user, kind, seen)| Step {
+    let step = (times, 1..=USERS, 0..8_u8, seen).prop_map(
+        |((after, sent, answered, lag), user, kind, seen)| Step {
             after,
             user,
             kind,
@@ -68,7 +67,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             sent,
             answered,
             lag,
-        });
+        },
+    );
     proptest::collection::vec(step, 1..250)
 }
 
@@ -95,7 +95,14 @@ impl Simulation {
         };
         let clock = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
         let store = MemoryQueue::new(AdmissionPolicy::new(policy).unwrap(), clock.clone());
-        Self { store, clock, now: 0, life: None, told: vec![None; USERS as usize + 1], ops: Vec::new() }
+        Self {
+            store,
+            clock,
+            now: 0,
+            life: None,
+            told: vec![None; USERS as usize + 1],
+            ops: Vec::new(),
+        }
     }
 
     async fn step(&mut self, step: Step) {
@@ -113,7 +120,8 @@ impl Simulation {
                     _ => ("leave", if_done(step, self.leave(step, number)).await),
                 };
                 // A view of the past is told to somebody who asked later.
-                let lag = if told.starts_with("waiting") || told == "not-yet" { step.lag } else { 0 };
+                let lag =
+                    if told.starts_with("waiting") || told == "not-yet" { step.lag } else { 0 };
                 let begun = (self.now + lag).saturating_sub(step.sent).max(known);
                 let ended = (self.now + lag + step.answered).max(begun);
                 self.note(begun, ended, &format!("{asked} {} {number}", step.user), &told, step);
@@ -199,7 +207,8 @@ async fn simulate(steps: Vec<Step>) -> History {
         simulation.step(step).await;
     }
     for user in 1..=USERS {
-        let last = Step { after: 100, user, kind: 0, seen: Seen::Answer, sent: 5, answered: 5, lag: 0 };
+        let last =
+            Step { after: 100, user, kind: 0, seen: Seen::Answer, sent: 5, answered: 5, lag: 0 };
         simulation.now += last.after;
         simulation.clock.advance(ms(last.after));
         simulation.join("find-again", last).await;

@@ -108,7 +108,11 @@ fn what_cannot_be_read_is_named_by_its_line() {
         ("history 1 of 2 ops\n{good}{good}", 3, "not the id that follows"),
     ] {
         let error = error(&text.replace("{good}", good));
-        assert_eq!((error.line(), error.to_string()), (line, format!("line {line}: {what}")), "{text}");
+        assert_eq!(
+            (error.line(), error.to_string()),
+            (line, format!("line {line}: {what}")),
+            "{text}"
+        );
     }
     for bad in [
         "0 5 6 join 1 number 1",

@@ -12,7 +12,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[test]
 fn a_long_history_is_checked_within_seconds() {
     const PEOPLE: u64 = 25_000;
-    let rules = Rules { max_active: Some(1), is_drained: true, places_survive: true, ..Rules::default() };
+    let rules =
+        Rules { max_active: Some(1), is_drained: true, places_survive: true, ..Rules::default() };
     let history = History::new();
     let note = |asked, told| history.begin(asked).end(told);
     let given = |n| Told::Number { number: QueueNumber::new(n).unwrap(), rejoined: false };
@@ -24,7 +25,8 @@ fn a_long_history_is_checked_within_seconds() {
         note(Asked::Leave { user, number }, Told::Left);
         note(Asked::FindAgain { user }, given(2 * n));
     }
-    let (user, number) = (UserId::new(PEOPLE + 1).unwrap(), QueueNumber::new(2 * PEOPLE + 1).unwrap());
+    let (user, number) =
+        (UserId::new(PEOPLE + 1).unwrap(), QueueNumber::new(2 * PEOPLE + 1).unwrap());
     note(Asked::Join { user }, given(2 * PEOPLE + 1));
     for position in (0..4 * PEOPLE).rev() {
         note(Asked::Ask { user, number }, Told::Waiting { position });

@@ -9,9 +9,10 @@ use contracts::history::{Findings, History, Rule, Rules, check};
 pub(crate) fn story<S: AsRef<str>>(ops: &[S]) -> History {
     let mut text = format!("history 1 of {} ops\n", ops.len());
     for (id, op) in ops.iter().enumerate() {
-        let mut words: Vec<String> = op.as_ref().split_whitespace().map(ToOwned::to_owned).collect();
-        let length =
-            (words.get(words.len() - 2).is_some_and(|word| word == "let-in")).then(|| words.len() - 1);
+        let mut words: Vec<String> =
+            op.as_ref().split_whitespace().map(ToOwned::to_owned).collect();
+        let length = (words.get(words.len() - 2).is_some_and(|word| word == "let-in"))
+            .then(|| words.len() - 1);
         for time in [Some(0), Some(1), length].into_iter().flatten() {
             if words[time] != "-" {
                 words[time].push_str("000000");

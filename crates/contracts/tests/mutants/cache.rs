@@ -78,7 +78,10 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_1_keeps_a_copy_as_long_as_its_own_put_said", Fault::RefusedPutsRenew),
     ("rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp", Fault::LatestWins),
     ("rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp", Fault::SameReplaces),
-    ("rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp", Fault::RefusesAndTellsKept),
+    (
+        "rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp",
+        Fault::RefusesAndTellsKept,
+    ),
     ("rule_2_the_latest_stamp_stays_whatever_races", Fault::PutsRace),
     ("rule_2_replaces_what_cannot_be_used_by_anything", Fault::UnusableStays),
     ("rule_3_tells_the_time_since_the_stamp", Fault::AgeSincePut),
@@ -115,7 +118,10 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter", Fault::TooLargeReplaces),
     ("rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter", Fault::TooLargeKeepsLease),
     ("rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated", Fault::HandlesApart),
-    ("rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated", Fault::FirstInvalidationCounts),
+    (
+        "rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated",
+        Fault::FirstInvalidationCounts,
+    ),
     ("rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated", Fault::InvalidationUntold),
     ("rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated", Fault::InvalidationIsNow),
     ("rule_7_keeps_kinds_apart_and_copies_where_they_are", Fault::InvalidatesAll),
@@ -204,7 +210,12 @@ impl Broken {
         }
     }
 
-    fn kept(&self, rows: &mut Rows, copy: Option<Row>, want: &LookFor) -> Result<Option<Kept>, Unusable> {
+    fn kept(
+        &self,
+        rows: &mut Rows,
+        copy: Option<Row>,
+        want: &LookFor,
+    ) -> Result<Option<Kept>, Unusable> {
         rows.looks += 1;
         let Some(copy) = copy else {
             let empty = Kept { payload: Bytes::new(), age: Duration::ZERO };
@@ -212,10 +223,15 @@ impl Broken {
         };
         let since = if self.is(Fault::AgeSincePut) { copy.put_at } else { copy.stamp };
         let age = self.now().saturating_sub(since);
-        let age =
-            if self.is(Fault::AgeIsMillis) { Duration::from_millis(age) } else { Duration::from_micros(age) };
+        let age = if self.is(Fault::AgeIsMillis) {
+            Duration::from_millis(age)
+        } else {
+            Duration::from_micros(age)
+        };
         match copy.content {
-            Err(_) if self.is(Fault::UnusableIsCopy) => Ok(Some(Kept { payload: Bytes::new(), age })),
+            Err(_) if self.is(Fault::UnusableIsCopy) => {
+                Ok(Some(Kept { payload: Bytes::new(), age }))
+            }
             Err(_) if self.is(Fault::UnusableIsNothing) => Ok(None),
             Err(Unusable::Corrupt) if self.is(Fault::CorruptIsVersion) => Err(Unusable::Version),
             Err(why) => Err(why),
@@ -239,7 +255,8 @@ impl Broken {
         }
         let held = rows.leases.get(&row).copied();
         match held {
-            Some((by, old)) if self.is(Fault::RenewalForgotten) && by == lease.id.0 && old > self.now() => {}
+            Some((by, old))
+                if self.is(Fault::RenewalForgotten) && by == lease.id.0 && old > self.now() => {}
             _ => drop(rows.leases.insert(row, (self.id(lease.id), ends))),
         }
         true
@@ -418,8 +435,14 @@ impl CacheFixture for Mutant {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_777_896_000).unwrap()));
         let (shared, inside) = (Arc::<Mutex<Rows>>::default(), Arc::<AtomicU64>::default());
         let handles = (0..2).map(|_| {
-            let rows = if self.0 == Fault::HandlesApart { Arc::default() } else { Arc::clone(&shared) };
-            Arc::new(Broken { rows, clock: Arc::clone(&clock), inside: Arc::clone(&inside), fault: self.0 })
+            let rows =
+                if self.0 == Fault::HandlesApart { Arc::default() } else { Arc::clone(&shared) };
+            Arc::new(Broken {
+                rows,
+                clock: Arc::clone(&clock),
+                inside: Arc::clone(&inside),
+                fault: self.0,
+            })
         });
         let handles = handles.collect();
         Box::new(World { clock, handles })

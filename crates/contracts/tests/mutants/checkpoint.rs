@@ -57,7 +57,8 @@ struct Broken {
 
 impl Broken {
     fn key(&self, queue: QueueId) -> String {
-        let length = if self.fault == Fault::NamesCut { QueueId::MAX_LENGTH - 1 } else { usize::MAX };
+        let length =
+            if self.fault == Fault::NamesCut { QueueId::MAX_LENGTH - 1 } else { usize::MAX };
         queue.as_str().chars().take(length).collect()
     }
 
@@ -93,18 +94,28 @@ impl Broken {
             Fault::CallsForgotten => Checkpoint { line: Line::new(right.line.last(), 0), ..right },
             Fault::NumbersAreFloats => {
                 let (last, serving) = (as_float(right.line.last()), as_float(right.line.serving()));
-                Checkpoint { line: Line::new(last, serving), ceiling: as_float(right.ceiling), ..right }
+                Checkpoint {
+                    line: Line::new(last, serving),
+                    ceiling: as_float(right.ceiling),
+                    ..right
+                }
             }
-            Fault::CeilingBelowLast => {
-                Checkpoint { ceiling: before.ceiling.max(given.ceiling).min(right.ceiling), ..right }
-            }
+            Fault::CeilingBelowLast => Checkpoint {
+                ceiling: before.ceiling.max(given.ceiling).min(right.ceiling),
+                ..right
+            },
             Fault::MarksUnbounded => {
                 let line = before.line.raised_to(given.line);
-                Checkpoint { line, ceiling: before.ceiling.max(given.ceiling).max(line.last()), ..right }
+                Checkpoint {
+                    line,
+                    ceiling: before.ceiling.max(given.ceiling).max(line.last()),
+                    ..right
+                }
             }
             Fault::LatestLivesWin => Checkpoint { incarnations: given.incarnations, ..right },
             Fault::NewestLivesStay if known.is_some() => {
-                let incarnations = if is_newer(given, before) { given } else { before }.incarnations;
+                let incarnations =
+                    if is_newer(given, before) { given } else { before }.incarnations;
                 Checkpoint { incarnations, ..right }
             }
             _ => right,
@@ -129,7 +140,8 @@ fn as_float(mark: u64) -> u64 {
 #[async_trait]
 impl CheckpointStore for Broken {
     async fn load(&self, queue: QueueId) -> Result<Option<Checkpoint>, PortError> {
-        let nothing = (self.fault == Fault::NothingIsZero).then(|| Checkpoint::new(Line::default(), 0));
+        let nothing =
+            (self.fault == Fault::NothingIsZero).then(|| Checkpoint::new(Line::default(), 0));
         Ok(self.read(queue).or(nothing))
     }
 
@@ -156,9 +168,11 @@ struct World {
 
 impl CheckpointWorld for World {
     fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
-        let rows =
-            || if self.fault == Fault::HandlesApart { Rows::default() } else { Arc::clone(&self.rows) };
-        let handle = || Broken { rows: rows(), fault: self.fault, inside: Arc::clone(&self.inside) };
+        let rows = || {
+            if self.fault == Fault::HandlesApart { Rows::default() } else { Arc::clone(&self.rows) }
+        };
+        let handle =
+            || Broken { rows: rows(), fault: self.fault, inside: Arc::clone(&self.inside) };
         vec![Arc::new(handle()), Arc::new(handle())]
     }
 }

@@ -9,9 +9,9 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use async_trait::async_trait;
 use contracts::queue::{QueueFixture, QueueWorld, RULES};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError, Joined, Line,
-    Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown, Snapshot, Standing,
-    UserId,
+    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError,
+    Joined, Line, Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown,
+    Snapshot, Standing, UserId,
 };
 use domain::{Clock, PortError, Timestamp};
 
@@ -88,7 +88,10 @@ const FAULTS: &[(&str, Fault)] = &[
     ),
     (
         "rule_6_a_session_ends_and_frees_its_slot",
-        Fault::Policy(|spec| PolicySpec { session_ttl: spec.session_ttl + Duration::from_millis(1), ..spec }),
+        Fault::Policy(|spec| PolicySpec {
+            session_ttl: spec.session_ttl + Duration::from_millis(1),
+            ..spec
+        }),
     ),
     ("rule_6_giving_back_frees_the_slot_at_the_next_call", Fault::SlotsNotFreedByGivingBack),
     ("rule_6_a_place_given_back_while_waiting_costs_nothing", Fault::WaitingPlacesNotGivenBack),
@@ -149,8 +152,11 @@ impl Broken {
     }
 
     fn bounds(&self, bounds: Bounds) -> Bounds {
-        let ceiling =
-            if matches!(self.fault, Fault::CeilingsIgnored) { Bounds::NONE.ceiling } else { bounds.ceiling };
+        let ceiling = if matches!(self.fault, Fault::CeilingsIgnored) {
+            Bounds::NONE.ceiling
+        } else {
+            bounds.ceiling
+        };
         Bounds { floor: self.floor(bounds.floor), ceiling }
     }
 
@@ -216,7 +222,8 @@ impl QueueStore for Broken {
         presented: Option<Shown>,
         bounds: Bounds,
     ) -> Result<Joined, JoinError> {
-        if matches!(self.fault, Fault::FullForHoldersToo | Fault::NumbersFillTheLine) && self.is_full().await
+        if matches!(self.fault, Fault::FullForHoldersToo | Fault::NumbersFillTheLine)
+            && self.is_full().await
         {
             return Err(JoinError::LineFull);
         }
@@ -248,7 +255,10 @@ impl QueueStore for Broken {
         if matches!(self.fault, Fault::ShownIsAFloor)
             && let Some(shown) = shown
         {
-            return self.inner.call_next(floor.raised_to(Line::new(shown.number.get(), 0)), None).await;
+            return self
+                .inner
+                .call_next(floor.raised_to(Line::new(shown.number.get(), 0)), None)
+                .await;
         }
         self.inner.call_next(self.floor(floor), shown).await
     }
@@ -264,11 +274,18 @@ impl QueueStore for Broken {
         Ok(snapshot)
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         if matches!(self.fault, Fault::CheckpointsTakenInAgain)
             && let Some(checkpoint) = checkpoint
         {
-            return self.inner.snapshot(Line::new(checkpoint.ceiling, checkpoint.line.serving())).await;
+            return self
+                .inner
+                .snapshot(Line::new(checkpoint.ceiling, checkpoint.line.serving()))
+                .await;
         }
         self.inner.settle(generation, checkpoint).await
     }
@@ -278,8 +295,11 @@ impl QueueStore for Broken {
         if matches!(self.fault, Fault::TokensUnseen) && place.number.get() > seen.line.last() {
             return Ok(Standing::Waiting);
         }
-        let life = seen.incarnations.oldest().filter(|_| matches!(self.fault, Fault::AnyLifeIsGood));
-        self.inner.standing(&Place { incarnation: life.unwrap_or(place.incarnation), ..*place }).await
+        let life =
+            seen.incarnations.oldest().filter(|_| matches!(self.fault, Fault::AnyLifeIsGood));
+        self.inner
+            .standing(&Place { incarnation: life.unwrap_or(place.incarnation), ..*place })
+            .await
     }
 
     async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
@@ -355,8 +375,10 @@ impl QueueFixture for Mutant {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_queue_rule_notices_the_store_that_breaks_it() {
     for (name, rule) in RULES {
-        let (_, fault) =
-            FAULTS.iter().find(|(of, _)| of == name).unwrap_or_else(|| panic!("no mutant for {name}"));
+        let (_, fault) = FAULTS
+            .iter()
+            .find(|(of, _)| of == name)
+            .unwrap_or_else(|| panic!("no mutant for {name}"));
         assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not notice {fault:?}");
         if let Err(violation) = rule(&Mutant(Fault::None)).await {
             panic!("{name} fails on a store that keeps it: {violation}");

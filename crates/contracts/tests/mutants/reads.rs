@@ -81,7 +81,9 @@ impl ScheduleBook for Broken {
         let mut dates = self.inner.open_dates(concert, asked_at).await?;
         match self.fault {
             Fault::UnknownIsEmpty => dates = Some(dates.unwrap_or_default()),
-            Fault::Unordered => dates.iter_mut().for_each(|dates| dates.sort_by_key(|date| date.id)),
+            Fault::Unordered => {
+                dates.iter_mut().for_each(|dates| dates.sort_by_key(|date| date.id))
+            }
             Fault::TwoAtMost => dates.iter_mut().for_each(|dates| dates.truncate(2)),
             _ => {}
         }
@@ -93,7 +95,11 @@ struct Mutant(Fault);
 
 impl Mutant {
     fn broken(&self, concerts: Vec<SampleConcert>) -> Arc<Broken> {
-        Arc::new(Broken { inner: MemoryCatalogue::new(concerts), fault: self.0, counter: AtomicU64::new(0) })
+        Arc::new(Broken {
+            inner: MemoryCatalogue::new(concerts),
+            fault: self.0,
+            counter: AtomicU64::new(0),
+        })
     }
 }
 

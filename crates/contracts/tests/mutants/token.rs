@@ -49,13 +49,15 @@ impl TokenSealer for Plain {
         let (incarnation, issued_at) = (place.incarnation.get(), place.issued_at.as_millisecond());
         let incarnation =
             if self.fault == Fault::IncarnationCut { incarnation >> 1 << 1 } else { incarnation };
-        let text = format!("{}.{queue}.{incarnation}.{number}.{}.{issued_at}", self.keys[0], place.user);
+        let text =
+            format!("{}.{queue}.{incarnation}.{number}.{}.{issued_at}", self.keys[0], place.user);
         WaitingToken::new(format!("{text}.{:016x}", checksum(&text, self.keys[0])))
     }
 
     fn open(&self, text: &str) -> Result<Place, TokenRejected> {
         let parts: Vec<_> = text.split('.').collect();
-        let ends_well = parts.last().is_some_and(|sum| sum.len() == 16 || self.fault == Fault::TailIgnored);
+        let ends_well =
+            parts.last().is_some_and(|sum| sum.len() == 16 || self.fault == Fault::TailIgnored);
         let [key, queue, incarnation, number, user, time, sum] = parts[..] else {
             return Err(TokenRejected::Malformed);
         };
@@ -76,7 +78,8 @@ impl TokenSealer for Plain {
         let number_of = |text: &str| text.parse::<u64>().map_err(|_| TokenRejected::Malformed);
         Ok(Place {
             queue: QueueId::parse(queue).map_err(|_| TokenRejected::Malformed)?,
-            incarnation: Incarnation::new(number_of(incarnation)?).map_err(|_| TokenRejected::Malformed)?,
+            incarnation: Incarnation::new(number_of(incarnation)?)
+                .map_err(|_| TokenRejected::Malformed)?,
             number: QueueNumber::new(number_of(number)?).map_err(|_| TokenRejected::Malformed)?,
             user: UserId::new(number_of(user)?).map_err(|_| TokenRejected::Malformed)?,
             issued_at: i64::try_from(number_of(time)?)

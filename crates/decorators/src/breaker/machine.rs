@@ -8,8 +8,8 @@ use super::metrics::{Metrics, Rates};
 use super::timeline::Timeline;
 use super::window::Outcome;
 use super::{
-    AfterHalfOpen, BreakerSettings, CallCounts, Event, IllegalTransition, NotPermitted, Snapshot, State,
-    Tally,
+    AfterHalfOpen, BreakerSettings, CallCounts, Event, IllegalTransition, NotPermitted, Snapshot,
+    State, Tally,
 };
 
 #[derive(Debug)]
@@ -56,7 +56,9 @@ impl Machine {
             self.half_open(time);
         }
         let retry_in = match &mut self.phase {
-            Phase::Closed { .. } | Phase::Disabled | Phase::MetricsOnly { .. } => return Ok(self.period),
+            Phase::Closed { .. } | Phase::Disabled | Phase::MetricsOnly { .. } => {
+                return Ok(self.period);
+            }
             Phase::HalfOpen { permits, .. } if *permits > 0 => {
                 *permits -= 1;
                 return Ok(self.period);
@@ -131,13 +133,17 @@ impl Machine {
         let time = self.settle(now);
         let state = self.state();
         let (metrics, retry_in, permits_left) = match &mut self.phase {
-            Phase::Closed { metrics } | Phase::MetricsOnly { metrics, .. } => (Some(metrics), None, None),
-            Phase::Open { metrics, until, .. } => (Some(metrics), Some(until.saturating_sub(time)), None),
+            Phase::Closed { metrics } | Phase::MetricsOnly { metrics, .. } => {
+                (Some(metrics), None, None)
+            }
+            Phase::Open { metrics, until, .. } => {
+                (Some(metrics), Some(until.saturating_sub(time)), None)
+            }
             Phase::HalfOpen { metrics, permits, .. } => (Some(metrics), None, Some(*permits)),
             Phase::Disabled | Phase::ForcedOpen { .. } => (None, None, None),
         };
-        let (window, rates) =
-            metrics.map_or((Tally::default(), None), |metrics| (metrics.tally(time), metrics.rates(time)));
+        let (window, rates) = metrics
+            .map_or((Tally::default(), None), |metrics| (metrics.tally(time), metrics.rates(time)));
         Snapshot {
             state,
             failure_rate: rates.map(|rates| rates.failure),
@@ -149,7 +155,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn transition_to(&mut self, to: State, now: Duration) -> Result<(), IllegalTransition> {
+    pub(super) fn transition_to(
+        &mut self,
+        to: State,
+        now: Duration,
+    ) -> Result<(), IllegalTransition> {
         let time = self.settle(now);
         let from = self.state();
         if from == to {
@@ -227,7 +237,9 @@ impl Machine {
         let attempts = self.next_attempt();
         let until = time.saturating_add(self.backoff.wait(&self.settings, attempts));
         let mut metrics = Metrics::of_all(&self.settings);
-        if let Phase::Closed { metrics: before } | Phase::HalfOpen { metrics: before, .. } = &mut self.phase {
+        if let Phase::Closed { metrics: before } | Phase::HalfOpen { metrics: before, .. } =
+            &mut self.phase
+        {
             mem::swap(&mut metrics, before);
         }
         self.enter(Phase::Open { metrics, until, attempts });

@@ -21,8 +21,14 @@ pub enum State {
 
 impl State {
     /// All of them, by their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::Closed, Self::Open, Self::HalfOpen, Self::Disabled, Self::ForcedOpen, Self::MetricsOnly];
+    pub const ALL: [Self; 6] = [
+        Self::Closed,
+        Self::Open,
+        Self::HalfOpen,
+        Self::Disabled,
+        Self::ForcedOpen,
+        Self::MetricsOnly,
+    ];
 
     /// The name in metrics and logs.
     pub const fn as_str(self) -> &'static str {

@@ -140,7 +140,12 @@ pub(super) struct LastSeconds {
 
 impl LastSeconds {
     fn new(seconds: u32) -> Self {
-        Self { ring: vec![Tally::default(); seconds as usize], newest: 0, second: 0, total: Tally::default() }
+        Self {
+            ring: vec![Tally::default(); seconds as usize],
+            newest: 0,
+            second: 0,
+            total: Tally::default(),
+        }
     }
 
     fn record(&mut self, time: Duration, outcome: Outcome) {

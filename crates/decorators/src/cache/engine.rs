@@ -120,7 +120,11 @@ impl<S: Source> Cache<S> {
             }
             Freshness::Stale => {
                 self.refresh(key, &entry, now);
-                if entry.is_failing() { (&inner.counters.old, true) } else { (&inner.counters.stale, false) }
+                if entry.is_failing() {
+                    (&inner.counters.old, true)
+                } else {
+                    (&inner.counters.stale, false)
+                }
             }
             Freshness::Old if entry.is_failing() => {
                 self.refresh(key, &entry, now);
@@ -149,7 +153,8 @@ impl<S: Source> Cache<S> {
         // A fetch that was under way when an invalidation was heard may bring what it overrules; the next one does not.
         let now = Instant::now();
         let is_overruled = self.0.horizon().is_some_and(|horizon| fetched.entry.as_of < horizon);
-        let fetched = if is_overruled && !fetched.is_old { self.fetched(key).await? } else { fetched };
+        let fetched =
+            if is_overruled && !fetched.is_old { self.fetched(key).await? } else { fetched };
         if fetched.is_old {
             self.0.counters.fell_back.add_one();
         }
@@ -162,7 +167,9 @@ impl<S: Source> Cache<S> {
         if seat.joined {
             self.0.counters.joined.add_one();
         }
-        let Some(old) = self.0.old(key) else { return seat.result().await.unwrap_or_else(|| Err(lost())) };
+        let Some(old) = self.0.old(key) else {
+            return seat.result().await.unwrap_or_else(|| Err(lost()));
+        };
         match timeout(self.0.settings.patience, seat.result()).await {
             Ok(result) => result.unwrap_or_else(|| Err(lost())),
             Err(_) => Ok(Given { entry: old, is_old: true }),
@@ -215,7 +222,11 @@ impl<S: Source> AnyCache for Cache<S> {
 }
 
 /// Brings the answer to a key from wherever it is, tells it to those who wait, and then to the other nodes.
-async fn fetch<S: Source>(inner: Arc<Inner<S>>, key: S::Key, tell: Tell<S::Key, Fetched<S::Value>>) {
+async fn fetch<S: Source>(
+    inner: Arc<Inner<S>>,
+    key: S::Key,
+    tell: Tell<S::Key, Fetched<S::Value>>,
+) {
     // The fetch before may have brought it between somebody's look and this task.
     if let Some(entry) = inner.fresh(&key) {
         return tell.all(Ok(Given { entry, is_old: false }));
@@ -299,7 +310,9 @@ impl<S: Source> Inner<S> {
     /// younger than that by more than the two differ in how old they are taken to be.
     fn wanted(&self, key: &S::Key, spread: f64) -> Duration {
         let lifetime = self.settings.ttl.mul_f64(1.0 - self.settings.jitter * spread);
-        let Some(entry) = self.local.as_ref().and_then(|local| local.get(key)) else { return lifetime };
+        let Some(entry) = self.local.as_ref().and_then(|local| local.get(key)) else {
+            return lifetime;
+        };
         let younger = self.settings.refresh_ahead.min(CLEARLY_YOUNGER);
         lifetime.min(entry.age(Instant::now()).mul_f64(younger))
     }
@@ -308,9 +321,12 @@ impl<S: Source> Inner<S> {
     /// replace it: this node may know that refreshing it fails, and looks again in a moment.
     fn take(&self, key: &S::Key, entry: Arc<Entry<S::Value>>) -> Given<S::Value> {
         let now = Instant::now();
-        let freshness = |entry: &Entry<S::Value>| entry.freshness(now, self.horizon(), &self.settings);
-        let is_the_same = |here: &Arc<Entry<_>>| entry.age(now) >= here.age(now).mul_f64(CLEARLY_YOUNGER);
-        let here = self.old(key).filter(is_the_same).filter(|_| freshness(&entry) > Freshness::Fresh);
+        let freshness =
+            |entry: &Entry<S::Value>| entry.freshness(now, self.horizon(), &self.settings);
+        let is_the_same =
+            |here: &Arc<Entry<_>>| entry.age(now) >= here.age(now).mul_f64(CLEARLY_YOUNGER);
+        let here =
+            self.old(key).filter(is_the_same).filter(|_| freshness(&entry) > Freshness::Fresh);
         let Some(here) = here else {
             self.keep(key, &entry);
             return Given { entry, is_old: false };
@@ -336,12 +352,18 @@ impl<S: Source> Inner<S> {
         entry.freshness(Instant::now(), self.horizon(), &self.settings) < Freshness::Dead
     }
 
-    async fn load(&self, key: &S::Key, spread: f64) -> Result<(Arc<Entry<S::Value>>, Keep), PortError> {
+    async fn load(
+        &self,
+        key: &S::Key,
+        spread: f64,
+    ) -> Result<(Arc<Entry<S::Value>>, Keep), PortError> {
         self.counters.loads.add_one();
         let as_of = Instant::now();
-        let loaded = timeout(self.settings.load_limit, self.source.load(key)).await.unwrap_or_else(|_| {
-            Err(PortError::new(PortErrorKind::Timeout, self.source.kind()).because("loading took too long"))
-        });
+        let loaded =
+            timeout(self.settings.load_limit, self.source.load(key)).await.unwrap_or_else(|_| {
+                Err(PortError::new(PortErrorKind::Timeout, self.source.kind())
+                    .because("loading took too long"))
+            });
         let loaded = loaded.inspect_err(|_| self.counters.load_failures.add_one())?;
         let entry = Entry::new(Arc::new(loaded.value), loaded.keep, as_of, spread, &self.settings);
         Ok((Arc::new(entry), loaded.keep))

@@ -168,7 +168,11 @@ mod tests {
         let start = Instant::now();
         let copy = entry(Keep::Found, 0.0, start);
         let horizon = |millis| Some(start + Duration::from_millis(millis));
-        assert_eq!(copy.freshness(start, horizon(0), &SETTINGS), Freshness::Fresh, "as of that very moment");
+        assert_eq!(
+            copy.freshness(start, horizon(0), &SETTINGS),
+            Freshness::Fresh,
+            "as of that very moment"
+        );
         assert_eq!(copy.freshness(start, horizon(1), &SETTINGS), Freshness::Old);
     }
 

@@ -56,7 +56,8 @@ impl Shared {
         let mut turned = Turned { stamp: None, lease: lease.id, is_leased: false, stale: None };
         loop {
             let began = Instant::now();
-            let look = match self.store.look(key, &LookFor { fresh_for, lease: Some(lease) }).await {
+            let look = match self.store.look(key, &LookFor { fresh_for, lease: Some(lease) }).await
+            {
                 Ok(look) => look,
                 Err(error) => {
                     judge.lost(&error);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place, QueueStore,
-    Session, Shown, Snapshot, Standing, UserId,
+    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place,
+    QueueStore, Session, Shown, Snapshot, Standing, UserId,
 };
 
 use super::{Observable, Observed, Observer};
@@ -31,7 +31,11 @@ impl QueueStore for Observed<dyn QueueStore> {
         self.watch("snapshot", self.inner.snapshot(floor)).await
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         self.watch("settle", self.inner.settle(generation, checkpoint)).await
     }
 

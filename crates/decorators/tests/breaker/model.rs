@@ -56,7 +56,8 @@ impl History {
                 (usize::MAX, (self.time.as_secs() + 1).saturating_sub(seconds.into()))
             }
         };
-        let counted = self.calls.iter().rev().take(newest).filter(|(second, ..)| *second >= oldest_second);
+        let counted =
+            self.calls.iter().rev().take(newest).filter(|(second, ..)| *second >= oldest_second);
         let mut tally = Tally::default();
         for &(_, failed, slow) in counted {
             tally.calls += 1;

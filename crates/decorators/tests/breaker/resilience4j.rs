@@ -1,7 +1,9 @@
 //! The tests of Resilience4j, under their names, over both windows. Where it counts refusals for each state and this
 //! breaker counts them for ever, the numbers differ by those of the states before.
 
-use decorators::breaker::{AfterHalfOpen, BreakerSettings, Event, IllegalTransition, State, Window};
+use decorators::breaker::{
+    AfterHalfOpen, BreakerSettings, Event, IllegalTransition, State, Window,
+};
 
 use super::subject::{FAST, SLOW, Subject, seconds, settings};
 
@@ -81,7 +83,9 @@ fn should_increase_counter_on_release_permission(window: Window) {
     assert!(breaker.lets());
 }
 
-fn should_throw_call_not_permitted_exception_when_not_further_test_calls_are_permitted(window: Window) {
+fn should_throw_call_not_permitted_exception_when_not_further_test_calls_are_permitted(
+    window: Window,
+) {
     let breaker = Subject::half_open(settings(window));
     let _permits = [(); 4].map(|()| breaker.ask().unwrap());
     let refusal = breaker.ask().unwrap_err();
@@ -402,7 +406,9 @@ fn only_three_transitions_are_illegal(window: Window) {
     assert_eq!(illegal, expected);
 }
 
-fn circuit_breaker_does_not_publish_state_transition_events_for_internal_transitions(window: Window) {
+fn circuit_breaker_does_not_publish_state_transition_events_for_internal_transitions(
+    window: Window,
+) {
     let breaker = Subject::of(window);
     let way = [State::Open, State::HalfOpen, State::Disabled, State::MetricsOnly, State::Closed];
     for (transitions, state) in (1..).zip(way) {
@@ -415,7 +421,8 @@ fn circuit_breaker_does_not_publish_state_transition_events_for_internal_transit
 }
 
 fn circuit_breaker_transitions_to_open_after_wait_duration_in_half_open_state(window: Window) {
-    let breaker = Subject::half_open(BreakerSettings { longest_half_open: seconds(1), ..settings(window) });
+    let breaker =
+        Subject::half_open(BreakerSettings { longest_half_open: seconds(1), ..settings(window) });
     breaker.error();
     let late = breaker.ask().unwrap();
     breaker.advance(seconds(1));

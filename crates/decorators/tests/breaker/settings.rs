@@ -49,8 +49,9 @@ fn a_setting_that_makes_no_sense_is_named() {
 #[test]
 fn waits_are_spread_evenly_around_what_they_would_be() {
     let waits: Vec<f64> = (0..1_000).map(|seed| first_wait(seed).as_secs_f64()).collect();
-    let (least, most) =
-        waits.iter().fold((f64::MAX, 0.0_f64), |(least, most), &wait| (least.min(wait), most.max(wait)));
+    let (least, most) = waits
+        .iter()
+        .fold((f64::MAX, 0.0_f64), |(least, most), &wait| (least.min(wait), most.max(wait)));
     assert!((0.8..0.81).contains(&least) && (1.19..1.2).contains(&most), "{least} to {most}");
     let mean = waits.iter().sum::<f64>() / 1_000.0;
     assert!((0.98..1.02).contains(&mean), "{mean}");
@@ -59,7 +60,8 @@ fn waits_are_spread_evenly_around_what_they_would_be() {
 
 #[test]
 fn waits_that_grow_beyond_measure_stay_the_longest() {
-    let settings = BreakerSettings { wait_jitter: 0.0, wait_multiplier: 1e300, ..BreakerSettings::default() };
+    let settings =
+        BreakerSettings { wait_jitter: 0.0, wait_multiplier: 1e300, ..BreakerSettings::default() };
     let breaker = Breaker::new(settings, 0).unwrap();
     for opening in 0..100 {
         breaker.transition_to(State::Open, Duration::ZERO).unwrap();

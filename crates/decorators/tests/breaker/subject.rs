@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use decorators::breaker::{Breaker, BreakerSettings, Event, NotPermitted, Permit, Snapshot, State, Window};
+use decorators::breaker::{
+    Breaker, BreakerSettings, Event, NotPermitted, Permit, Snapshot, State, Window,
+};
 
 /// Slower than [`settings`] call slow.
 pub(crate) const SLOW: Duration = Duration::from_millis(41);
@@ -44,8 +46,10 @@ impl Subject {
             let heard = Arc::clone(heard);
             Arc::new(move |event: &Event| heard.lock().unwrap().push(*event))
         };
-        let breaker =
-            Breaker::new(settings, 7).unwrap().on_change(listener(&heard)).on_call(listener(&heard));
+        let breaker = Breaker::new(settings, 7)
+            .unwrap()
+            .on_change(listener(&heard))
+            .on_call(listener(&heard));
         Self { breaker, now: Cell::new(seconds(1_000)), heard }
     }
 
@@ -132,7 +136,14 @@ impl Subject {
 
     /// The failure rate, the successes, the calls and the failures in the window, and all calls not let through.
     #[track_caller]
-    pub(crate) fn assert_metrics(&self, rate: Option<f64>, ok: u64, calls: u64, failed: u64, refused: u64) {
+    pub(crate) fn assert_metrics(
+        &self,
+        rate: Option<f64>,
+        ok: u64,
+        calls: u64,
+        failed: u64,
+        refused: u64,
+    ) {
         let is = self.snapshot();
         let window = is.window;
         assert_eq!(

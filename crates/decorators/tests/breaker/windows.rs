@@ -78,7 +78,8 @@ fn a_window_of_seconds_forgets_one_second_after_the_other() {
 
 #[test]
 fn a_window_of_calls_asks_for_no_more_calls_than_it_holds() {
-    let breaker = Subject::new(BreakerSettings { minimum_calls: 100, ..settings(Window::Calls(5)) });
+    let breaker =
+        Subject::new(BreakerSettings { minimum_calls: 100, ..settings(Window::Calls(5)) });
     for _ in 0..5 {
         breaker.error();
     }
@@ -87,7 +88,8 @@ fn a_window_of_calls_asks_for_no_more_calls_than_it_holds() {
 
 #[test]
 fn a_window_of_seconds_that_never_holds_enough_never_opens() {
-    let breaker = Subject::new(BreakerSettings { minimum_calls: 6, ..settings(Window::Seconds(5)) });
+    let breaker =
+        Subject::new(BreakerSettings { minimum_calls: 6, ..settings(Window::Seconds(5)) });
     for _ in 0..1_000 {
         breaker.error();
         breaker.advance(seconds(1));
@@ -97,7 +99,8 @@ fn a_window_of_seconds_that_never_holds_enough_never_opens() {
 
 /// A thousand in each of a thousand seconds.
 fn a_million_successes(window: Window) -> Breaker {
-    let breaker = Breaker::new(BreakerSettings { window, ..BreakerSettings::resilience4j() }, 0).unwrap();
+    let breaker =
+        Breaker::new(BreakerSettings { window, ..BreakerSettings::resilience4j() }, 0).unwrap();
     for milliseconds in 0..1_000_000 {
         let now = Duration::from_millis(milliseconds);
         breaker.try_acquire(now).unwrap().succeeded(now);

@@ -7,7 +7,9 @@ use domain::PortErrorKind;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::support::{ABSENT, FRESH, OLD, Origin, SETTINGS, cache, millis, pass, seconds, seen, settle};
+use crate::support::{
+    ABSENT, FRESH, OLD, Origin, SETTINGS, cache, millis, pass, seconds, seen, settle,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_cold_key_is_loaded_once_however_many_ask() {
@@ -67,7 +69,11 @@ async fn past_its_end_an_answer_is_given_at_once_while_one_refresh_runs() {
         assert_eq!(seen(cache.get(&1).await), (1, FRESH), "stale, and not marked");
         settle().await;
     }
-    assert_eq!((origin.loads(), began.elapsed()), (2, seconds(0)), "one refresh, and nobody waited");
+    assert_eq!(
+        (origin.loads(), began.elapsed()),
+        (2, seconds(0)),
+        "one refresh, and nobody waited"
+    );
     origin.let_go(1);
     settle().await;
     assert_eq!(seen(cache.get(&1).await), (2, FRESH));
@@ -153,7 +159,9 @@ async fn a_failure_without_anything_to_fall_back_on_is_told_to_everybody_and_not
     let cache = cache(&origin, SETTINGS);
     origin.set_down(true);
     let answers = join_all((0..100).map(|_| cache.get(&1))).await;
-    assert!(answers.into_iter().all(|answer| answer.unwrap_err().kind() == PortErrorKind::Unavailable));
+    assert!(
+        answers.into_iter().all(|answer| answer.unwrap_err().kind() == PortErrorKind::Unavailable)
+    );
     assert_eq!(origin.loads(), 1);
     origin.set_down(false);
     assert_eq!(seen(cache.get(&1).await), (1, FRESH));

@@ -193,7 +193,10 @@ async fn a_load_that_is_late_does_not_overrule_a_later_one_of_another_node() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_dies_while_loading_holds_the_others_up_for_a_moment_only() {
     let (origin, store) = (Origin::new(), Store::new());
-    let want = LookFor { fresh_for: seconds(10), lease: Some(Lease { id: LeaseId(1), lasts: seconds(3) }) };
+    let want = LookFor {
+        fresh_for: seconds(10),
+        lease: Some(Lease { id: LeaseId(1), lasts: seconds(3) }),
+    };
     assert!(store.look(&key(), &want).await.unwrap().leased, "and nothing ever comes of it");
     let nodes = nodes(2, &origin, &store);
     let began = Instant::now();

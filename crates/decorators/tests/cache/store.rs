@@ -62,7 +62,8 @@ impl CacheStore for Store {
         self.answer()?;
         let mut look = self.kept.look(key, want).await?;
         if self.lies.load(Ordering::SeqCst) {
-            look.kept = Ok(Some(Kept { payload: Bytes::from_static(b"+12345"), age: Duration::ZERO }));
+            look.kept =
+                Ok(Some(Kept { payload: Bytes::from_static(b"+12345"), age: Duration::ZERO }));
         }
         Ok(look)
     }

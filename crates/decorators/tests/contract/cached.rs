@@ -115,8 +115,10 @@ struct Nodes<S: Source> {
 impl<S: Source> Nodes<S> {
     fn of(source: impl Fn() -> S) -> Self {
         let clock = Arc::new(SteadyClock::starting_at(Timestamp::UNIX_EPOCH));
-        let store = InAll::around(Arc::new(MemoryCacheStore::new(1_000_000, clock)) as Arc<dyn CacheStore>);
-        let shared = SharedSettings { lease: Duration::from_secs(3), lease_wait: Duration::from_secs(2) };
+        let store =
+            InAll::around(Arc::new(MemoryCacheStore::new(1_000_000, clock)) as Arc<dyn CacheStore>);
+        let shared =
+            SharedSettings { lease: Duration::from_secs(3), lease_wait: Duration::from_secs(2) };
         let settings = CacheSettings { ttl: Duration::from_secs(600), ..CacheSettings::default() };
         let cache = || Cache::new(source(), settings, Some((Arc::clone(&store), shared)));
         let caches = (0..3).map(|_| cache()).collect();
@@ -156,7 +158,8 @@ struct Cached;
 #[async_trait]
 impl CatalogueFixture for Cached {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
-        let catalogue = InAll::around(Arc::new(MemoryCatalogue::new(concerts)) as Arc<dyn ConcertCatalog>);
+        let catalogue =
+            InAll::around(Arc::new(MemoryCatalogue::new(concerts)) as Arc<dyn ConcertCatalog>);
         Arc::new(Nodes::of(|| Pages(Arc::clone(&catalogue))))
     }
 }

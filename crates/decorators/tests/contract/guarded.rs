@@ -17,7 +17,9 @@ use domain::sample::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use domain::{Clock, Timestamp};
 
-use crate::layers::{InAll, InBreaker, InBulkhead, InRetry, InTimeLimit, Layers, in_queue_breakers};
+use crate::layers::{
+    InAll, InBreaker, InBulkhead, InRetry, InTimeLimit, Layers, in_queue_breakers,
+};
 
 /// The memory adapters behind these layers.
 struct Behind<L>(PhantomData<L>);
@@ -134,7 +136,8 @@ impl CacheWorld for Copies {
 impl<L: Layers> CacheFixture for Behind<L> {
     async fn open(&self) -> Box<dyn CacheWorld> {
         let clock = clock();
-        let memory = Arc::new(MemoryCacheStore::new(1_000_000, Arc::clone(&clock) as Arc<dyn Clock>));
+        let memory =
+            Arc::new(MemoryCacheStore::new(1_000_000, Arc::clone(&clock) as Arc<dyn Clock>));
         let store = L::around(Arc::clone(&memory) as Arc<dyn CacheStore>);
         Box::new(Copies { memory, store, clock })
     }

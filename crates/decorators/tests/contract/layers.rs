@@ -28,7 +28,8 @@ const LONG: Duration = Duration::from_secs(30);
 
 fn bulkhead() -> Bulkhead {
     // Narrow, so that the rules about many at once queue up in it.
-    let settings = BulkheadSettings { concurrent: 4, waiting: Waiting { most: 10_000, longest: LONG } };
+    let settings =
+        BulkheadSettings { concurrent: 4, waiting: Waiting { most: 10_000, longest: LONG } };
     Bulkhead::new("test", settings)
 }
 

@@ -105,7 +105,8 @@ impl ConcertPage {
     #[must_use]
     pub fn last_page(&self) -> PageNumber {
         let pages = self.total.div_ceil(u64::from(self.request.size.get())).max(1);
-        NonZeroU32::new(u32::try_from(pages).unwrap_or(u32::MAX)).map_or(PageNumber::FIRST, PageNumber)
+        NonZeroU32::new(u32::try_from(pages).unwrap_or(u32::MAX))
+            .map_or(PageNumber::FIRST, PageNumber)
     }
 
     /// The page before, when there is one with concerts on it.
@@ -128,24 +129,36 @@ mod tests {
     use super::*;
 
     fn page(number: u32, total: u64) -> ConcertPage {
-        let request =
-            PageRequest { number: PageNumber::new(number).unwrap(), size: PageSize::new(10).unwrap() };
+        let request = PageRequest {
+            number: PageNumber::new(number).unwrap(),
+            size: PageSize::new(10).unwrap(),
+        };
         ConcertPage { request, concerts: Vec::new(), total }
     }
 
     #[test]
     fn a_page_number_is_a_positive_integer_in_plain_digits() {
         assert_eq!(PageNumber::parse("1"), Ok(PageNumber::FIRST));
-        for bad in ["", "0", "-1", "abc", "1.5", "+1", "01", "4294967296", "1000000000000000000000000000000"]
-        {
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "abc",
+            "1.5",
+            "+1",
+            "01",
+            "4294967296",
+            "1000000000000000000000000000000",
+        ] {
             assert_eq!(PageNumber::parse(bad), Err(InvalidPage::Number), "{bad:?}");
         }
     }
 
     #[test]
     fn neighbours_exist_only_where_there_are_concerts() {
-        let numbers =
-            |p: ConcertPage| (p.previous_page().map(PageNumber::get), p.next_page().map(PageNumber::get));
+        let numbers = |p: ConcertPage| {
+            (p.previous_page().map(PageNumber::get), p.next_page().map(PageNumber::get))
+        };
         assert_eq!(numbers(page(1, 25)), (None, Some(2)));
         assert_eq!(numbers(page(3, 25)), (Some(2), None));
         assert_eq!(numbers(page(99, 25)), (Some(3), None), "back to the last page there is");
@@ -156,8 +169,10 @@ mod tests {
 
     #[test]
     fn the_offset_of_the_highest_page_does_not_overflow() {
-        let request =
-            PageRequest { number: PageNumber::new(u32::MAX).unwrap(), size: PageSize::new(1_000).unwrap() };
+        let request = PageRequest {
+            number: PageNumber::new(u32::MAX).unwrap(),
+            size: PageSize::new(1_000).unwrap(),
+        };
         assert_eq!(request.offset(), u64::from(u32::MAX - 1) * 1_000);
     }
 }

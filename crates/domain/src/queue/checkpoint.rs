@@ -99,7 +99,8 @@ mod tests {
         };
         let one = Checkpoint::new(Line::new(9, 2), 10).with_incarnations(lives(&[30]));
         let other = Checkpoint::new(Line::new(6, 5), 20).with_incarnations(lives(&[20, 40]));
-        let both = Checkpoint { line: Line::new(9, 5), ceiling: 20, incarnations: lives(&[20, 30, 40]) };
+        let both =
+            Checkpoint { line: Line::new(9, 5), ceiling: 20, incarnations: lives(&[20, 30, 40]) };
         assert_eq!((one.raised_to(other), other.raised_to(one)), (both, both));
     }
 }

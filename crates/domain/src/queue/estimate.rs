@@ -114,7 +114,12 @@ impl WaitEstimator {
     /// The wait of the person at `position`; see [`Forecast::eta`]. For more than one position
     /// prepare the forecast once.
     #[must_use]
-    pub fn estimate(&self, position: Position, occupancy: &Occupancy, paused: Option<Duration>) -> Duration {
+    pub fn estimate(
+        &self,
+        position: Position,
+        occupancy: &Occupancy,
+        paused: Option<Duration>,
+    ) -> Duration {
         self.prepare(occupancy, paused).eta(position)
     }
 
@@ -139,7 +144,8 @@ impl WaitEstimator {
         }
         // An open call is a hold that begins now. It may lapse sooner, or be claimed late and end
         // later.
-        let calls = Release { latest: hold, expected: hold, overdue: 0.0, slots: forecast.occupied };
+        let calls =
+            Release { latest: hold, expected: hold, overdue: 0.0, slots: forecast.occupied };
         forecast.releases[forecast.steps] = calls;
         forecast
     }
@@ -207,7 +213,9 @@ impl Forecast {
     /// were free in it, or the first to come free.
     #[must_use]
     pub fn wait(&self, position: Position, called_since: u64) -> (Duration, WaitLimit) {
-        let Some(behind) = position.get().checked_sub(1) else { return (Duration::ZERO, WaitLimit::Rate) };
+        let Some(behind) = position.get().checked_sub(1) else {
+            return (Duration::ZERO, WaitLimit::Rate);
+        };
         let by_rate = self.pause + position.get() as f64 / self.rate;
         let ahead = behind.saturating_add(called_since);
         // Each slot serves its next person, then after a hold another one, and so on.
@@ -237,7 +245,8 @@ impl Forecast {
             return 0.0;
         }
         // One that is in no step of sessions is an open call's.
-        let group = self.releases[..self.steps].partition_point(|release| release.slots < nth_release);
+        let group =
+            self.releases[..self.steps].partition_point(|release| release.slots < nth_release);
         let release = self.releases[group];
         // All slots together come free at one rate (Little's law), overdue ones too.
         let in_turn = nth_release as f64 * self.hold / self.max_active as f64;

@@ -34,7 +34,10 @@ impl Incarnation {
     /// # Errors
     /// [`InvalidIncarnation`] for 0 and for anything above [`Self::MAX`].
     pub fn new(value: u64) -> Result<Self, InvalidIncarnation> {
-        NonZeroU64::new(value).filter(|value| value.get() <= Self::MAX).map(Self).ok_or(InvalidIncarnation)
+        NonZeroU64::new(value)
+            .filter(|value| value.get() <= Self::MAX)
+            .map(Self)
+            .ok_or(InvalidIncarnation)
     }
 
     /// The life that begins when a server's clock reads so many microseconds, with the visit of

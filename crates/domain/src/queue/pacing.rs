@@ -65,7 +65,11 @@ mod tests {
 
     fn poll(eta_seconds: u64, number: u64) -> Duration {
         let now = Timestamp::from_second(1_000).unwrap();
-        pacing().poll_after(Duration::from_secs(eta_seconds), QueueNumber::new(number).unwrap(), now)
+        pacing().poll_after(
+            Duration::from_secs(eta_seconds),
+            QueueNumber::new(number).unwrap(),
+            now,
+        )
     }
 
     #[test]

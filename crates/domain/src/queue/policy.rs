@@ -65,7 +65,11 @@ impl AdmissionPolicy {
                 "every",
                 "must be from 1 millisecond to 1 hour",
             ),
-            ((1..=10_000_000).contains(&spec.max_active), "max_active", "must be from 1 to 10000000 people"),
+            (
+                (1..=10_000_000).contains(&spec.max_active),
+                "max_active",
+                "must be from 1 to 10000000 people",
+            ),
             (
                 within(spec.claim_within, millisecond, day),
                 "claim_within",

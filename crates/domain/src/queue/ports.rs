@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation, JoinError, Line, Place, QueueNumber, Shown,
-    Snapshot, Standing, TokenRejected, UserId, WaitingToken,
+    Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation, JoinError, Line, Place,
+    QueueNumber, Shown, Snapshot, Standing, TokenRejected, UserId, WaitingToken,
 };
 use crate::PortError;
 
@@ -133,8 +133,12 @@ pub trait QueueStore: Send + Sync {
     /// has changed then but what `floor` and `presented` raised.
     ///
     /// [`call_next`]: Self::call_next
-    async fn join(&self, user: UserId, presented: Option<Shown>, bounds: Bounds)
-    -> Result<Joined, JoinError>;
+    async fn join(
+        &self,
+        user: UserId,
+        presented: Option<Shown>,
+        bounds: Bounds,
+    ) -> Result<Joined, JoinError>;
 
     /// Raises the line to `floor`, takes in the highest number that a token has `shown` to the
     /// caller above all that it knows
@@ -158,7 +162,11 @@ pub trait QueueStore: Send + Sync {
     ///
     /// # Errors
     /// [`PortError`] when the store could not tell.
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError>;
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError>;
 
     /// Where the holder of a place stands. A place whose number nobody is known to hold (the store lost it) stands as
     /// its number does; somebody else's place, or one of an unknown life of the queue, is

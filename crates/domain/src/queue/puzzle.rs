@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn each_reason_has_a_name_of_its_own() {
-        let names: HashSet<_> = PuzzleRejected::ALL.iter().map(|reason| reason.as_label()).collect();
+        let names: HashSet<_> =
+            PuzzleRejected::ALL.iter().map(|reason| reason.as_label()).collect();
         assert_eq!(names.len(), PuzzleRejected::ALL.len());
         assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
     }

@@ -250,9 +250,15 @@ mod tests {
 
     #[test]
     fn a_store_is_behind_a_witness_that_knows_more_of_anything() {
-        let store = StoreMarks { line: Line::new(10, 5), generation: 2, version: 30, time: at(400) };
-        let same =
-            Witness { line: store.line, generation: 2, version: 30, time: at(400), ..Witness::default() };
+        let store =
+            StoreMarks { line: Line::new(10, 5), generation: 2, version: 30, time: at(400) };
+        let same = Witness {
+            line: store.line,
+            generation: 2,
+            version: 30,
+            time: at(400),
+            ..Witness::default()
+        };
         assert!(!store.are_behind(&same) && !store.are_behind(&Witness::default()));
         for more in [
             Witness { line: Line::new(11, 5), ..same },

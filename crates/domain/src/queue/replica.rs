@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::recovery::{Change, Memory, NodeId, Witness};
-use super::{Expiry, Incarnation, Incarnations, Line, Place, QueueNumber, QueueTime, UserId, VacantNumbers};
+use super::{
+    Expiry, Incarnation, Incarnations, Line, Place, QueueNumber, QueueTime, UserId, VacantNumbers,
+};
 
 /// What a store answers when a node refreshes its view.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -216,7 +218,9 @@ impl Replica {
         let changes = released.chain(sessions).chain(skipped).chain(abandoned).map(Memory::Change);
         let holds = |number| !self.vacant.contains(number) && !self.released.contains_key(&number);
         let holders = self.holders.iter().filter(|(number, _)| holds(**number));
-        changes.chain(holders.map(|(number, user)| Memory::Holder { number: *number, user: *user })).collect()
+        changes
+            .chain(holders.map(|(number, user)| Memory::Holder { number: *number, user: *user }))
+            .collect()
     }
 
     fn set_back(&mut self, by: Duration) {

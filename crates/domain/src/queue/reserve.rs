@@ -45,7 +45,12 @@ const RUSH: u64 = 4;
 
 impl Reserved {
     pub(super) fn new(reserve: Reserve) -> Self {
-        Self { reserve, settled: AtomicU64::new(NEVER), ceiling: AtomicU64::new(0), saved: Mutex::default() }
+        Self {
+            reserve,
+            settled: AtomicU64::new(NEVER),
+            ceiling: AtomicU64::new(0),
+            saved: Mutex::default(),
+        }
     }
 
     /// The highest number that may be given in this generation of the store; `None` until this node
@@ -54,7 +59,8 @@ impl Reserved {
     /// queue goes on while the checkpoint cannot be reached.
     pub(super) fn ceiling(&self, generation: u64, is_settled: bool) -> Option<u64> {
         let read_for = self.settled.load(Ordering::Acquire);
-        let is_usable = generation != NEVER && read_for != NEVER && (is_settled || read_for == generation);
+        let is_usable =
+            generation != NEVER && read_for != NEVER && (is_settled || read_for == generation);
         is_usable.then(|| self.ceiling.load(Ordering::Acquire))
     }
 
@@ -98,7 +104,8 @@ impl Reserved {
             return Ok(());
         }
         let saved = *self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        let rush = saved.at_ms.map_or(0, |_| joined.saturating_sub(saved.joined).saturating_mul(RUSH));
+        let rush =
+            saved.at_ms.map_or(0, |_| joined.saturating_sub(saved.joined).saturating_mul(RUSH));
         let beyond = self.reserve.numbers.max(rush);
         let left = self.ceiling.load(Ordering::Acquire).saturating_sub(line.last());
         let now_ms = now.as_millisecond();
@@ -108,8 +115,8 @@ impl Reserved {
         if left > beyond / 2 && !is_due && is_known {
             return Ok(());
         }
-        let checkpoint =
-            Checkpoint::new(line, line.last().saturating_add(beyond)).with_incarnations(incarnations);
+        let checkpoint = Checkpoint::new(line, line.last().saturating_add(beyond))
+            .with_incarnations(incarnations);
         let remembered = self.reserve.store.save(queue, checkpoint).await?;
         self.ceiling.fetch_max(remembered.ceiling, Ordering::AcqRel);
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) =

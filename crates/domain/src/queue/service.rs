@@ -11,9 +11,9 @@ use super::counts::{Counters, Reason, Refusal};
 use super::reserve::Reserved;
 use super::watch::{Reported, Sight, Watch};
 use super::{
-    AdmissionPolicy, Bounds, Called, Expiry, GiveBackError, JoinError, Joined, Line, Outlook, Pacing, Place,
-    Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, QueueTime, Reserve, Shown, Standing,
-    TokenRejected, TokenSealer, UserId, View, Wait, WaitingToken,
+    AdmissionPolicy, Bounds, Called, Expiry, GiveBackError, JoinError, Joined, Line, Outlook,
+    Pacing, Place, Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, QueueTime,
+    Reserve, Shown, Standing, TokenRejected, TokenSealer, UserId, View, Wait, WaitingToken,
 };
 use crate::{Clock, PortError, PortErrorKind, Timestamp};
 
@@ -109,7 +109,9 @@ impl QueueService {
             Err(JoinError::LineFull) => {
                 return Err(QueueError::LineFull { retry_after: self.room_expected_in() }.into());
             }
-            Err(JoinError::ViewBehind) => return Err(PortError::new(PortErrorKind::NotReady, STORE).into()),
+            Err(JoinError::ViewBehind) => {
+                return Err(PortError::new(PortErrorKind::NotReady, STORE).into());
+            }
             Err(JoinError::Store(error)) => return Err(error.into()),
         };
         self.counters.joined(joined.rejoined);
@@ -202,11 +204,14 @@ impl QueueService {
             Sight { is_called: true, .. } => {
                 let standing = self.parts.store.standing(&place).await;
                 now = self.parts.clock.now();
-                let unknown = Standing::Called { until: Expiry::new(QueueTime::START, QueueTime::START) };
+                let unknown =
+                    Standing::Called { until: Expiry::new(QueueTime::START, QueueTime::START) };
                 standing.map_or((unknown, true), |standing| (standing, is_stale))
             }
             Sight { has_left: true, .. } => (Standing::Gone, is_stale),
-            Sight { is_unproved: true, .. } if !is_stale => (self.prove(&place, &mut sight).await, is_stale),
+            Sight { is_unproved: true, .. } if !is_stale => {
+                (self.prove(&place, &mut sight).await, is_stale)
+            }
             Sight { .. } => (Standing::Waiting, is_stale),
         };
         self.outlook(place.number, standing, sight, is_stale, now)
@@ -257,9 +262,10 @@ impl QueueService {
     pub async fn advance(&self) -> Result<Step, PortError> {
         let asked_at = self.parts.clock.now();
         let shown = self.watch.take_shown();
-        let called = self.parts.store.call_next(self.watch.line(), shown).await.inspect_err(|_| {
-            shown.into_iter().for_each(|shown| self.watch.note_shown(shown));
-        })?;
+        let called =
+            self.parts.store.call_next(self.watch.line(), shown).await.inspect_err(|_| {
+                shown.into_iter().for_each(|shown| self.watch.note_shown(shown));
+            })?;
         self.counters.called(called.count);
         let waits = self.watch.learn(&called.snapshot, asked_at);
         Ok(Step { called, waits })
@@ -274,10 +280,13 @@ impl QueueService {
         let Some(reserved) = &self.reserved else { return Ok(()) };
         let queue = self.parts.queue;
         let reported = self.watch.reported();
-        let settled = reserved.settle(queue, self.parts.store.as_ref(), reported.generation).await?;
+        let settled =
+            reserved.settle(queue, self.parts.store.as_ref(), reported.generation).await?;
         settled.iter().for_each(|snapshot| self.watch.note_vacant(snapshot));
         let Reported { tally, incarnations, .. } = self.watch.reported();
-        reserved.save(queue, self.watch.line(), incarnations, tally.joined, self.parts.clock.now()).await
+        reserved
+            .save(queue, self.watch.line(), incarnations, tally.joined, self.parts.clock.now())
+            .await
     }
 
     /// Whether this node's view of the line is older than it may be.
@@ -400,12 +409,18 @@ const STORE: &str = "queue store";
 
 fn lost_sight() -> Refusal {
     let error = PortError::new(PortErrorKind::Unavailable, STORE);
-    Refusal::unavailable(Reason::LostSight, error.because("this node has not seen the line for too long"))
+    Refusal::unavailable(
+        Reason::LostSight,
+        error.because("this node has not seen the line for too long"),
+    )
 }
 
 fn not_reserved() -> Refusal {
     let error = PortError::new(PortErrorKind::Unavailable, STORE);
-    Refusal::unavailable(Reason::NotReserved, error.because("no number is reserved in the checkpoint"))
+    Refusal::unavailable(
+        Reason::NotReserved,
+        error.because("no number is reserved in the checkpoint"),
+    )
 }
 
 #[cfg(test)]

@@ -18,11 +18,13 @@ pub use places::Refused;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::recovery::{Arrival, Change, Doubt, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness};
+use super::recovery::{
+    Arrival, Change, Doubt, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
+};
 use super::replica::{Changes, Refresh, Whole};
 use super::{
-    AdmissionPolicy, CallBudget, Checkpoint, Incarnations, Line, Occupancy, PolicySpec, QueueTime, Snapshot,
-    Tally, UserId, VacantNumbers,
+    AdmissionPolicy, CallBudget, Checkpoint, Incarnations, Line, Occupancy, PolicySpec, QueueTime,
+    Snapshot, Tally, UserId, VacantNumbers,
 };
 use crate::queue::incarnation::apart;
 use calls::Calls;
@@ -191,14 +193,16 @@ impl QueueState {
         let is_another = self.process != Some(visit.process);
         self.process = Some(visit.process);
         let is_doubtful = is_another && (is_empty || visit.arrival == Arrival::Anew);
-        let before = self.doubt.filter(|_| witness.generation < self.generation).map(|doubt| doubt.found());
+        let before =
+            self.doubt.filter(|_| witness.generation < self.generation).map(|doubt| doubt.found());
         let is_late = before.is_some();
         let has_expired = self.is_registered && self.nodes.is_empty();
         let is_behind = before.unwrap_or(found).are_behind(witness);
         // Calls that a recovery let stand again, of which the witness knows that they are over.
         self.forget_calls_up_to(witness.calls_from.min(self.unknown_up_to));
         if is_doubtful || has_expired || is_behind && !is_late {
-            let is_takeover = self.doubt.map_or(is_doubtful && !is_empty, |doubt| doubt.is_takeover());
+            let is_takeover =
+                self.doubt.map_or(is_doubtful && !is_empty, |doubt| doubt.is_takeover());
             // Without the register nobody knows which nodes were live.
             let is_takeover = is_takeover && !has_expired;
             if has_expired {
@@ -210,7 +214,8 @@ impl QueueState {
                 }
             }
             self.begin_doubt(found, witness, is_empty || is_behind || has_expired);
-            self.doubt = self.doubt.map(|doubt| if is_takeover { doubt.of_takeover() } else { doubt });
+            self.doubt =
+                self.doubt.map(|doubt| if is_takeover { doubt.of_takeover() } else { doubt });
         } else if is_behind && let Some(doubt) = &mut self.doubt {
             doubt.prove_loss();
         }
@@ -231,7 +236,12 @@ impl QueueState {
     /// The marks that witnesses are compared with.
     #[must_use]
     pub fn marks(&self) -> StoreMarks {
-        StoreMarks { line: self.line, generation: self.generation, version: self.version, time: self.time }
+        StoreMarks {
+            line: self.line,
+            generation: self.generation,
+            version: self.version,
+            time: self.time,
+        }
     }
 
     /// Takes in what a checkpoint says, once for each doubt, however many nodes do so. A store that nothing was lost of goes
@@ -248,7 +258,10 @@ impl QueueState {
         if self.settled == Some(self.generation) && !is_behind {
             return;
         }
-        if self.doubt.is_none() && is_behind && (self.was_intact || self.settled == Some(self.generation)) {
+        if self.doubt.is_none()
+            && is_behind
+            && (self.was_intact || self.settled == Some(self.generation))
+        {
             // An older copy of the store that nobody had noticed.
             self.begin_doubt(self.marks(), &Witness::default(), true);
         }
@@ -393,7 +406,8 @@ impl QueueState {
     fn end_doubt(&mut self) {
         let Some(doubt) = self.doubt else { return };
         let (now, generation) = (self.time, self.generation);
-        let all_heard = self.nodes.values().all(|node| node.heard == generation || !node.is_live(now));
+        let all_heard =
+            self.nodes.values().all(|node| node.heard == generation || !node.is_live(now));
         if let Some(outcome) = doubt.outcome(now, all_heard) {
             self.doubt = None;
             self.was_intact = outcome == Outcome::Intact;

@@ -107,13 +107,19 @@ mod tests {
     fn durations_between_moments_are_never_negative() {
         let (early, late) = (QueueTime::START, QueueTime::START + Duration::from_millis(7));
         assert_eq!(late.as_micros(), 7_000);
-        assert_eq!((late.since(early), early.since(late)), (Duration::from_millis(7), Duration::ZERO));
+        assert_eq!(
+            (late.since(early), early.since(late)),
+            (Duration::from_millis(7), Duration::ZERO)
+        );
         assert_eq!(
             (late.before(Duration::from_millis(5)).as_micros(), early.before(Duration::MAX)),
             (2_000, early)
         );
         assert_eq!((late + Duration::MAX).as_micros(), u64::MAX);
         let expiry = Expiry::new(late, early);
-        assert_eq!((expiry.at, expiry.remaining, expiry.now()), (late, Duration::from_millis(7), early));
+        assert_eq!(
+            (expiry.at, expiry.remaining, expiry.now()),
+            (late, Duration::from_millis(7), early)
+        );
     }
 }

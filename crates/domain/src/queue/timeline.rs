@@ -66,7 +66,13 @@ impl Timeline {
     }
 
     /// The waits of the numbers up to `serving` that have not been told of.
-    fn tell(&mut self, serving: u64, departures: &VacantNumbers, newest: u64, now: Timestamp) -> Vec<Wait> {
+    fn tell(
+        &mut self,
+        serving: u64,
+        departures: &VacantNumbers,
+        newest: u64,
+        now: Timestamp,
+    ) -> Vec<Wait> {
         let told = self.told;
         self.told = told.max(serving);
         let people = |from: u64, to: u64| {
@@ -85,7 +91,8 @@ impl Timeline {
         });
         // They joined since the last look and are called already: at once, as nearly as anybody can tell.
         let people_at_once = people(newest.max(told), serving);
-        let at_once = Wait { people: people_at_once, waited: Duration::ZERO, promised: Duration::ZERO };
+        let at_once =
+            Wait { people: people_at_once, waited: Duration::ZERO, promised: Duration::ZERO };
         known.chain([at_once]).filter(|wait| wait.people > 0).collect()
     }
 
@@ -103,7 +110,8 @@ impl Timeline {
     }
 
     fn note(&mut self, mark: Mark) {
-        let is_quiet = self.marks.iter().rev().take(2).filter(|seen| seen.last == mark.last).count() == 2;
+        let is_quiet =
+            self.marks.iter().rev().take(2).filter(|seen| seen.last == mark.last).count() == 2;
         if is_quiet {
             // Two marks say since when nobody has joined, and until when.
             self.marks.pop_back();

@@ -231,7 +231,8 @@ impl VacantNumbers {
         if line.has_called(number) {
             return Position::CALLED;
         }
-        let nobody = self.count_up_to(number.get() - 1).saturating_sub(self.count_up_to(line.serving()));
+        let nobody =
+            self.count_up_to(number.get() - 1).saturating_sub(self.count_up_to(line.serving()));
         Position::new((number.get() - line.serving()).saturating_sub(nobody).max(1))
     }
 
@@ -252,13 +253,16 @@ impl VacantNumbers {
     pub fn singles(&self) -> impl Iterator<Item = u64> + '_ {
         self.chunks.iter().flat_map(|chunk| {
             let words = chunk.bits.iter().zip((chunk.base + 1..).step_by(64));
-            words
-                .flat_map(|(word, first)| (0..64).filter(move |n| word >> n & 1 == 1).map(move |n| first + n))
+            words.flat_map(|(word, first)| {
+                (0..64).filter(move |n| word >> n & 1 == 1).map(move |n| first + n)
+            })
         })
     }
 
     fn singles_within(&self, from: u64, to: u64) -> impl Iterator<Item = u64> + '_ {
-        self.singles().skip_while(move |number| *number <= from).take_while(move |number| *number <= to)
+        self.singles()
+            .skip_while(move |number| *number <= from)
+            .take_while(move |number| *number <= to)
     }
 
     /// The ranges `(from, to]`, ascending.
@@ -304,7 +308,8 @@ impl VacantNumbers {
             chunk.up_to_here = sum;
         }
         let mut before = 0;
-        self.chunks.retain(|chunk| std::mem::replace(&mut before, chunk.up_to_here) < chunk.up_to_here);
+        self.chunks
+            .retain(|chunk| std::mem::replace(&mut before, chunk.up_to_here) < chunk.up_to_here);
     }
 
     /// Counts again from this range on.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::timeline::Timeline;
 use super::{
-    AdmissionPolicy, Forecast, Incarnation, Incarnations, Line, Occupancy, Position, QueueNumber, Shown,
-    Snapshot, Tally, VacantNumbers, Wait, WaitEstimator, WaitLimit,
+    AdmissionPolicy, Forecast, Incarnation, Incarnations, Line, Occupancy, Position, QueueNumber,
+    Shown, Snapshot, Tally, VacantNumbers, Wait, WaitEstimator, WaitLimit,
 };
 use crate::Timestamp;
 
@@ -134,7 +134,9 @@ impl Watch {
     pub(super) fn age(&self, now: Timestamp) -> Duration {
         match self.refreshed.load(Ordering::Acquire) {
             NEVER => Duration::MAX,
-            then => Duration::from_millis(now.as_millisecond().saturating_sub(then).try_into().unwrap_or(0)),
+            then => Duration::from_millis(
+                now.as_millisecond().saturating_sub(then).try_into().unwrap_or(0),
+            ),
         }
     }
 
@@ -165,7 +167,8 @@ impl Watch {
             let mut timeline = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
             timeline.observe(snapshot.line, &vacant, asked_at, promised)
         };
-        let Snapshot { called, active, tally, recovers, may_join, generation, is_settled, .. } = *snapshot;
+        let Snapshot { called, active, tally, recovers, may_join, generation, is_settled, .. } =
+            *snapshot;
         let Snapshot { incarnations, adopts, .. } = *snapshot;
         let reported = Reported {
             called,
@@ -180,7 +183,10 @@ impl Watch {
         };
         let serving = Some(snapshot.line.serving());
         let fresh = SlowPart { vacant: snapshot.vacant.clone(), forecast, serving, reported };
-        let stale = std::mem::replace(&mut *self.slow.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        let stale = std::mem::replace(
+            &mut *self.slow.write().unwrap_or_else(PoisonError::into_inner),
+            fresh,
+        );
         // Freed here, where nobody waits for the lock.
         drop(stale);
         waits
@@ -214,7 +220,9 @@ impl Watch {
             limit: if slow.reported.recovers { WaitLimit::Recovery } else { limit },
             is_accepted: is_known || slow.reported.knows_too_little(),
             is_unproved: slow.reported.is_sure()
-                && (!is_known || number.get() > line.last() || slow.vacant.is_in_range(number.get())),
+                && (!is_known
+                    || number.get() > line.last()
+                    || slow.vacant.is_in_range(number.get())),
         }
     }
 
@@ -240,7 +248,9 @@ impl SlowPart {
     /// snapshot it counts nobody's; of all who were ever called, no more than there are slots hold
     /// one.
     fn called_since(&self, line: Line) -> u64 {
-        let Some(serving) = self.serving else { return line.serving().min(self.forecast.max_active()) };
+        let Some(serving) = self.serving else {
+            return line.serving().min(self.forecast.max_active());
+        };
         self.vacant.people_between(serving, line.serving())
     }
 }
@@ -248,5 +258,7 @@ impl SlowPart {
 /// What somebody who had joined just before this snapshot would be told.
 fn promise(snapshot: &Snapshot, forecast: &Forecast) -> Duration {
     let last = QueueNumber::new(snapshot.line.last());
-    last.map_or(Duration::ZERO, |last| forecast.eta(snapshot.vacant.position_of(last, snapshot.line)))
+    last.map_or(Duration::ZERO, |last| {
+        forecast.eta(snapshot.vacant.position_of(last, snapshot.line))
+    })
 }

@@ -25,7 +25,8 @@ pub(super) struct Transport {
 
 impl Transport {
     pub(super) fn new(settings: &Otlp) -> Result<Self, TelemetryError> {
-        let tls = if settings.endpoint.starts_with("https:") { tls()? } else { TlsConfig::default() };
+        let tls =
+            if settings.endpoint.starts_with("https:") { tls()? } else { TlsConfig::default() };
         let config = Agent::config_builder()
             .timeout_global(Some(settings.timeout))
             .http_status_as_error(false)
@@ -102,8 +103,10 @@ impl Client {
 #[async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let answer =
-            self.transport.exchange(request).inspect_err(|error| self.cause.is(error.to_string()))?;
+        let answer = self
+            .transport
+            .exchange(request)
+            .inspect_err(|error| self.cause.is(error.to_string()))?;
         if !answer.status().is_success() {
             self.cause.is(format!("the collector answered {}", answer.status()));
         }
@@ -121,7 +124,8 @@ mod tests {
         let headers = secrets(&[header("authorization", "Bearer hunter2%41")]).unwrap();
         assert_eq!(headers["authorization"], "Bearer hunter2%41");
         assert!(!format!("{headers:?}").contains("hunter2"));
-        let refused = secrets(&[header("a", "b"), header("x-key", "hunter2\n")]).unwrap_err().to_string();
+        let refused =
+            secrets(&[header("a", "b"), header("x-key", "hunter2\n")]).unwrap_err().to_string();
         assert_eq!(refused, "telemetry cannot be sent to a collector: header number 2 is none");
     }
 }

@@ -29,13 +29,21 @@ impl Collector {
         &self.settings
     }
 
-    pub(crate) fn spans(&self, outbox: &Arc<Outbox>) -> Result<impl SpanExporter + use<>, TelemetryError> {
-        let (cause, builder) = self.told(opentelemetry_otlp::SpanExporter::builder().with_http(), "traces");
+    pub(crate) fn spans(
+        &self,
+        outbox: &Arc<Outbox>,
+    ) -> Result<impl SpanExporter + use<>, TelemetryError> {
+        let (cause, builder) =
+            self.told(opentelemetry_otlp::SpanExporter::builder().with_http(), "traces");
         Ok(Counted::new(builder.build().map_err(of)?, outbox, "traces", cause))
     }
 
-    pub(crate) fn logs(&self, outbox: &Arc<Outbox>) -> Result<impl LogExporter + use<>, TelemetryError> {
-        let (cause, builder) = self.told(opentelemetry_otlp::LogExporter::builder().with_http(), "logs");
+    pub(crate) fn logs(
+        &self,
+        outbox: &Arc<Outbox>,
+    ) -> Result<impl LogExporter + use<>, TelemetryError> {
+        let (cause, builder) =
+            self.told(opentelemetry_otlp::LogExporter::builder().with_http(), "logs");
         Ok(Counted::new(builder.build().map_err(of)?, outbox, "logs", cause))
     }
 

@@ -28,7 +28,12 @@ pub(super) struct Counted<E> {
 
 impl<E> Counted<E> {
     /// `cause` knows more of what went wrong than the exporter tells.
-    pub(super) fn new(exporter: E, outbox: &Arc<Outbox>, signal: &'static str, cause: Cause) -> Self {
+    pub(super) fn new(
+        exporter: E,
+        outbox: &Arc<Outbox>,
+        signal: &'static str,
+        cause: Cause,
+    ) -> Self {
         Self { exporter, outbox: Arc::clone(outbox), signal, cause, fails: AtomicBool::new(false) }
     }
 

@@ -29,7 +29,8 @@ impl Outbox {
     /// Whether one more finds a place.
     pub(super) fn enter(&self) -> bool {
         let one_more = |inside: usize| (inside < self.capacity).then_some(inside + 1);
-        let entered = self.inside.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
+        let entered =
+            self.inside.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
         if !entered {
             self.full.add(1);
         }

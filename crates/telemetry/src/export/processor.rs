@@ -11,7 +11,8 @@ use opentelemetry_sdk::logs::{
     BatchConfigBuilder as LogBatches, BatchLogProcessor, LogExporter, LogProcessor, SdkLogRecord,
 };
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder as SpanBatches, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor,
+    BatchConfigBuilder as SpanBatches, BatchSpanProcessor, Span, SpanData, SpanExporter,
+    SpanProcessor,
 };
 
 use super::Outbox;
@@ -30,7 +31,8 @@ pub(crate) fn span_processor(
     exporter: impl SpanExporter + 'static,
     outbox: &Arc<Outbox>,
 ) -> Bounded<BatchSpanProcessor> {
-    let config = SpanBatches::default().with_max_queue_size(outbox.capacity()).with_scheduled_delay(EVERY);
+    let config =
+        SpanBatches::default().with_max_queue_size(outbox.capacity()).with_scheduled_delay(EVERY);
     let batches = BatchSpanProcessor::builder(exporter).with_batch_config(config.build()).build();
     Bounded { batches, outbox: Arc::clone(outbox) }
 }
@@ -39,7 +41,8 @@ pub(crate) fn log_processor(
     exporter: impl LogExporter + 'static,
     outbox: &Arc<Outbox>,
 ) -> Bounded<BatchLogProcessor> {
-    let config = LogBatches::default().with_max_queue_size(outbox.capacity()).with_scheduled_delay(EVERY);
+    let config =
+        LogBatches::default().with_max_queue_size(outbox.capacity()).with_scheduled_delay(EVERY);
     let batches = BatchLogProcessor::builder(exporter).with_batch_config(config.build()).build();
     Bounded { batches, outbox: Arc::clone(outbox) }
 }

@@ -31,7 +31,8 @@ impl Events {
     where
         S: Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
     {
-        let of_ours = filter_fn(|about| !is_of_a_caller(about)).with_max_level_hint(LevelFilter::TRACE);
+        let of_ours =
+            filter_fn(|about| !is_of_a_caller(about)).with_max_level_hint(LevelFilter::TRACE);
         Counting(Arc::clone(self)).with_filter(LevelFilter::WARN.and(of_ours))
     }
 }

@@ -29,9 +29,14 @@ impl Meters {
     }
 
     /// Reads a counter or a gauge whenever somebody looks. `read` is called on the thread of whoever looks and must not wait.
-    pub fn watch(&self, metric: &'static Metric, read: impl Fn(&Watched<'_>) + Send + Sync + 'static) {
+    pub fn watch(
+        &self,
+        metric: &'static Metric,
+        read: impl Fn(&Watched<'_>) + Send + Sync + 'static,
+    ) {
         let Some(meter) = &self.0 else { return };
-        let told = move |instrument: &dyn AsyncInstrument<f64>| read(&Watched { metric, instrument });
+        let told =
+            move |instrument: &dyn AsyncInstrument<f64>| read(&Watched { metric, instrument });
         match metric.kind {
             Kind::Counter => drop(
                 meter

@@ -22,7 +22,9 @@ impl Scrape {
     /// When something measured cannot be written, which is a mistake of ours.
     pub fn text(&self) -> Result<String, std::io::Error> {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text).map_err(std::io::Error::other)?;
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .map_err(std::io::Error::other)?;
         String::from_utf8(text).map_err(std::io::Error::other)
     }
 }

@@ -25,13 +25,17 @@ pub(super) fn watch(meters: &Meters) {
             told.is(&["transmit"], sent as f64);
         }
     });
-    watch_one(meters, &process::MEMORY, || Some(stat().ok()?.rss as f64 * procfs::page_size() as f64));
+    watch_one(meters, &process::MEMORY, || {
+        Some(stat().ok()?.rss as f64 * procfs::page_size() as f64)
+    });
     watch_one(meters, &process::MEMORY_VIRTUAL, || Some(stat().ok()?.vsize as f64));
     watch_one(meters, &process::FILES, || Some(Process::myself().ok()?.fd_count().ok()? as f64));
     watch_one(meters, &process::FILES_MAX, files_max);
     watch_one(meters, &process::THREADS, || Some(stat().ok()?.num_threads as f64));
     watch_one(meters, &process::LOAD, || Some(f64::from(LoadAverage::current().ok()?.one)));
-    watch_one(meters, &process::CPUS, || Some(std::thread::available_parallelism().ok()?.get() as f64));
+    watch_one(meters, &process::CPUS, || {
+        Some(std::thread::available_parallelism().ok()?.get() as f64)
+    });
     // Read once: the kernel's idea of when it booted moves when the clock is set, and a start must not.
     let started = start_time().ok();
     watch_one(meters, &process::START_TIME, move || started);
@@ -116,7 +120,8 @@ mod tests {
         assert!(read(&telemetry, "boxoffice_system_load{") >= 0.0);
         assert!(read(&telemetry, "boxoffice_process_cpu_count{") >= 1.0);
         for direction in ["receive", "transmit"] {
-            let series = format!("system_network_io_bytes_total{{network_io_direction=\"{direction}\"");
+            let series =
+                format!("system_network_io_bytes_total{{network_io_direction=\"{direction}\"");
             assert!(read(&telemetry, &series) >= 0.0);
         }
     }
@@ -124,7 +129,10 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "what is compared is the clock of the machine")]
     fn the_process_started_a_short_while_ago() {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs_f64();
         let age = now - read(&start(), "boxoffice_process_start_time_seconds{");
         // The kernel tells its boot to the second.
         assert!((-2.0..3600.0).contains(&age), "{age}");
@@ -138,7 +146,9 @@ mod tests {
         assert!(read(&telemetry, "process_cpu_time_seconds_total{cpu_mode=\"system\"") >= 0.0);
         while user() <= before {
             assert!(began.elapsed() < LIMIT, "no processor time in {LIMIT:?}");
-            black_box((0..1_000_000_u64).fold(0, |sum: u64, next| sum.wrapping_mul(31) ^ black_box(next)));
+            black_box(
+                (0..1_000_000_u64).fold(0, |sum: u64, next| sum.wrapping_mul(31) ^ black_box(next)),
+            );
         }
     }
 

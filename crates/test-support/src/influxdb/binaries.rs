@@ -26,7 +26,9 @@ impl InfluxBinaries {
     /// # Errors
     /// When it is not: with what installs it.
     pub fn find() -> Outcome<Self> {
-        Self::look().ok_or_else(|| failed("the program of InfluxDB is not here; `cargo xtask test` gets it"))
+        Self::look().ok_or_else(|| {
+            failed("the program of InfluxDB is not here; `cargo xtask test` gets it")
+        })
     }
 
     /// Looks on the path, and where Debian puts it.

@@ -66,7 +66,8 @@ impl Influx {
         let mut server = PrivateServer::new("InfluxDB")?;
         fs::write(server.folder().join("influxdb.conf"), CONFIG)
             .doing("writing the server's configuration")?;
-        let limits = Agent::config_builder().timeout_global(Some(ANSWER_LIMIT)).http_status_as_error(false);
+        let limits =
+            Agent::config_builder().timeout_global(Some(ANSWER_LIMIT)).http_status_as_error(false);
         let agent: Agent = limits.build().into();
         let is_ready = |address| {
             let answer = agent.get(format!("http://{address}/ping")).call();
@@ -131,7 +132,9 @@ fn command(binaries: &InfluxBinaries, address: SocketAddr) -> Command {
         .env("INFLUXDB_META_DIR", "meta")
         .env("INFLUXDB_DATA_DIR", "data")
         .env("INFLUXDB_DATA_WAL_DIR", "wal");
-    command.env("INFLUXDB_HTTP_BIND_ADDRESS", address.to_string()).env("INFLUXDB_LOGGING_LEVEL", "warn");
+    command
+        .env("INFLUXDB_HTTP_BIND_ADDRESS", address.to_string())
+        .env("INFLUXDB_LOGGING_LEVEL", "warn");
     // For backups, which nobody makes of it: any port.
     command.env("INFLUXDB_BIND_ADDRESS", "127.0.0.1:0");
     command

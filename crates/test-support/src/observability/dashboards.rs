@@ -27,7 +27,8 @@ pub struct Panel {
 /// When it is no dashboard.
 pub fn read_dashboard(text: &str) -> Outcome<Vec<Panel>> {
     let dashboard = parse(text)?;
-    let panels = dashboard["panels"].as_array().ok_or_else(|| failed("a dashboard without panels"))?;
+    let panels =
+        dashboard["panels"].as_array().ok_or_else(|| failed("a dashboard without panels"))?;
     Ok(panels.iter().map(panel).collect())
 }
 
@@ -41,7 +42,9 @@ fn panel(panel: &Value) -> Panel {
         kind: text("type"),
         title: text("title"),
         description: text("description"),
-        sources: all(&panel["targets"], &|target| Some(target["datasource"]["uid"].as_str()?.to_owned())),
+        sources: all(&panel["targets"], &|target| {
+            Some(target["datasource"]["uid"].as_str()?.to_owned())
+        }),
         links: all(&panel["links"], &|link| Some(link["url"].as_str()?.to_owned())),
     }
 }
@@ -71,7 +74,8 @@ fn asked(
 }
 
 fn parse(text: &str) -> Outcome<Value> {
-    serde_json::from_str(text).map_err(|error| failed(format!("a dashboard that is no JSON: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| failed(format!("a dashboard that is no JSON: {error}")))
 }
 
 fn collect(
@@ -93,7 +97,8 @@ fn collect(
 
 /// A variable with the values of a label asks for a metric too.
 fn variable(value: &Value) -> Option<&str> {
-    let (metric, _) = value["definition"].as_str()?.strip_prefix("label_values(")?.rsplit_once(',')?;
+    let (metric, _) =
+        value["definition"].as_str()?.strip_prefix("label_values(")?.rsplit_once(',')?;
     Some(metric)
 }
 
@@ -110,7 +115,8 @@ mod tests {
         );
         let mut found = found.unwrap();
         found.sort();
-        let pairs: Vec<(&str, &str)> = found.iter().map(|(place, text)| (&**place, &**text)).collect();
+        let pairs: Vec<(&str, &str)> =
+            found.iter().map(|(place, text)| (&**place, &**text)).collect();
         assert_eq!(pairs, [("p", "b"), ("q", "a{x=\"1\"}")]);
     }
 
@@ -123,7 +129,8 @@ mod tests {
         );
         let mut found = found.unwrap();
         found.sort();
-        let pairs: Vec<(&str, &str)> = found.iter().map(|(place, text)| (&**place, &**text)).collect();
+        let pairs: Vec<(&str, &str)> =
+            found.iter().map(|(place, text)| (&**place, &**text)).collect();
         assert_eq!(pairs, [("p", "SELECT b"), ("q", "SHOW a")]);
     }
 }

@@ -159,11 +159,26 @@ mod tests {
     #[test]
     fn metrics_are_told_from_functions_labels_strings_and_numbers() {
         assert_eq!(metrics("up"), ["up"]);
-        assert_eq!(metrics("sum by (queue) (rate(a_total{x=\"b_total\"}[$__rate_interval]))"), ["a_total"]);
-        assert_eq!(metrics("histogram_quantile(0.99, sum by (le) (rate(d_bucket[5m])))"), ["d_bucket"]);
-        assert_eq!(metrics("a / on (x) group_left (y) b > bool 1e3 or c offset 1h"), ["a", "b", "c"]);
-        assert_eq!(metrics("label_replace(absent(a:b:c), \"m\", \"it's } {\", \"\", \"\")"), ["a:b:c"]);
-        assert_eq!(metrics("time() - max(step_time) > 5m # than_this\nand other"), ["step_time", "other"]);
+        assert_eq!(
+            metrics("sum by (queue) (rate(a_total{x=\"b_total\"}[$__rate_interval]))"),
+            ["a_total"]
+        );
+        assert_eq!(
+            metrics("histogram_quantile(0.99, sum by (le) (rate(d_bucket[5m])))"),
+            ["d_bucket"]
+        );
+        assert_eq!(
+            metrics("a / on (x) group_left (y) b > bool 1e3 or c offset 1h"),
+            ["a", "b", "c"]
+        );
+        assert_eq!(
+            metrics("label_replace(absent(a:b:c), \"m\", \"it's } {\", \"\", \"\")"),
+            ["a:b:c"]
+        );
+        assert_eq!(
+            metrics("time() - max(step_time) > 5m # than_this\nand other"),
+            ["step_time", "other"]
+        );
         assert_eq!(metrics("topk($n, a{i=~\"$instance\"})"), ["a"]);
     }
 

@@ -50,7 +50,9 @@ pub fn read_rules(text: &str) -> Vec<Rule> {
             }
             block = None;
         }
-        let Some((field, value)) = line.split_once(':').filter(|_| !line.starts_with('#')) else { continue };
+        let Some((field, value)) = line.split_once(':').filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
         let value = value.trim();
         match (field, rules.last_mut()) {
             ("- alert" | "- record", _) => rules.push(Rule {
@@ -62,8 +64,10 @@ pub fn read_rules(text: &str) -> Vec<Rule> {
             (_, Some(_)) if field.starts_with("- ") => {}
             (_, Some(_)) if value == "|" => block = Some((indent, field.to_owned())),
             (_, Some(rule)) => {
-                let value =
-                    value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value);
+                let value = value
+                    .strip_prefix('"')
+                    .and_then(|inner| inner.strip_suffix('"'))
+                    .unwrap_or(value);
                 rule.fields.entry(field.to_owned()).or_insert_with(|| value.to_owned());
             }
             (_, None) => {}
@@ -113,7 +117,9 @@ mod tests {
              for: 1m\n        labels:\n          severity: page\n        annotations:\n          summary: \"It: is bad\"\n",
         );
         let [record, alert] = &rules[..] else { panic!("{rules:?}") };
-        assert!(!record.is_alert() && record.name() == "a:b" && record.field("expr") == Some("sum(c)"));
+        assert!(
+            !record.is_alert() && record.name() == "a:b" && record.field("expr") == Some("sum(c)")
+        );
         assert!(alert.is_alert() && alert.name() == "Bad");
         assert_eq!(alert.field("expr"), Some("a:b > 1\nand d\n"));
         assert_eq!(alert.field("severity"), Some("page"));

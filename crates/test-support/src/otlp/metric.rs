@@ -44,7 +44,9 @@ pub(super) fn flatten(sent: ExportMetricsServiceRequest) -> Vec<Metric> {
         let resource = of_resource(of_process.resource);
         for of_scope in of_process.scope_metrics {
             let scope = of_scope.scope.map(|scope| scope.name).unwrap_or_default();
-            metrics.extend(of_scope.metrics.into_iter().flat_map(|metric| flat(metric, &scope, &resource)));
+            metrics.extend(
+                of_scope.metrics.into_iter().flat_map(|metric| flat(metric, &scope, &resource)),
+            );
         }
     }
     metrics
@@ -77,12 +79,15 @@ fn points(data: Data) -> (&'static str, Vec<Point>) {
             let points = histogram.data_points.into_iter();
             (
                 "histogram",
-                points.map(|point| of(point.attributes, point.sum.unwrap_or(0.0), point.count)).collect(),
+                points
+                    .map(|point| of(point.attributes, point.sum.unwrap_or(0.0), point.count))
+                    .collect(),
             )
         }
         Data::ExponentialHistogram(histogram) => {
             let points = histogram.data_points.into_iter();
-            let points = points.map(|point| of(point.attributes, point.sum.unwrap_or(0.0), point.count));
+            let points =
+                points.map(|point| of(point.attributes, point.sum.unwrap_or(0.0), point.count));
             ("exponential_histogram", points.collect())
         }
         Data::Summary(summary) => {

@@ -66,7 +66,8 @@ impl Server {
             });
             // The runtime ends here, and with it every connection at whatever it waits for.
         };
-        let serving = Some(thread::Builder::new().name("collector".to_owned()).spawn(serve).doing(DOING)?);
+        let serving =
+            Some(thread::Builder::new().name("collector".to_owned()).spawn(serve).doing(DOING)?);
         Ok(Self { address, stop: Some(stop), serving })
     }
 
@@ -105,8 +106,10 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, BODY_BYTES).collect().await?.to_bytes();
-    let is_json =
-        head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()));
+    let is_json = head
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()));
     let read = match manner {
         Manner::Answers => read(&head, is_json, &body),
         Manner::Fails | Manner::Hangs => Err(StatusCode::SERVICE_UNAVAILABLE),
@@ -130,8 +133,12 @@ fn read(head: &Parts, is_json: bool, body: &[u8]) -> Result<Export, StatusCode> 
     }
     let nothing = Export::default();
     let read = match head.uri.path() {
-        "/v1/traces" => decode(is_json, body).map(|sent| Export { spans: span::flatten(sent), ..nothing }),
-        "/v1/logs" => decode(is_json, body).map(|sent| Export { logs: log::flatten(sent), ..nothing }),
+        "/v1/traces" => {
+            decode(is_json, body).map(|sent| Export { spans: span::flatten(sent), ..nothing })
+        }
+        "/v1/logs" => {
+            decode(is_json, body).map(|sent| Export { logs: log::flatten(sent), ..nothing })
+        }
         "/v1/metrics" => {
             decode(is_json, body).map(|sent| Export { metrics: metric::flatten(sent), ..nothing })
         }

@@ -29,7 +29,8 @@ pub(super) fn text(sent: Option<AnyValue>) -> String {
             format!("[{}]", items.join(", "))
         }
         Some(Value::KvlistValue(map)) => {
-            let pairs = map.values.into_iter().map(|pair| format!("{}={}", pair.key, text(pair.value)));
+            let pairs =
+                map.values.into_iter().map(|pair| format!("{}={}", pair.key, text(pair.value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
         // Belongs to profiles only; elsewhere it is to be taken as absent.

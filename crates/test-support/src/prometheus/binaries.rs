@@ -28,14 +28,17 @@ impl PrometheusBinaries {
     /// # Errors
     /// When they are not: with what installs them.
     pub fn find() -> Outcome<Self> {
-        Self::look()
-            .ok_or_else(|| failed("the programs of Prometheus are not here; `cargo xtask test` gets them"))
+        Self::look().ok_or_else(|| {
+            failed("the programs of Prometheus are not here; `cargo xtask test` gets them")
+        })
     }
 
     /// Looks on the path, and where Debian puts them.
     fn look() -> Option<Self> {
-        let folders: Vec<PathBuf> = from_path().into_iter().chain([PathBuf::from(DEBIAN)]).collect();
-        let place = |name: &str| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+        let folders: Vec<PathBuf> =
+            from_path().into_iter().chain([PathBuf::from(DEBIAN)]).collect();
+        let place =
+            |name: &str| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
         Some(Self { server: place("prometheus")?, promtool: place("promtool")? })
     }
 

@@ -53,11 +53,16 @@ impl Prometheus {
         let mut server = PrivateServer::new("Prometheus")?;
         fs::write(server.folder().join("prometheus.yml"), config)
             .doing("writing the server's configuration")?;
-        let limits = Agent::config_builder().timeout_global(Some(ANSWER_LIMIT)).http_status_as_error(false);
+        let limits =
+            Agent::config_builder().timeout_global(Some(ANSWER_LIMIT)).http_status_as_error(false);
         let agent: Agent = limits.build().into();
         let command = |address| {
             let mut command = Command::new(binaries.server());
-            command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]);
+            command.args([
+                "--config.file=prometheus.yml",
+                "--storage.tsdb.path=data",
+                "--log.level=warn",
+            ]);
             command.arg(format!("--web.listen-address={address}")).args(options);
             command
         };
@@ -102,7 +107,8 @@ impl Prometheus {
         for (name, value) in parameters {
             request = request.query(name, value);
         }
-        let answer = request.call().and_then(|mut response| response.body_mut().read_json::<Value>());
+        let answer =
+            request.call().and_then(|mut response| response.body_mut().read_json::<Value>());
         let mut answer = answer.map_err(|error| failed(format!("asking Prometheus: {error}")))?;
         if answer["status"] == "success" {
             Ok(answer["data"].take())

@@ -38,11 +38,13 @@ impl RedisBinaries {
 
     /// Looks on the path, and where Debian puts them.
     fn look() -> Option<Self> {
-        let folders: Vec<PathBuf> = from_path().into_iter().chain([PathBuf::from(DEBIAN)]).collect();
-        let place = |name: &str| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
-        NAMES
-            .into_iter()
-            .find_map(|(server, client)| Some(Self { server: place(server)?, client: place(client)? }))
+        let folders: Vec<PathBuf> =
+            from_path().into_iter().chain([PathBuf::from(DEBIAN)]).collect();
+        let place =
+            |name: &str| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+        NAMES.into_iter().find_map(|(server, client)| {
+            Some(Self { server: place(server)?, client: place(client)? })
+        })
     }
 
     pub(super) fn server(&self) -> &Path {

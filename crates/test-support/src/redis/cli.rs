@@ -25,7 +25,11 @@ pub(super) fn answer(mut client: Command) -> Outcome<String> {
         return Err(failed(format!("redis-cli: no answer within {ANSWER_LIMIT:?}")));
     };
     let status = running.wait().doing("waiting for redis-cli")?;
-    if status.success() { output.doing("reading from redis-cli") } else { Err(what_it_said(output, errors)) }
+    if status.success() {
+        output.doing("reading from redis-cli")
+    } else {
+        Err(what_it_said(output, errors))
+    }
 }
 
 fn what_it_said(output: io::Result<String>, errors: io::Result<String>) -> crate::TaskError {

@@ -26,7 +26,11 @@ impl RedisCluster {
     ///
     /// # Errors
     /// What went wrong, with what is not so yet where that takes longer than 60 s.
-    pub fn start(binaries: &RedisBinaries, primaries: usize, replicas_each: usize) -> Outcome<Self> {
+    pub fn start(
+        binaries: &RedisBinaries,
+        primaries: usize,
+        replicas_each: usize,
+    ) -> Outcome<Self> {
         let start = |_| Redis::start(binaries, RedisSetup::default().cluster());
         let nodes = (0..primaries * (1 + replicas_each)).map(start).collect::<Outcome<Vec<_>>>()?;
         let cluster = Self { nodes };
@@ -104,7 +108,8 @@ impl RedisCluster {
     fn introduce(&self) -> Outcome {
         for (index, node) in self.nodes.iter().enumerate() {
             for other in &self.nodes[index + 1..] {
-                let (port, bus_port) = (other.address().port().to_string(), other.bus_port().to_string());
+                let (port, bus_port) =
+                    (other.address().port().to_string(), other.bus_port().to_string());
                 node.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port])?;
             }
         }
@@ -140,15 +145,18 @@ impl RedisCluster {
         let slot = self.slot_of(key)?;
         let views = self.awake().filter_map(|node| members_by(node).ok());
         // Within a view nobody else has it.
-        let owner =
-            |view: &Vec<Member>| view.iter().find(|member| member.has(slot)).map(|member| member.epoch);
+        let owner = |view: &Vec<Member>| {
+            view.iter().find(|member| member.has(slot)).map(|member| member.epoch)
+        };
         let latest = views.max_by_key(owner).unwrap_or_default();
         let owner = latest.iter().find(|member| member.has(slot));
         let owner = owner.ok_or_else(|| failed(format!("nobody has the slot {slot}")))?;
-        let index =
-            |member: &Member| self.nodes.iter().position(|node| Some(node.address()) == member.address);
+        let index = |member: &Member| {
+            self.nodes.iter().position(|node| Some(node.address()) == member.address)
+        };
         let replicas = latest.iter().filter(|member| member.primary.as_ref() == Some(&owner.id));
-        let primary = index(owner).ok_or_else(|| failed(format!("{owner:?} is none of the nodes")))?;
+        let primary =
+            index(owner).ok_or_else(|| failed(format!("{owner:?} is none of the nodes")))?;
         Ok((primary, replicas.filter_map(index).collect()))
     }
 
@@ -172,7 +180,8 @@ impl RedisCluster {
 
     /// Only what is said of nodes that can be asked; an error as long as another one has slots.
     fn of_awake_ones(&self, members: Vec<Member>) -> Outcome<Vec<Member>> {
-        let is_awake = |member: &Member| self.awake().any(|node| Some(node.address()) == member.address);
+        let is_awake =
+            |member: &Member| self.awake().any(|node| Some(node.address()) == member.address);
         let (awake, others): (Vec<_>, Vec<_>) = members.into_iter().partition(is_awake);
         match others.iter().find(|other| !other.slots.is_empty()) {
             Some(other) => Err(failed(format!("{other:?} has slots"))),

@@ -39,7 +39,9 @@ impl RedisSentinels {
         let watching = watching(primary.address());
         let start = |_| Redis::start(binaries, watching.clone());
         let sentinels = (0..SENTINELS).map(start).collect::<Outcome<Vec<_>>>()?;
-        wait_until("the sentinels know everybody", START_LIMIT, || sentinels.iter().try_for_each(check))?;
+        wait_until("the sentinels know everybody", START_LIMIT, || {
+            sentinels.iter().try_for_each(check)
+        })?;
         Ok(Self { primary, replica, sentinels })
     }
 

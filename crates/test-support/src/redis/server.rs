@@ -42,7 +42,8 @@ impl Redis {
         let keeper = Keeper::of(&folder, &clean_up)?;
         let binaries = binaries.clone();
         let process = Mutex::new(None);
-        let mut server = Self { binaries, setup, folder, port: 0, bus_port: 0, process, _keeper: keeper };
+        let mut server =
+            Self { binaries, setup, folder, port: 0, bus_port: 0, process, _keeper: keeper };
         server.start_on_a_free_port()?;
         Ok(server)
     }
@@ -131,8 +132,13 @@ impl Redis {
     /// The same, with options of `redis-cli`.
     pub(super) fn ask(&self, options: &[&str], words: &[&str]) -> Outcome<String> {
         let mut client = self.binaries.client();
-        client.args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()]).args(options).args(words);
-        client.env_remove("REDISCLI_AUTH").envs(self.setup.password().map(|word| ("REDISCLI_AUTH", word)));
+        client
+            .args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(options)
+            .args(words);
+        client
+            .env_remove("REDISCLI_AUTH")
+            .envs(self.setup.password().map(|word| ("REDISCLI_AUTH", word)));
         answer(client)
     }
 
@@ -146,11 +152,13 @@ impl Redis {
     /// # Errors
     /// When it does not run, or the system has no `/proc`.
     pub fn process_cpu(&self) -> Outcome<Duration> {
-        let stat = stat(&self.id()?).ok_or_else(|| failed("the system does not say what a process uses"))?;
+        let stat = stat(&self.id()?)
+            .ok_or_else(|| failed("the system does not say what a process uses"))?;
         // In user and in kernel mode: the 14th and 15th of all fields, and the state is the third.
         let ticks = stat.split(' ').skip(11).take(2).map(str::parse::<u64>);
-        let ticks: u64 =
-            ticks.sum::<Result<_, _>>().map_err(|_| failed(format!("no processor time in {stat}")))?;
+        let ticks: u64 = ticks
+            .sum::<Result<_, _>>()
+            .map_err(|_| failed(format!("no processor time in {stat}")))?;
         Ok(Duration::from_millis(10 * ticks))
     }
 
@@ -175,7 +183,11 @@ impl Redis {
             said.expect("master_port", &self.port.to_string())?;
             is_settled(&said)?;
             let has = offset(&said, "slave_repl_offset")?;
-            if has >= written { Ok(()) } else { Err(failed(format!("it has {has} of {written} bytes"))) }
+            if has >= written {
+                Ok(())
+            } else {
+                Err(failed(format!("it has {has} of {written} bytes")))
+            }
         })
     }
 
@@ -224,7 +236,8 @@ impl Redis {
 
     fn launch(&self) -> Outcome {
         let log = self.folder.join("server.log");
-        let output = fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
+        let output =
+            fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
         let mut command = Command::new("sh");
         command.args(["-c", LAUNCH, "redis"]).arg(self.folder.join(PID_FILE));
         command.arg(self.binaries.server()).arg(self.config());
@@ -240,7 +253,9 @@ impl Redis {
         let end = Instant::now() + START_LIMIT;
         loop {
             // One that has ended will not serve any more.
-            let id = self.id().map_err(|_| failed(format!("redis-server ended: {}", last_lines(log))))?;
+            let id = self
+                .id()
+                .map_err(|_| failed(format!("redis-server ended: {}", last_lines(log))))?;
             match self.serves(&id) {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() > end => return Err(error),
@@ -252,7 +267,11 @@ impl Redis {
     /// Somebody else's server may have taken the port just before.
     fn serves(&self, id: &str) -> Outcome {
         self.info("server")?.expect("process_id", id)?;
-        if self.setup.is_sentinel() { Ok(()) } else { self.info("persistence")?.expect("loading", "0") }
+        if self.setup.is_sentinel() {
+            Ok(())
+        } else {
+            self.info("persistence")?.expect("loading", "0")
+        }
     }
 }
 

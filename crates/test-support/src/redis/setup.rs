@@ -71,7 +71,8 @@ impl RedisSetup {
     /// The text of the configuration file. Without a port of its own the nodes of a cluster would speak to each other on
     /// one that is 10000 higher, which there may not be.
     pub(super) fn text(&self, folder: &Path, port: u16, bus_port: u16) -> String {
-        let mut text = format!("bind 127.0.0.1\nport {port}\ndaemonize no\ndir \"{}\"\n", folder.display());
+        let mut text =
+            format!("bind 127.0.0.1\nport {port}\ndaemonize no\ndir \"{}\"\n", folder.display());
         text += match self.kind {
             Kind::Sentinel => "",
             Kind::Data | Kind::Cluster => DATA,

@@ -56,7 +56,8 @@ fn move_keys(from: &Redis, to: &Redis, slot: &str) -> Outcome {
             return Ok(());
         }
         // As long as a key is in its old place that is the one that counts.
-        let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", BATCH_LIMIT, "REPLACE", "KEYS"];
+        let mut words =
+            vec!["MIGRATE", "127.0.0.1", &port, "", "0", BATCH_LIMIT, "REPLACE", "KEYS"];
         words.extend(keys.lines());
         from.command(&words)?;
     }
@@ -66,5 +67,9 @@ fn move_keys(from: &Redis, to: &Redis, slot: &str) -> Outcome {
 fn knows(node: &Redis, slot: u16, owner: &str) -> Outcome {
     let members = members_by(node)?;
     let said = members.iter().find(|member| member.has(slot)).map(|member| &member.id);
-    if said.is_some_and(|id| id == owner) { Ok(()) } else { Err(failed(format!("{said:?} has it"))) }
+    if said.is_some_and(|id| id == owner) {
+        Ok(())
+    } else {
+        Err(failed(format!("{said:?} has it")))
+    }
 }

@@ -30,7 +30,9 @@ const UNWELL: [&str; 4] = ["fail", "fail?", "handshake", "noaddr"];
 
 /// Takes in what `CLUSTER NODES` answers.
 pub(super) fn members(text: &str) -> Outcome<Vec<Member>> {
-    let member = |line: &str| member(line).ok_or_else(|| failed(format!("no line of CLUSTER NODES: {line}")));
+    let member = |line: &str| {
+        member(line).ok_or_else(|| failed(format!("no line of CLUSTER NODES: {line}")))
+    };
     text.lines().map(member).collect()
 }
 
@@ -56,7 +58,8 @@ fn range(word: &str) -> Option<RangeInclusive<u16>> {
 
 /// What nodes must agree on: each member's address, whose replica it is, and its slots; in one order.
 pub(super) fn essence(members: &[Member]) -> Vec<String> {
-    let word = |member: &Member| format!("{:?} {:?} {:?}", member.address, member.primary, member.slots);
+    let word =
+        |member: &Member| format!("{:?} {:?} {:?}", member.address, member.primary, member.slots);
     let mut words: Vec<String> = members.iter().map(word).collect();
     words.sort_unstable();
     words

@@ -58,7 +58,8 @@ impl Load {
     }
 
     pub(crate) fn is_met(&self) -> bool {
-        let in_time = |limit| self.median().is_some_and(|median: &Measurement| median.figures.p95 <= limit);
+        let in_time =
+            |limit| self.median().is_some_and(|median: &Measurement| median.figures.p95 <= limit);
         self.limit.is_none_or(|limit| self.errors() == 0 && in_time(limit))
     }
 }
@@ -82,7 +83,8 @@ pub(crate) const READ: &str = "read dates behind a pool of 10";
 pub(crate) const READ_UNCACHED: &str = "read dates behind a pool of 10, no cache";
 
 pub(super) fn measure(rounds: Rounds, out: &Path) -> Outcome<Breaking> {
-    let redis = Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
+    let redis =
+        Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
     let url = format!("redis.queue.url=redis://{}", redis.address());
     let how = How { rounds, out };
     let mut loads = how.joining(JOIN, &[], Some(300_000))?;
@@ -106,7 +108,13 @@ struct How<'a> {
 impl How<'_> {
     /// A new line in every round: otherwise the last has millions in it.
     fn joining(self, what: &str, settings: &[&str], p95: Option<u64>) -> Outcome<Vec<Load>> {
-        let told = settings.first().into_iter().copied().chain([EVER_LONGER]).collect::<Vec<_>>().join(" ");
+        let told = settings
+            .first()
+            .into_iter()
+            .copied()
+            .chain([EVER_LONGER])
+            .collect::<Vec<_>>()
+            .join(" ");
         let load = |connections| {
             let mut load = Load::new(what, &told, connections, limit(connections, &JOINING, p95));
             for round in 1..=self.rounds.rounds {
@@ -123,7 +131,8 @@ impl How<'_> {
         let service = Service::start("serve", &[])?;
         let target = Target::paging(LIST, &service, CONCERTS / 10);
         let load = |connections| {
-            let mut load = Load::new(LIST, "", connections, limit(connections, &LISTING, Some(300_000)));
+            let mut load =
+                Load::new(LIST, "", connections, limit(connections, &LISTING, Some(300_000)));
             (1..=self.rounds.rounds).try_for_each(|round| load.measure(&target, round, self))?;
             Ok(load)
         };
@@ -161,7 +170,8 @@ fn limit(connections: u32, all: &[u32], p95: Option<u64>) -> Option<u64> {
 
 /// Tokens of as many people as there are connections, each with an active session.
 pub(super) fn let_in(service: &Service) -> Outcome<Vec<String>> {
-    let tokens = (1..=u64::from(READING[0])).map(|user| service.join(user)).collect::<Outcome<Vec<_>>>()?;
+    let tokens =
+        (1..=u64::from(READING[0])).map(|user| service.join(user)).collect::<Outcome<Vec<_>>>()?;
     let limit = Instant::now() + LET_IN_WITHIN;
     for token in &tokens {
         while service.get("/concert/451/date", &[("waitingToken", token)]).is_err() {

@@ -20,7 +20,8 @@ impl Change {
     }
 
     fn line(&self) -> String {
-        let figures = |(low, median, high): (f64, f64, f64)| format!("{median:.2} ({low:.2} to {high:.2})");
+        let figures =
+            |(low, median, high): (f64, f64, f64)| format!("{median:.2} ({low:.2} to {high:.2})");
         let verdict = if self.is_worse() { "WORSE" } else { "as before" };
         let Self { target, connections, then, now } = self;
         format!(
@@ -55,8 +56,8 @@ fn verdict(changes: &[Change]) -> Outcome {
     };
     let gone = changes.iter().filter(|change| change.now.1.is_nan()).collect();
     let worse = changes.iter().filter(|change| change.is_worse()).collect();
-    let wrong =
-        named("are not there any more", gone).or_else(|| named("are worse beyond their spread", worse));
+    let wrong = named("are not there any more", gone)
+        .or_else(|| named("are worse beyond their spread", worse));
     match wrong {
         _ if changes.is_empty() => Err(failed("nothing was measured then")),
         Some(error) => Err(error),
@@ -77,7 +78,10 @@ mod tests {
         let then = (0.50, 0.55, 0.60);
         verdict(&[change(then, (0.40, 0.45, 0.51))]).unwrap();
         let error = verdict(&[change(then, then), change(then, (0.40, 0.45, 0.49))]).unwrap_err();
-        assert!(error.to_string().starts_with("1 measurements are worse beyond their spread"), "{error}");
+        assert!(
+            error.to_string().starts_with("1 measurements are worse beyond their spread"),
+            "{error}"
+        );
     }
 
     #[test]

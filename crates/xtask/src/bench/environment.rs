@@ -30,13 +30,21 @@ impl Environment {
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let total =
-            after(&memory, "MemTotal:").and_then(|words| words.split(' ').next()?.parse::<u64>().ok());
+        let total = after(&memory, "MemTotal:")
+            .and_then(|words| words.split(' ').next()?.parse::<u64>().ok());
         let name = after(&system, "PRETTY_NAME=").unwrap_or_default().trim_matches('"').to_owned();
         Self {
             commit: said(&["git", "rev-parse", "--short=12", "HEAD"]),
-            changed: !said(&["git", "status", "--porcelain", "--", "Cargo.toml", "Cargo.lock", "crates"])
-                .is_empty(),
+            changed: !said(&[
+                "git",
+                "status",
+                "--porcelain",
+                "--",
+                "Cargo.toml",
+                "Cargo.lock",
+                "crates",
+            ])
+            .is_empty(),
             cores: cores::count(),
             processor: after(&cpu, "model name")
                 .map_or("an unnamed processor", |m| m.trim_start_matches([':', ' ']))

@@ -78,7 +78,8 @@ fn waiting(out: &Path) -> Outcome<Curve> {
         let service = Service::start("serve", &[&STANDING_STILL[..], &[EVER_LONGER]].concat())?;
         service.join(1)?;
         let people = u64::from(size);
-        let last = if size < 10_000 { service.join_until(people)? } else { crowd(&service, people, out)? };
+        let last =
+            if size < 10_000 { service.join_until(people)? } else { crowd(&service, people, out)? };
         lines.push((size, service, last));
     }
     let sizes = lines.iter().map(|(size, service, last)| Size {
@@ -128,7 +129,13 @@ fn listed(what: &str, out: &Path, target: impl Fn(&Service, u32) -> Target<'_>) 
 }
 
 /// Every other round goes from the largest to the smallest, so that a machine that gets slower meanwhile does not make a curve.
-fn curve(what: &str, grows: &str, sizes: &[Size<'_>], how: (u32, u32), out: &Path) -> Outcome<Curve> {
+fn curve(
+    what: &str,
+    grows: &str,
+    sizes: &[Size<'_>],
+    how: (u32, u32),
+    out: &Path,
+) -> Outcome<Curve> {
     let (rounds, seconds) = how;
     let mut measured: Vec<Vec<Measurement>> = sizes.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {

@@ -77,20 +77,28 @@ const RECOVERED: f64 = 5.0;
 
 impl Step {
     pub(crate) fn is_served(&self) -> bool {
-        self.good >= GOOD * self.offered as f64 && self.p99 <= IN_TIME && self.failed + self.refused == 0
+        self.good >= GOOD * self.offered as f64
+            && self.p99 <= IN_TIME
+            && self.failed + self.refused == 0
     }
 }
 
 impl Knee {
     /// The highest rate that was served.
     pub(crate) fn offered(&self) -> u64 {
-        self.steps.iter().filter(|step| step.is_served()).map(|step| step.offered).max().unwrap_or_default()
+        self.steps
+            .iter()
+            .filter(|step| step.is_served())
+            .map(|step| step.offered)
+            .max()
+            .unwrap_or_default()
     }
 }
 
 pub(super) fn measure() -> Outcome<Knees> {
     cores::stay_on(cores::SERVER)?;
-    let redis = Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
+    let redis =
+        Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
     let database = Filled::start(CONCERTS, SEATS)?;
     cores::stay_on(cores::GENERATOR)?;
     let url = format!("postgres.url={}", database.url());
@@ -139,12 +147,18 @@ type Question<'a> = &'a dyn Fn(u64) -> Vec<u8>;
 
 impl Knee {
     /// Steps of a half up to the first rate that is not served, then of a tenth from the last that was.
-    fn find(what: &str, service: &Service, settings: &str, question: Question<'_>) -> Outcome<Self> {
+    fn find(
+        what: &str,
+        service: &Service,
+        settings: &str,
+        question: Question<'_>,
+    ) -> Outcome<Self> {
         let mut asked = Asked { service, question, so_far: 0 };
         asked.step(FIRST, STEP, 0.0)?;
         let mut steps = Vec::new();
         for factor in [1.5, 1.1] {
-            let last = steps.iter().filter(|step: &&Step| step.is_served()).map(|step| step.offered).max();
+            let last =
+                steps.iter().filter(|step: &&Step| step.is_served()).map(|step| step.offered).max();
             let mut rate = last.map_or(FIRST, |last| (last as f64 * factor) as u64);
             loop {
                 let step = asked.step(rate, STEP, 0.0)?;
@@ -185,11 +199,15 @@ impl Asked<'_> {
     fn step(&mut self, offered: u64, lasts: Duration, from: f64) -> Outcome<Step> {
         // All of them beforehand: making one is no work for the thread that has to be in time.
         let many = offered * lasts.as_secs() + 1;
-        let questions: Vec<Vec<u8>> = (self.so_far..self.so_far + many).map(self.question).collect();
+        let questions: Vec<Vec<u8>> =
+            (self.so_far..self.so_far + many).map(self.question).collect();
         self.so_far += many;
         let nth = move |n: u64, _| questions.get(n as usize).cloned().unwrap_or_default();
-        let asking =
-            Asking { nodes: vec![self.service.address], connections: CONNECTIONS, request: Arc::new(nth) };
+        let asking = Asking {
+            nodes: vec![self.service.address],
+            connections: CONNECTIONS,
+            request: Arc::new(nth),
+        };
         let before = self.service.cpu_seconds()?;
         let load = Load::start(asking, Pace::Open(offered.max(1)), lasts)?;
         load.wait_for(lasts.as_secs_f64());
@@ -255,7 +273,10 @@ mod tests {
     fn a_rate_is_served_when_all_is_good_and_in_time() {
         assert!(step(&[seen(0, 5, What::Good), seen(500, 5, What::Good)]).is_served());
         assert!(!step(&[seen(0, 5, What::Good), seen(500, 300, What::Good)]).is_served(), "late");
-        assert!(!step(&[seen(0, 5, What::Good), seen(990, 50, What::Good)]).is_served(), "after its end");
+        assert!(
+            !step(&[seen(0, 5, What::Good), seen(990, 50, What::Good)]).is_served(),
+            "after its end"
+        );
         assert!(!step(&[seen(0, 5, What::Good), seen(500, 5, What::Refused)]).is_served());
         assert!(!step(&[seen(0, 5, What::Good), seen(500, 5, What::Failed)]).is_served());
     }

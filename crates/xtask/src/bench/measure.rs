@@ -84,7 +84,10 @@ impl<'a> Target<'a> {
         concerts: u32,
         tokens: &'a Path,
     ) -> Self {
-        Self { asks: Asks::Dates { concerts, tokens }, ..Self::new(name, service, "/concert", None) }
+        Self {
+            asks: Asks::Dates { concerts, tokens },
+            ..Self::new(name, service, "/concert", None)
+        }
     }
 
     /// Asks over and over, and keeps what wrk printed.
@@ -113,7 +116,8 @@ impl<'a> Target<'a> {
         let (cpu_before, before) = (self.service.cpu_seconds()?, Instant::now());
         let file = format!("{}-{connections}-round{round}.txt", self.name.replace([' ', ','], "-"));
         let figures = wrk.run(&self.url, out, &file)?;
-        let (cpu, wall) = (self.service.cpu_seconds()? - cpu_before, before.elapsed().as_secs_f64());
+        let (cpu, wall) =
+            (self.service.cpu_seconds()? - cpu_before, before.elapsed().as_secs_f64());
         let per_second = figures.requests as f64 / figures.seconds;
         println!("round {round}, {connections} connections, {}: {per_second:.0}/s", self.name);
         Ok(Measurement {
@@ -138,7 +142,8 @@ pub(crate) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<Strin
         user += 10_000_000;
         let token = service.join(user)?;
         let status = service.get("/user/queue/token/query", &[("waitingToken", &token)])?;
-        let position = status.split_once("\"position\":").and_then(|(_, rest)| rest.split_once(','));
+        let position =
+            status.split_once("\"position\":").and_then(|(_, rest)| rest.split_once(','));
         let position: u64 = position.and_then(|(n, _)| n.parse().ok()).unwrap_or(0);
         println!("waiting: {position}");
         if position >= people {

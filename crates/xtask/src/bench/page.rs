@@ -52,12 +52,13 @@ impl Page {
     /// Fails unless everything is as it was asked for.
     pub(super) fn verdict(&self) -> Outcome {
         self.ratios.check_clean()?;
-        let floors = ratios::floors(&self.ratios).into_iter().filter(|held| !held.is_held()).map(|held| {
-            format!(
-                "{}, {} connections: {:.2}, below {:.2}",
-                held.target, held.connections, held.ratio, held.floor
-            )
-        });
+        let floors =
+            ratios::floors(&self.ratios).into_iter().filter(|held| !held.is_held()).map(|held| {
+                format!(
+                    "{}, {} connections: {:.2}, below {:.2}",
+                    held.target, held.connections, held.ratio, held.floor
+                )
+            });
         let unmet = |load: &&Load| !load.is_met();
         let loads = self
             .breaking
@@ -65,7 +66,8 @@ impl Page {
             .iter()
             .filter(unmet)
             .map(|load| format!("{}: too slow, or errors", load.what));
-        let wrong: Vec<String> = floors.chain(loads).chain(self.not_flat()).chain(self.too_large()).collect();
+        let wrong: Vec<String> =
+            floors.chain(loads).chain(self.not_flat()).chain(self.too_large()).collect();
         if wrong.is_empty() { Ok(()) } else { Err(failed(wrong.join("; "))) }
     }
 
@@ -74,7 +76,10 @@ impl Page {
         let last = curve.points.last()?;
         let is_flat = last.ratio.1 >= 1.0 - FLAT;
         (!is_flat).then(|| {
-            format!("{} with {} waiting: {:.2} of those with ten", curve.what, last.size, last.ratio.1)
+            format!(
+                "{} with {} waiting: {:.2} of those with ten",
+                curve.what, last.size, last.ratio.1
+            )
         })
     }
 

@@ -17,8 +17,14 @@ const JOIN_MEMORY: &str = "join, memory";
 const JOIN_REDIS: &str = "join, Redis";
 
 /// What each is at least to be.
-pub(crate) const FLOORS: [(&str, f64); 6] =
-    [(STATUS, 0.50), (PAGE, 0.60), (UNCHANGED, 0.65), (DATES, 0.45), (JOIN_MEMORY, 0.45), (JOIN_REDIS, 0.45)];
+pub(crate) const FLOORS: [(&str, f64); 6] = [
+    (STATUS, 0.50),
+    (PAGE, 0.60),
+    (UNCHANGED, 0.65),
+    (DATES, 0.45),
+    (JOIN_MEMORY, 0.45),
+    (JOIN_REDIS, 0.45),
+];
 
 /// Below this share of its core a server was waiting for the generator, or for Redis beside it: then requests a second
 /// tell of those two, and the ratio that counts is the one by the server's own processor time.
@@ -26,7 +32,8 @@ pub(crate) const BUSY: f64 = 0.9;
 
 /// One service for what is only asked; joins have a new line in every round, so that all rounds begin with the same.
 pub(super) fn measure(rounds: Rounds, out: &Path) -> Outcome<Results> {
-    let redis = Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
+    let redis =
+        Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
     let yardstick = Service::start("yardstick", &[])?;
     let asked = Service::start("serve", &STANDING_STILL)?;
     let inside = asked.join(1)?;
@@ -86,5 +93,8 @@ pub(crate) fn floors(results: &Results) -> Vec<Held> {
         let (ratio, by) = if busy { (rate, "requests a second") } else { (own, "processor time") };
         Held { target, connections, floor, ratio, by }
     };
-    FLOORS.into_iter().flat_map(|floor| CONNECTIONS.map(|connections| of(floor, connections))).collect()
+    FLOORS
+        .into_iter()
+        .flat_map(|floor| CONNECTIONS.map(|connections| of(floor, connections)))
+        .collect()
 }

@@ -26,7 +26,11 @@ pub(crate) const YARDSTICK: &str = "constant answer";
 
 impl Results {
     pub(crate) fn new(rounds: Rounds) -> Self {
-        Self { environment: Environment::now(&[&["wrk", "--version"]]), rounds, measured: Vec::new() }
+        Self {
+            environment: Environment::now(&[&["wrk", "--version"]]),
+            rounds,
+            measured: Vec::new(),
+        }
     }
 
     /// Measures all targets in turn, round after round.
@@ -38,7 +42,12 @@ impl Results {
     }
 
     /// Measures all targets once on each number of connections.
-    pub(crate) fn measure_round(&mut self, round: u32, targets: &[Target<'_>], out: &Path) -> Outcome {
+    pub(crate) fn measure_round(
+        &mut self,
+        round: u32,
+        targets: &[Target<'_>],
+        out: &Path,
+    ) -> Outcome {
         for connections in super::CONNECTIONS {
             for target in targets {
                 self.measured.push(target.measure(connections, self.rounds.seconds, out, round)?);
@@ -57,12 +66,15 @@ impl Results {
 
     /// A fast wrong answer is no result.
     pub(crate) fn check_clean(&self) -> Outcome {
-        let unclean: Vec<&Measurement> = self.all().filter(|measured| measured.figures.errors > 0).collect();
+        let unclean: Vec<&Measurement> =
+            self.all().filter(|measured| measured.figures.errors > 0).collect();
         match unclean.first() {
             None => Ok(()),
-            Some(first) => {
-                Err(failed(format!("{} measurements had errors, such as {}", unclean.len(), first.target)))
-            }
+            Some(first) => Err(failed(format!(
+                "{} measurements had errors, such as {}",
+                unclean.len(),
+                first.target
+            ))),
         }
     }
 
@@ -71,12 +83,20 @@ impl Results {
     }
 
     fn rate(&self, of: Figure, target: &str, connections: u32, round: u32) -> Option<f64> {
-        let same = |m: &&Measurement| m.target == target && m.connections == connections && m.round == round;
+        let same = |m: &&Measurement| {
+            m.target == target && m.connections == connections && m.round == round
+        };
         self.all().find(same).map(of)
     }
 
     /// Lowest, median and highest of the rounds' ratios.
-    pub(crate) fn ratios(&self, of: Figure, target: &str, to: &str, connections: u32) -> (f64, f64, f64) {
+    pub(crate) fn ratios(
+        &self,
+        of: Figure,
+        target: &str,
+        to: &str,
+        connections: u32,
+    ) -> (f64, f64, f64) {
         spread(self.each_ratio(of, target, to, connections))
     }
 
@@ -91,9 +111,18 @@ impl Results {
         middle_half(self.each_ratio(of, target, to, connections))
     }
 
-    fn each_ratio(&self, of: Figure, target: &str, to: &str, connections: u32) -> impl Iterator<Item = f64> {
+    fn each_ratio(
+        &self,
+        of: Figure,
+        target: &str,
+        to: &str,
+        connections: u32,
+    ) -> impl Iterator<Item = f64> {
         (1..=self.rounds.rounds).filter_map(move |round| {
-            Some(self.rate(of, target, connections, round)? / self.rate(of, to, connections, round)?)
+            Some(
+                self.rate(of, target, connections, round)?
+                    / self.rate(of, to, connections, round)?,
+            )
         })
     }
 
@@ -125,8 +154,10 @@ impl Results {
         .to_owned();
         for (target, connections) in self.kinds() {
             let Some(median) = self.median(target, connections) else { continue };
-            let (low, middle, high) = self.ratios(Measurement::per_second, target, YARDSTICK, connections);
-            let (cpu_low, cpu, cpu_high) = self.ratios(|m| m.per_cpu_second, target, YARDSTICK, connections);
+            let (low, middle, high) =
+                self.ratios(Measurement::per_second, target, YARDSTICK, connections);
+            let (cpu_low, cpu, cpu_high) =
+                self.ratios(|m| m.per_cpu_second, target, YARDSTICK, connections);
             // Writing to a `String` cannot fail.
             let _ = writeln!(
                 text,
@@ -155,14 +186,20 @@ impl Results {
 
     /// One measurement as a ratio to another, by requests a second.
     pub(crate) fn compared_rates(&self, title: &str, target: &str, to: &str) -> String {
-        self.compared_by(&format!("{title}, by requests a second"), Measurement::per_second, target, to)
+        self.compared_by(
+            &format!("{title}, by requests a second"),
+            Measurement::per_second,
+            target,
+            to,
+        )
     }
 
     fn compared_by(&self, title: &str, of: Figure, target: &str, to: &str) -> String {
         let mut text = format!("\n{title}:\n\n");
         for connections in super::CONNECTIONS {
             let (low, middle, high) = self.ratios(of, target, to, connections);
-            let _ = writeln!(text, "- {connections} connections: {middle:.2} ({low:.2} to {high:.2})");
+            let _ =
+                writeln!(text, "- {connections} connections: {middle:.2} ({low:.2} to {high:.2})");
         }
         text
     }

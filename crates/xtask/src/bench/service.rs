@@ -30,12 +30,17 @@ impl Service {
         let ops = free_address()?;
         let mut line = cores::on(cores::SERVER, program);
         line.arg(command);
-        let own = [format!("http.bind={address}"), format!("ops.bind={ops}"), "http.workers=1".to_owned()];
+        let own = [
+            format!("http.bind={address}"),
+            format!("ops.bind={ops}"),
+            "http.workers=1".to_owned(),
+        ];
         let quiet = "telemetry.log_filter=error".to_owned();
         for setting in settings.iter().map(|s| (*s).to_owned()).chain(own).chain([quiet]) {
             line.args(["--set", &setting]);
         }
-        let process = line.stdin(Stdio::null()).spawn().doing(format!("starting {}", program.display()))?;
+        let process =
+            line.stdin(Stdio::null()).spawn().doing(format!("starting {}", program.display()))?;
         let base = if command == "serve" { "/api/v1" } else { "" };
         let service = Self { process, address, ops, base };
         service.wait_until_it_answers()?;
@@ -75,7 +80,8 @@ impl Service {
     pub(crate) fn join(&self, user: u64) -> Outcome<String> {
         let path = format!("{}/user/{user}/queue/token/issue", self.base);
         let answer = request(self.address, "POST", &path, &[])?;
-        between(&answer, "\"waitingToken\":\"", "\"").ok_or_else(|| failed(format!("no token in {answer}")))
+        between(&answer, "\"waitingToken\":\"", "\"")
+            .ok_or_else(|| failed(format!("no token in {answer}")))
     }
 
     /// Joins users until so many wait, and returns the token of the last.
@@ -105,7 +111,8 @@ impl Service {
     /// The hash of the configuration it has.
     pub(crate) fn config_hash(&self) -> Outcome<String> {
         let answer = request(self.ops, "GET", "/failures", &[])?;
-        between(&answer, "\"configHash\":\"", "\"").ok_or_else(|| failed(format!("no hash in {answer}")))
+        between(&answer, "\"configHash\":\"", "\"")
+            .ok_or_else(|| failed(format!("no hash in {answer}")))
     }
 }
 
@@ -113,7 +120,8 @@ impl Service {
 fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Outcome<String> {
     let mut stream = TcpStream::connect(to).doing("connecting")?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).doing("setting a time limit")?;
-    let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let fields: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: 0\r\n{fields}\r\n"
     );

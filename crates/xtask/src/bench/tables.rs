@@ -110,7 +110,9 @@ pub(crate) fn breaking(breaking: &Breaking) -> String {
     for load in &breaking.loads {
         let Some(median) = load.median() else { continue };
         let figures = &median.figures;
-        let times = [figures.p50, figures.p90, figures.p95, figures.p99, figures.p999].map(time).join(" | ");
+        let times = [figures.p50, figures.p90, figures.p95, figures.p99, figures.p999]
+            .map(time)
+            .join(" | ");
         let _ = writeln!(
             text,
             "| {} | {} | {:.0} | {times} | {} | {:.2} | {:.0} MiB | {} | {} |",
@@ -155,7 +157,8 @@ pub(crate) fn knees(knees: &Knees) -> String {
         ];
         for (when, step) in rows {
             let Some(step) = step else { continue };
-            let _ = writeln!(text, "| {} | {when} | {} | {} |", knee.what, row(step), knee.settings);
+            let _ =
+                writeln!(text, "| {} | {when} | {} | {} |", knee.what, row(step), knee.settings);
         }
     }
     text

@@ -70,7 +70,12 @@ impl Wrk {
     pub(super) fn new(connections: u32, seconds: u32) -> Self {
         let mut command = cores::on(cores::GENERATOR, "wrk");
         command.args(["--threads", "1", "--timeout", "5s", "--latency"]);
-        command.args(["--connections", &connections.to_string(), "--duration", &format!("{seconds}s")]);
+        command.args([
+            "--connections",
+            &connections.to_string(),
+            "--duration",
+            &format!("{seconds}s"),
+        ]);
         Self { command, script: Script::Plain }
     }
 
@@ -91,8 +96,10 @@ impl Wrk {
     /// Runs to the end; the script and what wrk printed stay in the folder.
     pub(super) fn run(mut self, url: &str, out: &Path, file: &str) -> Outcome<Figures> {
         let script = out.join(self.script.file());
-        fs::write(&script, format!("{}{DONE}", self.script.text())).doing("writing a script for wrk")?;
-        let output = self.command.arg("--script").arg(&script).arg(url).output().doing("starting wrk")?;
+        fs::write(&script, format!("{}{DONE}", self.script.text()))
+            .doing("writing a script for wrk")?;
+        let output =
+            self.command.arg("--script").arg(&script).arg(url).output().doing("starting wrk")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         fs::write(out.join(file), &text).doing(format!("writing {file}"))?;
         if !output.status.success() {
@@ -114,7 +121,9 @@ pub(crate) fn require_tools() -> Outcome {
     for (tool, package) in [("wrk", "wrk"), ("taskset", "util-linux"), ("prlimit", "util-linux")] {
         let found = Command::new(tool).arg("--version").output().is_ok();
         if !found {
-            return Err(failed(format!("{tool} is not there; on Debian: apt-get install {package}")));
+            return Err(failed(format!(
+                "{tool} is not there; on Debian: apt-get install {package}"
+            )));
         }
     }
     if cores::count() < 2 {

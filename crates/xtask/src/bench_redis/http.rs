@@ -30,8 +30,10 @@ pub(super) fn measure(binaries: &RedisBinaries, rounds: Rounds, out: &Path) -> O
         // A line of its own for each round, so that all begin with the same.
         let memory = Service::start("serve", &[&STANDING_STILL[..], &[EVER_LONGER]].concat())?;
         let redis = on_redis(&pair, &[&format!("queue.id=primary-{round}")])?;
-        let replicated =
-            on_redis(&pair, &[&format!("queue.id=replicated-{round}"), "queue.durability=replicated"])?;
+        let replicated = on_redis(
+            &pair,
+            &[&format!("queue.id=replicated-{round}"), "queue.durability=replicated"],
+        )?;
         let (in_memory, in_redis) = (memory.join_until(10)?, redis.join_until(10)?);
         let targets = [
             Target::new(YARDSTICK, &yardstick, "/constant", None),

@@ -34,14 +34,20 @@ pub(super) fn measure(
 ) -> Outcome<Steady> {
     let pair = Pair::start(binaries)?;
     let service = on_redis(&pair, &["queue.id=steady"])?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting a runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .doing("starting a runtime")?;
     let mut waits = runtime.block_on(joins(service.address, per_second, seconds))?;
     waits.sort_unstable();
     let at = |part: f64| {
-        waits.get(((waits.len().saturating_sub(1)) as f64 * part) as usize).copied().unwrap_or_default()
+        waits
+            .get(((waits.len().saturating_sub(1)) as f64 * part) as usize)
+            .copied()
+            .unwrap_or_default()
     };
-    let steady = Steady { per_second, joins: waits.len(), p50: at(0.5), p99: at(0.99), p999: at(0.999) };
+    let steady =
+        Steady { per_second, joins: waits.len(), p50: at(0.5), p99: at(0.99), p999: at(0.999) };
     let text = format!(
         "{} joins offered at {per_second} a second\np50 {:?}\np99 {:?}\np99.9 {:?}\nlongest {:?}\n",
         steady.joins,
@@ -56,7 +62,11 @@ pub(super) fn measure(
 }
 
 /// Times from the moment each join was due to its answer, so that a late start counts as waiting.
-async fn joins(address: std::net::SocketAddr, per_second: u64, seconds: u32) -> Outcome<Vec<Duration>> {
+async fn joins(
+    address: std::net::SocketAddr,
+    per_second: u64,
+    seconds: u32,
+) -> Outcome<Vec<Duration>> {
     // Connecting is not what is measured.
     let mut streams = Vec::new();
     for _ in 0..CONNECTIONS {

@@ -15,8 +15,15 @@ pub(super) struct Program(PathBuf);
 
 impl Program {
     pub(super) fn build() -> Outcome<Self> {
-        let mut build =
-            cargo(&["bench", "--locked", "--package", "adapter-redis", "--bench", "line", "--no-run"]);
+        let mut build = cargo(&[
+            "bench",
+            "--locked",
+            "--package",
+            "adapter-redis",
+            "--bench",
+            "line",
+            "--no-run",
+        ]);
         let told = output(build.args(["--message-format", "json"]))?;
         let path = told.split("\"executable\":\"").last().and_then(|rest| rest.split_once('"'));
         let (path, _) = path.ok_or_else(|| failed("cargo does not say what it built"))?;
@@ -57,8 +64,10 @@ pub(super) fn measure_joins(
             for kind in KINDS {
                 pair.primary.command(&["FLUSHALL"])?;
                 let before = pair.primary.process_cpu()?;
-                let (url, seconds, count) = (pair.url(), rounds.seconds.to_string(), askers.to_string());
-                let text = program.run(&["join", &url, "bench", &seconds, &count, kind.0, kind.1])?;
+                let (url, seconds, count) =
+                    (pair.url(), rounds.seconds.to_string(), askers.to_string());
+                let text =
+                    program.run(&["join", &url, "bench", &seconds, &count, kind.0, kind.1])?;
                 let spent = (pair.primary.process_cpu()? - before).as_secs_f64();
                 let file = format!("adapter-join-{}-{}-{askers}-round{round}.txt", kind.0, kind.1);
                 let kept = format!("{text}primary used {spent:.2} s of processor time\n");
@@ -83,7 +92,12 @@ pub(super) fn measure_joins(
 
 impl Alone {
     /// Lowest, median and highest of a figure over the rounds.
-    pub(super) fn figures(&self, kind: (&str, &str), askers: u32, of: fn(&Joins) -> f64) -> (f64, f64, f64) {
+    pub(super) fn figures(
+        &self,
+        kind: (&str, &str),
+        askers: u32,
+        of: fn(&Joins) -> f64,
+    ) -> (f64, f64, f64) {
         spread(self.0.iter().filter(|joins| joins.kind == kind && joins.askers == askers).map(of))
     }
 }
@@ -106,8 +120,9 @@ pub(super) fn measure_crowd(
     out: &Path,
 ) -> Outcome<Crowd> {
     let pair = Pair::start(binaries)?;
-    let used =
-        || -> Outcome<f64> { number_after(&pair.primary.command(&["INFO", "memory"])?, "used_memory:") };
+    let used = || -> Outcome<f64> {
+        number_after(&pair.primary.command(&["INFO", "memory"])?, "used_memory:")
+    };
     let before = used()?;
     let filled = program.run(&["fill", &pair.url(), "crowd", &people.to_string()])?;
     let after = used()?;
@@ -131,12 +146,15 @@ pub(super) fn measure_crowd(
 /// The longest run of a script in a slow log as redis-cli prints it: the line before the command has the microseconds.
 fn micros_of_the_script(slow: &str) -> Outcome<f64> {
     let lines: Vec<&str> = slow.lines().collect();
-    let scripts = lines.iter().enumerate().filter(|(_, line)| line.to_uppercase().contains("EVALSHA"));
-    let micros = scripts.filter_map(|(n, _)| lines.get(n.checked_sub(1)?)?.trim().parse::<f64>().ok());
+    let scripts =
+        lines.iter().enumerate().filter(|(_, line)| line.to_uppercase().contains("EVALSHA"));
+    let micros =
+        scripts.filter_map(|(n, _)| lines.get(n.checked_sub(1)?)?.trim().parse::<f64>().ok());
     micros.max_by(f64::total_cmp).ok_or_else(|| failed(format!("no script in {slow}")))
 }
 
 fn number_after(text: &str, words: &str) -> Outcome<f64> {
-    let number = text.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+    let number =
+        text.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
     number.ok_or_else(|| failed(format!("no number after {words:?} in {text}")))
 }

@@ -130,7 +130,8 @@ impl<'a> Facts<'a> {
 
     /// Nobody is called before their number is given.
     fn look_at_joins(&mut self) {
-        let given = self.places.iter().filter_map(|(number, place)| Some((number, place, place.given_in?)));
+        let given =
+            self.places.iter().filter_map(|(number, place)| Some((number, place, place.given_in?)));
         let not_passed = given.map(|(number, place, join)| NotPassed {
             at: place.given_from,
             known: place.given_from,
@@ -250,8 +251,9 @@ fn places(records: &[Record]) -> HashMap<u64, Place<'_>> {
 /// By user, the first join that may have given a number although nobody was told.
 fn unanswered_joins(records: &[Record]) -> HashMap<u64, Millis> {
     let mut first = HashMap::new();
-    let is_lost =
-        |record: &&Record| record.what == What::Join && record.status != 200 && record.may_be_done();
+    let is_lost = |record: &&Record| {
+        record.what == What::Join && record.status != 200 && record.may_be_done()
+    };
     for record in records.iter().filter(is_lost) {
         let sent = first.entry(record.user).or_insert(record.sent);
         *sent = record.sent.min(*sent);

@@ -40,7 +40,8 @@ impl Words {
         if let Some(&place) = self.places.get(word) {
             return Ok(place);
         }
-        let place = u16::try_from(self.all.len()).map_err(|_| failed("too many kinds and codes"))?;
+        let place =
+            u16::try_from(self.all.len()).map_err(|_| failed("too many kinds and codes"))?;
         self.all.push(word.to_owned());
         self.places.insert(word.to_owned(), place);
         Ok(place)

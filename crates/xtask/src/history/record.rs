@@ -107,7 +107,8 @@ impl Record {
     fn lack(&self) -> Option<&'static str> {
         let needs_user = !self.is_forged && self.what != What::Junk;
         let tells_state = self.tells_place();
-        let needs_number = tells_state || needs_user && matches!(self.what, What::Dates | What::Leave);
+        let needs_number =
+            tells_state || needs_user && matches!(self.what, What::Dates | What::Leave);
         if self.answered < self.sent {
             Some("it was answered before it was sent")
         } else if needs_user && self.user == 0 {
@@ -143,7 +144,8 @@ impl Record {
 
     /// Whether this shows that the number has been called.
     pub(super) fn shows_call(&self) -> bool {
-        let is_told = self.tells_place() && matches!(self.state, Some(State::Called | State::Active));
+        let is_told =
+            self.tells_place() && matches!(self.state, Some(State::Called | State::Active));
         is_told || self.is(What::Dates, 200)
     }
 

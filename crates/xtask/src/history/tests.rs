@@ -134,7 +134,11 @@ fn a_property_without_a_case_is_no_success_where_all_are_required() {
     let limits = Limits { require_all: true, ..tight() };
     let verdict = judge(&lines(), &limits);
     assert!(!verdict.is_good());
-    assert!(verdict.text().contains("forged and junk refused: NOTHING TO CHECK"), "{}", verdict.text());
+    assert!(
+        verdict.text().contains("forged and junk refused: NOTHING TO CHECK"),
+        "{}",
+        verdict.text()
+    );
 }
 
 #[test]
@@ -152,7 +156,8 @@ fn lengths_of_time_are_read_with_their_unit() {
     assert_eq!(read("1s"), Some(Duration::from_secs(1)));
     assert_eq!(read("10m"), Some(Duration::from_secs(600)));
     assert_eq!(read("1h"), Some(Duration::from_secs(3_600)));
-    for bad in ["", "1", "s", "1.5s", "-1s", "1d", "99999999999999999999h", "9999999999999999999h"] {
+    for bad in ["", "1", "s", "1.5s", "-1s", "1d", "99999999999999999999h", "9999999999999999999h"]
+    {
         assert_eq!(read(bad), None, "{bad:?}");
     }
 }

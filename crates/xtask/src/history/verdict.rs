@@ -46,7 +46,8 @@ impl Property {
     pub(super) fn violated(&mut self, history: &History, why: &str, shown_by: &[&Record]) {
         self.violations += 1;
         if self.examples.len() < QUOTED {
-            let quotes: Vec<String> = shown_by.iter().map(|r| history.quote(r).to_string()).collect();
+            let quotes: Vec<String> =
+                shown_by.iter().map(|r| history.quote(r).to_string()).collect();
             self.examples.push(format!("{why}: {}", quotes.join(" | ")));
         }
     }
@@ -92,14 +93,16 @@ impl Verdict {
         let is_readable = history.malformed == 0 && !history.records.is_empty();
         let (records, other) = (history.records.len(), history.other_lines);
         let malformed = history.malformed;
-        let _ = writeln!(text, "{records} records, {malformed} malformed, {other} other lines ignored");
+        let _ =
+            writeln!(text, "{records} records, {malformed} malformed, {other} other lines ignored");
         for line in &history.malformed_lines {
             let _ = writeln!(text, "    {line}");
         }
         for property in &properties {
             property.write(&mut text, limits);
         }
-        let broken: Vec<_> = properties.iter().filter(|p| !p.is_good(limits)).map(|p| p.name).collect();
+        let broken: Vec<_> =
+            properties.iter().filter(|p| !p.is_good(limits)).map(|p| p.name).collect();
         let is_good = is_readable && broken.is_empty();
         let word = if is_good { "good" } else { "NOT GOOD" };
         let _ = writeln!(text, "verdict: {word}");

@@ -53,7 +53,8 @@ impl Client {
             self.say(request).await?;
             self.hear().await
         };
-        let answer = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        let answer =
+            timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
         if answer.as_ref().map_or(true, |head| head.closes) {
             self.stream = None;
         }
@@ -74,7 +75,9 @@ impl Client {
             if stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
-            let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+            let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
+                continue;
+            };
             let head = Head::parse(&self.buffer[..end]).ok_or_else(|| Error::other("no HTTP"))?;
             self.body = end + 4..end + 4 + head.length;
             while self.buffer.len() < self.body.end {
@@ -96,7 +99,8 @@ impl Client {
 impl Head {
     fn parse(text: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(text).ok()?.split("\r\n");
-        let mut head = Self { status: lines.next()?.split(' ').nth(1)?.parse().ok()?, ..Self::default() };
+        let mut head =
+            Self { status: lines.next()?.split(' ').nth(1)?.parse().ok()?, ..Self::default() };
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
             if is("content-length") {
@@ -124,8 +128,10 @@ impl Head {
 /// A request for something below the API, with a token where one is given.
 pub(crate) fn request(method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
     let token = token.map(|token| format!("waitingToken: {token}\r\n")).unwrap_or_default();
-    format!("{method} /api/v1{path} HTTP/1.1\r\nHost: boxoffice\r\nContent-Length: 0\r\n{token}\r\n")
-        .into_bytes()
+    format!(
+        "{method} /api/v1{path} HTTP/1.1\r\nHost: boxoffice\r\nContent-Length: 0\r\n{token}\r\n"
+    )
+    .into_bytes()
 }
 
 #[cfg(test)]

@@ -44,7 +44,8 @@ impl Load {
     /// Begins.
     pub(crate) fn start(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Self> {
         let (began, begins) = channel();
-        let thread = std::thread::spawn(move || runtime()?.block_on(all(asking, pace, lasts, began)));
+        let thread =
+            std::thread::spawn(move || runtime()?.block_on(all(asking, pace, lasts, began)));
         match begins.recv() {
             Ok(begun) => Ok(Self { begun, thread }),
             Err(_) => Err(ended(thread).err().unwrap_or_else(|| failed("the load did not begin"))),
@@ -54,7 +55,8 @@ impl Load {
     /// Waits until so much time has passed since it began.
     pub(crate) fn wait_for(&self, seconds: f64) {
         let due = Duration::from_secs_f64(seconds);
-        while let Some(left) = due.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero()) {
+        while let Some(left) = due.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero())
+        {
             std::thread::park_timeout(left);
         }
     }
@@ -84,7 +86,12 @@ pub(crate) fn runtime() -> Outcome<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting a runtime")
 }
 
-async fn all(asking: Asking, pace: Pace, lasts: Duration, began: Sender<Instant>) -> Outcome<Vec<Seen>> {
+async fn all(
+    asking: Asking,
+    pace: Pace,
+    lasts: Duration,
+    began: Sender<Instant>,
+) -> Outcome<Vec<Seen>> {
     let connection = |n: usize| {
         let node = n % asking.nodes.len();
         (node, Client::of(asking.nodes[node]))

@@ -116,16 +116,23 @@ mod tests {
 
     #[test]
     fn noise_is_a_factor_or_a_few_milliseconds() {
-        let [two, twelve, thirteen, fifty, hundred] = ms([2, 12, 13, 50, 100])[..] else { panic!() };
+        let [two, twelve, thirteen, fifty, hundred] = ms([2, 12, 13, 50, 100])[..] else {
+            panic!()
+        };
         assert!(is_within_noise(twelve, two) && !is_within_noise(thirteen, two));
         assert!(is_within_noise(hundred, fifty) && !is_within_noise(hundred + two, fifty));
     }
 
     #[test]
     fn answers_are_counted_by_what_they_are_worth_and_when_they_were_due() {
-        let seen: Vec<Seen> = [(0, What::Good), (1, What::Marked), (2, What::Refused), (3, What::Failed)]
-            .map(|(at, what)| Seen { at: Duration::from_secs(at), took: Duration::from_millis(at), what })
-            .to_vec();
+        let seen: Vec<Seen> =
+            [(0, What::Good), (1, What::Marked), (2, What::Refused), (3, What::Failed)]
+                .map(|(at, what)| Seen {
+                    at: Duration::from_secs(at),
+                    took: Duration::from_millis(at),
+                    what,
+                })
+                .to_vec();
         let all = Summary::of(&seen);
         assert_eq!((all.good, all.marked, all.refused, all.failed), (1, 1, 1, 1));
         assert_eq!((all.answered(), all.longest), (2, Duration::from_millis(3)));

@@ -112,9 +112,9 @@ impl Hostile {
 fn address_in(url: &str) -> Outcome<SocketAddr> {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let address = rest.split('/').next().unwrap_or(rest);
-    address
-        .parse()
-        .map_err(|error| failed(format!("hostile connections need an IP address, not {address}: {error}")))
+    address.parse().map_err(|error| {
+        failed(format!("hostile connections need an IP address, not {address}: {error}"))
+    })
 }
 
 async fn everybody(count: u32, address: SocketAddr, stopped: watch::Receiver<bool>) -> Counts {
@@ -234,9 +234,9 @@ async fn until_closed(stream: &mut TcpStream) -> std::io::Result<()> {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "hostile connections (made, closed by the service):")?;
-        self.0
-            .iter()
-            .try_for_each(|(way, Count { connections, closed })| write!(f, " {way} {connections}, {closed};"))
+        self.0.iter().try_for_each(|(way, Count { connections, closed })| {
+            write!(f, " {way} {connections}, {closed};")
+        })
     }
 }
 

@@ -67,7 +67,8 @@ impl Run {
     pub(crate) fn read(folder: &Path) -> Outcome<Self> {
         let file = folder.join(RUN);
         let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
-        serde_json::from_str(&text).map_err(|error| failed(format!("reading {}: {error}", file.display())))
+        serde_json::from_str(&text)
+            .map_err(|error| failed(format!("reading {}: {error}", file.display())))
     }
 
     /// Fails unless every threshold held and the sale was fair.
@@ -75,7 +76,11 @@ impl Run {
         if self.verdict.as_ref().is_some_and(|verdict| !verdict.is_good) {
             return Err(failed("what people were told is not what a fair line tells"));
         }
-        if self.is_content { Ok(()) } else { Err(failed("thresholds of the scenario were crossed")) }
+        if self.is_content {
+            Ok(())
+        } else {
+            Err(failed("thresholds of the scenario were crossed"))
+        }
     }
 }
 

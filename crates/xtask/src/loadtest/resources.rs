@@ -53,7 +53,8 @@ impl Watch {
     pub(super) fn begin(service: Option<u32>, generator: u32, file: PathBuf) -> Self {
         let (stop, stopped) = channel();
         let thread = std::thread::spawn(move || {
-            let mut looks = Looks { service: service.map(Process::new), generator: Process::new(generator) };
+            let mut looks =
+                Looks { service: service.map(Process::new), generator: Process::new(generator) };
             let begun = Instant::now();
             let mut samples = Vec::new();
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
@@ -91,7 +92,8 @@ impl Used {
 }
 
 fn most(samples: &[Sample]) -> Resources {
-    let of = |used: &dyn Fn(&Sample) -> Option<Used>| samples.iter().filter_map(used).reduce(Used::most);
+    let of =
+        |used: &dyn Fn(&Sample) -> Option<Used>| samples.iter().filter_map(used).reduce(Used::most);
     Resources {
         seconds: samples.last().map_or(0.0, |sample| sample.seconds),
         service: of(&|sample| sample.service),
@@ -128,7 +130,8 @@ impl Process {
 
     fn look(&mut self) -> Option<Used> {
         let (cpu_seconds, at) = (process::cpu_seconds(self.id).ok()?, Instant::now());
-        let cores = (cpu_seconds - self.cpu_seconds).max(0.0) / at.duration_since(self.at).as_secs_f64();
+        let cores =
+            (cpu_seconds - self.cpu_seconds).max(0.0) / at.duration_since(self.at).as_secs_f64();
         (self.cpu_seconds, self.at) = (cpu_seconds, at);
         Some(Used { cores, memory: process::memory(self.id).ok()? })
     }

@@ -129,6 +129,9 @@ mod tests {
             format!("queue.policy.claim_within={claim_within:?}"),
             format!("queue.policy.session_ttl={session_ttl:?}"),
         ];
-        assert!(told.iter().all(|told| Scenario::Sale.settings().contains(&told.as_str())), "{told:?}");
+        assert!(
+            told.iter().all(|told| Scenario::Sale.settings().contains(&told.as_str())),
+            "{told:?}"
+        );
     }
 }

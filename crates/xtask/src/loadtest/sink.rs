@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use serde_json::Value;
 use test_support::{
-    Doing as _, Influx, Outcome, Prometheus, failed, find_or_install_influxdb, find_or_install_prometheus,
+    Doing as _, Influx, Outcome, Prometheus, failed, find_or_install_influxdb,
+    find_or_install_prometheus,
 };
 
 use super::kept::SUMMARY;
@@ -74,7 +75,10 @@ impl Store {
                 return Ok(format!("{} has all {counted} requests", self.name()));
             }
             if Instant::now() > limit {
-                return Err(failed(format!("{} has {found} requests, and k6 made {counted}", self.name())));
+                return Err(failed(format!(
+                    "{} has {found} requests, and k6 made {counted}",
+                    self.name()
+                )));
             }
             std::thread::park_timeout(Duration::from_millis(200));
         }
@@ -91,7 +95,8 @@ impl Store {
         Ok(match self {
             Self::Influxdb(influx) => {
                 let series = influx.query(DATABASE, "SELECT sum(value) FROM http_reqs")?;
-                let value = series.first().and_then(|series| series.values.first()?.get(1)?.as_f64());
+                let value =
+                    series.first().and_then(|series| series.values.first()?.get(1)?.as_f64());
                 value.unwrap_or_default() as u64
             }
             Self::Prometheus(prometheus) => {

@@ -81,7 +81,8 @@ impl Stack {
 impl Stores {
     fn start(program: &Path) -> Outcome<Self> {
         let redis = find_or_install_redis(|line| println!("{line}"))?;
-        let for_copies = RedisSetup::default().line("appendonly no").line("maxmemory-policy allkeys-lfu");
+        let for_copies =
+            RedisSetup::default().line("appendonly no").line("maxmemory-policy allkeys-lfu");
         Ok(Self {
             database: Filled::by(program, CONCERTS, SEATS)?,
             line: Redis::start(&redis, RedisSetup::default())?,

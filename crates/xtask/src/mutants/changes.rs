@@ -68,7 +68,11 @@ pub(super) fn diff(repository: &Path, base: &str) -> Outcome<String> {
     let new = said(repository, &["ls-files", "--others", "--exclude-standard", "--", QUEUE], &[0])?;
     for file in new.lines() {
         // Exit code 1: it differs from nothing.
-        diff += &said(repository, &[&DIFF[..], &["--no-index", "--", "/dev/null", file]].concat(), &[1])?;
+        diff += &said(
+            repository,
+            &[&DIFF[..], &["--no-index", "--", "/dev/null", file]].concat(),
+            &[1],
+        )?;
     }
     Ok(diff)
 }

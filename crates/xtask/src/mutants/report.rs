@@ -129,8 +129,12 @@ mod tests {
 
     #[test]
     fn the_share_is_of_viable_mutants_and_a_time_out_is_not_a_catch() {
-        let report =
-            report([&["a.rs:1:1: x", "a.rs:2:1: x"], &["b.rs:1:1: x"], &["b.rs:2:1: x"], &["b.rs:3:1: x"]]);
+        let report = report([
+            &["a.rs:1:1: x", "a.rs:2:1: x"],
+            &["b.rs:1:1: x"],
+            &["b.rs:2:1: x"],
+            &["b.rs:3:1: x"],
+        ]);
         assert_eq!(report.missed(), 1);
         assert!((report.share() - 0.5).abs() < 1e-9);
         let text = report.to_string();
@@ -145,7 +149,12 @@ mod tests {
     #[test]
     fn what_a_second_run_catches_is_no_longer_missed() {
         let mut first = report([&["a.rs:1:1: x"], &["a.rs:2:1: x", "a.rs:3:1: x"], &[], &[]]);
-        first.add(&report([&["a.rs:2:1: x"], &["a.rs:1:1: x", "a.rs:3:1: x", "b.rs:1:1: x"], &[], &[]]));
+        first.add(&report([
+            &["a.rs:2:1: x"],
+            &["a.rs:1:1: x", "a.rs:3:1: x", "b.rs:1:1: x"],
+            &[],
+            &[],
+        ]));
         assert_eq!(first.names(Fate::Missed).collect::<Vec<_>>(), ["a.rs:3:1: x"]);
         assert_eq!(first.names(Fate::Caught).collect::<Vec<_>>(), ["a.rs:1:1: x", "a.rs:2:1: x"]);
     }

@@ -16,8 +16,12 @@ use test_support::{Doing as _, Outcome, failed};
 pub(super) const CONFIG: &str = ".cargo/mutants.toml";
 
 /// Another version makes other mutants, so the share would not compare.
-const TOOL: CargoTool =
-    CargoTool { name: "cargo-mutants", version: "27.1.0", asked: &["mutants", "--version"], options: &[] };
+const TOOL: CargoTool = CargoTool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    asked: &["mutants", "--version"],
+    options: &[],
+};
 
 /// Whose tests run, one package after the other, each on the mutants that those before it missed.
 /// The domain's own are quick, and catch almost everything.
@@ -119,7 +123,10 @@ impl Tool {
         let folder = self.results.join(results);
         fs::create_dir_all(&folder).doing(format!("making {}", folder.display()))?;
         let mut command = Command::new(&self.program);
-        command.current_dir(root()).args(["mutants", "--package", "domain", "--output"]).arg(&folder);
+        command
+            .current_dir(root())
+            .args(["mutants", "--package", "domain", "--output"])
+            .arg(&folder);
         let files = selection.files.clone().unwrap_or_else(|| format!("{QUEUE}/**/*.rs"));
         command.args(["--file", &files]);
         for name in &selection.names {
@@ -174,7 +181,8 @@ mod tests {
     #[test]
     fn processes_started_within_the_limit_have_it_and_later_ones_do_not() {
         let limit = || {
-            let output = Command::new("sh").args(["-c", "ulimit -v"]).output().doing("starting sh")?;
+            let output =
+                Command::new("sh").args(["-c", "ulimit -v"]).output().doing("starting sh")?;
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         };
         let outside = limit().unwrap();

@@ -57,7 +57,9 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
     let asking = |connections| Asking {
         nodes: nodes.iter().map(|node| node.public).collect(),
         connections,
-        request: Arc::new(|n, _| request("GET", &format!("/concerts/query?page={}", 1 + n % PAGES), None)),
+        request: Arc::new(|n, _| {
+            request("GET", &format!("/concerts/query?page={}", 1 + n % PAGES), None)
+        }),
     };
     // Every page from every node, a few times.
     Load::run(asking(NODES), Pace::Open(1_000), Duration::from_secs(6))?;
@@ -69,7 +71,11 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
          stopped after {BEFORE} s for {outage} s",
         arguments.rate
     ));
-    let load = Load::start(asking(CONNECTIONS), Pace::Open(arguments.rate), Duration::from_secs_f64(lasts))?;
+    let load = Load::start(
+        asking(CONNECTIONS),
+        Pace::Open(arguments.rate),
+        Duration::from_secs_f64(lasts),
+    )?;
     load.wait_for(BEFORE);
     let stopped = load.passed();
     database.server.stop()?;
@@ -78,8 +84,9 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
     database.server.restart()?;
     let back = load.passed();
     let seen = load.join()?;
-    report
-        .say(format!("Postgres was stopped at {stopped:.1} s and accepted connections again at {back:.1} s"));
+    report.say(format!(
+        "Postgres was stopped at {stopped:.1} s and accepted connections again at {back:.1} s"
+    ));
     report.say(format!("breakers just before that: {down}; at the end: {}", breakers(&nodes)?));
     tell(&seen, &Times { stopped, back, end: lasts }, report);
     site::tell_troubles(&nodes, report);
@@ -102,7 +109,8 @@ fn tell(seen: &[Seen], times: &Times, report: &mut Report) {
     }
     let Times { stopped, back, end } = *times;
     let phases = [("before", 0.0, stopped), ("down", stopped, back), ("after", back, end)];
-    let [before, down, after] = phases.map(|(name, from, to)| (name, Summary::of(between(seen, from, to))));
+    let [before, down, after] =
+        phases.map(|(name, from, to)| (name, Summary::of(between(seen, from, to))));
     for (name, summary) in [&before, &down, &after] {
         report.say(format!("{name:>6}: {summary}"));
     }

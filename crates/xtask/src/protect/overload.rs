@@ -64,7 +64,8 @@ pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut 
         request("GET", &path, tokens.get((n % TOKENS) as usize).map(String::as_str))
     };
     let dates = Arc::new(dates);
-    let asking = |connections| Asking { nodes: vec![nodes[0].public], connections, request: dates.clone() };
+    let asking =
+        |connections| Asking { nodes: vec![nodes[0].public], connections, request: dates.clone() };
 
     report.say(format!(
         "dates of {CONCERTS} concerts at random; each answer of Postgres is held {} ms",
@@ -99,7 +100,10 @@ fn tell(before: &[Seen], during: &[Seen], after: &[Seen], capacity: f64, report:
         let end = seen.iter().map(|one| one.at.as_secs()).max().unwrap_or_default();
         for second in 0..=end {
             let from = second as f64;
-            report.say(format!("{name} {second:>2} s: {}", Summary::of(between(seen, from, from + 1.0))));
+            report.say(format!(
+                "{name} {second:>2} s: {}",
+                Summary::of(between(seen, from, from + 1.0))
+            ));
         }
     }
     let seconds = during.iter().map(|one| one.at.as_secs_f64()).fold(1.0, f64::max);
@@ -110,9 +114,14 @@ fn tell(before: &[Seen], during: &[Seen], after: &[Seen], capacity: f64, report:
     let goodput = good.good as f64 / seconds;
     report.expect(
         goodput >= 0.9 * capacity,
-        format!("{goodput:.0} good answers a second are at least 0.9 of the capacity of {capacity:.0}"),
+        format!(
+            "{goodput:.0} good answers a second are at least 0.9 of the capacity of {capacity:.0}"
+        ),
     );
-    report.expect(refused.p99 < REFUSAL, format!("p99 of a refusal below {REFUSAL:?} ({:.1?})", refused.p99));
+    report.expect(
+        refused.p99 < REFUSAL,
+        format!("p99 of a refusal below {REFUSAL:?} ({:.1?})", refused.p99),
+    );
     let failed = Summary::of(during).failed;
     report.expect(
         failed == 0,
@@ -120,7 +129,10 @@ fn tell(before: &[Seen], during: &[Seen], after: &[Seen], capacity: f64, report:
     );
     let (calm, again) = (Summary::of(before), Summary::of(between(after, RECOVERED, f64::MAX)));
     report.say(format!("from {RECOVERED} s after it on: {again}"));
-    report.expect(again.refused + again.failed == 0, format!("no error from {RECOVERED} s after it on"));
+    report.expect(
+        again.refused + again.failed == 0,
+        format!("no error from {RECOVERED} s after it on"),
+    );
     report.expect(
         is_within_noise(again.p99, calm.p99),
         "p99 then at most twice what it was before, or 10 ms more",

@@ -53,7 +53,9 @@ pub(super) fn cache(memory: &str, report: &mut Report) -> Outcome<Redis> {
 pub(super) fn said(redis: &Redis, section: &str, field: &str) -> Outcome<String> {
     let text = redis.command(&["INFO", section])?;
     let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    value.map(|value| value.trim().to_owned()).ok_or_else(|| failed(format!("Redis does not say {field}")))
+    value
+        .map(|value| value.trim().to_owned())
+        .ok_or_else(|| failed(format!("Redis does not say {field}")))
 }
 
 /// Nodes with their catalogue in the database there. Each has a line of its own, in memory.
@@ -73,11 +75,14 @@ pub(super) fn nodes(
         all.extend([cache.as_str(), KEY]);
     }
     all.extend(PEOPLE);
-    let special: Vec<&str> = ours.iter().copied().chain(settings.iter().map(String::as_str)).collect();
+    let special: Vec<&str> =
+        ours.iter().copied().chain(settings.iter().map(String::as_str)).collect();
     all.extend(&special);
     let nodes = (1..=count).map(|n| Node::start(n, &all)).collect::<Outcome<_>>()?;
-    let but = if special.is_empty() { String::new() } else { format!(" but for {}", special.join(" ")) };
-    report.say(format!("{count} node(s) with one worker each, {store}, settings as they come{but}"));
+    let but =
+        if special.is_empty() { String::new() } else { format!(" but for {}", special.join(" ")) };
+    report
+        .say(format!("{count} node(s) with one worker each, {store}, settings as they come{but}"));
     Ok(nodes)
 }
 

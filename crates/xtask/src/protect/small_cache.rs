@@ -42,7 +42,11 @@ const SMALL: &str = "8mb";
 const LEAVE: &str = "for n = 1, 3000 do redis.call('SET', 'left:' .. n, string.rep('x', 1000)) end";
 const LEFT: &str = "return #redis.call('KEYS', 'left:*')";
 
-pub(super) fn small_cache(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {
+pub(super) fn small_cache(
+    arguments: &Arguments,
+    settings: &[String],
+    report: &mut Report,
+) -> Outcome {
     let database = site::database(report)?;
     let redis = site::cache(SMALL, report)?;
     redis.command(&["EVAL", LEAVE, "0"])?;
@@ -66,7 +70,8 @@ pub(super) fn small_cache(arguments: &Arguments, settings: &[String], report: &m
         connections: CONNECTIONS,
         request: Arc::new(move |n, node| read(n, node, &tokens[node][(n % TOKENS) as usize])),
     };
-    let load = Load::start(asking, Pace::Open(arguments.rate), Duration::from_secs(arguments.seconds))?;
+    let load =
+        Load::start(asking, Pace::Open(arguments.rate), Duration::from_secs(arguments.seconds))?;
     let script = Script::start(&arguments.k6)?;
     let (is_content, text) = script.end()?;
     let seen = Summary::of(&load.join()?);

@@ -105,7 +105,9 @@ impl What {
     fn request(self, token: &str) -> Vec<u8> {
         match self {
             Self::Page(page) => request("GET", &format!("/concerts/query?page={page}"), None),
-            Self::Dates(concert) => request("GET", &format!("/concert/{concert}/date"), Some(token)),
+            Self::Dates(concert) => {
+                request("GET", &format!("/concert/{concert}/date"), Some(token))
+            }
         }
     }
 
@@ -138,7 +140,8 @@ impl Crowd {
         }
         let mut crowd = Self { people: Vec::new() };
         for n in 0..people {
-            let (node, token) = (n % nodes.len(), &tokens[n % nodes.len()][n / nodes.len() % TOKENS]);
+            let (node, token) =
+                (n % nodes.len(), &tokens[n % nodes.len()][n / nodes.len() % TOKENS]);
             let mut client = Client::of(nodes[node].public);
             client.ask(&What::Page(1).request(token)).await.doing("asking for the first page")?;
             crowd.people.push((client, token.clone()));
@@ -155,8 +158,10 @@ impl Crowd {
         nodes: &[Node],
         report: &mut Report,
     ) -> Outcome {
-        let requests: Vec<Vec<u8>> = self.people.iter().map(|(_, token)| what.request(token)).collect();
-        let (misses, loads) = (counted(nodes, what.kind(), "misses"), counted(nodes, what.kind(), "loads"));
+        let requests: Vec<Vec<u8>> =
+            self.people.iter().map(|(_, token)| what.request(token)).collect();
+        let (misses, loads) =
+            (counted(nodes, what.kind(), "misses"), counted(nodes, what.kind(), "loads"));
         let (misses, loads) = (misses.await?, loads.await?);
         database.sql("SELECT pg_stat_statements_reset()")?;
         let held = database.server.hold("postgres", "LOCK TABLE concerts, schedules")?;
@@ -172,10 +177,13 @@ impl Crowd {
         }
         let answered = began.elapsed();
         if sent > SEND_LIMIT {
-            return Err(failed(format!("sending took {sent:.1?}: the machine is too busy for this")));
+            return Err(failed(format!(
+                "sending took {sent:.1?}: the machine is too busy for this"
+            )));
         }
         tokio::time::sleep(SETTLED).await;
-        let asked: u64 = database.sql(COUNTED)?.parse().map_err(|_| failed("Postgres did not count"))?;
+        let asked: u64 =
+            database.sql(COUNTED)?.parse().map_err(|_| failed("Postgres did not count"))?;
         let misses = counted(nodes, what.kind(), "misses").await? - misses;
         let loads = counted(nodes, what.kind(), "loads").await? - loads;
         let (people, name) = (self.people.len(), what.name());

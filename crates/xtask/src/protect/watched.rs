@@ -86,7 +86,8 @@ pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut R
     let binaries = find_or_install_prometheus(|line| println!("{line}"))?;
     let database = site::database(report)?;
     let copies = site::cache(site::ENOUGH, report)?;
-    let line = Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
+    let line =
+        Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
     report.say("a Redis of its own for the line");
     let ours = [
         "http.bind=127.0.0.1:8081".to_owned(),
@@ -113,8 +114,10 @@ pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut R
         report.expect(!answers.is_empty(), "it is known");
     }
     let firing = prometheus.query("ALERTS{alertstate=\"firing\"}")?;
-    let firing: Vec<&str> =
-        firing.iter().filter_map(|alert| alert.labels.get("alertname").map(String::as_str)).collect();
+    let firing: Vec<&str> = firing
+        .iter()
+        .filter_map(|alert| alert.labels.get("alertname").map(String::as_str))
+        .collect();
     report.say(format!("\nalerts that fire: {}", firing.join(", ")));
     site::tell_troubles(&nodes, report);
     Ok(())
@@ -133,7 +136,8 @@ fn watching(binaries: &PrometheusBinaries, node: &Node) -> Outcome<Prometheus> {
 
 /// Waits until Prometheus has looked once more, by its own clock; not for longer than [`LOOKED_WITHIN`].
 fn looked_again(prometheus: &Prometheus) -> Outcome<bool> {
-    let now = prometheus.query("vector(time())")?.first().map_or(f64::INFINITY, |clock| clock.value);
+    let now =
+        prometheus.query("vector(time())")?.first().map_or(f64::INFINITY, |clock| clock.value);
     let limit = Instant::now() + LOOKED_WITHIN;
     while Instant::now() < limit {
         if prometheus.query("timestamp(up == 1)")?.iter().any(|looked| looked.value > now) {
@@ -146,6 +150,7 @@ fn looked_again(prometheus: &Prometheus) -> Outcome<bool> {
 
 /// Labels without those that are the same everywhere.
 fn named(labels: &BTreeMap<String, String>) -> String {
-    let own = labels.iter().filter(|(name, _)| !matches!(name.as_str(), "__name__" | "instance" | "job"));
+    let own =
+        labels.iter().filter(|(name, _)| !matches!(name.as_str(), "__name__" | "instance" | "job"));
     own.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }

@@ -48,16 +48,29 @@ pub(super) fn used(run: &Kept, folder: &Path) -> Outcome {
 pub(super) fn knees(knees: &Knees, folder: &Path) -> Outcome {
     let series = |of: fn(&Step) -> f64| {
         let series = |knee: &Knee| {
-            let mut points: Vec<(f64, f64)> =
-                knee.steps.iter().chain([&knee.twice]).map(|step| (step.offered as f64, of(step))).collect();
+            let mut points: Vec<(f64, f64)> = knee
+                .steps
+                .iter()
+                .chain([&knee.twice])
+                .map(|step| (step.offered as f64, of(step)))
+                .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             Series { name: knee.what.clone(), points }
         };
         knees.knees.iter().map(series).collect()
     };
-    let chart = |title, y, of| Chart { title, x: "due a second", y, logarithmic: false, series: series(of) };
+    let chart = |title, y, of| Chart {
+        title,
+        x: "due a second",
+        y,
+        logarithmic: false,
+        series: series(of),
+    };
     draw(&chart("Good answers", "good a second", |step| step.good), &folder.join(GOOD))?;
-    draw(&chart("99th percentile, from being due", "ms", |step| step.p99 as f64 / 1e3), &folder.join(P99))
+    draw(
+        &chart("99th percentile, from being due", "ms", |step| step.p99 as f64 / 1e3),
+        &folder.join(P99),
+    )
 }
 
 const GOOD: &str = "knee-good.svg";

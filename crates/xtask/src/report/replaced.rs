@@ -65,7 +65,8 @@ Where its catalogue, cache and line were in a database and Redis, ours are as ea
         );
         for old in *loads {
             for what in *ours {
-                let load = breaking.loads.iter().find(|l| l.what == *what && l.connections == old.users);
+                let load =
+                    breaking.loads.iter().find(|l| l.what == *what && l.connections == old.users);
                 let _ = writeln!(
                     text,
                     "| {} | {} | {} | {what} | {} |",
@@ -82,7 +83,10 @@ Where its catalogue, cache and line were in a database and Redis, ours are as ea
 
 impl Replaced {
     fn told(&self) -> String {
-        self.times.map_or_else(|| "none".to_owned(), |[mean, p90, p95]| format!("{mean} / {p90} / {p95} s"))
+        self.times.map_or_else(
+            || "none".to_owned(),
+            |[mean, p90, p95]| format!("{mean} / {p90} / {p95} s"),
+        )
     }
 }
 

@@ -28,7 +28,12 @@ impl Kept {
             let folder = entry.doing("reading a folder")?.path();
             if folder.is_dir() {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                all.push(Self { name, run: Run::read(&folder)?, summary: Summary::read(&folder)?, folder });
+                all.push(Self {
+                    name,
+                    run: Run::read(&folder)?,
+                    summary: Summary::read(&folder)?,
+                    folder,
+                });
             }
         }
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -51,7 +56,8 @@ requests together.
     for Kept { name, run, summary, .. } in runs {
         let (held, checks) = summary.checks();
         let requests = summary.count("http_reqs");
-        let times = summary.times("http_req_duration").map(|times| times.columns()).unwrap_or_default();
+        let times =
+            summary.times("http_req_duration").map(|times| times.columns()).unwrap_or_default();
         let used = |used: crate::loadtest::resources::Used| {
             format!("{:.2} cores, {:.0} MiB", used.cores, mib(used.memory))
         };
@@ -92,7 +98,11 @@ pub(super) fn details(runs: &[Kept], charts: &str, beside: &str) -> String {
     for (nth, kept) in runs.iter().enumerate() {
         let Kept { name, run, summary, .. } = kept;
         let listed = |what: &[String]| {
-            if what.is_empty() { "as they come".to_owned() } else { format!("`{}`", what.join(" ")) }
+            if what.is_empty() {
+                "as they come".to_owned()
+            } else {
+                format!("`{}`", what.join(" "))
+            }
         };
         let before = if nth == 0 { "" } else { "\n" };
         let _ = write!(
@@ -108,8 +118,10 @@ pub(super) fn details(runs: &[Kept], charts: &str, beside: &str) -> String {
             let _ = write!(text, "\n{told}.\n");
         }
         text += "\n| route | requests | p50 | p95 | p99 | p99.9 | longest |\n|---|---|---|---|---|---|---|\n";
-        let rows =
-            summary.routes().into_iter().map(|route| (format!("http_req_duration{{route:{route}}}"), route));
+        let rows = summary
+            .routes()
+            .into_iter()
+            .map(|route| (format!("http_req_duration{{route:{route}}}"), route));
         let waited = ("sale_waited".to_owned(), "from joining to being called".to_owned());
         for (metric, name) in rows.chain([waited]) {
             let Some(times) = summary.times(&metric) else { continue };

@@ -27,7 +27,8 @@ impl Summary {
     pub(super) fn read(folder: &Path) -> Outcome<Self> {
         let file = folder.join(SUMMARY);
         let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
-        let value: Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+        let value: Value =
+            serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
         if value["metrics"]["http_reqs"].is_null() {
             return Err(failed(format!("{} has no requests", file.display())));
         }
@@ -111,7 +112,10 @@ mod tests {
             "http_req_failed": {"values": {"passes": 1, "fails": 7}}, "checks": {"values": {"passes": 9, "fails": 1}}}});
         fs::write(folder.path().join(SUMMARY), text.to_string()).unwrap();
         let summary = Summary::read(folder.path()).unwrap();
-        assert_eq!((summary.count("http_reqs"), summary.failures(), summary.checks()), (8, 1, (9, 10)));
+        assert_eq!(
+            (summary.count("http_reqs"), summary.failures(), summary.checks()),
+            (8, 1, (9, 10))
+        );
         assert_eq!(summary.routes(), ["dates"]);
         assert_eq!(summary.crossed(), ["http_req_duration{route:dates}: p(95)<1"]);
         assert_eq!(summary.times("http_req_duration{route:dates}").unwrap().count, 7);

@@ -49,9 +49,15 @@ const AGAIN: Duration = Duration::from_millis(200);
 const OVERTIME: Duration = Duration::from_secs(60);
 
 impl Load {
-    pub(super) fn start(history: &History, proxy: SocketAddr, people: u64, lasts: Duration) -> Outcome<Self> {
+    pub(super) fn start(
+        history: &History,
+        proxy: SocketAddr,
+        people: u64,
+        lasts: Duration,
+    ) -> Outcome<Self> {
         let begun = Instant::now();
-        let (guests, next) = (Guests::new(history, PLACES_END_AFTER), Arc::new(AtomicU64::new(FIRST_USER)));
+        let (guests, next) =
+            (Guests::new(history, PLACES_END_AFTER), Arc::new(AtomicU64::new(FIRST_USER)));
         // A user that is none is found here, not in a thread.
         guests.guest(FIRST_USER)?;
         let crowd = (0..people).map(|_| {
@@ -75,7 +81,10 @@ impl Load {
     pub(super) fn join(self) -> Statuses {
         let mut all = Statuses::default();
         for statuses in self.crowd.into_iter().filter_map(|one| one.join().ok()) {
-            statuses.0.into_iter().for_each(|(status, count)| *all.0.entry(status).or_default() += count);
+            statuses
+                .0
+                .into_iter()
+                .for_each(|(status, count)| *all.0.entry(status).or_default() += count);
         }
         all
     }

@@ -36,8 +36,11 @@ impl Node {
         for setting in ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0"].iter().chain(settings) {
             command.args(["--set", setting]);
         }
-        let mut process =
-            command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().doing("starting boxoffice")?;
+        let mut process = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .doing("starting boxoffice")?;
         let (listens, told) = channel();
         let troubles = Troubles::default();
         if let Some(log) = process.stderr.take() {
@@ -70,8 +73,9 @@ impl Node {
 
     /// What it logged that is worth a look: a line for each kind.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let line =
-            |(line, count): (&String, &u64)| format!("node {} said {count} times: {line}", self.number);
+        let line = |(line, count): (&String, &u64)| {
+            format!("node {} said {count} times: {line}", self.number)
+        };
         self.troubles.lock().iter().map(line).collect()
     }
 }

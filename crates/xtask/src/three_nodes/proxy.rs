@@ -77,7 +77,8 @@ impl Proxy {
         let file = folder.path().join("haproxy.cfg");
         let wait = folder.path().join("wait.lua");
         fs::write(&wait, WAIT).doing("writing the proxy's script")?;
-        fs::write(&file, configuration(address, nodes, &wait)).doing("writing the proxy's configuration")?;
+        fs::write(&file, configuration(address, nodes, &wait))
+            .doing("writing the proxy's configuration")?;
         let mut command = Command::new(program);
         // In the foreground; it says when it sees a node go down.
         command.args(["-db", "-f"]).arg(&file).stdin(Stdio::null()).stdout(Stdio::null());

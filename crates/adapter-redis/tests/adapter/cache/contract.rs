@@ -88,7 +88,8 @@ impl CacheWorld for World {
     async fn plant(&self, key: &CacheKey, what: Unusable) {
         let name = self.name(key);
         self.command(&["DEL", &name]).await;
-        let put = self.nodes[0].put(key, Bytes::from_static(b"spoilt"), Stamp(1 << 50), LONG, LeaseId(0));
+        let put =
+            self.nodes[0].put(key, Bytes::from_static(b"spoilt"), Stamp(1 << 50), LONG, LeaseId(0));
         assert_eq!(put.await.unwrap(), Put::Kept);
         match what {
             Unusable::Version => self.overwrite(key, 3, "9").await,
@@ -160,7 +161,8 @@ async fn whatever_somebody_left_under_a_key_is_corrupt_and_replaced() {
         }
         let found = look(node, &key).await.unwrap();
         assert_eq!((found.kept, found.leased), (Err(Unusable::Corrupt), true), "{leaving:?}");
-        let put = node.put(&key, Bytes::from_static(b"copy"), found.at, LONG, LeaseId(7)).await.unwrap();
+        let put =
+            node.put(&key, Bytes::from_static(b"copy"), found.at, LONG, LeaseId(7)).await.unwrap();
         assert_eq!(put, Put::Kept, "{leaving:?}");
         assert_eq!(look(node, &key).await.unwrap().kept.unwrap().unwrap().payload, "copy");
         assert_eq!(world.command(&["EXISTS", &lease]).await, "0", "the lease ended with the put");
@@ -177,7 +179,8 @@ async fn a_copy_of_the_future_does_not_stay_when_the_clock_was_set_back() {
     let found = look(node, &key).await.unwrap();
     assert_eq!((found.kept, found.leased), (Err(Unusable::Corrupt), true));
     assert!(found.at < tomorrow);
-    let put = node.put(&key, Bytes::from_static(b"today's"), found.at, LONG, LeaseId(7)).await.unwrap();
+    let put =
+        node.put(&key, Bytes::from_static(b"today's"), found.at, LONG, LeaseId(7)).await.unwrap();
     assert_eq!(put, Put::Kept);
 }
 
@@ -224,7 +227,11 @@ async fn invalidations_at_the_same_moment_do_not_undo_each_other() {
                 let began = std::time::Instant::now();
                 node.invalidate("concerts").await.unwrap();
                 let ago = node.invalidated("concerts").await.unwrap().unwrap();
-                assert!(ago <= began.elapsed(), "{ago:?} ago, and it began {:?} ago", began.elapsed());
+                assert!(
+                    ago <= began.elapsed(),
+                    "{ago:?} ago, and it began {:?} ago",
+                    began.elapsed()
+                );
             });
         }
         all.join_all().await;
@@ -248,10 +255,16 @@ async fn a_neighbour_neither_poisons_nor_collides() {
         let twin = world.neighbour(signer("main", 2, &[]));
         let found = look(&twin, &key).await.unwrap();
         assert_eq!((found.kept, found.leased), (Err(Unusable::Foreign), true));
-        assert_eq!(twin.put(&key, payload("theirs"), found.at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
+        assert_eq!(
+            twin.put(&key, payload("theirs"), found.at, LONG, LeaseId(7)).await.unwrap(),
+            Put::Kept
+        );
         let found = look(node, &key).await.unwrap();
         assert_eq!((found.kept, found.leased), (Err(Unusable::Foreign), true));
-        assert_eq!(node.put(&key, payload("ours"), found.at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
+        assert_eq!(
+            node.put(&key, payload("ours"), found.at, LONG, LeaseId(7)).await.unwrap(),
+            Put::Kept
+        );
         assert_eq!(look(node, &key).await.unwrap().kept.unwrap().unwrap().payload, "ours");
     }
 }
@@ -271,7 +284,8 @@ async fn a_copy_counts_under_its_own_name_alone() {
 async fn copies_outlive_a_rotation_of_keys() {
     let world = Servers::Single.world();
     let [old, both, new] =
-        [signer("main", 1, &[]), signer("main", 2, &[1]), signer("main", 2, &[])].map(|s| world.neighbour(s));
+        [signer("main", 1, &[]), signer("main", 2, &[1]), signer("main", 2, &[])]
+            .map(|s| world.neighbour(s));
     let [first, second] = [key("first"), key("second")];
     for (writer, key) in [(&old, &first), (&both, &second)] {
         let at = look(writer, key).await.unwrap().at;
@@ -295,10 +309,13 @@ async fn a_lease_that_somebody_else_took_keeps_nobody_from_loading() {
     let lease = |key: &CacheKey| format!("{}:lease", world.name(key));
     let (taken, day) = (world.command(&["GET", &lease(&ours)]).await, "86400000");
     let taken = taken.trim();
-    for (n, value) in
-        [&["00000000000000000000000000000007", "PX", "1000"][..], &["x", "PX", day], &[taken, "PX", "1000"]]
-            .into_iter()
-            .enumerate()
+    for (n, value) in [
+        &["00000000000000000000000000000007", "PX", "1000"][..],
+        &["x", "PX", day],
+        &[taken, "PX", "1000"],
+    ]
+    .into_iter()
+    .enumerate()
     {
         let other = key(format!("other-{n}"));
         world.command(&[&["SET", lease(&other).as_str()], value].concat()).await;

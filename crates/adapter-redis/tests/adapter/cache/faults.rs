@@ -44,7 +44,10 @@ async fn a_server_that_is_down_costs_little_and_is_found_again_without_help() {
         let began = Instant::now();
         for _question in 0..1_000 {
             let error = look(&store, &key("a")).await.unwrap_err();
-            assert_eq!((error.kind(), error.dependency()), (PortErrorKind::Unavailable, "cache redis"));
+            assert_eq!(
+                (error.kind(), error.dependency()),
+                (PortErrorKind::Unavailable, "cache redis")
+            );
         }
         assert!(began.elapsed() < SLACK, "1,000 refusals took {:?}", began.elapsed());
         assert_eq!(dependency.check().await.unwrap_err().kind(), PortErrorKind::Unavailable);
@@ -151,7 +154,8 @@ async fn callers_who_go_away_cost_the_others_nothing() {
         look_and_put(&store, &key(name), name.to_string().as_bytes()).await.unwrap();
     }
     for round in 0..300_u64 {
-        let gone = tokio::time::timeout(Duration::from_micros(round * 3), look(&store, &key(0))).await;
+        let gone =
+            tokio::time::timeout(Duration::from_micros(round * 3), look(&store, &key(0))).await;
         drop(gone);
         let name = round % 10;
         let found = look(&store, &key(name)).await.unwrap();
@@ -170,7 +174,9 @@ async fn a_question_more_than_may_wait_is_refused_at_once() {
     let mut looks = JoinSet::new();
     for _look in 0..40 {
         let (store, asked) = (store.clone(), Instant::now());
-        looks.spawn(async move { (look(&store, &key("a")).await.unwrap_err().kind(), asked.elapsed()) });
+        looks.spawn(
+            async move { (look(&store, &key("a")).await.unwrap_err().kind(), asked.elapsed()) },
+        );
     }
     let mut told = Vec::new();
     while let Some(refused) = looks.join_next().await {
@@ -281,7 +287,8 @@ async fn the_right_password_opens_and_a_wrong_one_is_a_clear_error_that_does_not
 #[test]
 fn connections_outlive_the_runtime_that_needed_them_first() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let main = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let main =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let redis = Redis::start(&binaries(), RedisSetup::default()).unwrap();
     let before = connections_made(&redis);
     let pool = CachePoolSettings { size: 1, ..PATIENT };
@@ -300,7 +307,8 @@ fn connections_outlive_the_runtime_that_needed_them_first() {
 
 fn connections_made(redis: &Redis) -> u64 {
     let stats = redis.command(&["INFO", "stats"]).unwrap();
-    let made = stats.lines().find_map(|line| line.trim().strip_prefix("total_connections_received:"));
+    let made =
+        stats.lines().find_map(|line| line.trim().strip_prefix("total_connections_received:"));
     made.unwrap().parse().unwrap()
 }
 

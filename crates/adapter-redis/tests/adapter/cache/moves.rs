@@ -106,8 +106,10 @@ async fn a_primary_that_sentinels_watch_is_followed() {
     let store = open(Address::parse(&url).unwrap(), settings(impatient()));
     look_and_put(&store, &key("a"), b"copy").await.unwrap();
     blocking(|| servers.primary().kill());
-    until("the replica is the primary", async || look_and_put(&store, &key("b"), b"copy").await.is_ok())
-        .await;
+    until("the replica is the primary", async || {
+        look_and_put(&store, &key("b"), b"copy").await.is_ok()
+    })
+    .await;
     for name in 0..50 {
         look_and_put(&store, &key(name), b"copy").await.unwrap();
     }

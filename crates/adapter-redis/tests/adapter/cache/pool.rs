@@ -29,7 +29,8 @@ async fn is(store: &RedisCacheStore, expected: CachePoolState) {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
     let redis = server();
-    let settings = CachePoolSettings { size: 2, min_idle: 2, acquire: ACQUIRE, max_waiting: 3, ..PATIENT };
+    let settings =
+        CachePoolSettings { size: 2, min_idle: 2, acquire: ACQUIRE, max_waiting: 3, ..PATIENT };
     let store = store(&single(redis.address()), settings);
     let waits = listen(&store);
     store.on_wait(Arc::new(|_| panic!("the first listener stays")));
@@ -60,7 +61,10 @@ async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_primaries_of_a_cluster_are_told_of_together() {
     let store = store(&cluster(&CLUSTER.addresses()), PATIENT);
-    assert_eq!(store.state(), CachePoolState { size: 0, connections: 0, idle: 0, waiting: 0, timeouts: 0 });
+    assert_eq!(
+        store.state(),
+        CachePoolState { size: 0, connections: 0, idle: 0, waiting: 0, timeouts: 0 }
+    );
     let waits = listen(&store);
     for name in 0..30 {
         look(&store, &key(name)).await.unwrap();
@@ -68,7 +72,10 @@ async fn the_primaries_of_a_cluster_are_told_of_together() {
     until("they are connected", async || {
         let state = store.state();
         let pools = state.size / PATIENT.size;
-        pools >= 3 && state.connections >= 3 && state.idle == state.connections && state.waiting == 0
+        pools >= 3
+            && state.connections >= 3
+            && state.idle == state.connections
+            && state.waiting == 0
     })
     .await;
     assert!(waits.lock().unwrap().len() >= 30);

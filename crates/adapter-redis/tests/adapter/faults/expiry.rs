@@ -35,7 +35,13 @@ fn settings() -> RedisQueueSettings {
 
 fn place(queue: QueueId, person: u64) -> Place {
     let number = QueueNumber::new(person).unwrap();
-    Place { queue, incarnation: life_of(queue), number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+    Place {
+        queue,
+        incarnation: life_of(queue),
+        number,
+        user: user(person),
+        issued_at: Timestamp::UNIX_EPOCH,
+    }
 }
 
 /// Runs a script over every key of the queue but the line, each as `key`.
@@ -54,7 +60,11 @@ fn delete(redis: &Redis, queue: QueueId) {
 
 /// As a step of the server's clock by years does: what expires at all is gone.
 fn expire(redis: &Redis, queue: QueueId) {
-    for_each_key(redis, queue, "if redis.call('PTTL', key) > 0 then redis.call('PEXPIRE', key, -1) end");
+    for_each_key(
+        redis,
+        queue,
+        "if redis.call('PTTL', key) > 0 then redis.call('PEXPIRE', key, -1) end",
+    );
 }
 
 /// As a failover to a replica whose clock is years ahead.
@@ -76,7 +86,8 @@ async fn end_of(node: &RedisQueue, place: &Place) -> (bool, Expiry) {
 async fn two_nodes(redis: &Redis, settings: &RedisQueueSettings) -> Vec<Arc<RedisQueue>> {
     let nodes = ready_nodes(2, &single(redis.address()), settings).await;
     for person in 1..=LEFT {
-        let joined = nodes[(person % 2) as usize].join(user(person), None, Bounds::NONE).await.unwrap();
+        let joined =
+            nodes[(person % 2) as usize].join(user(person), None, Bounds::NONE).await.unwrap();
         assert_eq!(joined.number.get(), person);
     }
     for person in 1..=INSIDE {
@@ -128,7 +139,8 @@ async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
         }
     }
     for person in 1..LEFT {
-        let joined = nodes[(person % 2) as usize].join(user(person), None, Bounds::NONE).await.unwrap();
+        let joined =
+            nodes[(person % 2) as usize].join(user(person), None, Bounds::NONE).await.unwrap();
         assert_eq!((joined.number.get(), joined.rejoined), (person, true));
     }
     for (person, (was_inside, was)) in (1..=CALLED).zip(told) {
@@ -141,14 +153,21 @@ async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
         }
     }
     for person in CALLED + 1..LEFT {
-        assert_eq!(nodes[1].standing(&place(queue, person)).await.unwrap(), Standing::Waiting, "{person}");
+        assert_eq!(
+            nodes[1].standing(&place(queue, person)).await.unwrap(),
+            Standing::Waiting,
+            "{person}"
+        );
     }
     let left = place(queue, LEFT);
     assert_eq!(nodes[1].standing(&left).await.unwrap(), Standing::Gone);
     assert!(matches!(nodes[1].claim(&left).await, Err(ClaimError::Gone)));
     let seen = nodes[1].snapshot(Line::START).await.unwrap();
     assert_eq!((seen.line, seen.active, seen.called), (before.line, INSIDE, CALLED - INSIDE));
-    assert_eq!((seen.tally, seen.vacant.people_waiting(seen.line)), (before.tally, LEFT - 1 - CALLED));
+    assert_eq!(
+        (seen.tally, seen.vacant.people_waiting(seen.line)),
+        (before.tally, LEFT - 1 - CALLED)
+    );
     for person in INSIDE + 1..=CALLED {
         nodes[0].claim(&place(queue, person)).await.unwrap();
     }
@@ -178,9 +197,18 @@ async fn what_grows_with_the_people_of_an_abandoned_queue_goes_a_month_after_its
     let _nodes = two_nodes(&redis, &settings).await;
     let lifetime = i64::try_from(settings.lifetime.as_millis()).unwrap();
     let mut expiring = Vec::new();
-    for name in
-        ["line", "holders", "users", "abandoned", "calls", "used", "sessions", "inside", "changes", "nodes"]
-    {
+    for name in [
+        "line",
+        "holders",
+        "users",
+        "abandoned",
+        "calls",
+        "used",
+        "sessions",
+        "inside",
+        "changes",
+        "nodes",
+    ] {
         let key = line_key(settings.queue).replace(":line", &format!(":{name}"));
         let left: i64 = redis.command(&["PTTL", &key]).unwrap().trim().parse().unwrap();
         assert!(left == -1 || (29 * lifetime..=30 * lifetime).contains(&left), "{name}: {left}");
@@ -254,6 +282,7 @@ async fn the_log_says_once_for_each_node_that_keys_have_expired() {
     let generation = nodes[0].snapshot(Line::START).await.unwrap().generation;
     let all = warnings.0.lock().unwrap();
     let ours = all.iter().filter(|warning| warning.generation == generation);
-    let logged = ours.filter(|warning| warning.text.contains("keys of this queue have expired")).count();
+    let logged =
+        ours.filter(|warning| warning.text.contains("keys of this queue have expired")).count();
     assert_eq!(logged, nodes.len());
 }

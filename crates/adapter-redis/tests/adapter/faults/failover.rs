@@ -52,11 +52,14 @@ async fn replicated_joins_are_not_acknowledged_while_no_replica_has_them_and_sur
     let first = crowd.history.records().len();
     let answered = |told: fn(Told) -> bool| {
         let joins = crowd.history.records().into_iter().skip(first);
-        let joins = joins.filter(|join| matches!(join.asked, Asked::Join { .. }) && join.ended.is_some());
+        let joins =
+            joins.filter(|join| matches!(join.asked, Asked::Join { .. }) && join.ended.is_some());
         joins.filter(|join| told(join.told)).count()
     };
-    until("a hundred joins are not acknowledged", async || answered(|told| told == Told::Unknown) >= 100)
-        .await;
+    until("a hundred joins are not acknowledged", async || {
+        answered(|told| told == Told::Unknown) >= 100
+    })
+    .await;
     let acknowledged = answered(|told| matches!(told, Told::Number { .. }));
     assert_eq!(acknowledged, 0, "no replica has them");
 
@@ -79,8 +82,10 @@ async fn joins_that_only_the_dead_primary_had_are_told_to_its_successor_by_the_n
 
     // What is promoted is a replica that has some of them.
     let key = line_key(settings.queue);
-    until("the replica follows", async || blocking(|| replica.command(&["HEXISTS", &key, "last"])) == "1")
-        .await;
+    until("the replica follows", async || {
+        blocking(|| replica.command(&["HEXISTS", &key, "last"])) == "1"
+    })
+    .await;
     blocking(|| replica.promote());
     let told = crowd.count("join", "number");
     crowd.until("join", "number", told + PEOPLE / 4).await;
@@ -96,8 +101,12 @@ async fn joins_that_only_the_dead_primary_had_are_told_to_its_successor_by_the_n
 async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_position() {
     let (primary, replica) = pair();
     let wire = Wire::to(primary.address()).unwrap();
-    let policy =
-        PolicySpec { batch: 10, every: Duration::from_secs(1), max_active: 10, ..PolicySpec::default() };
+    let policy = PolicySpec {
+        batch: 10,
+        every: Duration::from_secs(1),
+        max_active: 10,
+        ..PolicySpec::default()
+    };
     let settings = RedisQueueSettings {
         policy: AdmissionPolicy::new(policy).unwrap(),
         ..impatient(Durability::Primary)
@@ -113,7 +122,10 @@ async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_positio
     // Sixty joins are executed and not answered.
     blocking(|| primary.command(&["HINCRBY", &line_key(settings.queue), "last", "60"]));
     until("some of them are called", async || {
-        nodes[1].call_next(Line::START, None).await.is_ok_and(|called| called.snapshot.line.serving() == 10)
+        nodes[1]
+            .call_next(Line::START, None)
+            .await
+            .is_ok_and(|called| called.snapshot.line.serving() == 10)
     })
     .await;
     blocking(|| primary.kill());
@@ -152,7 +164,8 @@ async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_positio
 async fn a_session_given_back_just_before_a_failover_ends_on_every_node() {
     let (primary, replica) = pair();
     let wire = Wire::to(primary.address()).unwrap();
-    let settings = RedisQueueSettings { remember: Duration::from_secs(60), ..impatient(Durability::Primary) };
+    let settings =
+        RedisQueueSettings { remember: Duration::from_secs(60), ..impatient(Durability::Primary) };
     let both = ready_nodes(2, &single(wire.address()), &settings).await;
     let joined = both[0].join(user(1), None, Bounds::NONE).await.unwrap();
     let place = Place {
@@ -188,7 +201,8 @@ async fn nodes_follow_a_failover_by_sentinels_by_themselves() {
     let all = blocking(|| RedisSentinels::start(&binaries()));
     let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
     let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
-    let crowd = Crowd::before(3, &Address::parse(&address).unwrap(), &impatient(Durability::Primary)).await;
+    let crowd =
+        Crowd::before(3, &Address::parse(&address).unwrap(), &impatient(Durability::Primary)).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     crowd.until("join", "number", PEOPLE / 4).await;
     blocking(|| all.primary().kill());
@@ -208,16 +222,19 @@ async fn nodes_leave_a_primary_that_was_replaced_while_it_still_believes_to_be_o
     }
     let old = all.primary_address().unwrap();
     blocking(|| all.sentinel_servers()[0].command(&["SENTINEL", "FAILOVER", all.name()]));
-    until("the sentinels name the new one", async || blocking(|| all.primary_address()) != old).await;
+    until("the sentinels name the new one", async || blocking(|| all.primary_address()) != old)
+        .await;
     // The old primary would take in joins for ten seconds, until a sentinel makes it a replica.
     let queue = line_key(settings.queue);
     until("all nodes are at the new one", async || {
         for node in &nodes {
             let _ = node.snapshot(Line::START).await;
         }
-        let seen = blocking(|| all.replica().command(&["HVALS", &queue.replace(":line", ":nodes")]));
+        let seen =
+            blocking(|| all.replica().command(&["HVALS", &queue.replace(":line", ":nodes")]));
         let generation = blocking(|| all.replica().command(&["HGET", &queue, "generation"]));
-        seen.lines().filter(|record| record.split(':').nth(2) == Some(&generation)).count() == nodes.len()
+        seen.lines().filter(|record| record.split(':').nth(2) == Some(&generation)).count()
+            == nodes.len()
     })
     .await;
     let role = blocking(|| all.primary().command(&["ROLE"]));
@@ -234,7 +251,8 @@ async fn nodes_follow_a_failover_by_the_server_which_the_sentinels_do_not_know_o
     let all = blocking(|| RedisSentinels::start(&binaries()));
     let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
     let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
-    let node = ready_nodes(1, &Address::parse(&address).unwrap(), &impatient(Durability::Primary)).await;
+    let node =
+        ready_nodes(1, &Address::parse(&address).unwrap(), &impatient(Durability::Primary)).await;
     let old = all.primary_address().unwrap();
     blocking(|| all.primary().wait_for_replica(all.replica()));
     blocking(|| all.primary().command(&["FAILOVER"]));
@@ -262,7 +280,8 @@ async fn a_replica_is_refused_as_not_ready_without_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_not_ready_and_found_again_later() {
+async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_not_ready_and_found_again_later()
+ {
     let (primary, replica) = pair();
     let settings = RedisQueueSettings { policy: brisk(), ..impatient(Durability::Primary) };
     let node = nodes(1, &single(replica.address()), &settings).remove(0);
@@ -277,7 +296,11 @@ async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_not_ready_a
     // Now it is a primary again, and has lost the line to the other one.
     blocking(|| replica.promote());
     let after = until_joined(&node, async || node.snapshot(Line::START).await).await;
-    assert_eq!((given.get(), after.get()), (1, 2), "the number of the lost place is not given again");
+    assert_eq!(
+        (given.get(), after.get()),
+        (1, 2),
+        "the number of the lost place is not given again"
+    );
 }
 
 /// Somebody asks this node for a number until there is one; meanwhile something else happens again and again.
@@ -293,7 +316,8 @@ async fn until_joined<T>(node: &RedisQueue, meanwhile: impl AsyncFn() -> T) -> Q
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_only_one_node_heard_of_are_not_given_by_another_that_comes_to_the_successor_first() {
+async fn numbers_only_one_node_heard_of_are_not_given_by_another_that_comes_to_the_successor_first()
+{
     let (primary, replica) = pair();
     let wires = [(); 2].map(|()| Wire::to(primary.address()).unwrap());
     let settings = impatient(Durability::Primary);
@@ -305,7 +329,10 @@ async fn numbers_only_one_node_heard_of_are_not_given_by_another_that_comes_to_t
     // The replica hears of nothing any more from here on.
     blocking(|| replica.promote());
     for number in 1..=3 {
-        assert_eq!(knows.join(user(number), None, Bounds::NONE).await.unwrap().number.get(), number);
+        assert_eq!(
+            knows.join(user(number), None, Bounds::NONE).await.unwrap().number.get(),
+            number
+        );
     }
     blocking(|| primary.kill());
     wires[1].retarget(replica.address());
@@ -315,6 +342,9 @@ async fn numbers_only_one_node_heard_of_are_not_given_by_another_that_comes_to_t
     let number = until_joined(&first, async || knows.snapshot(Line::START).await).await;
     assert_eq!(number.get(), 4, "1 to 3 were given");
     for number in 1..=3 {
-        assert_eq!(first.join(user(number), None, Bounds::NONE).await.unwrap().number.get(), number);
+        assert_eq!(
+            first.join(user(number), None, Bounds::NONE).await.unwrap().number.get(),
+            number
+        );
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use adapter_redis::{RedisDependency, RedisQueue, RedisQueueSettings};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Incarnation, Line, Place, PolicySpec, QueueNumber, QueueStore as _, Standing,
+    AdmissionPolicy, Bounds, Incarnation, Line, Place, PolicySpec, QueueNumber, QueueStore as _,
+    Standing,
 };
 use domain::{Dependency as _, PortErrorKind, Timestamp};
 use test_support::Redis;
@@ -46,9 +47,12 @@ impl Queue {
             max_active: u32::try_from(CALLED).unwrap(),
             ..PolicySpec::default()
         };
-        let settings = RedisQueueSettings { policy: AdmissionPolicy::new(spec).unwrap(), ..brisk_settings() };
-        let [node] =
-            ready_nodes(1, &single(redis.address()), &settings).await.try_into().unwrap_or_else(|_| panic!());
+        let settings =
+            RedisQueueSettings { policy: AdmissionPolicy::new(spec).unwrap(), ..brisk_settings() };
+        let [node] = ready_nodes(1, &single(redis.address()), &settings)
+            .await
+            .try_into()
+            .unwrap_or_else(|_| panic!());
         let dependency = RedisDependency::new(Arc::clone(&node), true);
         let life = node.snapshot(Line::START).await.unwrap().incarnations.oldest().unwrap();
         let queue = Self { redis, settings, node, dependency, life };
@@ -99,7 +103,12 @@ impl Queue {
         match name {
             "holders" => self.command(&["HSET", &key, &guest, value]),
             "users" | "inside" => self.command(&["HSET", &key, value, value]),
-            "nodes" => self.command(&["HSET", &key, "somebody", &format!("{value}:{value}:{value}:{value}")]),
+            "nodes" => self.command(&[
+                "HSET",
+                &key,
+                "somebody",
+                &format!("{value}:{value}:{value}:{value}"),
+            ]),
             "changes" => self.command(&["RPUSH", &key, value]),
             "skipped" => self.command(&["ZADD", &key, score, &format!("{value}:{value}")]),
             "calls" => self.command(&["ZADD", &key, score, &format!("0:{value}:{value}")]),
@@ -113,7 +122,10 @@ impl Queue {
             match self.join(person).await {
                 Ok(number) => assert_eq!(number, person, "{what}"),
                 Err(error) => {
-                    assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}");
+                    assert!(
+                        error.contains("FOREIGN") || error.contains("WRONGTYPE"),
+                        "{what}: {error}"
+                    );
                 }
             }
         }
@@ -124,17 +136,24 @@ impl Queue {
                 given.push(number);
             }
             Err(error) => {
-                assert!(error.contains("FOREIGN") || error.contains("WRONGTYPE"), "{what}: {error}");
+                assert!(
+                    error.contains("FOREIGN") || error.contains("WRONGTYPE"),
+                    "{what}: {error}"
+                );
             }
         }
         match self.node.call_next(Line::START, None).await {
-            Ok(called) => assert_eq!((called.count, called.snapshot.line.serving()), (0, CALLED), "{what}"),
+            Ok(called) => {
+                assert_eq!((called.count, called.snapshot.line.serving()), (0, CALLED), "{what}")
+            }
             Err(error) => assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}"),
         }
         for person in CALLED + 1..WAITING {
             match self.node.standing(&self.place(person)).await {
                 Ok(standing) => assert_eq!(standing, Standing::Waiting, "{what}: {person}"),
-                Err(error) => assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}")
+                }
             }
             self.node.claim(&self.place(person)).await.unwrap_err();
         }
@@ -144,7 +163,11 @@ impl Queue {
         until(&format!("readiness names the key: {what}"), async || {
             let Err(down) = self.dependency.check().await else { return false };
             assert_eq!(down.kind(), PortErrorKind::NotReady, "{what}: {}", said(&down));
-            assert!(["FOREIGN", "WRONGTYPE"].contains(&down.code().unwrap()), "{what}: {}", said(&down));
+            assert!(
+                ["FOREIGN", "WRONGTYPE"].contains(&down.code().unwrap()),
+                "{what}: {}",
+                said(&down)
+            );
             assert!(said(&down).contains(key), "{what}: {}", said(&down));
             true
         })
@@ -159,7 +182,11 @@ impl Queue {
         assert_eq!(self.join(newcomer).await.unwrap(), next, "{what}");
         given.push(next);
         let seen = self.node.snapshot(Line::START).await.unwrap();
-        assert_eq!((seen.line.last(), seen.line.serving()), (*given.last().unwrap(), CALLED), "{what}");
+        assert_eq!(
+            (seen.line.last(), seen.line.serving()),
+            (*given.last().unwrap(), CALLED),
+            "{what}"
+        );
     }
 }
 
@@ -174,7 +201,8 @@ async fn a_foreign_value_beside_ours_is_told_by_its_key_and_moves_nothing() {
             queue.plant(name, value, score);
             queue.stays_where_it_is(&what, &mut given).await;
             // What looks as if it had ended goes with the next step.
-            let is_swept = name == "given_back" && queue.command(&["ZSCORE", &key, value]).trim().is_empty();
+            let is_swept =
+                name == "given_back" && queue.command(&["ZSCORE", &key, value]).trim().is_empty();
             if !is_swept {
                 queue.names(&key, &what).await;
             }
@@ -213,7 +241,8 @@ async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() 
     ] {
         for (kind, value, _) in KINDS {
             // Versions and generations are as high as times are, and the clock may be set back.
-            let is_possible = kind == "beyond tomorrow" && !["time", "spent", "doubt_until"].contains(&field)
+            let is_possible = kind == "beyond tomorrow"
+                && !["time", "spent", "doubt_until"].contains(&field)
                 || kind == "negative" && field == "standing";
             if is_possible {
                 continue;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_redis::{Batching, LinkSettings, RedisQueue, RedisQueueSettings};
-use domain::queue::{Bounds, Incarnation, JoinError, Line, Place, QueueId, QueueNumber, QueueStore};
+use domain::queue::{
+    Bounds, Incarnation, JoinError, Line, Place, QueueId, QueueNumber, QueueStore,
+};
 use domain::{PortErrorKind, Timestamp};
 use test_support::Redis;
 use tokio::task::JoinSet;
@@ -16,7 +18,10 @@ use crate::support::{ready_nodes, single};
 
 const ANSWER: Duration = Duration::from_secs(2);
 
-async fn before_a_frozen_server(max_waiting: usize, max_under_way: usize) -> (Redis, Arc<RedisQueue>) {
+async fn before_a_frozen_server(
+    max_waiting: usize,
+    max_under_way: usize,
+) -> (Redis, Arc<RedisQueue>) {
     let redis = server();
     let link = LinkSettings { connect: ANSWER, answer: ANSWER, max_under_way };
     let settings = RedisQueueSettings {
@@ -55,7 +60,10 @@ async fn a_join_more_than_may_wait_is_refused_at_once_and_the_others_are_not_los
     .await;
     blocking(|| redis.thaw());
     for person in 1..=2 + WAITING {
-        until("everybody joins", async || node.join(user(person), None, Bounds::NONE).await.is_ok()).await;
+        until("everybody joins", async || {
+            node.join(user(person), None, Bounds::NONE).await.is_ok()
+        })
+        .await;
     }
     joins.join_all().await;
 }
@@ -80,7 +88,8 @@ async fn a_question_more_than_may_be_under_way_is_refused_at_once() {
         });
     }
     let answers = questions.join_all().await;
-    let refused: Vec<_> = answers.iter().filter(|(kind, _)| *kind == PortErrorKind::Overloaded).collect();
+    let refused: Vec<_> =
+        answers.iter().filter(|(kind, _)| *kind == PortErrorKind::Overloaded).collect();
     assert_eq!(refused.len(), 32, "{answers:?}");
     assert!(refused.iter().all(|(_, after)| *after < ANSWER), "{refused:?}");
 }

@@ -10,7 +10,8 @@ use adapter_redis::{RedisQueue, RedisQueueSettings};
 use contracts::history::Rules;
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueNumber, QueueStore as _, Standing, UserId,
+    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueNumber, QueueStore as _, Standing,
+    UserId,
 };
 use test_support::Redis;
 
@@ -94,7 +95,10 @@ async fn what_one_node_remembers_is_enough_when_the_others_die_and_redis_is_empt
     for (person, (number, left)) in &inside {
         let session = crowd.admit(*person, *number, 0).await.unwrap();
         // A store that begins anew has a time of its own.
-        assert!(session.until.remaining <= *left, "the session of {person} is longer: {session:?}, {left:?}");
+        assert!(
+            session.until.remaining <= *left,
+            "the session of {person} is longer: {session:?}, {left:?}"
+        );
         let lost = *left - session.until.remaining;
         assert!(lost < Duration::from_secs(60), "the session of {person} is shorter by {lost:?}");
     }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use adapter_redis::RedisQueueSettings;
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, Line, Place, PolicySpec, QueueNumber, QueueStore as _, Standing,
+    AdmissionPolicy, Bounds, ClaimError, Line, Place, PolicySpec, QueueNumber, QueueStore as _,
+    Standing,
 };
 use domain::{PortErrorKind, Timestamp};
 
@@ -48,7 +49,10 @@ async fn calls_and_sessions_stand_still_at_the_limit_and_can_be_used_after_it() 
     until("calls and sessions would be over", async || {
         for node in &nodes {
             let seen = node.call_next(Line::START, None).await.unwrap();
-            assert_eq!((seen.count, seen.snapshot.tally.lapsed, seen.snapshot.tally.ended), (0, 0, 0));
+            assert_eq!(
+                (seen.count, seen.snapshot.tally.lapsed, seen.snapshot.tally.ended),
+                (0, 0, 0)
+            );
         }
         assert!(matches!(node.standing(&place(1)).await.unwrap(), Standing::Active { .. }));
         assert!(matches!(node.standing(&place(2)).await.unwrap(), Standing::Called { .. }));
@@ -66,7 +70,9 @@ async fn calls_and_sessions_stand_still_at_the_limit_and_can_be_used_after_it() 
     for person in 2..CALLED {
         node.claim(&place(person)).await.unwrap();
     }
-    let Standing::Active { until: after } = node.standing(&place(1)).await.unwrap() else { panic!("inside") };
+    let Standing::Active { until: after } = node.standing(&place(1)).await.unwrap() else {
+        panic!("inside")
+    };
     assert_eq!(after.at, session.until.at);
     let seen = node.snapshot(Line::START).await.unwrap();
     assert_eq!((seen.tally.lapsed, seen.tally.ended, seen.tally.left), (0, 0, 1));

@@ -52,7 +52,8 @@ async fn a_server_that_keeps_nothing_is_told_apart_and_down_where_that_is_refuse
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_right_password_opens_and_a_wrong_or_missing_one_is_a_clear_error_that_does_not_show_it() {
+async fn the_right_password_opens_and_a_wrong_or_missing_one_is_a_clear_error_that_does_not_show_it()
+ {
     let redis = set_up(&[&format!("requirepass {PASSWORD}")]);
     let at = redis.address();
     let node = |credentials: &str| {
@@ -143,7 +144,8 @@ async fn a_server_that_permits_some_keys_of_the_queue_only_is_down() {
     let dependency = RedisDependency::new(Arc::clone(&node), true);
     let may = |keys: &[String]| {
         let keys = keys.iter().map(String::as_str);
-        let words: Vec<_> = ["ACL", "SETUSER", "office", "resetkeys"].into_iter().chain(keys).collect();
+        let words: Vec<_> =
+            ["ACL", "SETUSER", "office", "resetkeys"].into_iter().chain(keys).collect();
         blocking(|| redis.command(&words));
     };
     for missing in KEYS {
@@ -158,7 +160,11 @@ async fn a_server_that_permits_some_keys_of_the_queue_only_is_down() {
             dependency.check().await.unwrap();
             may(&permitted);
             let down = dependency.check().await.unwrap_err();
-            assert_eq!((down.kind(), down.code()), (PortErrorKind::NotReady, Some("NOPERM")), "{missing}");
+            assert_eq!(
+                (down.kind(), down.code()),
+                (PortErrorKind::NotReady, Some("NOPERM")),
+                "{missing}"
+            );
             node.join(user(2), None, Bounds::NONE).await.unwrap_err();
             may(&["~*".to_owned()]);
         }
@@ -176,7 +182,11 @@ async fn a_server_where_a_key_of_the_queue_is_of_another_type_is_down_and_the_ke
         blocking(|| redis.command(&["DEL", &key]));
         blocking(|| redis.command(&["SET", &key, "foreign value"]));
         let down = dependency.check().await.unwrap_err();
-        assert_eq!((down.kind(), down.code()), (PortErrorKind::NotReady, Some("WRONGTYPE")), "{name}");
+        assert_eq!(
+            (down.kind(), down.code()),
+            (PortErrorKind::NotReady, Some("WRONGTYPE")),
+            "{name}"
+        );
         assert!(said(&down).contains(&key), "{}", said(&down));
         blocking(|| redis.command(&["DEL", &key]));
     }
@@ -188,7 +198,9 @@ async fn a_check_changes_nothing_of_the_queue() {
     let (redis, node, line) = node_with_a_user().await;
     let dependency = RedisDependency::new(Arc::clone(&node), true);
     let dump = || {
-        KEYS.map(|name| blocking(|| redis.command(&["DUMP", &line.replace(":line", &format!(":{name}"))])))
+        KEYS.map(|name| {
+            blocking(|| redis.command(&["DUMP", &line.replace(":line", &format!(":{name}"))]))
+        })
     };
     for person in 2..=4 {
         node.join(user(person), None, Bounds::NONE).await.unwrap();

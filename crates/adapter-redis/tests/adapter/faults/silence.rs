@@ -65,7 +65,10 @@ async fn every_call_to_a_frozen_server_ends_within_its_limit_and_all_is_well_aft
     }
     blocking(|| redis.thaw());
     connected(&node).await;
-    until("it joins again", async || join(&node, 1).await.is_ok_and(|joined| joined.number == number)).await;
+    until("it joins again", async || {
+        join(&node, 1).await.is_ok_and(|joined| joined.number == number)
+    })
+    .await;
     let second = join(&node, 2).await.unwrap().number;
     assert_eq!(
         (number.get(), second.get()),
@@ -124,7 +127,10 @@ async fn a_wire_that_is_slower_than_the_limit_makes_outcomes_unknown_until_it_is
     assert_eq!(kind(&join(&node, 1).await.unwrap_err()), PortErrorKind::Timeout);
     wire.delay(Duration::ZERO);
     wire.mend();
-    until("it joins again", async || join(&node, 1).await.is_ok_and(|joined| joined.number.get() == 1)).await;
+    until("it joins again", async || {
+        join(&node, 1).await.is_ok_and(|joined| joined.number.get() == 1)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,13 @@ fn settings_of(spec: PolicySpec) -> RedisQueueSettings {
 
 fn place(queue: QueueId, person: u64, number: u64) -> Place {
     let number = QueueNumber::new(number).unwrap();
-    Place { queue, incarnation: life_of(queue), number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+    Place {
+        queue,
+        incarnation: life_of(queue),
+        number,
+        user: user(person),
+        issued_at: Timestamp::UNIX_EPOCH,
+    }
 }
 
 async fn joined(node: &RedisQueue, person: u64) -> u64 {
@@ -84,7 +90,11 @@ async fn a_fresh_node_that_comes_first_to_an_empty_store_gives_no_number_twice()
     assert_eq!(joined(&fresh, 100).await, 41, "40 were given");
     assert_eq!(joined(&fresh, 20).await, 20, "who joined before keeps the place");
     let inside = fresh.snapshot(Line::START).await.unwrap();
-    assert_eq!((inside.active, inside.called), (5, 0), "those inside are inside still, and nobody else");
+    assert_eq!(
+        (inside.active, inside.called),
+        (5, 0),
+        "those inside are inside still, and nobody else"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +157,8 @@ async fn a_restart_that_lost_nothing_is_over_as_soon_as_all_nodes_were_heard() {
         for node in &both {
             node.snapshot(Line::START).await.unwrap();
         }
-        let nodes = redis.command(&["HLEN", &line_key(settings.queue).replace(":line", ":nodes")]).unwrap();
+        let nodes =
+            redis.command(&["HLEN", &line_key(settings.queue).replace(":line", ":nodes")]).unwrap();
         nodes.trim() == "2"
     })
     .await;
@@ -183,7 +194,9 @@ async fn no_step_of_a_clock_and_no_outage_ends_a_call_or_lengthens_it() {
     let node = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
     let number = joined(&node, 1).await;
     let place = place(settings.queue, 1, number);
-    let Standing::Called { until: told } = node.standing(&place).await.unwrap() else { panic!("called") };
+    let Standing::Called { until: told } = node.standing(&place).await.unwrap() else {
+        panic!("called")
+    };
     for seconds in [60, -60, 15, -20, 20, 3_600] {
         clock_steps(&redis, settings.queue, seconds).await;
         node.snapshot(Line::START).await.unwrap();
@@ -264,15 +277,21 @@ async fn all_nodes_tell_one_position_however_many_left_and_nobody_who_left_comes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_checkpoint_skips_one_reserve_however_many_nodes_there_are_and_what_it_skips_costs_nobody() {
+async fn a_checkpoint_skips_one_reserve_however_many_nodes_there_are_and_what_it_skips_costs_nobody()
+ {
     let redis = server();
-    let spec =
-        PolicySpec { batch: 10, every: Duration::from_secs(1), max_active: 10, ..PolicySpec::default() };
+    let spec = PolicySpec {
+        batch: 10,
+        every: Duration::from_secs(1),
+        max_active: 10,
+        ..PolicySpec::default()
+    };
     let settings = RedisQueueSettings { needs_checkpoint: true, ..settings_of(spec) };
     let all = nodes(3, &single(redis.address()), &settings);
     let settle = async |checkpoint: Option<Checkpoint>| {
         for node in &all {
-            until("the store can be asked", async || node.snapshot(Line::START).await.is_ok()).await;
+            until("the store can be asked", async || node.snapshot(Line::START).await.is_ok())
+                .await;
             let generation = node.snapshot(Line::START).await.unwrap().generation;
             node.settle(generation, checkpoint).await.unwrap();
         }
@@ -361,14 +380,18 @@ async fn a_restart_that_lost_nothing_waits_for_no_other_reading_of_the_checkpoin
     assert_eq!(joined(&both[1], 8).await, 8);
     both[1].give_back(&place(settings.queue, 1, 1)).await.unwrap();
     until("the queue moves on", async || {
-        both[1].call_next(Line::START, None).await.is_ok_and(|called| called.snapshot.line.serving() == 6)
+        both[1]
+            .call_next(Line::START, None)
+            .await
+            .is_ok_and(|called| called.snapshot.line.serving() == 6)
     })
     .await;
     // What is read later shows whether the store is an older copy.
     let generation = after.generation;
     both[0].settle(generation, Some(Checkpoint::new(Line::new(8, 6), 10_100))).await.unwrap();
     assert_eq!(both[0].snapshot(Line::START).await.unwrap().generation, generation);
-    let doubts = both[0].settle(generation, Some(Checkpoint::new(Line::new(50, 6), 10_100))).await.unwrap();
+    let doubts =
+        both[0].settle(generation, Some(Checkpoint::new(Line::new(50, 6), 10_100))).await.unwrap();
     assert!(doubts.recovers && doubts.generation > generation, "{doubts:?}");
 }
 
@@ -398,7 +421,11 @@ async fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
     assert!(matches!(refused, JoinError::ViewBehind), "{refused:?}");
     assert_eq!(joined(&both[0], 1_000).await, 10_101);
     let again = both[1].join(user(1_000), None, Bounds::NONE).await.unwrap();
-    assert_eq!((again.number.get(), again.rejoined), (10_101, true), "a place is found all the same");
+    assert_eq!(
+        (again.number.get(), again.rejoined),
+        (10_101, true),
+        "a place is found all the same"
+    );
     get_ready(&both[1]).await;
     assert_eq!(joined(&both[1], 1_001).await, 10_102);
     let seen = both[1].snapshot(Line::START).await.unwrap();

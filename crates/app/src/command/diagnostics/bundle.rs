@@ -59,10 +59,12 @@ impl Bundle {
 /// the renaming and not followed.
 fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(there) if there.is_symlink() => {
-            Err(io::Error::other("it is a link, which is not followed: name the file itself, or remove it"))
+        Ok(there) if there.is_symlink() => Err(io::Error::other(
+            "it is a link, which is not followed: name the file itself, or remove it",
+        )),
+        Ok(there) if !there.is_file() => {
+            Err(io::Error::other("something that is no file is there"))
         }
-        Ok(there) if !there.is_file() => Err(io::Error::other("something that is no file is there")),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

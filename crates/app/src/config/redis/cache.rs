@@ -8,7 +8,10 @@ use crate::config::{ConfigError, KeyDoc, Secret, Span, between, invalid, require
 /// The Redis that keeps copies of answers.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct RedisCacheSection {
     pub url: Secret,
     pub prefix: String,
@@ -21,7 +24,10 @@ pub struct RedisCacheSection {
 /// The connections to it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct RedisCachePoolSection {
     pub size: u32,
     pub min_idle: u32,
@@ -78,8 +84,9 @@ impl RedisCacheSection {
     ];
 
     pub(in crate::config) fn check(&self) -> Result<(), ConfigError> {
-        let between =
-            |key: &str, value, least, most| between(&format!("redis.cache.{key}"), value, least, most);
+        let between = |key: &str, value, least, most| {
+            between(&format!("redis.cache.{key}"), value, least, most)
+        };
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '-';
         let named = (1..=100).contains(&self.prefix.len()) && self.prefix.chars().all(is_plain);
         require(named, "redis.cache.prefix", "must be of 1 to 100 letters, digits, `:` or `-`")?;
@@ -128,7 +135,10 @@ impl RedisCachePoolSection {
             name: "size",
             meaning: "connections, at most, 1 to 1000; on a cluster to each of its primaries",
         },
-        KeyDoc { name: "min_idle", meaning: "idle connections kept ready; at most `redis.cache.pool.size`" },
+        KeyDoc {
+            name: "min_idle",
+            meaning: "idle connections kept ready; at most `redis.cache.pool.size`",
+        },
         KeyDoc {
             name: "acquire_timeout",
             meaning: "how long a question waits for a connection before the copy is done without, 1ms to 10s",
@@ -137,14 +147,21 @@ impl RedisCachePoolSection {
             name: "max_waiting",
             meaning: "questions that wait for a connection, at most, up to 100000",
         },
-        KeyDoc { name: "idle_timeout", meaning: "an unused connection is closed after this, from 1s on" },
+        KeyDoc {
+            name: "idle_timeout",
+            meaning: "an unused connection is closed after this, from 1s on",
+        },
         KeyDoc { name: "max_lifetime", meaning: "a connection is replaced after this, from 1s on" },
     ];
 
     fn check(&self) -> Result<(), ConfigError> {
         let key = |key: &str| format!("redis.cache.pool.{key}");
         require((1..=1_000).contains(&self.size), &key("size"), "must be from 1 to 1000")?;
-        require(self.min_idle <= self.size, &key("min_idle"), "must be at most redis.cache.pool.size")?;
+        require(
+            self.min_idle <= self.size,
+            &key("min_idle"),
+            "must be at most redis.cache.pool.size",
+        )?;
         let waits = (Span::millis(1)..=Span::secs(10)).contains(&self.acquire_timeout);
         require(waits, &key("acquire_timeout"), "must be from 1ms to 10s")?;
         require(self.max_waiting <= 100_000, &key("max_waiting"), "must be at most 100000")?;

@@ -19,7 +19,10 @@ pub enum WhenUnsafe {
 /// The Redis that keeps the line.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct RedisQueueSection {
     pub url: Secret,
     pub connect_timeout: Span,
@@ -67,8 +70,9 @@ impl RedisQueueSection {
     ];
 
     pub(in crate::config) fn check(&self) -> Result<(), ConfigError> {
-        let between =
-            |key: &str, value, least, most| between(&format!("redis.queue.{key}"), value, least, most);
+        let between = |key: &str, value, least, most| {
+            between(&format!("redis.queue.{key}"), value, least, most)
+        };
         between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(10))?;
         between("timeout", self.timeout, Span::millis(10), Span::secs(10))?;
         let steps = (16..=100_000).contains(&self.max_under_way);

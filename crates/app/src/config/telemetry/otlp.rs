@@ -10,7 +10,10 @@ use crate::config::{ConfigError, KeyDoc, Span, between, invalid, require};
 /// The collector that telemetry is sent to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct OtlpSection {
     pub endpoint: String,
     pub protocol: String,
@@ -62,13 +65,25 @@ impl OtlpSection {
         },
         KeyDoc { name: "metrics", meaning: "whether metrics are sent" },
         KeyDoc { name: "traces", meaning: "whether traces are sent" },
-        KeyDoc { name: "logs", meaning: "whether logs are sent, besides being written to standard error" },
+        KeyDoc {
+            name: "logs",
+            meaning: "whether logs are sent, besides being written to standard error",
+        },
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         between("telemetry.otlp.timeout", self.timeout, Span::millis(100), Span::secs(60))?;
-        between("telemetry.otlp.metrics_every", self.metrics_every, Span::secs(1), Span::secs(600))?;
-        require((1..=1_000_000).contains(&self.queue), "telemetry.otlp.queue", "must be from 1 to 1000000")?;
+        between(
+            "telemetry.otlp.metrics_every",
+            self.metrics_every,
+            Span::secs(1),
+            Span::secs(600),
+        )?;
+        require(
+            (1..=1_000_000).contains(&self.queue),
+            "telemetry.otlp.queue",
+            "must be from 1 to 1000000",
+        )?;
         self.protocol()?;
         self.headers()?;
         require(

@@ -9,7 +9,10 @@ use crate::config::{ConfigError, KeyDoc};
 /// Which requests are followed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in KEYS, from which the reference is printed")]
+#[expect(
+    missing_docs,
+    reason = "the keys are documented in KEYS, from which the reference is printed"
+)]
 pub struct TracesSection {
     pub sample: f64,
     pub trust_callers: bool,

@@ -19,8 +19,10 @@ fn configuration(deployed: &str, node: &Serving, replaced: &[(&str, &str)]) -> S
     for number in 1..=3 {
         let server = format!("10.0.0.{number}:8081");
         let port = node.ops.port();
-        text =
-            text.replace(&format!("{server} check port 9081"), &format!("{} check port {port}", node.public));
+        text = text.replace(
+            &format!("{server} check port 9081"),
+            &format!("{} check port {port}", node.public),
+        );
         text = text.replace(&server, &node.public.to_string());
     }
     for (from, to) in replaced {
@@ -63,12 +65,14 @@ fn haproxy_gives_every_head_its_time() {
     let node = Serving::start(&["--set", "http.workers=1"]);
     let proxy = Balancer::haproxy(|address| {
         let bind = format!("bind {address}");
-        let replaced = [("bind :80", bind.as_str()), ("timeout http-request 10s", "timeout http-request 1s")];
+        let replaced =
+            [("bind :80", bind.as_str()), ("timeout http-request 10s", "timeout http-request 1s")];
         configuration(HAPROXY, &node, &replaced)
     })
     .unwrap();
     wait_for(proxy.address());
-    let (answers, took) = read_to_end(&mut that_sent(proxy.address(), &format!("{LIST}GET /api/v1/con")));
+    let (answers, took) =
+        read_to_end(&mut that_sent(proxy.address(), &format!("{LIST}GET /api/v1/con")));
     assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
@@ -88,7 +92,8 @@ fn nginx_counts_requests_at_once_by_address_and_gives_every_head_its_time() {
     })
     .unwrap();
     wait_for(proxy.address());
-    let join = "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{";
+    let join =
+        "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{";
     let mut open: Vec<_> = (0..5).map(|_| that_sent(proxy.address(), join)).collect();
     eventually("a sixth request is refused", || {
         let mut sixth = connect(proxy.address());
@@ -99,7 +104,8 @@ fn nginx_counts_requests_at_once_by_address_and_gives_every_head_its_time() {
     });
     open.clear();
     wait_for(proxy.address());
-    let (answers, took) = read_to_end(&mut that_sent(proxy.address(), &format!("{LIST}GET /api/v1/con")));
+    let (answers, took) =
+        read_to_end(&mut that_sent(proxy.address(), &format!("{LIST}GET /api/v1/con")));
     assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }

@@ -42,7 +42,10 @@ pub(super) fn cell(ask: impl FnOnce() -> Answer) -> String {
     let took = began.elapsed();
     assert!(took < QUICKLY, "{took:?} for {answer:?}");
     if answer.status == 503 {
-        assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|wait| wait >= 1), "{answer:?}");
+        assert!(
+            answer.header("retry-after").parse::<u32>().is_ok_and(|wait| wait >= 1),
+            "{answer:?}"
+        );
         assert!(answer.text.contains("잠시 후 다시 시도해 주세요."), "{answer:?}");
     }
     let is_old = answer.header("warning").starts_with("110 ");

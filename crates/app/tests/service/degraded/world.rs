@@ -42,7 +42,11 @@ impl World {
             (Wire::to(line.address()).unwrap(), Wire::to(copies.address()).unwrap());
         let app = TestApp::start(&[
             "catalog.store=postgres",
-            &format!("postgres.url=postgres://postgres@{}/{}", postgres_wire.address(), database.name()),
+            &format!(
+                "postgres.url=postgres://postgres@{}/{}",
+                postgres_wire.address(),
+                database.name()
+            ),
             "queue.store=redis",
             &format!("redis.queue.url=redis://{}", line_wire.address()),
             "queue.keys=c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA",
@@ -124,7 +128,8 @@ impl World {
     /// One who gives a place back, taken when there was one to take; the token of somebody else while there is none.
     fn leave(&self) -> Answer {
         let joined = self.join();
-        let token = if joined.status == 200 { joined.word("waitingToken") } else { self.waiting.clone() };
+        let token =
+            if joined.status == 200 { joined.word("waitingToken") } else { self.waiting.clone() };
         self.app.leave(&token)
     }
 

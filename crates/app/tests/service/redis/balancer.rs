@@ -127,8 +127,8 @@ fn the_probe_is_about_this_node_and_readiness_about_all() {
 #[test]
 fn a_node_without_its_database_is_cut_off_and_one_without_the_shared_cache_is_not() {
     let (database, copies) = (database(), redis(RedisSetup::default()));
-    let [to_database, to_copies] =
-        [database.server_address().unwrap(), copies.address()].map(|address| Wire::to(address).unwrap());
+    let [to_database, to_copies] = [database.server_address().unwrap(), copies.address()]
+        .map(|address| Wire::to(address).unwrap());
     let app = TestApp::start(&[
         "catalog.store=postgres",
         &format!("postgres.url=postgres://postgres@{}/{}", to_database.address(), database.name()),
@@ -146,7 +146,10 @@ fn a_node_without_its_database_is_cut_off_and_one_without_the_shared_cache_is_no
     to_database.cut();
     eventually("the node is cut off", || probe().status == 503);
     let down = probe().json()["down"].as_array().unwrap().clone();
-    assert_eq!(down.iter().map(|it| it["dependency"].as_str().unwrap()).collect::<Vec<_>>(), ["postgres"]);
+    assert_eq!(
+        down.iter().map(|it| it["dependency"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["postgres"]
+    );
     to_database.mend();
     eventually("and is not, though the cache is still away", || probe().status == 200);
     assert_eq!(
@@ -158,9 +161,10 @@ fn a_node_without_its_database_is_cut_off_and_one_without_the_shared_cache_is_no
 #[test]
 fn haproxy_takes_one_node_out_and_never_all() {
     let site = Site::start();
-    let balancer =
-        Balancer::haproxy(|address| site.configuration(HAPROXY, ("bind :80", &format!("bind {address}"))))
-            .unwrap();
+    let balancer = Balancer::haproxy(|address| {
+        site.configuration(HAPROXY, ("bind :80", &format!("bind {address}")))
+    })
+    .unwrap();
     let visitor = Visitor::of(&balancer);
     assert!(visitor.everybody_joins());
     let token = visitor.join().word("waitingToken");
@@ -185,9 +189,10 @@ fn haproxy_takes_one_node_out_and_never_all() {
 #[test]
 fn nginx_asks_another_node_once() {
     let site = Site::start();
-    let balancer =
-        Balancer::nginx(|address| site.configuration(NGINX, ("listen 80;", &format!("listen {address};"))))
-            .unwrap();
+    let balancer = Balancer::nginx(|address| {
+        site.configuration(NGINX, ("listen 80;", &format!("listen {address};")))
+    })
+    .unwrap();
     let visitor = Visitor::of(&balancer);
     assert!(visitor.everybody_joins());
     let token = visitor.join().word("waitingToken");

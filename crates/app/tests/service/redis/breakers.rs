@@ -41,7 +41,8 @@ fn joins_that_find_no_replica_shut_out_nobody_who_is_inside() {
     let primary = redis(RedisSetup::default());
     let replica = redis(RedisSetup::default().replica_of(primary.address()));
     primary.wait_for_replica(&replica).unwrap();
-    let node = Node::on(&primary, &[&STANDING_STILL[..], &["queue.durability=replicated"]].concat());
+    let node =
+        Node::on(&primary, &[&STANDING_STILL[..], &["queue.durability=replicated"]].concat());
     // On a busy machine a replica may take longer than a join waits for it.
     eventually("a replica has the join", || node.join(1).status == 200);
     let inside = node.token_of(1);

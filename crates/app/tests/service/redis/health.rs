@@ -79,8 +79,14 @@ fn out_of_memory() {
 fn too_few_replicas() {
     let redis = redis(RedisSetup::default());
     let node = Node::on(&redis, &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
-    let needs = |count| drop(redis.command(&["CONFIG", "SET", "min-replicas-to-write", count]).unwrap());
-    check(&node, &Expected { cause: "NOREPLICAS", problem: "NOREPLICAS" }, || needs("1"), || needs("0"));
+    let needs =
+        |count| drop(redis.command(&["CONFIG", "SET", "min-replicas-to-write", count]).unwrap());
+    check(
+        &node,
+        &Expected { cause: "NOREPLICAS", problem: "NOREPLICAS" },
+        || needs("1"),
+        || needs("0"),
+    );
 }
 
 #[test]
@@ -99,7 +105,12 @@ fn no_permission_to_write() {
     let redis = redis(RedisSetup::default());
     let node = Node::on(&redis, &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
     let may = |what| drop(redis.command(&["ACL", "SETUSER", "default", what]).unwrap());
-    check(&node, &Expected { cause: "NOPERM", problem: "NOPERM" }, || may("-@write"), || may("+@all"));
+    check(
+        &node,
+        &Expected { cause: "NOPERM", problem: "NOPERM" },
+        || may("-@write"),
+        || may("+@all"),
+    );
 }
 
 fn last_save(redis: &Redis) -> String {
@@ -137,8 +148,10 @@ fn a_disk_that_cannot_be_written() {
 fn a_cluster_that_is_down() {
     let cluster = RedisCluster::start(&RedisBinaries::find().unwrap(), 3, 0).unwrap();
     let nodes: Vec<String> = cluster.addresses().iter().map(ToString::to_string).collect();
-    let node =
-        Node::at(&format!("redis-cluster://{}", nodes.join(",")), &[CHECKS, PATIENT, PATIENT_TO_CONNECT]);
+    let node = Node::at(
+        &format!("redis-cluster://{}", nodes.join(",")),
+        &[CHECKS, PATIENT, PATIENT_TO_CONNECT],
+    );
     let ours = cluster.primary_of("boxoffice:{main}:line").unwrap();
     let others: Vec<&Redis> = (0..3).filter(|n| *n != ours).map(|n| &cluster.nodes()[n]).collect();
     let break_it = || {

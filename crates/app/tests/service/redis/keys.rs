@@ -50,7 +50,10 @@ impl Rollout {
             self.restart(node, keys);
             self.join();
             let statuses = self.statuses();
-            assert!(statuses.iter().flatten().all(|&status| status == 200), "{keys}, {node}: {statuses:?}");
+            assert!(
+                statuses.iter().flatten().all(|&status| status == 200),
+                "{keys}, {node}: {statuses:?}"
+            );
         }
     }
 }
@@ -72,7 +75,11 @@ fn a_key_that_signs_before_all_verify_it_is_refused_by_those_that_do_not() {
     let mut rollout = Rollout::from(OLD);
     rollout.restart(0, &format!("{NEW},{OLD}"));
     rollout.join();
-    assert_eq!(rollout.statuses(), [[200, 200], [401, 200]], "the token of the first node, on the second");
+    assert_eq!(
+        rollout.statuses(),
+        [[200, 200], [401, 200]],
+        "the token of the first node, on the second"
+    );
     rollout.restart(1, &format!("{NEW},{OLD}"));
     assert_eq!(rollout.statuses(), [[200, 200], [200, 200]]);
 }

@@ -17,7 +17,11 @@ const PEOPLE: u64 = 40;
 fn checkpoint(url: &str) -> Vec<String> {
     let at = format!("postgres.url={url}");
     let settings = ["queue.checkpoint.store=postgres", "queue.checkpoint.reserve=100", &at];
-    settings.iter().chain(&["http.request_timeout=20s"]).map(|setting| (*setting).to_owned()).collect()
+    settings
+        .iter()
+        .chain(&["http.request_timeout=20s"])
+        .map(|setting| (*setting).to_owned())
+        .collect()
 }
 
 fn remembered(database: &Database) -> String {
@@ -46,8 +50,11 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
         let heard = guest.join(nodes[n % 2].public());
         assert!(matches!(heard.told, Told::Number { .. }), "{heard:?}");
     }
-    let let_in = |guest: &Guest| matches!(guest.go_in(nodes[0].public(), 451).told, Told::LetIn { .. });
-    eventually("five are called, and go in", || people.iter().filter(|guest| let_in(guest)).count() == 5);
+    let let_in =
+        |guest: &Guest| matches!(guest.go_in(nodes[0].public(), 451).told, Told::LetIn { .. });
+    eventually("five are called, and go in", || {
+        people.iter().filter(|guest| let_in(guest)).count() == 5
+    });
     eventually("that is remembered", || remembered(&database) == format!("{PEOPLE} 5"));
     nodes.iter().for_each(Node::kill);
     redis.command(&["FLUSHALL"]).unwrap();
@@ -57,7 +64,9 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
 
     let nodes = [(); 2].map(|()| Node::on(&redis, &settings));
     for node in &nodes {
-        eventually("the node has the line again", || positions(&people, node).len() as u64 >= PEOPLE - 10);
+        eventually("the node has the line again", || {
+            positions(&people, node).len() as u64 >= PEOPLE - 10
+        });
         let waiting = positions(&people, node);
         assert!(waiting.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1), "{waiting:?}");
     }
@@ -82,12 +91,17 @@ fn nobody_joins_until_the_checkpoint_was_read() {
     let (database, redis) = (database(), redis(RedisSetup::default()));
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     wire.cut();
-    let checkpoint = checkpoint(&format!("postgres://postgres@{}/{}", wire.address(), database.name()));
+    let checkpoint =
+        checkpoint(&format!("postgres://postgres@{}/{}", wire.address(), database.name()));
     let settings: Vec<&str> = checkpoint.iter().map(String::as_str).collect();
     let node = Node::on(&redis, &settings);
     node.wait_until("degraded");
     let refused = node.join(1);
-    assert_eq!((refused.status, refused.word("code").as_str()), (503, "STORE_UNAVAILABLE"), "{refused:?}");
+    assert_eq!(
+        (refused.status, refused.word("code").as_str()),
+        (503, "STORE_UNAVAILABLE"),
+        "{refused:?}"
+    );
     assert_eq!(refused.header("retry-after"), "1");
     wire.mend();
     eventually("joining works", || node.join(1).status == 200);

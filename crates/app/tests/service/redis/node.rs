@@ -104,7 +104,10 @@ impl Node {
     /// The state of a circuit breaker.
     pub(super) fn breaker(&self, name: &str) -> String {
         let shown = self.ops("/protection");
-        shown.json()["breakers"][name]["state"].as_str().unwrap_or_else(|| panic!("{shown:?}")).to_owned()
+        shown.json()["breakers"][name]["state"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{shown:?}"))
+            .to_owned()
     }
 
     /// Waits for this readiness; a dependency that is down sends no traffic away.

@@ -22,7 +22,10 @@ fn check_refused(answer: &Answer) {
 fn check_degraded(node: &Node) {
     node.wait_until("degraded");
     let down = node.readiness().field("down");
-    assert_eq!((&down[0]["dependency"], &down[0]["problem"]), (&"redis".into(), &"unavailable".into()));
+    assert_eq!(
+        (&down[0]["dependency"], &down[0]["problem"]),
+        (&"redis".into(), &"unavailable".into())
+    );
     assert_eq!(down.as_array().unwrap().len(), 1, "{down}");
 }
 

@@ -12,7 +12,10 @@ fn unsafe_ones() -> [(RedisSetup, &'static str); 2] {
             RedisSetup::default().line("maxmemory-policy allkeys-lru"),
             "the queue's redis would evict keys when its memory is full (maxmemory-policy allkeys-lru)",
         ),
-        (RedisSetup::default().line("appendonly no"), "the queue's redis keeps nothing over a restart"),
+        (
+            RedisSetup::default().line("appendonly no"),
+            "the queue's redis keeps nothing over a restart",
+        ),
     ]
 }
 

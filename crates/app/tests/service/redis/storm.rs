@@ -64,8 +64,12 @@ fn a_node_that_dies_in_a_storm_of_joins_costs_nobody_their_place() {
         let heard = guest.find_again(addresses[1]);
         assert!(matches!(heard.told, Told::Number { .. }), "{heard:?}");
     }
-    let rules =
-        Rules { max_active: Some(1_100_000), view_lag: VIEW_LAG, places_survive: true, ..Rules::default() };
+    let rules = Rules {
+        max_active: Some(1_100_000),
+        view_lag: VIEW_LAG,
+        places_survive: true,
+        ..Rules::default()
+    };
     let summary = history.summary();
     assert!(summary.count("join", "unknown") > 0, "the kill hit nobody: {summary}");
     check(&history, &rules).unwrap_or_else(|findings| panic!("{summary}\n{findings}"));

@@ -27,7 +27,8 @@ impl Sending {
             "telemetry.traces.sample=1",
             "telemetry.log_sample=1",
         ];
-        let words: Vec<&str> = usual.iter().chain(settings).flat_map(|setting| ["--set", setting]).collect();
+        let words: Vec<&str> =
+            usual.iter().chain(settings).flat_map(|setting| ["--set", setting]).collect();
         Self { node: Serving::start(&words), agent: agent() }
     }
 
@@ -40,7 +41,9 @@ impl Sending {
     }
 
     fn scrape(&self) -> Scrape {
-        Scrape(send(&self.agent, "GET", &format!("http://{}/metrics", self.node.ops), &[], &[]).text)
+        Scrape(
+            send(&self.agent, "GET", &format!("http://{}/metrics", self.node.ops), &[], &[]).text,
+        )
     }
 
     fn stop(mut self) -> String {
@@ -93,7 +96,9 @@ fn a_request_is_a_trace_with_its_question_a_log_record_and_a_point_of_each_metri
             (question.kind.as_str(), question.parent_span_id),
             ("client", Some(request.span_id.clone()))
         );
-        assert!(question.start_nanos >= request.start_nanos && question.end_nanos <= request.end_nanos);
+        assert!(
+            question.start_nanos >= request.start_nanos && question.end_nanos <= request.end_nanos
+        );
 
         let of_it = |collector: &Collector| {
             collector.logs().into_iter().find(|log| log.trace_id.as_deref() == Some(trace.as_str()))
@@ -108,15 +113,17 @@ fn a_request_is_a_trace_with_its_question_a_log_record_and_a_point_of_each_metri
 
         let counted = |collector: &Collector| {
             let metrics = collector.metrics();
-            metrics
+            metrics.iter().any(|metric| {
+                metric.name == "http.server.request.duration" && metric.count >= Some(1)
+            }) && metrics
                 .iter()
-                .any(|metric| metric.name == "http.server.request.duration" && metric.count >= Some(1))
-                && metrics.iter().any(|metric| metric.name == "boxoffice.queue.last" && metric.value >= 1.0)
+                .any(|metric| metric.name == "boxoffice.queue.last" && metric.value >= 1.0)
         };
         assert!(collector.wait_until(LIMIT, counted), "{:?}", collector.metric_names());
         assert_eq!(collector.headers()["x-key"], "hush");
         let log = service.stop();
-        let line = log.lines().find(|line| line.contains(&trace)).unwrap_or_else(|| panic!("{log}"));
+        let line =
+            log.lines().find(|line| line.contains(&trace)).unwrap_or_else(|| panic!("{log}"));
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(
             (line["trace_id"].as_str(), line["http_status"].as_u64()),
@@ -156,7 +163,8 @@ fn a_refusal_is_no_error_of_the_server_and_a_failure_is_one_told_once() {
     let told: Vec<&str> = log.lines().filter(|line| line.contains(&trace)).collect();
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(
-        told[0].contains("\"error_code\":\"STORE_UNAVAILABLE\"") && told[0].contains("\"level\":\"WARN\"")
+        told[0].contains("\"error_code\":\"STORE_UNAVAILABLE\"")
+            && told[0].contains("\"level\":\"WARN\"")
     );
 }
 
@@ -182,12 +190,15 @@ fn a_batch_of_joins_knows_the_requests_it_served() {
 fn a_callers_trace_is_taken_up_only_from_callers_that_are_trusted() {
     let ours = "4bf92f3577b34da6a3ce929d0e0e4736";
     let traceparent = format!("00-{ours}-00f067aa0ba902b7-01");
-    let ask = |service: &Sending| service.ask("GET", "/concerts/query", &[("traceparent", &traceparent)]);
+    let ask =
+        |service: &Sending| service.ask("GET", "/concerts/query", &[("traceparent", &traceparent)]);
     let list = "GET /api/v1/concerts/query";
 
     let collector = Collector::answering().unwrap();
-    let trusting =
-        Sending::to(&collector, &["telemetry.traces.trust_callers=true", "telemetry.traces.sample=0"]);
+    let trusting = Sending::to(
+        &collector,
+        &["telemetry.traces.trust_callers=true", "telemetry.traces.sample=0"],
+    );
     ask(&trusting);
     let taken_up = span(&collector, ours, list);
     assert_eq!(taken_up.parent_span_id.as_deref(), Some("00f067aa0ba902b7"));
@@ -212,7 +223,8 @@ fn load(collector: &Collector) -> (f64, String) {
             + scrape.is("boxoffice_telemetry_dropped_total", &labels("logs"))
     };
     eventually("what was under way is given up", || dropped("export_failed") > 0.0);
-    let exported = service.scrape().is("boxoffice_telemetry_exported_total", &[("signal", "spans")]);
+    let exported =
+        service.scrape().is("boxoffice_telemetry_exported_total", &[("signal", "spans")]);
     assert_eq!(exported, 0.0);
     (dropped("queue_full") + dropped("export_failed"), service.stop())
 }
@@ -233,7 +245,8 @@ fn whatever_is_still_there_at_the_end_is_sent() {
     let service = Sending::to(&collector, &[]);
     let trace = trace_of(&service.join(3));
     service.stop();
-    let is_there = |collector: &Collector| collector.spans().iter().any(|span| span.trace_id == trace);
+    let is_there =
+        |collector: &Collector| collector.spans().iter().any(|span| span.trace_id == trace);
     assert!(
         collector.wait_until(Duration::ZERO, is_there),
         "the program has ended, and nothing comes any more"

@@ -49,9 +49,15 @@ fn a_bundle_has_everything_that_a_node_tells_of_itself() {
     assert!(files["about.txt"].contains(&ops), "{}", files["about.txt"]);
     assert!(files["metrics.txt"].contains("boxoffice_queue_last{"));
     let failures: serde_json::Value = serde_json::from_str(&files["failures.json"]).unwrap();
-    assert_eq!((&failures["total"], failures["breakers"]["queue"].as_str()), (&0.into(), Some("closed")));
+    assert_eq!(
+        (&failures["total"], failures["breakers"]["queue"].as_str()),
+        (&0.into(), Some("closed"))
+    );
     let said = text(&ended.stdout);
-    assert!(expected.iter().all(|name| said.contains(name)) && said.contains("written to "), "{said}");
+    assert!(
+        expected.iter().all(|name| said.contains(name)) && said.contains("written to "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -61,7 +67,8 @@ fn a_node_that_does_not_answer_is_part_of_what_is_wrong() {
         (folder.path().join("bundle.tar.gz"), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
-    let ended = boxoffice(&["diagnostics", "--ops", &address, "--out", path.to_str().unwrap()], &[]);
+    let ended =
+        boxoffice(&["diagnostics", "--ops", &address, "--out", path.to_str().unwrap()], &[]);
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     let files = unpack(&path);
     assert!(
@@ -74,7 +81,8 @@ fn a_node_that_does_not_answer_is_part_of_what_is_wrong() {
 
 #[test]
 fn a_bundle_that_cannot_be_written_is_told() {
-    let ended = boxoffice(&["diagnostics", "--ops", "127.0.0.1:1", "--out", "/nowhere/at/all.tar.gz"], &[]);
+    let ended =
+        boxoffice(&["diagnostics", "--ops", "127.0.0.1:1", "--out", "/nowhere/at/all.tar.gz"], &[]);
     assert_eq!(ended.status.code(), Some(1));
     assert!(
         text(&ended.stderr).starts_with("boxoffice: no diagnostics were written to "),

@@ -15,7 +15,11 @@ const QUEUE: [(&str, &str); 1] = [("queue", "main")];
 #[test]
 fn the_line_is_seen_from_its_first_person_to_its_last() {
     // Two are called, and then nobody for an hour.
-    let app = TestApp::start(&["queue.policy.batch=2", "queue.policy.every=1h", "queue.policy.max_active=7"]);
+    let app = TestApp::start(&[
+        "queue.policy.batch=2",
+        "queue.policy.every=1h",
+        "queue.policy.max_active=7",
+    ]);
     let tokens = [1, 2, 3, 4, 5].map(|user| app.token_of(user));
     app.token_of(5);
     assert_eq!(app.dates("451", &tokens[0]).status, 200);
@@ -24,7 +28,9 @@ fn the_line_is_seen_from_its_first_person_to_its_last() {
     assert_eq!(app.leave(&tokens[3]).status, 204);
     assert_eq!(app.leave(&tokens[3]).status, 410);
     let number = |name: &str| scrape(&app).is(&format!("boxoffice_queue_{name}"), &QUEUE);
-    eventually("the view has it all", || number("claimed_total") == 1.0 && number("left_total") == 1.0);
+    eventually("the view has it all", || {
+        number("claimed_total") == 1.0 && number("left_total") == 1.0
+    });
     for (name, expected) in [
         ("last", 5.0),
         ("serving", 2.0),
@@ -56,11 +62,13 @@ fn whoever_was_called_is_counted_with_how_long_they_waited_and_how_wrong_they_we
         app.token_of(user);
     }
     let count = |name: &str, labels: &[(&str, &str)]| {
-        scrape(&app).get(&format!("boxoffice_queue_{name}_seconds_count"), labels).unwrap_or_default()
+        scrape(&app)
+            .get(&format!("boxoffice_queue_{name}_seconds_count"), labels)
+            .unwrap_or_default()
     };
     eventually("all are called", || count("wait_duration", &QUEUE) >= 2.0);
-    let wrong =
-        count("promise_error", &[("direction", "early")]) + count("promise_error", &[("direction", "late")]);
+    let wrong = count("promise_error", &[("direction", "early")])
+        + count("promise_error", &[("direction", "late")]);
     assert_eq!(wrong, count("wait_duration", &QUEUE), "each of them once");
 }
 
@@ -78,9 +86,14 @@ fn requests_are_told_apart_by_route_status_and_code_and_by_nothing_that_people_s
     assert!(std::io::read_to_string(brewing).unwrap().starts_with("HTTP/1.1 405"));
     app.ask("GET", "/user/queue/token/query", &[]);
     let scrape = scrape(&app);
-    let requests = |labels: &[(&str, &str)]| scrape.is("http_server_request_duration_seconds_count", labels);
+    let requests =
+        |labels: &[(&str, &str)]| scrape.is("http_server_request_duration_seconds_count", labels);
     let issue = "/api/v1/user/{userId}/queue/token/issue";
-    let good = [("http_route", issue), ("http_request_method", "POST"), ("http_response_status_code", "200")];
+    let good = [
+        ("http_route", issue),
+        ("http_request_method", "POST"),
+        ("http_response_status_code", "200"),
+    ];
     assert_eq!(requests(&good), 1.0);
     let query = ("http_route", "/api/v1/user/queue/token/query");
     assert_eq!(
@@ -88,11 +101,17 @@ fn requests_are_told_apart_by_route_status_and_code_and_by_nothing_that_people_s
         1.0
     );
     assert_eq!(
-        requests(&[("error_type", "CONCERT_NOT_FOUND"), ("http_route", "/api/v1/concert/{concertId}/date")]),
+        requests(&[
+            ("error_type", "CONCERT_NOT_FOUND"),
+            ("http_route", "/api/v1/concert/{concertId}/date")
+        ]),
         1.0
     );
     assert_eq!(requests(&[("error_type", "ROUTE_NOT_FOUND")]), 1.0);
-    assert_eq!(requests(&[("http_request_method", "_OTHER"), ("error_type", "METHOD_NOT_ALLOWED")]), 1.0);
+    assert_eq!(
+        requests(&[("http_request_method", "_OTHER"), ("error_type", "METHOD_NOT_ALLOWED")]),
+        1.0
+    );
     for secret in ["987654321", "marked", "BREW", token.as_str()] {
         assert!(!scrape.0.contains(secret), "{secret} is in a label");
     }
@@ -107,7 +126,10 @@ fn what_is_shed_and_what_is_rate_limited_is_counted_apart_from_failures() {
     let scrape = scrape(&app);
     assert_eq!(scrape.is("boxoffice_overload_rate_limited_total", &[("limit", "user")]), 1.0);
     assert_eq!(
-        scrape.is("http_server_request_duration_seconds_count", &[("error_type", "TOO_MANY_REQUESTS")]),
+        scrape.is(
+            "http_server_request_duration_seconds_count",
+            &[("error_type", "TOO_MANY_REQUESTS")]
+        ),
         1.0
     );
     assert_eq!(app.ops("/failures").number("total"), 0, "nothing failed");
@@ -126,8 +148,9 @@ fn caches_breakers_and_the_program_tell_what_they_do() {
         scrape.is("boxoffice_cache_requests_total", &labels)
     };
     assert_eq!((cache("miss"), cache("hit")), (1.0, 2.0));
-    let state =
-        |state| scrape.is("boxoffice_circuit_breaker_state", &[("breaker", "joining"), ("state", state)]);
+    let state = |state| {
+        scrape.is("boxoffice_circuit_breaker_state", &[("breaker", "joining"), ("state", state)])
+    };
     assert_eq!((state("closed"), state("open"), state("half_open")), (1.0, 0.0, 0.0));
     let calls = [("breaker", "joining"), ("kind", "successful")];
     assert_eq!(scrape.is("boxoffice_circuit_breaker_calls_total", &calls), 1.0);

@@ -42,7 +42,8 @@ fn ask(node: &Serving) {
         ("x-request-id", format!("{MARK} not an id")),
         ("user-agent", format!("{MARK}9")),
     ];
-    let mut headers: Vec<(&str, &str)> = marked.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut headers: Vec<(&str, &str)> =
+        marked.iter().map(|(name, value)| (*name, value.as_str())).collect();
     for (method, path) in [
         ("POST", "/user/1/queue/token/issue".to_owned()),
         ("POST", format!("/user/{MARK}/queue/token/issue")),
@@ -69,7 +70,8 @@ fn no_secret_no_token_and_nothing_that_people_send_comes_out_anywhere() {
     let words: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
     let mut node = Serving::start(&words);
     ask(&node);
-    let ops = |path: &str| send(&agent(), "GET", &format!("http://{}{path}", node.ops), &[], &[]).text;
+    let ops =
+        |path: &str| send(&agent(), "GET", &format!("http://{}{path}", node.ops), &[], &[]).text;
     eventually("outages are known", || ops("/readyz").contains("degraded"));
     let shown = ["/livez", "/startupz", "/readyz", "/protection", "/failures", "/metrics"].map(ops);
     assert!(!ops("/failures").contains("\"total\":0"), "there is something to hide");
@@ -86,7 +88,9 @@ fn no_secret_no_token_and_nothing_that_people_send_comes_out_anywhere() {
     std::io::Read::read_to_end(&mut archive, &mut unpacked).unwrap();
 
     let signals = |collector: &Collector| {
-        !collector.spans().is_empty() && !collector.logs().is_empty() && !collector.metrics().is_empty()
+        !collector.spans().is_empty()
+            && !collector.logs().is_empty()
+            && !collector.metrics().is_empty()
     };
     assert!(collector.wait_until(LIMIT, signals), "everything is sent");
     node.signal("-TERM");
@@ -107,8 +111,8 @@ fn no_secret_no_token_and_nothing_that_people_send_comes_out_anywhere() {
     {
         assert!(!output.is_empty(), "{what} is empty");
         if let Some(at) = output.find(MARK) {
-            let around = &output
-                [output.floor_char_boundary(at.saturating_sub(300))..output.ceil_char_boundary(at + 100)];
+            let around = &output[output.floor_char_boundary(at.saturating_sub(300))
+                ..output.ceil_char_boundary(at + 100)];
             panic!("a mark is in {what}: … {around} …");
         }
     }

@@ -50,7 +50,9 @@ impl Whole {
     }
 
     fn ask_everything(&self) {
-        eventually("somebody can join", || self.ask("POST", "/user/1/queue/token/issue", &[]).0 == 200);
+        eventually("somebody can join", || {
+            self.ask("POST", "/user/1/queue/token/issue", &[]).0 == 200
+        });
         let (_, ticket) = self.ask("POST", "/user/2/queue/token/issue", &[]);
         let ticket: serde_json::Value = serde_json::from_str(&ticket).unwrap();
         let token = [("waitingToken", ticket["waitingToken"].as_str().unwrap())];
@@ -61,16 +63,18 @@ impl Whole {
     }
 
     pub(super) fn scrape(&self) -> Scrape {
-        Scrape(send(&agent(), "GET", &format!("http://{}/metrics", self.serving.ops), &[], &[]).text)
+        Scrape(
+            send(&agent(), "GET", &format!("http://{}/metrics", self.serving.ops), &[], &[]).text,
+        )
     }
 
     /// A scrape after everything was looked after once.
     pub(super) fn full_scrape(&self) -> Scrape {
         eventually("the memory of both Redis is known", || {
             let scrape = self.scrape();
-            ["queue", "cache"]
-                .iter()
-                .all(|role| scrape.get("boxoffice_redis_memory_used_bytes", &[("role", role)]).is_some())
+            ["queue", "cache"].iter().all(|role| {
+                scrape.get("boxoffice_redis_memory_used_bytes", &[("role", role)]).is_some()
+            })
         });
         self.scrape()
     }
@@ -94,7 +98,8 @@ fn every_metric_of_the_catalogue_is_measured_and_no_other() {
     let known = |name: &str| {
         all.iter().any(|metric| {
             let ours = metric.prometheus_name();
-            name.strip_prefix(&ours).is_some_and(|rest| matches!(rest, "" | "_bucket" | "_sum" | "_count"))
+            name.strip_prefix(&ours)
+                .is_some_and(|rest| matches!(rest, "" | "_bucket" | "_sum" | "_count"))
         })
     };
     let unknown: Vec<_> =
@@ -105,8 +110,13 @@ fn every_metric_of_the_catalogue_is_measured_and_no_other() {
         assert!(scrape.is("db_client_connection_max", &pool) > 0.0);
         assert!(scrape.is("db_client_connection_wait_time_seconds_count", &pool) > 0.0);
     }
-    for (system, operation) in [("redis", "join"), ("postgresql", "concert_page"), ("redis", "cache_look")] {
+    for (system, operation) in
+        [("redis", "join"), ("postgresql", "concert_page"), ("redis", "cache_look")]
+    {
         let labels = [("db_system_name", system), ("db_operation_name", operation)];
-        assert!(scrape.is("db_client_operation_duration_seconds_count", &labels) > 0.0, "{operation}");
+        assert!(
+            scrape.is("db_client_operation_duration_seconds_count", &labels) > 0.0,
+            "{operation}"
+        );
     }
 }

@@ -11,8 +11,8 @@ use crate::history::{Record, Rules};
 /// its user may have left by then. O(n log n).
 pub(in crate::history) fn order_of_calls<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let called = view.ops().filter(|op| op.sight().is_some_and(Sight::is_called));
-    let known =
-        called.filter_map(|op| Some((op.over().saturating_add(rules.view_lag), op.asked.number()?, op)));
+    let known = called
+        .filter_map(|op| Some((op.over().saturating_add(rules.view_lag), op.asked.number()?, op)));
     let highest = Frontier::new(known.collect());
     let mut breaches = Vec::new();
     for place in view.places() {
@@ -36,7 +36,8 @@ pub(in crate::history) fn called_for_good<'a>(view: &View<'a>, rules: &Rules) ->
         let called = place.sights().filter(|(sight, _)| sight.is_called());
         let Some((_, called)) = called.min_by_key(|(_, op)| op.over()) else { continue };
         let known = called.over().saturating_add(rules.view_lag);
-        let again = place.sights().filter(|(sight, op)| *sight == Sight::Waiting && op.begun > known);
+        let again =
+            place.sights().filter(|(sight, op)| *sight == Sight::Waiting && op.begun > known);
         breaches.extend(again.map(|(_, op)| Breach::between(called, op)));
     }
     breaches
@@ -48,8 +49,9 @@ pub(in crate::history) fn positions_shrink<'a>(view: &View<'a>, rules: &Rules) -
     let mut breaches = Vec::new();
     for place in view.places() {
         let told = place.ops().filter_map(position);
-        let known =
-            told.map(|(position, op)| (op.over().saturating_add(rules.view_lag), Reverse(position), op));
+        let known = told.map(|(position, op)| {
+            (op.over().saturating_add(rules.view_lag), Reverse(position), op)
+        });
         let lowest = Frontier::new(known.collect());
         for (position, op) in place.ops().filter_map(position) {
             if let Some((Reverse(lower), earlier)) = lowest.before(op.begun)

@@ -10,14 +10,17 @@ use crate::history::{Asked, Record, Rules, Told};
 pub(in crate::history) fn nobody_forgotten<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     for joins in view.joins_by_user() {
-        let mut searches = joins.iter().copied().filter(|op| matches!(op.asked, Asked::FindAgain { .. }));
+        let mut searches =
+            joins.iter().copied().filter(|op| matches!(op.asked, Asked::FindAgain { .. }));
         let Some(search) = searches.next_back() else { continue };
-        let Some(held) = last_held(joins.iter().copied().filter(|op| op.over() < search.begun)) else {
+        let Some(held) = last_held(joins.iter().copied().filter(|op| op.over() < search.begun))
+        else {
             continue;
         };
         let Some((number, user)) = held.place() else { continue };
         let is_found = search.told == Told::Unknown || search.number_told() == Some(number);
-        if !is_found && !view.place(number, user).may_end_between(held.begun, search.over(), rules) {
+        if !is_found && !view.place(number, user).may_end_between(held.begun, search.over(), rules)
+        {
             breaches.push(Breach::between(held, search));
         }
     }
@@ -64,6 +67,7 @@ pub(in crate::history) fn gone_for_a_reason<'a>(view: &View<'a>, rules: &Rules) 
 
 /// The join, before the searches, that was told the user's last number last; numbers only grow.
 fn last_held<'a>(joins: impl Iterator<Item = &'a Record>) -> Option<&'a Record> {
-    let before = joins.filter(|op| matches!(op.asked, Asked::Join { .. }) && op.number_told().is_some());
+    let before =
+        joins.filter(|op| matches!(op.asked, Asked::Join { .. }) && op.number_told().is_some());
     before.max_by_key(|op| op.number_told())
 }

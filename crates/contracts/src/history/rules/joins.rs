@@ -13,7 +13,9 @@ pub(in crate::history) fn numbers_are_unique<'a>(view: &View<'a>) -> Vec<Breach<
     for place in view.places() {
         let Some(join) = place.joins().next() else { continue };
         match first {
-            Some((number, other)) if number == place.number => breaches.push(Breach::between(other, join)),
+            Some((number, other)) if number == place.number => {
+                breaches.push(Breach::between(other, join))
+            }
             _ => first = Some((place.number, join)),
         }
     }
@@ -72,7 +74,9 @@ pub(in crate::history) fn order_of_joins<'a>(view: &View<'a>) -> Vec<Breach<'a>>
     let highest = Frontier::new(told.collect());
     let mut breaches = Vec::new();
     for place in view.places() {
-        let (Some(given_from), Some(join)) = (place.given_from(), place.joins().next()) else { continue };
+        let (Some(given_from), Some(join)) = (place.given_from(), place.joins().next()) else {
+            continue;
+        };
         if let Some((number, earlier)) = highest.before(given_from)
             && number > place.number
         {

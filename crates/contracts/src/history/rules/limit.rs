@@ -13,7 +13,8 @@ pub(in crate::history) fn limit<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breac
     let Some(max_active) = rules.max_active.and_then(|max| usize::try_from(max).ok()) else {
         return Vec::new();
     };
-    let mut stays: Vec<Stay<'_>> = view.places().filter_map(|place| certain_stay(&place, rules)).collect();
+    let mut stays: Vec<Stay<'_>> =
+        view.places().filter_map(|place| certain_stay(&place, rules)).collect();
     stays.sort_by_key(|stay| stay.from);
     // By their end; ops are told apart by their id.
     let mut inside: BTreeMap<(Duration, u64), &Record> = BTreeMap::new();
@@ -71,6 +72,7 @@ fn certain_stay<'a>(place: &Place<'_, 'a>, rules: &Rules) -> Option<Stay<'a>> {
 fn claimed_from(place: &Place<'_, '_>, by: Duration, rules: &Rules) -> Duration {
     let claim = place.ops().find(|op| op.may_claim()).map(|op| op.begun).unwrap_or_default();
     let is_unclaimed = |sight: Sight| matches!(sight, Sight::Waiting | Sight::Called);
-    let unclaimed = place.sights().filter(|(sight, op)| is_unclaimed(*sight) && op.begun <= by).last();
+    let unclaimed =
+        place.sights().filter(|(sight, op)| is_unclaimed(*sight) && op.begun <= by).last();
     unclaimed.map_or(claim, |(_, op)| claim.max(op.begun.saturating_sub(rules.view_lag)))
 }

@@ -70,7 +70,10 @@ fn each_slot_is_waited_for_by_its_own_end() {
 fn free_slots_wait_for_the_rate_alone() {
     check(&Occupancy::default(), &[(0, 0.0), (1, 0.1), (9, 0.9), (10, 1.0), (11, 600.0)]);
     let occupancy = Occupancy { open_calls: 3, ..inside(&[(60.0, 4)]) };
-    check(&occupancy, &[(1, 0.1), (3, 0.3), (4, 60.0), (7, 60.0), (8, 600.0), (10, 600.0), (11, 600.0)]);
+    check(
+        &occupancy,
+        &[(1, 0.1), (3, 0.3), (4, 60.0), (7, 60.0), (8, 600.0), (10, 600.0), (11, 600.0)],
+    );
     check(&occupancy, &[(13, 600.0), (14, 660.0)]);
 }
 
@@ -120,10 +123,15 @@ fn people_called_after_the_snapshot_hold_slots_as_they_do_in_the_next_one() {
     let nobody = Occupancy::default();
     let forecast = estimator(TEN_SLOTS).prepare(&nobody, None);
     for called in [0, 4, 10] {
-        let next = estimator(TEN_SLOTS).prepare(&Occupancy { open_calls: called, ..nobody.clone() }, None);
+        let next =
+            estimator(TEN_SLOTS).prepare(&Occupancy { open_calls: called, ..nobody.clone() }, None);
         for people in [0, 1, 2, 6, 7, 10, 11, 390] {
             let expected = next.wait(position(people), 0);
-            assert_eq!(forecast.wait(position(people), called), expected, "{people} after {called}");
+            assert_eq!(
+                forecast.wait(position(people), called),
+                expected,
+                "{people} after {called}"
+            );
         }
     }
     // Three came free and were taken at once: the next person waits for the fourth.
@@ -189,7 +197,8 @@ fn people_who_stay_for_longer_than_those_who_left_count_for_what_they_have_staye
 #[test]
 fn sessions_come_free_after_the_mean_hold_or_in_turn_once_that_is_over() {
     // As many observations as leave the prior no weight.
-    let mean = |hold: f64, ends| Occupancy { freed: 1e12, held_seconds: 1e12 * hold, ..inside(ends) };
+    let mean =
+        |hold: f64, ends| Occupancy { freed: 1e12, held_seconds: 1e12 * hold, ..inside(ends) };
     // Inside for 20 and 10 seconds.
     check(&mean(60.0, &[(580.0, 4), (590.0, 10)]), &[(1, 40.0), (4, 40.0), (5, 50.0), (10, 50.0)]);
     check(&mean(60.0, &[(580.0, 4), (590.0, 10)]), &[(11, 100.0), (20, 110.0)]);
@@ -222,7 +231,9 @@ fn further_steps_are_taken_for_the_last() {
 fn positions_and_slots_beyond_counting_are_estimated_too() {
     let occupancy = Occupancy { open_calls: u64::MAX, ..inside(&[(600.0, u64::MAX)]) };
     for people in [1, 10, QueueNumber::MAX] {
-        assert!(estimator(TEN_SLOTS).estimate(position(people), &occupancy, None) >= seconds(600.0));
+        assert!(
+            estimator(TEN_SLOTS).estimate(position(people), &occupancy, None) >= seconds(600.0)
+        );
     }
     let forever = estimator(TEN_SLOTS).prepare(&occupancy, Some(Duration::MAX));
     assert!(forever.eta(position(QueueNumber::MAX)) >= seconds(1e18));

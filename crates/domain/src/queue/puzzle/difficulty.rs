@@ -83,7 +83,10 @@ impl DifficultyRule {
     /// The highest difficulty whose rate is reached.
     fn wanted(&self, rate: f64) -> Option<Difficulty> {
         let range = (self.lowest.0..=self.highest.0).rev().map(Difficulty);
-        range.into_iter().find(|difficulty| rate >= self.rate_of(*difficulty)).or_else(|| self.idle())
+        range
+            .into_iter()
+            .find(|difficulty| rate >= self.rate_of(*difficulty))
+            .or_else(|| self.idle())
     }
 
     /// One step below this difficulty, if there is one.
@@ -196,7 +199,8 @@ mod tests {
 
     #[test]
     fn a_rule_has_a_rate_and_a_range() {
-        let of = |rate, lowest, highest| DifficultyRule::new(false, rate, bits(lowest), bits(highest));
+        let of =
+            |rate, lowest, highest| DifficultyRule::new(false, rate, bits(lowest), bits(highest));
         assert_eq!(of(0, 10, 13), Err(InvalidDifficultyRule));
         assert_eq!(of(1, 10, 9), Err(InvalidDifficultyRule));
         assert_eq!(of(1, 10, 10).unwrap().lowest(), bits(10));
@@ -225,7 +229,10 @@ mod tests {
         let rule = rule(false);
         let wanted = |rate| rule.wanted(rate).map(Difficulty::bits);
         assert_eq!((wanted(999.9), wanted(1_000.0), wanted(2_000.0)), (None, Some(10), Some(11)));
-        assert_eq!((wanted(3_999.9), wanted(4_000.0), wanted(8_000.0)), (Some(11), Some(12), Some(13)));
+        assert_eq!(
+            (wanted(3_999.9), wanted(4_000.0), wanted(8_000.0)),
+            (Some(11), Some(12), Some(13))
+        );
     }
 
     #[test]
@@ -266,7 +273,10 @@ mod tests {
         for _ in 0..100 {
             let pause = run(&mut control, 0, Duration::from_secs(4));
             let burst = run(&mut control, 17_000, Duration::from_secs(2));
-            assert!(pause.iter().chain(&burst).all(|seen| *seen == Some(13)), "{pause:?} {burst:?}");
+            assert!(
+                pause.iter().chain(&burst).all(|seen| *seen == Some(13)),
+                "{pause:?} {burst:?}"
+            );
         }
     }
 
@@ -296,13 +306,19 @@ mod tests {
     #[test]
     fn it_falls_after_exactly_the_calm_and_not_at_exactly_the_rate_it_must_be_below() {
         let after = |rate, calm| {
-            let mut control =
-                DifficultyControl { rate, asked: Some(bits(11)), ..DifficultyControl::new(rule(false)) };
+            let mut control = DifficultyControl {
+                rate,
+                asked: Some(bits(11)),
+                ..DifficultyControl::new(rule(false))
+            };
             control.fall(calm);
             control.asked.map(Difficulty::bits)
         };
         let almost = DifficultyControl::CALM - Duration::from_nanos(1);
-        assert_eq!((after(1_499.9, almost), after(1_499.9, DifficultyControl::CALM)), (Some(11), Some(10)));
+        assert_eq!(
+            (after(1_499.9, almost), after(1_499.9, DifficultyControl::CALM)),
+            (Some(11), Some(10))
+        );
         assert_eq!(after(1_500.0, DifficultyControl::CALM), Some(11));
     }
 

@@ -57,7 +57,8 @@ fn following(changes: Vec<Change>) -> (Replica, Refresh) {
         changes: Changes::Whole(Whole::default()),
     };
     assert!(replica.follow(refresh.clone()).is_empty());
-    let next = Refresh { version: changes.len() as u64, changes: Changes::Since(changes), ..refresh };
+    let next =
+        Refresh { version: changes.len() as u64, changes: Changes::Since(changes), ..refresh };
     assert!(replica.follow(next.clone()).is_empty());
     (replica, Refresh { changes: Changes::Since(Vec::new()), ..next })
 }
@@ -98,7 +99,10 @@ fn a_node_that_has_something_to_replay_has_not_replayed_before_it_says_so() {
     let memories = replica.follow(Refresh { generation: 2, ..refresh.clone() });
     assert_eq!(memories, [session(1, 7, 2_000)]);
     assert_eq!((replica.witness().generation, replica.witness().replayed), (2, 1));
-    assert!(replica.follow(Refresh { generation: 2, ..refresh }).is_empty(), "told once a generation");
+    assert!(
+        replica.follow(Refresh { generation: 2, ..refresh }).is_empty(),
+        "told once a generation"
+    );
     assert_eq!(replica.witness().replayed, 1);
     replica.note_replayed(2);
     assert_eq!(replica.witness().replayed, 2);
@@ -135,7 +139,11 @@ fn a_session_is_known_from_the_log_until_it_ends_or_is_released() {
     assert_eq!(replica.session(&place(1, 8), at(1_500)), None, "another user's");
     assert_eq!(replica.session(&place(4, 7), at(1_500)), None);
     let over = |number| Memory::Change(Change::Released(number));
-    assert_eq!(replica.memories(), [over(2), session(1, 7, 2_000), session(3, 9, 3_000)], "2 is over");
+    assert_eq!(
+        replica.memories(),
+        [over(2), session(1, 7, 2_000), session(3, 9, 3_000)],
+        "2 is over"
+    );
     let released = Changes::Since(vec![Change::Released(1)]);
     replica.follow(Refresh { version: 4, changes: released, ..refresh.clone() });
     assert_eq!(replica.session(&place(1, 7), at(1_500)), None);
@@ -159,7 +167,11 @@ fn a_claim_of_this_node_is_known_unless_the_log_has_told_more() {
     assert_eq!(replica.session(&place(6, 9), at(300)), None, "a store whose time this is not");
     let changes = Changes::Since(vec![claimed(1, 7, 2_000)]);
     replica.follow(Refresh { version: 3, changes, ..refresh });
-    assert_eq!(replica.session(&place(1, 7), at(1_500)), None, "the log is behind the answer to leaving");
+    assert_eq!(
+        replica.session(&place(1, 7), at(1_500)),
+        None,
+        "the log is behind the answer to leaving"
+    );
 }
 
 #[test]
@@ -167,11 +179,17 @@ fn a_place_about_to_be_given_up_is_not_answered_for_and_one_given_up_is_told() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 2_000), claimed(2, 8, 2_000)]);
     replica.note_leaving(&place(1, 7));
     assert_eq!(replica.session(&place(1, 7), at(1_500)), None);
-    assert!(replica.memories().contains(&session(1, 7, 2_000)), "nobody knows whether they have left");
+    assert!(
+        replica.memories().contains(&session(1, 7, 2_000)),
+        "nobody knows whether they have left"
+    );
     replica.note_left(&place(1, 7), false);
     replica.note_left(&place(50, 9), true);
-    let told =
-        [Memory::Change(Change::Released(1)), session(2, 8, 2_000), Memory::Change(Change::Abandoned(50))];
+    let told = [
+        Memory::Change(Change::Released(1)),
+        session(2, 8, 2_000),
+        Memory::Change(Change::Abandoned(50)),
+    ];
     assert_eq!(replica.memories(), told);
     assert!(replica.vacant().contains(50));
     replica.note_leaving(&place(70, 9));
@@ -203,7 +221,8 @@ fn what_is_remembered_has_as_much_time_left_in_another_store() {
     let other = Refresh { generation: 2, at: at(20), calls_from: 5, changes: whole, ..refresh };
     let memories = replica.follow(other.clone());
     assert_eq!(memories, [Memory::Change(Change::Released(3)), session(1, 7, 320)]);
-    let later = |second| Refresh { at: at(second), changes: Changes::Since(Vec::new()), ..other.clone() };
+    let later =
+        |second| Refresh { at: at(second), changes: Changes::Since(Vec::new()), ..other.clone() };
     replica.follow(later(319));
     assert_eq!(replica.memories(), memories);
     replica.follow(later(320));
@@ -296,7 +315,11 @@ fn numbers_the_queue_has_passed_do_not_come_back_with_all_vacant_ones() {
     replica.follow(Refresh { line: Line::new(100, 40), version: 9, changes: whole, ..refresh });
     assert_eq!(replica.vacant(), &VacantNumbers::of([50, 60]));
     let told = [Change::Released(20), Change::Abandoned(50), Change::Abandoned(60)];
-    assert_eq!(replica.memories(), told.map(Memory::Change), "but their calls must not stand again");
+    assert_eq!(
+        replica.memories(),
+        told.map(Memory::Change),
+        "but their calls must not stand again"
+    );
 }
 
 #[test]

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::queue::{
-    AdmissionPolicy, Arrival, Bounds, Called, ClaimError, GiveBackError, Incarnation, JoinError, JoinStep,
-    Joined, NodeId, Place, ProcessId, QueueState, Session, Shown, Snapshot, Standing, UserId, Visit, Witness,
+    AdmissionPolicy, Arrival, Bounds, Called, ClaimError, GiveBackError, Incarnation, JoinError,
+    JoinStep, Joined, NodeId, Place, ProcessId, QueueState, Session, Shown, Snapshot, Standing,
+    UserId, Visit, Witness,
 };
 use crate::{PortErrorKind, Timestamp};
 
@@ -57,7 +58,12 @@ impl Store {
             clock: *clock,
             process: ProcessId(1),
             arrival: Arrival::Anew,
-            witness: Witness { node: NodeId(1), line, needs_checkpoint: true, ..Witness::default() },
+            witness: Witness {
+                node: NodeId(1),
+                line,
+                needs_checkpoint: true,
+                ..Witness::default()
+            },
             is_at_limit: false,
         };
         visit.witness.generation = state.marks().generation;
@@ -80,7 +86,9 @@ impl Store {
         let user = UserId::new(user).unwrap();
         match self.step(Line::START, |state, visit| state.join(visit, user, None, ceiling)) {
             JoinStep::Holds { number, .. } => Some(number.get()),
-            JoinStep::Full | JoinStep::AboveCeiling | JoinStep::NotReady | JoinStep::ViewBehind => None,
+            JoinStep::Full | JoinStep::AboveCeiling | JoinStep::NotReady | JoinStep::ViewBehind => {
+                None
+            }
         }
     }
 
@@ -120,7 +128,11 @@ impl QueueStore for Store {
         Ok(snapshot)
     }
 
-    async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError> {
+    async fn settle(
+        &self,
+        generation: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Snapshot, PortError> {
         Ok(self.step(Line::START, |state, _| {
             state.settle(generation, checkpoint);
             state.snapshot()
@@ -182,7 +194,8 @@ fn round(node: &Reserved, store: &Store, now: i64) {
     let generation = run(store.snapshot(Line::START)).unwrap().generation;
     run(node.settle(queue(), store, generation)).unwrap();
     if node.ceiling(generation, false).is_some() {
-        run(node.save(queue(), store.line(), store.incarnations(), store.joined(), second(now))).unwrap();
+        run(node.save(queue(), store.line(), store.incarnations(), store.joined(), second(now)))
+            .unwrap();
     }
 }
 
@@ -294,7 +307,10 @@ fn settled(cell: &Arc<Cell>, line: Line, joined: u64) -> Reserved {
 fn a_queue_that_moves_is_remembered_every_second_and_one_that_rests_is_not() {
     let cell = Cell::of(None);
     let node = settled(&cell, Line::new(10, 5), 10);
-    assert_eq!(cell.read(), Some(Checkpoint::new(Line::new(10, 5), 10 + NUMBERS).with_incarnations(lives())));
+    assert_eq!(
+        cell.read(),
+        Some(Checkpoint::new(Line::new(10, 5), 10 + NUMBERS).with_incarnations(lives()))
+    );
     let save = |line, now_ms| {
         let now = Timestamp::from_millisecond(now_ms).unwrap();
         run(node.save(queue(), line, lives(), 10, now)).unwrap();

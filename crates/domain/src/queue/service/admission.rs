@@ -87,7 +87,9 @@ impl QueueService {
         self.parts.store.claim(&place).await.map_err(|error| match error {
             ClaimError::NotYet => self.not_yet_in_store(&place).into(),
             // A signed place that another user holds: one that a lost store gave, and its successor gave again.
-            ClaimError::NotFound | ClaimError::Gone | ClaimError::NotHolder => QueueError::Gone.into(),
+            ClaimError::NotFound | ClaimError::Gone | ClaimError::NotHolder => {
+                QueueError::Gone.into()
+            }
             ClaimError::Store(error) => error.into(),
         })
     }
@@ -109,6 +111,12 @@ impl QueueService {
     }
 
     fn not_yet(&self, number: QueueNumber, sight: Sight, now: Timestamp) -> QueueError {
-        QueueError::NotYet(self.outlook(number, Standing::Waiting, sight, self.is_stale_at(now), now))
+        QueueError::NotYet(self.outlook(
+            number,
+            Standing::Waiting,
+            sight,
+            self.is_stale_at(now),
+            now,
+        ))
     }
 }

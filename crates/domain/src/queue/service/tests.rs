@@ -6,8 +6,8 @@ use std::task::{Context, Waker};
 use super::*;
 use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
 use crate::queue::{
-    Checkpoint, CheckpointStore, Incarnation, Incarnations, Occupancy, Snapshot, Tally, VacantNumbers,
-    WaitLimit,
+    Checkpoint, CheckpointStore, Incarnation, Incarnations, Occupancy, Snapshot, Tally,
+    VacantNumbers, WaitLimit,
 };
 use crate::{PortErrorKind, Timestamp};
 
@@ -51,11 +51,16 @@ fn plain_sealer() -> MockTokenSealer {
     sealer.expect_seal().returning(|place| WaitingToken::new(place.number.to_string()));
     sealer.expect_open().returning(|text| {
         let (incarnation, number) = match text.split_once(':') {
-            Some((incarnation, number)) => (Incarnation::new(incarnation.parse().unwrap()).unwrap(), number),
+            Some((incarnation, number)) => {
+                (Incarnation::new(incarnation.parse().unwrap()).unwrap(), number)
+            }
             None => (life(), text),
         };
-        let number =
-            number.parse().ok().and_then(|n| QueueNumber::new(n).ok()).ok_or(TokenRejected::Malformed)?;
+        let number = number
+            .parse()
+            .ok()
+            .and_then(|n| QueueNumber::new(n).ok())
+            .ok_or(TokenRejected::Malformed)?;
         let (queue, user) = (QueueId::parse("main").unwrap(), UserId::new(7).unwrap());
         Ok(Place { queue, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
     });
@@ -174,7 +179,9 @@ fn admitting_somebody_who_was_not_called_touches_no_store() {
     run(async {
         let service = service_of("main", store_at(Line::new(10, 2), &[]));
         service.advance().await.unwrap();
-        let Err(QueueError::NotYet(outlook)) = service.admit("6").await else { panic!("not called yet") };
+        let Err(QueueError::NotYet(outlook)) = service.admit("6").await else {
+            panic!("not called yet")
+        };
         assert_eq!(outlook.position.get(), 4);
     });
 }
@@ -184,8 +191,11 @@ fn what_a_node_has_seen_is_the_floor_of_its_next_join_and_what_a_token_shows_is_
     run(async {
         let mut store = store_at(Line::new(50, 20), &[]);
         store.expect_standing().returning(|_| Err(down()));
-        store.expect_join().withf(|_, _, bounds| bounds.floor == Line::new(50, 20)).times(1).returning(
-            |_, _, bounds| {
+        store
+            .expect_join()
+            .withf(|_, _, bounds| bounds.floor == Line::new(50, 20))
+            .times(1)
+            .returning(|_, _, bounds| {
                 let line = Line::new(51, bounds.floor.serving());
                 Ok(Joined {
                     incarnation: life(),
@@ -194,8 +204,7 @@ fn what_a_node_has_seen_is_the_floor_of_its_next_join_and_what_a_token_shows_is_
                     standing: Standing::Waiting,
                     line,
                 })
-            },
-        );
+            });
         let service = service_of("main", store);
         service.advance().await.unwrap();
         service.ask("90").await.unwrap();
@@ -251,7 +260,10 @@ fn a_store_that_is_down_is_told_apart_and_leaves_the_view_as_it_was() {
         store.expect_call_next().returning(|_, _| Err(down()));
         store.expect_give_back().returning(|_| Err(down().into()));
         let service = service_of("main", store);
-        assert!(matches!(service.join(UserId::new(7).unwrap(), None).await, Err(QueueError::Store(_))));
+        assert!(matches!(
+            service.join(UserId::new(7).unwrap(), None).await,
+            Err(QueueError::Store(_))
+        ));
         assert!(matches!(service.leave("3").await, Err(QueueError::Store(_))));
         assert_eq!(service.advance().await.unwrap_err().kind(), PortErrorKind::Unavailable);
         assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "where am I? goes on");
@@ -289,16 +301,27 @@ fn cell(last: u64, serving: u64, ceiling: u64) -> Arc<Cell> {
 fn nobody_joins_before_the_checkpoint_was_read() {
     run(async {
         let mut store = store_at(Line::START, &[]);
-        store.expect_join().withf(|_, _, bounds| bounds.ceiling == 100).times(1).returning(|_, _, bounds| {
-            let (number, line) = (number(1), Line::new(1, bounds.floor.serving()));
-            Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
-        });
+        store.expect_join().withf(|_, _, bounds| bounds.ceiling == 100).times(1).returning(
+            |_, _, bounds| {
+                let (number, line) = (number(1), Line::new(1, bounds.floor.serving()));
+                Ok(Joined {
+                    incarnation: life(),
+                    number,
+                    rejoined: false,
+                    standing: Standing::Waiting,
+                    line,
+                })
+            },
+        );
         let service = reserving(service_of("main", store), &Arc::default());
         let user = UserId::new(7).unwrap();
         assert!(matches!(service.join(user, None).await, Err(QueueError::Store(_))));
         service.remember().await.unwrap();
         let unseen = service.join(user, None).await;
-        assert!(matches!(unseen, Err(QueueError::Store(_))), "of which generation is not known yet");
+        assert!(
+            matches!(unseen, Err(QueueError::Store(_))),
+            "of which generation is not known yet"
+        );
         service.advance().await.unwrap();
         service.join(user, None).await.unwrap();
     });
@@ -324,7 +347,8 @@ fn a_full_line_says_when_to_try_again() {
         let mut store = MockQueueStore::new();
         store.expect_join().returning(|_, _, _| Err(JoinError::LineFull));
         let service = service_of("main", store);
-        let Err(QueueError::LineFull { retry_after }) = service.join(UserId::new(7).unwrap(), None).await
+        let Err(QueueError::LineFull { retry_after }) =
+            service.join(UserId::new(7).unwrap(), None).await
         else {
             panic!("the line is full")
         };

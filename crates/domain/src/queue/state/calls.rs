@@ -50,7 +50,13 @@ impl Calls {
     }
 
     /// Calls the numbers `(from, to]` without the vacant ones.
-    pub(super) fn add_without(&mut self, vacant: &VacantNumbers, from: u64, to: u64, ends: QueueTime) {
+    pub(super) fn add_without(
+        &mut self,
+        vacant: &VacantNumbers,
+        from: u64,
+        to: u64,
+        ends: QueueTime,
+    ) {
         let mut number = from + 1;
         while number <= to {
             if let Some(end) = vacant.end_of_range(number) {

@@ -35,14 +35,23 @@ pub enum JoinStep {
 impl QueueState {
     /// Finds the number the user holds, or gives them the next one, then calls people. A number that the user's token
     /// `presented` is theirs too; of two the older counts, and the younger is given up.
-    pub fn join(&mut self, visit: &Visit, user: UserId, presented: Option<Shown>, ceiling: u64) -> JoinStep {
+    pub fn join(
+        &mut self,
+        visit: &Visit,
+        user: UserId,
+        presented: Option<Shown>,
+        ceiling: u64,
+    ) -> JoinStep {
         presented.into_iter().for_each(|shown| self.note_shown(shown));
         let held = self.held_by(user);
         let presented = presented.filter(|shown| self.incarnations.contains(shown.incarnation));
-        let presented =
-            presented.map(|shown| shown.number.get()).filter(|number| self.is_held_by(user, *number));
+        let presented = presented
+            .map(|shown| shown.number.get())
+            .filter(|number| self.is_held_by(user, *number));
         let place = match (held, presented) {
-            (Some(one), Some(other)) if one != other => Ok((self.keep_older(user, one, other), true)),
+            (Some(one), Some(other)) if one != other => {
+                Ok((self.keep_older(user, one, other), true))
+            }
             (Some(number), _) | (None, Some(number)) => {
                 self.adopt(number, user);
                 Ok((number, true))
@@ -55,7 +64,9 @@ impl QueueState {
             Ok(place) => place,
             Err(refused) => return refused,
         };
-        let (Ok(number), Some(incarnation)) = (QueueNumber::new(number), self.incarnations.oldest()) else {
+        let (Ok(number), Some(incarnation)) =
+            (QueueNumber::new(number), self.incarnations.oldest())
+        else {
             return JoinStep::NotReady;
         };
         JoinStep::Holds { number, rejoined, standing: self.state_of(number.get()), incarnation }
@@ -75,7 +86,9 @@ impl QueueState {
             return Err(JoinStep::ViewBehind);
         }
         let people = self.vacant.people_waiting(self.line);
-        if people >= u64::from(self.policy.max_waiting) || self.vacant.singles_len() >= MOST_ABANDONED {
+        if people >= u64::from(self.policy.max_waiting)
+            || self.vacant.singles_len() >= MOST_ABANDONED
+        {
             return Err(JoinStep::Full);
         }
         let number = self.line.last() + 1;

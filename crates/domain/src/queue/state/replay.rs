@@ -108,7 +108,8 @@ impl QueueState {
         let numbers = from + 1..=to;
         let users = self.users.range(numbers.clone()).map(|(number, _)| *number);
         let found = self.found.range(numbers.clone()).copied();
-        let mut known: BTreeSet<u64> = users.chain(found).chain(self.seats.numbers(numbers)).collect();
+        let mut known: BTreeSet<u64> =
+            users.chain(found).chain(self.seats.numbers(numbers)).collect();
         known.retain(|number| !self.vacant.contains(*number));
         let vacant = self.vacant.count_up_to(to) - self.vacant.count_up_to(from);
         if vacant + known.len() as u64 == to - from {

@@ -86,9 +86,13 @@ impl Seats {
     }
 
     /// Sessions that run at `now`: the number, whose it is, and when it ends.
-    pub(super) fn sessions(&self, now: QueueTime) -> impl Iterator<Item = (u64, UserId, QueueTime)> + '_ {
-        let running =
-            move |(number, seat): (&u64, &Seat)| Some((*number, seat.user, self.session(*number, now)?));
+    pub(super) fn sessions(
+        &self,
+        now: QueueTime,
+    ) -> impl Iterator<Item = (u64, UserId, QueueTime)> + '_ {
+        let running = move |(number, seat): (&u64, &Seat)| {
+            Some((*number, seat.user, self.session(*number, now)?))
+        };
         self.sessions.iter().filter_map(running)
     }
 
@@ -129,7 +133,8 @@ impl Seats {
 
     /// Forgets one number that was given back, of which no session can run at `now`; whether there was one.
     pub(super) fn forget_given_back(&mut self, now: QueueTime) -> bool {
-        let Some((ends, number)) = self.given_back_ends.first().copied().filter(|(ends, _)| *ends <= now)
+        let Some((ends, number)) =
+            self.given_back_ends.first().copied().filter(|(ends, _)| *ends <= now)
         else {
             return false;
         };

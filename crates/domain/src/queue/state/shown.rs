@@ -78,7 +78,8 @@ impl QueueState {
             return;
         }
         if !self.incarnations.contains(shown.incarnation) {
-            let Some(adoption) = self.adoption.as_mut().filter(|adoption| !adoption.has_adopted) else {
+            let Some(adoption) = self.adoption.as_mut().filter(|adoption| !adoption.has_adopted)
+            else {
                 return;
             };
             adoption.has_adopted = true;
@@ -105,7 +106,11 @@ impl QueueState {
     #[must_use]
     pub fn witnessed_line(&self) -> Line {
         let (from, to) = self.raised;
-        if self.line.last() == to { Line::new(from, self.line.serving().min(from)) } else { self.line }
+        if self.line.last() == to {
+            Line::new(from, self.line.serving().min(from))
+        } else {
+            self.line
+        }
     }
 
     /// Passes over the numbers from the last one to this one, of which nobody is known to have been

@@ -13,7 +13,9 @@ mod starting;
 mod unheld;
 
 use super::*;
-use crate::queue::{Expiry, Incarnation, Place, PolicySpec, QueueId, QueueNumber, Replica, Shown, Standing};
+use crate::queue::{
+    Expiry, Incarnation, Place, PolicySpec, QueueId, QueueNumber, Replica, Shown, Standing,
+};
 
 const RECOVERY: Duration = Duration::from_secs(2);
 const CLAIM_WITHIN: Duration = Duration::from_secs(10);
@@ -52,7 +54,12 @@ impl Server {
     /// A server that nobody has visited.
     fn new(spec: PolicySpec) -> Self {
         let policy = AdmissionPolicy::new(spec).unwrap();
-        Self { state: QueueState::new(policy, RECOVERY), clock: 1_000_000_000, process: 1, life: None }
+        Self {
+            state: QueueState::new(policy, RECOVERY),
+            clock: 1_000_000_000,
+            process: 1,
+            life: None,
+        }
     }
 
     /// A server, and so many nodes that may give numbers.
@@ -190,7 +197,8 @@ impl Node {
 
     fn tell(&mut self, server: &mut Server, memories: &[crate::queue::Memory]) {
         let generation = self.replica.witness().generation;
-        if !memories.is_empty() && self.step(server, |state, _| state.replay(generation, memories)) {
+        if !memories.is_empty() && self.step(server, |state, _| state.replay(generation, memories))
+        {
             self.replica.note_replayed(generation);
         }
     }
@@ -204,7 +212,13 @@ impl Node {
         self.join_showing(server, user, Some(shown), u64::MAX)
     }
 
-    fn join_showing(&mut self, server: &mut Server, user: u64, shown: Option<u64>, ceiling: u64) -> JoinStep {
+    fn join_showing(
+        &mut self,
+        server: &mut Server,
+        user: u64,
+        shown: Option<u64>,
+        ceiling: u64,
+    ) -> JoinStep {
         let shown = shown.map(|number| server.shown(number));
         let user = UserId::new(user).unwrap();
         let (joined, line) = self.step(server, |state, visit| {
@@ -250,7 +264,8 @@ impl Node {
     fn leave(&mut self, server: &mut Server, user: u64, number: u64) -> Result<Standing, Refused> {
         let place = server.place(user, number);
         self.replica.note_leaving(&place);
-        let (left, version) = self.step(server, |state, _| (state.leave(&place), state.marks().version));
+        let (left, version) =
+            self.step(server, |state, _| (state.leave(&place), state.marks().version));
         let left = left?;
         self.replica.note_version(version);
         self.replica.note_left(&place, left == Standing::Waiting);

@@ -40,7 +40,8 @@ impl QueueState {
 
     /// Whether a number waits or is called, and has no known holder.
     fn is_unheld(&self, number: u64) -> bool {
-        let is_open = number > self.line.serving() || self.calls.end_of(number, self.time).is_some();
+        let is_open =
+            number > self.line.serving() || self.calls.end_of(number, self.time).is_some();
         is_open && self.owner(number).is_none() && !self.vacant.contains(number)
     }
 }

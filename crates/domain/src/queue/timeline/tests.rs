@@ -133,9 +133,14 @@ fn a_long_line_is_remembered_in_bounded_memory_and_to_a_small_part_of_its_length
     }
     let end = f64::from(looks) * 0.1;
     for called in (50..joined.len()).step_by(50) {
-        let waits =
-            look(&mut timeline, (joined.len() as u64 - 1, called as u64), i64::from(looks) * 100, 0.0);
-        let seen: f64 = waits.iter().map(|wait| wait.people as f64 * wait.waited.as_secs_f64()).sum();
+        let waits = look(
+            &mut timeline,
+            (joined.len() as u64 - 1, called as u64),
+            i64::from(looks) * 100,
+            0.0,
+        );
+        let seen: f64 =
+            waits.iter().map(|wait| wait.people as f64 * wait.waited.as_secs_f64()).sum();
         let truth: f64 = joined[called - 49..=called].iter().map(|then| end - then).sum();
         assert!((seen - truth).abs() / 50.0 < end / 1_000.0, "{seen} for {truth}");
     }
@@ -181,7 +186,9 @@ fn where_the_clock_went_back_and_no_mark_is_close_to_others_every_other_is_left_
 #[test]
 fn numbers_are_from_0_to_1_on_the_way_between_two_marks() {
     let share = |from, to| middle(10, 30, from, to);
-    for ((from, to), expected) in [((10, 30), 0.5), ((10, 10), 0.0), ((30, 30), 1.0), ((10, 20), 0.25)] {
+    for ((from, to), expected) in
+        [((10, 30), 0.5), ((10, 10), 0.0), ((30, 30), 1.0), ((10, 20), 0.25)]
+    {
         assert!((share(from, to) - expected).abs() < 1e-9, "{from} {to}");
     }
     assert_eq!(middle(10, 10, 10, 10), 0.0, "no number is between them");

@@ -89,7 +89,11 @@ fn numbers_at_the_ends_of_chunks_are_themselves() {
     assert_eq!(vacant.singles().collect::<Vec<_>>(), ends);
     for (at, number) in (0_u64..).zip(ends) {
         assert!(vacant.contains(number), "{number}");
-        assert_eq!((vacant.count_up_to(number - 1), vacant.count_up_to(number)), (at, at + 1), "{number}");
+        assert_eq!(
+            (vacant.count_up_to(number - 1), vacant.count_up_to(number)),
+            (at, at + 1),
+            "{number}"
+        );
     }
     for number in [2, 4_094, 4_098, 8_191, 8_194, 12_288] {
         assert!(!vacant.contains(number), "{number}");

@@ -86,5 +86,15 @@ pub static SIZE: Metric = Metric {
 
 pub(super) const FAMILY: Family = Family {
     title: "Caches",
-    metrics: &[&REQUESTS, &ABSENT, &FELL_BACK, &WAITS, &LOADS, &SHARED_ERRORS, &UNUSABLE, &OUTRUN, &SIZE],
+    metrics: &[
+        &REQUESTS,
+        &ABSENT,
+        &FELL_BACK,
+        &WAITS,
+        &LOADS,
+        &SHARED_ERRORS,
+        &UNUSABLE,
+        &OUTRUN,
+        &SIZE,
+    ],
 };

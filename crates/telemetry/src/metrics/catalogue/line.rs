@@ -5,8 +5,8 @@ use crate::metrics::{Kind, Metric};
 
 /// From a tenth of a second to half a day: a call may come at once or at the end of a long evening.
 const WAITS: &[f64] = &[
-    0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0,
-    14_400.0, 43_200.0,
+    0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0,
+    7_200.0, 14_400.0, 43_200.0,
 ];
 
 /// The highest queue number given.

@@ -58,5 +58,7 @@ pub static RATE_LIMITED: Metric = Metric {
     labels: &["limit"],
 };
 
-pub(super) const FAMILY: Family =
-    Family { title: "Overload", metrics: &[&PASSED, &WAITED, &SHED, &AT_WORK, &WAITING, &RATE_LIMITED] };
+pub(super) const FAMILY: Family = Family {
+    title: "Overload",
+    metrics: &[&PASSED, &WAITED, &SHED, &AT_WORK, &WAITING, &RATE_LIMITED],
+};

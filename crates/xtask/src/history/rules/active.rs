@@ -26,7 +26,8 @@ pub(super) fn active(facts: &Facts<'_>, limits: &Limits) -> Property {
     starts.sort_by_key(|held| held.from);
     let mut ends: Vec<Millis> = starts.iter().map(|held| held.to).collect();
     ends.sort_unstable();
-    let allowed = limits.max_active.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    let allowed =
+        limits.max_active.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
     let (mut over, mut most) = (0, 0);
     for (begun, held) in starts.iter().enumerate() {
         property.case();

@@ -21,7 +21,11 @@ pub(super) fn entry(facts: &Facts<'_>) -> Property {
         }
         let after = known.partition_point(|&known| known < record.by());
         if let Some(fact) = lowest.get(after).filter(|fact| fact.most < record.number) {
-            property.violated(facts.history, "let in, and not called yet", &[record, fact.shown_by]);
+            property.violated(
+                facts.history,
+                "let in, and not called yet",
+                &[record, fact.shown_by],
+            );
         }
         let left = facts.places.get(&record.number).and_then(|place| place.left_in);
         if let Some(left) = left.filter(|left| left.by().saturating_add(facts.lag) <= record.sent) {

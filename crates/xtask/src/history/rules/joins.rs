@@ -21,7 +21,8 @@ pub(super) fn joins(facts: &Facts<'_>) -> Property {
     begun.sort_by_key(|given| (given.from, given.number));
     in_order(facts, &begun, &mut property);
     let inversion = largest_inversion(&mut begun);
-    property.note(format!("a smaller number was answered up to {inversion} ms after a greater one"));
+    property
+        .note(format!("a smaller number was answered up to {inversion} ms after a greater one"));
     property
 }
 

@@ -52,7 +52,11 @@ fn one_number_a_user(facts: &Facts<'_>, joins: &[&Record], property: &mut Proper
     }
 }
 
-fn asked_as_joined(facts: &Facts<'_>, by_user: &HashMap<u64, Vec<&Record>>, property: &mut Property) {
+fn asked_as_joined(
+    facts: &Facts<'_>,
+    by_user: &HashMap<u64, Vec<&Record>>,
+    property: &mut Property,
+) {
     let joins = by_user.values().flatten();
     let told: HashSet<(u64, u64)> = joins.map(|join| (join.user, join.number)).collect();
     for ask in facts.history.records.iter().filter(|record| record.is(What::Ask, 200)) {

@@ -29,20 +29,23 @@ struct Bucket {
 
 impl Bucket {
     fn check(&self, facts: &Facts<'_>, mut property: Property) -> Property {
-        let mut reached: Vec<&Reached<'_>> = facts.reached.iter().chain(&facts.reached_by_entry).collect();
+        let mut reached: Vec<&Reached<'_>> =
+            facts.reached.iter().chain(&facts.reached_by_entry).collect();
         reached.sort_by_key(|fact| fact.by);
         let mut starts = facts.not_passed.iter().peekable();
         let mut latest: Option<(i128, &NotPassed<'_>)> = None;
         for end in reached {
             property.case();
             while let Some(start) = starts.next_if(|start| start.at <= end.by) {
-                let offset = self.batch * i128::from(start.at) - self.every * people(facts, start.most);
+                let offset =
+                    self.batch * i128::from(start.at) - self.every * people(facts, start.most);
                 if latest.is_none_or(|(highest, _)| offset > highest) {
                     latest = Some((offset, start));
                 }
             }
             let Some((offset, start)) = latest else { continue };
-            let reached_by = self.batch * (i128::from(end.by) + 1) - self.every * people(facts, end.mark);
+            let reached_by =
+                self.batch * (i128::from(end.by) + 1) - self.every * people(facts, end.mark);
             if offset - reached_by > self.batch * self.every {
                 let called = people(facts, end.mark) - people(facts, start.most);
                 let why = format!("{called} called within {} ms", end.by.saturating_sub(start.at));

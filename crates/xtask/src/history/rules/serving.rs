@@ -15,7 +15,9 @@ pub(super) fn serving(facts: &Facts<'_>) -> Property {
     for fact in &facts.not_passed {
         property.case();
         let before = facts.reached.partition_point(|reached| reached.by <= fact.known);
-        let Some(reached) = before.checked_sub(1).and_then(|last| facts.reached.get(last)) else { continue };
+        let Some(reached) = before.checked_sub(1).and_then(|last| facts.reached.get(last)) else {
+            continue;
+        };
         if reached.mark > fact.most {
             let (mark, most) = (reached.mark, fact.most);
             let why = format!("{mark} had been called, then no more than {most}");

@@ -12,16 +12,20 @@ pub(super) const NAME: &str = "nobody called is turned away";
 pub(super) fn turned_away(facts: &Facts<'_>) -> Property {
     let mut property = Property::new(NAME, "requests of people whose turn had come");
     let mut unanswered = 0;
-    for record in facts.history.records.iter().filter(|record| !record.is_forged && record.number != 0) {
+    for record in
+        facts.history.records.iter().filter(|record| !record.is_forged && record.number != 0)
+    {
         let is_dates = record.what == What::Dates;
         let lag = if record.status == 403 { facts.lag } else { 0 };
-        let called = facts.called(record.number).filter(|fact| fact.by.saturating_add(lag) <= record.sent);
+        let called =
+            facts.called(record.number).filter(|fact| fact.by.saturating_add(lag) <= record.sent);
         if is_dates && called.is_some() {
             property.case();
             unanswered += usize::from(record.is_unanswered());
         }
         let is_refused = is_dates
-            && (record.status == 401 || record.status == 403 && !record.is_stale && called.is_some());
+            && (record.status == 401
+                || record.status == 403 && !record.is_stale && called.is_some());
         let is_over = record.shows_end() && record.what != What::Leave;
         if (is_refused || is_over) && facts.stands(record.number, record) {
             property.violated(facts.history, why(record), &shown_by(facts, record));

@@ -208,7 +208,9 @@ impl Model {
             Plan::Pushes => "impatient",
             Plan::Forges => "forger",
             Plan::SendsJunk => "junk",
-            Plan::Buys | Plan::LeavesEarly | Plan::NeverComes | Plan::Stays | Plan::JoinsAgain => "person",
+            Plan::Buys | Plan::LeavesEarly | Plan::NeverComes | Plan::Stays | Plan::JoinsAgain => {
+                "person"
+            }
         };
         let mut line = if is_lost { unanswered(answer) } else { answer };
         line = line.with("sent", sent / MILLISECOND).with("answered", answered / MILLISECOND);
@@ -235,7 +237,8 @@ impl Model {
         self.store.expire(now);
         let number = person.number;
         let told = |what, number: u64, stand, position| {
-            let told = line(what, user, 0, 0, 200).with("number", number).with("state", word(stand));
+            let told =
+                line(what, user, 0, 0, 200).with("number", number).with("state", word(stand));
             (told.with("position", position), stand)
         };
         match step {
@@ -347,7 +350,8 @@ impl Store {
             let next = self.serving + 1;
             if !self.departed.remove(&next) {
                 let spent = self.spent.max(parts) + setup.every;
-                if spent - parts > setup.batch * setup.every || self.slots.len() >= setup.max_active {
+                if spent - parts > setup.batch * setup.every || self.slots.len() >= setup.max_active
+                {
                     break;
                 }
                 self.spent = spent;
@@ -385,7 +389,8 @@ fn unanswered(line: Line) -> Line {
     if let Some(fields) = fields.as_object_mut() {
         let knows_number = matches!(fields["what"].as_str(), Some("dates" | "leave"));
         fields.retain(|field, _| {
-            knows_number && field == "number" || !matches!(field.as_str(), "number" | "state" | "position")
+            knows_number && field == "number"
+                || !matches!(field.as_str(), "number" | "state" | "position")
         });
     }
     Line(fields).with("status", 0)

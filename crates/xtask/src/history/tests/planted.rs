@@ -97,8 +97,9 @@ fn who_left_while_waiting_explains_a_position() {
     let joins = || (1..=5).map(|n| join(n, 0, 5, n));
     let with = |more: Vec<Line>| joins().chain(more).collect::<Vec<_>>();
     // Number 5 is told of one ahead: three were called, or fewer called and the others left.
-    let seen =
-        |more: Vec<Line>| with(more.into_iter().chain([ask(5, 20, 25, 2), ask(4, 300, 305, 4)]).collect());
+    let seen = |more: Vec<Line>| {
+        with(more.into_iter().chain([ask(5, 20, 25, 2), ask(4, 300, 305, 4)]).collect())
+    };
     broken_by(&seen(vec![]), &loose(), SERVING);
     good_by(&seen(vec![leave(1, 6, 7, 204), leave(2, 6, 7, 204), leave(3, 6, 7, 0)]), &loose());
 }
@@ -114,12 +115,14 @@ fn a_position_that_cannot_be() {
 fn more_inside_than_allowed() {
     let limits = Limits { batch: None, ..tight() };
     let inside = |n: u64, to| [join(n, 0, 5, 0), dates(n, 10, 15, 200), leave(n, to, to + 5, 204)];
-    let three = |first_to| [inside(1, first_to), inside(2, 50), inside(3, 50)].into_iter().flatten();
+    let three =
+        |first_to| [inside(1, first_to), inside(2, 50), inside(3, 50)].into_iter().flatten();
     broken_by(&three(50).collect::<Vec<_>>(), &limits, ACTIVE);
     // By the time number 3 was certainly called, number 1 may have left.
     good_by(&three(5).collect::<Vec<_>>(), &limits);
     // A leave without an answer may have been carried out, although more is granted a little later by another node.
-    let unknown = |line: Vec<Line>| line.into_iter().chain([leave(1, 4, 60, 0)]).collect::<Vec<_>>();
+    let unknown =
+        |line: Vec<Line>| line.into_iter().chain([leave(1, 4, 60, 0)]).collect::<Vec<_>>();
     good_by(&unknown(three(50).collect()), &limits);
 }
 
@@ -146,7 +149,8 @@ fn let_in_and_not_called() {
     broken_by(&lines(16), &one_node, ENTRY);
     good_by(&lines(15), &one_node);
     // Somebody with a lower number is told the same.
-    let by_another = [join(1, 0, 5, 1), join(2, 6, 9, 2), dates(2, 10, 15, 200), ask(1, 117, 120, 1)];
+    let by_another =
+        [join(1, 0, 5, 1), join(2, 6, 9, 2), dates(2, 10, 15, 200), ask(1, 117, 120, 1)];
     broken(&by_another, ENTRY);
 }
 
@@ -188,18 +192,21 @@ fn a_call_that_may_have_lapsed_is_none() {
     broken(&lines(9_990), TURNED_AWAY);
     good(&lines(9_994));
     // It was seen to wait at 5 s, so the call cannot have lapsed before 15 s.
-    let waited = |sent| lines(sent).into_iter().chain([ask(1, 5_000, 5_005, 1)]).collect::<Vec<_>>();
+    let waited =
+        |sent| lines(sent).into_iter().chain([ask(1, 5_000, 5_005, 1)]).collect::<Vec<_>>();
     broken(&waited(14_800), TURNED_AWAY);
     good(&waited(14_895));
 }
 
 #[test]
 fn a_session_lasts_from_its_first_use() {
-    let lines = |sent| [join(1, 0, 5, 0), dates(1, 8_000, 8_005, 200), dates(1, sent, sent + 5, 410)];
+    let lines =
+        |sent| [join(1, 0, 5, 0), dates(1, 8_000, 8_005, 200), dates(1, sent, sent + 5, 410)];
     broken(&lines(17_990), TURNED_AWAY);
     good(&lines(17_995));
     // An answer that never came may have begun it.
-    let unknown = |sent| lines(sent).into_iter().chain([dates(1, 2_000, 2_060, 0)]).collect::<Vec<_>>();
+    let unknown =
+        |sent| lines(sent).into_iter().chain([dates(1, 2_000, 2_060, 0)]).collect::<Vec<_>>();
     broken(&unknown(11_990), TURNED_AWAY);
     good(&unknown(11_995));
 }
@@ -267,8 +274,14 @@ fn who_joined_and_was_not_served() {
 
 #[test]
 fn five_violations_are_quoted_and_all_are_counted() {
-    let junk: Vec<Line> = (0..8).map(|at| line("junk", 0, at, at, 500).with("kind", "junk")).collect();
-    let text = judge(&junk, &Limits { claim_within: Duration::from_secs(1), ..tight() }).text().to_owned();
+    let junk: Vec<Line> =
+        (0..8).map(|at| line("junk", 0, at, at, 500).with("kind", "junk")).collect();
+    let text =
+        judge(&junk, &Limits { claim_within: Duration::from_secs(1), ..tight() }).text().to_owned();
     assert!(text.contains("VIOLATED, 8 forged and junk requests, 8 violations"), "{text}");
-    assert_eq!(text.matches("    not refused as it must be: junk client 0 Junk").count(), 5, "{text}");
+    assert_eq!(
+        text.matches("    not refused as it must be: junk client 0 Junk").count(),
+        5,
+        "{text}"
+    );
 }

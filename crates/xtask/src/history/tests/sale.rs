@@ -32,12 +32,21 @@ fn correct() -> Vec<Line> {
 #[track_caller]
 fn breaks(lines: &[Line], property: &str) {
     let verdict = judge(lines, &promised());
-    assert!(verdict.broken().contains(&property), "{property} should be broken:\n{}", verdict.text());
+    assert!(
+        verdict.broken().contains(&property),
+        "{property} should be broken:\n{}",
+        verdict.text()
+    );
 }
 
 /// Plants a fault into the first line that is meant.
 #[track_caller]
-fn plant(lines: &mut [Line], meant: impl FnMut(&Line) -> bool, field: &str, value: impl Into<Value>) {
+fn plant(
+    lines: &mut [Line],
+    meant: impl FnMut(&Line) -> bool,
+    field: &str,
+    value: impl Into<Value>,
+) {
     let at = lines.iter().position(meant).unwrap();
     lines[at].0[field] = value.into();
 }
@@ -97,7 +106,8 @@ fn two_people_in_the_wrong_order() {
 #[test]
 fn somebody_overtaken() {
     let mut lines = correct();
-    let late = |line: &Line| is(line, "ask", 200) && line.0["state"] == "WAITING" && number(line) > 3_000;
+    let late =
+        |line: &Line| is(line, "ask", 200) && line.0["state"] == "WAITING" && number(line) > 3_000;
     let at = lines.iter().position(late).unwrap();
     let waits = number(&lines[at]);
     lines[at].0["position"] = (waits - 10).into();

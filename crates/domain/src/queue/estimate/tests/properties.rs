@@ -45,7 +45,8 @@ fn eta(forecast: &Forecast, people: u64) -> f64 {
 
 /// The same snapshot if nothing happens for so long.
 fn later(occupancy: &Occupancy, passed: Duration) -> Occupancy {
-    let ends = occupancy.ends.iter().map(|(left, slots)| (left.saturating_sub(passed), *slots)).collect();
+    let ends =
+        occupancy.ends.iter().map(|(left, slots)| (left.saturating_sub(passed), *slots)).collect();
     Occupancy { ends, ..occupancy.clone() }
 }
 

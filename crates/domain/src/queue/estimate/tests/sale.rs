@@ -63,7 +63,13 @@ impl Sale {
 }
 
 /// What a store reports: the ends of sessions in steps of about equally many.
-fn occupancy(slots: &[Slot], now: u64, session_ttl: Duration, freed: f64, held_seconds: f64) -> Occupancy {
+fn occupancy(
+    slots: &[Slot],
+    now: u64,
+    session_ttl: Duration,
+    freed: f64,
+    held_seconds: f64,
+) -> Occupancy {
     let inside = slots.iter().filter(|slot| slot.claimed <= now);
     let mut lefts: Vec<_> = inside.map(|slot| slot.claimed + session_ttl.as_secs() - now).collect();
     lefts.sort_unstable();

@@ -4,7 +4,8 @@
 use super::*;
 use crate::queue::{ClaimError, Session};
 
-const UNTIL: Expiry = Expiry { at: QueueTime::from_micros(9_000_000), remaining: Duration::from_secs(9) };
+const UNTIL: Expiry =
+    Expiry { at: QueueTime::from_micros(9_000_000), remaining: Duration::from_secs(9) };
 
 /// Numbers 1 to 5 have been called, 8 was abandoned.
 async fn service_over(configure: impl FnOnce(&mut MockQueueStore)) -> QueueService {
@@ -73,10 +74,9 @@ fn a_node_with_a_stale_view_prepares_no_answer() {
 fn a_called_place_is_claimed_in_one_request() {
     run(async {
         let service = service_over(|store| {
-            store
-                .expect_claim()
-                .times(1)
-                .returning(|place| Ok(Session { number: place.number, user: place.user, until: UNTIL }));
+            store.expect_claim().times(1).returning(|place| {
+                Ok(Session { number: place.number, user: place.user, until: UNTIL })
+            });
         })
         .await;
         let admission = service.check("3").unwrap();

@@ -87,11 +87,16 @@ fn whoever_is_not_let_in_is_counted_once() {
     run(async {
         let mut store = store_at(Line::new(10, 5), &[8]);
         let mut answers =
-            [ClaimError::NotYet, ClaimError::Gone, ClaimError::NotHolder, down().into()].into_iter();
+            [ClaimError::NotYet, ClaimError::Gone, ClaimError::NotHolder, down().into()]
+                .into_iter();
         store.expect_claim().returning(move |_| Err(answers.next().unwrap()));
         let service = service_of("main", store);
         service.admit("2").await.unwrap_err();
-        assert_eq!(refused(&service), [("not_yet", 1)], "the turn has not come, as far as this node knows");
+        assert_eq!(
+            refused(&service),
+            [("not_yet", 1)],
+            "the turn has not come, as far as this node knows"
+        );
         service.advance().await.unwrap();
         for token in ["7", "8", "2", "2", "2", "2"] {
             service.admit(token).await.unwrap_err();
@@ -146,7 +151,8 @@ fn tokens_are_refused_under_six_names() {
         service.admit("version").await.unwrap_err();
         service.leave("key").await.unwrap_err();
         service.ask("signature").await.unwrap_err();
-        let of_tokens = [("malformed", 1), ("unknown_version", 1), ("unknown_key", 1), ("bad_signature", 1)];
+        let of_tokens =
+            [("malformed", 1), ("unknown_version", 1), ("unknown_key", 1), ("bad_signature", 1)];
         assert_eq!(refused(&service), of_tokens);
         let other = service_of("other", MockQueueStore::new());
         other.ask("1").await.unwrap_err();

@@ -11,7 +11,9 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, QueueError>) -> bool {
 
 /// A service that has refreshed once, of a store that reports this.
 async fn refreshed(mut store: MockQueueStore, snapshot: Snapshot) -> QueueService {
-    store.expect_call_next().returning(move |_, _| Ok(Called { count: 0, snapshot: snapshot.clone() }));
+    store
+        .expect_call_next()
+        .returning(move |_, _| Ok(Called { count: 0, snapshot: snapshot.clone() }));
     let service = service_of("main", store);
     service.advance().await.unwrap();
     service
@@ -29,7 +31,10 @@ fn a_token_of_another_life_is_refused_without_the_store() {
             assert!(refused(service.ask(&of(number)).await), "{number}");
             assert!(refused(service.check(&of(number))), "{number}");
             assert!(refused(service.leave(&of(number)).await), "{number}");
-            assert!(refused(service.join(UserId::new(7).unwrap(), Some(&of(number))).await), "{number}");
+            assert!(
+                refused(service.join(UserId::new(7).unwrap(), Some(&of(number))).await),
+                "{number}"
+            );
         }
         assert_eq!(service.line(), Line::new(100, 10), "and moves nothing");
         assert_eq!(service.watch.take_shown(), None);
@@ -62,13 +67,20 @@ fn it_is_accepted_where_the_store_may_yet_know_of_it() {
             Snapshot { incarnations: Incarnations::default(), ..known() },
             Snapshot { recovers: true, ..known() },
             Snapshot { adopts: true, ..known() },
-            Snapshot { incarnations: Incarnations::of([life(), Incarnation::new(4).unwrap()]), ..known() },
+            Snapshot {
+                incarnations: Incarnations::of([life(), Incarnation::new(4).unwrap()]),
+                ..known()
+            },
         ];
         for snapshot in cases {
             let mut store = MockQueueStore::new();
             store.expect_standing().returning(|_| Ok(Standing::Waiting));
             let service = refreshed(store, snapshot.clone()).await;
-            assert_eq!(service.ask(&of("50")).await.unwrap().standing, Standing::Waiting, "{snapshot:?}");
+            assert_eq!(
+                service.ask(&of("50")).await.unwrap().standing,
+                Standing::Waiting,
+                "{snapshot:?}"
+            );
         }
         let unseen = service_of("main", MockQueueStore::new());
         assert!(unseen.ask(&of("50")).await.is_ok(), "before the first refresh");
@@ -82,13 +94,23 @@ fn a_place_whose_life_the_store_has_told_of_is_good_at_once() {
         let late = Incarnation::new(4).unwrap();
         store.expect_join().returning(move |_, _, _| {
             let (number, line) = (number(101), Line::new(101, 10));
-            Ok(Joined { incarnation: late, number, rejoined: false, standing: Standing::Waiting, line })
+            Ok(Joined {
+                incarnation: late,
+                number,
+                rejoined: false,
+                standing: Standing::Waiting,
+                line,
+            })
         });
         let service = refreshed(store, snapshot_of(Line::new(100, 10), &[])).await;
         assert!(refused(service.ask(&of("101")).await));
         service.join(UserId::new(7).unwrap(), None).await.unwrap();
         assert_eq!(service.ask(&of("101")).await.unwrap().position.get(), 91);
-        assert_eq!(service.ask("50").await.unwrap().position.get(), 40, "and those before it still are");
+        assert_eq!(
+            service.ask("50").await.unwrap().position.get(),
+            40,
+            "and those before it still are"
+        );
     });
 }
 
@@ -146,7 +168,11 @@ fn the_store_is_asked_for_a_place_it_may_not_know_and_for_no_other() {
         for number in ["100", "101", "200", "201", "250", "251"] {
             assert_eq!(service.ask(number).await.unwrap().standing, Standing::Waiting);
         }
-        assert_eq!(*shown.lock().unwrap(), [101, 200, 251], "skipped, and above all that were given");
+        assert_eq!(
+            *shown.lock().unwrap(),
+            [101, 200, 251],
+            "skipped, and above all that were given"
+        );
     });
 }
 

@@ -124,7 +124,13 @@ fn giving() -> MockQueueStore {
     let mut store = MockQueueStore::new();
     store.expect_join().returning(|_, _, _| {
         let (number, line) = (number(10_101), Line::new(10_101, 0));
-        Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
+        Ok(Joined {
+            incarnation: life(),
+            number,
+            rejoined: false,
+            standing: Standing::Waiting,
+            line,
+        })
     });
     store
 }
@@ -165,7 +171,13 @@ fn a_node_that_has_not_followed_what_was_skipped_looks_and_joins_again() {
                 return Err(JoinError::ViewBehind);
             }
             let (number, line) = (number(10_101), Line::new(10_101, 0));
-            Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
+            Ok(Joined {
+                incarnation: life(),
+                number,
+                rejoined: false,
+                standing: Standing::Waiting,
+                line,
+            })
         });
         store.expect_snapshot().times(1).returning(|_| Ok(skipping()));
         let service = service_of("main", store);
@@ -181,7 +193,9 @@ fn a_node_that_stays_behind_is_not_ready() {
         store.expect_join().times(2).returning(|_, _, _| Err(JoinError::ViewBehind));
         store.expect_snapshot().times(1).returning(|_| Ok(skipping()));
         let refused = service_of("main", store).join(holder(), None).await.unwrap_err();
-        assert!(matches!(refused, QueueError::Store(error) if error.kind() == PortErrorKind::NotReady));
+        assert!(
+            matches!(refused, QueueError::Store(error) if error.kind() == PortErrorKind::NotReady)
+        );
     });
 }
 

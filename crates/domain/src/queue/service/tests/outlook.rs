@@ -18,7 +18,8 @@ impl Clock for SetClock {
     }
 }
 
-const CALL: Expiry = Expiry { at: QueueTime::from_micros(9_000_000), remaining: Duration::from_secs(9) };
+const CALL: Expiry =
+    Expiry { at: QueueTime::from_micros(9_000_000), remaining: Duration::from_secs(9) };
 
 /// Numbers 1 to 5 have been called as of time 0, and a call lasts 9 seconds more.
 async fn service_with_calls() -> (QueueService, SetClock) {
@@ -71,8 +72,11 @@ fn a_full_line_that_moves_slowly_says_so() {
         let mut store = MockQueueStore::new();
         store.expect_join().returning(|_, _, _| Err(JoinError::LineFull));
         let mut service = service_of("main", store);
-        let spec =
-            crate::queue::PolicySpec { batch: 2, every: Duration::from_secs(14), ..Default::default() };
+        let spec = crate::queue::PolicySpec {
+            batch: 2,
+            every: Duration::from_secs(14),
+            ..Default::default()
+        };
         service.parts.policy = AdmissionPolicy::new(spec).unwrap();
         let refused = service.join(UserId::new(7).unwrap(), None).await;
         let Err(QueueError::LineFull { retry_after }) = refused else { panic!("the line is full") };
@@ -96,7 +100,13 @@ fn service_of_ten_slots(abandoned: &'static [u64]) -> QueueService {
     });
     store.expect_join().returning(|_, _, _| {
         let (number, line) = (number(11), Line::new(11, 10));
-        Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
+        Ok(Joined {
+            incarnation: life(),
+            number,
+            rejoined: false,
+            standing: Standing::Waiting,
+            line,
+        })
     });
     let spec = crate::queue::PolicySpec { max_active: 10, ..Default::default() };
     let parts = service_of("main", store).parts;
@@ -135,7 +145,13 @@ fn before_the_first_refresh_the_called_hold_as_many_slots_as_there_are() {
             let mut store = MockQueueStore::new();
             store.expect_join().returning(move |_, _, _| {
                 let (number, line) = (number(last), Line::new(last, serving));
-                Ok(Joined { incarnation: life(), number, rejoined: false, standing: Standing::Waiting, line })
+                Ok(Joined {
+                    incarnation: life(),
+                    number,
+                    rejoined: false,
+                    standing: Standing::Waiting,
+                    line,
+                })
             });
             let mut service = service_of_ten_slots(&[]);
             service.parts.store = Arc::new(store);

@@ -341,7 +341,11 @@ fn a_lapsed_call_held_its_slot_for_as_long_as_a_call_stands() {
     a.leave(&mut server, 2, 2).unwrap();
     let occupancy = server.state.snapshot().occupancy;
     assert_eq!(occupancy.freed, 1.995);
-    assert_eq!(occupancy.held_seconds, 10.0 * 0.995 + 4.0, "a call that was given up held it for 4 s");
+    assert_eq!(
+        occupancy.held_seconds,
+        10.0 * 0.995 + 4.0,
+        "a call that was given up held it for 4 s"
+    );
     a.gives(&mut server, 3, 3);
     a.claim(&mut server, 3, 3).unwrap();
     server.pass([&mut a], SESSION_TTL);

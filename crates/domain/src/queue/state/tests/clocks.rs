@@ -37,9 +37,13 @@ fn a_call_and_a_session_last_as_long_as_the_policy_says() {
 fn no_step_of_a_clock_shortens_or_lengthens_them_by_more_than_a_second() {
     let second = seconds(1);
     for step in [60_000_000_i64, -60_000_000, 20_000_000, -1_000_000, 3_600_000_000] {
-        let (call, session) = lasts(|server, _| server.clock = server.clock.strict_add_signed(step));
+        let (call, session) =
+            lasts(|server, _| server.clock = server.clock.strict_add_signed(step));
         assert!(call >= CLAIM_WITHIN - second && call <= CLAIM_WITHIN + second, "{step}: {call:?}");
-        assert!(session >= SESSION_TTL - second && session <= SESSION_TTL + second, "{step}: {session:?}");
+        assert!(
+            session >= SESSION_TTL - second && session <= SESSION_TTL + second,
+            "{step}: {session:?}"
+        );
     }
 }
 
@@ -98,7 +102,11 @@ fn while_the_store_is_at_its_limit_calls_and_sessions_stand_still() {
     assert_eq!(server.state.marks().time, before);
     assert_eq!(server.state.snapshot().tally.lapsed, 0);
     let Ok(Standing::Called { until }) = node.standing(&mut server, 1, 1) else { panic!("called") };
-    assert_eq!(until.remaining, CLAIM_WITHIN - seconds(1), "the first step after it is a second at most");
+    assert_eq!(
+        until.remaining,
+        CLAIM_WITHIN - seconds(1),
+        "the first step after it is a second at most"
+    );
     node.claim(&mut server, 1, 1).unwrap();
 }
 
@@ -163,9 +171,13 @@ fn a_late_witness_ends_nothing_by_the_time_it_has_seen() {
     }
     node.claim(&mut server, 12, 2).unwrap();
     late.refresh(&mut server);
-    let Ok(Standing::Called { until }) = node.standing(&mut server, 11, 1) else { panic!("called") };
+    let Ok(Standing::Called { until }) = node.standing(&mut server, 11, 1) else {
+        panic!("called")
+    };
     assert_eq!(until.remaining, CLAIM_WITHIN);
-    let Ok(Standing::Active { until }) = node.standing(&mut server, 12, 2) else { panic!("inside") };
+    let Ok(Standing::Active { until }) = node.standing(&mut server, 12, 2) else {
+        panic!("inside")
+    };
     assert_eq!(until.remaining, SESSION_TTL);
     server.pass([&mut node, &mut late], RECOVERY);
     node.refresh(&mut server);
@@ -197,8 +209,12 @@ fn what_expires_by_a_step_of_the_clock_is_a_loss_that_nodes_mend() {
         a.claim(&mut server, 1, 1).unwrap();
         a.leave(&mut server, 8, 8).unwrap();
         server.pass([&mut a, &mut b], seconds(2));
-        let Ok(Standing::Called { until: called }) = a.standing(&mut server, 2, 2) else { panic!("called") };
-        let Ok(Standing::Active { until: inside }) = a.standing(&mut server, 1, 1) else { panic!("inside") };
+        let Ok(Standing::Called { until: called }) = a.standing(&mut server, 2, 2) else {
+            panic!("called")
+        };
+        let Ok(Standing::Active { until: inside }) = a.standing(&mut server, 1, 1) else {
+            panic!("inside")
+        };
         let generation = server.state.marks().generation;
         if restarts {
             server.restart();
@@ -214,9 +230,13 @@ fn what_expires_by_a_step_of_the_clock_is_a_loss_that_nodes_mend() {
         for user in 1..=7 {
             a.finds(&mut server, user, None, user);
         }
-        let Ok(Standing::Called { until }) = b.standing(&mut server, 2, 2) else { panic!("called") };
+        let Ok(Standing::Called { until }) = b.standing(&mut server, 2, 2) else {
+            panic!("called")
+        };
         assert_eq!(until.at, called.at);
-        let Ok(Standing::Active { until }) = b.standing(&mut server, 1, 1) else { panic!("inside") };
+        let Ok(Standing::Active { until }) = b.standing(&mut server, 1, 1) else {
+            panic!("inside")
+        };
         assert_eq!(until.at, inside.at);
         assert_eq!(b.standing(&mut server, 8, 8), Err(Refused::Gone));
         b.gives(&mut server, 9, 9);

@@ -167,12 +167,16 @@ fn another_users_number_is_no_use_to_who_shows_it() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.gives(&mut server, 2, 2);
-    let JoinStep::Holds { number, rejoined, .. } = a.rejoin(&mut server, 3, 2) else { panic!("joins") };
+    let JoinStep::Holds { number, rejoined, .. } = a.rejoin(&mut server, 3, 2) else {
+        panic!("joins")
+    };
     assert_eq!((number.get(), rejoined), (3, false));
     a.finds(&mut server, 2, None, 2);
     // Their own number, once they have left, as little.
     a.leave(&mut server, 2, 2).unwrap();
-    let JoinStep::Holds { number, rejoined, .. } = a.rejoin(&mut server, 2, 2) else { panic!("joins") };
+    let JoinStep::Holds { number, rejoined, .. } = a.rejoin(&mut server, 2, 2) else {
+        panic!("joins")
+    };
     assert_eq!((number.get(), rejoined), (4, false));
 }
 

@@ -7,7 +7,11 @@ use crate::queue::Memory;
 pub(super) fn before_a_loss() -> (Server, [Node; 2]) {
     let (mut server, [mut a, mut b]) = Server::open(usual());
     for user in 1..=10 {
-        if user % 2 == 0 { a.gives(&mut server, user, user) } else { b.gives(&mut server, user, user) }
+        if user % 2 == 0 {
+            a.gives(&mut server, user, user)
+        } else {
+            b.gives(&mut server, user, user)
+        }
     }
     a.claim(&mut server, 1, 1).unwrap();
     b.leave(&mut server, 7, 7).unwrap();
@@ -318,7 +322,10 @@ fn a_log_with_a_gap_is_not_taken_to_be_whole() {
     let marks = server.state.marks();
     let since = |server: &Server, version| server.state.changes_since(marks.generation, version);
     assert_eq!(since(&server, marks.version).unwrap(), []);
-    assert_eq!(since(&server, marks.version - 2).unwrap(), [Change::Abandoned(3), Change::Abandoned(4)]);
+    assert_eq!(
+        since(&server, marks.version - 2).unwrap(),
+        [Change::Abandoned(3), Change::Abandoned(4)]
+    );
     assert_eq!(since(&server, marks.version - 3).unwrap().len(), 3);
     assert_eq!(since(&server, marks.version - 4), None, "before the doubt");
     assert_eq!(since(&server, marks.version + 1), None, "of a later store");
@@ -391,7 +398,11 @@ fn nobody_who_left_comes_back_by_the_replays_of_several_nodes() {
         }
         server.pass(&mut nodes, RECOVERY);
         for user in [1, 5] {
-            assert_eq!(nodes[0].claim(&mut server, user, user), Err(Refused::Gone), "{user}, {order:?}");
+            assert_eq!(
+                nodes[0].claim(&mut server, user, user),
+                Err(Refused::Gone),
+                "{user}, {order:?}"
+            );
         }
     }
 }
@@ -474,7 +485,8 @@ fn the_call_of_somebody_who_was_inside_to_the_end_does_not_stand_again() {
 
 #[test]
 fn a_session_that_is_shorter_than_a_call_uses_the_call_up_for_good() {
-    let (mut server, [mut a]) = open_with_sessions(PolicySpec { session_ttl: seconds(4), ..usual() });
+    let (mut server, [mut a]) =
+        open_with_sessions(PolicySpec { session_ttl: seconds(4), ..usual() });
     a.gives(&mut server, 1, 1);
     a.claim(&mut server, 1, 1).unwrap();
     server.pass([&mut a], seconds(5));

@@ -25,7 +25,13 @@ impl Node {
         called
     }
 
-    fn stands(&self, server: &mut Server, value: u64, user: u64, number: u64) -> Result<Standing, Refused> {
+    fn stands(
+        &self,
+        server: &mut Server,
+        value: u64,
+        user: u64,
+        number: u64,
+    ) -> Result<Standing, Refused> {
         let place = place_in(life(value), user, number);
         self.step(server, |state, _| state.standing(&place))
     }
@@ -121,7 +127,10 @@ fn a_number_above_all_skips_those_between_and_begins_no_doubt() {
     let place = place_in(life(own), 3, 1_000);
     assert_eq!(nodes[0].step(&mut server, |state, _| state.claim(&place)), Err(Refused::NotYet));
     nodes[0].refresh(&mut server);
-    assert!(nodes[0].step(&mut server, |state, _| state.claim(&place)).is_ok(), "who turns up late is next");
+    assert!(
+        nodes[0].step(&mut server, |state, _| state.claim(&place)).is_ok(),
+        "who turns up late is next"
+    );
 }
 
 #[test]
@@ -133,7 +142,8 @@ fn those_who_show_skipped_numbers_are_called_in_their_order() {
     }
     assert_eq!(nodes[0].refresh(&mut server), 0, "near the front people still have time");
     nodes[0].gives(&mut server, 5_000, 30_042);
-    let order: Vec<u64> = [7, 12, 40, 300, 10_041, 30_042].map(|number| nodes[0].position(number)).into();
+    let order: Vec<u64> =
+        [7, 12, 40, 300, 10_041, 30_042].map(|number| nodes[0].position(number)).into();
     assert_eq!(order, [1, 2, 3, 4, 5, 6]);
     server.wait(QueueState::ADOPTION / 10);
     assert_eq!(nodes[0].refresh(&mut server), 0);
@@ -225,9 +235,13 @@ fn a_checkpoint_brings_its_life_and_a_store_that_has_one_adopts_none() {
     let mut server = Server::new(standstill());
     let mut node = Node::with_checkpoint(1);
     server.pass([&mut node], RECOVERY * 2);
-    assert!(server.is_open() && server.state.incarnations().is_empty(), "the checkpoint was not read");
+    assert!(
+        server.is_open() && server.state.incarnations().is_empty(),
+        "the checkpoint was not read"
+    );
     assert_eq!(node.stands(&mut server, REHEARSAL, 1, 1), Err(Refused::NotReady));
-    let known = Checkpoint::new(Line::new(3, 0), 10).with_incarnations(Incarnations::of([life(REHEARSAL)]));
+    let known =
+        Checkpoint::new(Line::new(3, 0), 10).with_incarnations(Incarnations::of([life(REHEARSAL)]));
     let generation = node.replica.witness().generation;
     node.step(&mut server, |state, _| state.settle(generation, Some(known)));
     node.refresh(&mut server);

@@ -285,7 +285,11 @@ fn what_is_known_of_a_number_outlives_that_it_was_skipped() {
         assert_eq!(node.replica.vacant(), &server.state.vacant);
     }
     assert_eq!(server.state.vacant.singles().collect::<Vec<_>>(), [60]);
-    assert_eq!(server.state.vacant.count_up_to(100), 90 - 5, "48, 49, 30, 70, 40 are found, 60 counts");
+    assert_eq!(
+        server.state.vacant.count_up_to(100),
+        90 - 5,
+        "48, 49, 30, 70, 40 are found, 60 counts"
+    );
     server.pass([&mut a], RECOVERY);
     for number in [30, 48, 60] {
         assert_eq!(a.claim(&mut server, number, number), Err(Refused::Gone), "{number}");
@@ -295,7 +299,10 @@ fn what_is_known_of_a_number_outlives_that_it_was_skipped() {
     assert_eq!(a.claim(&mut server, 49, 49), Err(Refused::Gone), "no second turn");
     a.finds(&mut server, 70, None, 70);
     a.finds(&mut server, 40, None, 40);
-    assert!(matches!(a.standing(&mut server, 40, 40), Ok(Standing::Called { .. })), "late, and so first");
+    assert!(
+        matches!(a.standing(&mut server, 40, 40), Ok(Standing::Called { .. })),
+        "late, and so first"
+    );
 }
 
 /// A restart may keep the last number given at the end of a range that is skipped.
