@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Chromium sends a POST again that was answered with 408, or not at all, and the page never knows.
+# Chromium repeats a POST that was answered with 408, or not at all, and the page cannot see it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/base.sh"
 CHROMIUM=$(command -v chromium) || {
@@ -12,10 +12,10 @@ export CHROMIUM
 cat <<'TEXT'
 Expected: fetch() sends a POST or a DELETE once. 408 is an answer like 503, and a connection that
           closes without an answer rejects, since only the page knows whether to repeat.
-Matters:  a node that stops between doing and answering, or a proxy that closes instead of
-          answering, makes a visitor join or leave twice without the page taking part: the second
-          answer (the place was given back already, say) is the only one that it sees. Code in the
-          page that handles 408 runs after a second attempt only.
+Matters:  a node that stops between executing and answering, or a proxy that closes instead of
+          answering, makes a visitor join or leave twice without the page's knowledge: it sees only
+          the second answer (the place is already released, say). Code in the page that handles 408
+          runs only after a second attempt.
 TEXT
 
 run_each once <<'PYTHON'

@@ -5,9 +5,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/common/proxies.sh"
 install_caddy
 
 cat <<'TEXT'
-Expected: without `lb_retries` and `lb_try_duration`, whose defaults are no retries, Caddy asks a
-          node once for each request.
-Matters:  a node in trouble that closes connections gets each poll many times over, just then. And
+Expected: without `lb_retries` and `lb_try_duration`, whose defaults are no retries, Caddy sends
+          each request to a node once.
+Matters:  a node in trouble that closes connections gets each poll many times over. And
           it is the visitor's own header that decides whether a join is sent again. (Go's HTTP
           client does this below Caddy's own retries.)
 TEXT
@@ -21,7 +21,7 @@ together = threading.Barrier(20)
 
 def answer(_, path, __):
     if path == "/warm":
-        # None is answered before all are there: each needs a connection of its own.
+        # None is answered before all have arrived, so that each needs a separate connection.
         together.wait(10)
         return OK
     return None

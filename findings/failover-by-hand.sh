@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# SENTINEL FAILOVER of a healthy primary loses what the old one confirms for ten seconds more. The
+# After SENTINEL FAILOVER the old, healthy primary confirms writes for ten seconds, all lost. The
 # server's own FAILOVER loses nothing, but sentinels name the old primary for half a minute.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/setup.sh"
 
 cat <<'TEXT'
-Expected: a failover by hand of a healthy primary hands over within a second or so, loses next to
-          nothing, and sentinels then name the new primary.
-Matters:  it is what one does before maintenance of the queue's Redis, perhaps during a sale. Joins
+Expected: a failover by hand of a healthy primary hands over within a second or so, loses
+          almost nothing, and sentinels then name the new primary.
+Matters:  it is the usual step before maintenance of the queue's Redis, perhaps during a sale. Joins
           over connections that stay open are confirmed by the old primary, and then are gone.
 TEXT
 
@@ -24,7 +24,7 @@ time.sleep(1.2)
 
 
 def there(*command):
-    """Asks the new primary, which closes its connections when it is promoted."""
+    """Queries the new primary, which closes its connections when it is promoted."""
     return new.client()(*command)
 
 
@@ -43,7 +43,7 @@ else:
 text = "FAILOVER TO the replica" if way == "server" else " ".join(command)
 print(f"{NAMES[kind]}, three sentinels, min-replicas-to-write {replicas}, {text}:")
 
-# A join every 20 ms over a connection that was there before, until it is refused or cut.
+# A join every 20 ms over an existing connection, until it is refused or cut.
 promoted, switched, last = None, None, begun
 while time.monotonic() - begun < 20:
     try:
@@ -64,7 +64,7 @@ longer = last - promoted if promoted else 0
 seen = f"{confirmed} confirmed, {lost} lost; confirmed for {longer:.1f} s after the promotion"
 if way == "sentinel" and replicas == "0":
     goes_on = lost > 100 and longer > 7
-    claim("the old primary goes on and confirms joins that are lost", goes_on, seen)
+    claim("the old primary keeps confirming joins that are lost", goes_on, seen)
 else:
     claim("no confirmed join is lost", lost == 0, seen)
 

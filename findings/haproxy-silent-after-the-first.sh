@@ -7,11 +7,11 @@ curl --version | head -1 | cut -d' ' -f1-2
 
 cat <<'TEXT'
 Expected: a node that closes the connection without an answer is a 502 for the visitor and a line in
-          the log, and `retries` and `disable-l7-retry` say how often nodes are asked.
+          the log, and `retries` and `disable-l7-retry` limit how often nodes get it.
 Matters:  HAProxy leaves a later request of a connection to the client to repeat. curl does, and
-          Chromium (browser-asks-again.sh), whatever the method: a place is given back twice though
-          retrying DELETE is ruled out, a join is sent six times with `retries 2`, and half of it
-          is missing in the log.
+          Chromium (browser-asks-again.sh), whatever the method: a DELETE is sent twice although
+          retrying it is disabled, a join is sent six times with `retries 2`, and half of that is
+          missing from the log.
 TEXT
 
 run_each once <<'PYTHON'
@@ -56,7 +56,7 @@ backend nodes
         return answered, upstream.times(f"{method} /place"), logged(method) - lines
 
     def curl(method):
-        """The same by curl, after a request over the same connection."""
+        """The same with curl, after a request over the same connection."""
         upstream.requests.clear()
         lines = logged(method)
         url, write = f"http://127.0.0.1:{port}", ["-s", "-o", os.devnull, "-w", "%{http_code} "]

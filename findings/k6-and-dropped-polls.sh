@@ -8,7 +8,7 @@ cat <<'TEXT'
 Expected: a request whose connection closes without an answer is a failed request in k6
           (`http_req_failed`, status 0), whatever its method.
 Matters:  polls are GET and nearly all of an on-sale's requests. A load test in which nodes drop
-          polls, as one does that is killed or restarted, reports none failed. The lost time
+          polls, as a killed or restarted node does, reports no failures. The lost time
           is in `sending`, so `http_req_waiting`, the time to the first byte, stays low. Compare
           `http_reqs` with what the nodes count.
 TEXT
@@ -37,7 +37,7 @@ with open(folder + "/script.js", "w", encoding="utf-8") as file:
 
 
 def run(method, reuse):
-    """What k6 says of a request that is dropped after a second, and how often the node got it."""
+    """What k6 reports for a request dropped after a second, and how often the node got it."""
 
     def answer(_, path, __):
         if path == "/place" and upstream.times(f"{method} /place") == 1:

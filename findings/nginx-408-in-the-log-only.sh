@@ -9,7 +9,7 @@ Expected: a head or a body that stops is answered with 408 ("the request is term
           error", as the manual says of both timeouts), or with what `error_page 408` names.
 Matters:  an access log full of 408 is read as answers that visitors got. They got a closed
           connection, which no page can tell from a network failure. What the service answers with
-          408 never reaches it either: nginx waits for the whole body before it asks a node.
+          408 never reaches it either: nginx waits for the whole body before it sends a request on.
 TEXT
 
 run_each 122 131 <<'PYTHON'

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# proxy_next_upstream_tries does not count tries over kept connections: one request, 21 times.
+# proxy_next_upstream_tries ignores attempts over kept connections: one request, sent 21 times.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/proxies.sh"
 install_nginx
 
 cat <<'TEXT'
 Expected: with `proxy_next_upstream_tries 1` a request reaches a node once, with 2 twice at most.
-Matters:  a node that closes the connection instead of answering may have done what it was asked
-          for. The retry limit in front of joins is there to bound how often that happens, and
-          what a request that ends every connection costs.
+Matters:  a node that closes the connection instead of answering may have executed the request.
+          The retry limit in front of joins bounds how often that happens, and the cost of a
+          request that ends every connection.
 TEXT
 
 run_each 122 131 <<'PYTHON'
@@ -26,7 +26,7 @@ def times_sent(method, nodes, upstream, location):
 
     def answer(_, path, __):
         if path == "/warm":
-            # None is answered before all are there: each needs a connection of its own.
+            # None is answered before all have arrived, so each needs a separate connection.
             together.wait(10)
             return OK
         return None

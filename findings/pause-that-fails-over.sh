@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# CLIENT PAUSE WRITE makes sentinels replace a primary that answers every PING; what was paused is
-# then done on the old one, confirmed, and lost.
+# CLIENT PAUSE WRITE makes sentinels replace a primary that answers every PING; the old
+# primary then executes the paused writes, confirms them, and loses them.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/setup.sh"
 
 cat <<'TEXT'
 Expected: CLIENT PAUSE 6000 WRITE holds writes for six seconds, loses none, and concerns sentinels
           (down-after 1 s) not at all: PING and reads are answered all the time.
-Matters:  who pauses the queue's Redis for a moment, to look at it at rest, starts a failover.
+Matters:  a short pause of the queue's Redis, to inspect it at rest, starts a failover.
           Sentinels PUBLISH over the connection they PING by, PUBLISH is paused, and PING waits.
 TEXT
 
@@ -48,9 +48,9 @@ claim("PUBLISH of sentinels is what waits", len(held) >= 2, f"{len(held)} connec
 answer = person.receive()
 seen = f"{str(answer).split()[0]} after {time.monotonic() - begun:.1f} s"
 if replicas == "1":
-    claim("the paused write is refused in the end", str(answer).startswith("NOREPLICAS"), seen)
+    claim("the paused write is refused afterwards", str(answer).startswith("NOREPLICAS"), seen)
 else:
-    claim("the paused write is done by the old primary and confirmed", answer == 2, seen)
+    claim("the old primary executes and confirms the paused write", answer == 2, seen)
     wait_for(lambda: old.client()("ROLE")[0] == "slave", 25)
     wait_for(lambda: old.client().info("master_link_status") == "up")
     kept = [server.client()("GET", "joins") for server in (old, new)]

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common/setup.sh"
 cat <<'TEXT'
 Expected: TIME, called twice in one script, shows how long the script took, on both servers.
 Matters:  the queue's steps are scripts. One that limits its own length by the clock works on Redis
-          and runs on without end on Valkey, where the server answers no client meanwhile.
+          and never ends on Valkey, where the server answers no client meanwhile.
 TEXT
 
 run_each redis valkey <<'PYTHON'

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# A script without `#!lua` writes past maxmemory once it has deleted something, be it nothing.
+# A script without `#!lua` writes past maxmemory once it has called DEL, even for no key.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/setup.sh"
 
 cat <<'TEXT'
 Expected: above maxmemory (noeviction) SET inside a script is refused with OOM, whatever the script
           did before; that a script without `#!lua` frees something first makes no difference.
-Matters:  a node that tests by such a script whether joins would be taken finds a full server
-          healthy, and a script that clears up before it writes has no limit at all.
+Matters:  a node whose health check uses such a script finds a full server healthy, and a
+          script that deletes before it writes has no limit at all.
 TEXT
 
 run_each redis valkey <<'PYTHON'

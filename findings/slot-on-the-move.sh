@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A slot that is moved refuses a script about keys that are not there, from the first moment to the
-# last, however little has moved; a script about one key passes.
+# A moving slot refuses a script about missing keys from the first moment to the last, however few
+# keys have moved; a script about one key works.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/setup.sh"
 
 cat <<'TEXT'
 Expected: while a slot moves, a script works where its keys are; a declared key that exists nowhere
-          is no hindrance, or at worst is asked of the new owner (ASK), who takes it.
+          has no effect, or at worst is redirected to the new owner (ASK), which accepts it.
 Matters:  each step of the queue declares fifteen keys, and some are mostly not there. No user
           can join while its slot moves, though a health check about one key succeeds.
 TEXT

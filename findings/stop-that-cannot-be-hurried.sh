@@ -7,7 +7,7 @@ cat <<'TEXT'
 Expected: a second SIGTERM, or SHUTDOWN NOW FORCE ("do not wait for replicas"), ends a server at
           once that has begun to stop and waits for a replica that lags.
 Matters:  while it waits (shutdown-timeout, 10 s) no join is answered, PING and reads are, and new
-          connections are accepted. Who rolls the queue's Redis wants those seconds short.
+          connections are accepted. A rolling restart of the queue's Redis should keep that short.
 TEXT
 
 run_each redis valkey <<'PYTHON'
@@ -37,7 +37,7 @@ claim("PING, reads and new connections work, a write is not answered", works and
 
 
 def runs_on():
-    """Whether it still runs two seconds later, with time left until it would end by itself."""
+    """Whether it still runs two seconds later, before it would end without a signal."""
     time.sleep(2)
     return primary.process.poll() is None and time.monotonic() - begun < 8
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# WAIT after a script that only read: Redis 7.0 waits for all that was written, Valkey 9.1 for
-# nothing.
+# WAIT after a script that only read: Redis 7.0 waits for all earlier writes, Valkey 9.1 for
+# none.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/setup.sh"
 
 cat <<'TEXT'
 Expected: a script and WAIT behind it: when WAIT answers 1, a replica has what the script saw.
-Matters:  who joins twice finds the number that the first join was given. If the replica does not
+Matters:  a second join finds the number of the first. If the replica does not
           have that number yet, it must not be confirmed as replicated.
 TEXT
 
@@ -19,7 +19,7 @@ writer, reader, refused, rewriter = (primary.client() for _ in range(4))
 write = writer.load("#!lua\nredis.call('HSET', KEYS[1], 'user', '1') return 1")
 read = writer.load("#!lua\nreturn redis.call('HGET', KEYS[1], 'user')")
 print(f"{NAMES[kind]}, its only replica stopped:")
-# Until the replica has confirmed all that there was before.
+# Until the replica has confirmed all earlier writes.
 time.sleep(1.2)
 replica.signal(signal.SIGSTOP)
 writer("EVALSHA", write, 1, "places")
@@ -30,7 +30,7 @@ seen = f"WAIT 1 300 answers {reached} after {took * 1000:.0f} ms"
 if kind == "redis":
     claim("after reading what no replica has, WAIT waits", (found, reached) == ("1", 0), seen)
 else:
-    claim("after reading what no replica has, WAIT is content", (found, reached) == ("1", 1), seen)
+    claim("after reading what no replica has, WAIT succeeds", (found, reached) == ("1", 1), seen)
 
 rewriter("EVALSHA", write, 1, "places")
 reached, took = timed(lambda: rewriter("WAIT", 1, 300))
@@ -41,6 +41,6 @@ writer("CONFIG", "SET", "maxmemory", 1)
 answer = refused("EVALSHA", write, 1, "places")
 reached = refused("WAIT", 1, 300)
 is_refused = isinstance(answer, Refused) and answer.startswith("OOM")
-claim("after a script that was refused WAIT is content", is_refused and reached == 1, reached)
+claim("after a script that was refused WAIT succeeds", is_refused and reached == 1, reached)
 done()
 PYTHON

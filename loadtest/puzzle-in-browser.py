@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How long a browser takes to solve the puzzle before joining, and what WebCrypto costs a call.
+"""Measures how long a browser takes to solve the join puzzle, and the cost of a WebCrypto call.
 
-    loadtest/puzzle-in-browser.py [PUZZLES]     (40 of each kind unless given)
+    loadtest/puzzle-in-browser.py [PUZZLES]     (40 of each kind by default)
 
 Runs headless Chromium (Debian's package `chromium`) with deploy/examples/solve-puzzle.js on a page
-of localhost: as fast as this machine is; with the processor throttled four times by DevTools, which
-slows scripts, and not the thread that WebCrypto hashes on; and with all of the browser stopped for
-three quarters of the time, which slows that as well. Neither is a phone.
+of localhost: at full speed; with the processor throttled four times by DevTools, which slows
+scripts but not the thread that WebCrypto hashes on; and with the whole browser stopped for three
+quarters of the time, which slows that thread as well. Neither is a phone.
 """
 import functools
 import http.server
@@ -84,7 +84,7 @@ class Browser:
                 self.worker(message["params"]["sessionId"])
 
     def worker(self, session):
-        """A worker that begins: it is slowed as the page is."""
+        """Throttles a new worker like the page."""
         self.send("Emulation.setCPUThrottlingRate", {"rate": self.rate}, session)
         self.send("Runtime.runIfWaitingForDebugger", {}, session)
         self.throttled += 1
@@ -111,7 +111,7 @@ class Browser:
         self.call("Emulation.setCPUThrottlingRate", {"rate": rate}, self.page)
 
     def processor_time(self):
-        """Seconds that all processes of the browser have run."""
+        """Processor time of all processes of the browser, in seconds."""
         ticks = 0
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -153,7 +153,7 @@ class Quarter:
         self.thread.join()
 
 
-# Milliseconds a call at so many iterations, so many calls under way; the best of five.
+# Milliseconds a call by iterations and calls in flight; the best of five rounds.
 CALLS = """(async () => {
   const key = await crypto.subtle.importKey('raw', new Uint8Array(52), 'PBKDF2', false, ['deriveBits']);
   const one = async (n, iterations) => {
@@ -190,7 +190,7 @@ def solve(browser, bits, many):
         puzzle = {"puzzle": secrets.token_urlsafe(39), "bits": bits, "iterations": ITERATIONS, "parts": PARTS}
         took, solution = browser.value(SOLVE % json.dumps(puzzle))
         assert solution.startswith(puzzle["puzzle"] + ".") and solution.count(",") == PARTS - 1, solution
-        # The first loads the script.
+        # The first puzzle also loads the script.
         if n > 0:
             times.append(took)
         else:

@@ -1,4 +1,4 @@
-//! The migrations are built into this crate; a new one must make it be built again.
+//! Rebuilds this crate when a migration changes, because the migrations are embedded in it.
 
 fn main() {
     println!("cargo::rerun-if-changed=../../migrations");

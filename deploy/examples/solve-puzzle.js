@@ -1,4 +1,4 @@
-// Solves the puzzle of a 428 answer with WebCrypto, in a worker of its own, so that the page stays
+// Solves the puzzle of a 428 answer with WebCrypto, in a separate worker, so that the page stays
 // responsive.
 //
 //   import { solvePuzzle } from './solve-puzzle.js';
@@ -10,7 +10,7 @@
 //
 // WebCrypto exists in secure contexts only: pages from https, or from localhost.
 
-// Calls under way at once: enough that the browser's crypto thread never waits for this script.
+// Calls in flight: enough that the browser's crypto thread never waits for this script.
 const IN_FLIGHT = 8;
 
 /** The value of the `joinPuzzle` header for the body of a 428 answer. */

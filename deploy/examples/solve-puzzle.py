@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Joins as a user, solves the puzzle if one is asked for, and prints the token.
+"""Joins as a user, solves the puzzle if one is required, and prints the token.
 
     solve-puzzle.py http://localhost:8081/api/v1 7
 """

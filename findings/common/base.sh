@@ -4,7 +4,7 @@ COMMON=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 WORK=$(mktemp -d)
 running=()
 cleanup() {
-    # Each Python process ends the servers that it started.
+    # Each Python process stops the servers that it started.
     for pid in "${running[@]}"; do kill "$pid" 2>/dev/null || true; done
     for pid in "${running[@]}"; do wait "$pid" 2>/dev/null || true; done
     rm -rf "$WORK"

@@ -1,4 +1,4 @@
-"""What a finding claims, and processes that end with it."""
+"""The claims of a finding, and processes that end with it."""
 
 import atexit
 import ctypes
@@ -16,7 +16,7 @@ failed = []
 
 
 def claim(text, holds, seen=""):
-    """Says what was seen; a claim that does not hold any more fails the script."""
+    """Prints an observation; a claim that does not hold fails the script."""
     print(f"  {'as described' if holds else 'CHANGED     '}  {text}{f'  [{seen}]' if seen else ''}")
     if not holds:
         failed.append(text)
@@ -27,7 +27,7 @@ def done():
 
 
 def start(command, folder, environment=None):
-    """A process that ends with this program at the latest. What it prints is in `folder`/log."""
+    """A process that ends with this program at the latest. Its output is in `folder`/log."""
     with open(folder + "/log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, env=environment,

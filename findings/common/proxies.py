@@ -1,4 +1,4 @@
-"""Private proxies in the temporary folder, and a server that answers through them as it is told."""
+"""Private proxies in the temporary folder, and a scripted server behind them."""
 
 import threading
 

@@ -1,5 +1,6 @@
--- Concerts, their dates, and the seats of each date. docs/adr/0008-seats-left-is-counted-as-seats-change.md says why a
--- date knows how many seats it has left.
+-- Concerts, their dates, and the seats of each date.
+-- docs/adr/0008-seats-left-is-counted-as-seats-change.md explains why a date stores how many seats
+-- it has left.
 
 CREATE TABLE concerts (
     id bigint PRIMARY KEY,
@@ -15,36 +16,37 @@ CREATE TABLE schedules (
     performance_at timestamptz NOT NULL,
     sale_opens_at timestamptz NOT NULL,
     sale_closes_at timestamptz NOT NULL,
-    -- How many seats of this date are free: kept by the triggers below, which let nobody else write it.
+    -- The number of free seats of this date. Only the triggers below may write it.
     seats_left integer NOT NULL DEFAULT 0,
     CONSTRAINT schedules_id_is_positive CHECK (id > 0),
     CONSTRAINT schedules_sale_closes_after_it_opens CHECK (sale_opens_at < sale_closes_at),
-    -- Neither infinite nor beyond what clients can read.
+    -- Finite, and within the range that clients can read.
     CONSTRAINT schedules_times_are_in_reach CHECK (
         least(performance_at, sale_opens_at) >= '1970-01-01 00:00:00Z'
         AND greatest(performance_at, sale_closes_at) < '9999-01-01 00:00:00Z'
     ),
     CONSTRAINT schedules_seats_left_is_not_negative CHECK (seats_left >= 0)
 )
--- Room on the page for the next version of a row, so that counting a seat touches no index.
+-- Leaves room on the page for the next version of a row, so that an update of the count touches no
+-- index.
 WITH (fillfactor = 70);
 
--- The dates of one concert in the order they are shown. It must not hold seats_left, for the same reason.
+-- The dates of one concert in display order. For the same reason it must not contain seats_left.
 CREATE INDEX schedules_of_concert ON schedules (concert_id, performance_at, id);
 
 CREATE TABLE seats (
     schedule_id bigint NOT NULL REFERENCES schedules (id),
     number integer NOT NULL,
     state text NOT NULL DEFAULT 'free',
-    -- A seat is there once in a date.
+    -- A seat number is unique within a date.
     PRIMARY KEY (schedule_id, number),
     CONSTRAINT seats_number_is_positive CHECK (number > 0),
     CONSTRAINT seats_state_is_known CHECK (state IN ('free', 'held', 'sold'))
 );
 
--- Adds what a statement has changed to the dates it has changed. Rows of dates are locked in the order of their ids, so
--- that two statements cannot wait for each other over them. It runs with its owner's rights: whoever may change a seat
--- need not be allowed to change a date.
+-- Applies the changes of a statement to the counts of the dates it affects. Rows of dates are
+-- locked in the order of their ids, so that two statements cannot deadlock. The function runs with
+-- its owner's rights: a user who may change a seat needs no right to change a date.
 CREATE FUNCTION seats_count_changes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     touched bigint[];
@@ -92,7 +94,8 @@ BEGIN
 END
 $$;
 
--- What runs with its owner's rights finds the tables here, and not what its caller puts before them.
+-- Functions that run with their owner's rights must find the tables here, not objects that a caller
+-- puts first in the search path.
 DO $$
 BEGIN
     EXECUTE format('ALTER FUNCTION seats_count_changes() SET search_path = %I, pg_temp', current_schema());
@@ -115,7 +118,7 @@ CREATE TRIGGER seats_deleted AFTER DELETE ON seats
 CREATE TRIGGER seats_truncated AFTER TRUNCATE ON seats
     FOR EACH STATEMENT EXECUTE FUNCTION seats_count_none();
 
--- The count is nobody's to write. Within the triggers above the depth is 1.
+-- Refuses direct writes of the count. Within the triggers above the depth is 1.
 CREATE FUNCTION schedules_refuse_a_count() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'schedules.seats_left follows the seats and cannot be written' USING ERRCODE = 'restrict_violation';

@@ -1,5 +1,6 @@
--- Which lives of a queue its tokens may be of, so that they stay good when its store and all nodes are lost together.
+-- The incarnations of a queue whose tokens are valid, so that the tokens stay valid when its store
+-- and all nodes are lost together.
 
 ALTER TABLE queue_checkpoints
-    -- Ascending, four at most. Empty in a row that an older program wrote.
+    -- Ascending, at most four. Empty in a row written by an older program.
     ADD COLUMN incarnations bigint[] NOT NULL DEFAULT '{}';

@@ -1,13 +1,13 @@
-//! Which addresses limits count as one.
+//! Groups the addresses that limits count as one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses that one caller can be expected to choose from, and that limits count as one.
+/// The addresses that one caller can choose from, which limits count as one.
 ///
-/// An IPv4 address stands for itself. An IPv6 address stands for its /64, which a home or a phone
-/// is given, and that for its /48, of which one customer may get a whole one. An address into which
-/// an IPv4 address was translated (mapped, NAT64 at its well-known prefix, 6to4) counts as that
-/// one: there is more than one way to write it, and some of them leave their user 80 bits to
+/// An IPv4 address is its own group. An IPv6 address counts as its /64, which a home or a phone is
+/// assigned, and a /64 in turn belongs to its /48, which one customer may be assigned. An IPv6
+/// address with an embedded IPv4 address (mapped, NAT64 with the well-known prefix, or 6to4) counts
+/// as that IPv4 address: it can be written in more than one way, and some forms leave 80 bits to
 /// choose.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct AddressGroup(IpAddr);
@@ -24,12 +24,12 @@ impl AddressGroup {
         })
     }
 
-    /// What a limit per address counts by: an IPv4 address or an IPv6 /64.
+    /// The key of a limit per address: an IPv4 address or an IPv6 /64.
     pub(crate) fn host(self) -> IpAddr {
         self.0
     }
 
-    /// The /48 around an IPv6 /64, to be limited at a multiple; an IPv4 address has none.
+    /// The /48 around an IPv6 /64, limited at a multiple; `None` for an IPv4 address.
     pub(crate) fn site(self) -> Option<IpAddr> {
         match self.0 {
             IpAddr::V4(_) => None,
@@ -52,7 +52,7 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     address.to_ipv4_mapped()
 }
 
-/// The network of the first so many bits, which are at least one.
+/// The network with this prefix length, which is at least 1.
 fn network(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
     Ipv6Addr::from_bits(address.to_bits() & u128::MAX << (128 - bits))
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_of_version_6_stands_for_its_networks_and_a_translated_one_for_the_one_inside() {
+    fn ipv6_counts_by_network_and_an_embedded_ipv4_address_as_itself() {
         for (given, host, site) in [
             ("192.0.2.7", "192.0.2.7", None),
             ("::ffff:192.0.2.7", "192.0.2.7", None),

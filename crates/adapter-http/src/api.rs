@@ -1,4 +1,4 @@
-//! What the handlers drive, and what keeps them from being driven too hard.
+//! The use cases behind the public handlers, and their limits.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use crate::overload::Overload;
 use crate::puzzle::JoinPuzzles;
 use crate::schedule::ConcertDates;
 
-/// The use cases behind the public routes; shared by all workers.
+/// Everything the public handlers use; shared by all workers.
 #[derive(Clone)]
 pub struct Api {
-    /// The line.
+    /// The queue.
     pub queue: Arc<QueueService>,
-    /// The concert list, as ready bytes.
+    /// The rendered concert list.
     pub concerts: Arc<ConcertPages>,
-    /// The dates, as ready bytes.
+    /// The rendered dates.
     pub dates: Arc<ConcertDates>,
-    /// The limits on how much of it is done at once, and by whom.
+    /// Rate and concurrency limits.
     pub overload: Overload,
-    /// What a client does before joining.
+    /// The puzzles before joining.
     pub puzzles: JoinPuzzles,
 }

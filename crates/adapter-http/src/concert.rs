@@ -1,59 +1,9 @@
-//! The concert list over HTTP.
+//! The rendered concert list.
 
 mod conditional;
 mod pages;
 mod rendered;
 
+pub(crate) use conditional::names;
 pub use pages::{ConcertPages, PageSource};
 pub use rendered::RenderedPage;
-
-use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LINK};
-use actix_web::web::Query;
-use actix_web::{HttpRequest, HttpResponse};
-use domain::concert::PageNumber;
-use serde::Deserialize;
-
-use crate::age::mark;
-use crate::api::Api;
-use crate::problem::Problem;
-
-const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
-
-/// Fresh for a second, usable for a while after that and for longer when we are down (RFC 5861).
-const LIST_CACHING: HeaderValue =
-    HeaderValue::from_static("public, max-age=1, stale-while-revalidate=30, stale-if-error=600");
-
-/// The text of the page number; other parameters are nobody's business.
-#[derive(Deserialize)]
-struct PageQuery {
-    page: Option<String>,
-}
-
-/// `GET /concerts/query?page=1`
-pub(crate) async fn list(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    let _slot = api.overload.read().await?;
-    let answer = api.concerts.page(page_number(request.query_string())?).await?;
-    let page = &answer.value;
-    let known = conditional::names(request.headers().get_all(IF_NONE_MATCH), &page.etag);
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    mark(&mut response, &answer);
-    response.insert_header((ETAG, page.etag.clone()));
-    response.insert_header((CACHE_CONTROL, LIST_CACHING));
-    response.insert_header((LINK, page.link.clone()));
-    response.insert_header((X_TOTAL_COUNT, page.total.clone()));
-    if known {
-        return Ok(response.finish());
-    }
-    Ok(response.content_type("application/json").body(page.body.clone()))
-}
-
-fn page_number(query: &str) -> Result<PageNumber, Problem> {
-    if query.is_empty() {
-        return Ok(PageNumber::FIRST);
-    }
-    let query = Query::<PageQuery>::from_query(query).map_err(|_| Problem::BadPage)?;
-    match &query.page {
-        None => Ok(PageNumber::FIRST),
-        Some(text) => Ok(PageNumber::parse(text)?),
-    }
-}

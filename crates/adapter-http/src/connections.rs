@@ -1,10 +1,10 @@
-//! What a connection may cost: time, bytes, and a place among the others.
+//! Limits on the time, the bytes and the number of connections.
 //!
-//! actix-http limits the head of the first request alone, decodes whatever a client sends ahead,
-//! and never closes a connection whose client reads no answers. So each accepted stream is wrapped
-//! below it ([`stream`]): the wrapper hands over one head at a time, knows what a connection waits for
-//! ([`state`]), and ends it when that takes too long. Nothing here sets a timer: each worker looks
-//! through its connections twice a second ([`worker`]).
+//! actix-http limits only the head of the first request, decodes everything a client sends ahead,
+//! and never closes a connection whose client reads no responses. Each accepted stream is therefore
+//! wrapped below it ([`stream`]): the wrapper hands over one head at a time, tracks which side the
+//! connection waits for ([`state`]), and closes it when that takes too long. There are no timers
+//! per connection: each worker sweeps its connections twice a second ([`worker`]).
 
 mod address;
 mod chunks;
@@ -31,38 +31,40 @@ use tokio::time::Instant;
 
 use self::address::Addresses;
 
-/// How long a connection may make the server wait, and how many are kept.
+/// Timeouts of a connection, and the number of connections per worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// From the first byte of a head, or from the start of a connection, to the end of the head;
-    /// and for the rest of a body that was already answered.
+    /// From the first byte of a head, or from accepting the connection, to the end of the head;
+    /// also for the rest of a body whose request was already answered.
     pub(crate) head: Duration,
-    /// Between an answer and the next request.
+    /// Between a response and the next request.
     pub(crate) idle: Duration,
-    /// From the first byte of an answer that the client does not take to its last.
+    /// From the first write of a response that blocks until everything is written.
     pub(crate) answer: Duration,
-    /// Open connections of one worker.
+    /// Maximum number of open connections of one worker.
     pub(crate) max_open: usize,
 }
 
-/// How many connections an address may have open on a listener, and who may have any number.
+/// The number of connections an address may have open on a listener, and the addresses exempt from
+/// it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PerAddress {
-    /// For an IPv4 address or an IPv6 /64; a /48 may have eight times as many. `None` is no limit.
+    /// For an IPv4 address or an IPv6 /64; a /48 may have eight times as many. `None` disables the
+    /// limit.
     pub max_open: Option<NonZeroUsize>,
-    /// The proxies in front, whose connections are those of many people.
+    /// The proxies in front, whose connections carry the requests of many users.
     pub exempt: Vec<Network>,
 }
 
-/// What is no HTTP gets a line in the log at most so often, in milliseconds.
+/// Minimum time between two log lines about refused input, in milliseconds.
 const REPORT_MS: u64 = 10_000;
 
-/// Accounts of inactive addresses are dropped so often, in milliseconds: looking through them takes
-/// the lock that accepting a connection takes.
+/// Time between two clean-ups of inactive address accounts, in milliseconds. A clean-up holds the
+/// lock that accepting a connection takes.
 const FORGET_MS: u64 = 5_000;
 
-/// What the workers of one listener share. Locked only when a connection opens or ends, and when a
-/// worker looks through its connections.
+/// State shared by the workers of one listener. Its locks are taken only when a connection opens,
+/// ends or sends malformed input, and in sweeps.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) counts: Connections,
@@ -71,20 +73,20 @@ pub(crate) struct Shared {
     periodic: Arc<Mutex<Periodic>>,
 }
 
-/// What the workers of a listener do now and then, whichever of them comes first.
+/// State of the periodic work, which any worker of the listener may do.
 #[derive(Debug, Default)]
 struct Periodic {
-    /// How many refusals have been logged.
+    /// Refusals logged so far.
     refused: u64,
-    /// When the last line was logged, in milliseconds.
+    /// Time of the last log line, in milliseconds.
     reported_at: Option<u64>,
-    /// When the accounts of inactive addresses were last dropped, in milliseconds.
+    /// Time of the last clean-up of accounts, in milliseconds.
     forgot_at: u64,
 }
 
 impl Shared {
-    /// What the workers of a listener of this name share; `limit` is how many connections all of
-    /// them may have open.
+    /// Creates the state of the listener with this name; `limit` is the maximum number of
+    /// connections over all workers.
     pub(crate) fn new(listener: &'static str, limit: usize, per_address: PerAddress) -> Self {
         Self {
             counts: Connections::new(listener, limit),
@@ -94,8 +96,8 @@ impl Shared {
         }
     }
 
-    /// Periodic work: drops the accounts of inactive addresses, and logs how much was refused. It
-    /// logs a sum, because anybody can send any number of malformed heads.
+    /// Drops the accounts of inactive addresses and logs the number of refusals. It logs a sum
+    /// because a client can send any number of malformed heads.
     fn look(&self, now: u64) {
         let mut periodic = self.periodic.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_sub(periodic.forgot_at) >= FORGET_MS {
@@ -110,7 +112,7 @@ impl Shared {
             tracing::info!(
                 listener = self.counts.listener(),
                 refused = refused - periodic.refused,
-                "refused what is no HTTP request or did not come in time, and closed the connections"
+                "refused malformed or late requests and closed their connections"
             );
             (periodic.refused, periodic.reported_at) = (refused, Some(now));
         }

@@ -1,4 +1,4 @@
-//! Counts different users in bounded memory.
+//! Counts distinct users in bounded memory.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use domain::Timestamp;
 use domain::queue::UserId;
 
-/// Bits of the bitmap, 32 KiB: at 100,000 different users a second about one in six is missed,
-/// because another one has the same bit.
+/// Size of the bitmap in bits, 32 KiB. At 100,000 distinct users a second about one in six is
+/// missed, because another user has the same bit.
 const BITS: usize = 1 << 18;
 
-/// Counts users, each at most once in a second, however often they come. A bitmap of the hashes of
-/// their ids, cleared when a new second begins (linear counting: Whang, Vander-Zanden and Taylor,
-/// "A linear-time probabilistic counting algorithm for database applications", 1990). Ids that
-/// share a bit count as one; the hash is keyed, so nobody can choose such ids.
+/// Counts each user at most once a second. It keeps a bitmap of the hashes of their ids, cleared
+/// when a new second begins (linear counting: Whang, Vander-Zanden and Taylor, "A linear-time
+/// probabilistic counting algorithm for database applications", 1990). Ids that share a bit count
+/// as one. The hash is keyed, so clients cannot choose colliding ids.
 ///
 /// May be shared by any number of threads. At the turn of a second some users may be counted twice.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl DistinctUsers {
         }
     }
 
-    /// This user came.
+    /// Counts this user.
     pub(crate) fn note(&self, user: UserId, now: Timestamp) {
         let second = now.as_second();
         let is_new = self.second.load(Ordering::Relaxed) != second;
@@ -50,7 +50,7 @@ impl DistinctUsers {
         }
     }
 
-    /// How many came since the last call.
+    /// Users counted since the last call.
     pub(crate) fn take_new(&self) -> u64 {
         self.new.swap(0, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The listening socket: opened with its bounds, and closed without cutting anybody off.
+//! The listening socket: opened with fixed buffer sizes, and closed without resetting connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -6,20 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-/// A second handle on a listening socket, to close it with. The socket lives until the server's own handle and this one
-/// are gone.
+/// A second handle to a listening socket, to close it with. The socket stays open until the
+/// server's own handle and this one are dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Door(Arc<Mutex<Option<TcpListener>>>);
 
-/// What the kernel keeps of answers that a client does not read, in bytes of a connection; it allows
-/// itself as much again for its own. Left to itself it would keep megabytes. No answer to visitors is
-/// larger, and a longer one takes a few more writes.
+/// Kernel buffer for responses that a client does not read, in bytes per connection; the kernel
+/// allows itself as much again for overhead. By default it would buffer megabytes. No response to
+/// visitors is larger, and a longer one only takes more writes.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// The same for what a client sends ahead. A head and a body fit several times.
+/// Kernel buffer for input. It holds a head and a body several times over.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
-/// Opens a listening socket and a door to it.
+/// Opens a listening socket and a [`Door`] to it.
 pub(crate) fn open(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, Door)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the last run's connections to time out.
@@ -36,11 +36,12 @@ pub(crate) fn open(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener
 }
 
 impl Door {
-    /// From now on nobody new gets in, while those who already have are accepted as before.
+    /// Drops new connections, while established ones are still accepted.
     ///
-    /// Closing a listening socket resets every connection that is made but not accepted yet, so a server under load
-    /// fails some requests whenever it closes one. On Linux a filter that drops every new knock (a TCP segment with SYN)
-    /// comes first: who knocks now repeats it a second later, and is refused once the socket is closed.
+    /// Closing a listening socket resets every connection that is established but not yet accepted,
+    /// so a server under load fails some requests whenever it closes one. On Linux a packet filter
+    /// that drops every segment with SYN is attached first: a client that connects now retries a
+    /// second later, and is refused once the socket is closed.
     pub(crate) fn shut(&self) -> io::Result<()> {
         match self.handle().as_ref() {
             Some(listener) => drop_knocks(SockRef::from(listener)),
@@ -48,7 +49,7 @@ impl Door {
         }
     }
 
-    /// Lets go of the socket; it is closed as soon as the server does too.
+    /// Drops this handle; the socket closes once the server drops its own.
     pub(crate) fn let_go(&self) {
         drop(self.handle().take());
     }
@@ -58,7 +59,8 @@ impl Door {
     }
 }
 
-/// A program of the classic Berkeley Packet Filter; a socket's filter sees each segment from its TCP header on.
+/// A classic Berkeley Packet Filter program. A socket's filter sees each segment from its TCP
+/// header on.
 #[cfg(target_os = "linux")]
 fn drop_knocks(socket: SockRef<'_>) -> io::Result<()> {
     use socket2::SockFilter;

@@ -1,7 +1,8 @@
-//! The one middleware around the public routes: request id, limit per address, bounds, time limit, security headers, problem
-//! bodies; and what is measured, followed and logged of a request.
+//! The middleware around every route: request id, limit per address, size limits, timeout, security
+//! headers and problem bodies. It also measures, traces and logs requests.
 //!
-//! One instead of several because each costs the hot path an allocation; one concern, one file all the same.
+//! It is one middleware because each one costs the hot path an allocation. Each concern has its own
+//! file.
 
 mod bounds;
 mod caller;
@@ -9,8 +10,6 @@ mod finish;
 mod log;
 mod request_id;
 mod timers;
-
-pub(crate) use finish::dress;
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -32,22 +31,22 @@ use crate::overload::Overload;
 use crate::problem::Problem;
 use crate::watch::Watch;
 
-/// What the edge enforces.
+/// Settings of the middleware.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
-    /// Bytes of address and headers together, at most.
+    /// Maximum size of the request target and headers together, in bytes.
     pub(crate) max_header_bytes: usize,
-    /// Bytes of a body, at most.
+    /// Maximum size of a body, in bytes.
     pub(crate) max_body_bytes: usize,
-    /// Time for the body once the head is read, at most.
+    /// How long a client may take to send the body after the head.
     pub(crate) body_timeout: Duration,
-    /// Time for a request once it is there whole, at most.
+    /// How long a request may take after it was read completely.
     pub(crate) request_timeout: Duration,
-    /// Whether to send callers elsewhere.
+    /// Responses close their connections while this is draining.
     pub(crate) lifecycle: Lifecycle,
-    /// Who sends too much; nobody does where there is none.
+    /// The limit per address; `None` on the operations listener.
     pub(crate) overload: Option<Overload>,
-    /// Who hears of requests.
+    /// Observer, failure list and log sampling of requests.
     pub(crate) watch: Watch,
 }
 
@@ -70,7 +69,7 @@ where
     }
 }
 
-/// The edge around an inner service.
+/// [`Edge`] applied to an inner service.
 pub(crate) struct EdgeService<S> {
     inner: Rc<S>,
     edge: Rc<Edge>,
@@ -101,7 +100,7 @@ where
         }
         if bounds::has_no_body(&request) {
             let deadline = caller.began + self.edge.request_timeout;
-            // Handlers are called right here, and only what they wait for is polled later.
+            // `call` may already run part of the handler, so it runs inside the span too.
             let calling = caller.span().in_scope(|| self.inner.call(request));
             return Either::Left(Finish::new(
                 within(deadline, calling),
@@ -118,9 +117,9 @@ impl<S> EdgeService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
 {
-    /// No route reads a body; one that is sent all the same is read away, within its bound and
-    /// within the caller's time. Ours begins after that: how slowly a body comes is neither
-    /// measured nor taken from the time for the work.
+    /// No route reads a body. A body that is sent anyway is drained, within its size limit and the
+    /// client's timeout. The request timeout starts after that: the time a client takes to send a
+    /// body is neither measured nor taken from the handler's time.
     fn call_with_body(
         &self,
         mut request: ServiceRequest,
@@ -133,7 +132,7 @@ where
             let drained = timeout_at(caller.began + edge.body_timeout, drain).await;
             caller.began = Instant::now();
             if let Err(problem) = drained.unwrap_or(Err(Problem::BodyTimedOut)) {
-                // What is left of the body would be taken for the next request.
+                // The rest of the body would be parsed as the next request.
                 caller.closes = true;
                 return refuse_unread(request, &caller, problem);
             }
@@ -143,7 +142,7 @@ where
     }
 }
 
-/// Refuses a request whose body, if it has one, was not read to its end.
+/// Refuses a request whose body, if any, was not read completely.
 fn refuse_unread(
     mut request: ServiceRequest,
     caller: &Caller,

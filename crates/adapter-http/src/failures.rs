@@ -1,4 +1,4 @@
-//! The last failures, kept for whoever asks what went wrong.
+//! The most recent failed requests, kept for diagnosis.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use domain::{Clock, Timestamp};
 
+use crate::observer::Ended;
 use crate::problem::Failure;
 use crate::route::Route;
-use crate::watch::Ended;
 
 /// A request that failed.
 #[derive(Clone, Debug)]
@@ -25,7 +25,8 @@ pub(crate) struct Failed {
     pub(crate) failure: Option<Failure>,
 }
 
-/// The last requests that failed, up to a number. Clones keep the same ones; locked for a moment only.
+/// The most recent failed requests, up to a limit. Clones share the list, which is locked only
+/// briefly.
 #[derive(Clone, Default)]
 pub struct Failures(Option<Arc<Kept>>);
 
@@ -38,18 +39,18 @@ struct Kept {
 #[derive(Default)]
 struct Last {
     total: u64,
-    /// The newest first.
+    /// Newest first.
     failed: VecDeque<Failed>,
 }
 
 impl Failures {
-    /// Keeps so many, each with the time by this clock.
+    /// Keeps at most `most` failures, with the time by `clock`.
     #[must_use]
     pub fn keeping(most: usize, clock: Arc<dyn Clock>) -> Self {
         Self(Some(Arc::new(Kept { clock, most, last: Mutex::default() })))
     }
 
-    /// One more; the oldest gives way.
+    /// Records a failure and drops the oldest beyond the limit.
     pub(crate) fn keep(&self, ended: &Ended<'_>) {
         let Some(kept) = &self.0 else { return };
         let failed = Failed {
@@ -69,7 +70,7 @@ impl Failures {
         last.failed.push_front(failed);
     }
 
-    /// How many there were, and the last of them, the newest first.
+    /// Returns the total number of failures, and the kept ones, newest first.
     pub(crate) fn read(&self) -> (u64, Vec<Failed>) {
         let Some(kept) = &self.0 else { return (0, Vec::new()) };
         let last = kept.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +89,7 @@ mod tests {
     use tracing::Span;
 
     use super::*;
-    use crate::watch::Followed;
+    use crate::observer::Followed;
 
     struct Stopped;
 
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ones_are_kept_the_newest_first_and_all_are_counted() {
+    fn recent_failures_are_kept_newest_first_and_all_are_counted() {
         let failures = Failures::keeping(2, Arc::new(Stopped));
         for number in 1..=5 {
             failures.keep(&Ended {

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::HeaderValue;
 
-/// A language we answer in.
+/// A language of messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Language {
     Korean,
@@ -10,7 +10,7 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    /// The better accepted of the two (RFC 9110 section 12.5.4); Korean when neither is asked for.
+    /// The preferred language of the two (RFC 9110 section 12.5.4); Korean if neither is requested.
     pub(crate) fn of(accept_language: Option<&HeaderValue>) -> Self {
         let Some(text) = accept_language.and_then(|value| value.to_str().ok()) else {
             return Self::Korean;
@@ -37,7 +37,7 @@ impl Language {
     }
 }
 
-/// A language range and its weight in thousandths; `None` for a weight that is none.
+/// A language range and its weight in thousandths; `None` if the weight is invalid.
 fn quality_of(range: &str) -> (&str, Option<u32>) {
     let (tag, parameters) = range.split_once(';').unwrap_or((range, "q=1"));
     let weight = parameters.trim().strip_prefix("q=").and_then(|q| q.trim().parse::<f32>().ok());
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn english_is_for_those_who_prefer_it_and_korean_for_all_others() {
+    fn english_is_chosen_only_if_preferred() {
         let language = |text| Language::of(Some(&HeaderValue::from_static(text)));
         assert_eq!(Language::of(None), Language::Korean);
         for korean in [

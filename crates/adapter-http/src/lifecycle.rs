@@ -1,25 +1,25 @@
-//! Where the program is between its start and its end.
+//! The lifecycle of the program.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A phase of the program's life; it only moves forward.
+/// A phase of the program; it only moves forward.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Phase {
     /// Not ready for traffic yet.
     Starting,
     /// Serving.
     Serving,
-    /// Told to stop: still serving, but asking everybody to go elsewhere.
+    /// Stopping: still serving, but closing each connection after its next response.
     Draining,
 }
 
-/// The current phase, shared by everything that must know it. Reading is one atomic load.
+/// The current phase. Clones share it, and reading it is one atomic load.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle(Arc<AtomicU8>);
 
 impl Lifecycle {
-    /// Moves on to `phase`; moving back does nothing.
+    /// Moves forward to `phase`; moving back has no effect.
     pub fn enter(&self, phase: Phase) {
         self.0.fetch_max(phase as u8, Ordering::AcqRel);
     }

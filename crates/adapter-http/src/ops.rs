@@ -1,4 +1,5 @@
-//! The operations listener: is it alive, has it started, may it get traffic, what protects it, how does it do, and what failed?
+//! The operations listener: liveness, startup, readiness, resilience state, metrics and recent
+//! failures.
 
 mod failures;
 mod metrics;
@@ -18,39 +19,39 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
 use crate::failures::Failures;
+use crate::handlers::queue::NO_STORE;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::outages::{Outage, Outages};
 use crate::problem::Problem;
-use crate::queue::NO_STORE;
 
-/// What operators look at.
+/// The state the operations routes report.
 pub struct Ops {
-    /// Where the program is in its life.
+    /// The lifecycle phase.
     pub lifecycle: Lifecycle,
-    /// What it has to do without.
+    /// The dependencies that are down.
     pub outages: Outages,
-    /// Whether it can do all that visitors need by itself.
+    /// Whether this node alone can serve visitors.
     pub node: NodeReadiness,
-    /// What protects its dependencies.
+    /// The resilience layers.
     pub protection: Protection,
-    /// What failed lately.
+    /// The recent failures.
     pub failures: Failures,
-    /// Which program it is.
+    /// The program's version and configuration.
     pub facts: Facts,
-    /// Everything measured, in Prometheus's text format; nothing where nothing is.
+    /// Renders the metrics; `None` if they are disabled.
     pub metrics: Option<MetricsText>,
 }
 
-/// Which program this is.
+/// Version and configuration of this program.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// Its version.
     pub version: &'static str,
-    /// What tells its configuration from another one.
+    /// Hash of its configuration.
     pub config_hash: String,
 }
 
-/// Writes down everything measured, as of now.
+/// Renders all metrics in Prometheus's text format.
 pub type MetricsText = Box<dyn Fn() -> io::Result<String> + Send + Sync>;
 
 #[derive(Serialize)]
@@ -64,12 +65,12 @@ struct HealthBody {
 struct OutageBody {
     dependency: &'static str,
     problem: String,
-    /// What it said.
+    /// The dependency's error message.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
 }
 
-/// Every operations route.
+/// Registers all operations routes.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let on_read = |path| {
         web::resource(path)
@@ -100,23 +101,24 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config.default_service(web::to(async || refuse(Problem::RouteNotFound)));
 }
 
-/// Whether a path means what it says: the library's router undoes escapes, and no path of ours has
-/// one.
+/// Whether a path has no escapes: the library's router decodes them, and no path of this service
+/// has one.
 fn has_no_escape(request: &GuardContext<'_>) -> bool {
     !request.head().uri.path().contains('%')
 }
 
-/// A handler's way to say no.
+/// Fixes the type of a handler that always refuses.
 fn refuse(problem: Problem) -> Result<HttpResponse, Problem> {
     Err(problem)
 }
 
-/// The event loop turns; nothing else is looked at, so that a failing dependency restarts nobody.
+/// Always live if the event loop runs. Nothing else is checked, so a failing dependency restarts no
+/// process.
 async fn livez() -> HttpResponse {
     answer(true, "live")
 }
 
-/// Configuration, stores and listeners are set up.
+/// Whether configuration, stores and listeners are set up.
 async fn startupz(ops: Data<Ops>) -> HttpResponse {
     match ops.lifecycle.phase() {
         Phase::Starting => answer(false, "starting"),
@@ -124,8 +126,9 @@ async fn startupz(ops: Data<Ops>) -> HttpResponse {
     }
 }
 
-/// This process wants traffic. It still does when something that all processes share is down: were they all to leave
-/// at once, nobody would be left to say what can still be said.
+/// Whether this process should receive traffic. It stays ready when a dependency shared by all
+/// processes is down: if all of them were removed at once, none would be left to serve what still
+/// works.
 async fn readyz(ops: Data<Ops>) -> HttpResponse {
     match ops.lifecycle.phase() {
         Phase::Starting => answer(false, "starting"),
@@ -134,7 +137,7 @@ async fn readyz(ops: Data<Ops>) -> HttpResponse {
     }
 }
 
-/// The state and the counters of every layer.
+/// The state and the counters of every resilience layer.
 async fn protection(ops: Data<Ops>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ops.protection.body())
 }
@@ -145,7 +148,8 @@ impl From<(&&'static str, &Outage)> for OutageBody {
     }
 }
 
-/// Envoy sends traffic to a host whose health check has this header only when others are too few.
+/// Envoy sends traffic to a host whose health check has this header only if it has too few other
+/// hosts.
 const DEGRADED: HeaderName = HeaderName::from_static("x-envoy-degraded");
 
 fn ready(ops: &Ops) -> HttpResponse {

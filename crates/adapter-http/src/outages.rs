@@ -1,4 +1,4 @@
-//! What the service depends on and has to do without at the moment.
+//! The dependencies that are currently down.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -7,17 +7,17 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use decorators::observed;
 use domain::{PortError, PortErrorKind};
 
-/// The dependencies that are down, by name. Shared by whoever finds out and whoever tells; locked for a moment only.
+/// The dependencies that are down, by name. Clones share the map, which is locked only briefly.
 #[derive(Clone, Debug, Default)]
 pub struct Outages(Arc<RwLock<BTreeMap<&'static str, Outage>>>);
 
-/// How a dependency is down.
+/// The failure of a dependency.
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
     pub(crate) kind: PortErrorKind,
-    /// The dependency's own word for it.
+    /// The dependency's own error code.
     code: Option<&'static str>,
-    /// What it said.
+    /// Its error message.
     pub(crate) cause: Option<String>,
 }
 
@@ -32,12 +32,12 @@ impl From<&PortError> for Outage {
 }
 
 impl Outages {
-    /// A dependency is down, in this way.
+    /// Marks a dependency as down with this kind of failure.
     pub fn begin(&self, dependency: &'static str, kind: PortErrorKind) {
         self.set(dependency, Outage { kind, code: None, cause: None });
     }
 
-    /// A dependency is down, for this reason.
+    /// Marks a dependency as down with this error.
     pub fn begin_because(&self, dependency: &'static str, error: &PortError) {
         self.set(dependency, error.into());
     }
@@ -46,7 +46,7 @@ impl Outages {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(dependency, outage);
     }
 
-    /// A dependency is there.
+    /// Marks a dependency as available.
     pub fn end(&self, dependency: &'static str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(dependency);
     }
@@ -57,8 +57,8 @@ impl Outages {
         self.now().contains_key(dependency)
     }
 
-    /// Why a dependency is down, in one word of a fixed set: its own, such as `OOM`, or that of the
-    /// kind of failure. `None` while it is there.
+    /// Why a dependency is down, as one word of a fixed set: its own code, such as `OOM`, or the
+    /// kind of failure. `None` if it is available.
     #[must_use]
     pub fn problem_of(&self, dependency: &str) -> Option<&'static str> {
         self.now().get(dependency).map(|outage| outage.code.unwrap_or(observed::word(outage.kind)))
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_told_in_the_dependencys_own_word_where_it_has_one() {
+    fn an_outage_reports_the_dependencys_own_code_if_it_has_one() {
         let outages = Outages::default();
         assert_eq!((outages.is_down("redis"), outages.problem_of("redis")), (false, None));
         let error =

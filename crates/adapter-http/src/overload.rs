@@ -1,7 +1,7 @@
-//! What keeps the handlers from being driven too hard. It refuses before work is done, and one
-//! class of requests apart from another: a limit on requests at work (`gate`), a rate per user and
-//! per address (`rate`), a limit on asking much more often than told (`polling`), and whom an
-//! address stands for in all of them (`address`).
+//! Load shedding and rate limits in front of the handlers. Each class of requests has its own limit
+//! on requests in flight (`gate`). Users and addresses have a rate (`rate`), and queue numbers a
+//! limit on polling more often than advised (`polling`). `address` finds the address a request
+//! counts for.
 
 pub(crate) mod address;
 mod counts;
@@ -30,60 +30,60 @@ use self::polling::{Charge, Polling};
 use self::rate::{AddressRate, KeyedRate};
 use crate::problem::Problem;
 
-/// What is limited, and to how much.
+/// The limits and their values.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OverloadSettings {
-    /// Joining and leaving.
+    /// Joins and leaves.
     pub joining: GateSettings,
-    /// Asking where one stands.
+    /// Status queries.
     pub asking: GateSettings,
     /// The concert list and the dates.
     pub reading: GateSettings,
-    /// How often one user may join; `None` is any number of times.
+    /// How often one user may join; `None` disables the limit.
     pub per_user: Option<Rate>,
-    /// How much may come from one address; `None` is any amount.
+    /// How many requests one address may send; `None` disables the limit.
     pub per_address: Option<Rate>,
-    /// How many may join from one address; `None` is any number.
+    /// How many joins one address may send; `None` disables the limit.
     pub joining_per_address: Option<JoiningRate>,
-    /// How much more than from an address may come from the IPv6 /48 it is in, for both of these.
+    /// An IPv6 /48 may send this many times as much as an address, under both of these limits.
     pub site_multiple: NonZeroU32,
     /// Where a caller's address is read from.
     pub address_from: AddressFrom,
-    /// How many times as often as told somebody may ask; `None` is any number of times.
+    /// How many times as often as advised a client may poll; `None` disables the limit.
     pub faster: Option<NonZeroU32>,
-    /// Users, addresses, networks and queue numbers remembered, at most, of each so many. What is
-    /// asked for often is remembered rather than what is new, so made-up keys drive nobody out;
-    /// whoever is forgotten begins anew.
+    /// Maximum number of users, of addresses, of networks and of queue numbers to remember.
+    /// Frequently used keys are kept in preference to new ones, so made-up keys evict none that is
+    /// in use. An evicted key starts over with a full burst.
     pub max_keys: u64,
 }
 
-/// How many may join from one address.
+/// How many joins one address may send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct JoiningRate {
-    /// Joins, whether they give a number or find one.
+    /// Joins, whether they issue a new number or find an existing one.
     pub rate: Rate,
-    /// Whether joins from addresses that nobody has on the internet are not counted: loopback,
-    /// private, shared, link-local and unique local ones. Such an address is a proxy's, behind
-    /// which everybody is, or a test's.
+    /// Whether to exempt addresses that do not occur on the internet: loopback, private, shared,
+    /// link-local and unique local ones. Such an address is a test, or a proxy that all users
+    /// share.
     pub public_only: bool,
 }
 
 impl Default for JoiningRate {
-    /// For five thousand people at one address who press the button at once, and for a hundred a
+    /// Allows five thousand people at one address to join at the same moment, and a hundred a
     /// second after that. An office, a campus or a mobile carrier has thousands of phones behind
-    /// one IPv4 address, and when a sale opens they all join: a limit for one person would shut all
-    /// but the first of them out. To a script this leaves a hundred made-up users a second and
+    /// one IPv4 address, and all of them join when a sale opens: a limit sized for one person would
+    /// lock out all but the first. A script gets at most a hundred made-up users a second per
     /// address, where a connection without a limit makes many thousands.
     fn default() -> Self {
-        // Constants: the compiler refuses a zero.
+        // Constants, so that a zero fails to compile.
         const PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
         const BURST: NonZeroU32 = NonZeroU32::new(5_000).unwrap();
         Self { rate: Rate { per_second: PER_SECOND, burst: BURST }, public_only: true }
     }
 }
 
-/// A customer who gets a /48 is one caller; a carrier that gives its phones a /64 each of one has
-/// about as many of them in it as behind a few IPv4 addresses. The compiler refuses a zero.
+/// A customer with a /48 is one caller. A carrier that assigns each phone a /64 has about as many
+/// phones in a /48 as behind a few IPv4 addresses. A zero fails to compile.
 const SITE_MULTIPLE: NonZeroU32 = NonZeroU32::new(4).unwrap();
 
 impl Default for OverloadSettings {
@@ -92,7 +92,7 @@ impl Default for OverloadSettings {
             joining: GateSettings::default(),
             asking: GateSettings::default(),
             reading: GateSettings::default(),
-            // A load test is many users at one address in a tight loop, so these are for whoever asks for them.
+            // Off by default: a load test is many users at one address in a tight loop.
             per_user: None,
             per_address: None,
             joining_per_address: Some(JoiningRate::default()),
@@ -104,7 +104,7 @@ impl Default for OverloadSettings {
     }
 }
 
-/// The limits at work, shared by all workers.
+/// The limits in effect, shared by all workers.
 #[derive(Clone)]
 pub struct Overload(Arc<Limits>);
 
@@ -120,15 +120,15 @@ struct Limits {
     polling: Option<Polling>,
 }
 
-/// A question let through: its slot, and what its answer is charged to.
-#[must_use = "the slot is given back when this is dropped"]
+/// An admitted status query: its permit, and the charge its response settles.
+#[must_use = "dropping this releases the slot"]
 pub(crate) struct Question<'a> {
     _slot: Slot<'a>,
     charge: Option<Charge>,
 }
 
 impl Question<'_> {
-    /// It got an answer, which told to wait so long before the next one.
+    /// Settles the query with the poll interval its response carries.
     pub(crate) fn answered(self, told: Option<Duration>) {
         if let Some(charge) = self.charge {
             charge.settle(told);
@@ -137,7 +137,7 @@ impl Question<'_> {
 }
 
 impl Overload {
-    /// Limits with nobody at work.
+    /// Creates the limits with no request in flight.
     #[must_use]
     pub fn new(settings: &OverloadSettings) -> Self {
         let (max_keys, multiple) = (settings.max_keys, settings.site_multiple);
@@ -156,7 +156,7 @@ impl Overload {
         }))
     }
 
-    /// What has been let through and refused so far.
+    /// Admitted and refused requests so far.
     #[must_use]
     pub fn counts(&self) -> OverloadCounts {
         let limits = &self.0;
@@ -174,16 +174,16 @@ impl Overload {
         }
     }
 
-    /// Any request to the public listener, before anything else is looked at: it counts whatever
-    /// becomes of it.
+    /// Counts a request to the public listener against its address. Called before the middleware
+    /// checks sizes and before routing, so requests that are refused later count too.
     pub(crate) fn admit(&self, request: &ServiceRequest) -> Result<(), Problem> {
         let Some(addresses) = &self.0.addresses else { return Ok(()) };
-        // A caller without an address is none of the network's.
+        // A peer without an address did not come over the network.
         let address = self.0.address_from.address_of(request.peer_addr(), request.headers());
         address.map_or(Ok(()), |address| addresses.check(address))
     }
 
-    /// Somebody at this address is about to join; it counts whatever becomes of it.
+    /// Counts a join against its address, whether or not it succeeds.
     pub(crate) fn join_from(
         &self,
         peer: Option<SocketAddr>,
@@ -195,18 +195,18 @@ impl Overload {
         address.map_or(Ok(()), |address| addresses.check(address))
     }
 
-    /// Somebody joins.
+    /// Counts a join against its user and acquires a permit for it.
     pub(crate) async fn join(&self, user: UserId) -> Result<Slot<'_>, Problem> {
         self.0.users.as_ref().map_or(Ok(()), |users| users.check(user))?;
         self.0.joining.pass().await
     }
 
-    /// Somebody leaves.
+    /// Acquires a permit to leave.
     pub(crate) async fn leave(&self) -> Result<Slot<'_>, Problem> {
         self.0.joining.pass().await
     }
 
-    /// The holder of a verified token for this number asks.
+    /// Admits a status query with a verified token for this number.
     pub(crate) async fn ask(&self, number: QueueNumber) -> Result<Question<'_>, Problem> {
         let charge = self.0.polling.as_ref().map(|polling| polling.check(number)).transpose()?;
         match self.0.asking.pass().await {
@@ -220,8 +220,8 @@ impl Overload {
         }
     }
 
-    /// The holder of a verified token for this number is told where they stand and to wait so long,
-    /// by an answer to something else.
+    /// Charges a response that reports a position and poll interval without a status query. The
+    /// caller holds a verified token for this number.
     pub(crate) fn told_unasked(
         &self,
         number: QueueNumber,
@@ -231,7 +231,7 @@ impl Overload {
         polling.check(number).map(|charge| charge.settle(told))
     }
 
-    /// Somebody reads the list or the dates.
+    /// Acquires a permit to read the concert list or the dates.
     pub(crate) async fn read(&self) -> Result<Slot<'_>, Problem> {
         self.0.reading.pass().await
     }

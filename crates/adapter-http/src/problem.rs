@@ -1,4 +1,4 @@
-//! Everything that can go wrong, and the one map from it to an answer.
+//! Every problem a request can end with, and the mapping to its response.
 
 mod answer;
 mod body;
@@ -12,76 +12,82 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use domain::concert::{InvalidConcertId, InvalidPage};
-use domain::queue::{InvalidUserId, Outlook, QueueError};
+use domain::queue::{InvalidUserId, JoinPuzzle, Outlook, PuzzleRejected, QueueError};
 use domain::{PortError, PortErrorKind};
 
 use crate::language::Language;
-use crate::puzzle::PuzzleDemand;
 
-/// What is told operators of a dependency's failure, and nobody else.
+/// A dependency's failure as reported to operators; clients never see it.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Who failed, as an operator knows it.
+    /// Name of the dependency.
     pub dependency: &'static str,
-    /// How it failed.
+    /// Kind of failure.
     pub kind: PortErrorKind,
-    /// What it said.
+    /// The dependency's error message.
     pub cause: Option<String>,
-    /// When trying again makes sense, where somebody knows.
+    /// When a retry makes sense, if known.
     pub retry_in: Option<Duration>,
 }
 
-/// A refused or failed request. `problem/answer.rs` says what each variant is answered with.
+/// A puzzle to solve, and why the previous solution was rejected.
+#[derive(Clone, Debug)]
+pub(crate) struct PuzzleDemand {
+    pub(crate) puzzle: JoinPuzzle,
+    pub(crate) rejected: Option<PuzzleRejected>,
+}
+
+/// A refused or failed request. `problem/answer.rs` maps each variant to its response.
 #[derive(Clone, Debug)]
 pub(crate) enum Problem {
-    /// The path's user id is none.
+    /// The user id in the path is invalid.
     BadUserId,
-    /// The path's concert id is none.
+    /// The concert id in the path is invalid.
     BadConcertId,
-    /// The query's page is none.
+    /// The page in the query is invalid.
     BadPage,
-    /// No `waitingToken` header.
+    /// The `waitingToken` header is missing.
     TokenMissing,
     /// More than one `waitingToken` header.
     TokenRepeated,
-    /// A text that is not accepted as a token.
+    /// The token is invalid.
     TokenInvalid,
-    /// A good token whose turn has not come.
+    /// The token is valid, but its number has not been called.
     NotYourTurn(Outlook),
-    /// No such concert.
+    /// The concert does not exist.
     ConcertNotFound,
-    /// No such route.
+    /// The route does not exist.
     RouteNotFound,
-    /// A route, but not for this method; the methods it is for.
+    /// The route does not support the method; the methods it supports.
     MethodNotAllowed(&'static str),
-    /// A join without a puzzle solved, or with a solution that is not accepted.
+    /// A join without a solved puzzle, or with a rejected solution.
     PuzzleRequired(Box<PuzzleDemand>),
-    /// A place that was good once.
+    /// The place has expired or was left.
     PlaceGone,
     /// A body longer than this many bytes.
     BodyTooLarge(usize),
-    /// A body that broke off or could not be read.
+    /// A body that was cut off or could not be read.
     BodyUnreadable,
-    /// A body that did not come within the caller's time.
+    /// A body that did not arrive in time.
     BodyTimedOut,
-    /// Headers longer than this many bytes together.
+    /// Request target and headers longer than this many bytes together.
     HeadersTooLarge(usize),
-    /// The line takes nobody; worth another try after so long.
+    /// The queue is full; when to retry.
     LineFull(Duration),
-    /// A dependency failed; why is for the log.
+    /// A dependency failed; the cause is for operators only.
     DependencyDown(Failure),
-    /// Somebody asks for more than their share; worth another try after so long.
+    /// A rate limit was exceeded; when to retry.
     TooManyRequests(Duration),
-    /// As many are at work as may be, and nobody may wait longer.
+    /// The limit on requests in flight is reached, and the request may not wait any longer.
     Overloaded,
-    /// No answer within the time limit.
+    /// The request timed out.
     TimedOut,
-    /// A mistake of ours.
+    /// A bug.
     Internal,
 }
 
 impl Problem {
-    /// What failed behind it, if a dependency did.
+    /// The failed dependency, if there is one.
     pub(crate) fn failure(&self) -> Option<&Failure> {
         if let Self::DependencyDown(failure) = self { Some(failure) } else { None }
     }
@@ -136,7 +142,8 @@ impl ResponseError for Problem {
         self.answer().status
     }
 
-    /// Without the request at hand; the edge replaces it by one in the caller's language and with the request's id.
+    /// A response without the request. The middleware replaces it with one in the caller's language
+    /// and with the request id.
     fn error_response(&self) -> HttpResponse {
         body::render(self, &self.answer(), Language::Korean, None)
     }

@@ -1,4 +1,4 @@
-//! The puzzle before joining: who is asked to solve one, and how hard it is.
+//! The puzzle before joining: which joins require one, and how hard it is.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
@@ -9,34 +9,34 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use decorators::counter::Counter;
 use domain::queue::{
-    Difficulty, DifficultyControl, DifficultyRule, JoinPuzzle, PuzzleIssuer, PuzzleRejected,
-    QueueService, UserId,
+    Difficulty, DifficultyControl, DifficultyRule, PuzzleIssuer, PuzzleRejected, QueueService,
+    UserId,
 };
 use domain::{Clock, Timestamp};
 
 use crate::distinct::DistinctUsers;
-use crate::problem::Problem;
+use crate::problem::{Problem, PuzzleDemand};
 
-/// The header that carries a solution; header names have no case.
+/// The header that carries a solution; header names are case-insensitive.
 const JOIN_PUZZLE: HeaderName = HeaderName::from_static("joinpuzzle");
 
-/// How often the difficulty is looked at again, in milliseconds.
+/// Time between two updates of the difficulty, in milliseconds.
 const LOOK_EVERY: i64 = 100;
 
 /// The puzzle before joining, shared by all workers.
 #[derive(Clone, Default)]
 pub struct JoinPuzzles(Option<Arc<Required>>);
 
-/// What the puzzles have done since the start, and what is asked for now.
+/// Counts since the start, and the current difficulty.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PuzzleCounts {
-    /// Bits of the puzzle that is asked for; 0 is none.
+    /// Bits of the required puzzle; 0 if none is required.
     pub bits: u8,
-    /// Users who want to join, a second, as the difficulty counts them.
+    /// Users per second who try to join, as measured for the difficulty.
     pub rate: f64,
-    /// Joins let through for a solution.
+    /// Joins admitted with a solution.
     pub solved: u64,
-    /// Joins let through for the place that the user holds.
+    /// Joins admitted because the user already holds a place.
     pub rejoined: u64,
     /// Joins refused without a solution.
     pub unanswered: u64,
@@ -44,23 +44,16 @@ pub struct PuzzleCounts {
     pub rejected: [u64; PuzzleRejected::ALL.len()],
 }
 
-/// A puzzle to solve, and what was wrong with a solution of another.
-#[derive(Clone, Debug)]
-pub(crate) struct PuzzleDemand {
-    pub(crate) puzzle: JoinPuzzle,
-    pub(crate) rejected: Option<PuzzleRejected>,
-}
-
 struct Required {
     issuer: Arc<dyn PuzzleIssuer>,
     rule: DifficultyRule,
     clock: Arc<dyn Clock>,
     control: Mutex<Control>,
-    /// Milliseconds since the epoch at which the difficulty is looked at again.
+    /// When the difficulty is updated next, in milliseconds since the epoch.
     next_look: AtomicI64,
-    /// Bits asked for; 0 is none.
+    /// Required bits; 0 if no puzzle is required.
     asked: AtomicU8,
-    /// Users who wanted to join since the last look, each counted at most once a second.
+    /// Users who tried to join since the last update, each counted at most once a second.
     users: DistinctUsers,
     solved: Counter,
     rejoined: Counter,
@@ -74,13 +67,13 @@ struct Control {
 }
 
 impl JoinPuzzles {
-    /// No puzzles: joining is free.
+    /// Disables puzzles.
     #[must_use]
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Puzzles of this issuer, as hard as the rule says.
+    /// Requires puzzles of this issuer, with the difficulty this rule sets.
     #[must_use]
     pub fn new(issuer: Arc<dyn PuzzleIssuer>, rule: DifficultyRule, clock: Arc<dyn Clock>) -> Self {
         let difficulty = DifficultyControl::new(rule);
@@ -101,17 +94,17 @@ impl JoinPuzzles {
         })))
     }
 
-    /// What has been let through and refused so far; all zero where there are no puzzles.
+    /// Admitted and refused joins so far; all zero if puzzles are disabled.
     #[must_use]
     pub fn counts(&self) -> PuzzleCounts {
         self.0.as_ref().map_or_else(PuzzleCounts::default, |required| required.counts())
     }
 
-    /// Somebody joins, with this token if they show one. Where nothing is asked for this costs next
-    /// to nothing.
+    /// Checks a join, with its token if there is one. If no puzzle is required this costs next to
+    /// nothing.
     ///
     /// # Errors
-    /// [`Problem::PuzzleRequired`], or what is wrong with the token.
+    /// [`Problem::PuzzleRequired`], or the error of an invalid token.
     pub(crate) async fn check(
         &self,
         queue: &QueueService,
@@ -136,7 +129,7 @@ impl Required {
     ) -> Result<(), Problem> {
         let now = self.clock.now();
         let Some(asked) = self.asked(now) else {
-            // With a token the user finds their place, or is refused by the queue.
+            // A join with a token finds its place or is refused by the queue.
             if token.is_none() {
                 self.users.note(user, now);
             }
@@ -162,14 +155,13 @@ impl Required {
                 Some(reason)
             }
         };
-        // A person who solves is counted when they fetch the puzzle, and not again with the
-        // solution.
+        // A user who solves a puzzle is counted when fetching it, and not again with the solution.
         self.users.note(user, now);
         let puzzle = self.issuer.issue(user, asked, now);
         Err(Problem::PuzzleRequired(Box::new(PuzzleDemand { puzzle, rejected })))
     }
 
-    /// What is to be said of the solution, if one is shown.
+    /// Checks the solution, if the request has one.
     fn check_solution(
         &self,
         request: &HttpRequest,
@@ -181,7 +173,8 @@ impl Required {
         if solution.is_empty() && second.is_none() {
             return None;
         }
-        // Another node may ask for less, or this one did when the puzzle was fetched.
+        // The lowest difficulty, because another node may require less, or this one did when the
+        // puzzle was fetched.
         let lowest = self.rule.lowest();
         Some(match (solution.to_str(), second) {
             (Ok(solution), None) => self.issuer.check(solution, user, lowest, now),
@@ -189,7 +182,7 @@ impl Required {
         })
     }
 
-    /// What is asked for now.
+    /// The difficulty required now.
     fn asked(&self, now: Timestamp) -> Option<Difficulty> {
         if now.as_millisecond() >= self.next_look.load(Ordering::Relaxed) {
             self.look(now);
@@ -197,7 +190,7 @@ impl Required {
         Difficulty::new(self.asked.load(Ordering::Relaxed)).ok()
     }
 
-    /// Follows the rate of joins, unless somebody else does so right now.
+    /// Adjusts the difficulty to the rate of joins, unless another thread is doing so.
     fn look(&self, now: Timestamp) {
         let mut control = match self.control.try_lock() {
             Ok(control) => control,

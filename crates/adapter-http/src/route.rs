@@ -1,13 +1,14 @@
-//! The public routes by their templates: what requests are answered, counted and logged by.
+//! The public routes, used for dispatch, metrics and logs.
 
-/// A public route. Raw paths are never counted or logged: there is no end of them, and they hold ids.
+/// A public route. Raw paths are never used as labels or logged: their number is unbounded and they
+/// contain ids.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Route {
-    /// Join the line.
+    /// Join the queue.
     Issue,
-    /// Ask where one stands.
+    /// Query the status of a place.
     Query,
-    /// Give a place back.
+    /// Leave the queue.
     Leave,
     /// The concert list.
     Concerts,
@@ -16,10 +17,10 @@ pub enum Route {
 }
 
 impl Route {
-    /// All of them, those asked most first.
+    /// All routes, the most requested first.
     pub const ALL: [Self; 5] = [Self::Query, Self::Concerts, Self::Dates, Self::Issue, Self::Leave];
 
-    /// The path with names in the place of ids.
+    /// The path, with placeholders for ids.
     #[must_use]
     pub const fn template(self) -> &'static str {
         match self {
@@ -31,15 +32,15 @@ impl Route {
         }
     }
 
-    /// The route of a path, as it was sent.
+    /// The route of a path as sent.
     pub(crate) fn of(path: &str) -> Option<Self> {
         Self::and_id_of(path).map(|(route, _)| route)
     }
 
-    /// The route of a path, as it was sent, and the id in it, which is empty in one that has none.
+    /// The route of a path as sent, and the id in it, which is empty if the route has none.
     ///
-    /// No path with a percent sign has a route. Were escapes undone, a rule in front that reads the
-    /// path as it was sent would mean another route than we do.
+    /// No path with a percent sign has a route. If escapes were decoded, a proxy in front that
+    /// matches the path as sent could apply the rule of another route.
     pub(crate) fn and_id_of(path: &str) -> Option<(Self, &str)> {
         Self::ALL.into_iter().find_map(|route| route.id_in(path).map(|id| (route, id)))
     }
@@ -51,7 +52,7 @@ impl Route {
         (!id.is_empty() && !id.contains(['/', '%'])).then_some(id)
     }
 
-    /// What its paths begin and end with, if there is an id in them; the path itself otherwise.
+    /// The path before and after the id, or the whole path if it has no id.
     const fn around_id(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Issue => ("/api/v1/user/", Some("/queue/token/issue")),
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_has_a_route_if_it_is_one_of_its_template() {
+    fn a_path_matches_a_route_by_its_template() {
         for (path, expected) in [
             ("/api/v1/user/queue/token/query", Some(Route::Query)),
             ("/api/v1/user/queue/token", Some(Route::Leave)),

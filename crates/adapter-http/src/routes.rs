@@ -1,4 +1,4 @@
-//! The public route table.
+//! Dispatches public requests to their handlers.
 
 use std::rc::Rc;
 
@@ -8,11 +8,11 @@ use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse};
 
 use crate::api::Api;
+use crate::handlers::{concert, queue, schedule};
 use crate::problem::Problem;
 use crate::route::Route;
-use crate::{concert, queue, schedule};
 
-/// Methods that a route answers, and how the others are told of them.
+/// The methods of a route, and its `Allow` header.
 struct Methods {
     answered: &'static [Method],
     allow: &'static str,
@@ -23,7 +23,8 @@ const GET: Methods = Methods { answered: &[Method::GET], allow: "GET" };
 const POST: Methods = Methods { answered: &[Method::POST], allow: "POST" };
 const DELETE: Methods = Methods { answered: &[Method::DELETE], allow: "DELETE" };
 
-/// One service for all public paths: requests are counted and logged by [`Route`], so that is what they are routed by too.
+/// One service for all public paths. Requests are counted and logged by [`Route`], so they are
+/// dispatched by it too.
 pub(crate) fn configure(config: &mut ServiceConfig, api: Api) {
     let api = Rc::new(api);
     config.default_service(fn_service(move |request| answer(Rc::clone(&api), request)));

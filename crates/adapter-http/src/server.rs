@@ -31,32 +31,32 @@ use crate::time::ceil_seconds;
 use crate::watch::Watch;
 use crate::{ops, routes, yardstick};
 
-/// How a listener treats its connections.
+/// Settings of a listener.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HttpSettings {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free port.
     pub bind: SocketAddr,
-    /// Threads that serve, each with its own event loop.
+    /// Number of worker threads, each with its own event loop.
     pub workers: usize,
-    /// Connections that wait to be accepted, at most (the kernel may allow fewer).
+    /// Maximum number of connections waiting to be accepted; the kernel may cap it lower.
     pub backlog: u32,
-    /// Open connections per worker, at most.
+    /// Maximum number of open connections per worker.
     pub max_connections: usize,
-    /// How many of them an address may have.
+    /// Maximum number of open connections per address.
     pub per_address: PerAddress,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
     /// How long a client may take to send a request's head, and then its body.
     pub client_timeout: Duration,
-    /// How long a client may take to read an answer, once it does not take it as it is written.
+    /// How long a client may take to read a response, from the moment a write blocks.
     pub answer_timeout: Duration,
-    /// Time for a request once it is there whole.
+    /// How long a request may take after it was read completely.
     pub request_timeout: Duration,
-    /// How long a graceful stop waits for requests under way.
+    /// How long a graceful stop waits for requests in flight.
     pub shutdown_timeout: Duration,
-    /// Bytes of address and headers together, at most.
+    /// Maximum size of the request target and headers together, in bytes.
     pub max_header_bytes: usize,
-    /// Bytes of a body, at most.
+    /// Maximum size of a body, in bytes.
     pub max_body_bytes: usize,
 }
 
@@ -79,13 +79,13 @@ pub struct Stopper {
 }
 
 impl Listener {
-    /// Where it listens.
+    /// The address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its connections, as far as they are counted.
+    /// Counters of its connections.
     #[must_use]
     pub fn connections(&self) -> Connections {
         self.connections.clone()
@@ -98,11 +98,11 @@ impl Listener {
     }
 
     /// Serves until stopped. The public listener enters [`Phase::Serving`] in this call, before the
-    /// returned future accepts the first connection: no answer comes from a node that says it is
-    /// still starting.
+    /// returned future accepts the first connection. A node that reports that it is still starting
+    /// therefore serves no response.
     ///
     /// # Errors
-    /// Whatever ended the listener other than being stopped.
+    /// Any error that ends the listener other than being stopped.
     pub fn run(self) -> impl Future<Output = io::Result<()>> + Send {
         if let Some(lifecycle) = &self.lifecycle {
             lifecycle.enter(Phase::Serving);
@@ -112,13 +112,17 @@ impl Listener {
 }
 
 impl Stopper {
-    /// Lets nobody new in, and gives those who have just come so long to ask what they came for; then lets requests
-    /// under way finish and closes idle connections. Returns at the latest after that and the shutdown timeout.
+    /// Stops gracefully. It drops new connections, gives clients that have just connected
+    /// `last_comers` to send their request, then lets requests in flight finish and closes idle
+    /// connections. It returns at the latest after `last_comers` plus the shutdown timeout.
     pub async fn stop(&self, last_comers: Duration) {
         match self.door.shut() {
             Ok(()) => sleep(last_comers).await,
             Err(error) => {
-                tracing::warn!(error = %error, "the listening socket could not be closed gently")
+                tracing::warn!(
+                    error = %error,
+                    "could not attach the packet filter; pending connections may be reset"
+                );
             }
         }
         self.door.let_go();
@@ -126,8 +130,8 @@ impl Stopper {
     }
 }
 
-/// Binds a listener for an application, and puts a guard below it around every connection. Bounds
-/// are those of [`HttpServer::new`], which would not take such a stream.
+/// Binds a listener for an application and wraps each accepted stream in a [`Guarded`]. The bounds
+/// are those of [`HttpServer::new`], which does not accept such a stream.
 fn listen<F, I, S, B>(
     name: &'static str,
     settings: &HttpSettings,
@@ -158,12 +162,12 @@ where
     let builder = server_of(settings);
     let stopping = builder.graceful_shutdown_signal();
     let (keep_alive, client_timeout) = (settings.keep_alive, settings.client_timeout);
-    // Called once on the thread of each worker.
+    // Called once on each worker's thread.
     let service = move || {
         let worker = Worker::start(limits.clone(), shared.clone());
         let stopping = stopping.clone();
         let handlers = application().into_factory().map_err(|error| error.into().error_response());
-        // No route asks what the listener is called.
+        // No route uses the listener's host name.
         let handlers = map_config(handlers, |()| AppConfig::default());
         let handlers =
             apply_fn_factory(handlers, |request, handlers: &_| tracked(request, handlers));
@@ -182,7 +186,7 @@ where
             .finish(handlers);
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            let guarded = worker.accept(stream).map_err(DispatchError::Io);
+            let guarded = Guarded::accept(stream, &worker).map_err(DispatchError::Io);
             ready(guarded.map(|guarded| (guarded, Protocol::Http1, peer)))
         })
         .and_then(http)
@@ -199,10 +203,10 @@ fn server_of(settings: &HttpSettings) -> ServerBuilder {
         .disable_signals()
 }
 
-/// Binds the public listener. It moves `lifecycle` to [`Phase::Serving`] when it is run.
+/// Binds the public listener. It moves `lifecycle` to [`Phase::Serving`] when it runs.
 ///
 /// # Errors
-/// When the address cannot be bound.
+/// If the address cannot be bound.
 pub fn listen_public(
     settings: &HttpSettings,
     api: Api,
@@ -223,9 +227,9 @@ pub fn listen_public(
 /// Binds the operations listener.
 ///
 /// # Errors
-/// When the address cannot be bound.
+/// If the address cannot be bound.
 pub fn listen_ops(settings: &HttpSettings, watched: Ops) -> io::Result<Listener> {
-    // An edge of another life never asks its callers to go away: this listener answers to the end.
+    // A separate lifecycle never drains, so this listener keeps connections open to the end.
     let edge = edge_of(settings, Lifecycle::default());
     let watched = Data::new(watched);
     listen("operations", settings, move || {
@@ -233,11 +237,11 @@ pub fn listen_ops(settings: &HttpSettings, watched: Ops) -> io::Result<Listener>
     })
 }
 
-/// Binds a listener that answers the constant at `/constant`, with nothing around it: not even a
-/// guard around its connections, which counts none of them.
+/// Binds a listener that serves the constant response at `/constant`, without the middleware and
+/// the connection guard. Its connections are not counted.
 ///
 /// # Errors
-/// When the address cannot be bound.
+/// If the address cannot be bound.
 pub fn listen_yardstick(settings: &HttpSettings) -> io::Result<Listener> {
     let (socket, door) = door::open(settings.bind, settings.backlog)?;
     let address = socket.local_addr()?;

@@ -1,4 +1,4 @@
-//! Durations and moments as they go over the wire.
+//! Wire formats of durations and times.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) fn rfc3339(moment: Timestamp) -> String {
     Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment).to_string()
 }
 
-/// What makes `etaSeconds` as long as it is.
+/// The constraint that determines `etaSeconds`.
 pub(crate) fn limit_word(limit: WaitLimit) -> &'static str {
     match limit {
         WaitLimit::Rate => "RATE",
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_rounded_up_and_a_moment_is_cut_to_the_millisecond() {
+    fn a_wait_is_rounded_up_and_a_time_is_truncated_to_the_millisecond() {
         assert_eq!(ceil_seconds(Duration::ZERO), 0);
         assert_eq!(ceil_seconds(Duration::from_nanos(1)), 1);
         assert_eq!(ceil_seconds(Duration::from_secs(3)), 3);

@@ -1,4 +1,4 @@
-//! What claims a call: an answer that serves its holder, and nothing else.
+//! A call is claimed by a response that serves its holder, and by nothing else.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,22 +23,21 @@ use domain::queue::{
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
 
-/// How long a call stands.
+/// How long a call may be claimed.
 const CLAIM_WITHIN: Duration = Duration::from_secs(60);
 /// How long a session lasts.
 const SESSION_TTL: Duration = Duration::from_secs(600);
 /// A concert with dates on sale.
 const CONCERT: &str = "451";
-/// One that nobody requests before.
+/// A concert that is not cached.
 const UNREAD: &str = "17";
 
-/// A queue that writes down which requests about places reach it, and refuses to claim while it is
-/// told to.
+/// A queue store that records requests about places and fails claims on demand.
 struct Watched {
     queue: MemoryQueue,
     requests: Mutex<Vec<&'static str>>,
     claims_fail: Mutex<bool>,
-    /// Closed to make claims wait until it is opened.
+    /// Write-locked to block claims.
     claims: tokio::sync::RwLock<()>,
 }
 
@@ -94,7 +93,7 @@ impl QueueStore for Watched {
     }
 }
 
-/// What the catalog does with a request.
+/// How the catalog reacts to a request.
 #[derive(Clone, Copy, Debug)]
 enum Does {
     Answer,
@@ -107,7 +106,7 @@ struct Catalog {
     does: Mutex<Does>,
     /// Requests for dates so far.
     read: Mutex<u32>,
-    /// A permit for each page of the list that may come.
+    /// One permit for each page of the list to return.
     pages: tokio::sync::Semaphore,
 }
 
@@ -128,7 +127,7 @@ impl ScheduleBook for Catalog {
     }
 }
 
-/// A page of the list keeps its permit of reading until the test lets it come.
+/// A page of the list holds its read permit until the test releases it.
 #[async_trait]
 impl ConcertCatalog for Catalog {
     async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
@@ -167,7 +166,7 @@ impl Answer {
 }
 
 impl Served {
-    /// Lets time pass. The queue's time follows the clock by a second a step, at most.
+    /// Advances time. The queue's time follows the clock by at most a second per call.
     fn pass(&self, by: Duration) {
         for _ in 0..by.as_secs() {
             self.clock.advance(Duration::from_secs(1));
@@ -175,7 +174,7 @@ impl Served {
         }
     }
 
-    /// With a time limit for requests that no test runs into.
+    /// With a request timeout that no test reaches.
     fn start() -> Self {
         Self::with(Duration::from_secs(60))
     }
@@ -223,26 +222,26 @@ impl Served {
         Self { store, catalog, clock, overload, address, agent, runtime, stopper }
     }
 
-    fn ask(&self, method: &str, path: &str, token: &str) -> Answer {
-        ask(&self.agent, self.address, method, path, token)
+    fn send(&self, method: &str, path: &str, token: &str) -> Answer {
+        send(&self.agent, self.address, method, path, token)
     }
 
-    /// The token of somebody who is called at once.
+    /// The token of a user who is called at once.
     fn called(&self, user: u64) -> String {
-        let joined = self.ask("POST", &format!("/user/{user}/queue/token/issue"), "");
+        let joined = self.send("POST", &format!("/user/{user}/queue/token/issue"), "");
         assert_eq!(joined.word("status"), "CALLED");
         joined.word("waitingToken").to_owned()
     }
 
     fn query(&self, token: &str) -> Answer {
-        self.ask("GET", "/user/queue/token/query", token)
+        self.send("GET", "/user/queue/token/query", token)
     }
 
     fn dates(&self, concert: &str, token: &str) -> Answer {
-        self.ask("GET", &format!("/concert/{concert}/date"), token)
+        self.send("GET", &format!("/concert/{concert}/date"), token)
     }
 
-    /// Has the dates of a concert in the cache, by way of somebody else.
+    /// Caches the dates of a concert by a request of another user.
     fn warm(&self, concert: &str) {
         assert_eq!(self.dates(concert, &self.called(99)).status, 200);
     }
@@ -260,7 +259,8 @@ impl Served {
         *self.catalog.read.lock().unwrap()
     }
 
-    /// Sees that `refused` leaves a call as it was, and that a good answer claims it after `mend`.
+    /// Checks that `refused` leaves a call unchanged, and that a successful response then claims
+    /// it.
     fn check_that_it_claims_nothing(
         &self,
         refused: impl FnOnce(&str) -> Answer,
@@ -273,10 +273,14 @@ impl Served {
         self.requests();
         let answer = refused(&token);
         assert!(answer.is(code.0, code.1), "{answer:?}");
-        assert!(!self.requests().contains(&"claim"), "{code:?} claims");
+        assert!(!self.requests().contains(&"claim"), "{code:?} claimed the call");
         let after = self.query(&token);
         assert_eq!(after.word("status"), "CALLED", "after {answer:?}");
-        assert_eq!(after.word("expiresAt"), before.word("expiresAt"), "the call ends when it did");
+        assert_eq!(
+            after.word("expiresAt"),
+            before.word("expiresAt"),
+            "the call ends when it would have"
+        );
         self.pass(Duration::from_secs(5));
         self.check_that_a_good_answer_claims(&token);
     }
@@ -288,7 +292,7 @@ impl Served {
         let active = self.query(token);
         assert_eq!(active.word("status"), "ACTIVE");
         let until: Timestamp = active.word("expiresAt").parse().unwrap();
-        assert_eq!(until, self.clock.now() + SESSION_TTL, "the session runs from the answer on");
+        assert_eq!(until, self.clock.now() + SESSION_TTL, "the session starts with the response");
     }
 }
 
@@ -358,7 +362,7 @@ fn http(request_timeout: Duration) -> HttpSettings {
     }
 }
 
-fn ask(agent: &ureq::Agent, address: SocketAddr, method: &str, path: &str, token: &str) -> Answer {
+fn send(agent: &ureq::Agent, address: SocketAddr, method: &str, path: &str, token: &str) -> Answer {
     let request = ureq::http::Request::builder()
         .method(method)
         .uri(format!("http://{address}/api/v1{path}"))
@@ -380,12 +384,12 @@ fn an_unknown_concert_claims_nothing() {
 }
 
 #[test]
-fn an_unknown_concert_that_the_cache_knows_claims_nothing() {
+fn a_cached_absence_claims_nothing() {
     let served = Served::start();
     let unknown = |token: &str| served.dates("999999", token);
     assert_eq!(unknown(&served.called(99)).status, 404);
     served.check_that_it_claims_nothing(unknown, (404, "CONCERT_NOT_FOUND"));
-    assert_eq!(served.dates_read(), 2, "the absence, and the good answer");
+    assert_eq!(served.dates_read(), 2, "the absence, and the dates of the other concert");
 }
 
 #[test]
@@ -405,14 +409,14 @@ fn a_deadline_that_passes_claims_nothing() {
     served.check_that_it_claims_nothing(hanging, (503, "TIMED_OUT"));
 }
 
-/// Somebody who requests the list has the one permit of reading meanwhile.
+/// A request for the list holds the only read permit meanwhile.
 fn check_that_overload_claims_nothing(served: &Served) {
     let overloaded = |token: &str| {
         std::thread::scope(|scope| {
-            let list = scope.spawn(|| served.ask("GET", "/concerts/query", ""));
+            let list = scope.spawn(|| served.send("GET", "/concerts/query", ""));
             let limit = Instant::now() + Duration::from_secs(30);
             while served.overload.counts().reading.at_work == 0 {
-                assert!(Instant::now() < limit, "the list is not at work");
+                assert!(Instant::now() < limit, "the list is not in flight");
                 std::thread::yield_now();
             }
             let refused = served.dates(CONCERT, token);
@@ -425,33 +429,29 @@ fn check_that_overload_claims_nothing(served: &Served) {
 }
 
 #[test]
-fn being_refused_for_load_claims_nothing() {
+fn a_request_that_is_shed_claims_nothing() {
     check_that_overload_claims_nothing(&Served::start());
 }
 
 #[test]
-fn being_refused_for_load_claims_nothing_where_the_answer_is_at_hand() {
+fn a_request_that_is_shed_claims_nothing_even_if_the_dates_are_cached() {
     let served = Served::start();
     served.warm(CONCERT);
     check_that_overload_claims_nothing(&served);
 }
 
 #[test]
-fn a_first_use_asks_the_store_once_where_the_answer_is_at_hand() {
+fn a_first_use_calls_the_store_once_if_the_dates_are_cached() {
     let served = Served::start();
     served.warm(CONCERT);
     let token = served.called(7);
     served.requests();
     served.check_that_a_good_answer_claims(&token);
-    assert_eq!(
-        served.requests(),
-        ["claim", "standing"],
-        "the second is by asking where one stands"
-    );
+    assert_eq!(served.requests(), ["claim", "standing"], "the second is the status query");
 }
 
 #[test]
-fn a_person_inside_is_confirmed_or_claimed_once_for_each_answer() {
+fn each_response_in_a_session_confirms_or_claims_as_needed() {
     let served = Served::start();
     let token = served.called(7);
     assert_eq!(served.dates(CONCERT, &token).status, 200);
@@ -467,7 +467,7 @@ fn a_lapsed_call_gets_no_dates_and_reaches_no_catalog() {
     let served = Served::start();
     served.warm(CONCERT);
     let (lapsed, left) = (served.called(7), served.called(8));
-    assert_eq!(served.ask("DELETE", "/user/queue/token", &left).status, 204);
+    assert_eq!(served.send("DELETE", "/user/queue/token", &left).status, 204);
     served.pass(CLAIM_WITHIN);
     let read = served.dates_read();
     for token in [lapsed, left] {
@@ -480,7 +480,7 @@ fn a_lapsed_call_gets_no_dates_and_reaches_no_catalog() {
 }
 
 #[test]
-fn a_call_that_cannot_be_claimed_gets_the_error_and_no_dates() {
+fn a_failed_claim_returns_the_error_and_no_dates() {
     let served = Served::start();
     let token = served.called(7);
     *served.store.claims_fail.lock().unwrap() = true;
@@ -494,7 +494,7 @@ fn a_call_that_cannot_be_claimed_gets_the_error_and_no_dates() {
 }
 
 #[test]
-fn a_claim_that_hangs_keeps_nobody_from_reading() {
+fn a_hanging_claim_holds_no_read_permit() {
     let served = Served::start();
     let token = served.called(7);
     let closed = served.store.claims.try_write().unwrap();
@@ -502,10 +502,10 @@ fn a_claim_that_hangs_keeps_nobody_from_reading() {
         let hanging = scope.spawn(|| served.dates(CONCERT, &token));
         let limit = Instant::now() + Duration::from_secs(30);
         while !served.store.requests.lock().unwrap().contains(&"claim") {
-            assert!(Instant::now() < limit, "nothing is claimed");
+            assert!(Instant::now() < limit, "no claim was made");
             std::thread::yield_now();
         }
-        assert_eq!(served.overload.counts().reading.at_work, 0, "the one permit is free");
+        assert_eq!(served.overload.counts().reading.at_work, 0, "the only permit is free");
         drop(closed);
         assert_eq!(hanging.join().unwrap().status, 200);
     });

@@ -1,4 +1,4 @@
-//! What a guarded connection still does: everything that an honest client may ask of it.
+//! Connections of well-behaved clients work unchanged behind the connection guard.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,10 +21,10 @@ use domain::queue::{AdmissionPolicy, Pacing, QueueId, QueueParts, QueueService};
 use domain::schedule::ScheduleService;
 use domain::{Clock, PortError, Timestamp};
 
-/// The longest any test waits for something to come true.
+/// Maximum time a test waits for a condition.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A catalogue that takes its time for the pages from the hundredth on.
+/// A catalog that is slow for pages from the hundredth on.
 struct Slow;
 
 const SLOWNESS: Duration = Duration::from_millis(3_200);
@@ -47,7 +47,7 @@ struct Served {
 }
 
 impl Served {
-    /// Limits on clients are one second, so our own slowness is above them.
+    /// The client timeouts are one second, so slow handlers exceed them.
     fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -132,7 +132,7 @@ fn send(stream: &mut BufReader<TcpStream>, text: &str) {
     stream.get_mut().write_all(text.as_bytes()).unwrap();
 }
 
-/// Reads one answer: its head in lower case.
+/// Reads one response and returns its head in lower case.
 fn answer(stream: &mut BufReader<TcpStream>) -> String {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -149,7 +149,7 @@ fn request_id(head: &str) -> &str {
 }
 
 #[test]
-fn requests_sent_ahead_are_answered_in_their_order() {
+fn pipelined_requests_are_answered_in_order() {
     let served = Served::start();
     let mut stream = served.connect();
     let many: String =
@@ -163,7 +163,7 @@ fn requests_sent_ahead_are_answered_in_their_order() {
 }
 
 #[test]
-fn bodies_and_heads_are_told_apart_however_they_are_sent() {
+fn bodies_and_heads_are_separated_however_they_are_split() {
     let served = Served::start();
     let join =
         |body: &str| format!("POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nHost: x\r\n{body}");
@@ -199,14 +199,14 @@ fn bodies_and_heads_are_told_apart_however_they_are_sent() {
 }
 
 #[test]
-fn our_own_slowness_closes_no_connection_and_sheds_none() {
+fn slow_handlers_close_no_connection_and_shed_none() {
     let served = Served::start();
     let mut waiting: Vec<_> = (0..3).map(|_| served.connect()).collect();
     for (stream, page) in waiting.iter_mut().zip(100..) {
-        // The second one is sent ahead, and waits for its turn.
+        // The second request is pipelined and waits.
         send(stream, &(get(page, "") + &get(1, "")));
     }
-    // More than there is room for: each of these pushes out another of their own kind.
+    // More connections than there is room for: each of these displaces another of its kind.
     for _ in 0..20 {
         let mut other = served.connect();
         send(&mut other, &get(1, ""));
@@ -219,13 +219,13 @@ fn our_own_slowness_closes_no_connection_and_sheds_none() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_after_its_time_and_counted_as_such() {
+fn an_idle_connection_is_closed_after_its_timeout_and_counted_as_idle() {
     let served = Served::start();
     let mut stream = served.connect();
     send(&mut stream, &get(1, ""));
     answer(&mut stream);
     assert_eq!((served.counts().open, served.counts().limit), (1, 4));
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "closed, without a byte more");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "closed without another byte");
     let mut silent = served.connect();
     let mut told = String::new();
     silent.read_to_string(&mut told).unwrap();
@@ -246,7 +246,7 @@ fn an_idle_connection_is_closed_after_its_time_and_counted_as_such() {
 }
 
 #[test]
-fn whoever_sends_no_more_is_still_answered() {
+fn a_half_closed_connection_is_still_answered() {
     let served = Served::start();
     let mut stream = served.connect();
     send(&mut stream, &(get(100, "") + &get(1, "")));

@@ -1,5 +1,5 @@
-//! What people are told when a store is down, hangs, or breaks: faults the stores of this workspace cannot have on
-//! demand, so these are mocks.
+//! Responses when a store is down, hangs or breaks. The stores of this workspace cannot fail on
+//! demand, so these tests use mocks.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -61,7 +61,7 @@ fn for_ever() -> Expiry {
     Expiry::new(QueueTime::from_micros(1 << 50), QueueTime::START)
 }
 
-/// A text no answer may show.
+/// A cause that no response may contain.
 const CAUSE: &str = "connection to 10.1.2.3:5432 refused for user admin";
 
 fn down() -> PortError {
@@ -72,7 +72,7 @@ fn ring() -> KeyRing {
     KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()
 }
 
-/// The token of somebody with this number.
+/// A token for this number.
 fn token(number: u64) -> String {
     let place = Place {
         incarnation: Incarnation::new(1).unwrap(),
@@ -84,7 +84,7 @@ fn token(number: u64) -> String {
     ring().seal(&place).as_str().to_owned()
 }
 
-/// The service over these ports, on a free port; stopped when dropped.
+/// The service with these stores, on a free port; stopped when dropped.
 struct Served {
     address: SocketAddr,
     runtime: tokio::runtime::Runtime,
@@ -146,7 +146,7 @@ impl Served {
     }
 
     /// Status, `Retry-After` and body.
-    fn ask(&self, method: &str, path: &str, token: &str) -> (u16, String, String) {
+    fn send(&self, method: &str, path: &str, token: &str) -> (u16, String, String) {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
         let request = ureq::http::Request::builder()
             .method(method)
@@ -164,13 +164,13 @@ impl Served {
     }
 
     fn check_unavailable(&self, method: &str, path: &str, token: &str, code: &str) {
-        let (status, wait, body) = self.ask(method, path, token);
+        let (status, wait, body) = self.send(method, path, token);
         assert_eq!((status, wait.as_str()), (503, "1"), "{method} {path}: {body}");
         assert!(body.contains(&format!("\"code\":\"{code}\"")), "{method} {path}: {body}");
         assert!(body.contains("잠시 후 다시 시도해 주세요."), "{body}");
         assert!(
             !body.contains("10.1.2.3") && !body.contains("admin"),
-            "the cause is for the log: {body}"
+            "the cause is only logged: {body}"
         );
     }
 }
@@ -206,30 +206,30 @@ fn failing_store() -> MockStore {
 }
 
 #[test]
-fn a_store_that_is_down_is_503_where_it_is_needed_and_nowhere_else() {
+fn a_store_that_is_down_is_503_only_for_routes_that_need_it() {
     let served = Served::over_store(failing_store());
     served.check_unavailable("POST", "/user/7/queue/token/issue", "", "STORE_UNAVAILABLE");
     served.check_unavailable("DELETE", "/user/queue/token", &token(3), "STORE_UNAVAILABLE");
-    let (status, _, body) = served.ask("GET", "/user/queue/token/query", &token(3));
-    assert_eq!(status, 200, "where am I? needs no store: {body}");
-    assert_eq!(served.ask("GET", "/concerts/query", "").0, 200, "nor does the list need the line");
+    let (status, _, body) = served.send("GET", "/user/queue/token/query", &token(3));
+    assert_eq!(status, 200, "a status query needs no store: {body}");
+    assert_eq!(served.send("GET", "/concerts/query", "").0, 200, "nor does the concert list");
 }
 
 #[test]
-fn a_store_that_is_left_alone_for_a_while_is_503_for_so_long() {
+fn an_open_breaker_is_503_with_its_remaining_time() {
     let mut store = MockStore::new();
     store.expect_join().returning(|_, _, _| {
         let refused = PortError::new(PortErrorKind::Refused, "store");
         Err(refused.retry_after(Duration::from_millis(6_200)).into())
     });
     let served = Served::over_store(store);
-    let (status, wait, body) = served.ask("POST", "/user/7/queue/token/issue", "");
+    let (status, wait, body) = served.send("POST", "/user/7/queue/token/issue", "");
     assert_eq!((status, wait.as_str()), (503, "7"), "{body}");
     assert!(body.contains("잠시 후 다시 시도해 주세요."), "{body}");
 }
 
 #[test]
-fn a_store_that_hangs_is_given_up_at_the_time_limit() {
+fn a_hanging_store_is_given_up_at_the_timeout() {
     let mut store = MockStore::new();
     store
         .expect_join()
@@ -241,7 +241,7 @@ fn a_store_that_hangs_is_given_up_at_the_time_limit() {
     served.check_unavailable("POST", "/user/7/queue/token/issue", "", "STORE_UNAVAILABLE");
 }
 
-/// A catalogue that never answers.
+/// A catalog that never answers.
 struct Hanging;
 
 #[async_trait]
@@ -252,7 +252,7 @@ impl ConcertCatalog for Hanging {
 }
 
 #[test]
-fn a_catalogue_that_is_down_does_not_stop_the_line_and_is_asked_again() {
+fn a_catalog_that_is_down_does_not_stop_the_queue_and_is_called_again() {
     let mut catalogue = MockCatalogue::new();
     let mut asked = 0;
     catalogue.expect_page().times(2).returning(move |request| {
@@ -278,16 +278,16 @@ fn a_catalogue_that_is_down_does_not_stop_the_line_and_is_asked_again() {
             line,
         })
     });
-    // And no claim: a mock panics at a request it does not expect.
+    // No claim is expected: a mock panics at an unexpected call.
     store.expect_standing().returning(|_| Ok(Standing::Called { until: for_ever() }));
     let served = Served::over(store, Arc::new(catalogue), Arc::new(book));
     served.check_unavailable("GET", "/concerts/query", "", "STORE_UNAVAILABLE");
-    assert_eq!(served.ask("GET", "/concerts/query", "").2, "[]", "a failure is not kept");
+    assert_eq!(served.send("GET", "/concerts/query", "").2, "[]", "a failure is not cached");
     assert_eq!(
-        served.ask("GET", "/concerts/query", "").2,
+        served.send("GET", "/concerts/query", "").2,
         "[]",
-        "and what is kept is not asked for"
+        "and a cached page is not loaded again"
     );
-    assert_eq!(served.ask("POST", "/user/7/queue/token/issue", "").0, 200);
+    assert_eq!(served.send("POST", "/user/7/queue/token/issue", "").0, 200);
     served.check_unavailable("GET", "/concert/451/date", &token(3), "STORE_UNAVAILABLE");
 }

@@ -1,4 +1,4 @@
-//! What a node says of itself while it starts, seen from outside.
+//! Black-box tests of the lifecycle of a starting node.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -63,7 +63,7 @@ fn settings() -> HttpSettings {
 }
 
 #[test]
-fn a_node_that_answers_publicly_says_that_it_serves() {
+fn a_node_that_answers_requests_reports_that_it_serves() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
@@ -79,7 +79,7 @@ fn a_node_that_answers_publicly_says_that_it_serves() {
     assert_eq!(
         early.peek(&mut [0]).unwrap_err().kind(),
         ErrorKind::WouldBlock,
-        "held, not answered"
+        "accepted by the kernel, not answered"
     );
     assert_eq!(lifecycle.phase(), Phase::Starting);
     early.set_nonblocking(false).unwrap();
@@ -95,7 +95,7 @@ fn a_node_that_answers_publicly_says_that_it_serves() {
 }
 
 #[test]
-fn a_node_that_was_told_to_stop_before_it_served_does_not_serve_again() {
+fn a_node_stopped_before_it_served_stays_draining() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();

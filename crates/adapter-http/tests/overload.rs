@@ -1,4 +1,4 @@
-//! Who is refused when too much is asked, and who is not, seen from outside.
+//! Black-box tests of load shedding and rate limits.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,8 +30,7 @@ use domain::{Clock, PortError, Timestamp};
 const TRY_AGAIN_KOREAN: &str = "잠시 후 다시 시도해 주세요.";
 const TRY_AGAIN_ENGLISH: &str = "Please try again shortly.";
 
-/// A line that answers everybody but user 13, and nobody about user 13; nor does it say where user
-/// 14 stands.
+/// A queue store that never answers a join of user 13, nor the status of user 14.
 struct StuckOn13(MemoryQueue);
 
 #[async_trait]
@@ -81,7 +80,7 @@ impl QueueStore for StuckOn13 {
     }
 }
 
-/// A list whose second page never comes.
+/// A catalog that never returns the second page.
 struct StuckOnPage2(MemoryCatalogue);
 
 #[async_trait]
@@ -111,7 +110,7 @@ struct Answer {
 }
 
 impl Served {
-    /// `nearest` is about how long those who wait are told to wait.
+    /// `nearest` is roughly the poll interval of waiting users.
     fn with(settings: &OverloadSettings, nearest: Duration) -> Self {
         let overload = Overload::new(settings);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -134,12 +133,12 @@ impl Served {
         Self::with(settings, Duration::from_secs(1))
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        ask(&self.agent, self.address, method, path, headers)
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        send(&self.agent, self.address, method, path, headers)
     }
 
     fn join(&self, user: u64) -> Answer {
-        self.ask("POST", &format!("/user/{user}/queue/token/issue"), &[])
+        self.send("POST", &format!("/user/{user}/queue/token/issue"), &[])
     }
 
     fn token_of(&self, user: u64) -> String {
@@ -149,10 +148,10 @@ impl Served {
     }
 
     fn query(&self, token: &str) -> Answer {
-        self.ask("GET", "/user/queue/token/query", &[("waitingToken", token)])
+        self.send("GET", "/user/queue/token/query", &[("waitingToken", token)])
     }
 
-    /// A request that gets no answer before the time limit, under way.
+    /// Starts a request that gets no response before the timeout.
     fn stuck(&self, method: &'static str, path: &'static str) -> JoinHandle<Answer> {
         self.stuck_with(method, path, "")
     }
@@ -164,7 +163,7 @@ impl Served {
         token: &str,
     ) -> JoinHandle<Answer> {
         let (agent, address, token) = (self.agent.clone(), self.address, token.to_owned());
-        std::thread::spawn(move || ask(&agent, address, method, path, &[("waitingToken", &token)]))
+        std::thread::spawn(move || send(&agent, address, method, path, &[("waitingToken", &token)]))
     }
 
     fn wait(&self, time: Duration) {
@@ -179,7 +178,7 @@ impl Served {
         }
     }
 
-    /// Sends these bytes on one connection; all that comes back.
+    /// Sends these bytes on one connection and returns everything it receives.
     fn raw(&self, requests: &str) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -240,7 +239,7 @@ fn http() -> HttpSettings {
     }
 }
 
-fn ask(
+fn send(
     agent: &ureq::Agent,
     address: SocketAddr,
     method: &str,
@@ -275,9 +274,9 @@ fn check_refused(answer: &Answer, expected: (u16, &str), try_again: &str) {
     assert!(wait.parse::<u64>().is_ok_and(|seconds| seconds >= 1), "Retry-After: {wait}");
 }
 
-/// The first answer that is a refusal; a slow machine may get some of a rate between two questions.
-fn refused(ask: impl Fn() -> Answer) -> Answer {
-    let mut answers = std::iter::repeat_with(ask).take(100);
+/// Returns the first refusal; on a slow machine a rate may recover between two requests.
+fn refused(send: impl Fn() -> Answer) -> Answer {
+    let mut answers = std::iter::repeat_with(send).take(100);
     answers.find(|answer| answer.status != 200 && answer.status != 404).unwrap()
 }
 
@@ -293,7 +292,7 @@ fn rate(per_second: u32, burst: u32) -> Option<Rate> {
 }
 
 #[test]
-fn joins_that_hang_stop_neither_asking_nor_reading_and_who_joins_now_is_told_quickly() {
+fn hanging_joins_stop_neither_queries_nor_reads_and_new_joins_are_refused_quickly() {
     let small = gate(2, 8);
     let settings = OverloadSettings {
         joining: small,
@@ -305,36 +304,36 @@ fn joins_that_hang_stop_neither_asking_nor_reading_and_who_joins_now_is_told_qui
     let token = served.token_of(7);
     let stuck: Vec<_> =
         (0..2).map(|_| served.stuck("POST", "/user/13/queue/token/issue")).collect();
-    served.wait_until("both at work", || served.overload.counts().joining.at_work == 2);
+    served.wait_until("both in flight", || served.overload.counts().joining.at_work == 2);
 
     let start = Instant::now();
     check_refused(&served.join(8), OVERLOADED, TRY_AGAIN_KOREAN);
     let english = [("waitingToken", token.as_str()), ("accept-language", "en")];
     check_refused(
-        &served.ask("DELETE", "/user/queue/token", &english),
+        &served.send("DELETE", "/user/queue/token", &english),
         OVERLOADED,
         TRY_AGAIN_ENGLISH,
     );
     assert!(start.elapsed() < Duration::from_secs(2), "refused after {:?}", start.elapsed());
     assert_eq!(served.query(&token).status, 200);
-    assert_eq!(served.ask("GET", "/concerts/query", &[]).status, 200);
-    assert_eq!(served.ask("GET", "/concert/451/date", &[("waitingToken", &token)]).status, 200);
+    assert_eq!(served.send("GET", "/concerts/query", &[]).status, 200);
+    assert_eq!(served.send("GET", "/concert/451/date", &[("waitingToken", &token)]).status, 200);
 
     for stuck in stuck {
         check_refused(&stuck.join().unwrap(), (503, "TIMED_OUT"), TRY_AGAIN_KOREAN);
     }
-    assert_eq!(served.join(8).status, 200, "what was given up at the time limit takes no room");
+    assert_eq!(served.join(8).status, 200, "a request that timed out releases its permit");
     let counts = served.overload.counts();
     assert_eq!(counts.joining, GateCounts { passed: 4, refused: 2, ..GateCounts::default() });
     assert_eq!((counts.asking.passed, counts.reading.passed), (1, 2));
 }
 
 #[test]
-fn reads_that_hang_stop_neither_joining_nor_asking_and_a_refused_connection_goes_on() {
+fn hanging_reads_stop_neither_joins_nor_queries_and_a_refused_connection_stays_open() {
     let settings = OverloadSettings { reading: gate(1, 0), ..OverloadSettings::default() };
     let served = Served::limited(&settings);
     let stuck = served.stuck("GET", "/concerts/query?page=2");
-    served.wait_until("at work", || served.overload.counts().reading.at_work == 1);
+    served.wait_until("in flight", || served.overload.counts().reading.at_work == 1);
     let token = served.token_of(7);
     assert_eq!(served.query(&token).status, 200);
 
@@ -350,22 +349,26 @@ fn reads_that_hang_stop_neither_joining_nor_asking_and_a_refused_connection_goes
     );
     assert!(
         answered.starts_with("HTTP/1.1 200 "),
-        "no body after HEAD, then the next answer: {answers}"
+        "no body after HEAD, then the next response: {answers}"
     );
     assert_eq!(stuck.join().unwrap().status, 503);
 }
 
 #[test]
-fn a_user_who_joins_too_often_is_refused_and_nobody_else_is() {
+fn a_user_who_joins_too_often_is_refused_and_no_other_user_is() {
     let settings = OverloadSettings { per_user: rate(1, 3), ..OverloadSettings::default() };
     let served = Served::limited(&settings);
     let token = served.token_of(7);
     assert_eq!((served.join(7).status, served.join(7).status), (200, 200), "a burst of three");
     check_refused(&refused(|| served.join(7)), TOO_MANY, TRY_AGAIN_KOREAN);
     let english = [("accept-language", "en-US,ko;q=0.5")];
-    let english = refused(|| served.ask("POST", "/user/7/queue/token/issue", &english));
+    let english = refused(|| served.send("POST", "/user/7/queue/token/issue", &english));
     check_refused(&english, TOO_MANY, TRY_AGAIN_ENGLISH);
-    assert!(!english.body.contains("user"), "which limit it was is not told: {}", english.body);
+    assert!(
+        !english.body.contains("user"),
+        "the response does not say which limit it was: {}",
+        english.body
+    );
     assert_eq!((served.join(8).status, served.query(&token).status), (200, 200));
     assert_eq!(served.overload.counts().per_user_refused, 2);
     served.wait(Duration::from_millis(1_100));
@@ -373,19 +376,19 @@ fn a_user_who_joins_too_often_is_refused_and_nobody_else_is() {
 }
 
 #[test]
-fn an_address_that_asks_too_often_is_refused_everywhere() {
+fn an_address_over_its_rate_is_refused_on_every_route() {
     let settings = OverloadSettings { per_address: rate(1, 3), ..OverloadSettings::default() };
     let served = Served::limited(&settings);
     for claimed in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
         assert_eq!(
-            served.ask("GET", "/concerts/query", &[("x-forwarded-for", claimed)]).status,
+            served.send("GET", "/concerts/query", &[("x-forwarded-for", claimed)]).status,
             200
         );
     }
     for (method, path) in
         [("GET", "/concerts/query"), ("POST", "/user/7/queue/token/issue"), ("GET", "/none")]
     {
-        let answer = refused(|| served.ask(method, path, &[("x-forwarded-for", "192.0.2.4")]));
+        let answer = refused(|| served.send(method, path, &[("x-forwarded-for", "192.0.2.4")]));
         check_refused(&answer, TOO_MANY, TRY_AGAIN_KOREAN);
     }
     assert_eq!(served.overload.counts().per_address_refused, 3);
@@ -394,18 +397,18 @@ fn an_address_that_asks_too_often_is_refused_everywhere() {
     let last = "GET /api/v1/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let answers = served.raw(&format!("{body}{last}"));
     assert!(answers.starts_with("HTTP/1.1 429 "), "{answers}");
-    assert!(!answers.contains("HTTP/1.1 400"), "a body is not taken for a request: {answers}");
+    assert!(!answers.contains("HTTP/1.1 400"), "a body is not parsed as a request: {answers}");
 }
 
 #[test]
-fn behind_a_proxy_the_address_is_the_one_the_proxy_wrote_and_a_network_of_version_6_is_one() {
+fn behind_a_proxy_its_entry_is_the_address_and_an_ipv6_64_counts_as_one() {
     let settings = OverloadSettings {
         per_address: rate(1, 2),
         address_from: AddressFrom::XForwardedFor { trusted_hops: NonZeroU32::MIN },
         ..OverloadSettings::default()
     };
     let served = Served::limited(&settings);
-    let ask = |from: &str| served.ask("GET", "/concerts/query", &[("x-forwarded-for", from)]);
+    let send = |from: &str| served.send("GET", "/concerts/query", &[("x-forwarded-for", from)]);
     for (from, expected) in [
         ("192.0.2.1", 200),
         ("192.0.2.1", 200),
@@ -417,33 +420,33 @@ fn behind_a_proxy_the_address_is_the_one_the_proxy_wrote_and_a_network_of_versio
         ("2001:db8:1:2:a:b:c:d", 429),
         ("2001:db8:1:3::1", 200),
     ] {
-        let answer = if expected == 200 { ask(from) } else { refused(|| ask(from)) };
+        let answer = if expected == 200 { send(from) } else { refused(|| send(from)) };
         assert_eq!(answer.status, expected, "{from}");
     }
 }
 
 #[test]
-fn who_asks_much_more_often_than_told_is_refused_and_a_forged_token_is_told_that() {
+fn polling_far_too_often_is_refused_and_a_forged_token_is_still_invalid() {
     let settings = OverloadSettings { faster: NonZeroU32::new(4), ..OverloadSettings::default() };
     let served = Served::with(&settings, Duration::from_secs(20));
     let (hasty, patient) = (served.token_of(7), served.token_of(8));
     let answers: Vec<_> = (0..50).map(|_| served.query(&hasty)).collect();
     let (good, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
-    // Five of equal waits; the waits differ by up to a fifth to either side.
+    // Five if the intervals were equal; they vary by up to a fifth either way.
     assert!((4..=8).contains(&good.len()), "{} answered", good.len());
     for answer in &refused {
         check_refused(answer, TOO_MANY, TRY_AGAIN_KOREAN);
         assert!(answer.wait.parse::<u64>().unwrap() <= 6, "a quarter of 24 s: {}", answer.wait);
     }
     assert_eq!(served.overload.counts().polling_refused, refused.len() as u64);
-    assert_eq!(served.query(&patient).status, 200, "one's haste is not another's");
+    assert_eq!(served.query(&patient).status, 200, "another number is not affected");
     for _ in 0..50 {
         assert_eq!(served.query("forged").status, 401);
     }
 }
 
 #[test]
-fn who_asks_many_times_at_once_is_refused_before_the_store_is_asked() {
+fn concurrent_queries_are_refused_before_they_reach_the_store() {
     let settings = OverloadSettings { faster: NonZeroU32::new(4), ..OverloadSettings::default() };
     let served = Served::with(&settings, Duration::from_secs(20));
     let token = served.token_of(14);
@@ -469,7 +472,7 @@ fn a_query_that_a_full_gate_refuses_is_not_charged() {
     let served = Served::with(&settings, Duration::from_secs(20));
     let (stuck, token) = (served.token_of(14), served.token_of(7));
     let stuck = served.stuck_with("GET", "/user/queue/token/query", &stuck);
-    served.wait_until("at work", || served.overload.counts().asking.at_work == 1);
+    served.wait_until("in flight", || served.overload.counts().asking.at_work == 1);
     for _ in 0..20 {
         check_refused(&served.query(&token), OVERLOADED, TRY_AGAIN_KOREAN);
     }
@@ -479,7 +482,7 @@ fn a_query_that_a_full_gate_refuses_is_not_charged() {
 }
 
 #[test]
-fn who_asks_as_told_is_never_refused() {
+fn polling_as_advised_is_never_refused() {
     let settings = OverloadSettings { faster: NonZeroU32::new(1), ..OverloadSettings::default() };
     let served = Served::with(&settings, Duration::from_millis(100));
     let token = served.token_of(7);
@@ -492,7 +495,7 @@ fn who_asks_as_told_is_never_refused() {
 }
 
 #[test]
-fn by_default_one_address_may_ask_in_a_tight_loop() {
+fn by_default_one_address_may_send_requests_in_a_tight_loop() {
     let served = Served::limited(&OverloadSettings::default());
     let token = served.token_of(7);
     for _ in 0..1_000 {

@@ -1,4 +1,4 @@
-//! Who solves a puzzle before joining, and who is let through without, seen from outside.
+//! Black-box tests of the puzzle before joining: which joins require one, and which do not.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,10 +22,10 @@ use domain::schedule::ScheduleService;
 use domain::{Clock, Timestamp};
 use serde_json::Value;
 
-/// A puzzle of so few bits is solved in no time.
+/// Few enough bits to solve a puzzle instantly.
 const EASY: u8 = 2;
 const HARDER: u8 = 4;
-/// Joins a second from which on `auto` asks for puzzles.
+/// Joins per second from which `auto` requires puzzles.
 const FROM_RATE: u32 = 100;
 
 /// The service with these puzzles, on a free port; stopped when dropped.
@@ -102,15 +102,15 @@ impl Served {
         runtime.spawn(listener.run());
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
         let served = Self { address, clock, queue, puzzles, agent, runtime, stopper };
-        served.look_at_the_queue();
+        served.refresh_queue();
         served
     }
 
-    fn look_at_the_queue(&self) {
+    fn refresh_queue(&self) {
         self.runtime.block_on(self.queue.advance()).unwrap();
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let url = format!("http://{}/api/v1{path}", self.address);
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         for (name, value) in headers {
@@ -123,10 +123,10 @@ impl Served {
     }
 
     fn join(&self, user: u64, headers: &[(&str, &str)]) -> Answer {
-        self.ask("POST", &format!("/user/{user}/queue/token/issue"), headers)
+        self.send("POST", &format!("/user/{user}/queue/token/issue"), headers)
     }
 
-    /// Joins as a client should: asks, solves, asks again.
+    /// Joins as a client should: requests, solves, requests again.
     fn solve_and_join(&self, user: u64) -> Answer {
         let asked = self.join(user, &[]);
         assert_eq!(asked.code(), (428, "PUZZLE_REQUIRED"));
@@ -153,7 +153,7 @@ impl Drop for Served {
     }
 }
 
-/// A queue that calls nobody but the first.
+/// A queue that calls only the first number.
 fn queue(clock: &Arc<ManualClock>) -> QueueService {
     let spec = PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..PolicySpec::default() };
     let policy = AdmissionPolicy::new(spec).unwrap();
@@ -203,7 +203,7 @@ fn http() -> HttpSettings {
 }
 
 #[test]
-fn a_join_is_answered_with_a_puzzle_and_the_same_join_with_its_solution_with_a_place() {
+fn a_join_gets_a_puzzle_and_with_its_solution_a_place() {
     let served = Served::always();
     let asked = served.join(7, &[("accept-language", "en")]);
     assert_eq!(asked.code(), (428, "PUZZLE_REQUIRED"));
@@ -231,7 +231,7 @@ fn a_join_is_answered_with_a_puzzle_and_the_same_join_with_its_solution_with_a_p
 }
 
 #[test]
-fn who_shows_the_token_of_their_place_solves_nothing() {
+fn a_join_with_the_token_of_a_place_needs_no_puzzle() {
     let served = Served::always();
     // Number 1 is called at once; 2 and 3 wait.
     let tokens = [1, 2, 3].map(|user| {
@@ -242,7 +242,7 @@ fn who_shows_the_token_of_their_place_solves_nothing() {
             joined.body["number"].clone(),
         )
     });
-    served.look_at_the_queue();
+    served.refresh_queue();
     for (user, token, number) in &tokens {
         let again = served.join(*user, &[("waitingToken", token)]);
         assert_eq!((again.status, &again.body["number"]), (200, number), "user {user}");
@@ -254,24 +254,20 @@ fn who_shows_the_token_of_their_place_solves_nothing() {
     assert_eq!(served.join(4, &[("waitingToken", "")]).code(), (428, "PUZZLE_REQUIRED"));
     for (user, token, _) in &tokens[..2] {
         assert_eq!(
-            served.ask("DELETE", "/user/queue/token", &[("waitingToken", token)]).status,
+            served.send("DELETE", "/user/queue/token", &[("waitingToken", token)]).status,
             204
         );
-        served.look_at_the_queue();
+        served.refresh_queue();
         let gone = served.join(*user, &[("waitingToken", token)]);
-        assert_eq!(
-            gone.code(),
-            (428, "PUZZLE_REQUIRED"),
-            "a place that user {user} gave back is none"
-        );
+        assert_eq!(gone.code(), (428, "PUZZLE_REQUIRED"), "user {user} has left that place");
     }
     served.pass(Duration::from_secs(25 * 3_600));
     let old = served.join(3, &[("waitingToken", &tokens[2].1)]);
-    assert_eq!(old.code(), (428, "PUZZLE_REQUIRED"), "a token past its lifetime is none");
+    assert_eq!(old.code(), (428, "PUZZLE_REQUIRED"), "the token has expired");
 }
 
 #[test]
-fn a_solution_that_is_not_accepted_is_answered_with_why_and_a_fresh_puzzle() {
+fn a_rejected_solution_gets_the_reason_and_a_new_puzzle() {
     let served = Served::with(true, HARDER);
     let now = served.clock.now();
     let issued = |queue: &str, id, difficulty| ring(queue).issue(user(id), bits(difficulty), now);
@@ -315,7 +311,7 @@ fn a_solution_that_is_not_accepted_is_answered_with_why_and_a_fresh_puzzle() {
     assert_eq!(empty.code(), (428, "PUZZLE_REQUIRED"));
 }
 
-/// Counters in the right form that do not solve the puzzle.
+/// Well-formed counters that do not solve the puzzle.
 fn unsolved(puzzle: &JoinPuzzle) -> String {
     let all = solve_puzzle(&JoinPuzzle { parts: 20, ..puzzle.clone() });
     let solved: Vec<u64> =
@@ -325,10 +321,10 @@ fn unsolved(puzzle: &JoinPuzzle) -> String {
 }
 
 #[test]
-fn a_puzzle_that_another_node_made_easier_is_good_here() {
+fn an_easier_puzzle_of_another_node_is_accepted() {
     let served = Served::with(true, EASY);
     let easier = ring("main").issue(user(7), bits(EASY), served.clock.now());
-    // So many people that this node asks for all it may.
+    // Enough users to drive this node to the maximum difficulty.
     for id in 0..2_000 {
         served.join(1_000 + id, &[]);
     }
@@ -338,7 +334,7 @@ fn a_puzzle_that_another_node_made_easier_is_good_here() {
 }
 
 #[test]
-fn one_user_who_joins_again_and_again_makes_nothing_harder_for_others() {
+fn one_user_who_joins_repeatedly_does_not_raise_the_difficulty() {
     let served = Served::with(false, EASY);
     for _ in 0..10 {
         for _ in 0..300 {
@@ -347,15 +343,15 @@ fn one_user_who_joins_again_and_again_makes_nothing_harder_for_others() {
         served.pass(Duration::from_millis(100));
     }
     let counts = served.counts();
-    assert!((0.1..5.0).contains(&counts.rate), "one person a second: {}", counts.rate);
+    assert!((0.1..5.0).contains(&counts.rate), "one user a second: {}", counts.rate);
     assert_eq!((counts.bits, served.join(8, &[]).status), (0, 200));
 }
 
 #[test]
-fn in_a_rush_joining_takes_a_puzzle_and_before_and_after_it_none() {
+fn joining_requires_a_puzzle_only_during_a_rush() {
     let served = Served::with(false, EASY);
     let mut next = 0;
-    // People who join in a second, a tenth of them every tenth of it; the status of the last.
+    // Lets this many users join within a second, a tenth every 100 ms; returns the last status.
     let mut second = |people: u64| {
         let mut status = 0;
         for _ in 0..10 {
@@ -374,17 +370,17 @@ fn in_a_rush_joining_takes_a_puzzle_and_before_and_after_it_none() {
     assert_eq!(second(1_000), 428);
     assert!(served.counts().rate > f64::from(FROM_RATE));
     assert_eq!(served.solve_and_join(1_000_000).status, 200);
-    // Who fetches puzzles wants to join: the rush is not over because nobody gets in.
+    // Fetching a puzzle counts as an attempt to join: the rush continues although no join succeeds.
     for _ in 0..10 {
         assert_eq!(second(200), 428);
     }
     let calm = (0..).take_while(|_| second(10) == 428 || served.counts().bits > 0).take(60).count();
-    assert!((5..30).contains(&calm), "it took {calm} s until joining was free");
+    assert!((5..30).contains(&calm), "it took {calm} s until no puzzle was required");
     assert_eq!(second(90), 200);
 }
 
 #[test]
-fn who_solves_counts_once_for_the_difficulty() {
+fn a_user_who_solves_counts_once_for_the_difficulty() {
     let served = Served::with(false, EASY);
     for id in 1..=500 {
         served.join(id, &[]);

@@ -1,4 +1,4 @@
-//! Copies of answers in memory.
+//! The cache store in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use decorators::cache::{
 };
 use domain::{Clock, PortError};
 
-/// What is kept with a payload, generously counted: key, times, places in two maps.
+/// A generous estimate of the bytes kept with a payload: the key, times, and entries in two maps.
 const ENTRY_BYTES: usize = 256;
 
-/// Copies behind one lock, in no more memory than was given. When there is no room for another one, those go that would end
-/// soonest.
+/// A cache store behind one lock, within a fixed memory limit. When a new entry does not fit, the
+/// entries that expire soonest are evicted.
 pub struct MemoryCacheStore {
     max_bytes: usize,
     clock: Arc<dyn Clock>,
@@ -25,20 +25,20 @@ pub struct MemoryCacheStore {
 #[derive(Default)]
 struct State {
     copies: HashMap<CacheKey, Entry>,
-    /// When each copy ends, the soonest first.
+    /// Expiry times, the soonest first.
     ends: BTreeMap<(Micros, Serial), CacheKey>,
     leases: HashMap<CacheKey, LeaseHeld>,
     invalidated: HashMap<&'static str, Micros>,
     bytes: usize,
     last_serial: Serial,
-    /// The latest time that was seen: a clock that steps back stands still here.
+    /// The latest time seen. If the clock steps back, this time stays where it is.
     now: Micros,
 }
 
 type Micros = u64;
 type Serial = u64;
 
-/// What is under a key.
+/// The value stored under a key.
 struct Entry {
     content: Result<(Bytes, Stamp), Unusable>,
     ends: (Micros, Serial),
@@ -50,25 +50,26 @@ struct LeaseHeld {
 }
 
 impl MemoryCacheStore {
-    /// A store that keeps copies in so many bytes.
+    /// A store that holds at most `max_bytes`.
     #[must_use]
     pub fn new(max_bytes: usize, clock: Arc<dyn Clock>) -> Self {
         Self { max_bytes, clock, state: Mutex::default() }
     }
 
-    /// The longest payload that is kept.
+    /// The length of the longest payload that fits.
     #[must_use]
     pub fn longest_payload(&self) -> usize {
         self.max_bytes.saturating_sub(ENTRY_BYTES)
     }
 
-    /// How many bytes the copies take now; never more than was given.
+    /// The bytes in use, never more than `max_bytes`.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.at_this_moment().bytes
     }
 
-    /// Leaves something under this key that cannot be used: what other programs and damage do to a store that others reach.
+    /// Stores an unusable entry under this key, as other programs or corruption do in a shared
+    /// store.
     pub fn plant(&self, key: &CacheKey, what: Unusable) {
         self.at_this_moment().insert(key, Err(what), Micros::MAX, self.max_bytes);
     }
@@ -82,7 +83,7 @@ impl MemoryCacheStore {
 }
 
 impl State {
-    /// The copy that has not ended.
+    /// The entry under this key, unless it has expired.
     fn copy(&mut self, key: &CacheKey) -> Option<&Entry> {
         if self.copies.get(key)?.ends.0 <= self.now {
             self.remove(key);
@@ -117,7 +118,7 @@ impl State {
         self.copies.insert(key.clone(), copy);
     }
 
-    /// Whether the lease is held now: it was free, or one's own.
+    /// Takes the lease if it is free; returns whether the caller holds it.
     fn lease(&mut self, key: &CacheKey, lease: Lease) -> bool {
         let now = self.now;
         self.leases.retain(|_, held| held.ends > now);

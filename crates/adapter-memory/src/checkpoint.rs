@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{Checkpoint, CheckpointStore, QueueId};
 
-/// Checkpoints of lines, as durable as this value: shared behind an `Arc`, they outlive a store, not the process.
+/// Queue checkpoints that live as long as this value. Shared behind an `Arc`, they survive the loss
+/// of a store, but not of the process.
 #[derive(Debug, Default)]
 pub struct MemoryCheckpoints(Mutex<HashMap<QueueId, Checkpoint>>);
 

@@ -1,4 +1,4 @@
-//! The clock of the machine, and one that only moves when told to.
+//! The system clock, a clock that never steps, and a clock moved by tests.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,14 +10,15 @@ use domain::{Clock, Timestamp};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where time comes in")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 }
 
-/// The wall clock at the start plus the time that has passed since: it never steps, whatever happens to the wall clock.
-/// For durations inside this process, such as how long a call stands.
+/// The wall clock at the start plus the monotonic time passed since, so that changes to the wall
+/// clock do not affect it. It measures durations inside this process, for example how long a call
+/// stays open.
 #[derive(Clone, Copy, Debug)]
 pub struct SteadyClock {
     wall: Timestamp,
@@ -38,24 +39,24 @@ impl Clock for SteadyClock {
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that moves only when a test moves it.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<Timestamp>);
 
 impl ManualClock {
-    /// A clock standing at `start`.
+    /// A clock that reads `start`.
     #[must_use]
     pub fn at(start: Timestamp) -> Self {
         Self(Mutex::new(start))
     }
 
-    /// Moves forward; at the end of time it stays there.
+    /// Moves the clock forward, at most to the end of time.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = now.saturating_add(by).unwrap_or(Timestamp::MAX);
     }
 
-    /// Steps to any moment, also back, as a corrected wall clock does.
+    /// Sets the clock to any time, also to an earlier one, as a corrected wall clock does.
     pub fn set(&self, to: Timestamp) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }

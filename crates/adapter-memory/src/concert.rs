@@ -1,4 +1,4 @@
-//! The catalogue in memory.
+//! The catalog in memory.
 
 use std::collections::HashMap;
 use std::sync::RwLock;
@@ -8,7 +8,7 @@ use domain::PortError;
 use domain::concert::{Concert, ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 use domain::sample::{self, SampleConcert, SampleDate, SampleSize};
 
-/// Concerts and their dates. Concerts are fixed at the start; the seats of a date can change.
+/// Concerts and their dates. The concerts are fixed at the start; the seats of a date can change.
 pub struct MemoryCatalogue {
     /// By ascending id, so that a page is a slice.
     concerts: Vec<Concert>,
@@ -16,7 +16,7 @@ pub struct MemoryCatalogue {
 }
 
 impl MemoryCatalogue {
-    /// A catalogue of these concerts.
+    /// A catalog of these concerts.
     #[must_use]
     pub fn new(entries: impl IntoIterator<Item = SampleConcert>) -> Self {
         let (mut concerts, mut dates) = (Vec::new(), HashMap::new());

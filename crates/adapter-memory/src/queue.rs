@@ -11,10 +11,10 @@ use domain::queue::{
 };
 use domain::{Clock, PortError, PortErrorKind};
 
-/// One queue behind one lock. No step waits for anything while it holds the lock.
+/// One queue behind one lock. No step blocks while it holds the lock.
 ///
-/// Its only node is this process, which cannot lose touch with it: a floor above its counters raises them at once,
-/// without the pause that a store shared by nodes makes.
+/// The only node is this process, and it always reaches its store. So a floor above the store's
+/// counters raises them at once, without the recovery pause of a store that several nodes share.
 pub struct MemoryQueue {
     clock: Arc<dyn Clock>,
     kept: Mutex<Kept>,
@@ -22,7 +22,7 @@ pub struct MemoryQueue {
 
 struct Kept {
     state: QueueState,
-    /// The version of the last snapshot: up to it the caller knows which numbers were skipped.
+    /// The version of the last snapshot: the caller knows the numbers skipped up to it.
     followed: u64,
 }
 
@@ -35,7 +35,7 @@ impl MemoryQueue {
     pub fn new(policy: AdmissionPolicy, clock: Arc<dyn Clock>) -> Self {
         let kept = Kept { state: QueueState::new(policy, Duration::ZERO), followed: 0 };
         let queue = Self { clock, kept: Mutex::new(kept) };
-        // Its own node is one that may give numbers.
+        // Registers this process as the node that may issue numbers.
         queue.look(Line::START, QueueState::refresh);
         queue
     }
@@ -59,12 +59,12 @@ impl MemoryQueue {
             is_at_limit: false,
         };
         state.begin(&visit);
-        // Nobody else is there to be heard.
+        // There are no other nodes to wait for.
         (visit.witness.replayed, visit.witness.version) = (state.marks().generation, *followed);
         step(state, &visit)
     }
 
-    /// A step whose answer is a snapshot.
+    /// Runs a step that returns a snapshot.
     fn look<T>(
         &self,
         floor: Line,
@@ -84,7 +84,7 @@ fn port_error(kind: PortErrorKind) -> PortError {
     PortError::new(kind, "queue store")
 }
 
-/// What is impossible of a store that is never in doubt.
+/// Unreachable, because this store is never in doubt.
 fn not_ready() -> PortError {
     port_error(PortErrorKind::NotReady)
 }

@@ -1,4 +1,4 @@
-//! The dates in memory, in the same value as the catalogue they belong to.
+//! The dates in memory, in the same value as the catalog they belong to.
 
 use std::num::NonZeroU32;
 use std::sync::PoisonError;
@@ -12,7 +12,8 @@ use domain::{PortError, Timestamp};
 use crate::concert::MemoryCatalogue;
 
 impl MemoryCatalogue {
-    /// Sells or returns seats: from now on so many are sold, at most all of them. `false` when there is no such date.
+    /// Sets the number of sold seats, at most all of them. Returns `false` if there is no such
+    /// date.
     pub fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32) -> bool {
         let mut dates = self.dates.write().unwrap_or_else(PoisonError::into_inner);
         let mut of_concert = dates.get_mut(&concert).into_iter().flatten();

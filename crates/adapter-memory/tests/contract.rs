@@ -51,7 +51,7 @@ impl QueueWorld for MemoryWorld {
     }
 
     async fn advance(&self, by: Duration) {
-        // The queue's time follows the clock by a second a step, at most.
+        // The queue's time advances by at most a second per step.
         let mut left = by;
         while !left.is_zero() {
             let step = left.min(QueueTime::LONGEST_STEP);
@@ -78,7 +78,7 @@ impl ScheduleWorld for MemoryBook {
     }
 
     async fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32) {
-        assert!(self.0.set_seats_sold(concert, date, sold), "there is such a date");
+        assert!(self.0.set_seats_sold(concert, date, sold), "the date exists");
     }
 }
 

@@ -1,4 +1,5 @@
-//! What only the line in memory promises: a clock that steps back, and bounds on what it keeps.
+//! Properties of the queue in memory alone: it tolerates a clock that steps back, and its data is
+//! bounded.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,7 +23,7 @@ fn user(n: u64) -> UserId {
 }
 
 #[tokio::test]
-async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice() {
+async fn a_clock_that_steps_back_neither_reopens_a_call_nor_refills_the_budget() {
     let (line, clock) = open(PolicySpec {
         batch: 2,
         claim_within: Duration::from_secs(10),
@@ -42,7 +43,7 @@ async fn a_clock_that_steps_back_neither_revives_a_call_nor_gives_budget_twice()
     assert_eq!((stepped_back.called, stepped_back.at), (0, after_lapse.at));
     let calls = line.call_next(Line::default(), None).await.unwrap().count
         + line.call_next(Line::default(), None).await.unwrap().count;
-    assert_eq!(calls, 2, "one batch, however often the clock is turned back");
+    assert_eq!(calls, 2, "one batch, although the clock is set back");
 }
 
 #[tokio::test]
@@ -73,5 +74,5 @@ async fn people_who_left_do_not_make_the_queue_full() {
             Err(_) => refused += 1,
         }
     }
-    assert_eq!(refused, 0, "one person waits, of fifty who may");
+    assert_eq!(refused, 0, "one person waits, of at most fifty");
 }

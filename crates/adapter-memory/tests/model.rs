@@ -1,4 +1,4 @@
-//! The queue in memory is put through runs of the model in which nothing fails.
+//! Runs of the model without faults, on the queue in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -48,13 +48,13 @@ impl TraceHarness for Memory {
             self.clock.advance(Duration::from_secs(1));
             if nodes == 0 { Ok(Answer::Nothing) } else { self.step(Ask::Look).await }
         } else {
-            Err(Violation::new(format!("{action:?} cannot be done to a store in memory")))
+            Err(Violation::new(format!("{action:?} is impossible on a store in memory")))
         }
     }
 }
 
 #[tokio::test]
-async fn it_answers_what_the_model_does() {
+async fn its_results_equal_those_of_the_model() {
     let (mut let_in, mut steps) = (0, 0);
     for trace in quiet_traces(400) {
         let mut memory = Memory::of(&trace);

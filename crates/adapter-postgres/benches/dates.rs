@@ -1,13 +1,15 @@
-//! The dates question through the adapter, over and over: what `cargo xtask bench-dates` compares with pgbench.
+//! Runs the dates query through the adapter repeatedly; `cargo xtask bench-dates` compares it with
+//! pgbench.
 //!
-//! `dates statement` prints the statement; `dates URL ASKERS SECONDS CONCERTS` asks for the dates of concerts at random,
-//! from so many tasks at once, each asking again as soon as it has its answer.
+//! `dates statement` prints the statement; `dates URL ASKERS SECONDS CONCERTS` reads the dates of
+//! random concerts from this many concurrent tasks, each of which repeats as soon as it has its
+//! result.
 
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a program for the person who started it"
+    reason = "a benchmark run by hand"
 )]
 
 use std::process::ExitCode;
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
         ["statement"] => println!("{}", open_dates_statement()),
         [url, askers, seconds, concerts] => {
             let number = |text: &str| text.parse().unwrap();
-            // One background thread for the pool, as in the program, and this one for whoever asks.
+            // One background thread for the pool, as in the program, and this thread for the
+            // callers.
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
                 .enable_all()
@@ -58,7 +61,7 @@ async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
     };
     let postgres = Postgres::open(Address::parse(url).unwrap(), limits, &pool).unwrap();
     let catalogue = Arc::new(PostgresCatalogue::new(postgres));
-    // Warm: connections are made, statements prepared, pages in memory.
+    // Warm-up: open connections, prepare statements, load pages into memory.
     ask_until(&catalogue, Instant::now() + Duration::from_secs(1), concerts, 0).await;
     let (began, end) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));
     let asking = (0..askers).map(|asker| ask_until(&catalogue, end, concerts, asker));
@@ -77,7 +80,7 @@ async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
     );
 }
 
-/// Asks one question after the other; how long each took.
+/// Runs one query after another and returns how long each took.
 async fn ask_until(
     catalogue: &PostgresCatalogue,
     end: Instant,
@@ -88,7 +91,8 @@ async fn ask_until(
     let mut random = seed;
     let mut times = Vec::new();
     while Instant::now() < end {
-        // A linear congruential generator with Knuth's constants (MMIX); even enough to pick concerts.
+        // A linear congruential generator with Knuth's constants (MMIX), sufficient to pick
+        // concerts.
         random =
             random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let concert = ConcertId::new(1 + (random >> 33) % concerts).unwrap();

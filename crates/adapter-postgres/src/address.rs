@@ -1,4 +1,4 @@
-//! Where the database is, read from a URL that holds a password.
+//! The database address, parsed from a URL that contains a password.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -7,45 +7,49 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// A database, and who asks it. Shows host, port, database and user; never the password.
+/// A database and the user to connect as. Displays host, port, database and user; never the
+/// password.
 #[derive(Clone)]
 pub struct Address {
     config: Config,
     shown: String,
 }
 
-/// A text that is no address of a database. Does not repeat the text, which may hold a password.
+/// Why a text is not a database address. Does not repeat the text, which may contain a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidAddress {
-    /// No URL, or one with an option that does not exist.
+    /// Not a URL, or one with an unknown option.
     #[error(
-        "is no Postgres URL such as postgres://user:password@host:5432/database (special characters in a password are \
+        "is not a Postgres URL such as postgres://user:password@host:5432/database \
+         (special characters in a password are \
          written like %40 for @)"
     )]
     NotAUrl,
-    /// A way of using TLS that is not ours.
+    /// An unsupported TLS mode.
     #[error(
-        "has an sslmode other than disable, which is the default, and require, which verifies the server"
+        "has an sslmode other than disable, which is the default, and require, which verifies \
+         the server"
     )]
     SslMode,
-    /// Nothing says where the server is.
+    /// The URL has no host.
     #[error("names no host")]
     NoHost,
-    /// Nothing says who asks.
+    /// The URL has no user.
     #[error("names no user")]
     NoUser,
-    /// Nothing says which database.
+    /// The URL has no database.
     #[error("names no database")]
     NoDatabase,
 }
 
-/// Bytes the kernel has sent and nobody has acknowledged for so long end a connection: the wire is cut.
+/// Closes a connection whose sent bytes stay unacknowledged for this long: the network path is cut.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
-/// An idle connection is probed after so long, so that a server that is gone is noticed and a firewall does not forget.
+/// Probes an idle connection after this time, so that a lost server is noticed and firewalls keep
+/// the connection.
 const PROBE_IDLE_AFTER: Duration = Duration::from_secs(30);
 
 impl Address {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
     /// [`InvalidAddress`].
@@ -64,7 +68,8 @@ impl Address {
             .get_dbname()
             .filter(|name| !name.is_empty())
             .ok_or(InvalidAddress::NoDatabase)?;
-        // An unescaped @ in a password ends it there, and the rest of it is taken for a host or a database.
+        // An unescaped @ in a password ends it there, and the rest is parsed as a host or a
+        // database.
         if host.contains('@') || database.contains('@') {
             return Err(InvalidAddress::NotAUrl);
         }
@@ -80,7 +85,7 @@ impl Address {
         Ok(Self { config, shown })
     }
 
-    /// Whether connections are to be encrypted; the server's certificate is then always verified.
+    /// Whether connections are encrypted; the server's certificate is then always verified.
     #[must_use]
     pub fn wants_tls(&self) -> bool {
         self.config.get_ssl_mode() == SslMode::Require
@@ -99,7 +104,7 @@ impl Address {
     }
 }
 
-/// The driver takes `prefer` too, which would mean to us: without TLS, whatever the server offers.
+/// The driver also accepts `prefer`, which falls back to a connection without TLS.
 fn asks_for_tls_as_we_do_it(url: &str) -> bool {
     let modes = url.split(['?', '&']).filter_map(|option| option.strip_prefix("sslmode="));
     modes.into_iter().all(|mode| ["disable", "require"].contains(&mode))
@@ -139,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_told_apart_and_never_repeated() {
+    fn each_invalid_address_has_its_error_and_is_never_repeated() {
         use InvalidAddress::{NoDatabase, NoHost, NoUser, NotAUrl, SslMode};
         let cases = [
             ("", NotAUrl),

@@ -1,31 +1,31 @@
-//! What is at fault when the server answers with an error: the one table of SQLSTATEs.
+//! Which part is at fault for a server error: the table of SQLSTATEs.
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// What is at fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Blame {
-    /// The query, or the server: any connection would fail.
+    /// The query or the server: any connection would fail.
     Query,
-    /// A time limit of the session, at which the server ended the statement.
+    /// A time limit of the session, at which the server cancelled the statement.
     Limit,
-    /// This connection. The next one may do.
+    /// This connection. Another one may work.
     Connection,
-    /// Session state that went out of date when the database changed. Connections made before the
-    /// change share it.
+    /// Session state that a change of the database made stale. Connections opened before the change
+    /// share it.
     OldConnection,
 }
 
 impl Blame {
-    /// What is at fault for an error of the server.
+    /// Classifies a server error.
     pub(crate) fn of(error: &DbError) -> Self {
-        // The server has ended the connection.
+        // The server closed the connection.
         let is_over = matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
         let blame = Self::of_code(error.code());
         if is_over && blame == Self::Query { Self::Connection } else { blame }
     }
 
-    /// What is at fault as far as the code says.
+    /// Classifies by SQLSTATE alone.
     pub(crate) fn of_code(code: &SqlState) -> Self {
         match code.code() {
             // query_canceled, lock_not_available
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_has_one_fault() {
+    fn each_code_has_one_classification() {
         use Blame::{Connection, Limit, OldConnection, Query};
         let cases = [
             (Limit, vec!["57014", "55P03"]),

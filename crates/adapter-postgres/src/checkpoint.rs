@@ -1,4 +1,4 @@
-//! How far each line had come, kept where its store is not.
+//! Queue checkpoints, kept outside the queue's own store.
 
 use async_trait::async_trait;
 use diesel::result::Error as QueryError;
@@ -12,13 +12,13 @@ use crate::error::corrupt;
 use crate::id::{checked, signed};
 use crate::pool::Postgres;
 
-/// Checkpoints of lines, a row each. A save is one statement and one transaction, durable when it returns as long as the
-/// server's `synchronous_commit` is not `off` for this user; it is `on` unless somebody changed it.
+/// Queue checkpoints, one row per queue. A save is one statement and one transaction. It is durable
+/// when it returns, unless `synchronous_commit` is `off` for this user; the default is `on`.
 #[derive(Clone)]
 pub struct PostgresCheckpoints(Postgres);
 
 impl PostgresCheckpoints {
-    /// The checkpoints in a database whose schema is current.
+    /// Creates the checkpoint store of a database whose schema is current.
     #[must_use]
     pub fn new(postgres: Postgres) -> Self {
         Self(postgres)
@@ -28,10 +28,10 @@ impl PostgresCheckpoints {
 const LOAD: &str =
     "SELECT last, serving, ceiling, incarnations FROM queue_checkpoints WHERE queue = $1";
 
-/// Savers of one queue at once wait for each other's row, and each raises what the one before has
-/// left. With `$6` false no row is written, but privileges and a read-only server still refuse it.
-/// Of more
-/// lives than a set has, the oldest stay, as in [`Incarnations`].
+/// Concurrent saves of one queue wait for each other's row lock, and each raises the marks the
+/// previous one left. With `$6` false no row is written, but missing privileges and a read-only
+/// server still cause an error. If there are more incarnations than a set holds, the oldest are
+/// kept, as in [`Incarnations`].
 const SAVE: &str = "\
 INSERT INTO queue_checkpoints AS known (queue, last, serving, ceiling, incarnations)
 SELECT $1, $2, $3, $4, $5 WHERE $6
@@ -46,8 +46,8 @@ ON CONFLICT (queue) DO UPDATE SET
     saved_at = excluded.saved_at
 RETURNING last, serving, ceiling, incarnations";
 
-/// Run after a save, which commits by itself unless the connection came with an open transaction.
-/// Then the save would be lost without an error.
+/// Runs after a save. The save commits on its own unless the connection already had an open
+/// transaction, in which case it would be lost without an error.
 const IS_OPEN: &str = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS is_open";
 
 #[derive(QueryableByName)]
@@ -68,9 +68,9 @@ struct OpenRow {
     is_open: bool,
 }
 
-/// Marks that no line can have.
+/// Marks that are impossible for a queue.
 #[derive(Debug, thiserror::Error)]
-#[error("a checkpoint with last {last}, serving {serving} and ceiling {ceiling}")]
+#[error("invalid checkpoint: last {last}, serving {serving}, ceiling {ceiling}")]
 struct ImpossibleMarks {
     last: i64,
     serving: i64,
@@ -79,7 +79,7 @@ struct ImpossibleMarks {
 
 /// The upsert always returns a row.
 #[derive(Debug, thiserror::Error)]
-#[error("a checkpoint was saved and no row came back")]
+#[error("saving a checkpoint returned no row")]
 struct NothingSaved;
 
 impl CheckpointRow {
@@ -111,7 +111,7 @@ impl PostgresCheckpoints {
         row.await
     }
 
-    /// Saves and returns what is remembered then; `None` when `is_meant` is false, and nothing is
+    /// Saves a checkpoint and returns the stored one; `None` if `is_meant` is false, and nothing is
     /// written.
     async fn saved_row(
         &self,

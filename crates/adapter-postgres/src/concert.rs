@@ -11,21 +11,21 @@ use crate::error::corrupt;
 use crate::id::checked;
 use crate::pool::Postgres;
 
-/// The catalogue and the dates, as the ports see them.
+/// The concert catalog and the dates, as ports.
 #[derive(Clone)]
 pub struct PostgresCatalogue(pub(crate) Postgres);
 
 impl PostgresCatalogue {
-    /// The catalogue of a database whose schema is current.
+    /// Creates the catalog of a database whose schema is current.
     #[must_use]
     pub fn new(postgres: Postgres) -> Self {
         Self(postgres)
     }
 }
 
-/// A page and the number of all concerts in one statement, so that both are of one moment; a page beyond the end is one
-/// row that says only how many there are. The cost grows with the concerts before the end of the page and with all that
-/// are counted: a millisecond or two for ten thousand, and a page is cached above this.
+/// Reads a page and the total number of concerts in one statement, so that both are consistent; a
+/// page beyond the end is one row with only the total. The cost grows with the offset and with the
+/// total: one or two milliseconds for ten thousand concerts, and pages are cached above this layer.
 const PAGE: &str = "\
 SELECT counted.total, page.id, page.title, page.place
 FROM (SELECT count(*) AS total FROM concerts) AS counted
@@ -45,7 +45,7 @@ struct PageRow {
 }
 
 impl PageRow {
-    /// The concert of this row, when it has one.
+    /// The concert of this row, if it has one.
     fn concert(self) -> Result<Option<Concert>, PortError> {
         let (Some(id), Some(title), Some(place)) = (self.id, self.title, self.place) else {
             return Ok(None);
@@ -63,8 +63,7 @@ impl PostgresCatalogue {
         rows.await
     }
 
-    /// Checks that pages and dates can be read, with both statements: a page of one concert, and
-    /// the dates of an id that is not used.
+    /// Checks both read statements: a page of one concert, and the dates of an unused id.
     pub(crate) async fn check(&self) -> Result<(), PortError> {
         for row in self.rows(1, 0).await? {
             row.concert()?;

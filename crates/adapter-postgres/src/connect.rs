@@ -1,4 +1,4 @@
-//! Setting up connections.
+//! Opening connections.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::session::{Driver, Session, SessionLimits};
 
-/// What new connections are made with.
+/// The settings of new connections.
 #[derive(Clone)]
 pub(crate) struct Connector {
     address: Address,
@@ -22,7 +22,7 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Reads the machine's root certificates when the address wants TLS.
+    /// Loads the machine's root certificates if the address requires TLS.
     pub(crate) fn new(address: Address, limits: SessionLimits) -> Result<Self, SetupError> {
         let tls =
             if address.wants_tls() { Some(MakeRustlsConnect::new(tls_config()?)) } else { None };
@@ -37,14 +37,14 @@ impl Connector {
         self.limits
     }
 
-    /// A session for questions, within the time limit for connecting.
+    /// Opens a session for queries, within the connect timeout.
     pub(crate) async fn session(&self) -> Result<Session, SetupError> {
         let made = Instant::now();
         let (client, driver) = self.connect().await?;
         Ok(Session::new(Connection::new(client), driver, made))
     }
 
-    /// A connection as the driver has it, within the time limit for connecting.
+    /// Opens a raw driver connection, within the connect timeout.
     pub(crate) async fn connect(&self) -> Result<(Client, Driver), SetupError> {
         self.within_limit(self.open()).await
     }
@@ -59,7 +59,8 @@ impl Connector {
         timeout(self.limits.connect, connecting).await.unwrap_or_else(late)
     }
 
-    /// A connection with its limits set. Must be called inside a runtime, on which the connection's own task runs.
+    /// Opens a connection with its limits set. Must be called inside a runtime, which runs the
+    /// connection's task.
     async fn open(&self) -> Result<(Client, Driver), SetupError> {
         let mut config = self.address.config().clone();
         let ours = self.limits.options();
@@ -80,7 +81,7 @@ impl Connector {
     }
 }
 
-/// TLS that accepts what the machine's own certificate store vouches for, or the one `SSL_CERT_FILE` names.
+/// TLS that trusts the machine's certificate store, or the one `SSL_CERT_FILE` names.
 fn tls_config() -> Result<ClientConfig, SetupError> {
     let mut roots = RootCertStore::empty();
     let found: Vec<CertificateDer<'static>> = rustls_native_certs::load_native_certs().certs;

@@ -1,5 +1,4 @@
-//! A connection as diesel sees it, which keeps what diesel's errors have no room for: the server's
-//! SQLSTATE.
+//! A diesel connection that also keeps the server's SQLSTATE, which diesel's errors omit.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -24,12 +23,12 @@ use futures_util::stream;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Statement};
 
-/// One connection. diesel-async's own maps an error of the server to a kind, mostly `Unknown`, and
-/// drops the SQLSTATE, which alone says whether the query or the connection is at fault. Each
+/// One connection. diesel-async's own connection maps a server error to a kind, mostly `Unknown`,
+/// and drops the SQLSTATE, which alone distinguishes a faulty query from a faulty connection. Each
 /// statement is prepared once, and its result is read to the end before it is returned.
 pub(crate) struct Connection {
     client: Client,
-    /// By their text.
+    /// By SQL text.
     prepared: HashMap<String, Statement>,
     /// The last error, until it is taken.
     failure: Option<tokio_postgres::Error>,
@@ -40,7 +39,7 @@ impl Connection {
         Self { client, prepared: HashMap::new(), failure: None }
     }
 
-    /// The driver's error of the last statement that failed. `None` when the failure was diesel's
+    /// Takes the driver's error of the last failed statement. `None` if the failure was diesel's
     /// own.
     pub(crate) fn take_failure(&mut self) -> Option<tokio_postgres::Error> {
         self.failure.take()
@@ -69,7 +68,7 @@ impl Connection {
         Ok(statement)
     }
 
-    /// Keeps the driver's error and returns diesel's.
+    /// Stores the driver's error and returns diesel's.
     fn failed(&mut self, error: tokio_postgres::Error) -> DieselError {
         let text = Box::new(error.to_string());
         self.failure = Some(error);
@@ -114,7 +113,7 @@ impl AsyncConnectionCore for Connection {
     }
 }
 
-/// A query as it goes to the server.
+/// A query as it is sent to the server.
 struct Query {
     sql: String,
     types: Vec<Type>,
@@ -142,7 +141,7 @@ fn type_of(metadata: &PgTypeMetadata) -> QueryResult<Type> {
     Type::from_oid(oid).ok_or_else(|| refused("a bind is not of a built-in type".into()))
 }
 
-/// Queries here bind values of built-in types only, so no type is looked up.
+/// Queries here bind only built-in types, so no type is looked up.
 struct BuiltInTypes;
 
 impl PgMetadataLookup for BuiltInTypes {
@@ -155,7 +154,7 @@ impl PgMetadataLookup for BuiltInTypes {
     }
 }
 
-/// A value as diesel has serialised it.
+/// A value serialized by diesel.
 #[derive(Debug)]
 struct Bind(Option<Vec<u8>>);
 
@@ -245,7 +244,7 @@ impl<'f> Field<'f, Pg> for Column<'f> {
     }
 }
 
-/// The bytes of a value of any type, which diesel decodes.
+/// The raw bytes of a value of any type, which diesel decodes.
 struct Raw<'a>(Option<&'a [u8]>);
 
 impl<'a> FromSql<'a> for Raw<'a> {

@@ -1,4 +1,4 @@
-//! What goes wrong with a database: while setting up, for an operator; while answering, for a caller.
+//! Database errors: setup errors for operators, query errors for callers.
 
 use std::error::Error as _;
 use std::io;
@@ -11,34 +11,34 @@ use tokio_postgres::error::{DbError, SqlState};
 use crate::address::Address;
 use crate::blame::Blame;
 
-/// What the dependency is called in errors and logs.
+/// The dependency's name in errors and logs.
 pub(crate) const POSTGRES: &str = "postgres";
 
-/// Why a database cannot be used; each is one line, without secrets.
+/// Why a database cannot be used. Each message is one line, without secrets.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SetupError {
-    /// Nobody answers there, or not now; may be different in a moment.
+    /// The server does not respond, or not now. Retrying may help.
     #[error("Postgres at {at} cannot be reached: {why}")]
     Unreachable {
         /// The address.
         at: String,
-        /// What the system or the server said.
+        /// The error of the system or the server.
         why: String,
     },
     /// Wrong user or password.
-    #[error("Postgres at {at} does not let the user in: {why} (wrong password, or no such user)")]
+    #[error("Postgres at {at} refuses the user: {why} (wrong password, or no such user)")]
     Credentials {
         /// The address.
         at: String,
-        /// What the server said.
+        /// The server's message.
         why: String,
     },
-    /// No such user, or no rule of the server's that lets them in from here.
-    #[error("Postgres at {at} does not let the user in: {why}")]
+    /// No such user, or no rule of the server admits it from this host.
+    #[error("Postgres at {at} refuses the user: {why}")]
     NotLetIn {
         /// The address.
         at: String,
-        /// What the server said.
+        /// The server's message.
         why: String,
     },
     /// No such database.
@@ -49,68 +49,72 @@ pub enum SetupError {
         /// The name.
         database: String,
     },
-    /// The user may not do what is needed.
+    /// The user lacks a privilege.
     #[error(
-        "Postgres at {at}: the user {user:?} lacks a privilege: {why} (migrations/README.md lists the grants)"
+        "Postgres at {at}: the user {user:?} lacks a privilege: {why} \
+         (migrations/README.md lists the grants)"
     )]
     Forbidden {
         /// The address.
         at: String,
         /// The user.
         user: String,
-        /// What the server said.
+        /// The server's message.
         why: String,
     },
-    /// The schema lacks migrations this program needs.
+    /// The schema lacks migrations that this program needs.
     #[error(
-        "Postgres at {at}: the schema is older than this program needs ({missing}): run `boxoffice migrate`"
+        "Postgres at {at}: the schema is older than this program needs ({missing}): \
+         run `boxoffice migrate`"
     )]
     SchemaTooOld {
         /// The address.
         at: String,
-        /// The first migration that is missing.
+        /// The first missing migration.
         missing: String,
     },
-    /// Another one holds the lock for what is to be done.
+    /// Another worker holds the lock for this work.
     #[error(
-        "Postgres at {at}: another {who} has been at work for {seconds} s; try again when it is done"
+        "Postgres at {at}: another {who} has been running for {seconds} s; \
+         try again when it is done"
     )]
     AnotherAtWork {
         /// The address.
         at: String,
-        /// Who does such work.
+        /// What kind of worker it is.
         who: &'static str,
-        /// How long it was waited for.
+        /// How long this one waited.
         seconds: u64,
     },
-    /// A statement of ours failed for another reason.
+    /// A statement failed for another reason.
     #[error("Postgres at {at}: {why}")]
     Failed {
         /// The address.
         at: String,
-        /// What the server said.
+        /// The server's message.
         why: String,
     },
-    /// An encrypted connection could not be made.
+    /// An encrypted connection could not be established.
     #[error("no TLS: {why}")]
     Tls {
-        /// Why not.
+        /// The cause.
         why: String,
     },
-    /// TLS is asked for and nothing to verify the server with is there.
+    /// TLS is required, and there are no root certificates to verify the server.
     #[error("no TLS: this machine has no root certificates (SSL_CERT_FILE names others)")]
     NoRootCertificates,
 }
 
 impl SetupError {
-    /// What a driver's error means.
+    /// Classifies a driver error.
     pub(crate) fn of(error: &tokio_postgres::Error, address: &Address) -> Self {
         let at = address.to_string();
         let Some(database) = error.as_db_error() else { return Self::without_code(error, at) };
         let why = one_line(database.message());
         match database.code() {
             &SqlState::INVALID_PASSWORD => Self::Credentials { at, why },
-            // No such role, or no rule in pg_hba.conf that lets it in from here; the server says which.
+            // No such role, or no rule in pg_hba.conf admits it from this host; the server's
+            // message says which.
             &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Self::NotLetIn { at, why },
             &SqlState::INVALID_CATALOG_NAME => {
                 Self::NoDatabase { at, database: address.database().to_owned() }
@@ -127,8 +131,8 @@ impl SetupError {
         let cause = error.source();
         let why = one_line(&cause.map_or_else(|| error.to_string(), ToString::to_string));
         let wire = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
-        // The driver keeps its kinds of error to itself. A certificate that is not accepted is an I/O error of one of
-        // these kinds; others within a handshake are the wire's.
+        // The driver does not expose its kinds of error. A rejected certificate is an I/O error of
+        // one of these kinds; other I/O errors during a handshake come from the network.
         let is_refusal = |wire: &io::Error| {
             matches!(wire.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
         };
@@ -157,7 +161,7 @@ impl SetupError {
         Self::AnotherAtWork { at: address.to_string(), who, seconds: waited.as_secs() }
     }
 
-    /// Whether waiting may help, with nothing changed by anybody.
+    /// Whether waiting may help without anyone changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
@@ -170,8 +174,8 @@ impl From<SetupError> for PortError {
     }
 }
 
-/// Neither the address nor the user is wrong, and a later attempt may succeed: the connection was
-/// lost, a limit was reached, or the server is out of resources (class 53).
+/// The address and the user are fine, and a later attempt may succeed: the connection was lost, a
+/// limit was reached, or the server is out of resources (class 53).
 fn is_passing(code: &SqlState) -> bool {
     matches!(Blame::of_code(code), Blame::Connection | Blame::Limit)
         || code.code().starts_with("53")
@@ -181,21 +185,21 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The question was refused before it was asked.
+/// The query was refused before it ran.
 pub(crate) fn overloaded(why: &'static str) -> PortError {
     PortError::new(PortErrorKind::Overloaded, POSTGRES).because(why)
 }
 
 /// Why a query has no result.
 pub(crate) enum Failed {
-    /// The query failed: diesel's error, and the driver's where it has one.
+    /// The query failed: diesel's error, and the driver's if there is one.
     Asked(QueryError, Option<tokio_postgres::Error>),
-    /// The connection was at fault, and a new one could not be made.
+    /// The connection was at fault, and a new one could not be opened.
     NotConnected(SetupError),
 }
 
-/// What operators read: the query, the server's message, and the SQLSTATE, since messages come in
-/// the server's language.
+/// For operators: the query, the server's message and the SQLSTATE, because messages are in the
+/// server's language.
 #[derive(Debug, thiserror::Error)]
 #[error("{question}: {why}")]
 struct Unanswered {
@@ -211,14 +215,14 @@ impl Failed {
     /// What is at fault.
     pub(crate) fn blame(&self) -> Blame {
         match self {
-            // No query here begins a transaction, so the connection came with one open.
+            // No query here begins a transaction, so the connection already had one open.
             Self::Asked(QueryError::AlreadyInTransaction, _) => Blame::Connection,
             Self::Asked(_, Some(error)) => error.as_db_error().map_or(Blame::Connection, Blame::of),
             Self::Asked(_, None) | Self::NotConnected(_) => Blame::Query,
         }
     }
 
-    /// The server's code.
+    /// The server's SQLSTATE.
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Asked(_, Some(error)) => error.code().map_or("", SqlState::code),
@@ -226,7 +230,7 @@ impl Failed {
         }
     }
 
-    /// The same for a caller of the port.
+    /// Converts to the error of the port.
     pub(crate) fn into_port_error(self, question: &'static str) -> PortError {
         let blame = self.blame();
         let (kind, why) = match self {
@@ -259,7 +263,7 @@ fn said(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(plain, with_code)
 }
 
-/// A row that cannot be: something other than the migrations' constraints let it in.
+/// An impossible row, written by something that bypassed the migrations' constraints.
 pub(crate) fn corrupt(cause: impl std::error::Error + Send + Sync + 'static) -> PortError {
     PortError::new(PortErrorKind::Corrupt, POSTGRES).because(cause)
 }

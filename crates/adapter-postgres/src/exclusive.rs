@@ -1,4 +1,4 @@
-//! Work on the whole database that only one may do at a time.
+//! Mutual exclusion for work on the whole database.
 
 use std::time::Duration;
 
@@ -10,23 +10,24 @@ use crate::connect::Connector;
 use crate::error::SetupError;
 use crate::session::{Driver, SessionLimits};
 
-/// A kind of work, and its advisory lock. Any number will do as long as it stays the same; a lock is of one database.
+/// A kind of work and its advisory lock. The number is arbitrary but must stay the same; a lock is
+/// scoped to one database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Work {
-    /// Who does it.
+    /// Who does the work, in messages.
     pub(crate) who: &'static str,
     pub(crate) lock: i64,
 }
 
-/// How long another one is waited for: longer than the work is meant to take.
+/// How long to wait for another worker: longer than the work should take.
 const WAIT_FOR_ANOTHER: Duration = Duration::from_secs(120);
 
-/// How often the lock is asked for. Not by waiting in the server: a statement that waits there holds a snapshot, and an
-/// index that the lock's holder makes `CONCURRENTLY` would wait for that.
+/// How often to try the lock. It is polled because a statement that waits in the server holds a
+/// snapshot, and a `CREATE INDEX CONCURRENTLY` of the lock's holder would wait for that snapshot.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// A connection that holds the lock as long as it lives. The work is done on it, so that the lock cannot be lost before
-/// the work has ended.
+/// Opens a connection that holds the lock for its lifetime. The work runs on this connection, so
+/// the lock cannot be lost before the work ends.
 pub(crate) async fn lock(
     address: &Address,
     limits: SessionLimits,

@@ -1,4 +1,4 @@
-//! Whether the database can do what the service needs of it.
+//! Health check: whether the database can serve the service's statements.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,28 +11,27 @@ use crate::error::POSTGRES;
 use crate::migrate::check_schema;
 use crate::pool::Postgres;
 
-/// What the service keeps in the database.
+/// What the service uses the database for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PostgresUse {
-    /// The concerts and their dates, which are read.
+    /// Reads concerts and their dates.
     pub catalogue: bool,
-    /// The checkpoints of queues, which are read and written.
+    /// Reads and writes queue checkpoints.
     pub checkpoints: bool,
 }
 
-/// The database as something the service depends on. It is up when the service's own statements
-/// work over the same pool. They are run one after the other, for as little data as possible, and
-/// the write changes no row.
+/// The health check of the database. It is up if the service's own statements succeed over the same
+/// pool. They run in sequence, with as little data as possible, and the write changes no row.
 pub struct PostgresDependency {
     postgres: Postgres,
     catalogue: Option<PostgresCatalogue>,
     checkpoints: Option<PostgresCheckpoints>,
-    /// A database that was down at the start may come up with a schema that is too old.
+    /// A database that was down at startup may come up with an outdated schema.
     schema_is_known_good: AtomicBool,
 }
 
 impl PostgresDependency {
-    /// The dependency behind a pool, judged by what it is used for.
+    /// Creates the check of a pool, for what it is used for.
     #[must_use]
     pub fn new(postgres: Postgres, uses: PostgresUse) -> Self {
         Self {
@@ -65,7 +64,7 @@ impl Dependency for PostgresDependency {
     }
 }
 
-/// A full pool means that the database answers others.
+/// A full pool means that the database answers other calls.
 fn unless_busy(checked: Result<(), PortError>) -> Result<(), PortError> {
     match checked {
         Err(error) if error.kind() == PortErrorKind::Overloaded => Ok(()),

@@ -1,15 +1,15 @@
-//! Ids as Postgres has them.
+//! Conversion of ids between the domain and Postgres.
 
 use domain::PortError;
 
 use crate::error::corrupt;
 
-/// An id of the domain as a `bigint`. Ids have 63 bits, so this never loses anything.
+/// Converts an id of the domain to a `bigint`. Ids have 63 bits, so the conversion is lossless.
 pub(crate) fn signed(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
-/// A `bigint` as an id of the domain, checked by `check`.
+/// Converts a `bigint` to an id of the domain, validated by `check`.
 pub(crate) fn checked<I, E>(
     id: i64,
     check: impl FnOnce(u64) -> Result<I, E>,

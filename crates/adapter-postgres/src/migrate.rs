@@ -1,4 +1,4 @@
-//! Bringing the schema up and down, and knowing which one is there.
+//! Applies and reverts migrations, and checks the schema version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,18 +21,18 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
 const MIGRATING: Work = Work { who: "migrator", lock: 0x626f_786f_6666_6963 };
 
-/// How long a migration waits for a table others use. Whatever asks for the table meanwhile queues up behind it, so this
-/// is short; a migration that fails for this is run again.
+/// How long a migration waits for a table in use. Queries for the table queue behind the waiting
+/// migration, so this is short; a migration that times out is run again.
 const WAIT_FOR_A_TABLE: Duration = Duration::from_secs(5);
 
-/// How long one statement of a migration may take, such as making an index of a large table.
+/// Timeout of one statement of a migration, such as creating an index on a large table.
 const STATEMENT: Duration = Duration::from_secs(3_600);
 
-/// Applies every migration that is not applied yet, one migrator at a time, and returns their names. Must be called on a
-/// runtime with several threads.
+/// Applies all pending migrations and returns their names. Only one migrator runs at a time. Must
+/// be called on a multi-threaded runtime.
 ///
 /// # Errors
-/// [`SetupError`]; migrations before the one that failed stay applied.
+/// [`SetupError`]; migrations before the failed one stay applied.
 pub async fn migrate(address: Address, connect: Duration) -> Result<Vec<String>, SetupError> {
     let run = |harness: &mut Harness| {
         Ok(harness.run_pending_migrations(MIGRATIONS)?.iter().map(name_of).collect())
@@ -40,16 +40,16 @@ pub async fn migrate(address: Address, connect: Duration) -> Result<Vec<String>,
     as_the_only_one(&address, connect, run).await
 }
 
-/// Takes back the migration applied last, data and all, and returns its name.
+/// Reverts the last applied migration, including its data, and returns its name.
 ///
 /// # Errors
-/// [`SetupError`], also when there is none.
+/// [`SetupError`], also if there is none.
 pub async fn revert_last(address: Address, connect: Duration) -> Result<String, SetupError> {
     let revert = |harness: &mut Harness| Ok(name_of(&harness.revert_last_migration(MIGRATIONS)?));
     as_the_only_one(&address, connect, revert).await
 }
 
-/// The folder a migration is in; its version where this program does not have it.
+/// The folder of a migration, or its version if this program does not have it.
 fn name_of(version: &MigrationVersion<'_>) -> String {
     let version = version.to_string();
     known().remove(&version).unwrap_or(version)
@@ -57,7 +57,7 @@ fn name_of(version: &MigrationVersion<'_>) -> String {
 
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;
 
-/// Does the work on the connection that holds the lock.
+/// Runs the work on the connection that holds the lock.
 async fn as_the_only_one<T>(
     address: &Address,
     connect: Duration,
@@ -73,9 +73,9 @@ async fn as_the_only_one<T>(
     work(&mut Harness::new(connection)).map_err(|error| SetupError::failed(address, error))
 }
 
-/// Checks that a database can serve this program: it answers, every migration this program knows is applied, and the
-/// user may read what is to be read. A newer schema is fine: migrations keep the version before working. Ends within the
-/// pool's limits for connecting and for an answer.
+/// Checks that a database can serve this program: it answers, every migration this program knows is
+/// applied, and the user may read the tables. A newer schema is fine, because migrations keep the
+/// previous version working. Takes at most the pool's connect and statement timeouts.
 ///
 /// # Errors
 /// [`SetupError`].
@@ -103,7 +103,7 @@ pub(crate) async fn check_applied(client: &Client, address: &Address) -> Result<
     }
 }
 
-/// The migrations this program was built with, oldest first: the folder of each by its version.
+/// The migrations built into this program, oldest first: folder by version.
 fn known() -> BTreeMap<String, String> {
     let migrations: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().unwrap_or_default();
     let names = migrations.iter().map(|migration| Migration::name(migration.as_ref()));
@@ -114,7 +114,7 @@ async fn applied(client: &Client, address: &Address) -> Result<BTreeSet<String>,
     let rows = client.query("SELECT version FROM __diesel_schema_migrations", &[]).await;
     match rows {
         Ok(rows) => Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect()),
-        // No table: no migration has ever been applied.
+        // Without the table, no migration has ever been applied.
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(BTreeSet::new()),
         Err(error) => Err(SetupError::of(&error, address)),
     }

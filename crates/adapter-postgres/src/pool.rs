@@ -1,4 +1,4 @@
-//! The pool: bounded connections, bounded waiters, a limit on every wait.
+//! The connection pool: bounded connections, bounded waiters, a timeout on every wait.
 
 mod meter;
 mod renewal;
@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bb8::{ManageConnection, QueueStrategy, RunError};
-use diesel::QueryResult;
 use domain::{PortError, PortErrorKind};
-use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -22,24 +20,23 @@ use self::renewal::Renewal;
 use crate::address::Address;
 use crate::blame::Blame;
 use crate::connect::Connector;
-use crate::connection::Connection;
 use crate::error::{Failed, POSTGRES, SetupError, overloaded, unanswered};
-use crate::session::{Session, SessionLimits};
+use crate::session::{Question, Session, SessionLimits};
 
-/// How many connections, how many may wait for one, and for how long.
+/// Limits of the pool.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PoolSettings {
-    /// Connections, at most; at least 1.
+    /// Maximum number of connections; at least 1.
     pub size: u32,
     /// Idle connections kept ready; at most `size`.
     pub min_idle: u32,
-    /// How long a question waits for a connection.
+    /// How long a call waits for a connection.
     pub acquire: Duration,
-    /// How many questions wait for a connection at once; the next one is refused.
+    /// Maximum number of calls waiting for a connection; further ones are refused.
     pub max_waiting: u32,
-    /// A connection unused for so long is closed.
+    /// A connection idle for this long is closed.
     pub idle: Duration,
-    /// A connection this old is closed when it comes back.
+    /// A connection older than this is closed when it returns to the pool.
     pub lifetime: Duration,
 }
 
@@ -52,55 +49,46 @@ struct Inner {
     manager: Manager,
     failures: watch::Receiver<Option<Failure>>,
     limits: Limits,
-    /// Questions under way and waiting: one permit each.
+    /// One permit for each call that runs or waits.
     places: Arc<Semaphore>,
-    /// Connections: one permit each. First come, first served, which bb8 alone does not promise.
+    /// One permit for each connection. Grants them in order of arrival, which bb8 does not
+    /// guarantee.
     turns: Semaphore,
     size: u32,
     meter: Meter,
-    /// Where questions and connections run. One runtime for all, whoever asks: a connection must not end with the thread
-    /// that happened to need it first.
+    /// Runs all queries and connections. A single runtime, so that a connection does not end with
+    /// the thread that opened it.
     runtime: Handle,
 }
 
 #[derive(Clone, Copy)]
 struct Limits {
     acquire: Duration,
-    /// Until an answer must be here once a connection is.
+    /// How long to wait for a result once there is a connection.
     answer: Duration,
 }
 
-/// Connecting failed.
+/// A failed attempt to connect.
 #[derive(Clone)]
 struct Failure {
     at: Instant,
     why: SetupError,
 }
 
-/// When there is no connection at all and connecting has failed this recently, a question is refused without another
-/// attempt: a server that is down, or coming up, is not knocked at for every question.
+/// If there is no connection and an attempt to connect failed this recently, calls fail without
+/// another attempt: a server that is down or starting gets no connection attempt per call.
 const STILL_DOWN: Duration = Duration::from_millis(250);
 
-/// How often bb8 looks for connections that are idle or old.
+/// How often bb8 checks for idle and expired connections.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 
-/// A question to the database. It may be asked twice, so repeating it must be safe.
-pub(crate) trait Question<T>:
-    for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, QueryResult<T>> + Send + Sync + 'static
-{
-}
-
-impl<T, Q> Question<T> for Q where
-    Q: for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, QueryResult<T>> + Send + Sync + 'static
-{
-}
-
 impl Postgres {
-    /// A pool that connects in the background. Must be called inside the runtime that is to run it, which must live as
-    /// long as the pool.
+    /// Opens a pool that connects in the background. Must be called inside the runtime that runs
+    /// it, which must outlive the pool.
     ///
     /// # Errors
-    /// [`SetupError`] when TLS is asked for and cannot be set up. That the server is down is no error here.
+    /// [`SetupError`] if TLS is required and cannot be set up. An unreachable server is not an
+    /// error here.
     pub fn open(
         address: Address,
         limits: SessionLimits,
@@ -117,9 +105,10 @@ impl Postgres {
             .idle_timeout(settings.idle)
             .max_lifetime(settings.lifetime)
             .reaper_rate(REAP_EVERY)
-            // A failure is told at once, and the next question makes the next attempt.
+            // A failure is reported at once, and the next call makes the next attempt.
             .retry_connection(false)
-            // The connections used last are used next, so that a calm hour lets the others go.
+            // The most recently used connection is reused first, so that surplus ones become idle
+            // and close.
             .queue_strategy(QueueStrategy::Lifo)
             .build_unchecked(manager.clone());
         let (size, waiting) = (settings.size as usize, settings.max_waiting as usize);
@@ -138,7 +127,7 @@ impl Postgres {
         })))
     }
 
-    /// How many connections there are, and how many questions wait for one.
+    /// The number of connections and of waiting calls.
     #[must_use]
     pub fn state(&self) -> PoolState {
         let bb8::State { connections, idle_connections: idle, .. } = self.0.pool.state();
@@ -146,9 +135,9 @@ impl Postgres {
         PoolState { size: self.0.size, connections, idle, waiting, timeouts }
     }
 
-    /// Has this told how long each question waited for its connection, whether it got one or not; a question that may not even
-    /// wait is none of these. It is called while the question goes on, so it must not block. The first listener stays, whoever
-    /// else comes.
+    /// Registers a listener for how long each call waited for its connection, whether it got one or
+    /// not. Calls refused without waiting are not reported. The listener runs during the call, so
+    /// it must not block. Only the first listener is kept.
     pub fn on_wait(&self, listener: Arc<dyn Fn(Duration) + Send + Sync>) {
         self.0.meter.listen(listener);
     }
@@ -157,11 +146,11 @@ impl Postgres {
         &self.0.manager.connector
     }
 
-    /// Asks a question on a connection of the pool. When the connection is at fault the question is
-    /// asked again, once, on a new one and within the same limits. The question has a task of its
-    /// own, which ends within the limits: a caller who goes away while waiting leaves the queue,
-    /// and one who goes away later leaves no connection half read. It stays in the caller's span.
-    /// `name` names it in errors and logs.
+    /// Runs a query on a connection of the pool. If the connection is at fault, the query runs once
+    /// more on a new one, within the same limits. The query has its own task, which ends within the
+    /// limits: a caller cancelled while waiting leaves the queue, and one cancelled later leaves no
+    /// connection half read. The task stays in the caller's span. `name` identifies the query in
+    /// errors and logs.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -170,7 +159,7 @@ impl Postgres {
         let inner = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
             inner.meter.timed_out();
-            return Err(overloaded("as many questions wait for a connection as may"));
+            return Err(overloaded("too many calls wait for a connection"));
         };
         let (answered, answer) = oneshot::channel();
         let asking = async move {
@@ -178,16 +167,17 @@ impl Postgres {
             inner.ask(name, question, answered).await;
         };
         self.0.runtime.spawn(asking.in_current_span());
-        // Without an answer the question has panicked, or the runtime is coming to its end.
+        // Without a result, the task has panicked or the runtime is shutting down.
         let lost = || {
-            PortError::new(PortErrorKind::Unavailable, POSTGRES).because("the question was lost")
+            PortError::new(PortErrorKind::Unavailable, POSTGRES)
+                .because("the query ended without a result")
         };
         answer.await.unwrap_or_else(|_| Err(lost()))
     }
 }
 
 impl Inner {
-    /// Asks, and tells who waits for the answer, if somebody still does.
+    /// Runs the query and sends the result to the caller, if it still waits.
     async fn ask<T>(
         &self,
         name: &'static str,
@@ -205,7 +195,7 @@ impl Inner {
             Ok((session, turn)) => self.ask_on(session, turn, name, question).await,
             Err(error) => Err(error),
         };
-        // Nobody may be there any more.
+        // The caller may be gone.
         let _ = answered.send(answer);
     }
 
@@ -218,7 +208,7 @@ impl Inner {
     ) -> Result<T, PortError> {
         let asking = self.ask_once_or_twice(&mut session, name, &question);
         let answer = timeout(self.limits.answer, asking).await;
-        // Given back before the next one's turn.
+        // Returned to the pool before the permit is released.
         drop(session);
         drop(turn);
         match answer {
@@ -231,7 +221,7 @@ impl Inner {
         }
     }
 
-    /// Asks, and asks again when the connection is at fault.
+    /// Runs the query, and repeats it if the connection is at fault.
     async fn ask_once_or_twice<T>(
         &self,
         session: &mut Session,
@@ -239,7 +229,8 @@ impl Inner {
         question: &impl Question<T>,
     ) -> Result<T, Failed> {
         match session.ask(question).await {
-            // Boxed: setting up a connection is a large future, and each question would carry it.
+            // Boxed: the future that opens a connection is large, and would enlarge the future of
+            // every query.
             Err(failed) if failed.blame().is_on_the_connection() => {
                 Box::pin(self.ask_again(session, name, question, failed)).await
             }
@@ -247,8 +238,9 @@ impl Inner {
         }
     }
 
-    /// Asks again on a new connection, which has no old state and takes the same slot of the pool.
-    /// When that helps, and others may have the fault too, all older connections are retired.
+    /// Repeats the query on a new connection, which has no stale state and takes the same slot of
+    /// the pool. If that succeeds and other connections may share the fault, all older connections
+    /// are retired.
     async fn ask_again<T>(
         &self,
         session: &mut Session,
@@ -259,8 +251,7 @@ impl Inner {
         let (blame, made) = (failed.blame(), session.made());
         let Manager { renewal, .. } = &self.manager;
         let is_worth_it = renewal.is_worth_it(Instant::now());
-        // Where new connections are no better, one that is only out of date still serves other
-        // questions.
+        // If new connections do not help, a merely outdated one still serves other queries.
         if blame == Blame::Connection || is_worth_it {
             session.close();
         }
@@ -279,7 +270,7 @@ impl Inner {
                     query = name,
                     sqlstate = failed.code(),
                     retires_others,
-                    "replaced a connection to Postgres that was at fault and repeated its query"
+                    "replaced a faulty connection to Postgres and repeated its query"
                 );
             }
             Err(Blame::Connection) => {
@@ -292,7 +283,8 @@ impl Inner {
         answer
     }
 
-    /// A connection, when it is our turn; or why there is none: at once when there is not one and connecting fails.
+    /// Acquires a permit and a connection. Fails at once if there is no connection and connecting
+    /// fails.
     async fn session_in_turn(
         &self,
         give_up: Instant,
@@ -316,7 +308,7 @@ impl Inner {
         }
     }
 
-    /// Waits until connecting has failed and there is no connection left to wait for.
+    /// Waits until connecting fails while there is no connection to wait for.
     async fn next_failure(&self, mut failures: watch::Receiver<Option<Failure>>) -> SetupError {
         while failures.changed().await.is_ok() {
             let failure = failures.borrow_and_update().clone().filter(|_| self.has_no_connection());
@@ -324,7 +316,7 @@ impl Inner {
                 return failure.why;
             }
         }
-        // The other end lives as long as the pool.
+        // The sender lives as long as the pool.
         std::future::pending().await
     }
 
@@ -347,11 +339,11 @@ impl Inner {
     }
 }
 
-/// Makes and judges the pool's connections.
+/// Opens and validates the pool's connections.
 #[derive(Clone)]
 struct Manager {
     connector: Connector,
-    /// How connecting failed the last time; `None` when it did not.
+    /// The error of the last attempt to connect; `None` if it succeeded.
     failed: watch::Sender<Option<Failure>>,
     renewal: Arc<Renewal>,
 }
@@ -373,7 +365,8 @@ impl ManageConnection for Manager {
         connected
     }
 
-    /// Without a round trip: a server that is gone has closed the connection, which its task has seen.
+    /// Without a round trip: when a server goes away it closes the connection, which the
+    /// connection's task notices.
     async fn is_valid(&self, session: &mut Session) -> Result<(), SetupError> {
         let over =
             || SetupError::unreachable(self.connector.address(), "the connection was closed");

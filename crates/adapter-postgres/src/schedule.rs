@@ -18,7 +18,7 @@ use crate::error::corrupt;
 use crate::id::{checked, signed};
 use crate::schema::{concerts, schedules};
 
-/// A concert, with one of its open dates; without a date when it has none.
+/// A concert with one of its open dates, or without a date if it has none.
 #[derive(Queryable)]
 struct DateRow {
     title: String,
@@ -34,8 +34,8 @@ struct OpenDateRow {
     seats_left: i32,
 }
 
-/// One statement, answered by two index probes: the concert by its id, its dates by the concert's id in the order they
-/// are shown. No row at all is no such concert.
+/// One statement, answered by two index probes: the concert by its id, and its dates by the
+/// concert's id in display order. No row at all means no such concert.
 #[diesel::dsl::auto_type]
 fn open_dates(concert: i64, now: jiff_diesel::Timestamp) -> _ {
     let is_open = schedules::concert_id
@@ -57,7 +57,7 @@ fn open_dates(concert: i64, now: jiff_diesel::Timestamp) -> _ {
         .select((concerts::title, date.nullable()))
 }
 
-/// The text of the statement behind [`ScheduleBook::open_dates`], for plans and benchmarks of the same statement.
+/// The SQL of [`ScheduleBook::open_dates`], for query plans and benchmarks of the same statement.
 #[must_use]
 pub fn open_dates_statement() -> String {
     let statement = open_dates(0, Timestamp::UNIX_EPOCH.to_diesel());

@@ -1,5 +1,5 @@
-//! The tables as the statements see them. `migrations/` has the tables themselves; every statement runs in the tests, so
-//! the two cannot differ for long.
+//! The tables as diesel sees them. `migrations/` defines the tables themselves. Every statement
+//! runs in the tests, which detect differences between the two.
 
 diesel::table! {
     concerts (id) {

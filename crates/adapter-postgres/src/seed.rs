@@ -1,4 +1,4 @@
-//! Filling the database with sample concerts, through COPY.
+//! Fills the database with sample concerts, through COPY.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -18,32 +18,33 @@ use crate::session::{Driver, SessionLimits};
 
 const SEEDING: Work = Work { who: "seeder", lock: 0x626f_786f_7365_6564 };
 
-/// How long a statement may take, and a table that others use may be waited for: a batch takes a tenth of a second.
+/// Timeout of a statement, and of waiting for a table in use. A batch takes a tenth of a second.
 const STATEMENT: Duration = Duration::from_secs(60);
 
-/// Seats of a batch, about: a transaction of a tenth of a second, and the most that is lost when the run is interrupted.
+/// Approximate seats per batch: a transaction of a tenth of a second, and the most an interruption
+/// can lose.
 const BATCH_SEATS: u64 = 20_000;
-/// Concerts of a batch, at most.
+/// Maximum number of concerts per batch.
 const BATCH_CONCERTS: usize = 500;
 
-/// What has been gone through so far, or in the end.
+/// Progress so far, or the final result.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Seeded {
     /// Concerts added.
     pub added: u64,
-    /// Concerts that were there already and were left as they are.
+    /// Concerts that already existed and were left unchanged.
     pub there: u64,
-    /// Seats of the sample gone through, added now or there already.
+    /// Seats of the sample processed, whether added or existing.
     pub seats: u64,
     /// Seats added.
     pub seats_added: u64,
 }
 
-/// Adds the concerts that are not there yet, each with its dates and seats or not at all, and tells `progress` after
-/// every batch. A run that was interrupted can be repeated; a second run changes nothing.
+/// Adds the missing concerts, each with all of its dates and seats or not at all, and calls
+/// `progress` after every batch. An interrupted run can be repeated; a second run changes nothing.
 ///
 /// # Errors
-/// [`SetupError`]; batches before the one that failed stay.
+/// [`SetupError`]; batches before the failed one stay.
 pub async fn seed(
     address: Address,
     connect: Duration,
@@ -95,7 +96,8 @@ impl Seeder {
         Ok(seeded)
     }
 
-    /// Adds what is missing of a batch, in one transaction, and tells how many concerts and seats that was.
+    /// Adds the missing concerts of a batch in one transaction, and returns how many concerts and
+    /// seats it added.
     async fn add(
         &mut self,
         batch: Vec<SampleConcert>,

@@ -2,38 +2,50 @@
 
 use std::time::Duration;
 
+use diesel::QueryResult;
+use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::error::Failed;
-use crate::pool::Question;
 
-/// What the server ends by itself, so that no session of ours holds up anybody for long.
+/// A query against the database. It may run twice, so it must be idempotent.
+pub(crate) trait Question<T>:
+    for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, QueryResult<T>> + Send + Sync + 'static
+{
+}
+
+impl<T, Q> Question<T> for Q where
+    Q: for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, QueryResult<T>> + Send + Sync + 'static
+{
+}
+
+/// Limits that the server enforces, so that none of our sessions blocks others for long.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SessionLimits {
-    /// Setting up a connection, name resolution and password included.
+    /// Timeout of connecting, including name resolution and authentication.
     pub connect: Duration,
-    /// A statement; the server ends it. Zero is no limit.
+    /// Statement timeout; the server cancels the statement. Zero means no limit.
     pub statement: Duration,
-    /// Waiting for a lock; the server ends the statement that waits. Zero is no limit.
+    /// Lock timeout; the server cancels the waiting statement. Zero means no limit.
     pub lock: Duration,
-    /// A transaction in which nothing happens; the server ends the connection. Zero is no limit.
+    /// Timeout of an idle transaction; the server closes the connection. Zero means no limit.
     pub idle_in_transaction: Duration,
 }
 
-/// For the way to the server and back, beyond the time the server may take.
+/// Network time allowed on top of the server's limit.
 const WIRE: Duration = Duration::from_millis(250);
 
 impl SessionLimits {
-    /// How long an answer is waited for on a connection: what the server may take, and the way there and back. Without
-    /// a limit for statements there is none here.
+    /// How long to wait for a result on a connection: the server's limit plus the network time.
+    /// Unlimited without a statement timeout.
     #[must_use]
     pub fn answer(&self) -> Duration {
         if self.statement.is_zero() { Duration::MAX } else { self.statement.saturating_add(WIRE) }
     }
 
-    /// The limits as options of the connection: it has them from its first moment on.
+    /// The limits as startup options, so that they apply from the start of the connection.
     pub(crate) fn options(&self) -> String {
         format!(
             "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
@@ -44,7 +56,7 @@ impl SessionLimits {
     }
 }
 
-/// The task that moves a connection's bytes; ended, and the socket closed, when this is dropped.
+/// The task that drives a connection's I/O. Dropping this ends the task and closes the socket.
 pub(crate) struct Driver(JoinHandle<()>);
 
 impl Driver {
@@ -78,9 +90,9 @@ impl Drop for Driver {
 pub(crate) struct Session {
     connection: Connection,
     driver: Driver,
-    /// When setting it up began.
+    /// When opening it began.
     made: Instant,
-    /// A question was begun and has not come to its end.
+    /// A query started and has not finished.
     is_busy: bool,
     is_closed: bool,
 }
@@ -90,27 +102,27 @@ impl Session {
         Self { connection, driver, made, is_busy: false, is_closed: false }
     }
 
-    /// When setting it up began.
+    /// When opening it began.
     pub(crate) fn made(&self) -> Instant {
         self.made
     }
 
-    /// Whether another question can be asked on it: the server has not gone, and nothing is left half done. Not so
-    /// after a question was dropped half way, whether by a time limit or a panic.
+    /// Whether another query can run on it: the server is still connected and nothing is half done.
+    /// False after a query was dropped midway, by a timeout or a panic.
     pub(crate) fn is_good(&self) -> bool {
         !self.is_busy && !self.is_closed && !self.driver.has_ended()
     }
 
-    /// Closes it; the server rolls back what is unfinished.
+    /// Closes the connection; the server rolls back unfinished work.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
         self.driver.end();
     }
 
-    /// Asks. Dropping the future makes the session one that is not good.
+    /// Runs a query. If the future is dropped, the session is no longer good.
     pub(crate) async fn ask<T>(&mut self, question: &impl Question<T>) -> Result<T, Failed> {
         self.is_busy = true;
-        // One that an earlier question did not pass on.
+        // Discards an error that an earlier query did not report.
         drop(self.connection.take_failure());
         let answer = question(&mut self.connection).await;
         self.is_busy = false;

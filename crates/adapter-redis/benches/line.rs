@@ -1,11 +1,12 @@
-//! The line through the adapter, for `cargo xtask bench-redis`, which says what to run and measures Redis meanwhile.
+//! The queue through the adapter, for `cargo xtask bench-redis`, which starts these programs and
+//! measures Redis meanwhile.
 //!
-//! - `join URL QUEUE SECONDS ASKERS batched|single primary|replicated` joins as fast as so many askers can, and prints
-//!   how many joins there were and how long they took.
-//! - `fill URL QUEUE PEOPLE` puts so many people in line.
-//! - `call URL QUEUE PEOPLE` calls so many people in one step.
+//! - `join URL QUEUE SECONDS ASKERS batched|single primary|replicated` joins from ASKERS tasks as
+//!   fast as possible, and prints the number of joins and their latencies.
+//! - `fill URL QUEUE PEOPLE` lets PEOPLE people join.
+//! - `call URL QUEUE PEOPLE` calls PEOPLE people in one step.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for who started it")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark program")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use domain::queue::{AdmissionPolicy, Bounds, Line, PolicySpec, QueueId, QueueSto
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    // As in the service: one thread in the background.
+    // As in the service: one background thread.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -58,9 +59,9 @@ fn main() {
     });
 }
 
-#[expect(clippy::panic, reason = "there is no answer to that")]
+#[expect(clippy::panic, reason = "an invalid argument ends the program")]
 fn panic_about(what: &str) -> ! {
-    panic!("what is {what:?}?")
+    panic!("invalid argument: {what:?}")
 }
 
 /// One person an hour.
@@ -91,7 +92,7 @@ fn open(
     Arc::new(RedisQueue::open(Address::parse(url).unwrap(), settings))
 }
 
-/// Until the store trusts this node with numbers.
+/// Waits until the store lets this node give numbers.
 async fn ready(line: &Arc<RedisQueue>) {
     while !line.snapshot(Line::START).await.is_ok_and(|seen| seen.may_join) {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,5 +1,6 @@
-//! How long joins are refused after a loss and after a restart, with many people waiting, and how long the longest step of
-//! a script takes when all calls and sessions end at once. Starts a Redis of its own; prints figures, judges nothing.
+//! How long joins are refused after a loss and after a restart, with many people waiting, and how
+//! long the longest script runs when all calls and sessions end at once. Starts its own Redis;
+//! prints figures without judging them.
 //!
 //! `cargo bench -p adapter-redis --bench recovery -- [people]`, a million by default.
 
@@ -21,13 +22,13 @@ use domain::queue::{
 };
 use test_support::{Redis, RedisBinaries, RedisSetup};
 
-/// What `app` makes of its defaults.
+/// The values that `app` derives from its defaults.
 const RECOVERY: Duration = Duration::from_millis(2_500);
 const REFRESH: Duration = Duration::from_millis(100);
 
 fn node(redis: &Redis, queue: &str, spec: PolicySpec) -> Arc<RedisQueue> {
     let second = Duration::from_secs(1);
-    // Thousands of claims at once wait for each other.
+    // Thousands of concurrent claims wait for each other.
     let answer = 10 * second;
     let settings = RedisQueueSettings {
         queue: QueueId::parse(queue).unwrap(),
@@ -121,7 +122,7 @@ async fn outages(redis: &Redis, people: u64) {
     assert_eq!(seen.line.last(), people);
 }
 
-/// Calls and sessions that all end together.
+/// Ends all calls and sessions at once.
 async fn endings(redis: &Redis, people: u32) {
     let spec = PolicySpec {
         batch: 2 * people,
@@ -176,13 +177,13 @@ fn reset_steps(redis: &Redis) {
     redis.command(&["SLOWLOG", "RESET"]).unwrap();
 }
 
-/// How many scripts there were since the reset, how long they took, and how long those took that took longest.
+/// Prints the number of scripts since the reset, their total time, and the times of the slowest.
 fn print_steps(redis: &Redis) {
     let stats = redis.command(&["INFO", "commandstats"]).unwrap();
     for line in stats.lines().filter(|line| line.starts_with("cmdstat_evalsha")) {
         println!("  {line}");
     }
-    // Of each entry: its id, the time, the microseconds it took, then the command.
+    // Each entry: its id, the time, the duration in microseconds, then the command.
     let entries = redis.command(&["EVAL", SLOWEST, "0"]).unwrap();
     println!(
         "  slowest scripts, in microseconds: {}",

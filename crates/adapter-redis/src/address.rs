@@ -1,22 +1,22 @@
-//! Where the Redis is, read from a URL, and kept so that its password never shows.
+//! The address of a Redis, parsed from a URL. It never shows the password.
 
 use std::fmt;
 
-/// An address that was read.
+/// A parsed address.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Address {
     pub(crate) topology: Topology,
     pub(crate) credentials: Option<Credentials>,
 }
 
-/// Who knows where the primary is.
+/// How the primary is found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Topology {
-    /// It is this one.
+    /// This node is the primary.
     Single(Node),
-    /// These sentinels, under that name.
+    /// These sentinels know the primary by this name.
     Sentinel { sentinels: Vec<Node>, name: String },
-    /// These nodes of a cluster, and those they name.
+    /// These nodes of a cluster, and the nodes they list.
     Cluster(Vec<Node>),
 }
 
@@ -33,18 +33,18 @@ pub(crate) struct Credentials {
     pub(crate) password: String,
 }
 
-/// A text that is no address; says what is wrong without repeating a secret.
+/// A text that is not a Redis address. The message says what is wrong without repeating a secret.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("is no address of a Redis: {0}")]
+#[error("is not a Redis address: {0}")]
 pub struct InvalidAddress(&'static str);
 
-const FORMS: &str = "expected redis://[user:password@]host:port, redis-cluster://[…@]host:port,host:port… or \
-    redis-sentinel://[…@]host:port,host:port…/name";
+const FORMS: &str = "expected redis://[user:password@]host:port, \
+    redis-cluster://[…@]host:port,host:port… or redis-sentinel://[…@]host:port,host:port…/name";
 
 impl Address {
     /// Reads `redis://[user:password@]host:port`, `redis-cluster://…host:port,host:port…` or
-    /// `redis-sentinel://…host:port,host:port…/name`. User and password are those of the data nodes, percent-encoded where
-    /// they need to be; the user may be empty. The port may be left out.
+    /// `redis-sentinel://…host:port,host:port…/name`. User and password are those of the data
+    /// nodes, percent-encoded if necessary; the user may be empty. The port is optional.
     ///
     /// # Errors
     /// [`InvalidAddress`].
@@ -63,7 +63,7 @@ impl Address {
                 name: name.to_owned(),
             },
             ("redis-sentinel", _) => {
-                return Err(InvalidAddress("the name the sentinels know it by is missing"));
+                return Err(InvalidAddress("the name of the primary at the sentinels is missing"));
             }
             ("redis" | "redis-cluster", _) => {
                 return Err(InvalidAddress("a queue is kept in database 0 only"));
@@ -73,8 +73,8 @@ impl Address {
         Ok(Self { topology, credentials })
     }
 
-    /// To how many servers there may be connections for long: to each that is named of a cluster,
-    /// else to one. Sentinels are asked and left.
+    /// The number of servers with long-lived connections: every configured node of a cluster,
+    /// otherwise one. Connections to sentinels are short.
     #[must_use]
     pub fn servers(&self) -> usize {
         match &self.topology {
@@ -94,9 +94,9 @@ fn nodes(text: &str, default_port: u16) -> Result<Vec<Node>, InvalidAddress> {
 impl Node {
     fn parse(text: &str, default_port: u16) -> Result<Self, InvalidAddress> {
         let (host, port) = match text.rsplit_once(':') {
-            // A bare IPv6 address in brackets ends with one.
+            // A bare IPv6 address in brackets ends with a bracket.
             Some((host, port)) if !text.ends_with(']') => {
-                (host, port.parse().map_err(|_| InvalidAddress("a port is no number"))?)
+                (host, port.parse().map_err(|_| InvalidAddress("a port is not a number"))?)
             }
             _ => (text, default_port),
         };
@@ -125,7 +125,7 @@ impl Credentials {
 
 /// Undoes percent-encoding (RFC 3986, section 2.1).
 fn decoded(text: &str) -> Result<String, InvalidAddress> {
-    const BAD: InvalidAddress = InvalidAddress("user or password is not percent-encoded right");
+    const BAD: InvalidAddress = InvalidAddress("user or password is not percent-encoded correctly");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_repeating_it() {
+    fn an_invalid_address_is_refused_without_repeating_it() {
         for bad in [
             "",
             "h:1",

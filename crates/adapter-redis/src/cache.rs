@@ -1,4 +1,4 @@
-//! The second level of the cache in Redis.
+//! The second level of the cache, in Redis.
 
 mod entry;
 mod failure;
@@ -37,12 +37,12 @@ use self::signer::{Signed, hex};
 use crate::address::Address;
 use crate::usage::{RedisMemory, Usage};
 
-/// How copies are kept.
+/// Settings of a [`RedisCacheStore`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RedisCacheSettings {
-    /// What every key begins with, before the name of the deployment.
+    /// The prefix of every key, before the name of the deployment.
     pub prefix: String,
-    /// The longest payload that is put or fetched.
+    /// Maximum payload that is stored or fetched.
     pub max_entry_bytes: usize,
     /// The connections.
     pub pool: CachePoolSettings,
@@ -58,8 +58,8 @@ impl Default for RedisCacheSettings {
     }
 }
 
-/// Copies in Redis, for all nodes. It may evict them, forget them, or be down: see [`CacheStore`]. Clones share the
-/// connections.
+/// Cached copies in Redis, shared by all nodes. The server may evict them, lose them, or be down:
+/// see [`CacheStore`]. Clones share the connections.
 #[derive(Clone)]
 pub struct RedisCacheStore(Arc<Inner>);
 
@@ -69,17 +69,18 @@ struct Inner {
     usage: Usage,
     signer: CacheSigner,
     prefix: String,
-    /// Whether it was said that a neighbour writes to keys of ours.
+    /// Whether a warning about values of another deployment was logged.
     has_warned: AtomicBool,
     max_entry_bytes: usize,
 }
 
-/// No copy is kept for longer, so that no invalidation has to be remembered for longer.
+/// Maximum lifetime of a copy, and so of an invalidation.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl RedisCacheStore {
-    /// A store of what this signer signs, which connects in the background, and again whenever it has to. Must be called inside the runtime that is to
-    /// run it, which must live as long as the store; it may be asked from any.
+    /// Opens a store of copies signed by this signer. It connects in the background, and reconnects
+    /// when needed. Must be called inside the runtime that runs the connections; that runtime must
+    /// outlive the store. Calls may come from any runtime.
     #[must_use]
     pub fn open(address: Address, settings: RedisCacheSettings, signer: CacheSigner) -> Self {
         let RedisCacheSettings { prefix, max_entry_bytes, pool } = settings;
@@ -95,7 +96,7 @@ impl RedisCacheStore {
         }))
     }
 
-    /// How many connections there are, and how many questions wait for one.
+    /// The number of connections, and of calls that wait for one.
     #[must_use]
     pub fn state(&self) -> CachePoolState {
         let mut state = self.0.meter.state();
@@ -103,16 +104,17 @@ impl RedisCacheStore {
         state
     }
 
-    /// Has this told how long each question waited for its connection, whether it got one or not; a question that may not even
-    /// wait is none of these. It is called while the question goes on, so it must not block. The first listener stays, whoever
-    /// else comes.
+    /// Registers a listener for the time each call waited for its connection, whether it got one or
+    /// not. A call refused without waiting is not reported. The listener runs during the call, so
+    /// it must not block. Only the first listener is kept.
     pub fn on_wait(&self, listener: Arc<dyn Fn(Duration) + Send + Sync>) {
         self.0.meter.listen(listener);
     }
 
-    /// The memory of the cache's server as of the last check of [`RedisCacheDependency`], which asks for it every five seconds
-    /// at most. On a cluster it is that of the primary which is fullest, with the keys that all of them evicted. `None` before
-    /// the first check, after one that failed, and where no server tells.
+    /// The memory of the cache's server as of the last check of [`RedisCacheDependency`], which
+    /// requests it at most every five seconds. On a cluster, this is the fullest primary, with the
+    /// sum of the keys all primaries evicted. `None` before the first check, after a failed check,
+    /// and if no server reports its memory.
     #[must_use]
     pub fn memory(&self) -> Option<RedisMemory> {
         self.usage().last()
@@ -126,7 +128,7 @@ impl RedisCacheStore {
         &self.0.route
     }
 
-    /// A call about one key, with what copy.lua wants to know.
+    /// A call about one key, with the arguments of copy.lua.
     fn call(
         &self,
         script: &'static Script,
@@ -142,26 +144,27 @@ impl RedisCacheStore {
             .arg(lease)
     }
 
-    /// A lease as it is written: what only this deployment writes under this key, then whose it is.
+    /// A lease in its stored form: a mark that only this deployment can write under this key, then
+    /// the holder's id.
     fn lease(&self, key: &CacheKey, LeaseId(id): LeaseId) -> String {
         let mark = self.0.signer.tag(Signed::Lease, &key.to_string(), 0, b"");
         format!("{}{id:032x}", hex(&mark))
     }
 
-    /// A moment of invalidation as it is written.
+    /// An invalidation in its stored form.
     fn invalidation(&self, kind: &str, micros: u64) -> String {
         let tag = self.0.signer.tag(Signed::Invalidation, kind, micros, b"");
         format!("{}:{micros}", hex(&tag))
     }
 
-    /// The moment that was written, where this deployment wrote it.
+    /// The time of a stored invalidation, if this deployment wrote it.
     fn invalidated_at(&self, kind: &str, written: &[u8]) -> Option<u64> {
         let (tag, micros) = std::str::from_utf8(written).ok()?.split_once(':')?;
         let (tag, micros) = (unhex(tag)?, micros.parse().ok()?);
         self.0.signer.is_ours(&tag, Signed::Invalidation, kind, micros, b"").then_some(micros)
     }
 
-    /// The time, what is written about an invalidation, and what of it is ours.
+    /// The server's time, the stored invalidation, and its time if it is ours.
     async fn read_invalidation(&self, kind: &str) -> Result<(u64, Bytes, Option<u64>), Failure> {
         let key = keys::invalidated(&self.0.prefix, kind);
         let (now, written) =
@@ -173,18 +176,18 @@ impl RedisCacheStore {
         Ok((now, written, at))
     }
 
-    /// Says once that what is under a key is of somebody else. The counters say how often.
+    /// Warns once about a value of another deployment. Counters report how often.
     fn warn_of_a_neighbour(&self, key: &str) {
         if !self.0.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 key,
-                "a value in the cache's redis was written by another deployment or with another key and is ignored: give \
-                 each deployment a queue.id or a redis.cache.prefix of its own"
+                "a value in the cache's redis was written by another deployment or with another \
+                 key and is ignored: give each deployment its own queue.id or redis.cache.prefix"
             );
         }
     }
 
-    /// What a value under a key is.
+    /// Reads the value under a key.
     fn read(&self, key: &CacheKey, value: Bytes) -> Result<entry::Entry, Unusable> {
         let read = entry::read(&self.0.signer, &key.to_string(), value);
         if read == Err(Unusable::Foreign) {
@@ -194,7 +197,7 @@ impl RedisCacheStore {
         read
     }
 
-    /// Whether copies and leases are taken now.
+    /// Whether the server takes copies and leases now.
     async fn takes_copies(&self) -> Result<(), Failure> {
         let key = keys::probe(&self.0.prefix);
         self.ask(Call::new(&PROBE, vec![key]).number(millis(PROBED_FOR))).await.map(drop)
@@ -224,14 +227,15 @@ impl RedisCacheStore {
     }
 }
 
-/// How long what a check writes is kept.
+/// Lifetime of the key that a health check writes.
 const PROBED_FOR: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl CacheStore for RedisCacheStore {
     async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError> {
         let mut looked = self.look_once(key, want, &Bytes::new()).await?;
-        // The script reads only the head, so it gave no lease on the loading of what looks fresh and is damaged.
+        // The script reads only the head. A copy that looks fresh and is damaged got no lease, so
+        // this retries.
         if let Some(distrusted) = looked.distrusted.take().filter(|_| want.lease.is_some()) {
             looked = self.look_once(key, want, &distrusted).await?;
         }
@@ -261,7 +265,8 @@ impl CacheStore for RedisCacheStore {
                 return Ok(Put::Kept);
             };
             let seen = Bytes::copy_from_slice(entry::digest(&there));
-            // The script reads only the head. What is damaged is replaced, unless it is another one by now.
+            // The script reads only the head. A damaged value is replaced, unless it has changed
+            // meanwhile.
             if self.read(key, there).is_ok() || seen == distrusted {
                 return Ok(Put::NewerIsThere);
             }
@@ -277,7 +282,7 @@ impl CacheStore for RedisCacheStore {
     async fn invalidate(&self, kind: &'static str) -> Result<(), PortError> {
         let key = keys::invalidated(&self.0.prefix, kind);
         for attempt in 1..=INVALIDATE_ATTEMPTS {
-            // What was put under a stamp up to this moment was loaded before the caller asked, or while they did.
+            // Copies stamped up to this moment were loaded before or during this call.
             let (now, seen, last) = self.read_invalidation(kind).await?;
             let written = self.invalidation(kind, now.max(last.unwrap_or(0)));
             let call = Call::new(&INVALIDATE, vec![key.clone()])
@@ -298,11 +303,12 @@ impl CacheStore for RedisCacheStore {
     }
 }
 
-/// So many invalidations of one kind at the same moment are kept in their order; and whoever overwrites one all the time keeps
-/// nobody from another.
+/// Attempts before an invalidation overwrites whatever is stored. Up to this many concurrent
+/// invalidations of a kind keep their order, and a writer that keeps overwriting the key cannot
+/// prevent an invalidation.
 const INVALIDATE_ATTEMPTS: u32 = 5;
 
-/// The bytes that this is the text of.
+/// Decodes hexadecimal text.
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()
@@ -312,13 +318,13 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-/// A lifetime as Redis takes it: at least one millisecond, and at most a day.
+/// A lifetime for Redis: at least one millisecond, at most a day.
 fn millis(lifetime: Duration) -> u64 {
     let millis = lifetime.min(DAY).as_micros().div_ceil(1_000);
     u64::try_from(millis).unwrap_or(u64::MAX).max(1)
 }
 
-/// A duration as the scripts compare it; longer than a century is for ever, and still exact there.
+/// A duration for the scripts. More than a century counts as for ever, and is still exact in Lua.
 fn micros(duration: Duration) -> u64 {
     const FOR_EVER: u64 = 1 << 52;
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).min(FOR_EVER)

@@ -1,49 +1,51 @@
-//! What can go wrong between us and a Redis, and what is then known of the question.
+//! What can go wrong with Redis, and whether the command was carried out.
 
 use domain::{PortError, PortErrorKind};
 use fred::error::{Error, ErrorKind};
 
-/// The dependency's name, as an operator knows it.
+/// The dependency's name, as operators see it.
 pub(crate) const QUEUE_REDIS: &str = "redis";
 
-/// Why a question has no answer.
+/// Why a command failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// This is not the primary of these keys, or not any more. Nothing was carried out.
+    /// The server is not, or no longer, the primary of these keys. Nothing was carried out.
     #[error("the server is not the primary of this queue: {0}")]
     NotPrimary(String),
-    /// The keys are on the move, or the server is still loading. Nothing was carried out; soon it can be.
+    /// The keys are migrating, or the server is still loading. Nothing was carried out; a retry
+    /// will soon work.
     #[error("the server cannot answer yet: {0}")]
     NotYet(String),
     /// The server does not know the script. Nothing was carried out.
     #[error("the server does not know the script")]
     NoScript,
-    /// The only server there is is a replica, which takes no joins. Nothing was carried out.
+    /// The only configured server is a replica, which takes no joins. Nothing was carried out.
     #[error("{0} is a replica")]
     Replica(String),
-    /// The server does not let us in. Nothing was carried out.
+    /// The server denies access. Nothing was carried out.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// The server answers, and does not do this for now: it is full, read-only, short of replicas,
-    /// not part of a whole cluster, does not permit it, has a key of another type, or a value that no
-    /// step of this queue can have written. Nothing was carried out.
+    /// The server answers but refuses the command for now: it is full, read-only, short of
+    /// replicas, part of an incomplete cluster, lacks a permission, or has a key with the wrong
+    /// type or with a value that no step of this queue can have written. Nothing was carried out.
     #[error("the server refused: {0}")]
     Rejected(String),
     /// There is no connection. Nothing was carried out.
     #[error("no connection: {0}")]
     NoConnection(String),
-    /// As many questions are under way as may be. Nothing was carried out.
-    #[error("as many questions are under way as may be")]
+    /// The in-flight limit is reached. Nothing was carried out.
+    #[error("in-flight limit reached")]
     Busy,
-    /// No answer within the limit, or the connection was lost before it came: unknown whether it was carried out.
+    /// No answer within the limit, or the connection was lost first: unknown whether it was carried
+    /// out.
     #[error("the outcome is unknown: {0}")]
     Unknown(String),
-    /// The primary has carried it out, and no replica had it within the limit: unknown whether it
-    /// outlives the primary.
-    #[error("no replica has it in time")]
+    /// The primary has carried it out, but no replica had it within the limit: unknown whether it
+    /// survives the primary.
+    #[error("no replica acknowledged the write in time")]
     NotReplicated,
-    /// An answer that cannot be true.
-    #[error("the answer makes no sense: {0}")]
+    /// The reply is invalid.
+    #[error("invalid reply: {0}")]
     Corrupt(&'static str),
 }
 
@@ -58,7 +60,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let said = in_own_words(error.details());
         match (error.kind(), said.split_whitespace().next().unwrap_or_default()) {
-            // Only servers say these words, so the kind of the error does not matter.
+            // Only servers send these words, so the kind of the error does not matter.
             (_, "MOVED" | "READONLY") => Self::NotPrimary(said),
             (_, "ASK" | "TRYAGAIN" | "LOADING" | "BUSY") => Self::NotYet(said),
             (_, "NOSCRIPT") => Self::NoScript,
@@ -74,7 +76,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Redis 7.0 has no word for what a user may not do in a script.
+/// Redis 7.0 sends no error code for a permission a user lacks inside a script.
 fn in_own_words(said: &str) -> String {
     match said.strip_prefix("ERR The user executing the script can't ") {
         Some(what) => format!("NOPERM the user cannot {what}"),
@@ -82,7 +84,7 @@ fn in_own_words(said: &str) -> String {
     }
 }
 
-/// What servers say, of which metrics may carry each.
+/// The server error codes that metrics may carry as labels.
 const WORDS: [&str; 16] = [
     "MOVED",
     "READONLY",
@@ -102,13 +104,13 @@ const WORDS: [&str; 16] = [
     "FOREIGN",
 ];
 
-/// The word an error of a server begins with.
+/// The error code a server error begins with.
 pub(crate) fn word_of(said: &str) -> Option<&'static str> {
     let first = said.split_whitespace().next()?;
     WORDS.into_iter().find(|word| *word == first)
 }
 
-/// Whether a server says this to those whom it does not know.
+/// Whether this error code denies access to the client.
 pub(crate) fn lets_nobody_in(word: &str) -> bool {
     matches!(word, "NOAUTH" | "WRONGPASS")
 }
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_refuses_on_purpose_is_told_from_one_that_is_not_there() {
+    fn a_refusal_of_the_server_differs_from_an_unavailable_server() {
         for said in [
             "OOM command not allowed when used memory > 'maxmemory'.",
             "MISCONF Errors writing to the AOF file: No space left on device",
@@ -172,7 +174,8 @@ mod tests {
             "LOADING Redis is loading the dataset in memory",
             "MOVED 1234 127.0.0.1:7001",
             "NOPERM User default has no permissions to run the 'hset' command",
-            "WRONGTYPE Operation against a key holding the wrong kind of value script: 5f0c, on @user_script:1.",
+            "WRONGTYPE Operation against a key holding the wrong kind of value \
+             script: 5f0c, on @user_script:1.",
         ] {
             let error = of(said);
             assert_eq!(error.kind(), PortErrorKind::NotReady, "{said}");

@@ -1,7 +1,7 @@
-//! Joins travel in batches: those that arrive while one is under way go together in the next.
+//! Joins are sent in batches: joins that arrive while a batch is in flight form the next one.
 //!
-//! Each thread that asks has a lane of its own (ADR 21): its joins travel together, carried by that thread, so that whoever is
-//! answered is woken by their own thread.
+//! Each calling thread has a `Lane` of its own (ADR 21). Its joins share a batch, and the same
+//! thread sends the batch and wakes the callers.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,17 +17,17 @@ use tracing::{Instrument as _, Span};
 
 use crate::error::Failure;
 
-/// What a batch gives each of its users, in their order.
+/// The answers of a batch, in the order of its users.
 pub(crate) type Answers = Vec<Result<Joined, JoinError>>;
 
-/// One user who joins, and what a token of theirs shows.
+/// A user who joins, and what their token shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Joiner {
     pub(crate) user: UserId,
     pub(crate) presented: Option<Shown>,
 }
 
-/// Carries out one batch.
+/// Sends one batch.
 pub(crate) trait Carrier: Send + Sync + 'static {
     fn carry(
         &self,
@@ -36,50 +36,53 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Answers, Failure>>;
 }
 
-/// How joins are gathered.
+/// How joins are batched.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Batching {
-    /// Users in one batch, at most, at least 1: the script's time grows with them, and everybody else waits for it.
+    /// Maximum users in a batch, at least 1. The script's run time grows with them and blocks all
+    /// other commands.
     pub largest: usize,
-    /// Batches of one thread under way at once, at least 1. More of them are smaller ones, each of which costs Redis as much as
-    /// a dozen joins.
+    /// Maximum batches of one thread in flight, at least 1. A higher limit makes smaller batches,
+    /// and each batch costs Redis as much as a dozen joins.
     pub under_way: usize,
-    /// Joins of all threads that wait for a batch, at most; the next one is refused.
+    /// Maximum joins of all threads that wait for a batch; further joins are refused.
     pub max_waiting: usize,
-    /// How long a join waits for a batch, at most; then it is refused. Not part of the time Redis has for a batch: on a
-    /// busy node a burst is served in more than that.
+    /// Maximum time a join waits for a batch; then it is refused. The time Redis takes for the
+    /// batch does not count: on a busy node a burst needs longer than that.
     pub max_wait: Duration,
 }
 
 impl Default for Batching {
-    /// At three to five microseconds a join (`cargo xtask bench-redis`) a batch of a thousand takes Redis as many milliseconds.
+    /// At three to five microseconds a join (`cargo xtask bench-redis`), a batch of a thousand
+    /// takes Redis three to five milliseconds.
     fn default() -> Self {
         Self { largest: 1_000, under_way: 1, max_waiting: 20_000, max_wait: Duration::from_secs(2) }
     }
 }
 
-/// What the joins of one node put on the line.
+/// The load that one node's joins put on the queue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct QueueLoad {
     /// Joins that wait for a batch.
     pub joins_waiting: usize,
-    /// Batches that set out, since the start.
+    /// Batches sent since the start.
     pub batches: u64,
 }
 
-/// The waiting rooms of joins. A lone join leaves its own at once.
+/// Batches joins per thread. A lone join is sent at once.
 pub(crate) struct Joins<C> {
     office: Arc<Office<C>>,
-    /// One for each thread that asks. A batch ends with its thread: all it carries are that thread's own.
+    /// One for each calling thread. A batch ends with its thread: all its callers run on that
+    /// thread.
     lanes: ThreadLocal<Arc<Lane>>,
 }
 
-/// What joins share with those who carry them.
+/// State shared by all lanes and their batches.
 struct Office<C> {
     carrier: Arc<C>,
     /// Joins that wait in any lane.
     waiting: AtomicUsize,
-    /// Batches that set out.
+    /// Batches sent.
     batches: AtomicU64,
     batching: Batching,
 }
@@ -98,7 +101,7 @@ struct Waiting {
     bounds: Bounds,
     answered: oneshot::Sender<Result<Joined, JoinError>>,
     since: Instant,
-    /// The span of who asked; none where nobody traces.
+    /// The caller's span; none if tracing is off.
     span: Span,
 }
 
@@ -157,14 +160,14 @@ impl Lane {
 }
 
 impl Room {
-    /// Whether one more carrier may set out.
+    /// Whether one more batch task may start.
     fn may_begin(&mut self, most_under_way: usize) -> bool {
         let may = self.under_way < most_under_way;
         self.under_way += usize::from(may);
         may
     }
 
-    /// The next batch of a carrier, or its end.
+    /// The next batch of a task; `None` ends the task.
     fn next_or_end(&mut self, largest: usize) -> Option<Vec<Waiting>> {
         let size = self.waiting.len().min(largest);
         if size == 0 {
@@ -174,14 +177,15 @@ impl Room {
         Some(self.waiting.drain(..size).collect())
     }
 
-    /// A carrier is gone before its end. Whom the last one leaves behind nobody would come for.
+    /// A batch task was dropped before its end. If it was the last one, no task would send the
+    /// joins that still wait, so they are returned to be failed.
     fn is_left_by_one(&mut self) -> VecDeque<Waiting> {
         self.under_way -= 1;
         if self.under_way == 0 { std::mem::take(&mut self.waiting) } else { VecDeque::new() }
     }
 }
 
-/// A carrier's place on a lane, given back when it is dropped with the runtime of its thread.
+/// A batch task's slot in a lane, released when the task is dropped with the runtime of its thread.
 struct UnderWay<C> {
     office: Arc<Office<C>>,
     lane: Arc<Lane>,
@@ -210,14 +214,14 @@ impl<C> Drop for UnderWay<C> {
     }
 }
 
-/// A batch that has come back.
+/// A batch with its answers.
 struct Returned {
     batch: Vec<Waiting>,
     answers: Result<Answers, Failure>,
 }
 
 impl Returned {
-    /// Who asked may be gone.
+    /// A caller may have gone away; its answer is dropped.
     fn tell(self) {
         let mut answers = match self.answers {
             Ok(answers) => answers.into_iter(),
@@ -235,12 +239,14 @@ impl Returned {
     }
 }
 
-/// Carries batches until nobody waits. The first is taken when this runs, with all who have come until then.
+/// Sends batches until no join waits. The first batch is taken when this task runs, with all joins
+/// that have arrived by then.
 async fn carry_on<C: Carrier>(mut under_way: UnderWay<C>) {
     let mut before: Option<Returned> = None;
     while let Some(batch) = under_way.next_or_end() {
         let setting_out = carry_one(&under_way.office, batch);
-        // In this order: Redis has the next batch to do while this thread is busy with those who are told.
+        // In this order: Redis works on the next batch while this thread wakes the callers of the
+        // last one.
         let told = async { before.take().map_or((), Returned::tell) };
         let (returned, ()) = tokio::join!(biased; setting_out, told);
         before = returned;
@@ -250,7 +256,7 @@ async fn carry_on<C: Carrier>(mut under_way: UnderWay<C>) {
     }
 }
 
-/// Carries those of a batch who have not waited too long. Nothing comes back where there is none.
+/// Sends the joins of a batch that have not waited too long. Returns `None` if none is left.
 async fn carry_one<C: Carrier>(office: &Office<C>, batch: Vec<Waiting>) -> Option<Returned> {
     let now = Instant::now();
     let (mut batch, late): (Vec<_>, Vec<_>) = batch
@@ -266,7 +272,7 @@ async fn carry_one<C: Carrier>(office: &Office<C>, batch: Vec<Waiting>) -> Optio
     let joiners = batch.iter().map(|waiting| waiting.joiner).collect();
     let widest = |all: Bounds, one: &Waiting| Bounds {
         floor: all.floor.raised_to(one.bounds.floor),
-        // Whoever brings a ceiling has seen it remembered, so the highest is good for all.
+        // A caller that brings a ceiling has seen it stored, so the highest one is valid for all.
         ceiling: all.ceiling.max(one.bounds.ceiling),
     };
     let bounds = batch.iter().fold(Bounds { ceiling: 0, ..Bounds::NONE }, widest);
@@ -275,8 +281,9 @@ async fn carry_one<C: Carrier>(office: &Office<C>, batch: Vec<Waiting>) -> Optio
     Some(Returned { batch, answers })
 }
 
-/// The span of a batch: of no caller's trace, since it is of many, and linked to all of them. None where nobody traces. The
-/// callers' spans are let go of, so that they end with their calls.
+/// The span of a batch. A batch serves many callers, so it has no parent and links to all their
+/// spans. None if tracing is off. The batch drops the callers' spans, so that they end with their
+/// calls.
 fn span_of(batch: &mut [Waiting]) -> Span {
     if batch.iter().all(|waiting| waiting.span.is_none()) {
         return Span::none();

@@ -1,7 +1,8 @@
-//! Every key of a line, and how long it lives: for ever, but for those that grow with the people.
+//! The keys of a queue and their lifetimes. Keys that grow with the number of users expire; the
+//! others do not.
 //!
-//! All keys of one queue carry its name as hash tag, so that a Redis Cluster keeps them in one slot and one script may
-//! touch them all. Each script declares all of them, in this order.
+//! All keys of a queue carry its name as hash tag, so that a Redis Cluster keeps them in one slot
+//! and one script may use them all. Each script declares all of them, in this order.
 
 use domain::queue::QueueId;
 
@@ -13,44 +14,45 @@ impl Keys {
     pub(crate) fn of(queue: QueueId) -> Self {
         let key = |name: &str| format!("boxoffice:{{{queue}}}:{name}");
         Self([
-            // The two integers and what the steps need besides; some 500 bytes. Lives for ever: while it is there, no
-            // number of this queue can be given twice.
+            // The two counters and the other fields the steps need; some 500 bytes. Never expires:
+            // while it exists, no number of this queue can be given twice.
             key("line"),
-            // User to number, for those who hold a place. Like all that grows with the people, this
-            // lives for thirty lifetimes of a token after the last refresh of any node, and so do
-            // those marked (30).
+            // User to number, for users who hold a place. Like every key marked (30), this expires
+            // thirty token lifetimes after the last refresh of any node.
             key("holders"),
-            // Number to user, in blocks of 256 numbers: eight bytes a person (30).
+            // Number to user, in blocks of 256 numbers: eight bytes a user (30).
             key("users"),
             // Numbers abandoned while they waited and not passed yet, by number (30).
             key("abandoned"),
-            // Ranges `from:to` of numbers that a recovery skipped, by `to`.
+            // Ranges `from:to` of skipped numbers, by `to`.
             key("skipped"),
             // Numbers of those ranges whose holders turned up, by number.
             key("found"),
-            // Those of them that the queue had passed by then and that wait to be called, by number.
+            // Found numbers that the queue had already passed and that wait to be called, by
+            // number.
             key("late"),
-            // Those of them whose call stands: numbers by its end.
+            // Found numbers with an open call, by its end.
             key("recalled"),
-            // Calls that stand, as ranges `from:to:end`, by `to`: one for each step that called somebody.
+            // Open calls as ranges `from:to:end`, by `to`: one for each step that called people.
             key("calls"),
-            // Numbers in those ranges that are claimed, released, or were abandoned before: by number.
+            // Numbers in those ranges that are claimed, released, or were abandoned before: by
+            // number.
             key("used"),
-            // Sessions that run: numbers by their end.
+            // Running sessions: numbers by their end.
             key("sessions"),
-            // Number to user and start, for sessions and late ones.
+            // Number to user and start, for sessions and late numbers.
             key("inside"),
-            // Numbers that were given back, until no session they may have had can run: by that moment.
+            // Released numbers, by the moment after which no session of theirs can run.
             key("given_back"),
-            // The last ten thousand changes of places, for the nodes to follow (30).
+            // The last ten thousand changes of places, for nodes to follow (30).
             key("changes"),
-            // The nodes that refresh their views, for a doubt to know whom to wait for (30). Never
-            // empty: where it is gone, so is all else that expires.
+            // The nodes that refresh their views, for a doubt to wait for (30). Never empty: if
+            // this key is gone, so are the other keys that expire.
             key("nodes"),
         ])
     }
 
-    /// The key that names the slot.
+    /// The key that determines the slot.
     pub(crate) fn line(&self) -> &str {
         &self.0[0]
     }

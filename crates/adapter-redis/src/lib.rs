@@ -15,6 +15,7 @@ mod reply;
 mod role;
 mod safety;
 mod scripts;
+mod settings;
 mod steps;
 mod usage;
 
@@ -25,6 +26,7 @@ pub use cache::{
 };
 pub use joins::{Batching, QueueLoad};
 pub use link::LinkSettings;
-pub use queue::{Durability, RedisQueue, RedisQueueSettings};
+pub use queue::RedisQueue;
 pub use safety::{RedisDependency, Unsafe};
+pub use settings::{Durability, RedisQueueSettings};
 pub use usage::RedisMemory;

@@ -24,16 +24,16 @@ use crate::scripts::{Script, all};
 /// Limits of every connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LinkSettings {
-    /// How long a connection may take to be ready.
+    /// Maximum time until a connection is ready.
     pub connect: Duration,
-    /// How long a question may take, from asking to its answer.
+    /// Maximum time of a command, from the call to its answer.
     pub answer: Duration,
-    /// How many questions may be under way at once.
+    /// Maximum commands in flight.
     pub max_under_way: usize,
 }
 
-/// One connection. It does not mend itself: when it is lost, [`lost`](Self::lost) says so, and questions that were under
-/// way have an unknown outcome. Closed when dropped.
+/// One connection. It never reconnects: when it is lost, [`lost`](Self::lost) is cancelled, and
+/// commands in flight have an unknown outcome. Dropping it closes it.
 pub(crate) struct Link {
     client: Client,
     lost: CancellationToken,
@@ -41,7 +41,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects. The connection is run by the runtime this is called in, and ends with it.
+    /// Connects. The calling runtime runs the connection, which ends with that runtime.
     pub(crate) async fn connect(
         node: &Node,
         credentials: Option<&Credentials>,
@@ -50,7 +50,7 @@ impl Link {
         Self::one_of(node, credentials, settings, &CancellationToken::new()).await
     }
 
-    /// Connects one of several: when the server ends it, `any_lost` is told too.
+    /// Connects one of several: when the server ends it, `any_lost` is cancelled too.
     async fn one_of(
         node: &Node,
         credentials: Option<&Credentials>,
@@ -60,8 +60,8 @@ impl Link {
         let client = client(node, credentials, settings)?;
         let lost = CancellationToken::new();
         let close = CancellationToken::new();
-        // Whoever waits looks at the state and then listens, and is not told of what happens between the two. Before connecting
-        // nothing does.
+        // A waiter of this client checks the state and then subscribes, and misses an event between
+        // the two. Before connecting there is no event to miss, so this subscribes first.
         let listening = client.clone();
         let mut connected = pin!(listening.wait_for_connect());
         drop(connected.as_mut().now_or_never());
@@ -70,11 +70,11 @@ impl Link {
         let closing = link.client.clone();
         let any_lost = any_lost.clone();
         tokio::spawn(async move {
-            // Also when the runtime ends, and this with it.
+            // Also when the runtime ends, and this task with it.
             let _lost = lost.drop_guard();
             let abort = driving.abort_handle();
             tokio::select! {
-                // The client's task ends with its connection, since it has no policy for making another.
+                // The client's task ends with its connection, since it has no reconnect policy.
                 _ = driving => {}
                 () = close.cancelled() => {
                     let _ = timeout(settings.connect, closing.quit()).await;
@@ -118,7 +118,7 @@ impl Link {
         self.unless_lost(Box::pin(self.client.evalsha(script.hash.as_str(), keys, arguments))).await
     }
 
-    /// Calls a script and then waits until so many replicas have all that was written, in one go.
+    /// Calls a script and waits, in the same pipeline, until this many replicas have the writes.
     pub(crate) async fn call_replicated(
         &self,
         script: &Script,
@@ -126,8 +126,8 @@ impl Link {
         arguments: Vec<Value>,
         replicas: Replicas,
     ) -> Result<Value, Failure> {
-        // Both are polled in this order, and so sent in this order over the one connection there is. A WAIT of its own kind
-        // would make the client hold back what comes after; the server does that by itself.
+        // Both are polled, and so sent, in this order over the one connection. With fred's own WAIT
+        // the client would hold back later commands; the server already orders them.
         let wait = vec![
             Value::Integer(replicas.count.into()),
             Value::Integer(i64::try_from(replicas.within.as_millis()).unwrap_or(i64::MAX)),
@@ -141,7 +141,7 @@ impl Link {
         }
     }
 
-    /// Asks with any command.
+    /// Sends any command.
     pub(crate) async fn ask(
         &self,
         command: &'static str,
@@ -151,14 +151,14 @@ impl Link {
         self.unless_lost(Box::pin(self.client.custom(command, arguments))).await
     }
 
-    /// A client that lost its connection may keep a question without ever answering it. Questions come boxed: those of this
-    /// client are thousands of bytes, and each layer they pass through would move them.
+    /// A client that lost its connection may keep a command without ever answering it. Commands are
+    /// boxed: their futures take thousands of bytes, and each layer would copy them.
     async fn unless_lost<T>(
         &self,
         question: Pin<Box<impl Future<Output = Result<T, fred::error::Error>>>>,
     ) -> Result<T, Failure> {
         if self.is_lost() {
-            return Err(Failure::NoConnection("it was lost".to_owned()));
+            return Err(Failure::NoConnection("the connection was lost".to_owned()));
         }
         match self.lost.run_until_cancelled(question).await {
             Some(answer) => Ok(answer?),
@@ -167,22 +167,22 @@ impl Link {
     }
 }
 
-/// A refusal stays what the server said; anything else is no connection.
+/// A refusal keeps the server's message; any other error becomes `NoConnection`.
 fn not_connected(node: &Node, error: fred::error::Error) -> Failure {
     let why = Failure::NoConnection(format!("{node}: {}", error.details()));
     let failure = Failure::from(error);
     if matches!(failure, Failure::Refused(_) | Failure::Rejected(_)) { failure } else { why }
 }
 
-/// Which writes count as safe.
+/// How many replicas must acknowledge a write, and within which time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Replicas {
     pub(crate) count: u8,
     pub(crate) within: Duration,
 }
 
-/// What fred does by default is not safe here: no limit on a question, three attempts at commands whose outcome is
-/// unknown, a buffer without bound, and connections that are never found to be dead.
+/// fred's defaults are not safe here: no time limit on a command, three attempts at commands whose
+/// outcome is unknown, an unbounded buffer, and no detection of dead connections.
 fn client(
     node: &Node,
     credentials: Option<&Credentials>,
@@ -198,16 +198,17 @@ fn client(
     let connection = ConnectionConfig {
         connection_timeout: settings.connect,
         internal_command_timeout: settings.connect,
-        // A question whose outcome is unknown is asked again by who asked it, never by the client.
+        // The caller decides whether to retry a command whose outcome is unknown, never the client.
         max_command_attempts: 1,
         max_redirections: 0,
         max_command_buffer_len: settings.max_under_way,
-        // A frame that is not answered for twice the limit of a question: the connection is dead.
+        // A frame unanswered for twice the limit of a command marks the connection dead.
         unresponsive: UnresponsiveConfig {
             max_timeout: Some(settings.answer * 2),
             interval: (settings.answer / 2).max(Duration::from_millis(10)),
         },
-        // The server may be one of a cluster that is not whole; that is no concern of ours.
+        // The server may belong to a cluster that is not complete; this connection needs only its
+        // own node.
         disable_cluster_health_check: true,
         tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
         ..ConnectionConfig::default()
@@ -226,16 +227,16 @@ fn client(
 /// How this node came to a server.
 #[derive(Clone, Copy)]
 pub(crate) enum Came {
-    /// It had none before.
+    /// It had no server before.
     First,
-    /// The one before, still a primary of others, said that this is the one.
+    /// The previous server, still a primary, redirected to this one.
     HandedOver,
-    /// The one before was lost, or deposed.
+    /// The previous server was lost or demoted.
     AfterLoss,
 }
 
 impl Came {
-    /// The word that scripts know it by.
+    /// The word that scripts use for it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::First => "first",
@@ -245,21 +246,21 @@ impl Came {
     }
 }
 
-/// The connections to the primary of a queue: for each thread that carries joins one of its own, which may be made to wait for
-/// a replica, and one for all else, which must not.
+/// The connections to the primary of a queue. Each thread that sends joins has one of its own,
+/// which may have to wait for a replica. Everything else shares one that never waits.
 pub(crate) struct Links {
     pub(crate) node: Node,
-    /// The server's process; another one after every restart and failover.
+    /// The server's process: its `run_id`, which changes with every restart and failover.
     pub(crate) run: String,
     pub(crate) came: Came,
     credentials: Option<Credentials>,
     settings: LinkSettings,
-    /// Each run by its thread: what arrives wakes nobody else.
+    /// Each is run by its thread, so that data on it wakes no other thread.
     joins: ThreadLocal<Mutex<Option<Arc<Link>>>>,
     pub(crate) rest: Link,
     /// Cancelled when the server ends any of them.
     lost: CancellationToken,
-    /// Cancelled by who finds that this is not the primary any more.
+    /// Cancelled by a caller that finds this is no longer the primary.
     pub(crate) misleading: CancellationToken,
 }
 
@@ -286,20 +287,20 @@ impl Links {
         })
     }
 
-    /// Whether the server says that it is a primary.
+    /// Whether the server reports that it is a primary.
     pub(crate) async fn is_primary(&self) -> Result<bool, Failure> {
         Ok(self.role().await? == Role::Primary)
     }
 
-    /// The role of the server, as it says.
+    /// The role the server reports.
     pub(crate) async fn role(&self) -> Result<Role, Failure> {
         Ok(Role::of(&self.rest.ask("ROLE", Vec::new()).await?, &self.node))
     }
 
-    /// The connection the batches of this thread go through.
+    /// The connection for the batches of this thread.
     pub(crate) async fn for_joins(&self) -> Result<Arc<Link>, Failure> {
         let mut joins = self.joins.get_or_default().lock().await;
-        // One that is lost may be that of a thread that has ended and had the same place here.
+        // A lost connection may belong to an ended thread that had the same `ThreadLocal` slot.
         if let Some(link) = joins.as_ref().filter(|link| !link.is_lost()) {
             return Ok(Arc::clone(link));
         }
@@ -311,15 +312,16 @@ impl Links {
     async fn connect_for_joins(&self) -> Result<Link, Failure> {
         let link =
             Link::one_of(&self.node, self.credentials.as_ref(), self.settings, &self.lost).await?;
-        // Another process may have come to this address, and what is said of the one before is not true of it.
+        // Another process may run at this address by now. What is known of the previous one does
+        // not hold for it.
         if run_of(&link).await? != self.run {
             self.lost.cancel();
-            return Err(Failure::NoConnection(format!("{} was started anew", self.node)));
+            return Err(Failure::NoConnection(format!("{} was restarted", self.node)));
         }
         Ok(link)
     }
 
-    /// Ends when the server has ended any.
+    /// Waits until the server has ended any connection.
     pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;
     }

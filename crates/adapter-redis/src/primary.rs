@@ -1,4 +1,4 @@
-//! Who is the primary of a queue now.
+//! Finds the current primary of a queue.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -14,17 +14,18 @@ use crate::link::{Link, LinkSettings, Links};
 use crate::reply::array;
 use crate::role::{Role, address_in};
 
-/// Finds the primary of the slot a key is in, and connects to it. All keys of a queue are in one slot, so this is the
-/// one server a queue ever needs: following a cluster means finding it again when it has moved.
+/// Finds the primary of a key's slot and connects to it. All keys of a queue are in one slot, so a
+/// queue needs only this one server: following a cluster means finding it again after it moves.
 pub(crate) struct Primary {
     address: Address,
     slot: u16,
     settings: LinkSettings,
-    /// Whom to ask next: the sentinels, or the nodes of the cluster as one of them named them last and as configured.
+    /// Nodes to ask, next first: the sentinels, or the cluster nodes last reported and those
+    /// configured.
     seen: VecDeque<Node>,
 }
 
-/// How often one sentinel is asked whether the primary has been replaced.
+/// How often one sentinel is polled for a replaced primary.
 const ASK_SENTINELS_EVERY: Duration = Duration::from_millis(500);
 
 impl Primary {
@@ -37,7 +38,7 @@ impl Primary {
         Self { slot: redis_keyslot(key.as_bytes()), address, settings, seen }
     }
 
-    /// Connects to the primary, as far as somebody knows it.
+    /// Connects to the primary, if any node knows it.
     pub(crate) async fn connect(&mut self) -> Result<Links, Failure> {
         let node = match &self.address.topology {
             Topology::Single(node) => node.clone(),
@@ -50,7 +51,8 @@ impl Primary {
         let links = self.connect_to(node).await?;
         match links.role().await? {
             Role::Primary => return Ok(links),
-            // After a FAILOVER of the server itself the sentinels name the old primary for half a minute.
+            // After a FAILOVER of the server itself the sentinels report the old primary for half a
+            // minute.
             Role::ReplicaOf(node) if matches!(self.address.topology, Topology::Sentinel { .. }) => {
                 let links = self.connect_to(node).await?;
                 if links.is_primary().await? {
@@ -70,8 +72,8 @@ impl Primary {
         Links::connect(node, self.address.credentials.as_ref(), self.settings).await
     }
 
-    /// Waits until most sentinels name another primary than this one, and that is one. The old
-    /// primary accepts writes for ten seconds and more, until a sentinel reconfigures it. Those
+    /// Waits until most sentinels report another primary, and that server confirms its role. The
+    /// old primary accepts writes for ten seconds and more, until a sentinel reconfigures it. Those
     /// writes are lost.
     pub(crate) async fn until_replaced(&self, node: &Node) {
         let Topology::Sentinel { sentinels, name } = &self.address.topology else {
@@ -93,7 +95,8 @@ impl Primary {
         }
     }
 
-    /// Whether this sentinel names another primary, which is one: the sentinels may lag behind a failover by the server.
+    /// Whether this sentinel reports another primary whose role confirms it: sentinels may lag
+    /// behind a failover by the server.
     async fn names_another(&self, sentinel: &Node, name: &str, node: &Node) -> bool {
         let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
         let answer = self.ask_node(sentinel, false, "SENTINEL", arguments).await;
@@ -107,8 +110,8 @@ impl Primary {
         role.is_ok_and(|role| Role::of(&role, &named) == Role::Primary)
     }
 
-    /// The first sentinel that answers is believed, and asked last the next time: the others may know better. What it says is
-    /// checked by asking the server for its role.
+    /// Returns the answer of the first sentinel that knows the primary. That sentinel is asked last
+    /// the next time, since the others may know better. The caller verifies the server's role.
     async fn ask_sentinels(&mut self, name: &str) -> Result<Node, Failure> {
         let mut last = Failure::NoConnection("no sentinel is configured".to_owned());
         for _ in 0..self.seen.len() {
@@ -120,7 +123,7 @@ impl Primary {
                 Ok(answer) => match address_in(&answer, sentinel) {
                     Some(node) => return Ok(node),
                     None => {
-                        last = Failure::Refused(format!("{sentinel} knows no primary `{name}`"))
+                        last = Failure::Refused(format!("{sentinel} knows no primary `{name}`"));
                     }
                 },
                 Err(failure) => last = failure,
@@ -129,7 +132,8 @@ impl Primary {
         Err(last)
     }
 
-    /// The first node that knows an owner of the slot is believed, and asked last the next time: the others may know better.
+    /// Returns the answer of the first node that knows the slot's owner. That node is asked last
+    /// the next time, since the others may know better.
     async fn ask_cluster(&mut self) -> Result<Node, Failure> {
         let mut last = Failure::NoConnection("no node is configured".to_owned());
         for _ in 0..self.seen.len() {
@@ -140,7 +144,7 @@ impl Primary {
                     Some(owner) => return Ok(owner),
                     None => {
                         last =
-                            Failure::NotYet(format!("{node} knows no owner of slot {}", self.slot))
+                            Failure::NotYet(format!("{node} knows no owner of slot {}", self.slot));
                     }
                 },
                 Err(failure) => last = failure,
@@ -149,7 +153,7 @@ impl Primary {
         Err(last)
     }
 
-    /// Takes in the answer to `CLUSTER SLOTS`: ranges with their nodes, the primary first.
+    /// Reads the answer to `CLUSTER SLOTS`: ranges with their nodes, the primary first.
     fn learn(&mut self, slots: &Value, asked: &Node) -> Option<Node> {
         let mut owner = None;
         let mut named = Vec::new();
@@ -164,7 +168,8 @@ impl Primary {
             named.extend(nodes);
         }
         if owner.is_some() {
-            // Those that are named no longer are forgotten, but for the configured ones and the one that was just asked.
+            // Forgets nodes that are no longer listed, except the configured ones and the one just
+            // asked.
             if let Topology::Cluster(configured) = &self.address.topology {
                 named.extend(configured.iter().cloned());
             }

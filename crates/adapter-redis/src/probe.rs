@@ -3,14 +3,14 @@
 use crate::error::Failure;
 use crate::keys::Keys;
 use crate::link::Replicas;
-use crate::queue::{Durability, RedisQueueSettings};
 use crate::redis::{Redis, Via};
 use crate::scripts::PROBE;
+use crate::settings::{Durability, RedisQueueSettings};
 
-/// Writes to the slot of a queue as its joins do: on a connection of their kind, with their
-/// permissions, with all of their keys, and where joins wait for a replica, until a replica has it.
+/// Writes to the slot of a queue as its joins do: over the same kind of connection, with the same
+/// permissions and all the queue's keys, and, if joins wait for a replica, until a replica has it.
 pub(crate) struct Probe {
-    /// Those of the queue, and one of its own.
+    /// The keys of the queue, and the probe's own.
     keys: Vec<String>,
     replicas: Option<Replicas>,
 }
@@ -26,7 +26,7 @@ impl Probe {
         Self { keys, replicas }
     }
 
-    /// Ends within the limit of an answer.
+    /// Returns within the time limit of a command.
     pub(crate) async fn run(&self, redis: &Redis) -> Result<(), Failure> {
         let known = || Ok(Vec::new());
         redis.call(Via::Probe(self.replicas), &PROBE, &self.keys, known, Vec::new()).await.map(drop)

@@ -1,61 +1,25 @@
-//! The line in Redis: the port.
+//! The queue store in Redis: the port.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined,
-    Line, Place, QueueId, QueueStore, Session, Shown, Snapshot, Standing, UserId,
+    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place,
+    QueueStore, Session, Shown, Snapshot, Standing, UserId,
 };
 
 use crate::address::Address;
-use crate::joins::{Batching, Joiner, Joins, QueueLoad};
-use crate::link::LinkSettings;
+use crate::joins::{Joiner, Joins, QueueLoad};
 use crate::probe::Probe;
 use crate::redis::Redis;
 use crate::scripts::{CLAIM, LEAVE, STANDING};
+use crate::settings::RedisQueueSettings;
 use crate::steps::{State, Steps};
 use crate::usage::{RedisMemory, Usage};
 
-/// When a join counts as done.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Durability {
-    /// When the primary has it. A primary that dies may take the last joins with it: nodes tell its successor of those they
-    /// remember, and no number is given twice all the same.
-    #[default]
-    Primary,
-    /// When a replica has it too: a failover to that replica loses nothing.
-    Replicated,
-}
-
-/// What a [`RedisQueue`] is made of.
-#[derive(Clone, Debug)]
-pub struct RedisQueueSettings {
-    /// The queue it keeps.
-    pub queue: QueueId,
-    /// The policy it keeps; the same on every node.
-    pub policy: AdmissionPolicy,
-    /// When a join counts as done.
-    pub durability: Durability,
-    /// How joins are gathered.
-    pub batching: Batching,
-    /// The lifetime of a token. What grows with the people of the queue is kept for thirty times as
-    /// long after the last refresh of any node.
-    pub lifetime: Duration,
-    /// A session this node knows of is answered for without asking, if changes were heard of no longer ago than this.
-    pub remember: Duration,
-    /// How long nobody is called and no new number is given after a loss, and after a restart or failover, which may be one
-    /// that nobody has noticed yet. Every node must have found the server and looked at the line within it.
-    pub recovery: Duration,
-    /// Whether numbers are reserved in a checkpoint: then no doubt is over before that was read.
-    pub needs_checkpoint: bool,
-    /// Limits of the connections.
-    pub link: LinkSettings,
-}
-
-/// One line in Redis, seen from one node. Any number of nodes may keep the same line, each with its own value of this.
+/// One node's view of a queue in Redis. Any number of nodes may share the queue, each with its own
+/// value of this type.
 pub struct RedisQueue {
     steps: Arc<Steps>,
     joins: Joins<Steps>,
@@ -64,8 +28,8 @@ pub struct RedisQueue {
 }
 
 impl RedisQueue {
-    /// A line at this address, connected to in the background. Must be called inside the runtime that is to run its tasks,
-    /// which must live as long as this does.
+    /// Opens the queue at this address and connects in the background. Must be called inside the
+    /// runtime that runs the tasks; that runtime must outlive this value.
     #[must_use]
     pub fn open(address: Address, settings: RedisQueueSettings) -> Self {
         let batching = settings.batching;
@@ -75,15 +39,16 @@ impl RedisQueue {
         Self { steps, joins, usage: Usage::default(), probe }
     }
 
-    /// What this node's joins put on the line.
+    /// The load that this node's joins put on the queue.
     #[must_use]
     pub fn load(&self) -> QueueLoad {
         self.joins.load()
     }
 
-    /// The memory of the line's server as of the last check of [`RedisDependency`](crate::RedisDependency), which asks for it
-    /// every five seconds at most: on a cluster, of the primary that has the line. `None` before the first check, after one
-    /// that got no answer, and where the server does not tell.
+    /// The memory of the queue's server as of the last check of
+    /// [`RedisDependency`](crate::RedisDependency), which requests it at most every five seconds.
+    /// On a cluster, this is the primary that has the queue. `None` before the first check, after a
+    /// check without an answer, and if the server does not report its memory.
     #[must_use]
     pub fn memory(&self) -> Option<RedisMemory> {
         self.usage.last()

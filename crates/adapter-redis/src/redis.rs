@@ -1,4 +1,4 @@
-//! The Redis a queue is kept in: found, connected to, and found again, by one task.
+//! The Redis that keeps a queue: one task finds its primary, connects, and reconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::link::{Came, LinkSettings, Links, Replicas};
 use crate::primary::Primary;
 use crate::scripts::Script;
 
-/// The primary of one queue. Connected in the background, as long as this is not dropped.
+/// The primary of one queue. A background task keeps it connected until this is dropped.
 pub(crate) struct Redis {
     state: watch::Receiver<State>,
     under_way: Semaphore,
@@ -24,32 +24,32 @@ pub(crate) struct Redis {
 
 #[derive(Clone)]
 enum State {
-    /// Nothing is known yet, or the primary has just moved: waiting a moment is worth it.
+    /// Not connected yet, or the primary has just moved: worth a short wait.
     Seeking,
     Up(Arc<Links>),
     Down(Failure),
 }
 
-/// Which connection a question goes over.
+/// Which connection a command uses.
 #[derive(Clone, Copy)]
 pub(crate) enum Via {
     /// Joins, and whether they wait for replicas.
     Joins(Option<Replicas>),
-    /// What people ask.
+    /// Requests of users other than joins.
     Rest,
-    /// The node's own look at the line, which has its place however many people ask.
+    /// The node's own refresh, which is exempt from the in-flight limit.
     Look,
-    /// As joins, and also past the limit on what is under way.
+    /// Like a join, and exempt from the in-flight limit.
     Probe(Option<Replicas>),
 }
 
-/// Keys that are on the move are asked for again after this.
+/// Pause before retrying while keys migrate.
 const MOVING: Duration = Duration::from_millis(5);
-/// Pauses between attempts to connect: from, to.
+/// Minimum and maximum pause between attempts to connect.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(200));
 
 impl Redis {
-    /// Must be called inside the runtime that is to run the connections.
+    /// Must be called inside the runtime that runs the connections.
     pub(crate) fn open(key: &str, address: Address, settings: LinkSettings) -> Self {
         let (states, state) = watch::channel(State::Seeking);
         let keeper = Keeper { primary: Primary::of(key, address, settings), states };
@@ -60,9 +60,10 @@ impl Redis {
         Self { state, under_way, settings, _stops: stop.drop_guard() }
     }
 
-    /// Calls a script within the limit, and tells it first whether to doubt that the server has everything. What certainly
-    /// was not carried out is asked again meanwhile. `known` is what the node knows: read when the call is sent, since a call
-    /// that waited for a connection with older knowledge would hide a loss.
+    /// Calls a script within the time limit. Its first arguments decide whether the script doubts
+    /// that the server has all data. A call that was certainly not carried out is retried within
+    /// the limit. `known` returns what the node knows and is read at each attempt: if a call waited
+    /// for a connection and then sent older knowledge, it would hide a loss.
     pub(crate) async fn call(
         &self,
         via: Via,
@@ -112,7 +113,7 @@ impl Redis {
         }
     }
 
-    /// Asks the primary with any command.
+    /// Sends any command to the primary.
     pub(crate) async fn ask(
         &self,
         command: &'static str,
@@ -124,7 +125,8 @@ impl Redis {
         answer.map_err(|_| Failure::Unknown("no answer in time".to_owned()))?
     }
 
-    /// The connections, waited for only while they are being made for the first time or anew.
+    /// The connections. Waits for them only while the task is connecting for the first time or
+    /// reconnecting.
     async fn links(&self, give_up: Instant) -> Result<Arc<Links>, Failure> {
         let mut state = self.state.clone();
         let settled =
@@ -141,7 +143,7 @@ impl Redis {
     }
 }
 
-/// Why nobody can be asked. Whatever became of connecting, nothing of the question was carried out.
+/// Why there is no connection. However connecting failed, the command was not carried out.
 fn not_connected(why: &Failure) -> Failure {
     match why {
         Failure::NotPrimary(_)
@@ -199,12 +201,15 @@ impl Keeper {
                         biased;
                         came = until_useless(&links) => came,
                         () = self.primary.until_replaced(&links.node) => {
-                            tracing::warn!(node = %links.node, "sentinels name another primary: connecting to that one");
+                            tracing::warn!(
+                                node = %links.node,
+                                "sentinels report another primary: reconnecting"
+                            );
                             Came::AfterLoss
                         }
                     };
                     self.states.send_replace(State::Seeking);
-                    // One that is lost at once, again and again, is no reason to knock without a pause.
+                    // A connection that is lost at once, again and again, does not skip the pause.
                     if since.elapsed() > RETRY.1 {
                         pause = RETRY.0;
                         continue;
@@ -220,8 +225,8 @@ impl Keeper {
     }
 }
 
-/// Until the connection is of no use any more; how this node comes to the next. A server that says it is not the one and is a
-/// primary still has given all it had; one that was deposed has not.
+/// Waits until the connection is useless, and returns how this node comes to the next one. A server
+/// that redirects and is still a primary has handed over all its data. A demoted server has not.
 async fn until_useless(links: &Links) -> Came {
     tokio::select! {
         biased;
@@ -231,7 +236,11 @@ async fn until_useless(links: &Links) -> Came {
         }
         () = links.misleading.cancelled() => {
             tracing::info!(node = %links.node, "the queue has moved to another node");
-            if links.is_primary().await.unwrap_or(false) { Came::HandedOver } else { Came::AfterLoss }
+            if links.is_primary().await.unwrap_or(false) {
+                Came::HandedOver
+            } else {
+                Came::AfterLoss
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a node remembers, in pieces that a Redis which lost it takes in one by one.
+//! A node's memory of the queue, in pieces, for replay to a Redis that lost it.
 
 use std::fmt::Write as _;
 
@@ -8,17 +8,17 @@ use fred::types::Value;
 
 use crate::reply::bytes_of;
 
-/// What a Redis that may have lost something has not been told yet.
+/// The entries still to be replayed to a Redis that may have lost data.
 pub(crate) struct Replay {
     pub(crate) generation: u64,
     memories: Vec<Memory>,
     done: usize,
 }
 
-/// The weight of one piece: it takes Redis some five milliseconds.
+/// The weight of one piece, which takes Redis some five milliseconds.
 const PIECE: usize = 1_500;
 
-/// What a memory costs Redis, in holders.
+/// The cost of an entry in Redis, measured in holders.
 fn weight(memory: &Memory) -> usize {
     match memory {
         Memory::Holder { .. } => 1,
@@ -31,12 +31,13 @@ impl Replay {
         Self { generation, memories, done: 0 }
     }
 
-    /// Memories that were taken in.
+    /// Number of replayed entries.
     pub(crate) fn replayed(&self) -> usize {
         self.done
     }
 
-    /// The next piece, as arguments of its script; `None` when all is done. The same one until it is said to be replayed.
+    /// The next piece, as arguments of its script; `None` when all are done. Returns the same piece
+    /// until `piece_is_replayed` is called.
     pub(crate) fn next_piece(&self) -> Option<[Value; 5]> {
         let piece = &self.memories[self.done..self.end()];
         (!piece.is_empty()).then(|| arguments(piece))
@@ -55,7 +56,7 @@ impl Replay {
     }
 }
 
-/// As `lua/replay.lua` reads them.
+/// The arguments in the order `lua/replay.lua` reads them.
 fn arguments(memories: &[Memory]) -> [Value; 5] {
     let (mut released, mut abandoned, mut skipped) = (String::new(), String::new(), String::new());
     let (mut sessions, mut holders) = (Vec::new(), Holders::default());
@@ -71,7 +72,7 @@ fn arguments(memories: &[Memory]) -> [Value; 5] {
                 sessions.extend(bytes_of(user));
             }
             Memory::Holder { number, user } => holders.push(number, user),
-            // A node remembers what is skipped without those who turned up.
+            // A node's memory of skipped ranges already excludes the numbers that were found.
             Memory::Change(Change::Found(_)) => {}
         }
     }
@@ -129,11 +130,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memories_are_replayed_in_pieces_each_until_it_is_taken_in() {
+    fn each_piece_repeats_until_it_is_replayed() {
         let memories = (1..=301).map(|n| Memory::Change(Change::Released(n))).collect();
         let mut replay = Replay::new(7, memories);
         let first = replay.next_piece().unwrap();
-        assert_eq!(first, replay.next_piece().unwrap(), "not taken in yet");
+        assert_eq!(first, replay.next_piece().unwrap(), "not replayed yet");
         replay.piece_is_replayed();
         assert_eq!(replay.next_piece().unwrap()[0], Value::from("301,"));
         replay.piece_is_replayed();

@@ -1,4 +1,4 @@
-//! Reads what scripts answer.
+//! Reads the answers of the scripts.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use fred::types::Value;
 
 use crate::error::Failure;
 
-/// The values of an answer, read one after the other.
+/// The values of an answer, read in order.
 pub(crate) struct Reply(std::vec::IntoIter<Value>);
 
 impl Reply {
     pub(crate) fn new(value: Value) -> Result<Self, Failure> {
-        let Value::Array(values) = value else { return Err(Failure::Corrupt("no list")) };
+        let Value::Array(values) = value else { return Err(Failure::Corrupt("not a list")) };
         Ok(Self(values.into_iter()))
     }
 
     pub(crate) fn integer(&mut self) -> Result<i64, Failure> {
-        self.0.next().and_then(|value| value.as_i64()).ok_or(Failure::Corrupt("no whole number"))
+        self.0.next().and_then(|value| value.as_i64()).ok_or(Failure::Corrupt("not an integer"))
     }
 
     pub(crate) fn count(&mut self) -> Result<u64, Failure> {
@@ -32,7 +32,7 @@ impl Reply {
     }
 
     pub(crate) fn text(&mut self) -> Result<String, Failure> {
-        self.0.next().and_then(|value| value.as_string()).ok_or(Failure::Corrupt("no text"))
+        self.0.next().and_then(|value| value.as_string()).ok_or(Failure::Corrupt("not a text"))
     }
 
     pub(crate) fn time(&mut self) -> Result<QueueTime, Failure> {
@@ -48,9 +48,9 @@ impl Reply {
         }
     }
 
-    /// The lives of the queue, as `life,life`.
+    /// The incarnations of the queue, as `life,life`.
     pub(crate) fn incarnations(&mut self) -> Result<Incarnations, Failure> {
-        const BAD: Failure = Failure::Corrupt("no life of the queue");
+        const BAD: Failure = Failure::Corrupt("not an incarnation");
         let text = self.text()?;
         let lives = text.split(',').filter(|life| !life.is_empty());
         let lives = lives
@@ -76,12 +76,12 @@ impl Reply {
         Ok(Occupancy { ends, open_calls, freed, held_seconds })
     }
 
-    /// What is left, as changes; none where some are missing, or one is nothing that a step can have written: then all that
-    /// there is says what the changes would have.
+    /// The remaining values, as changes. `None` if some are missing or one is not a change that a
+    /// step can have written: then the node fetches the whole state.
     pub(crate) fn changes(self) -> Result<Option<Vec<Change>>, Failure> {
         let mut changes = Vec::new();
         for value in self.0 {
-            let bytes = value.as_bytes().ok_or(Failure::Corrupt("no change"))?;
+            let bytes = value.as_bytes().ok_or(Failure::Corrupt("not a change"))?;
             if bytes == b"gap" {
                 return Ok(None);
             }
@@ -91,8 +91,8 @@ impl Reply {
         Ok(Some(changes))
     }
 
-    /// A page of vacant numbers: ranges, and numbers of them that are not vacant, into `whole`. Returns the last number of the
-    /// page, if there may be another.
+    /// Reads a page of vacant numbers into `whole`: ranges, and the numbers in them that are not
+    /// vacant. Returns the last number of the page if another page may follow.
     pub(crate) fn vacant(mut self, whole: &mut VacantPage) -> Result<Option<u64>, Failure> {
         let (ranges, found, page) = (self.count()?, self.count()?, self.count()?);
         whole.ranges.clear();
@@ -113,7 +113,7 @@ impl Reply {
         Ok(whole.abandoned.last().copied().filter(|_| is_full))
     }
 
-    /// What is left, as numbers.
+    /// The remaining values, as numbers.
     pub(crate) fn numbers(self, into: &mut Vec<u64>) -> Result<(), Failure> {
         for value in self.0 {
             into.push(whole_number(&value.as_string().ok_or(BAD)?)?);
@@ -121,7 +121,7 @@ impl Reply {
         Ok(())
     }
 
-    /// What is left, as sessions: number, user and end.
+    /// The remaining values, as sessions: number, user and end.
     pub(crate) fn sessions(self, into: &mut Vec<(u64, UserId, QueueTime)>) -> Result<(), Failure> {
         for value in self.0 {
             let bytes = value.as_bytes().ok_or(BAD)?;
@@ -136,7 +136,7 @@ impl Reply {
     }
 }
 
-/// Vacant numbers, as they come in page by page.
+/// Vacant numbers, collected page by page.
 #[derive(Debug, Default)]
 pub(crate) struct VacantPage {
     ranges: Vec<(u64, u64)>,
@@ -157,13 +157,14 @@ impl VacantPage {
     }
 }
 
-const BAD: Failure = Failure::Corrupt("no change");
+const BAD: Failure = Failure::Corrupt("not a change");
 
 fn whole_number(text: &str) -> Result<u64, Failure> {
     text.parse().map_err(|_| BAD)
 }
 
-/// Reads `c:number:end:` with the user's eight bytes, `r:number`, `a:number`, `s:from:to` or `f:number`.
+/// Reads `c:number:end:` with the user's eight bytes, `r:number`, `a:number`, `s:from:to` or
+/// `f:number`.
 fn change(bytes: &[u8]) -> Result<Change, Failure> {
     let mut parts = bytes.splitn(4, |byte| *byte == b':');
     let kind = parts.next().unwrap_or_default();
@@ -186,7 +187,7 @@ fn change(bytes: &[u8]) -> Result<Change, Failure> {
     }
 }
 
-/// A user as scripts keep it.
+/// A user in the form scripts store.
 pub(crate) fn bytes_of(user: UserId) -> [u8; 8] {
     user.get().to_be_bytes()
 }
@@ -196,14 +197,14 @@ fn user_in(bytes: &[u8]) -> Option<UserId> {
     UserId::new(u64::from_be_bytes(bytes)).ok()
 }
 
-/// The values of a list; none of anything else.
+/// The values of a list; empty for any other value.
 pub(crate) fn array(value: &Value) -> &[Value] {
     if let Value::Array(values) = value { values } else { &[] }
 }
 
 pub(crate) fn number(value: i64) -> Result<QueueNumber, Failure> {
     let value = u64::try_from(value).ok().and_then(|value| QueueNumber::new(value).ok());
-    value.ok_or(Failure::Corrupt("no queue number"))
+    value.ok_or(Failure::Corrupt("not a queue number"))
 }
 
 #[cfg(test)]
@@ -211,12 +212,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_read_and_nonsense_is_not() {
+    fn changes_are_read_and_invalid_ones_are_refused() {
         assert_eq!(change(b"r:12").unwrap(), Change::Released(12));
         assert_eq!(change(b"a:12").unwrap(), Change::Abandoned(12));
         assert_eq!(change(b"f:12").unwrap(), Change::Found(12));
         assert_eq!(change(b"s:0:12").unwrap(), Change::Skipped { from: 0, to: 12 });
-        // A user whose bytes look like the marks between the parts.
+        // A user whose bytes look like the separators.
         let user = UserId::new(u64::from_be_bytes(*b"::::::::")).unwrap();
         let until = QueueTime::from_micros(2_000);
         let claimed = Change::Claimed { number: 12, user, until };

@@ -1,11 +1,11 @@
-//! What a server says of its role, and where it says that others are.
+//! The role a server reports, and the addresses it reports for others.
 
 use fred::types::Value;
 
 use crate::address::Node;
 use crate::reply::array;
 
-/// What a server is, by its answer to `ROLE`.
+/// A server's role, read from its answer to `ROLE`.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Role {
     Primary,
@@ -27,7 +27,8 @@ impl Role {
     }
 }
 
-/// Host and port at the start of a list. A node that does not know its own name is where we asked.
+/// Host and port at the start of a list. A node that does not know its own name means the host it
+/// was reached at.
 pub(crate) fn address_in(value: &Value, asked: &Node) -> Option<Node> {
     let [host, port, ..] = array(value) else { return None };
     let host = host.as_string().filter(|host| !host.is_empty() && host != "?");

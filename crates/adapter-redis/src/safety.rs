@@ -1,4 +1,4 @@
-//! Whether a Redis is one that a queue can be kept in.
+//! Whether a Redis is safe for keeping a queue.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,34 +12,38 @@ use crate::error::{Failure, QUEUE_REDIS};
 use crate::queue::RedisQueue;
 use crate::usage::RedisMemory;
 
-/// Why a Redis must not keep a queue; each is one line.
+/// Why a Redis must not keep a queue. Each message is one line.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Unsafe {
-    /// Full memory would cost places.
+    /// Full memory would cost users their places.
     #[error(
-        "the queue's redis would evict keys when its memory is full (maxmemory-policy {0}): set it to noeviction"
+        "the queue's redis would evict keys when its memory is full (maxmemory-policy {0}): \
+         set it to noeviction"
     )]
     Evicts(String),
-    /// A restart would cost everything.
+    /// A restart would lose the queue.
     #[error(
-        "the queue's redis keeps nothing over a restart: set appendonly yes, or at least a save schedule"
+        "the queue's redis keeps nothing over a restart: set appendonly yes, or \
+         at least a save schedule"
     )]
     Forgets,
-    /// The scripts need more.
+    /// The scripts need a newer version.
     #[error(
-        "the queue's redis is version {0}: 7.0 is the oldest that will do (Valkey of any version does)"
+        "the queue's redis is version {0}: Redis 7.0 or newer is required (any \
+         version of Valkey works)"
     )]
     TooOld(String),
-    /// Joins cannot be written there.
+    /// A replica takes no joins.
     #[error(
-        "the queue's redis at {0} is a replica: redis.queue.url must name the primary, its sentinels or its cluster"
+        "the queue's redis at {0} is a replica: redis.queue.url must name the \
+         primary, its sentinels or its cluster"
     )]
     Replica(String),
-    /// It does not let us in, or not do what is needed.
+    /// The server denies access or a needed command.
     #[error("the queue's redis refuses: {0}")]
     Refuses(String),
-    /// It could not be asked.
-    #[error("the queue's redis cannot be asked: {0}")]
+    /// The check got no answer.
+    #[error("the queue's redis cannot be checked: {0}")]
     Unknown(String),
 }
 
@@ -69,10 +73,10 @@ impl From<Failure> for Unsafe {
 }
 
 impl RedisQueue {
-    /// Whether the server is one a queue can be kept in.
+    /// Whether the server is safe for keeping a queue.
     ///
     /// # Errors
-    /// [`Unsafe`], the first that applies.
+    /// The first [`Unsafe`] that applies.
     pub async fn check_safety(&self) -> Result<(), Unsafe> {
         let info = Info::of(self).await?;
         let version = info.get("redis_version");
@@ -89,8 +93,8 @@ impl RedisQueue {
         Ok(())
     }
 
-    /// Whether snapshots are made by themselves. A server that does not tell its configuration is run by somebody who
-    /// sees to that.
+    /// Whether the server takes snapshots on a schedule. If it hides its configuration, this trusts
+    /// its operator.
     async fn saves(&self) -> Result<bool, Unsafe> {
         match self.redis().ask("CONFIG", vec![Value::from("GET"), Value::from("save")]).await {
             Ok(Value::Array(pair)) => {
@@ -105,7 +109,7 @@ impl RedisQueue {
 }
 
 impl RedisQueue {
-    /// Whether a join would be taken now.
+    /// Whether the server would take a join now.
     async fn takes_joins(&self) -> Result<(), Failure> {
         let (taken, ()) = tokio::join!(self.probe().run(self.redis()), self.look_at_memory());
         if matches!(taken, Err(Failure::NoConnection(_) | Failure::Unknown(_))) {
@@ -114,17 +118,17 @@ impl RedisQueue {
         taken
     }
 
-    /// Asks now and then what the server says of its memory, which it does also where it takes no
-    /// joins, and first of all where that is full.
+    /// Requests the server's memory report if it is due. This works even if the server takes no
+    /// joins, and matters most if that is because its memory is full.
     async fn look_at_memory(&self) {
         if !self.usage().is_due() {
             return;
         }
         match self.redis().ask("INFO", Vec::new()).await {
             Ok(info) => {
-                self.usage().note(RedisMemory::in_info(&info.as_string().unwrap_or_default()))
+                self.usage().note(RedisMemory::in_info(&info.as_string().unwrap_or_default()));
             }
-            // Somebody who does not let us see its memory sees to it.
+            // The operator who hides this report watches the memory.
             Err(Failure::Refused(_) | Failure::Rejected(_)) => self.usage().note(None),
             Err(_) => self.usage().forget(),
         }
@@ -133,13 +137,14 @@ impl RedisQueue {
 
 const OLDEST_MAJOR: u32 = 7;
 
-/// Whether the scripts run on it; a Valkey says which it is, and calls itself an old Redis besides.
+/// Whether the scripts run on this version. Valkey reports its own version, and an old Redis
+/// version as well.
 fn will_do(redis_version: &str, valkey_version: &str) -> bool {
     let major = redis_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     !valkey_version.is_empty() || major.is_some_and(|major| major >= OLDEST_MAJOR)
 }
 
-/// What `INFO` says.
+/// The fields of an `INFO` reply.
 struct Info(HashMap<String, String>);
 
 impl Info {
@@ -156,17 +161,17 @@ impl Info {
     }
 }
 
-/// The queue's Redis as something the service depends on. It is there when it takes joins: a check
-/// writes as they do, so that none says yes where people are told no.
+/// The health check of the queue's Redis. The check writes as joins do, so it fails whenever joins
+/// would.
 pub struct RedisDependency {
     queue: Arc<RedisQueue>,
-    /// One that was down at the start may come up unsafe.
+    /// A server that was down at startup may come up with an unsafe configuration.
     is_known_safe: AtomicBool,
     refuses: bool,
 }
 
 impl RedisDependency {
-    /// The dependency behind a queue; with `refuses`, one that is not safe counts as down.
+    /// The health check of a queue. With `refuses`, an unsafe server counts as down.
     #[must_use]
     pub fn new(queue: Arc<RedisQueue>, refuses: bool) -> Self {
         Self { queue, is_known_safe: AtomicBool::new(false), refuses }
@@ -196,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redis_will_do_from_7_0_on_and_valkey_always() {
+    fn redis_is_accepted_from_7_0_on_and_valkey_always() {
         for (redis, valkey) in
             [("7.0.0", ""), ("7.4.1", ""), ("8.0.0", ""), ("10.2.1", ""), ("7.2.4", "8.0.1")]
         {
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_says_what_to_do() {
+    fn each_error_names_the_remedy() {
         let evicts = Unsafe::Evicts("allkeys-lru".to_owned()).to_string();
         assert!(evicts.contains("allkeys-lru") && evicts.contains("noeviction"), "{evicts}");
         assert!(Unsafe::Forgets.to_string().contains("appendonly yes"));

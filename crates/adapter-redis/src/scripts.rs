@@ -1,4 +1,4 @@
-//! The scripts, put together from their parts.
+//! The scripts, concatenated from their parts.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use fred::util::sha1_hash;
 pub(crate) struct Script {
     pub(crate) text: String,
     pub(crate) hash: String,
-    /// What to call instead where a server at the limit of its memory refuses this.
+    /// The script to call instead if a server at the limit of its memory refuses this one.
     pub(crate) at_limit: Option<Box<Self>>,
 }
 
@@ -31,29 +31,35 @@ macro_rules! scripts {
     ($($name:ident $(and $at_limit:ident)?: $($part:literal)+;)*) => {
         $(pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
             let at_limit: &[&str] = &[$(stringify!($at_limit))?];
-            Script::new(concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+), !at_limit.is_empty())
+            let body = concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+);
+            Script::new(body, !at_limit.is_empty())
         });)*
 
         /// Every script, to be loaded when a connection is made.
         pub(crate) fn all() -> impl Iterator<Item = &'static Script> {
             let scripts: [&'static Script; _] = [$(&$name),*];
-            scripts.into_iter().flat_map(|script| [Some(script), script.at_limit.as_deref()]).flatten()
+            let forms = |script: &'static Script| [Some(script), script.at_limit.as_deref()];
+            scripts.into_iter().flat_map(forms).flatten()
         }
     };
 }
 
-// The usual scripts are refused before they begin where a server cannot write. At the limit of its
-// memory people can still see their places and leave, and nodes can still refresh: those scripts
-// exist a second time, and let the queue's time stand still, because calls and sessions run only
-// while they can be used.
+// A server that cannot write refuses the usual scripts before they begin. At the limit of its
+// memory, people can still see their places and leave, and nodes can still refresh: those scripts
+// have a second form. It stops the queue's time, because calls and sessions run only while they can
+// be used.
 scripts! {
-    JOIN: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "ending" "calling" "places" "join";
-    TICK and at_limit: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "ending" "calling" "refresh";
+    JOIN: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "ending"
+        "calling" "places" "join";
+    TICK and at_limit: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers"
+        "ending" "calling" "refresh";
     VACANT and at_limit: "whole" "begin" "unheld" "lives" "doubt" "vacant";
     PLACES and at_limit: "whole" "begin" "unheld" "lives" "doubt" "places_page";
     CLAIM: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "claim";
-    STANDING and at_limit: "whole" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "standing";
-    LEAVE and at_limit: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "leave";
+    STANDING and at_limit: "whole" "begin" "unheld" "lives" "doubt" "shown" "numbers"
+        "places" "standing";
+    LEAVE and at_limit: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers"
+        "places" "leave";
     REPLAY: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "replay";
     SETTLE: "whole" "typed" "begin" "unheld" "lives" "doubt" "settle";
     PROBE: "whole" "typed" "probe";

@@ -22,41 +22,41 @@ use crate::error::Failure;
 use crate::joins::{Answers, Carrier, Joiner};
 use crate::keys::Keys;
 use crate::link::Replicas;
-use crate::queue::{Durability, RedisQueueSettings};
 use crate::redis::{Redis, Via};
 use crate::replay::Replay;
 use crate::reply::{Reply, VacantPage, bytes_of, number};
 use crate::scripts::{JOIN, PLACES, REPLAY, SETTLE, Script, TICK, VACANT};
+use crate::settings::{Durability, RedisQueueSettings};
 
 pub(crate) struct Steps {
     redis: Redis,
     keys: Vec<String>,
     settings: RedisQueueSettings,
     local: Mutex<Local>,
-    /// One refresh at a time, so that changes are followed in their order.
+    /// One refresh at a time, so that changes are applied in order.
     refreshing: TurnMutex<Refreshing>,
 }
 
 #[derive(Default)]
 struct Refreshing {
-    /// What is still to be replayed.
+    /// Entries still to be replayed.
     replay: Option<Replay>,
-    /// The last snapshot, and when it was begun: good for all who were waiting for their turn by
-    /// then.
+    /// The last snapshot, and when its refresh began. It serves all callers that were waiting for
+    /// the lock by then.
     last: Option<(Instant, Snapshot)>,
 }
 
-/// What this node knows of the queue.
+/// This node's view of the queue.
 pub(crate) struct Local {
     pub(crate) replica: Replica,
-    /// The lives of the queue that the replica knows, as scripts read them.
+    /// The incarnations that the replica knows, in the text form of the scripts.
     lives: (Incarnations, Value),
-    /// The last refresh: when it was begun, and the queue's time it brought.
+    /// The last refresh: when it began, and the queue's time it returned.
     seen: Option<(Instant, QueueTime)>,
 }
 
 impl Local {
-    /// The lives of the queue that this node knows of, as scripts read them.
+    /// The incarnations that this node knows, in the text form of the scripts.
     fn lives(&mut self) -> Value {
         let known = self.replica.witness().incarnations;
         if self.lives.0 != known {
@@ -65,31 +65,31 @@ impl Local {
         self.lives.1.clone()
     }
 
-    /// The session of this place, if it is certain to run: the last refresh was begun no longer than `fresh` ago.
+    /// The session of this place, if it certainly runs: the last refresh began at most `fresh` ago.
     pub(crate) fn session(&self, place: &Place, fresh: Duration) -> Option<Expiry> {
         let (begun, at) = self.seen?;
         let age = begun.elapsed();
-        // The queue's time moves on no faster than ours, so this is no earlier than it is now.
+        // The queue's time never runs faster than this clock, so this is at least the current time.
         let now = at + age;
         let until = self.replica.session(place, now).filter(|_| age <= fresh)?;
         Some(Expiry::new(until, now))
     }
 }
 
-/// How long pieces are replayed with one refresh: people are answered from it.
+/// How long one refresh replays pieces, since users are served from its snapshot.
 const REPLAY_FOR: Duration = Duration::from_millis(300);
 
-/// What grows with the people of a queue is kept for so many lifetimes of a token after the last
-/// refresh. By then no node uses it; a clock is hardly ever stepped by as much.
+/// Keys that grow with the number of users are kept for this many token lifetimes after the last
+/// refresh. By then no node uses them, and clock steps of that size are very rare.
 const LIFETIMES_KEPT: u32 = 30;
 
-/// Redis takes no end to a lifetime that its clock cannot count to.
+/// Redis rejects an expiry beyond the range of its clock.
 const LONGEST_KEPT: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-/// What Redis knows of a place.
+/// The state of a place in Redis.
 pub(crate) struct Found {
     pub(crate) state: State,
-    /// The version of the queue this was true at.
+    /// The version of the queue at which this was true.
     pub(crate) version: u64,
 }
 
@@ -97,7 +97,7 @@ pub(crate) enum State {
     Standing(Standing),
     /// The number was never given.
     Unknown,
-    /// Another user's.
+    /// The number belongs to another user.
     Foreign,
 }
 
@@ -105,7 +105,8 @@ impl Steps {
     pub(crate) fn open(address: Address, settings: RedisQueueSettings) -> Self {
         let keys = Keys::of(settings.queue);
         let redis = Redis::open(keys.line(), address, settings.link);
-        // Each of these states is seeded anew. Lua counts exactly to 2^53, and an id is only compared as text.
+        // Each `RandomState` has a new seed. Lua is exact only to 2^53, but the id is only compared
+        // as text.
         let node = NodeId(RandomState::new().hash_one(0));
         let replica =
             Replica::new(node, settings.needs_checkpoint, settings.policy.spec().session_ttl);
@@ -126,7 +127,7 @@ impl Steps {
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls a script with what every script is told first; see `lua/begin.lua`.
+    /// Calls a script with the arguments that all scripts share; see `lua/begin.lua`.
     async fn call(
         &self,
         via: Via,
@@ -144,7 +145,7 @@ impl Steps {
         self.send(via, script, known, own.into_iter().collect()).await
     }
 
-    /// The same as a node that knows this.
+    /// The same, on behalf of a node with this knowledge.
     async fn call_as(
         &self,
         witness: &Witness,
@@ -156,7 +157,7 @@ impl Steps {
         self.send(via, script, known, own.into_iter().collect()).await
     }
 
-    /// Calls a script, or what takes its place where the server is at the limit of its memory.
+    /// Calls a script, or its second form if the server is at the limit of its memory.
     async fn send(
         &self,
         via: Via,
@@ -178,10 +179,11 @@ impl Steps {
 
     fn common_arguments(&self, witness: &Witness, lives: Value) -> Result<Vec<Value>, Failure> {
         if witness.line.last() > QueueNumber::MAX {
-            return Err(Failure::Corrupt("a number that is never given"));
+            return Err(Failure::Corrupt("a number above the maximum"));
         }
         let policy = self.settings.policy.spec();
-        // Nanoseconds rounded up, as in `domain::queue::CallBudget`, so that the rate is never above the policy's.
+        // Nanoseconds rounded up, as in `domain::queue::CallBudget`, so that the rate never exceeds
+        // the policy's.
         let cost = policy.every.as_nanos().div_ceil(u128::from(policy.batch));
         Ok(vec![
             Value::from(witness.node.0.to_string()),
@@ -205,7 +207,7 @@ impl Steps {
         ])
     }
 
-    /// A step on one place.
+    /// Runs a step on one place.
     pub(crate) async fn place(&self, script: &Script, place: &Place) -> Result<Found, Failure> {
         let user = Bytes::copy_from_slice(&bytes_of(place.user));
         let own = [whole(place.number.get()), Value::Bytes(user), whole(place.incarnation.get())];
@@ -228,13 +230,13 @@ impl Steps {
             "UNKNOWN" => State::Unknown,
             "FOREIGN" => State::Foreign,
             "NOTREADY" => return Err(recovering()),
-            _ => return Err(Failure::Corrupt("no state of a place")),
+            _ => return Err(Failure::Corrupt("invalid state of a place")),
         };
         Ok(Found { state, version })
     }
 
-    /// Takes a snapshot without calling people. Those who ask for one while another refresh is
-    /// under way share the next.
+    /// Takes a snapshot without calling people. Callers that arrive while another refresh is in
+    /// flight share the next one.
     pub(crate) async fn snapshot(&self, floor: Line) -> Result<Snapshot, Failure> {
         let asked = Instant::now();
         let mut turn = self.turn().await?;
@@ -294,8 +296,9 @@ impl Steps {
             if has_expired && local.replica.witness().generation != generation {
                 tracing::warn!(
                     generation,
-                    "keys of this queue have expired in redis, by a step of its clock or after a long time without \
-                     any node, or were deleted: the queue pauses until nodes have replayed what they remember"
+                    "keys of this queue have expired in redis after a clock step or a long time \
+                     without any node, or were deleted: the queue pauses until nodes have \
+                     replayed their state"
                 );
             }
             let refresh =
@@ -333,11 +336,13 @@ impl Steps {
         Ok(Called { count, snapshot })
     }
 
-    /// All that the changes would have told, page by page. What changes meanwhile comes again with the next refresh.
+    /// Fetches the whole state page by page, when the log of changes is not enough. The next
+    /// refresh returns what changes meanwhile.
     async fn all_there_is(&self, generation: u64) -> Result<Whole, Failure> {
         let known = self.local().replica.witness();
-        // What this node knew was said with the refresh that these pages belong to. Said again before it has followed that, it would
-        // prove the same loss a second time, where the doubt is over by now.
+        // The refresh that these pages belong to already reported this node's knowledge. Until the
+        // node has applied that refresh, reporting it again would prove the same loss a second
+        // time, after the doubt is over.
         let says_nothing = Witness {
             node: known.node,
             needs_checkpoint: known.needs_checkpoint,
@@ -356,7 +361,8 @@ impl Steps {
             after = read(&VACANT, vec![whole(last)]).await?.vacant(&mut page)?;
         }
         let mut all = Whole { vacant: page.into_numbers(), ..Whole::default() };
-        // In this order: a call that is claimed meanwhile is not taken for one that is used up and over.
+        // In this order: a call that is claimed meanwhile is not mistaken for one that is used up
+        // and over.
         for kind in ["used", "given_back", "inside"] {
             let mut cursor = Value::from("0");
             loop {
@@ -376,7 +382,8 @@ impl Steps {
         Ok(all)
     }
 
-    /// Replays a part of what this node remembers to a Redis that may have lost it. What fails is tried with the next refresh.
+    /// Replays a part of this node's state to a Redis that may have lost it. The next refresh
+    /// retries a failed piece.
     async fn replay_some(&self, replay: &mut Option<Replay>) {
         let begun = Instant::now();
         while begun.elapsed() < REPLAY_FOR {
@@ -385,7 +392,7 @@ impl Steps {
                 tracing::warn!(
                     generation = pending.generation,
                     entries = pending.replayed(),
-                    "replayed what this node remembers: redis may have lost it"
+                    "replayed this node's state after suspected data loss in redis"
                 );
                 self.local().replica.note_replayed(pending.generation);
                 *replay = None;
@@ -398,13 +405,13 @@ impl Steps {
                 .and_then(|mut reply| reply.integer())
             {
                 Ok(1) => pending.piece_is_replayed(),
-                // Lost again meanwhile: the next refresh has the generation to replay it for.
+                // Lost again meanwhile: the next refresh returns the generation to replay for.
                 Ok(_) | Err(_) => return,
             }
         }
     }
 
-    /// Takes in a checkpoint that was read in this generation.
+    /// Applies a checkpoint that was read in this generation.
     pub(crate) async fn settle(
         &self,
         generation: u64,
@@ -423,7 +430,7 @@ impl Steps {
     async fn join_batch(&self, joiners: Vec<Joiner>, bounds: Bounds) -> Result<Answers, Failure> {
         let replicas = match self.settings.durability {
             Durability::Primary => None,
-            // Half of the limit, so that the answer that there is none comes within it.
+            // Half of the limit, so that a missing acknowledgement is reported within it.
             Durability::Replicated => {
                 Some(Replicas { count: 1, within: self.settings.link.answer / 2 })
             }
@@ -456,7 +463,8 @@ impl Steps {
         };
         if dropped.is_some() {
             tracing::warn!(
-                "more people wait than this node remembers: those at the back keep their places by their tokens alone"
+                "this node cannot remember all waiting users: those at the back keep \
+                 their places only by their tokens"
             );
         }
         Ok(answers)
@@ -474,10 +482,10 @@ impl Carrier for Steps {
 }
 
 fn recovering() -> Failure {
-    Failure::NotYet("the queue waits for what other nodes know of it".to_owned())
+    Failure::NotYet("the queue is recovering".to_owned())
 }
 
-/// Users who were given the like, of the answer to a batch of `users`.
+/// Reads one run of users with the same kind of answer, from the reply to a batch of `users`.
 fn read_run(
     reply: &mut Reply,
     (line, now, incarnation): (Line, QueueTime, Option<Incarnation>),
@@ -504,7 +512,7 @@ fn read_run(
             -3 => Err(JoinError::ViewBehind),
             _ => {
                 let incarnation =
-                    incarnation.ok_or(Failure::Corrupt("a number of no life of the queue"))?;
+                    incarnation.ok_or(Failure::Corrupt("a number without an incarnation"))?;
                 Ok(Joined { number: number(first + n)?, rejoined, standing, line, incarnation })
             }
         });
@@ -512,7 +520,7 @@ fn read_run(
     Ok(())
 }
 
-/// Users as the script reads them, and what their tokens show.
+/// Users in the form the script reads, and what their tokens show.
 fn listed(joiners: &[Joiner]) -> (Bytes, String) {
     let users: Vec<u8> = joiners.iter().flat_map(|joiner| bytes_of(joiner.user)).collect();
     let mut presented = String::new();
@@ -525,7 +533,7 @@ fn listed(joiners: &[Joiner]) -> (Bytes, String) {
     (users.into(), presented)
 }
 
-/// As scripts read and keep them.
+/// The incarnations in the form scripts read and store.
 fn lives_as_text(incarnations: Incarnations) -> Value {
     let lives: Vec<String> = incarnations.iter().map(|life| life.get().to_string()).collect();
     Value::from(lives.join(","))

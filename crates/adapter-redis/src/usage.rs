@@ -1,18 +1,18 @@
-//! What a Redis says of its memory.
+//! The memory a Redis server reports.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The memory of a Redis, as it told with the last check of the dependency.
+/// The memory of a Redis, as reported at the last check of the dependency.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RedisMemory {
     /// Bytes in use.
     pub used: u64,
-    /// Bytes it may use; 0 where it has no limit.
+    /// Maximum bytes; 0 without a limit.
     pub max: u64,
-    /// Keys evicted since the server started, to make room.
+    /// Keys evicted to make room since the server started.
     pub evicted: u64,
 }
 
@@ -27,7 +27,7 @@ impl RedisMemory {
         })
     }
 
-    /// Of several servers the fullest, with the keys that all of them evicted.
+    /// Of several servers the fullest, with the sum of their evicted keys.
     pub(crate) fn of_all(servers: impl IntoIterator<Item = Self>) -> Option<Self> {
         servers.into_iter().reduce(|one, other| {
             let fullest = if one.is_fuller_than(other) { one } else { other };
@@ -35,7 +35,7 @@ impl RedisMemory {
         })
     }
 
-    /// One without a limit is never full.
+    /// A server without a limit is never full.
     fn is_fuller_than(self, other: Self) -> bool {
         let part = |memory: Self| {
             if memory.max == 0 { 0.0 } else { memory.used as f64 / memory.max as f64 }
@@ -50,7 +50,7 @@ pub(crate) fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
     info.lines().find_map(value).map(str::trim)
 }
 
-/// What was told last, and when to ask again.
+/// The last report, and when it was requested.
 #[derive(Default)]
 pub(crate) struct Usage(Mutex<Told>);
 
@@ -60,11 +60,12 @@ struct Told {
     memory: Option<RedisMemory>,
 }
 
-/// The server takes a tenth of a millisecond to tell all it knows of itself.
+/// A full `INFO` takes the server a tenth of a millisecond.
 const EVERY: Duration = Duration::from_secs(5);
 
 impl Usage {
-    /// Whether it is time to ask. Whoever hears so does, and nobody else does for a while.
+    /// Whether to request a report now. Returns true to one caller per interval, who must request
+    /// it.
     pub(crate) fn is_due(&self) -> bool {
         let (mut told, now) = (self.told(), Instant::now());
         let is_due = told.asked.is_none_or(|asked| now.duration_since(asked) >= EVERY);
@@ -74,12 +75,13 @@ impl Usage {
         is_due
     }
 
-    /// Takes in what was told; `None` when nothing was.
+    /// Stores a report; `None` if the server sent none.
     pub(crate) fn note(&self, memory: Option<RedisMemory>) {
         self.told().memory = memory;
     }
 
-    /// Of a server that does not answer nothing is known, and it is asked as soon as it does.
+    /// Forgets the report of a server that does not answer, so that it is requested as soon as the
+    /// server does.
     pub(crate) fn forget(&self) {
         *self.told() = Told::default();
     }
@@ -102,9 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_found_in_what_a_server_says_of_itself() {
-        let info = "# Memory\r\nused_memory:1024\r\nused_memory_rss:4096\r\nmaxmemory:2048\r\nmaxmemory_human:2K\r\n\
-                    # Stats\r\nevicted_keys:3\r\n";
+    fn memory_is_read_from_an_info_reply() {
+        let info = "# Memory\r\nused_memory:1024\r\nused_memory_rss:4096\r\nmaxmemory:2048\r\n\
+                    maxmemory_human:2K\r\n# Stats\r\nevicted_keys:3\r\n";
         assert_eq!(RedisMemory::in_info(info), Some(memory(1_024, 2_048, 3)));
         assert_eq!(
             RedisMemory::in_info("used_memory:1024\r\nmaxmemory:0"),
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_servers_the_fullest_counts_and_all_their_evictions() {
+    fn several_servers_report_the_fullest_and_the_sum_of_evictions() {
         let servers = [memory(900, 0, 1), memory(50, 100, 2), memory(70, 200, 4)];
         assert_eq!(RedisMemory::of_all(servers), Some(memory(50, 100, 7)));
         assert_eq!(RedisMemory::of_all([memory(1, 0, 0), memory(2, 0, 0)]), Some(memory(2, 0, 0)));
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_is_asked_now_and_then_and_anew_once_it_is_back() {
+    async fn a_report_is_due_once_per_interval_and_after_an_outage() {
         let usage = Usage::default();
         assert!(usage.is_due());
         usage.note(Some(memory(1, 2, 0)));

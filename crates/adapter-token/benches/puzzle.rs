@@ -1,11 +1,11 @@
-//! What the puzzle before joining costs: `cargo bench -p adapter-token --bench puzzle [SECONDS]`.
+//! Measures the cost of join puzzles: `cargo bench -p adapter-token --bench puzzle [SECONDS]`.
 //!
-//! Prints the processor time of one attempt, of issuing a puzzle and of checking good and wrong
-//! solutions, the best of many rounds; then for each difficulty how long one core takes to solve
-//! it, of puzzles solved one after the other for SECONDS each (2 unless given). Processor time is
-//! of the thread, so that others on the machine count little.
+//! Prints the processor time of one attempt, of issuing a puzzle and of checking valid and invalid
+//! solutions, the best of many rounds. Then prints, for each difficulty, how long one core takes to
+//! solve a puzzle, measured in sequence for SECONDS per difficulty (default 2). Processor time is
+//! that of the thread, so that other load on the machine matters little.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for who started it")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark run by hand")]
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn main() {
     println!("{} parts of {} iterations", PuzzleRing::PARTS, PuzzleRing::ITERATIONS);
 
     let puzzle = ring.issue(user, bits(8), now);
-    // Solved by the counter that it ends with, after as many attempts and one.
+    // The counter that solves it is the number of failed attempts before it.
     let attempts = JoinPuzzle { difficulty: bits(1), parts: 1, ..puzzle.clone() };
     let solved = solve_puzzle(&attempts);
     let counter: u32 = solved.split_once('.').unwrap().1.parse().unwrap();
@@ -52,7 +52,7 @@ fn main() {
         "refusing a wrong one            {:>10.2?}",
         check(&format!("{}.0,1", puzzle.text), false)
     );
-    // A bit of the tag.
+    // Flips a bit of the tag.
     let mut altered = solution.into_bytes();
     altered[40] ^= 1;
     let altered = String::from_utf8(altered).unwrap();

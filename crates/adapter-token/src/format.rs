@@ -10,12 +10,12 @@ pub(crate) const TAG_LENGTH: usize = 16;
 const HEAD_LENGTH: usize = 1 + KeyId::LENGTH + 1;
 const BODY_LENGTH: usize = 8 + 8 + 8 + TIME_LENGTH;
 const TIME_LENGTH: usize = 6;
-/// The longest token, in bytes.
+/// Maximum length of a token, in bytes.
 pub(crate) const MAX_LENGTH: usize = HEAD_LENGTH + QueueId::MAX_LENGTH + BODY_LENGTH + TAG_LENGTH;
-/// The longest token, in characters of base64 without padding.
+/// Maximum length of a token, in unpadded base64 characters.
 pub(crate) const MAX_CHARS: usize = (MAX_LENGTH * 4).div_ceil(3);
 
-/// Writes what the tag is computed over.
+/// Writes the message that the tag covers.
 pub(crate) fn write_message(place: &Place, key: KeyId, into: &mut Vec<u8>) {
     let queue = place.queue.as_str().as_bytes();
     into.push(VERSION);
@@ -30,7 +30,7 @@ pub(crate) fn write_message(place: &Place, key: KeyId, into: &mut Vec<u8>) {
     into.extend_from_slice(&milliseconds.to_be_bytes()[8 - TIME_LENGTH..]);
 }
 
-/// A token split into its parts, nothing verified yet.
+/// A token split into its parts, not yet verified.
 pub(crate) struct Split<'a> {
     pub(crate) key: KeyId,
     pub(crate) message: &'a [u8],
@@ -57,7 +57,7 @@ fn split_version_2(bytes: &[u8]) -> Option<Split<'_>> {
 }
 
 impl Split<'_> {
-    /// Reads the place; to be called once the tag has been verified.
+    /// Reads the place. Call it only after the tag is verified.
     pub(crate) fn place(&self) -> Option<Place> {
         let queue = QueueId::parse(std::str::from_utf8(self.queue).ok()?).ok()?;
         let (incarnation, rest) = self.body.split_first_chunk::<8>()?;

@@ -1,4 +1,4 @@
-//! One secret key and its public name.
+//! One secret key and its public id.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// Names a key in a token without telling anything of it.
+/// Identifies a key in a token without revealing anything about it.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct KeyId(pub(crate) [u8; Self::LENGTH]);
 
@@ -30,36 +30,36 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// A key that signs and verifies tokens: 32 secret bytes or more, expanded once.
+/// A key that signs and verifies tokens: at least 32 secret bytes, expanded once.
 #[derive(Clone)]
 pub struct TokenKey {
     id: KeyId,
     mac: Hmac<Sha256>,
 }
 
-/// Why a text is no key.
+/// Why a text is not a valid key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidKey {
     /// Not base64.
     #[error("a token key is base64 text (standard or URL-safe alphabet)")]
     NotBase64,
-    /// Too few bytes to be worth signing with.
+    /// Too few bytes to be secure.
     #[error("a token key has at least {min} bytes, this one has {0}", min = TokenKey::MIN_BYTES)]
     TooShort(usize),
-    /// The machine gave no random bytes.
+    /// The system's random source failed.
     #[error("the system's random source failed")]
     NoRandomness,
 }
 
-/// Reads either padding, but no stray bits.
+/// Accepts padded and unpadded input, but no stray bits.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 impl TokenKey {
-    /// The shortest key: as long as the hash, as RFC 2104 section 3 asks.
+    /// Minimum key length: that of the hash, as RFC 2104 section 3 recommends.
     pub const MIN_BYTES: usize = 32;
 
-    /// Reads a key from base64 text of either alphabet, padded or not.
+    /// Parses a key from base64 text in either alphabet, padded or not.
     ///
     /// # Errors
     /// [`InvalidKey`], which never repeats the text.
@@ -71,7 +71,7 @@ impl TokenKey {
         Self::from_bytes(&Zeroizing::new(decoded.map_err(|_| InvalidKey::NotBase64)?))
     }
 
-    /// Takes the secret bytes themselves.
+    /// Creates a key from its secret bytes.
     ///
     /// # Errors
     /// [`InvalidKey::TooShort`].
@@ -84,7 +84,7 @@ impl TokenKey {
         Ok(Self { id: id_of(secret), mac })
     }
 
-    /// A fresh random key as text, ready for a configuration file.
+    /// Generates a random key as text, ready for a configuration file.
     ///
     /// # Errors
     /// [`InvalidKey::NoRandomness`].
@@ -94,18 +94,18 @@ impl TokenKey {
         Ok(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(secret.as_slice())))
     }
 
-    /// The key's public name.
+    /// The key's public id.
     #[must_use]
     pub fn id(&self) -> KeyId {
         self.id
     }
 
-    /// A key for another purpose; see [`KeyRing::derived`](crate::KeyRing::derived).
+    /// Derives a key for another purpose; see [`KeyRing::derived`](crate::KeyRing::derived).
     pub(crate) fn derived(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.authenticate(purpose.as_bytes()).finalize().into_bytes().into())
     }
 
-    /// The authenticator of `message`, unfinished.
+    /// The unfinished authenticator of `message`.
     pub(crate) fn authenticate(&self, message: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.mac.clone();
         mac.update(message);
@@ -119,7 +119,7 @@ impl fmt::Debug for TokenKey {
     }
 }
 
-/// A hash under a prefix of its own, so that a key id says nothing about any tag.
+/// Hashes under a separate prefix, so that a key id reveals nothing about any tag.
 fn id_of(secret: &[u8]) -> KeyId {
     let mut hash = Sha256::new();
     hash.update(b"boxoffice token key id\0");

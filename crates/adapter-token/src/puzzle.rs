@@ -1,4 +1,4 @@
-//! Puzzles as signed text, as the [`PuzzleIssuer`] port; the README has the table.
+//! Join puzzles as signed text, implementing the [`PuzzleIssuer`] port; the README has the table.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -17,14 +17,14 @@ const TAG_LENGTH: usize = 16;
 const HEAD_LENGTH: usize = 1 + KeyId::LENGTH + 4 + 1 + 1;
 const USER_LENGTH: usize = 8;
 const MAX_LENGTH: usize = HEAD_LENGTH + QueueId::MAX_LENGTH + USER_LENGTH + TAG_LENGTH;
-/// The longest puzzle, in characters of base64 without padding.
+/// Maximum length of a puzzle, in unpadded base64 characters.
 const MAX_CHARS: usize = (MAX_LENGTH * 4).div_ceil(3);
-/// Bytes of an attempt's hash: one block of the hash function, so that an attempt costs no more
-/// than its iterations.
+/// Size of an attempt's hash in bytes: one block of the hash function, so that an attempt costs no
+/// more than its iterations.
 const HASH_LENGTH: usize = 32;
 
-/// Signs puzzles of one queue with keys derived from the token keys: with the first, and verifies
-/// with all.
+/// Signs puzzles of one queue with a key derived from the first token key, and verifies with those
+/// derived from all token keys.
 #[derive(Clone)]
 pub struct PuzzleRing {
     queue: QueueId,
@@ -33,7 +33,7 @@ pub struct PuzzleRing {
 
 #[derive(Clone)]
 struct PuzzleKey {
-    /// That of the token key it was derived from.
+    /// The id of the token key it was derived from.
     id: KeyId,
     mac: Hmac<Sha256>,
 }
@@ -42,7 +42,7 @@ impl PuzzleKey {
     const PURPOSE: &str = "boxoffice join puzzle key 1\0";
 
     fn derived_from(key: &TokenKey) -> Self {
-        // A key of a whole block, which is what HMAC makes of a shorter one.
+        // Zero-padded to a full block, as HMAC does with a shorter key.
         let mut secret = Zeroizing::new([0; 64]);
         secret[..HASH_LENGTH].copy_from_slice(&*key.derived(Self::PURPOSE));
         Self { id: key.id(), mac: Hmac::new((&*secret).into()) }
@@ -62,16 +62,17 @@ impl std::fmt::Debug for PuzzleRing {
 }
 
 impl PuzzleRing {
-    /// Rounds of an attempt. Checking takes this times [`PARTS`](Self::PARTS), solving that times
-    /// two to the difficulty: `docs/adr/0026-a-puzzle-before-joining.md` has the measurements.
+    /// Iterations per attempt. Checking costs this times [`PARTS`](Self::PARTS); solving costs that
+    /// times two to the power of the difficulty. `docs/adr/0026-a-puzzle-before-joining.md` has the
+    /// measurements.
     pub const ITERATIONS: u32 = 200;
-    /// Attempts that must have succeeded. Two make the time to solve vary less than one.
+    /// Number of successful attempts required. The time to solve two varies less than for one.
     pub const PARTS: u8 = 2;
-    /// For how many seconds a puzzle can be solved. One that comes from a node whose clock is ahead
-    /// by more is refused too.
+    /// How many seconds a puzzle stays valid. A puzzle from a node whose clock is ahead by more
+    /// than this is refused too.
     pub const LIFETIME_SECONDS: i64 = 60;
 
-    /// Puzzles of this queue, signed with keys derived from those of the ring.
+    /// Creates the puzzles of this queue, with keys derived from those of the ring.
     #[must_use]
     pub fn new(ring: &KeyRing, queue: QueueId) -> Self {
         Self { queue, keys: ring.keys().iter().map(PuzzleKey::derived_from).collect() }
@@ -96,9 +97,9 @@ impl PuzzleRing {
         if text.len() > MAX_CHARS {
             return Err(PuzzleRejected::Malformed);
         }
-        // Some room beyond the longest puzzle: the decoder wants whole groups of characters.
+        // Larger than the longest puzzle, because the decoder works on whole groups of characters.
         let mut buffer = [0; MAX_LENGTH + 4];
-        // The decoder refuses padding and stray bits, so a puzzle has one written form.
+        // The decoder refuses padding and stray bits, so a puzzle has one encoding.
         let length = BASE64_URL_SAFE_NO_PAD
             .decode_slice(text, &mut buffer)
             .map_err(|_| PuzzleRejected::Malformed)?;
@@ -115,14 +116,14 @@ impl PuzzleRing {
     }
 }
 
-/// What a puzzle says.
+/// The content of a puzzle.
 struct Opened {
     issued_at: u32,
     difficulty: Difficulty,
     user: UserId,
 }
 
-/// A puzzle split into its parts, nothing verified yet.
+/// A puzzle split into its parts, not yet verified.
 struct Split<'a> {
     key: KeyId,
     message: &'a [u8],
@@ -152,7 +153,7 @@ impl<'a> Split<'a> {
         })
     }
 
-    /// Reads the puzzle; to be called once the tag has been verified.
+    /// Reads the puzzle. Call it only after the tag is verified.
     fn opened(&self) -> Option<Opened> {
         Some(Opened {
             issued_at: u32::from_be_bytes(self.issued_at),
@@ -173,7 +174,7 @@ impl PuzzleIssuer for PuzzleRing {
         JoinPuzzle { text, difficulty, iterations: Self::ITERATIONS, parts: Self::PARTS }
     }
 
-    /// What costs most comes last.
+    /// Runs the most expensive check last.
     fn check(
         &self,
         solution: &str,
@@ -202,12 +203,12 @@ impl PuzzleIssuer for PuzzleRing {
     }
 }
 
-/// Seconds since 1970, as far as a puzzle can say them: until 2106.
+/// Seconds since 1970 in the range of a puzzle, which ends in 2106.
 fn seconds(now: Timestamp) -> u32 {
     u32::try_from(now.as_second().max(0)).unwrap_or(u32::MAX)
 }
 
-/// The counters of a solution.
+/// Parses the counters of a solution.
 fn ascending(text: &str) -> Result<[u64; PuzzleRing::PARTS as usize], PuzzleRejected> {
     let mut counters = [0; PuzzleRing::PARTS as usize];
     let mut words = text.split(',');
@@ -223,7 +224,7 @@ fn ascending(text: &str) -> Result<[u64; PuzzleRing::PARTS as usize], PuzzleReje
     }
 }
 
-/// A number of decimal digits, in its one written form.
+/// Parses a decimal number in its canonical form.
 fn plain_number(text: &str) -> Option<u64> {
     let is_plain =
         text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
@@ -242,8 +243,8 @@ fn is_solved(puzzle: &str, counter: u64, iterations: u32, difficulty: Difficulty
         >= u32::from(difficulty.bits())
 }
 
-/// What a client does: tries counters from 0 on until enough of them succeed, and writes the
-/// solution down. For tests and measurements; it takes as long as the puzzle asks for.
+/// Solves a puzzle as a client does: tries counters from 0 until enough of them succeed, and
+/// formats the solution. For tests and benchmarks; it takes as long as the puzzle requires.
 #[must_use]
 pub fn solve_puzzle(puzzle: &JoinPuzzle) -> String {
     let JoinPuzzle { text, difficulty, iterations, parts } = puzzle;

@@ -1,4 +1,4 @@
-//! The live keys, the one that signs first, as the [`TokenSealer`] port.
+//! The active keys, with the signing key first, implementing the [`TokenSealer`] port.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -9,40 +9,41 @@ use zeroize::Zeroizing;
 use crate::format::{self, MAX_CHARS, MAX_LENGTH, TAG_LENGTH};
 use crate::key::{KeyId, TokenKey};
 
-/// Signs with the first key, verifies with all.
+/// Signs with the first key and verifies with all keys.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     keys: Vec<TokenKey>,
 }
 
-/// Why some keys are no ring.
+/// Why a list of keys is not a valid ring.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidKeyRing {
     /// No key at all.
     #[error("at least one token key is needed")]
     Empty,
-    /// More than a rotation can need.
+    /// More keys than a rotation can need.
     #[error("at most {max} token keys can be live, got {0}", max = KeyRing::MAX_KEYS)]
     TooMany(usize),
-    /// The same key twice (or two with one id).
+    /// The same key twice, or two keys with the same id.
     #[error("token key {0} is there twice")]
     Twice(KeyId),
 }
 
-/// Which key a token was signed with, as [`KeyRing::inspect`] tells.
+/// Which key signed a token, as [`KeyRing::inspect`] reports.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyUse {
-    /// The key that signs now.
+    /// The current signing key.
     Current(KeyId),
     /// A key that only verifies.
     Previous(KeyId),
 }
 
 impl KeyRing {
-    /// How many keys may be live at once.
+    /// Maximum number of active keys.
     pub const MAX_KEYS: usize = 16;
 
-    /// A ring of keys: the first signs. A key that is to sign must be in every node's ring before.
+    /// Creates a ring whose first key signs. Add a key to every node's ring before it signs on any
+    /// node.
     ///
     /// # Errors
     /// [`InvalidKeyRing`].
@@ -61,7 +62,7 @@ impl KeyRing {
         }
     }
 
-    /// Verifies a token and tells which key signed it.
+    /// Verifies a token and reports which key signed it.
     ///
     /// # Errors
     /// As [`TokenSealer::open`].
@@ -69,9 +70,9 @@ impl KeyRing {
         if text.len() > MAX_CHARS {
             return Err(TokenRejected::Malformed);
         }
-        // Some room beyond the longest token: the decoder wants whole groups of characters.
+        // Larger than the longest token, because the decoder works on whole groups of characters.
         let mut buffer = [0; MAX_LENGTH + 4];
-        // The decoder refuses padding and stray bits, so a token has one written form.
+        // The decoder refuses padding and stray bits, so a token has one encoding.
         let length = BASE64_URL_SAFE_NO_PAD
             .decode_slice(text, &mut buffer)
             .map_err(|_| TokenRejected::Malformed)?;
@@ -89,21 +90,21 @@ impl KeyRing {
         Ok((place, if index == 0 { KeyUse::Current(key.id()) } else { KeyUse::Previous(key.id()) }))
     }
 
-    /// Keys for another purpose, one of each token key and in their order: what is signed with them
-    /// says nothing of a token, and nothing of another purpose. A purpose is a text that begins with
-    /// a letter, as no token does.
+    /// Derives a key from each token key, in their order, for another purpose. A tag made with it
+    /// reveals nothing about tokens or other purposes. The purpose must begin with a letter, as no
+    /// token does.
     #[must_use]
     pub fn derived(&self, purpose: &str) -> Vec<Zeroizing<[u8; 32]>> {
         self.keys.iter().map(|key| key.derived(purpose)).collect()
     }
 
-    /// The keys, the one that signs first; there is at least one.
+    /// The keys, the signing key first; never empty.
     pub(crate) fn keys(&self) -> &[TokenKey] {
         &self.keys
     }
 
     fn newest(&self) -> &TokenKey {
-        // `new` lets no empty ring through.
+        // `new` refuses an empty ring.
         &self.keys[0]
     }
 }
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_and_each_purpose_has_a_derived_key_of_its_own() {
+    fn each_key_and_purpose_has_a_distinct_derived_key() {
         let ring = KeyRing::new(vec![key(1), key(2)]).unwrap();
         let (copies, others) = (ring.derived("copies"), ring.derived("others"));
         assert_eq!(copies, ring.derived("copies"));

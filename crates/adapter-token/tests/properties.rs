@@ -1,4 +1,4 @@
-//! What holds for every place, not only for those of the contract.
+//! Properties of all places, not only those of the contract suite.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,7 +30,7 @@ fn places() -> impl Strategy<Value = Place> {
 
 proptest! {
     #[test]
-    fn what_is_sealed_is_read_back_and_fits_into_a_header(place in places()) {
+    fn a_token_round_trips_and_fits_into_a_header(place in places()) {
         let token = ring(&[1]).seal(&place);
         prop_assert_eq!(ring(&[1]).open(token.as_str()), Ok(place));
         prop_assert!(token.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
@@ -44,7 +44,7 @@ proptest! {
         for bit in 0..token.len() * 8 {
             let mut changed = token.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            // A header is ASCII; other bytes never get as far as the sealer.
+            // A header is ASCII; other bytes never reach the sealer.
             if let Ok(text) = std::str::from_utf8(&changed) {
                 prop_assert!(ring.open(text).is_err(), "bit {} of {}", bit, text);
             }
@@ -63,12 +63,12 @@ proptest! {
     }
 
     #[test]
-    fn anything_at_all_is_refused_without_a_panic(text in "\\PC{0,200}") {
+    fn arbitrary_text_is_refused_without_a_panic(text in "\\PC{0,200}") {
         prop_assert!(ring(&[1]).open(&text).is_err());
     }
 
     #[test]
-    fn a_rotation_loses_nobody_until_the_old_key_is_retired(place in places()) {
+    fn a_rotation_keeps_tokens_valid_until_the_old_key_is_removed(place in places()) {
         let token = ring(&[1]).seal(&place);
         prop_assert_eq!(ring(&[2, 1]).inspect(token.as_str()), Ok((place, KeyUse::Previous(key(1).id()))));
         prop_assert_eq!(ring(&[2]).open(token.as_str()), Err(TokenRejected::UnknownKey));
@@ -88,7 +88,7 @@ fn a_token_of_the_main_queue_has_75_characters() {
 }
 
 #[test]
-fn a_version_this_program_does_not_read_is_told_apart() {
+fn an_unknown_version_has_its_own_error() {
     use base64::Engine as _;
     for version in [0_u8, 1, 3] {
         let text = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode([version; 56]);

@@ -1,4 +1,4 @@
-//! What holds for puzzles and their solutions.
+//! Properties of puzzles and their solutions.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -39,18 +39,18 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// A puzzle of user 7 that is solved within a few attempts.
+/// A puzzle of user 7 that takes only a few attempts.
 fn easy() -> JoinPuzzle {
     main_queue().issue(user(7), bits(2), at(NOW))
 }
 
-/// What the node of these keys and this queue says of a solution by user 7.
+/// Checks a solution by user 7 on the node with these keys and this queue.
 fn check(ring: &PuzzleRing, solution: &str) -> Result<(), PuzzleRejected> {
     ring.check(solution, user(7), bits(2), at(NOW))
 }
 
 #[test]
-fn a_solution_is_accepted_by_every_node_with_the_key_as_often_as_it_is_shown() {
+fn every_node_with_the_key_accepts_a_solution_any_number_of_times() {
     let solution = solve_puzzle(&easy());
     for node in [main_queue(), main_queue(), ring(&[2, 1], "main")] {
         assert_eq!(check(&node, &solution), Ok(()));
@@ -59,7 +59,7 @@ fn a_solution_is_accepted_by_every_node_with_the_key_as_often_as_it_is_shown() {
 }
 
 #[test]
-fn the_key_is_rotated_as_for_tokens() {
+fn keys_rotate_as_for_tokens() {
     let old = solve_puzzle(&easy());
     let new = solve_puzzle(&ring(&[2, 1], "main").issue(user(7), bits(2), at(NOW)));
     assert_eq!(check(&ring(&[2], "main"), &old), Err(PuzzleRejected::NotOurs));
@@ -98,14 +98,14 @@ fn every_truncation_of_the_puzzle_is_refused() {
 }
 
 #[test]
-fn no_field_can_be_changed_by_who_has_not_the_key() {
+fn no_field_can_be_changed_without_the_key() {
     let puzzle = easy();
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&puzzle.text).unwrap();
     for bit in 0..bytes.len() * 8 {
         let mut changed = bytes.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
         let text = BASE64_URL_SAFE_NO_PAD.encode(&changed);
-        // Whether it is solved is looked at last, so the counters need not be right.
+        // The solution is checked last, so the counters need not be right.
         let answer = check(&main_queue(), &format!("{text}.0,1"));
         assert!(
             matches!(answer, Err(PuzzleRejected::NotOurs | PuzzleRejected::Malformed)),
@@ -115,7 +115,7 @@ fn no_field_can_be_changed_by_who_has_not_the_key() {
 }
 
 #[test]
-fn a_puzzle_holds_for_a_minute() {
+fn a_puzzle_is_valid_for_a_minute() {
     let solution = solve_puzzle(&easy());
     for (age, expected) in [
         (0, Ok(())),
@@ -132,7 +132,7 @@ fn a_puzzle_holds_for_a_minute() {
 }
 
 #[test]
-fn a_puzzle_is_of_one_user_one_queue_and_one_key() {
+fn a_puzzle_is_bound_to_one_user_one_queue_and_one_key() {
     let solution = solve_puzzle(&easy());
     let as_other_user = main_queue().check(&solution, user(8), bits(2), at(NOW));
     assert_eq!(as_other_user, Err(PuzzleRejected::OtherUser));
@@ -141,7 +141,7 @@ fn a_puzzle_is_of_one_user_one_queue_and_one_key() {
 }
 
 #[test]
-fn the_hardest_solution_is_not_too_easy_and_an_easier_one_is() {
+fn a_solution_below_the_required_difficulty_is_too_easy() {
     let solution = solve_puzzle(&easy());
     let lowest = |lowest| main_queue().check(&solution, user(7), bits(lowest), at(NOW));
     assert_eq!((lowest(1), lowest(2)), (Ok(()), Ok(())));
@@ -149,12 +149,12 @@ fn the_hardest_solution_is_not_too_easy_and_an_easier_one_is() {
 }
 
 #[test]
-fn a_solution_has_its_parts_once_each_in_order_and_no_more() {
+fn a_solution_has_exactly_its_parts_in_ascending_order() {
     let puzzle = easy();
-    // More than enough that succeed, and one that does not.
+    // Three that succeed, and one that does not.
     let many = solve_puzzle(&JoinPuzzle { parts: 3, ..puzzle.clone() });
     let counters: Vec<&str> = many.split_once('.').unwrap().1.split(',').collect();
-    let [a, b, c] = counters[..] else { unreachable!("three were asked for") };
+    let [a, b, c] = counters[..] else { unreachable!("three were requested") };
     let wrong =
         (0..).map(|n: u64| n.to_string()).find(|n| !counters.contains(&n.as_str())).unwrap();
     let (low, high) = if wrong.parse::<u64>().unwrap() < a.parse().unwrap() {
@@ -189,7 +189,7 @@ fn a_solution_has_its_parts_once_each_in_order_and_no_more() {
 }
 
 #[test]
-fn neither_a_token_nor_a_puzzle_passes_for_the_other() {
+fn tokens_and_puzzles_are_not_interchangeable() {
     let tokens = token_keys(&[1]);
     assert!(tokens.open(&easy().text).is_err());
     let place = domain::queue::Place {
@@ -204,7 +204,7 @@ fn neither_a_token_nor_a_puzzle_passes_for_the_other() {
 }
 
 #[test]
-fn what_the_token_key_itself_signs_is_no_puzzle() {
+fn a_puzzle_signed_with_the_token_key_is_refused() {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&easy().text).unwrap();
     let (message, _) = bytes.split_at(bytes.len() - 16);
     let mut mac = Hmac::<Sha256>::new_from_slice(&[1; 32]).unwrap();
@@ -215,7 +215,7 @@ fn what_the_token_key_itself_signs_is_no_puzzle() {
 }
 
 #[test]
-fn a_puzzle_of_the_main_queue_has_52_characters_and_says_what_its_solver_needs() {
+fn a_puzzle_of_the_main_queue_has_52_characters_and_its_parameters() {
     let puzzle = easy();
     assert_eq!(puzzle.text.len(), 52);
     assert_eq!((puzzle.iterations, puzzle.parts, puzzle.difficulty), (200, 2, bits(2)));
@@ -225,7 +225,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_is_issued_can_be_solved(
+    fn issued_puzzles_can_be_solved(
         queue in "[a-z0-9-]{1,32}",
         id in 1..=UserId::MAX,
         difficulty in 1_u8..4,
@@ -239,7 +239,7 @@ proptest! {
     }
 
     #[test]
-    fn anything_at_all_is_refused_without_a_panic(text in "\\PC{0,200}", counters in "[0-9,.]{0,60}") {
+    fn arbitrary_text_is_refused_without_a_panic(text in "\\PC{0,200}", counters in "[0-9,.]{0,60}") {
         let solution = format!("{text}.{counters}");
         prop_assert!(check(&main_queue(), &text).is_err());
         prop_assert!(check(&main_queue(), &solution).is_err());

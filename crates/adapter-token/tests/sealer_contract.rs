@@ -1,4 +1,4 @@
-//! The token rules on the key ring.
+//! The contract suite for tokens on the key ring.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -10,9 +10,6 @@ use adapter_http::{
     Listener, MetricsText, NodeReadiness, Ops, Outages, Overload, PageSource, Phase, Protection,
     RequestObserver, Watch, listen_ops, listen_public,
 };
-use adapter_postgres::SetupError;
-use adapter_redis::Unsafe;
-use adapter_token::InvalidKey;
 use decorators::cache::AnyCache;
 use domain::queue::{QueueParts, QueueService};
 use domain::schedule::ScheduleService;
@@ -22,58 +19,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkup::Watched;
-use crate::config::{CatalogStore, Config, ConfigError};
-use crate::descriptors::{self, TooFewDescriptors};
+use crate::config::{CatalogStore, Config};
 use crate::metrics::{Requests, Waits};
+use crate::start_error::StartError;
 use crate::wiring::{self, Catalogue, CatalogueGuards, LineStore};
-use crate::{checkup, hearing, keeper, metrics, node_readiness};
+use crate::{checkup, descriptors, hearing, keeper, metrics, node_readiness};
 
-/// Why the service did not start, or stopped by itself; each is one line.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The database can never serve this program as it is.
-    #[error(transparent)]
-    Database(#[from] SetupError),
-    /// The Redis of the line would lose places by itself.
-    #[error(transparent)]
-    UnsafeRedis(#[from] Unsafe),
-    /// The process may not have open what the configuration needs.
-    #[error(transparent)]
-    Descriptors(#[from] TooFewDescriptors),
-    /// No token key could be made.
-    #[error("no token key could be made: {0}")]
-    NoKey(InvalidKey),
-    /// A listener cannot be bound.
-    #[error("cannot listen on {address} ({key}): {source}")]
-    Listen {
-        /// The address asked for.
-        address: SocketAddr,
-        /// The key it came from.
-        key: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A mistake of ours.
-    #[error("miswired: {0}")]
-    Miswired(&'static str),
-    /// A listener or one of the loops ended by itself.
-    #[error("a part of the service ended by itself: {0}")]
-    Ended(io::Error),
-}
-
-impl StartError {
-    /// [`Config::needs_database`] and the wiring disagree, which is a mistake of ours.
-    pub(crate) const NO_DATABASE: Self =
-        Self::Miswired("a store needs the database, and it was not opened");
-}
-
-/// How long a connection made just before the door closed has for its request, unless there is no drain delay at all.
+/// A connection accepted just before the listener stops accepting has this long to send its
+/// request, unless the drain delay is shorter.
 const LAST_COMERS: Duration = Duration::from_millis(250);
 
-/// The service, bound to its addresses and ready to run. Must be built and run inside a tokio runtime.
+/// The service, bound to its addresses and ready to run. Build and run it inside a tokio runtime.
 pub struct Application {
     public: Listener,
     ops: Listener,
@@ -87,19 +43,19 @@ pub struct Application {
     drain_delay: Duration,
 }
 
-/// What the service consists of besides its listeners.
+/// The service without its listeners.
 struct Parts {
     queue: Arc<QueueService>,
     waits: Waits,
     dependencies: Vec<Watched>,
-    /// Names of the dependencies without which visitors are refused.
+    /// Names of the dependencies without which users are refused.
     needed: Vec<&'static str>,
     caches: Vec<Arc<dyn AnyCache>>,
 }
 
 impl Application {
-    /// Wires adapters to use cases and binds both listeners. A database that cannot be reached is waited for no longer
-    /// than its connect limit, and then done without.
+    /// Wires adapters to use cases and binds both listeners. If the database is unreachable,
+    /// startup waits at most its connect timeout and then continues without it.
     ///
     /// # Errors
     /// [`StartError`].
@@ -109,7 +65,7 @@ impl Application {
         let meters = &instruments.meters;
         let mut protection = Protection::default();
         let (parts, api) = use_cases(config, meters, &mut protection).await?;
-        // The first people to come find a node that can serve them.
+        // A node that cannot issue numbers yet would refuse its first users.
         keeper::get_ready(&parts.queue, &parts.waits, config.queue.refresh.0).await;
         let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
         let failures =
@@ -162,23 +118,24 @@ impl Application {
         })
     }
 
-    /// Where the public routes are.
+    /// The address of the public routes.
     #[must_use]
     pub fn public_address(&self) -> SocketAddr {
         self.public.address()
     }
 
-    /// Where the operations routes are.
+    /// The address of the operations routes.
     #[must_use]
     pub fn ops_address(&self) -> SocketAddr {
         self.ops.address()
     }
 
-    /// Serves until `stop` is ready, then drains: readiness goes false and answers close their connections, after the
-    /// drain delay the public listener closes, requests under way finish, and the operations listener goes last.
+    /// Serves until `stop` completes, then drains. Readiness turns false and responses close their
+    /// connections; after the drain delay the public listener closes; in-flight requests finish;
+    /// the operations listener closes last.
     ///
     /// # Errors
-    /// [`StartError::Ended`] when a listener or one of the loops ended by itself.
+    /// [`StartError::Ended`] if a listener or a loop ended before `stop` completed.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         let (stop_public, stop_ops) = (self.public.stopper(), self.ops.stopper());
         let stop_loops = CancellationToken::new();
@@ -205,8 +162,8 @@ impl Application {
             parts.spawn(endless(checks));
         }
         parts.spawn(endless(node_readiness::keep(self.node, stop_loops.clone())));
-        // The public listener enters the serving phase before it accepts a connection. It is run
-        // first, so that the operations listener says "started" from its first answer on.
+        // The public listener enters the serving phase before it accepts a connection. It starts
+        // first so that the operations listener reports "started" in its first response.
         parts.spawn(self.public.run());
         parts.spawn(self.ops.run());
         tracing::info!("serving");
@@ -226,7 +183,7 @@ impl Application {
         stop_ops.stop(Duration::ZERO).await;
         while let Some(part) = parts.join_next().await {
             if !matches!(part, Ok(Ok(()))) {
-                tracing::warn!(end = ?part, "a part of the service ended badly");
+                tracing::warn!(end = ?part, "a part of the service failed while stopping");
             }
         }
         tracing::info!("stopped");
@@ -234,13 +191,13 @@ impl Application {
     }
 }
 
-/// A loop as a part like a listener: it ends when told to, and never badly.
+/// Gives a loop the return type of a listener; a loop cannot fail.
 async fn endless(steps: impl Future<Output = ()>) -> io::Result<()> {
     steps.await;
     Ok(())
 }
 
-/// Which program this is.
+/// The version and the hash of the configuration.
 fn facts(config: &Config) -> Result<Facts, StartError> {
     let config_hash =
         config.hash().map_err(|_| StartError::Miswired("the configuration cannot be written"))?;
@@ -251,7 +208,7 @@ fn text_of(scrape: Scrape) -> MetricsText {
     Box::new(move || scrape.text())
 }
 
-/// Who hears of requests; nobody where nothing is made of it.
+/// The observer of requests; `None` if neither metrics nor spans are enabled.
 fn observer(instruments: &Instruments) -> Option<Arc<dyn RequestObserver>> {
     let Instruments { meters, spans, .. } = instruments;
     let heard = || Arc::new(Requests::new(meters, spans.clone())) as Arc<dyn RequestObserver>;
@@ -318,10 +275,10 @@ async fn use_cases(
         puzzles,
     };
     let database_dependency = database.map(|database| database.dependency);
-    // Without the level that nodes share each node asks the database by itself.
+    // Without the shared cache each node reads the database directly, so the cache is not needed.
     let needed = [&line_dependency, &database_dependency].into_iter().flatten();
     let needed = needed.map(|dependency| dependency.name()).collect();
-    // A catalogue in memory has a breaker too, which says nothing about the database.
+    // A catalog in memory has a breaker too, which says nothing about the database.
     let of_the_database: &[&str] =
         if config.catalog.store == CatalogStore::Postgres { &["catalog"] } else { &[] };
     let dependencies = [
@@ -338,10 +295,10 @@ async fn use_cases(
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;
 
-/// A part that ends before it was told to has failed, whatever it says.
+/// A part that ends before shutdown has failed, even if it returned `Ok`.
 fn ended_by_itself(ended: Ended) -> StartError {
     StartError::Ended(match ended {
-        Ok(Ok(())) => io::Error::other("it stopped unasked"),
+        Ok(Ok(())) => io::Error::other("it stopped before shutdown"),
         Ok(Err(error)) => error,
         Err(error) => io::Error::other(error),
     })

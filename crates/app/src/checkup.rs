@@ -1,4 +1,4 @@
-//! The loop that looks after something the service depends on, so that readiness can tell without asking it.
+//! The loop that checks the health of one dependency, so that readiness needs no call to it.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ pub(crate) struct Watched {
     pub(crate) breakers: Vec<Arc<Breaking>>,
 }
 
-/// Checks every so often until told to stop, and shows what it sees in `outages`.
+/// Checks the dependency every `every` until `stop` is cancelled, and records the result in
+/// `outages`.
 pub(crate) async fn look_after(
     watched: Watched,
     every: Duration,
@@ -48,8 +49,8 @@ pub(crate) async fn look_after(
 }
 
 impl Watched {
-    /// Checks the dependency. One that is well is down all the same while a breaker in front of it
-    /// refuses calls: people cannot use it.
+    /// Checks the dependency. A healthy dependency counts as down while a breaker in front of it
+    /// refuses calls, because users cannot reach it.
     async fn check(&self) -> Result<(), PortError> {
         let seen = self.dependency.check().await;
         for breaker in &self.breakers {
@@ -64,15 +65,16 @@ impl Watched {
     }
 }
 
-/// What checks have shown. Down at the first that fails, and up after some in a row that do not:
-/// what works now and then is down all the time, so that alerts can fire.
+/// The state derived from the checks. One failed check marks the dependency as down, and only a
+/// number of successful checks in a row marks it as up: a dependency that flaps stays down, so that
+/// alerts can fire.
 #[derive(Default)]
 struct Health {
     outage: Option<PortError>,
     good_in_a_row: u32,
 }
 
-/// So many.
+/// Successful checks in a row that mark a dependency as up.
 const STEADY: u32 = 3;
 
 impl Health {
@@ -90,7 +92,7 @@ fn cause_of(error: &PortError) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// An outage is logged when it begins, when its cause becomes another, and when it ends; not every time.
+/// Logs an outage when it begins, when its cause changes, and when it ends.
 fn report(dependency: &'static str, cause: Option<&str>) {
     match cause {
         Some(cause) => {
@@ -140,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn what_works_now_and_then_is_down_all_the_time() {
+    fn a_flapping_dependency_stays_down() {
         let mut health = Health::default();
         health.note(Ok(()));
-        assert!(health.outage.is_none(), "up from the first check on");
+        assert!(health.outage.is_none(), "up after the first successful check");
         for _ in 0..10 {
             health.note(Err(failure()));
             assert!(health.outage.is_some());
@@ -173,7 +175,11 @@ mod tests {
         assert_eq!(cause_of(&down), "circuit breaker calls is open");
         switched.is_off.store(true, Ordering::SeqCst);
         let down = watched.check().await.unwrap_err();
-        assert_eq!(down.kind(), PortErrorKind::Unavailable, "what the dependency says comes first");
+        assert_eq!(
+            down.kind(),
+            PortErrorKind::Unavailable,
+            "the error of the dependency takes precedence"
+        );
         switched.is_off.store(false, Ordering::SeqCst);
         tokio::time::advance(Duration::from_secs(20)).await;
         while breaker.snapshot().state != State::Closed {

@@ -21,7 +21,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Sources};
 
-/// A concert on-sale service: a virtual waiting line, the concert list, and the dates that still have seats.
+/// A concert on-sale service: a virtual queue, the concert list, and the dates that still have
+/// seats.
 #[derive(Parser)]
 #[command(name = "boxoffice", version)]
 struct CommandLine {
@@ -31,20 +32,20 @@ struct CommandLine {
     command: Option<Command>,
 }
 
-/// Understood before and after the command's name. Not by clap's `global`, which forgets what came before when there is
-/// more after.
+/// Accepted before and after the subcommand. Clap's `global` would drop the values before it if
+/// more follow.
 #[derive(Args)]
 struct SourceFlags {
-    /// The configuration file; without it `boxoffice.toml` beside the program, if it is there
+    /// The configuration file; by default `boxoffice.toml` beside the program, if it exists
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Sets one key, such as `--set queue.policy.batch=50`; wins over file and environment
+    /// Sets one key, such as `--set queue.policy.batch=50`; overrides file and environment
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
 
 impl SourceFlags {
-    /// These, and then those.
+    /// Appends the later flags, which win.
     fn and(mut self, later: Self) -> Self {
         self.set.extend(later.set);
         Self { config: later.config.or(self.config), set: self.set }
@@ -55,7 +56,7 @@ impl SourceFlags {
     }
 }
 
-/// What stands after a command's name.
+/// The flags and arguments after the subcommand's name.
 #[derive(Args)]
 struct After<A: Args> {
     #[command(flatten)]
@@ -74,19 +75,19 @@ enum Command {
     Serve(After<Nothing>),
     /// Print the effective configuration, secrets masked
     Config(After<show_config::Arguments>),
-    /// Bring the database's schema up to what this program needs
+    /// Migrate the database to the schema this program needs
     Migrate(After<migrate::Arguments>),
     /// Fill the database with sample concerts
     Seed(After<seed::Arguments>),
-    /// Work with the copies of answers that all nodes share
+    /// Manage the cached responses that all nodes share
     #[command(subcommand)]
     Cache(cache::Command),
-    /// Write everything that helps to find out what is wrong with a running node to one file
+    /// Collect everything needed to diagnose a running node in one file
     Diagnostics(After<diagnostics::Arguments>),
     /// Work with waiting tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Serve one constant answer, the yardstick of the benchmarks
+    /// Serve one constant response, the baseline of the benchmarks
     #[command(hide = true)]
     Yardstick(After<Nothing>),
 }
@@ -94,12 +95,12 @@ enum Command {
 /// The exit code for a wrong command line or configuration.
 const USAGE: u8 = 2;
 
-/// Runs the command with these arguments, the first being the program's name.
+/// Runs the command with these arguments, of which the first is the program's name.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
-        // Clap prints help and its own errors, each to the right stream.
+        // Clap prints help and its own errors to the right stream.
         Err(error) => {
             let error = without_values(error);
             let _ = error.print();
@@ -140,8 +141,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Clap repeats what was typed. A value may be a secret, and a word without its flag may be one too, so of these only names of
-/// flags stay.
+/// Clap's errors repeat the arguments. A value, or a word without its flag, may be a secret, so
+/// this removes everything except flag names.
 fn without_values(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg).cloned() else {
         return without_words(error);
@@ -179,7 +180,7 @@ fn without_words(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Whether this may be a flag that somebody has misspelt.
+/// Whether the text may be a misspelt flag.
 fn is_flag(text: &str) -> bool {
     text.strip_prefix("--").is_some_and(|name| {
         (1..=20).contains(&name.len())
@@ -187,7 +188,7 @@ fn is_flag(text: &str) -> bool {
     })
 }
 
-/// Goes on with the configuration, or ends with its one-line error.
+/// Runs `then` with the configuration, or prints the one-line configuration error.
 fn with_config(sources: &Sources, then: impl FnOnce(&Config) -> ExitCode) -> ExitCode {
     match config::load(sources) {
         Ok(config) => then(&config),
@@ -205,12 +206,13 @@ fn fail(why: impl Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// One line on standard error; when even that is closed there is nobody left to tell.
+/// Prints one line to standard error. A failure to do so cannot be reported anywhere.
 fn complain(what: impl Display) {
     let _ = writeln!(io::stderr(), "boxoffice: {what}");
 }
 
-/// Text on standard output. A reader that has gone away (`boxoffice config | head`) is no failure.
+/// Prints to standard output. A closed reader (`boxoffice config
+/// head`) is not a failure.
 fn print(text: impl Display) -> ExitCode {
     match write!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

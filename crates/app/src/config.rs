@@ -1,9 +1,11 @@
-//! Configuration: defaults, then a TOML file, then environment variables, then flags; checked before anything starts.
+//! Configuration: defaults, then a TOML file, then environment variables, then flags. It is
+//! validated before anything starts.
 
 mod breaker;
 mod cache;
 mod catalog;
 mod concerts;
+mod error;
 mod given;
 mod http;
 mod limits;
@@ -23,9 +25,10 @@ pub use breaker::{BreakerMode, BreakerSection, BreakersSection, WindowUnit};
 pub use cache::{CacheKindSection, CacheSection, SharedCache};
 pub use catalog::{CatalogSection, CatalogStore};
 pub use concerts::ConcertsSection;
+pub use error::ConfigError;
 pub use http::HttpSection;
 pub use limits::{LimitSection, LimitsSection, RetrySection};
-pub use load::{ConfigError, Sources, load};
+pub use load::{Sources, load};
 pub use ops::OpsSection;
 pub use overload::{
     AddressSource, GateSection, JoiningRateSection, OverloadSection, PollingSection, RateSection,
@@ -55,9 +58,9 @@ pub struct Config {
     pub http: HttpSection,
     /// The operations listener.
     pub ops: OpsSection,
-    /// The limits on what is asked of this node.
+    /// The limits on the load of this node.
     pub overload: OverloadSection,
-    /// The line.
+    /// The queue.
     pub queue: QueueSection,
     /// Where concerts and dates come from.
     pub catalog: CatalogSection,
@@ -79,16 +82,16 @@ pub struct Config {
     pub telemetry: TelemetrySection,
 }
 
-/// One key as the reference shows it.
+/// One key as documented in the reference.
 pub struct KeyDoc {
-    /// The key below its section, such as `bind`.
+    /// The key within its section, such as `bind`.
     pub name: &'static str,
-    /// What it means, with its unit and bounds.
+    /// Its meaning, unit and bounds.
     pub meaning: &'static str,
 }
 
-/// Keys that may differ from node to node by design: where a node listens, what its machine can
-/// carry, what its telemetry says of it, and the collector beside it. [`Config::hash`] leaves them
+/// Keys that may differ between nodes by design: the addresses a node listens on, the capacity of
+/// its machine, its resource attributes, and the collector beside it. [`Config::hash`] leaves them
 /// out.
 pub const PER_NODE: &[&str] = &[
     "http.bind",
@@ -99,11 +102,11 @@ pub const PER_NODE: &[&str] = &[
     "telemetry.otlp.endpoint",
 ];
 
-/// The purpose of the keys that copies are signed with.
+/// The purpose under which the keys that sign cached copies are derived.
 const COPIES: &str = "boxoffice cache 1";
 
 impl Config {
-    /// Checks what no single key can tell.
+    /// Validates each section, and the keys that depend on each other.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] with the key to change.
@@ -134,7 +137,7 @@ impl Config {
             || self.queue.checkpoint.store == CheckpointStoreKind::Postgres
     }
 
-    /// A store in Postgres needs to know where that is, and must have answered before the caller is told to come back.
+    /// A store in Postgres needs its address, and must respond before the request times out.
     fn check_database(&self) -> Result<(), ConfigError> {
         if !self.needs_database() {
             return Ok(());
@@ -142,18 +145,19 @@ impl Config {
         self.postgres.address()?;
         let longest = self.postgres.longest_answer();
         let expected = format!(
-            "must be above {longest}: postgres.pool.acquire_timeout, postgres.statement_timeout and the wire together"
+            "must be above {longest}: the sum of postgres.pool.acquire_timeout, postgres.statement_timeout and network time"
         );
         require(self.http.request_timeout > longest, "http.request_timeout", &expected)
     }
 
-    /// Whoever waits for an answer that is nowhere is told what came of it, not that time is over.
+    /// A load must end before the request that waits for it times out, so that the client gets its
+    /// outcome.
     fn check_cache(&self) -> Result<(), ConfigError> {
         let (line, copies) = (self.redis.queue.url.expose(), self.redis.cache.url.expose());
         require(
             copies.is_empty() || copies != line,
             "redis.cache.url",
-            "must not be redis.queue.url: what keeps the line must never evict",
+            "must not be redis.queue.url: the queue's Redis must never evict keys",
         )?;
         if self.cache.store == SharedCache::Redis {
             self.redis.cache.address()?;
@@ -163,7 +167,8 @@ impl Config {
             ("concerts", &self.cache.concerts, &self.limits.concerts),
             ("dates", &self.cache.dates, &self.limits.dates),
         ] {
-            // A load that was given up by the cache is nobody's failure, and no breaker would ever hear of it.
+            // If the cache gave up on a load before the load's own timeout, the breaker would never
+            // count the failure.
             let expected = format!("must be above limits.{kind}.timeout, {}", limit.timeout);
             require(
                 cache.load_limit > limit.timeout,
@@ -172,30 +177,31 @@ impl Config {
             )?;
             let longest = limit.longest();
             let expected = format!(
-                "must be at least limits.{kind}.wait and limits.{kind}.timeout together, {longest}"
+                "must be at least the sum of limits.{kind}.wait and limits.{kind}.timeout, {longest}"
             );
             require(cache.load_limit >= longest, &format!("cache.{kind}.load_limit"), &expected)?;
         }
-        // A look at the second level may be the last before a load, and another one gives its lease back.
+        // One lookup in the second level may be the last step before a load, and another call
+        // releases the lease.
         let look = self.longest_look();
         let longest = Span(self.cache.lease_wait.0 + 2 * look.0 + self.cache.longest_load().0);
         let expected = format!(
-            "must be above {longest}: cache.lease_wait, twice limits.cache.timeout and the longest cache.*.load_limit together"
+            "must be above {longest}: the sum of cache.lease_wait, twice limits.cache.timeout and the longest cache.*.load_limit"
         );
         require(self.http.request_timeout > longest, "http.request_timeout", &expected)
     }
 
-    /// What signs the copies that nodes share: keys made from the token keys, so that they are the same on all nodes and are
-    /// rotated with those.
+    /// The signer of shared cache entries. Its keys are derived from the token keys, so they are
+    /// the same on all nodes and rotate together with those.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the key, where there is no token key.
+    /// [`ConfigError`] naming the key if there is no token key.
     pub fn cache_signer(&self) -> Result<CacheSigner, ConfigError> {
         let keys = self.queue.key_ring()?.map(|ring| ring.derived(COPIES)).unwrap_or_default();
         let (first, others) = keys.split_first().ok_or_else(|| {
             invalid(
                 "queue.keys",
-                "is needed with cache.store = \"redis\": nodes sign the copies they share with keys made from it; \
+                "is needed with cache.store = \"redis\": nodes sign shared cache entries with keys derived from it; \
                  `boxoffice token new-key` makes one",
             )
         })?;
@@ -203,7 +209,7 @@ impl Config {
         Ok(CacheSigner::new(self.queue.queue_id()?, first, &others))
     }
 
-    /// The longest the second level may take to answer.
+    /// The longest lookup in the second level.
     fn longest_look(&self) -> Span {
         let (redis, limit) = (&self.redis.cache, self.limits.cache.timeout);
         let own = Span(redis.pool.acquire_timeout.0 + redis.timeout.0);
@@ -214,7 +220,7 @@ impl Config {
         }
     }
 
-    /// A line in Redis is there for many nodes: they need the address, and the same token keys.
+    /// A queue in Redis may serve many nodes, which need its address and the same token keys.
     fn check_line(&self) -> Result<(), ConfigError> {
         if self.queue.store != QueueStoreKind::Redis {
             return Ok(());
@@ -228,7 +234,7 @@ impl Config {
         let looks_often = self.queue.refresh <= Span::secs(1);
         require(looks_often, "queue.refresh", "must be at most 1s with queue.store = \"redis\"")?;
         let limit = self.redis.queue.timeout;
-        // A join may wait that long for its batch and then for its answer.
+        // A join may wait this long for its batch, and again for its reply.
         let longest = Span(2 * limit.0);
         let answers = self.http.request_timeout > longest;
         require(
@@ -238,11 +244,12 @@ impl Config {
         )
     }
 
-    /// Tells configurations apart that should be the same on all nodes: the first half of the
-    /// SHA-256 of the effective one, secrets masked and without the keys that are [`PER_NODE`].
+    /// Identifies the part of the configuration that should be the same on all nodes: the first
+    /// half of the SHA-256 of the effective configuration, with secrets masked and without the keys
+    /// in [`PER_NODE`].
     ///
     /// # Errors
-    /// When it cannot be written as TOML, which is a mistake of ours.
+    /// If it cannot be serialized as TOML, which is a bug.
     pub fn hash(&self) -> Result<String, toml::ser::Error> {
         let mut shared = toml::Table::try_from(self)?;
         for key in PER_NODE {
@@ -255,13 +262,13 @@ impl Config {
     /// The configuration as TOML, secrets masked.
     ///
     /// # Errors
-    /// When it cannot be written as TOML, which is a mistake of ours.
+    /// If it cannot be serialized as TOML, which is a bug.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }
 }
 
-/// Removes the value of a key such as `http.bind`, and returns it.
+/// Removes the value of a key such as `http.bind` and returns it.
 fn remove(table: &mut toml::Table, key: &str) -> Option<toml::Value> {
     match key.split_once('.') {
         Some((section, rest)) => remove(table.get_mut(section)?.as_table_mut()?, rest),
@@ -274,12 +281,12 @@ pub(crate) fn invalid(key: &str, expected: impl std::fmt::Display) -> ConfigErro
     ConfigError::Invalid { key: key.to_owned(), expected: expected.to_string() }
 }
 
-/// Holds, or is the error for that key.
+/// `Ok` if the condition holds, otherwise the error for this key.
 pub(crate) fn require(holds: bool, key: &str, expected: &str) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(invalid(key, expected)) }
 }
 
-/// Lies between the two, or is the error for that key.
+/// `Ok` if the value is within these bounds, otherwise the error for this key.
 pub(crate) fn between(key: &str, value: Span, least: Span, most: Span) -> Result<(), ConfigError> {
     require((least..=most).contains(&value), key, &format!("must be from {least} to {most}"))
 }
@@ -308,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_differ_otherwise_have_not() {
+    fn nodes_that_differ_otherwise_have_different_hashes() {
         let hashes = [
             hash(&[]),
             hash(&["queue.policy.batch=7"]),
@@ -322,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_that_is_left_out_is_one() {
+    fn every_per_node_key_exists() {
         let mut table = toml::Table::try_from(Config::default()).unwrap();
         for key in PER_NODE {
             assert!(remove(&mut table, key).is_some(), "{key}");

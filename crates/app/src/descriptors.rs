@@ -1,50 +1,37 @@
-//! File descriptors: how many this process may have open, and what they are for.
+//! Divides the process's limit on file descriptors.
 //!
-//! Each connection takes one. A process that has none left accepts nobody, not even the probe that
-//! asks whether it is alive. So what the public listener may have is what everything else leaves.
+//! Each connection needs one. A process without free descriptors accepts no connections, not even a
+//! liveness probe, so the public listener gets what everything else leaves.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::application::StartError;
 use crate::config::{Config, ConfigError, HttpSection, OpsSection, QueueStoreKind, SharedCache};
+use crate::start_error::{StartError, TooFewDescriptors};
 
-/// The process itself: 23 when it is idle (standard streams, event loops, listening sockets), and
-/// room for name look-ups and for reading `/proc`.
+/// The process itself: 23 when idle (standard streams, event loops, listening sockets), plus room
+/// for DNS lookups and for reading `/proc`.
 const PROCESS: u64 = 40;
 
-/// A public worker: its event loop.
+/// The event loop of one public worker.
 const WORKER: u64 = 4;
 
-/// Telemetry that is sent: a connection for each of three signals, and as many being replaced.
+/// Exported telemetry: one connection for each of three signals, doubled while they are replaced.
 const TELEMETRY: u64 = 6;
 
-/// Connections of a pool that are opened before those they replace are closed.
+/// Connections that a pool opens before it closes the ones they replace.
 const REPLACED: u64 = 2;
 
-/// With fewer connections than this the operations listener is of no use.
+/// The operations listener is useless with fewer connections.
 const MIN_OPS: u64 = 16;
 
-/// With fewer connections than this, over all workers, the public listener is of no use.
+/// The public listener is useless with fewer connections over all workers.
 const MIN_PUBLIC: u64 = 32;
 
-/// Where descriptors are few, the operations listener gets one in so many of those that are left
-/// for connections.
+/// If descriptors are scarce, the operations listener gets one in this many of those left for
+/// connections.
 const OPS_SHARE: u64 = 8;
 
-/// The limit does not allow what the configuration needs; one line.
-#[derive(Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "too few file descriptors: the limit (RLIMIT_NOFILE) is {limit}, and {needed} are needed: {parts}; \
-    raise the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd, nofile of the container), or lower \
-    these settings"
-)]
-pub struct TooFewDescriptors {
-    limit: u64,
-    needed: u64,
-    parts: String,
-}
-
-/// How many connections each listener may have open.
+/// The maximum number of open connections of each listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Connections {
     /// The public listener, per worker.
@@ -53,18 +40,18 @@ pub(crate) struct Connections {
     pub(crate) ops: usize,
 }
 
-/// What a configuration needs descriptors for.
+/// The descriptors that a configuration needs.
 pub(crate) struct Needs {
     workers: u64,
-    /// `http.max_connections`, where it is set.
+    /// `http.max_connections`, if set.
     public: Option<u64>,
-    /// Everything but the listeners' connections: how many, and what for.
+    /// Everything except the listeners' connections: the count and its purpose.
     parts: Vec<(u64, String)>,
 }
 
 impl Needs {
     /// # Errors
-    /// [`ConfigError`] when the address of a store cannot be read.
+    /// [`ConfigError`] if the address of a store is invalid.
     pub(crate) fn of(config: &Config) -> Result<Self, ConfigError> {
         let workers = config.http.settings().workers as u64;
         let mut parts = vec![
@@ -76,7 +63,8 @@ impl Needs {
             parts.push((size + REPLACED, "Postgres (postgres.pool.size)".to_owned()));
         }
         if config.queue.store == QueueStoreKind::Redis {
-            // One for each worker's joins and one for all else; twice while they are made anew.
+            // One connection for each worker's joins and one for everything else, doubled while
+            // they reconnect.
             parts.push((
                 2 * (workers + 1) + REPLACED,
                 "the queue's Redis (http.workers)".to_owned(),
@@ -94,11 +82,11 @@ impl Needs {
         Ok(Self { workers, public: (set > 0).then_some(set as u64), parts })
     }
 
-    /// Shares the limit out. Where `http.max_connections` is not set, the public listener gets what
-    /// is left, up to [`HttpSection::MAX_CONNECTIONS`] per worker.
+    /// Divides the limit. If `http.max_connections` is not set, the public listener gets the rest,
+    /// up to [`HttpSection::MAX_CONNECTIONS`] per worker.
     ///
     /// # Errors
-    /// [`TooFewDescriptors`] when what is needed is more than the limit.
+    /// [`TooFewDescriptors`] if the need exceeds the limit.
     pub(crate) fn share(&self, limit: Option<u64>) -> Result<Connections, TooFewDescriptors> {
         let least = self.public.map_or(MIN_PUBLIC.div_ceil(self.workers), |set| set) * self.workers;
         let limit = limit.unwrap_or(u64::MAX);
@@ -117,7 +105,7 @@ impl Needs {
             None => ((limit - self.fixed() - ops) / self.workers)
                 .min(HttpSection::MAX_CONNECTIONS as u64),
         };
-        // Neither is more than a `usize` has come from.
+        // Neither exceeds the `usize` that bounds it.
         let connections = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         Ok(Connections { public: connections(public), ops: connections(ops) })
     }
@@ -137,14 +125,14 @@ impl Needs {
     }
 }
 
-/// Raises the soft limit of this process to its hard limit. Where the system refuses that, the soft
-/// limit stays as it is, and is what counts.
+/// Raises the soft limit of this process to its hard limit. If the system refuses, the soft limit
+/// stays and applies.
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Raises the limit, and checks that the configuration can be served within it.
+/// Raises the limit, and checks that it is sufficient for the configuration.
 ///
 /// # Errors
 /// As for [`connections`].
@@ -154,12 +142,12 @@ pub(crate) fn prepare(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Shares out what this process may have open now. Logs when the public listener gets fewer
-/// connections than it usually does.
+/// Divides the current limit of this process. Logs a warning if the public listener gets fewer
+/// connections than by default.
 ///
 /// # Errors
-/// [`StartError::Descriptors`] when the limit does not allow what the configuration needs,
-/// [`StartError::Config`] when the address of a store cannot be read.
+/// [`StartError::Descriptors`] if the limit is too low for the configuration,
+/// [`StartError::Config`] if the address of a store is invalid.
 pub(crate) fn connections(config: &Config) -> Result<Connections, StartError> {
     let limit = soft_limit();
     let connections = Needs::of(config)?.share(limit)?;
@@ -167,14 +155,14 @@ pub(crate) fn connections(config: &Config) -> Result<Connections, StartError> {
         tracing::warn!(
             file_descriptor.limit = limit,
             connections_per_worker = connections.public,
-            "few file descriptors: the public listener takes fewer connections than usual; raise the \
+            "few file descriptors: the public listener accepts fewer connections than usual; raise the \
             hard limit, or set http.max_connections"
         );
     }
     Ok(connections)
 }
 
-/// How many descriptors this process may have open; `None` is any number.
+/// The soft limit of this process; `None` if unlimited.
 fn soft_limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
@@ -197,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn where_descriptors_are_many_every_worker_has_all_its_connections() {
+    fn with_many_descriptors_every_worker_gets_all_its_connections() {
         for limit in [None, Some(u64::MAX), Some(1_048_576)] {
             assert_eq!(share(&config(8, 0), limit), Ok((25_000, 256)));
         }
@@ -205,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_is_lowered_and_never_at_the_expense_of_the_others() {
+    fn an_unset_maximum_shrinks_to_fit_and_leaves_the_others_their_share() {
         for workers in [1, 2, 7, 64] {
             for limit in 92..3_000 {
                 let Ok((public, ops)) = share(&config(workers, 0), Some(limit)) else { continue };
@@ -217,16 +205,16 @@ mod tests {
                 );
                 assert!(
                     used + workers > limit as usize,
-                    "nothing is left over: {workers}, {limit}: {used}"
+                    "no descriptor is unused: {workers}, {limit}: {used}"
                 );
             }
         }
         assert_eq!(share(&config(2, 0), Some(256)), Ok((91, 26)));
-        assert_eq!(share(&config(1, 0), Some(92)), Ok((32, 16)), "the least there is");
+        assert_eq!(share(&config(1, 0), Some(92)), Ok((32, 16)), "the minimum");
     }
 
     #[test]
-    fn what_is_set_is_kept_or_refused() {
+    fn a_configured_maximum_is_kept_or_refused() {
         assert_eq!(share(&config(1, 900), Some(1_024)), Ok((900, 80)));
         assert_eq!(share(&config(1, 964), Some(1_024)), Ok((964, 16)));
         let refused = share(&config(1, 965), Some(1_024)).unwrap_err();
@@ -247,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn stores_and_telemetry_have_their_share() {
+    fn stores_and_telemetry_get_their_share() {
         let mut all = config(4, 0);
         all.catalog.store = crate::config::CatalogStore::Postgres;
         all.queue.store = QueueStoreKind::Redis;

@@ -1,4 +1,4 @@
-//! The loop that hears of invalidations.
+//! The loop that polls for cache invalidations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use decorators::cache::AnyCache;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Asks every so often until told to stop whether this kind was invalidated. A store that cannot tell is reported by the
-/// loop that looks after it, and lifetimes go on meanwhile.
+/// Polls every `every` until `stop` is cancelled. If the store fails, the health check of the
+/// dependency reports it, and entries expire by their lifetimes meanwhile.
 pub(crate) async fn keep(cache: Arc<dyn AnyCache>, every: Duration, stop: CancellationToken) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -16,7 +16,7 @@ pub(crate) async fn keep(cache: Arc<dyn AnyCache>, every: Duration, stop: Cancel
         loop {
             ticks.tick().await;
             if let Err(error) = cache.hear().await {
-                tracing::debug!(error = %error, kind = cache.kind(), "nobody knows whether this kind was invalidated");
+                tracing::debug!(error = %error, kind = cache.kind(), "invalidation check failed");
             }
         }
     };

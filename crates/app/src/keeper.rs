@@ -1,4 +1,5 @@
-//! The loops that call people, keep this node's view of the line fresh, and remember how far it has come.
+//! The loops that call waiting users, refresh this node's view of the queue, and save its
+//! checkpoint.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -11,18 +12,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Waits;
 
-/// A step that takes longer than this has failed.
+/// The timeout of one step.
 const STEP_LIMIT: Duration = Duration::from_secs(2);
 
-/// Calls people and looks at the line about every `refresh` until told to stop.
+/// Calls users and refreshes the view about every `refresh` until `stop` is cancelled.
 pub(crate) async fn keep(
     queue: Arc<QueueService>,
     waits: Waits,
     refresh: Duration,
     stop: CancellationToken,
 ) {
-    let mut outage =
-        Outage::new("the line stands still: its store cannot be asked", "the line moves again");
+    let mut outage = Outage::new(
+        "the queue does not advance: the call to its store failed",
+        "the queue advances again",
+    );
     let steps = async {
         loop {
             outage.note(step(&queue, &waits).await);
@@ -32,15 +35,15 @@ pub(crate) async fn keep(
     stop.run_until_cancelled(steps).await;
 }
 
-/// Keeps the checkpoint until told to stop.
+/// Saves the checkpoint about every `refresh` until `stop` is cancelled.
 pub(crate) async fn keep_checkpoint(
     queue: Arc<QueueService>,
     refresh: Duration,
     stop: CancellationToken,
 ) {
     let mut outage = Outage::new(
-        "the checkpoint cannot be kept: joining stops when no reserved number is left",
-        "the checkpoint is kept again",
+        "the checkpoint cannot be saved: joins fail once the reserved numbers run out",
+        "the checkpoint is saved again",
     );
     let steps = async {
         loop {
@@ -51,12 +54,12 @@ pub(crate) async fn keep_checkpoint(
     stop.run_until_cancelled(steps).await;
 }
 
-/// A node that waits longer than this to be trusted with numbers serves without them.
+/// A node that may not issue numbers within this time starts serving without them.
 const READY_LIMIT: Duration = Duration::from_secs(10);
 
-/// Refreshes this node's view until it may give numbers: a store that shares the queue trusts a new node after a second, and one
-/// that may have lost something hears its witnesses first. A store that cannot be reached is not waited for: the loops report
-/// it.
+/// Refreshes this node's view until it may issue numbers. A shared store accepts a new node after a
+/// second, or after recovery if it may have lost data. An unreachable store is not waited for: the
+/// loops report it.
 pub(crate) async fn get_ready(queue: &QueueService, waits: &Waits, refresh: Duration) {
     let steps = async {
         while step(queue, waits).await.is_ok() {
@@ -70,7 +73,7 @@ pub(crate) async fn get_ready(queue: &QueueService, waits: &Waits, refresh: Dura
     timeout(READY_LIMIT, steps).await.ok();
 }
 
-/// Calls whoever may be called, looks at the line, and counts how long those waited who were called.
+/// Calls the next users, refreshes the view, and records how long the called users waited.
 pub(crate) async fn step(queue: &QueueService, waits: &Waits) -> Result<(), PortError> {
     let late = || Err(PortError::new(PortErrorKind::Timeout, "queue store"));
     let step = timeout(STEP_LIMIT, queue.advance()).await.unwrap_or_else(|_| late())?;
@@ -78,20 +81,20 @@ pub(crate) async fn step(queue: &QueueService, waits: &Waits) -> Result<(), Port
     Ok(())
 }
 
-/// Remembers how far the line has come, when it is time to.
+/// Saves the checkpoint if it is due.
 pub(crate) async fn checkpoint(queue: &QueueService) -> Result<(), PortError> {
     let late = || Err(PortError::new(PortErrorKind::Timeout, "checkpoint"));
     timeout(STEP_LIMIT, queue.remember()).await.unwrap_or_else(|_| late())
 }
 
-/// From nine tenths of it to eleven, so that nodes started together do not ask together.
+/// 0.9 to 1.1 times the period, so that nodes started together do not call the store together.
 fn jittered(period: Duration) -> Duration {
-    // Each of these states is seeded anew, which is all the chance there is in the standard library.
+    // Each `RandomState` has a new seed: the standard library has no other source of randomness.
     let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
     period.mul_f64(0.9 + 0.2 * chance)
 }
 
-/// Something that fails is logged when it begins to fail and when it works again, not every time.
+/// Logs a failure when it begins and when it ends, not every time.
 struct Outage {
     begins: &'static str,
     ends: &'static str,

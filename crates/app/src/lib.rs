@@ -9,9 +9,10 @@ mod hearing;
 mod keeper;
 mod metrics;
 mod node_readiness;
+mod start_error;
 mod stop;
 mod wiring;
 
-pub use application::{Application, StartError};
+pub use application::Application;
 pub use command::run;
-pub use descriptors::TooFewDescriptors;
+pub use start_error::{StartError, TooFewDescriptors};

@@ -1,5 +1,5 @@
-//! What is read of the service whenever somebody looks, and the histograms that are fed: one family, one file. What each metric
-//! means is said in `telemetry::metrics::catalogue`.
+//! Reads values from the service at each scrape and feeds the histograms: one file per family.
+//! `telemetry::metrics::catalogue` documents the metrics.
 
 mod caches;
 mod connections;
@@ -24,5 +24,5 @@ pub(crate) use protection::watch as watch_protection;
 pub(crate) use puzzles::watch as watch_puzzles;
 pub(crate) use requests::Requests;
 
-/// Metrics that are each one number of the same thing.
+/// Metrics that each read one number from a `T`.
 type Numbers<T> = &'static [(&'static telemetry::metrics::Metric, fn(&T) -> f64)];

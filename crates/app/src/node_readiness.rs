@@ -1,4 +1,4 @@
-//! The loop that takes note of how long this node has been without what visitors need.
+//! The loop that records how long this node has been cut off from a store that users need.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use adapter_http::NodeReadiness;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Looking takes two locks and no I/O.
+/// An observation takes two locks and no I/O.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Takes note of outages until told to stop.
+/// Observes outages until `stop` is cancelled.
 pub(crate) async fn keep(readiness: NodeReadiness, stop: CancellationToken) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

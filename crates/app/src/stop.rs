@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! The signals that stop the program.
 
 use std::io;
 
@@ -11,7 +11,7 @@ pub(crate) struct StopSignals {
 }
 
 impl StopSignals {
-    /// From now on both signals are caught.
+    /// Catches both signals from now on.
     pub(crate) fn catch() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -19,7 +19,7 @@ impl StopSignals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -1,4 +1,4 @@
-//! Which adapter answers which port: one port, one file, one function.
+//! Chooses the adapter of each port: one file and one function per port.
 
 mod cache;
 mod catalogue;

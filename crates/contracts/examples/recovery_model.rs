@@ -1,5 +1,6 @@
-//! A deeper search of the recovery's model: `cargo run --release -p contracts --example recovery_model -- --depth N`, where N
-//! is how many actions are added to what the tests look at. Each takes about ten times as long and as much memory.
+//! A deeper search of the recovery model:
+//! `cargo run --release -p contracts --example recovery_model -- --depth N`, where N is the number
+//! of actions added to the depth of the tests. Each action multiplies time and memory by about ten.
 
 #![expect(clippy::print_stdout, reason = "it is a command")]
 

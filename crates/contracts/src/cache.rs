@@ -1,4 +1,4 @@
-//! The rules of [`CacheStore`](decorators::cache::CacheStore), by the number of the rule in its documentation.
+//! The rules of [`CacheStore`](decorators::cache::CacheStore), numbered as in its documentation.
 
 mod copies;
 mod kinds;
@@ -18,35 +18,36 @@ pub use world::{CacheFixture, CacheWorld};
 
 use crate::Verdict;
 
-/// The macro behind [`cache_store_contract`](crate::cache_store_contract); calls back with the name of every rule.
+/// The macro behind [`cache_store_contract`](crate::cache_store_contract); calls back with the name
+/// of every rule.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_cache_rule {
     ($then:ident!($($args:tt)*)) => {
         $crate::$then! { $($args)*;
-            rule_1_finds_nothing_that_nobody_put
-            rule_1_finds_what_was_put_to_the_byte_through_any_handle
-            rule_1_keeps_a_copy_no_longer_than_it_was_to_be
-            rule_1_keeps_a_copy_as_long_as_its_own_put_said
-            rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp
-            rule_2_the_latest_stamp_stays_whatever_races
-            rule_2_replaces_what_cannot_be_used_by_anything
-            rule_3_tells_the_time_since_the_stamp
-            rule_3_stamps_never_go_back_and_outrun_the_copy
-            rule_4_takes_a_lease_only_where_nothing_is_fresh
-            rule_4_takes_no_lease_that_is_not_asked_for
-            rule_4_one_of_many_gets_the_lease
-            rule_4_asking_again_holds_the_lease_on
-            rule_4_a_lease_ends_by_itself
-            rule_4_a_lease_ends_when_its_holder_gives_it_back_or_puts
-            rule_4_nobody_ends_the_lease_of_somebody_else
+            rule_1_finds_nothing_before_a_put
+            rule_1_finds_the_exact_bytes_through_any_handle
+            rule_1_expires_a_copy_after_its_lifetime
+            rule_1_takes_the_lifetime_of_a_copy_from_its_own_put
+            rule_2_replaces_a_copy_only_by_a_later_stamp
+            rule_2_keeps_the_latest_stamp_under_concurrency
+            rule_2_replaces_unusable_values_whatever_the_stamp
+            rule_3_returns_the_time_since_the_stamp
+            rule_3_stamps_never_decrease_and_exceed_the_copy
+            rule_4_takes_a_lease_only_if_no_copy_is_fresh
+            rule_4_takes_no_lease_without_a_request
+            rule_4_one_of_many_requests_gets_the_lease
+            rule_4_a_second_request_renews_the_lease
+            rule_4_a_lease_expires
+            rule_4_a_lease_ends_when_its_holder_releases_it_or_puts
+            rule_4_no_client_ends_the_lease_of_another
             rule_5_keeps_copies_apart
             rule_5_keeps_leases_apart
-            rule_6_tells_what_cannot_be_used_and_why
-            rule_6_leases_the_loading_of_what_cannot_be_used
-            rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter
-            rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated
-            rule_7_keeps_kinds_apart_and_copies_where_they_are
+            rule_6_reports_why_a_value_is_unusable
+            rule_6_leases_the_load_of_an_unusable_value
+            rule_6_refuses_exactly_the_payloads_that_are_too_long
+            rule_7_every_handle_sees_when_a_kind_was_invalidated
+            rule_7_keeps_kinds_apart_and_removes_no_copies
         }
     };
 }

@@ -1,4 +1,4 @@
-//! The rules of [`CheckpointStore`], by the number of the rule in its documentation.
+//! The rules of [`CheckpointStore`], numbered as in its documentation.
 
 use std::sync::Arc;
 
@@ -10,35 +10,36 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
-/// Opens stores of checkpoints.
+/// Opens checkpoint stores.
 #[async_trait]
 pub trait CheckpointFixture: Send + Sync {
-    /// A fresh, empty memory of its own.
+    /// Opens a new, empty store.
     async fn open(&self) -> Box<dyn CheckpointWorld>;
 }
 
-/// A memory, seen from one or more nodes.
+/// A store, used from one or more nodes.
 pub trait CheckpointWorld: Send + Sync {
-    /// The same memory through at least one handle; more where the implementation has nodes.
+    /// At least one handle to the same store; one per node if the implementation has nodes.
     fn handles(&self) -> Vec<Arc<dyn CheckpointStore>>;
 }
 
-/// The macro behind [`checkpoint_contract`](crate::checkpoint_contract); calls back with the name of every rule.
+/// The macro behind [`checkpoint_contract`](crate::checkpoint_contract); calls back with the name
+/// of every rule.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_checkpoint_rule {
     ($then:ident!($($args:tt)*)) => {
         $crate::$then! { $($args)*;
-            rule_1_remembers_nothing_of_a_queue_nobody_saved
+            rule_1_loads_nothing_for_a_queue_never_saved
             rule_2_loads_what_was_saved_through_any_handle
-            rule_3_raises_each_mark_whatever_the_order
-            rule_3_raises_each_mark_whatever_races
-            rule_4_returns_what_is_remembered_now
+            rule_3_raises_each_mark_in_any_order
+            rule_3_raises_each_mark_under_concurrency
+            rule_4_returns_the_stored_marks
             rule_5_keeps_queues_apart
-            rule_6_remembers_the_highest_numbers_to_the_last_digit
-            rule_7_remembers_what_can_be_of_what_cannot
-            rule_8_remembers_the_lives_of_a_queue
-            rule_8_remembers_the_oldest_lives_of_too_many
+            rule_6_stores_the_highest_numbers_exactly
+            rule_7_corrects_invalid_checkpoints
+            rule_8_stores_the_incarnations_of_a_queue
+            rule_8_keeps_the_oldest_of_too_many_incarnations
         }
     };
 }
@@ -78,10 +79,10 @@ macro_rules! checkpoint_table {
 
 for_each_checkpoint_rule! { checkpoint_table!() }
 
-/// A memory under test.
+/// A store under test.
 struct Memory {
     handles: Vec<Arc<dyn CheckpointStore>>,
-    /// The memory may go when its world does.
+    /// Dropping the world may remove the store.
     _world: Box<dyn CheckpointWorld>,
 }
 
@@ -89,11 +90,11 @@ impl Memory {
     async fn open(fixture: &dyn CheckpointFixture) -> Result<Self, Violation> {
         let world = fixture.open().await;
         let handles = world.handles();
-        ensure(!handles.is_empty(), || "a world has at least one handle".to_owned())?;
+        ensure(!handles.is_empty(), || "a world without a handle".to_owned())?;
         Ok(Self { handles, _world: world })
     }
 
-    /// Spreads work over the handles.
+    /// A handle, chosen so that work is spread over all of them.
     fn handle(&self, n: usize) -> Arc<dyn CheckpointStore> {
         Arc::clone(&self.handles[n % self.handles.len()])
     }
@@ -103,7 +104,7 @@ impl Memory {
         Ok(self.handle(0).save(QueueId::parse(queue)?, checkpoint).await?)
     }
 
-    /// Every handle loads the same, and it is this.
+    /// Checks that every handle loads this checkpoint.
     async fn ensure_remembered(
         &self,
         queue: &str,
@@ -117,27 +118,26 @@ impl Memory {
     }
 }
 
-/// A checkpoint with these marks, unchecked.
+/// A checkpoint with these marks, not validated.
 fn marks(last: u64, serving: u64, ceiling: u64) -> Checkpoint {
     Checkpoint { line: Line::new(last, serving), ceiling, incarnations: Incarnations::default() }
 }
 
-/// Whoever loads a queue that nobody saved is told that there is nothing, and not a line at zero, which can be saved.
+/// Loading a queue that was never saved returns `None`, not zeros: a checkpoint of zeros can be
+/// saved.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_remembers_nothing_of_a_queue_nobody_saved(
+pub async fn rule_1_loads_nothing_for_a_queue_never_saved(
     fixture: &dyn CheckpointFixture,
 ) -> Verdict {
     let memory = Memory::open(fixture).await?;
-    memory.ensure_remembered("main", None, "a queue nobody saved").await?;
+    memory.ensure_remembered("main", None, "a queue that was never saved").await?;
     memory.save("main", marks(0, 0, 0)).await?;
-    memory
-        .ensure_remembered("main", Some(marks(0, 0, 0)), "a queue saved before anybody joined")
-        .await
+    memory.ensure_remembered("main", Some(marks(0, 0, 0)), "a queue saved before any join").await
 }
 
-/// All three marks come back, whichever handle saved and whichever loads.
+/// A load returns all three marks, whichever handle saved and whichever loads.
 ///
 /// # Errors
 /// The violation, if any.
@@ -148,18 +148,16 @@ pub async fn rule_2_loads_what_was_saved_through_any_handle(
     for (n, handle) in memory.handles.iter().enumerate() {
         let queue = format!("saved-by-{n}");
         handle.save(QueueId::parse(&queue)?, marks(70, 30, 100)).await?;
-        memory.ensure_remembered(&queue, Some(marks(70, 30, 100)), "what was saved").await?;
+        memory.ensure_remembered(&queue, Some(marks(70, 30, 100)), "the saved marks").await?;
     }
     Ok(())
 }
 
-/// Every order of the same saves leaves the same behind: the highest of each mark, though no save had all of them.
+/// Saves in any order leave the highest value of each mark, even if no single save had all of them.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_raises_each_mark_whatever_the_order(
-    fixture: &dyn CheckpointFixture,
-) -> Verdict {
+pub async fn rule_3_raises_each_mark_in_any_order(fixture: &dyn CheckpointFixture) -> Verdict {
     let memory = Memory::open(fixture).await?;
     let saves = [marks(90, 10, 100), marks(60, 50, 120), marks(40, 30, 200)];
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -175,54 +173,51 @@ pub async fn rule_3_raises_each_mark_whatever_the_order(
     Ok(())
 }
 
-/// Of many saves at once none is lost, and none takes back what another one has been told is remembered.
+/// Concurrent saves are not lost, and no save lowers a mark that another save returned.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_raises_each_mark_whatever_races(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_3_raises_each_mark_under_concurrency(fixture: &dyn CheckpointFixture) -> Verdict {
     const SAVERS: u64 = 40;
     let memory = Memory::open(fixture).await?;
     for round in 0..5 {
         let queue = QueueId::parse(&format!("race-{round}"))?;
         let savers = (0..SAVERS).zip(0..).map(|(n, node)| {
             let handle = memory.handle(node);
-            // The further one has come with giving, the less with calling, so that no save makes up for another.
+            // A save with a higher last number has a lower serving number, so no save covers
+            // another.
             let own = marks(100 + n, 100 - n, 200 + (n * 7) % SAVERS);
-            tokio::spawn(async move { save_and_look_again(handle.as_ref(), queue, own).await })
+            tokio::spawn(async move { save_and_load(handle.as_ref(), queue, own).await })
         });
         for saver in join_all(savers).await {
             saver??;
         }
         let highest = marks(100 + SAVERS - 1, 100, 200 + SAVERS - 1);
         memory
-            .ensure_remembered(queue.as_str(), Some(highest), "what all saves leave behind")
+            .ensure_remembered(queue.as_str(), Some(highest), "the marks after all saves")
             .await?;
     }
     Ok(())
 }
 
-async fn save_and_look_again(
-    store: &dyn CheckpointStore,
-    queue: QueueId,
-    own: Checkpoint,
-) -> Verdict {
-    let told = store.save(queue, own).await?;
-    ensure_eq(told.raised_to(own), told, "what a save returned, with what it brought")?;
+async fn save_and_load(store: &dyn CheckpointStore, queue: QueueId, own: Checkpoint) -> Verdict {
+    let saved = store.save(queue, own).await?;
+    ensure_eq(saved.raised_to(own), saved, "a save's result, compared with its own marks")?;
     let Some(loaded) = store.load(queue).await? else {
-        return Err(Violation::new("nothing is remembered after a save"));
+        return Err(Violation::new("no checkpoint after a save"));
     };
     ensure_eq(
-        loaded.raised_to(told),
+        loaded.raised_to(saved),
         loaded,
-        "what is remembered, with what a save returned before",
+        "the stored marks, compared with an earlier save's result",
     )
 }
 
-/// A save is told of whatever was higher already, mark by mark.
+/// A save returns the stored marks, including those that were already higher.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_returns_what_is_remembered_now(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_4_returns_the_stored_marks(fixture: &dyn CheckpointFixture) -> Verdict {
     let memory = Memory::open(fixture).await?;
     let saves = [
         (marks(90, 10, 100), marks(90, 10, 100)),
@@ -231,13 +226,13 @@ pub async fn rule_4_returns_what_is_remembered_now(fixture: &dyn CheckpointFixtu
         (marks(0, 0, 0), marks(90, 50, 300)),
     ];
     for (n, (saved, expected)) in saves.into_iter().enumerate() {
-        let told = memory.handle(n).save(QueueId::parse("main")?, saved).await?;
-        ensure_eq(told, expected, "what a save returned")?;
+        let stored = memory.handle(n).save(QueueId::parse("main")?, saved).await?;
+        ensure_eq(stored, expected, "the result of a save")?;
     }
     Ok(())
 }
 
-/// A save of one queue touches no other, however alike their names are.
+/// A save affects only its own queue, however similar the names are.
 ///
 /// # Errors
 /// The violation, if any.
@@ -256,31 +251,29 @@ pub async fn rule_5_keeps_queues_apart(fixture: &dyn CheckpointFixture) -> Verdi
     Ok(())
 }
 
-/// The highest marks there are, and their neighbours, which a number of single precision would not tell apart.
+/// Covers the highest marks and their neighbours, which single-precision numbers cannot
+/// distinguish.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_remembers_the_highest_numbers_to_the_last_digit(
-    fixture: &dyn CheckpointFixture,
-) -> Verdict {
+pub async fn rule_6_stores_the_highest_numbers_exactly(fixture: &dyn CheckpointFixture) -> Verdict {
     let memory = Memory::open(fixture).await?;
     let max = QueueNumber::MAX;
     for saved in
         [marks(max - 3, max - 4, max - 2), marks(max - 1, max - 2, max), marks(max, max, max)]
     {
-        ensure_eq(memory.save("main", saved).await?, saved, "what a save of high marks returned")?;
+        ensure_eq(memory.save("main", saved).await?, saved, "the result of saving high marks")?;
         memory.ensure_remembered("main", Some(saved), "high marks").await?;
     }
     Ok(())
 }
 
-/// A ceiling below the last number is raised to it, whether the queue is new or not; no mark exceeds the highest number.
+/// A ceiling below the last number is raised to it, whether the queue is new or not. No mark
+/// exceeds the highest number.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_7_remembers_what_can_be_of_what_cannot(
-    fixture: &dyn CheckpointFixture,
-) -> Verdict {
+pub async fn rule_7_corrects_invalid_checkpoints(fixture: &dyn CheckpointFixture) -> Verdict {
     let memory = Memory::open(fixture).await?;
     let max = QueueNumber::MAX;
     let saves = [
@@ -290,13 +283,9 @@ pub async fn rule_7_remembers_what_can_be_of_what_cannot(
         (marks(max + 1, u64::MAX, 0), marks(max, max, max)),
     ];
     for (saved, expected) in saves {
-        ensure_eq(memory.save("main", saved).await?, expected, "what a save returned")?;
+        ensure_eq(memory.save("main", saved).await?, expected, "the result of a save")?;
         memory
-            .ensure_remembered(
-                "main",
-                Some(expected),
-                "what is left of a checkpoint that cannot be",
-            )
+            .ensure_remembered("main", Some(expected), "an invalid checkpoint, corrected")
             .await?;
     }
     Ok(())
@@ -307,11 +296,11 @@ fn lives(values: &[u64]) -> Result<Incarnations, Violation> {
     Ok(Incarnations::of(lives?))
 }
 
-/// Each save adds the lives it brings, whatever its marks are, and none is lost.
+/// Each save adds its incarnations, whatever its marks are, and none is lost.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_8_remembers_the_lives_of_a_queue(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_8_stores_the_incarnations_of_a_queue(fixture: &dyn CheckpointFixture) -> Verdict {
     let memory = Memory::open(fixture).await?;
     let highest = Incarnation::MAX;
     let saves: [(&[u64], &[u64]); 4] = [
@@ -325,20 +314,19 @@ pub async fn rule_8_remembers_the_lives_of_a_queue(fixture: &dyn CheckpointFixtu
         let last = 90 - nth * 10;
         let own = marks(last, 0, last).with_incarnations(lives(brought)?);
         let expected = marks(90, 0, 90).with_incarnations(lives(expected)?);
-        let told = memory.handle(usize::try_from(nth)?).save(queue, own).await?;
-        ensure_eq(told, expected, "what a save returned")?;
-        memory
-            .ensure_remembered("main", Some(expected), "the lives that all saves brought")
-            .await?;
+        let stored = memory.handle(usize::try_from(nth)?).save(queue, own).await?;
+        ensure_eq(stored, expected, "the result of a save")?;
+        memory.ensure_remembered("main", Some(expected), "the incarnations of all saves").await?;
     }
     Ok(())
 }
 
-/// Of more lives than a set has the oldest stay, in whatever order they come.
+/// If there are more incarnations than a set can hold, the oldest stay, in whatever order they
+/// arrive.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_8_remembers_the_oldest_lives_of_too_many(
+pub async fn rule_8_keeps_the_oldest_of_too_many_incarnations(
     fixture: &dyn CheckpointFixture,
 ) -> Verdict {
     let memory = Memory::open(fixture).await?;

@@ -10,14 +10,15 @@ use futures_util::future::BoxFuture;
 use crate::schedule::noon;
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
-/// Opens catalogues.
+/// Opens concert catalogs.
 #[async_trait]
 pub trait CatalogueFixture: Send + Sync {
-    /// A catalogue of exactly these concerts.
+    /// Opens a catalog of exactly these concerts.
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog>;
 }
 
-/// The macro behind [`concert_contract`](crate::concert_contract); calls back with the name of every rule.
+/// The macro behind [`concert_contract`](crate::concert_contract); calls back with the name of
+/// every rule.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_concert_rule {
@@ -25,8 +26,8 @@ macro_rules! for_each_concert_rule {
         $crate::$then! { $($args)*;
             lists_every_concert_once_in_ascending_order
             counts_all_concerts_on_every_page
-            answers_an_empty_page_beyond_the_end
-            answers_the_same_page_to_many_at_once
+            returns_an_empty_page_beyond_the_end
+            returns_the_same_page_to_concurrent_readers
         }
     };
 }
@@ -75,14 +76,14 @@ async fn page(
     Ok(catalogue.page(request).await?)
 }
 
-/// Page after page, every concert comes once, in the order of ids, and pages are full but for the last.
+/// The pages together list each concert once, ordered by id, and each page but the last is full.
 ///
 /// # Errors
 /// The violation, if any.
 pub async fn lists_every_concert_once_in_ascending_order(
     fixture: &dyn CatalogueFixture,
 ) -> Verdict {
-    // Handed over in another order than they are to come back in.
+    // The catalog gets them in reverse order.
     let mut sample: Vec<_> = sample::concerts(SampleSize::of_concerts(25), noon()).collect();
     let expected: Vec<_> = sample.iter().map(|entry| entry.concert.clone()).collect();
     sample.reverse();
@@ -97,7 +98,7 @@ pub async fn lists_every_concert_once_in_ascending_order(
     ensure_eq(seen, expected, "all pages together")
 }
 
-/// `total` is the number of all concerts, whatever the page and its size.
+/// `total` is the number of all concerts, whatever the page number and size.
 ///
 /// # Errors
 /// The violation, if any.
@@ -105,20 +106,20 @@ pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogueFixture) -
     let catalogue =
         fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for (number, size) in [(1, 10), (3, 10), (1, 1_000), (25, 1), (4, 10)] {
-        ensure_eq(page(catalogue.as_ref(), number, size).await?.total, 25, "concerts in all")?;
+        ensure_eq(page(catalogue.as_ref(), number, size).await?.total, 25, "the total")?;
     }
     let nothing = fixture.open(Vec::new()).await;
     let empty = page(nothing.as_ref(), 1, 10).await?;
     ensure(empty.total == 0 && empty.concerts.is_empty(), || {
-        format!("an empty catalogue lists {empty:?}")
+        format!("an empty catalog lists {empty:?}")
     })
 }
 
-/// Beyond the end there is nothing, and no error: the very last page number too.
+/// A page beyond the end is empty and not an error, up to the highest page number.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn answers_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture) -> Verdict {
+pub async fn returns_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture) -> Verdict {
     let catalogue =
         fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for number in [4, 1_000_000, u32::MAX] {
@@ -130,11 +131,13 @@ pub async fn answers_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture
     Ok(())
 }
 
-/// Reading from many tasks gives everybody the same.
+/// Concurrent reads return the same page.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn answers_the_same_page_to_many_at_once(fixture: &dyn CatalogueFixture) -> Verdict {
+pub async fn returns_the_same_page_to_concurrent_readers(
+    fixture: &dyn CatalogueFixture,
+) -> Verdict {
     let catalogue =
         fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     let expected = page(catalogue.as_ref(), 2, 10).await?;
@@ -143,7 +146,7 @@ pub async fn answers_the_same_page_to_many_at_once(fixture: &dyn CatalogueFixtur
         tokio::spawn(async move { page(catalogue.as_ref(), 2, 10).await })
     });
     for reader in futures_util::future::join_all(readers).await {
-        ensure_eq(reader??, expected.clone(), "the page one of many read")?;
+        ensure_eq(reader??, expected.clone(), "a page that was read concurrently")?;
     }
     Ok(())
 }

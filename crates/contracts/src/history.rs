@@ -1,15 +1,17 @@
-//! A record of what clients asked and were told while things failed, and a checker that decides from it alone whether
-//! the rules of a line held.
+//! A record of the calls that clients made while things failed, and a checker that decides from it
+//! alone whether the rules of a queue held.
 //!
-//! The checker knows nothing of stores and nodes; it believes only what a client could see. Whatever an answer leaves
-//! open is taken to have been right, so a finding is a broken rule, never a doubt:
+//! The checker knows nothing of stores and nodes; it uses only what a client could see. It assumes
+//! that any behaviour the answers leave open was correct, so every finding is a real violation:
 //!
-//! - A step took place at some moment between the begin of its op and its end, nobody knows when. Ops that overlap may
-//!   have taken place in either order.
-//! - A step of unknown outcome took place at any moment from its begin on, also long after the client gave up, or never.
-//! - A refused step did not take place.
+//! - A step takes effect at an unknown moment between the begin and the end of its op. Overlapping
+//!   ops may have taken effect in either order.
+//! - A step of unknown outcome takes effect at any moment after its begin, even long after the
+//!   client gave up, or never.
+//! - A refused step has no effect.
 
 mod check;
+mod finding;
 mod record;
 mod recorder;
 mod rules;
@@ -17,7 +19,8 @@ mod summary;
 mod text;
 mod view;
 
-pub use check::{FINDINGS_PER_RULE, Finding, Findings, Rule, Rules, check};
+pub use check::check;
+pub use finding::{FINDINGS_PER_RULE, Finding, Findings, Rule, Rules};
 pub use record::{Asked, Record, Told};
 pub use recorder::{History, Op};
 pub use summary::Summary;

@@ -1,6 +1,7 @@
-//! A model checker of the queue's recovery. It runs the code of `domain` that decides, [`QueueState`] and
-//! [`Replica`], through every order of joins, claims and leaves with lost stores, stale copies, late
-//! messages and stepped clocks, and compares what users get with what they were promised.
+//! A model checker for the recovery of the queue. It runs the deciding code of `domain`,
+//! [`QueueState`] and [`Replica`], through all orders of joins, claims and leaves with lost stores,
+//! stale copies, late messages and clock steps, and compares the results for users with the
+//! promises made to them.
 //!
 //! [`QueueState`]: domain::queue::QueueState
 //! [`Replica`]: domain::queue::Replica

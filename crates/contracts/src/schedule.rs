@@ -16,7 +16,7 @@ use crate::{Verdict, Violation, ensure_eq};
 /// Opens schedule books.
 #[async_trait]
 pub trait ScheduleFixture: Send + Sync {
-    /// A book of exactly these concerts and dates.
+    /// Opens a book of exactly these concerts and dates.
     async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld>;
 }
 
@@ -26,19 +26,20 @@ pub trait ScheduleWorld: Send + Sync {
     /// The book.
     fn book(&self) -> Arc<dyn ScheduleBook>;
 
-    /// From now on the first `sold` seats of a date are sold, and no other.
+    /// Marks the first `sold` seats of a date as sold, and all others as free.
     async fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32);
 }
 
-/// The macro behind [`schedule_contract`](crate::schedule_contract); calls back with the name of every rule.
+/// The macro behind [`schedule_contract`](crate::schedule_contract); calls back with the name of
+/// every rule.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_schedule_rule {
     ($then:ident!($($args:tt)*)) => {
         $crate::$then! { $($args)*;
-            tells_an_unknown_concert_from_one_without_dates
-            lists_only_dates_whose_sale_runs
-            lists_only_dates_with_seats_left_as_seats_go_and_return
+            distinguishes_an_unknown_concert_from_one_without_dates
+            lists_only_dates_on_sale
+            lists_only_dates_with_seats_left
             lists_dates_by_performance_and_no_other_concerts_dates
             gives_the_showcase_concert_three_dates
         }
@@ -80,7 +81,7 @@ macro_rules! schedule_table {
 
 for_each_schedule_rule! { schedule_table!() }
 
-/// The moment these rules are checked at.
+/// The time at which these rules are checked.
 pub(crate) fn noon() -> Timestamp {
     Timestamp::from_second(1_777_896_000).unwrap_or_default()
 }
@@ -89,7 +90,7 @@ fn hours(n: i64) -> Result<Timestamp, Violation> {
     Ok(noon().checked_add(SignedDuration::from_hours(n))?)
 }
 
-/// A date of ten seats that is on sale between these hours from noon.
+/// A date with ten seats, on sale between these hours from noon.
 fn date(id: u64, opens: i64, closes: i64, performance: i64) -> Result<SampleDate, Violation> {
     Ok(SampleDate {
         id: ScheduleId::new(id)?,
@@ -118,11 +119,11 @@ async fn open_ids(
     Ok(dates.map(|dates| dates.into_iter().map(|date| date.id.get()).collect()))
 }
 
-/// No such concert is `None`; a concert without dates to sell is an empty list.
+/// An unknown concert is `None`; a concert without dates on sale is an empty list.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn tells_an_unknown_concert_from_one_without_dates(
+pub async fn distinguishes_an_unknown_concert_from_one_without_dates(
     fixture: &dyn ScheduleFixture,
 ) -> Verdict {
     let world =
@@ -132,11 +133,7 @@ pub async fn tells_an_unknown_concert_from_one_without_dates(
         Some(vec![]),
         "a concert without dates",
     )?;
-    ensure_eq(
-        open_ids(world.book().as_ref(), 2, noon()).await?,
-        None,
-        "a concert that is not there",
-    )?;
+    ensure_eq(open_ids(world.book().as_ref(), 2, noon()).await?, None, "an unknown concert")?;
     ensure_eq(
         open_ids(world.book().as_ref(), ConcertId::MAX, noon()).await?,
         None,
@@ -148,7 +145,7 @@ pub async fn tells_an_unknown_concert_from_one_without_dates(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn lists_only_dates_whose_sale_runs(fixture: &dyn ScheduleFixture) -> Verdict {
+pub async fn lists_only_dates_on_sale(fixture: &dyn ScheduleFixture) -> Verdict {
     let dates =
         vec![date(11, -2, 0, 9)?, date(12, -1, 1, 10)?, date(13, 0, 2, 11)?, date(14, 1, 3, 12)?];
     let world = fixture.open(vec![concert(1, dates)?]).await;
@@ -167,13 +164,12 @@ pub async fn lists_only_dates_whose_sale_runs(fixture: &dyn ScheduleFixture) -> 
     )
 }
 
-/// A date whose last seat goes disappears, one that gets a seat back returns, and the count is right in between.
+/// A date disappears when its last seat is sold and returns when a seat is free again, and the
+/// count is right in between.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn lists_only_dates_with_seats_left_as_seats_go_and_return(
-    fixture: &dyn ScheduleFixture,
-) -> Verdict {
+pub async fn lists_only_dates_with_seats_left(fixture: &dyn ScheduleFixture) -> Verdict {
     let world =
         fixture.open(vec![concert(1, vec![date(11, -1, 1, 9)?, date(12, -1, 1, 10)?])?]).await;
     let id = ConcertId::new(1)?;
@@ -187,7 +183,8 @@ pub async fn lists_only_dates_with_seats_left_as_seats_go_and_return(
     Ok(())
 }
 
-/// Dates come by performance, then id, each with what it says, and none of another concert.
+/// Dates are ordered by performance, then id; each is complete, and none belongs to another
+/// concert.
 ///
 /// # Errors
 /// The violation, if any.
@@ -214,10 +211,10 @@ pub async fn lists_dates_by_performance_and_no_other_concerts_dates(
         sale: SaleWindow::new(hours(-1)?, hours(1)?)?,
         seats_left: NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN),
     };
-    ensure_eq(dates.get(2), Some(&expected), "a date with all it says")
+    ensure_eq(dates.get(2), Some(&expected), "a complete date")
 }
 
-/// The sample serves the load scripts: concert 451 has three dates on sale.
+/// The sample data has what the load scripts need: concert 451 has three dates on sale.
 ///
 /// # Errors
 /// The violation, if any.

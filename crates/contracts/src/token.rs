@@ -5,24 +5,26 @@ use domain::queue::{Incarnation, Place, QueueId, QueueNumber, TokenRejected, Tok
 
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
-/// Opens sealers.
+/// Opens token signers.
 pub trait SealerFixture: Send + Sync {
-    /// A sealer whose live keys are named by `keys`, the one that signs first; the same name is the same key.
+    /// Opens a signer whose active keys are named by `keys`, the signing key first; equal names are
+    /// equal keys.
     fn sealer(&self, keys: &[u8]) -> Box<dyn TokenSealer>;
 }
 
-/// The macro behind [`token_contract`](crate::token_contract); calls back with the name of every rule.
+/// The macro behind [`token_contract`](crate::token_contract); calls back with the name of every
+/// rule.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_token_rule {
     ($then:ident!($($args:tt)*)) => {
         $crate::$then! { $($args)*;
-            reads_back_what_it_sealed
-            refuses_every_single_bit_change
-            refuses_truncation_and_extension
+            verifies_its_own_tokens
+            rejects_every_single_bit_change
+            rejects_truncation_and_extension
             signs_with_the_newest_key_and_verifies_with_all
-            refuses_a_retired_or_foreign_key
-            tells_queues_apart
+            rejects_retired_and_unknown_keys
+            distinguishes_queues
         }
     };
 }
@@ -72,11 +74,11 @@ fn place(queue: &str, number: u64, user: u64) -> Result<Place, Violation> {
     })
 }
 
-/// Sealing and opening gives the same place, also at the ends of every range.
+/// A signed token verifies to the same claims, also at the ends of every range.
 ///
 /// # Errors
 /// The violation, if any.
-pub fn reads_back_what_it_sealed(fixture: &dyn SealerFixture) -> Verdict {
+pub fn verifies_its_own_tokens(fixture: &dyn SealerFixture) -> Verdict {
     let sealer = fixture.sealer(&[1]);
     let longest = "q".repeat(QueueId::MAX_LENGTH);
     let last = Incarnation::new(Incarnation::MAX)?;
@@ -88,11 +90,11 @@ pub fn reads_back_what_it_sealed(fixture: &dyn SealerFixture) -> Verdict {
     Ok(())
 }
 
-/// No bit of the text can be changed.
+/// A token with any bit changed is rejected.
 ///
 /// # Errors
 /// The violation, if any.
-pub fn refuses_every_single_bit_change(fixture: &dyn SealerFixture) -> Verdict {
+pub fn rejects_every_single_bit_change(fixture: &dyn SealerFixture) -> Verdict {
     let sealer = fixture.sealer(&[1, 2]);
     let token = sealer.seal(&place("main", 17, 99)?).as_str().as_bytes().to_vec();
     for bit in 0..token.len() * 8 {
@@ -104,16 +106,16 @@ pub fn refuses_every_single_bit_change(fixture: &dyn SealerFixture) -> Verdict {
     Ok(())
 }
 
-/// Nothing can be cut off or added, at either end.
+/// A truncated or extended token is rejected, at either end.
 ///
 /// # Errors
 /// The violation, if any.
-pub fn refuses_truncation_and_extension(fixture: &dyn SealerFixture) -> Verdict {
+pub fn rejects_truncation_and_extension(fixture: &dyn SealerFixture) -> Verdict {
     let sealer = fixture.sealer(&[1]);
     let token = sealer.seal(&place("main", 17, 99)?).as_str().to_owned();
     for cut in 1..=token.len() {
         ensure(sealer.open(&token[cut..]).is_err(), || {
-            format!("accepted it without its first {cut}")
+            format!("accepted it without its first {cut} characters")
         })?;
         let kept = token.len() - cut;
         ensure(sealer.open(&token[..kept]).is_err(), || {
@@ -122,7 +124,7 @@ pub fn refuses_truncation_and_extension(fixture: &dyn SealerFixture) -> Verdict 
     }
     for added in ["A", "=", "==", "AAAA", " ", "\n", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         ensure(sealer.open(&format!("{token}{added}")).is_err(), || {
-            format!("accepted {added:?} behind it")
+            format!("accepted {added:?} after it")
         })?;
         ensure(sealer.open(&format!("{added}{token}")).is_err(), || {
             format!("accepted {added:?} before it")
@@ -131,7 +133,7 @@ pub fn refuses_truncation_and_extension(fixture: &dyn SealerFixture) -> Verdict 
     Ok(())
 }
 
-/// Two or more keys may be live; a rotation loses nobody.
+/// Several keys can be active, so a key rotation invalidates no token.
 ///
 /// # Errors
 /// The violation, if any.
@@ -142,25 +144,26 @@ pub fn signs_with_the_newest_key_and_verifies_with_all(fixture: &dyn SealerFixtu
     ensure_eq(
         new.open(both.seal(&place).as_str()),
         Ok(place),
-        "a token signed while both were live",
+        "a token signed while both keys were active",
     )
 }
 
-/// A key that is not live signs nothing.
+/// A token signed with an inactive key is rejected.
 ///
 /// # Errors
 /// The violation, if any.
-pub fn refuses_a_retired_or_foreign_key(fixture: &dyn SealerFixture) -> Verdict {
+pub fn rejects_retired_and_unknown_keys(fixture: &dyn SealerFixture) -> Verdict {
     let token = fixture.sealer(&[1]).seal(&place("main", 17, 99)?);
     let answer = fixture.sealer(&[2, 3]).open(token.as_str());
     ensure_eq(answer, Err(TokenRejected::UnknownKey), "a token of a retired key")
 }
 
-/// Places that differ in anything have different tokens, and the queue is read back, so that a foreign one shows.
+/// Places that differ in any field have different tokens, and a token contains its queue, so that a
+/// token of another queue is recognised.
 ///
 /// # Errors
 /// The violation, if any.
-pub fn tells_queues_apart(fixture: &dyn SealerFixture) -> Verdict {
+pub fn distinguishes_queues(fixture: &dyn SealerFixture) -> Verdict {
     let sealer = fixture.sealer(&[1]);
     let other = sealer.open(sealer.seal(&place("other", 17, 99)?).as_str())?;
     ensure_eq(other.queue, QueueId::parse("other")?, "the queue of a token")?;

@@ -1,9 +1,9 @@
-//! What a rule finds.
+//! The result of checking a rule.
 
 use std::fmt::{self, Debug, Display};
 use std::iter::successors;
 
-/// A rule was broken; says how.
+/// A description of how a rule was broken.
 #[derive(Debug)]
 pub struct Violation(String);
 
@@ -20,22 +20,20 @@ impl Display for Violation {
     }
 }
 
-/// Whatever error an implementation answers where it must not is a violation too, told with its causes.
+/// Converts an unexpected error of an implementation, with its causes.
 impl<E: std::error::Error> From<E> for Violation {
     fn from(error: E) -> Self {
         let causes = successors(error.source(), |cause| cause.source());
-        Self(
-            causes.fold(format!("unexpected error: {error}"), |told, cause| {
-                format!("{told}: {cause}")
-            }),
-        )
+        Self(causes.fold(format!("unexpected error: {error}"), |message, cause| {
+            format!("{message}: {cause}")
+        }))
     }
 }
 
 /// Whether a rule held.
 pub type Verdict = Result<(), Violation>;
 
-/// Holds, or is a violation that says `what`.
+/// Checks a condition and describes the violation with `what` if it does not hold.
 ///
 /// # Errors
 /// A [`Violation`] when `holds` is false.
@@ -43,7 +41,7 @@ pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(Violation(what())) }
 }
 
-/// Both are equal, or it is a violation.
+/// Checks that both values are equal.
 ///
 /// # Errors
 /// A [`Violation`] that shows both sides.
@@ -58,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unexpected_error_is_told_with_its_causes() {
+    fn an_unexpected_error_shows_its_causes() {
         let error = PortError::new(PortErrorKind::Unavailable, "redis")
             .because(std::io::Error::other("reset"));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The checker of histories is seen to notice what is planted, and to let pass what is legal.
+//! Checks that the history checker detects planted violations and accepts legal histories.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "each match names the cases that it is about")]

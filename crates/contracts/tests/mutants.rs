@@ -1,4 +1,5 @@
-//! Every rule is seen to fail on a store that was broken on purpose, and to hold on the same store unbroken.
+//! Checks that every rule fails on a store with a seeded fault and holds on the same store without
+//! it.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "each match names the faults it plants")]

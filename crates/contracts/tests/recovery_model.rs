@@ -1,4 +1,5 @@
-//! The model checker of the recovery: the rules hold in every run it looks at, and each seeded fault is found.
+//! Runs the model checker of the recovery: the rules hold in all searched runs, and each seeded
+//! fault is found.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +12,7 @@ use contracts::recovery_model::{
 };
 use domain::queue::PolicySpec;
 
-/// How many actions deeper than usual; each takes about ten times as long.
+/// The number of actions added to the usual depth; each multiplies the time by about ten.
 fn deeper() -> usize {
     env::var("BOXOFFICE_MODEL_DEPTH").ok().and_then(|depth| depth.parse().ok()).unwrap_or(0)
 }
@@ -30,7 +31,7 @@ fn no_run_of_a_few_actions_breaks_a_rule() {
     assert!(states >= 200_000, "{states} states");
 }
 
-/// The first run by chance that breaks a rule, without what is not needed for it.
+/// The first random run that breaks a rule, minimised.
 fn by_chance(scene: Scene, seeds: u64) -> Option<(Rule, Vec<Action>)> {
     let beginnings = beginnings(&scene);
     (0..seeds).find_map(|seed| {
@@ -43,7 +44,7 @@ fn by_chance(scene: Scene, seeds: u64) -> Option<(Rule, Vec<Action>)> {
 }
 
 #[test]
-fn no_long_run_by_chance_breaks_a_rule() {
+fn no_long_random_run_breaks_a_rule() {
     let seeds = 600 * 4_u64.pow(u32::try_from(deeper()).unwrap());
     for (slots, faults) in [(1, 0), (1, 1), (2, 2), (1, 3)] {
         let found = by_chance(Scene::of_all(slots, faults), seeds);
@@ -69,7 +70,7 @@ fn each_fault_is_found() {
             }
             None => by_chance(Scene::of_all(1, 2).with(fault), 2_000),
         };
-        let Some((rule, actions)) = found else { panic!("{fault:?} is not found") };
+        let Some((rule, actions)) = found else { panic!("{fault:?} was not found") };
         println!("{fault:?} breaks {rule:?} after {} actions", actions.len());
     }
 }
@@ -77,14 +78,14 @@ fn each_fault_is_found() {
 #[test]
 fn each_example_breaks_its_rule_and_keeps_all_without_its_fault() {
     for Example { fault, scene, actions, breaks: rule } in examples() {
-        assert!(run(scene, &actions).is_some(), "{fault:?}: an action that cannot be done");
+        assert!(run(scene, &actions).is_some(), "{fault:?}: an impossible action");
         assert_eq!(breaks(scene.with(fault), &actions), Some(rule), "{fault:?}");
         assert_eq!(breaks(scene, &actions), None, "{fault:?}");
     }
 }
 
 #[test]
-fn traces_are_the_same_each_time_and_cover_each_kind_of_trouble() {
+fn traces_are_reproducible_and_cover_each_kind_of_fault() {
     let all = traces(200);
     assert!(all.len() >= 210, "{}", all.len());
     for (one, other) in all.iter().zip(traces(200)) {
@@ -107,13 +108,13 @@ fn traces_are_the_same_each_time_and_cover_each_kind_of_trouble() {
     assert_eq!(quiet_traces(100).len(), 100);
 }
 
-/// Both nodes refresh, each second for so long.
+/// Both nodes refresh every second, `count` times.
 fn seconds(count: usize) -> Vec<Action> {
     vec![Action::Pass(3); count]
 }
 
 #[test]
-fn runs_that_once_broke_a_rule_keep_them_all() {
+fn runs_that_once_broke_a_rule_keep_all_rules() {
     let usual = Scene::of_all(1, 2);
     let with_sessions = |milliseconds| {
         let session_ttl = Duration::from_millis(milliseconds);
@@ -126,15 +127,16 @@ fn runs_that_once_broke_a_rule_keep_them_all() {
     let late = vec![Action::Pass(2); 2];
     let brief = Scene { recovery: Duration::from_millis(900), ..usual };
     let cases = [
-        // The call of a user whose session had ended stood again, and held a slot.
+        // The call of a user whose session had ended was open again and held a slot.
         (
             usual,
             [inside(), seconds(2), lost.clone(), seconds(3), lost.clone(), seconds(4)].concat(),
         ),
         (with_sessions(1_500), [inside(), seconds(2), lost.clone(), seconds(4)].concat()),
-        // A session had more time left after the loss than a session lasts.
+        // After the loss a session had more time left than a session lasts.
         (brief, [openings::joined(1), late, claim(), lost.clone(), seconds(3)].concat()),
-        // Two stores had one generation, so that a node took itself to have replayed to the second what it had to the first.
+        // Two stores had the same generation, so a node believed it had replayed to the second what
+        // it had replayed to the first.
         (
             usual,
             [

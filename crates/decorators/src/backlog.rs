@@ -1,51 +1,55 @@
-//! Who may wait for a turn: whoever can expect one in good time. The others are refused when they come.
+//! Decides which callers may wait for a permit: those likely to get one in time. Others are refused
+//! on arrival.
 //!
-//! What is to be expected is those in front times the time between turns, which is Little's law: a refusal costs its caller no
-//! wait, and those who wait are as many as can be served, however fast that is at the moment.
+//! The expected wait is the number of waiting callers times the mean interval between permits
+//! (Little's law). A refused caller does not wait, and the queue adapts to the current service
+//! rate.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many may wait, and how long.
+/// Limits on the number of waiting callers and on their wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Waiting {
-    /// So many at once.
+    /// Maximum number of waiting callers.
     pub most: u32,
-    /// One waits no longer than this, and not at all when more than half of it is to be expected: the pace changes, and who was
-    /// let wait is not to be refused in the end.
+    /// Maximum wait. A caller is refused on arrival if its expected wait exceeds half of this: the
+    /// service rate varies, and a caller that was allowed to wait should rarely be refused later.
     pub longest: Duration,
 }
 
-/// Turns that are taken to have come at once before there were any, since a backlog may begin behind one slow answer.
+/// Permits assumed to have been granted before the first one, because a backlog may begin behind
+/// one slow call.
 const GRANTED: f64 = 8.0;
 
-/// How many wait, and how fast they go.
+/// The number of waiting callers and their service rate.
 #[derive(Debug)]
 pub struct Backlog {
     rule: Waiting,
     waiting: u32,
-    /// What is known since somebody began to wait; forgotten when nobody does.
+    /// Measured while at least one caller waits, and discarded when none does.
     pace: Option<Pace>,
 }
 
 #[derive(Debug)]
 struct Pace {
-    /// The last turn, or when the first began to wait.
+    /// When the last permit was granted, or when the first caller began to wait.
     since: Instant,
-    /// Turns, and the seconds in which they came. Older ones count less, to none after a few times the longest wait.
+    /// Permits, and the seconds in which they were granted. Both decay exponentially, with the
+    /// maximum wait as time constant.
     turns: f64,
     seconds: f64,
 }
 
 impl Backlog {
-    /// Nobody waits.
+    /// Starts empty.
     #[must_use]
     pub fn new(rule: Waiting) -> Self {
         Self { rule, waiting: 0, pace: None }
     }
 
-    /// Somebody comes: how long they may wait, or `None` when they are refused.
+    /// Admits an arriving caller and returns how long it may wait, or `None` if it is refused.
     pub fn enter(&mut self, now: Instant) -> Option<Duration> {
         let Waiting { most, longest } = self.rule;
         if self.waiting >= most || self.expected(now) > longest / 2 {
@@ -56,7 +60,7 @@ impl Backlog {
         Some(longest)
     }
 
-    /// Somebody who waited has got a turn.
+    /// Records that a waiting caller got a permit.
     pub fn served(&mut self, now: Instant) {
         if let Some(pace) = &mut self.pace {
             pace.turn(now, self.rule.longest);
@@ -64,12 +68,12 @@ impl Backlog {
         self.leave();
     }
 
-    /// Somebody who waited goes without.
+    /// Records that a waiting caller left without a permit.
     pub fn gave_up(&mut self) {
         self.leave();
     }
 
-    /// How many wait.
+    /// The number of waiting callers.
     #[must_use]
     pub fn waiting(&self) -> u32 {
         self.waiting
@@ -82,7 +86,7 @@ impl Backlog {
         }
     }
 
-    /// How long one who comes now would wait. Turns that do not come make everybody later.
+    /// The expected wait of a caller that arrives now. It grows while no permit is granted.
     fn expected(&self, now: Instant) -> Duration {
         let Some(pace) = &self.pace else { return Duration::ZERO };
         let next = now.saturating_duration_since(pace.since).max(pace.interval());
@@ -91,7 +95,8 @@ impl Backlog {
 }
 
 impl Pace {
-    /// Weighs by age and not by number: after a pause the mean is of the time before it and of the pause, each by its length.
+    /// Weighs samples by age, not by count: after a pause, the mean covers the pause and the time
+    /// before it, each by its duration.
     fn turn(&mut self, now: Instant, memory: Duration) {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         let kept = (-passed / memory.as_secs_f64().max(f64::MIN_POSITIVE)).exp();
@@ -100,7 +105,7 @@ impl Pace {
         self.since = now;
     }
 
-    /// The mean time between turns.
+    /// The mean interval between permits.
     fn interval(&self) -> Duration {
         Duration::try_from_secs_f64(self.seconds / self.turns).unwrap_or(Duration::MAX)
     }
@@ -113,7 +118,7 @@ mod tests {
     const LONGEST: Duration = Duration::from_millis(100);
     const RULE: Waiting = Waiting { most: 1_000, longest: LONGEST };
 
-    /// A backlog at a moment.
+    /// A backlog and the current time.
     struct At(Backlog, Instant);
 
     impl At {
@@ -138,10 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn hundreds_who_come_at_once_may_wait_while_turns_come_fast() {
+    fn a_burst_of_hundreds_may_wait_while_permits_come_fast() {
         let mut backlog = At::start(RULE);
         assert!((0..600).all(|_| backlog.come()));
-        // Each who is served asks again: nobody is refused, however long it is never empty.
+        // Each served caller comes back: none is refused, although the backlog is never empty.
         for _ in 0..10_000 {
             backlog.serve(1, Duration::from_micros(80));
             assert!(backlog.come());
@@ -150,11 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn as_many_wait_as_will_be_served_within_half_the_time() {
+    fn the_backlog_holds_what_is_served_within_half_the_maximum_wait() {
         for apart in [1, 2, 5].map(Duration::from_millis) {
             let mut backlog = At::start(RULE);
             for _ in 0..5_000 {
-                // Ten times as many as turns.
+                // Ten arrivals for each permit.
                 (0..10).for_each(|_| _ = backlog.come());
                 backlog.serve(1, apart);
             }
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_that_come_many_at_a_time_count_as_the_mean_of_them() {
+    fn permits_granted_in_batches_count_at_their_mean_rate() {
         let mut backlog = At::start(RULE);
         for _ in 0..1_000 {
             (0..80).for_each(|_| _ = backlog.come());
@@ -176,11 +181,11 @@ mod tests {
             backlog.serve(8, Duration::ZERO);
         }
         let waiting = backlog.0.waiting();
-        assert!((30..=60).contains(&waiting), "{waiting} where 50 will be served in time");
+        assert!((30..=60).contains(&waiting), "{waiting} wait, 50 can be served in time");
     }
 
     #[test]
-    fn behind_turns_that_do_not_come_nobody_waits_after_a_while() {
+    fn callers_are_refused_once_no_permit_came_for_half_the_maximum_wait() {
         let mut backlog = At::start(RULE);
         assert!(backlog.come());
         backlog.pass(LONGEST / 2);
@@ -188,13 +193,13 @@ mod tests {
         backlog.pass(Duration::from_millis(1));
         assert!(!backlog.come());
         backlog.0.gave_up();
-        assert!(!backlog.come(), "one waits still");
+        assert!(!backlog.come(), "one caller still waits");
         backlog.0.gave_up();
-        assert!(backlog.come(), "nobody waited, and nothing is known");
+        assert!(backlog.come(), "an empty backlog forgets its rate");
     }
 
     #[test]
-    fn a_pause_is_not_taken_for_the_pace() {
+    fn a_short_pause_does_not_change_the_rate() {
         let mut backlog = At::start(RULE);
         assert!((0..500).all(|_| backlog.come()));
         for _ in 0..1_000 {
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn one_slow_turn_is_no_reason_to_refuse_a_burst() {
+    fn one_slow_permit_does_not_refuse_a_burst() {
         let mut backlog = At::start(RULE);
         assert!((0..100).all(|_| backlog.come()));
         backlog.serve(1, Duration::from_millis(4));
@@ -214,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_wait_than_may() {
+    fn the_number_of_waiting_callers_is_limited() {
         let mut backlog = At::start(Waiting { most: 2, ..RULE });
         assert!(backlog.come() && backlog.come() && !backlog.come());
         backlog.serve(1, Duration::ZERO);

@@ -1,7 +1,8 @@
-//! A circuit breaker: closed means healthy and lets every call through, open means failing fast and lets none.
+//! A circuit breaker. Closed is healthy and permits every call; open fails fast and permits none;
+//! half-open permits a few trial calls, whose outcomes decide.
 //!
-//! The states, windows and thresholds are those of Resilience4j. In between is half-open: a few calls are let through, and
-//! what they come to decides. It reads no clock and awaits nothing; `now` is passed in, as the time since any fixed moment.
+//! States, windows and thresholds are those of Resilience4j. The breaker reads no clock and never
+//! awaits: callers pass `now`, the time since any fixed moment.
 
 mod backoff;
 mod event;
@@ -30,7 +31,8 @@ pub use window::Tally;
 
 use machine::Machine;
 
-/// Guards one kind of call to one dependency. Shared by all who make it; each step is one short critical section.
+/// Guards one kind of call to one dependency. All callers share it; each step is one short critical
+/// section.
 pub struct Breaker {
     machine: Mutex<Machine>,
     on_change: Option<Listener>,
@@ -38,10 +40,11 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A closed breaker that has seen nothing. The seed spreads the waits of breakers apart, so give each another.
+    /// Creates a closed breaker with an empty window. The seed randomizes the open time, so give
+    /// each breaker a different one.
     ///
     /// # Errors
-    /// [`InvalidSettings`] names the field that makes no sense.
+    /// [`InvalidSettings`] names the invalid field.
     pub fn new(settings: BreakerSettings, seed: u64) -> Result<Self, InvalidSettings> {
         settings.check()?;
         Ok(Self {
@@ -51,27 +54,28 @@ impl Breaker {
         })
     }
 
-    /// Tells this listener of transitions, resets and exceeded rates. They are told outside the lock, in order for each
-    /// caller but not across callers: whoever wants the state of now takes a [`Snapshot`].
+    /// Reports transitions, resets and exceeded rates to this listener. Events are delivered
+    /// outside the lock, in order per caller but not across callers; take a [`Snapshot`] for the
+    /// current state.
     #[must_use]
     pub fn on_change(self, listener: Listener) -> Self {
         Self { on_change: Some(listener), ..self }
     }
 
-    /// Tells this listener of each single call, except while disabled or forced open.
+    /// Reports every single call to this listener, except while disabled or forced open.
     #[must_use]
     pub fn on_call(self, listener: Listener) -> Self {
         Self { on_call: Some(listener), ..self }
     }
 
-    /// Asks to make a call. The first to ask after the wait of an open breaker makes it half-open, and needs a half-open
-    /// permit like everybody else.
+    /// Requests permission for a call. The first request after the wait of an open breaker makes it
+    /// half-open, and needs a half-open permit itself.
     ///
     /// # Errors
-    /// [`NotPermitted`] when the call must not be made.
+    /// [`NotPermitted`] if the call must not be made.
     pub fn try_acquire(&self, now: Duration) -> Result<Permit<'_>, NotPermitted> {
         let (admission, changes) = self.step(|machine| machine.admit(now));
-        // The permit comes before the listeners, so that none is lost when one of them panics.
+        // The permit is created before listeners run, so that a panic in one does not leak it.
         let answer = admission.map(|period| Permit::new(self, period, now));
         self.tell_changes(&changes);
         if let Err(refusal) = &answer
@@ -82,31 +86,31 @@ impl Breaker {
         answer
     }
 
-    /// What there is to know at this moment.
+    /// The state, rates and counters at this moment.
     pub fn snapshot(&self, now: Duration) -> Snapshot {
         let (snapshot, changes) = self.step(|machine| machine.snapshot(now));
         self.tell_changes(&changes);
         snapshot
     }
 
-    /// Ends the wait of an open breaker: the next call is a trial, as if the wait had passed. In
-    /// any other state nothing changes.
+    /// Ends the wait of an open breaker: the next call is a trial. Has no effect in other states.
     pub fn end_wait(&self, now: Duration) {
         let ((), changes) = self.step(|machine| machine.end_wait(now));
         self.tell_changes(&changes);
     }
 
-    /// Changes the state by hand. The state it is in already is left as it is, and nobody is told.
+    /// Changes the state manually. A transition to the current state does nothing and sends no
+    /// event.
     ///
     /// # Errors
-    /// [`IllegalTransition`] when there is no way from the state it is in.
+    /// [`IllegalTransition`] if this transition does not exist.
     pub fn transition_to(&self, state: State, now: Duration) -> Result<(), IllegalTransition> {
         let (result, changes) = self.step(|machine| machine.transition_to(state, now));
         self.tell_changes(&changes);
         result
     }
 
-    /// Back to closed with an empty window, from any state. The [`CallCounts`] go on.
+    /// Returns to closed with an empty window, from any state. The [`CallCounts`] are kept.
     pub fn reset(&self, now: Duration) {
         let ((), changes) = self.step(|machine| machine.reset(now));
         self.tell_changes(&changes);
@@ -131,7 +135,7 @@ impl Breaker {
         self.step(|machine| machine.release(period));
     }
 
-    /// One step of the machine, and the changes it brought.
+    /// Runs one step of the machine and returns the events it caused.
     fn step<T>(&self, step: impl FnOnce(&mut Machine) -> T) -> (T, Vec<Event>) {
         let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
         let result = step(&mut machine);

@@ -1,7 +1,7 @@
-//! A circuit breaker around any question: a dependency that fails is left alone for a while.
+//! A circuit breaker around any port: while a dependency fails, it gets no calls.
 //!
-//! Outside the time limit, so that answers that do not come count; inside the cache, so that what is there is given while
-//! nothing is asked.
+//! Outside the timeout, so that timeouts count; inside the cache, so that cached answers are served
+//! while the breaker is open.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,42 +11,43 @@ use tokio::time::Instant;
 
 use crate::breaker::{Breaker, Permit, Snapshot, State};
 use crate::deadline;
-use crate::guard::{Guard, PortFailure};
+use crate::failure::PortFailure;
+use crate::guard::Guard;
 
-/// A breaker in front of one kind of question.
+/// A breaker in front of one kind of call.
 pub struct Breaking {
     dependency: &'static str,
     breaker: Breaker,
-    /// The breaker's times are counted from here.
+    /// The breaker measures time from here.
     origin: Instant,
-    /// The last sign of life was missing.
+    /// The last heartbeat failed.
     is_away: AtomicBool,
 }
 
-/// When trying again makes sense after a refusal without an end in sight.
+/// The retry delay reported when the breaker knows none.
 const SHORTLY: Duration = Duration::from_secs(1);
 
 impl Breaking {
-    /// A breaker in front of this dependency.
+    /// Creates the layer for this dependency.
     #[must_use]
     pub fn new(dependency: &'static str, breaker: Breaker) -> Self {
         Self { dependency, breaker, origin: Instant::now(), is_away: AtomicBool::new(false) }
     }
 
-    /// What it is in front of.
+    /// The dependency this breaker protects.
     #[must_use]
     pub fn dependency(&self) -> &'static str {
         self.dependency
     }
 
-    /// What it has counted and what it does now.
+    /// The breaker's state and counters.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.breaker.snapshot(self.now())
     }
 
-    /// Whether it would refuse a call made now. An open breaker whose wait is over refuses nobody:
-    /// the next call is a trial.
+    /// Whether a call made now would be refused. An open breaker whose wait is over refuses no
+    /// call: the next one is a trial.
     #[must_use]
     pub fn refuses(&self) -> bool {
         let Snapshot { state, retry_in, permits_left, .. } = self.snapshot();
@@ -58,15 +59,14 @@ impl Breaking {
         }
     }
 
-    /// Takes in how a regular call of this node went that passes by the breaker. Once the
-    /// dependency answers again after it did not, the next call is a trial, however long the
-    /// breaker would have stayed open.
+    /// Records the outcome of a periodic call that bypasses the breaker. The first success after a
+    /// failure ends the breaker's wait, so that the next call is a trial.
     pub fn note_heartbeat(&self, failure: Option<PortErrorKind>) {
         match failure {
             Some(PortErrorKind::Unavailable | PortErrorKind::Timeout) => {
                 self.is_away.store(true, Ordering::Relaxed);
             }
-            // A limit of ours: nobody was asked.
+            // Our own limit refused the call; it says nothing about the dependency.
             Some(PortErrorKind::Overloaded | PortErrorKind::Refused) => {}
             None | Some(PortErrorKind::NotReady | PortErrorKind::Corrupt) => {
                 if self.is_away.swap(false, Ordering::Relaxed) {
@@ -76,8 +76,8 @@ impl Breaking {
         }
     }
 
-    /// Counts how a check of the dependency went as a call of a trial, where the breaker waits for
-    /// calls: one that nobody needs any more would never close otherwise.
+    /// Records a health check as a trial call if the breaker is waiting for one. Otherwise a
+    /// breaker without traffic would never close.
     pub fn note_check(&self, failure: Option<PortErrorKind>) {
         let is_on_trial =
             matches!(self.snapshot().state, State::Open | State::HalfOpen) && !self.refuses();
@@ -89,16 +89,15 @@ impl Breaking {
     fn conclude(&self, permit: Permit<'_>, failure: Option<PortErrorKind>) {
         match failure {
             None => permit.succeeded(self.now()),
-            // It answers. What it refuses on purpose is no failure, however long it was asked for
-            // it.
+            // The dependency responds. A deliberate refusal is not a failure, however long it took.
             Some(PortErrorKind::NotReady) => permit.answered(self.now()),
-            // Given up because the request was late, which says nothing about who was asked.
+            // Cancelled by the request's deadline, which says nothing about the dependency.
             Some(PortErrorKind::Timeout) if deadline::left().is_some_and(|left| left.is_zero()) => {
                 permit.ignored();
             }
             Some(PortErrorKind::Unavailable | PortErrorKind::Timeout) => permit.failed(self.now()),
-            // Not asked at all, by a limit of ours; or it answers, if not everybody or not well.
-            // Leaving it alone would not help.
+            // Our own limit refused the call, or the dependency responds, though not to everyone or
+            // not correctly. Opening the breaker would not help.
             Some(PortErrorKind::Overloaded | PortErrorKind::Refused | PortErrorKind::Corrupt) => {
                 permit.ignored();
             }
@@ -118,7 +117,7 @@ impl Guard for Breaking {
         F: Fn() -> A + Send + Sync,
         A: Future<Output = Result<T, E>> + Send,
     {
-        // Dropped without a verdict when the future is: the permit is given back, and nothing counted.
+        // If this future is dropped, so is the permit: it is released and no outcome is counted.
         let permit = self.breaker.try_acquire(self.now()).map_err(|refused| {
             PortError::new(PortErrorKind::Refused, self.dependency)
                 .retry_after(refused.retry_in.unwrap_or(SHORTLY))

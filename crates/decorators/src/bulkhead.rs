@@ -1,6 +1,6 @@
-//! So many questions at once, so many waiting, and none waiting for long.
+//! Limits concurrent calls, the calls that wait for a permit, and how long they wait.
 //!
-//! One kind of question cannot take all connections of a dependency from the others.
+//! One kind of call cannot take all connections of a dependency from the others.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,27 +11,28 @@ use tokio::time::{Instant, timeout};
 use crate::backlog::{Backlog, Waiting};
 use crate::counter::Counter;
 use crate::deadline;
-use crate::guard::{Guard, PortFailure};
+use crate::failure::PortFailure;
+use crate::guard::Guard;
 
-/// How much passes at once, and who waits for that.
+/// The limits of a bulkhead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BulkheadSettings {
-    /// Questions at once; at least 1.
+    /// Maximum number of concurrent calls; at least 1.
     pub concurrent: u32,
-    /// Those that wait for one of those to end.
+    /// Limits on the calls that wait for a permit.
     pub waiting: Waiting,
 }
 
-/// A bulkhead in front of one kind of question.
+/// A bulkhead in front of one kind of call.
 pub struct Bulkhead {
     dependency: &'static str,
-    /// Questions at work, in the order they came.
+    /// Permits for calls in flight, granted in order of arrival.
     turns: Semaphore,
     backlog: Mutex<Backlog>,
     refused: Counter,
 }
 
-/// A place among those who wait; given back when dropped.
+/// A position in the backlog, released on drop.
 struct Place<'a> {
     bulkhead: &'a Bulkhead,
     is_served: bool,
@@ -45,7 +46,7 @@ impl Drop for Place<'_> {
 }
 
 impl Bulkhead {
-    /// A bulkhead in front of this dependency.
+    /// Creates a bulkhead in front of this dependency.
     #[must_use]
     pub fn new(dependency: &'static str, settings: BulkheadSettings) -> Self {
         Self {
@@ -56,26 +57,26 @@ impl Bulkhead {
         }
     }
 
-    /// What it is in front of.
+    /// The dependency this bulkhead protects.
     #[must_use]
     pub fn dependency(&self) -> &'static str {
         self.dependency
     }
 
-    /// Questions refused so far.
+    /// The number of calls refused so far.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.get()
     }
 
     async fn enter(&self) -> Result<SemaphorePermit<'_>, PortError> {
-        // Not past those who wait: a semaphore keeps a permit that came free for the first of them.
+        // This does not overtake waiting calls: the semaphore hands a released permit to the first
+        // of them.
         if let Ok(turn) = self.turns.try_acquire() {
             return Ok(turn);
         }
         let wait = self.backlog().enter(Instant::now());
-        let wait =
-            wait.ok_or_else(|| self.refuse("as many questions wait as will be answered in time"))?;
+        let wait = wait.ok_or_else(|| self.refuse("too many calls wait to be served in time"))?;
         let mut place = Place { bulkhead: self, is_served: false };
         let wait = deadline::left().map_or(wait, |left| left.min(wait));
         match timeout(wait, self.turns.acquire()).await {
@@ -83,7 +84,7 @@ impl Bulkhead {
                 place.is_served = true;
                 Ok(turn)
             }
-            Ok(Err(_)) | Err(_) => Err(self.refuse("no place came free in time")),
+            Ok(Err(_)) | Err(_) => Err(self.refuse("no permit became free in time")),
         }
     }
 
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_it_full_waits_for_a_moment_and_who_finds_the_wait_full_does_not() {
+    async fn a_call_waits_if_the_bulkhead_is_full_and_is_refused_if_the_backlog_is_full() {
         let bulkhead = bulkhead(2, 1);
         let (one, two) = (stuck(&bulkhead), stuck(&bulkhead));
         tokio::pin!(one, two);
@@ -145,18 +146,18 @@ mod tests {
         assert_eq!(
             quick(&bulkhead).await.unwrap_err().kind(),
             PortErrorKind::Overloaded,
-            "the fourth may not"
+            "the fourth is refused at once"
         );
         assert_eq!(
             third.await.unwrap_err().kind(),
             PortErrorKind::Overloaded,
-            "for as long as it may"
+            "the third is refused after its maximum wait"
         );
         assert_eq!(bulkhead.refused(), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn behind_one_that_is_stuck_nobody_waits_after_a_while() {
+    async fn calls_are_refused_at_once_after_half_the_maximum_wait_behind_a_stuck_call() {
         let bulkhead = bulkhead(1, 100);
         let stuck = stuck(&bulkhead);
         tokio::pin!(stuck);
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_question_that_is_dropped_makes_room() {
+    async fn a_dropped_call_releases_its_permit() {
         let bulkhead = bulkhead(2, 1);
         for _ in 0..100 {
             let asked = stuck(&bulkhead);

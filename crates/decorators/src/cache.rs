@@ -1,4 +1,4 @@
-//! Answers kept for a while, near those who ask.
+//! A two-level cache for finished answers.
 
 mod counts;
 mod engine;

@@ -1,4 +1,4 @@
-//! The catalogue behind a guard.
+//! The concert catalog behind a guard.
 
 use std::sync::Arc;
 

@@ -1,18 +1,18 @@
-//! A number that only grows.
+//! A counter that only grows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts what happened. Nothing is ordered by it.
+/// Counts events. Updates are relaxed and order nothing.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// It happened once more.
+    /// Counts one event.
     pub fn add_one(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often it has happened.
+    /// The number of events so far.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

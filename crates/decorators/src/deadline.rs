@@ -1,7 +1,7 @@
-//! The moment by which a request must be answered, carried along with its task.
+//! The deadline of a request, carried by its task.
 //!
-//! It is carried by the task and not by every method of every port, so that the hexagon needs no clock for it. Work on a task
-//! of its own, such as a load that others wait for too, has limits of its own.
+//! A task-local keeps the deadline out of every port method, so that the hexagon needs no clock.
+//! Work on a separate task, such as a shared cache load, has its own limits.
 
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ tokio::task_local! {
 /// Work with a deadline.
 pub type Within<F> = TaskLocalFuture<Instant, F>;
 
-/// Runs `work` with a deadline that [`left`] knows. It is not ended by it: whoever is about to wait asks how long it may.
+/// Runs `work` with a deadline that [`left`] returns. The deadline does not cancel the work: code
+/// that waits bounds its wait by it.
 pub fn within<F: Future>(deadline: Instant, work: F) -> Within<F> {
     DEADLINE.scope(deadline, work)
 }
 
-/// How long there is left; `None` without a deadline, zero past it.
+/// The remaining time; `None` without a deadline, zero past it.
 #[must_use]
 pub fn left() -> Option<Duration> {
     DEADLINE.try_with(|deadline| deadline.saturating_duration_since(Instant::now())).ok()
@@ -31,7 +32,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_left_shrinks_to_nothing_and_is_known_inside_only() {
+    async fn the_remaining_time_falls_to_zero_and_is_known_only_inside() {
         assert_eq!(left(), None);
         within(Instant::now() + Duration::from_secs(2), async {
             assert_eq!(left(), Some(Duration::from_secs(2)));

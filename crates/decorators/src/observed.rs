@@ -1,7 +1,8 @@
-//! A port whose questions are heard of: how long each took and how it ended, and in a request that is followed, a span of its
-//! own.
+//! Reports each port call to an observer: its duration, its outcome and, in a traced request, a
+//! span.
 //!
-//! Outside the time limit, so that what the circuit breaker sees is what is measured; all methods, the heartbeat too.
+//! Outside the timeout, so that it measures the same calls as the circuit breaker. It covers every
+//! method, the heartbeat included.
 
 mod cache;
 mod checkpoint;
@@ -16,23 +17,23 @@ use domain::{PortError, PortErrorKind};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span, field};
 
-use crate::guard::PortFailure;
+use crate::failure::PortFailure;
 
-/// Spans of this target are what a trace consists of; others are for logs.
+/// Spans with this target form the trace; others are for logs.
 const TRACE: &str = "boxoffice::trace";
 
-/// A question that has ended. One whose asker went away is not heard of.
+/// A finished call. Cancelled calls are not reported.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Asked {
-    /// Which question, such as `join`.
+    /// The operation, such as `join`.
     pub operation: &'static str,
-    /// From asking to the answer.
+    /// From the call to its result.
     pub took: Duration,
-    /// How it failed, if it did. An answer that people do not like is no failure.
+    /// The dependency failure, if any. A business refusal is not a failure.
     pub failure: Option<PortErrorKind>,
 }
 
-/// A kind of failure as metrics and traces name it.
+/// The label of a failure in metrics and traces.
 #[must_use]
 pub fn word(kind: PortErrorKind) -> &'static str {
     match kind {
@@ -45,16 +46,16 @@ pub fn word(kind: PortErrorKind) -> &'static str {
     }
 }
 
-/// Hears of questions, on the thread of whoever asked: it must not wait.
+/// Observes calls on the caller's thread, so it must not block.
 pub trait Observer: Send + Sync {
-    /// What is behind the port: `postgresql`, `redis` or `memory`.
+    /// The system behind the port: `postgresql`, `redis` or `memory`.
     fn system(&self) -> &'static str;
 
-    /// A question has ended.
+    /// Reports a finished call.
     fn asked(&self, asked: &Asked);
 }
 
-/// A port and who hears of its questions. The files beside this one name each port's questions.
+/// A port and the observer of its calls. The submodules name the operations of each port.
 pub struct Observed<P: ?Sized> {
     inner: Arc<P>,
     observer: Arc<dyn Observer>,
@@ -62,7 +63,7 @@ pub struct Observed<P: ?Sized> {
 
 /// A port that can be observed.
 pub trait Observable: Send + Sync {
-    /// The port, heard of by `observer`.
+    /// Wraps the port so that `observer` sees its calls.
     fn observed(self: Arc<Self>, observer: Arc<dyn Observer>) -> Arc<Self>;
 }
 
@@ -73,7 +74,7 @@ impl<P: ?Sized> Observed<P> {
         question: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let began = Instant::now();
-        // Most requests are not followed, and a span that nobody keeps would still be made.
+        // Most requests are not traced, and creating a span that nothing records still costs time.
         let followed = (!Span::current().is_none()).then(|| self.span(operation));
         let answer = match &followed {
             None => question.await,

@@ -1,4 +1,4 @@
-//! The line's store behind a guard.
+//! The queue store behind a guard.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use domain::queue::{
 };
 
 use crate::breaking::Breaking;
-use crate::guard::{Guard, Guardable, Guarded, Stack};
+use crate::guard::{Guard, Guardable, Guarded};
+use crate::stack::Stack;
 
-/// What people ask is guarded. The calls a node makes by itself are not: one step a node ten times
-/// a second is no load, it is bounded by itself, and it is how a node finds out that the store is
-/// back.
+/// Client calls are guarded. A node's own calls are not: one step ten times a second is no relevant
+/// load, it has its own timeout, and it detects that the store is back.
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
@@ -62,13 +62,13 @@ impl Guardable for dyn QueueStore {
     }
 }
 
-/// The breakers of a queue: one for joins and one for what people ask about places they hold, so
-/// that neither shuts out the other. Either may be missing.
+/// The breakers of a queue: one for joins and one for calls about existing places, so that failures
+/// of one do not block the other. Either may be missing.
 #[derive(Clone)]
 pub struct QueueBreakers {
     /// In front of joins.
     pub joining: Option<Arc<Breaking>>,
-    /// In front of standing, claim and give-back.
+    /// In front of `standing`, `claim` and `give_back`.
     pub places: Option<Arc<Breaking>>,
 }
 
@@ -80,8 +80,8 @@ impl QueueBreakers {
     }
 }
 
-/// A queue's store behind its breakers. The call a node makes by itself passes them and tells them
-/// how it went.
+/// A queue store behind its breakers. The node's own `call_next` bypasses them and reports its
+/// outcome to them.
 struct BehindBreakers<G> {
     inner: Arc<dyn QueueStore>,
     joining: G,
@@ -133,7 +133,7 @@ impl<G: Guard> QueueStore for BehindBreakers<G> {
 }
 
 impl Stack<dyn QueueStore> {
-    /// One layer further out: the breakers of a queue.
+    /// Adds the breakers of a queue as the next outer layer.
     #[must_use]
     pub fn with_breakers(self, breakers: QueueBreakers) -> Self {
         let QueueBreakers { joining, places } = breakers.clone();

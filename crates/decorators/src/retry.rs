@@ -1,7 +1,7 @@
-//! A question that was not carried out is asked once more, as long as that is rare.
+//! Retries failed calls within a budget.
 //!
-//! Outside the breaker, so that each attempt counts there, and on one layer only: two that each ask three times ask nine
-//! times. In front of questions that change nothing.
+//! Outside the breaker, so that the breaker counts each attempt, and on one layer only: two layers
+//! with three attempts each make nine calls. Only for idempotent calls.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,27 +11,28 @@ use tokio::time::sleep;
 
 use crate::counter::Counter;
 use crate::deadline;
-use crate::guard::{Guard, PortFailure};
+use crate::failure::PortFailure;
+use crate::guard::Guard;
 
-/// How often failures are tried again.
+/// How often failures are retried.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetrySettings {
-    /// Attempts at a question in all, at most.
+    /// Maximum number of attempts, the first included.
     pub attempts: u32,
-    /// The longest pause before the second attempt; the actual one is random below it ("full jitter"), and its bound doubles
-    /// with each further attempt.
+    /// Maximum pause before the second attempt. The actual pause is random below it ("full
+    /// jitter"), and the maximum doubles with each further attempt.
     pub pause: Duration,
-    /// Retries for each question that succeeds. When all fail there is nothing to spend, and a dependency that is down is not
-    /// asked twice as much for it.
+    /// Retries earned by each successful call. When all calls fail, nothing is earned, so retries
+    /// do not multiply the load on a dependency that is down.
     pub budget: f64,
 }
 
-/// Thousandths of a retry that are saved up at most: a hundred retries.
+/// Maximum budget in thousandths of a retry: a hundred retries.
 const FULL: u32 = 100_000;
-/// What a retry costs.
+/// The cost of a retry.
 const RETRY: u32 = 1_000;
 
-/// Retries with a budget, shared by all who ask.
+/// Retries with a budget, shared by all callers.
 pub struct Retry {
     settings: RetrySettings,
     earned_by_success: u32,
@@ -40,7 +41,7 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// Retries, with a full budget.
+    /// Starts with a full budget.
     #[must_use]
     pub fn new(settings: RetrySettings) -> Self {
         let earned = (settings.budget.clamp(0.0, 1.0) * f64::from(RETRY)).round() as u32;
@@ -52,14 +53,14 @@ impl Retry {
         }
     }
 
-    /// Retries so far.
+    /// The number of retries so far.
     #[must_use]
     pub fn retried(&self) -> u64 {
         self.retried.get()
     }
 
     fn earn(&self) {
-        // Mostly it is full, and then nothing is written.
+        // The budget is usually full, and then nothing is written.
         if self.budget.load(Ordering::Relaxed) < FULL {
             let add = |budget: u32| Some(budget.saturating_add(self.earned_by_success).min(FULL));
             self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok();
@@ -72,9 +73,9 @@ impl Retry {
             .is_ok()
     }
 
-    /// How long to wait before the next attempt, when there is to be one.
+    /// The pause before the next attempt, or `None` if the failure is not retried.
     fn next(&self, attempt: u32, failure: Option<&PortError>) -> Option<Duration> {
-        // What was refused will be again, and what timed out has had its time.
+        // A refused call would be refused again, and a timed-out call has used its time.
         let is_passing = failure?.kind() == PortErrorKind::Unavailable;
         if !is_passing || attempt >= self.settings.attempts {
             return None;
@@ -118,7 +119,8 @@ mod tests {
     const SETTINGS: RetrySettings =
         RetrySettings { attempts: 3, pause: Duration::from_millis(10), budget: 0.1 };
 
-    /// Asks a question that fails so often first; returns how often it was asked and whether it succeeded.
+    /// Makes a call that fails `failures` times before it succeeds; returns the number of attempts
+    /// and whether it succeeded.
     async fn ask(retry: &Retry, failures: u32, kind: PortErrorKind) -> (u32, bool) {
         let asked = AtomicU32::new(0);
         let question = || async {
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_not_carried_out_is_asked_again_a_few_times() {
+    async fn an_unavailable_dependency_is_retried_up_to_the_maximum_attempts() {
         let retry = Retry::new(SETTINGS);
         assert_eq!(ask(&retry, 0, PortErrorKind::Unavailable).await, (1, true));
         assert_eq!(ask(&retry, 2, PortErrorKind::Unavailable).await, (3, true));
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_refused_timed_out_or_is_nonsense_is_not_asked_again() {
+    async fn refused_timed_out_and_corrupt_calls_are_not_retried() {
         let retry = Retry::new(SETTINGS);
         for kind in [
             PortErrorKind::Overloaded,
@@ -152,13 +154,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dependency_that_is_down_is_soon_asked_only_once() {
+    async fn an_outage_spends_the_budget_and_then_calls_are_not_retried() {
         let retry = Retry::new(SETTINGS);
         let mut asked = 0;
         for _ in 0..1_000 {
             asked += ask(&retry, 9, PortErrorKind::Unavailable).await.0;
         }
-        assert_eq!(asked, 1_100, "the hundred that were saved up");
+        assert_eq!(asked, 1_100, "the full budget of a hundred retries");
         for _ in 0..50 {
             ask(&retry, 0, PortErrorKind::Unavailable).await;
         }
@@ -166,11 +168,11 @@ mod tests {
         for _ in 0..100 {
             asked += ask(&retry, 9, PortErrorKind::Unavailable).await.0;
         }
-        assert_eq!(asked, 105, "a tenth of those that succeeded");
+        assert_eq!(asked, 105, "a tenth of the successful calls");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_past_the_deadline_of_the_request() {
+    async fn no_pause_exceeds_the_request_deadline() {
         let retry = Retry::new(RetrySettings { pause: Duration::from_secs(3_600), ..SETTINGS });
         let deadline = tokio::time::Instant::now() + Duration::from_millis(1);
         let asked = deadline::within(deadline, ask(&retry, 9, PortErrorKind::Unavailable)).await;

@@ -1,3 +1,3 @@
-//! The lock of this crate. Checks of every interleaving put another in its place.
+//! The mutex of this crate. Loom tests replace it to explore every interleaving.
 
 pub(crate) use std::sync::Mutex;

@@ -1,6 +1,7 @@
-//! A limit on every answer: the dependency's own, or what is left of the request's, whichever is shorter.
+//! A timeout for every call: the dependency's own limit or the remaining time of the request,
+//! whichever is shorter.
 //!
-//! Inside the breaker, so that an answer that does not come is a failure it can count.
+//! Inside the breaker, so that the breaker counts a timeout as a failure.
 
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use domain::{PortError, PortErrorKind};
 use tokio::time::timeout;
 
 use crate::deadline;
-use crate::guard::{Guard, PortFailure};
+use crate::failure::PortFailure;
+use crate::guard::Guard;
 
-/// Ends a question that takes too long, and does not start one that is too late already.
+/// Cancels a call that takes too long, and does not start one whose deadline has passed.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeLimit {
     dependency: &'static str,
@@ -18,7 +20,7 @@ pub struct TimeLimit {
 }
 
 impl TimeLimit {
-    /// Answers of this dependency take no longer than `limit`.
+    /// Limits calls to this dependency to `limit`.
     #[must_use]
     pub fn new(dependency: &'static str, limit: Duration) -> Self {
         Self { dependency, limit }
@@ -38,12 +40,12 @@ impl Guard for TimeLimit {
         A: Future<Output = Result<T, E>> + Send,
     {
         let limit = match deadline::left() {
-            // Nothing was asked, so nothing is unknown.
+            // The dependency was not called, so the outcome is certain.
             Some(left) if left.is_zero() => {
                 return Err(self
                     .error(
                         PortErrorKind::Overloaded,
-                        "the request's time was over before it was asked",
+                        "the request's deadline passed before the call",
                     )
                     .into());
             }
@@ -69,7 +71,7 @@ mod tests {
     const LIMIT: TimeLimit = TimeLimit { dependency: "test", limit: Duration::from_millis(200) };
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_does_not_come_is_given_up_at_the_limit() {
+    async fn a_call_is_cancelled_at_the_limit() {
         let began = Instant::now();
         let answer: Result<(), PortError> = LIMIT.ask(pending).await;
         assert_eq!(answer.unwrap_err().kind(), PortErrorKind::Timeout);
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_request_may_have_less_time_left_than_the_dependency() {
+    async fn an_earlier_request_deadline_shortens_the_limit() {
         let began = Instant::now();
         let asking = LIMIT.ask(pending::<Result<(), PortError>>);
         let answer = deadline::within(began + Duration::from_millis(50), asking).await;

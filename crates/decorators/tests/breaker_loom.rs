@@ -4,7 +4,7 @@
 #![expect(
     dead_code,
     unreachable_pub,
-    reason = "the breaker's own source, of which this needs a part"
+    reason = "includes the breaker's source and uses only part of it"
 )]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use loom::thread;
 
 use unit::breaker::{Breaker, BreakerSettings, Event, Listener, State, Window};
 
-/// The source as it is in the library, over the locks below.
+/// The library's source, with the loom locks below.
 #[path = "../src"]
 mod unit {
     pub mod breaker;
@@ -36,7 +36,7 @@ fn settings() -> BreakerSettings {
     }
 }
 
-/// A breaker, and how often it changed its state.
+/// A breaker and the number of its transitions.
 fn counted(settings: BreakerSettings) -> (Arc<Breaker>, std::sync::Arc<AtomicUsize>) {
     let transitions = std::sync::Arc::new(AtomicUsize::new(0));
     let listener: Listener = std::sync::Arc::new({
@@ -58,7 +58,7 @@ fn half_open() -> (Arc<Breaker>, std::sync::Arc<AtomicUsize>) {
     (breaker, transitions)
 }
 
-/// Runs each on a thread of its own, the last on this one.
+/// Runs the work on this many threads, one of which is this one.
 fn all(breaker: &Arc<Breaker>, work: impl Fn(&Breaker) + Copy + Send + 'static, threads: usize) {
     let others: Vec<_> = (1..threads)
         .map(|_| {
@@ -73,7 +73,7 @@ fn all(breaker: &Arc<Breaker>, work: impl Fn(&Breaker) + Copy + Send + 'static, 
 }
 
 #[test]
-fn calls_that_fail_at_once_open_it_once() {
+fn concurrent_failures_open_it_once() {
     loom::model(|| {
         let (breaker, transitions) = counted(settings());
         all(
@@ -92,7 +92,7 @@ fn calls_that_fail_at_once_open_it_once() {
 }
 
 #[test]
-fn those_who_ask_after_the_wait_make_one_trial_and_share_its_permits() {
+fn calls_after_the_wait_start_one_trial_and_share_its_permits() {
     loom::model(|| {
         let (breaker, transitions) = counted(settings());
         breaker.transition_to(State::Open, Duration::ZERO).unwrap();
@@ -112,7 +112,7 @@ fn those_who_ask_after_the_wait_make_one_trial_and_share_its_permits() {
 }
 
 #[test]
-fn permits_dropped_and_ignored_come_back_once_each() {
+fn dropped_and_ignored_permits_are_each_returned_once() {
     loom::model(|| {
         let (breaker, transitions) = half_open();
         all(
@@ -131,7 +131,7 @@ fn permits_dropped_and_ignored_come_back_once_each() {
 }
 
 #[test]
-fn results_that_meet_decide_a_trial_once() {
+fn concurrent_outcomes_decide_a_trial_once() {
     loom::model(|| {
         let (breaker, transitions) = half_open();
         all(
@@ -150,7 +150,7 @@ fn results_that_meet_decide_a_trial_once() {
 }
 
 #[test]
-fn a_permit_dropped_while_the_trial_changes_is_not_given_to_the_next() {
+fn a_permit_dropped_while_the_trial_changes_is_not_returned_to_the_next() {
     loom::model(|| {
         let (breaker, _) = half_open();
         let other = {

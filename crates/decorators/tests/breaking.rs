@@ -1,4 +1,5 @@
-//! A circuit breaker around a question: what counts, what does not, and what becomes of a question that is dropped.
+//! A circuit breaker around port calls: which outcomes count, and how dropped calls release
+//! permits.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -48,7 +49,7 @@ async fn open(breaking: &Breaking) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dependency_that_fails_is_not_asked_and_whoever_asks_is_told_until_when() {
+async fn a_failing_dependency_gets_no_calls_and_callers_get_the_remaining_wait() {
     let breaking = breaking();
     open(&breaking).await;
     tokio::time::advance(Duration::from_secs(4)).await;
@@ -69,7 +70,7 @@ async fn a_dependency_that_fails_is_not_asked_and_whoever_asks_is_told_until_whe
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_answer_counts_and_what_answers_badly_or_was_not_asked_does_not() {
+async fn only_unavailable_and_timeout_count_as_failures() {
     for (kind, counts) in [
         (PortErrorKind::Unavailable, true),
         (PortErrorKind::Timeout, true),
@@ -88,7 +89,7 @@ async fn what_does_not_answer_counts_and_what_answers_badly_or_was_not_asked_doe
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_people_do_not_like_is_no_failure() {
+async fn a_business_refusal_is_not_a_failure() {
     let breaking = breaking();
     for _ in 0..20 {
         let full: Result<(), _> = breaking.ask(|| async { Err(JoinError::LineFull) }).await;
@@ -99,7 +100,7 @@ async fn an_answer_people_do_not_like_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_dependency_refuses_on_purpose_is_a_success_and_never_a_slow_one() {
+async fn a_deliberate_refusal_is_a_success_and_never_slow() {
     let breaking = breaking();
     let longer_than_slow = Duration::from_secs(61);
     for _ in 0..20 {
@@ -121,7 +122,7 @@ async fn what_a_dependency_refuses_on_purpose_is_a_success_and_never_a_slow_one(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dependency_that_refuses_on_purpose_passes_a_trial() {
+async fn a_dependency_that_refuses_deliberately_passes_a_trial() {
     let breaking = breaking();
     open(&breaking).await;
     tokio::time::advance(Duration::from_secs(11)).await;
@@ -132,25 +133,25 @@ async fn a_dependency_that_refuses_on_purpose_passes_a_trial() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_heartbeat_that_comes_back_ends_the_wait_once() {
+async fn a_recovered_heartbeat_ends_the_wait_once() {
     let breaking = breaking();
     open(&breaking).await;
     tokio::time::advance(Duration::from_secs(1)).await;
     breaking.note_heartbeat(None);
-    assert!(!succeeds(&breaking).await, "it never was away");
+    assert!(!succeeds(&breaking).await, "the heartbeat never failed");
     breaking.note_heartbeat(Some(PortErrorKind::Unavailable));
     breaking.note_heartbeat(Some(PortErrorKind::Overloaded));
-    assert!(breaking.refuses() && !succeeds(&breaking).await, "it is still away");
+    assert!(breaking.refuses() && !succeeds(&breaking).await, "the heartbeat still fails");
     breaking.note_heartbeat(None);
     assert!(!breaking.refuses());
-    // The dependency answers, and the calls of this breaker go on failing: it waits like any other.
+    // The dependency responds, but this breaker's calls still fail: it waits as usual.
     for _ in 0..2 {
         fails(&breaking, PortErrorKind::Unavailable).await;
     }
     assert_eq!(breaking.snapshot().state, State::Open);
     breaking.note_heartbeat(None);
     assert!(breaking.refuses() && !succeeds(&breaking).await);
-    // Another outage, after which all is well.
+    // Another outage, followed by recovery.
     tokio::time::advance(Duration::from_secs(1)).await;
     breaking.note_heartbeat(Some(PortErrorKind::Timeout));
     breaking.note_heartbeat(Some(PortErrorKind::NotReady));
@@ -159,7 +160,7 @@ async fn a_heartbeat_that_comes_back_ends_the_wait_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_heartbeat_moves_no_breaker_that_was_opened_by_hand() {
+async fn a_heartbeat_does_not_affect_a_forced_open_breaker() {
     let breaker = Breaker::new(SETTINGS, 1).unwrap();
     breaker.transition_to(State::ForcedOpen, Duration::ZERO).unwrap();
     let breaking = Breaking::new("test", breaker);
@@ -170,10 +171,10 @@ async fn a_heartbeat_moves_no_breaker_that_was_opened_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_breaker_that_nobody_asks_is_closed_by_checks_once_its_wait_is_over() {
+async fn health_checks_close_a_breaker_without_traffic_after_its_wait() {
     let breaking = breaking();
     breaking.note_check(Some(PortErrorKind::Unavailable));
-    assert_eq!(breaking.snapshot().calls.failed, 0, "a closed breaker counts calls only");
+    assert_eq!(breaking.snapshot().calls.failed, 0, "a closed breaker ignores health checks");
     open(&breaking).await;
     for _ in 0..5 {
         breaking.note_check(None);
@@ -196,7 +197,7 @@ async fn a_breaker_that_nobody_asks_is_closed_by_checks_once_its_wait_is_over() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_does_not_come_counts_when_the_limit_is_inside() {
+async fn a_timeout_counts_if_the_timeout_is_inside_the_breaker() {
     let breaking = breaking();
     let limit = TimeLimit::new("test", Duration::from_secs(1));
     for _ in 0..10 {
@@ -206,7 +207,7 @@ async fn an_answer_that_does_not_come_counts_when_the_limit_is_inside() {
     assert_eq!(breaking.snapshot().state, State::Open);
 }
 
-/// Polled so often, and then dropped.
+/// Polls the future this many times, then drops it.
 async fn abandoned<F: Future>(future: F, polls: u32) -> bool {
     let mut future = pin!(future);
     for _ in 0..polls {
@@ -218,7 +219,7 @@ async fn abandoned<F: Future>(future: F, polls: u32) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_dropped_at_any_point_gives_its_permit_back() {
+async fn a_call_dropped_at_any_point_releases_its_permit() {
     let yields = async |times: u32| {
         for _ in 0..times {
             let mut polled = false;
@@ -237,7 +238,7 @@ async fn a_question_dropped_at_any_point_gives_its_permit_back() {
         let breaking = breaking();
         open(&breaking).await;
         tokio::time::advance(Duration::from_secs(11)).await;
-        // More often than there are permits for a trial: one that leaked would leave none.
+        // More drops than a trial has permits: a leaked permit would leave none.
         for _ in 0..20 {
             assert!(!abandoned(breaking.ask(|| yields(5)), polls).await, "after {polls} polls");
         }

@@ -1,4 +1,4 @@
-//! Whoever observes a port hears of every question, and changes none.
+//! An observer sees every port call and changes none.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use decorators::guard::Stack;
 use decorators::observed::{Asked, Observer};
+use decorators::stack::Stack;
 use decorators::time_limit::TimeLimit;
 use domain::concert::{ConcertCatalog, ConcertPage, PageNumber, PageRequest, PageSize};
 use domain::{PortError, PortErrorKind};
@@ -25,7 +25,7 @@ impl Observer for Heard {
     }
 }
 
-/// Answers after so long, or fails.
+/// Answers after this duration, or fails.
 struct Catalogue(Result<Duration, PortErrorKind>);
 
 #[async_trait]
@@ -55,7 +55,7 @@ async fn ask(catalogue: Catalogue) -> (Result<(), PortErrorKind>, Vec<Asked>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_a_failure_and_a_time_out_are_heard_of_with_how_long_they_took() {
+async fn success_failure_and_timeout_are_reported_with_their_durations() {
     let heard = |took, failure| {
         vec![Asked { operation: "concert_page", took: Duration::from_millis(took), failure }]
     };
@@ -67,6 +67,6 @@ async fn an_answer_a_failure_and_a_time_out_are_heard_of_with_how_long_they_took
     assert_eq!(
         late,
         (Err(timeout), heard(100, Some(timeout))),
-        "what the breaker sees is what is heard"
+        "the observer sees what the breaker sees"
     );
 }

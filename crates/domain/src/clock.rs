@@ -2,11 +2,12 @@
 
 use crate::Timestamp;
 
-/// Where the present comes from. Nothing in the domain reads a clock by itself, so tests move time instead of waiting.
+/// The source of the current time. The domain never reads the system clock, so tests move time
+/// instead of waiting.
 ///
-/// Implementations may be asked from any thread and must not block. The answer may step backwards (a wall clock can);
-/// whoever needs time that only grows keeps the highest value seen.
+/// Implementations may be called from any thread and must not block. The time may step back, as a
+/// wall clock can; a caller that needs monotonic time keeps the highest value seen.
 pub trait Clock: Send + Sync {
-    /// The present.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }

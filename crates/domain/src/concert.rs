@@ -1,7 +1,25 @@
-//! The catalogue of concerts, read a page at a time.
+//! The catalog of concerts, read a page at a time.
 
-mod catalogue;
+mod catalog;
 mod page;
 
-pub use catalogue::{Concert, ConcertCatalog, ConcertId, InvalidConcertId};
+pub use catalog::ConcertCatalog;
 pub use page::{ConcertPage, InvalidPage, PageNumber, PageRequest, PageSize};
+
+use crate::id::positive_id;
+
+positive_id! {
+    /// Identifies a concert.
+    ConcertId, InvalidConcertId, "concert id"
+}
+
+/// A concert as the list shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Concert {
+    /// Its id.
+    pub id: ConcertId,
+    /// Its title.
+    pub title: String,
+    /// Where it takes place.
+    pub place: String,
+}

@@ -1,26 +1,27 @@
-//! The error every driven port shares: what kind of failure it was, and its cause.
+//! The error all driven ports share: the kind of failure, and its cause.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What kind of failure a port met; decorators and the answer to the caller are decided on this alone.
+/// The kind of a port's failure. Decorators and the HTTP mapping depend on nothing else.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum PortErrorKind {
     /// The dependency could not be reached or refused to work; the operation was not carried out.
     Unavailable,
-    /// As many as may already wait for the dependency, or the wait took too long; the operation was not carried out.
+    /// The limit of waiting calls is reached, or the wait took too long; the operation was not
+    /// carried out.
     Overloaded,
-    /// Not asked at all, because it has failed too often of late; the operation was not carried out.
+    /// The dependency has failed too often recently, so the call was not made.
     Refused,
-    /// No answer within the limit; whether the operation was carried out is unknown.
+    /// No response within the limit. Whether the operation was carried out is unknown.
     Timeout,
-    /// The dependency answered something that cannot be true.
+    /// The dependency returned a response that cannot be true.
     Corrupt,
-    /// The dependency answered that it does not do this for now: it is loading, full, read-only,
-    /// without a replica, or does not permit it. The operation was not carried out. Other
-    /// operations may work.
+    /// The dependency rejects the operation for now: it is loading, full, read-only, without a
+    /// replica, or does not permit it. The operation was not carried out. Other operations may
+    /// work.
     NotReady,
 }
 
@@ -29,16 +30,16 @@ impl fmt::Display for PortErrorKind {
         f.write_str(match self {
             Self::Unavailable => "unavailable",
             Self::Overloaded => "overloaded",
-            Self::Refused => "not asked after too many failures",
+            Self::Refused => "rejected after too many failures",
             Self::Timeout => "timed out",
-            Self::Corrupt => "corrupt answer",
+            Self::Corrupt => "corrupt response",
             Self::NotReady => "not ready",
         })
     }
 }
 
-/// "Could not find out": a port failed. Absence is never an error, it is `None` or a state. A clone is the same failure, told
-/// to one more of those who waited for it.
+/// A port failed: the result is unknown. Absence is not an error but `None` or a state. A clone is
+/// the same failure, for another caller that waited on the same operation.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{dependency}: {kind}")]
 pub struct PortError {
@@ -56,44 +57,44 @@ impl PortError {
         Self { kind, dependency, retry_after: None, code: None, source: None }
     }
 
-    /// The same failure with what caused it.
+    /// Adds the cause.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { source: Some(Arc::from(cause.into())), ..self }
     }
 
-    /// The same failure, with how long from now trying again makes sense.
+    /// Adds the delay after which a retry makes sense.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
 
-    /// The same failure with the dependency's own word for it, such as `OOM`: one of a small fixed
-    /// set, since metrics carry it.
+    /// Adds the dependency's own error code, such as `OOM`. It must come from a small fixed set,
+    /// because metrics carry it.
     #[must_use]
     pub fn coded(self, code: &'static str) -> Self {
         Self { code: Some(code), ..self }
     }
 
-    /// The dependency's own word for the failure; `None` where it said none.
+    /// The dependency's own error code, if it returned one.
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {
         self.code
     }
 
-    /// How long from when it failed trying again makes sense; `None` where nobody knows.
+    /// The delay, from the failure on, after which a retry makes sense; `None` if unknown.
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// What kind of failure it was.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> PortErrorKind {
         self.kind
     }
 
-    /// The dependency that failed, as an operator knows it: `"queue store"`, `"catalogue"`.
+    /// The dependency that failed, by the name operators know: `"queue store"`, `"catalogue"`.
     #[must_use]
     pub fn dependency(&self) -> &'static str {
         self.dependency

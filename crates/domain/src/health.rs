@@ -1,20 +1,20 @@
-//! What the service depends on, and whether it is there.
+//! Health checks of the service's dependencies.
 
 use async_trait::async_trait;
 
 use crate::PortError;
 
-/// Something outside this process that can be down while the service goes on with what it can still do.
+/// An external dependency. While it is down, the service keeps serving whatever does not need it.
 #[async_trait]
 pub trait Dependency: Send + Sync {
-    /// Its name, as an operator knows it.
+    /// Its name, as operators know it.
     fn name(&self) -> &'static str;
 
-    /// Whether the calls people need of it work, if perhaps not everybody's at once: it makes one
-    /// of their kind that changes nothing. Ends within a limit of its own; asked again and again
-    /// from one task, and may be dropped half way.
+    /// Checks that the dependency serves the kind of call that requests make, by making one that
+    /// changes nothing. Passing does not mean it has capacity for all of them. Returns within its
+    /// own time limit. One task calls it repeatedly and may drop the future at any point.
     ///
     /// # Errors
-    /// [`PortError`] when it would not be, and why.
+    /// [`PortError`] with the cause if such a call fails.
     async fn check(&self) -> Result<(), PortError>;
 }

@@ -1,16 +1,18 @@
-//! Ids that other systems give: positive 63-bit integers, which every store and client can hold in a signed integer.
+//! Ids from other systems: positive 63-bit integers, which every store and client can hold in a
+//! signed integer.
 
-/// Defines an id and the error for what is none. One text reads as one id: plain digits, no sign, no leading zero.
+/// Defines an id type and its error. An id has one text form: decimal digits, without sign or
+/// leading zero.
 macro_rules! positive_id {
     ($(#[$about:meta])* $id:ident, $invalid:ident, $name:literal) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub struct $id(u64);
 
-        #[doc = concat!("A text or integer that is no ", $name, ".")]
+        #[doc = concat!("The input is not a ", $name, ".")]
         #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
         #[error(
-            "a {} is a whole number from 1 to {}, written in decimal digits without sign or leading zero",
+            "a {} is a whole number from 1 to {}, in decimal digits without sign or leading zero",
             $name,
             $id::MAX
         )]
@@ -28,7 +30,7 @@ macro_rules! positive_id {
                 if value == 0 || value > Self::MAX { Err($invalid) } else { Ok(Self(value)) }
             }
 
-            /// Reads an id in its one written form.
+            /// Parses the text form.
             ///
             /// # Errors
             /// For signs, leading zeros, other characters and values out of range.

@@ -12,5 +12,5 @@ pub mod schedule;
 pub use clock::Clock;
 pub use error::{PortError, PortErrorKind};
 pub use health::Dependency;
-/// A point in time, to the nanosecond, on the UTC time line.
+/// A point in time in UTC, to the nanosecond.
 pub use jiff::Timestamp;

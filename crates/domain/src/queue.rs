@@ -1,7 +1,8 @@
-//! One line of people in front of one sale.
+//! One queue of people waiting for one sale.
 //!
-//! A line is two integers (see [`Line`]); everything else about a waiting person is inside the token that person holds
-//! (see [`Place`]). That is why asking "where am I?" touches no store, however many people ask.
+//! A queue is two integers (see [`Line`]); everything else about a waiting person is in the token
+//! that person holds (see [`Place`]). So a status query reads no store, whatever the number of
+//! queries.
 
 mod budget;
 mod checkpoint;
@@ -11,6 +12,8 @@ mod estimate;
 mod id;
 mod incarnation;
 mod line;
+mod node;
+mod number;
 mod pacing;
 mod place;
 mod policy;
@@ -20,6 +23,7 @@ mod recovery;
 mod replica;
 mod reserve;
 mod service;
+mod snapshot;
 mod standing;
 mod state;
 mod tally;
@@ -36,10 +40,12 @@ pub use counts::QueueCounts;
 pub use error::{ClaimError, GiveBackError, JoinError, QueueError, TokenRejected};
 pub use estimate::{Forecast, Occupancy, WaitEstimator, WaitLimit};
 pub use id::{InvalidQueueId, QueueId};
-pub use incarnation::{Incarnation, Incarnations, InvalidIncarnation, Shown};
-pub use line::{InvalidNumber, Line, Position, QueueNumber, Snapshot};
+pub use incarnation::{Incarnation, Incarnations, InvalidIncarnation};
+pub use line::Line;
+pub use node::NodeId;
+pub use number::{InvalidNumber, Position, QueueNumber};
 pub use pacing::{InvalidPacing, Pacing};
-pub use place::{Place, WaitingToken};
+pub use place::{Place, Shown, WaitingToken};
 pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
 pub use ports::{Bounds, Called, Joined, QueueStore, Session, TokenSealer};
 pub use puzzle::{
@@ -47,11 +53,12 @@ pub use puzzle::{
     JoinPuzzle, PuzzleIssuer, PuzzleRejected,
 };
 pub use recovery::{
-    Arrival, Change, Doubt, Memory, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
+    Arrival, Change, Doubt, Memory, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
 };
 pub use replica::{Changes, Refresh, Replica, Whole};
 pub use reserve::Reserve;
 pub use service::{Admission, QueueParts, QueueService, Step, Ticket, VerifiedPlace};
+pub use snapshot::Snapshot;
 pub use standing::{Outlook, Standing};
 pub use state::{JoinStep, QueueState, Refused, Visit};
 pub use tally::Tally;

@@ -1,4 +1,5 @@
-//! The sample catalogue: a pure function of a size and a day, the same on every machine and in every store.
+//! The sample catalog: a pure function of a size and a day, the same on every machine and in every
+//! store.
 
 use std::num::NonZeroU32;
 
@@ -8,26 +9,26 @@ use crate::Timestamp;
 use crate::concert::{Concert, ConcertId};
 use crate::schedule::{SaleWindow, ScheduleId};
 
-/// The concert the load scripts ask for: three dates, all on sale, all with seats.
+/// The concert that the load scripts request: three dates, all on sale, all with seats.
 pub const SHOWCASE: u64 = 451;
 
-/// Seats of a concert unless asked otherwise: 10,000 concerts have a million.
+/// Seats per concert by default: 10,000 concerts have a million.
 const SEATS_PER_CONCERT: u64 = 100;
 
-/// Dates of a concert, at most.
+/// The most dates of a concert.
 const MAX_DATES: u64 = 3;
 
-/// Room for the dates of one concert in the numbering of dates.
+/// The range of date ids reserved for each concert.
 const IDS_PER_CONCERT: u64 = 10;
 
-/// How large a sample is.
+/// The size of a sample.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SampleSize {
     concerts: u32,
     seats: u64,
 }
 
-/// A size no sample can have.
+/// The size is invalid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidSampleSize {
     /// Too many concerts.
@@ -42,15 +43,15 @@ pub enum InvalidSampleSize {
 }
 
 impl SampleSize {
-    /// Concerts of the largest sample.
+    /// Concerts in the largest sample.
     pub const MAX_CONCERTS: u32 = 1_000_000;
     /// Seats of a concert in the largest sample.
     pub const MAX_SEATS_PER_CONCERT: u64 = 100_000;
 
-    /// So many concerts and, over all their dates together, so many seats.
+    /// A sample with `concerts` concerts and, over all their dates, `seats` seats.
     ///
     /// # Errors
-    /// [`InvalidSampleSize`] when there would be a date without a seat, or more than anybody needs.
+    /// [`InvalidSampleSize`] if a date would have no seat, or if a limit is exceeded.
     pub fn new(concerts: u32, seats: u64) -> Result<Self, InvalidSampleSize> {
         if concerts > Self::MAX_CONCERTS {
             return Err(InvalidSampleSize::Concerts);
@@ -64,32 +65,32 @@ impl SampleSize {
         }
     }
 
-    /// So many concerts, at most [`Self::MAX_CONCERTS`], with a hundred seats each.
+    /// A sample of `concerts` concerts, at most [`Self::MAX_CONCERTS`], with a hundred seats each.
     #[must_use]
     pub fn of_concerts(concerts: u32) -> Self {
         let concerts = concerts.min(Self::MAX_CONCERTS);
         Self { concerts, seats: u64::from(concerts) * SEATS_PER_CONCERT }
     }
 
-    /// Concerts in all.
+    /// The number of concerts.
     #[must_use]
     pub fn concerts(self) -> u32 {
         self.concerts
     }
 
-    /// Seats in all.
+    /// The number of seats.
     #[must_use]
     pub fn seats(self) -> u64 {
         self.seats
     }
 
-    /// An equal part for every concert; what is left over goes to the first ones.
+    /// An equal share for every concert; the remainder goes to the first ones.
     fn seats_of(self, concert: ConcertId) -> u64 {
         share(self.seats, u64::from(self.concerts), concert.get())
     }
 }
 
-/// What the `n`th of `parts` gets of `whole`, the first ones taking one more when it does not come out even.
+/// The `n`th of `parts` equal shares of `whole`; the first shares take the remainder.
 fn share(whole: u64, parts: u64, n: u64) -> u64 {
     whole / parts + u64::from(n <= whole % parts)
 }
@@ -103,23 +104,23 @@ pub struct SampleDate {
     pub performance: Timestamp,
     /// When it is on sale.
     pub sale: SaleWindow,
-    /// Seats in all.
+    /// The number of seats.
     pub seats: NonZeroU32,
-    /// Seats already sold, the first ones by number; at most `seats`.
+    /// Sold seats, the first ones by number; at most `seats`.
     pub sold: u32,
 }
 
-/// A sample concert with its dates.
+/// A sample concert and its dates.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SampleConcert {
-    /// What the list shows.
+    /// The concert.
     pub concert: Concert,
     /// One to three dates.
     pub dates: Vec<SampleDate>,
 }
 
-/// The sample of a size, as of a day: sale windows are relative to the midnight (UTC) before `today`. A sample with
-/// more concerts and as many seats for each begins with the smaller one.
+/// The sample of a size on a day: sale windows are relative to the midnight (UTC) before `today`. A
+/// larger sample with as many seats for each concert begins with the smaller one.
 pub fn concerts(size: SampleSize, today: Timestamp) -> impl Iterator<Item = SampleConcert> {
     let midnight = midnight_before(today);
     let concert = move |id| {
@@ -147,7 +148,7 @@ fn sample_concert(id: ConcertId, seats: u64, midnight: Timestamp) -> SampleConce
     }
 }
 
-/// `None` never happens for the days and numbers above; it spares the caller a panic.
+/// `None` never occurs for the days and numbers above; it avoids a panic.
 fn sample_date(concert: ConcertId, n: u64, seats: u64, midnight: Timestamp) -> Option<SampleDate> {
     let id = concert.get() * IDS_PER_CONCERT + n;
     let kind = if concert.get() == SHOWCASE { SaleKind::Running } else { SaleKind::of(mix(id, 2)) };
@@ -165,7 +166,7 @@ fn sample_date(concert: ConcertId, n: u64, seats: u64, midnight: Timestamp) -> O
     })
 }
 
-/// What a date is like today.
+/// The state of a date's sale today.
 #[derive(Clone, Copy)]
 enum SaleKind {
     Running,
@@ -197,7 +198,7 @@ impl SaleKind {
         match self {
             Self::SoldOut => seats.get(),
             Self::Upcoming => 0,
-            // At least one seat stays.
+            // At least one seat is left.
             Self::Running | Self::Over => {
                 u32::try_from(random % u64::from(seats.get())).unwrap_or(0)
             }
@@ -255,7 +256,8 @@ fn pick<'a>(from: &[&'a str], random: u64) -> &'a str {
     from[index]
 }
 
-/// An even, fixed scatter of integers: the finaliser of SplitMix64 (Steele, Lea, Flood 2014), salted.
+/// An even, fixed scatter of integers: the finalizer of SplitMix64 (Steele, Lea, Flood 2014),
+/// salted.
 fn mix(value: u64, salt: u64) -> u64 {
     let mut z = value
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -304,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_has_as_many_seats_as_asked_for_and_no_date_without_one() {
+    fn a_sample_has_the_requested_seats_and_no_date_without_one() {
         for (count, seats) in [(0, 0), (1, 3), (7, 22), (7, 1_000), (500, 500 * 100_000)] {
             let size = SampleSize::new(count, seats).unwrap();
             let dates: Vec<_> = concerts(size, noon()).flat_map(|c| c.dates).collect();

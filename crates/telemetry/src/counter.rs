@@ -1,8 +1,8 @@
-//! A number that only grows.
+//! A counter that only grows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts what happened. Nothing is ordered by it.
+/// Counts events. Updates are relaxed and order nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 

@@ -1,5 +1,5 @@
-//! Sending to a collector, on threads of its own. What cannot be sent is counted and given up; nobody who serves people ever
-//! waits for it.
+//! Exports to a collector, on separate threads. Items that cannot be sent are counted and dropped;
+//! no thread that serves requests waits for an export.
 
 mod client;
 mod collector;

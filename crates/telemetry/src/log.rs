@@ -1,4 +1,4 @@
-//! Logs: lines on standard error that nobody waits for, and records for a collector.
+//! Logs: non-blocking lines on standard error, and records for a collector.
 
 mod events;
 mod lines;
@@ -18,14 +18,16 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 use crate::settings::LogFormat;
 use crate::{TelemetryError, traces};
 
-/// What is said about telemetry itself: it goes to standard error only, or sending it could be what is said next.
+/// Target of events about telemetry itself. They go to standard error only: exporting them could
+/// cause further events about telemetry.
 pub(crate) const OWN: &str = "boxoffice::telemetry";
 
-/// Where the HTTP library logs an error for each connection that sends what is no HTTP. Anybody can cause any number of
-/// them: `adapter-http` counts them and logs their sum. A filter that names `actix_http` gets them all the same.
+/// Target under which the HTTP library logs an error for each connection that sends something other
+/// than HTTP. Clients can cause any number of them: `adapter-http` counts them and logs the sum. A
+/// filter that names `actix_http` still shows them.
 const OF_CONNECTIONS: &str = "actix_http::h1::dispatcher";
 
-/// Checks a filter without using it.
+/// Checks a filter without installing it.
 ///
 /// # Errors
 /// [`TelemetryError::BadFilter`].
@@ -37,13 +39,14 @@ fn env_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::try_new(filter).map_err(|_| TelemetryError::BadFilter)
 }
 
-/// Whether an event accuses a caller and not us. The library calls that an error; were it one here,
-/// anybody could write errors into the log and set off the alert on them.
+/// Whether an event reports a client's fault, not the server's. The library logs it as an error; if
+/// it counted as one, any client could fill the log with errors and trigger the alert on them.
 fn is_of_a_caller(about: &Metadata<'_>) -> bool {
     about.target() == OF_CONNECTIONS && *about.level() <= Level::WARN
 }
 
-/// What the operator wants to hear, without the spans of traces and without what visitors can cause at will.
+/// The operator's filter, without the spans of traces and without events that clients can cause at
+/// will.
 pub(crate) fn wanted<S>(
     filter: &str,
 ) -> Result<impl Filter<S> + Send + Sync + 'static, TelemetryError>
@@ -54,11 +57,12 @@ where
     let of_ours = filter_fn(move |about| {
         about.target() != traces::TARGET && (has_connections || !is_of_a_caller(about))
     });
-    // Without a hint of its own it would take that of the other away, and everything would be looked at.
+    // Without its own level hint, this filter would discard the other's, and every event would be
+    // evaluated.
     Ok(env_filter(filter)?.and(of_ours.with_max_level_hint(LevelFilter::TRACE)))
 }
 
-/// Lines, as told.
+/// The layer that writes log lines.
 pub(crate) fn layer<S>(
     filter: &str,
     format: LogFormat,

@@ -1,7 +1,6 @@
-//! Metrics: what is measured, how a measurement is made, and how it is read.
+//! Metrics: their definitions, their instruments and their export.
 //!
-//! One instrumentation, two ways out: everything is measured through the OpenTelemetry SDK once, and read by Prometheus or
-//! sent over OTLP.
+//! The OpenTelemetry SDK measures everything once; Prometheus reads it, or it is sent over OTLP.
 
 pub mod catalogue;
 mod meters;

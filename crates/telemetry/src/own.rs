@@ -9,7 +9,7 @@ use crate::metrics::Meters;
 use crate::metrics::catalogue::telemetry::{DROPPED, EXPORTED, LOG_EVENTS, PANICS, SPANS_SAMPLED};
 use crate::traces::RequestSpans;
 
-/// What is counted of telemetry itself.
+/// The sources of telemetry's own metrics.
 pub(crate) struct Own {
     pub(crate) spans: Arc<Outbox>,
     pub(crate) logs: Arc<Outbox>,
@@ -21,7 +21,7 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// Has it read by whoever looks.
+    /// Registers the metrics.
     pub(crate) fn watch(self, meters: &Meters) {
         let Self { spans, logs, metrics, lines, events, panics, followed } = self;
         let signals = [("spans", spans), ("logs", logs), ("metrics", metrics)];

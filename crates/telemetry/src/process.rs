@@ -1,12 +1,12 @@
-//! What the process tells about itself and its machine.
+//! Metrics about the process and its machine.
 
 #[cfg(target_os = "linux")]
 mod linux;
 
 use crate::metrics::Meters;
 
-/// Has every metric of [`catalogue::process`](crate::metrics::catalogue::process) read whenever somebody looks. On other
-/// systems than Linux there is none.
+/// Registers every metric of [`catalogue::process`](crate::metrics::catalogue::process). Does
+/// nothing on systems other than Linux.
 pub(crate) fn watch(meters: &Meters) {
     #[cfg(target_os = "linux")]
     linux::watch(meters);

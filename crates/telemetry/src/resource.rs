@@ -1,9 +1,10 @@
-//! What all telemetry says of the process it comes from.
+//! The resource attributes of all telemetry of this process.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
-/// The program and its process, and whatever the operator adds. The last one said wins.
+/// The program, its process, and the attributes the operator adds. Later values override earlier
+/// ones.
 pub(crate) fn resource(added: &[(String, String)]) -> Resource {
     let instance = format!("{:032x}", fastrand::u128(..));
     let added = added.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));

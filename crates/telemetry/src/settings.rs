@@ -1,4 +1,4 @@
-//! What is made of telemetry, and where it goes.
+//! Settings: which telemetry is produced, and where it goes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,32 +6,32 @@ use std::time::Duration;
 
 use crate::TelemetryError;
 
-/// What is made of telemetry, and where it goes.
+/// Which telemetry is produced, and where it goes.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What is logged, such as `info` or `warn,boxoffice=debug`.
+    /// Log filter, such as `info` or `warn,boxoffice=debug`.
     pub log_filter: String,
-    /// How a line looks.
+    /// Format of log lines.
     pub log_format: LogFormat,
-    /// Whether anything is measured.
+    /// Whether metrics are recorded.
     pub metrics: bool,
-    /// Whose traces are kept, if they go anywhere.
+    /// Which requests are traced, if traces are exported.
     pub traces: Sampling,
-    /// What all telemetry says of the process it comes from, besides `service.name`, `service.version` and
-    /// `service.instance.id`, which may be said otherwise here.
+    /// Resource attributes added to all telemetry. They may override `service.name`,
+    /// `service.version` and `service.instance.id`.
     pub resource: Vec<(String, String)>,
-    /// A collector that everything is sent to.
+    /// The collector that telemetry is sent to.
     pub otlp: Option<Otlp>,
 }
 
-/// How a line looks.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
     /// For people.
     Text,
-    /// For machines, one object a line.
+    /// For machines, one object per line.
     Json,
 }
 
@@ -48,36 +48,37 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Whose traces are kept.
+/// Which requests are traced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     /// The share of requests, from 0 to 1.
     pub share: f64,
-    /// Whether callers decide for their requests (W3C Trace Context). Only behind a gateway that strips it from what comes
-    /// from outside: anybody could have all of their requests followed.
+    /// Whether callers decide for their requests (W3C Trace Context). Enable it only behind a
+    /// gateway that strips the header from outside requests: otherwise any client could have all of
+    /// its requests traced.
     pub trust_callers: bool,
 }
 
-/// A collector, asked over HTTP.
+/// A collector reached over HTTP.
 #[derive(Clone)]
 pub struct Otlp {
     /// Its base address, such as `http://collector:4318`.
     pub endpoint: String,
-    /// How what is sent is written.
+    /// The encoding.
     pub protocol: Protocol,
-    /// How long one export may take.
+    /// Timeout of one export.
     pub timeout: Duration,
-    /// Headers sent along; their values are secrets.
+    /// Additional headers; their values are secrets.
     pub headers: Vec<(String, String)>,
     /// How often metrics are sent.
     pub metrics_every: Duration,
-    /// Spans, and log records, that may wait to be sent; the next one is dropped.
+    /// Maximum number of spans, and of log records, that wait to be sent; further ones are dropped.
     pub queue: usize,
     /// Whether metrics are sent.
     pub metrics: bool,
-    /// Whether traces are.
+    /// Whether traces are sent.
     pub traces: bool,
-    /// Whether logs are.
+    /// Whether logs are sent.
     pub logs: bool,
 }
 
@@ -90,7 +91,7 @@ impl fmt::Debug for Otlp {
     }
 }
 
-/// How what is sent to a collector is written. gRPC is left out: docs/adr/0019 says why.
+/// The encoding of exports. gRPC is not supported: docs/adr/0019 gives the reasons.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
     /// `http/protobuf`

@@ -1,4 +1,4 @@
-//! Setting it all up, once a process.
+//! Sets up telemetry, once per process.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -31,10 +31,10 @@ use crate::{TelemetryError, panics, process};
 /// The scope of all instruments.
 const SCOPE: &str = "boxoffice";
 
-/// Exports of metrics that may wait: none, the next one has the newer figures.
+/// Metric exports do not queue: the next one has newer values.
 const NO_PLACES: usize = 0;
 
-/// Telemetry as it was set up; [`stop`](Self::stop) sends what is still there.
+/// Running telemetry; [`stop`](Self::stop) sends the remaining items.
 pub struct Telemetry {
     instruments: Instruments,
     traces: Option<SdkTracerProvider>,
@@ -44,28 +44,28 @@ pub struct Telemetry {
     panics: Arc<Counter>,
 }
 
-/// What the program measures and follows requests with. Clones are the same.
+/// The instruments of the program. Clones share them.
 #[derive(Clone)]
 pub struct Instruments {
-    /// What is measured with.
+    /// Creates metrics.
     pub meters: Meters,
-    /// What Prometheus reads, if anything is measured.
+    /// Renders metrics for Prometheus, if metrics are recorded.
     pub scrape: Option<Scrape>,
-    /// Which requests are followed.
+    /// Starts traces of requests.
     pub spans: RequestSpans,
 }
 
 impl Instruments {
-    /// Nothing is measured, nobody is followed.
+    /// Records no metrics and no traces.
     #[must_use]
     pub fn off() -> Self {
         Self { meters: Meters::off(), scrape: None, spans: RequestSpans::off() }
     }
 
-    /// Only for Prometheus to read, and apart from everything else in this process.
+    /// For Prometheus only, and separate from all other telemetry of this process.
     ///
     /// # Errors
-    /// [`TelemetryError::Metrics`] when it cannot be set up.
+    /// [`TelemetryError::Metrics`] if the setup fails.
     pub fn to_be_scraped() -> Result<Self, TelemetryError> {
         let (provider, scrape) = metrics(&resource(&[]), None)?;
         let meters = Meters::new(provider.meter(SCOPE));
@@ -75,12 +75,12 @@ impl Instruments {
 }
 
 impl Telemetry {
-    /// Sets up what is asked for, for the whole process: lines go to standard error, panics become lines. Called once, by the
-    /// program, never by a library.
+    /// Sets up telemetry for the whole process: logs go to standard error, and panics are logged.
+    /// Only the program calls it, once; a library never does.
     ///
     /// # Errors
-    /// [`TelemetryError`] when something is wrong with the settings, or logging is set up already. That a collector is down is
-    /// no error.
+    /// [`TelemetryError`] if the settings are invalid or logging is already set up. An unreachable
+    /// collector is not an error.
     pub fn start(settings: &Settings) -> Result<Self, TelemetryError> {
         let (telemetry, dispatch) = Self::prepare(settings, io::stderr())?;
         tracing::dispatcher::set_global_default(dispatch)
@@ -89,11 +89,11 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// Sets up what is asked for and leaves the process as it is: lines go to `out`, and only what is done with the dispatch
-    /// (`tracing::dispatcher::with_default`) is heard. For tests.
+    /// Sets up telemetry without changing the process: logs go to `out`, and only work done under
+    /// the returned dispatch (`tracing::dispatcher::with_default`) is recorded. For tests.
     ///
     /// # Errors
-    /// [`TelemetryError`] when something is wrong with the settings.
+    /// [`TelemetryError`] if the settings are invalid.
     pub fn prepare(
         settings: &Settings,
         out: impl Write + Send + 'static,
@@ -158,30 +158,30 @@ impl Telemetry {
         Ok((telemetry, Dispatch::new(hearers)))
     }
 
-    /// What the program measures and follows requests with.
+    /// Returns the instruments of the program.
     #[must_use]
     pub fn instruments(&self) -> Instruments {
         self.instruments.clone()
     }
 
-    /// What writes out the log's last lines, for somebody who cannot wait for [`stop`](Self::stop).
+    /// Returns a handle that flushes the log, for code that cannot wait for [`stop`](Self::stop).
     #[must_use]
     pub fn last_lines(&self) -> LastLines {
         self.lines.clone()
     }
 
-    /// Sends what is still there, within this time; a collector that takes longer does not get it. Blocks.
+    /// Sends the remaining items within this time; items not sent by then are lost. Blocks.
     pub fn stop(self, limit: Duration) {
         let Self { traces, logs, metrics, lines, .. } = self;
         let (done, end) = sync_channel::<()>(1);
         let stopping = move || {
-            // Each sends its last, or gives up within the limit.
+            // Each provider sends its remaining items, or gives up within the limit.
             let _ = traces.map(|provider| provider.shutdown_with_timeout(limit));
             let _ = logs.map(|provider| provider.shutdown_with_timeout(limit));
             let _ = metrics.map(|provider| provider.shutdown_with_timeout(limit));
             drop(done);
         };
-        // Without a thread to spare nothing is sent.
+        // If no thread can be started, nothing is sent.
         if std::thread::Builder::new().name("telemetry-stop".to_owned()).spawn(stopping).is_ok() {
             let _ = end.recv_timeout(limit);
         }

@@ -1,4 +1,4 @@
-//! Traces: which requests are followed, decided before a span is made, and under which id.
+//! Traces: which requests are traced, decided before a span is created, and under which id.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
 use crate::counter::Counter;
 use crate::settings::Sampling;
 
-/// Spans of this target are what a trace consists of; all others are nobody's.
+/// Only spans with this target form traces.
 pub(crate) const TARGET: &str = "boxoffice::trace";
 
 thread_local! {
-    /// The id of the trace that begins next on this thread.
+    /// The id of the next trace that starts on this thread.
     static NEXT: Cell<Option<TraceId>> = const { Cell::new(None) };
 }
 
-/// Gives a trace the id of the request it begins with, so that whoever has one has the other.
+/// Gives a trace the id of its first request, so that either leads to the other.
 #[derive(Debug, Default)]
 pub(crate) struct Ids(RandomIdGenerator);
 
@@ -41,7 +41,8 @@ impl IdGenerator for Ids {
     }
 }
 
-/// Decides which requests are followed, and begins their traces. Clones decide alike.
+/// Decides which requests are traced, and starts their traces. Clones share the decision and the
+/// counter.
 #[derive(Clone, Default)]
 pub struct RequestSpans(Option<Arc<Followed>>);
 
@@ -50,8 +51,8 @@ struct Followed {
     sampled: Counter,
 }
 
-/// Keeps the spans of requests that are followed, what is done below them, and what is linked to any of them. A span that
-/// stands alone, because some library has one of its own around what nobody follows, is nobody's.
+/// Keeps the root spans of traced requests, their descendants, and spans linked to other spans. Any
+/// other span is dropped, such as one that a library opens outside a traced request.
 #[derive(Clone, Debug)]
 pub(crate) struct OnlyRequests;
 
@@ -79,7 +80,7 @@ impl ShouldSample for OnlyRequests {
     }
 }
 
-/// Which spans a trace consists of.
+/// Selects the spans that form traces.
 pub(crate) fn recorded() -> FilterFn<fn(&Metadata<'_>) -> bool> {
     let of_a_trace: fn(&Metadata<'_>) -> bool = |about| about.is_span() && about.target() == TARGET;
     filter_fn(of_a_trace).with_max_level_hint(LevelFilter::INFO)
@@ -90,26 +91,26 @@ impl RequestSpans {
         Self(Some(Arc::new(Followed { sampling, sampled: Counter::default() })))
     }
 
-    /// Follows nobody.
+    /// Traces no request.
     #[must_use]
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Whether anybody may be followed.
+    /// Whether tracing is enabled.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Requests followed so far.
+    /// The number of requests traced so far.
     #[must_use]
     pub fn sampled(&self) -> u64 {
         self.0.as_ref().map_or(0, |followed| followed.sampled.get())
     }
 
-    /// A request has come that has this id, and whose caller says that it belongs to a trace. Returns the span its work is to be
-    /// done in, none for one that is not followed, and the id of its trace.
+    /// Starts a request with this id and, optionally, the trace its caller belongs to. Returns the
+    /// span for its work, which is disabled if the request is not traced, and the id of its trace.
     #[must_use]
     pub fn begin(
         &self,
@@ -136,7 +137,7 @@ impl RequestSpans {
         (span, trace_id)
     }
 
-    /// What its answer was.
+    /// Records the outcome of a request.
     pub fn finish(&self, span: &Span, status: u16, code: Option<&'static str>) {
         if span.is_none() {
             return;
@@ -145,7 +146,7 @@ impl RequestSpans {
         if let Some(code) = code {
             span.record("boxoffice.error.code", code);
         }
-        // That a caller asked for what they cannot have is no error of the server's.
+        // A client error is not an error of the server's span.
         if status >= 500 {
             span.record("otel.status_code", "ERROR");
             match code {
@@ -162,7 +163,7 @@ fn root(
     method: &'static str,
     route: Option<&'static str>,
 ) -> Span {
-    // The semantic conventions have it so.
+    // Required by the semantic conventions.
     let word = if method == "_OTHER" { "HTTP" } else { method };
     let name = route.map_or_else(|| word.to_owned(), |route| format!("{word} {route}"));
     let span = tracing::info_span!(
@@ -180,17 +181,17 @@ fn root(
         error.type = field::Empty,
     );
     if let Some(caller) = caller {
-        // Fails where nobody keeps spans, and then there is nothing to be said.
+        // Fails if no layer records spans; then there is nothing to link.
         let _ = span.set_parent(Context::new().with_remote_span_context(caller));
     }
     NEXT.set(Some(TraceId::from(id)));
-    // Its id is made when it is first asked for.
+    // The span's id is assigned on first access.
     drop(span.context());
     NEXT.set(None);
     span
 }
 
-/// The one header of W3C Trace Context that is looked at.
+/// The only W3C Trace Context header that is read.
 struct Traceparent<'a>(&'a str);
 
 impl Extractor for Traceparent<'_> {

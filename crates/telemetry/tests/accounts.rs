@@ -1,4 +1,5 @@
-//! Whatever a collector, or a reader of lines, does: nobody waits for it, and every item is accounted for.
+//! Whatever the collector or the reader of the log does, no request waits for it and every item is
+//! accounted for.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,10 +16,10 @@ use test_support::otlp::Collector;
 use tracing::Dispatch;
 use tracing::dispatcher::with_default;
 
-/// The longest a test waits for what is certain to come.
+/// Maximum time a test waits for an expected result.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// More than may wait.
+/// More than the queue holds.
 const REQUESTS: u64 = 100_000;
 
 fn settings(endpoint: String, timeout: Duration) -> Settings {
@@ -43,7 +44,7 @@ fn settings(endpoint: String, timeout: Duration) -> Settings {
     }
 }
 
-/// Telemetry apart from that of other tests.
+/// Telemetry isolated from that of other tests.
 fn start(endpoint: String, timeout: Duration) -> (Telemetry, Instruments, Dispatch) {
     let (telemetry, dispatch) =
         Telemetry::prepare(&settings(endpoint, timeout), io::sink()).unwrap();
@@ -51,7 +52,7 @@ fn start(endpoint: String, timeout: Duration) -> (Telemetry, Instruments, Dispat
     (telemetry, instruments, dispatch)
 }
 
-/// So many requests, each with a span and a log event.
+/// Runs this many requests, each with a span and a log event.
 fn requests(spans: &RequestSpans, count: u64) {
     for id in 1..=count {
         let (span, _) = spans.begin(u128::from(id), None, "GET", None);
@@ -60,7 +61,7 @@ fn requests(spans: &RequestSpans, count: u64) {
     }
 }
 
-/// What became of the items of a signal.
+/// The counts of a signal.
 #[derive(Debug, Eq, PartialEq)]
 struct Accounts {
     full: u64,
@@ -86,7 +87,7 @@ fn accounts(scrape: &Scrape, signal: &str) -> Accounts {
     }
 }
 
-/// Looks again and again until every item of both signals is accounted for. Those of spans.
+/// Polls until every item of both signals is accounted for; returns the counts of spans.
 fn settled(instruments: &Instruments, items: u64) -> Accounts {
     let scrape = instruments.scrape.as_ref().unwrap();
     let began = Instant::now();
@@ -102,11 +103,11 @@ fn settled(instruments: &Instruments, items: u64) -> Accounts {
 }
 
 #[test]
-fn a_collector_that_hangs_holds_nobody_up() {
+fn a_hanging_collector_delays_no_request() {
     let collector = Collector::hanging().unwrap();
     let (_telemetry, instruments, dispatch) =
         start(collector.endpoint(), Duration::from_millis(200));
-    // Comes to its end although nothing was ever answered.
+    // Completes although the collector never answers.
     with_default(&dispatch, || requests(&instruments.spans, REQUESTS));
     let spans = settled(&instruments, REQUESTS);
     assert_eq!(spans.exported, 0);
@@ -114,7 +115,7 @@ fn a_collector_that_hangs_holds_nobody_up() {
 }
 
 #[test]
-fn a_collector_that_fails_is_asked_once_an_export() {
+fn a_failing_collector_gets_one_request_per_export() {
     let collector = Collector::failing().unwrap();
     let (_telemetry, instruments, dispatch) = start(collector.endpoint(), PATIENCE);
     with_default(&dispatch, || requests(&instruments.spans, 100));
@@ -123,11 +124,11 @@ fn a_collector_that_fails_is_asked_once_an_export() {
     let before = collector.requests();
     with_default(&dispatch, || requests(&instruments.spans, 1));
     settled(&instruments, 101);
-    assert_eq!(collector.requests(), before + 2, "one for the span, one for the record");
+    assert_eq!(collector.requests(), before + 2, "one for the span, one for the log record");
 }
 
 #[test]
-fn a_collector_that_is_not_there_costs_what_was_for_it() {
+fn an_unreachable_collector_loses_only_its_own_items() {
     let gone = Collector::answering().unwrap().endpoint();
     let (_telemetry, instruments, dispatch) = start(gone, PATIENCE);
     with_default(&dispatch, || requests(&instruments.spans, 600));
@@ -145,26 +146,26 @@ fn a_collector_that_answers_gets_everything() {
     assert_eq!(
         (collector.spans().len(), collector.logs().len()),
         (605, 605),
-        "what is left at the end, too"
+        "including the items left at the end"
     );
 }
 
 #[test]
-fn an_end_does_not_wait_for_a_collector_that_hangs() {
+fn stopping_does_not_wait_for_a_hanging_collector() {
     let collector = Collector::hanging().unwrap();
     let (telemetry, instruments, dispatch) = start(collector.endpoint(), 10 * PATIENCE);
     with_default(&dispatch, || requests(&instruments.spans, 1_000));
     let began = Instant::now();
     telemetry.stop(Duration::from_millis(200));
-    assert!(began.elapsed() < PATIENCE, "it waited for as long as the export may take");
+    assert!(began.elapsed() < PATIENCE, "it waited for the export timeout");
 }
 
 #[test]
-fn a_span_that_stands_alone_is_nobodys() {
+fn a_span_outside_a_traced_request_is_dropped() {
     let collector = Collector::answering().unwrap();
     let (telemetry, instruments, dispatch) = start(collector.endpoint(), PATIENCE);
     with_default(&dispatch, || {
-        // A library with a span of its own, and a port called in it, outside of any request.
+        // A library opens its own span and a port is called in it, outside a request.
         let port = || tracing::info_span!(target: "boxoffice::trace", "port").in_scope(|| ());
         tracing::info_span!("library").in_scope(port);
         requests(&instruments.spans, 1);
@@ -174,7 +175,7 @@ fn a_span_that_stands_alone_is_nobodys() {
     assert_eq!(names, ["GET"]);
 }
 
-/// Takes no line before it is let go.
+/// Blocks every write until it is released.
 struct Stuck(mpsc::Receiver<()>);
 
 impl Write for Stuck {
@@ -189,13 +190,13 @@ impl Write for Stuck {
 }
 
 #[test]
-fn lines_that_nobody_reads_hold_nobody_up() {
+fn unread_log_lines_delay_no_request() {
     let (let_go, stuck) = mpsc::channel();
     let settings = Settings { otlp: None, ..settings(String::new(), PATIENCE) };
     let (telemetry, dispatch) = Telemetry::prepare(&settings, Stuck(stuck)).unwrap();
     let scrape = telemetry.instruments().scrape.unwrap();
     with_default(&dispatch, || (0..REQUESTS).for_each(|_| tracing::info!("a line")));
     let dropped = accounts(&scrape, "lines").full;
-    assert!(dropped > REQUESTS / 2 && dropped < REQUESTS, "{dropped} found no place");
+    assert!(dropped > REQUESTS / 2 && dropped < REQUESTS, "{dropped} lines dropped");
     drop(let_go);
 }

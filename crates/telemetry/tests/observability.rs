@@ -1,4 +1,4 @@
-//! Rules and dashboards name nothing that is not measured, and nobody is woken without being told what to do.
+//! Rules and dashboards name only metrics that exist, and every alert says what to do.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use test_support::observability::{
     read_rules, selectors,
 };
 
-/// Labels that Prometheus itself puts on every series.
+/// Labels that Prometheus adds to every series.
 const OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
 
 /// Labels of `ALERTS`.
@@ -35,7 +35,7 @@ fn alerts_in(folder: &str) -> Vec<Rule> {
     rules_in(folder).into_iter().filter(Rule::is_alert).collect()
 }
 
-/// Every name Prometheus knows a metric of ours by, with its labels.
+/// The Prometheus name of every metric, with its labels.
 fn measured() -> BTreeMap<String, BTreeSet<String>> {
     let metrics = FAMILIES.iter().flat_map(|family| family.metrics);
     let mut names: BTreeMap<String, BTreeSet<String>> =
@@ -61,7 +61,7 @@ fn series_of(metric: &Metric) -> Vec<(String, BTreeSet<String>)> {
     }
 }
 
-/// `AdmissionStalled` is explained in `admission-stalled.md`.
+/// The runbook page of an alert: `AdmissionStalled` is explained in `admission-stalled.md`.
 fn page_of(alert: &str) -> String {
     let mut page = String::new();
     for c in alert.chars() {
@@ -92,7 +92,7 @@ fn every_metric_in_an_expression_is_measured_or_recorded() {
     for expression in expressions(&deployed()).unwrap() {
         let found = selectors(&expression.text);
         if found.is_empty() && expression.text.trim() != "vector(1)" {
-            wrong.push(format!("{}: asks for nothing: {}", expression.place, expression.text));
+            wrong.push(format!("{}: selects no metric: {}", expression.place, expression.text));
         }
         for selector in found {
             let metric = &selector.metric;
@@ -121,7 +121,7 @@ fn every_metric_in_an_expression_is_measured_or_recorded() {
 }
 
 #[test]
-fn every_metric_is_looked_at_somewhere() {
+fn every_metric_is_used_in_a_rule_or_panel() {
     let asked: BTreeSet<String> = expressions(&deployed())
         .unwrap()
         .into_iter()
@@ -136,7 +136,7 @@ fn every_metric_is_looked_at_somewhere() {
 }
 
 #[test]
-fn every_alert_says_what_is_wrong_and_where_to_read_on() {
+fn every_alert_has_a_description_and_a_runbook_page() {
     let severities = ["page", "ticket", "none"];
     let mut wrong = Vec::new();
     for alert in alerts_in("prometheus/rules").iter().chain(&alerts_in("loki/rules/fake")) {
@@ -154,14 +154,14 @@ fn every_alert_says_what_is_wrong_and_where_to_read_on() {
             }
         }
         if !alert.field("severity").is_some_and(|severity| severities.contains(&severity)) {
-            wrong.push(format!("{name}: its severity is none of {severities:?}"));
+            wrong.push(format!("{name}: its severity is not one of {severities:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn every_page_of_the_runbook_belongs_to_an_alert_and_is_in_the_index() {
+fn every_runbook_page_belongs_to_an_alert_and_is_in_the_index() {
     let folder = root().join("docs/runbook");
     let alerts = alerts_in("prometheus/rules");
     let pages: BTreeSet<String> = alerts.iter().map(|alert| page_of(alert.name())).collect();
@@ -174,7 +174,7 @@ fn every_page_of_the_runbook_belongs_to_an_alert_and_is_in_the_index() {
         }
         let text = read(&file).unwrap();
         if !pages.contains(&name) {
-            wrong.push(format!("{name}: no alert leads here"));
+            wrong.push(format!("{name}: no alert links here"));
         }
         if !index.contains(&format!("({name})")) {
             wrong.push(format!("{name}: not in the index"));
@@ -188,13 +188,13 @@ fn every_page_of_the_runbook_belongs_to_an_alert_and_is_in_the_index() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is between backticks.
+/// The parts of the text between backticks.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
 #[test]
-fn the_runbook_names_keys_and_metrics_that_there_are() {
+fn the_runbook_names_only_existing_keys_and_metrics() {
     let configuration = read(&root().join("docs/configuration.md")).unwrap();
     let sections: BTreeSet<&str> = configuration
         .lines()
@@ -233,7 +233,7 @@ fn the_runbook_names_keys_and_metrics_that_there_are() {
 }
 
 #[test]
-fn every_alert_has_a_case_where_it_fires_one_where_it_clears_and_one_where_it_stays_silent() {
+fn every_alert_has_tests_where_it_fires_clears_and_stays_silent() {
     let files = files(&deployed().join("prometheus/tests"), "yml").unwrap();
     let cases: Vec<Case> = files.iter().flat_map(|file| read_cases(&read(file).unwrap())).collect();
     let alerts = alerts_in("prometheus/rules");
@@ -247,7 +247,7 @@ fn every_alert_has_a_case_where_it_fires_one_where_it_clears_and_one_where_it_st
         let clears =
             courses.values().any(|course| course.windows(2).any(|pair| pair == [true, false]));
         let is_silent = courses.values().any(|course| !course.contains(&true));
-        // It has nothing to be silent about.
+        // It has no reason to stay silent.
         let is_constant = alert.field("expr").is_some_and(|text| selectors(text).is_empty());
         let is_tried = fires && (is_constant || clears && is_silent);
         if !is_tried {
@@ -270,7 +270,7 @@ fn panels_of(dashboard: &str) -> Vec<Panel> {
 }
 
 #[test]
-fn the_dashboard_tells_its_story_from_top_to_bottom() {
+fn the_dashboard_sections_are_in_order() {
     let panels = panels_of("boxoffice.json");
     let rows: Vec<&str> = panels
         .iter()
@@ -279,25 +279,24 @@ fn the_dashboard_tells_its_story_from_top_to_bottom() {
         .collect();
     assert_eq!(
         rows,
-        ["The sale", "Requests", "Protection", "Dependencies", "Machines", "Failures"]
+        ["The sale", "Requests", "Resilience", "Dependencies", "Machines", "Failures"]
     );
 }
 
 #[test]
-fn every_panel_says_what_it_shows_asks_a_source_that_is_provisioned_and_links_to_pages_that_exist()
-{
+fn every_panel_has_a_description_a_provisioned_source_and_valid_links() {
     let sources =
         read(&deployed().join("grafana/provisioning/datasources/datasources.yml")).unwrap();
     let mut wrong = Vec::new();
     for dashboard in ["boxoffice.json", "k6.json"] {
         let panels = panels_of(dashboard);
         let ids: BTreeSet<u64> = panels.iter().map(|panel| panel.id).collect();
-        assert_eq!(ids.len(), panels.len(), "{dashboard}: an id is there twice");
+        assert_eq!(ids.len(), panels.len(), "{dashboard}: an id is used twice");
         for panel in panels.iter().filter(|panel| panel.kind != "row") {
             let title = &panel.title;
             if title.is_empty() || panel.description.is_empty() || panel.sources.is_empty() {
                 wrong.push(format!(
-                    "{dashboard}: panel {} {title}: no title, description or question",
+                    "{dashboard}: panel {} {title}: no title, description or query",
                     panel.id
                 ));
             }
@@ -309,7 +308,7 @@ fn every_panel_says_what_it_shows_asks_a_source_that_is_provisioned_and_links_to
             for link in &panel.links {
                 let page = link.rsplit_once("/docs/runbook/").map(|(_, page)| page);
                 if !page.is_some_and(|page| root().join("docs/runbook").join(page).is_file()) {
-                    wrong.push(format!("{dashboard}: {title}: leads nowhere: {link}"));
+                    wrong.push(format!("{dashboard}: {title}: dead link: {link}"));
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! A panic is one line in the log, without what it was made from. In a process of its own: panics and logs are a process's.
+//! A panic is one log line without the values of its message. Runs in a separate process, because
+//! the panic hook and the logger are global to a process.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,11 +12,11 @@ use telemetry::{LogFormat, Sampling, Settings, Telemetry};
 const CHILD: &str = "BOXOFFICE_TEST_PANICS";
 
 #[test]
-fn a_panic_is_a_line_and_a_count_and_gives_no_value_away() {
+fn a_panic_is_logged_and_counted_without_its_values() {
     if env::var_os(CHILD).is_some() {
         return panic_twice();
     }
-    let test = "a_panic_is_a_line_and_a_count_and_gives_no_value_away";
+    let test = "a_panic_is_logged_and_counted_without_its_values";
     let program = env::current_exe().unwrap();
     let child = Command::new(program)
         .args(["--exact", test, "--nocapture"])

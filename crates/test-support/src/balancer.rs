@@ -9,12 +9,13 @@ use crate::error::{Doing as _, Outcome, failed};
 use crate::private::PrivateServer;
 use crate::{haproxy, nginx};
 
-/// A balancer of our own. It stops when this is dropped, and when our process ends.
+/// A private load balancer. It stops when this is dropped or the process ends.
 pub struct Balancer {
     server: PrivateServer,
 }
 
-/// What is around a file of `conf.d`. One process: workers outlive a master that is killed.
+/// The configuration around a file of `conf.d`. It runs one process, because workers outlive a
+/// killed master.
 const AROUND: &str = "\
 daemon off;
 master_process off;
@@ -33,23 +34,23 @@ http {
 ";
 
 impl Balancer {
-    /// Starts HAProxy with the configuration that is made for the address it is to listen on.
+    /// Starts HAProxy with the configuration that `configuration` returns for its listen address.
     ///
     /// # Errors
-    /// That it is not installed, or what went wrong, with the end of its log.
+    /// If it is not installed, or does not start, with the end of its log.
     pub fn haproxy(configuration: impl Fn(SocketAddr) -> String) -> Outcome<Self> {
         let program = haproxy::look().ok_or_else(|| absent("HAProxy"))?;
         Self::start("HAProxy", |folder, address| {
             fs::write(folder.join("haproxy.cfg"), configuration(address))
                 .doing("writing a configuration")?;
             let mut command = Command::new(&program);
-            // In the foreground.
+            // Runs in the foreground.
             command.args(["-db", "-f", "haproxy.cfg"]);
             Ok(command)
         })
     }
 
-    /// Starts nginx with what is made for the address it is to listen on, as in a file of `conf.d`.
+    /// Starts nginx with the `conf.d` file that `configuration` returns for its listen address.
     ///
     /// # Errors
     /// As for HAProxy.
@@ -78,7 +79,7 @@ impl Balancer {
         Ok(Self { server })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
@@ -86,5 +87,5 @@ impl Balancer {
 }
 
 fn absent(name: &str) -> crate::error::TaskError {
-    failed(format!("{name} is not here; `cargo xtask test` gets it"))
+    failed(format!("{name} is not installed; `cargo xtask test` installs it"))
 }

@@ -1,4 +1,4 @@
-//! Where the programs of a Postgres server are, and how to get them.
+//! Finds or installs the programs of a Postgres server.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,21 +10,20 @@ use crate::install::{Package, find_or_install, from_path, id, is_root};
 #[derive(Clone, Debug)]
 pub struct PostgresBinaries(PathBuf);
 
-/// Where Debian puts them; a folder for each major version, none of them on the path.
+/// The Debian folder, with one folder per major version, none of them in `PATH`.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 impl PostgresBinaries {
-    /// The programs where they are installed.
+    /// Finds the installed programs.
     ///
     /// # Errors
-    /// When they are not: with what installs them.
+    /// If they are not installed: with the command that installs them.
     pub fn find() -> Outcome<Self> {
-        Self::look().ok_or_else(|| {
-            failed("the programs of a Postgres server are not here; `cargo xtask test` gets them")
-        })
+        Self::look()
+            .ok_or_else(|| failed("Postgres is not installed; `cargo xtask test` installs it"))
     }
 
-    /// Looks where `pg_config` says, where Debian puts them, and on the path.
+    /// Searches the folder of `pg_config`, the Debian folders, and `PATH`.
     fn look() -> Option<Self> {
         let places = from_pg_config().into_iter().chain(from_debian()).chain(from_path());
         places
@@ -33,7 +32,7 @@ impl PostgresBinaries {
             .map(Self)
     }
 
-    /// A command that runs one of the programs, with nothing on standard input.
+    /// A command that runs one of the programs, without standard input.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.0.join(program));
@@ -47,7 +46,7 @@ fn from_pg_config() -> Option<PathBuf> {
     Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
 }
 
-/// The newest version first.
+/// The Debian folders, newest version first.
 fn from_debian() -> Vec<PathBuf> {
     let versions = Path::new(DEBIAN).read_dir().into_iter().flatten().flatten();
     let number = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
@@ -63,21 +62,21 @@ const PACKAGE: Package = Package {
     others: "`sudo dnf install postgresql-server` (Fedora) or `brew install postgresql@15` (macOS)",
 };
 
-/// The programs; installed first where that can be done without asking anybody, and said through `tell`.
+/// Finds the programs, or installs them if that needs no password; reports through `tell`.
 ///
 /// # Errors
-/// When they are not there and cannot be installed: with the command to run.
+/// If they are missing and cannot be installed: with the command to run.
 pub fn find_or_install_postgres(tell: impl Fn(&str)) -> Outcome<PostgresBinaries> {
     find_or_install(&PACKAGE, PostgresBinaries::look, tell)
 }
 
-/// The user and group a server runs as when we are root.
+/// The user and group of a server that is started by root.
 pub(crate) fn server_user() -> Outcome<Option<(u32, u32)>> {
     if !is_root() {
         return Ok(None);
     }
     let ids = id(&["-u", "postgres"]).zip(id(&["-g", "postgres"]));
     ids.map(Some).ok_or_else(|| {
-        failed("Postgres refuses to run as root, and there is no user `postgres` to run it as")
+        failed("Postgres refuses to run as root, and the user `postgres` does not exist")
     })
 }

@@ -1,89 +1,51 @@
 //! A database for one test.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::binaries::PostgresBinaries;
-use crate::error::{Doing as _, Outcome, failed};
+use crate::error::{Outcome, failed};
+use crate::held::Held;
 use crate::postgres::{Durability, Postgres, psql};
 
-/// The environment variable with the superuser's URL of the server of this run, up to the database's name.
+/// The environment variable with the superuser's URL of the server of this run, without the
+/// database name.
 pub const SERVER_VARIABLE: &str = "BOXOFFICE_TEST_POSTGRES";
 
-/// A test's own database on the server of the run; dropped with this.
+/// A database for one test, on the server of the run. Dropping this drops the database.
 pub struct Database {
     server: &'static Server,
     name: String,
 }
 
-/// A transaction in which a statement was run, open until this is dropped; then it is rolled back.
-pub struct Held(Child);
-
-impl Held {
-    pub(crate) fn by(binaries: &PostgresBinaries, url: &str, statement: &str) -> Outcome<Self> {
-        let mut command = binaries.command("psql");
-        command.args([
-            "--no-psqlrc",
-            "--quiet",
-            "--output=/dev/null",
-            "--set=ON_ERROR_STOP=1",
-            "--dbname",
-            url,
-        ]);
-        let mut client =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().doing("starting psql")?;
-        let (input, output) = (client.stdin.as_mut(), client.stdout.take());
-        let (Some(input), Some(output)) = (input, output) else {
-            return Err(failed("psql has no pipes"));
-        };
-        writeln!(input, "BEGIN;\n{statement};\n\\echo held").doing("writing to psql")?;
-        let mut said = String::new();
-        BufReader::new(output).read_line(&mut said).doing("reading from psql")?;
-        let held = Self(client);
-        if said.trim() == "held" {
-            Ok(held)
-        } else {
-            Err(failed(format!("`{statement}` did not succeed")))
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The server all tests of this process share.
+/// The server that all tests of this process share.
 struct Server {
     binaries: PostgresBinaries,
-    /// The superuser's URL without the database's name.
+    /// The superuser's URL without the database name.
     url: String,
-    /// A server of this process, when nobody started one for the run; it ends with the process.
+    /// A server of this process, if none was started for the run; it ends with the process.
     _own: Option<Postgres>,
-    /// The template is made once.
+    /// The name of the template, once it exists.
     template: Mutex<Option<String>>,
 }
 
 impl Database {
-    /// A copy of the template. The first call makes the template, an empty database that `migrate` is given the URL of.
+    /// Copies the template. The first call creates the template: an empty database whose URL
+    /// `migrate` gets.
     ///
     /// # Errors
-    /// When there is no server and none can be started, or `migrate` fails.
+    /// If no server exists and none can be started, or `migrate` fails.
     pub fn create(migrate: impl FnOnce(&str) -> Result<(), String>) -> Outcome<Self> {
         let server = server()?;
         let template = server.template(migrate)?;
         server.database(&format!("TEMPLATE {template}"))
     }
 
-    /// A database with nothing in it.
+    /// Creates an empty database.
     ///
     /// # Errors
-    /// When there is no server and none can be started.
+    /// If no server exists and none can be started.
     pub fn empty() -> Outcome<Self> {
         server()?.database("")
     }
@@ -109,26 +71,27 @@ impl Database {
     /// Runs SQL as the superuser and returns what it prints.
     ///
     /// # Errors
-    /// What the server said.
+    /// The error of the server.
     pub fn sql(&self, text: &str) -> Outcome<String> {
         psql(&self.server.binaries, &self.url(), text)
     }
 
-    /// Runs a statement, such as `LOCK TABLE`, in a transaction that stays open as long as the answer is kept.
+    /// Runs a statement, such as `LOCK TABLE`, in a transaction that stays open until the returned
+    /// value is dropped.
     ///
     /// # Errors
-    /// When the statement fails.
+    /// If the statement fails.
     pub fn hold(&self, statement: &str) -> Outcome<Held> {
         Held::by(&self.server.binaries, &self.url(), statement)
     }
 
-    /// Where the server listens.
+    /// The address that the server listens on.
     ///
     /// # Errors
-    /// When the URL it was given by is none.
+    /// If the server's URL is invalid.
     pub fn server_address(&self) -> Outcome<SocketAddr> {
         let (_, place) = self.server.url.rsplit_once('@').ok_or_else(|| failed("no server"))?;
-        place.parse().map_err(|_| failed(format!("{place} is no address")))
+        place.parse().map_err(|_| failed(format!("{place} is not an address")))
     }
 
     /// A command that runs one of the server's programs, such as `psql`.
@@ -167,7 +130,8 @@ impl Server {
         psql(&self.binaries, &format!("{}/postgres", self.url), text)
     }
 
-    /// Every test program has a template of its own: two can have been built from different migrations.
+    /// Each test program has its own template, since programs can be built from different
+    /// migrations.
     fn template(&self, migrate: impl FnOnce(&str) -> Result<(), String>) -> Outcome<String> {
         let mut made = self.template.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = &*made {

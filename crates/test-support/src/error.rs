@@ -1,29 +1,29 @@
-//! Why a task of this repository failed: shared by what runs services and by `xtask`, which runs everything.
+//! The error type of tasks, shared by this crate and `xtask`.
 
 use std::io;
 
-/// Something did not do what it should; one line that says what to do where something can be done, or a list of findings.
+/// A failed task. The message is one line, with a remedy if there is one, or a list of findings.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// In words.
+    /// A failure described in words.
     #[error("{0}")]
     Failed(String),
-    /// An I/O error, and what was being done.
+    /// An I/O error, and the operation that failed.
     #[error("{0}: {1}")]
     Io(String, #[source] io::Error),
 }
 
-/// What a task comes to.
+/// The result of a task.
 pub type Outcome<T = ()> = Result<T, TaskError>;
 
-/// A failure in words.
+/// A failure described in words.
 pub fn failed(what: impl Into<String>) -> TaskError {
     TaskError::Failed(what.into())
 }
 
-/// Says what was being done when an I/O error came.
+/// Adds the operation to an I/O error.
 pub trait Doing<T> {
-    /// The same, with what was being done.
+    /// Adds the operation to the error.
     ///
     /// # Errors
     /// The I/O error.

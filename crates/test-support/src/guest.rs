@@ -1,4 +1,4 @@
-//! People who use the service over HTTP and write down what they were told.
+//! HTTP clients that record their requests and responses.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use ureq::http::{Request, Response};
 
 use crate::error::{Outcome, failed};
 
-/// What guests share: connections, which are kept open between requests, and the record.
+/// The shared part of all clients: keep-alive connections and the history.
 #[derive(Clone)]
 pub struct Guests {
     agent: ureq::Agent,
@@ -18,11 +18,11 @@ pub struct Guests {
     session: Duration,
 }
 
-/// The longest anybody waits for an answer. Its outcome is unknown then.
+/// The request timeout. After it the outcome of a request is unknown.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Guests {
-    /// Guests of a service whose sessions last so long, who write into this history.
+    /// Clients of a service with sessions of this length, which record into this history.
     #[must_use]
     pub fn new(history: &History, session: Duration) -> Self {
         let agent = ureq::Agent::config_builder()
@@ -35,17 +35,18 @@ impl Guests {
         Self { agent, history: history.clone(), session }
     }
 
-    /// A guest who has not joined yet.
+    /// A client that has not joined yet.
     ///
     /// # Errors
-    /// When that is no user id.
+    /// If the user id is invalid.
     pub fn guest(&self, user: u64) -> Outcome<Guest> {
         let user = UserId::new(user).map_err(|error| failed(format!("{user}: {error}")))?;
         Ok(Guest { guests: self.clone(), user, place: None })
     }
 }
 
-/// Somebody with at most one place. Where to ask is told each time, so that it may be another node.
+/// A user with at most one place. Each method takes the address of a node, so that requests can go
+/// to different nodes.
 pub struct Guest {
     guests: Guests,
     user: UserId,
@@ -57,30 +58,31 @@ struct Place {
     token: String,
 }
 
-/// What a guest was told.
+/// The response to a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Heard {
-    /// As it is in the history. What a node answers that does not see the line is unknown there: it is told by the status.
+    /// The response as recorded in the history. An answer from a node that does not see the queue
+    /// is recorded as unknown; the status identifies it.
     pub told: Told,
-    /// The status; `None` when there was no answer.
+    /// The HTTP status; `None` without an answer.
     pub status: Option<u16>,
-    /// When to ask again, where the answer says so.
+    /// The time to wait before the next poll, if the answer contains one.
     pub poll_after: Option<Duration>,
 }
 
 impl Guest {
-    /// The number held, or held last.
+    /// The number that the user holds or last held.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         self.place.as_ref().map(|place| place.number.get())
     }
 
-    /// Joins, and keeps what is given.
+    /// Joins, and keeps the token.
     pub fn join(&mut self, at: SocketAddr) -> Heard {
         self.join_as(Asked::Join { user: self.user }, at)
     }
 
-    /// Joins when all faults are over, so that the check knows who was forgotten.
+    /// Joins after all faults are over, so that the check can find lost places.
     pub fn find_again(&mut self, at: SocketAddr) -> Heard {
         self.join_as(Asked::FindAgain { user: self.user }, at)
     }
@@ -99,7 +101,8 @@ impl Guest {
         answer.heard(told)
     }
 
-    /// Asks where the place stands. Unknown without one, and nothing is written down.
+    /// Requests the status of the place. Without a place the response is unknown, and nothing is
+    /// recorded.
     #[must_use]
     pub fn ask(&self, at: SocketAddr) -> Heard {
         let asked = |number| Asked::Ask { user: self.user, number };
@@ -116,7 +119,8 @@ impl Guest {
         })
     }
 
-    /// Reads the dates of a concert; an answer with dates claims the call. Unknown without a place.
+    /// Reads the dates of a concert; an answer with dates claims the call. Without a place the
+    /// response is unknown.
     #[must_use]
     pub fn go_in(&self, at: SocketAddr, concert: u64) -> Heard {
         let asked = |number| Asked::Admit { user: self.user, number };
@@ -135,7 +139,7 @@ impl Guest {
         )
     }
 
-    /// Gives the place back. Unknown without one.
+    /// Leaves the queue. Without a place the response is unknown.
     #[must_use]
     pub fn leave(&self, at: SocketAddr) -> Heard {
         let asked = |number| Asked::Leave { user: self.user, number };
@@ -177,7 +181,7 @@ impl Guest {
     }
 }
 
-/// An answer, read to its end; nothing is known of one that broke off.
+/// An answer, read to its end; empty if it was interrupted.
 #[derive(Default)]
 struct Answer {
     status: Option<u16>,
@@ -187,7 +191,7 @@ struct Answer {
 impl Answer {
     fn read(mut response: Response<ureq::Body>) -> Result<Self, ureq::Error> {
         let text = response.body_mut().read_to_string()?;
-        // What leaves has no body.
+        // The answer to a leave has no body.
         let body = serde_json::from_str(&text).unwrap_or_default();
         Ok(Self { status: Some(response.status().as_u16()), body })
     }

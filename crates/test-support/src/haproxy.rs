@@ -1,11 +1,11 @@
-//! Where the program of a proxy is, and how to get it.
+//! Finds or installs HAProxy.
 
 use std::path::PathBuf;
 
 use crate::error::Outcome;
 use crate::install::{Package, find_or_install, from_path};
 
-/// Where Debian puts it, which is not on everybody's path.
+/// The Debian folder, which is not in every user's `PATH`.
 const DEBIAN: &str = "/usr/sbin";
 
 const PACKAGE: Package = Package {
@@ -14,10 +14,10 @@ const PACKAGE: Package = Package {
     others: "`sudo dnf install haproxy` (Fedora) or `brew install haproxy` (macOS)",
 };
 
-/// HAProxy; installed first where that can be done without asking anybody, and said through `tell`.
+/// Finds HAProxy, or installs it if that needs no password; reports through `tell`.
 ///
 /// # Errors
-/// When it is not there and cannot be installed: with the command to run.
+/// If it is missing and cannot be installed: with the command to run.
 pub fn find_or_install_haproxy(tell: impl Fn(&str)) -> Outcome<PathBuf> {
     find_or_install(&PACKAGE, look, tell)
 }

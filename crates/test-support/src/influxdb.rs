@@ -1,4 +1,4 @@
-//! InfluxDB 1.x: a server that k6 writes its results to.
+//! InfluxDB 1.x: a server for the results of k6.
 
 mod binaries;
 mod server;

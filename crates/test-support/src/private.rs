@@ -1,4 +1,4 @@
-//! What private servers of one process have in common: a folder, a port, and an end.
+//! The common parts of private servers: a folder, a port and a cleanup.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,19 +11,19 @@ use crate::error::{Doing as _, Outcome, failed};
 use crate::keeper::{CLEAN_UP, Keeper, LAUNCH, PID_FILE};
 use crate::process::{START_LIMIT, free_port, last_lines};
 
-/// A server with a temporary folder, in which it runs, and a free loopback port. It stops when this is dropped, and when
-/// our process ends.
+/// A server that runs in a temporary folder, on a free loopback port. It stops when this is dropped
+/// or the process ends.
 pub(crate) struct PrivateServer {
     name: &'static str,
     folder: PathBuf,
     port: u16,
     process: Option<Child>,
-    /// Dropped last of all: removes the folder.
+    /// Dropped last: removes the folder.
     _keeper: Keeper,
 }
 
 impl PrivateServer {
-    /// Makes the folder; nothing runs yet.
+    /// Makes the folder, without starting the server.
     pub(crate) fn new(name: &'static str) -> Outcome<Self> {
         let prefix = format!("boxoffice-{}-", name.to_lowercase());
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
@@ -42,7 +42,8 @@ impl PrivateServer {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
-    /// Starts what `command` makes of an address, and waits until `is_ready` says so of it.
+    /// Starts the command that `command` returns for an address, and waits until `is_ready` returns
+    /// true for it.
     pub(crate) fn start(
         &mut self,
         command: impl Fn(SocketAddr) -> Command,
@@ -51,14 +52,14 @@ impl PrivateServer {
         self.try_start(|address| Ok(command(address)), is_ready)
     }
 
-    /// The same, with a command that cannot always be made.
+    /// As [`start`](Self::start), with a command whose creation can fail.
     pub(crate) fn try_start(
         &mut self,
         command: impl Fn(SocketAddr) -> Outcome<Command>,
         is_ready: impl Fn(SocketAddr) -> bool,
     ) -> Outcome {
         let mut last = failed("no port is free");
-        // Between asking for a free port and taking it somebody else may; then another one is tried.
+        // Another process may take a free port before the server does; then another port is tried.
         for _ in 0..10 {
             self.port = free_port()?;
             match self.launch(&command(self.address())?, &is_ready) {
@@ -80,7 +81,8 @@ impl PrivateServer {
         command.arg(server.get_program()).args(server.get_args());
         command.envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.stderr(output.try_clone().doing("opening a log")?).stdout(output);
-        // Not in the terminal's group: Ctrl-C is for us, and the keeper stops the server then.
+        // Its own process group: Ctrl-C must reach only the test process, and the keeper then stops
+        // the server.
         command.stdin(Stdio::null()).current_dir(&self.folder).process_group(0);
         self.process = Some(command.spawn().doing(format!("starting {name}"))?);
         let end = Instant::now() + START_LIMIT;
@@ -98,7 +100,8 @@ impl PrivateServer {
         }
     }
 
-    /// Forgets a process that has ended: its id may become that of another, which must not be killed in its place.
+    /// Forgets a process that has ended: its id may be reused, and the new process must not be
+    /// killed.
     fn has_ended(&mut self) -> bool {
         let Some(process) = &mut self.process else { return true };
         let has_ended = !matches!(process.try_wait(), Ok(None));

@@ -1,4 +1,4 @@
-//! Processes and ports, as private servers need them.
+//! Processes and ports of private servers.
 
 use std::fs;
 use std::io::{Read as _, Seek as _};
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Doing as _, Outcome, failed};
 
-/// How long a server may take to start; the machine may be busy with other tests.
+/// The time limit for a server to start; the machine may be busy with other tests.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long it may take to be gone once it was killed.
+/// The time limit for a killed server to end.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Asks the system, below the range it gives to outgoing connections, so that none of those takes the port while the
-/// server is down for a moment.
+/// Finds a free port below the range of outgoing connections, so that none of those takes the port
+/// while the server is briefly down.
 pub(crate) fn free_port() -> Outcome<u16> {
     let seed =
         u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(next());
@@ -33,7 +33,7 @@ fn next() -> u32 {
     COUNTER.fetch_add(101, Ordering::Relaxed)
 }
 
-/// The processes whose parent this one is, as the system lists them.
+/// The child processes of this process, as the system lists them.
 pub(crate) fn children_of(parent: &str) -> Vec<String> {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let is_child =
@@ -51,27 +51,27 @@ pub(crate) fn signal(which: &str, process: &str) -> Outcome {
     }
 }
 
-/// Whether there is such a process. One that has ended and was never waited for does not count.
+/// Whether the process exists. A zombie does not count.
 pub(crate) fn is_there(process: &str) -> bool {
     stat(process).map_or_else(|| signal("-0", process).is_ok(), |stat| !stat.starts_with('Z'))
 }
 
-/// What the system says about a process, from its state on. `None` where it does not say.
+/// The system's process status, from the state on; `None` if the system has none.
 pub(crate) fn stat(process: &str) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // Before it is the name, in brackets; it may have brackets and spaces of its own.
+    // The name precedes it, in brackets, and may itself contain brackets and spaces.
     stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned())
 }
 
-/// Asks again and again until the answer is not an error; an error says why it is not so yet.
+/// Retries until the result is not an error; the error says which condition is not met yet.
 pub(crate) fn wait_until<T>(
     what: &str,
     limit: Duration,
-    mut ask: impl FnMut() -> Outcome<T>,
+    mut check: impl FnMut() -> Outcome<T>,
 ) -> Outcome<T> {
     let end = Instant::now() + limit;
     loop {
-        match ask() {
+        match check() {
             Ok(answer) => return Ok(answer),
             Err(error) if Instant::now() > end => {
                 return Err(failed(format!("not within {limit:?}: {what}: {error}")));
@@ -81,14 +81,14 @@ pub(crate) fn wait_until<T>(
     }
 }
 
-/// Runs a command to its end, with nothing on standard input: its status, and all it said. It is killed when it takes
-/// longer.
+/// Runs a command to its end, without standard input, and returns its status and its whole output.
+/// Kills it if it exceeds the limit.
 ///
 /// # Errors
-/// When it cannot be started, or takes longer.
+/// If the command cannot be started, or exceeds the limit.
 pub fn run_within(command: &mut Command, limit: Duration) -> Outcome<(ExitStatus, String)> {
     let shown = command.get_program().to_string_lossy().into_owned();
-    // Not a pipe: nobody reads while it runs, and a full one would stop it.
+    // Not a pipe: nothing reads it while the command runs, and a full pipe would block the command.
     let mut said = tempfile::tempfile().doing("making a temporary file")?;
     let share = || said.try_clone().doing("opening a temporary file");
     command.stdin(Stdio::null()).stdout(share()?).stderr(share()?);
@@ -103,7 +103,7 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Outcome<(ExitStatus
     let mut text = Vec::new();
     said.rewind()
         .and_then(|()| said.read_to_end(&mut text))
-        .doing("reading what a program said")?;
+        .doing("reading the output of a program")?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let status = status.map_err(|error| failed(format!("{shown}: {error}: {}", end_of(&text))))?;
     Ok((status, text))
@@ -113,7 +113,7 @@ pub(crate) fn last_lines(log: &Path) -> String {
     end_of(&fs::read_to_string(log).unwrap_or_default())
 }
 
-/// The last lines of a text, in one.
+/// The last lines of a text, joined into one.
 pub(crate) fn end_of(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(5)..].join(" / ")
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_says_is_heard_whole_with_how_it_ended() {
+    fn the_whole_output_is_returned_with_the_status() {
         let (status, said) =
             run_within(&mut shell("seq 100000; cat; echo last >&2; exit 3"), LONG).unwrap();
         assert_eq!((status.code(), said.lines().count()), (Some(3), 100_001));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_longer_is_killed_and_told_with_what_it_said() {
+    fn a_slow_program_is_killed_and_its_output_reported() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = shell("echo $$ >pid; echo first; exec sleep 600");
         let limit = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Prometheus: its checks of rules, and a server that scrapes.
+//! Prometheus: `promtool`, and a private server.
 
 mod binaries;
 mod server;

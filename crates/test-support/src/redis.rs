@@ -1,4 +1,4 @@
-//! Private Redis servers: one, a pair, a cluster, or watched by sentinels.
+//! Private Redis servers: single, a pair, a cluster, or watched by sentinels.
 
 mod binaries;
 mod cli;

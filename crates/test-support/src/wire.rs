@@ -1,4 +1,4 @@
-//! A wire that can be cut.
+//! A TCP proxy that injects faults.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Doing as _, Outcome};
 
-/// A TCP proxy on a free loopback port. When it is dropped nobody listens there any more, and its connections are ended.
+/// A TCP proxy on a free loopback port. Dropping it closes the port and its connections.
 pub struct Wire {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -23,19 +23,19 @@ struct Shared {
 struct State {
     target: SocketAddr,
     mode: Mode,
-    /// How long what the server says is held.
+    /// The delay of bytes from the server.
     delay: Duration,
-    /// The next request is the last one of its connection.
+    /// Whether the next request is the last one of its connection.
     resets_after_request: bool,
-    /// What is connected.
+    /// The open connections.
     open: Vec<Arc<Joined>>,
 }
 
-/// A connection from a client, and the one to the server that belongs to it.
+/// A connection from a client, and the corresponding one to the server.
 struct Joined {
     client: TcpStream,
     server: TcpStream,
-    /// A request has passed, and no reply to it will.
+    /// A request has passed, and its reply must not.
     loses_reply: AtomicBool,
 }
 
@@ -45,19 +45,20 @@ const CHUNK: usize = 16 * 1024;
 enum Mode {
     /// Bytes flow.
     Whole,
-    /// Connections are accepted and bytes taken, and nothing comes out: a firewall that drops, a host that hangs.
+    /// The proxy accepts connections and bytes but forwards nothing, like a firewall that drops
+    /// packets or a host that hangs.
     Blocked,
-    /// Connections are closed at once: a host without the service.
+    /// The proxy closes connections at once, like a host without the service.
     Cut,
-    /// The proxy is gone.
+    /// The proxy has stopped.
     Over,
 }
 
 impl Wire {
-    /// A wire to this address.
+    /// Starts a proxy for this address.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// If no port can be bound.
     pub fn to(target: SocketAddr) -> Outcome<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("binding a proxy")?;
         let address = listener.local_addr().doing("binding a proxy")?;
@@ -69,41 +70,40 @@ impl Wire {
         Ok(Self { address, shared, accepting })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on connections stay open and nothing passes.
+    /// Keeps connections open from now on, but forwards nothing.
     pub fn block(&self) {
         self.shared.state().mode = Mode::Blocked;
     }
 
-    /// Ends all connections and lets no new one through.
+    /// Closes all connections, and each new one.
     pub fn cut(&self) {
         self.shared.end(Mode::Cut);
     }
 
-    /// Lets new connections through again. Those that were blocked are ended, as a host that comes back would.
+    /// Forwards new connections again. Closes blocked ones, as a host that comes back does.
     pub fn mend(&self) {
         self.shared.end(Mode::Whole);
     }
 
-    /// From now on new connections go there, as after a failover. Those that are open stay where they are.
+    /// Sends new connections to this address from now on, as after a failover. Open connections
+    /// stay.
     pub fn retarget(&self, target: SocketAddr) {
         self.shared.state().target = target;
     }
 
-    /// From now on everything the server says is held for that long before it passes, on each connection one thing after
-    /// the other.
+    /// Delays all bytes from the server by this long from now on, in order on each connection.
     pub fn delay(&self, delay: Duration) {
         self.shared.state().delay = delay;
     }
 
-    /// The next time a client says something it reaches the server, and the connection is ended when the server has done
-    /// what it was told; from then on nothing the server says passes. So a request is executed and its reply is lost.
-    /// This happens to one connection, once.
+    /// Forwards the next request of any client, lets the server execute it, and closes the
+    /// connection without its reply. This happens to one connection, once.
     pub fn reset_after_request(&self) {
         self.shared.state().resets_after_request = true;
     }
@@ -112,9 +112,9 @@ impl Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         self.shared.end(Mode::Over);
-        // Wakes the one who waits for connections.
+        // Wakes the thread that accepts connections.
         let _ = TcpStream::connect(self.address);
-        // From here on nobody listens.
+        // After this the port is closed.
         drop(self.accepting.take().map(JoinHandle::join));
     }
 }
@@ -135,14 +135,14 @@ impl Shared {
             let mode = self.state().mode;
             match mode {
                 Mode::Over => return,
-                // Dropped, and so closed.
+                // Dropping the connection closes it.
                 Mode::Cut => {}
                 Mode::Whole | Mode::Blocked => drop(client.and_then(|client| self.join(client))),
             }
         }
     }
 
-    /// Connects both ends, unless the wire was cut meanwhile.
+    /// Connects both ends, unless the proxy was cut meanwhile.
     fn join(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
         let target = self.state().target;
         let server = TcpStream::connect(target)?;
@@ -152,7 +152,7 @@ impl Shared {
         if matches!(state.mode, Mode::Cut | Mode::Over) {
             return Ok(());
         }
-        // Those nobody carries anything for any more have ended.
+        // Connections without a forwarding thread have ended.
         state.open.retain(|joined| Arc::strong_count(joined) > 1);
         let joined = Arc::new(Joined { client, server, loses_reply: AtomicBool::new(false) });
         state.open.push(Arc::clone(&joined));
@@ -163,14 +163,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Moves bytes to the server until either end closes, which the end of the wire makes both do.
+    /// Forwards bytes to the server until either end closes; ending the proxy closes both.
     fn carry_requests(&self, joined: &Joined) {
         let mut buffer = [0; CHUNK];
         while let Ok(read @ 1..) = (&joined.client).read(&mut buffer) {
             if self.is_blocked() {
                 continue;
             }
-            // Before the server has it: its reply may be here at once.
+            // Set before the server gets the request, because its reply may follow at once.
             if std::mem::take(&mut self.state().resets_after_request) {
                 joined.loses_reply.store(true, Ordering::SeqCst);
             }
@@ -179,14 +179,15 @@ impl Shared {
             }
         }
         if joined.loses_reply.load(Ordering::SeqCst) {
-            // The client must not learn of its loss before the server has done what it was told.
+            // The client must not see the connection close before the server has executed the
+            // request.
             let _ = joined.server.shutdown(Shutdown::Write);
         } else {
             joined.end();
         }
     }
 
-    /// The same to the client.
+    /// Forwards bytes to the client.
     fn carry_replies(&self, joined: &Joined) {
         let mut buffer = [0; CHUNK];
         while let Ok(read @ 1..) = (&joined.server).read(&mut buffer) {
@@ -225,8 +226,8 @@ impl Joined {
     }
 }
 
-/// What was said by then may be about something earlier. The server closes its end when it has read all it was sent, and
-/// done it.
+/// The bytes read so far may answer an earlier request. The server closes its end after it has read
+/// and executed everything.
 fn lose_the_rest(mut server: &TcpStream) {
     let _ = server.shutdown(Shutdown::Write);
     let _ = io::copy(&mut server, &mut io::sink());

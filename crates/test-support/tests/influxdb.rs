@@ -1,4 +1,4 @@
-//! A private InfluxDB keeps what it is given, and what is deployed for it is what it understands.
+//! A private InfluxDB stores data and accepts the deployed configuration.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,14 +12,14 @@ fn influx() -> Influx {
     Influx::start(&InfluxBinaries::find().unwrap()).unwrap()
 }
 
-/// A file that is deployed.
+/// The path of a deployed file.
 fn deployed(file: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap().join("deploy/observability/influxdb").join(file)
 }
 
 #[test]
-fn it_answers_and_leaves_its_port() {
+fn it_answers_and_frees_its_port() {
     let influx = influx();
     influx.create_database("a \"name\"").unwrap();
     let databases = influx.query("", "SHOW DATABASES").unwrap();
@@ -33,11 +33,11 @@ fn it_answers_and_leaves_its_port() {
 }
 
 #[test]
-fn a_statement_that_fails_is_told_with_what_the_server_said() {
+fn a_failed_statement_returns_the_servers_error() {
     let influx = influx();
     let wrong = influx.query("", "SHOW NONSENSE").unwrap_err().to_string();
     assert!(wrong.contains("found NONSENSE"), "{wrong}");
-    // The first of these is carried out before the second fails.
+    // The first statement runs before the second fails.
     let missing = influx
         .query("", "SHOW DATABASES; SHOW RETENTION POLICIES ON missing")
         .unwrap_err()
@@ -48,7 +48,7 @@ fn a_statement_that_fails_is_told_with_what_the_server_said() {
 }
 
 #[test]
-fn what_is_deployed_keeps_results_for_ninety_days_however_often_it_is_run() {
+fn the_deployed_statements_keep_results_for_ninety_days_and_are_idempotent() {
     let influx = influx();
     for _ in 0..2 {
         influx.run_file(&deployed("k6.iql")).unwrap();
@@ -60,13 +60,13 @@ fn what_is_deployed_keeps_results_for_ninety_days_however_often_it_is_run() {
             [[json!("runs"), json!("2160h0m0s"), json!("24h0m0s"), json!(1), json!(true)]]
         );
     }
-    // As k6 does when it starts.
+    // k6 does this when it starts.
     influx.create_database("k6").unwrap();
     assert_eq!(influx.query("", "SHOW RETENTION POLICIES ON k6").unwrap()[0].values.len(), 1);
 }
 
 #[test]
-fn what_is_deployed_sets_no_limit_that_its_index_ignores() {
+fn the_deployed_configuration_sets_no_limit_that_its_index_ignores() {
     let text = std::fs::read_to_string(deployed("influxdb.conf")).unwrap();
     let settings: Vec<&str> =
         text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
@@ -76,12 +76,12 @@ fn what_is_deployed_sets_no_limit_that_its_index_ignores() {
     }
 }
 
-/// Should a later version keep such a limit in this index too, the file's comment is to say so.
+/// If a later version enforces such a limit in this index too, the comment in the file must say so.
 #[test]
-fn a_tag_may_have_more_values_than_the_limit_of_the_other_index_allows() {
+fn a_tag_can_exceed_the_value_limit_of_the_other_index() {
     let influx = influx();
     influx.create_database("k6").unwrap();
-    // The default of `max-values-per-tag` is 100,000, and what it refuses comes in a later write.
+    // The default of `max-values-per-tag` is 100,000; only a later write is refused.
     let line = |value: u32| format!("http_reqs,name=/user/{value} value=1\n");
     for values in [0..100_001, 100_001..100_010] {
         let lines: String = values.map(line).collect();

@@ -1,4 +1,4 @@
-//! What k6 measures arrives where it is sent: in InfluxDB, where the dashboard finds it, and in Prometheus.
+//! The results of k6 arrive in InfluxDB, where the dashboard finds them, and in Prometheus.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,28 +18,28 @@ use test_support::{
     run_within,
 };
 
-/// How long a run may take, which is over in two seconds on a machine that has nothing else to do.
+/// The time limit of a run, which takes two seconds on an idle machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What the runs here are called.
+/// The id of the runs.
 const RUN: &str = "2026-11-25-2000";
 
 /// Three requests.
 const THREE: &str = "{ executor: 'shared-iterations', vus: 1, iterations: 3, maxDuration: '30s' }";
 
-/// More than one user can ask, so that iterations are dropped, and for longer than the second after which k6 first tells
-/// how many users there are.
+/// More requests than one user can send, so that iterations are dropped, for longer than the second
+/// after which k6 first reports the number of users.
 const TOO_MANY: &str = "{ executor: 'constant-arrival-rate', rate: 50, timeUnit: '1s', duration: '1500ms', \
                         preAllocatedVUs: 1, maxVUs: 1, gracefulStop: '30s' }";
 
-/// What is asked, and how often it was.
+/// A site that counts its requests.
 struct Site {
     address: SocketAddr,
     asked: Arc<AtomicU64>,
 }
 
 impl Site {
-    /// Answers every request on every connection alike, until the test is over.
+    /// Answers all requests on all connections alike until the test ends.
     fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -69,13 +69,13 @@ fn answer(mut stream: TcpStream, asked: &AtomicU64) {
     }
 }
 
-/// Where rules and dashboards are.
+/// The folder of the rules and dashboards.
 fn deployed() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap().join("deploy/observability")
 }
 
-/// Runs k6 against the site to its end; `output` says where results go.
+/// Runs k6 against the site to its end; `output` sets the destination of the results.
 fn load(site: &Site, scenario: &str, output: impl FnOnce(&mut Command)) {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("script.js");
@@ -107,7 +107,7 @@ fn load_to_influx(site: &Site, scenario: &str) -> Influx {
     influx
 }
 
-/// The one number of the one row of an answer.
+/// The only number of the only row of an answer.
 fn number(series: &[Series]) -> &Value {
     assert!(series.len() == 1 && series[0].values.len() == 1, "{series:?}");
     &series[0].values[0][1]
@@ -124,20 +124,20 @@ fn every_request_is_in_influxdb_once_and_kept_as_deployed() {
     assert_eq!(number(&sum), &json!(3));
 }
 
-/// As Grafana fills it in for one run, looked at for the last hour.
+/// The query as Grafana fills it in for one run in the last hour.
 fn filled_in(query: &str) -> String {
     let query = query.replace("$timeFilter", "time > now() - 1h").replace("$__interval", "1s");
     query.replace("$testid", RUN)
 }
 
-/// Another dollar is the end of a pattern.
+/// Any other dollar sign ends a pattern.
 fn has_variable(query: &str) -> bool {
     let begins_a_name =
         |rest: &str| rest.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{');
     query.split('$').skip(1).any(begins_a_name)
 }
 
-/// What is wrong with the answer to a question of the dashboard, if anything is.
+/// The fault in the answer to a dashboard's query, if any.
 fn fault(influx: &Influx, query: &str) -> Option<String> {
     let query = filled_in(query);
     let series = match influx.query("k6", &query) {
@@ -147,11 +147,11 @@ fn fault(influx: &Influx, query: &str) -> Option<String> {
     let has_rows = !series.is_empty() && series.iter().all(|series| !series.values.is_empty());
     let is_empty = |(_, value): (&String, &String)| value.is_empty();
     if has_variable(&query) {
-        Some("a variable that is none".to_owned())
+        Some("an unknown variable".to_owned())
     } else if !has_rows {
         Some("no rows".to_owned())
     } else {
-        // What is grouped by a tag that nobody writes is one series whose tag is empty.
+        // Grouping by a tag that is never written gives one series with an empty tag.
         let has_empty_tag = series.iter().any(|series| series.tags.iter().any(is_empty));
         has_empty_tag.then(|| "a tag that is not written".to_owned())
     }
@@ -162,7 +162,7 @@ fn the_dashboard_finds_a_run_in_influxdb() {
     let site = Site::start();
     let influx = load_to_influx(&site, TOO_MANY);
     let queries = observability::influx_queries(&deployed()).unwrap();
-    assert!(queries.len() > 20, "{} questions", queries.len());
+    assert!(queries.len() > 20, "{} queries", queries.len());
     let wrong: Vec<String> = queries
         .iter()
         .filter_map(|asked| {
@@ -179,7 +179,7 @@ fn the_dashboard_finds_a_run_in_influxdb() {
 }
 
 #[test]
-fn a_question_about_what_no_run_wrote_is_noticed() {
+fn a_query_of_unwritten_data_is_detected() {
     let influx = load_to_influx(&Site::start(), THREE);
     let faults = [
         ("SELECT sum(\"value\") FROM \"http_requests\" WHERE $timeFilter", "no rows"),
@@ -189,7 +189,7 @@ fn a_question_about_what_no_run_wrote_is_noticed() {
         ),
         (
             "SELECT sum(\"value\") FROM \"http_reqs\" WHERE \"a\" = '$unknown'",
-            "a variable that is none",
+            "an unknown variable",
         ),
         ("SELECT total(\"value\") FROM \"http_reqs\"", "undefined function total()"),
     ];

@@ -1,4 +1,4 @@
-//! A collector keeps what it is sent, and fails as it is told to.
+//! A collector stores what it receives, or fails as configured.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -34,7 +34,7 @@ fn client(limit: Duration) -> Agent {
     Agent::config_builder().timeout_global(Some(limit)).http_status_as_error(false).build().into()
 }
 
-/// The status and the body of the answer.
+/// Posts a body; returns the status and the body of the answer.
 fn post(client: &Agent, url: &str, kind: &str, body: &[u8]) -> (u16, Vec<u8>) {
     let mut answer = client.post(url).header("Content-Type", kind).send(body).unwrap();
     (answer.status().as_u16(), answer.body_mut().read_to_vec().unwrap())
@@ -198,7 +198,7 @@ fn address(collector: &Collector) -> SocketAddr {
 }
 
 #[test]
-fn a_span_is_read_back_as_it_was_sent() {
+fn a_span_reads_back_as_sent() {
     let collector = Collector::answering().unwrap();
     let url = format!("{}/v1/traces", collector.endpoint());
     let (status, body) = post(&client(LIMIT), &url, PROTOBUF, &traces().encode_to_vec());
@@ -213,7 +213,7 @@ fn a_span_is_read_back_as_it_was_sent() {
 }
 
 #[test]
-fn a_log_is_read_back_as_it_was_sent() {
+fn a_log_reads_back_as_sent() {
     let collector = Collector::answering().unwrap();
     let url = format!("{}/v1/logs", collector.endpoint());
     assert_eq!(post(&client(LIMIT), &url, PROTOBUF, &log_export().encode_to_vec()).0, 200);
@@ -230,7 +230,7 @@ fn a_log_is_read_back_as_it_was_sent() {
 }
 
 #[test]
-fn metrics_are_read_back_series_by_series() {
+fn metrics_read_back_by_series() {
     let collector = Collector::answering().unwrap();
     let url = format!("{}/v1/metrics", collector.endpoint());
     assert_eq!(post(&client(LIMIT), &url, PROTOBUF, &metric_export().encode_to_vec()).0, 200);
@@ -255,7 +255,7 @@ fn metrics_are_read_back_series_by_series() {
 }
 
 #[test]
-fn json_is_read_too() {
+fn json_is_accepted() {
     let collector = Collector::answering().unwrap();
     let url = format!("{}/v1/traces", collector.endpoint());
     let json = serde_json::to_vec(&traces()).unwrap();
@@ -264,7 +264,7 @@ fn json_is_read_too() {
 }
 
 #[test]
-fn a_body_may_come_in_chunks_and_a_connection_be_used_again() {
+fn chunked_bodies_and_reused_connections_work() {
     let collector = Collector::answering().unwrap();
     let url = format!("{}/v1/traces", collector.endpoint());
     let client = client(LIMIT);
@@ -281,7 +281,7 @@ fn a_body_may_come_in_chunks_and_a_connection_be_used_again() {
 }
 
 #[test]
-fn what_is_no_export_is_refused() {
+fn invalid_exports_are_refused() {
     let collector = Collector::answering().unwrap();
     let client = client(LIMIT);
     let url = |path: &str| format!("{}{path}", collector.endpoint());
@@ -310,7 +310,7 @@ fn the_latest_are_kept() {
 }
 
 #[test]
-fn a_failing_collector_says_that_it_is_unavailable() {
+fn a_failing_collector_answers_503() {
     let collector = Collector::failing().unwrap();
     let url = format!("{}/v1/traces", collector.endpoint());
     assert_eq!(post(&client(LIMIT), &url, PROTOBUF, &traces().encode_to_vec()).0, 503);
@@ -324,12 +324,12 @@ fn a_hanging_collector_never_answers() {
     let url = format!("{}/v1/traces", collector.endpoint());
     let answer = client(Duration::from_millis(500)).post(&url).send(&traces().encode_to_vec());
     assert!(matches!(answer, Err(ureq::Error::Timeout(_))), "{answer:?}");
-    // It had read what it does not answer.
+    // It has read the request that it does not answer.
     assert_eq!(collector.requests(), 1);
 }
 
 #[test]
-fn a_collector_that_is_dropped_ends_who_waits_and_frees_its_port() {
+fn a_dropped_collector_ends_waiting_requests_and_frees_its_port() {
     let collector = Collector::hanging().unwrap();
     let (url, address) = (format!("{}/v1/traces", collector.endpoint()), address(&collector));
     let waiting =
@@ -338,12 +338,12 @@ fn a_collector_that_is_dropped_ends_who_waits_and_frees_its_port() {
     let began = Instant::now();
     drop(collector);
     assert!(waiting.join().unwrap());
-    assert!(began.elapsed() < LIMIT / 2, "it was the client that gave up");
+    assert!(began.elapsed() < LIMIT / 2, "the client timed out");
     drop(TcpListener::bind(address).unwrap());
 }
 
 #[test]
-fn waiting_ends_when_nothing_comes() {
+fn waiting_ends_at_the_limit() {
     let collector = Collector::answering().unwrap();
     let limit = Duration::from_millis(50);
     let began = Instant::now();

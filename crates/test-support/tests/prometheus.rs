@@ -1,4 +1,5 @@
-//! A private Prometheus scrapes what tests serve, and the rules of this repository are what they should be to `promtool`.
+//! A private Prometheus scrapes a test's endpoints, and `promtool` accepts the rules of this
+//! repository.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,13 +19,13 @@ fn binaries() -> PrometheusBinaries {
     PrometheusBinaries::find().unwrap()
 }
 
-/// Where rules and dashboards are.
+/// The folder of the rules and dashboards.
 fn deployed() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap().join("deploy/observability")
 }
 
-/// What `get` finds, as soon as it finds something.
+/// Waits until `get` returns something.
 fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + LIMIT;
     loop {
@@ -36,7 +37,7 @@ fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Answers every request with this page, until the test is over.
+/// Answers every request with this page until the test ends.
 fn serve(page: &'static str) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -56,7 +57,7 @@ fn serve(page: &'static str) -> SocketAddr {
 }
 
 #[test]
-fn it_scrapes_answers_and_leaves_its_port() {
+fn it_scrapes_answers_and_frees_its_port() {
     let target = serve("# TYPE tickets gauge\ntickets{queue=\"main\"} 451\n");
     let config = format!(
         "global:\n  scrape_interval: 100ms\nscrape_configs:\n  - job_name: boxoffice\n    static_configs:\n      - \
@@ -78,12 +79,13 @@ fn it_scrapes_answers_and_leaves_its_port() {
 }
 
 #[test]
-fn a_configuration_that_is_none_is_told_with_what_the_server_said() {
+fn an_invalid_configuration_returns_the_servers_error() {
     let error = Prometheus::start(&binaries(), "nonsense: true\n").err().unwrap().to_string();
     assert!(error.contains("nonsense"), "{error}");
 }
 
-/// The rules, each group carried out several times a second, because a test does not wait for minutes.
+/// The rules, with each group evaluated several times a second, so that the test need not wait
+/// minutes.
 fn hasty_rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in observability::files(&deployed().join("prometheus/rules"), "yml").unwrap() {
@@ -99,7 +101,7 @@ fn hasty_rules() -> TempDir {
 }
 
 #[test]
-fn a_server_carries_the_rules_out_without_an_error() {
+fn a_server_evaluates_the_rules_without_errors() {
     let target = serve("# TYPE boxoffice_panics_total counter\nboxoffice_panics_total 0\n");
     let rules = hasty_rules();
     let config = format!(
@@ -111,7 +113,7 @@ fn a_server_carries_the_rules_out_without_an_error() {
     let watchdog = r#"ALERTS{alertname="Watchdog", alertstate="firing", severity="none"}"#;
     eventually("the watchdog fires", || prometheus.query(watchdog).unwrap().pop());
     let is_done = |rule: &serde_json::Value| rule["health"] != "unknown";
-    let rules = eventually("every rule has been carried out", || {
+    let rules = eventually("every rule has been evaluated", || {
         let data = prometheus.api("rules", &[]).unwrap();
         let groups = data["groups"].as_array().unwrap().iter();
         let rules = groups.flat_map(|group| group["rules"].as_array().unwrap().clone());
@@ -129,11 +131,11 @@ fn a_server_carries_the_rules_out_without_an_error() {
         rules.iter().map(|rule| rule["name"].as_str().unwrap().to_owned()).collect();
     names.sort_unstable();
     loaded.sort_unstable();
-    assert_eq!(names, loaded, "the rules as we read them are those that Prometheus reads");
+    assert_eq!(names, loaded, "the rules read here and by Prometheus");
 }
 
 #[test]
-fn a_server_understands_every_question_of_dashboards_and_runbook() {
+fn a_server_accepts_every_query_of_dashboards_and_runbook() {
     let prometheus = Prometheus::start(&binaries(), "global: {}\n").unwrap();
     let mut asked: Vec<(String, String)> = observability::expressions(&deployed())
         .unwrap()
@@ -147,7 +149,7 @@ fn a_server_understands_every_question_of_dashboards_and_runbook() {
         asked.extend(observability::queries(&text).map(|query| (place.clone(), query.to_owned())));
     }
     let understands = |text: &str| {
-        // As Grafana fills it in.
+        // The query as Grafana fills it in.
         let text = text.replace("$__rate_interval", "1m");
         prometheus.api("query", &[("query", &text)])
     };
@@ -155,7 +157,7 @@ fn a_server_understands_every_question_of_dashboards_and_runbook() {
         .iter()
         .filter_map(|(place, text)| Some(format!("{place}: {text}: {}", understands(text).err()?)))
         .collect();
-    assert!(asked.len() > 200, "{} questions", asked.len());
+    assert!(asked.len() > 200, "{} queries", asked.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -173,12 +175,12 @@ fn promtool(words: &[&str], files: &[PathBuf]) {
 }
 
 #[test]
-fn the_configuration_is_one() {
+fn the_configuration_is_valid() {
     promtool(&["check", "config"], &[deployed().join("prometheus/prometheus.yml")]);
 }
 
 #[test]
-fn the_rules_are_rules() {
+fn the_rules_are_valid() {
     let files = observability::files(&deployed().join("prometheus/rules"), "yml").unwrap();
     promtool(&["check", "rules"], &files);
 }

@@ -1,4 +1,4 @@
-//! Private Redis servers do what tests need them to do, and nothing is left of them.
+//! Private Redis servers behave as tests need, and leave nothing behind.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -41,12 +41,12 @@ fn is_there(process: &str) -> bool {
     Path::new(process).exists()
 }
 
-/// The folder it keeps its data in.
+/// The data folder of the server.
 fn folder(server: &Redis) -> String {
     server.command(&["CONFIG", "GET", "dir"]).unwrap().lines().nth(1).unwrap().to_owned()
 }
 
-/// A connection that gives up reading soon.
+/// A connection with a short read timeout.
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -69,19 +69,19 @@ fn a_killed_server_has_its_data_when_it_is_restarted() {
     server.restart().unwrap();
     assert!(server.is_running() && server.address() == address);
     assert_eq!(server.command(&["GET", "key"]).unwrap(), "value");
-    // Also when it was not killed before.
+    // Also if it was not killed before.
     server.restart().unwrap();
     assert_eq!(server.command(&["GET", "key"]).unwrap(), "value");
 }
 
 #[test]
-fn a_server_is_set_up_as_it_is_told() {
+fn a_server_has_the_configured_settings() {
     let lines = ["maxmemory-policy allkeys-lru", "appendonly no", "requirepass secret"];
     let server = start(lines.into_iter().fold(RedisSetup::default(), RedisSetup::line));
     let policy = server.command(&["CONFIG", "GET", "maxmemory-policy"]).unwrap();
     assert_eq!(policy, "maxmemory-policy\nallkeys-lru");
     assert_eq!(server.command(&["CONFIG", "GET", "appendonly"]).unwrap(), "appendonly\nno");
-    // Only with the password.
+    // The server requires the password.
     let mut stranger = connect(server.address());
     stranger.write_all(b"PING\r\n").unwrap();
     let mut said = [0; 7];
@@ -90,14 +90,14 @@ fn a_server_is_set_up_as_it_is_told() {
 }
 
 #[test]
-fn a_line_no_server_takes_is_told() {
+fn an_invalid_setting_returns_the_servers_error() {
     let error = Redis::start(&binaries(), RedisSetup::default().line("no-such-thing 1")).map(drop);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("no-such-thing"), "{error}");
 }
 
 #[test]
-fn a_reply_that_is_an_error_is_one() {
+fn an_error_reply_is_an_error() {
     let server = start(RedisSetup::default());
     let error = server.command(&["NOSUCHTHING"]).unwrap_err().to_string();
     assert!(error.contains("unknown command"), "{error}");
@@ -133,7 +133,7 @@ fn a_frozen_server_does_not_answer_until_it_thaws() {
 }
 
 #[test]
-fn a_replica_has_what_the_primary_has_and_can_take_its_place() {
+fn a_replica_has_the_primarys_data_and_can_be_promoted() {
     let primary = start(RedisSetup::default());
     let replica = start(RedisSetup::default().replica_of(primary.address()));
     primary.command(&["SET", "key", "value"]).unwrap();
@@ -149,7 +149,7 @@ fn a_replica_has_what_the_primary_has_and_can_take_its_place() {
 }
 
 #[test]
-fn nothing_is_left_of_a_server_that_is_dropped() {
+fn a_dropped_server_leaves_nothing_behind() {
     let (running, frozen, killed) =
         (start(RedisSetup::default()), start(RedisSetup::default()), start(RedisSetup::default()));
     let left = [&running, &frozen, &killed].map(|server| (process(server), folder(server)));
@@ -164,7 +164,7 @@ fn nothing_is_left_of_a_server_that_is_dropped() {
 }
 
 #[test]
-fn a_cluster_fails_over_and_is_whole_again_with_the_one_that_was_down() {
+fn a_cluster_fails_over_and_recovers_when_the_node_returns() {
     let cluster = RedisCluster::start(&binaries(), 3, 1).unwrap();
     assert_eq!(cluster.addresses().len(), 6);
     let (old, replica) = (cluster.primary_of("key").unwrap(), cluster.replica_of("key").unwrap());
@@ -182,7 +182,7 @@ fn a_cluster_fails_over_and_is_whole_again_with_the_one_that_was_down() {
     cluster.wait_until_whole(LIMIT).unwrap();
     assert_eq!(cluster.replica_of("key").unwrap(), old);
 
-    // A frozen one counts as down just so, and there is somebody again to take its place.
+    // A frozen node counts as down too, and again has a replica that takes over.
     cluster.nodes()[replica].freeze().unwrap();
     cluster.wait_until_whole(LIMIT).unwrap();
     assert_eq!(cluster.primary_of("key").unwrap(), old);
@@ -196,7 +196,7 @@ fn a_cluster_fails_over_and_is_whole_again_with_the_one_that_was_down() {
 }
 
 #[test]
-fn a_slot_moves_while_it_is_written_and_nothing_is_lost() {
+fn a_slot_moves_under_writes_without_loss() {
     let cluster = RedisCluster::start(&binaries(), 2, 1).unwrap();
     let from = cluster.primary_of("{tag}").unwrap();
     let to = 1 - from;
@@ -229,25 +229,27 @@ fn a_slot_moves_while_it_is_written_and_nothing_is_lost() {
     };
     assert_eq!((count(from), count(to)), ("0".to_owned(), (40 + 1 + written).to_string()));
     cluster.wait_until_whole(LIMIT).unwrap();
-    // It is there already.
+    // The slot is already there.
     cluster.move_slot_of("{tag}", to).unwrap();
 }
 
 #[test]
-fn sentinels_make_the_replica_the_primary_when_that_one_is_killed() {
+fn sentinels_promote_the_replica_when_the_primary_is_killed() {
     let watched = RedisSentinels::start(&binaries()).unwrap();
     assert_eq!((watched.sentinels().len(), watched.name()), (3, "boxoffice"));
     assert_eq!(watched.primary_address().unwrap(), watched.primary().address());
     watched.primary().command(&["SET", "key", "value"]).unwrap();
     watched.primary().wait_for_replica(watched.replica()).unwrap();
     watched.primary().kill().unwrap();
-    // One of them may be down with it.
+    // One sentinel may be down too.
     watched.sentinel_servers()[0].kill().unwrap();
     let new = watched.replica().address();
-    eventually("there is another primary", || {
+    eventually("the replica is the primary", || {
         watched.primary_address().is_ok_and(|address| address == new)
     });
-    eventually("it can be written", || watched.replica().command(&["APPEND", "key", "s"]).is_ok());
+    eventually("the new primary accepts writes", || {
+        watched.replica().command(&["APPEND", "key", "s"]).is_ok()
+    });
     assert!(watched.replica().command(&["GET", "key"]).unwrap().starts_with("values"));
     watched.primary().restart().unwrap();
     eventually("the old one is the replica", || {

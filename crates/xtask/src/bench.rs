@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: what the release binary can do.
+//! `cargo xtask bench`: measures the release binary.
 //!
-//! One server worker on one core; wrk, Redis and Postgres on another. Every round measures everything once, so that a
-//! machine that gets slower or faster meanwhile does so for all; what counts is the median of each round's ratio.
+//! One server worker runs on one core; wrk, Redis and Postgres on another. Every round measures
+//! every target once, so a drift in the machine's speed affects all of them. The result is the
+//! median of the ratios of all rounds.
 
 pub(crate) mod breaking;
 mod check;
@@ -32,19 +33,19 @@ use test_support::{Doing as _, Outcome, failed};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How often everything is measured [default: 9 for ratios, 3 for the breaking loads]
+    /// Rounds of measurement [default: 9 for ratios, 3 for the breaking loads]
     #[arg(long)]
     rounds: Option<u32>,
     /// Seconds of each measurement [default: 2 for ratios, 5 for the breaking loads]
     #[arg(long)]
     seconds: Option<u32>,
-    /// What to measure; everything unless told otherwise
+    /// What to measure; all parts by default
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["ratios", "growth", "breaking", "knee"])]
     parts: Vec<Part>,
     /// Measure the ratios and compare them with the ones in the repository, which stay as they are
     #[arg(long, conflicts_with = "parts")]
     check: bool,
-    /// Where raw output and tables go, below the repository
+    /// Folder for raw output and tables, relative to the repository
     #[arg(long, default_value = OUT)]
     out: PathBuf,
 }
@@ -58,25 +59,26 @@ enum Part {
     Growth,
     /// The loads at which the replaced service failed
     Breaking,
-    /// How much may come, and what happens when twice as much does
+    /// The highest rate that is served, and the behaviour at twice that rate
     Knee,
 }
 
-/// Where the committed figures are, below the repository.
+/// Folder of the committed figures, relative to the repository.
 pub(crate) const OUT: &str = "loadtest/results/bench";
 
-/// Ratios are compared within a round: what disturbs a shared machine lasts for seconds, and spoils fewer of many short rounds.
+/// Ratios are compared within a round. A disturbance on a shared machine lasts for seconds, and
+/// spoils fewer of many short rounds.
 const RATIOS: Rounds = Rounds { rounds: 9, seconds: 2 };
-/// Thousands of connections take a second to be there.
+/// Opening thousands of connections takes a second.
 const BREAKING: Rounds = Rounds { rounds: 3, seconds: 5 };
 
 /// Connections that wrk keeps open.
 pub(crate) const CONNECTIONS: [u32; 2] = [64, 256];
-/// The budget of one person an hour is spent by the first who joins; after that the line stands still.
+/// The first join uses up the budget of one person an hour; after that the queue stands still.
 pub(crate) const STANDING_STILL: [&str; 2] = ["queue.policy.batch=1", "queue.policy.every=1h"];
-/// As many may wait as a generator can bring.
+/// More people than a generator can bring.
 pub(crate) const EVER_LONGER: &str = "queue.policy.max_waiting=100000000";
-/// Any key will do.
+/// An arbitrary key.
 pub(crate) const KEY: &str = "queue.keys=YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g=";
 
 impl Arguments {
@@ -125,7 +127,7 @@ pub(crate) fn bench(arguments: &Arguments) -> Outcome {
     page.verdict()
 }
 
-/// Raw output of a check goes where builds go.
+/// The raw output of a check goes to the build folder.
 fn checked(rounds: Rounds) -> Outcome {
     let then: Results = read(&root().join(OUT), "ratios")?;
     let now = ratios::measure(rounds, &make_folder(Path::new("target/bench-check"))?)?;
@@ -140,7 +142,7 @@ fn keep(figures: &impl Serialize, out: &Path, name: &str) -> Outcome {
     fs::write(&file, text + "\n").doing(format!("writing {}", file.display()))
 }
 
-/// Figures of a part, as they were kept.
+/// Reads the saved figures of a part.
 pub(crate) fn read<T: DeserializeOwned>(out: &Path, name: &str) -> Outcome<T> {
     let file = out.join(name).with_extension("json");
     let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
@@ -148,7 +150,7 @@ pub(crate) fn read<T: DeserializeOwned>(out: &Path, name: &str) -> Outcome<T> {
         .map_err(|error| failed(format!("reading {}: {error}", file.display())))
 }
 
-/// Makes a folder for raw output, empty.
+/// Makes an empty folder for raw output.
 pub(crate) fn make_folder(out: &Path) -> Outcome<PathBuf> {
     let out = root().join(out);
     if out.exists() {
@@ -158,7 +160,7 @@ pub(crate) fn make_folder(out: &Path) -> Outcome<PathBuf> {
     Ok(out)
 }
 
-/// Writes the page beside the raw output, and prints it.
+/// Writes the page next to the raw output, and prints it.
 pub(crate) fn save(text: &str, out: &Path) -> Outcome {
     let path = out.join("README.md");
     fs::write(&path, text).doing(format!("writing {}", path.display()))?;

@@ -1,6 +1,7 @@
-//! `cargo xtask bench-cache`: pages and dates from each level of the cache, against a constant answer.
+//! `cargo xtask bench-cache`: pages and dates from each level of the cache, against a constant
+//! answer.
 //!
-//! One server worker on one core; wrk and Redis share the other.
+//! One server worker runs on one core; wrk and Redis share the other.
 
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ use test_support::{Outcome, Redis, RedisBinaries, RedisSetup};
 pub(crate) struct Arguments {
     #[command(flatten)]
     measure: Rounds,
-    /// Where raw output and the table go, below the repository
+    /// Folder for raw output and the table, relative to the repository
     #[arg(long, default_value = "loadtest/results/cache")]
     out: PathBuf,
 }
@@ -38,7 +39,7 @@ pub(crate) fn bench_cache(arguments: &Arguments) -> Outcome {
 
     let redis = Redis::start(&binaries, RedisSetup::default())?;
     let url = format!("redis.cache.url=redis://{}", redis.address());
-    // Long enough that what is measured is the level and not the source behind it.
+    // Long lifetimes, so that the run measures the level and not the source behind it.
     let kept = [
         "cache.store=redis",
         KEY,

@@ -1,4 +1,5 @@
-//! `cargo xtask bench-dates`: the dates question through the adapter, against pgbench with the same prepared statement.
+//! `cargo xtask bench-dates`: the dates query through the adapter, against pgbench with the same
+//! prepared statement.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,27 +16,27 @@ use test_support::{Doing as _, Outcome, failed};
 pub(crate) struct Arguments {
     #[command(flatten)]
     measure: Rounds,
-    /// Concerts of the database
+    /// Concerts in the database
     #[arg(long, default_value_t = 10_000)]
     concerts: u32,
-    /// Seats of the database
+    /// Seats in the database
     #[arg(long, default_value_t = 1_000_000)]
     seats: u64,
-    /// Where raw output and the table go, below the repository
+    /// Folder for raw output and the table, relative to the repository
     #[arg(long, default_value = "loadtest/results/postgres")]
     out: PathBuf,
 }
 
-/// What pgbench runs, below the folder of the results.
+/// The script of pgbench, in the folder of the results.
 const SCRIPT: &str = "dates.sql";
 
 /// The pool's connections, and pgbench's.
 const CONNECTIONS: [u32; 2] = [1, 10];
 
-/// How many times as long as pgbench's question the adapter's may take, with one asker.
+/// Allowed time of a query through the adapter relative to pgbench, with one client.
 const LIMIT: f64 = 3.0;
 
-/// Microseconds a question takes, by pgbench and through the adapter.
+/// Microseconds a query takes, with pgbench and through the adapter.
 struct Round {
     connections: u32,
     pgbench: f64,
@@ -86,7 +87,8 @@ pub(crate) fn bench_dates(arguments: &Arguments) -> Outcome {
     }
 }
 
-/// The statement with pgbench's variables for its parameters; in prepared mode they are parameters again.
+/// The statement with pgbench's variables for its parameters; in prepared mode they are parameters
+/// again.
 fn pgbench_script(statement: &str, concerts: u32) -> String {
     let mut text = statement.to_owned();
     for (parameter, variable) in
@@ -120,7 +122,7 @@ fn number_after(text: &str, words: &str) -> Outcome<f64> {
     number.ok_or_else(|| failed(format!("no number after {words:?} in {text}")))
 }
 
-/// Lowest, median and highest of the rounds' ratios of adapter to pgbench.
+/// Lowest, median and highest ratio of adapter to pgbench over the rounds.
 fn ratios(rounds: &[Round], connections: u32) -> (f64, f64, f64) {
     let same = rounds.iter().filter(|round| round.connections == connections);
     spread(same.map(|round| round.adapter / round.pgbench))
@@ -158,14 +160,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_script_asks_what_the_adapter_asks() {
+    fn the_script_sends_the_statement_of_the_adapter() {
         let script = pgbench_script("SELECT a WHERE b <= $1 AND c > $2 AND d > $3 AND e = $4", 10);
         let expected = "SELECT a WHERE b <= :now AND c > :now AND d > :none AND e = :concert;\n";
         assert_eq!(script, format!("\\set concert random(1, 10)\n\\set none 0\n{expected}"));
     }
 
     #[test]
-    fn figures_are_found_in_what_the_programs_print() {
+    fn figures_are_parsed_from_the_output_of_both_programs() {
         assert!(
             (number_after("latency average = 0.132 ms\n", "latency average = ").unwrap() - 0.132)
                 .abs()

@@ -1,6 +1,8 @@
-//! `cargo xtask bench-redis`: the line in Redis, against the line in memory and a constant answer.
+//! `cargo xtask bench-redis`: the queue in Redis, against the queue in memory and a constant
+//! answer.
 //!
-//! One server worker on one core; wrk and Redis share the other. Every round measures everything once.
+//! One server worker runs on one core; wrk and Redis share the other. Every round measures every
+//! target once.
 
 mod http;
 mod report;
@@ -21,15 +23,15 @@ use test_support::{Outcome, Redis, RedisBinaries, RedisSetup};
 pub(crate) struct Arguments {
     #[command(flatten)]
     measure: Rounds,
-    /// People waiting when memory is measured and people are called
+    /// Waiting people for the measurements of memory and of calling
     #[arg(long, default_value_t = 1_000_000)]
     crowd: u64,
-    /// Where raw output and the tables go, below the repository
+    /// Folder for raw output and the tables, relative to the repository
     #[arg(long, default_value = "loadtest/results/redis")]
     out: PathBuf,
 }
 
-/// Connections that wrk keeps open, and askers of the adapter alone.
+/// Connections of wrk, and concurrent callers of the adapter alone.
 const CONNECTIONS: [u32; 2] = [64, 256];
 
 /// A primary with a replica.

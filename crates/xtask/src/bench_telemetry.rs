@@ -1,6 +1,6 @@
-//! `cargo xtask bench-telemetry`: what the status query costs with telemetry on, against the same with it off.
+//! `cargo xtask bench-telemetry`: the cost of the status query with telemetry on, against off.
 //!
-//! One server worker on one core; wrk and a collector that takes everything share the other.
+//! One server worker runs on one core; wrk and a collector that accepts everything share the other.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ use test_support::otlp::Collector;
 pub(crate) struct Arguments {
     #[command(flatten)]
     measure: Rounds,
-    /// Where raw output and the table go, below the repository
+    /// Folder for raw output and the table, relative to the repository
     #[arg(long, default_value = "loadtest/results/telemetry")]
     out: PathBuf,
 }

@@ -1,13 +1,14 @@
 //! `cargo xtask check`
 
+use crate::circles;
 use crate::deny;
 use crate::layers;
 use crate::mutants;
 use crate::run::{cargo, run};
 use test_support::Outcome;
 
-/// Everything that can be said about the code without servers; warnings are errors. The mutants of
-/// changed lines come last, because they take the longest.
+/// Runs every check that needs no servers; warnings are errors. The mutants of changed lines come
+/// last, because they take the longest.
 pub(crate) fn check() -> Outcome {
     run(cargo(&["fmt", "--all", "--check"]))?;
     run(cargo(&[
@@ -20,6 +21,7 @@ pub(crate) fn check() -> Outcome {
         "warnings",
     ]))?;
     layers::layers(false)?;
+    circles::circles()?;
     deny::deny(&deny::Arguments::default())?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "--deny warnings");

@@ -1,4 +1,5 @@
-//! Who runs on which core: what is measured on one, what measures it, and everything else, on another.
+//! CPU affinity: the measured server runs on one core, the load generator and everything else on
+//! another.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,18 +8,18 @@ use std::process::{Command, Stdio};
 use crate::run::run;
 use test_support::Outcome;
 
-/// Of what is measured.
+/// The core of the measured server.
 pub(crate) const SERVER: &str = "0";
-/// Of whatever makes the load, and of what is asked by what is measured.
+/// The core of the load generator and of the server's dependencies.
 pub(crate) const GENERATOR: &str = "1";
 
-/// Cores of the machine, not of those this program was left.
+/// The cores of the machine, regardless of this program's affinity.
 pub(crate) fn count() -> usize {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     cpu.lines().filter(|line| line.starts_with("processor")).count()
 }
 
-/// A command whose process stays on a core, where there is more than one and `taskset` to say so.
+/// A command pinned to a core, if there is more than one core and `taskset` is installed.
 pub(crate) fn on(core: &str, program: impl AsRef<OsStr>) -> Command {
     if !can_pin() {
         return Command::new(program);
@@ -34,7 +35,7 @@ pub(crate) fn can_pin() -> bool {
     count() > 1 && taskset.status().is_ok_and(|status| status.success())
 }
 
-/// This program, and whatever it starts from here on, runs on one core; but for servers, which are told their own.
+/// Pins this program and its future children to one core, except servers, which get their own.
 pub(crate) fn stay_on(core: &str) -> Outcome {
     let mut command = Command::new("taskset");
     let id = std::process::id().to_string();

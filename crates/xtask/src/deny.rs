@@ -1,4 +1,4 @@
-//! `cargo xtask deny`: licences, sources and fences of what is depended on, and what is known to be wrong with it.
+//! `cargo xtask deny`: checks licences, sources and bans of dependencies, and known advisories.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +10,10 @@ use crate::run::{root, run, show};
 use crate::tools::CargoTool;
 use test_support::{Doing as _, Outcome, failed};
 
-/// How much must be known.
+/// Options of the check.
 #[derive(Args, Default)]
 pub(crate) struct Arguments {
-    /// Fail where advisories cannot be checked, for want of their database
+    /// Fail if the advisory database is not available
     #[arg(long)]
     require_advisories: bool,
 }
@@ -25,11 +25,11 @@ const TOOL: CargoTool = CargoTool {
     options: &["--debug"],
 };
 
-/// Where advisories are published, and how old a copy of them may be before it is called old.
+/// The source of advisories, and the age from which a copy of them counts as stale.
 const DATABASE: &str = "https://github.com/RustSec/advisory-db";
 const OLD_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Checks what `deny.toml` asks for.
+/// Runs the checks of `deny.toml`.
 pub(crate) fn deny(arguments: &Arguments) -> Outcome {
     let program = TOOL.find_or_install()?;
     run(command(&program, &["check", "bans", "licenses", "sources"]))?;
@@ -46,7 +46,7 @@ pub(crate) fn deny(arguments: &Arguments) -> Outcome {
     }
 }
 
-/// Said where it is so, and never left out.
+/// Always printed if advisories were not checked.
 const NOT_CHECKED: &str = "advisories were NOT CHECKED: their database, \
     https://github.com/RustSec/advisory-db, cannot be fetched from here, and no copy of it is in CARGO_HOME/advisory-dbs";
 
@@ -56,16 +56,16 @@ fn command(program: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A copy of the database.
+/// A local copy of the database.
 struct Advisories {
-    /// Whether it was fetched just now.
+    /// Whether this run fetched it.
     is_fresh: bool,
-    /// The moment of its last change.
+    /// When it last changed.
     changed: Option<SystemTime>,
 }
 
 impl Advisories {
-    /// The database, fetched if it can be, else as it was left.
+    /// Fetches the database if possible, and otherwise uses the existing copy.
     fn at_hand(program: &Path) -> Option<Self> {
         let mut fetch = command(program, &["fetch", "db"]);
         println!("$ {}", show(&fetch));
@@ -76,7 +76,7 @@ impl Advisories {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "the day of a copy is compared with today, by the machine's clock"
+        reason = "the age of a copy is measured by the machine's clock"
     )]
     fn described(&self) -> String {
         let source =
@@ -90,17 +90,17 @@ impl Advisories {
     }
 }
 
-/// The folders in which cargo-deny keeps databases.
+/// The folders of databases that cargo-deny keeps.
 fn copies() -> Vec<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
     let Some(folder) = home.map(|home| home.join("advisory-dbs")) else { return Vec::new() };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    // A folder that was begun and never filled is no copy.
+    // An interrupted fetch can leave a folder without a database.
     entries.map(|entry| entry.path()).filter(|path| last_change(path).is_some()).collect()
 }
 
-/// When the last advisory was added or changed: the moment of the last commit.
+/// When the last advisory was added or changed: the time of the last commit.
 fn last_change(copy: &Path) -> Option<SystemTime> {
     let mut git = Command::new("git");
     git.arg("-C").arg(copy).args(["log", "-1", "--format=%ct"]);
@@ -114,8 +114,11 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "what is compared is the clock of the machine")]
-    fn a_copy_says_how_old_it_is_and_that_it_was_not_fetched() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the age of a copy is measured by the machine's clock"
+    )]
+    fn a_copy_reports_its_age_and_whether_it_was_fetched() {
         let days = |days: u64| SystemTime::now() - Duration::from_secs(days * 24 * 3_600);
         let said = |is_fresh, changed| Advisories { is_fresh, changed }.described();
         assert!(said(true, Some(days(2))).ends_with("fetched now, last changed 2 days ago"));
@@ -125,8 +128,11 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "what is compared is the clock of the machine")]
-    fn a_folder_without_a_database_is_no_copy() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the age of a copy is measured by the machine's clock"
+    )]
+    fn a_folder_without_a_database_is_not_a_copy() {
         let folder = tempfile::tempdir().unwrap();
         assert!(last_change(folder.path()).is_none());
         let git = |arguments: &[&str]| {

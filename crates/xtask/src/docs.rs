@@ -3,8 +3,8 @@
 use crate::run::{cargo, run};
 use test_support::Outcome;
 
-/// Writes every page that is printed from code. The pages' own test does the writing, so that what is checked and what
-/// is written cannot differ.
+/// Writes every page that is generated from code. The pages' own test does the writing, so the
+/// checked text and the written text cannot differ.
 pub(crate) fn docs() -> Outcome {
     let mut pages =
         cargo(&["test", "--package", "boxoffice", "--test", "service", "--locked", "docs::"]);

@@ -1,12 +1,12 @@
-//! What every benchmark here has: rounds of some seconds, and a spread to tell.
+//! Rounds of measurement, statistics over them, and formatting of figures.
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-/// How long and how often is measured.
+/// The length and number of measurements.
 #[derive(Args, Clone, Copy, Deserialize, Serialize)]
 pub(crate) struct Rounds {
-    /// How often everything is measured
+    /// Rounds of measurement
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: u32,
     /// Seconds of each measurement
@@ -14,18 +14,18 @@ pub(crate) struct Rounds {
     pub(crate) seconds: u32,
 }
 
-/// Lowest, median and highest; not a number where there is none.
+/// Lowest, median and highest; NaN if there are no figures.
 pub(crate) fn spread(figures: impl Iterator<Item = f64>) -> (f64, f64, f64) {
     between(figures, |_| 0)
 }
 
-/// Lowest, median and highest of the middle half: a round in which the machine was disturbed is in no verdict. Of three figures
-/// or fewer, all.
+/// Lowest, median and highest of the middle half, which excludes rounds in which the machine was
+/// disturbed. Of three figures or fewer, all count.
 pub(crate) fn middle_half(figures: impl Iterator<Item = f64>) -> (f64, f64, f64) {
     between(figures, |count| count / 4)
 }
 
-/// As many figures as told are left out at either end.
+/// Leaves out `left_out(count)` figures at either end.
 fn between(
     figures: impl Iterator<Item = f64>,
     left_out: impl FnOnce(usize) -> usize,
@@ -37,7 +37,7 @@ fn between(
     (at(first), at(figures.len() / 2), at(figures.len().saturating_sub(1 + first)))
 }
 
-/// A time as people write it.
+/// A time in a readable unit.
 pub(crate) fn time(microseconds: u64) -> String {
     let micros = microseconds as f64;
     if micros >= 1e6 {
@@ -49,7 +49,7 @@ pub(crate) fn time(microseconds: u64) -> String {
     }
 }
 
-/// Bytes in the unit memory is told in.
+/// Bytes in MiB.
 pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }

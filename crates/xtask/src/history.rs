@@ -1,18 +1,21 @@
-//! `cargo xtask verdict FILE`: whether a sale was fair, told from what its clients were told.
+//! `cargo xtask verdict FILE`: decides from the answers that clients received whether a sale was
+//! fair.
 //!
-//! A load test writes down each request with its answer, a JSON object a line (see `record`). The checker believes these
-//! lines alone and knows nothing of the inside of the service. It reports only what no correct service can have caused:
+//! A load test records each request with its answer, one JSON object a line (see `record`). The
+//! checker uses these lines alone, and no knowledge of the service's internals. It reports only
+//! behaviour that no correct service can cause:
 //!
-//! - Times are whole milliseconds, rounded down. What was answered in a millisecond was certainly true by the next one,
-//!   and what was asked in one cannot have been done before it began.
-//! - Requests that overlap may have been carried out in either order.
-//! - A request without an answer, or with a 5xx, may have been carried out or not.
-//! - A node tells people from its own view of the line, which may be `stale_after` old. An answer that says of itself that it
-//!   is older (`"stale":true`) shows how far the line had come, but not how far it had not. Two nodes may differ by as much;
-//!   one alone never tells of less than it has told before.
+//! - Times are whole milliseconds, rounded down. An answer given in one millisecond was certainly
+//!   true by the next, and a request sent in one cannot have taken effect before it began.
+//! - Overlapping requests may have been executed in either order.
+//! - A request without an answer, or with a 5xx, may or may not have been executed.
+//! - A node answers from its own view of the queue, which may lag by `stale_after`. An answer
+//!   marked as older (`"stale":true`) shows a lower bound of `serving`, but no upper bound. Two
+//!   nodes may differ by as much; the view of one node never moves backwards.
 //!
-//! Two things it cannot see: a client that was cut off in the middle of a request leaves no line for it, and a store that
-//! lost what it knew may call people again. It is meant for sales in which neither happens before people go home.
+//! It cannot see two things: a client that was cut off in the middle of a request leaves no line
+//! for it, and a store that lost data may call people again. The checker is meant for sales in
+//! which neither happens before everyone has left.
 
 mod facts;
 mod read;
@@ -37,13 +40,13 @@ pub(crate) use self::verdict::Verdict;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What the clients wrote down
+    /// The record of the clients
     file: PathBuf,
     #[command(flatten)]
     limits: Limits,
 }
 
-/// What the service was set to, and how strict the verdict is.
+/// The settings of the service, and the strictness of the verdict.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Limits {
     /// People called per interval; without it the rate of calling is not checked
@@ -52,25 +55,25 @@ pub(crate) struct Limits {
     /// The interval
     #[arg(long, default_value = "1s", value_parser = duration)]
     pub(crate) every: Duration,
-    /// Calls and sessions at once; without it they are counted and not checked
+    /// Calls and sessions at once; without it they are counted but not checked
     #[arg(long)]
     pub(crate) max_active: Option<u32>,
-    /// How old a node's view of the line may be
+    /// The allowed age of a node's view of the queue
     #[arg(long, default_value = "1s", value_parser = duration)]
     pub(crate) stale_after: Duration,
-    /// One node answered everybody: its view may be old, but never goes back
+    /// One node gave all answers: its view may be stale, but never moves backwards
     #[arg(long)]
     pub(crate) one_node: bool,
-    /// How long a call stands
+    /// How long a call can be claimed
     #[arg(long, default_value = "10m", value_parser = duration)]
     pub(crate) claim_within: Duration,
     /// How long a session lasts
     #[arg(long, default_value = "10m", value_parser = duration)]
     pub(crate) session_ttl: Duration,
-    /// Fail when there was nothing to check a property on
+    /// Fail if a property had no case to check
     #[arg(long)]
     pub(crate) require_all: bool,
-    /// Fail when somebody who joined was not let in or did not leave
+    /// Fail if a person who joined was not admitted or did not leave
     #[arg(long)]
     pub(crate) all_served: bool,
 }
@@ -108,7 +111,8 @@ pub(crate) fn verdict_of(arguments: &Arguments) -> Outcome {
     }))
 }
 
-/// Reads a record and checks every property. Takes memory for each record, not for its text.
+/// Reads a record and checks every property. Memory grows with the number of records, not with
+/// their text.
 pub(crate) fn verdict(reader: impl BufRead, limits: &Limits) -> Outcome<Verdict> {
     let history = History::read(reader)?;
     let properties = rules::all(&Facts::of(&history, limits), limits);
@@ -123,8 +127,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
-        _ => return Err("a length of time is a whole number and one of ms, s, m, h".to_owned()),
+        _ => return Err("a duration is a whole number and one of ms, s, m, h".to_owned()),
     };
-    let count: u64 = digits.parse().map_err(|_| format!("{digits:?} is no whole number"))?;
+    let count: u64 = digits.parse().map_err(|_| format!("{digits:?} is not a whole number"))?;
     count.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
 }

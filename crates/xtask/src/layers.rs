@@ -1,4 +1,5 @@
-//! `cargo xtask layers`: the arrows between crates point inwards, and each technology stays behind its fence.
+//! `cargo xtask layers`: checks that dependencies between crates point inwards, and that each
+//! technology stays behind its fence.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,11 +14,11 @@ use test_support::{Doing as _, Outcome, failed};
 const GOLDEN: &str = "docs/layers.txt";
 
 const HEADER: &str = "\
-# Who depends on whom, checked by `cargo xtask layers`. Dependencies of tests are left out.
-# For `domain`, which is to stay pure, everything it uses is listed, not only the crates of this workspace.
+# Dependencies between crates, checked by `cargo xtask layers`. Dev-dependencies are left out.
+# For `domain`, which must stay pure, all its dependencies are listed, not only workspace crates.
 ";
 
-/// Compares the edges with the golden file, and checks fences and crate fronts.
+/// Compares the edges with the golden file, and checks fences and crate docs.
 pub(crate) fn layers(bless: bool) -> Outcome {
     let metadata = MetadataCommand::new()
         .current_dir(root())
@@ -80,7 +81,7 @@ struct Bans {
     deny: Vec<Ban>,
 }
 
-/// A technology and who may use it directly.
+/// A technology and the crates that may use it directly.
 #[derive(Deserialize)]
 struct Ban {
     #[serde(rename = "crate")]
@@ -110,7 +111,7 @@ fn check_fences(metadata: &Metadata) -> Outcome<Vec<String>> {
     Ok(findings)
 }
 
-/// Each crate inherits the lints and has a front page; each module says first what it is for.
+/// Each crate inherits the lints and has crate docs; each module begins with a doc comment.
 fn check_fronts(metadata: &Metadata) -> Outcome<Vec<String>> {
     let mut findings = Vec::new();
     for package in metadata.workspace_packages() {
@@ -129,21 +130,18 @@ fn check_fronts(metadata: &Metadata) -> Outcome<Vec<String>> {
             if !(text.starts_with("//! ")
                 || text.starts_with("#![doc = include_str!(\"../README.md\")]"))
             {
-                findings.push(format!(
-                    "{}: its first line does not say what it is for",
-                    file.display()
-                ));
+                findings.push(format!("{}: the first line is not a doc comment", file.display()));
             }
         }
     }
     Ok(findings)
 }
 
-/// Parts of the standard library that reach out of the program; no manifest lists them.
+/// Parts of the standard library that do I/O or read clocks; no manifest lists them.
 const REACHES_OUT: [&str; 7] =
     ["std::env", "std::fs", "std::net", "std::process", "std::thread", "SystemTime", "Instant"];
 
-/// Where the hexagon reaches out.
+/// I/O and clocks used by the domain.
 fn impurities(package: &str, file: &Path, text: &str) -> Vec<String> {
     if package != "domain" {
         return Vec::new();
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_that_is_not_listed_is_a_finding_and_a_listed_one_that_is_gone_too() {
+    fn unlisted_edges_and_stale_entries_are_findings() {
         let allowed = set(&["app -> domain", "domain -> jiff"]);
         assert!(compare(&allowed, &allowed).is_empty());
         let findings = compare(&set(&["app -> domain", "domain -> serde"]), &allowed);
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_domain_is_caught_reaching_out_and_others_are_not() {
+    fn only_the_domain_is_checked_for_input_and_output() {
         let text = "use std::net::TcpStream;";
         assert_eq!(impurities("domain", Path::new("x.rs"), text).len(), 1);
         assert!(impurities("adapter-http", Path::new("x.rs"), text).is_empty());

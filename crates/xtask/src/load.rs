@@ -1,4 +1,4 @@
-//! Load from this program itself: questions that are due at a rate, or follow each other, and what came of each.
+//! Load from this program itself: requests at a rate or in a closed loop, and the outcome of each.
 
 pub(crate) mod client;
 pub(crate) mod pace;

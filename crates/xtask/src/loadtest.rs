@@ -1,6 +1,8 @@
-//! `cargo xtask loadtest SCENARIO KIND`: a k6 scenario on services of its own, or on a service that runs.
+//! `cargo xtask loadtest SCENARIO KIND`: runs a k6 scenario on its own services, or against a
+//! running one.
 //!
-//! What k6 counted, what was used, and for the sale what people were told and whether it was fair, stay in a folder.
+//! A folder keeps k6's counts, the resources used, and for the sale the recorded answers and the
+//! verdict.
 
 pub(crate) mod hostile;
 pub(crate) mod kept;
@@ -32,25 +34,25 @@ pub(crate) struct Arguments {
     /// What people do
     #[arg(value_enum)]
     scenario: Scenario,
-    /// How many of them, and how they come
+    /// How many of them, and when they arrive
     #[arg(value_enum, default_value = "smoke")]
     kind: Kind,
-    /// What the service keeps its data in
+    /// Where the service keeps its data
     #[arg(long, value_enum, default_value = "embedded")]
     on: On,
-    /// Aim at a service that runs, such as http://localhost:8081/api/v1, and start none
+    /// Aim at a running service, such as http://localhost:8081/api/v1, and start none
     #[arg(long, conflicts_with_all = ["on", "set"])]
     url: Option<String>,
     /// Sets one key of the service
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Sets a variable of the scenarios, such as RATE=200; loadtest/README.md has them
+    /// Sets a variable of the scenarios, such as RATE=200; see loadtest/README.md
     #[arg(long, short, value_name = "NAME=VALUE")]
     env: Vec<String>,
-    /// Keeps so many hostile connections open beside it, from an address of their own
+    /// Keeps this many hostile connections open during the run, from a separate address
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 0)]
     hostile: u32,
-    /// Also send what k6 measures to a real one of these, and look there afterwards
+    /// Also send k6's measurements to a real server of this kind, and check them there afterwards
     #[arg(long, value_enum)]
     into: Option<Sink>,
     /// Keep the results in the repository, where `cargo xtask report` finds them
@@ -59,12 +61,12 @@ pub(crate) struct Arguments {
     /// The folder of the results, instead of one named after the run
     #[arg(long, value_name = "NAME", value_parser = name)]
     to: Option<String>,
-    /// The service's program; the release build unless told otherwise
+    /// The service's program; the release build by default
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 }
 
-/// Runs of which the results are committed, below the repository.
+/// Folder of the committed runs, relative to the repository.
 pub(crate) const SAVED: &str = "loadtest/results/runs";
 const UNSAVED: &str = "target/loadtest";
 
@@ -114,7 +116,7 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
 }
 
 impl Arguments {
-    /// Empty at first.
+    /// Makes an empty folder for the results.
     fn folder(&self) -> Outcome<PathBuf> {
         let of_run = || format!("{}-{}-{}", self.scenario, self.kind, self.place());
         let name = self.to.clone().unwrap_or_else(of_run);
@@ -170,26 +172,26 @@ impl Arguments {
         command
     }
 
-    /// Whether what people were told is what a fair line tells, where it was written down.
+    /// The verdict on the recorded answers, if the scenario records them.
     fn verdict(&self, folder: &Path) -> Outcome<Option<Verdict>> {
         if !self.scenario.is_recorded() {
             return Ok(None);
         }
         let file = folder.join(RECORD);
         let record = File::open(&file).doing(format!("opening {}", file.display()))?;
-        // Of a service we did not start nobody told us the policy.
+        // The policy of a service that we did not start is unknown.
         let limits =
             if self.url.is_some() { history::Limits::default() } else { scenario::limits() };
         let verdict = history::verdict(BufReader::new(record), &limits)?;
         if self.save {
-            // Hundreds of thousands of lines that nobody reads once there is a verdict on them.
+            // The verdict replaces its hundreds of thousands of lines.
             fs::remove_file(&file).doing("removing the record")?;
         }
         Ok(Some(Verdict { is_good: verdict.is_good(), text: verdict.text().to_owned() }))
     }
 }
 
-/// A folder is emptied first, so it may not be just any.
+/// Accepts simple names only, because the folder is emptied first.
 fn name(text: &str) -> Result<String, String> {
     let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if is_name {
@@ -203,7 +205,8 @@ fn name(text: &str) -> Result<String, String> {
 struct Killed(Child);
 
 impl Killed {
-    /// Waits for its end: whether every threshold held. The scenarios end by themselves.
+    /// Waits for the end, and returns whether every threshold held. The scenarios end without a
+    /// signal.
     fn ended(mut self) -> Outcome<bool> {
         let status = self.0.wait().doing("waiting for k6")?;
         match status.code() {

@@ -2,7 +2,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "this program talks to the person who started it"
+    reason = "a command-line program prints its results"
 )]
 
 mod bench;
@@ -11,6 +11,7 @@ mod bench_dates;
 mod bench_redis;
 mod bench_telemetry;
 mod check;
+mod circles;
 mod cores;
 mod deny;
 mod docs;
@@ -50,45 +51,47 @@ struct CommandLine {
 enum Task {
     /// Format, clippy, layers, dependencies, documentation, mutants of changed lines
     Check,
-    /// Licences, sources and known faults of what is depended on
+    /// Licences, sources and advisories of dependencies
     Deny(deny::Arguments),
-    /// Who depends on whom
+    /// Find modules of a crate that import each other in a cycle
+    Circles,
+    /// Dependencies between crates, and technology fences
     Layers {
-        /// Take the edges as they are now
+        /// Accept the current edges
         #[arg(long)]
         bless: bool,
     },
-    /// Every test
+    /// Run every test
     Test,
-    /// Write the pages that are printed from code
+    /// Write the pages that are generated from code
     Docs,
     /// Requests per second as ratios to a constant answer
     Bench(bench::Arguments),
     /// Pages and dates from each level of the cache, as ratios to a constant answer
     BenchCache(bench_cache::Arguments),
-    /// The dates question in Postgres, against pgbench
+    /// The dates query in Postgres, against pgbench
     BenchDates(bench_dates::Arguments),
-    /// The line in Redis: what joins cost, how fast they are, how much memory people take
+    /// The queue in Redis: the cost and rate of joins, and the memory for each person
     BenchRedis(bench_redis::Arguments),
-    /// The status query with telemetry on, against the same with it off
+    /// The status query with telemetry on, against off
     BenchTelemetry(bench_telemetry::Arguments),
-    /// Small changes to the domain's queue: whether a test notices each of them
+    /// Mutate the domain's queue, and check that a test catches each mutant
     Mutants(mutants::Arguments),
-    /// Write the plans of the dates question on a million and on ten million seats
+    /// Write the query plans of the dates query with a million and with ten million seats
     Plans,
     /// Run a private Postgres server until Ctrl-C
-    Postgres,
-    /// Show what protects the service: a storm, an outage, an overload, a cache that is too small
+    Postgres(postgres::Arguments),
+    /// Demonstrate resilience: a storm, an outage, an overload, a cache that is too small
     Protect(protect::Arguments),
-    /// A k6 scenario, on services of its own or on one that runs
+    /// Run a k6 scenario on its own services or against a running one
     Loadtest(loadtest::Arguments),
     /// Run a private Redis server until Ctrl-C
     Redis(redis::Arguments),
-    /// Write the load report from the results that are kept
+    /// Write the load report from the saved results
     Report,
-    /// Three nodes behind a proxy, on a Redis cluster, under load and while they are killed
+    /// Three nodes behind a proxy on a Redis cluster, under load and with failures
     ThreeNodes(three_nodes::Arguments),
-    /// Whether a sale was fair, told from what its clients were told
+    /// Decide from the recorded answers whether a sale was fair
     Verdict(history::Arguments),
 }
 
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
     let done: Outcome = match CommandLine::parse().task {
         Task::Check => check::check(),
         Task::Deny(arguments) => deny::deny(&arguments),
+        Task::Circles => circles::circles(),
         Task::Layers { bless } => layers::layers(bless),
         Task::Test => test::test(),
         Task::Docs => docs::docs(),
@@ -106,7 +110,7 @@ fn main() -> ExitCode {
         Task::BenchRedis(arguments) => bench_redis::bench_redis(&arguments),
         Task::Mutants(arguments) => mutants::mutants(&arguments),
         Task::Plans => plans::plans(),
-        Task::Postgres => postgres::postgres(),
+        Task::Postgres(arguments) => postgres::postgres(&arguments),
         Task::Protect(arguments) => protect::protect(&arguments),
         Task::Loadtest(arguments) => loadtest::loadtest(&arguments),
         Task::Redis(arguments) => redis::redis(&arguments),

@@ -1,4 +1,5 @@
-//! `cargo xtask mutants`: changes the domain's queue in small ways and asks whether a test notices.
+//! `cargo xtask mutants`: makes small changes to the domain's queue, and checks that a test catches
+//! each.
 
 mod changes;
 mod report;
@@ -14,11 +15,11 @@ use changes::{Changes, QUEUE};
 use test_support::{Doing as _, Outcome, failed};
 use tool::{Selection, Tool};
 
-/// What to mutate: the whole queue unless something says less.
+/// The mutants to test: the whole queue by default.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only lines that differ from this commit; fails on any mutant that no test catches. Without a
-    /// commit, what `cargo xtask check` does
+    /// commit, does the same as `cargo xtask check`
     #[arg(long, value_name = "BASE", num_args = 0..=1)]
     in_diff: Option<Option<String>>,
     /// Only files that match this glob
@@ -37,10 +38,10 @@ pub(crate) struct Arguments {
 
 /// The share of viable mutants that tests must catch.
 const LEAST_SHARE: f64 = 0.95;
-/// CI tests so many mutants of a change, at most: about ten minutes on two cores.
+/// The most mutants of a change that CI tests: about ten minutes on two cores.
 const MOST_IN_CHECK: usize = 80;
 
-/// Tests mutants and reports what became of them.
+/// Tests mutants and reports the outcome of each.
 pub(crate) fn mutants(arguments: &Arguments) -> Outcome {
     if let Some(None) = arguments.in_diff {
         return check_changes();
@@ -70,8 +71,8 @@ pub(crate) fn mutants(arguments: &Arguments) -> Outcome {
     Err(failed(format!("tests catch less than {:.0} % of the viable mutants", LEAST_SHARE * 100.0)))
 }
 
-/// The part of `cargo xtask check`: tests mutants of the lines that differ from the main branch, or
-/// on it from the previous commit. Edits that are not committed count too.
+/// The mutants step of `cargo xtask check`: tests mutants of the lines that differ from the main
+/// branch, or on main from the previous commit. Uncommitted edits count too.
 pub(crate) fn check_changes() -> Outcome {
     let selection = match Changes::of_the_last_commits(&root())? {
         Changes::Lines { base, diff } if diff.is_empty() => {
@@ -114,7 +115,7 @@ fn test_changes(tool: &Tool, selection: &Selection) -> Outcome {
     }
 }
 
-/// Which part of so many mutants is tested, from 0, and of how many parts; `None` for all. The same
+/// Which part of the mutants to test, from 0, and the number of parts; `None` for all. The same
 /// commit always tests the same part.
 fn shard(mutants: usize, commit: Option<&str>) -> Option<(usize, usize)> {
     let shards = mutants.div_ceil(MOST_IN_CHECK);
@@ -128,7 +129,7 @@ struct Config {
     exclude_re: Vec<String>,
 }
 
-/// Each exclusion must match something: one that does not would hide the next mutant of that name.
+/// Each exclusion must match a mutant: a stale one would hide the next mutant of that name.
 fn check_exclusions(tool: &Tool) -> Outcome {
     let text =
         fs::read_to_string(root().join(tool::CONFIG)).doing(format!("reading {}", tool::CONFIG))?;

@@ -1,4 +1,5 @@
-//! `cargo xtask plans`: what the dates question costs a database with a million seats, and one with ten million.
+//! `cargo xtask plans`: the query plans of the dates query with a million and with ten million
+//! seats.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,24 +15,26 @@ const PAGE: &str = "docs/dates-plans.md";
 /// Concerts and seats of the two databases.
 const SIZES: [(u32, u64); 2] = [(10_000, 1_000_000), (100_000, 10_000_000)];
 
-/// The concert whose plan is shown: the one the load scripts ask for.
+/// The concert whose plan is shown: the one that the load scripts request.
 const SHOWN: u32 = 451;
-/// Concerts whose plans are counted: these, from the first one on.
+/// The number of concerts, from the first, whose plans are counted.
 const COUNTED: u32 = 200;
-/// Rows read for each row answered, at most: the concert beside its dates, and dates not on sale beside those that are.
+/// The most rows read for each row returned: the concert in addition to its dates, and dates not on
+/// sale in addition to those that are.
 const MOST_READ: f64 = 4.0;
 
 const INTRODUCTION: &str = "\
-# The plans of the dates question
+# Query plans of the dates query
 
-Printed by `cargo xtask plans`, which fills a private server with the sample, first with a million seats and then with
-ten million, and asks for the plan of the statement the adapter sends. It fails when a plan has a sequential scan, or
-reads more than four rows for each row it answers, over the first 200 concerts together.
+`cargo xtask plans` generates this page. It fills a private server with the sample, first with a
+million seats and then with ten million, and explains the statement that the adapter sends. It fails
+if a plan has a sequential scan, or reads more than four rows for each row it returns, over the
+first 200 concerts together.
 
-The plan is the generic one that a prepared statement comes to after a few executions, so it is the same whatever
-concert is asked for. No plan touches `seats`: a date knows how many it has left
-(`adr/0008-seats-left-is-counted-as-seats-change.md`). Times are of one run on a machine that does other things too; rows
-and buffers are not.
+The plan is the generic one that a prepared statement gets after a few executions, so it is the same
+for every concert. No plan touches `seats`: the row of a date has the number of seats left
+(`adr/0008-seats-left-is-counted-as-seats-change.md`). Times are of one run on a machine shared with
+other work; rows and buffers do not depend on that.
 
 The statement:
 
@@ -51,15 +54,15 @@ pub(crate) fn plans() -> Outcome {
     if findings.is_empty() { Ok(()) } else { Err(failed(findings.join("; "))) }
 }
 
-/// What was found on one database.
+/// The findings on one database.
 struct Explained {
-    /// The plan of one concert, as the server words it.
+    /// The plan of one concert, in the server's words.
     text: String,
     sizes: String,
     counted: Counted,
 }
 
-/// Over many concerts together.
+/// Totals over many concerts.
 #[derive(Default)]
 struct Counted {
     read: f64,
@@ -75,7 +78,7 @@ fn explain(statement: &str, concerts: u32, seats: u64) -> Outcome<Explained> {
     let ask = |format: &str, concert| {
         format!("EXPLAIN ({format}) EXECUTE dates (now(), now(), 0, {concert});\n")
     };
-    // Once to warm up, once to show.
+    // The first execution warms up, the second is shown.
     let text = filled.sql(&format!(
         "{prepare}EXECUTE dates (now(), now(), 0, {SHOWN});\n\\echo plan\n{}",
         ask("ANALYZE, BUFFERS", SHOWN)
@@ -85,7 +88,7 @@ fn explain(statement: &str, concerts: u32, seats: u64) -> Outcome<Explained> {
     let json = filled.sql(&format!("{prepare}{many}"))?;
     let mut counted = Counted::default();
     for plan in serde_json::Deserializer::from_str(&json).into_iter::<Value>() {
-        let plan = plan.map_err(|error| failed(format!("a plan is no JSON: {error}")))?;
+        let plan = plan.map_err(|error| failed(format!("a plan is not valid JSON: {error}")))?;
         counted.answered += plan[0]["Plan"]["Actual Rows"].as_f64().unwrap_or(0.0);
         counted.add(&plan[0]["Plan"]);
     }
@@ -95,7 +98,7 @@ fn explain(statement: &str, concerts: u32, seats: u64) -> Outcome<Explained> {
 }
 
 impl Counted {
-    /// Takes in a node and everything below it.
+    /// Adds a plan node and all nodes below it.
     fn add(&mut self, node: &Value) {
         let kind = node["Node Type"].as_str().unwrap_or_default();
         if kind.contains("Scan") {
@@ -120,7 +123,7 @@ impl Explained {
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             text,
-            "{}. Over the first {COUNTED} concerts {} rows were read to answer {}: {:.1} for each. Concert {SHOWN}:\n\n\
+            "{}. Over the first {COUNTED} concerts {} rows were read to return {}: {:.1} for each. Concert {SHOWN}:\n\n\
              ```\n{}\n```",
             self.sizes,
             self.counted.read,
@@ -139,7 +142,7 @@ impl Explained {
         }
         if answered == 0.0 || self.counted.per_row() > MOST_READ {
             findings.push(format!(
-                "{seats} seats: {:.1} rows read for each answered",
+                "{seats} seats: {:.1} rows read for each one returned",
                 self.counted.per_row()
             ));
         }
@@ -152,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_read_are_those_of_all_scans_with_what_filters_threw_away() {
+    fn rows_read_include_the_rows_that_filters_remove() {
         let plan = serde_json::json!({
             "Node Type": "Nested Loop", "Actual Rows": 2, "Actual Loops": 1,
             "Plans": [

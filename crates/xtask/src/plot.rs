@@ -17,7 +17,7 @@ pub(crate) struct Chart<'a> {
     pub(crate) title: &'a str,
     pub(crate) x: &'a str,
     pub(crate) y: &'a str,
-    /// Each step to the right is so many times as much, and not so much more.
+    /// Whether the x axis is logarithmic.
     pub(crate) logarithmic: bool,
     pub(crate) series: Vec<Series>,
 }
@@ -28,7 +28,7 @@ const FONT: &str = "sans-serif";
 /// Draws into a file.
 ///
 /// # Errors
-/// When there is nothing to draw, or the file cannot be written.
+/// If there are no points, or the file cannot be written.
 pub(crate) fn draw(chart: &Chart<'_>, file: &Path) -> Outcome {
     let all = || chart.series.iter().flat_map(|series| series.points.iter().copied());
     let (Some(x), Some(y)) = (range(all().map(|(x, _)| x)), range(all().map(|(_, y)| y))) else {
@@ -49,7 +49,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-/// The two differ in the type of their first axis, and in nothing else.
+/// The two functions differ only in the type of the x axis.
 macro_rules! draw_on {
     ($chart:expr, $x:expr, $y:expr, $file:expr) => {{
         let (chart, area) = ($chart, SVGBackend::new($file, SIZE).into_drawing_area());
@@ -99,12 +99,12 @@ fn on_steps(chart: &Chart<'_>, x: Range<f64>, y: Range<f64>, file: &Path) -> Dra
     draw_on!(chart, x, y, file)
 }
 
-/// Few points are shown as such.
+/// Draws the points themselves if there are few.
 fn point_size(series: &Series) -> u32 {
     if series.points.len() <= 20 { 3 } else { 0 }
 }
 
-/// A figure with as few characters as it takes.
+/// A number in as few characters as possible.
 fn short(value: f64) -> String {
     let (value, unit) = match value.abs() {
         size if size >= 1e6 => (value / 1e6, "M"),

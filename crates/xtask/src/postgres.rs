@@ -1,29 +1,44 @@
-//! `cargo xtask postgres`, and the filled databases other tasks work on.
+//! `cargo xtask postgres`, and filled databases for other tasks.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use clap::Args;
 
 use test_support::{Durability, Postgres, find_or_install_postgres};
 
 use crate::run::{build_release, cargo, release_binary, run, show};
 use test_support::{Doing as _, Outcome, failed};
 
-/// Runs a private server until this program is ended, Ctrl-C included; nothing of it is left then.
-pub(crate) fn postgres() -> Outcome {
-    let server = start()?;
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The port to listen on; a free one by default
+    #[arg(long)]
+    port: Option<u16>,
+    /// A folder that keeps the data after the server ends, for the next start
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+/// Runs a private server until this program ends, Ctrl-C included.
+pub(crate) fn postgres(arguments: &Arguments) -> Outcome {
+    let binaries = find_or_install_postgres(|line| println!("{line}"))?;
+    let server =
+        Postgres::start_at(binaries, Durability::Full, arguments.port, arguments.keep.as_deref())?;
     println!("a private Postgres server, until Ctrl-C:\n{}", server.url("postgres"));
     loop {
         std::thread::park();
     }
 }
 
-/// A server as it comes, but for its folder and port.
+/// A server with default settings, except for its folder and port.
 fn start() -> Outcome<Postgres> {
     let binaries = find_or_install_postgres(|line| println!("{line}"))?;
     Postgres::start(binaries, Durability::Full)
 }
 
-/// A server whose database `postgres` has the schema and the sample, put there by the release binary.
+/// A server whose database `postgres` has the schema and sample data, written by the release
+/// binary.
 pub(crate) struct Filled {
     pub(crate) server: Postgres,
 }
@@ -34,13 +49,13 @@ impl Filled {
         Self::by(&release_binary(), concerts, seats)
     }
 
-    /// The same, put there by another binary.
+    /// The same, written by another binary.
     pub(crate) fn by(program: &Path, concerts: u32, seats: u64) -> Outcome<Self> {
         let filled = Self { server: start()? };
         filled.boxoffice(program, &["migrate"])?;
         let (concerts, seats) = (concerts.to_string(), seats.to_string());
         filled.boxoffice(program, &["seed", "--concerts", &concerts, "--seats", &seats])?;
-        // What autovacuum would come to do in its own time.
+        // Autovacuum would do this later.
         filled.sql("VACUUM ANALYZE")?;
         Ok(filled)
     }
@@ -83,14 +98,14 @@ impl DatesProgram {
         command
     }
 
-    /// Runs it and returns what it prints.
+    /// Runs it and returns its output.
     pub(crate) fn run(&self, words: &[&str]) -> Outcome<String> {
         let mut command = Self::cargo(&["--"]);
         command.args(words);
         output(&mut command)
     }
 
-    /// The statement of the dates question, as the adapter sends it.
+    /// The statement of the dates query, as the adapter sends it.
     pub(crate) fn statement(&self) -> Outcome<String> {
         Ok(self.run(&["statement"])?.trim().to_owned())
     }

@@ -1,29 +1,29 @@
-//! What the system says of a process that runs.
+//! Resource use of a running process, read from /proc.
 
 use std::fs;
 
 use test_support::{Doing as _, Outcome, failed};
 
-/// Processor time it has used so far, in seconds: all its threads, as the scheduler counts nanoseconds.
+/// Processor time used so far by all threads, in seconds, at the scheduler's nanosecond resolution.
 pub(crate) fn cpu_seconds(process: u32) -> Outcome<f64> {
     let tasks = format!("/proc/{process}/task");
     let mut nanoseconds = 0.0;
     for task in fs::read_dir(&tasks).doing(format!("reading {tasks}"))? {
         let path = task.doing(format!("reading {tasks}"))?.path().join("schedstat");
-        // A thread that has ended meanwhile has taken its time with it.
+        // The time of a thread that ended is lost.
         let text = fs::read_to_string(&path).unwrap_or_default();
         nanoseconds += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0);
     }
     Ok(nanoseconds / 1e9)
 }
 
-/// Memory it has in use now (its resident set), bytes.
+/// The resident set, in bytes.
 pub(crate) fn memory(process: u32) -> Outcome<u64> {
     let path = format!("/proc/{process}/status");
     let text = fs::read_to_string(&path).doing(format!("reading {path}"))?;
     let kib = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
     let kib = kib.and_then(|kib| kib.parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| failed(format!("{path} tells no resident set")))
+    kib.map(|kib| kib * 1024).ok_or_else(|| failed(format!("{path} has no resident set")))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! `cargo xtask protect WHAT`: what protects the service, shown on the release binary and real servers of our own.
+//! `cargo xtask protect WHAT`: demonstrates the resilience mechanisms on the release binary and
+//! real private servers.
 
 mod outage;
 mod overload;
@@ -18,25 +19,26 @@ use crate::bench::environment::Environment;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     what: What,
-    /// Write what is printed to a file of this name, or of the experiment's, below `loadtest/results/protection`
+    /// Write the printed report to a file of this name, or of the experiment's, in
+    /// `loadtest/results/protection`
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, global = true)]
     save: Option<Option<String>>,
-    /// A setting of the nodes, after those that are always there; may be repeated
+    /// A setting of the nodes, applied after the built-in ones; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     settings: Vec<String>,
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// Ten thousand questions at once for something no cache has
+    /// Ten thousand concurrent requests for an uncached value
     Storm(storm::Arguments),
     /// Pages while the database is down
     Outage(outage::Arguments),
-    /// Ten times as many questions as the database can answer
+    /// Ten times as many requests as the database can answer
     Overload(overload::Arguments),
-    /// The list under load while the shared cache has to evict
+    /// The concert list under load while the shared cache evicts
     SmallCache(small_cache::Arguments),
-    /// What a Prometheus sees of the service under load
+    /// The metrics and alerts that Prometheus records under load
     Watched(watched::Arguments),
 }
 

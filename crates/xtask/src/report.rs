@@ -1,4 +1,4 @@
-//! `cargo xtask report`: `docs/load-report.md` and its charts, from the results that are kept, and from nothing else.
+//! `cargo xtask report`: writes `docs/load-report.md` and its charts from the saved results alone.
 
 mod charts;
 mod replaced;
@@ -23,12 +23,12 @@ use test_support::{Doing as _, Outcome};
 
 const PAGE: &str = "docs/load-report.md";
 const CHARTS: &str = "docs/load-report";
-/// The same, and the results, as the page sees them.
+/// The charts and the results, relative to the page.
 const CHARTS_BESIDE: &str = "load-report/";
 const BENCH_BESIDE: &str = "../loadtest/results/bench/";
 const RUNS_BESIDE: &str = "../loadtest/results/runs/";
 
-/// Everything a report is made from.
+/// The inputs of a report.
 struct Report {
     ratios: Results,
     growth: Growth,
@@ -64,26 +64,30 @@ impl Report {
     }
 
     fn page(&self) -> String {
-        let mut text = "# Load report\n\nPrinted by `cargo xtask report` from what `cargo xtask bench` and `cargo xtask loadtest --save` \
-                        kept; a test fails when it is not what they say.\n"
-            .to_owned();
+        let mut text = "\
+# Load report
+
+`cargo xtask report` generates this page from the results that `cargo xtask bench` and
+`cargo xtask loadtest --save` saved; a test fails if the page does not match them.
+"
+        .to_owned();
         let mut section = |title: &str, body: String| {
             // Writing to a `String` cannot fail.
             let _ = write!(text, "\n## {title}\n\n{body}");
         };
-        section("On what", self.environment());
-        section("Beside the service it replaces", replaced::tables(&self.breaking));
-        section("The loads of those tables, in full", tables::breaking(&self.breaking));
+        section("Environment", self.environment());
+        section("Comparison with the replaced service", replaced::tables(&self.breaking));
+        section("The loads of those tables in full", tables::breaking(&self.breaking));
         section("Scenarios", runs::overview(&self.runs));
-        section("What people were told", runs::verdicts(&self.runs));
-        section("Run by run", runs::details(&self.runs, CHARTS_BESIDE, RUNS_BESIDE));
+        section("Fairness of the sales", runs::verdicts(&self.runs));
+        section("Each run", runs::details(&self.runs, CHARTS_BESIDE, RUNS_BESIDE));
         section(
-            "The knee, and twice as much",
+            "The knee, and twice its rate",
             tables::knees(&self.knees) + &charts::knees_seen(&self.knees, CHARTS_BESIDE),
         );
-        section("What a request costs", self.ratios());
-        section("How cost grows", tables::growth(&self.growth, BENCH_BESIDE));
-        section("What depends on the machine", DEPENDS.to_owned());
+        section("Cost of a request", self.ratios());
+        section("Growth of the cost", tables::growth(&self.growth, BENCH_BESIDE));
+        section("Dependence on the machine", DEPENDS.to_owned());
         section("Not tested", NOT_TESTED.to_owned());
         text
     }
@@ -103,10 +107,10 @@ impl Report {
         };
         let tools: BTreeSet<&str> = all().flat_map(|one| &one.tools).map(String::as_str).collect();
         format!(
-            "- Built from: {}.\n- Machine: {}. Shared with others, as virtual machines are.\n- Load by: {}, and by one thread of \
-             `xtask` where the model is open and the rate high.\n- One node with one worker on a core of its own; whatever makes \
-             the load has the other, and Redis and Postgres share it unless a section says otherwise. Data: 10,000 concerts; \
-             what else there is and the hash of each configuration are told with each run.\n",
+            "- Built from: {}.\n- Machine: {}. Virtual machines, shared with other work.\n- Load generators: {}, and one \
+             thread of `xtask`\n  for high rates in an open model.\n- One node with one worker on a dedicated core; the load \
+             generator has the other, which Redis and\n  Postgres share unless a section says otherwise. Data: 10,000 \
+             concerts; each run lists its other\n  data and the hash of its configuration.\n",
             listed(&Environment::built),
             listed(&Environment::machine),
             tools.into_iter().collect::<Vec<_>>().join(", "),
@@ -117,29 +121,32 @@ impl Report {
         let table = self.ratios.table();
         let floors = tables::floors(&self.ratios);
         format!(
-            "Ratios to a constant answer of the same program, measured in turn; raw output is in \
-             [`loadtest/results/bench`]({BENCH_BESIDE}README.md).\n\n{table}\nWhat was asked for. {floors}"
+            "Ratios to a constant response of the same program, measured in turn; raw output is in\n\
+             [`loadtest/results/bench`]({BENCH_BESIDE}README.md).\n\n{table}\n### Requirements\n\n{floors}"
         )
     }
 }
 
 const DEPENDS: &str = "\
-- Requests a second, times and knees depend on the machine, and on who shares it: they are worth comparing with each other in
-  one report, and with nothing else.
-- Ratios to the constant answer, ratios along a curve, bytes of an idle connection, and everything about what people were told
-  (numbers, order, how many were inside, who was let in) depend on the program. Ratios still vary by as much as their spread.
-- The figures of the service this one replaces are from its own report, on eight cores with everything in containers on one
-  machine. Beside ours they show where it failed and what that looks like here; they are no race on equal terms.
+- Requests a second, times and knees depend on the machine and its other load: compare them only
+  within one report.
+- Ratios to the constant response, ratios along a curve, bytes of an idle connection, and the
+  fairness of the sales (numbers, order, admissions, the number inside) depend on the program.
+  Ratios still vary by as much as their spread.
+- The figures of the replaced service are from its own report, on eight cores with everything in
+  containers on one machine. Beside ours they show where it failed and how this service behaves
+  there; they are not a comparison on equal terms.
 ";
 
 const NOT_TESTED: &str = "\
-- More than one machine: no network lies between people, nodes and stores, and no load balancer or TLS is in front.
-- More than two cores: whether a second worker or a second node doubles anything (`cargo xtask three-nodes` shows that three
-  nodes are correct together, not that they are fast).
-- More than some thousands of people with k6, and rates above what a generator with one core can make.
-- Hours: a soak is half an hour unless it is told otherwise, and none is kept here unless it is in the table.
-- A booking behind the dates: this service ends where that begins.
-- What is broken or slow meanwhile: `loadtest/results/protection` has a database that is away, an overload and a storm.
+- More than one machine: there is no network between clients, nodes and stores, and no load balancer
+  or TLS in front.
+- More than two cores: whether a second worker or a second node doubles the throughput
+  (`cargo xtask three-nodes` shows that three nodes are correct together, not that they are fast).
+- More than some thousands of clients with k6, and rates above the limit of a one-core generator.
+- Hours: a soak takes half an hour by default, and only the runs in the table are saved.
+- A booking behind the dates: it is outside the scope of this service.
+- Faults under load: `loadtest/results/protection` has a database outage, an overload and a storm.
 ";
 
 #[cfg(test)]
@@ -147,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_is_what_the_results_say() {
+    fn the_report_matches_the_results() {
         let report = Report::read(&root()).unwrap();
         let page = fs::read_to_string(root().join(PAGE)).unwrap();
         assert!(page == report.page(), "{PAGE} is not current; `cargo xtask report` writes it");

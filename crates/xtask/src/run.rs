@@ -1,34 +1,45 @@
-//! Running other programs.
+//! Runs other programs.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use test_support::{Doing as _, Outcome, failed};
 
-/// The top of the repository.
+/// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).map_or(here.clone(), PathBuf::from)
 }
 
-/// Builds the program as it is deployed, and nothing else.
+/// Builds the release binary.
 pub(crate) fn build_release() -> Outcome<PathBuf> {
     run(cargo(&["build", "--release", "--locked", "--package", "boxoffice"]))?;
     Ok(release_binary())
 }
 
-/// The program as [`build_release`] leaves it.
+/// The path of the binary that [`build_release`] builds.
 pub(crate) fn release_binary() -> PathBuf {
     let folder =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     root().join(folder).join("release/boxoffice")
 }
 
-/// The cargo that runs this task.
+/// A command of the cargo that runs this task.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
+    // Build scripts would see these as changed inputs, and cargo would rebuild everything.
+    let of_this_package = |name: &str| {
+        name.starts_with("CARGO_PKG_")
+            || name.starts_with("CARGO_MANIFEST_")
+            || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_this_package) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -40,7 +51,7 @@ pub(crate) fn run(mut command: Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(failed(format!("`{shown}` ended with {status}"))) }
 }
 
-/// The command as one would type it.
+/// The command as typed in a shell.
 pub(crate) fn show(command: &Command) -> String {
     let program = PathBuf::from(command.get_program());
     let name = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();

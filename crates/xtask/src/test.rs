@@ -12,7 +12,7 @@ use test_support::{
 use crate::run::{cargo, show};
 use test_support::{Doing as _, Outcome, failed};
 
-/// Tests that passed, failed and were not run.
+/// The numbers of passed, failed and ignored tests.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Totals {
     passed: u64,
@@ -20,18 +20,18 @@ struct Totals {
     ignored: u64,
 }
 
-/// Runs every test of the workspace on services of its own and prints the totals. A test that is not run counts as a
-/// failure: there is no such thing as a skipped test here.
+/// Runs every test of the workspace on private services, and prints the totals. An ignored test
+/// counts as a failure.
 pub(crate) fn test() -> Outcome {
     let binaries = find_or_install_postgres(|line| println!("{line}"))?;
-    // Tests start Redis servers themselves: what they do with one others would notice.
+    // Tests start their own Redis servers: what one does to a server would disturb others.
     find_or_install_redis(|line| println!("{line}"))?;
-    // Rules and dashboards are checked and tried with the programs that will use them.
+    // Rules and dashboards are tested with the programs that use them.
     find_or_install_prometheus(|line| println!("{line}"))?;
-    // Load tests are run in small, and their results looked up where they are kept.
+    // Small load tests run, and their results are checked in the stores that receive them.
     find_or_install_k6(|line| println!("{line}"))?;
     find_or_install_influxdb(|line| println!("{line}"))?;
-    // The configurations of balancers are tried with the balancers.
+    // The load balancer configurations are tested with the load balancers.
     find_or_install_haproxy(|line| println!("{line}"))?;
     find_or_install_nginx(|line| println!("{line}"))?;
     let postgres = Postgres::start(binaries, Durability::None)?;
@@ -62,7 +62,7 @@ pub(crate) fn test() -> Outcome {
 }
 
 impl Totals {
-    /// Takes in a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
+    /// Adds the counts of a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
     fn add(&mut self, line: &str) {
         let Some(counts) = line.strip_prefix("test result: ") else { return };
         for part in counts.split([';', '.']) {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_are_the_sums_of_what_each_test_program_reports() {
+    fn totals_are_the_sums_over_all_test_programs() {
         let mut totals = Totals::default();
         totals.add("running 3 tests");
         totals.add(

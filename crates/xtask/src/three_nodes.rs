@@ -1,7 +1,8 @@
-//! `cargo xtask three-nodes`: the whole system, under load and while parts of it are killed.
+//! `cargo xtask three-nodes`: the whole system under load, with failures of single parts.
 //!
-//! Three nodes of the release binary keep one line in a private Redis cluster of three primaries with a replica each;
-//! HAProxy is in front of them. People go through the proxy, and what they are told is recorded and checked.
+//! Three nodes of the release binary share one queue in a private Redis cluster of three primaries
+//! with a replica each; HAProxy is in front of them. Clients go through the proxy, and their
+//! answers are recorded and checked.
 
 pub(crate) mod k6;
 mod load;
@@ -29,38 +30,40 @@ use crate::run::{build_release, release_binary};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How long people come
+    /// Seconds during which people arrive
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// How many are there at once
+    /// People at the same time
     #[arg(long, default_value_t = 64)]
     people: u64,
-    /// Kill a node after a third of the time, and the primary of the line after two thirds, which comes back as a replica
+    /// Kill a node after a third of the time, and the queue's primary after two thirds; the primary
+    /// comes back as a replica
     #[arg(long)]
     kill: bool,
-    /// Where the proxy listens
+    /// The address of the proxy
     #[arg(long, default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
-    /// Run this k6 script meanwhile; may be repeated
+    /// Run this k6 script during the load; may be repeated
     #[arg(long, value_name = "FILE")]
     k6: Vec<PathBuf>,
-    /// Write what people were told to this file
+    /// Write the recorded answers to this file
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
-    /// A setting of the nodes, after those that are always there; may be repeated
+    /// A setting of the nodes, applied after the built-in ones; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
 }
 
-/// The names of the queue and of the key whose place in the cluster is that of the whole line.
+/// The queue's id, and the key whose slot in the cluster holds the whole queue.
 const QUEUE: &str = "queue.id=three-nodes";
 const LINE: &str = "boxoffice:{three-nodes}:line";
 
-/// Sessions at once, and how long a call stands and a session lasts: [`POLICY`] says so too.
+/// The limit on active people, and the lifetime of calls and sessions; [`POLICY`] sets the same
+/// values.
 const MAX_ACTIVE: u32 = 2_000;
 const PLACES_END_AFTER: Duration = Duration::from_secs(60);
 
-/// People are called after a second or a few, and who does not come is not called for long.
+/// People are called within seconds, and an unclaimed call lapses soon.
 const POLICY: [&str; 6] = [
     "queue.policy.batch=100",
     "queue.policy.every=1s",
@@ -70,7 +73,8 @@ const POLICY: [&str; 6] = [
     "queue.poll.farthest=10s",
 ];
 
-/// An older view is told as stale, and an answer is made a moment after it was looked for.
+/// Answers from an older view are marked as stale; the rest of the time passes between reading the
+/// view and the answer.
 const VIEW_LAG: Duration = Duration::from_millis(1_100);
 
 const NODES: usize = 3;
@@ -115,7 +119,7 @@ fn start_nodes(cluster: &RedisCluster, settings: &[String]) -> Outcome<Vec<Node>
     let key = output(std::process::Command::new(release_binary()).args(["token", "new-key"]))?;
     let address = format!("redis.queue.url=redis-cluster://{}", addresses.join(","));
     let key = format!("queue.keys={}", key.trim());
-    // What a node knows of Redis the proxy knows soon.
+    // The proxy learns of a node's Redis failure soon.
     let quick = "ops.check_every=100ms";
     let ours = ["queue.store=redis", &address, &key, QUEUE, quick, "http.workers=1"]
         .into_iter()
@@ -124,7 +128,8 @@ fn start_nodes(cluster: &RedisCluster, settings: &[String]) -> Outcome<Vec<Node>
     (1..=NODES).map(|n| Node::start(n, &all)).collect()
 }
 
-/// Kills the last node, and later the primary, both as when a machine fails. The primary comes back as a replica.
+/// Kills the last node, and later the primary, as if a machine failed. The primary comes back as a
+/// replica.
 fn kill(load: &Load, nodes: &mut [Node], cluster: &RedisCluster) -> Outcome {
     load.wait_for(1, 3);
     let node = nodes.last_mut().ok_or_else(|| failed("there is no node"))?;
@@ -133,7 +138,7 @@ fn kill(load: &Load, nodes: &mut [Node], cluster: &RedisCluster) -> Outcome {
     load.wait_for(2, 3);
     let primary = &cluster.nodes()[cluster.primary_of(LINE)?];
     primary.kill()?;
-    println!("{:.1?}: kill -9 of the line's primary, {}", load.passed(), primary.address());
+    println!("{:.1?}: kill -9 of the queue's primary, {}", load.passed(), primary.address());
     let killed = Instant::now();
     cluster.wait_until_whole(Duration::from_secs(60))?;
     println!("{:.1?}: the cluster is whole again, {:.1?} later", load.passed(), killed.elapsed());
@@ -152,7 +157,7 @@ fn write(history: &History, path: &Path) -> Outcome {
         .doing(format!("writing {}", path.display()))
 }
 
-/// Fails unless everything is well.
+/// Fails unless every rule and every script holds.
 fn verdict(history: &History, scripts: Vec<Outcome>) -> Outcome {
     let rules = Rules {
         max_active: Some(MAX_ACTIVE),
@@ -173,6 +178,6 @@ fn verdict(history: &History, scripts: Vec<Outcome>) -> Outcome {
         checked.err().map(|findings| format!("{} findings in the history", findings.total())),
     );
     let lost = history.summary().count("find-again", "unknown");
-    wrongs.extend((lost > 0).then(|| format!("{lost} people got no answer in the end")));
+    wrongs.extend((lost > 0).then(|| format!("{lost} people got no final answer")));
     if wrongs.is_empty() { Ok(()) } else { Err(failed(wrongs.join("; "))) }
 }

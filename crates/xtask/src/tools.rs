@@ -1,5 +1,6 @@
-//! Programs that are built from crates.io into `target/tools`, each in one version. Cargo compares what it downloads with the
-//! checksums of the registry, and with those of the lock file that the program was published with.
+//! Programs built from crates.io into `target/tools`, each in one version. Cargo verifies its
+//! downloads against the checksums of the registry, and against the lock file that the program was
+//! published with.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,14 +13,14 @@ pub(crate) struct CargoTool {
     /// The package, and the program in it.
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
-    /// What it is asked to tell its version.
+    /// The arguments that print its version.
     pub(crate) asked: &'static [&'static str],
-    /// How it is built, besides its version.
+    /// Further options of `cargo install`.
     pub(crate) options: &'static [&'static str],
 }
 
 impl CargoTool {
-    /// The program in its version; built first where it is missing.
+    /// Finds the program in this version, or builds it first.
     pub(crate) fn find_or_install(&self) -> Outcome<PathBuf> {
         let Self { name, version, .. } = self;
         let tools = built().join("tools");
@@ -46,7 +47,7 @@ impl CargoTool {
     }
 }
 
-/// The folder that cargo builds in.
+/// Cargo's target folder.
 pub(crate) fn built() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }

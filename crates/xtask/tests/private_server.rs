@@ -1,4 +1,4 @@
-//! However the one who started a private server ends, nothing of the server is left.
+//! A private server leaves nothing behind, however its owner ends.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,12 +16,13 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Runs the task until it prints a line that starts so, ends it with the signal, and sees that nobody listens on any of the
-/// addresses in that line and that no folder is left.
+/// Runs the task until it prints a line with this start, and ends it with the signal. Then no
+/// address in that line accepts connections, and no folder remains.
 fn end(task: &[&str], start: &str, signal: &str) {
-    // A folder of its own shows what is left.
+    // A separate folder shows any leftovers.
     let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
-    // A shell that starts the tests in the background has them ignore SIGINT, and children inherit that.
+    // A shell that runs the tests in the background makes them ignore SIGINT, and children inherit
+    // that.
     let mut command = Command::new("env");
     command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_xtask")]);
     command.args(task).env("TMPDIR", folder.path()).stdout(Stdio::piped());
@@ -51,10 +52,57 @@ fn nothing_is_left_of_a_private_server_when_its_owner_is_interrupted_or_killed()
         end(&["postgres"], "postgres://", signal);
         end(&["redis"], "redis://", signal);
     }
-    end(&["redis", "--cluster"], "127.", "-KILL");
+    end(&["redis", "--cluster"], "redis-cluster://", "-KILL");
 }
 
-/// Whether any process has this folder on its command line; the one that cleans up has.
+/// Runs a task until the line with its address, then calls `with` and interrupts it.
+fn while_running<T>(task: &[&str], with: impl FnOnce(&str) -> T) -> T {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_xtask")]);
+    let mut owner = command.args(task).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
+    let line = lines.map_while(Result::ok).find(|line| line.contains("://")).unwrap();
+    let value = with(&line);
+    Command::new("kill").args(["-INT", &owner.id().to_string()]).status().unwrap();
+    owner.wait().unwrap();
+    value
+}
+
+#[test]
+fn a_kept_folder_and_a_port_bring_the_server_back_as_it_was() {
+    let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
+    let keep = folder.path().join("data");
+    let port = {
+        // Free now, and most likely when the server starts.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port().to_string()
+    };
+    let kept = ["--port", port.as_str(), "--keep", keep.to_str().unwrap()];
+    for (task, write, read) in [
+        ("redis", "SET kept 5", "GET kept"),
+        ("postgres", "CREATE TABLE kept AS SELECT 5 AS five", "SELECT five FROM kept"),
+    ] {
+        let run = |url: &str, command: &str| {
+            let client = if task == "redis" {
+                Command::new("redis-cli").arg("-u").arg(url).args(command.split(' ')).output()
+            } else {
+                Command::new("psql").args(["-qtA", url, "-c", command]).output()
+            };
+            String::from_utf8(client.unwrap().stdout).unwrap()
+        };
+        let task = [&[task][..], &kept].concat();
+        let first = while_running(&task, |url| {
+            run(url, write);
+            url.to_owned()
+        });
+        assert!(first.contains(&format!(":{port}")), "{first}");
+        while_running(&task, |url| {
+            assert_eq!((url, run(url, read).trim()), (first.as_str(), "5"));
+        });
+    }
+}
+
+/// Whether any process, including the one that cleans up, has this folder on its command line.
 fn is_mentioned(folder: &Path) -> bool {
     let folder = folder.to_str().unwrap();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
@@ -82,7 +130,7 @@ fn end_early(task: &str) {
     eventually("folder and processes are gone", || is_empty() && !is_mentioned(folder.path()));
 }
 
-/// The server runs as another user, who must get through to its own folder.
+/// The server runs as another user, who needs access to its folder.
 fn world_readable() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o755)
 }

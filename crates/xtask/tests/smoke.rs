@@ -1,5 +1,6 @@
-//! Each k6 scenario for a few seconds, on the embedded default and on Postgres and Redis. For correctness: the limits of a
-//! smoke test are far from what even a debug build on a busy machine needs.
+//! Runs each k6 scenario for a few seconds, on the embedded defaults and on Postgres and Redis.
+//! This checks correctness only: the thresholds of a smoke test leave room for a debug build on a
+//! busy machine.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,14 +10,16 @@ use std::time::Duration;
 
 use test_support::run_within;
 
-/// Starting stores, filling a database and ten seconds of k6, on a machine that runs other tests.
+/// Time to start stores, fill a database and run k6 for ten seconds, on a machine that runs other
+/// tests.
 const LIMIT: Duration = Duration::from_secs(300);
 
 fn xtask(arguments: &[&str]) -> (ExitStatus, String) {
     run_within(Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments), LIMIT).unwrap()
 }
 
-/// Beside this task: the tests of the program itself have it built. Alone (`cargo test --package xtask`) it is built here.
+/// The program next to xtask, built by the program's own tests. `cargo test --package xtask` alone
+/// builds it here.
 fn program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("boxoffice");
     if !program.is_file() {
@@ -41,7 +44,7 @@ fn tokens_are_issued_from_memory() {
 }
 
 #[test]
-fn tokens_are_issued_from_redis_and_influxdb_is_told() {
+fn tokens_are_issued_from_redis_with_results_in_influxdb() {
     let text = smoke("issue", "shared", &["--into", "influxdb"]);
     assert!(text.contains("InfluxDB has all"), "{text}");
 }
@@ -52,7 +55,7 @@ fn concerts_are_listed_from_memory() {
 }
 
 #[test]
-fn concerts_are_listed_from_postgres_and_prometheus_is_told() {
+fn concerts_are_listed_from_postgres_with_results_in_prometheus() {
     let text = smoke("concerts", "shared", &["--into", "prometheus"]);
     assert!(text.contains("Prometheus has all"), "{text}");
 }
@@ -68,10 +71,10 @@ fn dates_are_read_from_postgres() {
 }
 
 #[test]
-fn a_sale_in_memory_is_fair_and_would_not_be_called_so_if_it_were_not() {
+fn a_sale_in_memory_is_fair_and_a_broken_limit_is_found() {
     let text = smoke("sale", "embedded", &[]);
     assert!(text.contains("verdict: good"), "{text}");
-    // The same record, against a promise that was not made.
+    // The same record breaks a limit that was never set.
     let record = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../target/loadtest/sale-smoke-embedded/record.jsonl");
     let (status, text) = xtask(&["verdict", record.to_str().unwrap(), "--max-active", "1"]);
@@ -87,7 +90,7 @@ fn a_sale_on_redis_and_postgres_is_fair() {
     assert!(text.contains("verdict: good"), "{text}");
 }
 
-/// A limit that cannot hold.
+/// The limit cannot hold.
 #[test]
 fn a_run_that_breaks_a_limit_fails() {
     let program = program();

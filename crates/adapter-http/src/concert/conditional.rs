@@ -3,7 +3,7 @@
 use actix_web::http::header::HeaderValue;
 
 /// Whether one of the fields names this entity tag, by weak comparison.
-pub(super) fn names<'a>(fields: impl Iterator<Item = &'a HeaderValue>, etag: &HeaderValue) -> bool {
+pub(crate) fn names<'a>(fields: impl Iterator<Item = &'a HeaderValue>, etag: &HeaderValue) -> bool {
     let ours = etag.as_bytes();
     let mut tags =
         fields.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));

@@ -1,4 +1,4 @@
-//! Pages of the list as the bytes that go on the wire, from the cache or the catalogue.
+//! Rendered pages of the concert list, from the cache or the catalog.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,29 +12,30 @@ use tokio::time::Instant;
 use super::rendered::RenderedPage;
 use crate::problem::Problem;
 
-/// The concert list, rendered. Shared by all workers.
+/// The rendered concert list, shared by all workers.
 pub struct ConcertPages {
     cache: Cache<PageSource>,
-    /// The last page with concerts on it, as the newest answer told; 0 before there was one.
+    /// The last page with concerts, according to the newest response; 0 before the first one.
     end: AtomicU32,
-    /// When that was true.
+    /// The time of that response.
     end_as_of: Mutex<Option<Instant>>,
 }
 
-/// Pages of a catalogue, rendered when they are asked for.
+/// Renders pages of a catalog on demand.
 pub struct PageSource {
     catalogue: Arc<dyn ConcertCatalog>,
     size: PageSize,
 }
 
 impl ConcertPages {
-    /// Pages from a cache.
+    /// Serves pages from this cache.
     #[must_use]
     pub fn new(cache: Cache<PageSource>) -> Self {
         Self { cache, end: AtomicU32::new(0), end_as_of: Mutex::new(None) }
     }
 
-    /// A page. All pages beyond the end are alike, so that the billions of them are one to the cache and the catalogue.
+    /// Returns a page. All pages beyond the end are the same, so billions of page numbers share one
+    /// entry in the cache and one load from the catalog.
     pub(crate) async fn page(&self, number: PageNumber) -> Result<Answer<RenderedPage>, Problem> {
         if let Some(answer) = self.cache.at_once(&number) {
             self.learn(&answer);
@@ -43,15 +44,15 @@ impl ConcertPages {
         let asked = self.folded(number);
         let answer = self.cache.get(&asked).await?;
         self.learn(&answer);
-        // The list may have grown past what was its end.
+        // The list may have grown past its previous end.
         let again = self.folded(number);
         if again > asked { Ok(self.cache.get(&again).await?) } else { Ok(answer) }
     }
 
-    /// Takes in where the list ends, from the newest answer there was.
+    /// Updates the end of the list from the newest response.
     fn learn(&self, answer: &Answer<RenderedPage>) {
         let end = answer.value.last_page.get();
-        // Mostly it is known, and then nothing is locked.
+        // Usually unchanged, and then no lock is taken.
         if self.end.load(Ordering::Relaxed) == end {
             return;
         }
@@ -63,7 +64,7 @@ impl ConcertPages {
         }
     }
 
-    /// The first page beyond the end for all that are.
+    /// Maps every page beyond the end to the first of them.
     fn folded(&self, number: PageNumber) -> PageNumber {
         match self.end.load(Ordering::Relaxed) {
             0 => number,
@@ -75,10 +76,10 @@ impl ConcertPages {
 }
 
 impl PageSource {
-    /// The kind of answer it has, as caches know it.
+    /// The kind of its cache entries.
     pub const KIND: &str = "concerts";
 
-    /// Pages of this size.
+    /// Renders pages of this size.
     #[must_use]
     pub fn new(catalogue: Arc<dyn ConcertCatalog>, size: PageSize) -> Self {
         Self { catalogue, size }
@@ -103,7 +104,8 @@ impl Source for PageSource {
         let rendered = RenderedPage::of(&page)
             .map_err(|error| PortError::new(PortErrorKind::Corrupt, "catalogue").because(error))?;
         let beyond = page.last_page().get().saturating_add(1);
-        // While the end is not known anybody may ask for any of the pages beyond it; only the first of them is kept.
+        // Until the end is known, clients can request any page beyond it; only the first of those
+        // is kept.
         let keep = match number.get() {
             number if number < beyond => Keep::Found,
             number if number == beyond => Keep::Absent,
@@ -135,7 +137,7 @@ mod tests {
         local_bytes: 100_000,
     };
 
-    /// A catalogue of so many concerts that counts how often it is asked, and is in no hurry to answer.
+    /// A catalog of `total` concerts that counts its calls and yields before it answers.
     #[derive(Default)]
     struct Counting {
         asked: AtomicU32,
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_who_want_a_page_at_once_load_it_once() {
+    async fn concurrent_requests_load_a_page_once() {
         let (catalogue, pages) = pages(25);
         for (n, loads) in [(2, 1), (2, 1), (3, 2)] {
             let everybody =
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_pages_beyond_the_end_cost_one_question() {
+    async fn all_pages_beyond_the_end_cost_one_load() {
         let (catalogue, pages) = pages(25);
         pages.page(number(1)).await.unwrap();
         for n in 4..1_000 {
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_list_that_grew_is_found_to_have() {
+    async fn a_grown_list_is_detected() {
         let (catalogue, pages) = pages(25);
         assert_eq!(pages.page(number(9)).await.unwrap().value.body, "[]");
         assert_eq!(pages.page(number(9)).await.unwrap().value.body, "[]");
@@ -208,13 +210,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_old_copy_does_not_tell_where_the_list_ends_now() {
+    async fn an_older_page_does_not_change_the_end_of_the_list() {
         let (catalogue, pages) = pages(25);
         pages.page(number(2)).await.unwrap();
         tokio::time::advance(Duration::from_secs(30)).await;
         catalogue.total.store(250, Ordering::SeqCst);
         assert_eq!(pages.page(number(1)).await.unwrap().value.total, "250");
-        assert_eq!(pages.page(number(2)).await.unwrap().value.total, "25", "kept from before");
+        assert_eq!(pages.page(number(2)).await.unwrap().value.total, "25", "still cached");
         let twentieth = pages.page(number(20)).await.unwrap();
         assert!(
             twentieth.value.body.starts_with(br#"[{"concertId":20"#),

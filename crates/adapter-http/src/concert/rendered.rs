@@ -1,4 +1,4 @@
-//! One page as the bytes and headers that go on the wire.
+//! A page rendered to a body and headers.
 
 use actix_web::http::header::{HeaderValue, InvalidHeaderValue};
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::route::Route;
 
-/// A mistake of ours: text that is no JSON or no header.
+/// A bug: a value that cannot be rendered as JSON or as a header.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotRendered {
     #[error(transparent)]
@@ -20,7 +20,7 @@ pub(super) enum NotRendered {
     Header(#[from] InvalidHeaderValue),
 }
 
-/// A page, ready to be sent.
+/// A rendered page.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RenderedPage {
     pub(crate) body: Bytes,
@@ -49,7 +49,8 @@ impl<'a> From<&'a Concert> for ConcertBody<'a> {
 }
 
 impl RenderedPage {
-    /// Raised whenever other bytes are written for the same page, so that programs of two versions leave each other's alone.
+    /// Increment it when the rendering changes, so that two versions of the program do not share
+    /// cache entries.
     pub(super) const FORM: u32 = 1;
 
     pub(super) fn of(page: &ConcertPage) -> Result<Self, NotRendered> {
@@ -66,7 +67,7 @@ impl RenderedPage {
     }
 }
 
-/// What is kept besides the body, in this order: each field with its length in two bytes before it.
+/// Layout: the last page, then each header with a two-byte length before it, then the body.
 impl Stored for RenderedPage {
     fn weight(&self) -> usize {
         self.body.len() + self.etag.len() + self.link.len() + self.total.len()
@@ -76,7 +77,7 @@ impl Stored for RenderedPage {
         let mut bytes = BytesMut::with_capacity(self.weight() + 16);
         bytes.put_u32(self.last_page.get());
         for field in [&self.etag, &self.link, &self.total] {
-            // A field is a few hundred bytes; one that is longer would be read back as something else, and refused.
+            // A header has a few hundred bytes. A longer one would not parse and be rejected.
             bytes.put_u16(u16::try_from(field.len()).unwrap_or(u16::MAX));
             bytes.put(field.as_bytes());
         }
@@ -101,13 +102,14 @@ fn field(rest: &mut Bytes) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(rest.split_to(length)).ok()
 }
 
-/// A strong tag, the same on every node: a hash of the body and of what `Link` and `X-Total-Count` are made from.
+/// A strong tag, the same on every node: a hash of the body and of the values behind `Link` and
+/// `X-Total-Count`.
 fn etag_of(body: &[u8], total: u64) -> String {
     let digest = Sha256::new().chain_update(total.to_be_bytes()).chain_update(body).finalize();
     format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&digest[..16]))
 }
 
-/// The neighbours of a page as web links (RFC 8288).
+/// The links of a page to its neighbours (RFC 8288).
 fn links_of(page: &ConcertPage) -> String {
     let neighbours = [
         ("first", Some(PageNumber::FIRST)),
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_rendered_with_the_field_names_of_the_old_service() {
+    fn a_page_is_rendered_with_the_field_names_of_the_previous_service() {
         let rendered = RenderedPage::of(&page(2, 25)).unwrap();
         let expected = r#"[{"concertId":7,"concertTitle":"한강 \"Live\"","concertPlace":"서울"}]"#;
         assert_eq!(rendered.body, expected.as_bytes());
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_read_back_as_it_was_written_and_nothing_else_is() {
+    fn a_page_round_trips_and_truncated_bytes_are_rejected() {
         let page = RenderedPage::of(&page(2, 25)).unwrap();
         let bytes = page.to_bytes();
         assert_eq!(RenderedPage::from_bytes(&bytes), Some(page));

@@ -1,4 +1,4 @@
-//! How many connections each address has open, and who sends what is no HTTP.
+//! Open connections and malformed input per address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,19 +8,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::PerAddress;
 use crate::address_group::AddressGroup;
 
-/// A /48 may have so many times what a /64 may: a house, an office or a small provider.
+/// The limit of a /48 as a multiple of that of a /64: a house, an office or a small provider.
 const SITE_MULTIPLE: usize = 8;
 
-/// After so many refused heads within [`WINDOW_MS`] an address gets no connection until it is over.
+/// Refused heads within [`WINDOW_MS`] after which an address gets no new connection until the
+/// window ends.
 const MAX_MALFORMED: u32 = 50;
 
-/// What is no HTTP is counted for so long, in milliseconds.
+/// Time for which malformed heads are counted, in milliseconds.
 const WINDOW_MS: u64 = 10_000;
 
-/// Addresses without an open connection that are remembered for what they sent, at most.
+/// Maximum number of accounts kept without an open connection.
 const MAX_REMEMBERED: usize = 50_000;
 
-/// Whose connections count together.
+/// Addresses whose connections count together.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Group {
     /// One IPv4 address or IPv6 /64.
@@ -45,7 +46,7 @@ fn peer_of(address: IpAddr) -> Peer {
 struct Account {
     open: usize,
     malformed: u32,
-    /// When the first of `malformed` came, in milliseconds.
+    /// Time of the first of `malformed`, in milliseconds.
     since: u64,
 }
 
@@ -68,10 +69,11 @@ impl Addresses {
         Self { settings, accounts: Mutex::default() }
     }
 
-    /// A connection of this address opens: the account to close later, if it is counted at all.
+    /// Counts a new connection of this address. Returns the accounts to close later, or `None` for
+    /// an exempt address.
     ///
     /// # Errors
-    /// When it may not open. Then nothing is counted.
+    /// If the address may not open a connection. Nothing is counted then.
     pub(super) fn open(&self, address: IpAddr, now: u64) -> Result<Option<Peer>, TooMany> {
         if self.settings.exempt.iter().any(|network| network.contains(address)) {
             return Ok(None);
@@ -93,7 +95,7 @@ impl Addresses {
         Ok(Some(peer))
     }
 
-    /// A connection of this account ended.
+    /// Counts the end of a connection.
     pub(super) fn close(&self, peer: Peer, now: u64) {
         let mut accounts = self.accounts();
         for group in peer.groups() {
@@ -107,7 +109,7 @@ impl Addresses {
         }
     }
 
-    /// What this account sent is no HTTP. Charged to the narrow group alone.
+    /// Counts malformed input, in the narrow group only.
     pub(super) fn malformed(&self, peer: Peer, now: u64) {
         if let Some(account) = self.accounts().get_mut(&peer.narrow) {
             if account.malformed_by(now) == 0 {
@@ -117,8 +119,8 @@ impl Addresses {
         }
     }
 
-    /// Drops the accounts of addresses with no open connection and no recent malformed head; and
-    /// all accounts without an open connection when there are too many of them.
+    /// Drops accounts with no open connection and no recent malformed head. If too many remain
+    /// without an open connection, drops all of those.
     pub(super) fn forget(&self, now: u64) {
         let mut accounts = self.accounts();
         accounts.retain(|_, account| account.open > 0 || account.malformed_by(now) > 0);
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_so_many_and_a_proxy_any_number() {
+    fn the_limit_per_address_exempts_proxies() {
         let addresses = addresses(2);
         let first = open(&addresses, "192.0.2.7").unwrap().unwrap();
         open(&addresses, "192.0.2.7").unwrap();
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_of_one_site_have_eight_times_as_many_together() {
+    fn a_48_may_have_eight_times_the_connections_of_a_64() {
         let addresses = addresses(2);
         let opened = |network: u32| {
             let address = format!("2001:db8:1:{network:x}::1");
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_garbage_waits_until_the_window_is_over() {
+    fn malformed_heads_block_an_address_until_the_window_ends() {
         let addresses = addresses(1_000);
         let address = "192.0.2.7".parse().unwrap();
         let peer = addresses.open(address, 0).unwrap().unwrap();
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_remembered_for_nothing() {
+    fn inactive_accounts_are_dropped() {
         let addresses = addresses(1_000);
         let kept = |addresses: &Addresses| addresses.accounts().len();
         let peer = open(&addresses, "2001:db8::1").unwrap().unwrap();
@@ -207,7 +209,7 @@ mod tests {
         addresses.malformed(peer, 5);
         addresses.close(peer, 5);
         addresses.forget(WINDOW_MS + 4);
-        assert_eq!(kept(&addresses), 1, "what it sent is remembered for a while");
+        assert_eq!(kept(&addresses), 1, "malformed heads are remembered for a while");
         addresses.forget(WINDOW_MS + 5);
         assert_eq!(kept(&addresses), 0);
     }

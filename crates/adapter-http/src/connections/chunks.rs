@@ -1,28 +1,27 @@
-//! Where a body in chunks ends (RFC 9112 section 7.1). Whether it is a good one is for the HTTP
-//! library to say.
+//! Finds the end of a chunked body (RFC 9112 section 7.1). The HTTP library validates it.
 
-/// How far a body in chunks has come.
+/// Parse state of a chunked body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Chunks {
-    /// Within the line that tells the size of a chunk, as far as it was read.
+    /// Within the size of a chunk; the size read so far.
     Size(u64),
-    /// Within the rest of that line.
+    /// Within the rest of that line; the size of the chunk.
     Extension(u64),
-    /// So many bytes of a chunk and of its line end are to come.
+    /// Remaining bytes of a chunk and its line end.
     Data(u64),
     /// After the last chunk, at the start of a line.
     LineStart,
     /// After the last chunk, within a line.
     Line,
-    /// At its end.
+    /// At the end of the body.
     Done,
 }
 
 impl Chunks {
-    /// A body of which nothing has come.
+    /// A body before its first byte.
     pub(super) const START: Self = Self::Size(0);
 
-    /// What it is after these bytes, and how many of them belong to it.
+    /// Returns the state after these bytes, and how many of them belong to the body.
     pub(super) fn after(mut self, bytes: &[u8]) -> (Self, usize) {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at)
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_is_no_number_of_ours_has_no_end() {
+    fn a_chunk_size_beyond_the_integer_range_saturates() {
         let (state, count) = Chunks::START.after(b"ffffffffffffffffffffffff\r\n0\r\n\r\n");
         assert_eq!(count, 31);
         assert!(matches!(state, Chunks::Data(_)), "{state:?}");

@@ -1,24 +1,24 @@
-//! How many connections there are, and how others ended.
+//! Counters of open, ended and refused connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a connection ended, or was not begun.
+/// Why a connection ended or was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Reason {
-    /// The client ended it, or an answer said that it ends.
+    /// The client closed it, or a response announced its end.
     Done,
-    /// No request came for as long as an idle connection is kept.
+    /// No request arrived within the idle timeout.
     Idle,
-    /// A head, or the rest of a body, did not come in time.
+    /// A head or the rest of a body did not arrive in time.
     Request,
-    /// An answer was not taken in time.
+    /// The client did not read a response in time.
     Answer,
-    /// Others needed its place.
+    /// It was shed to make room for others.
     Shed,
-    /// What came was no HTTP.
+    /// The client sent malformed HTTP.
     Malformed,
-    /// Its address has too many, or sent too much that is no HTTP; it was never open.
+    /// Refused on accept: its address has too many connections or sent too much malformed HTTP.
     Address,
 }
 
@@ -46,21 +46,21 @@ impl Reason {
     }
 }
 
-/// What is refused with a bare status before it is a request.
+/// A refusal with a bare status, before there is a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Refusal {
-    /// 400: no HTTP.
+    /// 400: malformed HTTP.
     Malformed,
-    /// 408: a head that did not come to its end in time.
+    /// 408: the head was not complete in time.
     TimedOut,
-    /// 431: a head that is too long.
+    /// 431: the head is too long.
     TooLarge,
 }
 
 impl Refusal {
     const ALL: [Self; 3] = [Self::Malformed, Self::TimedOut, Self::TooLarge];
 
-    /// What an answer that begins with these bytes refuses.
+    /// Parses the refusal from the first bytes of a response, if it is one.
     pub(super) fn of(answer: &[u8]) -> Option<Self> {
         match answer.strip_prefix(b"HTTP/1.1 ")?.first_chunk()? {
             b"400" => Some(Self::Malformed),
@@ -79,7 +79,7 @@ impl Refusal {
     }
 }
 
-/// The connections of one listener, as far as they are counted. Clones are the same.
+/// Counters of one listener's connections. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Connections(Arc<Inner>);
 
@@ -97,7 +97,7 @@ struct Inner {
 pub struct ConnectionCounts {
     /// Open now.
     pub open: u64,
-    /// Open at most, over all workers.
+    /// Maximum over all workers.
     pub limit: usize,
     /// Ended since the start of the process, by reason.
     pub ended: Vec<(&'static str, u64)>,
@@ -122,7 +122,7 @@ impl Connections {
         self.0.listener
     }
 
-    /// The counts as of now. Each is exact; together they may be a moment apart.
+    /// Reads all counters. Each is exact; together they may be a moment apart.
     #[must_use]
     pub fn counts(&self) -> ConnectionCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -150,7 +150,7 @@ impl Connections {
         self.count(reason);
     }
 
-    /// One that was refused before it was open.
+    /// Counts a connection that was refused on accept.
     pub(super) fn turned_away(&self) {
         self.count(Reason::Address);
     }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_and_every_refusal_has_a_number_of_its_own() {
+    fn every_reason_and_every_refusal_has_its_own_counter() {
         let connections = Connections::new("public", 9);
         for (times, reason) in Reason::ALL.into_iter().enumerate() {
             (0..=times).for_each(|_| connections.count(reason));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_answers_of_the_http_library_are_refusals() {
+    fn only_the_statuses_of_the_http_library_are_refusals() {
         assert_eq!(Refusal::of(b"HTTP/1.1 431 Request Header"), Some(Refusal::TooLarge));
         for other in [&b"HTTP/1.1 100 Continue"[..], b"HTTP/1.1 404 Not Found", b"HTTP/1.1 40", b""]
         {

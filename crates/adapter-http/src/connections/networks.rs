@@ -1,23 +1,23 @@
-//! Networks of addresses, as operators write them.
+//! Networks in CIDR notation.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// The addresses that begin with the same bits, such as `10.0.0.0/8`.
+/// The addresses with a common prefix, such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Network {
     address: IpAddr,
     prefix: u32,
 }
 
-/// A text that names no network.
+/// The text is not a network.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("must be networks such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7")]
 pub struct NotANetwork;
 
 impl Network {
-    /// Whether the address belongs to it. IPv4 written as IPv6 is IPv4.
+    /// Whether the address is in this network. An IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_the_addresses_that_begin_like_it() {
+    fn a_network_contains_the_addresses_with_its_prefix() {
         for (network, address) in [
             ("10.0.0.0/8", "10.255.1.2"),
             ("10.0.0.0/8", "::ffff:10.1.2.3"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn invalid_networks_are_refused() {
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0/8", "proxy", "10.0.0.0/-1"] {
             assert_eq!(text.parse::<Network>(), Err(NotANetwork), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Requests report to their connection that they begin and end.
+//! Reports the start and end of each request to its connection.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use super::state::{Body, Connection};
 
 pin_project! {
-    /// The work on one request. Costs no allocation.
+    /// The future of one request. It needs no allocation.
     pub(crate) struct Tracked<F> {
         #[pin]
         inner: F,
@@ -21,7 +21,7 @@ pin_project! {
     }
 }
 
-/// Calls a service, and tells the connection of the request when its work begins and ends.
+/// Calls a service, and reports to the request's connection when the work begins and ends.
 pub(crate) fn tracked<S: Service<Request>>(
     mut request: Request,
     service: &S,
@@ -37,8 +37,8 @@ pub(crate) fn tracked<S: Service<Request>>(
     Tracked { inner: service.call(request), connection }
 }
 
-/// The HTTP library has read these headers as well, and takes what has no length for one in chunks,
-/// or for one that does not end.
+/// The body after a head with these headers. The HTTP library has parsed them too, and treats a
+/// body without a length as chunked or as one without an end.
 fn body_of(headers: &HeaderMap) -> Body {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     length.map_or(Body::CHUNKED, Body::Sized)
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_sized_or_says_itself_where_it_ends() {
+    fn a_body_has_a_length_or_is_chunked() {
         let mut headers = HeaderMap::new();
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         assert_eq!(body_of(&headers), Body::CHUNKED);

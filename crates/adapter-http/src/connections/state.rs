@@ -1,7 +1,7 @@
-//! What one connection is doing: whose turn it is, since when, and what it may send now.
+//! The state of one connection: which side it waits for, since when, and how much may be read now.
 //!
-//! A connection is used by one thread. Its state is shared by the stream, by the requests that came
-//! over it, and by the worker that looks through all of its connections.
+//! One thread uses a connection. Its state is shared by the stream, by the requests that arrived
+//! over it, and by the worker that sweeps all of its connections.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,10 +12,11 @@ use super::chunks::Chunks;
 use super::clock::Clock;
 use super::counts::Reason;
 
-/// A new connection has so long to ask something, in milliseconds, before it may be shed.
+/// Time a connection has to send its first request or to complete a body before it may be shed, in
+/// milliseconds.
 const NEWCOMER_MS: u64 = 1_000;
 
-/// Added to the rank of an incomplete body: a day, longer than any connection is idle.
+/// Added to the idleness of an incomplete body: a day, which is longer than any connection is idle.
 const UNFINISHED_MS: u64 = 86_400_000;
 
 /// The body that follows a head.
@@ -23,22 +24,22 @@ const UNFINISHED_MS: u64 = 86_400_000;
 pub(super) enum Body {
     /// None.
     Absent,
-    /// So many bytes are still to come.
+    /// A body with this many bytes left.
     Sized(u64),
-    /// It says itself where it ends.
+    /// A chunked body.
     Chunked(Chunks),
 }
 
 impl Body {
-    /// A body in chunks of which nothing has come.
+    /// A chunked body before its first byte.
     pub(super) const CHUNKED: Self = Self::Chunked(Chunks::START);
 
-    /// Whether nothing more of it is to come.
+    /// Whether the body was read completely.
     fn is_complete(self) -> bool {
         matches!(self, Self::Absent | Self::Sized(0) | Self::Chunked(Chunks::Done))
     }
 
-    /// What is to come after these bytes, and how many of them belong to it.
+    /// Returns the body left after these bytes, and how many of them belong to it.
     fn after(self, bytes: &[u8]) -> (Self, usize) {
         match self {
             Self::Absent => (Self::Absent, 0),
@@ -54,21 +55,21 @@ impl Body {
     }
 }
 
-/// What a connection that waits for its client waits for.
+/// The input a connection expects from its client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Expected {
     /// The first byte of a request.
     Request,
     /// The end of a head.
     Head,
-    /// The end of a body whose request was answered already.
+    /// The end of a body whose request was already answered.
     Rest,
 }
 
-/// How much may be handed over to the HTTP library.
+/// The input that may be handed to the HTTP library.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wanted {
-    /// Nothing: it is busy with what it has.
+    /// Nothing: it is busy.
     Nothing,
     /// Bytes up to the next blank line, which may be the end of a head.
     UpToBlankLine,
@@ -76,16 +77,16 @@ pub(super) enum Wanted {
     Body,
 }
 
-/// Whom the other side keeps waiting.
+/// The side that has to act next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Turn {
-    /// The service works on a request.
+    /// The service, which handles a request.
     Ours,
-    /// The client is to do something, since that moment; else the connection ends for that reason.
+    /// The client, since this moment. If it takes too long, the connection ends for this reason.
     Theirs(Reason, u64),
 }
 
-/// The end of the bytes handed over so far, as far as a blank line may begin there.
+/// The end of the bytes handed over so far, to recognise a blank line across reads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Tail {
     /// At the start of a head or just after a blank line.
@@ -102,32 +103,32 @@ enum Tail {
 #[derive(Debug)]
 pub(crate) struct Connection {
     clock: Rc<Clock>,
-    /// Where it is in its worker's list.
+    /// Index in the worker's list.
     pub(super) index: Cell<usize>,
-    /// When it began to wait for what it waits for now.
+    /// When the current wait began.
     since: Cell<u64>,
     expected: Cell<Expected>,
-    /// Whether a handler works on a request.
+    /// Whether a request is in flight.
     in_flight: Cell<bool>,
     body: Cell<Body>,
-    /// Whether it ever had a request.
+    /// Whether a request ever arrived.
     asked: Cell<bool>,
-    /// Whether a head was handed over that may not be dealt with yet.
+    /// Whether a head was handed over that the HTTP library may not have processed yet.
     has_head: Cell<bool>,
-    /// Whether what is written now answers a request.
+    /// Whether the bytes written now belong to the response to a request.
     answers: Cell<bool>,
-    /// Whether the client does not take what is written.
+    /// Whether a write is blocked because the client does not read.
     blocked: Cell<bool>,
     tail: Cell<Tail>,
-    /// Why it has to end.
+    /// Why the connection has to end.
     ending: Cell<Option<Reason>>,
-    /// What the HTTP library found wrong with it.
+    /// The fault for which the HTTP library refused the input.
     fault: Cell<Option<Reason>>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Connection {
-    /// One that has just been accepted.
+    /// Creates the state of a connection that was just accepted.
     pub(super) fn new(clock: Rc<Clock>) -> Self {
         Self {
             since: Cell::new(clock.now()),
@@ -147,12 +148,12 @@ impl Connection {
         }
     }
 
-    /// The time to give to what follows.
+    /// The time to pass to the methods below.
     pub(super) fn now(&self) -> u64 {
         self.clock.now()
     }
 
-    /// A request begins: its head was the last that was handed over.
+    /// Begins a request, whose head was the last one handed over.
     pub(super) fn begin(&self, body: Body) {
         self.in_flight.set(true);
         self.asked.set(true);
@@ -161,7 +162,7 @@ impl Connection {
         self.since.set(self.now());
     }
 
-    /// The handler is done with it.
+    /// Ends a request whose handler has finished.
     pub(super) fn end(&self, now: u64) {
         let all_came = self.body.replace(Body::Absent).is_complete();
         self.in_flight.set(false);
@@ -169,7 +170,7 @@ impl Connection {
         self.since.set(now);
     }
 
-    /// What may be handed over now.
+    /// The input that may be handed over now.
     pub(super) fn wanted(&self) -> Wanted {
         if self.blocked.get() {
             return Wanted::Nothing;
@@ -182,7 +183,7 @@ impl Connection {
         }
     }
 
-    /// How many of these bytes may be handed over now; as many are taken to have been.
+    /// Returns how many of these bytes may be handed over now, and records them as handed over.
     pub(super) fn take(&self, bytes: &[u8], now: u64) -> usize {
         match self.wanted() {
             Wanted::Nothing => 0,
@@ -211,19 +212,19 @@ impl Connection {
         count
     }
 
-    /// The client took less than it was given.
+    /// Records that a write blocked.
     pub(super) fn block(&self, now: u64) {
         if !self.blocked.replace(true) {
             self.since.set(now);
         }
     }
 
-    /// Whether the client does not take what is written.
+    /// Whether a write is blocked because the client does not read.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked.get()
     }
 
-    /// Everything was written. Called as well when there was nothing to write.
+    /// Records that everything was written. Also called if there was nothing to write.
     pub(super) fn flushed(&self, now: u64) {
         if self.blocked.replace(false) {
             self.since.set(now);
@@ -234,18 +235,20 @@ impl Connection {
         }
     }
 
-    /// Whether what is written now answers a request: else the HTTP library speaks for itself.
+    /// Whether the bytes written now belong to the response to a request. Otherwise the HTTP
+    /// library has written a response of its own.
     pub(super) fn answers(&self) -> bool {
         self.answers.get()
     }
 
-    /// Whether a head that has begun can still be refused with 408: nothing has been answered to it.
+    /// Whether an incomplete head can still be refused with 408, because nothing was written for
+    /// it.
     pub(super) fn owes_a_head(&self) -> bool {
         let is_quiet = !self.in_flight.get() && !self.blocked.get() && !self.answers.get();
         is_quiet && self.asked.get() && self.expected.get() == Expected::Head
     }
 
-    /// Whose turn it is.
+    /// The side that has to act next, and since when.
     pub(super) fn turn(&self) -> Turn {
         let reason = match (self.blocked.get(), self.in_flight.get(), self.expected.get()) {
             (true, ..) => Reason::Answer,
@@ -256,7 +259,8 @@ impl Connection {
         Turn::Theirs(reason, self.since.get())
     }
 
-    /// Why it should end by now, if it should. `slack` is how old a time may be that it was given.
+    /// Returns why the connection is overdue, if it is. `slack` is how stale the recorded times may
+    /// be.
     pub(super) fn overdue(&self, limits: &Limits, slack: u64, now: u64) -> Option<Reason> {
         let Turn::Theirs(reason, since) = self.turn() else { return None };
         let limit = match reason {
@@ -270,10 +274,11 @@ impl Connection {
         (waited >= limit.as_millis() + u128::from(slack)).then_some(reason)
     }
 
-    /// Its rank for shedding, the highest first: the milliseconds for which its client has kept it
-    /// waiting. Before the first request they count tenfold, so that clients that only connect do
-    /// not displace clients that have sent requests. A body that is incomplete after a second ranks
-    /// above every idle connection, even if it drips, and whether its request was answered or not. `None` is never shed.
+    /// The rank for shedding, highest first: how long the client has kept the connection waiting,
+    /// in milliseconds. The wait counts tenfold before the first request, so that clients that only
+    /// connect do not displace clients that have sent requests. A body that is incomplete after a
+    /// second ranks above every idle connection, even if it trickles in, whether or not its request
+    /// was answered. A connection with `None` is never shed.
     pub(super) fn idleness(&self, now: u64) -> Option<u64> {
         let is_rest = !self.in_flight.get() && self.expected.get() == Expected::Rest;
         let lacks_body = is_rest || self.in_flight.get() && !self.body.get().is_complete();
@@ -289,7 +294,7 @@ impl Connection {
         }
     }
 
-    /// It has to end; its task is woken to see to that. The first reason stays.
+    /// Marks the connection to end and wakes its task. The first reason is kept.
     pub(super) fn finish(&self, reason: Reason) {
         if self.ending.get().is_none() {
             self.ending.set(Some(reason));
@@ -299,20 +304,20 @@ impl Connection {
         }
     }
 
-    /// Why it has to end, if it has to.
+    /// Why the connection has to end, if it has to.
     pub(super) fn ending(&self) -> Option<Reason> {
         self.ending.get()
     }
 
-    /// The HTTP library found this wrong with it, and will end it.
+    /// Records the fault for which the HTTP library will close the connection.
     pub(super) fn has_fault(&self, reason: Reason) {
         self.fault.set(Some(reason));
     }
 
-    /// Why it ended, now that it has.
+    /// Why the connection ended.
     pub(super) fn ended(&self, limits: &Limits, slack: u64, now: u64) -> Reason {
         let by_itself = || {
-            // The HTTP library closes what is idle as well, by a clock of its own.
+            // The HTTP library also closes idle connections, by its own clock.
             let Turn::Theirs(Reason::Idle, since) = self.turn() else { return Reason::Done };
             let waited = u128::from(now.saturating_sub(since).saturating_add(slack));
             if waited >= limits.idle.as_millis() { Reason::Idle } else { Reason::Done }
@@ -320,7 +325,7 @@ impl Connection {
         self.ending.get().or(self.fault.get()).unwrap_or_else(by_itself)
     }
 
-    /// Remembers the task to wake.
+    /// Registers the task to wake.
     pub(super) fn remember(&self, cx: &Context<'_>) {
         let mut known = self.waker.borrow_mut();
         if !known.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
@@ -329,8 +334,8 @@ impl Connection {
     }
 }
 
-/// Where the first blank line of these bytes ends. A line ends with a line feed, whether or not a
-/// carriage return stands before it.
+/// Returns where the first blank line in these bytes ends. A line ends with a line feed, with or
+/// without a carriage return before it.
 fn end_of_blank_line(tail: Tail, bytes: &[u8]) -> Option<usize> {
     match (tail, bytes) {
         (Tail::Feed | Tail::FeedReturn, [b'\n', ..]) => return Some(1),
@@ -345,12 +350,12 @@ fn end_of_blank_line(tail: Tail, bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// The tail once these bytes, which hold no blank line, have been handed over as well.
+/// The tail after these bytes, which contain no blank line.
 fn tail_after(tail: Tail, bytes: &[u8]) -> Tail {
     match (tail, bytes) {
         (tail, []) => tail,
         (Tail::Feed, [b'\r']) | (_, [.., b'\n', b'\r']) => Tail::FeedReturn,
-        // An empty line in front of a head is none of the head's.
+        // An empty line before a head is not part of it.
         (Tail::Fresh, [b'\r']) | (Tail::Fresh, [b'\n'] | [b'\r', b'\n']) => Tail::Fresh,
         (_, [.., b'\n']) => Tail::Feed,
         _ => Tail::Line,
@@ -388,13 +393,13 @@ mod tests {
         let connection = since(0);
         let ahead = HEAD.repeat(3);
         assert_eq!(connection.take(&ahead, 0), HEAD.len());
-        assert_eq!(connection.take(&ahead, 0), 0, "it may not have been dealt with");
+        assert_eq!(connection.take(&ahead, 0), 0, "the first head may not be processed yet");
         connection.begin(Body::Absent);
         connection.flushed(0);
-        assert_eq!(connection.wanted(), Wanted::Nothing, "while a handler works");
+        assert_eq!(connection.wanted(), Wanted::Nothing, "while a request is in flight");
         connection.end(0);
         connection.block(0);
-        assert_eq!(connection.wanted(), Wanted::Nothing, "while an answer is not taken");
+        assert_eq!(connection.wanted(), Wanted::Nothing, "while a write is blocked");
         connection.flushed(0);
         assert_eq!(connection.take(&ahead, 0), HEAD.len());
     }
@@ -425,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_comes_to_its_end_and_no_further() {
+    fn a_body_is_handed_over_to_its_end_and_no_further() {
         let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::Sized(5));
@@ -441,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_has_its_time_from_its_first_byte_whichever_it_is() {
+    fn the_head_timeout_starts_at_the_first_byte_of_each_head() {
         let connection = since(100);
         assert_eq!(connection.overdue(&LIMITS, 0, 5_099), None);
         assert_eq!(connection.overdue(&LIMITS, 0, 5_100), Some(Reason::Request), "the first one");
@@ -455,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_connection_has_its_own_time() {
+    fn an_idle_connection_has_its_own_timeout() {
         let connection = since(0);
         connection.take(HEAD, 0);
         answered(&connection, 1_000);
@@ -466,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_slowness_ends_nothing() {
+    fn a_slow_handler_ends_no_connection() {
         let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::Sized(3));
@@ -478,17 +483,17 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_does_not_come_whole_is_more_dispensable_than_an_idle_connection() {
+    fn an_incomplete_body_is_shed_before_an_idle_connection() {
         let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::Sized(3));
         connection.take(b"1", 900);
-        assert_eq!(connection.idleness(NEWCOMER_MS - 1), None, "it may come yet");
+        assert_eq!(connection.idleness(NEWCOMER_MS - 1), None, "it may still arrive");
         assert_eq!(connection.idleness(NEWCOMER_MS), Some(NEWCOMER_MS + UNFINISHED_MS));
     }
 
     #[test]
-    fn the_rest_of_a_body_has_its_time_after_the_answer() {
+    fn the_rest_of_a_body_has_its_timeout_after_the_response() {
         for (body, came) in [(Body::Sized(3), "1"), (Body::CHUNKED, "1"), (Body::CHUNKED, "")] {
             let connection = since(0);
             connection.take(HEAD, 0);
@@ -504,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_body_that_came_leaves_an_idle_connection() {
+    fn a_complete_chunked_body_leaves_an_idle_connection() {
         let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::CHUNKED);
@@ -515,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_its_time_from_when_it_is_not_taken() {
+    fn the_response_timeout_starts_when_a_write_blocks() {
         let connection = since(0);
         connection.take(HEAD, 0);
         connection.begin(Body::Absent);
@@ -526,19 +531,22 @@ mod tests {
         assert_eq!(
             connection.overdue(&LIMITS, 0, 12_000),
             Some(Reason::Answer),
-            "a byte now and then"
+            "a trickle does not extend it"
         );
         connection.flushed(11_500);
         assert_eq!(connection.turn(), Turn::Theirs(Reason::Idle, 11_500));
     }
 
     #[test]
-    fn whoever_never_asked_is_more_dispensable_than_whoever_has() {
+    fn connections_without_a_request_are_shed_before_idle_ones() {
         let (silent, asked) = (since(9_000), since(0));
         asked.take(HEAD, 0);
         answered(&asked, 1_000);
         assert!(silent.idleness(10_000) > asked.idleness(10_000));
-        assert!(silent.idleness(9_100) < asked.idleness(9_100), "it gets its moment to ask");
+        assert!(
+            silent.idleness(9_100) < asked.idleness(9_100),
+            "it has a moment to send a request"
+        );
         silent.finish(Reason::Shed);
         assert_eq!(silent.idleness(10_000), None, "it is ending");
         assert_eq!(silent.ended(&LIMITS, 0, 10_000), Reason::Shed);

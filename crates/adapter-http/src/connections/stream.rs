@@ -1,5 +1,5 @@
-//! An accepted stream as the HTTP library sees it: no more at once than one head, and an end when
-//! its time is over.
+//! The stream that the HTTP library reads from: it delivers at most one head at a time, and ends
+//! when its time is up.
 
 use std::io;
 use std::pin::Pin;
@@ -17,21 +17,21 @@ use super::counts::{Reason, Refusal};
 use super::state::{Connection, Wanted};
 use super::worker::Worker;
 
-/// Bytes read from a client that is ahead, at most; the rest waits in the kernel, and then at the
+/// Maximum number of bytes read ahead of their turn; the rest waits in the kernel and then at the
 /// client.
 const MAX_AHEAD: usize = 4_096;
 
-/// The answer to a head that stays incomplete, the same as the HTTP library sends.
+/// The response to an incomplete head, the same as the HTTP library sends.
 const TOO_LATE: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// A stream with its state. Dropping it closes the connection and ends what is counted of it.
+/// A stream with its state. Dropping it closes the connection and updates the counters.
 pub(crate) struct Guarded {
     stream: TcpStream,
     connection: Rc<Connection>,
-    /// What came ahead of its turn.
+    /// Bytes read ahead of their turn.
     ahead: BytesMut,
-    /// Whether the HTTP library asked for more and did not get what is there.
+    /// Whether the HTTP library polled for input while bytes were held back.
     withheld: bool,
     worker: Rc<Worker>,
     /// The account of its address.
@@ -39,31 +39,32 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    pub(super) fn new(
-        stream: TcpStream,
-        connection: Rc<Connection>,
-        worker: Rc<Worker>,
-        peer: Option<Peer>,
-    ) -> Self {
-        Self { stream, connection, ahead: BytesMut::new(), withheld: false, worker, peer }
+    /// Accepts a connection.
+    ///
+    /// # Errors
+    /// If its address may not have another one, or the client has already disconnected.
+    pub(crate) fn accept(stream: TcpStream, worker: &Rc<Worker>) -> io::Result<Self> {
+        let (connection, peer) = worker.open(stream.peer_addr()?.ip())?;
+        let worker = Rc::clone(worker);
+        Ok(Self { stream, connection, ahead: BytesMut::new(), withheld: false, worker, peer })
     }
 
-    /// What the requests over it report to.
+    /// The state that its requests report to.
     pub(crate) fn connection(&self) -> &Rc<Connection> {
         &self.connection
     }
 
-    /// Reads aside what may not be handed over yet, and waits for it if nothing is there.
+    /// Buffers input that may not be handed over yet, and registers for more if there is none.
     fn poll_read_ahead(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // The caller's own room, so that none has to be made. It is not marked as filled.
+        // Uses the caller's buffer to avoid an allocation. It is not marked as filled.
         let mut room = buf.take(MAX_AHEAD);
         let polled = Pin::new(&mut self.stream).poll_read(cx, &mut room);
         if !matches!(polled, Poll::Ready(Ok(()))) || room.filled().is_empty() {
-            // Nothing there, or the end of input, which is for the caller whenever it comes.
+            // No input, or its end, which the caller may see at any time.
             return polled;
         }
         self.ahead.extend_from_slice(room.filled());
@@ -71,7 +72,7 @@ impl Guarded {
         Poll::Pending
     }
 
-    /// Hands over what came ahead.
+    /// Hands over buffered input.
     fn hand_over(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let there = self.ahead.len().min(buf.remaining());
         let count = self.connection.take(&self.ahead[..there], self.connection.now());
@@ -87,7 +88,7 @@ impl Guarded {
         Poll::Ready(Ok(()))
     }
 
-    /// Hands over what comes now.
+    /// Hands over new input, and buffers what is beyond the limit.
     fn poll_read_now(
         &mut self,
         cx: &mut Context<'_>,
@@ -109,7 +110,7 @@ impl Guarded {
     /// Reports the end of input to the HTTP library, which then closes the connection.
     fn report_end(&self) -> Poll<io::Result<()>> {
         if self.connection.owes_a_head() && self.connection.ending() == Some(Reason::Request) {
-            // Whether it gets through or not, the connection ends.
+            // The connection ends whether or not the write succeeds.
             if self.stream.try_write(TOO_LATE).is_ok() {
                 self.worker.refused(&self.connection, Refusal::TimedOut, self.peer);
             }
@@ -147,7 +148,7 @@ impl AsyncWrite for Guarded {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.connection.ending().is_some() && this.connection.is_blocked() {
-            // The client does not read: the kernel drops what it still holds, too.
+            // The client does not read: a reset makes the kernel drop its send buffer too.
             let _ = SockRef::from(&this.stream).set_linger(Some(Duration::ZERO));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

@@ -1,4 +1,4 @@
-//! The connections of one worker, which looks through them twice a second.
+//! The connections of one worker, which sweeps them twice a second.
 
 use std::cell::RefCell;
 use std::io;
@@ -6,24 +6,22 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::rt::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::address::Peer;
 use super::clock::Clock;
 use super::counts::{Reason, Refusal};
 use super::state::Connection;
-use super::stream::Guarded;
 use super::{Limits, Shared};
 
-/// How often connections are looked through, in milliseconds. A limit is kept to within twice this.
+/// Time between two sweeps, in milliseconds. A limit holds to within twice this.
 const SWEEP_MS: u64 = 500;
 
-/// When a worker is full, one connection in so many is ended at once, and one at least: looking for
-/// the idlest of them costs a look at each.
+/// A full worker sheds one connection in this many at once, and at least one: finding the idlest
+/// means checking them all.
 const SHED_SHARE: usize = 64;
 
-/// The connections of one worker. Lives on its thread.
+/// The connections of one worker. It stays on its thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
     limits: Limits,
@@ -33,8 +31,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A worker without connections, and the loop that looks through those it will have. Must be
-    /// called on the thread of the worker.
+    /// Creates a worker without connections and spawns its sweep. Must be called on the worker's
+    /// thread.
     pub(crate) fn start(limits: Limits, shared: Shared) -> Rc<Self> {
         let worker = Rc::new(Self::new(limits, shared));
         actix_web::rt::spawn(Rc::clone(&worker).look_now_and_then());
@@ -56,12 +54,12 @@ impl Worker {
         }
     }
 
-    /// Ends what is overdue, and what is idlest where there is no room.
+    /// Ends overdue connections, and the idlest ones if the worker is full.
     fn look(&self) {
         let now = self.clock.look();
         for connection in self.connections.borrow().iter() {
             let overdue = || connection.overdue(&self.limits, SWEEP_MS, now);
-            // One that is still here although it was to end is woken once more.
+            // A connection that has not ended despite its reason is woken again.
             if let Some(reason) = connection.ending().or_else(overdue) {
                 connection.finish(reason);
             }
@@ -70,17 +68,16 @@ impl Worker {
         self.shared.look(now);
     }
 
-    /// A new connection.
+    /// A connection from this address opens: its state, and the account of the address.
     ///
     /// # Errors
-    /// When its address may not have another one, or is not known any more.
-    pub(crate) fn accept(self: &Rc<Self>, stream: TcpStream) -> io::Result<Guarded> {
+    /// If the address may not have another one.
+    pub(super) fn open(&self, address: IpAddr) -> io::Result<(Rc<Connection>, Option<Peer>)> {
         let now = self.clock.look();
-        let address = stream.peer_addr()?.ip();
         let peer = self.admit(address, now)?;
         let connection = self.opened();
         self.shed(now);
-        Ok(Guarded::new(stream, connection, Rc::clone(self), peer))
+        Ok((connection, peer))
     }
 
     fn admit(&self, address: IpAddr, now: u64) -> io::Result<Option<Peer>> {
@@ -99,7 +96,7 @@ impl Worker {
         connection
     }
 
-    /// A connection is gone.
+    /// Removes a connection that ended.
     pub(super) fn closed(&self, connection: &Rc<Connection>, peer: Option<Peer>) {
         let mut connections = self.connections.borrow_mut();
         let index = connection.index.get();
@@ -114,7 +111,7 @@ impl Worker {
         }
     }
 
-    /// The HTTP library refused what came over a connection.
+    /// Counts input that was refused on a connection.
     pub(super) fn refused(&self, connection: &Connection, refusal: Refusal, peer: Option<Peer>) {
         self.shared.counts.refused(refusal);
         let is_garbage = refusal != Refusal::TimedOut;
@@ -124,8 +121,8 @@ impl Worker {
         }
     }
 
-    /// Where as many connections are open as may be, ends the idlest, so that there is room for
-    /// newcomers. Connections with a complete request in progress stay.
+    /// If the worker is full, ends its idlest connections to make room for new ones. Connections
+    /// with a complete request in progress stay.
     fn shed(&self, now: u64) {
         let connections = self.connections.borrow();
         if connections.len() < self.limits.max_open {

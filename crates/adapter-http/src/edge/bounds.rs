@@ -1,4 +1,4 @@
-//! How much of a request is read.
+//! Size limits on the head and body of a request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use crate::problem::Problem;
 
-/// Bytes of address and headers, without separators.
+/// Size of the request target and headers in bytes, without separators.
 pub(super) fn header_bytes(request: &ServiceRequest) -> usize {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
@@ -26,7 +26,7 @@ pub(super) fn has_no_body(request: &ServiceRequest) -> bool {
         && headers.get(CONTENT_LENGTH).is_none_or(|n| n.as_bytes() == b"0")
 }
 
-/// Reads the body away.
+/// Reads the body and discards it.
 pub(super) async fn drain_body(request: &mut ServiceRequest, limit: usize) -> Result<(), Problem> {
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
@@ -45,11 +45,11 @@ pub(super) async fn drain_body(request: &mut ServiceRequest, limit: usize) -> Re
 }
 
 pin_project! {
-    /// An answer to a request whose body was not read to its end, and what is left of that body.
+    /// A response to a request whose body was not read completely, together with the unread body.
     ///
-    /// The HTTP library reads on where a body in chunks was let go of, for as long as it comes and
-    /// whatever the answer says of the connection. It closes the connection after an answer that
-    /// is sent while somebody still has the body.
+    /// When a chunked body is dropped, the HTTP library keeps reading it for as long as it comes,
+    /// even if the response closes the connection. If the body is still held while the response is
+    /// sent, the library closes the connection afterwards.
     pub(super) struct BesidesUnread {
         #[pin]
         answer: BoxBody,

@@ -1,4 +1,4 @@
-//! What the answer to one request needs to know of the request.
+//! The parts of a request that its response needs.
 
 use std::rc::Rc;
 
@@ -13,20 +13,20 @@ use super::request_id::{self, RequestId};
 use super::{Edge, log};
 use crate::language::Language;
 use crate::lifecycle::Phase;
+use crate::observer::{Begun, Ended, Followed};
 use crate::problem::{Problem, Rendered};
 use crate::route::Route;
-use crate::watch::{Begun, Ended, Followed};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A request on its way through the edge.
+/// The context of one request in the middleware.
 #[derive(Clone)]
 pub(super) struct Caller {
     edge: Rc<Edge>,
     pub(super) request_id: HeaderValue,
     accept_language: Option<HeaderValue>,
     pub(super) closes: bool,
-    /// When the head was read; from when the body was, if there is one.
+    /// When the head was read, or the body if there is one.
     pub(super) began: Instant,
     method: &'static str,
     route: Option<Route>,
@@ -57,17 +57,17 @@ impl Caller {
         }
     }
 
-    /// What the request's work is done in.
+    /// The span the request is handled in.
     pub(super) fn span(&self) -> &Span {
         &self.followed.span
     }
 
-    /// The end of a request that is refused at the edge.
+    /// Ends a request that the middleware refuses.
     pub(super) fn refuse(&self, problem: Problem) -> Error {
         self.rendered(problem).into()
     }
 
-    /// The end of a request that a handler refused.
+    /// Ends a request with this problem.
     pub(super) fn rendered(&self, problem: Problem) -> Rendered {
         let answer = problem.answer();
         self.ended(Some(&problem), answer.status.as_u16(), Some(answer.code));
@@ -81,7 +81,7 @@ impl Caller {
         }
     }
 
-    /// The end of a request that got what it asked for.
+    /// Ends a request that succeeded.
     pub(super) fn answered(&self, status: u16) {
         self.ended(None, status, None);
     }
@@ -108,7 +108,7 @@ impl Caller {
     }
 }
 
-/// The methods of RFC 9110 and PATCH; anybody can make up others.
+/// The methods of RFC 9110 and PATCH. Clients can send any other method, so those share one label.
 fn word(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

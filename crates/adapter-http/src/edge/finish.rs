@@ -1,4 +1,4 @@
-//! The way out: the time limit, problems in the caller's language, and the headers every answer has.
+//! Completes a request: timeout, problems in the caller's language, and standard headers.
 
 use std::mem;
 use std::pin::Pin;
@@ -7,22 +7,20 @@ use std::task::{Context, Poll};
 
 use actix_web::Error;
 use actix_web::body::BoxBody;
-use actix_web::dev::{ResponseHead, ServiceResponse};
-use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::HeaderValue;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::caller::Caller;
-use super::request_id::X_REQUEST_ID;
 use super::timers::{Timer, Timers};
 use crate::problem::Problem;
+use crate::standard_headers::set_standard_headers;
 
 pin_project! {
-    /// Runs an inner call to its end or to its deadline, then finishes the answer.
+    /// Runs an inner call to completion or to its deadline, then finishes the response.
     ///
-    /// Most calls are ready when first asked, so a timer is taken only for one that is not.
+    /// Most calls are ready on the first poll, so only a pending call takes a timer.
     pub(crate) struct Finish<F> {
         #[pin]
         inner: F,
@@ -69,32 +67,16 @@ fn finish(
         return Ok(response.into_response(actix_web::ResponseError::error_response(&rendered)));
     }
     caller.answered(response.status().as_u16());
-    // Taken and not copied: nothing is said of the request after this.
+    // Moved instead of cloned: the id is not used after this.
     let request_id = mem::replace(&mut caller.request_id, TOLD);
-    dress(response.response_mut().head_mut(), request_id, caller.closes);
+    set_standard_headers(response.response_mut().head_mut(), request_id, caller.closes);
     Ok(response)
 }
 
-/// Handlers answer nothing but problems; any other error is a mistake of ours.
+/// Handlers return no error but [`Problem`]; any other error is a bug.
 fn problem_of(error: &Error) -> Problem {
     error.as_error::<Problem>().cloned().unwrap_or(Problem::Internal)
 }
 
-/// In the place of an id that the answer has.
+/// Placeholder for an id that was moved into the response.
 const TOLD: HeaderValue = HeaderValue::from_static("");
-const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
-const NOTHING_ALLOWED: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
-
-/// Puts on the headers that every answer has. An API needs no scripts, frames or referrers (OWASP REST security).
-pub(crate) fn dress(head: &mut ResponseHead, request_id: HeaderValue, closes: bool) {
-    let headers = head.headers_mut();
-    headers.insert(X_REQUEST_ID, request_id);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
-    headers.insert(CONTENT_SECURITY_POLICY, NOTHING_ALLOWED);
-    headers.insert(REFERRER_POLICY, NO_REFERRER);
-    if closes {
-        head.set_connection_type(actix_web::http::ConnectionType::Close);
-    }
-}

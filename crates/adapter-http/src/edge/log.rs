@@ -1,10 +1,10 @@
-//! One line for each request that failed, and for a few of the others.
+//! Logs every failed request, and a sample of the others.
 
 use domain::PortErrorKind;
 
+use crate::observer::Ended;
 use crate::problem::Problem;
 use crate::route::Route;
-use crate::watch::Ended;
 
 macro_rules! say {
     ($level:ident, $ended:expr, $message:literal) => {
@@ -25,17 +25,18 @@ macro_rules! say {
     };
 }
 
-/// Whether the caller did not get what they were to get, by a mistake of ours or a failure behind us.
+/// Whether the request failed on our side: a bug, a timeout or a dependency.
 pub(super) fn is_failure(problem: &Problem) -> bool {
     matches!(weight(problem), Weight::Ours | Weight::Failed | Weight::TurnedAway)
 }
 
-/// Writes what a request that was answered is worth. An error is logged here and nowhere else: this is where it is handled.
+/// Logs a completed request at the level its outcome deserves. Errors are logged only here, because
+/// they are handled here.
 pub(super) fn request(problem: Option<&Problem>, ended: &Ended<'_>, sample: f64) {
-    // Inside its span, so that a log that is sent on knows the trace.
+    // Entered so that an exported log record carries the trace.
     let _inside = ended.followed.span.enter();
     match problem.map(weight) {
-        Some(Weight::Ours) => say!(ERROR, ended, "a request failed by our own mistake"),
+        Some(Weight::Ours) => say!(ERROR, ended, "a request failed with an internal error"),
         Some(Weight::Failed) => say!(WARN, ended, "a request failed"),
         Some(Weight::TurnedAway | Weight::Refused) | None
             if sample > 0.0 && fastrand::f64() < sample =>
@@ -48,16 +49,15 @@ pub(super) fn request(problem: Option<&Problem>, ended: &Ended<'_>, sample: f64)
 }
 
 enum Weight {
-    /// A mistake of ours.
+    /// A bug.
     Ours,
-    /// The caller did not get what they were to get.
+    /// The request failed.
     Failed,
-    /// The caller did not get what they were to get, since a dependency refuses it to everybody for
-    /// now. The loop that checks it logs that once; a line for each request would be more work than
-    /// the refusal.
+    /// The request failed because a dependency refuses all such calls for now. The health check
+    /// loop logs that once; a log line per request would cost more than the refusal.
     TurnedAway,
-    /// They asked for what they cannot have, or were refused so that somebody recovers. Where many are, a line for each would
-    /// be more work than the refusal.
+    /// The request was invalid, or was refused to shed load. There can be many, and a log line for
+    /// each would cost more than the refusal.
     Refused,
 }
 
@@ -104,10 +104,10 @@ mod tests {
     use tracing::{Event, Level, Metadata, Subscriber};
 
     use super::*;
+    use crate::observer::Followed;
     use crate::problem::Failure;
-    use crate::watch::Followed;
 
-    /// Counts the lines an operator would see.
+    /// Counts the log lines at info level and above.
     struct Lines(Arc<AtomicU32>);
 
     impl Subscriber for Lines {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_a_line_and_what_was_refused_to_spare_somebody_is_none() {
+    fn failures_are_logged_and_shed_requests_are_not() {
         let failed = |kind| {
             Problem::DependencyDown(Failure {
                 dependency: "store",
@@ -176,6 +176,10 @@ mod tests {
             request(None, &ended, 1.0);
             request(Some(&Problem::Overloaded), &ended, 1.0);
         });
-        assert_eq!(lines.load(Ordering::SeqCst), 2, "a good one by the sample only");
+        assert_eq!(
+            lines.load(Ordering::SeqCst),
+            2,
+            "a successful request is logged only if sampled"
+        );
     }
 }

@@ -1,26 +1,27 @@
-//! `X-Request-Id`: taken over from the caller when it is one, made here otherwise.
+//! `X-Request-Id`: the caller's id if it is acceptable, otherwise a new one.
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use uuid::{NoContext, Timestamp, Uuid};
 
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::standard_headers::X_REQUEST_ID;
 
-/// The longest id taken over, in characters.
+/// Maximum length of a caller's id, in characters.
 const MAX_LENGTH: usize = 64;
 
-/// What a request is known by.
+/// The ids of a request.
 pub(super) struct RequestId {
-    /// What its caller is told: their own id, or ours.
+    /// The id in the response: the caller's own, or `id` as text.
     pub(super) told: HeaderValue,
-    /// Ours, which is its trace's as well.
+    /// Our id, which is also the trace id.
     pub(super) id: u128,
 }
 
 /// The request's ids.
 pub(super) fn of(request: &ServiceRequest) -> RequestId {
-    // Version 7, so that ids sort by time; more than half of it is random, as a trace's id is to be. Those of a millisecond have
-    // no order, which would take a lock that all workers share.
+    // Version 7, so that ids sort by time. More than half of the id is random, as a trace id
+    // requires. Ids of the same millisecond are unordered: ordering them would take a lock shared
+    // by all workers.
     let id = Uuid::new_v7(Timestamp::now(NoContext));
     let told = match request.headers().get(X_REQUEST_ID) {
         Some(given) if is_acceptable(given.as_bytes()) => given.clone(),
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_short_plain_ids_are_taken_over() {
+    fn only_short_plain_ids_are_accepted() {
         assert!(is_acceptable(b"018f-ABC_9.z") && is_acceptable(&[b'a'; 64]));
         let bad: [&[u8]; 5] = [b"", &[b'a'; 65], b"a b", b"a\"b", "가".as_bytes()];
         assert!(bad.into_iter().all(|id| !is_acceptable(id)));

@@ -1,7 +1,8 @@
-//! The timers of requests that wait, used again and again.
+//! A pool of timers for pending requests.
 //!
-//! Every request has the same time, so a timer that is used again is set to a later moment than before. Such a timer stays where
-//! it is in tokio's wheel: neither making it nor giving it back takes the wheel's lock, which is most of what a timer costs.
+//! All requests have the same timeout, so a reused timer is always set to a later moment than
+//! before. tokio leaves such a timer where it is in its timer wheel: neither taking nor returning
+//! it locks the wheel, which is most of a timer's cost.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -10,26 +11,26 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Timers kept for later, at most: what a worker's burst leaves behind.
+/// Maximum number of idle timers that a worker keeps after a burst.
 const MOST_IDLE: usize = 1_024;
 
-/// The timers of one worker that nobody waits for. One of them may wake a connection for nothing once.
+/// The idle timers of one worker. An idle timer may cause one spurious wakeup of a connection.
 #[derive(Default)]
 pub(super) struct Timers {
     idle: RefCell<Vec<Pin<Box<Sleep>>>>,
 }
 
-/// A timer somebody waits for; given back when dropped.
+/// A timer in use; it returns to the pool when dropped.
 pub(super) struct Timer {
-    /// There until it is given back.
+    /// `Some` until it returns to the pool.
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whom it wakes.
+    /// The waker registered with `sleep`.
     wakes: Option<Waker>,
     home: Rc<Timers>,
 }
 
 impl Timer {
-    /// A timer for this moment, of those at `home` or a new one.
+    /// Takes an idle timer from `home` or creates one, and sets it to `deadline`.
     pub(super) fn until(deadline: Instant, home: &Rc<Timers>) -> Self {
         let idle = home.idle.borrow_mut().pop();
         let sleep = match idle {
@@ -42,11 +43,12 @@ impl Timer {
         Self { sleep: Some(sleep), wakes: None, home: Rc::clone(home) }
     }
 
-    /// Whether the moment has come; who asks is woken when it does.
+    /// Ready once the deadline has passed. The last task that polled is woken then.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
         let is_told = self.wakes.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
-        // A request is asked more often than it is woken, and telling a timer again costs more than looking at it.
+        // A request is polled more often than its waker changes, and registering the waker again
+        // costs more than comparing it.
         if is_told && !sleep.is_elapsed() {
             return Poll::Pending;
         }
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timer_used_again_ends_at_its_own_time() {
+    async fn a_reused_timer_expires_at_its_new_deadline() {
         let (home, began) = (Rc::new(Timers::default()), Instant::now());
         let mut first = Timer::until(began + LIMIT, &home);
         let is_waiting = poll_fn(|cx| Poll::Ready(first.poll(cx).is_pending())).await;
@@ -86,13 +88,13 @@ mod tests {
         drop(first);
         tokio::time::advance(LIMIT / 2).await;
         let mut again = Timer::until(Instant::now() + LIMIT, &home);
-        assert!(home.idle.borrow().is_empty(), "it is the one that was given back");
+        assert!(home.idle.borrow().is_empty(), "the idle timer is reused");
         wait(&mut again).await;
         assert_eq!(began.elapsed(), LIMIT * 3 / 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_has_rung_can_be_set_again() {
+    async fn an_expired_timer_can_be_reused() {
         let (home, began) = (Rc::new(Timers::default()), Instant::now());
         for round in 1..=3 {
             wait(&mut Timer::until(Instant::now() + LIMIT, &home)).await;
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_are_kept_than_a_worker_may() {
+    async fn idle_timers_are_bounded() {
         let home = Rc::new(Timers::default());
         let many: Vec<_> =
             (0..=MOST_IDLE).map(|_| Timer::until(Instant::now() + LIMIT, &home)).collect();

@@ -1,4 +1,5 @@
-//! `/failures`: what failed lately, beside what one asks next: which program, which configuration, which breakers.
+//! `/failures`: recent failures, with the version, configuration and breaker states that help to
+//! diagnose them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use super::Ops;
 use crate::failures::Failed;
-use crate::queue::NO_STORE;
+use crate::handlers::queue::NO_STORE;
 use crate::route::Route;
 use crate::time::rfc3339;
 
@@ -19,7 +20,7 @@ struct FailuresBody<'a> {
     version: &'a str,
     config_hash: &'a str,
     breakers: BTreeMap<&'static str, &'static str>,
-    /// Since the start; the last of them are shown, the newest first.
+    /// Since the start; only the most recent are listed, newest first.
     total: u64,
     failures: Vec<FailedBody<'a>>,
 }

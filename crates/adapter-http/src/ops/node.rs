@@ -1,6 +1,6 @@
-//! `/readyz/node`: whether this node, by itself, can do all that visitors need. `/readyz` stays true
-//! while a store is away, because a store that all nodes share takes all of them along. A balancer
-//! that knows the others' answers can tell one node that is cut off from an outage that is shared.
+//! `/readyz/node`: whether this node alone can serve visitors. `/readyz` stays ready while a store
+//! is down, because a shared store takes all nodes down together. A load balancer that compares the
+//! nodes' answers can distinguish one node that is cut off from a shared outage.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,14 @@ use super::{HealthBody, Ops, OutageBody, answer, respond};
 use crate::lifecycle::Phase;
 use crate::outages::Outages;
 
-/// Since when this node has been without a store that visitors need. Clones share what they know;
-/// locked for a moment only.
+/// Tracks how long the stores that visitors need have been down on this node. Clones share the
+/// state, which is locked only briefly.
 #[derive(Clone)]
 pub struct NodeReadiness(Arc<Inner>);
 
 struct Inner {
     outages: Outages,
-    /// The dependencies that visitors need, by name.
+    /// Names of the dependencies that visitors need.
     needed: Vec<&'static str>,
     grace: Duration,
     clock: Arc<dyn Clock>,
@@ -30,8 +30,8 @@ struct Inner {
 }
 
 impl NodeReadiness {
-    /// Of the outages, only those of `needed` count, and only when they last longer than `grace` by
-    /// this clock, which must not step.
+    /// Only outages of `needed` count, and only those that last longer than `grace` by this clock,
+    /// which must be monotonic.
     #[must_use]
     pub fn new(
         outages: Outages,
@@ -42,8 +42,8 @@ impl NodeReadiness {
         Self(Arc::new(Inner { outages, needed, grace, clock, since: Mutex::default() }))
     }
 
-    /// Takes note of what is down now. Call it more often than the grace time: an outage counts from
-    /// the first call that sees it, and ends with the first that does not.
+    /// Records the dependencies that are down now. Call it more often than the grace time: an
+    /// outage starts with the first call that sees it, and ends with the first that does not.
     pub fn observe(&self) {
         let Inner { outages, needed, clock, since, .. } = &*self.0;
         let now = clock.now();
@@ -57,7 +57,7 @@ impl NodeReadiness {
         }
     }
 
-    /// Whether this node has been without something for longer than the grace time.
+    /// Whether a needed dependency has been down for longer than the grace time.
     pub(super) fn is_cut_off(&self) -> bool {
         let Inner { outages, grace, clock, since, .. } = &*self.0;
         let now = clock.now();
@@ -69,7 +69,7 @@ impl NodeReadiness {
             .any(|(dependency, begin)| outages.is_down(dependency) && lasts(*begin) >= *grace)
     }
 
-    /// What is needed and down, for however long.
+    /// The needed dependencies that are down, for any time.
     fn down(&self) -> Vec<OutageBody> {
         let now = self.0.outages.now();
         let needed = now.iter().filter(|(dependency, _)| self.0.needed.contains(dependency));
@@ -77,7 +77,7 @@ impl NodeReadiness {
     }
 }
 
-/// This node can do all that visitors need.
+/// Whether this node alone can serve visitors.
 pub(super) async fn show(ops: Data<Ops>) -> HttpResponse {
     match ops.lifecycle.phase() {
         Phase::Starting => answer(false, "starting"),
@@ -122,7 +122,7 @@ mod tests {
             Self { outages, clock, readiness }
         }
 
-        /// Whether it is cut off after this time, observed all the while.
+        /// Whether the node is cut off after this time, with regular calls to `observe`.
         fn after(&self, time: Duration) -> bool {
             let end = self.clock.now().saturating_add(time).unwrap();
             self.readiness.observe();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_cut_off_when_something_needed_is_away_for_longer_than_the_grace_time() {
+    fn a_node_is_cut_off_when_a_needed_store_is_down_for_the_grace_time() {
         let node = Node::new();
         assert!(!node.after(GRACE));
         node.outages.begin("postgres", PortErrorKind::Unavailable);
@@ -143,12 +143,12 @@ mod tests {
         assert!(node.after(MOMENT));
         assert_eq!(node.readiness.down().len(), 1);
         node.outages.end("postgres");
-        assert!(!node.readiness.is_cut_off(), "and at once no more when it is back");
+        assert!(!node.readiness.is_cut_off(), "it recovers at once");
         assert!(!node.after(GRACE));
     }
 
     #[test]
-    fn what_is_not_needed_does_not_count() {
+    fn outages_of_other_dependencies_do_not_count() {
         let node = Node::new();
         node.outages.begin("cache redis", PortErrorKind::Unavailable);
         assert!(!node.after(GRACE * 10));
@@ -164,7 +164,7 @@ mod tests {
             node.outages.end("redis");
             assert!(!node.after(MOMENT));
         }
-        // Another one that begins meanwhile has its own time.
+        // A second outage that begins during the first has its own grace time.
         node.outages.begin("redis", PortErrorKind::Timeout);
         assert!(!node.after(GRACE / 2));
         node.outages.begin("postgres", PortErrorKind::Timeout);

@@ -1,4 +1,4 @@
-//! What protects the dependencies, as an operator reads it.
+//! `/protection`: the state of the resilience layers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use crate::overload::{GateCounts, Overload, OverloadCounts};
 
-/// The layers there are, for showing.
+/// The resilience layers to report.
 #[derive(Default)]
 pub struct Protection {
     /// Every breaker.
     pub breakers: Vec<Arc<Breaking>>,
     /// Every bulkhead.
     pub bulkheads: Vec<Arc<Bulkhead>>,
-    /// The retries of the catalogue.
+    /// The retry layer of the catalog.
     pub retry: Option<Arc<Retry>>,
     /// The limits of the public routes.
     pub overload: Option<Overload>,
@@ -32,7 +32,7 @@ pub struct Protection {
 pub(super) struct ProtectionBody {
     breakers: BTreeMap<&'static str, BreakerBody>,
     caches: BTreeMap<&'static str, CacheBody>,
-    /// Questions refused, by bulkhead.
+    /// Calls refused, by bulkhead.
     bulkheads: BTreeMap<&'static str, u64>,
     retries: Option<u64>,
     overload: Option<OverloadBody>,
@@ -85,13 +85,13 @@ impl From<OverloadCounts> for OverloadBody {
 #[serde(rename_all = "camelCase")]
 struct BreakerBody {
     state: &'static str,
-    /// In percent, of the calls in the window; nothing while there are too few.
+    /// In percent of the calls in the window; `None` while there are too few.
     failure_rate: Option<f64>,
     slow_call_rate: Option<f64>,
     /// Since the start of the process.
     successful: u64,
     failed: u64,
-    /// Of both.
+    /// Slow calls among `successful` and `failed`.
     slow: u64,
     ignored: u64,
     not_permitted: u64,
@@ -116,7 +116,7 @@ impl BreakerBody {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CacheBody {
-    /// Of what was asked for, the share that was answered at once by this process.
+    /// The share of requests answered at once by this process.
     hit_ratio: Option<f64>,
     bytes: u64,
     #[serde(flatten)]
@@ -124,7 +124,7 @@ struct CacheBody {
 }
 
 impl Protection {
-    /// Those of the breakers that have one of these names.
+    /// The breakers with these names.
     #[must_use]
     pub fn breakers_named(&self, names: &[&str]) -> Vec<Arc<Breaking>> {
         self.breakers.iter().filter(|it| names.contains(&it.dependency())).cloned().collect()
@@ -169,7 +169,7 @@ impl CacheBody {
     }
 }
 
-/// As all names of our bodies are written.
+/// Converts a name to the case of all JSON bodies.
 fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
@@ -182,7 +182,7 @@ fn camel_case(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn names_are_written_as_in_all_bodies() {
+    fn counter_names_are_converted_to_camel_case() {
         assert_eq!(super::camel_case("unusable_corrupt"), "unusableCorrupt");
         assert_eq!(super::camel_case("hits"), "hits");
     }

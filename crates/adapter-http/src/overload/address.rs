@@ -1,4 +1,4 @@
-//! Whom an address stands for.
+//! Finds the address that a request counts for.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -10,23 +10,23 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Where a caller's address is read from.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum AddressFrom {
-    /// The other end of the connection.
+    /// The peer of the connection.
     #[default]
     Peer,
-    /// The entry of `X-Forwarded-For` that stands so many from the right. One proxy writes one
-    /// entry: the last is that of the proxy directly in front, the one before it that of the proxy
-    /// in front of that, and what stands before those of our own proxies is hearsay. Where there
-    /// are fewer, the request came past some of the proxies, and the first entry counts; where that
-    /// entry is no address, or there is none, the other end of the connection does. Only for a
-    /// service that nobody reaches but by its proxies.
+    /// The entry of `X-Forwarded-For` at position `trusted_hops` from the right. Each proxy appends
+    /// one entry: the proxy directly in front writes the last one, the proxy before it the one to
+    /// the left, and entries beyond those of our own proxies are unverified. With fewer entries the
+    /// request bypassed some of the proxies, and the first entry counts. If that entry is missing
+    /// or not an address, the peer address counts. Use this only if the service can be reached
+    /// through its proxies alone.
     XForwardedFor {
-        /// Proxies of our own, each of which adds an entry.
+        /// Number of our own proxies, each of which adds an entry.
         trusted_hops: NonZeroU32,
     },
 }
 
 impl AddressFrom {
-    /// The address that a request comes from, by the other end of its connection and its headers.
+    /// The address that a request comes from.
     pub(super) fn address_of(
         self,
         peer: Option<SocketAddr>,
@@ -58,9 +58,9 @@ fn address(text: &str) -> Option<IpAddr> {
         .or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
 }
 
-/// Whether an address is one of the internet's, as far as the common private networks go: loopback,
-/// private, shared (RFC 6598), link-local and unique local addresses are not. Nobody reaches us
-/// from the internet with one of these, so it is that of a proxy in front or of a test.
+/// Whether an address is public. Loopback, private, shared (RFC 6598), link-local and unique local
+/// addresses are not. A request from the internet never has one of these, so it belongs to a proxy
+/// in front or to a test.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_has_on_the_internet_is_not_public() {
+    fn private_addresses_are_not_public() {
         for (address, expected) in [
             ("127.0.0.1", false),
             ("10.1.2.3", false),
@@ -100,8 +100,7 @@ mod tests {
             ("192.0.2.1", true),
             ("::ffff:192.0.2.1", true),
             ("2001:db8::1", true),
-            // The network between translates these; that somebody has a private address behind it
-            // is their affair.
+            // A translator on the path writes these; a private address behind it does not matter.
             ("64:ff9b::10.1.2.3", true),
             ("2002:a01:203::1", true),
         ] {
@@ -110,8 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entry_counts_that_the_outermost_trusted_proxy_wrote_and_what_is_no_address_is_the_peers()
-    {
+    fn the_outermost_trusted_entry_counts_and_the_peer_is_the_fallback() {
         for (hops, fields, expected) in [
             (1, &["192.0.2.1"][..], "192.0.2.1"),
             (1, &["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
@@ -147,7 +145,11 @@ mod tests {
                 expected,
                 "{hops}: {fields:?}"
             );
-            assert_eq!(of(AddressFrom::Peer), "127.0.0.1", "a header is not believed unasked");
+            assert_eq!(
+                of(AddressFrom::Peer),
+                "127.0.0.1",
+                "the header is ignored unless configured"
+            );
         }
     }
 }

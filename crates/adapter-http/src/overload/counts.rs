@@ -1,34 +1,34 @@
-//! What the limits have done so far.
+//! Counters of the limits.
 
-/// What the limits have done since the start.
+/// Counts of all limits since the start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct OverloadCounts {
-    /// Joining and leaving.
+    /// Joins and leaves.
     pub joining: GateCounts,
-    /// Asking where one stands.
+    /// Status queries.
     pub asking: GateCounts,
     /// The concert list and the dates.
     pub reading: GateCounts,
-    /// Joins refused because the user had joined too often.
+    /// Joins refused by the limit per user.
     pub per_user_refused: u64,
-    /// Requests refused because too many came from the address, or from the network it is in.
+    /// Requests refused by the limit per address or network.
     pub per_address_refused: u64,
-    /// Joins refused because too many came from the address, or from the network it is in.
+    /// Joins refused by the limit per address or network.
     pub joining_per_address_refused: u64,
-    /// Questions refused because they came much more often than told.
+    /// Status queries refused by the polling limit.
     pub polling_refused: u64,
 }
 
-/// What the limit on one class of requests has done; all zero where there is no limit.
+/// Counts of the limit on one class of requests; all zero if it is disabled.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct GateCounts {
-    /// Requests let through at once.
+    /// Requests admitted at once.
     pub passed: u64,
-    /// Requests let through after a wait.
+    /// Requests admitted after a wait.
     pub waited: u64,
     /// Requests refused.
     pub refused: u64,
-    /// Requests at work now.
+    /// Requests in flight now.
     pub at_work: u64,
     /// Requests waiting now.
     pub waiting: u64,

@@ -1,4 +1,4 @@
-//! The limit on one class of requests: so many at work, and a queue of those who wait for that.
+//! The limit on requests in flight of one class, with a queue for those beyond it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,35 +12,37 @@ use tokio::time::{Instant, timeout_at};
 use super::counts::GateCounts;
 use crate::problem::Problem;
 
-/// How much of one class is let in.
+/// The limit and queue length of one class of requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct GateSettings {
-    /// Requests at work, at most; 0 is no limit.
+    /// Maximum number of requests in flight; 0 disables the limit.
     pub limit: u32,
-    /// Requests that wait for others to be done, at most.
+    /// Maximum number of requests waiting for a permit.
     pub max_waiting: u32,
 }
 
 impl Default for GateSettings {
-    /// Room for 10,000 users who each have a request under way, and to spare: a rush that a node can answer is never
-    /// refused, while what does not come back, from a store that hangs, stays bounded. A quarter more may wait for
-    /// a moment.
+    /// Room for more than 10,000 users with one request in flight each. A rush that the node can
+    /// serve is never refused, while requests stuck in a hanging store stay bounded. A quarter as
+    /// many may wait briefly.
     fn default() -> Self {
         Self { limit: 16_384, max_waiting: 4_096 }
     }
 }
 
-/// A limit, and who is at work and waits within it. Those who wait are served in the order they came.
+/// A concurrency limit with a queue, served in order of arrival.
 ///
-/// Not a semaphore alone: its release takes a lock, for which all workers would compete on every request. Here the lock
-/// is for those who wait, and for those who leave while somebody does.
+/// A semaphore alone would not do: its release takes a lock, for which all workers would compete on
+/// every request. Here only waiters take the lock, and releases while there are waiters.
 #[derive(Debug)]
 pub(super) struct Gate {
     limit: u64,
-    /// How many are at work, and in the upper half how many wait and were handed no slot yet: it is below the limit
-    /// exactly when a slot is free and nobody is before a newcomer.
+    /// Requests in flight in the lower half, and in the upper half waiters that were handed no
+    /// permit yet. The value is below the limit exactly when a permit is free and no request waits
+    /// for it.
     state: AtomicU64,
-    /// Slots handed to those who wait, as permits, and not taken yet; they count as at work. Changed under the lock.
+    /// Permits handed to waiters and not taken yet; they count as in flight. Changed under the
+    /// lock.
     handed: Semaphore,
     backlog: Mutex<Backlog>,
     passed: Counter,
@@ -48,18 +50,18 @@ pub(super) struct Gate {
     refused: Counter,
 }
 
-/// Nobody is refused later than in 50 ms.
+/// Maximum time to wait for a permit. It keeps every refusal within 50 ms.
 const LONGEST: Duration = Duration::from_millis(40);
 
-/// One who waits, in [`Gate::state`].
+/// One waiter in [`Gate::state`].
 const ONE_WAITS: u64 = 1 << 32;
 
-/// The right to be at work; given back when dropped. `None` where there is no limit.
+/// A permit to run; released when dropped. `None` if there is no limit.
 #[derive(Debug)]
-#[must_use = "the slot is given back when this is dropped"]
+#[must_use = "dropping this releases the slot"]
 pub(crate) struct Slot<'a>(Option<&'a Gate>);
 
-/// A place in the queue; given back when dropped.
+/// A place in the queue; released when dropped.
 struct Place<'a> {
     gate: &'a Gate,
     is_served: bool,
@@ -81,7 +83,7 @@ impl Gate {
         }
     }
 
-    /// A slot, now or after a short wait.
+    /// Acquires a permit, at once or after a short wait.
     pub(super) async fn pass(&self) -> Result<Slot<'_>, Problem> {
         if self.limit == 0 {
             return Ok(Slot(None));
@@ -90,7 +92,7 @@ impl Gate {
             self.passed.add_one();
             return Ok(Slot(Some(self)));
         }
-        // Boxed, so that requests which need not wait do not carry the room for it.
+        // Boxed to keep the future small for requests that need not wait.
         let slot = Box::pin(self.wait()).await;
         let counter = if slot.is_some() { &self.waited } else { &self.refused };
         counter.add_one();
@@ -103,14 +105,14 @@ impl Gate {
         let mut place = Place::behind(self);
         if !place.is_served {
             let turn = timeout_at(now + limit, self.handed.acquire()).await;
-            // What was a permit is the slot from here on.
+            // The `Slot` returned below replaces the semaphore's permit.
             turn.ok()?.ok()?.forget();
             place.is_served = true;
         }
         Some(Slot(Some(self)))
     }
 
-    /// Changes the state if it is to be changed; what it was before.
+    /// Changes the state unless `next` returns `None`; returns the previous state.
     fn change(&self, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).ok()
     }
@@ -121,7 +123,7 @@ impl Gate {
         }
     }
 
-    /// A slot that nobody holds goes to the next who waits.
+    /// Hands a released permit to the next waiter, if there is one.
     fn hand_on(&self, _lock: &Backlog) {
         let before = self.change(|state| Some(state.checked_sub(ONE_WAITS).unwrap_or(state - 1)));
         if before.is_some_and(|state| state >= ONE_WAITS) {
@@ -153,7 +155,7 @@ impl Drop for Slot<'_> {
 }
 
 impl<'a> Place<'a> {
-    /// Behind all who wait, or served already when a slot has become free just now.
+    /// Enters the queue, or takes a permit that was released just now.
     fn behind(gate: &'a Gate) -> Self {
         let next = |state| Some(if state < gate.limit { state + 1 } else { state + ONE_WAITS });
         let is_served = gate.change(next).is_some_and(|before| before < gate.limit);
@@ -172,8 +174,8 @@ impl Drop for Place<'_> {
             if self.gate.change(|state| state.checked_sub(ONE_WAITS)).is_some() {
                 return;
             }
-            // As many slots were handed out as people wait, so one is there that was for this one; unless a newcomer has
-            // taken it just now, who is counted as waiting for it.
+            // Every remaining waiter was handed a permit, so one is there for this waiter, unless a
+            // newcomer has just taken it. The newcomer is then counted as a waiter in its place.
             if let Ok(permit) = self.gate.handed.try_acquire() {
                 permit.forget();
                 return self.gate.hand_on(&backlog);
@@ -196,7 +198,7 @@ mod tests {
         Arc::new(Gate::new(GateSettings { limit, max_waiting }))
     }
 
-    /// How long a refused request took, in milliseconds.
+    /// Returns how long a refused request took, in milliseconds.
     async fn refused_after(gate: &Gate) -> u128 {
         let start = Instant::now();
         let refused = gate.pass().await;
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn when_nothing_comes_back_the_first_wait_and_all_others_do_not() {
+    async fn when_no_permit_is_released_only_the_first_requests_wait() {
         let gate = gate(2, 1_000);
         let _stuck = (gate.pass().await.unwrap(), gate.pass().await.unwrap());
         let mut waits = Vec::new();
@@ -241,12 +243,12 @@ mod tests {
             sleep(Duration::from_millis(1)).await;
         }
         for (at, wait) in waits {
-            // Once the last of them is gone, nobody waits and nothing is known.
+            // Once the last waiter has left, the queue starts over without an estimate.
             let expected = if at % 60 <= 20 { 40 } else { 0 };
             let wait = wait.await.unwrap();
             assert!(
                 (expected..=expected + 1).contains(&wait),
-                "who came at {at} ms waited {wait} ms"
+                "the request at {at} ms waited {wait} ms"
             );
         }
         assert_eq!(gate.counts().refused, 300);
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_behind_a_full_queue() {
+    async fn a_full_queue_refuses_at_once() {
         let small = gate(1, 1);
         let slot = small.pass().await.unwrap();
         let waiting = Arc::clone(&small);
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_is_dropped_gives_back_its_slot_and_its_place() {
+    async fn a_dropped_request_releases_its_slot_and_its_place() {
         let gate = gate(1, 1);
         let slot = gate.pass().await.unwrap();
         let mut waiting = Box::pin(gate.pass());
@@ -278,7 +280,7 @@ mod tests {
         drop(waiting);
         assert_eq!((gate.counts().at_work, gate.counts().waiting), (1, 0));
 
-        // Dropped when the slot is theirs already, and they have not been told.
+        // Dropped after the permit was handed over but before the waiter was polled.
         let mut waiting = Box::pin(gate.pass());
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(slot);
@@ -287,7 +289,7 @@ mod tests {
         assert!(gate.pass().now_or_never().is_some());
     }
 
-    /// One at work less when dropped.
+    /// Decrements the count of requests in flight when dropped.
     struct Done<'a>(&'a AtomicU64);
 
     impl Drop for Done<'_> {
@@ -296,9 +298,9 @@ mod tests {
         }
     }
 
-    /// Many threads, each with many who pass, wait, are refused, or are dropped on the way.
+    /// Many threads with many requests each, which pass, wait, are refused or are dropped midway.
     #[test]
-    fn no_slot_is_lost_or_given_twice() {
+    fn no_slot_is_lost_or_handed_out_twice() {
         const LIMIT: u32 = 3;
         let gate = gate(LIMIT, 4);
         let at_work = Arc::new(AtomicU64::new(0));
@@ -309,7 +311,7 @@ mod tests {
         };
         let visit = async |gate: &Gate, at_work: &AtomicU64, turns: u32| {
             let Ok(_slot) = gate.pass().await else { return };
-            assert!(at_work.fetch_add(1, Ordering::SeqCst) < u64::from(LIMIT), "given twice");
+            assert!(at_work.fetch_add(1, Ordering::SeqCst) < u64::from(LIMIT), "handed out twice");
             let _done = Done(at_work);
             yields(turns).await;
         };
@@ -323,7 +325,8 @@ mod tests {
                         let visits = (0..8).map(|n| async move {
                             let (turns, patience) =
                                 ((round * 7 + n * 3 + thread) % 5, (round + n) % 11);
-                            // Patience is looked at first, so that some leave who have been served just now.
+                            // `patience` is polled first, so that some requests leave right after
+                            // being served.
                             let patience = std::pin::pin!(yields(patience));
                             select(patience, std::pin::pin!(visit(gate, at_work, turns))).await;
                         });
@@ -338,7 +341,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limit_of_zero_is_none() {
+    async fn a_limit_of_zero_disables_the_gate() {
         let gate = gate(0, 0);
         let slots: Vec<_> =
             (0..100).map(|_| gate.pass().now_or_never().unwrap().unwrap()).collect();

@@ -1,10 +1,11 @@
-//! The limit on asking much more often than told.
+//! Limits clients that poll much more often than advised.
 //!
-//! A rate limiter with one period cannot be used: everybody is told another wait, and it changes on the way.
+//! A rate limiter with one period does not fit: each client is advised a different poll interval,
+//! which changes as it advances.
 //!
-//! It goes by the queue number of a verified token. Joining again gives another text for the same
-//! place, and one of a person's tokens is as good as another. A query is charged before it is
-//! answered, so that many at once are as many.
+//! The key is the queue number of a verified token. Joining again issues another token for the same
+//! place, and all tokens of a place count together. A query is charged before it is answered, so
+//! concurrent queries are limited like sequential ones.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,16 +18,16 @@ use tokio::time::Instant;
 
 use crate::problem::Problem;
 
-/// What an answer is taken to have told where none has told anything yet.
+/// The poll interval assumed for a number that has not received one yet.
 const TOLD_AT_FIRST: Duration = Duration::from_secs(1);
 
-/// What is owed for answers, paid off by waiting. An answer costs a share of the wait that it told;
-/// one that is not there yet is taken to tell what the last one did.
+/// The debt of one queue number, paid off by waiting. A response costs a share of the poll interval
+/// it carries. A response in flight is assumed to carry the same interval as the last one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Debt {
     paid_off: Instant,
     told: Duration,
-    /// Queries that are being answered.
+    /// Queries in flight.
     in_flight: u32,
 }
 
@@ -35,8 +36,8 @@ impl Debt {
         Self { paid_off: now, told: TOLD_AT_FIRST, in_flight: 0 }
     }
 
-    /// Takes in a query, or tells how long until one is answered again: what is owed must not be
-    /// above what was told.
+    /// Admits a query, or returns the wait until the next one is admitted. A query is refused while
+    /// the debt exceeds the last poll interval.
     fn begin(&mut self, faster: NonZeroU32, now: Instant) -> Result<(), Duration> {
         let in_flight = (self.told / faster.get()).saturating_mul(self.in_flight);
         let owed = self.paid_off.saturating_duration_since(now).saturating_add(in_flight);
@@ -49,14 +50,14 @@ impl Debt {
         }
     }
 
-    /// The end of a query that was taken in, which costs nothing.
+    /// Ends an admitted query without a cost.
     fn release(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// The end of a query that was taken in, and told to wait so long. What is owed is never above
-    /// what a burst of such answers costs: somebody who was told long waits and is near now must
-    /// not pay for them when it matters.
+    /// Ends an admitted query whose response carried this poll interval. The debt is capped at the
+    /// cost of a burst of such responses: a client that was advised long intervals and is now near
+    /// the front must not pay for them when it matters.
     fn charge(&mut self, told: Duration, faster: NonZeroU32, now: Instant) {
         self.release();
         let share = told / faster.get();
@@ -65,19 +66,19 @@ impl Debt {
     }
 }
 
-/// The debts of those who ask, by number; so many of them, at most. Only a verified token has a
-/// number, so a forged one gets none. Those who ask meet nobody else's lock.
+/// Debts by queue number, for a bounded number of keys. Only a verified token has a number, so
+/// forged tokens add no keys. Each number has its own lock.
 pub(super) struct Polling {
     faster: NonZeroU32,
     debts: Cache<QueueNumber, Arc<Mutex<Debt>>>,
     refused: Counter,
 }
 
-/// What a query was charged, until it is known what it costs.
-#[must_use = "a query whose answer is not told costs as much as the one before it"]
+/// The pending charge of a query whose cost is not known yet.
+#[must_use = "an unsettled charge costs as much as the previous response"]
 pub(super) struct Charge {
     faster: NonZeroU32,
-    /// There until the charge is settled.
+    /// `Some` until the charge is settled.
     debt: Option<Arc<Mutex<Debt>>>,
 }
 
@@ -86,7 +87,7 @@ impl Polling {
         Self { faster, debts: Cache::new(max_keys), refused: Counter::default() }
     }
 
-    /// A query of the holder of this number.
+    /// Charges a query of this number.
     pub(super) fn check(&self, number: QueueNumber) -> Result<Charge, Problem> {
         let now = Instant::now();
         let debt = self.debts.get_with(number, || Arc::new(Mutex::new(Debt::none(now))));
@@ -106,12 +107,13 @@ impl Polling {
 }
 
 impl Charge {
-    /// The answer told to wait so long; where it did not, it costs as much as the one before it.
+    /// Settles the charge with the response's poll interval. Without one it costs as much as the
+    /// previous response.
     pub(super) fn settle(mut self, told: Option<Duration>) {
         self.settle_once(told);
     }
 
-    /// Nothing was done for the query, for no fault of its caller's.
+    /// Releases the charge of a query that was refused for other reasons.
     pub(super) fn release(mut self) {
         if let Some(debt) = self.debt.take() {
             lock(&debt).release();
@@ -127,7 +129,7 @@ impl Charge {
 }
 
 impl Drop for Charge {
-    /// The caller went away: whoever asks and does not wait for the answer has had the work of it.
+    /// The client disconnected. It pays in full, because the query was worked on.
     fn drop(&mut self) {
         self.settle_once(None);
     }
@@ -143,8 +145,9 @@ mod tests {
 
     const FOUR: NonZeroU32 = NonZeroU32::new(4).unwrap();
 
-    /// Asks at these milliseconds, told to wait so many each time; how long each is told to come back after if refused.
-    fn asking(faster: u32, questions: &[(u64, u64)]) -> Vec<Option<u64>> {
+    /// Queries at these milliseconds, each answered with this poll interval; returns the wait of
+    /// each refusal.
+    fn polling(faster: u32, questions: &[(u64, u64)]) -> Vec<Option<u64>> {
         let (start, faster) = (Instant::now(), NonZeroU32::new(faster).unwrap());
         let mut debt = Debt::none(start);
         let one = |(at, told): &(u64, u64)| {
@@ -159,16 +162,16 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_answered_and_then_so_many_times_as_often_as_told() {
+    fn a_burst_is_answered_and_then_the_allowed_multiple() {
         for (name, faster, questions, expected) in [
             (
-                "as told",
+                "as advised",
                 1,
                 &[(0, 1_000), (1_000, 1_000), (2_000, 1_000)][..],
                 &[None, None, None][..],
             ),
             ("a burst", 4, &[(0, 1_000); 7], &[None, None, None, None, None, Some(250), Some(250)]),
-            ("no faster than told", 1, &[(0, 1_000); 3], &[None, None, Some(1_000)]),
+            ("no faster than advised", 1, &[(0, 1_000); 3], &[None, None, Some(1_000)]),
             (
                 "a burst, then at the limit",
                 1,
@@ -183,7 +186,7 @@ mod tests {
                 &[None, None, Some(1), None, Some(500), None],
             ),
             (
-                "told 30 s, then near: the old debt does not count",
+                "advised 30 s, then near the front: the earlier debt does not count",
                 4,
                 &[
                     (0, 30_000),
@@ -196,14 +199,14 @@ mod tests {
                 ],
                 &[None, None, None, None, Some(250), None, Some(250)],
             ),
-            ("told nothing", 4, &[(0, 0), (0, 0), (0, 0)], &[None, None, None]),
+            ("a poll interval of zero", 4, &[(0, 0), (0, 0), (0, 0)], &[None, None, None]),
         ] {
-            assert_eq!(asking(faster, questions), expected, "{name}");
+            assert_eq!(polling(faster, questions), expected, "{name}");
         }
     }
 
     #[test]
-    fn who_asks_up_to_so_many_times_as_often_as_told_is_never_refused() {
+    fn polling_within_the_allowed_multiple_is_never_refused() {
         for faster in 1..=8 {
             for step in [1.0, 0.9, 1.0 / f64::from(faster)] {
                 let (mut at, mut questions) = (0.0, Vec::new());
@@ -213,17 +216,17 @@ mod tests {
                     questions.push((at as u64, told));
                     at += (told as f64 * step.max(1.0 / f64::from(faster))).ceil() + 1.0;
                 }
-                let refused = asking(faster, &questions).iter().flatten().count();
+                let refused = polling(faster, &questions).iter().flatten().count();
                 assert_eq!(
                     refused, 0,
-                    "{faster} times as often as told, asking after {step} of it"
+                    "a multiple of {faster}, polling after {step} of the interval"
                 );
             }
         }
     }
 
     #[test]
-    fn nobody_who_got_an_answer_is_kept_waiting_for_longer_than_a_share_of_what_it_told() {
+    fn the_next_query_waits_at_most_a_share_of_the_last_interval() {
         let start = Instant::now();
         for (before, told) in [(36_000, 800), (30_000, 30_000), (800, 36_000), (1_000, 1_000)] {
             let mut debt = Debt::none(start);
@@ -255,23 +258,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_ask_at_once_are_as_many_as_those_who_ask_in_turn() {
+    async fn concurrent_queries_are_limited_like_sequential_ones() {
         let (polling, told) = (Polling::new(FOUR, 100), Duration::from_secs(4));
         let begun =
             |times: u32| (0..times).flat_map(|_| polling.check(number(1))).collect::<Vec<_>>();
         let first = begun(400);
-        assert_eq!(first.len(), 5, "of a number that was told nothing yet");
+        assert_eq!(first.len(), 5, "for a number without a poll interval yet");
         first.into_iter().for_each(|charge| charge.settle(Some(told)));
-        assert_eq!(begun(400).len(), 0, "all of them are paid for");
+        assert_eq!(begun(400).len(), 0, "all of them are charged");
         tokio::time::advance(Duration::from_secs(2)).await;
         let second = begun(400);
         assert_eq!(second.len(), 2);
         drop(second);
-        assert_eq!(begun(400).len(), 0, "whoever goes away before the answer pays for it");
+        assert_eq!(begun(400).len(), 0, "a client that disconnects before the response is charged");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_query_that_was_not_taken_in_costs_nothing_and_an_answer_that_tells_no_wait_does() {
+    async fn a_released_charge_costs_nothing_and_a_response_without_an_interval_does() {
         let polling = Polling::new(FOUR, 100);
         for _ in 0..100 {
             polling.check(number(1)).unwrap().release();
@@ -282,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_numbers_take_no_more_memory_than_their_share() {
+    async fn memory_is_bounded_for_many_numbers() {
         let polling = Polling::new(FOUR, 1_000);
         for n in 1..=100_000 {
             polling.check(number(n)).unwrap().settle(Some(Duration::from_secs(30)));

@@ -1,4 +1,4 @@
-//! A rate for each of many keys, in bounded memory.
+//! Rate limits per key, in bounded memory.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -16,18 +16,18 @@ use moka::sync::Cache;
 use crate::address_group::AddressGroup;
 use crate::problem::Problem;
 
-/// So many a second, and so many at once by somebody who has been quiet.
+/// A sustained rate, and the burst allowed after a pause.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rate {
-    /// In the long run.
+    /// Sustained rate per second.
     pub per_second: NonZeroU32,
-    /// At once.
+    /// Requests allowed at once after a pause.
     pub burst: NonZeroU32,
 }
 
 type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// A limiter a key, for as many keys as are remembered. Who is forgotten begins anew with a whole burst.
+/// One limiter per key, for a bounded number of keys. An evicted key starts over with a full burst.
 pub(super) struct KeyedRate<K, C: Clock = DefaultClock> {
     quota: Quota,
     clock: C,
@@ -51,7 +51,8 @@ where
     C::Instant: Send + Sync,
 {
     fn with_clock(rate: Rate, max_keys: u64, clock: C) -> Self {
-        // After so long without a request the whole burst is there again, so nothing is lost with the limiter.
+        // After this long without a request the burst is full again, so dropping the limiter loses
+        // nothing.
         let whole_again =
             Duration::from_secs(u64::from(rate.burst.get().div_ceil(rate.per_second.get())));
         Self {
@@ -62,7 +63,7 @@ where
         }
     }
 
-    /// One more of this key.
+    /// Counts a request of this key.
     pub(super) fn check(&self, key: K) -> Result<(), Problem> {
         let fresh = || Arc::new(RateLimiter::direct_with_clock(self.quota, self.clock.clone()));
         self.limiters.get_with(key, fresh).check().map_err(|not_until| {
@@ -76,7 +77,7 @@ where
     }
 }
 
-/// A rate for each address, and a multiple of it for each network that addresses are of.
+/// A rate per address, and a multiple of it per network around the address.
 pub(super) struct AddressRate<C: Clock = DefaultClock> {
     hosts: KeyedRate<IpAddr, C>,
     sites: KeyedRate<IpAddr, C>,
@@ -104,10 +105,10 @@ where
         }
     }
 
-    /// One more from this address.
+    /// Counts a request from this address.
     pub(super) fn check(&self, address: IpAddr) -> Result<(), Problem> {
         let group = AddressGroup::of(address);
-        // What a host is refused is not taken from its neighbours.
+        // The host comes first: a request it refuses must not use up the rate of its neighbours.
         self.hosts.check(group.host())?;
         group.site().map_or(Ok(()), |site| self.sites.check(site))
     }
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_version_6_has_a_multiple_of_what_each_of_its_parts_has() {
+    fn an_ipv6_48_has_a_multiple_of_the_rate_of_a_64() {
         let clock = FakeRelativeClock::default();
         let two = NonZeroU32::new(2).unwrap();
         let addresses = AddressRate::with_clock(rate(1, 3), two, 100, &clock);
@@ -160,7 +161,7 @@ mod tests {
             "six from the /48"
         );
         assert_eq!(answered("2001:db8:2:1::", 10), 3, "another /48");
-        assert_eq!(answered("192.0.2.", 10), 10, "ten addresses of version 4");
+        assert_eq!(answered("192.0.2.", 10), 10, "ten IPv4 addresses");
         assert_eq!(addresses.refused(), 7 + 2 + 3 + 7);
         clock.advance(Duration::from_secs(1));
         assert_eq!(
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_refused_is_told_when_to_come_back() {
+    fn a_refusal_carries_the_time_to_wait() {
         let keyed = KeyedRate::with_clock(rate(2, 1), 100, FakeRelativeClock::default());
         keyed.check(1_u64).unwrap();
         let Err(Problem::TooManyRequests(wait)) = keyed.check(1) else { panic!("refused") };
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_made_up_keys_take_no_more_memory_and_do_not_free_who_is_limited() {
+    fn a_million_made_up_keys_stay_bounded_and_do_not_reset_a_limited_key() {
         let keyed = KeyedRate::with_clock(rate(1, 5), 1_000, FakeRelativeClock::default());
         let mut answered = 0;
         for made_up in 1..=1_000_000_u64 {
@@ -190,6 +191,6 @@ mod tests {
         }
         keyed.limiters.run_pending_tasks();
         assert!(keyed.limiters.entry_count() <= 1_000, "{}", keyed.limiters.entry_count());
-        assert_eq!(answered, 5, "of the 10,000 requests of the one who is there all the time");
+        assert_eq!(answered, 5, "of the 10,000 requests of the key that is in use all the time");
     }
 }

@@ -1,4 +1,4 @@
-//! The one map from problems to answers.
+//! Maps problems to responses.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use domain::queue::PuzzleRejected;
 
 use super::Problem;
 
-/// What a problem is answered with.
+/// Status, code and messages of a problem.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    /// Stable, for programs.
+    /// Stable identifier for programs.
     pub(crate) code: &'static str,
     pub(crate) korean: String,
     pub(crate) english: String,
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// "Please try again shortly": what every 429 and 503 says.
+/// Part of every 429 and 503 message: "Please try again shortly".
 const TRY_AGAIN_KOREAN: &str = "잠시 후 다시 시도해 주세요.";
 const TRY_AGAIN_ENGLISH: &str = "Please try again shortly.";
-/// When trying again makes sense after a failure of unknown length.
+/// `Retry-After` for failures of unknown duration.
 const SHORTLY: Duration = Duration::from_secs(1);
 
 impl Problem {
@@ -168,7 +168,7 @@ impl Problem {
     }
 }
 
-/// Each reason has a code and words of its own; the puzzle to solve is in the body.
+/// Each reason has its own code and messages; the puzzle to solve is in the body.
 fn puzzle(rejected: Option<PuzzleRejected>) -> Answer {
     let (code, korean, english) = match rejected {
         None => (

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::Problem;
 use super::answer::Answer;
-use crate::edge;
 use crate::language::Language;
+use crate::standard_headers::set_standard_headers;
 use crate::time::{ceil_seconds, limit_word, milliseconds};
 
-/// `code` and `message` are what the clients of the service we replace read.
+/// Clients of the service this one replaces read `code` and `message`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ProblemBody<'a> {
@@ -44,7 +44,7 @@ struct ProblemBody<'a> {
     parts: Option<u8>,
 }
 
-/// The whole answer to a problem.
+/// Renders the response to a problem.
 pub(crate) fn render(
     problem: &Problem,
     answer: &Answer,
@@ -90,13 +90,12 @@ pub(crate) fn render(
     response.body(serde_json::to_vec(&body).unwrap_or_default())
 }
 
-/// A problem that ends a request at the edge, where there is no request left to answer from: it carries what the answer
-/// needs.
+/// A problem with all that its response needs, for use after the request is gone.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
 pub(crate) struct Rendered {
     pub(crate) problem: Problem,
-    /// That of the problem, written once.
+    /// The mapping of `problem`, evaluated once.
     pub(crate) answer: Answer,
     pub(crate) language: Language,
     pub(crate) request_id: HeaderValue,
@@ -111,7 +110,7 @@ impl ResponseError for Rendered {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response =
             render(&self.problem, &self.answer, self.language, Some(&self.request_id));
-        edge::dress(response.head_mut(), self.request_id.clone(), self.closes);
+        set_standard_headers(response.head_mut(), self.request_id.clone(), self.closes);
         response
     }
 }

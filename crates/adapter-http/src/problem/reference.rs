@@ -1,4 +1,4 @@
-//! The table of problems, as `docs/http-errors.md` shows it.
+//! Generates the table of problems in `docs/http-errors.md`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,11 +10,10 @@ use domain::queue::{
 };
 
 use super::answer::Answer;
-use super::{Failure, Problem};
-use crate::puzzle::PuzzleDemand;
+use super::{Failure, Problem, PuzzleDemand};
 use crate::time::ceil_seconds;
 
-/// Who is told what, and when; one line a problem.
+/// One row for each problem: when it occurs.
 fn rows() -> Vec<(Problem, &'static str)> {
     let mut rows = vec![
         (
@@ -25,45 +24,48 @@ fn rows() -> Vec<(Problem, &'static str)> {
             Problem::BadConcertId,
             "`{concertId}` in the path is not a positive 63-bit integer in plain digits",
         ),
-        (Problem::BadPage, "`page` is `0`, negative, no integer, above 4294967295, or given twice"),
-        (Problem::BodyUnreadable, "the body broke off, or its transfer coding is broken"),
-        (Problem::TokenRepeated, "there is more than one `waitingToken` header"),
-        (Problem::TokenMissing, "a route that needs a token got no `waitingToken` header"),
+        (
+            Problem::BadPage,
+            "`page` is `0`, negative, not an integer, above 4294967295, or given twice",
+        ),
+        (Problem::BodyUnreadable, "the body was cut off, or its transfer coding is invalid"),
+        (Problem::TokenRepeated, "the request has more than one `waitingToken` header"),
+        (Problem::TokenMissing, "the route needs a `waitingToken` header and the request has none"),
         (
             Problem::TokenInvalid,
-            "the token is altered, cut, made up, signed with a retired key, of another queue, or of an earlier life of this one",
+            "the token is altered, truncated, made up, signed with a retired key, or from another queue or an earlier incarnation of this one",
         ),
     ];
     rows.extend(not_your_turn());
     rows.extend([
-        (Problem::RouteNotFound, "nothing is at this path; no path here contains a percent sign"),
+        (Problem::RouteNotFound, "the path does not exist; no path of this service contains a percent sign"),
         (Problem::ConcertNotFound, "no concert has this id"),
         (
             Problem::MethodNotAllowed("GET, HEAD"),
-            "the path is there, the method is not; `Allow` lists those that are",
+            "the path does not support the method; `Allow` lists those it supports",
         ),
-        (Problem::BodyTimedOut, "the body did not come whole within `http.client_timeout` of the head"),
-        (Problem::PlaceGone, "the call lapsed, the session ended, the place was given back, or the token is older than `queue.token_ttl`"),
+        (Problem::BodyTimedOut, "the body was not complete within `http.client_timeout` of the head"),
+        (Problem::PlaceGone, "the call lapsed, the session ended, the holder left the queue, or the token is older than `queue.token_ttl`"),
         (Problem::BodyTooLarge(4_096), "the body is longer than `http.max_body_bytes`"),
         (
             Problem::HeadersTooLarge(16_384),
-            "address and headers together are longer than `http.max_header_bytes`",
+            "request target and headers together are longer than `http.max_header_bytes`",
         ),
     ]);
     rows.extend(puzzles());
     rows.extend([
         (
             Problem::TooManyRequests(Duration::from_secs(1)),
-            "the user, the address or the holder of the queue number asks for more than `overload.per_user`, `overload.per_address`, `overload.joining_per_address` or `overload.polling` allows; which of them is not told",
+            "the user, the address or the queue number exceeds `overload.per_user`, `overload.per_address`, `overload.joining_per_address` or `overload.polling`; the response does not say which",
         ),
-        (Problem::Internal, "a mistake of ours; the log has the request's id"),
-        (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers wait already"),
-        (dependency_down(), "a store is down, too slow, asked by too many at once, does not do this for now, or is left alone for a while after it failed too often"),
+        (Problem::Internal, "a bug in this service; the log has the request's id"),
+        (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers are already waiting"),
+        (dependency_down(), "a store is down, too slow or temporarily not ready, its bulkhead is full, or its circuit breaker is open"),
         (
             Problem::Overloaded,
-            "as many requests of this class are at work as may be (`overload.joining`, `overload.asking`, `overload.reading`), and it did not get better in a short wait",
+            "the limit on requests in flight of this class (`overload.joining`, `overload.asking`, `overload.reading`) is reached, and no permit was released in the short time that a request may wait",
         ),
-        (Problem::TimedOut, "no answer within `http.request_timeout`"),
+        (Problem::TimedOut, "the request took longer than `http.request_timeout`"),
     ]);
     rows
 }
@@ -87,28 +89,28 @@ fn not_your_turn() -> Option<(Problem, &'static str)> {
     };
     Some((
         Problem::NotYourTurn(outlook),
-        "the token is good, the person has not been called; the body has position and times",
+        "the token is valid, but its number has not been called; the body has the position and times",
     ))
 }
 
-/// Why a puzzle is asked for, each reason with its case.
+/// Reasons for requiring a puzzle, and when each occurs.
 const PUZZLES: [(Option<PuzzleRejected>, &str); 9] = [
     (
         None,
-        "joining takes a solved puzzle (`queue.join_puzzle`): the body has `puzzle`, `bits`, `iterations` and `parts`, and the client joins again with the header `joinPuzzle` ([guide](guide/join-puzzle.md)). With each of the following there is a fresh puzzle too",
+        "joining requires a solved puzzle (`queue.join_puzzle`): the body has `puzzle`, `bits`, `iterations` and `parts`, and the client joins again with the header `joinPuzzle` ([guide](guide/join-puzzle.md)). Each of the following responses has a new puzzle too",
     ),
     (
         Some(PuzzleRejected::Malformed),
-        "`joinPuzzle` is no puzzle with counters behind a dot, in plain digits with commas between, or there are two",
+        "`joinPuzzle` is not a puzzle followed by a dot and comma-separated decimal counters, or is given twice",
     ),
     (Some(PuzzleRejected::NotOurs), "the puzzle is altered, made up, or signed with a retired key"),
-    (Some(PuzzleRejected::OtherQueue), "the puzzle is of another queue"),
-    (Some(PuzzleRejected::OtherUser), "the puzzle is of another user"),
+    (Some(PuzzleRejected::OtherQueue), "the puzzle is from another queue"),
+    (Some(PuzzleRejected::OtherUser), "the puzzle was issued to another user"),
     (Some(PuzzleRejected::Expired), "the puzzle is older than a minute"),
     (Some(PuzzleRejected::TooEasy), "the puzzle has fewer bits than `queue.puzzle.min_bits`"),
     (
         Some(PuzzleRejected::WrongParts),
-        "the counters are not `parts` many, or one is not higher than the one before",
+        "there are not exactly `parts` counters, or they are not in ascending order",
     ),
     (Some(PuzzleRejected::Unsolved), "the hash of a counter does not begin with `bits` zero bits"),
 ];
@@ -143,13 +145,15 @@ pub fn markdown() -> String {
 const INTRODUCTION: &str = "\
 # HTTP errors
 
-Printed from the one map in `crates/adapter-http/src/problem/answer.rs` by `cargo xtask docs`; a test keeps it current.
+Generated from `crates/adapter-http/src/problem/answer.rs` by `cargo xtask docs`; a test keeps it
+current.
 
-Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, and besides them `code`
-(stable, for programs), `message` (for people, Korean unless `Accept-Language` prefers English) and `requestId`. What
-the HTTP library refuses before it is a request is answered with a bare status: 400 for what is not HTTP or has a broken
-`Content-Length`, 408 for a head that takes longer than `http.client_timeout`, 431 for more than 96 headers or a head
-above 128 KiB.
+Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status` and `detail`,
+and in addition `code` (stable, for programs), `message` (for people, Korean unless
+`Accept-Language` prefers English) and `requestId`. The HTTP library refuses invalid input with a
+bare status before there is a request: 400 for malformed HTTP or a broken `Content-Length`, 408 for
+a head that takes longer than `http.client_timeout`, 431 for more than 96 headers or a head above
+128 KiB.
 
 | status | code | when | `Retry-After` | message (ko) | message (en) |
 |---|---|---|---|---|---|

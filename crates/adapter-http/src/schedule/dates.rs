@@ -1,4 +1,4 @@
-//! The dates of a concert as the bytes that go on the wire, from the cache or the schedule.
+//! Rendered dates of a concert, from the cache or the schedule.
 
 use std::sync::Arc;
 
@@ -40,24 +40,24 @@ impl<'a> From<&'a OpenDate> for DateBody<'a> {
     }
 }
 
-/// The dates of all concerts, rendered. Shared by all workers.
+/// The rendered dates of all concerts, shared by all workers.
 pub struct ConcertDates(Cache<DateSource>);
 
-/// Dates of a schedule, rendered when they are asked for.
+/// Renders dates of a schedule on demand.
 pub struct DateSource(Arc<ScheduleService>);
 
-/// The dates of one concert, ready to be sent; nothing where there is no such concert.
+/// The rendered dates of one concert; `None` if the concert does not exist.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RenderedDates(pub(crate) Option<Bytes>);
 
 impl ConcertDates {
-    /// Dates from a cache.
+    /// Serves dates from this cache.
     #[must_use]
     pub fn new(cache: Cache<DateSource>) -> Self {
         Self(cache)
     }
 
-    /// What this process can answer without waiting: dates, or that there is no such concert.
+    /// Returns the dates, or the absence of the concert, if this process has it cached.
     pub(crate) fn at_once(&self, concert: ConcertId) -> Option<Answer<RenderedDates>> {
         self.0.at_once(&concert)
     }
@@ -68,17 +68,18 @@ impl ConcertDates {
 }
 
 impl DateSource {
-    /// The kind of answer it has, as caches know it.
+    /// The kind of its cache entries.
     pub const KIND: &str = "dates";
 
-    /// Dates as this use case finds them.
+    /// Renders the dates this use case returns.
     #[must_use]
     pub fn new(schedules: Arc<ScheduleService>) -> Self {
         Self(schedules)
     }
 }
 
-/// Raised whenever other bytes are written for the same dates, so that programs of two versions leave each other's alone.
+/// Increment it when the rendering changes, so that two versions of the program do not share cache
+/// entries.
 const FORM: u32 = 1;
 
 #[async_trait]
@@ -108,7 +109,7 @@ impl Source for DateSource {
     }
 }
 
-/// The body, which is never empty where there is one.
+/// The body, or nothing if the concert does not exist: a body is never empty.
 impl Stored for RenderedDates {
     fn weight(&self) -> usize {
         self.0.as_ref().map_or(0, Bytes::len)

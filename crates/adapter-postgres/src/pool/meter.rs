@@ -1,4 +1,4 @@
-//! What a pool tells of itself.
+//! The state and the wait times of a pool.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -6,25 +6,26 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A pool as it is now. Its parts are read one after the other, so two of them may be an instant apart.
+/// A snapshot of the pool. Its fields are read in sequence, so they may be slightly inconsistent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PoolState {
-    /// Connections, at most.
+    /// Maximum number of connections.
     pub size: u32,
-    /// Connections that are open.
+    /// Open connections.
     pub connections: u32,
-    /// Of these, how many are not in use.
+    /// Open connections that are not in use.
     pub idle: u32,
-    /// Questions that wait for a connection.
+    /// Calls waiting for a connection.
     pub waiting: u32,
-    /// Questions that got no connection in time, or were refused because as many waited as may; since the pool was opened.
+    /// Calls that got no connection in time, or were refused because too many waited, since the
+    /// pool was opened.
     pub timeouts: u64,
 }
 
-/// Told how long a question waited.
+/// Receives how long a call waited.
 type Listener = Arc<dyn Fn(Duration) + Send + Sync>;
 
-/// Counts who waits.
+/// Counts waiting calls.
 #[derive(Default)]
 pub(super) struct Meter {
     waiting: AtomicU32,
@@ -32,20 +33,20 @@ pub(super) struct Meter {
     listener: OnceLock<Listener>,
 }
 
-/// A question that waits for a connection, until this is dropped.
+/// A call waiting for a connection, until this is dropped.
 pub(super) struct Waiting<'m> {
     meter: &'m Meter,
     since: Instant,
 }
 
 impl Meter {
-    /// Notes that a question waits.
+    /// Records that a call waits.
     pub(super) fn wait(&self, since: Instant) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting { meter: self, since }
     }
 
-    /// Notes that a question got no connection in time, or may not even wait for one.
+    /// Records that a call got no connection in time, or was refused without waiting.
     pub(super) fn timed_out(&self) {
         self.timeouts.fetch_add(1, Ordering::Relaxed);
     }
@@ -58,7 +59,7 @@ impl Meter {
         self.timeouts.load(Ordering::Relaxed)
     }
 
-    /// The first listener stays.
+    /// Only the first listener is kept.
     pub(super) fn listen(&self, listener: Listener) {
         let _ = self.listener.set(listener);
     }

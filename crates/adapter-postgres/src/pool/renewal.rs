@@ -1,4 +1,4 @@
-//! Connections that are replaced for an error of theirs.
+//! Replacement of faulty connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Which connections are out of date, and whether replacing one is worth it.
+/// Tracks which connections are outdated and whether replacing one is worthwhile.
 pub(super) struct Renewal {
     opened: Instant,
-    /// Connections made earlier than this, in microseconds since the pool was opened, are not used
-    /// again.
+    /// Connections opened before this moment, in microseconds since the pool was opened, are not
+    /// reused.
     keep_from: AtomicU64,
-    /// Recent replacements that did not help, and since when the oldest of them ages.
+    /// The number of recent replacements that did not help, and when the oldest of them starts to
+    /// age.
     in_vain: Mutex<(u32, Instant)>,
 }
 
-/// How many replacements may fail in a row, and how long each of them counts. Without this limit
-/// every query to a server that fails on all connections, such as a save on one that is read-only,
-/// would open a new connection.
+/// How many replacements may fail in a row, and how long each of them counts. Without this limit,
+/// every query to a server that fails on all connections, such as a save on a read-only one, would
+/// open a new connection.
 const IN_VAIN: u32 = 4;
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(1);
 
@@ -27,12 +28,13 @@ impl Renewal {
         Self { opened: now, keep_from: AtomicU64::new(0), in_vain: Mutex::new((0, now)) }
     }
 
-    /// Whether a connection made then is out of date.
+    /// Whether a connection opened at this moment is outdated.
     pub(super) fn is_retired(&self, made: Instant) -> bool {
         self.age(made) < self.keep_from.load(Ordering::Acquire)
     }
 
-    /// Retires all connections made before this one. In use, they are closed when they come back.
+    /// Retires all connections opened before this one. Connections in use are closed when they
+    /// return.
     pub(super) fn retire_before(&self, made: Instant) {
         self.keep_from.fetch_max(self.age(made), Ordering::AcqRel);
     }
@@ -42,19 +44,19 @@ impl Renewal {
         u64::try_from(since).unwrap_or(u64::MAX)
     }
 
-    /// Whether a connection that is at fault should be replaced and its query asked again.
+    /// Whether to replace a faulty connection and repeat its query.
     pub(super) fn is_worth_it(&self, now: Instant) -> bool {
         self.recent(now) < IN_VAIN
     }
 
-    /// Notes that a new connection was at fault too.
+    /// Records that a new connection was at fault too.
     pub(super) fn was_in_vain(&self, now: Instant) {
         self.recent(now);
         let mut in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
         in_vain.0 = in_vain.0.saturating_add(1).min(IN_VAIN);
     }
 
-    /// Drops those that no longer count, and returns how many do.
+    /// Drops expired replacements and returns the number that still count.
     fn recent(&self, now: Instant) -> u32 {
         let mut in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, since) = &mut *in_vain;
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_made_before_one_that_helped_are_retired_and_no_others() {
+    fn only_connections_older_than_a_working_replacement_are_retired() {
         let opened = Instant::now();
         let renewal = Renewal::new(opened);
         let made = |seconds| opened + Duration::from_secs(seconds);
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn replacements_that_do_not_help_are_made_a_few_times_and_then_once_a_second() {
+    fn useless_replacements_are_limited_to_one_a_second_after_a_few() {
         let opened = Instant::now();
         let renewal = Renewal::new(opened);
         let mut made = 0;

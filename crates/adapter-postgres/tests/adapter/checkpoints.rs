@@ -1,4 +1,4 @@
-//! What checkpoints outlive, and what is told when they cannot be had.
+//! Durability of checkpoints, and the errors when they cannot be loaded or saved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::schema::from_the_page;
 use crate::support::{CONNECT, LIMIT, LIMITS, POOL, address, database, eventually, pool};
 
-/// Short enough to wait for, long enough for a busy machine to answer within.
+/// Short enough to wait for, long enough for a busy machine to answer.
 const SHORT: Duration = Duration::from_secs(2);
 
 fn main_queue() -> QueueId {
@@ -32,14 +32,14 @@ fn open_with(url: &str, limits: SessionLimits, settings: &PoolSettings) -> Postg
     PostgresCheckpoints::new(pool(url, limits, settings))
 }
 
-/// How saving and how loading fails, each within a limit.
+/// The errors of saving and of loading, each within a limit.
 async fn failures(checkpoints: &PostgresCheckpoints) -> [PortErrorKind; 2] {
     let saved = timeout(LIMIT, checkpoints.save(main_queue(), marks(0, 0, 0))).await.unwrap();
     let loaded = timeout(LIMIT, checkpoints.load(main_queue())).await.unwrap();
     [saved.unwrap_err().kind(), loaded.unwrap_err().kind()]
 }
 
-/// Saves higher and higher marks until that fails; each mark of what was returned last, and how it failed.
+/// Saves increasing marks until a save fails; returns the last returned mark and the error.
 async fn save_until_it_fails(
     checkpoints: PostgresCheckpoints,
     saved: Arc<AtomicU64>,
@@ -52,11 +52,11 @@ async fn save_until_it_fails(
         }
         saved.fetch_add(1, Ordering::SeqCst);
     }
-    unreachable!("there is always a higher mark")
+    unreachable!("every save may raise the marks")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_save_that_returned_outlives_the_server_killed_in_the_midst_of_saving() {
+async fn every_returned_save_survives_a_server_killed_while_saving() {
     let server = Postgres::start(PostgresBinaries::find().unwrap(), Durability::Full).unwrap();
     let url = server.url("postgres");
     adapter_postgres::migrate(address(&url), CONNECT).await.unwrap();
@@ -79,13 +79,13 @@ async fn every_save_that_returned_outlives_the_server_killed_in_the_midst_of_sav
         eventually("it is loaded again", async || checkpoints.load(main_queue()).await.is_ok())
             .await;
         let loaded = checkpoints.load(main_queue()).await.unwrap().unwrap();
-        assert_eq!(loaded.raised_to(told), loaded, "what is there, with what was said to be");
+        assert_eq!(loaded.raised_to(told), loaded, "the stored marks include the returned ones");
         assert_eq!(checkpoints.save(main_queue(), marks(1, 1, 1)).await.unwrap(), loaded);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_save_without_an_answer_ends_at_its_limit_and_can_be_repeated() {
+async fn a_save_without_a_reply_times_out_and_can_be_repeated() {
     let database = database();
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     let url = format!("postgres://postgres@{}/{}", wire.address(), database.name());
@@ -94,7 +94,7 @@ async fn a_save_without_an_answer_ends_at_its_limit_and_can_be_repeated() {
     let saved = marks(20, 10, 30);
     assert_eq!(checkpoints.save(main_queue(), saved).await.unwrap(), saved);
     wire.block();
-    // The first on the connection there was; a new one cannot be made.
+    // The first uses the existing connection; a new one cannot be opened.
     assert_eq!(failures(&checkpoints).await, [PortErrorKind::Timeout, PortErrorKind::Unavailable]);
     wire.mend();
     eventually("it is saved again", async || checkpoints.save(main_queue(), saved).await.is_ok())
@@ -103,7 +103,7 @@ async fn a_save_without_an_answer_ends_at_its_limit_and_can_be_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_somebody_holds_is_given_up_at_the_lock_limit_and_left_as_it_is() {
+async fn a_save_of_a_locked_row_times_out_and_changes_nothing() {
     let database = database();
     let checkpoints = open_with(&database.url(), SessionLimits { lock: SHORT, ..LIMITS }, &POOL);
     let saved = marks(20, 10, 30);
@@ -114,13 +114,13 @@ async fn a_row_somebody_holds_is_given_up_at_the_lock_limit_and_left_as_it_is() 
     assert_eq!(
         checkpoints.load(main_queue()).await.unwrap(),
         Some(saved),
-        "reading waits for nobody"
+        "reading does not wait for locks"
     );
     drop(lock);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_cannot_be_is_corrupt_and_no_line() {
+async fn an_impossible_row_is_reported_as_corrupt() {
     let database = database();
     let constraints = "ALTER TABLE queue_checkpoints \
                        DROP CONSTRAINT queue_checkpoints_serving_is_not_negative, \
@@ -137,13 +137,13 @@ async fn a_row_that_cannot_be_is_corrupt_and_no_line() {
             std::error::Error::source(&error)
                 .unwrap()
                 .to_string()
-                .starts_with("a checkpoint with last")
+                .starts_with("invalid checkpoint: last")
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_a_checkpoint_was_saved_is_written_down_each_time() {
+async fn every_save_records_its_time() {
     let database = database();
     let checkpoints = open(&database.url());
     checkpoints.save(main_queue(), marks(20, 10, 30)).await.unwrap();
@@ -154,7 +154,7 @@ async fn when_a_checkpoint_was_saved_is_written_down_each_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_grants_on_the_page_are_enough_to_remember_and_not_to_forget() {
+async fn the_documented_grants_allow_saving_and_not_deleting() {
     let database = database();
     let service = format!("service_{}", database.name());
     let grant = from_the_page("GRANT SELECT, INSERT, UPDATE ON queue_checkpoints", 1)

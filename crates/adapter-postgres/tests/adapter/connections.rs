@@ -1,4 +1,4 @@
-//! Errors of a connection are no errors of a call.
+//! Connection errors do not become call errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::pooler::Pooler;
 use crate::support::{CONNECT, LIMITS, POOL, address, database, eventually, fill, pool};
 
-/// Connections are made on demand only.
+/// Connections are opened on demand only.
 const SETTINGS: PoolSettings = PoolSettings { size: 4, min_idle: 0, ..POOL };
 
 fn noon() -> Timestamp {
@@ -71,7 +71,7 @@ impl Asker {
         Ok(())
     }
 
-    /// Each call once.
+    /// Makes each call once.
     async fn everything(&self) -> Result<(), PortError> {
         self.page().await?;
         self.dates().await?;
@@ -92,7 +92,8 @@ const DATES: Ask = |asker| Box::pin(async move { asker.dates().await });
 const LOAD: Ask = |asker| Box::pin(async move { asker.load().await });
 const SAVE: Ask = |asker| Box::pin(async move { asker.save().await });
 
-/// Runs each statement on each of the pool's four connections, which a lock keeps busy meanwhile.
+/// Runs each statement on each of the pool's four connections, which a table lock keeps busy
+/// meanwhile.
 async fn warm(database: &Database, pool: &Pool, asker: &Asker) {
     asker.everything().await.unwrap();
     for (ask, table) in [
@@ -126,7 +127,7 @@ async fn warmed() -> (Database, Pooler, Pool, Asker) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_of_a_columns_type_under_load_fails_no_call() {
+async fn changing_a_column_type_under_load_fails_no_call() {
     let (database, pooler, pool, asker) = warmed().await;
     let (is_over, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let readers: Vec<_> = (0..8)
@@ -156,12 +157,12 @@ async fn a_change_of_a_columns_type_under_load_fails_no_call() {
     for answer in join_all(readers).await {
         answer.unwrap().unwrap();
     }
-    assert!(pooler.errors("0A000") >= 3, "the server has refused plans");
+    assert!(pooler.errors("0A000") >= 3, "the server refused cached plans");
     assert!(pool.state().connections <= 4);
 }
 
 /// Runs these statements on each connection. Returns how often the server then sends this error:
-/// during each call once, and after that during each call four times at once.
+/// first during one of each call, then during four concurrent ones of each.
 async fn errors_after(doing: &[&str], code: &str) -> (u32, u32) {
     let (database, pooler, pool, asker) = warmed().await;
     for statement in doing {
@@ -175,12 +176,12 @@ async fn errors_after(doing: &[&str], code: &str) -> (u32, u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deallocated_statements_fail_no_call_and_are_met_once() {
+async fn deallocated_statements_fail_no_call_and_cause_one_error() {
     assert_eq!(errors_after(&["DEALLOCATE ALL"], "26000").await, (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_to_a_demoted_server_fail_no_save_and_are_met_once() {
+async fn connections_to_a_demoted_server_fail_no_save_and_cause_one_error() {
     let only_read = "SET default_transaction_read_only = on";
     assert_eq!(errors_after(&[only_read], "25006").await, (1, 0));
 }
@@ -188,7 +189,7 @@ async fn connections_to_a_demoted_server_fail_no_save_and_are_met_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn aborted_transactions_fail_no_call() {
     let (to_one, to_four) = errors_after(&["BEGIN", "SELECT 1 / 0"], "25P02").await;
-    assert_eq!(to_one + to_four, 4, "each connection has its own");
+    assert_eq!(to_one + to_four, 4, "each connection has its own transaction");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +205,7 @@ async fn a_save_on_a_connection_with_an_open_transaction_is_durable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statement_names_that_are_taken_fail_no_call() {
+async fn duplicate_statement_names_fail_no_call() {
     let database = filled().await;
     let (pooler, url) = Pooler::before(&database).await;
     let asker = Asker::of(&pool(&url, LIMITS, &PoolSettings { size: 1, ..SETTINGS }));
@@ -218,7 +219,7 @@ async fn statement_names_that_are_taken_fail_no_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_whose_connection_is_terminated_is_answered_on_another() {
+async fn a_call_whose_connection_is_terminated_succeeds_on_another() {
     let (database, pooler, _pool, asker) = warmed().await;
     let lock = database.hold("LOCK TABLE concerts, queue_checkpoints").unwrap();
     let asked = [PAGE, DATES, LOAD, SAVE].map(|ask| tokio::spawn(ask(asker.clone())));
@@ -238,10 +239,11 @@ async fn a_call_whose_connection_is_terminated_is_answered_on_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_call_has_no_more_time_than_a_single_one() {
+async fn a_repeated_call_has_the_time_limit_of_a_single_one() {
     let database = filled().await;
     let (pooler, url) = Pooler::before(&database).await;
-    // The server would end the second attempt a second or more after the limit of both.
+    // Without a common limit, the server would cancel the second attempt at least a second after
+    // the limit of both.
     let limit = Duration::from_secs(6);
     let limits = SessionLimits { statement: limit, lock: limit, ..LIMITS };
     let asker = Asker::of(&pool(&url, limits, &SETTINGS));
@@ -253,14 +255,14 @@ async fn a_repeated_call_has_no_more_time_than_a_single_one() {
     let wait = format!(
         "SELECT count(*) {waiting} AND clock_timestamp() - query_start > interval '1 second'"
     );
-    eventually("it waits for a while", async || database.sql(&wait).unwrap() == "1").await;
+    eventually("the call waits", async || database.sql(&wait).unwrap() == "1").await;
     database.sql(&format!("SELECT pg_terminate_backend(pid) {waiting}")).unwrap();
     let error = asked.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), PortErrorKind::Timeout);
     assert_eq!(pooler.errors("57P01"), 1);
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.ends_with("the server did not answer in time"), "{cause}");
-    assert_eq!(pooler.errors("55P03"), 0, "the server has not even come to its own limit");
+    assert_eq!(pooler.errors("55P03"), 0, "the server did not reach its own limit");
     drop(lock);
 }
 
@@ -293,7 +295,7 @@ async fn a_read_only_server_is_reported_and_costs_few_connections() {
         let set = format!(
             "ALTER SYSTEM SET default_transaction_read_only = {on}; SELECT pg_reload_conf();"
         );
-        // A session that only reads may not change settings either.
+        // A read-only session may not change settings either.
         let as_writer = format!("SET default_transaction_read_only = off; {set}");
         server.sql("postgres", &as_writer).unwrap();
         let shown = if on { "on" } else { "off" };

@@ -18,7 +18,7 @@ use crate::support::{LIMITS, POOL, database, fill, open, pool};
 
 struct OnPostgres;
 
-/// A catalogue and the database it is in, which goes with it.
+/// A catalog and its database, which is dropped with it.
 struct Owned {
     catalogue: PostgresCatalogue,
     database: Database,
@@ -70,7 +70,7 @@ struct OwnedCheckpoints(Database);
 
 impl CheckpointWorld for OwnedCheckpoints {
     fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
-        // Each with connections of its own, as two nodes have.
+        // Each has its own connections, like two nodes.
         let handle = || Arc::new(PostgresCheckpoints::new(pool(&self.0.url(), LIMITS, &POOL)));
         vec![handle(), handle()]
     }

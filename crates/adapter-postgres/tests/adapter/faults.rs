@@ -1,4 +1,4 @@
-//! What goes wrong with a database and the way to it, done to real ones.
+//! Faults of a real database and of the network to it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::support::{
     LIMIT, LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool,
 };
 
-/// Short enough to wait for, long enough for a busy machine to answer within.
+/// Short enough to wait for, long enough for a busy machine to answer.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// Waits that end soon, and one connection fewer than there are questions.
+/// Short waits, and one connection fewer than the number of calls.
 const SHORT_WAITS: PoolSettings = PoolSettings { size: 2, acquire: SHORT, ..POOL };
 
 fn noon() -> Timestamp {
@@ -45,7 +45,7 @@ async fn failure(catalogue: &PostgresCatalogue) -> PortErrorKind {
 }
 
 async fn answers_again(catalogue: &PostgresCatalogue) {
-    eventually("the dates are answered again", async || showcase(catalogue).await.is_ok()).await;
+    eventually("reading dates succeeds again", async || showcase(catalogue).await.is_ok()).await;
 }
 
 fn through(wire: SocketAddr, database: &Database) -> String {
@@ -53,7 +53,7 @@ fn through(wire: SocketAddr, database: &Database) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pool_recovers_by_itself_when_the_server_was_killed_or_restarted() {
+async fn the_pool_recovers_after_the_server_is_killed_or_restarted() {
     let server = Postgres::start(PostgresBinaries::find().unwrap(), Durability::Full).unwrap();
     let url = server.url("postgres");
     adapter_postgres::migrate(address(&url), SHORT).await.unwrap();
@@ -74,7 +74,7 @@ async fn the_pool_recovers_by_itself_when_the_server_was_killed_or_restarted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wire_that_is_cut_is_noticed_and_mended_without_help() {
+async fn the_pool_detects_a_cut_connection_and_recovers() {
     let database = filled().await;
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     let catalogue = open_with(&through(wire.address(), &database), LIMITS, &SHORT_WAITS);
@@ -86,8 +86,7 @@ async fn a_wire_that_is_cut_is_noticed_and_mended_without_help() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wire_on_which_nothing_comes_back_ends_the_question_at_its_limit_and_the_connection_with_it()
- {
+async fn a_silent_connection_fails_the_query_at_its_limit_and_is_closed() {
     let database = filled().await;
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     let limits = SessionLimits { connect: SHORT, statement: SHORT, lock: SHORT, ..LIMITS };
@@ -98,18 +97,18 @@ async fn a_wire_on_which_nothing_comes_back_ends_the_question_at_its_limit_and_t
     );
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
     wire.block();
-    assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout, "the connection there was");
+    assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout, "the existing connection");
     assert_eq!(
         failure(&catalogue).await,
         PortErrorKind::Unavailable,
-        "a new one cannot be made either"
+        "a new one cannot be opened either"
     );
     wire.mend();
     answers_again(&catalogue).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_locked_is_given_up_at_the_lock_limit() {
+async fn a_query_on_a_locked_table_times_out_at_the_lock_limit() {
     let database = filled().await;
     let catalogue = open_with(&database.url(), SessionLimits { lock: SHORT, ..LIMITS }, &POOL);
     let lock = database.hold("LOCK TABLE schedules").unwrap();
@@ -119,14 +118,14 @@ async fn a_table_that_is_locked_is_given_up_at_the_lock_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
+async fn the_server_cancels_a_statement_that_takes_too_long() {
     let database = filled().await;
     let catalogue = open_with(&database.url(), SessionLimits { statement: SHORT, ..LIMITS }, &POOL);
     let lock = database.hold("LOCK TABLE schedules").unwrap();
     assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout);
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
                    AND application_name = 'boxoffice'";
-    eventually("the server has let go of the statement", async || {
+    eventually("the server has cancelled the statement", async || {
         database.sql(waiting).unwrap() == "0"
     })
     .await;
@@ -135,7 +134,7 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_so_many_wait_for_a_connection_and_none_longer_than_the_limit() {
+async fn the_number_and_the_time_of_waiting_calls_are_limited() {
     let database = filled().await;
     let settings = PoolSettings { size: 2, min_idle: 2, acquire: SHORT, max_waiting: 3, ..POOL };
     let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
@@ -150,7 +149,7 @@ async fn only_so_many_wait_for_a_connection_and_none_longer_than_the_limit() {
         .collect();
     let mut under_way = Vec::new();
     let mut refused = 0;
-    eventually("fifteen are refused at once, three after a while", async || {
+    eventually("fifteen are refused at once, three after waiting", async || {
         refused = asked.iter().filter(|task| task.is_finished()).count();
         refused == 18
     })
@@ -162,12 +161,12 @@ async fn only_so_many_wait_for_a_connection_and_none_longer_than_the_limit() {
             Err(error) => assert_eq!(error.kind(), PortErrorKind::Overloaded),
         }
     }
-    assert_eq!(under_way, vec![3, 3], "the two that had a connection are answered");
+    assert_eq!(under_way, vec![3, 3], "the two with a connection succeed");
     assert_eq!(refused, 18);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_who_go_away_leave_no_connection_spoilt_or_lost() {
+async fn cancelled_calls_leave_no_connection_broken_or_leaked() {
     let database = filled().await;
     let catalogue = Arc::new(open_with(&database.url(), LIMITS, &POOL));
     for _ in 0..5 {
@@ -180,7 +179,7 @@ async fn callers_who_go_away_leave_no_connection_spoilt_or_lost() {
             .collect();
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
                        (SELECT oid FROM pg_database WHERE datname = current_database())";
-        eventually("questions wait for the lock", async || database.sql(waiting).unwrap() == "4")
+        eventually("queries wait for the lock", async || database.sql(waiting).unwrap() == "4")
             .await;
         askers.iter().for_each(tokio::task::JoinHandle::abort);
         drop(lock);
@@ -194,7 +193,7 @@ async fn callers_who_go_away_leave_no_connection_spoilt_or_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_who_go_away_while_they_wait_leave_their_place_to_others() {
+async fn calls_cancelled_while_waiting_free_their_place() {
     let database = filled().await;
     let settings =
         PoolSettings { size: 1, acquire: Duration::from_secs(600), max_waiting: 1, ..POOL };
@@ -207,10 +206,10 @@ async fn callers_who_go_away_while_they_wait_leave_their_place_to_others() {
     let lock = database.hold("LOCK TABLE schedules").unwrap();
     let asking = ask();
     let held_up = format!("SELECT count(*) {OURS} AND wait_event_type = 'Lock'");
-    eventually("one is held up by the lock", async || database.sql(&held_up).unwrap() == "1").await;
+    eventually("one waits for the lock", async || database.sql(&held_up).unwrap() == "1").await;
     let mut waiting = ask();
-    eventually("there is no place left", async || {
-        // Who looks whether there is a place takes it for a moment.
+    eventually("no place is left", async || {
+        // Checking whether there is a place briefly occupies one.
         if waiting.is_finished() {
             waiting = ask();
         }
@@ -220,7 +219,7 @@ async fn callers_who_go_away_while_they_wait_leave_their_place_to_others() {
     .await;
     waiting.abort();
     let mut next = ask();
-    eventually("somebody else waits in their place", async || {
+    eventually("another call waits in the freed place", async || {
         let is_waiting = tokio::time::timeout(Duration::from_millis(50), &mut next).await.is_err();
         if !is_waiting {
             next = ask();
@@ -250,7 +249,7 @@ async fn six_hundred_people_share_ten_connections() {
     }
 }
 
-/// What the pool has open, as the server sees it.
+/// The pool's open connections, as the server sees them.
 const OURS: &str =
     "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'boxoffice'";
 
@@ -261,7 +260,7 @@ async fn open_connections(database: &Database, expected: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_idle_are_closed() {
+async fn idle_connections_are_closed() {
     let database = filled().await;
     let settings = PoolSettings { idle: Duration::from_secs(1), min_idle: 0, ..POOL };
     let catalogue = open_with(&database.url(), LIMITS, &settings);
@@ -273,24 +272,24 @@ async fn connections_that_are_idle_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_old_are_replaced() {
+async fn connections_past_their_lifetime_are_replaced() {
     let database = filled().await;
     let settings = PoolSettings { lifetime: Duration::from_secs(1), min_idle: 1, size: 1, ..POOL };
     let catalogue = open_with(&database.url(), LIMITS, &settings);
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
     let first = database.sql(&format!("SELECT min(pid) {OURS}")).unwrap();
     let another = format!("SELECT count(*) {OURS} AND pid <> {first}");
-    eventually("another has taken its place", async || database.sql(&another).unwrap() == "1")
+    eventually("another connection replaced it", async || database.sql(&another).unwrap() == "1")
         .await;
     assert_eq!(showcase(&catalogue).await.unwrap(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_who_ask_while_the_database_is_down_are_all_told_at_once_and_why() {
+async fn while_the_database_is_down_all_calls_fail_at_once_with_the_cause() {
     let database = filled().await;
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     wire.cut();
-    // A wait that would be longer than the test may take.
+    // A wait longer than the test may take.
     let settings = PoolSettings { acquire: Duration::from_secs(600), ..SHORT_WAITS };
     let catalogue = open_with(&through(wire.address(), &database), LIMITS, &settings);
     let asked = futures_util::future::join_all((0..200).map(|_| failure(&catalogue)));
@@ -301,7 +300,7 @@ async fn many_who_ask_while_the_database_is_down_are_all_told_at_once_and_why() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dependency_is_down_until_the_database_is_there_with_its_schema() {
+async fn the_dependency_is_down_until_the_database_is_up_and_migrated() {
     let database = Database::empty().unwrap();
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     wire.cut();

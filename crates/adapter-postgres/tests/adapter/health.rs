@@ -1,4 +1,4 @@
-//! When the database is reported down, and with which reason.
+//! When the database is reported down, and for which reason.
 
 use adapter_postgres::{Postgres, PostgresDependency, PostgresUse};
 use domain::sample::{SampleSize, concerts};
@@ -29,7 +29,7 @@ async fn cause(dependency: &PostgresDependency) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_is_down_while_any_call_fails_and_the_reason_names_it() {
+async fn a_database_is_down_while_any_call_fails_and_the_reason_names_the_call() {
     let database = filled().await;
     let service = format!("service_{}", database.name());
     let grants =
@@ -37,7 +37,7 @@ async fn a_database_is_down_while_any_call_fails_and_the_reason_names_it() {
     database.sql(&format!("CREATE ROLE {service} LOGIN; {grants}")).unwrap();
     let pool = pool(&database.url_as(&service), LIMITS, &POOL);
     let dependency = dependency(&pool, EVERYTHING);
-    assert_eq!(cause(&dependency).await, None, "the grants on the page are enough");
+    assert_eq!(cause(&dependency).await, None, "the documented grants are enough");
     let revoke = |right: &str, table: &str| {
         let undo = format!("GRANT {right} ON {table} TO {service}");
         let why = format!("permission denied for table {table} (SQLSTATE 42501)");
@@ -67,7 +67,7 @@ async fn a_database_is_down_while_any_call_fails_and_the_reason_names_it() {
     database.sql(&format!("DROP OWNED BY {service}; DROP ROLE {service}")).unwrap();
 }
 
-/// Makes new sessions read-only, or not, and ends all others.
+/// Makes new sessions read-only, or writable, and ends all others.
 fn let_only_read(database: &Database, on: &str) {
     let name = database.name();
     let set = format!(
@@ -80,7 +80,7 @@ fn let_only_read(database: &Database, on: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_only_database_is_down_only_where_checkpoints_are_kept_in_it() {
+async fn a_read_only_database_is_down_only_if_it_stores_checkpoints() {
     let database = filled().await;
     let pool = pool(&database.url(), LIMITS, &POOL);
     let reads = dependency(&pool, PostgresUse { catalogue: true, checkpoints: false });
@@ -108,6 +108,6 @@ async fn a_check_repairs_connections_and_writes_nothing() {
     pooler.run_on_each("DEALLOCATE ALL").await;
     assert_eq!(cause(&dependency).await, None);
     assert_eq!((pooler.errors("0A000"), pooler.errors("26000")), (1, 1));
-    // A row, even one rolled back, would have left a page.
+    // Even a rolled-back row would have allocated a page.
     assert_eq!(database.sql("SELECT pg_relation_size('queue_checkpoints')").unwrap(), "0");
 }

@@ -1,4 +1,4 @@
-//! The adapter on a real server. One program, so that it links once.
+//! The adapter on a real server. One test program, so that it links once.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

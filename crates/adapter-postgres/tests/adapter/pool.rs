@@ -1,4 +1,4 @@
-//! What a pool tells of itself.
+//! The state and the wait times a pool reports.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +20,7 @@ async fn ask(postgres: Postgres) -> Result<(), PortError> {
     PostgresCatalogue::new(postgres).page(request).await.map(drop)
 }
 
-/// Hears how long questions waited.
+/// Records how long calls waited.
 fn listen(postgres: &Postgres) -> Arc<Mutex<Vec<Duration>>> {
     let waits = Arc::<Mutex<Vec<Duration>>>::default();
     let heard = Arc::clone(&waits);
@@ -33,11 +33,11 @@ async fn is(postgres: &Postgres, expected: PoolState) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
+async fn the_state_counts_used_connections_waiting_calls_and_timeouts() {
     let database = database();
     let postgres = pool(&database.url(), LIMITS, &SETTINGS);
     let waits = listen(&postgres);
-    postgres.on_wait(Arc::new(|_| panic!("the first listener stays")));
+    postgres.on_wait(Arc::new(|_| panic!("only the first listener is kept")));
     let idle = PoolState { size: 2, connections: 2, idle: 2, waiting: 0, timeouts: 0 };
     is(&postgres, idle).await;
     let lock = database.hold("LOCK TABLE concerts").unwrap();
@@ -47,7 +47,7 @@ async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
     }
     is(&postgres, PoolState { idle: 0, waiting: 3, ..idle }).await;
     assert_eq!(ask(postgres.clone()).await.unwrap_err().kind(), PortErrorKind::Overloaded);
-    assert_eq!(postgres.state().timeouts, 1, "one that may not even wait");
+    assert_eq!(postgres.state().timeouts, 1, "the call refused without waiting");
     for _waited in 0..3 {
         let refused = asked.join_next().await.unwrap().unwrap().unwrap_err();
         assert_eq!(refused.kind(), PortErrorKind::Overloaded);
@@ -62,7 +62,7 @@ async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_nobody_waits_for_any_more_does_not_wait_either() {
+async fn a_cancelled_call_stops_waiting() {
     let database = database();
     let settings =
         PoolSettings { size: 1, min_idle: 1, acquire: Duration::from_secs(600), ..SETTINGS };
@@ -70,7 +70,7 @@ async fn a_question_nobody_waits_for_any_more_does_not_wait_either() {
     let waits = listen(&postgres);
     let lock = database.hold("LOCK TABLE concerts").unwrap();
     let asked = tokio::spawn(ask(postgres.clone()));
-    eventually("one is held up", async || {
+    eventually("one query runs", async || {
         postgres.state().connections - postgres.state().idle == 1
     })
     .await;

@@ -1,4 +1,4 @@
-//! A proxy that does to connections what a pooler between the pool and the server may do.
+//! A proxy that affects connections as a pooler between the pool and the server may.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// Forwards everything, counts the server's errors, and can run statements of its own on open
+/// Forwards all traffic, counts the server's errors, and can run its own statements on open
 /// connections. It ends with the runtime.
 pub(crate) struct Pooler {
     address: SocketAddr,
@@ -25,13 +25,13 @@ struct Seen {
     errors: Mutex<BTreeMap<String, u32>>,
 }
 
-/// A connection to the server, and who gets its answers.
+/// A connection to the server, and the receiver of its replies.
 struct Link {
     to_server: Arc<tokio::sync::Mutex<OwnedWriteHalf>>,
     answers: Arc<Mutex<Answers>>,
 }
 
-/// Who gets the server's answers.
+/// Who receives the server's replies.
 #[derive(Default)]
 enum Answers {
     #[default]
@@ -57,7 +57,7 @@ impl Pooler {
         Self { address, seen }
     }
 
-    /// One in front of this database, and the URL through it.
+    /// Starts a proxy in front of this database, and returns the URL through it.
     pub(crate) async fn before(database: &Database) -> (Self, String) {
         let pooler = Self::to(database.server_address().unwrap()).await;
         let url = format!("postgres://postgres@{}/{}", pooler.address, database.name());
@@ -68,17 +68,17 @@ impl Pooler {
         self.address
     }
 
-    /// Connections so far.
+    /// Connections opened so far.
     pub(crate) fn connections(&self) -> u32 {
         *self.seen.connections.lock().unwrap()
     }
 
-    /// Errors with this SQLSTATE that the server has sent.
+    /// Errors with this SQLSTATE that the server sent.
     pub(crate) fn errors(&self, code: &str) -> u32 {
         self.seen.errors.lock().unwrap().get(code).copied().unwrap_or_default()
     }
 
-    /// Runs a statement on each open connection, none of which may be in use, and drops the
+    /// Runs a statement on each open connection, none of which may be in use, and discards the
     /// results.
     pub(crate) async fn run_on_each(&self, statement: &str) {
         let mut query = vec![b'Q'];
@@ -91,7 +91,7 @@ impl Pooler {
                 continue;
             }
             if link.to_server.lock().await.write_all(&query).await.is_ok() {
-                // Fails when the connection is closed.
+                // Fails if the connection is closed.
                 let _ = is_done.await;
             }
         }
@@ -99,7 +99,7 @@ impl Pooler {
 }
 
 impl Answers {
-    /// The proxy from now on, if the connection is open.
+    /// Switches to the proxy, if the connection is open.
     fn us(&mut self, done: oneshot::Sender<()>) -> bool {
         let is_open = !matches!(self, Self::Nobody);
         if is_open {
@@ -132,7 +132,7 @@ impl Seen {
         });
         let seen = Arc::clone(self);
         tokio::spawn(async move {
-            // Runs until either end is closed.
+            // Runs until either end closes.
             let _ = seen.pass_back(from_server, to_client, &answers).await;
             *answers.lock().unwrap() = Answers::Nobody;
         });

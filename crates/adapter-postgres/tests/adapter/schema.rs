@@ -1,4 +1,4 @@
-//! The schema: up and down, its constraints, and the count of free seats.
+//! The schema: migrations up and down, constraints, and the count of free seats.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn dump(database: &Database) -> String {
     let output = command.args(["--schema-only", "--dbname", &database.url()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    // Newer ones put a random word around the dump.
+    // Newer versions put a random word around the dump.
     text.lines()
         .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
         .collect()
@@ -24,7 +24,7 @@ async fn migrate(database: &Database) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_migration_does_it_can_undo() {
+async fn every_migration_can_be_reverted() {
     let database = Database::empty().unwrap();
     let applied = migrate(&database).await;
     let above = dump(&database);
@@ -36,19 +36,19 @@ async fn what_a_migration_does_it_can_undo() {
     reverted.reverse();
     assert_eq!(reverted, applied);
     let left = database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").unwrap();
-    assert_eq!(left, "1", "only the list of migrations is left");
+    assert_eq!(left, "1", "only the table of migrations is left");
     let functions = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind = 'f' \
                      AND proname NOT LIKE 'diesel%'";
     assert_eq!(database.sql(functions).unwrap(), "0");
     assert_eq!(migrate(&database).await, applied);
-    assert!(dump(&database) == above, "the second way up ends elsewhere");
+    assert!(dump(&database) == above, "migrating again yields another schema");
     let nothing =
         adapter_postgres::revert_last(address(&Database::empty().unwrap().url()), CONNECT).await;
     assert!(nothing.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_replicas_that_start_together_migrate_once() {
+async fn ten_replicas_started_together_migrate_once() {
     let database = Database::empty().unwrap();
     let tasks: Vec<_> = (0..10)
         .map(|_| {
@@ -71,7 +71,7 @@ async fn ten_replicas_that_start_together_migrate_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_cannot_be_true_are_refused() {
+async fn impossible_rows_are_refused() {
     let database = database();
     let good = "INSERT INTO concerts VALUES (1, 'a', 'b'); \
                 INSERT INTO schedules VALUES (11, 1, '2026-06-01', '2026-05-01', '2026-05-31'); \
@@ -127,12 +127,12 @@ async fn rows_that_cannot_be_true_are_refused() {
     }
 }
 
-/// Dates whose count of free seats is not the number of their free seats.
+/// Dates whose count of free seats differs from their number of free seats.
 const MISCOUNTED: &str = "SELECT count(*) FROM schedules WHERE seats_left <> \
                           (SELECT count(*) FROM seats WHERE schedule_id = schedules.id AND state = 'free')";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn free_seats_are_counted_right_whatever_changes_them() {
+async fn every_change_of_seats_keeps_the_count_of_free_seats_right() {
     let database = database();
     let sample = concerts(SampleSize::of_concerts(20), "2026-05-04T12:00:00Z".parse().unwrap());
     fill(&database.url(), sample.collect()).await;
@@ -150,7 +150,7 @@ async fn free_seats_are_counted_right_whatever_changes_them() {
         "UPDATE seats SET state = 'free'",
     ];
     for change in changes {
-        // The two dates of the first concerts are there.
+        // The dates of the first concerts exist.
         database.sql("INSERT INTO schedules SELECT 12, 1, performance_at, sale_opens_at, sale_closes_at FROM schedules WHERE id = 11 ON CONFLICT DO NOTHING").unwrap();
         database.sql(change).unwrap();
         assert_eq!(database.sql(MISCOUNTED).unwrap(), "0", "{change}");
@@ -161,11 +161,11 @@ async fn free_seats_are_counted_right_whatever_changes_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sellers_at_work_together_neither_miscount_nor_wait_for_each_other_for_ever() {
+async fn concurrent_sellers_neither_miscount_nor_deadlock() {
     let database = database();
     let sample = concerts(SampleSize::of_concerts(20), "2026-05-04T12:00:00Z".parse().unwrap());
     fill(&database.url(), sample.collect()).await;
-    // Each statement changes seats of many dates, from either end of the hall.
+    // Each statement changes seats of many dates, starting from either end.
     let sell = |seller: u32| -> String {
         let order = if seller.is_multiple_of(2) { "ASC" } else { "DESC" };
         let one = |round: u32| {
@@ -187,24 +187,24 @@ async fn sellers_at_work_together_neither_miscount_nor_wait_for_each_other_for_e
     assert_eq!(database.sql(MISCOUNTED).unwrap(), "0");
 }
 
-/// The page beside the migrations.
+/// The README of the migrations.
 const PAGE: &str = include_str!("../../../../migrations/README.md");
 
-/// The statements of the page from the one that begins with this.
+/// Returns this many statements of the README, starting at this text.
 pub(crate) fn from_the_page(beginning: &str, statements: usize) -> String {
     let from = PAGE.find(beginning).unwrap();
     PAGE[from..].split_inclusive(';').take(statements).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_grants_on_the_page_are_enough_for_a_seller() {
+async fn the_documented_grants_are_enough_for_a_seller() {
     let database = database();
     let sample = concerts(SampleSize::of_concerts(2), "2026-05-04T12:00:00Z".parse().unwrap());
     fill(&database.url(), sample.collect()).await;
     let seller = format!("seller_{}", database.name());
     let grant = from_the_page("GRANT SELECT, UPDATE ON seats", 1).replace("seller", &seller);
     database.sql(&format!("CREATE ROLE {seller}; {grant}")).unwrap();
-    // A table of the seller's own by the same name is not what is counted in.
+    // The trigger must not count in a temporary table of the same name.
     let sell = "CREATE TEMP TABLE schedules (id bigint, seats_left int); \
                 UPDATE seats SET state = 'sold' WHERE number < 50;";
     database.sql(&format!("SET ROLE {seller}; {sell}")).unwrap();
@@ -219,7 +219,7 @@ async fn the_grants_on_the_page_are_enough_for_a_seller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_repair_on_the_page_puts_counts_right() {
+async fn the_documented_repair_corrects_the_counts() {
     let database = database();
     let sample = concerts(SampleSize::of_concerts(20), "2026-05-04T12:00:00Z".parse().unwrap());
     fill(&database.url(), sample.collect()).await;
@@ -232,7 +232,7 @@ async fn the_repair_on_the_page_puts_counts_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn migrators_that_wait_do_not_hold_up_the_one_at_work() {
+async fn waiting_migrators_do_not_block_the_running_one() {
     let database = database();
     let lock = i64::from_str_radix("626f786f66666963", 16).unwrap();
     let at_work = database.hold(&format!("SELECT pg_advisory_lock({lock})")).unwrap();

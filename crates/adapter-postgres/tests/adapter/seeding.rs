@@ -16,7 +16,7 @@ async fn seed(database: &Database, concerts: Vec<SampleConcert>) -> Seeded {
     adapter_postgres::seed(address(&database.url()), CONNECT, concerts, |_| {}).await.unwrap()
 }
 
-/// A fingerprint of all there is.
+/// A fingerprint of the whole content.
 fn content(database: &Database) -> String {
     let table = |name: &str, key: &str| {
         format!("(SELECT md5(string_agg(t::text, ',' ORDER BY {key})) FROM {name} AS t)")
@@ -48,7 +48,7 @@ async fn a_second_run_changes_nothing() {
     assert_eq!(
         database.sql("SELECT sum(xmin::text::bigint) FROM seats").unwrap(),
         rows,
-        "no row was written again"
+        "no row was rewritten"
     );
     let sold = "SELECT (SELECT count(*) FROM seats WHERE state = 'sold') > 0, \
                 (SELECT sum(seats_left) FROM schedules) = (SELECT count(*) FROM seats WHERE state = 'free')";
@@ -62,7 +62,7 @@ async fn an_interrupted_run_can_be_repeated() {
     seed(&whole, sample(1_000, 100_000)).await;
     let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
-    // After the first batch it waits until it has been interrupted.
+    // Blocks after the first batch until the run is interrupted.
     let tell = move |_: Seeded| {
         told.send(()).unwrap();
         wait.recv_timeout(LIMIT).unwrap();
@@ -77,13 +77,13 @@ async fn an_interrupted_run_can_be_repeated() {
     let Seeded { added, there, .. } = seed(&database, sample(1_000, 100_000)).await;
     assert!(
         there > 0 && added > 0 && there + added == 1_000,
-        "{there} were there, {added} were added"
+        "{there} existed, {added} were added"
     );
     assert_eq!(content(&database), content(&whole), "as if it had never been interrupted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_runs_at_once_add_everything_once() {
+async fn two_concurrent_runs_add_everything_once() {
     let database = database();
     let runs = (0..2).map(|_| seed(&database, sample(500, 50_000)));
     let added: u64 =
@@ -93,7 +93,7 @@ async fn two_runs_at_once_add_everything_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_already_is_left_alone() {
+async fn existing_concerts_are_left_unchanged() {
     let database = database();
     database.sql("INSERT INTO concerts VALUES (3, 'ours', 'here')").unwrap();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What an operator is told about a database that cannot be used.
+//! The errors an operator sees for an unusable database.
 
 use adapter_postgres::{SetupError, check_schema};
 use test_support::{Database, Wire};
@@ -13,7 +13,7 @@ async fn refusal(url: &str) -> (bool, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_with_the_schema_can_be_used_also_by_one_who_may_only_read() {
+async fn a_read_only_user_can_use_a_database_with_the_schema() {
     let database = database();
     check_schema(&pool(&database.url(), LIMITS, &POOL)).await.unwrap();
     let reader = format!("reader_{}", database.name());
@@ -33,7 +33,7 @@ async fn a_database_with_the_schema_can_be_used_also_by_one_who_may_only_read() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_told_from_a_missing_database() {
+async fn a_wrong_password_and_a_missing_database_have_different_errors() {
     let database = database();
     let user = format!("guarded_{}", database.name());
     database
@@ -52,7 +52,7 @@ async fn a_wrong_password_is_told_from_a_missing_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_is_not_there_may_come_back() {
+async fn an_unreachable_host_is_a_transient_error() {
     let wire = Wire::to(database().server_address().unwrap()).unwrap();
     let at = wire.address();
     wire.cut();
@@ -70,7 +70,7 @@ async fn a_host_that_is_not_there_may_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_that_lacks_a_migration_names_it_and_the_remedy() {
+async fn an_outdated_schema_names_the_missing_migration_and_the_remedy() {
     let database = Database::empty().unwrap();
     let (is_transient, line) = refusal(&database.url()).await;
     assert!(
@@ -85,7 +85,7 @@ async fn a_schema_that_lacks_a_migration_names_it_and_the_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asking_for_tls_never_ends_without_it() {
+async fn requiring_tls_never_falls_back_to_plain_text() {
     let database = database();
     let error = check_schema(&pool(&format!("{}?sslmode=require", database.url()), LIMITS, &POOL))
         .await

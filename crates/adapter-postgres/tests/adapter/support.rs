@@ -1,4 +1,4 @@
-//! Databases with the schema in them, and pools on them.
+//! Databases with the schema, and pools on them.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use test_support::Database;
 
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
-/// The longest any test waits for something to come true.
+/// The longest a test waits for a condition.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// Generous limits: a test that is about a limit sets its own.
+/// Generous limits: a test about a limit sets its own.
 pub(crate) const LIMITS: SessionLimits = SessionLimits {
     connect: CONNECT,
     statement: Duration::from_secs(10),
@@ -30,7 +30,7 @@ pub(crate) const POOL: PoolSettings = PoolSettings {
     lifetime: Duration::from_secs(60),
 };
 
-/// Runs a future to its end from anywhere, also from inside another runtime.
+/// Runs a future to completion from anywhere, even inside another runtime.
 pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     let run = || tokio::runtime::Runtime::new().unwrap().block_on(future);
     std::thread::spawn(run).join().unwrap()
@@ -40,7 +40,7 @@ pub(crate) fn address(url: &str) -> Address {
     Address::parse(url).unwrap()
 }
 
-/// A database with the schema and nothing in it.
+/// An empty database with the schema.
 pub(crate) fn database() -> Database {
     let with_schema = |url: &str| {
         let migrated = block_on(migrate(address(url), CONNECT));
@@ -69,12 +69,12 @@ pub(crate) fn pool(url: &str, limits: SessionLimits, settings: &PoolSettings) ->
     Postgres::open(address(url), limits, settings).unwrap()
 }
 
-/// Asks until it is so, and fails after a limit.
+/// Polls until the condition holds, and fails after a limit.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let limit = tokio::time::Instant::now() + LIMIT;
     while !is_so().await {
         assert!(tokio::time::Instant::now() < limit, "not within {LIMIT:?}: {what}");
-        // Most of what is asked starts a program.
+        // Most conditions start a process.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

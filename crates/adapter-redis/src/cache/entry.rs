@@ -1,17 +1,18 @@
-//! What is written under a key: a head that says by which version and when, a checksum, a signature, and the payload.
+//! The value under a key: a head with version, checksum, stamp and signature, then the payload.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use decorators::cache::{Stamp, Unusable};
 
 use super::signer::{CacheSigner, Signed, TAG};
 
-/// How a value of this version begins. The last byte is the version.
+/// The first bytes of a value. The last one is the format version.
 pub(super) const MARK: [u8; 4] = *b"bxc\x02";
 
-/// Mark, checksum, stamp, tag: 4, 8, 8 and 16 bytes, numbers with the high byte first. The scripts know all but the tag.
+/// Mark, checksum, stamp, tag: 4, 8, 8 and 16 bytes, numbers in big-endian order. The scripts read
+/// all but the tag.
 pub(super) const HEAD: usize = 20 + TAG;
 
-/// What is read from a value.
+/// The content of a value.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Entry {
     pub(super) stamp: Stamp,
@@ -30,7 +31,8 @@ pub(super) fn write(signer: &CacheSigner, name: &str, stamp: Stamp, payload: &[u
     value.freeze()
 }
 
-/// What this deployment has written under this name. Damage is told from what somebody else wrote.
+/// Reads a value that this deployment wrote under this name. Distinguishes damage from a value of
+/// another writer.
 pub(super) fn read(signer: &CacheSigner, name: &str, value: Bytes) -> Result<Entry, Unusable> {
     let Some((mark, _)) = value.split_first_chunk::<4>() else { return Err(Unusable::Corrupt) };
     if mark[..3] != MARK[..3] {
@@ -53,7 +55,7 @@ pub(super) fn read(signer: &CacheSigner, name: &str, value: Bytes) -> Result<Ent
     Ok(Entry { stamp: Stamp(stamp), payload: value.slice(HEAD..) })
 }
 
-/// The checksum that a value claims to have, by which the scripts are told which value not to trust.
+/// The stored checksum of a value. It identifies a value that the scripts must not trust.
 pub(super) fn digest(value: &[u8]) -> &[u8] {
     value.get(4..12).unwrap_or_default()
 }
@@ -62,7 +64,7 @@ fn number(value: &[u8], at: usize) -> Option<u64> {
     value.get(at..)?.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Tells damage, not malice.
+/// Detects damage, not forgery.
 fn checksum(stamp: u64, tag: &[u8], payload: &[u8]) -> u64 {
     let mut sum = crc32fast::Hasher::new();
     sum.update(&stamp.to_be_bytes());
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_written_value_reads_back() {
         for length in [0, 1, 7, 8, 9, 15, 16, 1_000, 65_537] {
             let payload = Bytes::from(payload(length));
             let entry = read(write(STAMP, &payload)).unwrap();
@@ -177,7 +179,8 @@ mod tests {
         assert_eq!(read(value), Err(Unusable::Foreign));
         let value = super::write(&signer(1), "concerts:page-2", STAMP, b"payload");
         assert_eq!(read(value), Err(Unusable::Foreign));
-        // One who knows the form, and no key: each change of the stamp or the payload has a checksum that fits.
+        // A writer who knows the format but no key: each changed stamp or payload has a valid
+        // checksum.
         let ours = write(STAMP, b"payload");
         let tag = &ours[HEAD - TAG..HEAD];
         for (stamp, payload) in
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_version_before_is_of_another_version() {
+    fn a_value_of_the_previous_version_is_of_another_version() {
         let mut sum = crc32fast::Hasher::new();
         sum.update(&STAMP.0.to_be_bytes());
         sum.update(b"payload");

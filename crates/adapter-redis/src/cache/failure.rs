@@ -1,4 +1,4 @@
-//! What can go wrong between us and the Redis of the cache.
+//! What can go wrong with the Redis of the cache.
 
 use bb8_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
 use domain::{PortError, PortErrorKind};
@@ -6,19 +6,21 @@ use domain::{PortError, PortErrorKind};
 use crate::address::Node;
 use crate::error::{lets_nobody_in, word_of};
 
-/// The dependency's name, as an operator knows it.
+/// The dependency's name, as operators see it.
 pub(crate) const CACHE_REDIS: &str = "cache redis";
 
-/// Why a question has no answer.
+/// Why a call failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// Another node of the cluster has the key. Nothing was carried out.
     #[error("the key is at {0}")]
     Moved(Redirection),
-    /// The key is on its way to another node, which is to be asked this once. Nothing was carried out.
-    #[error("the key is going to {0}")]
+    /// The key is migrating to another node, which must be asked this once. Nothing was carried
+    /// out.
+    #[error("the key is migrating to {0}")]
     Ask(Redirection),
-    /// The keys are on the move, or the server is still loading. Nothing was carried out; soon it can be.
+    /// The keys are migrating, or the server is still loading. Nothing was carried out; a retry
+    /// will soon work.
     #[error("the server cannot answer yet: {0}")]
     NotYet(String),
     /// A replica, which takes no writes. Nothing was carried out.
@@ -33,18 +35,19 @@ pub(crate) enum Failure {
     /// There is no connection. Nothing was carried out.
     #[error("no connection: {0}")]
     NoConnection(String),
-    /// As many questions as may are there already. Nothing was carried out.
+    /// The limit of calls in flight and waiting is reached. Nothing was carried out.
     #[error("{0}")]
     Busy(&'static str),
-    /// No answer within the limit, or the connection was lost before it came: unknown whether it was carried out.
+    /// No answer within the limit, or the connection was lost first: unknown whether it was carried
+    /// out.
     #[error("the outcome is unknown: {0}")]
     Unknown(String),
-    /// An answer that cannot be true.
-    #[error("the answer makes no sense: {0}")]
+    /// The reply is invalid.
+    #[error("invalid reply: {0}")]
     Corrupt(String),
 }
 
-/// Where to ask instead; a node that does not know its own name leaves out the host.
+/// The node to call instead. A node that does not know its own name leaves out the host.
 #[derive(Clone, Debug)]
 pub(crate) struct Redirection {
     host: String,
@@ -58,7 +61,7 @@ impl Redirection {
         Some(Self { host: host.to_owned(), port: port.parse().ok()? })
     }
 
-    /// The node, as said by this one.
+    /// The node meant by a redirection from `asked`.
     pub(super) fn from(self, asked: &Node) -> Node {
         let host = if self.host.is_empty() { asked.host.clone() } else { self.host };
         Node { host, port: self.port }
@@ -74,7 +77,7 @@ impl std::fmt::Display for Redirection {
 impl From<RedisError> for Failure {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "the client's list is open; what is new there is a refusal"
+        reason = "the client's list is open; a new kind counts as a refusal"
     )]
     fn from(error: RedisError) -> Self {
         let said = match error.code() {

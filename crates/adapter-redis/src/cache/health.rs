@@ -1,4 +1,4 @@
-//! Whether the Redis of the cache answers, and whether it is set up like a cache.
+//! The health check of the cache's Redis, and a warning if it is not set up as a cache.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,34 +11,34 @@ use super::failure::{CACHE_REDIS, Failure};
 use super::session::Question;
 use crate::usage::{RedisMemory, field};
 
-/// The Redis of the cache as something the service depends on.
+/// The health check of the cache's Redis.
 pub struct RedisCacheDependency {
     store: RedisCacheStore,
-    /// Whether somebody was told what is wrong with its settings, if anything is.
+    /// Whether its settings were checked, and a warning logged if they are wrong.
     was_looked_at: AtomicBool,
 }
 
 impl RedisCacheDependency {
-    /// The dependency behind a store.
+    /// The health check of a store.
     #[must_use]
     pub fn new(store: RedisCacheStore) -> Self {
         Self { store, was_looked_at: AtomicBool::new(false) }
     }
 
-    /// That it does not tell is nothing that anybody has to know here.
+    /// Requests the memory reports. A server may refuse them, which is fine here.
     async fn look_at_its_memory(&self) {
         // Old servers take one section or none.
         let answers = self.store.route().ask_primaries(&Question::Command(cmd("INFO"))).await;
         self.store.usage().note(RedisMemory::of_all(answers.into_iter().filter_map(memory_in)));
     }
 
-    /// A cache that never evicts is full one day, and then keeps nothing new. That is no reason to do without it.
+    /// Warns about a cache that never evicts: once full, it stores nothing new. It is still usable.
     async fn look_at_its_settings(&self) {
         let mut info = cmd("INFO");
         info.arg("memory");
         let policy = match self.store.route().ask_any(Question::Command(info)).await {
             Ok(answer) => policy_in(answer),
-            // Somebody who does not let us see its settings sees to them.
+            // The operator who hides the settings is responsible for them.
             Err(Failure::Refused(_)) => None,
             Err(_) => return,
         };
@@ -46,7 +46,8 @@ impl RedisCacheDependency {
         if policy.as_deref() == Some("noeviction") {
             tracing::warn!(
                 redis.maxmemory_policy = "noeviction",
-                "the cache's redis refuses copies when its memory is full: set maxmemory, and maxmemory-policy to allkeys-lfu"
+                "the cache's redis refuses copies when its memory is full: set maxmemory, and \
+                 maxmemory-policy to allkeys-lfu"
             );
         }
     }
@@ -70,7 +71,7 @@ impl Dependency for RedisCacheDependency {
 
     async fn check(&self) -> Result<(), PortError> {
         let taken = match self.store.takes_copies().await {
-            // It answers, if not everybody.
+            // It is up, but refuses some calls.
             Ok(()) | Err(Failure::Busy(_)) => Ok(()),
             Err(failure @ (Failure::NoConnection(_) | Failure::Unknown(_))) => {
                 self.store.usage().forget();
@@ -95,8 +96,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_is_found_in_what_the_server_says_of_its_memory() {
-        let text = "# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lfu\r\nmem_fragmentation_ratio:1\r\n";
+    fn the_policy_is_read_from_an_info_reply() {
+        let text = "# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lfu\r\n\
+                    mem_fragmentation_ratio:1\r\n";
         let verbatim =
             Value::VerbatimString { format: VerbatimFormat::Text, text: text.to_owned() };
         for answer in [Value::BulkString(text.into()), verbatim] {

@@ -3,7 +3,7 @@
 use decorators::cache::CacheKey;
 use domain::queue::QueueId;
 
-/// What every key of a deployment begins with.
+/// The prefix of every key of a deployment.
 pub(super) fn prefix(prefix: &str, deployment: QueueId) -> String {
     format!("{prefix}:{deployment}")
 }
@@ -15,12 +15,12 @@ pub(super) fn of(prefix: &str, key: &CacheKey) -> [String; 2] {
     [copy, lease]
 }
 
-/// When a kind was invalidated.
+/// The key with the last invalidation of a kind.
 pub(super) fn invalidated(prefix: &str, kind: &str) -> String {
     format!("{prefix}:{{{kind}}}:invalidated")
 }
 
-/// What a check writes.
+/// The key that a health check writes.
 pub(super) fn probe(prefix: &str) -> String {
     format!("{prefix}:{{probe}}")
 }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_are_those_an_operator_is_told() {
+    fn the_names_are_the_documented_ones() {
         let key = CacheKey { kind: "concerts", name: "page-1".to_owned() };
         let prefix = prefix("boxoffice:cache", QueueId::parse("main").unwrap());
         let [copy, lease] = of(&prefix, &key);

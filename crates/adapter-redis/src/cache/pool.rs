@@ -1,4 +1,4 @@
-//! The connections to one server: bounded, with bounded waiters and a limit on every wait.
+//! The connections to one server: a bounded number, bounded waiters, and a limit on every wait.
 
 mod meter;
 
@@ -18,25 +18,25 @@ pub(super) use self::meter::Meter;
 use super::failure::Failure;
 use super::session::{Connector, Question, Session};
 
-/// How many connections to a server, how many may wait for one, and for how long. On a cluster this goes for each of its
-/// primaries.
+/// Limits of the connections to a server and of the calls that wait for one. On a cluster they
+/// apply to each primary.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CachePoolSettings {
-    /// Connections, at most; at least 1.
+    /// Maximum connections; at least 1.
     pub size: u32,
     /// Idle connections kept ready; at most `size`. None on a cluster, whose nodes come and go.
     pub min_idle: u32,
-    /// How long a question waits for a connection.
+    /// Maximum time a call waits for a connection.
     pub acquire: Duration,
-    /// How many questions wait for a connection at once; the next one is refused.
+    /// Maximum calls that wait for a connection; further calls are refused.
     pub max_waiting: u32,
-    /// How long a connection may take to be ready.
+    /// Maximum time until a connection is ready.
     pub connect: Duration,
-    /// How long a server may take to answer.
+    /// Maximum time a server takes to answer.
     pub answer: Duration,
-    /// A connection unused for so long is closed.
+    /// A connection unused for this long is closed.
     pub idle: Duration,
-    /// A connection this old is closed when it comes back.
+    /// A connection of this age is closed when it is returned.
     pub lifetime: Duration,
 }
 
@@ -46,7 +46,8 @@ impl Default for CachePoolSettings {
             size: 8,
             min_idle: 1,
             acquire: Duration::from_millis(50),
-            // Eight connections answer some 40,000 questions in a second, so a thousand wait half of the acquire limit.
+            // Eight connections answer some 40,000 calls a second, so a thousand calls wait half of
+            // the acquire limit.
             max_waiting: 1_000,
             connect: Duration::from_secs(1),
             answer: Duration::from_millis(100),
@@ -65,36 +66,37 @@ struct Inner {
     failures: watch::Receiver<Option<Lately>>,
     acquire: Duration,
     answer: Duration,
-    /// Questions under way and waiting: one permit each.
+    /// Permits for calls in flight and waiting.
     places: Arc<Semaphore>,
-    /// Connections: one permit each. First come, first served, which bb8 alone does not promise.
+    /// Permits for connections. First come, first served, which bb8 alone does not promise.
     turns: Semaphore,
     size: u32,
     meter: Arc<Meter>,
-    /// Where questions and connections run. One runtime for all, whoever asks: a connection must not end with the thread
-    /// that happened to need it first.
+    /// Runs all calls and connections, whichever runtime the caller uses: a connection must not end
+    /// with the thread that first needed it.
     runtime: Handle,
 }
 
-/// Connecting failed.
+/// The last failure to connect.
 #[derive(Clone)]
 struct Lately {
     at: Instant,
     why: Failure,
 }
 
-/// When there is no connection at all and connecting has failed this recently, a question is refused without another
-/// attempt: a server that is down, or coming up, is not knocked at for every question.
+/// After a failure this recent, and without any connection, calls are refused without another
+/// attempt to connect. So a server that is down or starting is not contacted for every call.
 const STILL_DOWN: Duration = Duration::from_millis(250);
 
-/// How often bb8 looks for connections that are idle or old.
+/// How often bb8 closes idle and expired connections.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 
-/// The shortest time bb8 can be told.
+/// The shortest time bb8 accepts.
 const TICK: Duration = Duration::from_millis(1);
 
 impl Pool {
-    /// A pool that connects in the background, on this runtime, and counts on this meter who waits.
+    /// Opens a pool that connects in the background on this runtime and counts waiting calls in
+    /// this meter.
     pub(super) fn open(
         connector: Connector,
         settings: &CachePoolSettings,
@@ -111,9 +113,10 @@ impl Pool {
             .idle_timeout(settings.idle.max(TICK))
             .max_lifetime(settings.lifetime.max(TICK))
             .reaper_rate(REAP_EVERY)
-            // A failure is told at once, and the next question makes the next attempt.
+            // A failure is reported at once, and the next call makes the next attempt.
             .retry_connection(false)
-            // The connections used last are used next, so that a calm hour lets the others go.
+            // The most recently used connection is used next, so that the others close when load is
+            // low.
             .queue_strategy(QueueStrategy::Lifo)
             .build_unchecked(Manager { connector, failed });
         let places = (size as usize).saturating_add(settings.max_waiting as usize);
@@ -130,14 +133,14 @@ impl Pool {
         }))
     }
 
-    /// Asks on a connection of the pool. The question has a task of its own, which ends within the limits: a caller who goes
-    /// away while waiting leaves the queue, and one who goes away later leaves no connection half read. It stays in the caller's
-    /// span.
+    /// Sends a command over a connection of the pool. The command runs in its own task, which ends
+    /// within the limits: a caller dropped while waiting leaves the queue, and one dropped later
+    /// leaves no half-read connection. The task stays in the caller's span.
     pub(super) async fn ask(&self, question: Question, asking: bool) -> Result<Value, Failure> {
         let inner = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
             inner.meter.timed_out();
-            return Err(Failure::Busy("as many questions wait for a connection as may"));
+            return Err(Failure::Busy("too many calls wait for a connection"));
         };
         let (answered, answer) = oneshot::channel();
         let carried = async move {
@@ -145,10 +148,8 @@ impl Pool {
             inner.ask(&question, asking, answered).await;
         };
         self.0.runtime.spawn(carried.in_current_span());
-        // Without an answer the runtime is coming to its end.
-        answer
-            .await
-            .unwrap_or_else(|_| Err(Failure::NoConnection("the question was lost".to_owned())))
+        // No answer means that the runtime is shutting down.
+        answer.await.unwrap_or_else(|_| Err(Failure::NoConnection("the call was lost".to_owned())))
     }
 
     /// Adds the connections of this pool to a state.
@@ -161,7 +162,7 @@ impl Pool {
 }
 
 impl Inner {
-    /// Asks, and tells who waits for the answer, if somebody still does.
+    /// Sends a command and returns its answer to the caller, if it still waits.
     async fn ask(
         &self,
         question: &Question,
@@ -179,7 +180,7 @@ impl Inner {
             Ok((session, turn)) => self.ask_on(session, turn, question, asking).await,
             Err(failure) => Err(failure),
         };
-        // Nobody may be there any more.
+        // The caller may have gone away.
         let _ = answered.send(answer);
     }
 
@@ -191,13 +192,14 @@ impl Inner {
         asking: bool,
     ) -> Result<Value, Failure> {
         let answer = timeout(self.answer, session.ask(question, asking)).await;
-        // Given back before the next one's turn.
+        // Returned before the next permit is released.
         drop(session);
         drop(turn);
         answer.unwrap_or_else(|_| Err(Failure::Unknown("the server did not answer".to_owned())))
     }
 
-    /// A connection, when it is our turn; or why there is none: at once when there is not one and connecting fails.
+    /// A connection, once a permit is free; or why there is none. Fails at once if no connection
+    /// exists and connecting fails.
     async fn session_in_turn(
         &self,
         give_up: Instant,
@@ -217,12 +219,14 @@ impl Inner {
         };
         tokio::select! {
             biased;
-            taken = timeout_at(give_up, taking) => taken.unwrap_or_else(|_| Err(self.no_session(RunError::TimedOut))),
+            taken = timeout_at(give_up, taking) => {
+                taken.unwrap_or_else(|_| Err(self.no_session(RunError::TimedOut)))
+            }
             why = self.next_failure(failures) => Err(why),
         }
     }
 
-    /// Waits until connecting has failed and there is no connection left to wait for.
+    /// Waits until connecting fails and no connection is left to wait for.
     async fn next_failure(&self, mut failures: watch::Receiver<Option<Lately>>) -> Failure {
         while failures.changed().await.is_ok() {
             let lately = failures.borrow_and_update().clone().filter(|_| self.has_no_connection());
@@ -230,7 +234,7 @@ impl Inner {
                 return lately.why;
             }
         }
-        // The other end lives as long as the pool.
+        // The sender lives as long as the pool.
         std::future::pending().await
     }
 
@@ -252,11 +256,11 @@ impl Inner {
     }
 }
 
-/// Makes and judges the pool's connections. bb8-redis brings a manager of its own, which asks the server for a sign of life
-/// before every question, takes no connection for broken, and has limits that cannot be set.
+/// Makes and checks the pool's connections. bb8-redis has its own manager, but it pings the server
+/// before every call, never treats a connection as broken, and has fixed limits.
 struct Manager {
     connector: Connector,
-    /// How connecting failed the last time; `None` when it did not.
+    /// The last failure to connect; `None` after a success.
     failed: watch::Sender<Option<Lately>>,
 }
 
@@ -271,9 +275,9 @@ impl ManageConnection for Manager {
         connected
     }
 
-    /// Without a round trip: a server that is gone has closed the connection, which its task has seen.
+    /// Without a round trip: if the server is gone, the connection's task has seen it close.
     async fn is_valid(&self, session: &mut Session) -> Result<(), Failure> {
-        let closed = || Failure::NoConnection("it was closed".to_owned());
+        let closed = || Failure::NoConnection("the connection was closed".to_owned());
         if session.is_good() { Ok(()) } else { Err(closed()) }
     }
 

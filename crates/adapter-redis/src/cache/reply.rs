@@ -1,4 +1,4 @@
-//! What the scripts tell.
+//! Reads the answers of the scripts.
 
 use std::time::Duration;
 
@@ -9,24 +9,25 @@ use decorators::cache::{Kept, Stamp, Unusable};
 use super::entry::{self, Entry};
 use super::failure::Failure;
 
-/// What a look found.
+/// The result of the look script.
 pub(super) struct Looked {
     pub(super) at: Stamp,
     pub(super) is_leased: bool,
     pub(super) kept: Result<Option<Kept>, Unusable>,
-    /// The checksum of a value that the script took for a fresh copy, and is none.
+    /// The checksum of a value that the script took for a fresh copy but that is not one.
     pub(super) distrusted: Option<Bytes>,
 }
 
-/// A stamp this far in the future was told before the clock was set back; copy.lua has the same.
+/// A stamp this far in the future dates from before the clock was set back; copy.lua has the same
+/// value.
 const FUTURE: u64 = 1_000_000;
 
-/// Reads the answer to a look; `read` says what a value is.
+/// Reads the answer of the look script; `read` decodes a value.
 pub(super) fn looked(
     answer: Value,
     read: impl FnOnce(Bytes) -> Result<Entry, Unusable>,
 ) -> Result<Looked, Failure> {
-    let Value::Array(parts) = answer else { return Err(nonsense("a look is no list")) };
+    let Value::Array(parts) = answer else { return Err(nonsense("a look is not a list")) };
     let parts: [Value; 5] = parts.try_into().map_err(|_| nonsense("a look has five parts"))?;
     let [
         Value::Int(now),
@@ -66,14 +67,14 @@ fn not_of_the_future(entry: Entry, now: u64) -> Result<Entry, Unusable> {
     if entry.stamp.0 <= now + FUTURE { Ok(entry) } else { Err(Unusable::Corrupt) }
 }
 
-/// The value that stays where a put is refused.
+/// The stored value that made a put fail.
 pub(super) fn stays(answer: Value) -> Result<Option<Bytes>, Failure> {
     let value: Option<Vec<u8>> =
         from_redis_value(answer).map_err(|_| nonsense("what stays after a put"))?;
     Ok(value.map(Bytes::from))
 }
 
-/// The time, and what is written about an invalidation; empty where nothing is.
+/// The time, and the stored invalidation; empty if there is none.
 pub(super) fn invalidation(answer: Value) -> Result<(u64, Bytes), Failure> {
     let (now, written): (u64, Vec<u8>) =
         from_redis_value(answer).map_err(|_| nonsense("what is known of an invalidation"))?;

@@ -1,4 +1,4 @@
-//! Which server to ask.
+//! Routes commands to the server that has a key.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
@@ -16,15 +16,15 @@ use super::pool::{CachePoolSettings, CachePoolState, Meter, Pool};
 use super::session::{Connector, Question, Target};
 use crate::address::{Address, Credentials, Node, Topology};
 
-/// The way to the server that has a key.
+/// The route to the server that has a key.
 pub(super) enum Route {
-    /// There is one.
+    /// A single server.
     One(Pool),
     Cluster(Box<Cluster>),
 }
 
-/// The primaries of a cluster, each with a pool of its own, so that one that is down keeps nobody from the others. Who has
-/// which slot is learned from the redirections of those that do not: any node knows, also after a failover.
+/// The primaries of a cluster, each with its own pool, so that one that is down does not block the
+/// others. Slot owners are learned from redirections: any node knows them, also after a failover.
 pub(super) struct Cluster {
     seeds: Vec<Node>,
     credentials: Option<Credentials>,
@@ -38,14 +38,15 @@ pub(super) struct Cluster {
 struct Known {
     pools: HashMap<Node, Pool>,
     owners: HashMap<u16, Node>,
-    /// Whom to ask next about a slot nobody is known to have.
+    /// Position of the next node to ask about a slot without a known owner.
     next: usize,
 }
 
-/// How often a question is sent on. One is the rule while slots move, two when they move on meanwhile.
+/// Maximum redirections of a command. One is normal while slots migrate, two if they move again
+/// meanwhile.
 const REDIRECTIONS: u32 = 5;
 
-/// The first pause before asking a server again that cannot answer yet, and the longest.
+/// First and longest pause before retrying a server that cannot answer yet.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
 impl Route {
@@ -72,7 +73,7 @@ impl Route {
         Self::One(Pool::open(Connector { target, credentials, limit }, &settings, meter, runtime))
     }
 
-    /// Asks the server that has this key.
+    /// Sends a command to the server that has this key.
     pub(super) async fn ask(&self, key: &str, question: Question) -> Result<Value, Failure> {
         match self {
             Self::One(pool) => pool.ask(question, false).await,
@@ -80,17 +81,17 @@ impl Route {
         }
     }
 
-    /// Adds the connections there are to a state.
+    /// Adds the open connections to a state.
     pub(super) fn add_to(&self, state: &mut CachePoolState) {
         match self {
             Self::One(pool) => pool.add_to(state),
             Self::Cluster(cluster) => {
-                cluster.known().pools.values().for_each(|pool| pool.add_to(state))
+                cluster.known().pools.values().for_each(|pool| pool.add_to(state));
             }
         }
     }
 
-    /// Asks every primary that is known, all at once. Those that do not answer are left out.
+    /// Sends a command to every known primary at once. Primaries that do not answer are left out.
     pub(super) async fn ask_primaries(&self, question: &Question) -> Vec<Value> {
         let pools = match self {
             Self::One(pool) => vec![pool.clone()],
@@ -100,7 +101,7 @@ impl Route {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    /// Asks a server, whichever.
+    /// Sends a command to any server.
     pub(super) async fn ask_any(&self, question: Question) -> Result<Value, Failure> {
         match self {
             Self::One(pool) => pool.ask(question, false).await,
@@ -110,8 +111,9 @@ impl Route {
 }
 
 impl Cluster {
-    /// Asks until one answers who has the slot. Sending on takes no time worth counting; waiting for a cluster that cannot
-    /// answer yet, and for nodes that cannot be reached, takes no longer than waiting for a connection may.
+    /// Retries until the owner of the slot answers. Redirections take negligible time. Waiting for
+    /// a cluster that cannot answer yet, or for unreachable nodes, is limited by the time a call
+    /// may wait for a connection.
     #[expect(clippy::wildcard_enum_match_arm, reason = "`follow` names them all")]
     async fn ask(&self, slot: u16, question: Question) -> Result<Value, Failure> {
         let give_up = Instant::now() + self.settings.acquire;
@@ -140,7 +142,7 @@ impl Cluster {
         }
     }
 
-    /// Where to ask after this failure; the failure, where nobody could help.
+    /// Chooses the next node after this failure; returns the failure if none can help.
     fn follow(&self, slot: u16, search: &mut Search, failure: Failure) -> Result<(), Failure> {
         search.asking = false;
         match failure {
@@ -151,7 +153,7 @@ impl Cluster {
                 if !search.asking {
                     self.known().owners.insert(slot, search.node.clone());
                 }
-                // Who is down for us may be up for the others.
+                // A node that is down for us may be up for the others.
                 if search.down.contains(&search.node) { Err(failure) } else { Ok(()) }
             }
             Failure::NoConnection(_) | Failure::NotPrimary(_) => {
@@ -161,7 +163,7 @@ impl Cluster {
                 Ok(())
             }
             Failure::Unknown(_) => {
-                // It may have failed over: the next question asks around.
+                // It may have failed over: the next call asks another node.
                 self.known().owners.remove(&slot);
                 Err(failure)
             }
@@ -197,7 +199,7 @@ impl Cluster {
         owner.or_else(|| self.anybody_but(&[])).unwrap_or_else(|| self.seeds[0].clone())
     }
 
-    /// The connections to all who are known to have a slot; before anybody is, to all who were asked.
+    /// Pools of all known slot owners; before any is known, of all nodes contacted so far.
     fn primaries(&self) -> Vec<Pool> {
         let owners: HashSet<Node> = self.known().owners.values().cloned().collect();
         if owners.is_empty() {
@@ -206,7 +208,7 @@ impl Cluster {
         owners.iter().map(|node| self.pool(node)).collect()
     }
 
-    /// The nodes that are configured and those that have a slot, in turn.
+    /// The next node in rotation, configured or owning a slot, that is not down.
     fn anybody_but(&self, down: &[Node]) -> Option<Node> {
         let mut known = self.known();
         let owners: HashSet<&Node> =
@@ -218,7 +220,7 @@ impl Cluster {
         from.iter().chain(before).find(|node| !down.contains(node)).cloned()
     }
 
-    /// The connections to a node. Those to nodes that are gone from the cluster go when a new one comes.
+    /// The pool of a node. A new pool evicts those of nodes that have left the cluster.
     fn pool(&self, node: &Node) -> Pool {
         let mut known = self.known();
         let Known { pools, owners, .. } = &mut *known;
@@ -241,13 +243,13 @@ impl Cluster {
     }
 }
 
-/// A question on its way through the cluster.
+/// A command on its way through the cluster.
 struct Search {
-    /// Whom to ask.
+    /// The node to ask next.
     node: Node,
-    /// The key is only on its way there.
+    /// Whether the key is only migrating to this node.
     asking: bool,
     redirections: u32,
-    /// Who cannot be reached.
+    /// Nodes that cannot be reached.
     down: Vec<Node>,
 }

@@ -1,4 +1,4 @@
-//! The scripts, and one call of one.
+//! The scripts, and calls of them.
 
 use std::sync::LazyLock;
 
@@ -52,7 +52,7 @@ impl Call {
         self.arg(number.to_string())
     }
 
-    /// The first key, which decides who is asked.
+    /// The first key, which determines the server.
     pub(super) fn key(&self) -> &str {
         self.keys.first().map_or("", String::as_str)
     }
@@ -62,7 +62,7 @@ impl Call {
         self.with("EVALSHA", &self.script.hash)
     }
 
-    /// For one that does not, and then does.
+    /// For a server that does not know it, and then does.
     pub(super) fn by_text(&self) -> Cmd {
         self.with("EVAL", self.script.text)
     }

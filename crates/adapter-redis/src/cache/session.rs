@@ -1,4 +1,4 @@
-//! Connections: how they are made, and when they are good for another question.
+//! Connections: how they are made, and when they can be reused.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,24 +16,24 @@ use super::failure::Failure;
 use super::scripts::Call;
 use crate::address::{Credentials, Node};
 
-/// What is asked on one connection.
+/// A command on one connection.
 #[derive(Clone)]
 pub(super) enum Question {
     Call(Call),
     Command(Cmd),
 }
 
-/// One connection, for one question after the other. It never asks twice and never mends itself.
+/// One connection, for one command at a time. It never retries and never reconnects.
 pub(super) struct Session {
     connection: MultiplexedConnection,
     /// Cancelled when the server has closed it.
     lost: CancellationToken,
-    /// A question has begun whose answer has not come, or came too late, or from the wrong server.
+    /// A command is unanswered, or its answer came too late or from the wrong server.
     is_spent: bool,
 }
 
 impl Session {
-    /// Asks. Dropped half way, the connection is not good for another question.
+    /// Sends a command. If this is dropped half way, the connection cannot be reused.
     pub(super) async fn ask(
         &mut self,
         question: &Question,
@@ -55,7 +55,7 @@ impl Session {
             cmd("ASKING").query_async::<()>(&mut self.connection).await?;
         }
         let answer = command.query_async(&mut self.connection).await;
-        // What the server says by itself, be it an error, is an answer; a primary that is none any more is left.
+        // Anything the server sends, even an error, is an answer. A demoted primary is abandoned.
         let answer = answer.map_err(Failure::from);
         self.is_spent = matches!(
             answer,
@@ -81,7 +81,7 @@ pub(super) struct Connector {
 
 pub(super) enum Target {
     Node(Node),
-    /// The primary that sentinels know by a name. The one that answered last is asked first.
+    /// The primary that sentinels know by a name. The sentinel that last answered is asked first.
     Watched {
         sentinels: Vec<Node>,
         name: String,
@@ -120,7 +120,7 @@ impl Connector {
             }
             Ok::<_, Infallible>(())
         };
-        // The limits are those of the pool. Left alone the client has others, which nobody would know of.
+        // The pool sets the limits, so the client's own limits are off.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
@@ -132,7 +132,8 @@ impl Connector {
         Ok(Session { connection, lost, is_spent: false })
     }
 
-    /// The first sentinel that knows is believed: a connection to a replica shows with the first write.
+    /// Trusts the first sentinel that knows the primary: a connection to a replica fails at its
+    /// first write.
     async fn primary(
         &self,
         sentinels: &[Node],
@@ -141,7 +142,7 @@ impl Connector {
     ) -> Result<Node, Failure> {
         let mut last = Failure::NoConnection("no sentinel is configured".to_owned());
         let start = first.load(Ordering::Relaxed);
-        // One that does not answer must leave time for the others.
+        // A sentinel that does not answer must leave time for the others.
         let share = self.limit / u32::try_from(sentinels.len() + 1).unwrap_or(u32::MAX);
         for at in (0..sentinels.len()).map(|n| (start + n) % sentinels.len()) {
             let sentinel = &sentinels[at];
@@ -153,7 +154,7 @@ impl Connector {
                 Ok(Err(failure)) => last = failure,
                 Err(_) => {
                     last =
-                        Failure::NoConnection(format!("sentinel {sentinel} was not ready in time"))
+                        Failure::NoConnection(format!("sentinel {sentinel} was not ready in time"));
                 }
             }
         }
@@ -185,7 +186,7 @@ impl std::fmt::Display for Target {
 }
 
 fn client(node: &Node, credentials: Option<&Credentials>) -> Result<Client, RedisError> {
-    // By this protocol the client tells when a connection was closed, and not only who asks next.
+    // With RESP3 the client reports when a connection is closed, and not only at the next command.
     let mut redis =
         RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
     if let Some(Credentials { user, password }) = credentials {
@@ -200,7 +201,7 @@ fn client(node: &Node, credentials: Option<&Credentials>) -> Result<Client, Redi
     )
 }
 
-/// A refusal stays what the server said; anything else is no connection.
+/// A refusal keeps the server's message; any other error becomes `NoConnection`.
 fn not_connected(node: &Node, error: RedisError) -> Failure {
     let why = Failure::NoConnection(format!("{node}: {error}"));
     let failure = Failure::from(error);

@@ -1,4 +1,4 @@
-//! Who wrote what is found in a Redis that others can write to.
+//! Signs what this deployment writes, in a Redis that others can write to.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use domain::queue::QueueId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Signs what a deployment keeps in the Redis of the cache, and verifies it: with the first key and with any. Clones are the
-/// same.
+/// Signs and verifies what a deployment keeps in the Redis of the cache. The first key signs, any
+/// key verifies. Clones are the same.
 #[derive(Clone)]
 pub struct CacheSigner {
     deployment: QueueId,
@@ -17,7 +17,7 @@ pub struct CacheSigner {
 /// Bytes of a tag: half of the hash, as RFC 2104 section 5 allows.
 pub(super) const TAG: usize = 16;
 
-/// What is signed. One is never taken for another.
+/// The kind of value signed, so that none passes for another.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Signed {
     Copy,
@@ -26,22 +26,22 @@ pub(super) enum Signed {
 }
 
 impl CacheSigner {
-    /// A signer for the deployment of this queue. `first` signs; all verify, `others` in their order. Keys are 32 secret bytes
-    /// that nothing else is signed with.
+    /// A signer for the deployment of this queue. `first` signs; all keys verify, `others` in their
+    /// order. Keys are 32 secret bytes used for nothing else.
     #[must_use]
     pub fn new(deployment: QueueId, first: &[u8; 32], others: &[[u8; 32]]) -> Self {
         let keys = std::iter::once(first).chain(others).map(keyed).collect();
         Self { deployment, keys }
     }
 
-    /// Whose copies these are.
+    /// The deployment that owns the copies.
     pub(super) fn deployment(&self) -> QueueId {
         self.deployment
     }
 
     pub(super) fn tag(&self, what: Signed, name: &str, number: u64, payload: &[u8]) -> [u8; TAG] {
         let mut tag = [0; TAG];
-        // There is a first key.
+        // There is always a first key.
         if let Some(key) = self.keys.first() {
             let whole = self.message(key, what, name, number, payload).finalize().into_bytes();
             tag.copy_from_slice(&whole[..TAG]);
@@ -49,7 +49,7 @@ impl CacheSigner {
         tag
     }
 
-    /// In constant time for each key.
+    /// Takes constant time for each key.
     pub(super) fn is_ours(
         &self,
         tag: &[u8],
@@ -74,7 +74,8 @@ impl CacheSigner {
         payload: &[u8],
     ) -> Hmac<Sha256> {
         let mut mac = key.clone();
-        // Each part has a length of its own or says it, so that no two lists of parts are the same message.
+        // Each part has a fixed length or is preceded by its length, so that no two lists of parts
+        // give the same message.
         mac.update(&[match what {
             Signed::Copy => 1,
             Signed::Lease => 2,
@@ -91,7 +92,7 @@ impl CacheSigner {
 }
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    // To the block of the hash, as HMAC does it with what is shorter.
+    // Padded to the hash's block, as HMAC pads a shorter key.
     let mut block = [0; 64];
     block[..32].copy_from_slice(key);
     Hmac::new(&block.into())
@@ -103,7 +104,7 @@ impl fmt::Debug for CacheSigner {
     }
 }
 
-/// A tag as text.
+/// A tag as hexadecimal text.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn it_shows_no_key() {
+    fn debug_output_shows_no_key() {
         assert_eq!(format!("{:?}", signer("main", 1, &[2])), "CacheSigner(main, 2 keys)");
     }
 }

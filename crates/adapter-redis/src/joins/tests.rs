@@ -1,4 +1,4 @@
-//! Joins and what they are carried by, without a server.
+//! Joins and their batches, without a server.
 
 use domain::queue::{Incarnation, Line, QueueNumber, Standing};
 use futures_util::FutureExt as _;
@@ -11,12 +11,12 @@ use tracing_core::span::Current;
 
 use super::*;
 
-/// A wait that is not too long on any machine.
+/// A wait that is long enough on any machine.
 fn patient() -> Batching {
     Batching { max_wait: Duration::from_secs(600), ..Batching::default() }
 }
 
-/// Gives everybody the next number, once it is let go.
+/// Gives each user the next number, once opened.
 struct Gate {
     opens: Semaphore,
     given: AtomicUsize,
@@ -46,7 +46,7 @@ impl Carrier for Gate {
     }
 }
 
-/// What was recorded of spans, by their ids: 1, 2, 3 …
+/// The recorded events of spans, by span id: 1, 2, 3 …
 #[derive(Clone, Default)]
 struct Recorder(Arc<Mutex<Recorded>>);
 
@@ -149,14 +149,14 @@ fn joins(gate: &Arc<Gate>, batching: Batching) -> Arc<Joins<Gate>> {
     Arc::new(Joins::new(Arc::clone(gate), batching))
 }
 
-/// Joins in a task of its own, inside this span.
+/// Joins in its own task, inside this span.
 fn ask(joins: &Arc<Joins<Gate>>, id: u64, span: Span) -> tokio::task::JoinHandle<u64> {
     let joins = Arc::clone(joins);
     let join = async move { joins.join(joiner(id), Bounds::NONE).await.unwrap().number.get() };
     tokio::spawn(join.instrument(span))
 }
 
-/// Lets every task go as far as it can. There is one thread, so this is soon over.
+/// Runs every task until it blocks. There is one thread, so this is quick.
 async fn settle() {
     for _ in 0..100 {
         yield_now().await;
@@ -164,7 +164,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn a_batch_is_a_trace_of_its_own_that_names_all_who_are_in_it() {
+async fn a_batch_has_its_own_trace_linked_to_all_its_callers() {
     let recorder = Recorder::default();
     let _watched = tracing::subscriber::set_default(recorder.clone());
     let gate = Gate::shut();
@@ -190,11 +190,11 @@ async fn a_batch_is_a_trace_of_its_own_that_names_all_who_are_in_it() {
     assert!(batch.is_root);
     assert_eq!(batch.fields, ["db.system.name=\"redis\"", "db.operation.batch.size=3"]);
     assert_eq!(recorded.follows, [(3, 1), (3, 2)]);
-    assert_eq!(recorded.events, [Some(3)], "what is carried is carried inside it");
+    assert_eq!(recorded.events, [Some(3)], "the batch runs inside its span");
 }
 
 #[tokio::test]
-async fn a_batch_nobody_traces_has_no_span() {
+async fn an_untraced_batch_has_no_span() {
     let recorder = Recorder::default();
     let _watched = tracing::subscriber::set_default(recorder.clone());
     let gate = Gate::shut();
@@ -206,7 +206,7 @@ async fn a_batch_nobody_traces_has_no_span() {
 }
 
 #[tokio::test]
-async fn a_caller_who_is_gone_keeps_no_span_open_while_the_batch_is_under_way() {
+async fn a_dropped_caller_keeps_no_span_open_while_its_batch_is_in_flight() {
     let recorder = Recorder::default();
     let _watched = tracing::subscriber::set_default(recorder.clone());
     let gate = Gate::shut();
@@ -222,7 +222,7 @@ async fn a_caller_who_is_gone_keeps_no_span_open_while_the_batch_is_under_way() 
 }
 
 #[tokio::test]
-async fn the_load_is_who_waits_and_how_many_batches_set_out() {
+async fn the_load_counts_waiting_joins_and_sent_batches() {
     let gate = Gate::shut();
     let joins = joins(&gate, Batching { largest: 10, under_way: 2, ..patient() });
     assert_eq!(joins.load(), QueueLoad { joins_waiting: 0, batches: 0 });
@@ -242,7 +242,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn a_thread_that_ends_takes_its_own_joins_with_it_and_nobody_elses() {
+fn an_ending_thread_drops_only_its_own_joins() {
     let gate = Gate::shut();
     let joins = joins(&gate, Batching { largest: 10, under_way: 1, ..patient() });
     let gone = runtime();
@@ -271,14 +271,14 @@ fn a_thread_that_ends_takes_its_own_joins_with_it_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_lane_whose_carriers_are_gone_has_new_ones() {
+async fn a_lane_whose_batch_tasks_were_dropped_starts_new_ones() {
     let gate = Gate::shut();
     let joins = joins(&gate, Batching { under_way: 1, max_waiting: 2, ..patient() });
     let before = runtime();
     let local = tokio::task::spawn_blocking({
         let joins = Arc::clone(&joins);
         move || {
-            // Both on one thread, one after the other: the lane is the same.
+            // Both on one thread in turn: the lane is the same.
             before.block_on(async {
                 let _asked = ask(&joins, 1, Span::none());
                 settle().await;
@@ -293,7 +293,7 @@ async fn a_lane_whose_carriers_are_gone_has_new_ones() {
 }
 
 #[tokio::test]
-async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
+async fn a_join_beyond_max_waiting_is_refused_at_once() {
     let gate = Gate::shut();
     let joins = joins(
         &gate,
@@ -305,9 +305,10 @@ async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
         settle().await;
     }
     let refused = joins.join(joiner(4), Bounds::NONE).await.unwrap_err();
-    assert!(
-        matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded)
-    );
+    assert!(matches!(
+        refused,
+        JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded
+    ));
     gate.opens.add_permits(3);
     for joined in asked {
         joined.await.unwrap();
@@ -316,7 +317,7 @@ async fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_join_that_waited_too_long_for_a_batch_is_refused_and_nobody_is_asked() {
+async fn a_join_that_waited_too_long_is_refused_without_a_call() {
     let gate = Gate::shut();
     let max_wait = Duration::from_millis(500);
     let joins = joins(&gate, Batching { max_wait, ..patient() });
@@ -334,13 +335,14 @@ async fn a_join_that_waited_too_long_for_a_batch_is_refused_and_nobody_is_asked(
     gate.opens.add_permits(2);
     first.await.unwrap();
     let refused = late.await.unwrap().unwrap_err();
-    assert!(
-        matches!(refused, JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded)
-    );
+    assert!(matches!(
+        refused,
+        JoinError::Store(error) if error.kind() == domain::PortErrorKind::Overloaded
+    ));
     assert_eq!((gate.given.load(Ordering::Relaxed), joins.load().joins_waiting), (1, 0));
 }
 
-/// A gate before which a task of its own sends what is carried, as a connection's does.
+/// A gate that first sends in another task, as a connection does.
 struct Sender {
     gate: Arc<Gate>,
     seen: Arc<Mutex<Vec<&'static str>>>,
@@ -362,7 +364,7 @@ impl Carrier for Sender {
 }
 
 #[tokio::test]
-async fn the_next_batch_is_sent_before_those_who_came_back_are_told() {
+async fn the_next_batch_is_sent_before_the_callers_of_the_last_are_woken() {
     let (gate, seen) = (Gate::shut(), Arc::default());
     let sender = Arc::new(Sender { gate: Arc::clone(&gate), seen: Arc::clone(&seen) });
     let joins = Arc::new(Joins::new(sender, patient()));

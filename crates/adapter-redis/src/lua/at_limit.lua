@@ -1,4 +1,4 @@
 #!lua flags=allow-oom
--- Called where a server at the limit of its memory has refused the usual script:
--- `Visit::is_at_limit`.
+-- Head of the second form of a script, called if a server at the limit of its memory has refused
+-- the usual form: `Visit::is_at_limit`.
 local IS_AT_LIMIT = true

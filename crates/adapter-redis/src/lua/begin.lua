@@ -1,28 +1,31 @@
--- The head of every script: reads the queue and moves its time on. What notices a loss and ends a doubt is in doubt.lua.
+-- The head of every script: reads the queue and advances its time. doubt.lua notices a loss and
+-- ends a doubt.
 --
--- The scripts are `domain::queue::QueueState` in Lua, step by step; its documentation says what each part means. Keys and
--- arguments are those of keys.rs and steps.rs, in their order. Numbers are whole and below 2^53, which a Lua number
--- holds exactly. Times are microseconds of the queue's own time. A user is eight bytes, the highest first.
+-- The scripts are `domain::queue::QueueState` in Lua, step by step; its documentation explains each
+-- part. Keys and arguments are those of keys.rs and steps.rs, in the same order. Numbers are
+-- integers below 2^53, which Lua represents exactly. Times are microseconds of the queue's own
+-- time. A user is eight bytes, big-endian.
 
 local K_QUEUE, K_HOLDERS, K_USERS, K_ABANDONED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local K_SKIPPED, K_FOUND, K_LATE, K_RECALLED = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local K_CALLS, K_USED, K_SESSIONS, K_INSIDE = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local K_GIVEN_BACK, K_CHANGES, K_NODES = KEYS[13], KEYS[14], KEYS[15]
 
--- Which server process this is, and how the node came to it: `handed` over by the one before, or otherwise.
+-- The server process, and how the node came to it: `handed` over by the previous one, or otherwise.
 local process, arrival = ARGV[1], ARGV[2]
 -- What the node knows: see `domain::queue::Witness`.
 local node = ARGV[3]
 local known = {
-  last = tonumber(ARGV[4]), serving = tonumber(ARGV[5]), generation = tonumber(ARGV[6]), replayed = tonumber(ARGV[7]),
-  version = tonumber(ARGV[8]), seen = tonumber(ARGV[9]), time = tonumber(ARGV[10]),
+  last = tonumber(ARGV[4]), serving = tonumber(ARGV[5]), generation = tonumber(ARGV[6]),
+  replayed = tonumber(ARGV[7]), version = tonumber(ARGV[8]), seen = tonumber(ARGV[9]),
+  time = tonumber(ARGV[10]),
   calls_from = tonumber(ARGV[11]), needs_checkpoint = ARGV[12] == '1',
 }
 local batch, cost = tonumber(ARGV[13]), tonumber(ARGV[14])
 local max_active, claim_within = tonumber(ARGV[15]), tonumber(ARGV[16])
 local session_ttl, max_waiting = tonumber(ARGV[17]), tonumber(ARGV[18])
 local recovery = tonumber(ARGV[19])
--- The lives of the queue that the node knows of: ascending, as `life,life`.
+-- The incarnations of the queue that the node knows: ascending, as `life,life`.
 local known_lives = ARGV[20]
 local FIRST = 21 -- the first argument of the script itself
 
@@ -31,24 +34,30 @@ local SECOND = 1000000
 local NODE_TIMEOUT, PROBATION = 5 * SECOND, SECOND
 local REPLAY_PIECE, LONGEST_DOUBT = SECOND / 2, 6
 
--- A whole number as text: several times faster than what Redis makes of a Lua number.
+-- An integer as text: several times faster than Redis's own conversion of a Lua number.
 local function text(number)
   return string.format('%d', number)
 end
 
--- What is kept in the hash of the queue. `doubt` is 1 while the store is in doubt; found_… is what
--- it knew when its doubt began, and `doubt_takeover` is 1 where that was a restart or failover of a
--- store that had data. `standing` counts the numbers of the calls that stand. `settled` is the
--- generation a checkpoint was read for, which says cp_… until it is applied. `registered` is 1 once
--- the register of nodes has one, `expired` the generation of the last doubt that began since keys
--- had expired. `adopts_until` and `adopted` are the time in which a store without memory may adopt
--- a life that a token shows, and whether it has; `raises` is how often a shown number has raised
--- the
--- queue, `raised_from` and `raised_to` what the last raises have skipped. Besides these, `lives`
--- has the lives whose tokens are accepted, as in `known_lives`.
+-- The fields of the queue's hash:
+--
+-- - `doubt` is 1 while the store is in doubt; found_… are the values when its doubt began.
+-- - `doubt_takeover` is 1 if the doubt began with a restart or failover of a store that had data.
+-- - `standing` counts the numbers of open calls.
+-- - `settled` is the generation a checkpoint was read for; cp_… hold it until it is applied.
+-- - `registered` is 1 once the node registry has had a node.
+-- - `expired` is the generation of the last doubt that began because keys had expired.
+-- - `adopts_until` and `adopted`: until when a store without memory may adopt an incarnation that a
+--   token shows, and whether it has.
+-- - `raises` is how often a shown number has raised the queue; `raised_from` and `raised_to` are
+--   what the last raises have skipped.
+-- - `lives`, read separately, holds the incarnations whose tokens are accepted, as in
+--   `known_lives`.
 local NAMES = {
-  'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown', 'standing', 'doubt', 'doubt_lost',
-  'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last', 'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp', 'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
+  'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown',
+  'standing', 'doubt', 'doubt_lost', 'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last',
+  'found_serving', 'found_generation', 'found_version', 'found_time', 'intact', 'settled', 'cp',
+  'cp_last', 'cp_serving', 'cp_ceiling', 'freed', 'held',
   'registered', 'expired', 'adopts_until', 'adopted', 'raises', 'raised_from', 'raised_to',
 }
 local stored = redis.call('HMGET', K_QUEUE, 'process', 'lives', unpack(NAMES))
@@ -58,7 +67,7 @@ if not says_lives(lives) then return foreign(K_QUEUE, 'the field lives') end
 local q, read = {}, {}
 for i, name in ipairs(NAMES) do
   local number = stored[i + 2] and tonumber(stored[i + 2]) or not stored[i + 2] and 0
-  -- Older programs have let these two fall below zero.
+  -- Earlier versions of the program let these two fall below zero.
   if number and number < 0 and (name == 'standing' or name == 'held') then number = 0 end
   if not number or not (number >= 0 and number <= HIGHEST) or number % 1 ~= 0 then
     return foreign(K_QUEUE, 'the field ' .. name)
@@ -66,20 +75,21 @@ for i, name in ipairs(NAMES) do
   read[name] = number
   q[name] = number
 end
--- The last moment that anything written by now can mean. Nodes remember the time of a queue whose time is lost.
+-- The latest moment that any stored time can have. Nodes remember the time of a queue that lost it.
 local beyond = math.max(q.time, known.time) + DAY
 local odd = field_at_odds(q, beyond)
 if odd then return foreign(K_QUEUE, 'the field ' .. odd) end
-if q.last - q.serving > MOST_NUMBERS_WAITING and waits_beyond_all(q, redis.call('ZRANGE', K_SKIPPED, 0, -1)) then
+if q.last - q.serving > MOST_NUMBERS_WAITING
+  and waits_beyond_all(q, redis.call('ZRANGE', K_SKIPPED, 0, -1)) then
   return foreign(K_QUEUE, 'the field last')
 end
 if q.doubt == 0 and not is_empty then
-  -- It would pass people over as soon as the queue has come that far.
+  -- It would skip waiting people as soon as the queue reaches it.
   local _, to = range_in(redis.call('ZRANGE', K_SKIPPED, -1, -1)[1] or '')
   if to and to > q.last then return foreign(K_SKIPPED, 'an entry') end
 end
 
--- What no witness can be ahead of, unless something is lost: before time moves on.
+-- The values before time advances. A witness is ahead of them only if something is lost.
 local found = {
   last = q.last, serving = q.serving, generation = q.generation, version = q.version, time = q.time,
 }
@@ -90,22 +100,24 @@ if is_empty or not IS_AT_LIMIT then
   if not is_empty then
     q.time = q.time + math.min(math.max(clock - q.clock, 0), SECOND)
   end
-  -- So each join writes something, also one that finds a place: on Valkey, `WAIT` after a script
-  -- that wrote nothing answers at once, whether replicas have what was written before or not.
+  -- Each join thus writes something, even one that finds an existing place. On Valkey, `WAIT` after
+  -- a script without writes returns at once, whether or not replicas have the earlier writes.
   q.clock = clock
 end
--- No call owes more than one batch: it is of a policy that was slower, or something else has written it.
+-- No call owes more than one batch. A higher value stems from a slower policy or from another
+-- program.
 q.spent = math.min(q.spent, q.time + math.ceil(batch * cost))
 
--- Counts what has become of places, in fields of their own: most steps have nothing to count, and pay nothing for it.
+-- Counts outcomes of places, in separate fields: most steps have nothing to count and pay nothing.
 local function count(name, times)
   if times > 0 then
-    -- It fails where somebody else has written no number there, and that must not end the step half done.
+    -- This fails if another program stored a value that is not a number. That must not end the step
+    -- half done.
     redis.pcall('HINCRBY', K_QUEUE, name, text(times))
   end
 end
 
--- Writes back what has changed.
+-- Writes back the changed fields.
 local function save()
   local changed = {}
   for i = 1, #NAMES do
@@ -128,7 +140,7 @@ local function save()
   end
 end
 
--- The log keeps so many changes; a node that missed more fetches everything anew.
+-- The log keeps this many changes; a node that missed more fetches the whole state.
 local LOG = 10000
 
 local function log(change)
@@ -140,7 +152,7 @@ local function log(change)
   end
 end
 
--- Ranges (from, to] of numbers that a recovery skipped, in their order: one for each time everything was lost.
+-- Ranges (from, to] of skipped numbers, in order.
 local skipped
 local function skipped_ranges()
   if not skipped then
@@ -172,7 +184,7 @@ local function is_skipped(number)
   return false
 end
 
--- Numbers up to this one that nobody waits behind: abandoned ones above `serving`, and skipped ones.
+-- Counts vacant numbers up to this one: abandoned ones above `serving`, and skipped ones.
 local function vacant_up_to(number)
   local vacant = redis.call('ZCOUNT', K_ABANDONED, '1', text(number))
   local ranges = skipped_ranges()
@@ -185,8 +197,8 @@ local function vacant_up_to(number)
   return vacant
 end
 
--- Numbers (from, to] are called until `ends`, but for the abandoned ones, whose calls are used up from the start, and the
--- skipped ones, which are not called.
+-- Opens calls of the numbers (from, to] until `ends`. Calls of abandoned numbers are used from the
+-- start; skipped numbers are not called.
 local function add_call(from, to, ends)
   if from < to then
     redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%d', from, to, ends))
@@ -200,7 +212,8 @@ local function call_range(from, to, ends)
     local first, last = math.max(range[1], next), math.min(range[2], to)
     if first < last then
       add_call(next, first, ends)
-      for _, member in ipairs(redis.call('ZRANGEBYSCORE', K_FOUND, '(' .. text(first), text(last))) do
+      local members = redis.call('ZRANGEBYSCORE', K_FOUND, '(' .. text(first), text(last))
+      for _, member in ipairs(members) do
         local number = whole(member)
         if number and first < number and number <= last then add_call(number - 1, number, ends) end
       end
@@ -223,7 +236,7 @@ local function call_range(from, to, ends)
   redis.call('ZREMRANGEBYSCORE', K_ABANDONED, '-inf', text(to))
 end
 
--- What begins from the same moment on two nodes differs by this.
+-- Keeps generations and incarnations that two nodes begin at the same moment apart.
 local apart = 1 + tonumber(string.sub(node, -3))
 
 local function begin_doubt(is_lost, is_takeover)
@@ -236,18 +249,18 @@ local function begin_doubt(is_lost, is_takeover)
   q.doubt, q.doubt_until, q.doubt_latest = 1, now + recovery, now + LONGEST_DOUBT * recovery
   q.unknown = math.max(q.unknown, q.last)
   q.spent = math.max(q.spent, now + math.ceil(batch * cost))
-  -- No store had this generation that was lost since, so none of its nodes takes this one for it: the clock has moved on since
-  -- then, and where it was set back, two nodes do not begin with the same one.
+  -- This generation must not equal a lost one, or its nodes would mistake it for theirs. The clock
+  -- has advanced since the loss; if it was set back, `apart` makes the two nodes' generations
+  -- differ.
   q.generation = math.max(q.generation, known.generation, clock) + apart
   q.version = math.max(q.version, known.version, known.seen) + 1
-  -- The log lacks what was lost: no node may take it to be whole.
+  -- The log lacks what was lost: no node may treat it as complete.
   redis.call('DEL', K_CHANGES)
 end
 
--- Lets the calls of the numbers (from, serving] stand from now on, not knowing which of them were
--- over.
+-- Opens calls of the numbers (from, serving] again from now on, since the ended ones are unknown.
 local function call_again(from, serving, calls_from)
-  -- No more than the budget allows can have been called within the time a call stands.
+  -- The budget allows no more calls than these within the lifetime of a call.
   local most = (math.ceil(claim_within / (batch * cost)) + 1) * batch
   call_range(math.max(from, calls_from, serving - most), serving, q.time + claim_within)
 end
@@ -261,8 +274,7 @@ local function raise_line(last, serving, calls_from)
   q.last = math.max(q.last, last, q.serving)
 end
 
--- Passes over the numbers from the last one to this one, of which nobody is known to have been
--- given any.
+-- Skips the numbers after the last one up to this one, none of which has a known holder.
 local function skip_up_to(to)
   local from, ranges = q.last, skipped_ranges()
   ranges[#ranges + 1] = { from, to }
@@ -275,15 +287,15 @@ local function apply_checkpoint()
   if q.cp == 0 then return end
   q.cp = 0
   if q.cp_serving > q.serving then
-    -- What is left of the budget is not known.
+    -- The remaining budget is not known.
     q.spent = math.max(q.spent, q.time + math.ceil(batch * cost))
   end
   raise_line(q.cp_last, q.cp_serving, 0)
   if q.intact == 0 and q.cp_ceiling > q.last then skip_up_to(q.cp_ceiling) end
 end
 
--- The record of a node: when it registered, when it was last seen, the generation it has reported in, and the one for which
--- it has replayed all it remembers.
+-- The record of a node: when it registered, when it was last seen, the generation it has reported
+-- in, and the generation for which it has replayed all it remembers.
 local function record_of(name)
   local record = redis.call('HGET', K_NODES, name)
   if not record then return nil end
@@ -294,7 +306,9 @@ local function record_of(name)
 end
 
 local function put_record(name, record)
-  local value = string.format('%d:%d:%d:%d', record.registered, record.seen, record.heard, record.replayed)
+  local value = string.format(
+    '%d:%d:%d:%d', record.registered, record.seen, record.heard, record.replayed
+  )
   redis.call('HSET', K_NODES, name, value)
 end
 
@@ -303,7 +317,9 @@ local function all_heard()
   for _, record in ipairs(records) do
     local seen, heard = string.match(record, ':(%d+):(%d+)')
     seen = whole(seen, beyond)
-    if seen and tonumber(heard) ~= q.generation and q.time < seen + NODE_TIMEOUT then return false end
+    if seen and tonumber(heard) ~= q.generation and q.time < seen + NODE_TIMEOUT then
+      return false
+    end
   end
   return true
 end

@@ -1,10 +1,11 @@
--- Calling people. A step calls a range of numbers, whatever its size in a constant number of commands.
+-- Calls people. A step calls a range of numbers in a constant number of commands, whatever its
+-- size.
 
--- One step passes at most so many abandoned numbers, so that its length is bounded.
+-- Maximum abandoned numbers that one step passes, which bounds its run time.
 local MOST_PASSED = 20000
 
--- The end of the shortest range from the next number on that has `people` people in it, or the end of the queue; and how many
--- people are in it.
+-- The end of the shortest range from the next number on that has `people` people in it, or the end
+-- of the queue; and the number of people in it.
 local function range_with(people)
   local before = vacant_up_to(q.serving)
   local function people_up_to(number)
@@ -32,7 +33,7 @@ local function range_with(people)
   return low, math.max(people, 0)
 end
 
--- Calls whoever may be called now; returns how many that were.
+-- Calls as many people as allowed now; returns how many.
 local function call_people()
   -- People near the front still have time to show their tokens.
   if q.adopted == 1 then return 0 end
@@ -44,7 +45,7 @@ local function call_people()
   local allowed = math.min(budget, max_active - open - running())
   if allowed < 1 then return 0 end
   local ends, called = now + claim_within, 0
-  -- Those who were passed over as nobody's, and turned up late.
+  -- Found numbers that the queue has already passed.
   local late = redis.call('ZRANGE', K_LATE, 0, math.min(allowed, 1000) - 1)
   for i = 1, #late do
     if whole(late[i], q.serving) and redis.call('HEXISTS', K_INSIDE, late[i]) == 1 then

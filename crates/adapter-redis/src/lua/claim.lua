@@ -1,9 +1,10 @@
--- Turns a call into a session, or finds the session it became. Arguments and answers as in standing.lua.
+-- Turns a call into a session, or finds the session it became. Arguments and answers as in
+-- standing.lua.
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
 local state, ends = known_place(number, user, ARGV[FIRST + 2])
 if q.doubt == 0 and (state == 'CALLED' or state == 'ACTIVE') then
-  -- Nobody has two slots.
+  -- A user has at most one slot.
   local other = held_by(user)
   if other and other ~= number and keep_older(user, number, other) == other then
     state, ends = 'GONE', 0

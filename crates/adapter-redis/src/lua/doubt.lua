@@ -1,4 +1,4 @@
--- Notices a loss, takes what the node knows in, and ends a doubt that is over.
+-- Notices a loss, applies what the node knows, and ends a doubt that is over.
 
 local function end_doubt()
   if q.doubt == 0 then return end
@@ -8,15 +8,15 @@ local function end_doubt()
   if not is_intact then
     skip_unheld()
   elseif q.settled >= q.found_generation then
-    -- What was read for the store before the doubt holds for the same data after it.
+    -- A checkpoint read for the store before the doubt holds for the same data after it.
     q.settled = q.generation
   end
   if q.serving == 0 then q.spent = 0 end
   if q.settled == q.generation then apply_checkpoint() end
 end
 
--- The oldest range of calls, its numbers and its end: nil where there is none, false where so many are of somebody else that
--- none is found among them.
+-- The oldest range of calls, its numbers and its end. Returns nil if there is none, and false if
+-- the first ranges were all written by another program.
 local MOST_FOREIGN = 10
 local function oldest_call()
   for i = 0, MOST_FOREIGN do
@@ -31,7 +31,7 @@ local function oldest_call()
   return false
 end
 
--- Forgets calls of numbers up to this one, which are over already: nothing is counted or logged.
+-- Removes calls of numbers up to this one, which are already over: nothing is counted or logged.
 local function forget_calls_up_to(mark)
   while true do
     local oldest, from, to, ends = oldest_call()
@@ -39,13 +39,15 @@ local function forget_calls_up_to(mark)
     if from >= mark then return end
     local upto = math.min(to, mark)
     redis.call('ZREM', K_CALLS, oldest)
-    if upto < to then redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%d', upto, to, ends)) end
+    if upto < to then
+      redis.call('ZADD', K_CALLS, text(to), string.format('%d:%d:%d', upto, to, ends))
+    end
     q.standing = math.max(q.standing - (upto - from), 0)
     redis.call('ZREMRANGEBYSCORE', K_USED, '(' .. text(from), text(upto))
   end
 end
 
--- Takes note that what expires is gone. What does not still says who is inside.
+-- Handles the loss of the keys that expire. The other keys still say who is inside.
 local function note_expiry()
   q.registered, q.doubt_takeover, q.expired = 0, 0, q.generation
   local inside, held = redis.call('HGETALL', K_INSIDE), {}
@@ -55,7 +57,7 @@ local function note_expiry()
   end
   for user, number in pairs(held) do redis.call('HSET', K_HOLDERS, user, text(number)) end
   if q.standing > 0 and redis.call('EXISTS', K_CALLS) == 0 then
-    -- Calls do not expire: somebody has deleted them too.
+    -- Calls do not expire: they were deleted too.
     q.standing = 0
     redis.call('DEL', K_USED)
     call_again(0, q.serving, known.calls_from)
@@ -64,22 +66,22 @@ end
 
 do
   learn_lives(known_lives)
-  -- The register expires with all else that does, and has had a node since the first refresh.
+  -- The node registry expires with the other keys, and is never empty after the first refresh.
   local has_expired = q.registered == 1 and redis.call('EXISTS', K_NODES) == 0
   local is_doubtful = is_another and (is_empty or arrival ~= 'handed')
   local is_late = q.doubt == 1 and known.generation < q.generation
   local mine = found
   if is_late then
     mine = {
-      last = q.found_last, serving = q.found_serving, generation = q.found_generation, version = q.found_version,
-      time = q.found_time,
+      last = q.found_last, serving = q.found_serving, generation = q.found_generation,
+      version = q.found_version, time = q.found_time,
     }
   end
   local seen = math.max(known.version, known.seen)
-  local is_behind = known.last > mine.last or known.serving > mine.serving or known.generation > mine.generation
-    or seen > mine.version or known.time > mine.time
+  local is_behind = known.last > mine.last or known.serving > mine.serving
+    or known.generation > mine.generation or seen > mine.version or known.time > mine.time
   if known.generation ~= q.generation then
-    -- Calls that a recovery let stand again, of which the node knows that they are over.
+    -- Removes calls that a recovery opened again and that the node knows to be over.
     forget_calls_up_to(math.min(known.calls_from, q.unknown))
   end
   if is_doubtful or has_expired or is_behind and not is_late then
@@ -90,7 +92,7 @@ do
   end
   if is_behind then
     if seen > q.version then
-      -- The log has nothing of the versions between.
+      -- The log has no entries for the versions between.
       redis.call('DEL', K_CHANGES)
       q.version = seen
     end
@@ -111,7 +113,7 @@ end
 
 local now = q.time
 
--- Whether the node has replayed what it remembers; where nothing was lost, nobody has anything to replay.
+-- Whether the node has replayed what it remembers; if nothing was lost, there is nothing to replay.
 local function has_replayed()
   return known.replayed == q.generation or q.intact == 1
 end

@@ -1,4 +1,4 @@
--- Ends calls that have lapsed and sessions that are over, as many as one step may; the rest ends with the next steps.
+-- Ends lapsed calls and expired sessions, up to the limit of one step; later steps end the rest.
 
 local MOST_ENDED, has_ended = 2500, false
 
@@ -40,9 +40,11 @@ local function end_calls(from, to)
   end
 end
 
--- Takes out what a sorted set of ends has up to now; `ended` is called with the end and the start of each.
+-- Removes up to `most` expired entries of a sorted set of ends; `ended` is called with the end and
+-- the start of each.
 local function take_ended(key, most, ended)
-  local over, taken = redis.call('ZRANGEBYSCORE', key, '0', text(now), 'WITHSCORES', 'LIMIT', 0, most), 0
+  local over = redis.call('ZRANGEBYSCORE', key, '0', text(now), 'WITHSCORES', 'LIMIT', 0, most)
+  local taken = 0
   for first = 1, #over, 1000 do
     local names, numbers, at, users, of = {}, {}, {}, {}, {}
     for i = first, math.min(first + 998, #over - 1), 2 do
@@ -77,7 +79,7 @@ local function end_what_is_over()
     local oldest, from, to, ends = oldest_call()
     if oldest == false then break end
     if not oldest then
-      -- Somebody has deleted the ranges; nobody has counted what lapsed then.
+      -- The ranges were deleted, so it is unknown which calls lapsed.
       if q.standing ~= 0 then
         q.standing = 0
         redis.call('DEL', K_USED)
@@ -100,7 +102,9 @@ local function end_what_is_over()
     most = most - lapsed
   end
   if most > 0 then
-    local ended = take_ended(K_SESSIONS, most, function(ends, since) note_turnover(ends - since, 1) end)
+    local ended = take_ended(K_SESSIONS, most, function(ends, since)
+      note_turnover(ends - since, 1)
+    end)
     count('ended', ended)
     most = most - ended
   end
@@ -116,13 +120,14 @@ local function running()
   return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), text(beyond))
 end
 
--- Calls that stand and were not used, and those that stand again. So many used ones are looked at one by one; of more, a few
--- foreign ones are a small part, and the next check names the key.
+-- Open calls: those of the ranges that were not used, and calls of passed numbers. Up to this many
+-- used numbers are checked one by one. Beyond that, a few unexpected values are a small part, and
+-- the next probe names the key.
 local FEW = 100
 local function open_calls()
   local used = redis.call('ZCOUNT', K_USED, '1', text(q.serving))
   if used <= FEW then
-    -- Each one that is nobody's would let somebody in.
+    -- Each unexpected value would admit one more person.
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', K_USED, '1', text(q.serving))) do
       if not digits(member, q.serving) then used = used - 1 end
     end

@@ -1,16 +1,19 @@
 -- Gives each user of a batch a number, or finds the one they hold, then calls people.
--- Arguments: the ceiling, the users, and what tokens of theirs show, as `nth:number:life,…`. Users
--- are one text:
--- one argument each would cost the node that asks several times as much.
--- Answers: last, serving, the time, the oldest life of the queue, then what the users were given,
--- in their order, as runs of users who were given the like:
--- how many, the number of the first (0: the queue is full, -1: above the ceiling, -2: not ready,
--- -3: the node's view is behind; then for all of them, else
--- each the next), whether they held it before (1 or 0), and the end of their call (above 0) or session (below 0; 0 while
--- waiting).
+--
+-- Arguments: the ceiling, the users, and what their tokens show, as `nth:number:life,…`. Users are
+-- one text: one argument each would cost the calling node several times as much.
+--
+-- Answers: last, serving, the time, the oldest incarnation of the queue, then the users' results in
+-- order, as runs of users with consecutive results. A run is:
+--
+-- - its length;
+-- - the first number, which the others continue; or one code for all: 0 if the queue is full, -1
+--   above the ceiling, -2 not ready, -3 if the node's view is behind;
+-- - whether they held it before (1 or 0);
+-- - the end of their call (above 0) or session (below 0); 0 while waiting.
 
 local FULL, ABOVE_CEILING, NOT_READY, VIEW_BEHIND = 0, -1, -2, -3
--- Numbers that were abandoned and not passed yet, at most.
+-- Maximum abandoned numbers that are not passed yet.
 local MOST_ABANDONED = 1000000
 local CHUNK = 1000
 
@@ -24,7 +27,7 @@ for nth, number, life in string.gmatch(ARGV[FIRST + 2], '(%d+):(%d+):(%d+)') do
   if is_life(life) then presented[tonumber(nth)] = tonumber(number) end
 end
 
--- Whether this node may give numbers, and why the next one is not given.
+-- Why the next number cannot be given; nil if it can.
 local people, first_given = 0, q.last + 1
 local function why_none()
   if q.last >= ceiling then return ABOVE_CEILING end
@@ -33,7 +36,8 @@ end
 do
   local record = record_of(node)
   local may_give = record and now >= record.registered + math.min(PROBATION, recovery)
-  -- The position of a new number is below those skipped only for a node that knows of them.
+  -- A node computes the position of a new number correctly only if it knows the skipped numbers
+  -- below.
   local knows_skipped = known.version >= q.skipped_at
   if not may_give or not has_replayed() or not is_open() then
     why_none = function() return NOT_READY end
@@ -48,7 +52,7 @@ end
 
 local given, fresh_users = {}, {}
 
--- The user's place where they show a token for another one than they are known to hold.
+-- The user's place if their token shows another number than the store has for them.
 local function place_by_token(user, held, shown)
   if shown > q.last then return held end
   local owner = owner_of(shown)
@@ -100,7 +104,7 @@ save()
 
 local last, serving = witnessed_line()
 local answer = { last, serving, now, tonumber(string.match(lives, '^%d+')) or 0 }
-local run -- where in the answer the run is that may go on
+local run -- the index in the answer of the current run
 for i = 1, #users do
   local number, ends = numbers[i], 0
   if number > 0 and number <= q.serving then

@@ -1,4 +1,5 @@
--- Gives a place, call or session up. Arguments as in standing.lua; answers likewise, what the place was.
+-- Leaves a place, call or session. Arguments as in standing.lua, and answers too, with the state
+-- before.
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
 local state, ends = known_place(number, user, ARGV[FIRST + 2])

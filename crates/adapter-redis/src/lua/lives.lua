@@ -1,11 +1,11 @@
--- The lives of the queue whose tokens are accepted: `domain::queue::Incarnations`, as a text
+-- The incarnations of the queue whose tokens are accepted: `domain::queue::Incarnations`, as a text
 -- `life,life`, ascending.
 
 local MOST_LIVES = 4
 -- `QueueState::ADOPTION`.
 local ADOPTION = 5 * SECOND
 
--- All of both; of too many the oldest.
+-- The union of both, limited to the oldest ones.
 local function union_of(one, other)
   local all, seen = {}, {}
   for life in string.gmatch(one .. ',' .. other, '%d+') do
@@ -20,8 +20,8 @@ local function union_of(one, other)
   return table.concat(texts, ',')
 end
 
--- Takes in the lives that a node or a checkpoint remembers. A store that learns of another one this
--- way is not without memory, and adopts none.
+-- Adds the incarnations that a node or a checkpoint remembers. A store that learns another one is
+-- not without memory, so it adopts none.
 local function learn_lives(remembered)
   if remembered == lives or remembered == '' then return end
   local all = union_of(lives, remembered)
@@ -30,8 +30,9 @@ local function learn_lives(remembered)
   end
 end
 
--- Begins a life where the store is in no doubt and nothing remembers one. Where there is a
--- checkpoint, it has been read by then: the queue is new, and no token of it can exist.
+-- Begins an incarnation if the store is not in doubt and no incarnation is remembered. A
+-- checkpoint, if there is one, has been read by then: the queue is new, and no token of it can
+-- exist.
 local function begin_life()
   if q.adopts_until > 0 and q.time >= q.adopts_until then q.adopts_until, q.adopted = 0, 0 end
   if lives ~= '' or q.doubt == 1 then return end

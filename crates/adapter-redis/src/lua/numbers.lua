@@ -1,6 +1,7 @@
--- Whose a number is. Users are kept by number in blocks, so that a person costs eight bytes here.
+-- The holders of numbers. Users are stored by number in blocks, so that each costs eight bytes
+-- here.
 
--- The user a number was given to, as far as the store knows.
+-- The user a number was given to, if the store knows.
 local function user_of(number)
   local block = redis.call('HGET', K_USERS, text(block_of(number)))
   if not block then return nil end
@@ -9,7 +10,7 @@ local function user_of(number)
   return #user == 8 and user ~= NOBODY and user or nil
 end
 
--- Notes the users of consecutive numbers, from `number` on; `users` is their bytes.
+-- Stores the users of consecutive numbers, starting at `number`; `users` is their bytes.
 local function put_users(number, users)
   while #users > 0 do
     local field, at = text(block_of(number)), (number - 1) % BLOCK * 8
@@ -23,7 +24,7 @@ local function put_users(number, users)
   end
 end
 
--- The user of a number: of a session or a late one first.
+-- The user of a number: first of a session or a late number.
 local function owner_of(number)
   local inside = redis.call('HGET', K_INSIDE, text(number))
   return inside and string.sub(inside, 1, 8) or user_of(number)
@@ -35,7 +36,7 @@ local function forget_holder(user, number)
   end
 end
 
--- Slots that came free, and how long they were held: `Turnover`.
+-- Freed slots, and how long they were held: `Turnover`.
 local FADE = math.min(math.max(2 * max_active, 200), 1000000)
 
 local function note_turnover(held, times)

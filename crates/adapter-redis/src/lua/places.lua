@@ -1,6 +1,6 @@
--- What is known of one place.
+-- The state of one place.
 
--- The end of the call that covers this number, if it stands and was not used.
+-- The end of the call that covers this number, if it is open and not used.
 local function call_of(number)
   local from, to, ends
   for i = 0, MOST_FOREIGN do
@@ -20,7 +20,7 @@ local function end_in(key, number)
   return ends and ends > now and ends or nil
 end
 
--- WAITING, CALLED with its end, ACTIVE with its end, or GONE; whoever holds it.
+-- WAITING, CALLED with its end, ACTIVE with its end, or GONE, whichever user holds the number.
 local function state_of(number)
   if number > q.serving then
     if redis.call('ZSCORE', K_ABANDONED, text(number)) then return 'GONE', 0 end
@@ -34,12 +34,12 @@ local function state_of(number)
   return 'GONE', 0
 end
 
--- Whether a number was given, or may have been, to somebody whom the store does not know.
+-- Whether a number without a known user was given, or may have been.
 local function may_be_anybodys(number)
   return number <= q.unknown or is_skipped(number)
 end
 
--- Takes a number that somebody turns out to have been given out of those skipped; whether it was one.
+-- Marks a skipped number as found, since it was given after all. Returns whether it was skipped.
 local function restore_found(number)
   if not is_skipped(number) then return false end
   redis.call('ZADD', K_FOUND, text(number), text(number))
@@ -47,7 +47,7 @@ local function restore_found(number)
   return true
 end
 
--- Notes whose number this is.
+-- Records that this user holds this number.
 local function adopt(number, user)
   local was_skipped = is_skipped(number)
   local is_late = was_skipped and q.serving >= number
@@ -61,12 +61,12 @@ local function adopt(number, user)
   restore_found(number)
 end
 
--- The state of a place, which adds UNKNOWN for a number never given, FOREIGN for another user's or
--- one of a life that is not accepted, and NOTREADY where a store in doubt would have to say no: it
--- may have lost what would say yes.
+-- The state of a place for this user. Besides the states above: UNKNOWN for a number never given;
+-- FOREIGN for another user's number or one of an unaccepted incarnation; NOTREADY if a store in
+-- doubt would have to refuse, since it may have lost the grounds for an acceptance.
 local function known_place(number, user, life)
   note_shown(number, life)
-  -- A checkpoint which may remember them was not read yet.
+  -- A checkpoint that may hold the incarnations was not read yet.
   if lives == '' then return 'NOTREADY', 0 end
   if not is_life(life) then return q.doubt == 1 and 'NOTREADY' or 'FOREIGN', 0 end
   if number > q.last then return is_open() and 'UNKNOWN' or 'NOTREADY', 0 end
@@ -79,12 +79,12 @@ local function known_place(number, user, life)
   return state, ends
 end
 
--- Uses a call up; whether it stood and was not used.
+-- Uses up a call; returns whether it was open and unused.
 local function use_up(number)
   return call_of(number) and redis.call('ZADD', K_USED, text(number), text(number)) == 1
 end
 
--- Takes a session out; since when its slot was held, if there was one.
+-- Ends a session; returns since when its slot was held, if there was one.
 local function unseat(number)
   local ends = whole(redis.call('ZSCORE', K_SESSIONS, text(number)))
   if not ends then return nil end
@@ -95,17 +95,18 @@ local function unseat(number)
 end
 
 local function forget_late(number)
-  local gone = redis.call('ZREM', K_LATE, text(number)) + redis.call('ZREM', K_RECALLED, text(number))
+  local gone = redis.call('ZREM', K_LATE, text(number))
+    + redis.call('ZREM', K_RECALLED, text(number))
   if gone > 0 then redis.call('HDEL', K_INSIDE, text(number)) end
   return gone > 0
 end
 
--- Keeps any replay from bringing a session of this number back.
+-- Prevents any replay from restoring a session of this number.
 local function bar(number)
   redis.call('ZADD', K_GIVEN_BACK, text(now + session_ttl), text(number))
 end
 
--- Gives up a place that its user holds, in this state.
+-- Leaves a place that its user holds, in this state.
 local function give_up(number, user, state, ends)
   if state == 'WAITING' and number > q.serving then
     redis.call('ZADD', K_ABANDONED, text(number), text(number))
@@ -128,7 +129,7 @@ local function give_up(number, user, state, ends)
   forget_holder(user, number)
 end
 
--- The number this user is known to hold, while its place stands.
+-- The number this user is known to hold, unless the place is gone.
 local function held_by(user)
   local held = whole(redis.call('HGET', K_HOLDERS, user), q.last)
   if not held then return nil end
@@ -137,7 +138,7 @@ local function held_by(user)
   return is_theirs and state_of(held) ~= 'GONE' and held or nil
 end
 
--- Of two places of a user the older counts, and the younger is given up; returns the older.
+-- If a user has two places, the older counts and the younger is left; returns the older.
 local function keep_older(user, one, other)
   local older, younger = math.min(one, other), math.max(one, other)
   adopt(older, user)
@@ -147,13 +148,13 @@ local function keep_older(user, one, other)
   return older
 end
 
--- Whether there is a slot for one more session. Calls that stand have one each, but for those that a recovery let stand
--- again, not knowing which of them were over.
+-- Whether there is a slot for one more session. Each open call has a slot, except calls that a
+-- recovery opened again without knowing which were over.
 local function has_room()
   return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), text(beyond)) < max_active
 end
 
--- What every script about one place answers.
+-- The answer of every script about one place.
 local function place_answer(state, ends)
   save()
   return { state, ends, now, q.version, witnessed_line() }

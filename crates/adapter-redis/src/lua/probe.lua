@@ -1,10 +1,12 @@
--- A write that costs nothing and is refused whenever joins are: the server refuses it before it
--- begins where it is out of memory, cannot write its disk, is read-only or short of replicas, where
--- a key of the queue is not permitted, and while keys are on the move to another server. typed.lua
--- finds a key of a foreign type, and the end of this one a foreign value; each is named. Keys are
--- those of the queue, and one of its own.
+-- A write that changes nothing and is refused whenever joins are. The server refuses it before it
+-- begins if it is out of memory, cannot write its disk, is read-only or short of replicas, if a key
+-- of the queue is not permitted, or while keys migrate to another server. typed.lua finds a key of
+-- the wrong type, and the end of this script an unexpected value; the error names the key.
+--
+-- Keys: those of the queue, and the probe's own. No arguments of its own. Answers 1.
 
--- Writes of nothing, by commands that other scripts use too: they want the right to write to the key.
+-- Writes without effect, by commands that other scripts use too: they need the right to write the
+-- key.
 local TOUCH = {
   hash = function(key) return redis.pcall('HDEL', key, '') end,
   zset = function(key) return redis.pcall('ZREM', key, '') end,
@@ -23,7 +25,7 @@ do
   local fields = redis.call('HGETALL', KEYS[1])
   for i = 1, #fields, 2 do
     local name, number = fields[i], whole(fields[i + 1])
-    -- Texts: which server process wrote last, and the lives of the queue.
+    -- Texts: the server process that wrote last, and the incarnations of the queue.
     if name == 'lives' then
       if not says_lives(fields[i + 1]) then return foreign(KEYS[1], 'the field lives') end
     elseif name ~= 'process' then
@@ -31,21 +33,25 @@ do
         return foreign(KEYS[1], 'the field ' .. name)
       end
       -- As in begin.lua.
-      if not number and name ~= 'standing' and name ~= 'held' then return foreign(KEYS[1], 'the field ' .. name) end
+      if not number and name ~= 'standing' and name ~= 'held' then
+        return foreign(KEYS[1], 'the field ' .. name)
+      end
       queue[name] = number
     end
   end
 end
--- A queue that lost its line, or is in doubt, does not know yet how far it had come.
+-- A queue that lost its counters, or is in doubt, does not know yet how far it had come.
 local is_sure = queue.last and queue.doubt ~= 1
 local last, time = queue.last or 0, queue.time or 0
 local beyond = is_sure and time + DAY or HIGHEST
 local odd = field_at_odds(queue, beyond)
 if odd then return foreign(KEYS[1], 'the field ' .. odd) end
-if waits_beyond_all(queue, redis.call('ZRANGE', KEYS[5], 0, -1)) then return foreign(KEYS[1], 'the field last') end
+if waits_beyond_all(queue, redis.call('ZRANGE', KEYS[5], 0, -1)) then
+  return foreign(KEYS[1], 'the field last')
+end
 if not is_sure then last = HIGHEST_NUMBER end
 
--- Whether this queue can have written a member with its score, or a field with its value, in each of the keys.
+-- Whether this queue can have written a member with its score, or a field with its value; by key.
 local function numbered(member, score)
   local number = digits(member, last)
   return number and number > 0 and number == whole(score)
@@ -55,7 +61,9 @@ local function timed(member, score)
 end
 local CHECKS = {
   [2] = function(user, number) return #user == 8 and digits(number, last) end,
-  [3] = function(block, users) return digits(block, math.floor(last / 256)) and #users % 8 == 0 and #users <= 2048 end,
+  [3] = function(block, users)
+    return digits(block, math.floor(last / 256)) and #users % 8 == 0 and #users <= 2048
+  end,
   [4] = numbered,
   [5] = function(range, score)
     local _, to, ends = range_in(range)
@@ -71,7 +79,8 @@ local CHECKS = {
   [10] = numbered,
   [11] = timed,
   [12] = function(number, value)
-    return digits(number, last) and #value >= 8 and (#value == 8 or whole(string.sub(value, 9), beyond))
+    return digits(number, last) and #value >= 8
+      and (#value == 8 or whole(string.sub(value, 9), beyond))
   end,
   [13] = timed,
   [15] = function(_, record)
@@ -80,7 +89,7 @@ local CHECKS = {
   end,
 }
 
--- Each check looks at the next piece of each key, at the ends of those in an order, and goes on with the next.
+-- Each probe checks the next piece of each key, and both ends of a sorted set.
 local PIECE = 100
 -- Entries of `users` are long.
 local PIECES = { [3] = 10 }

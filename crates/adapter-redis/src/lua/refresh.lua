@@ -1,17 +1,23 @@
--- Registers a node, calls people where the first argument is 1, and reports the queue and what changed since the version a
--- node knows.
--- Arguments: whether to call people, the lifetime of what grows with the people, in milliseconds,
--- and the highest number that a
--- token has shown above all that the node knows of (0 for none), with its life.
--- Answers: generation, version, last, serving, the time, called people, open calls, sessions, the
--- number from which on calls stand, whether the store is in doubt, whether nodes are to replay what
--- they remember, whether this node may give numbers, whether a checkpoint was read in this
--- generation, whether it began since keys had expired, the lives of the queue,
--- whether a token's life may be adopted, how many numbers were given, calls claimed,
--- calls lapsed, places given up, sessions that lasted to their end, the turnover of slots
--- (thousandths of slots, microseconds), how many steps of session ends follow, those (time left,
--- sessions that end by then), and then the changes since that version, oldest first, or one `gap`
--- where they are no longer kept or the node knows another generation.
+-- Registers a node, calls people if the first argument is 1, and reports the queue and what changed
+-- since the version the node knows.
+--
+-- Arguments: whether to call people; the lifetime of the keys that grow with the users, in
+-- milliseconds; the highest number that a token has shown above all that the node knows (0 for
+-- none), and its incarnation.
+--
+-- Answers:
+--
+-- - generation, version, last, serving, the time, called people, open calls, sessions, and the
+--   number from which on calls are open;
+-- - flags: the store is in doubt; nodes must replay what they remember; this node may give numbers;
+--   a checkpoint was read in this generation; the generation began because keys had expired;
+-- - the incarnations of the queue, and whether a token's incarnation may be adopted;
+-- - counters: numbers given, calls claimed, calls lapsed, places left, sessions that reached their
+--   end;
+-- - the turnover of slots (thousandths of slots, microseconds);
+-- - the number of steps of session ends, then each step (time left, sessions that end by then);
+-- - the changes since that version, oldest first, or one `gap` if they are no longer kept or the
+--   node knows another generation.
 
 local calls, lifetime = ARGV[FIRST] == '1', ARGV[FIRST + 1]
 -- Steps of the distribution of session ends.
@@ -25,7 +31,7 @@ do
   record.seen, record.heard = now, q.generation
   put_record(node, record)
   q.registered = 1
-  -- The end of a doubt asks which nodes were live when it began.
+  -- The end of a doubt checks which nodes were live when it began.
   local records = q.doubt == 0 and redis.call('HGETALL', K_NODES) or {}
   for i = 1, #records, 2 do
     local seen = whole(string.match(records[i + 1], ':(%d+):'), beyond)
@@ -34,7 +40,8 @@ do
 end
 
 local record = record_of(node)
-local may_give = is_open() and has_replayed() and now >= record.registered + math.min(PROBATION, recovery)
+local may_give = is_open() and has_replayed()
+  and now >= record.registered + math.min(PROBATION, recovery)
 
 local called = 0
 if calls and not IS_AT_LIMIT then
@@ -42,14 +49,15 @@ if calls and not IS_AT_LIMIT then
 end
 end_what_is_over()
 save()
--- The clock that these go by may be stepped: a store that lacks them takes that for a loss.
+-- Expiry depends on a clock that may be stepped: a store that lacks these keys treats that as a
+-- loss.
 for _, key in ipairs({ K_HOLDERS, K_USERS, K_ABANDONED, K_CHANGES, K_NODES }) do
   redis.call('PEXPIRE', key, lifetime)
 end
 for _, key in ipairs({
   K_SKIPPED, K_FOUND, K_LATE, K_RECALLED, K_CALLS, K_USED, K_SESSIONS, K_INSIDE, K_GIVEN_BACK,
 }) do
-  -- A node of an older program lets them expire too.
+  -- A node of an earlier version lets them expire too.
   redis.call('PERSIST', key)
 end
 

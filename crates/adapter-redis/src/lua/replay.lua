@@ -1,9 +1,12 @@
--- Takes in what a node remembers of a queue that was lost. Saying it twice changes nothing. What it changes is logged, so that
+-- Applies what a node remembers of a queue that was lost. Idempotent. Changes are logged, so that
 -- each node follows what the others knew.
--- Arguments: the generation it is for; released and abandoned numbers, each as `n,…`; skipped ranges as `from:to,…`; sessions as
--- records of number, end and user, eight bytes each; and holders by blocks of numbers, ascending: the block (eight bytes), how
--- many holders it has less one (a byte), their places in it (a byte each, from 0), their users (eight bytes each).
--- Answers 1 when it was taken in, 0 when the store was lost again meanwhile.
+--
+-- Arguments: the generation it is for; released and abandoned numbers, each as `n,…`; skipped
+-- ranges as `from:to,…`; sessions as records of number, end and user, eight bytes each; and holders
+-- by blocks of numbers, ascending: the block (eight bytes), its number of holders less one (a
+-- byte), their offsets (a byte each, from 0), their users (eight bytes each).
+--
+-- Answers 1 when it was applied, 0 when the store was lost again meanwhile.
 
 local function integer(packed, at)
   return (struct.unpack('>I8', packed, at))
@@ -12,7 +15,7 @@ end
 local function restore_released(number)
   restore_found(number)
   local user = owner_of(number)
-  -- A node that has not heard of it may replay the session yet, which ends by then.
+  -- A node that has not seen the release may still replay the session, which ends by then.
   bar(number)
   local was_seated = unseat(number) ~= nil
   local was_late = forget_late(number)
@@ -40,11 +43,13 @@ local function note_holder(user, number)
 end
 
 local function restore_session(number, ends, user)
-  -- The node may have let it in since its last refresh, and reckon the time it has left from there.
+  -- The node computes the remaining time from its last refresh, and the session may have begun
+  -- since.
   ends = math.min(ends, now + session_ttl)
   local owner = owner_of(number)
   local is_known = redis.call('HEXISTS', K_INSIDE, text(number)) == 1
-    or redis.call('ZSCORE', K_GIVEN_BACK, text(number)) or redis.call('ZSCORE', K_USED, text(number))
+    or redis.call('ZSCORE', K_GIVEN_BACK, text(number))
+    or redis.call('ZSCORE', K_USED, text(number))
   if number > q.serving or ends <= now or owner and owner ~= user or is_known then return end
   restore_found(number)
   use_up(number)
@@ -54,7 +59,7 @@ local function restore_session(number, ends, user)
     redis.call('HSET', K_INSIDE, text(number), user .. text(math.max(ends - session_ttl, 0)))
     log(string.format('c:%d:%d:', number, ends) .. user)
   else
-    -- The node comes late, and others have the slot by now: they are called before anybody else.
+    -- The node comes late, and its slot may be taken: this number is called before all others.
     redis.call('ZADD', K_LATE, text(number), text(number))
     redis.call('HSET', K_INSIDE, text(number), user)
   end
@@ -83,14 +88,16 @@ local function known_in(from, to)
   return numbers
 end
 
--- Numbers that the store knows something about stay as they are.
+-- Restores a skipped range. Numbers that the store knows something about stay as they are.
 local function restore_skipped(from, to)
   to = math.min(to, q.last)
   if from >= to then return end
   local known_numbers, unseen = known_in(from, to), 0
   for _, number in ipairs(known_numbers) do
     local is_vacant = is_skipped(number) or redis.call('ZSCORE', K_ABANDONED, text(number))
-    if not is_vacant and not redis.call('ZSCORE', K_FOUND, text(number)) then unseen = unseen + 1 end
+    if not is_vacant and not redis.call('ZSCORE', K_FOUND, text(number)) then
+      unseen = unseen + 1
+    end
   end
   local vacant = vacant_up_to(to) - vacant_up_to(from)
   local found = redis.call('ZCOUNT', K_FOUND, '(' .. text(from), text(to))
@@ -109,7 +116,7 @@ local function restore_skipped(from, to)
   end
   ranges[#ranges + 1] = merged
   write_skipped(ranges)
-  -- An abandoned number stays one of its own, and is counted once.
+  -- An abandoned number stays a separate entry, so that it is counted once.
   for _, number in ipairs(abandoned) do
     if digits(number) then redis.call('ZADD', K_FOUND, number, number) end
   end
@@ -122,8 +129,8 @@ end
 
 local ZEROS = string.rep('\0', BLOCK * 8)
 
--- Holders that wait and whom the store does not know, by far the most: one block of numbers at a time. `at` are their
--- places in the block, ascending and from 0; `users` are theirs.
+-- Restores waiting holders that the store does not know, by far the most: one block of numbers at a
+-- time. `at` are their offsets in the block, ascending from 0; `users` are theirs.
 local function restore_waiting(block, at, users)
   local kept = redis.call('HGET', K_USERS, text(block)) or ''
   kept = kept .. string.sub(ZEROS, #kept + 1)
@@ -142,7 +149,7 @@ local function restore_waiting(block, at, users)
   redis.call('HSET', K_USERS, text(block), table.concat(parts))
   local held, holders = redis.call('HMGET', K_HOLDERS, unpack(names)), {}
   for i = 1, #names do
-    -- A user's places come one after the other, so the highest number is the one they hold.
+    -- A user's places follow each other in time, so they hold the highest number.
     if (whole(held[i], q.last) or 0) < numbers[i] then
       holders[#holders + 1] = names[i]
       holders[#holders + 1] = text(numbers[i])
@@ -152,7 +159,10 @@ local function restore_waiting(block, at, users)
 end
 
 local function restore_called_or_skipped(number, user)
-  if number > q.last or owner_of(number) or not may_be_anybodys(number) or state_of(number) == 'GONE' then return end
+  if number > q.last or owner_of(number) or not may_be_anybodys(number)
+    or state_of(number) == 'GONE' then
+    return
+  end
   adopt(number, user)
   note_holder(user, number)
 end
@@ -190,11 +200,14 @@ if is_current then
     q.doubt_until = math.min(extended, math.max(q.doubt_latest, q.doubt_until))
   end
   for number in string.gmatch(ARGV[FIRST + 1], '%d+') do restore_released(tonumber(number)) end
-  for from, to in string.gmatch(ARGV[FIRST + 3], '(%d+):(%d+)') do restore_skipped(tonumber(from), tonumber(to)) end
+  for from, to in string.gmatch(ARGV[FIRST + 3], '(%d+):(%d+)') do
+    restore_skipped(tonumber(from), tonumber(to))
+  end
   for number in string.gmatch(ARGV[FIRST + 2], '%d+') do restore_abandoned(tonumber(number)) end
   local sessions = ARGV[FIRST + 4]
   for at = 1, #sessions, 24 do
-    restore_session(integer(sessions, at), integer(sessions, at + 8), string.sub(sessions, at + 16, at + 23))
+    local number, ends = integer(sessions, at), integer(sessions, at + 8)
+    restore_session(number, ends, string.sub(sessions, at + 16, at + 23))
   end
   restore_holders(ARGV[FIRST + 5])
 end

@@ -1,6 +1,9 @@
--- Takes in what a checkpoint says, once for each generation. Arguments: the generation it was read in, whether there is one,
--- its last, serving, ceiling, and lives of the queue.
--- Answers 1 when the checkpoint was for this generation.
+-- Applies a checkpoint, once for each generation.
+--
+-- Arguments: the generation it was read in, whether there is one, its last, serving, ceiling, and
+-- incarnations of the queue.
+--
+-- Answers 1 when the checkpoint was for this generation, otherwise 0.
 
 local is_there = ARGV[FIRST + 1] == '1'
 local last, serving = tonumber(ARGV[FIRST + 2]), tonumber(ARGV[FIRST + 3])
@@ -10,8 +13,11 @@ if is_current then learn_lives(ARGV[FIRST + 5]) end
 local is_behind = is_there and (last > q.last or serving > q.serving)
 if is_current and (q.settled ~= q.generation or is_behind) then
   if q.doubt == 0 and is_behind and (q.intact == 1 or q.settled == q.generation) then
-    -- An older copy of the store that nobody had noticed.
-    found = { last = q.last, serving = q.serving, generation = q.generation, version = q.version, time = q.time }
+    -- The store is an older copy, which was unnoticed until now.
+    found = {
+      last = q.last, serving = q.serving, generation = q.generation, version = q.version,
+      time = q.time,
+    }
     begin_doubt(true, false)
   end
   q.settled = q.generation

@@ -1,11 +1,11 @@
--- What a visitor's token shows: it is no witness, and may be of a rehearsal.
+-- Numbers that visitors' tokens show. A token is not a witness, and may be from a rehearsal.
 -- `QueueState::note_shown` in Lua.
 
--- How far above the first number that is shown the next one is given, twice as far with each raise;
--- and how many raises there are at most.
+-- The distance from the first shown number to the next one given, doubled with each raise; and the
+-- maximum number of raises.
 local MARGIN, MOST_RAISES = 10000, 16
 
--- Takes in what a token shows: a number, and the life of the queue it was given in.
+-- Notes a number that a token shows, and the incarnation it was given in.
 local function note_shown(number, life)
   -- Witnesses come first, and the checkpoint.
   if not is_open() then return end

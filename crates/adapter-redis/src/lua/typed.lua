@@ -1,5 +1,5 @@
--- Refuses to begin where a key of the queue has another type: a script that found out half way would have done half of its
--- work. Types are in the order of keys.rs.
+-- Refuses to begin if a key of the queue has another type: an error half way through a script would
+-- leave half of its writes. Types are in the order of keys.rs.
 
 local TYPES = {
   'hash', 'hash', 'hash', 'zset', 'zset', 'zset', 'zset', 'zset',

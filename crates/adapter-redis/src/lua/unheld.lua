@@ -1,6 +1,6 @@
--- Numbers that died with a store: nobody holds them after a takeover.
+-- Numbers lost with a store: they have no holder after a takeover.
 
--- Whether each node that was live at the loss, and there was one, has replayed what it remembers.
+-- Whether all nodes that were live at the loss, and at least one, have replayed what they remember.
 local function all_replayed()
   local is_any = false
   for _, record in ipairs(redis.call('HVALS', K_NODES)) do
@@ -41,7 +41,7 @@ local function unheld_in(from, to)
   return numbers
 end
 
--- Calls of numbers up to this one stand no longer.
+-- The number up to which calls are over.
 local function stands_from()
   for _, range in ipairs(redis.call('ZRANGE', K_CALLS, 0, -1)) do
     local from, _, ends = range_in(range)
@@ -50,11 +50,12 @@ local function stands_from()
   return q.serving
 end
 
--- Of the numbers that nobody may hold after a loss, so many are looked at, the newest ones, and skipped in so many ranges.
+-- Limits of one recovery: this many of the newest unheld numbers are checked, and skipped in this
+-- many ranges.
 local MOST_UNHELD, MOST_UNHELD_RANGES = 50000, 100
 
--- Skips the numbers above those that the store had when another process took over, where nobody holds them: a join whose
--- answer was lost leaves such a number.
+-- After a takeover by another process, skips the numbers without a holder above those the store
+-- had: a join whose answer was lost leaves such a number.
 local function skip_unheld()
   local from = math.max(q.found_last, q.last - MOST_UNHELD, stands_from())
   if q.doubt_takeover == 0 or from >= q.last or not all_replayed() then return end

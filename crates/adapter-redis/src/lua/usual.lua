@@ -1,3 +1,4 @@
 #!lua
--- Refused before it begins where the server cannot write: each step is done whole or not at all.
+-- Head of the usual form. A server that cannot write refuses it before it begins, so that each step
+-- is done completely or not at all.
 local IS_AT_LIMIT = false

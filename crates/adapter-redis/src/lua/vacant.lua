@@ -1,12 +1,15 @@
--- One page of all numbers that nobody waits behind. Argument: the number after which the page begins.
--- Answers: the generation, how many skipped ranges follow, how many of their numbers are found, how many abandoned numbers
--- follow at most; then the ranges as `from:to`, the found numbers, and the abandoned ones of this page. Ranges and found
--- numbers are in each page, since they are few.
+-- One page of all vacant numbers.
+--
+-- Argument: the number after which the page begins.
+--
+-- Answers: the generation, the number of skipped ranges, of found numbers in them, and the maximum
+-- of abandoned numbers; then the ranges as `from:to`, the found numbers, and the abandoned ones of
+-- this page. Ranges and found numbers are in each page, since they are few.
 
 local PAGE = 5000
 local after = ARGV[FIRST]
 save()
--- Of the members only those that this queue has written.
+-- Only the members that this queue can have written.
 local function own(members, is_own)
   local kept = {}
   for i = 1, #members do

@@ -1,45 +1,51 @@
--- What is read from the store may have been written by somebody else. Numbers are checked before they are used, so that no
--- script ends half done and nothing moves by a value that this queue cannot have written: such a value counts for nothing.
+-- Stored values may come from another program. Scripts check numbers before use, so that no script
+-- ends half done and no value that this queue cannot have written has an effect: it is ignored.
 -- probe.lua finds and names it.
 
 local HIGHEST = 9007199254740991
--- `QueueNumber::MAX`: no number that is given is higher.
+-- `QueueNumber::MAX`: the highest number ever given.
 local HIGHEST_NUMBER = 1099511627775
--- No policy lets more people wait, and the abandoned numbers among theirs are far fewer.
+-- No policy lets more people wait, and far fewer of their numbers are abandoned.
 local MOST_NUMBERS_WAITING = 2 ^ 33
 local DAY = 86400 * 1000000
--- No queue is this old.
+-- No queue is older than this.
 local OLDEST = 10 * 365 * DAY
 
--- The whole number that a text says, from 0 to `most`; nil where it says none, or nothing is there.
+-- The integer in a text, from 0 to `most`; nil if there is none.
 local function whole(value, most)
   local number = type(value) == 'string' and tonumber(value)
-  if number and number >= 0 and number <= (most or HIGHEST) and number % 1 == 0 then return number end
+  if number and number >= 0 and number <= (most or HIGHEST) and number % 1 == 0 then
+    return number
+  end
 end
 
--- The same of a text that others read too: of digits alone.
+-- The same for a text that other readers parse too: digits only.
 local function digits(value, most)
   return string.find(value, '^%d+$') and whole(value, most)
 end
 
--- The numbers from..to and, where there is one, the end of a range; nil where it is none.
+-- The numbers from..to of a range and its end, if it has one; nil if it is not a range.
 local function range_in(member)
   local from, to, ends = string.match(member, '^(%d+):(%d+):?(%d*)$')
   from, to = whole(from), whole(to)
   if from and to and from < to then return from, to, whole(ends) end
 end
 
--- An error that names what was found.
+-- An error that names the unexpected value.
 local function foreign(key, what)
-  return redis.error_reply('FOREIGN ' .. what .. ' of ' .. key .. ' was not written by this program: restore or delete the key')
+  return redis.error_reply(
+    'FOREIGN ' .. what .. ' of ' .. key
+      .. ' was not written by this program: restore or delete the key'
+  )
 end
 
--- The name of a field of the line that says what this queue cannot have written, by what the others say: nil where there is
--- none. `beyond` is the last moment that anything can mean.
+-- The name of a field of the queue with a value that this queue cannot have written, judged by the
+-- others; nil if there is none. `beyond` is the latest moment any time can have.
 local function field_at_odds(line, beyond)
   local last = line.last or 0
   for _, name in ipairs({
-    'last', 'found_last', 'found_serving', 'cp_last', 'cp_serving', 'cp_ceiling', 'raised_from', 'raised_to',
+    'last', 'found_last', 'found_serving', 'cp_last', 'cp_serving', 'cp_ceiling', 'raised_from',
+    'raised_to',
   }) do
     if (line[name] or 0) > HIGHEST_NUMBER then return name end
   end
@@ -50,12 +56,15 @@ local function field_at_odds(line, beyond)
   for _, name in ipairs({ 'spent', 'doubt_until', 'doubt_latest', 'adopts_until' }) do
     if (line[name] or 0) > beyond then return name end
   end
-  for _, name in ipairs({ 'doubt', 'doubt_lost', 'doubt_takeover', 'intact', 'cp', 'registered', 'adopted' }) do
+  for _, name in ipairs({
+    'doubt', 'doubt_lost', 'doubt_takeover', 'intact', 'cp', 'registered', 'adopted',
+  }) do
     if (line[name] or 0) > 1 then return name end
   end
 end
 
--- Whether so many numbers wait that somebody else has written the last one. `ranges` are the skipped ones, as texts.
+-- Whether more numbers wait than possible, so that another program wrote the last one. `ranges` are
+-- the skipped ones, as texts.
 local function waits_beyond_all(line, ranges)
   local serving = line.serving or 0
   local waiting = (line.last or 0) - serving
@@ -67,7 +76,7 @@ local function waits_beyond_all(line, ranges)
   return waiting > MOST_NUMBERS_WAITING
 end
 
--- Whether a text says lives of a queue: at most four numbers with commas between.
+-- Whether a text is a list of incarnations: at most four numbers separated by commas.
 local function says_lives(value)
   local _, commas = string.gsub(value, ',', '')
   return commas < 4 and not string.find(value, '[^%d,]')

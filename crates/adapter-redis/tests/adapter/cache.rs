@@ -1,4 +1,4 @@
-//! The second level of the cache: on a single server and on a cluster, whole and broken.
+//! The second level of the cache: on a single server and on a cluster, working and broken.
 
 mod contract;
 mod faults;

@@ -1,5 +1,5 @@
-//! The contract suite: three nodes on one line, and one node that answers for sessions from its memory, each on a single
-//! server and on a cluster.
+//! The contract suite: three nodes on one queue, and one node that answers for sessions from its
+//! memory, each on a single server and on a cluster.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl QueueFixture for Fixture {
             Servers::Cluster => cluster(&CLUSTER.addresses()),
         };
         let mut settings = settings(queue, policy);
-        // Nothing is lost here, and each test begins a queue.
+        // Nothing is lost here, and each test begins a new queue.
         settings.recovery = Duration::from_millis(50);
         let count = match seen {
             Seen::FromThreeNodes => 3,
@@ -65,16 +65,16 @@ impl QueueWorld for World {
         self.nodes.iter().map(|node| Arc::clone(node) as Arc<dyn QueueStore>).collect()
     }
 
-    /// The queue's own time is a number beside the others: it never goes back, and nodes follow it.
+    /// The queue's own time is a stored number: it never decreases, and nodes follow it.
     async fn advance(&self, by: Duration) {
         let mut left = by;
         while !left.is_zero() {
-            // Shorter than a node may be out of sight.
+            // Shorter than the timeout of a node.
             let step = left.min(NodeRecord::TIMEOUT / 2);
             left -= step;
             self.skip(step).await;
             for node in &self.nodes {
-                // A node learns of time by refreshing.
+                // A node learns the time by refreshing.
                 node.snapshot(Line::START).await.unwrap();
             }
         }

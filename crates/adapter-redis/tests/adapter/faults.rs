@@ -1,5 +1,5 @@
-//! Faults of every kind while people use the line. Each test breaks servers of its own, and what people saw is judged by
-//! the rules.
+//! Faults of every kind while people use the queue. Each test breaks its own servers, and the rules
+//! check the recorded answers.
 
 mod cluster;
 mod crash;
@@ -28,7 +28,7 @@ pub(crate) fn server() -> Redis {
     blocking(|| Redis::start(&binaries(), RedisSetup::default()))
 }
 
-/// Settings of a node under load, on a new line.
+/// Settings of a node under load, on a new queue.
 fn brisk_settings() -> RedisQueueSettings {
     let answer = Duration::from_secs(2);
     RedisQueueSettings {
@@ -38,7 +38,7 @@ fn brisk_settings() -> RedisQueueSettings {
     }
 }
 
-/// What a test does to servers, which takes its time.
+/// Runs a blocking action on servers.
 pub(crate) fn blocking<T>(deed: impl FnOnce() -> Outcome<T>) -> T {
     tokio::task::block_in_place(deed).unwrap()
 }

@@ -1,4 +1,4 @@
-//! A line nobody looked at for longer than its keys live.
+//! A queue that was idle for longer than its keys live.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use domain::queue::{AdmissionPolicy, Bounds, Line, PolicySpec, QueueStore as _, 
 use crate::support::{SINGLE, line_key, new_queue, ready_nodes, settings, single};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slots_are_free_again_after_the_calls_went_with_their_keys() {
+async fn slots_are_free_again_after_calls_are_lost_with_their_keys() {
     let queue = new_queue();
     let spec =
         PolicySpec { max_active: 2, every: Duration::from_millis(1), ..PolicySpec::default() };
@@ -26,6 +26,6 @@ async fn slots_are_free_again_after_the_calls_went_with_their_keys() {
     assert_eq!(
         (called.count, called.snapshot.line),
         (1, Line::new(3, 3)),
-        "nobody was in any more"
+        "no call or session was left"
     );
 }

@@ -1,5 +1,5 @@
-//! The adapter on real servers: a single one, a cluster of three primaries with a replica each, and one that sentinels
-//! watch.
+//! The adapter on real servers: a single one, a cluster of three primaries with a replica each, and
+//! one watched by sentinels.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! Load: nodes that keep one line as the service does, and people who use it and are recorded.
+//! Load: nodes that run one queue as the service does, and people who use it, with a recorded
+//! history.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,18 +16,18 @@ use domain::{Clock, PortError, PortErrorKind, Timestamp};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a storm may take at most, also on a busy machine.
+/// Maximum duration of a storm, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How often a node looks at its line.
+/// How often a node refreshes its view.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often people ask.
+/// How often people poll.
 const ASKS_AGAIN: Duration = Duration::from_millis(50);
-/// How old a node's view may be before it says so.
+/// The age from which a node marks its view as stale.
 const STALE_AFTER: Duration = Duration::from_secs(2);
-/// Of sessions and calls: nothing ends by itself within a test.
+/// Duration of sessions and calls: none expires within a test.
 const LONG: Duration = Duration::from_secs(600);
 
-/// A hundred people a second, and so few inside that the limit holds them back.
+/// A hundred people a second, and few enough sessions that the limit delays them.
 pub(crate) fn brisk() -> AdmissionPolicy {
     AdmissionPolicy::new(PolicySpec {
         batch: 10,
@@ -41,7 +42,7 @@ pub(crate) fn brisk() -> AdmissionPolicy {
 
 pub(crate) const MAX_ACTIVE: u32 = 40;
 
-/// One node: the use cases over a store of its own, and the loop that keeps its view.
+/// One node: the use cases over its own store, and the loop that refreshes its view.
 pub(crate) struct Node {
     pub(crate) service: Arc<QueueService>,
     pub(crate) store: Arc<RedisQueue>,
@@ -72,12 +73,12 @@ impl Node {
         Arc::new(Self { service, store, looking })
     }
 
-    /// From now on it looks at its line no more by itself.
+    /// Stops the loop that refreshes its view.
     pub(crate) fn stop_looking(&self) {
         self.looking.abort();
     }
 
-    /// The line as the store has it, if it says so now.
+    /// The queue's counters in the store, if it answers.
     pub(crate) async fn store_line(&self) -> Option<Line> {
         self.store.snapshot(Line::START).await.ok().map(|snapshot| snapshot.line)
     }
@@ -89,10 +90,10 @@ impl Drop for Node {
     }
 }
 
-/// Tokens anybody can read and write.
+/// Tokens without a signature.
 struct OpenSealer(QueueId);
 
-/// The life of the queue that each token was last given in.
+/// The incarnation that each token was last given in.
 static SEALED: Mutex<Option<HashMap<(QueueId, String), Incarnation>>> = Mutex::new(None);
 
 impl TokenSealer for OpenSealer {
@@ -129,34 +130,34 @@ impl Clock for SinceStart {
     }
 }
 
-/// The nodes of one line, and everything they were asked and told.
+/// The nodes of one queue, and the history of all calls and answers.
 pub(crate) struct Crowd {
     nodes: RwLock<Vec<Arc<Node>>>,
     pub(crate) history: History,
 }
 
 impl Crowd {
-    /// People in front of so many nodes, which have all seen the line.
+    /// People in front of this many nodes, which all have a view of the queue.
     pub(crate) async fn before(
         count: usize,
         address: &Address,
         settings: &RedisQueueSettings,
     ) -> Arc<Self> {
         let nodes: Vec<_> = (0..count).map(|_| Node::open(address, settings)).collect();
-        until("every node sees the line", async || {
+        until("every node sees the queue", async || {
             nodes.iter().all(|node| !node.service.is_stale() && !node.service.view().recovers)
         })
         .await;
         Arc::new(Self { nodes: RwLock::new(nodes), history: History::new() })
     }
 
-    /// The node somebody comes to; any integer will do.
+    /// The node for a request; any integer is valid.
     pub(crate) fn node(&self, via: u64) -> Arc<Node> {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&nodes[usize::try_from(via).unwrap() % nodes.len()])
     }
 
-    /// Ends all nodes but this one, with all they remember.
+    /// Drops all nodes but this one, with all they remember.
     pub(crate) fn keep_only(&self, index: usize) {
         let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
         let kept = nodes.swap_remove(index);
@@ -178,7 +179,7 @@ impl Crowd {
         answer
     }
 
-    /// Joins until told a number.
+    /// Joins until a number is returned.
     pub(crate) async fn join(&self, user: UserId) -> QueueNumber {
         self.seek_on(Asked::Join { user }, user).await
     }
@@ -194,7 +195,7 @@ impl Crowd {
         }
     }
 
-    /// Where a place stands; an answer that says it is old is as good as none.
+    /// The status of a place; a stale answer counts as none.
     pub(crate) async fn ask(
         &self,
         user: UserId,
@@ -217,7 +218,7 @@ impl Crowd {
         let node = self.node(via);
         let op = self.history.begin(Asked::Admit { user, number });
         let answer = node.service.admit(&token(number, user)).await;
-        // Sessions are longer than any test by more than this.
+        // Sessions outlast any test by more than this.
         ended(op, &answer, |_| Told::LetIn { until_after: LONG / 2 });
         answer
     }
@@ -230,7 +231,7 @@ impl Crowd {
         answer
     }
 
-    /// Goes in as soon as that may be; asks one node after the other.
+    /// Admits the user as soon as possible, polling the nodes in turn.
     pub(crate) async fn go_in(&self, user: UserId, number: QueueNumber) -> Session {
         let end = Instant::now() + LIMIT;
         let mut via = user.get();
@@ -244,7 +245,7 @@ impl Crowd {
         }
     }
 
-    /// The same for somebody who now and then joins again, and keeps their number whichever node they come to.
+    /// The same for a user who joins again at times, and keeps their number on every node.
     async fn go_in_impatiently(&self, user: UserId, number: QueueNumber) {
         let mut via = user.get();
         while self.try_to_go_in(user, number, via).await.is_none() {
@@ -269,7 +270,7 @@ impl Crowd {
         }
     }
 
-    /// Gives a place back until that is certain.
+    /// Leaves a place, and retries until that is certain.
     pub(crate) async fn go(&self, user: UserId, number: QueueNumber) {
         let mut via = user.get();
         while let Err(QueueError::Store(_)) = self.leave(user, number, via).await {
@@ -278,7 +279,8 @@ impl Crowd {
         }
     }
 
-    /// One person's way through the line. Every twentieth stays inside; every tenth gives up while waiting.
+    /// One person's way through the queue. Every twentieth stays inside; every tenth leaves while
+    /// waiting.
     async fn live(self: Arc<Self>, user: UserId) -> Option<UserId> {
         let number = self.join(user).await;
         if user.get() % 10 == 5 {
@@ -293,7 +295,7 @@ impl Crowd {
         None
     }
 
-    /// Lets so many people come, the last one after `within`.
+    /// Starts this many people, the last one after `within`.
     pub(crate) fn storm(self: &Arc<Self>, people: u64, within: Duration) -> Storm {
         let mut lives = JoinSet::new();
         for number in 1..=people {
@@ -307,7 +309,7 @@ impl Crowd {
         Storm { crowd: Arc::clone(self), lives }
     }
 
-    /// How often somebody was told an error that they had to ask again for.
+    /// The number of errors after which a user had to retry.
     pub(crate) fn errors(&self) -> u64 {
         let summary = self.history.summary();
         let asked = ["join", "admit", "leave", "find-again"].into_iter();
@@ -319,7 +321,7 @@ impl Crowd {
         self.history.summary().count(asked, told)
     }
 
-    /// Waits until it was that often.
+    /// Waits until that count is reached.
     pub(crate) async fn until(&self, asked: &str, told: &str, count: u64) {
         until(&format!("{count} times {told} to {asked}"), async || {
             self.count(asked, told) >= count
@@ -327,7 +329,8 @@ impl Crowd {
         .await;
     }
 
-    /// Those who must hold a place still are looked for, and the rules judge everything.
+    /// Checks that the remaining holders still have their places, and checks the history against
+    /// the rules.
     pub(crate) async fn judge(&self, holders: &BTreeSet<UserId>, rules: &Rules) {
         for user in holders {
             let search = self.seek_on(Asked::FindAgain { user: *user }, *user);
@@ -337,14 +340,14 @@ impl Crowd {
     }
 }
 
-/// A storm that goes on.
+/// A running storm.
 pub(crate) struct Storm {
     crowd: Arc<Crowd>,
     lives: JoinSet<Option<UserId>>,
 }
 
 impl Storm {
-    /// Waits until everybody is through, and judges what they saw.
+    /// Waits until all people are through, and checks the history.
     pub(crate) async fn ends(mut self, rules: &Rules) {
         let mut inside = BTreeSet::new();
         let all = async {
@@ -353,12 +356,12 @@ impl Storm {
             }
         };
         let in_time = timeout(LIMIT, all).await;
-        assert!(in_time.is_ok(), "the line stands still: {}", self.crowd.history.summary());
+        assert!(in_time.is_ok(), "the queue does not move: {}", self.crowd.history.summary());
         self.crowd.judge(&inside, rules).await;
     }
 }
 
-/// What must hold whatever happens.
+/// The rules that always hold.
 pub(crate) fn rules() -> Rules {
     Rules {
         max_active: Some(MAX_ACTIVE),
@@ -378,7 +381,7 @@ pub(crate) async fn pause() {
     sleep(Duration::from_millis(10)).await;
 }
 
-/// Asks until it is so.
+/// Polls until the condition holds.
 pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let end = Instant::now() + LIMIT;
     while !is_so().await {

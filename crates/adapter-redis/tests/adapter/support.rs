@@ -1,4 +1,4 @@
-//! Servers, lines of their own, and nodes that share a line.
+//! Servers, separate queues, and nodes that share a queue.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,7 +12,8 @@ use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
 
 use crate::storm::pause;
 
-/// Shared by the tests that break nothing; each has a queue of its own. A keeper stops them when this program ends.
+/// Shared by the tests that break nothing; each has its own queue. They are stopped when this
+/// program ends.
 pub(crate) static SINGLE: LazyLock<Redis> =
     LazyLock::new(|| Redis::start(&binaries(), RedisSetup::default()).unwrap());
 pub(crate) static CLUSTER: LazyLock<RedisCluster> =
@@ -22,7 +23,7 @@ pub(crate) fn binaries() -> RedisBinaries {
     RedisBinaries::find().unwrap()
 }
 
-/// A queue nobody else has.
+/// A queue that no other test uses.
 pub(crate) fn new_queue() -> QueueId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     QueueId::parse(&format!("q{}", NEXT.fetch_add(1, Ordering::Relaxed))).unwrap()
@@ -32,7 +33,7 @@ pub(crate) fn line_key(queue: QueueId) -> String {
     format!("boxoffice:{{{queue}}}:line")
 }
 
-/// Limits that a busy machine keeps.
+/// Limits that even a busy machine keeps.
 pub(crate) const PATIENT: LinkSettings = LinkSettings {
     connect: Duration::from_secs(10),
     answer: Duration::from_secs(10),
@@ -66,7 +67,8 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Address {
     Address::parse(&format!("redis-cluster://{}", nodes.join(","))).unwrap()
 }
 
-/// So many nodes with the same settings, all of which may give numbers: the store trusts each and is in no doubt.
+/// This many nodes with the same settings, all of which may give numbers: the store accepts each
+/// and is not in doubt.
 pub(crate) async fn ready_nodes(
     count: usize,
     address: &Address,
@@ -83,20 +85,20 @@ pub(crate) async fn ready_nodes(
 
 static LIVES: Mutex<Option<HashMap<QueueId, Incarnation>>> = Mutex::new(None);
 
-/// Remembers the first life of a queue.
+/// Remembers the first incarnation of a queue.
 pub(crate) fn note_life(queue: QueueId, life: Incarnation) {
     let mut lives = LIVES.lock().unwrap_or_else(PoisonError::into_inner);
     lives.get_or_insert_default().entry(queue).or_insert(life);
 }
 
-/// The first life of a queue, of which its tokens are; any where none is known.
+/// The first incarnation of a queue, which its tokens carry; any one if none is known.
 pub(crate) fn life_of(queue: QueueId) -> Incarnation {
     let lives = LIVES.lock().unwrap_or_else(PoisonError::into_inner);
     let known = lives.as_ref().and_then(|lives| lives.get(&queue)).copied();
     known.unwrap_or_else(|| Incarnation::new(1).unwrap())
 }
 
-/// Until the store trusts this node, and is in no doubt.
+/// Waits until the store lets this node give numbers, and is not in doubt.
 pub(crate) async fn get_ready(node: &RedisQueue) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -109,7 +111,7 @@ pub(crate) async fn get_ready(node: &RedisQueue) {
     }
 }
 
-/// So many nodes with the same settings.
+/// This many nodes with the same settings.
 pub(crate) fn nodes(
     count: usize,
     address: &Address,

@@ -11,13 +11,13 @@ use crate::config::{Config, SharedCache, invalid};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// From now on no copy made before counts, on any node; those that are there still serve while the database is down
+    /// Invalidate all cached copies on all nodes; they are still served if the database is down
     Invalidate(After<Arguments>),
 }
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Which answers; all of them when none is named
+    /// What to invalidate; everything by default
     kinds: Vec<Kind>,
 }
 
@@ -38,8 +38,7 @@ impl Kind {
 
 pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
     if config.cache.store != SharedCache::Redis {
-        let expected =
-            "is not \"redis\": each process has its own copies, and no other can reach them";
+        let expected = "is not \"redis\": each process has its own cache, and nothing is shared";
         return fail_usage(&invalid("cache.store", expected));
     }
     let kinds = if arguments.kinds.is_empty() { Kind::value_variants() } else { &arguments.kinds };

@@ -1,4 +1,4 @@
-//! What the commands that work on the database share.
+//! Shared code of the commands that use the database.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use adapter_postgres::{Address, SetupError};
 use super::{fail, fail_usage, serve};
 use crate::config::Config;
 
-/// Works with the configured address and connect limit to the end, or ends with a one-line error.
+/// Runs `work` with the configured address and connect timeout, or prints a one-line error.
 pub(super) fn with_address<W>(config: &Config, work: W) -> ExitCode
 where
     W: AsyncFnOnce(Address, Duration) -> Result<ExitCode, SetupError>,

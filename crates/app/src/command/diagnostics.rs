@@ -1,4 +1,4 @@
-//! `boxoffice diagnostics`: everything that helps to find out what is wrong, in one file to send to somebody.
+//! `boxoffice diagnostics`: collects everything needed to diagnose a node in one file to send.
 
 mod bundle;
 mod node;
@@ -17,15 +17,15 @@ use crate::config::Config;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The operations listener to ask; without it that of the configuration
+    /// The address of the operations listener; by default the configured one
     #[arg(long, value_name = "ADDRESS:PORT")]
     ops: Option<SocketAddr>,
-    /// Where to write the bundle; without it `boxoffice-diagnostics.tar.gz` here
+    /// The file to write
     #[arg(long, value_name = "FILE", default_value = "boxoffice-diagnostics.tar.gz")]
     out: PathBuf,
 }
 
-/// What is asked of a node, and what it is called in the bundle.
+/// Each path requested from the node and its file name in the bundle.
 const ASKED: [(&str, &str); 7] = [
     ("/livez", "livez.json"),
     ("/startupz", "startupz.json"),
@@ -47,12 +47,12 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
     }
 }
 
-/// A node that does not answer is part of what is wrong: it is said, and the rest goes on.
+/// An unreachable node is itself a finding: its errors go into the bundle with everything else.
 fn collect(node: &Node, config: &Config) -> std::io::Result<Bundle> {
     let now = adapter_memory::SystemClock.now();
     let mut bundle = Bundle::new(now);
     let about = format!(
-        "boxoffice {}\ntaken at {now}\nfrom {}\nconfiguration {} (of this command; the node tells its own in failures.json)\n",
+        "boxoffice {}\ntaken at {now}\nfrom {}\nconfiguration {} (of this command; failures.json has the hash of the node's)\n",
         env!("CARGO_PKG_VERSION"),
         node.address(),
         config.hash().map_err(std::io::Error::other)?,

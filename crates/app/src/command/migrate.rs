@@ -9,7 +9,7 @@ use crate::config::Config;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Take back the migration applied last instead, and the data in what it made
+    /// Revert the last applied migration instead, which deletes the data in its tables
     #[arg(long)]
     revert_last: bool,
 }

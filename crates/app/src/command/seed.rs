@@ -14,10 +14,10 @@ use crate::config::Config;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Concerts in all; those that are there already stay as they are
+    /// The total number of concerts; existing ones are left unchanged
     #[arg(long, default_value_t = 10_000)]
     concerts: u32,
-    /// Seats in all, spread evenly over the concerts; a hundred a concert unless said otherwise
+    /// The total number of seats, spread evenly over the concerts; by default a hundred per concert
     #[arg(long)]
     seats: Option<u64>,
 }
@@ -41,19 +41,19 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
     database::with_address(config, async |address, connect| {
         let concerts = sample::concerts(size, SystemClock.now());
         let seeded = adapter_postgres::seed(address, connect, concerts, |so_far| {
-            bar.set_position(so_far.seats)
+            bar.set_position(so_far.seats);
         });
         let seeded = seeded.await;
         bar.finish_and_clear();
         let seeded = seeded?;
         let adapter_postgres::Seeded { added, seats_added, there, .. } = seeded;
         Ok(print(format_args!(
-            "added {added} concerts with {seats_added} seats; {there} concerts were there already and are as they were\n"
+            "added {added} concerts with {seats_added} seats; {there} concerts already existed and are unchanged\n"
         )))
     })
 }
 
-/// On a terminal alone; elsewhere nothing is drawn.
+/// Drawn only on a terminal.
 fn style() -> ProgressStyle {
     let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} seats, {eta} to go");
     style.unwrap_or_else(|_| ProgressStyle::default_bar())

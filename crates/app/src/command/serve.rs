@@ -7,23 +7,24 @@ use std::time::Duration;
 use telemetry::{Instruments, LastLines, Telemetry};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::application::{Application, StartError};
+use crate::application::Application;
 use crate::command::{complain, fail, fail_usage};
 use crate::config::Config;
 use crate::descriptors;
+use crate::start_error::StartError;
 use crate::stop::StopSignals;
 
-/// Threads for what is not a request: the keeper and the listeners' accept loops. Requests have their own.
+/// Threads for the background loops and the listeners' accept loops. Requests have their own.
 const BACKGROUND_THREADS: usize = 1;
 
-/// How long the end of the program waits for a collector to take in what is left.
+/// How long shutdown waits for the collector to accept the remaining telemetry.
 const SENT_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long the end of the program waits for tasks that do not end.
+/// How long shutdown waits for tasks that do not end.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: &Config) -> ExitCode {
-    // Before anything is opened: what fails for want of a descriptor does not name the limit.
+    // Before anything is opened: an error caused by a lack of descriptors does not name the limit.
     if let Err(error) = descriptors::prepare(config) {
         return failed(error);
     }
@@ -38,7 +39,7 @@ pub(super) fn run(config: &Config) -> ExitCode {
     let served = runtime().map_err(StartError::Ended);
     let served =
         served.and_then(|runtime| run_on(runtime, serve(config, &instruments, last_lines)));
-    // What failed at the end is to be read after everything that was logged.
+    // After the telemetry, so that the final error is printed below all log lines.
     telemetry.stop(SENT_WITHIN);
     served.map_or_else(failed, |()| ExitCode::SUCCESS)
 }
@@ -55,7 +56,8 @@ pub(super) fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(BACKGROUND_THREADS).enable_all().build()
 }
 
-/// Runs to the end, and leaves behind what will not end, such as a question to a name server that is gone.
+/// Runs `work` to completion, then abandons tasks that do not end, such as a DNS query that gets no
+/// reply.
 pub(super) fn run_on<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
     let done = runtime.block_on(work);
     runtime.shutdown_timeout(LEFT_BEHIND_AFTER);
@@ -78,12 +80,12 @@ async fn serve(
         "listening"
     );
     let (told, mut ask) = tokio::sync::oneshot::channel();
-    // The first signal drains; a second one, from somebody who will not wait, ends the program at once.
+    // The first signal starts the drain; a second one ends the program at once.
     let watcher = tokio::spawn(async move {
         signals.next().await;
         let _ = told.send(());
         signals.next().await;
-        tracing::warn!("told to stop twice: ending at once");
+        tracing::warn!("received a second stop signal: exiting at once");
         last_lines.write_out();
         std::process::exit(130);
     });

@@ -14,15 +14,16 @@ use crate::config::Config;
 pub(super) enum Command {
     /// Decode a token and verify it with the configured keys
     Inspect {
-        /// The token, as the service gave it out
+        /// A token issued by the service
         token: String,
         #[command(flatten)]
         sources: SourceFlags,
     },
-    /// Print a fresh random key for `queue.keys`
+    /// Print a new random key for `queue.keys`
     ///
-    /// To rotate: put it last on every node, then first on every node, and take the old key out when its last token has
-    /// ended. Put first at once, it signs tokens that nodes without it refuse.
+    /// To rotate keys, add the new key last on every node, then move it first on every node, and
+    /// remove the old key once its last token has expired. If the new key comes first at once,
+    /// nodes without it refuse the tokens it signs.
     NewKey,
 }
 

@@ -1,4 +1,5 @@
-//! `boxoffice yardstick`: the constant answer, on the public address and with the public listener's settings.
+//! `boxoffice yardstick`: a constant response on the public address, with the public listener's
+//! settings.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::descriptors;
 use crate::stop::StopSignals;
 
 pub(super) fn run(config: &Config) -> ExitCode {
-    // As the service does, which it is measured against.
+    // As the service does, so that both are measured under the same limit.
     descriptors::raise_limit();
     let served = serve::runtime().and_then(|runtime| {
         runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! `[breaker]`: when a dependency that fails is left alone, and for how long.
+//! `[breaker]`: when calls to a failing dependency stop, and for how long.
 
 use std::time::Duration;
 
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, Span, invalid};
 
-/// What a breaker does.
+/// The mode of a breaker.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BreakerMode {
-    /// It is not there.
+    /// There is no breaker.
     Off,
-    /// It counts and tells, and lets everything through: for finding out what its limits should be.
+    /// It records calls and never opens, to find suitable thresholds.
     MetricsOnly,
-    /// It opens when too much fails.
+    /// It opens when a rate exceeds its threshold.
     #[default]
     On,
-    /// It is open: nothing is asked.
+    /// It stays open and refuses all calls.
     ForcedOpen,
 }
 
-/// What a window holds.
+/// The unit of the window.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WindowUnit {
-    /// The calls of the last seconds.
+    /// The calls of the last `window` seconds.
     #[default]
     Seconds,
-    /// The last so many calls.
+    /// The last `window` calls.
     Calls,
 }
 
-/// The breakers: one for each dependency and kind of question.
+/// The breakers: one for each dependency and kind of call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -72,20 +72,21 @@ pub struct BreakerSection {
 
 impl Default for BreakersSection {
     fn default() -> Self {
-        // A trial of five questions every three seconds is nothing to a database, and people see at once that it is back.
+        // Five trial calls every three seconds are negligible to a database, and the catalog is
+        // served again soon after it recovers.
         let catalog = BreakerSettings {
             longest_wait_in_open: Duration::from_secs(3),
             ..BreakerSettings::default()
         };
-        // Slow is about five times what the slowest of a hundred takes, with a batch of joins before it.
+        // Slow is about five times the 99th percentile, with a batch of joins ahead.
         let queue = BreakerSettings {
             slow_call: Duration::from_millis(500),
-            // After a failover people are let back in every other second at the latest.
+            // After a failover, users are served again within two seconds.
             longest_wait_in_open: Duration::from_secs(2),
             ..catalog.clone()
         };
-        // A join waits in the node until a batch takes it along, which says nothing about Redis. A batch that is too slow
-        // times out, and is a failure.
+        // A join waits in the node for its batch, which says nothing about Redis. A batch that is
+        // too slow times out and counts as a failure.
         let joining = BreakerSettings { slow_call: Duration::from_secs(60), ..queue.clone() };
         let cache = BreakerSettings { slow_call: Duration::from_millis(100), ..catalog.clone() };
         Self {
@@ -125,40 +126,40 @@ impl BreakerSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "mode",
-            meaning: "`on`; `metrics-only` counts and tells and lets everything through; `forced-open` lets nothing through; `off` is no breaker",
+            meaning: "`on`; `metrics-only` records calls and never opens; `forced-open` refuses all calls; `off` removes the breaker",
         },
-        KeyDoc { name: "window", meaning: "how many seconds or calls the rates are made of" },
+        KeyDoc {
+            name: "window",
+            meaning: "number of seconds or calls in the window over which the rates are computed",
+        },
         KeyDoc { name: "window_unit", meaning: "`seconds` or `calls`" },
         KeyDoc {
             name: "minimum_calls",
-            meaning: "the rates are not known, and nothing opens, until so many calls are in the window",
+            meaning: "calls in the window below which there are no rates and the breaker stays closed",
         },
         KeyDoc {
             name: "failure_rate",
-            meaning: "opens when this many percent of the calls failed, or more",
+            meaning: "percentage of failed calls at which the breaker opens",
         },
         KeyDoc {
             name: "slow_call_rate",
-            meaning: "opens when this many percent of the calls were slow, or more",
+            meaning: "percentage of slow calls at which the breaker opens",
         },
-        KeyDoc { name: "slow_call", meaning: "a call that took longer than this was slow" },
-        KeyDoc { name: "wait_in_open", meaning: "how long it stays open the first time" },
+        KeyDoc { name: "slow_call", meaning: "a call that takes longer is slow" },
+        KeyDoc { name: "wait_in_open", meaning: "how long the breaker stays open the first time" },
         KeyDoc {
             name: "wait_multiplier",
-            meaning: "how many times longer each time after a failed trial",
+            meaning: "factor by which that time grows after each failed trial",
         },
-        KeyDoc {
-            name: "longest_wait_in_open",
-            meaning: "it stays open no longer than this, give or take the jitter",
-        },
+        KeyDoc { name: "longest_wait_in_open", meaning: "maximum of that time, before jitter" },
         KeyDoc {
             name: "wait_jitter",
-            meaning: "by what share of it a wait is longer or shorter at random",
+            meaning: "share by which that time is randomly longer or shorter",
         },
-        KeyDoc { name: "half_open_permits", meaning: "how many calls a trial lets through" },
+        KeyDoc { name: "half_open_permits", meaning: "calls allowed in a trial" },
         KeyDoc {
             name: "longest_half_open",
-            meaning: "how long a trial may take before it counts as failed; 0s is for ever",
+            meaning: "how long a trial may take before it counts as failed; 0s is unlimited",
         },
     ];
 
@@ -184,7 +185,7 @@ impl BreakerSection {
         }
     }
 
-    /// What the breaker is made with.
+    /// The settings of the breaker.
     #[must_use]
     pub fn settings(&self) -> BreakerSettings {
         BreakerSettings {
@@ -206,7 +207,7 @@ impl BreakerSection {
         }
     }
 
-    /// The state it begins in; `None` for no breaker.
+    /// The initial state; `None` if there is no breaker.
     #[must_use]
     pub fn begins(&self) -> Option<State> {
         match self.mode {

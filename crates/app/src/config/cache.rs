@@ -1,4 +1,4 @@
-//! `[cache]`: how long answers count, how many are kept, and which level the nodes share.
+//! `[cache]`: lifetimes and sizes of cached responses, and the level that nodes share.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, Span, between, require};
 
-/// Where copies are kept that all nodes share.
+/// The store of the level that nodes share.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SharedCache {
-    /// Nowhere.
+    /// No shared level.
     None,
-    /// In this process, which is good for one node.
+    /// This process, for a single node.
     #[default]
     Memory,
-    /// In a Redis of its own.
+    /// A separate Redis.
     Redis,
 }
 
@@ -37,7 +37,7 @@ pub struct CacheSection {
     pub dates: CacheKindSection,
 }
 
-/// One kind of answer.
+/// One kind of cached response.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(
@@ -60,7 +60,7 @@ pub struct CacheKindSection {
 impl Default for CacheSection {
     fn default() -> Self {
         let list = CacheSettings::default();
-        // Seats go while people look: a second is what they are told anyway by the time they have read it.
+        // Seats sell while a page is read, so an age of one second changes nothing for its reader.
         let dates = CacheSettings {
             ttl: Duration::from_secs(1),
             stale_while_refreshing: Duration::from_secs(1),
@@ -70,10 +70,11 @@ impl Default for CacheSection {
         Self {
             store: SharedCache::default(),
             memory_bytes: 32 * 1024 * 1024,
-            // A load takes two seconds at the most; then the answer has to be put.
+            // A load takes at most two seconds, and its result must be stored in that time too.
             lease: Span::secs(3),
-            // As long as the database may take for a question: then whoever has the lease has put or given up, unless it had to wait
-            // for a place first. In such an overload another node asks too.
+            // The longest database query: by then the holder of the lease has stored its result or
+            // failed, unless it first waited for a permit. In such an overload a second node loads
+            // as well.
             lease_wait: Span::secs(1),
             hear_every: Span::millis(250),
             concerts: CacheKindSection::of(&list),
@@ -86,20 +87,20 @@ impl CacheSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "store",
-            meaning: "the level below the copies each kind keeps in the process: `memory` (of this process), `redis` at `redis.cache.url`, shared by all nodes, or `none`",
+            meaning: "the shared level below each node's own copies: `memory` (of this process), `redis` at `redis.cache.url`, shared by all nodes, or `none`",
         },
-        KeyDoc { name: "memory_bytes", meaning: "bytes the `memory` store keeps, at most" },
+        KeyDoc { name: "memory_bytes", meaning: "maximum size of the `memory` store in bytes" },
         KeyDoc {
             name: "lease",
-            meaning: "for how long one node has the right to load a key while the others wait, longer than every `load_limit`, up to 1m",
+            meaning: "how long one node holds the exclusive right to load a key, longer than every `load_limit`, up to 1m",
         },
         KeyDoc {
             name: "lease_wait",
-            meaning: "how long a node waits for what another is loading before it loads too, up to 10s",
+            meaning: "how long a node waits for a load by another node before it loads as well, up to 10s",
         },
         KeyDoc {
             name: "hear_every",
-            meaning: "how often a node asks whether a kind was invalidated (`boxoffice cache invalidate`), 10ms to 10s",
+            meaning: "interval at which a node polls for invalidations (`boxoffice cache invalidate`), 10ms to 10s",
         },
     ];
 
@@ -125,7 +126,7 @@ impl CacheSection {
         SharedSettings { lease: self.lease.0, lease_wait: self.lease_wait.0 }
     }
 
-    /// The longest a load may take.
+    /// The longest load of any kind.
     pub(super) fn longest_load(&self) -> Span {
         self.concerts.load_limit.max(self.dates.load_limit)
     }
@@ -133,39 +134,36 @@ impl CacheSection {
 
 impl CacheKindSection {
     pub(super) const KEYS: &[KeyDoc] = &[
-        KeyDoc { name: "ttl", meaning: "how old an answer may be and count as fresh, 1ms to 1h" },
-        KeyDoc {
-            name: "absent_ttl",
-            meaning: "how old \"there is no such thing\" may be and count as fresh, 1ms to 1h",
-        },
+        KeyDoc { name: "ttl", meaning: "how long a response is fresh, 1ms to 1h" },
+        KeyDoc { name: "absent_ttl", meaning: "how long a \"not found\" is fresh, 1ms to 1h" },
         KeyDoc {
             name: "jitter",
-            meaning: "by what share of it a lifetime is shortened at random, 0 to 0.9, so that what was loaded together is not loaded together again",
+            meaning: "maximum share by which a lifetime is randomly shortened, 0 to 0.9, so that entries loaded together do not expire together",
         },
         KeyDoc {
             name: "refresh_ahead",
-            meaning: "from which share of its lifetime on an answer that is asked for is refreshed ahead of its end, 0.1 to 1; 1 is never",
+            meaning: "share of the lifetime after which a request triggers an early refresh, 0.1 to 1; 1 disables it",
         },
         KeyDoc {
             name: "stale_while_refreshing",
-            meaning: "how long after its end an answer is still given at once, while one refresh runs; at most `stale_if_error`",
+            meaning: "how long after expiry a stale response is served immediately while one refresh runs; at most `stale_if_error`",
         },
         KeyDoc {
             name: "stale_if_error",
-            meaning: "how long after its end an answer is still given, marked with `Warning` and `Age`, when it cannot be refreshed, up to 24h",
+            meaning: "how long after expiry a stale response is served, marked with `Warning` and `Age`, if the refresh fails; up to 24h",
         },
         KeyDoc {
             name: "retry_pause",
-            meaning: "after a refresh that failed: how long nobody starts another, 10ms to 1m",
+            meaning: "pause after a failed refresh before the next one, 10ms to 1m",
         },
         KeyDoc {
             name: "patience",
-            meaning: "how long somebody who could be given an old answer waits for a new one; at most `load_limit`",
+            meaning: "how long a request for which a stale response exists waits for a fresh one; at most `load_limit`",
         },
-        KeyDoc { name: "load_limit", meaning: "how long a load may take in all, 10ms to 10s" },
+        KeyDoc { name: "load_limit", meaning: "timeout of a whole load, 10ms to 10s" },
         KeyDoc {
             name: "local_bytes",
-            meaning: "bytes kept in the process, at most; 0 keeps none there, so that every question goes to `cache.store`",
+            meaning: "maximum size of the entries in this process in bytes; 0 keeps none, so that every request goes to `cache.store`",
         },
     ];
 
@@ -184,7 +182,7 @@ impl CacheKindSection {
         }
     }
 
-    /// How the answers of this kind are kept.
+    /// The settings of this kind.
     #[must_use]
     pub fn settings(&self) -> CacheSettings {
         CacheSettings {

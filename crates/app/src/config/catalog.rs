@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, require};
 
-/// Which store has the catalogue.
+/// The store of the catalog.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CatalogStore {
-    /// This process, filled with the sample.
+    /// This process, filled with sample data.
     #[default]
     Memory,
     /// A database.
@@ -37,11 +37,11 @@ impl CatalogSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "store",
-            meaning: "where the catalogue is: `memory`, or `postgres` at `postgres.url`",
+            meaning: "store of the catalog: `memory`, or `postgres` at `postgres.url`",
         },
         KeyDoc {
             name: "sample_concerts",
-            meaning: "concerts of the sample that fills the memory store, 0 to 1000000; the load scripts need 451",
+            meaning: "number of sample concerts in the memory store, 0 to 1000000; the load scripts need 451",
         },
     ];
 

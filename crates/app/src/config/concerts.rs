@@ -25,10 +25,10 @@ impl Default for ConcertsSection {
 impl ConcertsSection {
     pub(super) const KEYS: &[KeyDoc] = &[KeyDoc {
         name: "page_size",
-        meaning: "concerts on a page, 1 to 1000; a page is what is cached",
+        meaning: "concerts per page, 1 to 1000; pages are cached whole",
     }];
 
-    /// Concerts on a page.
+    /// The number of concerts per page.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key.

@@ -1,5 +1,5 @@
-//! Reads what was given into what is expected, with errors that have no room for what was given: a value may be a secret
-//! that stands in the wrong place.
+//! Deserializes the configured values, with errors that never contain a value: it may be a secret
+//! in the wrong place.
 
 use std::fmt;
 
@@ -13,21 +13,21 @@ use serde::de::{
 
 use super::ConfigError;
 
-/// Reads a whole configuration.
+/// Deserializes a whole configuration.
 ///
 /// # Errors
-/// [`ConfigError::Invalid`] with the key, what was expected, and where the value is from.
+/// [`ConfigError::Invalid`] with the key, the expected value, and the origin of the value.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(values: Value) -> Result<T, ConfigError> {
     T::deserialize(Given(values)).map_err(Unusable::told)
 }
 
-/// Why a value cannot be used. Whatever serde says of the value itself is dropped here.
+/// Why a value cannot be used. Serde's descriptions of the value itself are dropped here.
 #[derive(Debug, Default)]
 pub(super) struct Unusable {
-    /// The names that lead to the key, the innermost first.
+    /// The path to the key, innermost name first.
     path: Vec<String>,
     origin: Option<String>,
-    /// What was expected, where it is known by now.
+    /// What was expected, once known.
     wrong: Option<Wrong>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Unusable {
 enum Wrong {
     /// The value is not this.
     Value(String),
-    /// There is no such key; there are these.
+    /// The key is unknown; these are the known ones.
     Key(&'static [&'static str]),
 }
 
@@ -44,7 +44,7 @@ impl Unusable {
         Self { wrong: Some(Wrong::Value(in_plain_words(&expected.to_string()))), ..Self::default() }
     }
 
-    /// This, where nothing more precise is known.
+    /// Adds the expected value and the origin if they are not known more precisely.
     fn or(mut self, expected: &str, origin: Option<&str>) -> Self {
         self.wrong.get_or_insert_with(|| Wrong::Value(in_plain_words(expected)));
         self.origin = self.origin.or_else(|| origin.map(ToOwned::to_owned));
@@ -69,7 +69,7 @@ impl Unusable {
                     (false, true) => "one of the sections".to_owned(),
                     (false, false) => format!("a key of {section}"),
                 };
-                (key, format!("is not known; there are {}", known.join(", ")))
+                (key, format!("is unknown; expected one of {}", known.join(", ")))
             }
             Some(Wrong::Value(expected)) => (path.join("."), format!("must be {expected}")),
             None => (path.join("."), "cannot be used".to_owned()),
@@ -78,13 +78,14 @@ impl Unusable {
     }
 }
 
-/// Whether a name that is not known may be repeated. Keys are words in small letters, which no generated secret is.
+/// Whether an unknown name may be repeated in an error. Keys consist of lower-case words, which no
+/// generated secret does.
 pub(super) fn is_like_a_key(name: &str) -> bool {
     (1..=32).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// What serde calls things, for people who do not write Rust.
+/// Replaces serde's names of Rust types with plain ones.
 fn in_plain_words(expected: &str) -> String {
     let most: u64 = match expected {
         "u8" => u8::MAX.into(),
@@ -93,7 +94,7 @@ fn in_plain_words(expected: &str) -> String {
         "u64" | "usize" => u64::MAX,
         "f32" | "f64" => return "a number".to_owned(),
         "a boolean" => return "true or false".to_owned(),
-        "a string" | "a borrowed string" | "a character" => return "a text".to_owned(),
+        "a string" | "a borrowed string" | "a character" => return "a string".to_owned(),
         "socket address" => return "an address and port such as 127.0.0.1:8081".to_owned(),
         other => return other.to_owned(),
     };
@@ -109,7 +110,7 @@ impl fmt::Display for Unusable {
 impl std::error::Error for Unusable {}
 
 impl Error for Unusable {
-    /// Anybody's message, which may repeat the value.
+    /// The message may come from any library and may repeat the value.
     fn custom<T: fmt::Display>(_said: T) -> Self {
         Self::default()
     }
@@ -217,8 +218,7 @@ impl<'de> Deserializer<'de> for Given {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unusable> {
-        let expected =
-            format!("a section, of which each key is set by its own name: {}", fields.join(", "));
+        let expected = format!("a section, whose keys are set one by one: {}", fields.join(", "));
         self.read(&expected, |value| {
             let ValueKind::Table(table) = value.kind else { return Err(Unusable::default()) };
             visitor.visit_map(Entries { left: table.into_iter(), next: None })
@@ -293,7 +293,7 @@ impl<'de, I: Iterator<Item = (String, Value)>> MapAccess<'de> for Entries<I> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unusable> {
-        // serde asks for a key before each value.
+        // serde requests a key before each value.
         let (name, value) = self.next.take().ok_or_else(Unusable::default)?;
         seed.deserialize(Given(value)).map_err(|error| error.below(&name))
     }

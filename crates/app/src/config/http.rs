@@ -38,13 +38,15 @@ impl Default for HttpSection {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
             workers: 0,
-            // Half of Linux's default net.core.somaxconn: room for a burst of connections in one scheduling delay.
+            // Half of Linux's default net.core.somaxconn: room for a burst of connections in one
+            // scheduling delay.
             backlog: 2_048,
             max_connections: 0,
-            // An office or a carrier shares one; fifty of them fill what two workers have.
+            // An office or a carrier shares one address; fifty such addresses fill two workers.
             max_connections_per_address: 1_000,
             proxies: PRIVATE.map(str::to_owned).to_vec(),
-            // Longer than the 60 s of common load balancers, which otherwise meet a connection we just closed.
+            // Longer than the 60 s of common load balancers, which would otherwise reuse a
+            // connection that was just closed.
             keep_alive: Span::secs(75),
             client_timeout: Span::secs(5),
             answer_timeout: Span::secs(10),
@@ -57,21 +59,22 @@ impl Default for HttpSection {
     }
 }
 
-/// Where proxies are: this machine, and addresses that the Internet does not know.
+/// The default networks of proxies: this machine, and addresses that are not routed on the
+/// internet.
 const PRIVATE: [&str; 6] =
     ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
-/// More workers than this are not accepted by the HTTP library.
+/// The HTTP library accepts no more workers.
 const MAX_WORKERS: usize = 512;
 
 impl HttpSection {
-    /// Open connections per worker, at most, unless something else is set.
+    /// The default maximum of open connections per worker.
     pub(crate) const MAX_CONNECTIONS: usize = 25_000;
 
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "bind",
-            meaning: "address and port of the public listener; port 0 takes a free one",
+            meaning: "address and port of the public listener; port 0 picks a free port",
         },
         KeyDoc {
             name: "workers",
@@ -79,56 +82,59 @@ impl HttpSection {
         },
         KeyDoc {
             name: "backlog",
-            meaning: "connections waiting to be accepted, at most; the kernel may allow fewer",
+            meaning: "maximum number of connections that wait to be accepted; the kernel may allow fewer",
         },
         KeyDoc {
             name: "max_connections",
-            meaning: "open connections per worker, at most; 0 is 25000, or fewer where the process may not have so many files open. What is set and does not fit stops the program at start",
+            meaning: "maximum open connections per worker; 0 is 25000, or fewer if the limit on open files is lower. A configured value that exceeds that limit stops the program at start",
         },
         KeyDoc {
             name: "max_connections_per_address",
-            meaning: "open connections of one IPv4 address or IPv6 /64 network on a listener, at most; a /48 may have eight times as many; 0 is any number. One more is closed at once",
+            meaning: "maximum open connections of one IPv4 address or IPv6 /64 network per listener, beyond which new ones are closed; a /48 may have eight times as many; 0 is unlimited",
         },
         KeyDoc {
             name: "proxies",
-            meaning: "networks of the proxies in front, whose connections no limit by address applies to; in the environment and in flags separated by commas. Where visitors come through a proxy, limits by address are the proxy's (docs/guide/connections.md)",
+            meaning: "networks of the proxies in front, whose connections are exempt from the limits by address; comma-separated in the environment and in flags. If clients connect through a proxy, the proxy must limit them by address (docs/guide/connections.md)",
         },
         KeyDoc {
             name: "keep_alive",
-            meaning: "how long an idle connection is kept; longer than a load balancer in front keeps it",
+            meaning: "how long an idle connection is kept; must exceed the idle timeout of a load balancer in front",
         },
         KeyDoc {
             name: "client_timeout",
-            meaning: "how long a client may take to send the head of a request, from its first byte (then 408), and then its body: 408 `BODY_TIMED_OUT` for one that does not come",
+            meaning: "how long a client may take to send the head of a request, from its first byte (then 408), and again to send its body (then 408 `BODY_TIMED_OUT`)",
         },
         KeyDoc {
             name: "answer_timeout",
-            meaning: "how long a client may take to read an answer that it does not take as it is written, from the first byte that waits to the last; then the connection is closed",
+            meaning: "how long a client may take to read a response, from the first blocked write until all is written; then the connection is closed",
         },
         KeyDoc {
             name: "request_timeout",
-            meaning: "time for a request once it is there whole; then 503 `TIMED_OUT`",
+            meaning: "timeout of a request, from when it is received completely; then 503 `TIMED_OUT`",
         },
         KeyDoc {
             name: "drain_delay",
-            meaning: "after a signal to stop: how long readiness is false and answers close their connections before the listener closes",
+            meaning: "after a stop signal, how long readiness is false and responses close their connections before the listener closes",
         },
         KeyDoc {
             name: "shutdown_timeout",
-            meaning: "how long requests under way may take to finish after that; at least `request_timeout`",
+            meaning: "how long in-flight requests may take to finish after that; at least `request_timeout`",
         },
         KeyDoc {
             name: "max_header_bytes",
-            meaning: "bytes of address and headers together, at most; then 431",
+            meaning: "maximum size of the request target and headers together in bytes; then 431",
         },
-        KeyDoc { name: "max_body_bytes", meaning: "bytes of a request body, at most; then 413" },
+        KeyDoc {
+            name: "max_body_bytes",
+            meaning: "maximum size of a request body in bytes; then 413",
+        },
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         require(self.workers <= MAX_WORKERS, "http.workers", "must be at most 512")?;
         require(self.backlog > 0, "http.backlog", "must be at least 1")?;
-        // The HTTP library's own clock for the first two moves every half second, and a worker looks through its
-        // connections as often.
+        // The HTTP library checks its own timers for the first two every half second, and a worker
+        // checks its connections as often.
         require(self.keep_alive >= Span::secs(1), "http.keep_alive", "must be at least 1s")?;
         require(
             self.client_timeout >= Span::secs(1),
@@ -149,7 +155,7 @@ impl HttpSection {
         require(self.drain_delay <= Span::secs(60), "http.drain_delay", "must be at most 60s")?;
         let finishes = self.shutdown_timeout >= self.request_timeout;
         require(finishes, "http.shutdown_timeout", "must be at least http.request_timeout")?;
-        // The HTTP library reads no more than 128 KiB of a head.
+        // The HTTP library reads at most 128 KiB of a request head.
         let bounded = (1_024..=65_536).contains(&self.max_header_bytes);
         require(bounded, "http.max_header_bytes", "must be from 1024 to 65536")
     }
@@ -164,7 +170,7 @@ impl HttpSection {
         networks.map(|text| text.parse().map_err(|error| invalid("http.proxies", error))).collect()
     }
 
-    /// What the listener is bound with. Where `max_connections` is 0, with what it is at most.
+    /// The settings of the listener. If `max_connections` is 0, they contain the default maximum.
     #[must_use]
     pub fn settings(&self) -> HttpSettings {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -179,7 +185,7 @@ impl HttpSection {
             },
             per_address: PerAddress {
                 max_open: NonZeroUsize::new(self.max_connections_per_address),
-                // Checked when the configuration was.
+                // Validated together with the configuration.
                 exempt: self.networks().unwrap_or_default(),
             },
             keep_alive: self.keep_alive.0,

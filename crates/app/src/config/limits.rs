@@ -1,4 +1,4 @@
-//! `[limits]` and `[retry]`: how long a dependency may take, how much it is asked at once, and how often again.
+//! `[limits]` and `[retry]`: timeouts, concurrency limits and retries of the calls to dependencies.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, Span, require};
 
-/// The limits: one set for each kind of question.
+/// The limits: one set for each kind of call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -23,7 +23,7 @@ pub struct LimitsSection {
     pub cache: LimitSection,
 }
 
-/// What one kind of question is limited to.
+/// The limits of one kind of call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(
@@ -43,20 +43,23 @@ impl Default for LimitsSection {
             timeout: Span::secs(1),
             concurrent,
             waiting,
-            // Who is refused is told to come again in a second: who must expect half of that is better off here. Six hundred
-            // people at once with a cold cache are served in it at 1,200 answers a second.
+            // A refused client retries in a second, so one that expects half of that is better off
+            // waiting. With a cold cache, 600 concurrent users are served in it at 1,200 responses
+            // a second.
             wait: Span::secs(1),
         };
         let alone = |timeout| LimitSection { timeout, ..shared(0, 0) };
         Self {
-            // The adapter has its own: `redis.queue.timeout` for a join to find a batch and again for its answer, and
-            // `redis.queue.max_under_way`. A second timer around each join is felt (ADR 21).
+            // The adapter has its own limits: `redis.queue.timeout` for a join to enter a batch and
+            // again for its reply, and `redis.queue.max_under_way`. A second timer around each join
+            // costs measurable time (ADR 21).
             queue: alone(Span::secs(0)),
-            // Together a little more than the pool has connections, and neither of them all: a slow list cannot keep the
-            // dates from the database, nor the other way round.
+            // Together slightly more than the connections of the pool, and neither takes them all:
+            // a slow list cannot starve the dates, nor the reverse.
             concerts: shared(4, 256),
             dates: shared(8, 1_024),
-            // Longer than the pool's own limits together, so that a pool that is full is told from a Redis that hangs.
+            // Longer than the pool's own limits together, so that a full pool is distinguishable
+            // from a Redis that hangs.
             cache: alone(Span::millis(250)),
         }
     }
@@ -88,23 +91,23 @@ impl LimitSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "timeout",
-            meaning: "time for an answer once it is asked for, up to 60s; 0s is no limit but the adapter's own",
+            meaning: "timeout of one call, from when it starts, up to 60s; 0s leaves only the adapter's own limit",
         },
         KeyDoc {
             name: "concurrent",
-            meaning: "questions at once, at most; 0 is as many as the adapter takes",
+            meaning: "maximum concurrent calls; 0 leaves only the adapter's own limit",
         },
         KeyDoc {
             name: "waiting",
-            meaning: "questions that wait for one of those to end; the next one is refused",
+            meaning: "maximum calls that wait for a permit; further ones are refused",
         },
         KeyDoc {
             name: "wait",
-            meaning: "how long one waits before it is refused, up to 10s; one that must expect more than half of it is refused at once",
+            meaning: "how long a call waits for a permit before it is refused, up to 10s; a call that expects to wait longer than half of it is refused at once",
         },
     ];
 
-    /// How long a question may take, with its wait for a place.
+    /// The longest duration of a call, with its wait for a permit.
     pub(super) fn longest(&self) -> Span {
         Span(
             self.bulkhead().map_or(Duration::ZERO, |bulkhead| bulkhead.waiting.longest)
@@ -112,7 +115,7 @@ impl LimitSection {
         )
     }
 
-    /// The bulkhead, if there is to be one.
+    /// The settings of the bulkhead; `None` if there is none.
     #[must_use]
     pub fn bulkhead(&self) -> Option<BulkheadSettings> {
         let Self { concurrent, waiting, wait, .. } = *self;
@@ -121,7 +124,7 @@ impl LimitSection {
     }
 }
 
-/// Retries, where asking again is safe: the catalogue and the dates. No other layer retries.
+/// Retries of calls that are safe to repeat: those to the catalog. No other layer retries.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -136,7 +139,7 @@ pub struct RetrySection {
 
 impl Default for RetrySection {
     fn default() -> Self {
-        // Enough for a connection that a failover or a proxy has closed.
+        // Enough for a connection closed by a failover or a proxy.
         Self { attempts: 2, pause: Span::millis(50), budget: 0.1 }
     }
 }
@@ -145,13 +148,13 @@ impl RetrySection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "attempts",
-            meaning: "attempts at a question to the catalogue that was not carried out, in all, 1 to 5; 1 is no retry",
+            meaning: "maximum attempts at a catalog call that was not executed, 1 to 5; 1 disables retries",
         },
         KeyDoc {
             name: "pause",
-            meaning: "the longest pause before the second attempt, up to 1s; the actual one is random",
+            meaning: "maximum pause before the second attempt, up to 1s; the actual pause is random",
         },
-        KeyDoc { name: "budget", meaning: "retries for each question that succeeds, 0 to 1" },
+        KeyDoc { name: "budget", meaning: "retries earned by each successful call, 0 to 1" },
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -160,7 +163,7 @@ impl RetrySection {
         require((0.0..=1.0).contains(&self.budget), "retry.budget", "must be from 0 to 1")
     }
 
-    /// Retries, if there are to be any.
+    /// The settings of the retries; `None` if disabled.
     #[must_use]
     pub fn settings(&self) -> Option<RetrySettings> {
         let Self { attempts, pause, budget } = *self;

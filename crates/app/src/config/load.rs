@@ -1,4 +1,4 @@
-//! Reading the configuration from where it is.
+//! Loads the configuration from its sources.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,79 +6,28 @@ use std::path::{Path, PathBuf};
 use config::{Environment, File, FileFormat, Map, Value};
 
 use super::given::{self, is_like_a_key};
-use super::{Config, invalid};
+use super::{Config, ConfigError, invalid};
 
-/// Where configuration is read from, besides the environment.
+/// The sources of the configuration, in addition to the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The file named on the command line; must be there.
+    /// The file named on the command line; it must exist.
     pub file: Option<PathBuf>,
     /// `KEY=VALUE` flags, later ones win.
     pub overrides: Vec<String>,
 }
 
-/// Why there is no configuration; each is one line, and none repeats a value, which may be a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file or variable cannot be read.
-    #[error("configuration: {0}")]
-    Unreadable(String),
-    /// A flag is not `KEY=VALUE`; which of them.
-    #[error(
-        "configuration: --set number {0} is not KEY=VALUE, such as --set queue.policy.batch=50"
-    )]
-    BadOverride(usize),
-    /// A setting where the name of a file is expected.
-    #[error(
-        "configuration: --config takes the name of a file; a setting goes with --set KEY=VALUE"
-    )]
-    NoFile,
-    /// A value that makes no sense.
-    #[error("configuration: {key} {expected}")]
-    Invalid {
-        /// The key to change.
-        key: String,
-        /// What it should be.
-        expected: String,
-    },
-}
-
-impl From<config::ConfigError> for ConfigError {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the library's list is open; of what is new there nothing is known, so nothing is repeated"
-    )]
-    fn from(error: config::ConfigError) -> Self {
-        Self::Unreadable(match error {
-            // A parser quotes the line it fell over: only where it was is told.
-            config::ConfigError::FileParse { uri, cause } => {
-                let said = cause.to_string();
-                let place = said
-                    .lines()
-                    .next()
-                    .filter(|line| line.starts_with("TOML parse error at line "));
-                format!("{}: {}", uri.unwrap_or_default(), place.unwrap_or("is no TOML"))
-            }
-            // The file cannot be read; its name is told.
-            config::ConfigError::Foreign(cause) => one_line(&cause.to_string()),
-            _ => "it cannot be put together".to_owned(),
-        })
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The file looked for when none is named: `boxoffice.toml` beside the program.
+/// The default file name, beside the program.
 const FILE_NAME: &str = "boxoffice.toml";
 
-/// Reads and checks the configuration: defaults, then the file, then `BOXOFFICE__SECTION__KEY` variables, then flags.
+/// Loads and validates the configuration: defaults, then the file, then `BOXOFFICE__SECTION__KEY`
+/// variables, then flags.
 ///
 /// # Errors
 /// [`ConfigError`].
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
-    // So that whoever sets one key of a section keeps the defaults of its others, which differ from kind to kind.
+    // The defaults are a source of their own: a section that sets one key keeps the defaults of its
+    // other keys, which differ between sections of the same type.
     let mut builder =
         config::Config::builder().add_source(config::Config::try_from(&Config::default())?);
     if let Some(path) = file_of(sources) {
@@ -112,7 +61,7 @@ fn file_of(sources: &Sources) -> Option<PathBuf> {
 const PREFIX: &str = "BOXOFFICE";
 const SEPARATOR: &str = "__";
 
-/// The variables that are meant for this program.
+/// The variables meant for this program.
 fn variables(
     all: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Map<String, String>, ConfigError> {
@@ -121,24 +70,27 @@ fn variables(
         let Some(key) = name.to_str().and_then(key_of_variable) else { continue };
         if !is_path_of_keys(&key) {
             let which = format!("a variable whose name begins with {PREFIX}{SEPARATOR}");
-            return Err(invalid(&which, "names no key: BOXOFFICE__QUEUE__ID is queue.id"));
+            return Err(invalid(
+                &which,
+                "does not name a key: queue.id, for example, is BOXOFFICE__QUEUE__ID",
+            ));
         }
         let value = value
             .into_string()
-            .map_err(|_| invalid(&key, "must be a text (in the environment)"))?;
+            .map_err(|_| invalid(&key, "must be valid UTF-8 (in the environment)"))?;
         ours.insert(name.to_string_lossy().into_owned(), value);
     }
     Ok(ours)
 }
 
-/// `BOXOFFICE__QUEUE__ID` is `queue.id`; the name of a variable that is not ours is nothing.
+/// `BOXOFFICE__QUEUE__ID` is `queue.id`; `None` for a variable without the prefix.
 fn key_of_variable(name: &str) -> Option<String> {
     let name = name.to_lowercase();
     let rest = name.strip_prefix(&PREFIX.to_lowercase())?.strip_prefix(SEPARATOR)?;
     Some(rest.replace(SEPARATOR, "."))
 }
 
-/// Whether this may be a key with its sections, such as `queue.id`; of another name nothing is repeated.
+/// Whether this may be a key with its sections, such as `queue.id`. Errors repeat no other name.
 fn is_path_of_keys(key: &str) -> bool {
     key.split('.').all(is_like_a_key)
 }

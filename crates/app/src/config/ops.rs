@@ -25,28 +25,28 @@ impl Default for OpsSection {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9081)),
             check_every: Span::secs(1),
-            // Longer than a connection takes to be made anew; shorter than a failover, which all nodes see.
+            // Longer than a reconnect, shorter than a failover, which affects all nodes.
             cut_off_after: Span::secs(2),
         }
     }
 }
 
 impl OpsSection {
-    /// Open connections of the operations listener, at most.
+    /// The maximum of open connections.
     pub(crate) const MAX_CONNECTIONS: usize = 256;
 
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "bind",
-            meaning: "address and port of the operations listener; never to be reachable from outside",
+            meaning: "address and port of the operations listener; must not be reachable from outside",
         },
         KeyDoc {
             name: "check_every",
-            meaning: "how often what the service depends on is looked after, 100ms to 60s; readiness shows what was seen last",
+            meaning: "interval of the health checks of the dependencies, 100ms to 60s; readiness reports their last results",
         },
         KeyDoc {
             name: "cut_off_after",
-            meaning: "how long this node may be without a store that visitors need (the queue's Redis, Postgres) before `/readyz/node` is 503, up to 60s; `/readyz` stays 200",
+            meaning: "how long this node may be cut off from a store that users need (the queue's Redis, Postgres) before `/readyz/node` is 503, up to 60s; `/readyz` stays 200",
         },
     ];
 
@@ -56,7 +56,8 @@ impl OpsSection {
         require(self.cut_off_after <= Span::secs(60), "ops.cut_off_after", "must be at most 60s")
     }
 
-    /// What the listener is bound with: the public one's bounds, one thread, few connections.
+    /// The settings of the listener: the limits of the public one, but one thread and few
+    /// connections.
     #[must_use]
     pub fn settings(&self, http: &HttpSection) -> HttpSettings {
         HttpSettings {

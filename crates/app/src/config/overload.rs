@@ -1,4 +1,4 @@
-//! `[overload]`: the limits on what is asked of one node.
+//! `[overload]`: the limits on the load of one node.
 
 use std::num::NonZeroU32;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, require};
 
-/// Where a caller's address is read from.
+/// The source of a client's address.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AddressSource {
     /// The other end of the connection.
     #[default]
     Peer,
-    /// What the outermost proxy of our own wrote.
+    /// The entry written by the outermost trusted proxy.
     XForwardedFor,
 }
 
-/// The limits on what is asked of one node.
+/// The limits on the load of one node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -39,7 +39,7 @@ pub struct OverloadSection {
     pub polling: PollingSection,
 }
 
-/// How many requests of one class may be at work.
+/// The limit on in-flight requests of one class.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -51,7 +51,7 @@ pub struct GateSection {
     pub max_waiting: u32,
 }
 
-/// How often somebody may come.
+/// The request rate of one user or address.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -63,7 +63,7 @@ pub struct RateSection {
     pub burst: u32,
 }
 
-/// How many may join from one address.
+/// The rate of joins from one address.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -76,7 +76,7 @@ pub struct JoiningRateSection {
     pub public_only: bool,
 }
 
-/// How much more often than told somebody may ask.
+/// How much faster than `pollAfterMs` a client may poll.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -130,19 +130,19 @@ impl OverloadSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "max_keys",
-            meaning: "users, addresses, networks and queue numbers remembered for the limits below, of each at most so many, 100 to 10000000, at about half a kilobyte each; what comes often is remembered rather than what is new, and whoever is forgotten begins anew with a whole burst",
+            meaning: "maximum number of users, of addresses, of networks and of queue numbers that the limits below track, 100 to 10000000, about half a kilobyte each; frequent ones are kept in preference to new ones, and an evicted one starts again with a full burst",
         },
         KeyDoc {
             name: "address_from",
-            meaning: "whose address counts: `peer` is the other end of the connection; `x-forwarded-for` is the entry of that header which the outermost proxy of `trusted_hops` wrote, and only for a service that is reached through these proxies alone",
+            meaning: "source of a client's address: `peer` is the other end of the connection; `x-forwarded-for` is the entry of that header which the outermost of `trusted_hops` proxies wrote, safe only if all traffic passes these proxies",
         },
         KeyDoc {
             name: "trusted_hops",
-            meaning: "with `x-forwarded-for`: how many proxies of your own a request comes through, each of which adds an entry to the header, 1 to 16; the entry that stands so many from the right counts. With more than there are, callers choose their address",
+            meaning: "with `x-forwarded-for`: number of your own proxies that a request passes, each of which appends an entry to the header, 1 to 16; the entry at this position from the right counts. If the number is too high, clients can forge their address",
         },
         KeyDoc {
             name: "site_multiple",
-            meaning: "how many times as much as from one address may come from the IPv6 /48 network it is in, 1 to 65536; for `per_address` and `joining_per_address`",
+            meaning: "limit of an IPv6 /48 network as a multiple of the limit of one address, 1 to 65536; for `per_address` and `joining_per_address`",
         },
     ];
 
@@ -162,7 +162,7 @@ impl OverloadSection {
         require(self.polling.faster <= 100, "overload.polling.faster", "must be at most 100")
     }
 
-    /// What the limits are made with.
+    /// The settings of the limits.
     #[must_use]
     pub fn settings(&self) -> OverloadSettings {
         OverloadSettings {
@@ -185,7 +185,7 @@ impl OverloadSection {
     }
 }
 
-/// A number that was checked to be one.
+/// A number that was validated to be at least 1.
 fn at_least_one(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
@@ -194,11 +194,11 @@ impl GateSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "limit",
-            meaning: "requests of this class at work at once, at most 1000000; 0 is no limit. Joining includes leaving; reading is the concert list and the dates",
+            meaning: "maximum in-flight requests of this class, up to 1000000; 0 is unlimited. Joining includes leaving; reading is the concert list and the dates",
         },
         KeyDoc {
             name: "max_waiting",
-            meaning: "requests that wait for others to be done, at most 1000000: up to 40ms; who must expect more than half of that is 503 `OVERLOADED` at once, and so are all others",
+            meaning: "maximum requests that wait up to 40ms for a permit, up to 1000000; further ones, and one that expects to wait longer than half of that time, get 503 `OVERLOADED` at once",
         },
     ];
 
@@ -217,11 +217,11 @@ impl RateSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "per_second",
-            meaning: "how often it may come in the long run, at most 1000000: a user to join, an IPv4 address or an IPv6 /64 network with any request, whatever becomes of it; then 429 `TOO_MANY_REQUESTS`; 0 is no limit. An IPv4 address that was translated into an IPv6 address (::ffff:0:0/96, 64:ff9b::/96, 2002::/16) counts as itself",
+            meaning: "sustained requests per second, up to 1000000: the joins of one user, or all requests of one IPv4 address or IPv6 /64 network regardless of their outcome; then 429 `TOO_MANY_REQUESTS`; 0 is unlimited. An IPv4 address that was translated into an IPv6 address (::ffff:0:0/96, 64:ff9b::/96, 2002::/16) counts as itself",
         },
         KeyDoc {
             name: "burst",
-            meaning: "how often at once after it has been quiet, 1 to 1000000; for addresses as many as share one",
+            meaning: "requests allowed at once after an idle period, 1 to 1000000; for addresses, at least the number of users who share one",
         },
     ];
 
@@ -248,15 +248,15 @@ impl JoiningRateSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "per_second",
-            meaning: "how many may join from one IPv4 address or IPv6 /64 network in the long run, at most 1000000, whether they get a place or find theirs; then 429 `TOO_MANY_REQUESTS`; 0 is no limit",
+            meaning: "sustained joins per second from one IPv4 address or IPv6 /64 network, up to 1000000, new or repeated; then 429 `TOO_MANY_REQUESTS`; 0 is unlimited",
         },
         KeyDoc {
             name: "burst",
-            meaning: "how many at once after it has been quiet, 1 to 1000000. An office or a mobile carrier has thousands of phones behind one IPv4 address, and when a sale opens all of them join: keep it above that",
+            meaning: "joins allowed at once after an idle period, 1 to 1000000. Thousands of phones may share one IPv4 address of an office or a mobile carrier and all join when a sale opens: keep it above that number",
         },
         KeyDoc {
             name: "public_only",
-            meaning: "whether joins from an address that nobody has on the internet (loopback, private, link-local, RFC 6598) are left out: such an address is a proxy's, behind which everybody is, or a test's",
+            meaning: "whether joins from addresses that are not routed on the internet (loopback, private, link-local, RFC 6598) are exempt: such an address belongs to a proxy, which all clients share, or to a test",
         },
     ];
 
@@ -273,6 +273,6 @@ impl JoiningRateSection {
 impl PollingSection {
     pub(super) const KEYS: &[KeyDoc] = &[KeyDoc {
         name: "faster",
-        meaning: "how many times as often as `pollAfterMs` told the holder of a queue number may ask where they stand, with whichever of their tokens, at most 100; then 429 `TOO_MANY_REQUESTS`; 0 is any number of times; 4 forgives whoever reloads the page now and then",
+        meaning: "how many times faster than `pollAfterMs` the holder of a queue number may poll its place, with all its tokens together, up to 100; then 429 `TOO_MANY_REQUESTS`; 0 is unlimited; 4 tolerates occasional page reloads",
     }];
 }

@@ -41,15 +41,17 @@ impl Default for PostgresSection {
     fn default() -> Self {
         Self {
             url: Secret::new(String::new()),
-            // Name resolution, TCP, TLS and password together take some ten milliseconds within a data centre; a lost
-            // packet costs TCP a second.
+            // DNS, TCP, TLS and authentication together take about ten milliseconds within a data
+            // centre; a lost packet costs TCP a second.
             connect_timeout: Span::secs(2),
-            // A question takes about a millisecond. One that takes a second is in trouble, and so is who waits for it.
+            // A query takes about a millisecond. One that takes a second is in trouble, and so is
+            // its caller.
             statement_timeout: Span::secs(1),
-            // Questions only read, and a reader waits for nothing but a change of the schema. Shorter than the statement's
-            // limit, so that the log tells the two apart.
+            // All queries only read, and a reader waits only for schema changes. Shorter than the
+            // statement timeout, so that the log distinguishes the two.
             lock_timeout: Span::millis(300),
-            // Nothing here leaves a transaction open; should it ever, others wait no longer than this.
+            // No code leaves a transaction open. Should one stay open, others wait no longer than
+            // this.
             idle_in_transaction_timeout: Span::secs(5),
             pool: PostgresPoolSection::default(),
         }
@@ -59,14 +61,14 @@ impl Default for PostgresSection {
 impl Default for PostgresPoolSection {
     fn default() -> Self {
         Self {
-            // HikariCP's rule (its wiki, "About Pool Sizing"): twice the cores of the database's machine, and one for
-            // each disk. That is 9 for four cores, over all replicas of this program together: more connections make
-            // the database slower, not faster.
+            // HikariCP's rule (its wiki, "About Pool Sizing"): twice the cores of the database's
+            // machine, plus one for each disk. That is 9 for four cores, over all replicas of this
+            // program together: more connections make the database slower, not faster.
             size: 10,
-            // Enough for the first of a rush while the others are being made.
+            // Enough for the start of a burst while further connections are opened.
             min_idle: 2,
-            // Ten connections answer 5,000 questions of 2 ms in a second, so a thousand wait 200 ms; more than twice
-            // that is a database in trouble.
+            // Ten connections serve 5,000 queries of 2 ms a second, so a thousand wait 200 ms; a
+            // database with more than twice that wait is in trouble.
             acquire_timeout: Span::millis(500),
             max_waiting: 1_000,
             // HikariCP's defaults for both.
@@ -80,24 +82,24 @@ impl PostgresSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "url",
-            meaning: "such as `postgres://user:password@host:5432/database`; with `?sslmode=require` over TLS, the server's certificate verified against the machine's store or the file `SSL_CERT_FILE` names",
+            meaning: "`postgres://user:password@host:5432/database`; with `?sslmode=require` over TLS, and the server's certificate is verified against the machine's store or the file that `SSL_CERT_FILE` names",
         },
-        KeyDoc { name: "connect_timeout", meaning: "time to set up a connection, 100ms to 60s" },
+        KeyDoc { name: "connect_timeout", meaning: "timeout to open a connection, 100ms to 60s" },
         KeyDoc {
             name: "statement_timeout",
-            meaning: "time for a statement, after which the server ends it, 10ms to 60s",
+            meaning: "timeout of a statement, after which the server cancels it, 10ms to 60s",
         },
         KeyDoc {
             name: "lock_timeout",
-            meaning: "time a statement waits for a lock; at most `postgres.statement_timeout`",
+            meaning: "how long a statement waits for a lock; at most `postgres.statement_timeout`",
         },
         KeyDoc {
             name: "idle_in_transaction_timeout",
-            meaning: "time a transaction may do nothing, after which the server ends the connection",
+            meaning: "how long a transaction may be idle before the server closes the connection",
         },
     ];
 
-    /// Checks the values, and the address when there is one.
+    /// Validates the values, and the address if it is set.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let between =
             |key: &str, value, least, most| between(&format!("postgres.{key}"), value, least, most);
@@ -117,7 +119,7 @@ impl PostgresSection {
     /// The parsed address.
     ///
     /// # Errors
-    /// [`ConfigError`] when there is none, or what is there is none.
+    /// [`ConfigError`] if it is missing or invalid.
     pub fn address(&self) -> Result<Address, ConfigError> {
         if self.url.expose().is_empty() {
             return Err(invalid(
@@ -128,7 +130,7 @@ impl PostgresSection {
         Address::parse(self.url.expose()).map_err(|error| invalid("postgres.url", error))
     }
 
-    /// What a session is limited to.
+    /// The limits of a session.
     #[must_use]
     pub fn limits(&self) -> SessionLimits {
         SessionLimits {
@@ -139,7 +141,8 @@ impl PostgresSection {
         }
     }
 
-    /// The longest a question may take: for a connection, at the server, and on the wire.
+    /// The longest duration of a query: waiting for a connection, at the server, and on the
+    /// network.
     pub(super) fn longest_answer(&self) -> Span {
         Span(self.pool.acquire_timeout.0 + self.limits().answer())
     }
@@ -149,7 +152,7 @@ impl PostgresPoolSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "size",
-            meaning: "connections, at most, 1 to 1000; times the replicas of this program about twice the cores of the database",
+            meaning: "maximum number of connections, 1 to 1000; for all replicas of this program together about twice the cores of the database",
         },
         KeyDoc {
             name: "min_idle",
@@ -157,19 +160,19 @@ impl PostgresPoolSection {
         },
         KeyDoc {
             name: "acquire_timeout",
-            meaning: "how long a question waits for a connection before it is refused with 503, 10ms to 10s",
+            meaning: "how long a query waits for a connection before it is refused with 503, 10ms to 10s",
         },
         KeyDoc {
             name: "max_waiting",
-            meaning: "questions that wait for a connection, at most, up to 100000; the next one is refused at once",
+            meaning: "maximum queries that wait for a connection, up to 100000; further ones are refused at once",
         },
         KeyDoc {
             name: "idle_timeout",
-            meaning: "an unused connection is closed after this, from 1s on",
+            meaning: "how long an unused connection is kept, at least 1s",
         },
         KeyDoc {
             name: "max_lifetime",
-            meaning: "a connection is replaced after this, from 1s on; some seconds less than anything between closes it",
+            meaning: "maximum age of a connection, at least 1s; a few seconds less than any limit of the network between",
         },
     ];
 
@@ -199,7 +202,7 @@ impl PostgresPoolSection {
         )
     }
 
-    /// What the pool is made with.
+    /// The settings of the pool.
     #[must_use]
     pub fn settings(&self) -> PoolSettings {
         PoolSettings {

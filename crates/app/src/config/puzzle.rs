@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, invalid, require};
 
-/// When a puzzle is asked for.
+/// When joining requires a puzzle.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JoinPuzzleMode {
     /// Never.
     #[default]
     Off,
-    /// At every join.
+    /// For every join.
     On,
-    /// When many join.
+    /// While the rate of joins is high.
     Auto,
 }
 
@@ -42,11 +42,11 @@ impl PuzzleSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "from_rate",
-            meaning: "people a second and node who want to join, 1 to 1000000, from which on puzzles have `min_bits`; at twice as many one bit more, and so on; below it there are none with `queue.join_puzzle = \"auto\"`",
+            meaning: "join attempts per second and node, 1 to 1000000, at which puzzles have `min_bits`; each doubling of the rate adds one bit; below this rate `queue.join_puzzle = \"auto\"` requires no puzzle",
         },
         KeyDoc {
             name: "min_bits",
-            meaning: "bits of the easiest puzzle, 1 to 20; each bit is twice the work; the same on all nodes, which refuse puzzles that have fewer",
+            meaning: "bits of the easiest puzzle, 1 to 20; each bit doubles the work; must be the same on all nodes, which refuse puzzles with fewer bits",
         },
         KeyDoc { name: "max_bits", meaning: "bits of the hardest puzzle, `min_bits` to 20" },
     ];
@@ -57,7 +57,7 @@ impl PuzzleSection {
         self.rule(JoinPuzzleMode::On).map(drop)
     }
 
-    /// How the difficulty follows the rate of joins; `None` when there are no puzzles.
+    /// How the difficulty follows the rate of joins; `None` if puzzles are off.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key.

@@ -1,4 +1,4 @@
-//! `[queue]`: the line.
+//! `[queue]`: the queue.
 
 use adapter_redis::Durability;
 use adapter_token::{KeyRing, TokenKey};
@@ -9,7 +9,7 @@ use super::{
     ConfigError, JoinPuzzleMode, KeyDoc, PuzzleSection, Secret, Span, invalid, require, secret,
 };
 
-/// Which store keeps the line.
+/// The store of the queue.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QueueStoreKind {
@@ -20,14 +20,14 @@ pub enum QueueStoreKind {
     Redis,
 }
 
-/// When a join counts as done.
+/// When a join is acknowledged.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DurabilityKind {
-    /// When the primary has it.
+    /// When the primary has stored it.
     #[default]
     Primary,
-    /// When a replica has it too.
+    /// When a replica has stored it too.
     Replicated,
 }
 
@@ -40,7 +40,7 @@ impl From<DurabilityKind> for Durability {
     }
 }
 
-/// Where the checkpoint is kept.
+/// The store of the checkpoint.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckpointStoreKind {
@@ -51,7 +51,7 @@ pub enum CheckpointStoreKind {
     Postgres,
 }
 
-/// How far the line had come, for the day the store and all nodes are lost together.
+/// The saved progress of the queue, in case the store and all nodes are lost together.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -67,8 +67,9 @@ impl Default for CheckpointSection {
     fn default() -> Self {
         Self {
             store: CheckpointStoreKind::default(),
-            // At the default rate a line restored from nothing calls so many numbers that may be nobody's in 100 seconds;
-            // a rush of 60,000 joins a second uses them in a sixth of one, and the next look reserves more.
+            // At the default rate, a queue restored from the checkpoint spends 100 seconds on
+            // calling this many numbers, which may belong to no user. A burst of 60,000 joins a
+            // second uses them in a sixth of a second, and the next refresh reserves more.
             reserve: 10_000,
         }
     }
@@ -78,11 +79,11 @@ impl CheckpointSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "store",
-            meaning: "where it is remembered how far the line has come, in case Redis and all nodes are lost at once: `none`, or `postgres` at `postgres.url`",
+            meaning: "store of the queue's progress, in case Redis and all nodes are lost at once: `none`, or `postgres` at `postgres.url`",
         },
         KeyDoc {
             name: "reserve",
-            meaning: "numbers reserved beyond the last one, at least, 100 to 10000000: so many may be skipped after such a loss, and so many can be given while the database is down; in a rush more are reserved",
+            meaning: "minimum count of numbers reserved beyond the last one, 100 to 10000000: up to this many are skipped after such a loss, and at least this many can be issued while the database is down; a burst of joins reserves more",
         },
     ];
 
@@ -92,7 +93,7 @@ impl CheckpointSection {
     }
 }
 
-/// The line.
+/// The queue.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -117,7 +118,7 @@ pub struct QueueSection {
     pub puzzle: PuzzleSection,
 }
 
-/// How fast people are called.
+/// The rate at which users are called.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -133,7 +134,7 @@ pub struct PolicySection {
     pub max_waiting: u32,
 }
 
-/// How often people should ask.
+/// How often clients should poll.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -153,14 +154,14 @@ impl Default for QueueSection {
             keys: Vec::new(),
             token_ttl: Span::secs(24 * 3_600),
             refresh: Span::millis(100),
-            // Ten looks missed: this node has lost sight of the line. Not longer, since a place given back must be seen to
-            // be so everywhere within a second.
+            // Ten missed refreshes: this node no longer knows the state of the queue. Not longer,
+            // because every node must notice a released place within a second.
             stale_after: Span::secs(1),
             durability: DurabilityKind::default(),
-            // More than `overload.joining` lets in: that limit answers first.
+            // More than `overload.joining` admits, so that limit applies first.
             max_waiting_joins: 20_000,
-            // On two cores shared with the load generator a node took 11,000 joins a second or more, so all that are
-            // let in are served within two seconds.
+            // On two cores shared with the load generator a node processed at least 11,000 joins a
+            // second, so all admitted joins are served within two seconds.
             max_join_wait: Span::secs(2),
             join_puzzle: JoinPuzzleMode::default(),
             policy: PolicySection::default(),
@@ -195,43 +196,43 @@ impl QueueSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "id",
-            meaning: "name of the queue: 1 to 32 characters of `a-z`, `0-9`, `-`; tokens of another are refused, so the next sale should take another id",
+            meaning: "name of the queue: 1 to 32 characters of `a-z`, `0-9`, `-`; tokens of another queue are refused, so use a new id for the next sale",
         },
         KeyDoc {
             name: "store",
-            meaning: "where the line is kept: `memory` of this process, or `redis` at `redis.queue.url`, for any number of nodes",
+            meaning: "store of the queue: `memory` of this process, or `redis` at `redis.queue.url`, for any number of nodes",
         },
         KeyDoc {
             name: "keys",
-            meaning: "secret token keys: the first signs, all verify; base64 of 32 bytes or more (`boxoffice token new-key`); made at start when there is none; in the environment and in flags separated by commas. With `cache.store = \"redis\"` keys made from them sign the copies that nodes share. To rotate, put the new key last on every node, then first on every node, and take the old one out when its last token has ended",
+            meaning: "secret token keys: the first signs, all verify; base64 of at least 32 bytes (`boxoffice token new-key`); generated at start if there is none; comma-separated in the environment and in flags. With `cache.store = \"redis\"`, keys derived from them sign the shared cache entries. To rotate, add the new key last on every node, then move it first on every node, and remove the old one once its last token has expired",
         },
         KeyDoc {
             name: "token_ttl",
-            meaning: "how old a token may be before it counts as one of a sale that is over (410); joining again gives a fresh one",
+            meaning: "maximum age of a token before it counts as one of a past sale (410); joining again issues a new one",
         },
         KeyDoc {
             name: "refresh",
-            meaning: "how often people are called and the node's view is refreshed; 1ms to 10s, at most half of `queue.policy.every`, and not above `queue.poll.nearest`",
+            meaning: "interval at which users are called and the node's view is refreshed; 1ms to 10s, at most half of `queue.policy.every`, and not above `queue.poll.nearest`",
         },
         KeyDoc {
             name: "stale_after",
-            meaning: "how old the node's view may be before answers say `\"stale\":true` and nobody is let in (503); at least three times `queue.refresh`, at most 60s",
+            meaning: "maximum age of the node's view before responses contain `\"stale\":true` and no user can start a session (503); at least three times `queue.refresh`, at most 60s",
         },
         KeyDoc {
             name: "durability",
-            meaning: "with Redis: a join is answered when the `primary` has it, or when it is `replicated`, so that a failover to that replica loses nothing; needs two replicas to go on without one of them",
+            meaning: "with Redis: a join is acknowledged once the `primary` has it, or once it is `replicated`, so that a failover to that replica loses nothing; needs two replicas to continue without one of them",
         },
         KeyDoc {
             name: "max_waiting_joins",
-            meaning: "with Redis: joins that wait for the next batch, at most, 100 to 1000000; the next one is refused at once with 503",
+            meaning: "with Redis: maximum joins that wait for the next batch, 100 to 1000000; further ones are refused at once with 503",
         },
         KeyDoc {
             name: "max_join_wait",
-            meaning: "with Redis: how long a join waits for the next batch, at most, 10ms to 10s; then it is refused with 503",
+            meaning: "with Redis: how long a join waits for the next batch, 10ms to 10s; then it is refused with 503",
         },
         KeyDoc {
             name: "join_puzzle",
-            meaning: "whether a client solves a puzzle before it joins (428 `PUZZLE_REQUIRED` until it has): `off`, `on`, or `auto`, when more than `queue.puzzle.from_rate` want to join; joining again with the token of the place takes none; not all clients can solve one: `docs/guide/join-puzzle.md`",
+            meaning: "whether a client must solve a puzzle before it joins (428 `PUZZLE_REQUIRED` until it has): `off`, `on`, or `auto`, while the rate of join attempts exceeds `queue.puzzle.from_rate`; joining again with the token of the place needs none; not all clients can solve puzzles: `docs/guide/join-puzzle.md`",
         },
     ];
 
@@ -248,7 +249,8 @@ impl QueueSection {
         require(wait, "queue.max_join_wait", "must be from 10ms to 10s")?;
         let refreshes = (Span::millis(1)..=Span::secs(10)).contains(&self.refresh);
         require(refreshes, "queue.refresh", "must be from 1ms to 10s")?;
-        // The budget saves one batch: a node that looks more rarely calls more slowly than the policy says.
+        // The budget accumulates at most one batch, so a node that refreshes more rarely calls more
+        // slowly than the policy.
         let keeps_pace = self.refresh.0 * 2 <= policy.spec().every;
         require(keeps_pace, "queue.refresh", "must be at most half of queue.policy.every")?;
         require(
@@ -264,7 +266,7 @@ impl QueueSection {
             "queue.token_ttl",
             "must be at least queue.policy.claim_within and session_ttl together",
         )?;
-        // A fifth of jitter comes on top of the longest wait.
+        // A fifth of jitter is added to the longest wait.
         let sees_call = self.poll.farthest.0.mul_f64(1.2) < policy.spec().claim_within;
         require(
             sees_call,
@@ -279,10 +281,10 @@ impl QueueSection {
     /// [`ConfigError`] naming the key.
     pub fn queue_id(&self) -> Result<QueueId, ConfigError> {
         QueueId::parse(&self.id)
-            .map_err(|error| invalid("queue.id", format!("is no queue id: {error}")))
+            .map_err(|error| invalid("queue.id", format!("is not a queue id: {error}")))
     }
 
-    /// The configured keys; `None` when there are none.
+    /// The configured keys; `None` if there are none.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key's position, never its text.
@@ -292,7 +294,7 @@ impl QueueSection {
         }
         let parse = |(n, secret): (usize, &Secret)| {
             TokenKey::parse(secret.expose()).map_err(|error| {
-                invalid("queue.keys", format!("number {} is no key: {error}", n + 1))
+                invalid("queue.keys", format!("number {} is not a key: {error}", n + 1))
             })
         };
         let keys = self.keys.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()?;
@@ -304,21 +306,21 @@ impl QueueSection {
 
 impl PolicySection {
     pub(super) const KEYS: &[KeyDoc] = &[
-        KeyDoc { name: "batch", meaning: "people called per interval, 1 to 1000000" },
+        KeyDoc { name: "batch", meaning: "users called per interval, 1 to 1000000" },
         KeyDoc { name: "every", meaning: "the interval, 1ms to 1h" },
         KeyDoc {
             name: "max_active",
-            meaning: "sessions plus calls not claimed yet, at most; the default never slows the default rate",
+            meaning: "maximum of sessions plus unclaimed calls; the default never slows the default rate",
         },
-        KeyDoc { name: "claim_within", meaning: "how long a call stands before it lapses" },
+        KeyDoc { name: "claim_within", meaning: "how long a call is valid before it lapses" },
         KeyDoc { name: "session_ttl", meaning: "how long a session lasts from its claim" },
         KeyDoc {
             name: "max_waiting",
-            meaning: "numbers that may wait at once; then joining is 503 `LINE_FULL`",
+            meaning: "maximum numbers that wait at once; then joining is 503 `LINE_FULL`",
         },
     ];
 
-    /// The checked policy.
+    /// The validated policy.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key.
@@ -340,15 +342,15 @@ impl PollSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "nearest",
-            meaning: "what people at the front are told to wait between two questions, before a fifth of jitter to either side; at least 100ms",
+            meaning: "poll interval of clients at the front, before jitter of up to a fifth in either direction; at least 100ms",
         },
         KeyDoc {
             name: "farthest",
-            meaning: "the same far back; with its jitter below `queue.policy.claim_within`",
+            meaning: "poll interval of clients at the far end; with its jitter below `queue.policy.claim_within`",
         },
     ];
 
-    /// The checked pacing.
+    /// The validated poll intervals.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key.

@@ -1,4 +1,4 @@
-//! `[redis]`: the deployments of Redis, each for one purpose.
+//! `[redis]`: the Redis deployments, one for each purpose.
 
 mod cache;
 mod queue;
@@ -8,12 +8,12 @@ pub use queue::{RedisQueueSection, WhenUnsafe};
 
 use serde::{Deserialize, Serialize};
 
-/// The deployments of Redis, each for one purpose: what keeps the line must keep everything, what keeps copies must forget.
+/// The Redis deployments, one for each purpose: the queue must keep every key, a cache must evict.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSection {
-    /// The one that keeps the line.
+    /// The deployment of the queue.
     pub queue: RedisQueueSection,
-    /// The one that keeps copies of answers.
+    /// The deployment of the cache.
     pub cache: RedisCacheSection,
 }

@@ -1,4 +1,4 @@
-//! The configuration reference, as `docs/configuration.md` shows it.
+//! The configuration reference, printed as `docs/configuration.md`.
 
 use std::fmt::Write as _;
 
@@ -56,17 +56,19 @@ const INTRODUCTION: &str = "\
 
 Printed by `boxoffice config --reference`; a test keeps this page current.
 
-Read in this order, later ones winning: the defaults below; one TOML file (`--config FILE`, else `boxoffice.toml`
-beside the program if it is there); environment variables `BOXOFFICE__SECTION__KEY`, such as
-`BOXOFFICE__QUEUE__POLICY__BATCH=50`; flags `--set KEY=VALUE`. An unknown key or a value that makes no sense stops the
-program at start with one line, which says what was expected and never what was given. `boxoffice config` prints the
-effective configuration with secrets masked. Lengths of time are written like `250ms`, `10s`, `1h 30m`, and lists of
-texts like `[\"one\", \"another\"]` in flags and variables too.
+The sources are read in this order, and later ones win: the defaults below; one TOML file
+(`--config FILE`, or `boxoffice.toml` beside the program if it exists); environment variables
+`BOXOFFICE__SECTION__KEY`, such as `BOXOFFICE__QUEUE__POLICY__BATCH=50`; flags `--set KEY=VALUE`. An
+unknown key or an invalid value stops the program at start with a one-line error, which contains the
+expected value and never the given one. `boxoffice config` prints the effective configuration with
+secrets masked. Durations have the form `250ms`, `10s`, `1h 30m`. Lists of strings have the form
+`[\"one\", \"another\"]`, in flags and variables too.
 
-All nodes should have the same configuration: the metric `boxoffice_build_info` has a hash of it, with secrets masked, and
-the alert ConfigDiffers compares them. The hash leaves out what may differ from node to node: ";
+All nodes should have the same configuration: the metric `boxoffice_build_info` has a hash of it,
+with secrets masked, and the alert ConfigDiffers compares the hashes. The hash leaves out the keys
+that may differ between nodes: ";
 
-/// The reference as Markdown: every key, its default, its meaning.
+/// The reference as Markdown: every key with its default and meaning.
 #[must_use]
 pub fn markdown() -> String {
     let defaults = default_values();
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_is_documented_and_every_documented_key_is_there() {
+    fn every_key_is_documented_and_every_documented_key_exists() {
         let mut documented: Vec<String> = SECTIONS
             .iter()
             .flat_map(|(section, keys)| {

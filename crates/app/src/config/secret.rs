@@ -1,4 +1,4 @@
-//! Values that are never shown.
+//! Values that are never printed.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-/// A secret text: masked wherever it is printed (an empty one has nothing to hide), wiped from memory when dropped.
+/// A secret string: masked when printed, unless it is empty, and wiped from memory when dropped.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Wraps a text.
+    /// Wraps a string.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself.
+    /// The string itself.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -45,8 +45,8 @@ impl Serialize for Secret {
     }
 }
 
-/// Reads a list of texts, or a single one. A text that is written like a list is read as one, as it comes in flags and
-/// environment variables.
+/// Reads a list of strings or a single string. A string written as a list, as in flags and
+/// environment variables, is parsed as one.
 pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -55,7 +55,7 @@ where
     texts(deserializer, |text| vec![text])
 }
 
-/// The same for texts without a comma, which may stand between them.
+/// Like [`one_or_many`], and splits a string at its commas.
 pub(super) fn comma_separated<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -81,7 +81,7 @@ struct TextsVisitor {
     split: fn(String) -> Vec<String>,
 }
 
-/// A list as TOML has it.
+/// A TOML list.
 #[derive(Deserialize)]
 struct List {
     list: Vec<String>,
@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for TextsVisitor {
     type Value = Vec<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text, or a list of texts such as [\"one\", \"another\"]")
+        f.write_str("a string, or a list of strings such as [\"one\", \"another\"]")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -100,12 +100,12 @@ impl<'de> Visitor<'de> for TextsVisitor {
         }
         let read = toml::from_str(&format!("list = {text}"));
         read.map(|List { list }| list)
-            .map_err(|_| E::invalid_value(Unexpected::Other("no list"), &self))
+            .map_err(|_| E::invalid_value(Unexpected::Other("not a list"), &self))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut texts = Vec::new();
-        let what = |_| de::Error::invalid_value(Unexpected::Other("no list of texts"), &self);
+        let what = |_| de::Error::invalid_value(Unexpected::Other("not a list of strings"), &self);
         while let Some(text) = list.next_element().map_err(what)? {
             texts.push(text);
         }

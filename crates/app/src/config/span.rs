@@ -1,4 +1,4 @@
-//! Lengths of time as people write them: `250ms`, `10m`, `1h 30m`.
+//! Durations in human-readable form: `250ms`, `10m`, `1h 30m`.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use jiff::SignedDuration;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A length of time, not negative.
+/// A duration that is not negative.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Span(pub Duration);
 
 impl Span {
-    /// So many milliseconds.
+    /// `n` milliseconds.
     #[must_use]
     pub const fn millis(n: u64) -> Self {
         Self(Duration::from_millis(n))
     }
 
-    /// So many seconds.
+    /// `n` seconds.
     #[must_use]
     pub const fn secs(n: u64) -> Self {
         Self(Duration::from_secs(n))
@@ -43,9 +43,9 @@ impl<'de> Deserialize<'de> for Span {
         let text = String::deserialize(deserializer)?;
         let parsed =
             text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
-        let expected = "a length of time such as \"250ms\" or \"10m\"";
+        let expected = "a duration such as \"250ms\" or \"10m\"";
         parsed
             .map(Self)
-            .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a text"), &expected))
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a string"), &expected))
     }
 }

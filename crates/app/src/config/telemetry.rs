@@ -50,7 +50,7 @@ impl TelemetrySection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "log_filter",
-            meaning: "what is logged, such as `info` or `warn,boxoffice=debug`",
+            meaning: "log filter, such as `info` or `warn,boxoffice=debug`",
         },
         KeyDoc {
             name: "log_format",
@@ -58,19 +58,19 @@ impl TelemetrySection {
         },
         KeyDoc {
             name: "log_sample",
-            meaning: "the share of requests that get a line although nothing failed, 0 to 1; one that failed always gets one",
+            meaning: "share of successful requests that are logged, 0 to 1; failed ones are always logged",
         },
         KeyDoc {
             name: "metrics",
-            meaning: "whether anything is measured; `/metrics` on the operations listener shows it to Prometheus",
+            meaning: "whether metrics are collected; `/metrics` on the operations listener exposes them to Prometheus",
         },
         KeyDoc {
             name: "failures_kept",
-            meaning: "how many of the last failures `/failures` on the operations listener shows, 1 to 10000",
+            meaning: "number of recent failures that `/failures` on the operations listener shows, 1 to 10000",
         },
         KeyDoc {
             name: "resource",
-            meaning: "what all telemetry that is sent says of this process besides `service.name`, `service.version` and `service.instance.id`: a list of `key=value`, such as `deployment.environment.name=production`",
+            meaning: "resource attributes of all exported telemetry, in addition to `service.name`, `service.version` and `service.instance.id`: a list of `key=value`, such as `deployment.environment.name=production`",
         },
     ];
 
@@ -89,7 +89,7 @@ impl TelemetrySection {
         self.otlp.check()
     }
 
-    /// The checked format.
+    /// The validated format.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key.
@@ -97,7 +97,7 @@ impl TelemetrySection {
         self.log_format.parse().map_err(|error| invalid("telemetry.log_format", error))
     }
 
-    /// What is made of telemetry.
+    /// The settings of telemetry.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key.
@@ -113,12 +113,12 @@ impl TelemetrySection {
     }
 }
 
-/// Is a share, or is the error for that key.
+/// `Ok` if the value is a share, otherwise the error for this key.
 fn share(key: &str, value: f64) -> Result<(), ConfigError> {
     require((0.0..=1.0).contains(&value), key, "must be from 0 to 1")
 }
 
-/// Reads texts like `key=value`. The error does not repeat them: they may be secrets.
+/// Parses texts like `key=value`. The error does not repeat them: they may be secrets.
 fn pairs<'a>(
     key: &str,
     texts: impl Iterator<Item = &'a str>,
@@ -129,7 +129,7 @@ fn pairs<'a>(
     };
     texts
         .map(|text| {
-            pair(text).ok_or_else(|| invalid(key, "must be a list of texts like \"key=value\""))
+            pair(text).ok_or_else(|| invalid(key, "must be a list of strings like \"key=value\""))
         })
         .collect()
 }

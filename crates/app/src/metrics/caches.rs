@@ -6,7 +6,7 @@ use decorators::cache::{AnyCache, CacheCounts};
 use telemetry::metrics::catalogue::caches;
 use telemetry::metrics::{Meters, Metric};
 
-/// One series of a cache: its metric, what comes after the cache's name among its labels, and its number.
+/// One series of a cache: its metric, its labels after the cache's name, and its value.
 type Number = (&'static Metric, &'static [&'static str], fn(&CacheCounts) -> u64);
 
 const NUMBERS: &[Number] = &[
@@ -29,7 +29,7 @@ const NUMBERS: &[Number] = &[
     (&caches::OUTRUN, &[], |counts| counts.outrun),
 ];
 
-/// Reads every cache.
+/// Registers the metrics of every cache.
 pub(crate) fn watch(meters: &Meters, all: &[Arc<dyn AnyCache>]) {
     let metrics = [
         &caches::REQUESTS,

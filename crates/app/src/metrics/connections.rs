@@ -11,7 +11,7 @@ const OF_A_LISTENER: Numbers<ConnectionCounts> = &[
     (&connections::LIMIT, |counts| counts.limit as f64),
 ];
 
-/// Reads the connections of every listener.
+/// Registers the metrics of every listener.
 pub(crate) fn watch(meters: &Meters, listeners: &[Connections]) {
     for (metric, number) in OF_A_LISTENER {
         let listeners = listeners.to_vec();

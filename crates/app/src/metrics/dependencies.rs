@@ -1,4 +1,4 @@
-//! What the service asks, and the pools it asks through.
+//! Dependencies, and the connection pools to them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use telemetry::metrics::catalogue::dependencies;
 use super::Numbers;
 use super::keyed::Keyed;
 
-/// Hears of the questions of one port.
+/// Records the calls of one port.
 struct Questions {
     system: &'static str,
     durations: Keyed<(&'static str, Option<PortErrorKind>)>,
 }
 
-/// Who hears of the questions of a port that this system answers; nobody where nothing is measured.
+/// The observer of the calls of a port that `system` serves; `None` if metrics are off.
 pub(crate) fn observer(meters: &Meters, system: &'static str) -> Option<Arc<dyn Observer>> {
     let durations = || Keyed::new(meters.histogram(&dependencies::OPERATION));
     meters
@@ -41,7 +41,7 @@ impl Observer for Questions {
     }
 }
 
-/// Reads whether dependencies are there, and why not.
+/// Registers whether each dependency is up, and its problem.
 pub(crate) fn watch_dependency(meters: &Meters, names: Vec<&'static str>, outages: &Outages) {
     let (known, shown) = (names.clone(), outages.clone());
     meters.watch(&dependencies::UP, move |told| {
@@ -57,11 +57,11 @@ pub(crate) fn watch_dependency(meters: &Meters, names: Vec<&'static str>, outage
     });
 }
 
-/// Reads what the line's Redis has to do, and its memory.
+/// Registers the load of the queue's Redis, and its memory.
 pub(crate) fn watch_line_redis(meters: &Meters, store: &Arc<RedisQueue>) {
     let queue = Arc::clone(store);
     meters.watch(&dependencies::JOINS_WAITING, move |told| {
-        told.is(&[], queue.load().joins_waiting as f64)
+        told.is(&[], queue.load().joins_waiting as f64);
     });
     let queue = Arc::clone(store);
     meters.watch(&dependencies::BATCHES, move |told| told.is(&[], queue.load().batches as f64));
@@ -90,7 +90,7 @@ fn watch_memory(
     }
 }
 
-/// A pool as it is told of, whichever adapter it belongs to.
+/// The state of a connection pool of any adapter.
 struct Pool {
     size: u32,
     connections: u32,
@@ -107,7 +107,7 @@ const OF_A_POOL: Numbers<Pool> = &[
 
 type Listener = Arc<dyn Fn(Duration) + Send + Sync>;
 
-/// Reads the pool of the database.
+/// Registers the metrics of the database's pool.
 pub(crate) fn watch_postgres_pool(meters: &Meters, postgres: &Postgres) {
     let pool = postgres.clone();
     postgres.on_wait(watch_pool(meters, "postgres", move || {
@@ -122,7 +122,7 @@ pub(crate) fn watch_postgres_pool(meters: &Meters, postgres: &Postgres) {
     }));
 }
 
-/// Reads the pool of the cache, and the memory of its Redis.
+/// Registers the metrics of the cache's pool, and of its Redis's memory.
 pub(crate) fn watch_cache_redis(meters: &Meters, store: &RedisCacheStore) {
     let redis = store.clone();
     watch_memory(meters, "cache", move || redis.memory());

@@ -1,10 +1,10 @@
-//! Which program this is, and where it is in its life.
+//! The version and configuration of the program, and its phase.
 
 use adapter_http::{Lifecycle, Phase};
 use telemetry::metrics::Meters;
 use telemetry::metrics::catalogue::telemetry::{BUILD_INFO, PHASE};
 
-/// Reads the phase, and tells version and configuration.
+/// Registers the phase, the version and the hash of the configuration.
 pub(crate) fn watch(meters: &Meters, lifecycle: &Lifecycle, config_hash: &str) {
     let hash = config_hash.to_owned();
     meters.watch(&BUILD_INFO, move |told| told.is(&[env!("CARGO_PKG_VERSION"), &hash], 1.0));

@@ -1,4 +1,4 @@
-//! Series of a histogram that are made when they are first fed.
+//! Histogram series that are created on first use.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,10 +7,11 @@ use std::sync::{PoisonError, RwLock};
 use foldhash::fast::RandomState;
 use telemetry::metrics::{Histogram, Series};
 
-/// Series at most: more would be a mistake in what tells them apart, and is not measured.
+/// The maximum number of series. More indicate a bug in the choice of keys, and are not recorded.
 const MOST: usize = 1_000;
 
-/// Series by what tells them apart, which nobody outside chooses: any fast hash will do. Feeding one that is there takes a lock that nobody holds for long.
+/// Series by key. Clients do not choose the keys, so any fast hash is safe. Recording to an
+/// existing series takes a read lock that is rarely contended.
 pub(super) struct Keyed<K> {
     histogram: Histogram,
     series: RwLock<HashMap<K, Series, RandomState>>,
@@ -21,7 +22,7 @@ impl<K: Copy + Eq + Hash> Keyed<K> {
         Self { histogram, series: RwLock::default() }
     }
 
-    /// Counts a value in the series of `key`; `labels` says which that is in the histogram.
+    /// Records a value in the series of `key`; `labels` returns its labels.
     pub(super) fn record<const N: usize>(
         &self,
         key: K,

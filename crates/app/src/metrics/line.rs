@@ -1,4 +1,4 @@
-//! The line: what this node sees of it, what it answered, and how long people waited.
+//! The queue: this node's view of it, its counters, and how long users waited.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use telemetry::metrics::{Meters, Series};
 
 use super::Numbers;
 
-/// What is read of a line, one number a metric.
+/// Metrics that each read one number from the view.
 const OF_THE_VIEW: Numbers<View> = &[
     (&line::LAST, |view| view.line.last() as f64),
     (&line::SERVING, |view| view.line.serving() as f64),
@@ -22,7 +22,7 @@ const OF_THE_VIEW: Numbers<View> = &[
     (&line::LAPSED, |view| view.tally.lapsed as f64),
     (&line::LEFT, |view| view.tally.left as f64),
     (&line::ENDED, |view| view.tally.ended as f64),
-    // A node that has never seen its line has a view as old as can be.
+    // A node that has never seen its queue has an infinitely stale view.
     (&line::VIEW_AGE, |view| view.age.map_or(f64::INFINITY, |age| age.as_secs_f64())),
     (&line::VIEW_LIMIT, |view| view.stale_after.as_secs_f64()),
     (&line::STEP_TIME, |view| {
@@ -31,7 +31,7 @@ const OF_THE_VIEW: Numbers<View> = &[
     (&line::RECOVERING, |view| view.recovers.into()),
 ];
 
-/// Reads a line, whose queue has this name.
+/// Registers the metrics of the queue with this name.
 pub(crate) fn watch(meters: &Meters, queue: &Arc<QueueService>, name: &str) {
     for (metric, number) in OF_THE_VIEW {
         let (queue, name) = (Arc::clone(queue), name.to_owned());
@@ -51,7 +51,7 @@ pub(crate) fn watch(meters: &Meters, queue: &Arc<QueueService>, name: &str) {
     });
 }
 
-/// Counts how long people waited, and how that differs from what they were told.
+/// Records how long users waited, and the error of the wait that they were promised.
 pub(crate) struct Waits {
     waits: Series,
     early: Series,
@@ -68,7 +68,7 @@ impl Waits {
         }
     }
 
-    /// Everybody whom one step called.
+    /// Records every user that one step called.
     pub(crate) fn count(&self, waits: &[Wait]) {
         for wait in waits {
             let (direction, by) = self.error(wait);

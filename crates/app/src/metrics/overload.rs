@@ -14,7 +14,7 @@ const OF_A_GATE: Numbers<GateCounts> = &[
     (&overload::WAITING, |gate| gate.waiting as f64),
 ];
 
-/// Reads every limit.
+/// Registers the metrics of every limit.
 pub(crate) fn watch(meters: &Meters, limits: &Overload) {
     for (metric, number) in OF_A_GATE {
         let limits = limits.clone();

@@ -8,7 +8,7 @@ use decorators::breaking::Breaking;
 use telemetry::metrics::catalogue::protection;
 use telemetry::metrics::{Meters, Metric, Watched};
 
-/// Reads every layer.
+/// Registers the metrics of every layer.
 pub(crate) fn watch(meters: &Meters, layers: &Protection) {
     watch_breakers(meters, &layers.breakers);
     let bulkheads = layers.bulkheads.clone();
@@ -22,7 +22,7 @@ pub(crate) fn watch(meters: &Meters, layers: &Protection) {
     }
 }
 
-/// What is told of one breaker.
+/// Reports one metric of a breaker.
 type Tell = fn(&Watched<'_>, &'static str, &Snapshot);
 
 const OF_A_BREAKER: &[(&Metric, Tell)] = &[

@@ -1,4 +1,4 @@
-//! The puzzles before joining.
+//! The puzzles that joining requires.
 
 use adapter_http::{JoinPuzzles, PuzzleCounts};
 use domain::queue::PuzzleRejected;
@@ -10,7 +10,7 @@ use super::Numbers;
 const OF_ALL: Numbers<PuzzleCounts> =
     &[(&puzzles::BITS, |counts| counts.bits.into()), (&puzzles::RATE, |counts| counts.rate)];
 
-/// Reads them.
+/// Registers their metrics.
 pub(crate) fn watch(meters: &Meters, all: &JoinPuzzles) {
     for (metric, number) in OF_ALL {
         let all = all.clone();

@@ -1,4 +1,4 @@
-//! Requests of the public listener: how long each took, and which are followed.
+//! Requests to the public listener: their durations and their spans.
 
 use adapter_http::{Begun, Ended, Followed, RequestObserver, Route};
 use telemetry::RequestSpans;
@@ -7,10 +7,10 @@ use telemetry::metrics::catalogue::requests::DURATION;
 
 use super::keyed::Keyed;
 
-/// What tells requests apart.
+/// The labels that distinguish requests.
 type Key = (&'static str, Option<Route>, u16, Option<&'static str>);
 
-/// Hears of requests.
+/// Records requests.
 pub(crate) struct Requests {
     durations: Keyed<Key>,
     spans: RequestSpans,

@@ -1,4 +1,4 @@
-//! [`CacheStore`]: by `cache.store`; and the caches above it.
+//! [`CacheStore`], chosen by `cache.store`, and the caches above it.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use domain::{Clock, Dependency};
 use telemetry::metrics::Meters;
 
 use super::protected_cache_store;
-use crate::application::StartError;
 use crate::config::{Config, SharedCache};
 use crate::metrics;
+use crate::start_error::StartError;
 
-/// The level that nodes share.
+/// The cache level that nodes share.
 pub(crate) struct SharedLevel {
     pub(crate) store: Option<Arc<dyn CacheStore>>,
-    /// What can be down, when that is not this process itself.
+    /// Present if the store is outside this process.
     pub(crate) dependency: Option<Arc<dyn Dependency>>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn shared_level(
     Ok(SharedLevel { store, dependency })
 }
 
-/// A cache in front of a source: this process first, then the level all nodes share.
+/// A cache in front of a source: first in this process, then in the shared level.
 pub(crate) fn cached<S: Source>(
     config: &Config,
     source: S,

@@ -1,4 +1,5 @@
-//! [`ConcertCatalog`] and [`ScheduleBook`]: by `catalog.store`. Two ports in one file because one store answers both.
+//! [`ConcertCatalog`] and [`ScheduleBook`], chosen by `catalog.store`. Both ports are in one file
+//! because one store serves both.
 
 use std::sync::Arc;
 
@@ -9,13 +10,13 @@ use domain::concert::ConcertCatalog;
 use domain::schedule::ScheduleBook;
 
 use super::Database;
-use crate::application::StartError;
 use crate::config::{CatalogStore, Config};
+use crate::start_error::StartError;
 
 pub(crate) struct Catalogue {
     pub(crate) concerts: Arc<dyn ConcertCatalog>,
     pub(crate) schedules: Arc<dyn ScheduleBook>,
-    /// What both are kept in, as metrics name it.
+    /// The name of the store in metrics.
     pub(crate) system: &'static str,
 }
 

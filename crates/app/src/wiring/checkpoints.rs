@@ -1,18 +1,18 @@
-//! [`CheckpointStore`]: by `queue.checkpoint.store`.
+//! [`CheckpointStore`], chosen by `queue.checkpoint.store`.
 
 use std::sync::Arc;
 
 use adapter_postgres::PostgresCheckpoints;
-use decorators::guard::Stack;
+use decorators::stack::Stack;
 use domain::queue::{CheckpointStore, Reserve};
 use telemetry::metrics::Meters;
 
 use super::Database;
-use crate::application::StartError;
 use crate::config::{CheckpointStoreKind, Config, QueueStoreKind};
 use crate::metrics;
+use crate::start_error::StartError;
 
-/// Where numbers are reserved, and how many.
+/// The store that reserves numbers, and how many it reserves.
 pub(crate) fn reserve(
     config: &Config,
     database: Option<&Database>,

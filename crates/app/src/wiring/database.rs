@@ -1,4 +1,4 @@
-//! The database, opened once for every port it answers.
+//! The database, opened once for every port that uses it.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use adapter_postgres::{Postgres, PostgresDependency, PostgresUse, SetupError, ch
 use domain::Dependency;
 use telemetry::metrics::Meters;
 
-use crate::application::StartError;
 use crate::config::{CatalogStore, CheckpointStoreKind, Config};
 use crate::metrics;
+use crate::start_error::StartError;
 
 pub(crate) struct Database {
     pub(crate) postgres: Postgres,
     pub(crate) dependency: Arc<dyn Dependency>,
 }
 
-/// The database, where anything is kept in it.
+/// Opens the database if any store uses it.
 pub(crate) async fn database(
     config: &Config,
     meters: &Meters,
@@ -27,7 +27,7 @@ pub(crate) async fn database(
     let postgres = Postgres::open(section.address()?, section.limits(), &section.pool.settings())?;
     metrics::watch_postgres_pool(meters, &postgres);
     serve_what_is_there(check_schema(&postgres).await)?;
-    // It is judged by what is kept in it.
+    // Its health depends on what it stores.
     let uses = PostgresUse {
         catalogue: config.catalog.store == CatalogStore::Postgres,
         checkpoints: config.queue.checkpoint.store == CheckpointStoreKind::Postgres,
@@ -36,10 +36,11 @@ pub(crate) async fn database(
     Ok(Some(Database { postgres, dependency }))
 }
 
-/// A database that is down stops nobody from joining the line; one that can never serve this program stops it.
+/// A database that is down does not keep users from joining, so the program starts. It stops if the
+/// database can never serve it.
 fn serve_what_is_there(checked: Result<(), SetupError>) -> Result<(), StartError> {
     match checked {
-        // The loop that looks after the database reports it, now and as long as it lasts.
+        // The health check of the database reports the outage.
         Err(error) if error.is_transient() => Ok(()),
         checked => Ok(checked?),
     }

@@ -1,4 +1,4 @@
-//! What stands between the use cases and the adapters: one list of layers a port.
+//! The layers between the use cases and the adapters: one stack per port.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use decorators::breaker::{Breaker, Event, State};
 use decorators::breaking::Breaking;
 use decorators::bulkhead::Bulkhead;
 use decorators::cache::CacheStore;
-use decorators::guard::Stack;
 use decorators::observed::Observer;
 use decorators::queue::QueueBreakers;
 use decorators::retry::Retry;
+use decorators::stack::Stack;
 use decorators::time_limit::TimeLimit;
 use domain::concert::ConcertCatalog;
 use domain::queue::QueueStore;
 use domain::schedule::ScheduleBook;
 
-use crate::application::StartError;
 use crate::config::{BreakerSection, Config, LimitSection};
+use crate::start_error::StartError;
 
-/// The catalogue's two ports ask one dependency: they share its breaker and its retries.
+/// Both ports of the catalog call one dependency, so they share its breaker and its retries.
 pub(crate) struct CatalogueGuards {
     breaker: Option<Arc<Breaking>>,
     retry: Option<Arc<Retry>>,
@@ -34,7 +34,7 @@ impl CatalogueGuards {
     }
 }
 
-/// Each list begins with the adapter; callers see the last line first.
+/// Each stack begins with the adapter; a call enters at the last layer.
 pub(crate) fn protected_concerts(
     config: &Config,
     adapter: Arc<dyn ConcertCatalog>,
@@ -44,16 +44,17 @@ pub(crate) fn protected_concerts(
 ) -> Arc<dyn ConcertCatalog> {
     let limit = &config.limits.concerts;
     Stack::on(adapter)
-        // A page that does not come is a failure the breaker can count.
+        // A page that does not arrive in time is a failure that the breaker can count.
         .with(time_limit("concerts", limit))
-        // What the breaker sees is what is measured.
+        // Measures the same calls that the breaker counts.
         .observed(observer)
-        // A database that fails is left alone for a while; pages go on from the cache.
+        // Fails fast while the database fails.
         .with(guards.breaker.clone())
-        // The list cannot take all connections from the dates. Outside the breaker, to which a wait for our own limit would be a
-        // slow database.
+        // The list cannot take all connections from the dates. Outside the breaker, which would
+        // count a wait in the bulkhead as a slow database.
         .with(bulkhead("concerts", limit, shown))
-        // A connection that a failover closed is no reason to fail; asked again through the breaker, so that it counts.
+        // Retries a connection that a failover closed. Outside the breaker, which counts every
+        // attempt.
         .with(guards.retry.clone())
         .port()
 }
@@ -76,7 +77,7 @@ pub(crate) fn protected_dates(
         .port()
 }
 
-/// No retry: who asks asks again, and a step whose outcome is unknown is not guessed at.
+/// Without retries: clients poll again, and the outcome of a failed step may be unknown.
 pub(crate) fn protected_line(
     config: &Config,
     adapter: Arc<dyn QueueStore>,
@@ -85,23 +86,23 @@ pub(crate) fn protected_line(
 ) -> Result<Arc<dyn QueueStore>, StartError> {
     let limit = &config.limits.queue;
     let guarded = Stack::on(adapter)
-        // Off by default: each of the adapter's waits has a limit, and the request one over all.
+        // Off by default: the adapter limits each of its waits, and the request has a timeout.
         .with(time_limit("queue", limit))
         .observed(observer)
-        // While the store is away joins are refused at once, and who waits is told where they are
-        // by the node's own view. Joins have a breaker of their own: what they run into is nothing
-        // to those who are inside.
+        // While the store is down, joins fail fast, and waiting users get their place from this
+        // node's view. Joins have their own breaker, so that their failures do not lock out users
+        // with a session.
         .with_breakers(QueueBreakers {
             joining: breaker("joining", &config.breaker.joining, shown)?,
             places: breaker("queue", &config.breaker.queue, shown)?,
         })
-        // Off by default too: the adapter bounds what is under way by itself.
+        // Also off by default: the adapter limits its own in-flight calls.
         .with(bulkhead("queue", limit, shown))
         .port();
     Ok(guarded)
 }
 
-/// No retry: without the second level there is the source.
+/// Without retries: if the second level fails, the source is used.
 pub(crate) fn protected_cache_store(
     config: &Config,
     adapter: Arc<dyn CacheStore>,
@@ -110,12 +111,12 @@ pub(crate) fn protected_cache_store(
 ) -> Result<Arc<dyn CacheStore>, StartError> {
     let limit = &config.limits.cache;
     let guarded = Stack::on(adapter)
-        // What is slower than the source is no cache.
+        // A cache that is slower than its source is useless.
         .with(time_limit("cache", limit))
         .observed(observer)
-        // One that is away costs nobody the time to find out.
+        // While the store is down, no caller waits for it.
         .with(breaker("cache", &config.breaker.cache, shown)?)
-        // Off by default: the pool bounds what is under way by itself.
+        // Off by default: the pool limits its own in-flight calls.
         .with(bulkhead("cache", limit, shown))
         .port();
     Ok(guarded)
@@ -135,7 +136,7 @@ fn time_limit(name: &'static str, limit: &LimitSection) -> Option<TimeLimit> {
     (!limit.timeout.0.is_zero()).then(|| TimeLimit::new(name, limit.timeout.0))
 }
 
-/// A breaker that tells the log when it changes its mind.
+/// A breaker that logs its state changes.
 fn breaker(
     name: &'static str,
     section: &BreakerSection,
@@ -148,7 +149,7 @@ fn breaker(
     if begins != State::Closed {
         breaker
             .transition_to(begins, Duration::ZERO)
-            .map_err(|_| StartError::Miswired("a breaker's mode"))?;
+            .map_err(|_| StartError::Miswired("a breaker's mode was not checked"))?;
     }
     let breaking = Arc::new(Breaking::new(name, breaker));
     shown.breakers.push(Arc::clone(&breaking));
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
     use crate::config::Span;
 
-    /// Takes as long as it may without being slow.
+    /// As slow as possible without counting as slow.
     struct Busy;
 
     #[async_trait]
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_for_our_own_limit_is_no_slow_database() {
+    async fn a_wait_in_the_bulkhead_does_not_count_as_a_slow_database() {
         let (mut config, mut shown) = (Config::default(), Protection::default());
         config.limits.dates.concurrent = 1;
         config.breaker.catalog.slow_call = Span::millis(400);

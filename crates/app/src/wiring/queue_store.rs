@@ -1,4 +1,4 @@
-//! [`QueueStore`]: by `queue.store`.
+//! [`QueueStore`], chosen by `queue.store`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use domain::queue::{AdmissionPolicy, QueueStore};
 use domain::{Clock, Dependency};
 use telemetry::metrics::Meters;
 
-use crate::application::StartError;
 use crate::config::{CheckpointStoreKind, Config, QueueStoreKind, WhenUnsafe};
 use crate::metrics;
+use crate::start_error::StartError;
 
 pub(crate) struct LineStore {
     pub(crate) store: Arc<dyn QueueStore>,
-    /// What it is kept in, as metrics name it.
+    /// The name of the store in metrics.
     pub(crate) system: &'static str,
-    /// What can be down, when that is not this process itself.
+    /// Present if the store is outside this process.
     pub(crate) dependency: Option<Arc<dyn Dependency>>,
 }
 
@@ -37,14 +37,14 @@ pub(crate) async fn queue_store(
     }
 }
 
-/// Long enough for every node to lose its connection, make another and look at the line a few times.
+/// Long enough for every node to lose its connection, reconnect and refresh its view a few times.
 fn recovery(config: &Config) -> Duration {
     let looks = 10 * config.queue.refresh.0;
     let redis = &config.redis.queue;
     (redis.connect_timeout.0 + redis.timeout.0 + looks).max(Duration::from_secs(2))
 }
 
-/// A place given back on one node is seen to be so on every other within this.
+/// Every node sees within this time that a place was released on another node.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(1);
 
 async fn in_redis(
@@ -73,7 +73,7 @@ async fn in_redis(
     let refuses = redis.when_unsafe == WhenUnsafe::Refuse;
     match store.check_safety().await {
         Ok(()) => {}
-        // The loop that looks after it reports it, now and as long as it lasts.
+        // The health check of the dependency reports the outage.
         Err(error) if error.is_transient() => {}
         Err(error) if refuses => return Err(error.into()),
         Err(error) => tracing::warn!("{error}"),

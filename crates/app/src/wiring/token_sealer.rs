@@ -1,4 +1,4 @@
-//! [`TokenSealer`] and [`PuzzleIssuer`]: the configured keys, or one made now.
+//! [`TokenSealer`] and [`PuzzleIssuer`]: with the configured keys, or with a generated one.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use adapter_token::{InvalidKey, KeyRing, PuzzleRing, TokenKey};
 use domain::Clock;
 use domain::queue::{PuzzleIssuer, TokenSealer};
 
-use crate::application::StartError;
 use crate::config::QueueSection;
+use crate::start_error::StartError;
 
 pub(crate) fn token_keys(section: &QueueSection) -> Result<KeyRing, StartError> {
     if let Some(configured) = section.key_ring()? {
@@ -16,7 +16,7 @@ pub(crate) fn token_keys(section: &QueueSection) -> Result<KeyRing, StartError> 
     }
     let ring = ephemeral().map_err(StartError::NoKey)?;
     tracing::warn!(
-        "no token key is configured (queue.keys): one was made for this run, and waiting tokens will not outlive it"
+        "no token key is configured (queue.keys): one was generated for this run, and waiting tokens will not outlive it"
     );
     Ok(ring)
 }
@@ -40,6 +40,6 @@ pub(crate) fn join_puzzles(
 
 fn ephemeral() -> Result<KeyRing, InvalidKey> {
     let key = TokenKey::parse(&TokenKey::generate_text()?)?;
-    // One key is always a ring.
+    // One valid key always makes a ring.
     KeyRing::new(vec![key]).map_err(|_| InvalidKey::NoRandomness)
 }

@@ -1,5 +1,4 @@
-//! Callers who are slow, go away in the middle, or speak no HTTP: that is theirs, and nothing of
-//! ours failed.
+//! Clients that are slow, disconnect early, or do not speak HTTP: none of this is a server error.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -18,7 +17,7 @@ fn connect(to: SocketAddr, bytes: &str) -> TcpStream {
     stream
 }
 
-/// What comes back up to the end of a problem or of the connection.
+/// The response up to the end of a problem or of the connection.
 fn answer(mut stream: &TcpStream) -> String {
     let (mut answer, mut chunk) = (Vec::new(), [0; 4_096]);
     while !answer.ends_with(b"}") {
@@ -45,14 +44,14 @@ fn pause(time: Duration) {
 }
 
 #[test]
-fn who_is_slow_or_goes_away_fails_nothing_of_ours() {
+fn slow_and_disconnecting_clients_cause_no_server_errors() {
     let mut serving =
         Serving::start(&["--set", "http.client_timeout=1s", "--set", "http.workers=1"]);
     let at = serving.public;
     let announced = format!("{JOIN}Content-Length: 10\r\n\r\nab");
     let chunked = format!("{JOIN}Transfer-Encoding: chunked\r\n\r\n");
 
-    // All at once, since each of them takes its time.
+    // All at once, because each takes its time.
     let slow = [connect(at, &announced), connect(at, &format!("{chunked}5\r\nab"))];
     let silent = connect(at, "GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n");
     let broken_off = connect(at, &announced);
@@ -80,7 +79,7 @@ fn who_is_slow_or_goes_away_fails_nothing_of_ours() {
         );
     }
     assert!(answer(&no_http).starts_with("HTTP/1.1 400 "));
-    // The rest comes after all, and so does somebody else.
+    // The rest of the body arrives late, and another client joins.
     let _ = (&slow[1]).write_all(b"cde\r\nzz\r\n");
     drop(slow);
     let join = format!("http://{at}/api/v1/user/1/queue/token/issue");
@@ -109,8 +108,8 @@ fn who_is_slow_or_goes_away_fails_nothing_of_ours() {
 }
 
 #[test]
-fn how_slowly_a_body_comes_is_neither_taken_from_our_time_nor_measured() {
-    // A second for the work, and what has to fit into it.
+fn a_slow_body_counts_neither_towards_the_timeout_nor_the_duration() {
+    // One second for the request, and the limits that must fit into it.
     let app = TestApp::start(&[
         "http.request_timeout=1s",
         "cache.lease_wait=100ms",
@@ -135,7 +134,7 @@ fn how_slowly_a_body_comes_is_neither_taken_from_our_time_nor_measured() {
 }
 
 #[test]
-fn a_connection_on_which_a_body_did_not_come_whole_is_closed() {
+fn a_connection_with_an_incomplete_body_is_closed() {
     let app = TestApp::start(&["http.client_timeout=1s"]);
     let chunked = format!("{JOIN}Transfer-Encoding: chunked\r\n\r\n");
     let chunk = format!("800\r\n{}\r\n", "x".repeat(0x800));
@@ -143,7 +142,7 @@ fn a_connection_on_which_a_body_did_not_come_whole_is_closed() {
     let cases = [
         (format!("{chunked}5\r\nab"), 408),
         (format!("{JOIN}Content-Length: 10\r\n\r\nab"), 408),
-        // It would go on for ever.
+        // An endless body.
         (format!("{chunked}{}", chunk.repeat(3)), 413),
         (format!("{JOIN}Content-Length: 5000\r\n\r\nab"), 413),
         (format!("{large}5\r\nab"), 431),
@@ -155,7 +154,7 @@ fn a_connection_on_which_a_body_did_not_come_whole_is_closed() {
 }
 
 #[test]
-fn so_is_one_whose_caller_sends_too_much() {
+fn a_connection_with_an_incomplete_rate_limited_body_is_closed() {
     let app = TestApp::start(&[
         "http.client_timeout=1s",
         "overload.per_address.per_second=1",
@@ -166,7 +165,7 @@ fn so_is_one_whose_caller_sends_too_much() {
     assert!(all.contains(&429), "{all:?}");
 }
 
-/// The status of the one answer before the connection closes.
+/// The status of the only response before the connection closes.
 fn only_status(mut stream: TcpStream) -> u16 {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -33,13 +33,13 @@ fn ten_concerts_are_on_a_page_and_the_first_page_is_the_default() {
 }
 
 #[test]
-fn the_page_size_is_a_matter_of_configuration() {
+fn the_page_size_is_configurable() {
     let app = TestApp::start(&["concerts.page_size=3", "catalog.sample_concerts=8"]);
     assert_eq!(ids(&app.ask("GET", "/concerts/query?page=3", &[])), vec![7, 8]);
 }
 
 #[test]
-fn beyond_the_end_there_is_an_empty_page_that_leads_back() {
+fn a_page_beyond_the_end_is_empty_and_links_back() {
     let app = TestApp::start(&["catalog.sample_concerts=25"]);
     let beyond = app.ask("GET", "/concerts/query?page=4294967295", &[]);
     assert!(ids(&beyond).is_empty());
@@ -67,7 +67,7 @@ fn links_lead_through_the_whole_list() {
 }
 
 #[test]
-fn a_page_that_is_known_already_is_not_sent_again() {
+fn an_unchanged_page_is_not_sent_again() {
     let app = TestApp::start(&[]);
     let page = app.ask("GET", "/concerts/query?page=7", &[]);
     let etag = page.header("etag").to_owned();
@@ -84,7 +84,7 @@ fn a_page_that_is_known_already_is_not_sent_again() {
 }
 
 #[test]
-fn head_answers_the_headers_alone() {
+fn head_returns_only_the_headers() {
     let app = TestApp::start(&[]);
     let (get, head) =
         (app.ask("GET", "/concerts/query", &[]), app.ask("HEAD", "/concerts/query", &[]));

@@ -9,7 +9,7 @@ use crate::program::{PROGRAM, Serving, boxoffice, text};
 const KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
 
 #[test]
-fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
+fn every_configuration_error_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -34,10 +34,10 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         ),
         (&["--set", "queue.token_ttl=1m"], "queue.token_ttl must be at least"),
         (&["--set", "http.max_header_bytes=1000000"], "http.max_header_bytes must be"),
-        (&["--set", "queue.id=Main Stage"], "queue.id is no queue id"),
+        (&["--set", "queue.id=Main Stage"], "queue.id is not a queue id"),
         (
             &["--set", "queue.keys=c2hvcnQ"],
-            "queue.keys number 1 is no key: a token key has at least 32 bytes",
+            "queue.keys number 1 is not a key: a token key has at least 32 bytes",
         ),
         (&["--set", "queue.store=postgres"], "queue.store must be one of `memory`, `redis`"),
         (
@@ -48,7 +48,7 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         (&["--set", "http.bind=nowhere"], "http.bind must be an address and port such as"),
         (
             &["--set", "http.request_timeout=soon"],
-            "http.request_timeout must be a length of time such as",
+            "http.request_timeout must be a duration such as",
         ),
         (&["--set", "http.workers=many"], "http.workers must be a whole number from 0 to"),
         (
@@ -59,9 +59,9 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         (&["--set", "cache.dates.jitter=some"], "cache.dates.jitter must be a number"),
         (
             &["--set", "postgres=postgres://a:hunter2@h/d"],
-            "postgres must be a section, of which each key is set by its own name: url, connect_timeout",
+            "postgres must be a section, whose keys are set one by one: url, connect_timeout",
         ),
-        (&["--set", "queue.keys=[\"hunter2"], "queue.keys must be a text, or a list of texts"),
+        (&["--set", "queue.keys=[\"hunter2"], "queue.keys must be a string, or a list of strings"),
         (&["--set", "catalog.store=postgres"], "postgres.url is needed"),
         (&["--set", "cache.store=redis"], "redis.cache.url is needed"),
         (
@@ -80,7 +80,7 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         ),
         (
             &["--set", "cache.dates.load_limit=1500ms"],
-            "cache.dates.load_limit must be at least limits.dates.wait and limits.dates.timeout together, 2s",
+            "cache.dates.load_limit must be at least the sum of limits.dates.wait and limits.dates.timeout, 2s",
         ),
         (&["--set", "cache.lease=1s"], "cache.lease must be above every load_limit"),
         (&["--set", "http.request_timeout=2s"], "http.request_timeout must be above 3s"),
@@ -99,7 +99,7 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
                 "--set",
                 "redis.cache.url=redis://:hunter2@h",
             ],
-            "redis.cache.url must not be redis.queue.url: what keeps the line must never evict",
+            "redis.cache.url must not be redis.queue.url: the queue's Redis must never evict keys",
         ),
         (&["--set", "postgres.url=postgres://a:hunter2@h"], "postgres.url names no database"),
         (&["--set", "postgres.pool.size=0"], "postgres.pool.size must be from 1 to 1000"),
@@ -124,15 +124,12 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
             "http.request_timeout must be above 1s 750ms",
         ),
         (&["--set", "queue.store=redis"], "redis.queue.url is needed: redis://host:6379"),
-        (
-            &["--set", "redis.queue.url=redis://hunter2@h"],
-            "redis.queue.url is no address of a Redis",
-        ),
+        (&["--set", "redis.queue.url=redis://hunter2@h"], "redis.queue.url is not a Redis address"),
         (
             &["--set", "redis.queue.url=redis://a:hunter2@h:x"],
-            "redis.queue.url is no address of a Redis",
+            "redis.queue.url is not a Redis address",
         ),
-        (&["--set", "redis.queue.url=hunter2"], "redis.queue.url is no address of a Redis"),
+        (&["--set", "redis.queue.url=hunter2"], "redis.queue.url is not a Redis address"),
         (
             &["--set", "queue.store=redis", "--set", "redis.queue.url=redis://:hunter2@h:1"],
             "queue.keys is needed with queue.store = \"redis\"",
@@ -179,9 +176,9 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
         (&["--set", "telemetry.log_format=xml"], "telemetry.log_format must be"),
         (
             &["--set", "queue.polcy.batch=1"],
-            "queue.polcy is not known; there are id, store, keys, token_ttl, refresh",
+            "queue.polcy is unknown; expected one of id, store, keys, token_ttl, refresh",
         ),
-        (&["--set", "quue.id=a"], "quue is not known; there are http, ops,"),
+        (&["--set", "quue.id=a"], "quue is unknown; expected one of http, ops,"),
         (&["--set", "nonsense"], "--set number 1 is not KEY=VALUE"),
         (
             &["--set", "queue.id=a", "--set", "postgres://shop:hunter2@db/shop"],
@@ -214,7 +211,8 @@ fn whatever_is_wrong_with_the_configuration_is_told_in_one_line() {
 
 #[test]
 fn a_file_beside_the_program_is_read_unless_another_is_named() {
-    // A second name, not a copy: a file just written cannot be run while a test beside this one starts a program.
+    // A hard link, not a copy: a file just written cannot be executed while a parallel test starts
+    // a program.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let program = folder.path().join("boxoffice");
     fs::hard_link(PROGRAM, &program).unwrap();
@@ -236,7 +234,7 @@ fn a_file_beside_the_program_is_read_unless_another_is_named() {
 }
 
 #[test]
-fn a_list_of_keys_is_read_in_each_form_that_it_comes_in() {
+fn a_list_of_keys_is_read_in_every_form() {
     let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let forms = [
         format!("{KEY},{other}"),
@@ -266,15 +264,15 @@ fn a_list_of_keys_is_read_in_each_form_that_it_comes_in() {
     );
 }
 
-/// What must not be repeated: it could be a password.
+/// A value that must not be repeated, because it may be a password.
 const CANARY: &str = "hunter2Canary";
 
-/// What it is, the words of the command line, and the variables.
+/// A description, the arguments, and the environment variables.
 type Way = (String, Vec<String>, Vec<(String, String)>);
 
-/// Each way in which a value may stand where it does not belong.
+/// Every way to put a value in the wrong place.
 #[test]
-fn no_error_repeats_a_value_however_it_comes_in() {
+fn no_error_repeats_a_value_in_the_wrong_place() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("postgres://u:{CANARY}@h/d");
     let quoted = format!("\"{CANARY}\"");
@@ -354,7 +352,7 @@ fn no_error_repeats_a_value_however_it_comes_in() {
     ] {
         flag("--set".to_owned(), &["config", "--set", text]);
     }
-    // On the command line, beside what belongs there.
+    // On the command line, beside valid arguments.
     for words in [
         &["config", CANARY][..],
         &[CANARY],
@@ -376,7 +374,7 @@ fn no_error_repeats_a_value_however_it_comes_in() {
     ] {
         flag(words[0].to_owned(), words);
     }
-    // From here on the same reading follows, so one value stands for all.
+    // Parsing is the same from here on, so one value represents all.
     for (key, value) in keys.iter().zip(values.iter().cycle()) {
         let name = format!("BOXOFFICE__{}", key.to_uppercase().replace('.', "__"));
         ways.push((name.clone(), vec!["config".to_owned()], vec![(name, value.clone())]));
@@ -425,7 +423,7 @@ fn no_error_repeats_a_value_however_it_comes_in() {
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let output = boxoffice(&words, &variables);
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        // An address of the collector and what telemetry says of the process are shown, as documented.
+        // The collector's address and the resource attributes are printed, as documented.
         let is_shown = output.status.success();
         assert!(
             is_shown || output.status.code().is_some_and(|code| code == 1 || code == 2),
@@ -440,9 +438,9 @@ fn no_error_repeats_a_value_however_it_comes_in() {
     assert!(told.is_empty(), "{} of {} ways:\n{}", told.len(), ways.len(), told.join("\n"));
 }
 
-/// A variable that is no text is told by its key.
+/// The error for a variable that is not UTF-8 names its key.
 #[test]
-fn no_error_repeats_a_variable_that_is_no_text() {
+fn no_error_repeats_a_variable_that_is_not_utf_8() {
     use std::os::unix::ffi::OsStringExt as _;
     let value = std::ffi::OsString::from_vec([CANARY.as_bytes(), b"\xff"].concat());
     let output = Command::new(PROGRAM)
@@ -452,7 +450,7 @@ fn no_error_repeats_a_variable_that_is_no_text() {
         .unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("postgres.url must be a text") && !said.contains(CANARY), "{said}");
+    assert!(said.contains("postgres.url must be valid UTF-8") && !said.contains(CANARY), "{said}");
 }
 
 #[test]
@@ -494,7 +492,7 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 }
 
 #[test]
-fn what_is_shown_can_be_read_back_and_never_shows_a_secret() {
+fn the_printed_configuration_can_be_loaded_and_contains_no_secret() {
     let keys = format!("{KEY},AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     let output = boxoffice(&["config"], &[("BOXOFFICE__QUEUE__KEYS", &keys)]);
     let shown = text(&output.stdout);
@@ -536,11 +534,11 @@ fn a_second_signal_ends_the_program_at_once_and_is_logged() {
     }
     let (code, log) = serving.end();
     assert_eq!(code, Some(130), "{log}");
-    assert!(log.contains("told to stop twice"), "{log}");
+    assert!(log.contains("received a second stop signal"), "{log}");
 }
 
 #[test]
-fn without_a_key_it_says_once_that_tokens_will_not_outlive_the_run() {
+fn without_a_key_one_warning_says_that_tokens_will_not_outlive_the_run() {
     let mut without = Serving::start(&[]);
     without.signal("-TERM");
     let (_, log) = without.end();
@@ -553,7 +551,7 @@ fn without_a_key_it_says_once_that_tokens_will_not_outlive_the_run() {
 }
 
 #[test]
-fn settings_count_before_and_after_the_command() {
+fn settings_are_accepted_before_and_after_the_command() {
     let shown = |arguments: &[&str]| text(&boxoffice(arguments, &[]).stdout).to_owned();
     let both = ["--set", "concerts.page_size=7", "config", "--set", "catalog.sample_concerts=77"];
     let page = shown(&both);
@@ -564,7 +562,7 @@ fn settings_count_before_and_after_the_command() {
 }
 
 #[test]
-fn an_address_in_use_is_told_in_one_line() {
+fn an_address_in_use_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let bind = format!("http.bind={}", taken.local_addr().unwrap());
     let output = boxoffice(
@@ -615,7 +613,7 @@ fn a_token_is_inspected_with_the_keys_of_the_configuration() {
 }
 
 #[test]
-fn logs_are_one_json_object_a_line_when_nobody_reads_along() {
+fn logs_are_one_json_object_a_line_without_a_terminal() {
     let mut serving = Serving::start(&[]);
     serving.signal("-TERM");
     let (_, log) = serving.end();

@@ -1,4 +1,4 @@
-//! What a connection may cost, tried by clients that mean harm: the program itself, from outside.
+//! How much a connection of a malicious client can cost the program.
 
 mod behind;
 
@@ -20,7 +20,7 @@ fn connect(at: SocketAddr) -> TcpStream {
     stream
 }
 
-/// A connection from another address of this machine.
+/// A connection from another local address.
 fn connect_from(from: Ipv4Addr, at: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
@@ -30,14 +30,14 @@ fn connect_from(from: Ipv4Addr, at: SocketAddr) -> TcpStream {
     stream
 }
 
-/// One that has sent these bytes.
-fn that_sent(at: SocketAddr, bytes: &str) -> TcpStream {
+/// Connects and sends these bytes.
+fn connect_and_send(at: SocketAddr, bytes: &str) -> TcpStream {
     let mut stream = connect(at);
     stream.write_all(bytes.as_bytes()).unwrap();
     stream
 }
 
-/// Everything until the other side closes, and how long that took.
+/// Everything until the server closes, and how long that took.
 fn read_to_end(stream: &mut TcpStream) -> (String, Duration) {
     let began = Instant::now();
     let mut text = Vec::new();
@@ -47,8 +47,8 @@ fn read_to_end(stream: &mut TcpStream) -> (String, Duration) {
     (text, began.elapsed())
 }
 
-/// Whether it is served: one request and the status of its answer.
-fn asks(stream: &mut TcpStream) -> io::Result<bool> {
+/// Whether a request on this connection is answered with 200.
+fn is_served(stream: &mut TcpStream) -> io::Result<bool> {
     stream.write_all(LIST.as_bytes())?;
     let mut status = [0; 12];
     stream.read_exact(&mut status)?;
@@ -59,7 +59,7 @@ fn metrics(serving: &Serving) -> String {
     send(&agent(), "GET", &format!("http://{}/metrics", serving.ops), &[], &[]).text
 }
 
-/// The value of the series that begins like this and has this label.
+/// The value of the series with this prefix and this label.
 fn metric(serving: &Serving, name: &str, label: &str) -> f64 {
     let text = metrics(serving);
     let line = text.lines().find(|line| line.starts_with(name) && line.contains(label));
@@ -67,11 +67,11 @@ fn metric(serving: &Serving, name: &str, label: &str) -> f64 {
         .unwrap_or_else(|| panic!("no {name} {label}: {text}"))
 }
 
-/// Asks again and again, and reads no answer, until nothing more is taken.
-fn ask_without_reading(streams: &mut [TcpStream], request: &str) {
+/// Sends requests without reading a response until writes block.
+fn send_without_reading(streams: &mut [TcpStream], request: &str) {
     let many = request.repeat(4_096 / request.len());
     for stream in &mut *streams {
-        // The client's side is to hold little, so that the node has to.
+        // A small receive buffer on the client's side, so that the responses pile up in the node.
         SockRef::from(&*stream).set_recv_buffer_size(4_096).unwrap();
         stream.set_nonblocking(true).unwrap();
     }
@@ -85,7 +85,7 @@ fn ask_without_reading(streams: &mut [TcpStream], request: &str) {
 }
 
 #[test]
-fn asking_without_reading_costs_the_node_little() {
+fn requests_without_reading_use_little_memory() {
     const CONNECTIONS: usize = 100;
     let serving = Serving::start(&["--set", "http.workers=1"]);
     for page in 1..=20 {
@@ -94,25 +94,25 @@ fn asking_without_reading_costs_the_node_little() {
     for request in ["GET / HTTP/1.1\r\nHost:x\r\n\r\n", LIST] {
         let mut streams: Vec<_> = (0..CONNECTIONS).map(|_| connect(serving.public)).collect();
         let before = serving.memory();
-        ask_without_reading(&mut streams, request);
+        send_without_reading(&mut streams, request);
         let grown = serving.memory().saturating_sub(before) / CONNECTIONS as u64;
         assert!(grown < 64 * 1024, "{grown} bytes a connection");
-        assert!(asks(&mut connect(serving.public)).unwrap(), "and others are served");
+        assert!(is_served(&mut connect(serving.public)).unwrap(), "other clients are served");
     }
 }
 
 #[test]
-fn whoever_reads_no_answer_is_closed() {
+fn a_client_that_reads_no_response_is_closed() {
     let serving = Serving::start(&["--set", "http.workers=1"]);
     let mut streams: Vec<_> = (0..4).map(|_| connect(serving.public)).collect();
-    ask_without_reading(&mut streams, LIST);
+    send_without_reading(&mut streams, LIST);
     for stream in &mut streams {
         eventually(
             "it is closed",
             || matches!(stream.write(b"G"), Err(error) if error.kind() != ErrorKind::WouldBlock),
         );
     }
-    eventually("and counted", || {
+    eventually("it is counted", || {
         metric(
             &serving,
             "boxoffice_connections_ended_total",
@@ -125,10 +125,10 @@ fn whoever_reads_no_answer_is_closed() {
 fn a_second_request_that_goes_silent_is_closed() {
     let serving = Serving::start(&["--set", "http.workers=1", "--set", "http.client_timeout=1s"]);
     for (at, request) in [(serving.public, LIST), (serving.ops, LIVE)] {
-        let mut stream = that_sent(at, &format!("{request}GET /api/v1/con"));
+        let mut stream = connect_and_send(at, &format!("{request}GET /api/v1/con"));
         let (answers, took) = read_to_end(&mut stream);
         assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
-        assert!(answers.contains("HTTP/1.1 408"), "it is told why: {answers}");
+        assert!(answers.contains("HTTP/1.1 408"), "the response has the reason: {answers}");
         assert!(took < Duration::from_secs(10), "{took:?}");
     }
     for listener in ["public", "operations"] {
@@ -138,14 +138,16 @@ fn a_second_request_that_goes_silent_is_closed() {
 }
 
 #[test]
-fn a_head_that_drips_is_closed_whichever_it_is() {
+fn a_dripping_head_is_closed_on_the_first_and_on_later_requests() {
     let serving = Serving::start(&["--set", "http.workers=1", "--set", "http.client_timeout=1s"]);
     for first in ["", LIST] {
-        let mut stream =
-            that_sent(serving.public, &format!("{first}GET /api/v1/concerts/query HTTP/1.1\r\n"));
+        let mut stream = connect_and_send(
+            serving.public,
+            &format!("{first}GET /api/v1/concerts/query HTTP/1.1\r\n"),
+        );
         stream.set_nonblocking(true).unwrap();
         eventually("it is closed", || {
-            // A byte every five milliseconds is progress, and never the end of a head.
+            // A byte every five milliseconds is progress that never completes a head.
             let _ = stream.write(b"x");
             match stream.read(&mut [0; 4_096]) {
                 Ok(0) => true,
@@ -169,7 +171,7 @@ fn a_body_that_stops_is_answered_and_closed() {
             "Transfer-Encoding: chunked\r\n\r\n",
             "Transfer-Encoding: chunked\r\n\r\n9\r\n{",
         ] {
-            let mut stream = that_sent(at, &format!("{head}{body}"));
+            let mut stream = connect_and_send(at, &format!("{head}{body}"));
             let (answer, took) = read_to_end(&mut stream);
             assert!(
                 answer.starts_with("HTTP/1.1 408") || answer.starts_with("HTTP/1.1 503"),
@@ -182,17 +184,17 @@ fn a_body_that_stops_is_answered_and_closed() {
 }
 
 #[test]
-fn a_newcomer_gets_in_where_all_places_are_taken_by_the_idle() {
+fn a_new_connection_replaces_an_idle_one_at_the_limit() {
     let settings = ["--set", "http.workers=1", "--set", "http.max_connections=32"];
     let serving = Serving::start(&settings);
     let mut idle: Vec<_> = (0..32).map(|_| connect(serving.public)).collect();
     for stream in &mut idle {
-        assert!(asks(stream).unwrap());
+        assert!(is_served(stream).unwrap());
     }
     for _ in 0..50 {
         let mut newcomer = connect(serving.public);
         newcomer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        assert!(asks(&mut newcomer).unwrap());
+        assert!(is_served(&mut newcomer).unwrap());
         idle.push(newcomer);
     }
     assert_eq!(metric(&serving, "boxoffice_connections_limit", "listener=\"public\""), 32.0);
@@ -206,46 +208,46 @@ fn a_newcomer_gets_in_where_all_places_are_taken_by_the_idle() {
 }
 
 #[test]
-fn a_newcomer_gets_in_where_all_places_are_taken_by_those_who_do_not_read() {
+fn a_new_connection_replaces_one_that_does_not_read_at_the_limit() {
     let settings = ["http.workers=1", "http.max_connections=8", "http.answer_timeout=1h"];
     let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
     let serving = Serving::start(&settings);
     let mut streams: Vec<_> = (0..8).map(|_| connect(serving.public)).collect();
-    ask_without_reading(&mut streams, LIST);
+    send_without_reading(&mut streams, LIST);
     let mut newcomers = Vec::new();
     for _ in 0..12 {
         let mut newcomer = connect(serving.public);
         newcomer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        assert!(asks(&mut newcomer).unwrap());
+        assert!(is_served(&mut newcomer).unwrap());
         newcomers.push(newcomer);
     }
 }
 
 #[test]
-fn a_newcomer_gets_in_where_all_places_are_taken_by_bodies_that_do_not_come() {
+fn a_new_connection_replaces_one_with_an_incomplete_body_at_the_limit() {
     let settings = ["http.workers=1", "http.max_connections=8", "http.client_timeout=30s"];
     let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
     let serving = Serving::start(&settings);
     let half =
         "POST /api/v1/user/7/queue/token/issue HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{";
-    let _halves: Vec<_> = (0..8).map(|_| that_sent(serving.public, half)).collect();
+    let _halves: Vec<_> = (0..8).map(|_| connect_and_send(serving.public, half)).collect();
     let mut newcomers = Vec::new();
     for _ in 0..4 {
         let mut newcomer = connect(serving.public);
         newcomer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        assert!(asks(&mut newcomer).unwrap());
+        assert!(is_served(&mut newcomer).unwrap());
         newcomers.push(newcomer);
     }
 }
 
 #[test]
-fn silent_connections_leave_operations_their_liveness() {
+fn silent_connections_do_not_block_liveness() {
     let serving = Serving::start(&["--set", "http.workers=1"]);
     let _silent: Vec<_> =
-        (0..300).map(|_| that_sent(serving.ops, &format!("{LIVE}GET /"))).collect();
+        (0..300).map(|_| connect_and_send(serving.ops, &format!("{LIVE}GET /"))).collect();
     let _idle: Vec<_> = (0..300).map(|_| connect(serving.ops)).collect();
     for _ in 0..20 {
-        let mut probe = that_sent(serving.ops, LIVE);
+        let mut probe = connect_and_send(serving.ops, LIVE);
         probe.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut status = [0; 12];
         probe.read_exact(&mut status).unwrap();
@@ -254,21 +256,21 @@ fn silent_connections_leave_operations_their_liveness() {
 }
 
 #[test]
-fn an_address_has_so_many_connections_and_others_have_theirs() {
+fn connections_are_limited_per_address() {
     let settings = ["http.workers=2", "http.proxies=", "http.max_connections_per_address=5"];
     let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
     let serving = Serving::start(&settings);
     let (one, other) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2));
     let mut open: Vec<_> = (0..5).map(|_| connect_from(one, serving.public)).collect();
     for stream in &mut open {
-        assert!(asks(stream).unwrap());
+        assert!(is_served(stream).unwrap());
     }
     for _ in 0..5 {
         assert!(
-            !asks(&mut connect_from(one, serving.public)).unwrap_or(false),
+            !is_served(&mut connect_from(one, serving.public)).unwrap_or(false),
             "one more is closed"
         );
-        assert!(asks(&mut connect_from(other, serving.public)).unwrap());
+        assert!(is_served(&mut connect_from(other, serving.public)).unwrap());
     }
     assert_eq!(
         metric(
@@ -279,26 +281,26 @@ fn an_address_has_so_many_connections_and_others_have_theirs() {
         5.0
     );
     open.pop();
-    eventually("one that closes makes room", || {
-        asks(&mut connect_from(one, serving.public)).unwrap_or(false)
+    eventually("a closed connection makes room", || {
+        is_served(&mut connect_from(one, serving.public)).unwrap_or(false)
     });
 }
 
 #[test]
-fn a_proxy_has_any_number_of_connections() {
+fn a_proxy_is_exempt_from_the_limit_per_address() {
     let serving = Serving::start(&["--set", "http.max_connections_per_address=5"]);
     let mut open: Vec<_> = (0..50).map(|_| connect(serving.public)).collect();
     for stream in &mut open {
-        assert!(asks(stream).unwrap());
+        assert!(is_served(stream).unwrap());
     }
 }
 
 #[test]
-fn what_is_no_http_is_counted_and_is_no_error_of_ours() {
+fn non_http_input_is_counted_and_is_not_a_server_error() {
     let settings = ["--set", "http.workers=1", "--set", "http.client_timeout=1s"];
     let mut serving = Serving::start(&settings);
     for _ in 0..30 {
-        let (answer, _) = read_to_end(&mut that_sent(serving.public, "GARBAGE\r\n\r\n"));
+        let (answer, _) = read_to_end(&mut connect_and_send(serving.public, "GARBAGE\r\n\r\n"));
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
     let label = "listener=\"public\",status=\"400\"";
@@ -312,18 +314,18 @@ fn what_is_no_http_is_counted_and_is_no_error_of_ours() {
         30.0
     );
     assert_eq!(metric(&serving, "boxoffice_log_events_total", "level=\"error\""), 0.0);
-    // Closed by the worker, which has then looked around and told.
-    read_to_end(&mut that_sent(serving.public, &format!("{LIST}GET /")));
+    // The worker has closed this connection, so it has also counted and logged the others.
+    read_to_end(&mut connect_and_send(serving.public, &format!("{LIST}GET /")));
     serving.signal("-TERM");
     let (code, log) = serving.end();
     assert_eq!(code, Some(0));
     assert!(!log.contains("\"level\":\"ERROR\""), "{log}");
-    let lines = log.lines().filter(|line| line.contains("refused what is no HTTP")).count();
-    assert!((1..=4).contains(&lines), "a line now and then: {log}");
+    let lines = log.lines().filter(|line| line.contains("refused malformed or late")).count();
+    assert!((1..=4).contains(&lines), "the log lines are rate-limited: {log}");
 }
 
 #[test]
-fn an_address_that_sends_garbage_is_left_alone_for_a_while() {
+fn an_address_that_sends_garbage_is_blocked_for_a_while() {
     let serving = Serving::start(&["--set", "http.workers=1", "--set", "http.proxies="]);
     let garbage = || {
         let mut stream = connect_from(Ipv4Addr::LOCALHOST, serving.public);
@@ -333,8 +335,8 @@ fn an_address_that_sends_garbage_is_left_alone_for_a_while() {
     };
     let answered = (0..80).filter(|_| garbage()).count();
     assert_eq!(answered, 50);
-    assert!(asks(&mut connect_from(Ipv4Addr::new(127, 0, 0, 2), serving.public)).unwrap());
-    eventually("and then it may come again", || {
-        asks(&mut connect_from(Ipv4Addr::LOCALHOST, serving.public)).unwrap_or(false)
+    assert!(is_served(&mut connect_from(Ipv4Addr::new(127, 0, 0, 2), serving.public)).unwrap());
+    eventually("its connections are accepted again", || {
+        is_served(&mut connect_from(Ipv4Addr::LOCALHOST, serving.public)).unwrap_or(false)
     });
 }

@@ -1,4 +1,5 @@
-//! What each route answers while a dependency is broken: every row of `docs/degraded-modes.md`, on real dependencies.
+//! Every route while a dependency is broken: each row of `docs/degraded-modes.md`, on real
+//! dependencies.
 
 mod cells;
 mod world;
@@ -6,7 +7,8 @@ mod world;
 use self::cells::{Cells, row};
 use self::world::{World, break_it};
 
-/// One row: breaks something, looks at every cell, mends it, and finds everything as it was.
+/// Checks one row: breaks a dependency, compares every cell, repairs it, and checks that all is
+/// well.
 fn check(broken: &'static str, how: &str) {
     let world = World::start();
     check_well(&world, "before anything is broken");
@@ -14,10 +16,10 @@ fn check(broken: &'static str, how: &str) {
     let seen = world.cells();
     assert_eq!(seen, row(broken, how), "while it is broken");
     mended(&world);
-    check_well(&world, "after it is mended");
+    check_well(&world, "after it is repaired");
 }
 
-/// On a busy machine an answer may be an old one, or a call may take longer than it may: some tries.
+/// Retries, because on a busy machine a response may be stale or a call may time out.
 fn check_well(world: &World, when: &str) {
     let well = row("nothing", "");
     let mut cells = Vec::new();

@@ -1,4 +1,4 @@
-//! File descriptors: the program under limits that are low.
+//! The program under low limits on file descriptors.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,12 +8,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::program::{Serving, boxoffice_limited, text};
 use crate::support::{LIMIT, agent, eventually, send};
 
-/// The status of an answer over a connection of its own.
+/// The status of a response on a separate connection.
 fn status(at: SocketAddr, path: &str) -> u16 {
     send(&agent(), "GET", &format!("http://{at}{path}"), &[], &[]).status
 }
 
-/// Connections that ask nothing. They are files of the tests' own process, too.
+/// Connections that send no request. They also use descriptors of the test process.
 fn idle(at: SocketAddr, count: usize) -> Vec<TcpStream> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
@@ -32,17 +32,17 @@ const MAX: &str = "boxoffice_process_file_descriptor_limit";
 
 #[test]
 fn idle_connections_take_nothing_from_operations() {
-    // Both limits: it cannot be raised.
+    // Both limits, so that the program cannot raise its own.
     let mut serving = Serving::limited("ulimit -n 256", &["--set", "http.workers=2"]);
     let idle = idle(serving.public, 400);
-    eventually("the public listener has what it may have", || metric(&serving, OPEN) > 200.0);
+    eventually("the public listener has reached its limit", || metric(&serving, OPEN) > 200.0);
     for _ in 0..14 {
         assert_eq!(status(serving.ops, "/livez"), 200);
         assert_eq!(status(serving.ops, "/readyz"), 200);
     }
-    assert!(metric(&serving, OPEN) < 256.0, "some are left");
+    assert!(metric(&serving, OPEN) < 256.0, "some descriptors are free");
     drop(idle);
-    eventually("and then people are served again", || {
+    eventually("users are served again", || {
         let mut stream = TcpStream::connect(serving.public).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream
@@ -60,7 +60,7 @@ fn idle_connections_take_nothing_from_operations() {
 }
 
 #[test]
-fn idle_people_leave_operations_their_descriptors() {
+fn idle_users_leave_operations_their_descriptors() {
     for limit in ["ulimit -n 256", "ulimit -Sn 256"] {
         for workers in ["http.workers=1", "http.workers=2"] {
             let serving = Serving::limited(limit, &["--set", workers]);
@@ -95,7 +95,7 @@ fn the_soft_limit_is_raised_to_the_hard_one() {
 }
 
 #[test]
-fn what_cannot_work_is_refused_in_one_line() {
+fn an_insufficient_limit_is_refused_in_one_line() {
     for (limit, settings, named) in [
         (
             "ulimit -n 128",

@@ -1,4 +1,4 @@
-//! Pages that are printed from code are current. `cargo xtask docs` writes them.
+//! Pages generated from code are current. `cargo xtask docs` writes them.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,7 @@ fn check(page: &str, printed: &str) {
         fs::write(&path, printed).unwrap();
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        there == printed,
-        "docs/{page} is not what the code prints; write it with `cargo xtask docs`"
-    );
+    assert!(there == printed, "docs/{page} is not current; write it with `cargo xtask docs`");
 }
 
 #[test]

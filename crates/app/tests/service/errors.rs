@@ -1,4 +1,4 @@
-//! Every error has the same shape, and every code of the reference has been seen.
+//! Every error has the same shape, and every documented code is tested.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use crate::support::{Answer, LIMIT, TestApp};
 
-/// A request, and what it must be answered with.
+/// A request and its expected error.
 struct Case {
     method: &'static str,
     path: String,
@@ -94,7 +94,7 @@ fn tokens(good: &str, waiting: &str, gone: &str) -> Vec<Case> {
     cases
 }
 
-/// RFC 9457, the old clients' fields, the caller's language, and the headers every answer has.
+/// RFC 9457, the fields for old clients, the client's language, and the headers of every response.
 pub(crate) fn check_shape(answer: &Answer, expected: (u16, &str), language: &str, what: &str) {
     let body = answer.json();
     assert_eq!(answer.header("content-type"), "application/problem+json", "{what}");
@@ -144,8 +144,8 @@ fn every_error_has_the_same_shape_in_either_language_and_every_code_is_seen() {
         }
         seen.insert(case.expected.1.to_owned());
     }
-    // Seen in tests of their own, here, in `overload`, in `callers` and in `puzzle`; or needing a store
-    // that fails (adapter-http has it); or a mistake of ours.
+    // Tested elsewhere: here, in `overload`, in `callers` and in `puzzle`; or needs a failing store
+    // (tested in adapter-http); or needs a bug.
     seen.extend(["BODY_UNREADABLE", "BODY_TIMED_OUT", "TOO_MANY_REQUESTS"].map(ToOwned::to_owned));
     seen.extend(crate::puzzle::CODES.map(ToOwned::to_owned));
     seen.extend(
@@ -172,7 +172,7 @@ fn documented() -> BTreeSet<String> {
         .collect()
 }
 
-/// Sends these bytes and reads what comes back until the connection closes or the answer is complete.
+/// Sends these bytes and reads until the connection closes or the response is complete.
 fn raw(app: &TestApp, request: &str) -> String {
     let mut stream = TcpStream::connect(app.public).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
@@ -183,7 +183,7 @@ fn raw(app: &TestApp, request: &str) -> String {
 }
 
 #[test]
-fn a_body_in_broken_chunks_is_told_so_and_one_too_long_in_chunks_too() {
+fn a_malformed_chunked_body_and_an_oversized_one_have_their_own_codes() {
     let app = TestApp::start(&[]);
     let head = "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     let broken = raw(&app, &format!("{head}zz\r\nhello\r\n0\r\n\r\n"));
@@ -200,7 +200,7 @@ fn a_body_in_broken_chunks_is_told_so_and_one_too_long_in_chunks_too() {
 }
 
 #[test]
-fn a_small_body_is_read_away_and_the_connection_goes_on() {
+fn a_small_body_is_discarded_and_the_connection_stays_open() {
     let app = TestApp::start(&[]);
     let join =
         "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
@@ -210,7 +210,7 @@ fn a_small_body_is_read_away_and_the_connection_goes_on() {
 }
 
 #[test]
-fn what_is_no_request_yet_is_refused_with_a_bare_status() {
+fn an_unparsable_request_is_refused_with_a_bare_status() {
     let app = TestApp::start(&["http.client_timeout=1s"]);
     let many: String = (0..97).map(|n| format!("x-{n}: 1\r\n")).collect();
     let get = "GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\n";

@@ -1,18 +1,18 @@
-//! The line, as people meet it over HTTP.
+//! The queue over HTTP.
 
 use adapter_memory::SystemClock;
 use domain::{Clock as _, Timestamp};
 
 use crate::support::{Answer, TestApp, assert_ends_as_before, eventually};
 
-/// One person is called, then nobody for an hour.
+/// Calls one user, then none for an hour.
 const STANDING_STILL: [&str; 2] = ["queue.policy.batch=1", "queue.policy.every=1h"];
 
 const KEY_A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const KEY_B: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 
 #[test]
-fn a_newcomer_to_an_empty_line_is_called_at_once_and_gets_in() {
+fn the_first_user_of_an_empty_queue_is_called_at_once_and_can_claim() {
     let app = TestApp::start(&[]);
     let joined = app.join_line(36);
     assert_eq!((joined.number("number"), joined.number("position")), (1, 0));
@@ -44,7 +44,7 @@ fn a_newcomer_to_an_empty_line_is_called_at_once_and_gets_in() {
 }
 
 #[test]
-fn an_error_does_not_spend_the_turn() {
+fn an_error_does_not_use_up_the_call() {
     let app = TestApp::start(&[]);
     let token = app.token_of(7);
     let before = app.query(&token);
@@ -59,7 +59,7 @@ fn an_error_does_not_spend_the_turn() {
 }
 
 #[test]
-fn beyond_the_budget_people_wait_with_position_and_estimate() {
+fn users_beyond_the_budget_wait_with_position_and_estimate() {
     let app = TestApp::start(&STANDING_STILL);
     app.join_line(1);
     app.join_line(2);
@@ -68,7 +68,7 @@ fn beyond_the_budget_people_wait_with_position_and_estimate() {
     assert_eq!((third.number("number"), third.number("position")), (3, 2));
     assert_eq!(third.number("etaSeconds"), 7_200);
     assert_eq!(third.word("etaLimitedBy"), "RATE");
-    // Farthest from the front: 30 s, a fifth of jitter to either side.
+    // Farthest from the front: 30 s, with jitter of up to a fifth in either direction.
     assert!((24_000..=36_000).contains(&third.number("pollAfterMs")));
     let status = app.query(&third.word("waitingToken"));
     assert_eq!((status.number("num"), status.number("position")), (2, 2));
@@ -76,7 +76,7 @@ fn beyond_the_budget_people_wait_with_position_and_estimate() {
 }
 
 #[test]
-fn nobody_reaches_the_dates_before_their_turn() {
+fn a_waiting_user_is_refused_at_the_dates() {
     let app = TestApp::start(&STANDING_STILL);
     app.join_line(1);
     let waiting = app.token_of(2);
@@ -85,11 +85,15 @@ fn nobody_reaches_the_dates_before_their_turn() {
     assert_eq!((refused.number("position"), refused.number("number")), (1, 2));
     let retry_after: u64 = refused.header("retry-after").parse().unwrap();
     assert_eq!(retry_after, refused.number("pollAfterMs").div_ceil(1_000));
-    assert_eq!(app.query(&waiting).word("status"), "WAITING", "being refused costs nothing");
+    assert_eq!(
+        app.query(&waiting).word("status"),
+        "WAITING",
+        "a refusal does not change the place"
+    );
 }
 
 #[test]
-fn joining_again_finds_the_same_place_and_both_tokens_are_good() {
+fn joining_again_returns_the_same_place_and_both_tokens_are_valid() {
     let app = TestApp::start(&STANDING_STILL);
     app.join_line(1);
     let (first, again) = (app.join_line(2), app.join_line(2));
@@ -100,7 +104,7 @@ fn joining_again_finds_the_same_place_and_both_tokens_are_good() {
 }
 
 #[test]
-fn leaving_gives_the_place_back_once() {
+fn leaving_releases_the_place_once() {
     let app = TestApp::start(&[]);
     let token = app.token_of(1);
     assert_eq!(app.dates("451", &token).status, 200);
@@ -108,15 +112,15 @@ fn leaving_gives_the_place_back_once() {
     assert_eq!((left.status, left.text.as_str()), (204, ""));
     let status = app.query(&token);
     assert_eq!(status.word("status"), "EXPIRED");
-    assert!(status.field("pollAfterMs").is_null(), "there is nothing left to ask about");
+    assert!(status.field("pollAfterMs").is_null(), "an ended place needs no further polls");
     for refused in [app.dates("451", &token), app.leave(&token)] {
         assert_eq!((refused.status, refused.word("code")), (410, "PLACE_GONE".to_owned()));
     }
-    assert_eq!(app.join_line(1).number("number"), 2, "and a new place is at the end");
+    assert_eq!(app.join_line(1).number("number"), 2, "a new place is at the end");
 }
 
 #[test]
-fn a_place_left_while_waiting_is_gone_for_the_dates_too() {
+fn a_place_released_while_waiting_is_refused_at_the_dates_too() {
     let app = TestApp::start(&STANDING_STILL);
     app.join_line(1);
     let token = app.token_of(2);
@@ -126,27 +130,23 @@ fn a_place_left_while_waiting_is_gone_for_the_dates_too() {
 }
 
 #[test]
-fn positions_move_up_within_a_refresh_when_somebody_ahead_leaves() {
+fn positions_move_up_within_a_refresh_when_a_user_ahead_leaves() {
     let app = TestApp::start(&STANDING_STILL);
     app.join_line(1);
     let tokens: Vec<_> = (2..=5).map(|user| app.token_of(user)).collect();
     assert_eq!(app.query(&tokens[3]).number("position"), 4);
     assert_eq!(app.leave(&tokens[1]).status, 204);
     eventually("the last one moves up", || app.query(&tokens[3]).number("position") == 3);
-    assert_eq!(
-        app.query(&tokens[0]).number("position"),
-        1,
-        "whoever was ahead stays where they were"
-    );
+    assert_eq!(app.query(&tokens[0]).number("position"), 1, "users ahead keep their position");
     assert_eq!(app.query(&tokens[1]).word("status"), "EXPIRED");
 }
 
 #[test]
-fn people_are_called_as_time_passes_without_anybody_joining() {
+fn users_are_called_over_time_without_new_joins() {
     let app =
         TestApp::start(&["queue.policy.batch=2", "queue.policy.every=100ms", "queue.refresh=20ms"]);
     let tokens: Vec<_> = (1..=12).map(|user| app.token_of(user)).collect();
-    eventually("everybody is called", || {
+    eventually("every user is called", || {
         tokens.iter().all(|token| app.query(token).word("status") == "CALLED")
     });
 }
@@ -167,7 +167,7 @@ fn sessions_end_and_make_room() {
 }
 
 #[test]
-fn a_full_line_is_refused_with_a_time_to_try_again_but_holders_find_their_place() {
+fn a_full_queue_refuses_joins_with_retry_after_but_holders_find_their_place() {
     let app = TestApp::start(&[&STANDING_STILL[..], &["queue.policy.max_waiting=2"]].concat());
     let held: Vec<_> = (1..=3).map(|user| app.join_line(user).number("number")).collect();
     let refused = app.ask("POST", "/user/4/queue/token/issue", &[]);
@@ -178,7 +178,7 @@ fn a_full_line_is_refused_with_a_time_to_try_again_but_holders_find_their_place(
 }
 
 #[test]
-fn keys_are_rotated_and_the_program_restarted_without_anybody_losing_their_place() {
+fn a_key_rotation_and_a_restart_lose_no_place() {
     let with_keys = |keys: &str| {
         TestApp::start(&[&STANDING_STILL[..], &[&format!("queue.keys={keys}")]].concat())
     };
@@ -196,7 +196,7 @@ fn keys_are_rotated_and_the_program_restarted_without_anybody_losing_their_place
     assert_eq!(
         place,
         (10_041, 2),
-        "numbers go on behind those presented, and people behind those who presented them"
+        "new numbers follow the presented ones, and new users the presenters"
     );
     drop(rotated);
 

@@ -1,4 +1,4 @@
-//! The whole service, started as the program starts it, seen from outside. One program, so that it links once.
+//! Black-box tests of the whole service. One test program, so that it links only once.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 

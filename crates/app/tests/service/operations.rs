@@ -1,4 +1,4 @@
-//! Health, request ids, and how the service goes down.
+//! Health, request ids, and shutdown.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use crate::support::{LIMIT, TestApp, eventually};
 
 #[test]
-fn health_is_told_on_the_operations_listener_only() {
+fn health_is_served_on_the_operations_listener_only() {
     let app = TestApp::start(&[]);
     for (path, status) in [
         ("/livez", "live"),
@@ -17,7 +17,7 @@ fn health_is_told_on_the_operations_listener_only() {
         let answer = app.ops(path);
         assert_eq!((answer.status, answer.word("status").as_str()), (200, status));
         let public = app.send("GET", &format!("http://{}{path}", app.public), &[], &[]);
-        assert_eq!(public.status, 404, "{path} is nobody's business outside");
+        assert_eq!(public.status, 404, "{path} is not public");
         let url = format!("http://{}{path}", app.ops);
         assert_eq!(app.send("HEAD", &url, &[], &[]).status, 200);
         let posted = app.send("POST", &url, &[], &[]);
@@ -26,7 +26,7 @@ fn health_is_told_on_the_operations_listener_only() {
 }
 
 #[test]
-fn a_request_id_is_taken_over_when_it_is_one_and_made_otherwise() {
+fn a_valid_request_id_is_kept_and_any_other_is_replaced() {
     let app = TestApp::start(&[]);
     let id_for = |given: &str| {
         let answer = app.ask("GET", "/concerts/query", &[("x-request-id", given)]);
@@ -53,7 +53,7 @@ impl KeepAlive {
         Self { reader: BufReader::new(stream) }
     }
 
-    /// The head of the answer, in lower case; the body is read away.
+    /// The head of the response in lower case; the body is discarded.
     fn ask(&mut self, path: &str) -> std::io::Result<String> {
         self.reader
             .get_mut()
@@ -72,48 +72,48 @@ impl KeepAlive {
         Ok(head)
     }
 
-    /// Whether the other side has closed it, without a byte more.
+    /// Whether the server has closed the connection without sending anything more.
     fn is_closed(&mut self) -> bool {
         matches!(self.reader.read(&mut [0]), Ok(0))
     }
 }
 
 #[test]
-fn while_draining_readiness_is_false_requests_are_served_and_connections_sent_away() {
+fn while_draining_readiness_is_false_requests_are_served_and_connections_closed() {
     let mut app = TestApp::start(&["http.drain_delay=2s"]);
     let (mut busy, mut idle) = (KeepAlive::open(&app), KeepAlive::open(&app));
     for connection in [&mut busy, &mut idle] {
         let head = connection.ask("/api/v1/concerts/query").unwrap();
         assert!(head.starts_with("http/1.1 200") && !head.contains("connection: close"), "{head}");
     }
-    app.tell_to_stop();
+    app.request_stop();
     eventually("readiness goes false", || app.ops("/readyz").status == 503);
     assert_eq!(app.ops("/readyz").word("status"), "draining");
-    assert_eq!(app.ops("/livez").status, 200, "it lives on");
+    assert_eq!(app.ops("/livez").status, 200, "the process is still alive");
     let head = busy.ask("/api/v1/concerts/query").unwrap();
     assert!(head.starts_with("http/1.1 200") && head.contains("connection: close"), "{head}");
     assert!(busy.is_closed());
     assert!(idle.is_closed(), "an idle connection is closed, not waited for");
     app.join().unwrap();
-    assert!(TcpStream::connect(app.public).is_err(), "and nobody listens any more");
+    assert!(TcpStream::connect(app.public).is_err(), "the listener is closed");
     assert!(TcpStream::connect(app.ops).is_err());
 }
 
 #[test]
-fn while_a_request_is_still_under_way_newcomers_are_refused_already() {
+fn new_connections_are_refused_while_a_request_is_in_flight() {
     let mut app = TestApp::start(&[]);
     let mut slow = TcpStream::connect(app.public).unwrap();
     let head =
         "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{";
     slow.write_all(head.as_bytes()).unwrap();
-    // Another request's answer tells that the first one has been read.
+    // The response to another request shows that the first one has been read.
     assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
-    app.tell_to_stop();
-    eventually("newcomers are refused", || TcpStream::connect(app.public).is_err());
+    app.request_stop();
+    eventually("new connections are refused", || TcpStream::connect(app.public).is_err());
     slow.write_all(b"  }").unwrap();
     let mut answer = String::new();
     slow.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "and the one under way is served: {answer}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "the request in flight is served: {answer}");
     app.join().unwrap();
 }
 
@@ -132,7 +132,7 @@ fn two_applications_cannot_have_one_address() {
     );
 }
 
-/// What one client saw: requests answered, and whether one failed other than by being refused a connection.
+/// The number of requests answered, or the first failure other than a refused connection.
 fn hammer(public: std::net::SocketAddr) -> Result<u64, String> {
     let mut answered = 0;
     loop {
@@ -146,7 +146,7 @@ fn hammer(public: std::net::SocketAddr) -> Result<u64, String> {
         let mut connection = KeepAlive::over(stream);
         loop {
             let head = connection.ask("/api/v1/concerts/query");
-            let head = head.map_err(|error| format!("asking after {answered}: {error}"))?;
+            let head = head.map_err(|error| format!("sending after {answered}: {error}"))?;
             if !head.starts_with("http/1.1 200") {
                 return Err(head);
             }
@@ -165,7 +165,7 @@ fn stopping_under_load_fails_no_request() {
     let clients: Vec<_> = (0..16).map(|_| std::thread::spawn(move || hammer(public))).collect();
     let started = std::time::Instant::now();
     eventually("the load is on", || started.elapsed() > std::time::Duration::from_millis(300));
-    app.tell_to_stop();
+    app.request_stop();
     app.join().unwrap();
     for client in clients {
         let answered = client.join().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! The limits as they are configured. What each does is tested in `adapter-http`.
+//! The configuration of the limits. `adapter-http` tests their behaviour.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use crate::support::{Answer, LIMIT, TestApp};
 
 const TOO_MANY: (u16, &str) = (429, "TOO_MANY_REQUESTS");
 
-/// The first answer that is not 200. A slow machine may get some of a rate between two questions.
+/// The first response that is not 200. On a slow machine the rate may allow further requests first.
 fn refused(ask: impl Fn() -> Answer) -> Answer {
     std::iter::repeat_with(ask).take(100).find(|answer| answer.status != 200).unwrap()
 }
@@ -44,7 +44,7 @@ fn each_limit_is_switched_on_by_its_key_and_refuses_in_the_shape_of_all_errors()
 }
 
 #[test]
-fn by_default_one_user_at_one_address_may_do_everything_in_a_tight_loop() {
+fn by_default_one_user_at_one_address_is_not_limited() {
     let app = TestApp::start(&[]);
     let token = app.token_of(7);
     for _ in 0..200 {
@@ -55,7 +55,7 @@ fn by_default_one_user_at_one_address_may_do_everything_in_a_tight_loop() {
 }
 
 #[test]
-fn a_limit_of_one_at_work_is_enough_for_one_at_a_time_and_zero_is_no_limit() {
+fn a_limit_of_one_serves_sequential_requests_and_zero_is_unlimited() {
     for limit in [0, 1] {
         let of = |class: &str| format!("overload.{class}.limit={limit}");
         let settings = [of("joining"), of("asking"), of("reading")];
@@ -67,7 +67,7 @@ fn a_limit_of_one_at_work_is_enough_for_one_at_a_time_and_zero_is_no_limit() {
 }
 
 #[test]
-fn joining_again_brings_no_fresh_allowance_to_ask() {
+fn joining_again_does_not_reset_the_poll_allowance() {
     let app = TestApp::start(&[
         "overload.polling.faster=4",
         "queue.poll.nearest=20s",
@@ -77,17 +77,17 @@ fn joining_again_brings_no_fresh_allowance_to_ask() {
     app.join_line(1);
     let fresh = || app.token_of(2);
     let answered = (0..40).filter(|_| app.query(&fresh()).status == 200).count();
-    // Five of equal waits; the waits differ by up to a fifth to either side.
+    // Five polls at equal intervals; each interval varies by up to a fifth in either direction.
     assert!((4..=8).contains(&answered), "{answered} answered");
     check_shape(&app.query(&fresh()), TOO_MANY, "ko", "polling");
     let told = (0..40).filter(|_| app.dates("451", &fresh()).status == 403).count();
-    assert_eq!(told, 0, "who asks for the dates is told where they are, too");
+    assert_eq!(told, 0, "a request for the dates counts as a poll too");
     let left = fresh();
-    assert_eq!(app.leave(&left).status, 204, "leaving is no question");
+    assert_eq!(app.leave(&left).status, 204, "leaving does not count as a poll");
 }
 
 #[test]
-fn a_place_that_is_gone_is_not_asked_for_without_end() {
+fn polls_of_an_ended_place_are_limited_too() {
     let app = TestApp::start(&["overload.polling.faster=2"]);
     let token = app.token_of(7);
     assert_eq!(app.leave(&token).status, 204);
@@ -95,7 +95,7 @@ fn a_place_that_is_gone_is_not_asked_for_without_end() {
     check_shape(&refused(|| app.query(&token)), TOO_MANY, "ko", "polling");
 }
 
-/// The status of a request from this address, as the proxy in front tells it.
+/// The status of a request from this address, according to the proxy's header.
 fn from(app: &TestApp, address: &str) -> Answer {
     app.ask("GET", "/concerts/query", &[("x-forwarded-for", address)])
 }
@@ -123,7 +123,7 @@ fn one_address_has_one_allowance_however_it_is_written() {
 }
 
 #[test]
-fn a_network_of_version_6_is_limited_at_a_multiple() {
+fn an_ipv6_network_is_limited_at_a_multiple() {
     let app = TestApp::start(&SIX_FROM_AN_ADDRESS);
     let answered = |site: &str, times: u32| {
         (0..times)
@@ -139,7 +139,7 @@ fn a_network_of_version_6_is_limited_at_a_multiple() {
 }
 
 #[test]
-fn so_many_proxies_are_believed_as_there_are() {
+fn only_the_configured_number_of_proxies_is_trusted() {
     let app =
         TestApp::start(&[SIX_FROM_AN_ADDRESS.as_slice(), &["overload.trusted_hops=2"]].concat());
     let through = |claimed: u32, caller: &str| {
@@ -151,7 +151,7 @@ fn so_many_proxies_are_believed_as_there_are() {
 }
 
 #[test]
-fn whatever_becomes_of_a_request_it_counts() {
+fn a_request_counts_regardless_of_its_outcome() {
     let app = TestApp::start(
         &[SIX_FROM_AN_ADDRESS.as_slice(), &["http.client_timeout=1s", "http.max_body_bytes=10"]]
             .concat(),
@@ -196,7 +196,7 @@ fn whatever_becomes_of_a_request_it_counts() {
 }
 
 #[test]
-fn so_many_join_from_an_address_as_may_and_everybody_from_the_proxy_itself() {
+fn joins_are_limited_per_address_except_from_the_proxy_itself() {
     let limit =
         ["overload.joining_per_address.per_second=1", "overload.joining_per_address.burst=3"];
     let app =

@@ -1,4 +1,4 @@
-//! The service with its catalogue in Postgres, and the commands that work on the database.
+//! The service with its catalog in Postgres, and the commands that use the database.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -10,7 +10,7 @@ use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
 use crate::program::{boxoffice, text};
 use crate::support::{LIMIT, TestApp, assert_ends_as_before, eventually};
 
-/// Concerts of the sample these tests read; the showcase is among them.
+/// Size of the sample in these tests, which includes the showcase concert.
 const CONCERTS: u32 = 460;
 
 fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
@@ -30,12 +30,12 @@ fn prepare(url: &str) -> Result<(), String> {
     .map_err(|error| error.to_string())
 }
 
-/// A database with the sample in it.
+/// A database filled with the sample.
 pub(crate) fn database() -> Database {
     Database::create(prepare).unwrap()
 }
 
-/// Every question goes to the database.
+/// Disables caching, so that every request reaches the database.
 const NOTHING_KEPT: [&str; 8] = [
     "cache.store=none",
     "cache.lease=11s",
@@ -47,7 +47,7 @@ const NOTHING_KEPT: [&str; 8] = [
     "cache.dates.stale_while_refreshing=0s",
 ];
 
-/// The service on a database. Generous limits: a test that is about a limit sets its own.
+/// The service on a database, with generous limits: a test of a limit sets its own.
 fn start_on(url: &str, settings: &[&str]) -> TestApp {
     let at = format!("postgres.url={url}");
     let ours = [
@@ -120,12 +120,12 @@ fn a_date_that_sells_out_disappears_and_returns_with_a_seat() {
     assert_eq!(seats()[1], 1);
 }
 
-/// What needs no database is served, what needs it is refused at once and politely, and nobody is told why. Returns the token
-/// of somebody whose turn that does not spend.
+/// Without the database, routes that do not need it work, and the others return 503 at once without
+/// revealing the cause. Returns the token of a user whose call is still unclaimed.
 fn check_without_the_database(app: &TestApp, user: u64) -> String {
     let token = app.token_of(user);
     let before = app.query(&token);
-    assert_eq!(before.status, 200, "the line needs no database");
+    assert_eq!(before.status, 200, "the queue needs no database");
     for answer in [app.ask("GET", "/concerts/query?page=2", &[]), app.dates("451", &token)] {
         assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
         assert_eq!(answer.word("code"), "STORE_UNAVAILABLE");
@@ -136,13 +136,13 @@ fn check_without_the_database(app: &TestApp, user: u64) -> String {
         );
     }
     let after = app.query(&token);
-    assert_eq!(after.word("status"), "CALLED", "an error claims nothing");
+    assert_eq!(after.word("status"), "CALLED", "an error claims no call");
     assert_ends_as_before(&after, &before);
     token
 }
 
-/// The first good answer claims the call that an outage left as it was.
-fn check_that_the_turn_is_not_spent(app: &TestApp, token: &str) {
+/// The first successful response claims the call, which the outage left untouched.
+fn check_that_the_call_is_unclaimed(app: &TestApp, token: &str) {
     assert_eq!(app.dates("451", token).json().as_array().unwrap().len(), 3);
     assert_eq!(app.query(token).word("status"), "ACTIVE");
 }
@@ -154,7 +154,7 @@ fn is_ready(app: &TestApp, status: &str) -> bool {
 }
 
 #[test]
-fn it_starts_without_the_database_and_serves_the_catalogue_once_that_is_there() {
+fn it_starts_without_the_database_and_serves_the_catalog_once_it_is_up() {
     let database = database();
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     wire.cut();
@@ -169,11 +169,11 @@ fn it_starts_without_the_database_and_serves_the_catalogue_once_that_is_there() 
     wire.mend();
     eventually("readiness says ready", || is_ready(&app, "ready"));
     assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
-    check_that_the_turn_is_not_spent(&app, &token);
+    check_that_the_call_is_unclaimed(&app, &token);
 }
 
 #[test]
-fn a_database_that_goes_down_and_comes_back_needs_nobody_to_help() {
+fn the_service_recovers_when_the_database_comes_back() {
     let server = Postgres::start(PostgresBinaries::find().unwrap(), Durability::Full).unwrap();
     let url = server.url("postgres");
     prepare(&url).unwrap();
@@ -184,7 +184,7 @@ fn a_database_that_goes_down_and_comes_back_needs_nobody_to_help() {
     let token = check_without_the_database(&app, 7);
     server.restart().unwrap();
     eventually("readiness says ready", || is_ready(&app, "ready"));
-    check_that_the_turn_is_not_spent(&app, &token);
+    check_that_the_call_is_unclaimed(&app, &token);
     server.kill().unwrap();
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
     check_without_the_database(&app, 9);
@@ -229,9 +229,9 @@ fn a_change_of_a_columns_type_under_load_fails_no_request() {
     assert!(is_ready(&app, "ready"));
 }
 
-/// Readiness is degraded at each of many looks over twenty of the service's checks.
+/// Asserts that readiness is degraded in many polls over twenty health checks.
 fn check_that_it_stays_degraded(app: &TestApp, cause: &str) {
-    // The first reports name the sessions that were terminated.
+    // The first reports name the terminated sessions.
     eventually("readiness says why", || {
         app.ops("/readyz").text.contains(&cause.replace('"', "\\\""))
     });
@@ -247,7 +247,7 @@ fn check_that_it_stays_degraded(app: &TestApp, cause: &str) {
             (&down[0]["dependency"], &down[0]["problem"]),
             (&"postgres".into(), &"unavailable".into())
         );
-        // A new connection prepares its statements first, and says the same in other words.
+        // A new connection prepares its statements first, and its error has other words.
         assert!(down[0]["cause"].as_str().unwrap().contains(cause), "{look}: {down}");
         std::thread::park_timeout(std::time::Duration::from_millis(10));
     }
@@ -278,8 +278,8 @@ fn a_read_only_database_is_down_only_where_the_checkpoint_is_in_it() {
         eventually("readiness says ready", || is_ready(app, "ready"));
     }
     let name = database.name();
-    // New sessions are read-only, or not, and all others end.
-    let let_only_read = |on: &str| {
+    // Makes new sessions read-only or writable, and ends all others.
+    let set_read_only = |on: &str| {
         let set = format!(
             "SET default_transaction_read_only = off; \
              ALTER DATABASE {name} SET default_transaction_read_only = {on}; \
@@ -288,29 +288,25 @@ fn a_read_only_database_is_down_only_where_the_checkpoint_is_in_it() {
         );
         database.sql(&set).unwrap();
     };
-    let_only_read("on");
+    set_read_only("on");
     eventually("readiness says degraded", || is_ready(&writes, "degraded"));
     check_that_it_stays_degraded(
         &writes,
         "saving a checkpoint: cannot execute INSERT in a read-only transaction (SQLSTATE 25006)",
     );
     assert!(is_ready(&reads, "ready"));
-    assert_eq!(
-        writes.ask("GET", "/concerts/query", &[]).status,
-        200,
-        "what only reads is answered"
-    );
-    let_only_read("off");
+    assert_eq!(writes.ask("GET", "/concerts/query", &[]).status, 200, "reads are served");
+    set_read_only("off");
     eventually("readiness says ready", || is_ready(&writes, "ready"));
 }
 
 #[test]
-fn more_questions_than_may_wait_are_refused_at_once() {
+fn queries_beyond_the_wait_limit_are_refused_at_once() {
     let database = database();
-    // One place in all, and nobody but this test to take it.
+    // A single connection.
     let one_place =
         ["postgres.pool.size=1", "postgres.pool.min_idle=1", "postgres.pool.max_waiting=0"];
-    // The one who has it waits for all the others to be refused.
+    // The query on the connection waits until all others are refused.
     let patient = [
         "postgres.statement_timeout=8s",
         "postgres.lock_timeout=8s",
@@ -321,23 +317,27 @@ fn more_questions_than_may_wait_are_refused_at_once() {
         start_on(&database.url(), &[&one_place[..], &patient, &["ops.check_every=60s"]].concat());
     let token = app.token_of(7);
     eventually("the dates are answered", || app.dates("451", &token).status == 200);
-    let lock = database.hold("LOCK TABLE schedules").unwrap();
-    std::thread::scope(|scope| {
-        let (answered, answers) = std::sync::mpsc::channel();
-        for concert in 1..=8 {
-            let (app, token, answered) = (&app, &token, answered.clone());
-            scope.spawn(move || answered.send(app.dates(&concert.to_string(), token)).unwrap());
-        }
-        for _ in 0..7 {
-            let answer = answers.recv_timeout(LIMIT).unwrap();
-            assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
-        }
-        drop(lock);
-        assert_eq!(answers.recv_timeout(LIMIT).unwrap().status, 200, "the one who had the place");
+    // The check at the start also needs the connection. If it waits for the lock, all eight are
+    // refused, and the next attempt is free of it.
+    eventually("one query gets the connection", || {
+        let lock = database.hold("LOCK TABLE schedules").unwrap();
+        std::thread::scope(|scope| {
+            let (answered, answers) = std::sync::mpsc::channel();
+            for concert in 1..=8 {
+                let (app, token, answered) = (&app, &token, answered.clone());
+                scope.spawn(move || answered.send(app.dates(&concert.to_string(), token)).unwrap());
+            }
+            for _ in 0..7 {
+                let answer = answers.recv_timeout(LIMIT).unwrap();
+                assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
+            }
+            drop(lock);
+            answers.recv_timeout(LIMIT).unwrap().status == 200
+        })
     });
 }
 
-/// Ends by itself, with one line that has this in it and none of the secrets.
+/// Asserts that the program exits with one line that contains this text and no secret.
 fn check_refused(url: &str, code: i32, expected: &str) {
     let mut command = arguments(url);
     command.extend(["--set".to_owned(), "catalog.store=postgres".to_owned(), "serve".to_owned()]);
@@ -359,7 +359,7 @@ fn a_database_that_can_never_serve_stops_the_program_with_one_line() {
     let role = format!("CREATE ROLE {guarded} LOGIN PASSWORD 'right' IN ROLE with_password");
     database.sql(&role).unwrap();
     let cases = [
-        ("not a url hunter2".to_owned(), 2, "postgres.url is no Postgres URL"),
+        ("not a url hunter2".to_owned(), 2, "postgres.url is not a Postgres URL"),
         ("postgres://shop:hunter2@db.example".to_owned(), 2, "postgres.url names no database"),
         (database.url_as(&format!("{guarded}:hunter2")), 1, "wrong password, or no such user"),
         (format!("{}_gone", database.url_as("postgres:hunter2")), 1, "there is no database"),
@@ -382,7 +382,7 @@ fn a_database_that_can_never_serve_stops_the_program_with_one_line() {
 }
 
 #[test]
-fn the_commands_say_in_one_line_why_they_cannot_work() {
+fn a_failing_command_prints_one_line() {
     let wire = Wire::to("127.0.0.1:1".parse().unwrap()).unwrap();
     let nobody = format!("postgres://shop:hunter2@{}/shop", wire.address());
     drop(wire);
@@ -428,11 +428,11 @@ fn the_schema_is_brought_up_and_down_by_command_and_the_sample_added_once() {
     let size = ["seed", "--concerts", "20", "--seats", "999"];
     assert_eq!(
         run(&url, &size),
-        "added 20 concerts with 999 seats; 0 concerts were there already and are as they were\n"
+        "added 20 concerts with 999 seats; 0 concerts already existed and are unchanged\n"
     );
     assert_eq!(
         run(&url, &size),
-        "added 0 concerts with 0 seats; 20 concerts were there already and are as they were\n"
+        "added 0 concerts with 0 seats; 20 concerts already existed and are unchanged\n"
     );
     assert_eq!(database.sql("SELECT count(*) FROM seats").unwrap(), "999");
     assert_eq!(
@@ -472,7 +472,7 @@ fn tls_is_used_when_asked_for_and_only_with_a_server_that_can_prove_itself() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let stranger = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     server.offer_tls(&made.cert.pem(), &made.signing_key.serialize_pem()).unwrap();
-    // A server that takes no other connections shows that this one is encrypted.
+    // This user may connect only with TLS, which shows that the connection is encrypted.
     server.sql("postgres", "CREATE ROLE private LOGIN SUPERUSER").unwrap();
     server.take_only_tls_from("private").unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -490,8 +490,8 @@ fn tls_is_used_when_asked_for_and_only_with_a_server_that_can_prove_itself() {
         boxoffice(&words, &[("SSL_CERT_FILE", roots)])
     };
     let tls = format!("{url}?sslmode=require");
-    eventually("without TLS the server takes nobody", || {
-        text(&migrate(&url, &trusted).stderr).contains("does not let the user in")
+    eventually("without TLS the server refuses the user", || {
+        text(&migrate(&url, &trusted).stderr).contains("refuses the user")
     });
     let refused = migrate(&tls, &other);
     let said = text(&refused.stderr);

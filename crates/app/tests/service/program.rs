@@ -1,4 +1,4 @@
-//! The program itself, run as a deployer runs it.
+//! The program, run as in production.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -9,21 +9,21 @@ use crate::support::LIMIT;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_boxoffice");
 
-/// Runs it to its end.
+/// Runs the program to its end.
 pub(crate) fn boxoffice(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).envs(environment.iter().copied());
     to_its_end(command)
 }
 
-/// Runs it to its end under limits that a shell command sets.
+/// Runs the program to its end under limits set by a shell command.
 pub(crate) fn boxoffice_limited(limits: &str, arguments: &[&str]) -> Output {
     let mut command = limited(limits);
     command.args(arguments);
     to_its_end(command)
 }
 
-/// The program under limits that a shell command sets.
+/// The program under limits set by a shell command.
 fn limited(limits: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\""), PROGRAM]);
@@ -35,7 +35,7 @@ fn to_its_end(mut command: Command) -> Output {
     let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = running.id().to_string();
     let (ended, wait) = std::sync::mpsc::channel::<()>();
-    // One that does not end as it should is ended, and then its exit code tells.
+    // Kills a program that does not end, so that its exit code fails the test.
     let limit = std::thread::spawn(move || {
         if wait.recv_timeout(LIMIT * 3) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             Command::new("kill").args(["-KILL", &id]).status().unwrap();
@@ -56,7 +56,7 @@ pub(crate) struct Serving {
     process: Child,
     pub(crate) public: SocketAddr,
     pub(crate) ops: SocketAddr,
-    /// Everything logged up to the line that tells the addresses, and a thread that reads the rest.
+    /// The log up to the line with the addresses, and a thread that reads the rest.
     log: Option<(String, JoinHandle<String>)>,
 }
 
@@ -65,7 +65,7 @@ impl Serving {
         Self::running(Command::new(PROGRAM), arguments)
     }
 
-    /// Under limits that a shell command sets.
+    /// Starts the program under limits set by a shell command.
     pub(crate) fn limited(limits: &str, arguments: &[&str]) -> Self {
         Self::running(limited(limits), arguments)
     }
@@ -101,14 +101,14 @@ impl Serving {
         assert!(sent.success());
     }
 
-    /// Waits for the end: the exit code and what was logged.
+    /// Waits for the end; returns the exit code and the log.
     pub(crate) fn end(&mut self) -> (Option<i32>, String) {
         let (begun, rest) = self.log.take().unwrap();
         let log = begun + &rest.join().unwrap();
         (self.process.wait().unwrap().code(), log)
     }
 
-    /// Bytes of memory it has now.
+    /// The resident memory in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();

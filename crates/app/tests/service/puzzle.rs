@@ -1,4 +1,4 @@
-//! The puzzle before joining, as it is configured, and as clients solve it.
+//! The puzzle that joining requires: its configuration, and how clients solve it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,7 +12,7 @@ use crate::errors::check_shape;
 use crate::program::{Serving, boxoffice, text};
 use crate::support::{Answer, TestApp, eventually};
 
-/// Solved in no time, also by a program that was built for debugging.
+/// Solved instantly even by a debug build.
 const EASY: [&str; 2] = ["queue.puzzle.min_bits=2", "queue.puzzle.max_bits=5"];
 
 const REQUIRED: (u16, &str) = (428, "PUZZLE_REQUIRED");
@@ -20,7 +20,7 @@ const REQUIRED: (u16, &str) = (428, "PUZZLE_REQUIRED");
 /// A token key that tests share with nodes.
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Every code there is of a puzzle, as [`every_refusal_has_the_shape_of_all_errors`] sees them.
+/// Every error code of a puzzle, as seen by [`every_refusal_has_the_shape_of_all_errors`].
 pub(crate) const CODES: [&str; 9] = [
     "PUZZLE_REQUIRED",
     "PUZZLE_MALFORMED",
@@ -47,7 +47,7 @@ fn join(app: &TestApp, user: u64, headers: &[(&str, &str)]) -> Answer {
     app.ask("POST", &format!("/user/{user}/queue/token/issue"), headers)
 }
 
-/// The value of the series of this metric that has this label, or of its only one.
+/// The value of this metric's series with this label, or of its only series.
 fn measured(app: &TestApp, metric: &str, label: &str) -> f64 {
     let metrics = app.ops("/metrics").text;
     let is_it = |line: &&str| line.starts_with(&format!("{metric}{{")) && line.contains(label);
@@ -64,7 +64,7 @@ fn run_script(service: &Serving, user: &str) -> Output {
 }
 
 #[test]
-fn the_script_joins_whether_or_not_a_puzzle_is_asked_for() {
+fn the_script_joins_with_and_without_a_puzzle() {
     for (mode, bits) in [("off", 2), ("auto", 2), ("on", 2), ("on", 8)] {
         let mode = format!("queue.join_puzzle={mode}");
         let lowest = format!("queue.puzzle.min_bits={bits}");
@@ -80,7 +80,7 @@ fn the_script_joins_whether_or_not_a_puzzle_is_asked_for() {
 }
 
 #[test]
-fn by_default_nobody_solves_anything() {
+fn by_default_joining_needs_no_puzzle() {
     let app = TestApp::start(&[]);
     for user in 1..=200 {
         assert_eq!(join(&app, user, &[]).status, 200);
@@ -89,7 +89,7 @@ fn by_default_nobody_solves_anything() {
 }
 
 #[test]
-fn a_puzzle_is_asked_for_in_the_shape_of_all_errors_and_counted() {
+fn a_required_puzzle_has_the_shape_of_all_errors_and_is_counted() {
     let app = TestApp::start(&["queue.join_puzzle=on", EASY[0], EASY[1]]);
     let asked = join(&app, 7, &[]);
     check_shape(&asked, REQUIRED, "ko", "no solution");
@@ -112,7 +112,7 @@ fn a_puzzle_is_asked_for_in_the_shape_of_all_errors_and_counted() {
     }
 }
 
-/// A puzzle issued so many seconds ago by a node with [`KEY`].
+/// A puzzle issued `ago` seconds ago by a node with [`KEY`].
 fn issued(queue: &str, user: u64, bits: u8, ago: i64) -> JoinPuzzle {
     let keys = KeyRing::new(vec![TokenKey::parse(KEY).unwrap()]).unwrap();
     let then = Timestamp::from_second(SystemClock.now().as_second() - ago).unwrap();
@@ -136,7 +136,7 @@ fn every_refusal_has_the_shape_of_all_errors() {
         solve_puzzle(&issued("main", 7, 2, 70)),
         solve_puzzle(&issued("main", 7, 1, 0)),
         format!("{puzzle}.7,7"),
-        // One in a million puzzles of 20 bits is solved by a given counter.
+        // A given counter solves one in a million puzzles of 20 bits.
         format!("{}.0,1", issued("main", 7, 20, 0).text),
     ];
     for (shown, code) in shown.iter().zip(CODES) {
@@ -171,9 +171,9 @@ fn with_auto_a_burst_of_joins_brings_puzzles_on() {
         user += 1;
         join(&app, user, &[])
     };
-    // Even a slow machine joins more often than 50 times a second.
+    // Even a slow machine joins more than 50 times a second.
     let mut asked = None;
-    eventually("a puzzle is asked for", || {
+    eventually("a puzzle is required", || {
         let answer = next();
         let is_asked = answer.status == 428;
         asked = is_asked.then_some(answer);
@@ -187,7 +187,7 @@ fn with_auto_a_burst_of_joins_brings_puzzles_on() {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_is_refused_with_its_key() {
+fn an_invalid_configuration_is_refused_with_its_key() {
     for (setting, key) in [
         ("queue.puzzle.min_bits=0", "queue.puzzle.min_bits"),
         ("queue.puzzle.min_bits=21", "queue.puzzle.min_bits"),

@@ -1,4 +1,5 @@
-//! The service with its line in Redis: several nodes as processes, and what becomes of the line when they are killed.
+//! The service with its queue in Redis: several nodes as processes, and what survives when they are
+//! killed.
 
 mod balancer;
 mod breakers;
@@ -17,11 +18,11 @@ use self::node::{Node, UNHURRIED, redis};
 use crate::support::eventually;
 use test_support::RedisSetup;
 
-/// Within this a node knows what happened on another, or lets nobody in.
-const TOLD_WITHIN: Duration = Duration::from_secs(1);
+/// Within this time a node sees a change made on another node, or refuses.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 #[test]
-fn tokens_are_good_on_every_node_and_a_place_given_back_is_gone_on_all_within_a_second() {
+fn tokens_are_valid_on_every_node_and_a_released_place_ends_on_all_within_a_second() {
     let redis = redis(RedisSetup::default());
     let [first, second] = [(); 2].map(|()| Node::on(&redis, &UNHURRIED));
     for user in 1..=5 {
@@ -35,7 +36,10 @@ fn tokens_are_good_on_every_node_and_a_place_given_back_is_gone_on_all_within_a_
         eventually("the other node refuses", || {
             let asked = left.elapsed();
             let answer = first.dates(&token);
-            assert!(answer.status != 200 || asked < TOLD_WITHIN, "let in {asked:?} after leaving");
+            assert!(
+                answer.status != 200 || asked < SEEN_WITHIN,
+                "admitted {asked:?} after leaving"
+            );
             answer.status == 410
         });
         assert_eq!(first.query(&token).word("status"), "EXPIRED");
@@ -43,7 +47,7 @@ fn tokens_are_good_on_every_node_and_a_place_given_back_is_gone_on_all_within_a_
 }
 
 #[test]
-fn a_user_has_one_place_whichever_node_is_asked() {
+fn a_user_has_the_same_place_on_every_node() {
     let redis = redis(RedisSetup::default());
     let standing_still = ["queue.policy.batch=1", "queue.policy.every=1h"];
     let settings = [&standing_still[..], &UNHURRIED].concat();

@@ -1,5 +1,5 @@
-//! Each route has one spelling and each request one token, so that what is in front and we mean the
-//! same.
+//! Each route has one spelling and each request one token, so that a proxy and the service agree on
+//! what a request means.
 
 use crate::errors::check_shape;
 use crate::support::TestApp;
@@ -8,7 +8,7 @@ use crate::telemetry::scrape::Scrape;
 const NOT_FOUND: (u16, &str) = (404, "ROUTE_NOT_FOUND");
 
 #[test]
-fn a_path_with_a_percent_sign_is_none_of_ours() {
+fn a_public_path_with_a_percent_sign_is_not_found() {
     let app = TestApp::start(&[]);
     let token = app.token_of(1);
     let paths = [
@@ -35,7 +35,7 @@ fn a_path_with_a_percent_sign_is_none_of_ours() {
         );
         check_shape(&answer, NOT_FOUND, "ko", path);
     }
-    assert_eq!(app.query(&token).word("status"), "CALLED", "nothing was given back");
+    assert_eq!(app.query(&token).word("status"), "CALLED", "nothing was released");
     let scrape = Scrape(app.ops("/metrics").text);
     let requests =
         |labels: &[(&str, &str)]| scrape.is("http_server_request_duration_seconds_count", labels);
@@ -49,7 +49,7 @@ fn a_path_with_a_percent_sign_is_none_of_ours() {
 }
 
 #[test]
-fn neither_is_one_of_operations() {
+fn an_operations_path_with_a_percent_sign_is_not_found() {
     let app = TestApp::start(&[]);
     for path in ["/live%7A", "/%6detrics", "/%66ailures", "/readyz%2Fnode", "/%"] {
         check_shape(&app.ops(path), NOT_FOUND, "ko", path);
@@ -58,7 +58,7 @@ fn neither_is_one_of_operations() {
 }
 
 #[test]
-fn of_two_tokens_neither_counts() {
+fn a_request_with_two_tokens_is_refused() {
     let app = TestApp::start(&[]);
     let (token, other) = (app.token_of(1), app.token_of(2));
     for (method, path) in [
@@ -75,7 +75,7 @@ fn of_two_tokens_neither_counts() {
             check_shape(&answer, (400, "TOKEN_REPEATED"), "ko", &format!("{method} {path}"));
         }
     }
-    assert_eq!(app.query(&token).word("status"), "CALLED", "nothing was claimed or given back");
+    assert_eq!(app.query(&token).word("status"), "CALLED", "nothing was claimed or released");
     let list =
         app.ask("GET", "/concerts/query", &[("waitingToken", &token), ("waitingToken", &token)]);
     assert_eq!(list.status, 200, "it needs no token");

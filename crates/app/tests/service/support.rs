@@ -1,4 +1,4 @@
-//! The same application the program runs, on free ports, and the verbs tests speak in.
+//! The application as the program runs it, on free ports, and helpers for the tests.
 
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
@@ -12,7 +12,7 @@ use telemetry::Instruments;
 use tokio::sync::oneshot;
 use ureq::http::{HeaderMap, Request};
 
-/// The longest any test waits for something to come true.
+/// How long a test waits for a condition.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A running application; it is stopped when dropped.
@@ -24,7 +24,7 @@ pub(crate) struct TestApp {
     thread: Option<JoinHandle<Result<(), StartError>>>,
 }
 
-/// An answer, read to its end.
+/// A response with its complete body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -55,9 +55,8 @@ impl Answer {
     }
 }
 
-/// The configuration of the tests: free ports, one worker, no delay when stopping, and these settings on top.
-/// Whether a call or session ends at the same moment in both answers. Each says it as now plus what is left, and reads
-/// two clocks for that, one after the other.
+/// Asserts that a call or session ends at the same time in both responses. Each response adds the
+/// remaining time to its own reading of the clock, hence the tolerance.
 #[track_caller]
 pub(crate) fn assert_ends_as_before(after: &Answer, before: &Answer) {
     let ends = |answer: &Answer| answer.word("expiresAt").parse::<Timestamp>().unwrap();
@@ -65,6 +64,7 @@ pub(crate) fn assert_ends_as_before(after: &Answer, before: &Answer) {
     assert!(apart < Duration::from_millis(500), "{after:?} and before {before:?}");
 }
 
+/// The configuration of the tests: free ports, one worker, no drain delay, and then these settings.
 pub(crate) fn config_of(settings: &[&str]) -> Config {
     let usual =
         ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.workers=1", "http.drain_delay=0s"];
@@ -77,7 +77,7 @@ impl TestApp {
         Self::with(settings, Instruments::to_be_scraped().unwrap())
     }
 
-    /// One that measures nothing.
+    /// An application without metrics.
     pub(crate) fn unmeasured(settings: &[&str]) -> Self {
         Self::with(settings, Instruments::off())
     }
@@ -106,12 +106,12 @@ impl TestApp {
         Self { public, ops, agent: agent(), stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Tells it to stop, without waiting for it.
-    pub(crate) fn tell_to_stop(&mut self) {
+    /// Requests a stop without waiting for it.
+    pub(crate) fn request_stop(&mut self) {
         drop(self.stop.take());
     }
 
-    /// Waits for the end and tells whether it was a good one.
+    /// Waits for the end and returns its result.
     pub(crate) fn join(&mut self) -> Result<(), StartError> {
         self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap())
     }
@@ -172,7 +172,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.tell_to_stop();
+        self.request_stop();
         let ended = self.join();
         if !std::thread::panicking() {
             ended.unwrap();
@@ -180,7 +180,7 @@ impl Drop for TestApp {
     }
 }
 
-/// Connections that stay open between requests.
+/// Keeps connections open between requests.
 pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -209,7 +209,7 @@ pub(crate) fn send(
     Answer { status: response.status().as_u16(), headers: response.headers().clone(), text }
 }
 
-/// Asks until it is so, and fails after a limit.
+/// Polls until the condition holds; panics after [`LIMIT`].
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let limit = Instant::now() + LIMIT;
     while !is_so() {

@@ -1,4 +1,4 @@
-//! What can be seen of the service: metrics, traces, logs, failures.
+//! Observability: metrics, traces, logs, failures.
 
 mod alerts;
 mod collector;

@@ -1,4 +1,4 @@
-//! What people are told comes true: a whole sale in moved time.
+//! Positions and estimates are accurate: a whole sale on a manual clock.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl Sale {
 }
 
 #[tokio::test]
-async fn the_default_policy_lets_6000_people_a_minute_into_the_dates() {
+async fn the_default_policy_admits_6000_users_a_minute() {
     let sale = Sale::open(PolicySpec::default());
     let mut tokens = Vec::new();
     for user in 1..=12_000 {
@@ -68,7 +68,7 @@ async fn the_default_policy_lets_6000_people_a_minute_into_the_dates() {
     for token in &tokens {
         inside += u32::from(sale.service.admit(token.as_str()).await.is_ok());
     }
-    assert!((6_000..=6_100).contains(&inside), "{inside} people are inside after a minute");
+    assert!((6_000..=6_100).contains(&inside), "{inside} users have a session after a minute");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn position_and_estimate_are_right_within_one_refresh() {
         let serving = sale.service.line().serving();
         let mut called = Vec::new();
         for (user, (token, promises)) in &mut waiting {
-            // A sample of them, so that the test takes a second.
+            // A sample of the users keeps the test at a second.
             if user % 50 != tick % 50 && user % 97 != 0 {
                 continue;
             }
@@ -101,12 +101,12 @@ async fn position_and_estimate_are_right_within_one_refresh() {
                 }
                 Standing::Called { .. } => called.push(*user),
                 Standing::Active { .. } | Standing::Gone => {
-                    panic!("user {user} never claimed nor left")
+                    panic!("user {user} neither claimed nor left")
                 }
             }
         }
         for user in called {
-            // The call itself came a batch at once, then one every 10 ms.
+            // The policy calls one batch at once, then one user every 10 ms.
             let due = (user.saturating_sub(100)) as f64 / 100.0;
             for (at, eta) in &waiting[&user].1 {
                 let promised = at + eta;
@@ -134,7 +134,7 @@ async fn with_every_slot_taken_the_estimate_follows_the_pace_at_which_sessions_e
     for user in 1..=1_000 {
         tokens.push(sale.join(user).await.token);
     }
-    // People use their call at once and leave 5 s later: 20 a second get through.
+    // Users claim at once and leave 5 s later: 20 a second finish.
     let mut inside = std::collections::VecDeque::new();
     let mut next = 0;
     let mut promise = None;

@@ -1,4 +1,4 @@
-//! Rules 1, 2 and 5: copies are found, end, and give way.
+//! Rules 1, 2 and 5: lookup, expiry and replacement of copies.
 
 use std::sync::Arc;
 
@@ -9,23 +9,24 @@ use futures_util::future::join_all;
 use super::world::{AFTER, Cache, CacheFixture, LONG, NOBODY, SHORT, key};
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
-/// Whoever looks where nobody put is told that there is nothing, and not an empty copy, which can be put.
+/// A look before any put finds nothing, which is distinct from an empty copy.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_finds_nothing_that_nobody_put(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_1_finds_nothing_before_a_put(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
-    cache.ensure_found(&key("a"), None, "where nobody put").await?;
+    cache.ensure_found(&key("a"), None, "a key before any put").await?;
     let stamp = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), b"", stamp, LONG).await?;
-    cache.ensure_found(&key("a"), Some(b""), "where something empty was put").await
+    cache.ensure_found(&key("a"), Some(b""), "an empty copy").await
 }
 
-/// Bytes of every value, in any length up to the longest, whichever handle put and whichever looks.
+/// Payloads of any bytes and any length up to the longest are returned unchanged, whichever handle
+/// put and whichever looks.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_finds_what_was_put_to_the_byte_through_any_handle(
+pub async fn rule_1_finds_the_exact_bytes_through_any_handle(
     fixture: &dyn CacheFixture,
 ) -> Verdict {
     let cache = Cache::open(fixture).await?;
@@ -36,34 +37,32 @@ pub async fn rule_1_finds_what_was_put_to_the_byte_through_any_handle(
                 (0..length).map(|at| (at * 151 + length + n).to_le_bytes()[0]).collect();
             let look = handle.look(&key, &LookFor { fresh_for: LONG, lease: None }).await?;
             let put = handle.put(&key, Bytes::from(payload.clone()), look.at, LONG, NOBODY).await?;
-            ensure_eq(put, Put::Kept, "what became of the first put")?;
-            cache.ensure_found(&key, Some(&payload), "what was put").await?;
+            ensure_eq(put, Put::Kept, "the result of the first put")?;
+            cache.ensure_found(&key, Some(&payload), "the stored payload").await?;
         }
     }
     Ok(())
 }
 
-/// A copy is gone when its time is over, and then there is room for any other.
+/// A copy expires at the end of its lifetime, after which any other copy can be put.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_keeps_a_copy_no_longer_than_it_was_to_be(
-    fixture: &dyn CacheFixture,
-) -> Verdict {
+pub async fn rule_1_expires_a_copy_after_its_lifetime(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let stamp = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), b"old", stamp, SHORT).await?;
     cache.advance(AFTER).await;
-    cache.ensure_found(&key("a"), None, "after its time").await?;
+    cache.ensure_found(&key("a"), None, "a copy after its lifetime").await?;
     cache.keep(&key("a"), b"new", stamp, LONG).await?;
-    cache.ensure_found(&key("a"), Some(b"new"), "what was put after the first one's time").await
+    cache.ensure_found(&key("a"), Some(b"new"), "a copy put after the first one expired").await
 }
 
-/// A copy that replaces another brings its own time; one that is refused changes nothing.
+/// A copy that replaces another has its own lifetime; a refused put changes nothing.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_keeps_a_copy_as_long_as_its_own_put_said(
+pub async fn rule_1_takes_the_lifetime_of_a_copy_from_its_own_put(
     fixture: &dyn CacheFixture,
 ) -> Verdict {
     let cache = Cache::open(fixture).await?;
@@ -77,36 +76,37 @@ pub async fn rule_1_keeps_a_copy_as_long_as_its_own_put_said(
     cache.keep(&refused, b"1", stamp, LONG).await?;
     cache.put(&refused, b"2", stamp, SHORT).await?;
     cache.advance(AFTER).await;
-    cache.ensure_found(&longer, Some(b"2"), "a copy put to be kept for longer").await?;
-    cache.ensure_found(&shorter, None, "a copy put to be kept for less long").await?;
-    cache.ensure_found(&refused, Some(b"1"), "a copy after a put that was refused").await
+    cache.ensure_found(&longer, Some(b"2"), "a copy replaced with a longer lifetime").await?;
+    cache.ensure_found(&shorter, None, "a copy replaced with a shorter lifetime").await?;
+    cache.ensure_found(&refused, Some(b"1"), "a copy after a refused put").await
 }
 
-/// Whoever was slower finds a newer copy there, which stays.
+/// A slower loader does not replace a newer copy.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp(
-    fixture: &dyn CacheFixture,
-) -> Verdict {
+pub async fn rule_2_replaces_a_copy_only_by_a_later_stamp(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let Stamp(at) = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), b"first", Stamp(at - 10), LONG).await?;
     cache.keep(&key("a"), b"second", Stamp(at - 9), LONG).await?;
     for late in [at - 9, at - 10, at - 1_000_000, 0] {
         let put = cache.put(&key("a"), b"late", Stamp(late), LONG).await?;
-        ensure_eq(put, Put::NewerIsThere, "what became of a late put")?;
-        cache.ensure_found(&key("a"), Some(b"second"), "after a late put").await?;
+        ensure_eq(put, Put::NewerIsThere, "the result of a late put")?;
+        cache.ensure_found(&key("a"), Some(b"second"), "the copy after a late put").await?;
     }
     cache.keep(&key("a"), b"third", Stamp(at), LONG).await?;
-    cache.ensure_found(&key("a"), Some(b"third"), "after a later put").await
+    cache.ensure_found(&key("a"), Some(b"third"), "the copy after a newer put").await
 }
 
-/// Of many puts at once the one with the latest stamp stays, and nobody finds an earlier copy than the own one afterwards.
+/// Of concurrent puts the one with the latest stamp stays, and no client finds a copy earlier than
+/// its own put afterwards.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_the_latest_stamp_stays_whatever_races(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_2_keeps_the_latest_stamp_under_concurrency(
+    fixture: &dyn CacheFixture,
+) -> Verdict {
     const PUTTERS: u64 = 40;
     let cache = Cache::open(fixture).await?;
     for round in 0..5_u64 {
@@ -114,36 +114,36 @@ pub async fn rule_2_the_latest_stamp_stays_whatever_races(fixture: &dyn CacheFix
         let Stamp(last) = cache.stamp(&key).await?;
         let putters = (0..PUTTERS).zip(0..).map(|(n, via)| {
             let (handle, key) = (cache.handle(via), key.clone());
-            // The latest is neither the first nor the last to come.
+            // The latest stamp is neither the first nor the last to be put.
             let own = Stamp(last - (n * 7 + 5 + round) % PUTTERS);
-            tokio::spawn(async move { put_and_look_again(handle, key, own).await })
+            tokio::spawn(async move { put_and_look(handle, key, own).await })
         });
         for putter in join_all(putters).await {
             putter??;
         }
         cache
-            .ensure_found(&key, Some(last.to_string().as_bytes()), "what all puts leave behind")
+            .ensure_found(&key, Some(last.to_string().as_bytes()), "the copy after all puts")
             .await?;
     }
     Ok(())
 }
 
-async fn put_and_look_again(store: Arc<dyn CacheStore>, key: CacheKey, own: Stamp) -> Verdict {
+async fn put_and_look(store: Arc<dyn CacheStore>, key: CacheKey, own: Stamp) -> Verdict {
     store.put(&key, Bytes::from(own.0.to_string()), own, LONG, NOBODY).await?;
     let look = store.look(&key, &LookFor { fresh_for: LONG, lease: None }).await?;
     let found =
         look.kept.ok().flatten().and_then(|kept| String::from_utf8(kept.payload.to_vec()).ok());
     let Some(found) = found.and_then(|text| text.parse().ok()).map(Stamp) else {
-        return Err(Violation::new("no copy that was put is found after a put"));
+        return Err(Violation::new("no valid copy is found after a put"));
     };
-    ensure(found >= own, || format!("after a put of {own:?} the earlier {found:?} is found"))
+    ensure(found >= own, || format!("after a put of {own:?} a look finds the earlier {found:?}"))
 }
 
-/// However early its stamp, a copy replaces what is none.
+/// A copy replaces an unusable value, however early its stamp.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_replaces_what_cannot_be_used_by_anything(
+pub async fn rule_2_replaces_unusable_values_whatever_the_stamp(
     fixture: &dyn CacheFixture,
 ) -> Verdict {
     let cache = Cache::open(fixture).await?;
@@ -154,13 +154,15 @@ pub async fn rule_2_replaces_what_cannot_be_used_by_anything(
         for (key, stamp) in [(&untouched, Stamp(1)), (&spoilt, Stamp(at - 1_000))] {
             cache.world.plant(key, what).await;
             cache.keep(key, b"fresh", stamp, LONG).await?;
-            cache.ensure_found(key, Some(b"fresh"), "what replaced something unusable").await?;
+            cache
+                .ensure_found(key, Some(b"fresh"), "the copy that replaced an unusable value")
+                .await?;
         }
     }
     Ok(())
 }
 
-/// A put under one key is seen under no other, however alike they are.
+/// A put affects only its own key, however similar other keys are.
 ///
 /// # Errors
 /// The violation, if any.
@@ -186,7 +188,7 @@ pub async fn rule_5_keeps_copies_apart(fixture: &dyn CacheFixture) -> Verdict {
         .flat_map(|kind| names.iter().map(move |name| CacheKey { kind, name: (*name).to_owned() }))
         .collect();
     for key in &keys {
-        cache.ensure_found(key, None, "a key before anything was put there").await?;
+        cache.ensure_found(key, None, "a key before any put").await?;
         let stamp = cache.stamp(key).await?;
         cache.keep(key, key.to_string().as_bytes(), stamp, LONG).await?;
     }

@@ -1,4 +1,4 @@
-//! Rule 7: kinds of answers that count no longer.
+//! Rule 7: invalidated kinds.
 
 use tokio::time::Instant;
 
@@ -6,11 +6,11 @@ use super::stamps::TICK;
 use super::world::{AFTER, Cache, CacheFixture, LONG, key};
 use crate::{Verdict, ensure, ensure_eq};
 
-/// All hear of it, whoever says it; of several invalidations the last counts.
+/// Every handle sees the invalidation, whichever handle made it, and the last one counts.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated(
+pub async fn rule_7_every_handle_sees_when_a_kind_was_invalidated(
     fixture: &dyn CacheFixture,
 ) -> Verdict {
     let cache = Cache::open(fixture).await?;
@@ -18,7 +18,7 @@ pub async fn rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated(
         ensure_eq(
             handle.invalidated("concerts").await?,
             None,
-            "of a kind that nobody invalidated",
+            "the age of an invalidation that was never made",
         )?;
     }
     for by in cache.handles.iter().chain(&cache.handles) {
@@ -29,29 +29,26 @@ pub async fn rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated(
             let ago = handle.invalidated("concerts").await?;
             let most = AFTER + began.elapsed() + TICK;
             ensure(ago >= Some(AFTER) && ago <= Some(most), || {
-                format!(
-                    "{AFTER:?} after an invalidation, and at most {most:?}, it is told to be {ago:?} ago"
-                )
+                format!("an invalidation {AFTER:?} to {most:?} old is reported as {ago:?} old")
             })?;
         }
     }
     Ok(())
 }
 
-/// Other kinds are not concerned, and what happens to copies is up to those who hear.
+/// An invalidation does not affect other kinds, and it removes no copies: readers decide which to
+/// reject.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_7_keeps_kinds_apart_and_copies_where_they_are(
-    fixture: &dyn CacheFixture,
-) -> Verdict {
+pub async fn rule_7_keeps_kinds_apart_and_removes_no_copies(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let stamp = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), b"copy", stamp, LONG).await?;
     cache.handle(0).invalidate("concerts").await?;
     for other in ["concert", "schedules", "a"] {
         let ago = cache.handle(1).invalidated(other).await?;
-        ensure_eq(ago, None, "of a kind that nobody invalidated")?;
+        ensure_eq(ago, None, "the age of an invalidation that was never made")?;
     }
     cache.ensure_found(&key("a"), Some(b"copy"), "a copy of an invalidated kind").await
 }

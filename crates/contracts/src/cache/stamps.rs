@@ -1,4 +1,4 @@
-//! Rule 3: time, by the store's clock.
+//! Rule 3: stamps and ages, by the store's clock.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use super::world::{AFTER, Cache, CacheFixture, LONG, key};
 use crate::{Verdict, ensure};
 
-/// For clocks that tick by the millisecond.
+/// The tolerance for stores whose clocks tick in milliseconds.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
-/// Time counts from the look that told the stamp, not from the put, and goes on.
+/// The age of a copy counts from the look that returned its stamp, not from the put, and it grows.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_tells_the_time_since_the_stamp(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_3_returns_the_time_since_the_stamp(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
     let began = Instant::now();
     let stamp = cache.stamp(&key("a")).await?;
@@ -27,7 +27,7 @@ pub async fn rule_3_tells_the_time_since_the_stamp(fixture: &dyn CacheFixture) -
             let age = look.kept.ok().flatten().map(|kept| kept.age);
             let most = passed + began.elapsed() + TICK;
             ensure(age >= Some(passed) && age <= Some(most), || {
-                format!("{passed:?} after the look, and at most {most:?}, a copy is {age:?} old")
+                format!("a copy {passed:?} to {most:?} after its look is reported as {age:?} old")
             })?;
         }
         cache.advance(AFTER).await;
@@ -35,12 +35,12 @@ pub async fn rule_3_tells_the_time_since_the_stamp(fixture: &dyn CacheFixture) -
     Ok(())
 }
 
-/// No look tells an earlier stamp than one before, on any handle; what is loaded after a look replaces the copy that it found,
-/// also in the same moment.
+/// Stamps never decrease, on any handle. A value loaded after a look replaces the copy that the
+/// look found, even within the same tick.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_stamps_never_go_back_and_outrun_the_copy(
+pub async fn rule_3_stamps_never_decrease_and_exceed_the_copy(
     fixture: &dyn CacheFixture,
 ) -> Verdict {
     let cache = Cache::open(fixture).await?;
@@ -48,12 +48,14 @@ pub async fn rule_3_stamps_never_go_back_and_outrun_the_copy(
     for round in 0..5_u8 {
         for handle in cache.handles.iter().chain(&cache.handles) {
             let at = handle.look(&key("a"), &LookFor { fresh_for: LONG, lease: None }).await?.at;
-            ensure(at >= last, || format!("a look tells {at:?} after one that told {last:?}"))?;
+            ensure(at >= last, || {
+                format!("a look returned {at:?} after one that returned {last:?}")
+            })?;
             last = at;
         }
         cache.keep(&key("a"), &[round], last, LONG).await?;
         let at = cache.stamp(&key("a")).await?;
-        ensure(at > last, || format!("a look that finds a copy of {last:?} tells {at:?}"))?;
+        ensure(at > last, || format!("a look that found a copy of {last:?} returned {at:?}"))?;
         last = at;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Rule 6: what is no copy.
+//! Rule 6: values that are not usable copies.
 
 use bytes::Bytes;
 use decorators::cache::{Lease, LeaseId, LookFor, Put, Unusable};
@@ -9,11 +9,11 @@ use crate::{Verdict, ensure, ensure_eq};
 pub(super) const ALL: [Unusable; 4] =
     [Unusable::Version, Unusable::TooLarge, Unusable::Corrupt, Unusable::Foreign];
 
-/// Each is told as what it is, on every handle and every time, also where a copy was before.
+/// Every handle reports the reason each time, also if a copy was there before.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_tells_what_cannot_be_used_and_why(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_6_reports_why_a_value_is_unusable(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
     for what in ALL {
         let [empty, taken] = [key(&format!("{what:?}")), key(&format!("{what:?}-taken"))];
@@ -23,20 +23,18 @@ pub async fn rule_6_tells_what_cannot_be_used_and_why(fixture: &dyn CacheFixture
             cache.world.plant(key, what).await;
             for handle in cache.handles.iter().chain(&cache.handles) {
                 let look = handle.look(key, &LookFor { fresh_for: LONG, lease: None }).await?;
-                ensure_eq(look.kept, Err(what), "what is told of something unusable")?;
+                ensure_eq(look.kept, Err(what), "the result of a look at an unusable value")?;
             }
         }
     }
     Ok(())
 }
 
-/// It is not fresh, so one of those who find it loads anew.
+/// An unusable value is not fresh, so one of its readers gets a lease to load it again.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_leases_the_loading_of_what_cannot_be_used(
-    fixture: &dyn CacheFixture,
-) -> Verdict {
+pub async fn rule_6_leases_the_load_of_an_unusable_value(fixture: &dyn CacheFixture) -> Verdict {
     let cache = Cache::open(fixture).await?;
     for what in ALL {
         let key = key(&format!("{what:?}"));
@@ -46,18 +44,19 @@ pub async fn rule_6_leases_the_loading_of_what_cannot_be_used(
         for (id, is_first) in [(LeaseId(1), true), (LeaseId(2), false)] {
             let want = LookFor { fresh_for: LONG, lease: Some(Lease { id, lasts: LONG }) };
             let look = cache.handle(0).look(&key, &want).await?;
-            ensure_eq(look.kept, Err(what), "what is told of something unusable")?;
-            ensure_eq(look.leased, is_first, "whether its loading is leased")?;
+            ensure_eq(look.kept, Err(what), "the result of a look at an unusable value")?;
+            ensure_eq(look.leased, is_first, "whether the load is leased")?;
         }
     }
     Ok(())
 }
 
-/// The longest is kept to the byte; one byte more is refused, changes nothing, and ends the lease like every put.
+/// The longest payload is stored unchanged. One byte more is refused, changes nothing, and ends the
+/// lease as every put does.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter(
+pub async fn rule_6_refuses_exactly_the_payloads_that_are_too_long(
     fixture: &dyn CacheFixture,
 ) -> Verdict {
     let cache = Cache::open(fixture).await?;
@@ -65,18 +64,18 @@ pub async fn rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter(
     let payload = vec![b'x'; longest + 1];
     let stamp = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), &payload[..longest], stamp, LONG).await?;
-    cache.ensure_found(&key("a"), Some(&payload[..longest]), "the longest there may be").await?;
+    cache.ensure_found(&key("a"), Some(&payload[..longest]), "the longest payload").await?;
     ensure(cache.leased(&key("a"), LeaseId(1), LONG).await?, || {
-        "no lease where nothing is fresh".to_owned()
+        "no lease although nothing is fresh".to_owned()
     })?;
     let stamp = cache.stamp(&key("a")).await?;
     let put = cache
         .handle(0)
         .put(&key("a"), Bytes::from(payload.clone()), stamp, LONG, LeaseId(1))
         .await?;
-    ensure_eq(put, Put::TooLarge, "what became of what is too long")?;
-    cache.ensure_found(&key("a"), Some(&payload[..longest]), "what was there before").await?;
+    ensure_eq(put, Put::TooLarge, "the result of an oversized put")?;
+    cache.ensure_found(&key("a"), Some(&payload[..longest]), "the copy from before").await?;
     ensure(cache.leased(&key("a"), LeaseId(2), LONG).await?, || {
-        "a lease stays after its holder put".to_owned()
+        "a lease outlives the put of its holder".to_owned()
     })
 }

@@ -1,4 +1,4 @@
-//! What a rule needs around a store, and the verbs it speaks in.
+//! The fixture of a store under test, and helpers for the rules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,37 +11,38 @@ use decorators::cache::{
 
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
-/// Opens stores of copies.
+/// Opens cache stores.
 #[async_trait]
 pub trait CacheFixture: Send + Sync {
-    /// A fresh, empty memory of its own.
+    /// Opens a new, empty store.
     async fn open(&self) -> Box<dyn CacheWorld>;
 }
 
-/// A memory, seen through one or more handles.
+/// A store, used through one or more handles.
 #[async_trait]
 pub trait CacheWorld: Send + Sync {
-    /// The same memory through at least one handle; more where the implementation has nodes.
+    /// At least one handle to the same store; one per node if the implementation has nodes.
     fn handles(&self) -> Vec<Arc<dyn CacheStore>>;
 
-    /// Lets the store's time pass; at least so much, and little more. A store may need this time for real.
+    /// Advances the store's time by at least this much, and little more. A store may have to wait
+    /// in real time.
     async fn advance(&self, by: Duration);
 
-    /// Leaves something under this key that cannot be used for this reason, in place of what is there.
+    /// Replaces the value of this key with one that is unusable for this reason.
     async fn plant(&self, key: &CacheKey, what: Unusable);
 
     /// The longest payload the store accepts, in bytes; at most a few million.
     fn longest(&self) -> usize;
 }
 
-/// What is to end in a test lasts this long.
+/// A lifetime that ends during a test.
 pub(super) const SHORT: Duration = Duration::from_millis(150);
-/// After this it has ended, and nothing else has.
+/// A pause after which [`SHORT`] is over and [`LONG`] is not.
 pub(super) const AFTER: Duration = Duration::from_millis(200);
-/// What is not to end in a test lasts this long, on the busiest machine.
+/// A lifetime that does not end during a test, even on a busy machine.
 pub(super) const LONG: Duration = Duration::from_secs(600);
 
-/// A memory under test.
+/// A store under test.
 pub(super) struct Cache {
     pub(super) handles: Vec<Arc<dyn CacheStore>>,
     pub(super) world: Box<dyn CacheWorld>,
@@ -51,11 +52,11 @@ impl Cache {
     pub(super) async fn open(fixture: &dyn CacheFixture) -> Result<Self, Violation> {
         let world = fixture.open().await;
         let handles = world.handles();
-        ensure(!handles.is_empty(), || "a world has at least one handle".to_owned())?;
+        ensure(!handles.is_empty(), || "a world without a handle".to_owned())?;
         Ok(Self { handles, world })
     }
 
-    /// Spreads work over the handles.
+    /// A handle, chosen so that work is spread over all of them.
     pub(super) fn handle(&self, n: usize) -> Arc<dyn CacheStore> {
         Arc::clone(&self.handles[n % self.handles.len()])
     }
@@ -64,17 +65,17 @@ impl Cache {
         self.world.advance(by).await;
     }
 
-    /// Looks without asking for a lease.
+    /// Looks without requesting a lease.
     pub(super) async fn look(&self, key: &CacheKey) -> Result<Look, Violation> {
         Ok(self.handle(0).look(key, &LookFor { fresh_for: LONG, lease: None }).await?)
     }
 
-    /// The stamp that a look tells now.
+    /// The stamp that a look returns now.
     pub(super) async fn stamp(&self, key: &CacheKey) -> Result<Stamp, Violation> {
         Ok(self.look(key).await?.at)
     }
 
-    /// Puts without a lease, and is to be kept.
+    /// Puts without a lease, and checks that the copy is stored.
     pub(super) async fn keep(
         &self,
         key: &CacheKey,
@@ -83,7 +84,7 @@ impl Cache {
         keep: Duration,
     ) -> Verdict {
         let put = self.put(key, payload, stamp, keep).await?;
-        ensure_eq(put, Put::Kept, "what became of a put")
+        ensure_eq(put, Put::Kept, "the result of a put")
     }
 
     /// Puts without a lease.
@@ -98,7 +99,7 @@ impl Cache {
         Ok(self.handle(1).put(key, payload, stamp, keep, NOBODY).await?)
     }
 
-    /// Asks for the lease of a key that lasts so long, where nothing is fresh.
+    /// Requests the lease of a key for `lasts`; no copy counts as fresh.
     pub(super) async fn leased(
         &self,
         key: &CacheKey,
@@ -108,7 +109,7 @@ impl Cache {
         self.leased_unless_younger(Duration::ZERO, key, id, lasts).await
     }
 
-    /// The same where a copy younger than that is fresh.
+    /// Requests the lease of a key for `lasts`, unless a copy is younger than `fresh_for`.
     pub(super) async fn leased_unless_younger(
         &self,
         fresh_for: Duration,
@@ -121,7 +122,7 @@ impl Cache {
         Ok(handle.look(key, &want).await?.leased)
     }
 
-    /// Every handle finds this payload, or none.
+    /// Checks that every handle finds this payload, or none.
     pub(super) async fn ensure_found(
         &self,
         key: &CacheKey,
@@ -132,27 +133,27 @@ impl Cache {
             let found = usable(handle.look(key, &LookFor { fresh_for: LONG, lease: None }).await?)?;
             let found = found.map(|kept| kept.payload);
             ensure(found.as_deref() == payload, || {
-                format!("{what} ({key}): {}", told(found.as_deref()))
+                format!("{what} ({key}): {}", describe(found.as_deref()))
             })?;
         }
         Ok(())
     }
 }
 
-/// The lease of those who ask for none.
+/// The id for puts without a lease.
 pub(super) const NOBODY: LeaseId = LeaseId(u128::MAX);
 
-/// A key of the kind most rules are checked on.
+/// A key of the kind that most rules use.
 pub(super) fn key(name: &str) -> CacheKey {
     CacheKey { kind: "concerts", name: name.to_owned() }
 }
 
 fn usable(look: Look) -> Result<Option<Kept>, Violation> {
-    look.kept.map_err(|why| Violation::new(format!("a copy is told to be unusable: {why:?}")))
+    look.kept.map_err(|why| Violation::new(format!("a copy is reported as unusable: {why:?}")))
 }
 
-/// A payload may be long.
-fn told(found: Option<&[u8]>) -> String {
+/// Shows the start of a payload, which can be long.
+fn describe(found: Option<&[u8]>) -> String {
     match found {
         Some(found) => {
             format!("found {} bytes that begin {:?}", found.len(), &found[..found.len().min(20)])

@@ -1,102 +1,102 @@
-//! One op: what was asked, what was told, and when.
+//! One op: its invocation, its response, and its times.
 
 use std::fmt;
 use std::time::Duration;
 
 use domain::queue::{QueueNumber, UserId};
 
-/// What a client asked.
+/// The invocation of an op.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Asked {
-    /// For a place.
+    /// Joins the queue.
     Join {
-        /// Who.
+        /// The user.
         user: UserId,
     },
-    /// Where a place stands.
+    /// Requests the status of a place.
     Ask {
-        /// Whose place.
+        /// The user that holds the place.
         user: UserId,
         /// Its number.
         number: QueueNumber,
     },
-    /// To be let in, which claims the call.
+    /// Requests admission, which claims the call.
     Admit {
-        /// Whose place.
+        /// The user that holds the place.
         user: UserId,
         /// Its number.
         number: QueueNumber,
     },
-    /// To give a place back.
+    /// Leaves the queue.
     Leave {
-        /// Whose place.
+        /// The user that holds the place.
         user: UserId,
         /// Its number.
         number: QueueNumber,
     },
-    /// For a place, after all faults are over, to see who was forgotten.
+    /// Joins after all faults are over, to find out whether the place was lost.
     FindAgain {
-        /// Who.
+        /// The user.
         user: UserId,
     },
 }
 
-/// What a client was told.
+/// The response to an invocation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Told {
-    /// To a join: the number.
+    /// A join returned a number.
     Number {
         /// The number.
         number: QueueNumber,
-        /// Whether the answer said that the user held it before. Kept for the reader: nothing is concluded from it,
-        /// since not every answer says so.
+        /// Whether the response said that the user held the number before. Recorded for the reader
+        /// only: the checks do not use it, since some responses omit it.
         rejoined: bool,
     },
-    /// To an ask: not called yet.
+    /// The place is not called yet.
     Waiting {
-        /// People ahead plus one.
+        /// The number of people ahead, plus one.
         position: u64,
     },
-    /// To an ask: called and not claimed yet.
+    /// The place is called and not claimed yet.
     Called,
-    /// To an ask: inside.
+    /// The place has a session.
     Active,
-    /// To an ask, an admit or a leave: the place is no longer anything.
+    /// The place has ended; a status request, an admission or a leave can return this.
     Gone,
-    /// To an admit: inside.
+    /// The user was admitted.
     LetIn {
-        /// How long the session lasts at most from the answer on: what the answer said was left of it, or the length of
-        /// a session. Where a session may be shorter, name the shorter: the limit is checked as if nobody ended it
-        /// sooner.
+        /// The longest time for which the session can last from the response on: the remaining time
+        /// in the response, or the length of a session. If a session can be shorter, use the
+        /// shorter time: the limit is checked as if no session ended earlier.
         until_after: Duration,
     },
-    /// To an admit: not called yet.
+    /// Admission was refused because the place is not called yet.
     NotYet,
-    /// To a leave: given back.
+    /// The user left.
     Left,
-    /// To anything: certainly nothing happened.
+    /// The request was refused and certainly had no effect.
     Refused,
-    /// To anything: a timeout, a lost connection, an error of the service. It may or may not have happened, or may
-    /// happen yet.
+    /// A timeout, a lost connection or an error of the service. The request may have taken effect,
+    /// may not have, or may still do so.
     Unknown,
 }
 
-/// An op as it is kept.
+/// A recorded op.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Record {
-    /// Counts from 0 in the order of beginning.
+    /// The index of the op, counting from 0 in order of begin.
     pub id: u64,
-    /// When it began, since the history did.
+    /// When the op began, since the start of the history.
     pub begun: Duration,
-    /// When the answer was there; `None` while it is not.
+    /// When the response arrived; `None` until then.
     pub ended: Option<Duration>,
-    /// What was asked.
+    /// The invocation.
     pub asked: Asked,
-    /// What was told; unknown while it has not ended.
+    /// The response; unknown until the op ends.
     pub told: Told,
 }
 
-/// What an answer shows of a place.
+/// The status of a place that a response shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sight {
     Waiting,
@@ -113,7 +113,7 @@ impl Sight {
 }
 
 impl Asked {
-    /// Who asked.
+    /// The user that made the call.
     #[must_use]
     pub fn user(self) -> UserId {
         match self {
@@ -125,7 +125,7 @@ impl Asked {
         }
     }
 
-    /// The number asked with.
+    /// The number in the invocation.
     pub(super) fn number(self) -> Option<QueueNumber> {
         match self {
             Self::Join { .. } | Self::FindAgain { .. } => None,
@@ -166,12 +166,12 @@ impl Told {
 }
 
 impl Record {
-    /// The latest moment at which the answer can have been there.
+    /// The latest moment at which the response can have arrived.
     pub(super) fn over(&self) -> Duration {
         self.ended.unwrap_or(Duration::MAX)
     }
 
-    /// The latest moment at which the step can have taken place, if it did.
+    /// The latest moment at which the step can have taken effect, if it did.
     pub(super) fn done_by(&self) -> Duration {
         if self.told == Told::Unknown { Duration::MAX } else { self.over() }
     }
@@ -180,7 +180,7 @@ impl Record {
         matches!(self.asked, Asked::Join { .. } | Asked::FindAgain { .. })
     }
 
-    /// The number a join was told.
+    /// The number that a join returned.
     pub(super) fn number_told(&self) -> Option<QueueNumber> {
         if let Told::Number { number, .. } = self.told {
             Some(number).filter(|_| self.is_join())
@@ -189,13 +189,13 @@ impl Record {
         }
     }
 
-    /// The place it is about, if one is known.
+    /// The place of this op, if its number is known.
     pub(super) fn place(&self) -> Option<(QueueNumber, UserId)> {
         let number = self.asked.number().or_else(|| self.number_told())?;
         Some((number, self.asked.user()))
     }
 
-    /// What it shows of its place.
+    /// The status of the place that this op shows.
     pub(super) fn sight(&self) -> Option<Sight> {
         match (self.asked, self.told) {
             (Asked::Ask { .. }, Told::Waiting { .. }) | (Asked::Admit { .. }, Told::NotYet) => {
@@ -212,7 +212,7 @@ impl Record {
         }
     }
 
-    /// The position an ask was told.
+    /// The position that a status request returned.
     pub(super) fn position_told(&self) -> Option<u64> {
         if let (Asked::Ask { .. }, Told::Waiting { position }) = (self.asked, self.told) {
             Some(position)
@@ -221,7 +221,7 @@ impl Record {
         }
     }
 
-    /// How long from its answer on an admit was let in.
+    /// The session time that an admission returned.
     pub(super) fn let_in(&self) -> Option<Duration> {
         if let (Asked::Admit { .. }, Told::LetIn { until_after }) = (self.asked, self.told) {
             Some(until_after)
@@ -230,17 +230,17 @@ impl Record {
         }
     }
 
-    /// Whether the place may have been given back by it.
+    /// Whether this op may have released the place.
     pub(super) fn may_give_back(&self) -> bool {
         matches!((self.asked, self.told), (Asked::Leave { .. }, Told::Left | Told::Unknown))
     }
 
-    /// Whether the call may have been claimed by it.
+    /// Whether this op may have claimed the call.
     pub(super) fn may_claim(&self) -> bool {
         matches!((self.asked, self.told), (Asked::Admit { .. }, Told::LetIn { .. } | Told::Unknown))
     }
 
-    /// Whether the answer is one to what was asked.
+    /// Whether the response is possible for the invocation.
     pub(super) fn fits(&self) -> bool {
         matches!(
             (self.asked, self.told),
@@ -261,11 +261,11 @@ impl fmt::Display for Asked {
         match self {
             Self::Join { user } => write!(f, "user {user} joins"),
             Self::Ask { user, number } => {
-                write!(f, "user {user} asks where number {number} stands")
+                write!(f, "user {user} requests the status of number {number}")
             }
-            Self::Admit { user, number } => write!(f, "user {user} goes in with number {number}"),
-            Self::Leave { user, number } => write!(f, "user {user} gives number {number} back"),
-            Self::FindAgain { user } => write!(f, "user {user} is looked for"),
+            Self::Admit { user, number } => write!(f, "user {user} enters with number {number}"),
+            Self::Leave { user, number } => write!(f, "user {user} leaves with number {number}"),
+            Self::FindAgain { user } => write!(f, "user {user} joins after the faults"),
         }
     }
 }

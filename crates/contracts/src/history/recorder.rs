@@ -1,19 +1,19 @@
-//! The recorder.
+//! Records a history while clients run.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Asked, Record, Told};
 
-/// What clients asked and were told, in the order in which they began to ask. Clones share one record; any number of
-/// threads may add to it at once, and nothing is ever taken away.
+/// The calls of clients and their outcomes, in the order in which the calls began. Clones share one
+/// record. Any number of threads can append to it concurrently; entries are never removed.
 #[derive(Clone, Debug)]
 pub struct History(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     start: Instant,
-    /// How much time of the history had passed at `start`.
+    /// The length of the history at `start`.
     passed: Duration,
     records: Mutex<Vec<Record>>,
 }
@@ -31,14 +31,14 @@ impl History {
         Self::with(Vec::new())
     }
 
-    /// A history that goes on, at the latest time in it, from these records.
+    /// A history that continues after these records, from the latest time in them.
     pub(super) fn with(records: Vec<Record>) -> Self {
         let times = records.iter().map(|record| record.ended.unwrap_or(record.begun));
         let passed = times.max().unwrap_or_default();
         Self(Arc::new(Inner { start: Instant::now(), passed, records: Mutex::new(records) }))
     }
 
-    /// Notes that this is about to be asked; call it before anything leaves for the service.
+    /// Records that a call begins; call this before sending anything to the service.
     pub fn begin(&self, asked: Asked) -> Op {
         let mut records = self.lock();
         let id = records.len();
@@ -49,7 +49,7 @@ impl History {
         Op { history: self.clone(), id, told: Told::Unknown }
     }
 
-    /// A copy of every op so far, by id.
+    /// A copy of all ops so far, ordered by id.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         self.lock().clone()
@@ -64,8 +64,8 @@ impl History {
     }
 }
 
-/// Something that was asked and not answered yet. Dropped without an [`end`](Self::end), as by a task that is cancelled
-/// or panics, its outcome is unknown.
+/// A call without an outcome yet. If it is dropped without [`end`](Self::end), for example by a
+/// task that is cancelled or panics, its outcome is unknown.
 #[derive(Debug)]
 #[must_use = "dropped at once, its outcome is unknown at once"]
 pub struct Op {
@@ -75,7 +75,7 @@ pub struct Op {
 }
 
 impl Op {
-    /// Notes the answer; call it as soon as the answer is there.
+    /// Records the outcome; call this as soon as the response arrives.
     pub fn end(mut self, told: Told) {
         self.told = told;
     }

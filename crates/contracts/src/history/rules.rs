@@ -1,4 +1,5 @@
-//! The checks: each walks the prepared view once and names what broke its rule. `n` is the number of ops.
+//! The checks: each walks the indexed history once and reports the ops that break its rule. `n` is
+//! the number of ops.
 
 mod calls;
 mod endings;
@@ -10,10 +11,10 @@ pub(super) use endings::{everybody_called, gone_for_a_reason, nobody_forgotten};
 pub(super) use joins::{numbers_are_unique, one_place_a_user, order_of_joins};
 pub(super) use limit::limit;
 
-use super::check::Breach;
+use super::finding::Breach;
 use super::view::View;
 
-/// Every answer is one to what was asked. O(n).
+/// Every response is possible for its invocation. O(n).
 pub(super) fn answers_fit<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
     view.ops().filter(|op| !op.fits()).map(Breach::of).collect()
 }

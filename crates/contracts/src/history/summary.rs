@@ -1,16 +1,17 @@
-//! How much of what happened.
+//! Counts of invocations and responses.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::History;
 
-/// How often each thing was asked, and how often each answer was told; one line as text.
+/// The number of ops of each kind, and of each response to it; formats as one line.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Summary(BTreeMap<&'static str, BTreeMap<&'static str, u64>>);
 
 impl Summary {
-    /// How often `told` was the answer to `asked`, both by their words in a written history: `("join", "number")`.
+    /// The number of ops with this invocation and response, by their words in a written history:
+    /// `("join", "number")`.
     #[must_use]
     pub fn count(&self, asked: &str, told: &str) -> u64 {
         self.0.get(asked).and_then(|answers| answers.get(told)).copied().unwrap_or(0)
@@ -18,7 +19,7 @@ impl Summary {
 }
 
 impl History {
-    /// Counts every op so far by what was asked and told.
+    /// Counts all ops so far by invocation and response.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
@@ -37,7 +38,7 @@ impl History {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("nothing was asked");
+            return f.write_str("no ops");
         }
         for (n, (asked, answers)) in self.0.iter().enumerate() {
             let separator = if n == 0 { "" } else { "; " };

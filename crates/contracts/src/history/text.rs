@@ -1,4 +1,4 @@
-//! A history as text: a first line that says how many ops follow, then one op per line.
+//! A history as text: a first line with the number of ops, then one op per line.
 //!
 //! ```text
 //! history 1 of 2 ops
@@ -6,7 +6,8 @@
 //! 1 3500 - ask 17 1 unknown
 //! ```
 //!
-//! An op is its id, begin and end (`-`: it has not ended) in nanoseconds, what was asked and what was told.
+//! An op consists of its id, begin and end (`-` if it has not ended) in nanoseconds, the invocation
+//! and the response.
 
 use std::fmt;
 use std::io::{self, BufRead, Write};
@@ -16,7 +17,7 @@ use domain::queue::{QueueNumber, UserId};
 
 use super::{Asked, History, Record, Told};
 
-/// A text that is no history.
+/// The error for text that is not a valid history.
 #[derive(Debug)]
 pub struct ReadError {
     line: u64,
@@ -30,7 +31,7 @@ enum Problem {
 }
 
 impl ReadError {
-    /// The line it is about, counting from 1.
+    /// The number of the invalid line, counting from 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.line
@@ -56,10 +57,11 @@ impl std::error::Error for ReadError {
 }
 
 impl History {
-    /// Writes every op so far. Ops that have not ended are written as such. Many small writes: give it a buffer.
+    /// Writes all ops so far, including those that have not ended. It makes many small writes, so
+    /// pass a buffered writer.
     ///
     /// # Errors
-    /// Those of `target`.
+    /// The errors of `target`.
     pub fn write_to(&self, mut target: impl Write) -> io::Result<()> {
         let records = self.records();
         writeln!(target, "history 1 of {} ops", records.len())?;
@@ -69,10 +71,11 @@ impl History {
         target.flush()
     }
 
-    /// Reads what [`write_to`](Self::write_to) wrote. Ops added to it begin after the latest time in it.
+    /// Reads the output of [`write_to`](Self::write_to). Ops added later begin after the latest
+    /// time in it.
     ///
     /// # Errors
-    /// [`ReadError`] naming the line that cannot be read, is no op, or is missing.
+    /// [`ReadError`] with the line that cannot be read, is not an op, or is missing.
     pub fn read_from(source: impl BufRead) -> Result<Self, ReadError> {
         let mut lines = Lines { source, line: 0, text: String::new() };
         let count = lines.next(|words| {
@@ -84,7 +87,7 @@ impl History {
         for id in 0..count {
             let record = lines.next(read_record)?;
             if record.id != id {
-                return Err(lines.error("not the id that follows"));
+                return Err(lines.error("unexpected id"));
             }
             records.push(record);
         }
@@ -171,7 +174,7 @@ fn read_told(words: &mut Words<'_>) -> Option<Told> {
     })
 }
 
-/// The lines of a source, counted.
+/// A line reader that counts lines.
 struct Lines<R> {
     source: R,
     line: u64,
@@ -179,17 +182,17 @@ struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Reads the next line, all of it, by `read`.
+    /// Parses the whole next line with `read`.
     fn next<T>(&mut self, read: impl FnOnce(&mut Words<'_>) -> Option<T>) -> Result<T, ReadError> {
         self.advance()?;
-        // Without its end a line may have been a longer one.
+        // A line without its end may be truncated.
         if !self.text.ends_with('\n') {
             return Err(self.error("cut off here"));
         }
         let mut words = Words(self.text.split_ascii_whitespace());
         let value = read(&mut words).filter(|_| words.next().is_none());
         value.ok_or_else(|| {
-            self.error(if self.line == 1 { "no history begins so" } else { "not an op" })
+            self.error(if self.line == 1 { "not the header of a history" } else { "not an op" })
         })
     }
 

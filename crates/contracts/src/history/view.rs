@@ -1,5 +1,5 @@
-//! A history made ready for the checks: every op by its begin, by its place, and the joins by user. Sorting costs
-//! O(n log n) once; each check then walks it.
+//! A history indexed for the checks: ops by begin, ops by place, and joins by user. Sorting costs
+//! O(n log n) once; each check then walks the index.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ impl<'a> View<'a> {
     pub(super) fn new(records: &'a [Record]) -> Self {
         let mut by_begin: Vec<&Record> = records.iter().collect();
         by_begin.sort_by_key(|op| op.begun);
-        // Both sorts are stable: the ops of one place, and the joins of one user, stay in the order of their begin.
+        // Both sorts are stable: the ops of a place and the joins of a user stay ordered by begin.
         let mut by_place: Vec<&Record> =
             by_begin.iter().copied().filter(|op| op.place().is_some()).collect();
         by_place.sort_by_key(|op| op.place());
@@ -35,12 +35,12 @@ impl<'a> View<'a> {
         Self { by_begin, by_place, joins_by_user, doubtful_joins }
     }
 
-    /// Every op by its begin.
+    /// All ops, ordered by begin.
     pub(super) fn ops(&self) -> impl Iterator<Item = &'a Record> {
         self.by_begin.iter().copied()
     }
 
-    /// Every place that is named, by number.
+    /// All places that appear in the history, ordered by number.
     pub(super) fn places(&self) -> impl Iterator<Item = Place<'_, 'a>> {
         let same = |a: &&Record, b: &&Record| a.place() == b.place();
         self.by_place.chunk_by(same).filter_map(|ops| {
@@ -58,13 +58,13 @@ impl<'a> View<'a> {
         Place { number, ops, doubtful_join: self.doubtful_joins.get(&user).copied() }
     }
 
-    /// The joins of each user, by their begin.
+    /// The joins of each user, ordered by begin.
     pub(super) fn joins_by_user(&self) -> impl Iterator<Item = &[&'a Record]> {
         self.joins_by_user.chunk_by(|a, b| a.asked.user() == b.asked.user())
     }
 }
 
-/// What is known of one user's place with one number. Each question walks the ops of the place.
+/// Everything known about one user's place with one number. Each method walks the ops of the place.
 pub(super) struct Place<'v, 'a> {
     pub(super) number: QueueNumber,
     ops: &'v [&'a Record],
@@ -72,40 +72,41 @@ pub(super) struct Place<'v, 'a> {
 }
 
 impl<'a> Place<'_, 'a> {
-    /// Every op about it, by its begin.
+    /// All ops about this place, ordered by begin.
     pub(super) fn ops(&self) -> impl Iterator<Item = &'a Record> {
         self.ops.iter().copied()
     }
 
-    /// The ops that showed something of it, by their begin.
+    /// The ops that reported a status of this place, ordered by begin.
     pub(super) fn sights(&self) -> impl Iterator<Item = (Sight, &'a Record)> {
         self.ops().filter_map(|op| Some((op.sight()?, op)))
     }
 
-    /// The joins that were told it, by their begin.
+    /// The joins that returned this number, ordered by begin.
     pub(super) fn joins(&self) -> impl Iterator<Item = &'a Record> {
         self.ops().filter(|op| op.number_told().is_some())
     }
 
-    /// The earliest moment at which it can have been given: no join that was told it, nor one that may have got it
-    /// without being told, had begun before. `None` where it was never told.
+    /// The earliest moment at which this place can have been given. It is the begin of the first
+    /// join that returned the number, or of an earlier join of unknown outcome that may have been
+    /// given it. `None` if no join returned the number.
     pub(super) fn given_from(&self) -> Option<Duration> {
         let told = self.joins().next()?.begun;
         Some(self.doubtful_join.map_or(told, |doubtful| doubtful.min(told)))
     }
 
-    /// The earliest moment at which it can have been given back by its user.
+    /// The earliest moment at which its user can have left.
     pub(super) fn left_from(&self) -> Option<Duration> {
         self.ops().find(|op| op.may_give_back()).map(|op| op.begun)
     }
 
-    /// Whether its user may have given it back by then.
+    /// Whether its user may have left by then.
     pub(super) fn may_be_left_by(&self, by: Duration) -> bool {
         self.left_from().is_some_and(|left| left <= by)
     }
 
-    /// Whether its call or session may have run out by then. Nobody's does before they are called, so not before it was
-    /// given, nor before it was seen waiting.
+    /// Whether its call or session may have expired by then. Neither can start before the place was
+    /// given, nor before it was last seen waiting.
     pub(super) fn may_lapse_by(&self, by: Duration, rules: &Rules) -> bool {
         let (Some(after), Some(given)) = (rules.places_end_after, self.given_from()) else {
             return false;
@@ -116,8 +117,8 @@ impl<'a> Place<'_, 'a> {
         uncalled.saturating_add(after) <= by
     }
 
-    /// Whether it may have ended between a moment at which it was held, not before `since`, and `by`: given back, told
-    /// gone, or run out.
+    /// Whether this place may have ended between `since` and `by`, because it was left, reported
+    /// gone or expired. It was held at `since` or later.
     pub(super) fn may_end_between(&self, since: Duration, by: Duration, rules: &Rules) -> bool {
         let ends = |op: &Record| op.may_give_back() || op.sight() == Some(Sight::Gone);
         let mut endings = self.ops().filter(|op| ends(op));
@@ -125,14 +126,14 @@ impl<'a> Place<'_, 'a> {
     }
 }
 
-/// The highest key seen before each moment. Built in O(n log n), asked in O(log n).
+/// The highest key observed before each moment. Built in O(n log n), queried in O(log n).
 pub(super) struct Frontier<'a, K> {
-    /// Rising in moment and in key.
+    /// Ascending by moment and by key.
     steps: Vec<(Duration, K, &'a Record)>,
 }
 
 impl<'a, K: Ord + Copy> Frontier<'a, K> {
-    /// Takes what was seen, and the moment from which on it is known, in any order.
+    /// Takes the observations in any order, each with the moment at which it became known.
     pub(super) fn new(mut seen: Vec<(Duration, K, &'a Record)>) -> Self {
         seen.sort_by_key(|(moment, ..)| *moment);
         let mut highest = None;
@@ -146,7 +147,7 @@ impl<'a, K: Ord + Copy> Frontier<'a, K> {
         Self { steps: seen }
     }
 
-    /// The highest key known before the moment, and who saw it.
+    /// The highest key known before the moment, and the op that observed it.
     pub(super) fn before(&self, moment: Duration) -> Option<(K, &'a Record)> {
         let known = self.steps.partition_point(|(from, ..)| *from < moment);
         self.steps[..known].last().map(|(_, key, op)| (*key, *op))

@@ -8,15 +8,15 @@ use super::QueueFixture;
 use super::world::{BATCH, EVERY, SESSION_TTL, Sale, usual};
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
-/// While people join and many tasks call at once, `serving` only grows, and whoever is called stands in front of
-/// whoever is not.
+/// While users join and many tasks call concurrently, `serving` only grows, and every called number
+/// is lower than every number not called.
 ///
 /// # Errors
 /// The violation, if any.
 pub async fn rule_3_calls_people_in_the_order_of_their_numbers(
     fixture: &dyn QueueFixture,
 ) -> Verdict {
-    // Calls stand as long as the test runs.
+    // Calls outlast the test.
     let sale =
         Sale::open(fixture, PolicySpec { claim_within: Duration::from_secs(600), ..usual() })
             .await?;
@@ -45,15 +45,16 @@ pub async fn rule_3_calls_people_in_the_order_of_their_numbers(
         sale.advance(EVERY).await;
     }
     ensure(serving >= u64::from(9 * BATCH), || {
-        format!("after ten intervals only {serving} were called")
+        format!("only {serving} people were called in ten intervals")
     })
 }
 
-/// With people joining, claiming, giving back and lapsing at once, calls and sessions together stay within the limit.
+/// While users join, claim, leave and lapse concurrently, calls and sessions together stay within
+/// the limit.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_never_lets_in_more_than_max_active(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_4_never_admits_more_than_max_active(fixture: &dyn QueueFixture) -> Verdict {
     let limit = 12;
     let sale = Sale::open(fixture, PolicySpec { batch: 50, max_active: limit, ..usual() }).await?;
     let mut places: Vec<Place> = Vec::new();
@@ -69,25 +70,21 @@ pub async fn rule_4_never_lets_in_more_than_max_active(fixture: &dyn QueueFixtur
         most = most.max(check_limit(&sale, &places, limit).await?);
         sale.advance(EVERY / 2).await;
     }
-    ensure_eq(
-        most,
-        u64::from(limit),
-        "the most people inside at once, with more waiting all the time",
-    )
+    ensure_eq(most, u64::from(limit), "the most people inside at once, while more wait")
 }
 
 async fn check_limit(sale: &Sale, places: &[Place], limit: u32) -> Result<u64, Violation> {
     let inside = sale.inside(places).await?;
-    ensure(inside <= u64::from(limit), || format!("{inside} people are inside, {limit} may be"))?;
+    ensure(inside <= u64::from(limit), || format!("{inside} people are inside, limit {limit}"))?;
     let snapshot = sale.snapshot().await?;
     let reported = snapshot.called + snapshot.active;
     ensure(reported <= u64::from(limit), || {
-        format!("the store reports {reported} inside, {limit} may be")
+        format!("the store reports {reported} inside, limit {limit}")
     })?;
     Ok(inside)
 }
 
-/// Of those called, every other claims and every third gives back, all at once.
+/// Every second called user claims and every third leaves, all concurrently.
 async fn use_some(sale: &Sale, places: &[Place], round: u64) -> Verdict {
     let tasks = places.iter().enumerate().map(|(n, place)| {
         let (node, place) = (sale.node(n as u64), *place);
@@ -95,7 +92,7 @@ async fn use_some(sale: &Sale, places: &[Place], round: u64) -> Verdict {
         tokio::spawn(async move {
             let is_called = matches!(node.standing(&place).await?, Standing::Called { .. });
             if is_called && choice.is_multiple_of(2) {
-                // It may have lapsed meanwhile; the limit is what is checked here.
+                // The call may have lapsed; this rule checks only the limit.
                 let _ = node.claim(&place).await;
             }
             if is_called && choice.is_multiple_of(3) {
@@ -110,8 +107,8 @@ async fn use_some(sale: &Sale, places: &[Place], round: u64) -> Verdict {
     Ok(())
 }
 
-/// Many tasks call all the time; whatever window of `n` intervals is looked at, `(n + 1) x batch` calls are not
-/// exceeded.
+/// While many tasks call continuously, no window of `n` intervals contains more than
+/// `(n + 1) x batch` calls.
 ///
 /// # Errors
 /// The violation, if any.
@@ -143,14 +140,14 @@ fn check_windows(start: QueueTime, steps: &[(QueueTime, u64, QueueTime, u64)]) -
             let called = u128::from(last.3 - first.1);
             let allowed = (intervals + 1) * u128::from(BATCH);
             ensure(called <= allowed, || {
-                format!("{called} people called within {length:?}, {allowed} may be")
+                format!("{called} people called within {length:?}, limit {allowed}")
             })?;
         }
     }
     Ok(())
 }
 
-/// After a long quiet time a crowd finds one batch, not all that was never used.
+/// After a long idle time a burst of joins finds one batch, not the whole unused budget.
 ///
 /// # Errors
 /// The violation, if any.
@@ -163,37 +160,36 @@ pub async fn rule_5_saves_no_more_than_one_batch(fixture: &dyn QueueFixture) -> 
     sale.join_storm(1..=50).await?;
     sale.call_storm(4).await?;
     let serving = sale.snapshot().await?.line.serving();
-    // One more where time cannot be stopped while people join.
+    // One more if time passes while people join.
     let allowed = u64::from(BATCH)..=u64::from(BATCH) + 1;
     ensure(allowed.contains(&serving), || {
-        format!("after a quiet time {serving} people were called at once")
+        format!("after an idle time {serving} people were called at once")
     })
 }
 
-/// Nobody is ahead and the budget allows it: the newcomer is called by joining.
+/// A join within budget in an empty queue is called at once.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_calls_a_newcomer_to_an_empty_line_at_once(
-    fixture: &dyn QueueFixture,
-) -> Verdict {
+pub async fn rule_5_calls_a_join_in_an_empty_queue_at_once(fixture: &dyn QueueFixture) -> Verdict {
     let sale =
         Sale::open(fixture, PolicySpec { every: Duration::from_secs(60), ..usual() }).await?;
     for user in 1..=u64::from(BATCH) {
         let joined = sale.try_join(user).await?;
         let is_called = matches!(joined.standing, Standing::Called { .. });
         ensure(is_called, || {
-            format!("user {user} joined an empty line within budget and is {:?}", joined.standing)
+            format!("user {user} joined an empty queue within budget and is {:?}", joined.standing)
         })?;
         ensure(joined.line.has_called(joined.number), || {
-            format!("called, but the line says {:?}", joined.line)
+            format!("called, but the queue is at {:?}", joined.line)
         })?;
     }
     let beyond = sale.try_join(100).await?;
-    ensure_eq(beyond.standing, Standing::Waiting, "whoever joins beyond the budget")
+    ensure_eq(beyond.standing, Standing::Waiting, "a join beyond the budget")
 }
 
-/// While people wait and slots are free, the whole budget is used: a batch at once, then one an interval.
+/// While people wait and slots are free, the whole budget is used: one batch at once, then one per
+/// interval.
 ///
 /// # Errors
 /// The violation, if any.
@@ -206,9 +202,9 @@ pub async fn rule_5_uses_the_whole_budget_while_people_wait(fixture: &dyn QueueF
         let (serving, due) =
             (sale.snapshot().await?.line.serving(), u64::from(BATCH) * (intervals + 1));
         ensure(serving >= due, || {
-            format!("after {intervals} intervals {serving} were called, {due} could be")
+            format!("{serving} people were called in {intervals} intervals, budget {due}")
         })?;
     }
-    // The slots were never short: a session outlives the test.
+    // Slots never ran out: a session outlives the test.
     ensure(SESSION_TTL > EVERY, || "sessions are longer than an interval".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Rules 6 and 7: how calls, sessions and places end, and how their ends are counted.
+//! Rules 6 and 7: the ends of calls, sessions and places, and their counts.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::QueueFixture;
 use super::world::{BATCH, Sale, usual};
 use crate::{Verdict, ensure, ensure_eq};
 
-/// How long a call stands where its end is looked at closely.
+/// The claim time in tests that check its end closely.
 const LONG_CALL: Duration = Duration::from_secs(40);
-/// How long a session lasts there.
+/// The session length in those tests.
 const LONG_SESSION: Duration = Duration::from_secs(60);
-/// Room for a store whose time cannot be stopped, on a busy machine.
+/// The tolerance for a store that uses real time, on a busy machine.
 const MARGIN: Duration = Duration::from_secs(10);
 
 fn long() -> PolicySpec {
@@ -25,7 +25,7 @@ async fn is_called(sale: &Sale, place: &Place) -> Result<bool, crate::Violation>
     Ok(matches!(sale.standing(place).await?, Standing::Called { .. }))
 }
 
-/// What a standing is, and when it ends: without the time left, which passes.
+/// The kind of a standing and its end, without the remaining time, which changes.
 fn end_of(standing: Standing) -> (&'static str, Option<QueueTime>) {
     match standing {
         Standing::Waiting => ("waiting", None),
@@ -35,7 +35,8 @@ fn end_of(standing: Standing) -> (&'static str, Option<QueueTime>) {
     }
 }
 
-/// A call stands until shortly before `claim_within`, then lapses, and the next person gets the slot.
+/// A call stays open until shortly before `claim_within` and then lapses, and the next person gets
+/// the slot.
 ///
 /// # Errors
 /// The violation, if any.
@@ -60,7 +61,8 @@ pub async fn rule_6_a_call_lapses_and_frees_its_slot(fixture: &dyn QueueFixture)
     ensure(is_called(&sale, &places[1]).await?, || "the freed slot was not used".to_owned())
 }
 
-/// A session lasts `session_ttl` from its claim, whatever the call's own end, then the next person gets the slot.
+/// A session lasts `session_ttl` from its claim, whatever the end of the call was; then the next
+/// person gets the slot.
 ///
 /// # Errors
 /// The violation, if any.
@@ -72,7 +74,7 @@ pub async fn rule_6_a_session_ends_and_frees_its_slot(fixture: &dyn QueueFixture
     sale.call_storm(4).await?;
     let running = sale.standing(&places[0]).await?;
     ensure(matches!(running, Standing::Active { .. }), || {
-        format!("before its end a session is {running:?}")
+        format!("a session before its end is {running:?}")
     })?;
     sale.advance(MARGIN).await;
     ensure_eq(sale.standing(&places[0]).await?, Standing::Gone, "a session at its end")?;
@@ -84,20 +86,22 @@ pub async fn rule_6_a_session_ends_and_frees_its_slot(fixture: &dyn QueueFixture
     ensure(is_called(&sale, &places[1]).await?, || "the freed slot was not used".to_owned())
 }
 
-/// A call or session given back is over at once, and its slot is free at the next call.
+/// A call or session that its user leaves ends at once, and its slot is free at the next call.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_giving_back_frees_the_slot_at_the_next_call(
-    fixture: &dyn QueueFixture,
-) -> Verdict {
+pub async fn rule_6_leaving_frees_the_slot_at_the_next_call(fixture: &dyn QueueFixture) -> Verdict {
     let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
     let places = sale.join_each(1..=4).await?;
     sale.claim(&places[0]).await?;
-    ensure_eq(sale.inside(&places).await?, 2, "people inside before anything is given back")?;
+    ensure_eq(sale.inside(&places).await?, 2, "people inside before anyone leaves")?;
     for given_back in 0..2 {
         sale.give_back(&places[given_back]).await?;
-        ensure_eq(sale.standing(&places[given_back]).await?, Standing::Gone, "a place given back")?;
+        ensure_eq(
+            sale.standing(&places[given_back]).await?,
+            Standing::Gone,
+            "a place that was left",
+        )?;
         sale.call_storm(4).await?;
         ensure(is_called(&sale, &places[given_back + 2]).await?, || {
             "the freed slot was not used".to_owned()
@@ -107,22 +111,24 @@ pub async fn rule_6_giving_back_frees_the_slot_at_the_next_call(
     Ok(())
 }
 
-/// People who leave while waiting are no longer counted as ahead, and nobody is called in their stead a turn too late:
-/// they cost neither budget nor slot.
+/// People who leave while waiting no longer count as ahead, do not delay the call of others, and
+/// use neither budget nor slot.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_a_place_given_back_while_waiting_costs_nothing(
-    fixture: &dyn QueueFixture,
-) -> Verdict {
+pub async fn rule_6_leaving_while_waiting_uses_no_budget(fixture: &dyn QueueFixture) -> Verdict {
     let sale = Sale::open(fixture, usual()).await?;
     let batch = u64::from(BATCH);
     let places = sale.join_each(1..=4 * batch).await?;
     let of = |number: u64| &places[usize::try_from(number - 1).unwrap_or(0)];
-    // All of the second batch, and one person further back.
+    // The whole second batch, and one person further back.
     for number in (batch + 1..=2 * batch).chain([3 * batch + 1]) {
         sale.give_back(of(number)).await?;
-        ensure_eq(sale.standing(of(number)).await?, Standing::Gone, "a waiting place given back")?;
+        ensure_eq(
+            sale.standing(of(number)).await?,
+            Standing::Gone,
+            "a waiting place that was left",
+        )?;
     }
     let snapshot = sale.snapshot().await?;
     let position =
@@ -133,22 +139,23 @@ pub async fn rule_6_a_place_given_back_while_waiting_costs_nothing(
         batch,
         &format!("the position of the third batch's last, serving {passed}"),
     )?;
-    ensure_eq(position(3 * batch + 2), batch + 1, "the position behind one more who left")?;
+    ensure_eq(position(3 * batch + 2), batch + 1, "the position behind one more abandoned number")?;
     sale.advance(super::world::EVERY).await;
     sale.call_storm(4).await?;
     for number in 2 * batch + 1..=3 * batch {
         ensure(is_called(&sale, of(number)).await?, || {
-            format!("{number} was not called, with a batch ahead gone")
+            format!("{number} was not called although the batch ahead left")
         })?;
     }
     Ok(())
 }
 
-/// Somebody else's token for a number gives nothing back, whatever the place is: waiting, called or active.
+/// Another user's token for a number releases nothing, whether the place is waiting, called or
+/// active.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_7_takes_a_place_back_from_its_holder_only(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_7_only_the_holder_can_leave(fixture: &dyn QueueFixture) -> Verdict {
     let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
     let places = sale.join_each(1..=3).await?;
     sale.claim(&places[0]).await?;
@@ -157,21 +164,21 @@ pub async fn rule_7_takes_a_place_back_from_its_holder_only(fixture: &dyn QueueF
         let stolen = sale.place(99, place.number.get())?;
         let answer = sale.give_back(&stolen).await;
         ensure(matches!(answer, Err(GiveBackError::NotHolder)), || {
-            format!("a stranger was answered {answer:?}")
+            format!("another user was answered {answer:?}")
         })?;
         let after = sale.standing(place).await?;
-        ensure_eq(end_of(after), end_of(before), "the holder's standing after the attempt")?;
+        ensure_eq(end_of(after), end_of(before), "the holder's status after the attempt")?;
     }
     Ok(())
 }
 
-/// Claims, lapses, what is given back and sessions that last to their end are counted when they happen: once, however
-/// often they are asked for again and however many steps look.
+/// Claims, lapses, releases and sessions that reach their end are counted when they happen, and
+/// only once, however often the request is repeated and however many steps run.
 ///
 /// # Errors
 /// The violation, if any.
 pub async fn the_tally_counts_each_end_once(fixture: &dyn QueueFixture) -> Verdict {
-    // Slow enough that nothing but what is waited for happens meanwhile: one more call in two minutes.
+    // Slow enough that only the expected events happen: one more call in two minutes.
     let (claim_within, session_ttl) = (Duration::from_secs(20), Duration::from_secs(40));
     let one_more = Duration::from_secs(120);
     let spec = PolicySpec { every: one_more * BATCH, claim_within, session_ttl, ..usual() };
@@ -183,34 +190,34 @@ pub async fn the_tally_counts_each_end_once(fixture: &dyn QueueFixture) -> Verdi
         sale.claim(place).await?;
         sale.claim(place).await?;
     }
-    // A session, a call, and a place that waits.
+    // A session, a call, and a waiting place.
     for place in [&places[2], &places[3], &places[5]] {
         sale.give_back(place).await?;
         let again = sale.give_back(place).await;
         ensure(matches!(again, Err(GiveBackError::Gone)), || {
-            format!("giving back again gave {again:?}")
+            format!("leaving again gave {again:?}")
         })?;
     }
     let refused = (sale.claim(&places[6]).await, sale.give_back(&sale.place(99, 1)?).await);
-    ensure(refused.0.is_err() && refused.1.is_err(), || format!("refusals are {refused:?}"))?;
+    ensure(refused.0.is_err() && refused.1.is_err(), || format!("refusals: {refused:?}"))?;
     let mut tally = Tally { joined, claimed: 3, left: 3, ..Tally::default() };
-    counted(&sale, tally, "after claims and leaving").await?;
+    counted(&sale, tally, "after claims and leaves").await?;
     sale.advance(claim_within).await;
     tally.lapsed = 1;
     counted(&sale, tally, "after one call lapsed").await?;
     sale.advance(session_ttl - claim_within).await;
     tally.ended = 2;
     counted(&sale, tally, "after two sessions ended").await?;
-    // Calls the next person, passing the one who left while waiting.
+    // Calls the next person, skipping the one who left while waiting.
     sale.advance(one_more).await;
     counted(&sale, tally, "after one more call").await?;
-    ensure(is_called(&sale, &places[6]).await?, || "nobody was called".to_owned())?;
+    ensure(is_called(&sale, &places[6]).await?, || "no one was called".to_owned())?;
     sale.advance(claim_within).await;
     tally.lapsed = 2;
     counted(&sale, tally, "after that call lapsed too").await
 }
 
-/// Every node counts the same, after steps of all of them.
+/// Checks that every node reports the same counts, after steps on all of them.
 async fn counted(sale: &Sale, expected: Tally, when: &str) -> Verdict {
     sale.call_storm(4).await?;
     for node in 0..4 {

@@ -8,19 +8,20 @@ use super::QueueFixture;
 use super::world::{CLAIM_WITHIN, SESSION_TTL, Sale, distinct, usual};
 use crate::{Verdict, ensure, ensure_eq};
 
-/// A thousand users at once, on all nodes, get a thousand numbers, and `last` is the highest of them.
+/// A thousand concurrent joins on all nodes get a thousand distinct numbers, and `last` is the
+/// highest of them.
 ///
 /// # Errors
 /// The violation, if any.
 pub async fn rule_1_gives_no_number_twice(fixture: &dyn QueueFixture) -> Verdict {
     let sale = Sale::open(fixture, usual()).await?;
     let joined = sale.join_storm(1..=1_000).await?;
-    ensure_eq(distinct(&joined), 1_000, "different numbers given to 1,000 users")?;
+    ensure_eq(distinct(&joined), 1_000, "distinct numbers given to 1,000 users")?;
     let highest = joined.iter().map(|(_, joined)| joined.number.get()).max();
     ensure_eq(Some(sale.snapshot().await?.line.last()), highest, "the highest number given")
 }
 
-/// While waiting, called and active, joining again finds the same place.
+/// Joining again finds the same place while it is waiting, called or active.
 ///
 /// # Errors
 /// The violation, if any.
@@ -38,23 +39,17 @@ pub async fn rule_2_gives_a_returning_user_the_same_number(fixture: &dyn QueueFi
     for place in &places {
         let again = sale.try_join(place.user.get()).await?;
         ensure_eq(again.number, place.number, "the number found by joining again")?;
-        ensure(again.rejoined, || {
-            format!("{place:?} was held, and joining again says it was not")
-        })?;
-        ensure_eq(
-            expected(again.standing),
-            place.user.get(),
-            "the standing found by joining again",
-        )?;
+        ensure(again.rejoined, || format!("joining again returned the held {place:?} as new"))?;
+        ensure_eq(expected(again.standing), place.user.get(), "the status found by joining again")?;
     }
     ensure_eq(sale.snapshot().await?.line.last(), 3, "numbers given in all")
 }
 
-/// The same user, from a hundred tasks on all nodes, is given one number once.
+/// A hundred concurrent joins of one user on all nodes give one number, once.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_gives_one_user_one_number_whatever_races(
+pub async fn rule_2_gives_one_user_one_number_under_concurrency(
     fixture: &dyn QueueFixture,
 ) -> Verdict {
     let sale = Sale::open(fixture, usual()).await?;
@@ -68,13 +63,13 @@ pub async fn rule_2_gives_one_user_one_number_whatever_races(
     for task in futures_util::future::join_all(tasks).await {
         joined.push((7, task??));
     }
-    ensure_eq(distinct(&joined), 1, "different numbers given to one user")?;
+    ensure_eq(distinct(&joined), 1, "distinct numbers given to one user")?;
     let fresh = joined.iter().filter(|(_, joined)| !joined.rejoined).count();
-    ensure_eq(fresh, 1, "joins that say they gave a new number")?;
+    ensure_eq(fresh, 1, "joins that report a new number")?;
     ensure_eq(sale.snapshot().await?.line.last(), 1, "numbers given in all")
 }
 
-/// A place that lapsed, ended or was given back is held no longer: its user goes to the end of the line.
+/// A place that lapsed, ended or was left is no longer held: its user goes to the end of the queue.
 ///
 /// # Errors
 /// The violation, if any.
@@ -92,7 +87,7 @@ pub async fn rule_2_gives_a_fresh_number_once_a_place_has_ended(
     for place in &places {
         let again = sale.try_join(place.user.get()).await?;
         ensure(again.number > place.number && !again.rejoined, || {
-            format!("{place:?} ended, and is {again:?} now")
+            format!("after {place:?} ended, joining again returned {again:?}")
         })?;
     }
     Ok(())

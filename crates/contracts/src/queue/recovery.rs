@@ -1,4 +1,4 @@
-//! What a token shown at joining and a checkpoint prove to a store.
+//! The facts that a token or a checkpoint proves to a store.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ async fn join_with(sale: &Sale, user: u64, number: u64) -> Result<Joined, Violat
     Ok(sale.try_join_with(user, Some(shown)).await?)
 }
 
-/// The number of a token finds its place, also where the store does not know its holder; of two places of one user the older
-/// stays, and the younger is given up. Another user's number finds nothing.
+/// The number in a token finds its place, even if the store does not know the holder. If a user has
+/// two places, the older one stays and the younger ends. Another user's number finds nothing.
 ///
 /// # Errors
 /// The violation, if any.
@@ -25,52 +25,48 @@ pub async fn rule_2_finds_the_place_of_a_token(fixture: &dyn QueueFixture) -> Ve
     let place = sale.join(2).await?;
     let again = join_with(&sale, 2, place.number.get()).await?;
     ensure_eq((again.number, again.rejoined), (place.number, true), "the place of a known holder")?;
-    // Numbers up to 40 were given by a store that is no more.
+    // A lost store gave the numbers up to 40.
     sale.node(0).snapshot(Line::new(40, 0)).await?;
     sale.recover().await;
     let found = join_with(&sale, 50, 20).await?;
-    ensure_eq(
-        (found.number.get(), found.rejoined),
-        (20, true),
-        "the place of a holder nobody knew",
-    )?;
+    ensure_eq((found.number.get(), found.rejoined), (20, true), "the place of an unknown holder")?;
     let younger = sale.join(51).await?;
-    ensure_eq(younger.number.get(), 41, "the number of somebody who shows no token")?;
+    ensure_eq(younger.number.get(), 41, "the number of a user without a token")?;
     let older = join_with(&sale, 51, 30).await?;
     ensure_eq((older.number.get(), older.rejoined), (30, true), "the older of two places")?;
     ensure_eq(sale.standing(&younger).await?, Standing::Gone, "the younger of two places")?;
-    ensure_eq(sale.join(51).await?.number.get(), 30, "the place without a token from then on")?;
+    ensure_eq(sale.join(51).await?.number.get(), 30, "the place found later without a token")?;
     let stranger = join_with(&sale, 52, 20).await?;
     ensure_eq((stranger.number.get(), stranger.rejoined), (42, false), "with another user's number")
 }
 
-/// Who claims with the tokens of two places has one session, of the older place; the younger is
-/// given up, whichever is claimed first.
+/// A user who claims with the tokens of two places gets one session, for the older place; the
+/// younger ends, whichever is claimed first.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_8_lets_nobody_in_twice(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_8_gives_a_user_one_session(fixture: &dyn QueueFixture) -> Verdict {
     let spec = PolicySpec {
         claim_within: Duration::from_secs(600),
         session_ttl: Duration::from_secs(600),
         ..usual()
     };
     let sale = Sale::open(fixture, spec).await?;
-    // Numbers up to 40 were given and called by a store that is no more.
+    // A lost store gave and called the numbers up to 40.
     sale.node(0).snapshot(Line::new(40, 40)).await?;
     sale.recover().await;
     let (older, younger) = (sale.place(50, 20)?, sale.join(50).await?);
     sale.claim(&younger).await?;
     sale.claim(&older).await?;
-    ensure_eq(sale.snapshot().await?.active, 1, "sessions of one who claimed the younger first")?;
+    ensure_eq(sale.snapshot().await?.active, 1, "sessions after claiming the younger place first")?;
     ensure_eq(sale.standing(&younger).await?, Standing::Gone, "the younger of two places")?;
-    ensure_eq(sale.join(50).await?.number, older.number, "the place they find from then on")?;
+    ensure_eq(sale.join(50).await?.number, older.number, "the place found later")?;
     let (older, younger) = (sale.place(51, 21)?, sale.join(51).await?);
     sale.claim(&older).await?;
     let claimed = sale.claim(&younger).await;
     ensure(matches!(claimed, Err(ClaimError::Gone)), || format!("the younger, last: {claimed:?}"))?;
     ensure_eq(sale.snapshot().await?.active, 2, "sessions of both")?;
-    // The younger is the one that the store does not know.
+    // The store does not know the younger place.
     let older = sale.join(52).await?;
     sale.node(0).snapshot(Line::new(60, 60)).await?;
     sale.recover().await;
@@ -82,19 +78,20 @@ pub async fn rule_8_lets_nobody_in_twice(fixture: &dyn QueueFixture) -> Verdict 
     sale.claim(&older).await?;
     let seen = sale.snapshot().await?;
     ensure_eq(seen.active, 3, "sessions of all three")?;
-    // A place that is over is none.
+    // A place that has ended does not count.
     sale.give_back(&older).await?;
     let left = sale.place(52, 56)?;
     sale.claim(&left).await?;
     Ok(())
 }
 
-/// A checkpoint that the store is behind is taken in once in each generation: numbers continue above its ceiling, whoever
-/// settles how often, and those skipped are nobody's place.
+/// A checkpoint ahead of the store is applied once in each generation, however often and from
+/// whichever node it is settled: numbers continue above its ceiling, and skipped numbers have no
+/// holder.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn checkpoints_are_taken_in_once(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn checkpoints_are_applied_once(fixture: &dyn QueueFixture) -> Verdict {
     let spec = PolicySpec { batch: 1, every: EVERY * 3_600, ..usual() };
     let sale = Sale::open(fixture, spec).await?;
     let generation = sale.snapshot().await?.generation;
@@ -104,13 +101,15 @@ pub async fn checkpoints_are_taken_in_once(fixture: &dyn QueueFixture) -> Verdic
     ensure_eq(
         (before.line, before.is_settled),
         (Line::START, false),
-        "after one of another generation",
+        "the queue after a checkpoint for another generation",
     )?;
     for node in 0..3 {
         sale.node(node).settle(generation, checkpoint).await?;
     }
     let settled = sale.snapshot().await?;
-    ensure(settled.is_settled, || "the store does not say that a checkpoint was read".to_owned())?;
+    ensure(settled.is_settled, || {
+        "the store does not report that a checkpoint was read".to_owned()
+    })?;
     ensure_eq(
         settled.line,
         Line::new(50, 8),
@@ -125,18 +124,18 @@ pub async fn checkpoints_are_taken_in_once(fixture: &dyn QueueFixture) -> Verdic
         "the next number, after a second checkpoint in this generation",
     )?;
     let seen = sale.snapshot().await?;
-    ensure_eq(seen.vacant.people_waiting(seen.line), 3, "people who wait: 9, 10 and 51")?;
+    ensure_eq(seen.vacant.people_waiting(seen.line), 3, "people waiting: 9, 10 and 51")?;
     ensure_eq(seen.vacant.position_of(joined.number, seen.line).get(), 3, "the position of 51")?;
-    // The holder of one of those skipped: they were given it just before everything was lost.
+    // The holder of a skipped number: it was given just before everything was lost.
     let found = join_with(&sale, 2, 20).await?;
     ensure_eq(
         (found.number.get(), found.rejoined),
         (20, true),
-        "a skipped number whose holder turns up",
+        "a skipped number whose holder returns",
     )
 }
 
-/// Those who left do not count against `max_waiting`.
+/// Users who left do not count against `max_waiting`.
 ///
 /// # Errors
 /// The violation, if any.
@@ -150,5 +149,5 @@ pub async fn rule_9_counts_people_against_the_limit(fixture: &dyn QueueFixture) 
     }
     sale.join_each(12..=14).await?;
     let beyond = sale.try_join(15).await;
-    ensure(beyond.is_err(), || format!("a fourth person who waits was answered {beyond:?}"))
+    ensure(beyond.is_err(), || format!("a fourth waiting user was answered {beyond:?}"))
 }

@@ -1,4 +1,4 @@
-//! What the tokens of visitors can do to a queue, and what they cannot: they may be of a rehearsal.
+//! The effects that tokens of visitors can have on a queue. Such tokens can come from a rehearsal.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::QueueFixture;
 use super::world::{EVERY, Sale, usual};
 use crate::{Verdict, Violation, ensure, ensure_eq};
 
-/// A life before that of any queue here.
+/// An incarnation earlier than that of any queue here.
 const REHEARSAL: u64 = 7;
 
 fn shown(life: u64, number: u64) -> Result<Shown, Violation> {
@@ -22,17 +22,17 @@ fn place(sale: &Sale, life: u64, user: u64, number: u64) -> Result<Place, Violat
     Ok(Place { incarnation, number, user: UserId::new(user)?, ..sale.place(1, 1)? })
 }
 
-/// A policy under which everybody waits.
+/// A policy under which every user waits.
 fn standstill() -> PolicySpec {
     PolicySpec { batch: 1, every: EVERY * 3_600, ..usual() }
 }
 
-/// However many tokens of a rehearsal are shown, everybody who joins gets a number at once, nobody
-/// is behind numbers that nobody holds, and the queue is as full as people make it.
+/// However many tokens of a rehearsal are shown, every user who joins gets a number at once, no
+/// position counts numbers that have no holder, and only real users fill the queue.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn visitors_close_no_joins(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn visitors_do_not_block_joins(fixture: &dyn QueueFixture) -> Verdict {
     const JOINERS: u64 = 20;
     let sale = Sale::open(fixture, PolicySpec { max_waiting: 30, ..standstill() }).await?;
     let before = sale.snapshot().await?;
@@ -42,37 +42,37 @@ pub async fn visitors_close_no_joins(fixture: &dyn QueueFixture) -> Verdict {
         ensure_eq(
             (seen.generation, seen.recovers),
             (before.generation, false),
-            "the store, after a token",
+            "the store after a token",
         )?;
         let joined = sale.join(n).await?;
         let seen = sale.snapshot().await?;
         let position = seen.vacant.position_of(joined.number, seen.line).get();
-        ensure(position <= n, || format!("position {position} of {n} people who have joined"))?;
+        ensure(position <= n, || format!("position {position} after {n} joins"))?;
     }
     let seen = sale.snapshot().await?;
     let waiting = seen.vacant.people_waiting(seen.line);
-    ensure(waiting <= JOINERS, || format!("{waiting} people wait, of {JOINERS} who have joined"))
+    ensure(waiting <= JOINERS, || format!("{waiting} people wait after {JOINERS} joins"))
 }
 
-/// A store that nothing remembers adopts the life that the first token shows, and no other; after a
-/// few seconds it adopts none. A place of any other life is nobody's.
+/// A new store adopts the incarnation of the first token that it sees, and no other; after a few
+/// seconds it adopts none. Places of any other incarnation are gone.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn one_incarnation_is_adopted_in_a_short_time(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn one_incarnation_is_adopted_within_a_short_time(fixture: &dyn QueueFixture) -> Verdict {
     let sale = Sale::open(fixture, standstill()).await?;
-    ensure(sale.snapshot().await?.adopts, || "a fresh store adopts nothing".to_owned())?;
+    ensure(sale.snapshot().await?.adopts, || "a new store adopts nothing".to_owned())?;
     let first = place(&sale, REHEARSAL, 1, 5)?;
-    ensure_eq(sale.standing(&first).await?, Standing::Waiting, "the first token that is shown")?;
+    ensure_eq(sale.standing(&first).await?, Standing::Waiting, "the first token")?;
     let seen = sale.snapshot().await?;
     let is_adopted = seen.incarnations.contains(first.incarnation);
     ensure_eq(
         (is_adopted, seen.adopts),
         (true, false),
-        "whether it is adopted, and another would be",
+        "whether it is adopted, and whether another could be",
     )?;
     let second = place(&sale, REHEARSAL + 1, 2, 6)?;
-    ensure_eq(sale.standing(&second).await?, Standing::Gone, "a token of a third life")?;
+    ensure_eq(sale.standing(&second).await?, Standing::Gone, "a token of a third incarnation")?;
     let higher = shown(REHEARSAL + 1, 90_000)?;
     let after = sale.node(1).call_next(Line::default(), Some(higher)).await?.snapshot;
     ensure_eq(
@@ -83,7 +83,7 @@ pub async fn one_incarnation_is_adopted_in_a_short_time(fixture: &dyn QueueFixtu
     ensure_eq(
         sale.join(1).await?.number,
         first.number,
-        "the place of the first, without the token",
+        "the first user's place, without the token",
     )?;
     let next = sale.join(3).await?.number.get();
     ensure(next > first.number.get(), || format!("{next} was given after 5 was shown"))?;
@@ -92,36 +92,34 @@ pub async fn one_incarnation_is_adopted_in_a_short_time(fixture: &dyn QueueFixtu
     sale.advance(QueueState::ADOPTION + Duration::from_secs(1)).await;
     let seen = sale.snapshot().await?;
     ensure(!seen.adopts, || "a store adopts for too long".to_owned())?;
-    ensure_eq(sale.standing(&first).await?, Standing::Gone, "a token that is shown too late")?;
+    ensure_eq(sale.standing(&first).await?, Standing::Gone, "a token that arrives too late")?;
     let joined = sale.try_join_with(1, Some(shown(REHEARSAL, 5)?)).await?;
     ensure_eq((joined.number.get(), joined.rejoined), (1, false), "joining with such a token")?;
-    ensure_eq(sale.snapshot().await?.incarnations, seen.incarnations, "the lives of the queue")
+    ensure_eq(
+        sale.snapshot().await?.incarnations,
+        seen.incarnations,
+        "the incarnations of the queue",
+    )
 }
 
-/// Those who show the tokens of a store that is no more are called in the order of their numbers,
-/// once each of them has had time to do so.
+/// Holders of tokens from a lost store are called in the order of their numbers, once all of them
+/// have had time to show their tokens.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_calls_those_who_show_tokens_in_their_order(
-    fixture: &dyn QueueFixture,
-) -> Verdict {
+pub async fn rule_3_calls_token_holders_in_order(fixture: &dyn QueueFixture) -> Verdict {
     let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
     let places = [40, 7, 300].map(|number| place(&sale, REHEARSAL, number, number));
     let [forty, seven, last] = places;
     let (forty, seven, last) = (forty?, seven?, last?);
     for waits in [&forty, &seven, &last] {
-        ensure_eq(
-            sale.standing(waits).await?,
-            Standing::Waiting,
-            "a token of the store that is no more",
-        )?;
+        ensure_eq(sale.standing(waits).await?, Standing::Waiting, "a token of the lost store")?;
     }
     let called = sale.node(0).call_next(Line::default(), None).await?.count;
-    ensure_eq(called, 0, "people called while others may yet show their tokens")?;
+    ensure_eq(called, 0, "people called while more tokens can arrive")?;
     sale.advance(QueueState::ADOPTION + Duration::from_secs(1)).await;
     let called = sale.node(0).call_next(Line::default(), None).await?.count;
     ensure_eq(called, 2, "people called after that, into two slots")?;
-    ensure_eq(sale.inside(&[seven, forty]).await?, 2, "those called are the first two")?;
+    ensure_eq(sale.inside(&[seven, forty]).await?, 2, "the first two among those called")?;
     ensure_eq(sale.standing(&last).await?, Standing::Waiting, "the third")
 }

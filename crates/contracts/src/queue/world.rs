@@ -1,4 +1,4 @@
-//! What a rule needs around a store, and the verbs it speaks in.
+//! The fixture of a store under test, and helpers for the rules.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,36 +18,36 @@ use crate::{Verdict, Violation, ensure};
 /// Opens queue stores.
 #[async_trait]
 pub trait QueueFixture: Send + Sync {
-    /// A fresh, empty line of its own under this policy.
+    /// Opens a new, empty queue under this policy.
     async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld>;
 }
 
-/// A line, seen from one or more nodes.
+/// A queue, used from one or more nodes.
 #[async_trait]
 pub trait QueueWorld: Send + Sync {
-    /// The name of the line.
+    /// The id of the queue.
     fn queue(&self) -> QueueId;
 
-    /// The same line through at least one node; more where the implementation has nodes.
+    /// At least one node of the same queue; more if the implementation has nodes.
     fn nodes(&self) -> Vec<Arc<dyn QueueStore>>;
 
-    /// Lets the store's time pass; at least so much, and little more.
+    /// Advances the store's time by at least this much, and little more.
     async fn advance(&self, by: Duration);
 }
 
 /// Calls per interval in these tests.
 pub(super) const BATCH: u32 = 5;
-/// The interval in these tests.
+/// The interval between batches in these tests.
 pub(super) const EVERY: Duration = Duration::from_millis(1_000);
-/// How long a call stands in these tests.
+/// The claim time of a call in these tests.
 pub(super) const CLAIM_WITHIN: Duration = Duration::from_millis(2_000);
-/// How long a session lasts in these tests.
+/// The length of a session in these tests.
 pub(super) const SESSION_TTL: Duration = Duration::from_millis(4_000);
 
-/// Longer than any store waits for its witnesses.
+/// Longer than any recovering store waits for its witnesses.
 pub(super) const RECOVERY: Duration = Duration::from_secs(10);
 
-/// The policy most rules are checked under.
+/// The policy that most rules use.
 pub(super) fn usual() -> PolicySpec {
     PolicySpec {
         batch: BATCH,
@@ -59,12 +59,12 @@ pub(super) fn usual() -> PolicySpec {
     }
 }
 
-/// A line under test and who joined it.
+/// A queue under test.
 pub(super) struct Sale {
     world: Box<dyn QueueWorld>,
     nodes: Vec<Arc<dyn QueueStore>>,
     queue: QueueId,
-    /// The life that tokens are of.
+    /// The incarnation of the tokens.
     incarnation: Incarnation,
 }
 
@@ -75,7 +75,7 @@ impl Sale {
     ) -> Result<Self, Violation> {
         let world = fixture.open(AdmissionPolicy::new(spec)?).await;
         let (nodes, queue) = (world.nodes(), world.queue());
-        ensure(!nodes.is_empty(), || "a world has at least one node".to_owned())?;
+        ensure(!nodes.is_empty(), || "a world without a node".to_owned())?;
         let seen = nodes[0].snapshot(Line::default()).await?;
         let incarnation = seen.incarnations.oldest();
         let incarnation =
@@ -83,7 +83,7 @@ impl Sale {
         Ok(Self { world, nodes, queue, incarnation })
     }
 
-    /// Spreads work over the nodes.
+    /// A node, chosen so that work is spread over all of them.
     pub(super) fn node(&self, n: u64) -> Arc<dyn QueueStore> {
         let index = usize::try_from(n % self.nodes.len() as u64).unwrap_or(0);
         Arc::clone(&self.nodes[index])
@@ -93,7 +93,7 @@ impl Sale {
         self.world.advance(by).await;
     }
 
-    /// Lets time pass until a store that waits for its witnesses has heard them.
+    /// Advances time until a recovering store no longer waits for its witnesses.
     pub(super) async fn recover(&self) {
         self.advance(RECOVERY).await;
     }
@@ -108,7 +108,7 @@ impl Sale {
         })
     }
 
-    /// What the token of a place shows, in the life of this queue.
+    /// The contents of a token with this number, in the incarnation of this queue.
     pub(super) fn shown(&self, number: u64) -> Result<Shown, Violation> {
         Ok(Shown { incarnation: self.incarnation, number: QueueNumber::new(number)? })
     }
@@ -117,7 +117,7 @@ impl Sale {
         self.try_join_with(user, None).await
     }
 
-    /// Joins as a node does: once more where it has to look first.
+    /// Joins as the service does: it refreshes and retries if its view is behind.
     pub(super) async fn try_join_with(
         &self,
         user: u64,
@@ -151,7 +151,7 @@ impl Sale {
         Ok(places)
     }
 
-    /// Joins all users at once, each in a task of its own.
+    /// Joins all users concurrently, each in its own task.
     pub(super) async fn join_storm(
         &self,
         users: impl IntoIterator<Item = u64>,
@@ -170,7 +170,7 @@ impl Sale {
         Ok(joined)
     }
 
-    /// Calls from many tasks on all nodes at once.
+    /// Calls the next people from many concurrent tasks on all nodes.
     pub(super) async fn call_storm(&self, callers: u64) -> Verdict {
         let tasks = (0..callers).map(|n| {
             let node = self.node(n);
@@ -198,7 +198,7 @@ impl Sale {
         self.node(place.user.get() + 1).give_back(place).await
     }
 
-    /// How many of these places stand called or active.
+    /// The number of these places that are called or active.
     pub(super) async fn inside(&self, places: &[Place]) -> Result<u64, Violation> {
         let mut inside = 0;
         for place in places {
@@ -210,7 +210,7 @@ impl Sale {
     }
 }
 
-/// How many different numbers there are.
+/// The number of distinct queue numbers.
 pub(super) fn distinct(joined: &[(u64, Joined)]) -> usize {
     joined.iter().map(|(_, joined)| joined.number).collect::<HashSet<_>>().len()
 }

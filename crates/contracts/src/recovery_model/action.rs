@@ -1,53 +1,54 @@
-//! What happens in a run, and the answers: plain data, so that a run can be repeated on any store.
+//! The actions of a run and their answers, as plain data, so that a run can be repeated on any
+//! store.
 
-/// Whose tokens are all of a rehearsal: the same key and queue id, in a life before that of this
-/// queue.
+/// A user whose tokens all come from a rehearsal: they have the same key and queue id, and an
+/// earlier incarnation than this queue.
 pub const INTRUDER: u64 = 99;
 
-/// A number and the user who shows it.
+/// A number and the user whose token shows it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Shown {
     /// The user.
     pub user: u64,
-    /// The number of their token.
+    /// The number in their token.
     pub number: u64,
 }
 
-/// What a node asks a store for.
+/// A request of a node to a store.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Ask {
-    /// Call people, report the queue and what has changed.
+    /// Calls people, and returns the queue and its changes.
     Look,
-    /// Take in what the node remembers.
+    /// Replays the node's local state.
     Replay,
-    /// A place for the user, who shows a token or none.
+    /// Joins a user, who may show a token.
     Join {
         /// The user.
         user: u64,
-        /// The number of a token.
+        /// The number in a token.
         shown: Option<u64>,
     },
-    /// A session.
+    /// Claims a call.
     Claim(Shown),
-    /// The end of a place, call or session.
+    /// Ends a place, call or session.
     Leave(Shown),
-    /// Take in the checkpoint.
+    /// Applies the checkpoint.
     Settle,
 }
 
-/// One step of a run. Nodes are meant by their index.
+/// One step of a run. Nodes are given by index.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Action {
-    /// A node asks, the store answers, the node takes the answer in.
+    /// A node sends a request, the store answers, and the node processes the answer.
     Do {
         /// The node.
         node: usize,
-        /// What it asks for.
+        /// The request.
         ask: Ask,
     },
-    /// A node looks, and replays what the store may have lost.
+    /// A node refreshes, and replays its state if the store may have lost data.
     Refresh(usize),
-    /// The same, and a visitor has shown the node a token of a rehearsal meanwhile.
+    /// A refresh after a visitor showed the node a token of a rehearsal.
     Show {
         /// The node.
         node: usize,
@@ -56,38 +57,38 @@ pub enum Action {
     },
     /// A second passes, then these nodes refresh: bit n is node n.
     Pass(u8),
-    /// A node asks, and the request takes its time.
+    /// A node sends a request that is delayed.
     Send {
         /// The node.
         node: usize,
-        /// What it asks for.
+        /// The request.
         ask: Ask,
     },
-    /// The late request is executed.
+    /// The delayed request is executed.
     Execute,
-    /// The late answer arrives.
+    /// The delayed answer arrives.
     Deliver,
-    /// The late request or answer is lost.
+    /// The delayed request or answer is lost.
     Drop,
     /// A node's process ends.
     Stop(usize),
-    /// A new process of a node begins.
+    /// A new process of a node starts.
     Start(usize),
     /// The store loses everything.
     Lose,
-    /// The store restarts with all it had.
+    /// The store restarts with all its data.
     Restart,
-    /// A replica takes over a copy of the store, and gets nothing new from here on.
+    /// A replica receives a copy of the store, and no later changes.
     Copy,
     /// The replica becomes the store.
     Promote,
-    /// The server's clock steps by so many seconds.
+    /// The server's clock steps by this many seconds.
     Clock(i64),
     /// A node saves a checkpoint.
     Save(usize),
 }
 
-/// How a place stands, as far as it can be compared between stores.
+/// The status of a place, reduced to the part that is comparable between stores.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Stand {
     /// Not called yet.
@@ -96,7 +97,7 @@ pub enum Stand {
     Called,
     /// Inside.
     Inside,
-    /// Over.
+    /// Ended.
     Gone,
 }
 
@@ -109,46 +110,46 @@ pub struct Seen {
     pub serving: u64,
     /// People called by this refresh.
     pub called: u64,
-    /// Calls that stand.
+    /// Open calls.
     pub open: u64,
-    /// Sessions.
+    /// Running sessions.
     pub active: u64,
-    /// Whether the store is in doubt.
+    /// Whether the store is recovering.
     pub recovers: bool,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Answer {
     /// No answer.
     Nothing,
-    /// The queue, as the last node to refresh sees it.
+    /// The queue, as seen by the last node that refreshed.
     Seen(Seen),
-    /// A place.
+    /// The user holds a place.
     Joined {
-        /// Its number.
+        /// The number.
         number: u64,
-        /// Whether it was held before.
+        /// Whether the user held it before.
         rejoined: bool,
-        /// Where it stands.
+        /// The status of the place.
         stand: Stand,
     },
-    /// A session.
+    /// Claims a call.
     LetIn,
-    /// A place was given up.
+    /// A place was released.
     Left,
     /// The queue is full.
     Full,
     /// No number is reserved.
     AboveCeiling,
-    /// The store is in doubt, or does not trust the node yet.
+    /// The store is recovering, or does not trust the node yet.
     NotReady,
     /// The number was never given.
     NotFound,
     /// The number is not called yet.
     NotYet,
-    /// The place is over.
+    /// The place has ended.
     Gone,
-    /// The place is another user's.
+    /// Another user holds the place.
     NotHolder,
 }

@@ -1,4 +1,4 @@
-//! The searches that are made: each kind of trouble by itself, as deep as time allows.
+//! The searches that tests run: one for each kind of fault, as deep as time allows.
 
 use super::action::Action;
 use super::fault::Fault;
@@ -6,7 +6,7 @@ use super::model::RecoveryModel;
 use super::openings::{joined, one_inside, ready, reserved, reserved_and_joined, skipped};
 use super::scene::{Budgets, NOTHING, Scene};
 
-/// Everything that is searched. `deeper` is how many actions are added to what a test has time for.
+/// All searches. `deeper` is the number of actions added to the depth that a test has time for.
 #[must_use]
 pub fn searches(deeper: usize) -> Vec<RecoveryModel> {
     let usual = || vec![joined(2), one_inside(3)];
@@ -38,7 +38,7 @@ pub fn searches(deeper: usize) -> Vec<RecoveryModel> {
         .collect()
 }
 
-/// A search that finds this fault, where chance does not.
+/// A search that finds this fault, if random runs do not.
 #[must_use]
 pub fn hunt(fault: Fault) -> Option<RecoveryModel> {
     let one = Budgets { faults: 1, ..NOTHING };
@@ -68,7 +68,7 @@ pub fn hunt(fault: Fault) -> Option<RecoveryModel> {
     Some(RecoveryModel { scene: scene.with(fault), openings: vec![opening], depth })
 }
 
-/// How runs by chance begin.
+/// The openings of random runs.
 #[must_use]
 pub fn beginnings(scene: &Scene) -> Vec<Vec<Action>> {
     if scene.needs_checkpoint {

@@ -1,4 +1,4 @@
-//! What may happen next in a run, within its budgets.
+//! The possible next actions of a run, within its budgets.
 
 use super::action::{Action, Ask, INTRUDER, Shown};
 use super::ledger::Fate;
@@ -6,11 +6,11 @@ use super::scene::Budgets;
 use super::server::Node;
 use super::world::{Flight, World};
 
-/// Numbers of tokens of a rehearsal: one that is given in a run, and one that is not.
+/// Numbers of rehearsal tokens: one that a run also gives, and one that it does not.
 const REHEARSED: [u64; 2] = [2, 50];
 
 impl World {
-    /// What may happen next, within the budgets.
+    /// The possible next actions, within the budgets.
     #[must_use]
     pub fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -62,7 +62,7 @@ impl World {
     fn add_asks(&self, node: usize, actions: &mut Vec<Action>) {
         let left = self.left;
         let mut asks = Vec::new();
-        // Those who never joined are all alike.
+        // Users who never joined are interchangeable.
         let known =
             (1..=self.scene.users).take_while(|user| self.ledger.token(*user).is_some()).count();
         for user in 1..=self.scene.users.min(known as u64 + 1) {
@@ -110,7 +110,7 @@ impl World {
         actions.extend(asks.into_iter().map(|ask| Action::Do { node, ask }));
     }
 
-    /// Takes an action from its budgets.
+    /// Subtracts an action from its budgets.
     pub(super) fn spend(&mut self, action: Action) -> Option<()> {
         let left = &mut self.left;
         let is_fault = matches!(

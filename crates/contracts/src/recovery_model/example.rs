@@ -1,4 +1,4 @@
-//! For each fault, a short run that goes wrong with it and keeps the rules without it.
+//! A short run for each fault that breaks a rule with the fault and keeps the rules without it.
 
 use super::action::{Action, Ask, INTRUDER, Shown};
 use super::fault::Fault;
@@ -6,16 +6,16 @@ use super::openings::{joined, one_inside, ready, reserved, skipped};
 use super::rule::Rule;
 use super::scene::Scene;
 
-/// A run that shows a fault.
+/// A run that exposes a fault.
 #[derive(Clone, Debug)]
 pub struct Example {
     /// The fault.
     pub fault: Fault,
     /// The scene, without the fault.
     pub scene: Scene,
-    /// The run.
+    /// The actions of the run.
     pub actions: Vec<Action>,
-    /// The rule that is broken with the fault.
+    /// The rule that the fault breaks.
     pub breaks: Rule,
 }
 

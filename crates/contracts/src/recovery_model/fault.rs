@@ -1,23 +1,23 @@
-//! Faults that are put into the protocol on purpose: a model that misses them proves nothing.
+//! Faults that are seeded into the protocol to check that the model detects them.
 
-/// One part of the protocol, left out or done wrong in the driver around the code of `domain`.
+/// One part of the protocol that the driver around the code of `domain` omits or does wrong.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Fault {
-    /// A node does not replay what it remembers.
+    /// A node does not replay its local state.
     NoReplay,
-    /// A replay lacks who holds which number.
+    /// A replay lacks the holders of numbers.
     HoldersForgotten,
     /// A replay lacks the sessions.
     SessionsForgotten,
-    /// A replay lacks calls and sessions that were released.
+    /// A replay lacks the released calls and sessions.
     ReleasedForgotten,
     /// A replay lacks the numbers that were abandoned while waiting.
     AbandonedForgotten,
-    /// A step carries no witness.
+    /// A request carries no witness.
     WitnessNotSent,
-    /// A witness does not say which calls are over.
+    /// A witness does not say which calls have ended.
     LapsedForgotten,
-    /// A node does not notice that the generation of the store is another.
+    /// A node does not notice a change of the store's generation.
     GenerationIgnored,
     /// A claim is granted to any user who shows the number.
     ClaimByAnybody,
@@ -25,20 +25,20 @@ pub enum Fault {
     CheckpointPerNode,
     /// The queue's time is the server's clock.
     ServerClock,
-    /// A doubt is over as soon as it begins.
+    /// A recovery ends as soon as it begins.
     DoubtEndsEarly,
-    /// A node gives numbers before it has replayed what it remembers.
+    /// A node gives numbers before it has replayed its local state.
     JoinsBeforeReplay,
-    /// Another server process is taken for the one before.
+    /// A new server process is treated as the previous one.
     RestartUnnoticed,
-    /// What a visitor's token shows is taken for what the node knows.
+    /// The number in a visitor's token counts as the node's own knowledge.
     ShownIsWitness,
-    /// A token is good whatever life of the queue it is of.
+    /// A token is valid for any incarnation of the queue.
     TokenOfAnyLife,
 }
 
 impl Fault {
-    /// Each of them.
+    /// All faults.
     pub const ALL: [Self; 16] = [
         Self::NoReplay,
         Self::HoldersForgotten,

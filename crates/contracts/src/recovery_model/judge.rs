@@ -1,4 +1,4 @@
-//! Compares the store with the ledger, and follows it until it is at rest.
+//! Compares the store with the ledger, and follows the store until it is at rest.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ impl World {
         self.broken.get_or_insert(rule);
     }
 
-    /// Compares the store with what users were promised.
+    /// Compares the store with the promises made to users.
     pub(super) fn judge(&mut self) {
         let snapshot = self.server.state.snapshot();
         if snapshot.active > self.scene.policy.max_active.into() {
@@ -97,8 +97,8 @@ impl World {
         }
     }
 
-    /// What becomes of the queue when nothing fails any more and no user acts: all who wait are called,
-    /// and in the end no slot is taken.
+    /// Runs the queue without further faults or user actions, and returns the rule that it breaks,
+    /// if any: all waiting people must be called, and in the end no slot may be taken.
     #[must_use]
     pub fn comes_to_rest(&self) -> Option<Rule> {
         const SECONDS: usize = 32;

@@ -1,4 +1,5 @@
-//! What users were promised, and which node or store knows it: the store is compared with this.
+//! The promises made to users and the nodes and stores that know them; the store is compared with
+//! this.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,14 +11,14 @@ use domain::queue::{
 
 use super::rule::Rule;
 
-/// What has become of a place.
+/// The state of a place.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Fate {
-    /// Its user waits, or is called.
+    /// Its user is waiting or called.
     Held,
     /// Its user is inside.
     Inside,
-    /// Its user gave it up.
+    /// Its user left.
     Left,
     /// Its call lapsed, or its session ended.
     Over,
@@ -28,26 +29,27 @@ pub(super) enum Fate {
 pub(super) struct Entry {
     pub(super) user: UserId,
     pub(super) number: QueueNumber,
-    /// The life of the queue that its user's token is of.
+    /// The incarnation in its user's token.
     pub(super) life: Incarnation,
     pub(super) fate: Fate,
-    /// The user has the answer that gave it to them.
+    /// Whether the user received the answer that gave the place.
     pub(super) is_told: bool,
-    /// The present store has seen the fate come about, or a node has replayed it.
+    /// Whether the current store has seen this state come about, or a node has replayed it.
     pub(super) is_known: bool,
-    /// Given twice, where no rule forbids it: nothing is promised any more.
+    /// Whether the number was given twice without breaking a rule: nothing is promised any more.
     pub(super) is_disputed: bool,
-    /// Nodes that know the fate, by their bits.
+    /// The nodes that know the state, as bits.
     pub(super) nodes: u16,
-    /// Nodes that will say so, or have, when they replay what they remember.
+    /// The nodes whose replay contains or contained the state.
     replayed_by: u16,
-    /// Nodes that knew of the session, and see for themselves when it ends.
+    /// The nodes that knew the session and detect its end themselves.
     session_seen_by: u16,
-    /// Microseconds of queue time that the call has stood.
+    /// The time that the call has been open, in microseconds of queue time.
     pub(super) called_for: u64,
-    /// Microseconds of queue time that the session has run, or that have passed since the user left.
+    /// The time that the session has run, or that has passed since the user left, in microseconds
+    /// of queue time.
     pub(super) ran: u64,
-    /// The last position that each node has reported.
+    /// The last position that each node reported.
     positions: BTreeMap<u8, u64>,
 }
 
@@ -55,18 +57,18 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Ledger {
     pub(super) entries: Vec<Entry>,
-    /// Stores so far: losses and promotions.
+    /// The number of losses and promotions of the store so far.
     pub(super) stores: u8,
-    /// The highest marks that any witness has brought to this store.
+    /// The highest marks that any witness has reported to this store.
     pub(super) heard: Line,
-    /// When the store knew of a life of the queue first, in the queue's time.
+    /// The queue's time at which the store first knew an incarnation.
     pub(super) lives_since: Option<QueueTime>,
     /// The queue's time at the first step of the server process.
     pub(super) began: Option<QueueTime>,
-    /// The true time, and the one of the last step, in microseconds.
+    /// The true time, and that of the last step, in microseconds.
     pub(super) now: u64,
     last_step: Option<u64>,
-    /// How much more time has passed than the queue's time has moved.
+    /// The time that has passed minus the advance of the queue's time.
     drift: i64,
     clock_steps: i64,
 }
@@ -74,7 +76,7 @@ pub(super) struct Ledger {
 /// Longer than any call or session.
 const FOREVER: u64 = u64::MAX / 4;
 
-/// How much of this time is over, of which so much remains.
+/// The part of a duration that has passed, given its expiry.
 pub(super) fn spent(of: Duration, until: Expiry) -> u64 {
     u64::try_from(of.saturating_sub(until.remaining).as_micros()).unwrap_or(FOREVER)
 }
@@ -84,7 +86,7 @@ pub(super) fn bit(node: u8) -> u16 {
 }
 
 impl Ledger {
-    /// A step of the store has begun: `before` and `after` are the queue's time and line around it.
+    /// Records a step of the store: `before` and `after` are the queue's time and marks around it.
     pub(super) fn note_step(
         &mut self,
         witness: &Witness,
@@ -108,7 +110,8 @@ impl Ledger {
         }
     }
 
-    /// Whether the queue's time keeps to its rule: each step of a clock costs a second at most.
+    /// Whether the queue's time is within its bounds: each clock step may shift it by a second at
+    /// most.
     pub(super) fn is_time_right(&self) -> bool {
         self.drift.abs() <= self.clock_steps * super::server::SECOND.cast_signed()
     }
@@ -117,7 +120,7 @@ impl Ledger {
         self.clock_steps += 1;
     }
 
-    /// Another process has taken over, and with it a store that knows what `copy` says of these places.
+    /// Records that a new process runs the store; it knows the places in `copy`.
     pub(super) fn note_process(&mut self, copy: Option<&Self>, is_another_store: bool) {
         self.heard = Line::START;
         self.began = None;
@@ -143,13 +146,13 @@ impl Ledger {
                 Fate::Inside | Fate::Left => false,
             };
             if let Some(before) = before.filter(is_longer) {
-                // A call or session stands for longer by as much as the copy is older.
+                // A call or session lasts longer by the age of the copy.
                 entry.begin_again(before.fate);
                 entry.is_disputed = true;
             }
             if self.stores > 1 && entry.fate == Fate::Inside {
-                // The time of this store can be ahead of the one that nodes reckon in: sessions end
-                // early by that.
+                // The time of this store can be ahead of the time of the nodes, which ends sessions
+                // early.
                 entry.ran = FOREVER;
             }
             entry.is_known = known.is_some_and(|known| known.is_known);
@@ -160,12 +163,12 @@ impl Ledger {
         self.entries.iter_mut().find(|entry| entry.user == user && entry.number == number)
     }
 
-    /// The number of the place that a user was given last.
+    /// The place that a user was given last.
     pub(super) fn token(&self, user: u64) -> Option<&Entry> {
         self.entries.iter().rev().find(|entry| entry.user.get() == user && entry.is_told)
     }
 
-    /// A user was given a place, or found it, in a queue of this policy.
+    /// Records that a user was given a place, or found it, in a queue with this policy.
     pub(super) fn give(
         &mut self,
         user: UserId,
@@ -197,11 +200,11 @@ impl Ledger {
         }
         let entry = &mut self.entries[at];
         if entry.fate != fate {
-            // Nothing was promised to those who come back to a place that was over, or to a session that
+            // Nothing was promised to a user who returns to an ended place or to a session that
             // this store does not know.
             entry.is_disputed |= matches!(entry.fate, Fate::Left | Fate::Over) || !entry.is_known;
             entry.become_known(fate);
-            // It may stand for longer than this store knows of it.
+            // It may have lasted longer than this store knows.
             match standing {
                 Standing::Called { until } => entry.called_for = spent(policy.claim_within, until),
                 Standing::Active { until } => entry.ran = spent(policy.session_ttl, until),
@@ -212,7 +215,8 @@ impl Ledger {
         entry
     }
 
-    /// A node has taken in what has changed. `is_prompt`: at once. `remembers` is whether it takes a session to run still.
+    /// Records that a node applied the changes of a refresh. `is_prompt`: without delay.
+    /// `remembers`: whether the node believes that a session still runs.
     pub(super) fn note_followed(
         &mut self,
         node: u8,
@@ -245,14 +249,15 @@ impl Ledger {
         }
     }
 
-    /// A node has found another generation, and will replay what it knows by now.
+    /// Records that a node saw a new generation, and will replay its current knowledge.
     pub(super) fn note_generation(&mut self, node: u8) {
         for entry in &mut self.entries {
             entry.replayed_by = entry.replayed_by & !bit(node) | entry.nodes & bit(node);
         }
     }
 
-    /// A node has replayed what it knows; calls back with each place that the store should know now.
+    /// Records that a node replayed its knowledge; calls `replayed` for each place that the store
+    /// must now know.
     pub(super) fn note_replayed(&mut self, node: u8, mut replayed: impl FnMut(&mut Entry)) {
         for entry in &mut self.entries {
             if entry.replayed_by & bit(node) != 0 && !entry.is_known {
@@ -262,7 +267,7 @@ impl Ledger {
         }
     }
 
-    /// A node reports their positions to those who wait.
+    /// Records the positions that a node reports to waiting users.
     pub(super) fn note_positions(
         &mut self,
         node: u8,
@@ -283,12 +288,12 @@ impl Ledger {
 }
 
 impl Entry {
-    /// What its user's token shows.
+    /// The contents of its user's token.
     pub(super) fn shown(&self) -> Shown {
         Shown { incarnation: self.life, number: self.number }
     }
 
-    /// The store has done this to the place.
+    /// Records that the store put the place in this state.
     pub(super) fn become_known(&mut self, fate: Fate) {
         if fate == Fate::Inside {
             self.session_seen_by = 0;
@@ -304,7 +309,8 @@ impl Entry {
         (self.nodes, self.replayed_by) = (0, 0);
     }
 
-    /// It came back in a way that is excused; how long its call has stood is not known.
+    /// Records an excusable return to this state, in which the call has been open for an unknown
+    /// time.
     pub(super) fn begin_again(&mut self, fate: Fate) {
         self.become_known(fate);
         self.called_for = FOREVER;
@@ -313,12 +319,12 @@ impl Entry {
         }
     }
 
-    /// Whether this node knew of the fate when it found the present generation of the store.
+    /// Whether this node knew the state when it found the current generation of the store.
     pub(super) fn is_to_be_replayed_by(&self, node: u8) -> bool {
         self.replayed_by & bit(node) != 0
     }
 
-    /// This node knows of the fate by the answer it got.
+    /// Records that this node learned the state from an answer.
     pub(super) fn is_told_to(&mut self, node: u8) {
         self.nodes |= bit(node);
         if self.fate == Fate::Inside {

@@ -1,4 +1,4 @@
-//! The model as the checker takes it, and what a run of the checker found.
+//! The model in the form that the checker needs, and the result of a search.
 
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
@@ -7,27 +7,27 @@ use super::rule::Rule;
 use super::scene::Scene;
 use super::world::World;
 
-/// A scene, begun in several ways.
+/// A scene with several openings.
 #[derive(Clone, Debug)]
 pub struct RecoveryModel {
-    /// What may happen.
+    /// The possible events.
     pub scene: Scene,
-    /// Runs that each begin a search: what happens before anything may go wrong.
+    /// The opening of each search: actions that happen before anything can fail.
     pub openings: Vec<Vec<Action>>,
-    /// Actions after the opening, at most.
+    /// The maximum number of actions after the opening.
     pub depth: usize,
 }
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// States that differ.
+    /// The number of distinct states.
     pub states: usize,
-    /// States that were generated.
+    /// The number of generated states.
     pub generated: usize,
-    /// The longest run, without its opening.
+    /// The length of the longest run, without its opening.
     pub depth: usize,
-    /// The rule that was broken, and the shortest run found that breaks it, with its opening.
+    /// The broken rule, if any, and the shortest run found that breaks it, with its opening.
     pub broken: Option<(Rule, Vec<Action>)>,
 }
 

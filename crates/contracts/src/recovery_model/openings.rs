@@ -1,4 +1,5 @@
-//! How searches begin: with a queue in use, so that what follows is all about what goes wrong.
+//! Openings of searches: they put the queue in use, so that the search spends its depth on
+//! failures.
 
 use super::action::{Action, Ask, Shown};
 
@@ -6,13 +7,13 @@ fn joins(node: usize, user: u64) -> Action {
     Action::Do { node, ask: Ask::Join { user, shown: None } }
 }
 
-/// Both nodes may give numbers.
+/// Both nodes can give numbers.
 #[must_use]
 pub fn ready() -> Vec<Action> {
     vec![Action::Refresh(0), Action::Refresh(1), Action::Pass(3), Action::Pass(3), Action::Pass(3)]
 }
 
-/// So many have joined, by turns through both nodes.
+/// This many users have joined, alternating between the two nodes.
 #[must_use]
 pub fn joined(users: u64) -> Vec<Action> {
     let mut actions = ready();
@@ -20,7 +21,7 @@ pub fn joined(users: u64) -> Vec<Action> {
     actions
 }
 
-/// The first of them has gone in.
+/// As [`joined`], and the first user has a session.
 #[must_use]
 pub fn one_inside(users: u64) -> Vec<Action> {
     let mut actions = joined(users);
@@ -28,7 +29,7 @@ pub fn one_inside(users: u64) -> Vec<Action> {
     actions
 }
 
-/// Nodes that have read and saved a checkpoint.
+/// Both nodes have read and saved a checkpoint.
 #[must_use]
 pub fn reserved() -> Vec<Action> {
     let mut actions = ready();
@@ -41,7 +42,7 @@ pub fn reserved() -> Vec<Action> {
     actions
 }
 
-/// Everything is lost after [`reserved`], and the numbers that were reserved are skipped.
+/// The store is lost after [`reserved`], and the reserved numbers are skipped.
 #[must_use]
 pub fn skipped() -> Vec<Action> {
     let settle = |node| Action::Do { node, ask: Ask::Settle };
@@ -49,7 +50,7 @@ pub fn skipped() -> Vec<Action> {
     [&reserved()[..], &lost, &[Action::Pass(3); 2]].concat()
 }
 
-/// As [`reserved`], and so many have joined.
+/// As [`reserved`], and this many users have joined.
 #[must_use]
 pub fn reserved_and_joined(users: u64) -> Vec<Action> {
     let mut actions = reserved();

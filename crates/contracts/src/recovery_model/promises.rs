@@ -1,4 +1,4 @@
-//! What an executed request changes in the ledger, and what it may not have done.
+//! The effects of an executed request on the ledger, and the rules that it can break.
 
 use domain::queue::{Change, Expiry, JoinStep, Memory, QueueNumber, Shown, Standing, UserId};
 
@@ -52,7 +52,7 @@ impl World {
                 matches!(server.stand(entry.user, entry.shown()), Ok(Standing::Active { .. }));
             if entry.fate == Fate::Inside && !entry.is_disputed && !is_inside {
                 if is_full {
-                    // Others have the slots by now: it is called again.
+                    // Other users have taken the slots, so the place is called again.
                     entry.begin_again(Fate::Held);
                 } else if entry.ran < micros(policy.session_ttl) {
                     broken = Some(Rule::SessionCut);
@@ -60,10 +60,11 @@ impl World {
             }
         });
         for memory in memories {
-            // Nodes reckon the time that a session has left from when each of them finds the new store: one that comes later
-            // lets it run for longer.
+            // Each node computes the remaining time of a session from when it finds the new store,
+            // so a node that comes later makes the session last longer.
             if let Memory::Change(Change::Claimed { number, .. }) = memory {
-                // A node that was silent for longer than a session does not know how much time has passed.
+                // A node that was silent for longer than a session does not know how much time has
+                // passed.
                 for entry in &mut self.ledger.entries {
                     let is_long_ago = entry.ran >= micros(policy.session_ttl);
                     if entry.number.get() == *number && entry.fate == Fate::Left && is_long_ago {
@@ -136,7 +137,7 @@ impl World {
             self.ledger.entries.iter().any(|entry| entry.number == number && entry.is_disputed);
         self.ledger.give(user, given, standing, &self.scene.policy).is_disputed |= is_disputed;
         if shows {
-            // Of two places the younger was given up.
+            // The younger of two places ended.
             let server = &self.server;
             let given_up = self.ledger.entries.iter_mut().filter(|entry| {
                 let is_held = matches!(entry.fate, Fate::Held | Fate::Inside);
@@ -150,7 +151,7 @@ impl World {
         }
     }
 
-    /// Whether no witness could have kept this number from being given again.
+    /// Whether no witness could have prevented this number from being given again.
     fn may_repeat(&self, number: QueueNumber) -> bool {
         let ledger = &self.ledger;
         if ledger.heard.last() >= number.get() {
@@ -166,8 +167,8 @@ impl World {
         waited >= self.scene.recovery || !self.nodes.iter().flatten().any(remembers)
     }
 
-    /// A token of a rehearsal is good only where the store has adopted that life. From then on its
-    /// numbers are those of other people too.
+    /// A rehearsal token is valid only if the store has adopted its incarnation. From then on other
+    /// users can hold its numbers too.
     fn note_intruder(&mut self, shown: Shown, reply: &Reply) {
         let is_adopted = self.server.state.incarnations().contains(shown.incarnation);
         if is_adopted {

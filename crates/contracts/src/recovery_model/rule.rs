@@ -1,52 +1,52 @@
-//! The rules a run must keep.
+//! The rules that a run must keep.
 
-/// A rule that was broken.
+/// A violation of a rule.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Rule {
-    /// A number was given to a second user, though a node that remembers the first was there.
+    /// A number was given to a second user, although a node that remembers the first was present.
     NumberTwice,
-    /// A user was given a second number while they held one that the store knows.
+    /// A user was given a second number while holding one that the store knows.
     UserTwice,
-    /// Two people were inside with one number.
+    /// Two users were inside with one number.
     TwoInside,
-    /// More sessions than slots.
+    /// There were more sessions than slots.
     TooManyInside,
     /// People were called while all slots were taken.
     CalledTooMany,
-    /// A place is not found by its token.
+    /// A token did not find its place.
     PlaceLost,
-    /// A call ended before its time.
+    /// A call ended early.
     CallCut,
-    /// A call stood for longer than its time.
+    /// A call ended late.
     CallTooLong,
-    /// A session ended before its time.
+    /// A session ended early.
     SessionCut,
-    /// A session ran for longer than its time.
+    /// A session ended late.
     SessionTooLong,
-    /// The queue's time moved on by more or less than it may differ from the clock.
+    /// The queue's time differed from the clock by more than allowed.
     TimeOff,
     /// A user was called before one with a lower number.
     OutOfOrder,
-    /// A user who left has a place, call or session again.
+    /// A user who left had a place, call or session again.
     Undead,
-    /// A call or session that was over stands again.
+    /// A call or session that had ended was open again.
     StandsAgain,
     /// A person's position rose.
     PositionRose,
-    /// A node was shown a queue behind the one it had seen.
+    /// A node received an older state of the queue than it had seen.
     QueueBack,
-    /// Numbers above the reserved ones were reached.
+    /// A number above the reserved ones was given.
     BeyondReserve,
-    /// A visitor's token began a doubt.
+    /// A visitor's token started a recovery.
     DoubtByVisitor,
-    /// A visitor's token put a person behind numbers that nobody holds.
+    /// A visitor's token put a user behind numbers without holders.
     PhantomsByVisitor,
-    /// A token of a life that the queue does not know was let in.
+    /// A token of an unknown incarnation was admitted.
     OldLifeEnters,
-    /// A store adopted what a token shows though it remembers, or has lived for long.
+    /// A store adopted an incarnation from a token although it has state or is no longer new.
     LateAdoption,
-    /// With nothing failing any more, people wait and are not called.
+    /// Without further faults, people wait and are not called.
     StandsStill,
-    /// All users are gone, and slots are still taken.
+    /// All users are gone, but slots are still taken.
     SlotLeak,
 }

@@ -1,4 +1,4 @@
-//! What a run of the model begins with, and what may happen in it.
+//! The start of a run of the model, and the events that can happen in it.
 
 use std::time::Duration;
 
@@ -6,38 +6,38 @@ use domain::queue::{AdmissionPolicy, InvalidPolicy, PolicySpec};
 
 use super::fault::Fault;
 
-/// How often each kind of event may happen in one run; this bounds the space.
+/// The maximum number of events of each kind in one run, which bounds the state space.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Budgets {
-    /// Losses, restarts, promotions, steps of the clock and stops of nodes, all together.
+    /// Losses, restarts, promotions, clock steps and node stops together.
     pub faults: u8,
-    /// Stores that are lost with all data.
+    /// Losses of the store with all data.
     pub losses: u8,
-    /// Restarts with all data.
+    /// Restarts that keep all data.
     pub restarts: u8,
-    /// Copies that take over.
+    /// Promotions of a copy.
     pub promotions: u8,
     /// Steps of the server's clock.
     pub clock_steps: u8,
-    /// Nodes that stop.
+    /// Stops of nodes.
     pub stops: u8,
-    /// Nodes that start.
+    /// Starts of nodes.
     pub starts: u8,
-    /// Requests and answers that are late.
+    /// Delayed requests and answers.
     pub late: u8,
-    /// Refreshes that are not followed by the replay they ask for.
+    /// Refreshes without the replay that they request.
     pub looks: u8,
-    /// Joins, those of returning users among them.
+    /// Joins, including those of returning users.
     pub joins: u8,
     /// Claims.
     pub claims: u8,
-    /// Places given up.
+    /// Leaves.
     pub leaves: u8,
-    /// Seconds that pass.
+    /// Seconds of time.
     pub seconds: u8,
     /// Checkpoints saved and settled by hand.
     pub settles: u8,
-    /// Tokens of a rehearsal that visitors show.
+    /// Rehearsal tokens shown by visitors.
     pub shows: u8,
 }
 
@@ -48,25 +48,25 @@ pub struct Scene {
     pub name: &'static str,
     /// The policy of the queue.
     pub policy: PolicySpec,
-    /// The pause of a doubt.
+    /// The recovery time of the store.
     pub recovery: Duration,
-    /// Nodes.
+    /// The number of nodes.
     pub nodes: usize,
-    /// Users.
+    /// The number of users.
     pub users: u64,
     /// Whether numbers are reserved in a checkpoint.
     pub needs_checkpoint: bool,
-    /// What may happen.
+    /// The events that can happen.
     pub budgets: Budgets,
-    /// What is wrong, if anything.
+    /// The seeded fault, if any.
     pub fault: Option<Fault>,
 }
 
-/// How many numbers are reserved beyond the last.
+/// The number of queue numbers reserved beyond the last one.
 pub(super) const RESERVE: u64 = 4;
 
-/// Times that one second tells apart: a doubt is over when two have passed, an unclaimed call when
-/// three have, a session when four have.
+/// Durations that differ in whole seconds: a recovery ends after two seconds, an unclaimed call
+/// after three, a session after four.
 #[must_use]
 pub fn brief(max_active: u32) -> PolicySpec {
     PolicySpec {
@@ -79,7 +79,7 @@ pub fn brief(max_active: u32) -> PolicySpec {
     }
 }
 
-/// Nothing may happen.
+/// No events.
 pub const NOTHING: Budgets = Budgets {
     faults: 0,
     losses: 0,
@@ -98,7 +98,7 @@ pub const NOTHING: Budgets = Budgets {
     shows: 0,
 };
 
-/// Everything may happen as often as it likes.
+/// No limits.
 pub(super) const UNBOUNDED: Budgets = Budgets {
     faults: u8::MAX,
     losses: u8::MAX,
@@ -118,7 +118,7 @@ pub(super) const UNBOUNDED: Budgets = Budgets {
 };
 
 impl Scene {
-    /// Two nodes and three users, of whom `max_active` fit inside, and any `faults` faults.
+    /// Two nodes, three users, `max_active` slots, and up to `faults` faults of any kind.
     #[must_use]
     pub fn of_all(max_active: u32, faults: u8) -> Self {
         Self {
@@ -149,14 +149,14 @@ impl Scene {
         }
     }
 
-    /// Nothing fails, and people come and go.
+    /// No faults: users join, claim and leave.
     #[must_use]
     pub fn of_use() -> Self {
         let budgets = Budgets { joins: 4, claims: 3, leaves: 2, seconds: 8, late: 1, ..NOTHING };
         Self { name: "use", budgets, ..Self::of_all(1, 0) }
     }
 
-    /// Stores are lost with all data, and nodes stop and start.
+    /// The store is lost with all data, and nodes stop and start.
     #[must_use]
     pub fn of_losses() -> Self {
         let faults = Budgets { faults: 2, losses: 2, stops: 1, starts: 1, ..NOTHING };
@@ -164,7 +164,7 @@ impl Scene {
         Self { name: "losses", budgets, ..Self::of_all(1, 2) }
     }
 
-    /// Copies take over, and servers restart.
+    /// Copies are promoted, and servers restart.
     #[must_use]
     pub fn of_copies() -> Self {
         let faults = Budgets { faults: 2, promotions: 2, restarts: 1, ..NOTHING };
@@ -172,7 +172,7 @@ impl Scene {
         Self { name: "copies", budgets, ..Self::of_all(2, 2) }
     }
 
-    /// One request or answer is late while something fails.
+    /// One request or answer is delayed while something fails.
     #[must_use]
     pub fn of_late_messages() -> Self {
         let faults = Budgets { faults: 1, losses: 1, promotions: 1, restarts: 1, ..NOTHING };
@@ -214,7 +214,7 @@ impl Scene {
         Self { name: "three nodes", nodes: 3, budgets, ..Self::of_all(1, 2) }
     }
 
-    /// The same with this fault in it.
+    /// The same scene with this fault.
     #[must_use]
     pub fn with(self, fault: Fault) -> Self {
         Self { fault: Some(fault), ..self }

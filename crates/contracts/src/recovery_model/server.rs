@@ -1,4 +1,4 @@
-//! The server of a store, and one node, as an adapter drives them.
+//! The server of a store, and a node, driven as an adapter drives them.
 
 use domain::Timestamp;
 use domain::queue::{
@@ -11,7 +11,7 @@ use super::action::{Answer, Seen, Stand};
 use super::fault::Fault;
 use super::scene::{RESERVE, Scene};
 
-/// A step of a server takes this long, in microseconds.
+/// The time that a step of the server takes, in microseconds.
 const STEP: u64 = 1_000;
 pub(super) const SECOND: u64 = 1_000_000;
 
@@ -21,14 +21,14 @@ pub(super) struct Server {
     pub(super) state: QueueState,
     pub(super) clock: u64,
     pub(super) process: u64,
-    /// The clock at the step before.
+    /// The clock at the previous step.
     last_clock: Option<u64>,
-    /// The users there are, for a claim by anybody.
+    /// The number of users, for a claim that is granted to any of them.
     users: u64,
     fault: Option<Fault>,
 }
 
-/// What a node has sent to a store.
+/// A request of a node to a store.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Request {
     Look { shown: Option<Shown> },
@@ -39,7 +39,7 @@ pub(super) enum Request {
     Settle { generation: u64, checkpoint: Option<Checkpoint> },
 }
 
-/// What the store has answered.
+/// An answer of the store.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Reply {
     Look { refresh: Refresh, seen: Seen, wants_replay: bool },
@@ -78,7 +78,7 @@ impl Server {
         };
         if let Some(mut clock) = self.last_clock.filter(|_| self.fault == Some(Fault::ServerClock))
         {
-            // The queue's time moves on by all that the clock has stepped.
+            // The queue's time follows the whole step of the clock.
             while clock + SECOND < self.clock {
                 clock += SECOND;
                 self.state.begin(&Visit { clock, ..visit });
@@ -102,7 +102,7 @@ impl Server {
         }
     }
 
-    /// Carries a request out, after [`begin`](Self::begin).
+    /// Executes a request, after [`begin`](Self::begin).
     pub(super) fn answer(&mut self, visit: &Visit, witness: &Witness, request: &Request) -> Reply {
         let state = &mut self.state;
         match request {
@@ -176,7 +176,7 @@ impl Server {
         memories.iter().filter(|memory| is_heard && is_kept(memory)).copied().collect()
     }
 
-    /// Whom a claim is granted to.
+    /// The user whose claim is granted.
     fn claimant(&self, user: UserId, shown: Shown) -> UserId {
         let may = |user: &UserId| self.state.clone().claim(&place(*user, shown)).is_ok();
         let anybody = || (1..=self.users).filter_map(|user| UserId::new(user).ok()).find(may);
@@ -195,7 +195,7 @@ impl Server {
         }
     }
 
-    /// How a place stands, whatever the store does about it.
+    /// The status of a place, without changing the store.
     pub(super) fn stand(&self, user: UserId, shown: Shown) -> Result<Standing, Refused> {
         self.state.clone().standing(&place(user, shown))
     }
@@ -206,10 +206,10 @@ impl Server {
 pub(super) struct Node {
     pub(super) id: u8,
     pub(super) replica: Replica,
-    /// What is to be replayed, and in which generation.
+    /// The state to replay, and its generation.
     pub(super) pending: Option<(u64, Vec<Memory>)>,
     wants_replay: bool,
-    /// The generation the checkpoint was read for, and the ceiling.
+    /// The generation for which the checkpoint was read, and the ceiling.
     reserved: (u64, u64),
 }
 
@@ -220,8 +220,8 @@ impl Node {
         Self { id, replica, pending: None, wants_replay: false, reserved: (0, 0) }
     }
 
-    /// The highest number the node may give; none before it has read the checkpoint. In a
-    /// generation that is not settled the store gives none.
+    /// The highest number that the node may give; `None` before it has read the checkpoint. The
+    /// store gives no numbers in a generation that is not settled.
     pub(super) fn ceiling(&self) -> Option<u64> {
         let witness = self.replica.witness();
         if !witness.needs_checkpoint {
@@ -234,13 +234,13 @@ impl Node {
         self.reserved.1 = self.reserved.1.max(ceiling);
     }
 
-    /// What is to be replayed now.
+    /// The replay to send now, if any.
     pub(super) fn to_replay(&self) -> Option<Request> {
         let (generation, memories) = self.pending.as_ref().filter(|_| self.wants_replay)?;
         Some(Request::Replay { generation: *generation, memories: memories.clone() })
     }
 
-    /// Takes an answer in, and returns the user's.
+    /// Processes an answer, and returns the answer for the user.
     pub(super) fn take_in(&mut self, request: &Request, reply: Reply) -> Answer {
         match reply {
             Reply::Look { refresh, seen, wants_replay } => {
@@ -353,13 +353,13 @@ pub(super) fn place(user: UserId, shown: Shown) -> Place {
     Place { queue: queue(), incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH }
 }
 
-/// The life of the rehearsal whose tokens visitors show.
+/// The incarnation of the rehearsal whose tokens visitors show.
 pub(super) fn rehearsal() -> Incarnation {
-    // A number that is always one.
+    // The number is always valid.
     Incarnation::new(7).unwrap_or_else(|_| unreachable!())
 }
 
 fn queue() -> QueueId {
-    // A text that is always one.
+    // The text is always valid.
     QueueId::parse("model").unwrap_or_else(|_| unreachable!())
 }

@@ -1,4 +1,4 @@
-//! Runs of the model as plain data, and how a real store is put through them.
+//! Runs of the model as plain data, and their replay on a real store.
 
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -17,26 +17,26 @@ use super::server::{rehearsal, stand_of};
 use super::walk::{Walk, run, walk};
 use crate::{Verdict, Violation, ensure};
 
-/// A run and what the model answers to each step.
+/// A run and the model's answer to each step.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// What it is.
+    /// The name of the run.
     pub name: String,
-    /// The policy, the pause and the nodes.
+    /// The policy, the recovery time and the nodes.
     pub scene: Scene,
-    /// Each action with its answer.
+    /// The actions with their answers.
     pub steps: Vec<(Action, Answer)>,
 }
 
-/// A store that can be put through a trace.
+/// A store on which a trace can be replayed.
 #[async_trait]
 pub trait TraceHarness: Send {
-    /// Lets this happen, and says what came of it.
+    /// Performs an action and returns its answer.
     async fn act(&mut self, action: Action) -> Result<Answer, Violation>;
 }
 
 impl Trace {
-    /// Puts a store through this trace.
+    /// Replays this trace on a store.
     ///
     /// # Errors
     /// A [`Violation`] at the first answer that differs from the model's.
@@ -55,7 +55,7 @@ impl Trace {
     }
 }
 
-/// Whether this can be done to a real store: late messages and checkpoints cannot.
+/// Whether a real store can perform this action: late messages and checkpoints cannot be replayed.
 fn is_portable(action: &Action) -> bool {
     match action {
         Action::Do { ask, .. } => matches!(ask, Ask::Join { .. } | Ask::Claim(_) | Ask::Leave(_)),
@@ -78,8 +78,8 @@ fn is_portable(action: &Action) -> bool {
     }
 }
 
-/// The traces of stores that are lost, copied and restarted: the same ones each time. Each seeded fault has
-/// one that goes wrong with it, where a real store can be put through that; the others are random.
+/// Traces of stores that are lost, copied and restarted, the same ones each time. Each seeded fault
+/// has a trace that exposes it, if a real store can perform it; the others are random.
 #[must_use]
 pub fn traces(by_chance: u64) -> Vec<Trace> {
     let mut all = Vec::new();
@@ -101,7 +101,7 @@ pub fn traces(by_chance: u64) -> Vec<Trace> {
     all
 }
 
-/// Traces of a store with one node that nothing befalls: what a store without servers can be put through.
+/// Traces of a store with one node and no faults, for stores that have no server.
 #[must_use]
 pub fn quiet_traces(by_chance: u64) -> Vec<Trace> {
     let budgets = Budgets { joins: 12, claims: 8, leaves: 5, seconds: 12, ..NOTHING };
@@ -128,7 +128,7 @@ fn by_walk(name: String, scene: Scene, opening: &[Action], seed: u64) -> Option<
 pub struct Tokens(HashMap<Shown, Incarnation>);
 
 impl Tokens {
-    /// What the token of this user and number shows.
+    /// The contents of this user's token for this number.
     fn shows(&self, shown: Shown) -> Result<TokenShows, Violation> {
         let known = self.0.get(&shown).copied().filter(|_| shown.user != INTRUDER);
         Ok(TokenShows {
@@ -147,15 +147,15 @@ impl Tokens {
 /// The policy of a trace.
 ///
 /// # Errors
-/// A [`Violation`] where it is none.
+/// A [`Violation`] if the policy is invalid.
 pub fn policy(scene: &Scene) -> Result<AdmissionPolicy, Violation> {
     Ok(scene.policy()?)
 }
 
-/// Asks a store through its port, and says what it answered in the words of the model.
+/// Sends a request to a store through its port, and converts the answer to the model's.
 ///
 /// # Errors
-/// A [`Violation`] for an error that the model does not know.
+/// A [`Violation`] for an error that the model does not contain.
 pub async fn ask(
     store: &dyn QueueStore,
     tokens: &mut Tokens,
@@ -201,7 +201,7 @@ pub async fn ask(
     }
 }
 
-/// Lets a node look at the queue that a visitor has shown a token of a rehearsal with this number.
+/// Refreshes a node after a visitor showed it a token of a rehearsal with this number.
 ///
 /// # Errors
 /// A [`Violation`] for an error of the store.

@@ -1,4 +1,4 @@
-//! Runs by chance: longer than any search can be, and the same for the same seed.
+//! Random runs, longer than any search can be, and reproducible from their seed.
 
 use super::action::{Action, Answer};
 use super::model::opened;
@@ -6,16 +6,16 @@ use super::rule::Rule;
 use super::scene::Scene;
 use super::world::World;
 
-/// A run and what came of it.
+/// A run and its result.
 #[derive(Clone, Debug)]
 pub struct Walk {
-    /// Each action with its answer, those of the opening first.
+    /// The actions with their answers, including the opening.
     pub steps: Vec<(Action, Answer)>,
-    /// The rule that was broken by the last action, if any.
+    /// The rule that the last action broke, if any.
     pub broken: Option<Rule>,
 }
 
-/// Numbers that look like chance (`SplitMix64`).
+/// A pseudorandom generator (`SplitMix64`).
 struct Chance(u64);
 
 impl Chance {
@@ -33,7 +33,8 @@ impl Chance {
     }
 }
 
-/// A run of at most so many actions after the opening, of those that `may` happen, chosen by the seed.
+/// A random run of at most `length` actions after the opening. The seed selects them from the
+/// actions that `may` allows.
 #[must_use]
 pub fn walk(
     scene: Scene,
@@ -53,7 +54,7 @@ pub fn walk(
         let mut actions = world.actions();
         actions.retain(&may);
         let kinds = |action: &Action| std::mem::discriminant(action);
-        // Each kind of action first, so that the many ways to ask do not crowd out the rest.
+        // The kind of action is picked first, so that the many kinds of requests do not dominate.
         let mut each = Vec::new();
         for action in &actions {
             if !each.contains(&kinds(action)) {
@@ -75,14 +76,14 @@ pub fn walk(
     Some(Walk { steps, broken })
 }
 
-/// These actions with their answers; `None` where one cannot be done.
+/// Performs these actions and returns them with their answers; `None` if one is impossible.
 #[must_use]
 pub fn run(scene: Scene, actions: &[Action]) -> Option<Vec<(Action, Answer)>> {
     let mut world = World::new(Scene { budgets: super::scene::UNBOUNDED, ..scene })?;
     actions.iter().map(|action| Some((*action, world.apply(*action)?))).collect()
 }
 
-/// The rule that these actions break, if any, in the end or at rest.
+/// The rule that these actions break, if any, during the run or at rest.
 #[must_use]
 pub fn breaks(scene: Scene, actions: &[Action]) -> Option<Rule> {
     let mut world = opened(scene, &[])?;
@@ -99,7 +100,7 @@ pub fn breaks(scene: Scene, actions: &[Action]) -> Option<Rule> {
     world.comes_to_rest()
 }
 
-/// As few of these actions as break this rule: none can be left out.
+/// A minimal part of these actions that still breaks this rule: none can be removed.
 #[must_use]
 pub fn shortest(scene: Scene, actions: &[Action], rule: Rule) -> Vec<Action> {
     let mut kept = actions.to_vec();

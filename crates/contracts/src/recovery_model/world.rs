@@ -1,4 +1,4 @@
-//! A store, its nodes, and the people: one state of a run, and what each action makes of it.
+//! A store, its nodes and its users: one state of a run, and the transition for each action.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use super::rule::Rule;
 use super::scene::{Budgets, RESERVE, Scene};
 use super::server::{Node, Reply, Request, SECOND, Server, rehearsal};
 
-/// A request that takes its time.
+/// A delayed request.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Flight {
     node: usize,
-    /// Of the process that sent it: an answer to one that has ended is lost.
+    /// The id of the process that sent it: an answer to an ended process is lost.
     id: u8,
     witness: Witness,
-    /// The server process it was sent to.
+    /// The server process that it was sent to.
     process: u64,
     request: Request,
-    /// The answer, once the request was executed.
+    /// The answer, once the request is executed.
     pub(super) reply: Option<Reply>,
 }
 
-/// A replica that gets nothing new, and what was true when it was cut off.
+/// A replica that receives no further changes, and the ledger at the time of the copy.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Copied {
     state: QueueState,
     ledger: Ledger,
 }
 
-/// A count that makes no state another.
+/// A counter that does not distinguish states.
 #[derive(Clone, Copy, Debug, Default)]
 struct Steps(usize);
 
@@ -64,15 +64,16 @@ pub struct World {
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) flight: Option<Arc<Flight>>,
     pub(super) ledger: Ledger,
-    /// Nodes that have refreshed since anything else happened, by their bits: another refresh would change nothing.
+    /// The nodes that have refreshed since the last other action, as bits: another refresh would
+    /// change nothing.
     pub(super) fresh: u8,
-    /// Actions since the opening.
+    /// The number of actions since the opening.
     steps: Steps,
     pub(super) broken: Option<Rule>,
 }
 
 impl World {
-    /// An empty store that no node has visited; `None` where the scene's policy is none.
+    /// An empty store that no node has contacted; `None` if the scene's policy is invalid.
     #[must_use]
     pub fn new(scene: Scene) -> Option<Self> {
         let state = Self::empty(&scene)?;
@@ -110,7 +111,7 @@ impl World {
         Some(QueueState::new(scene.policy().ok()?, recovery))
     }
 
-    /// Lets this happen; `None` where it cannot.
+    /// Performs an action; `None` if it is impossible.
     pub fn apply(&mut self, action: Action) -> Option<Answer> {
         self.spend(action)?;
         let answer = match action {
@@ -190,13 +191,13 @@ impl World {
         self.nodes.get_mut(node)?.as_mut()
     }
 
-    /// The request a node sends, and what it says of itself.
+    /// The request that a node sends, and the node's witness.
     fn request(&mut self, node: usize, ask: Ask) -> Option<(Witness, Request)> {
         let checkpoint = self.checkpoint;
         let refreshes =
             |request: &Request| matches!(request, Request::Look { .. } | Request::Replay { .. });
         let is_refreshing = |flight: &Flight| flight.node == node && refreshes(&flight.request);
-        // A node refreshes once at a time, and waits for a late answer or gives it up.
+        // A node runs one refresh at a time: it waits for a delayed answer or abandons it.
         if matches!(ask, Ask::Look | Ask::Replay)
             && self.flight.as_deref().is_some_and(is_refreshing)
         {
@@ -256,7 +257,7 @@ impl World {
         Some(answer)
     }
 
-    /// A refresh with a token of a rehearsal, which nothing but numbers may follow from.
+    /// A refresh with a rehearsal token, which must affect nothing but the numbers.
     fn show(&mut self, node: usize, number: u64) -> Option<Answer> {
         let (witness, _) = self.request(node, Ask::Look)?;
         let shown = TokenShows { incarnation: rehearsal(), number: QueueNumber::new(number).ok()? };
@@ -315,7 +316,7 @@ impl World {
 
     fn execute_late(&mut self) -> Option<Answer> {
         let mut flight = Arc::unwrap_or_clone(self.flight.take()?);
-        // A request waits for another server only while its node gets no other answer.
+        // A request waits for a new server only if its node receives no other answer meanwhile.
         let waited =
             self.node(flight.node).is_some_and(|node| node.replica.witness() == flight.witness);
         if flight.reply.is_some() || flight.process != self.server.process && !waited {
@@ -345,7 +346,7 @@ impl World {
         Some(Answer::Nothing)
     }
 
-    /// The answer is lost: nothing is promised to its user before they ask again.
+    /// Records that an answer was lost: its user was promised nothing until they retry.
     fn forget(&mut self, request: &Request) {
         if let Request::Claim { user, shown } | Request::Leave { user, shown } = request
             && let Some(entry) = self.ledger.entry(*user, shown.number)
@@ -354,7 +355,7 @@ impl World {
         }
     }
 
-    /// The store carries a request out.
+    /// Executes a request on the store.
     fn execute(&mut self, id: u8, witness: Witness, request: &Request) -> Reply {
         let marks = self.server.state.marks();
         let began = self.server.clock;
@@ -387,20 +388,20 @@ impl World {
             self.breaks(Rule::CalledTooMany);
         }
         self.note_executed(id, request, &reply);
-        // What ends with this step is over before the node learns of it.
+        // Anything that ends with this step has ended before the node learns of it.
         self.judge();
         reply
     }
 
-    /// Whether this request may bring another life of the queue to the store: a checkpoint may, and
-    /// in a short time a token.
+    /// Whether this request may add an incarnation to the store: a checkpoint may, and a token may
+    /// while the store is new.
     fn may_adopt(&self, request: &Request, now: QueueTime) -> bool {
         let is_young = |since| now.since(since) < QueueState::ADOPTION;
         let is_new = self.ledger.lives_since.is_some_and(is_young) && !self.scene.needs_checkpoint;
         is_new || matches!(request, Request::Settle { .. })
     }
 
-    /// The answer reaches the node, and the user who waits for it.
+    /// Delivers an answer to the node and to the user who waits for it.
     fn deliver(
         &mut self,
         node: usize,
@@ -461,7 +462,7 @@ impl World {
         {
             entry.is_told = true;
             entry.life = given.unwrap_or(entry.life);
-            // A node does not note a session that its user finds by joining.
+            // A node does not record a session that its user finds by joining.
             if !(matches!(request, Request::Join { .. }) && entry.fate == Fate::Inside) {
                 entry.is_told_to(id);
             }
@@ -469,19 +470,20 @@ impl World {
         Some(answer)
     }
 
-    /// Actions since the opening.
+    /// The number of actions since the opening.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.steps.0
     }
 
-    /// From here on so much may happen.
+    /// Starts counting from here, with these budgets.
     pub(super) fn begin_with(&mut self, budgets: Budgets) {
         (self.left, self.scene.budgets) = (budgets, budgets);
         self.steps = Steps::default();
     }
 
-    /// Whether this state is one of those that are followed until the queue is at rest, which takes long.
+    /// Whether to follow this state until the queue is at rest; this is expensive, so only a sample
+    /// is followed.
     pub(super) fn is_sampled(&self) -> bool {
         let marks = self.server.state.marks();
         let mixed = marks.time.as_micros() / 1_000 + marks.version * 7 + self.server.clock / 1_000;

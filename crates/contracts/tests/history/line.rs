@@ -1,4 +1,4 @@
-//! A line under many tasks at once, whole and broken, recorded and checked from end to end.
+//! Correct and broken queues under many concurrent tasks, recorded and checked end to end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +28,7 @@ const RULES: Rules = Rules {
     places_survive: true,
 };
 
-/// What is wrong with a store.
+/// The fault of a store.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fault {
     None,
@@ -43,7 +43,7 @@ enum Fault {
 struct Broken {
     inner: MemoryQueue,
     fault: Fault,
-    /// The number told last.
+    /// The last number returned.
     last: AtomicU64,
 }
 
@@ -63,7 +63,7 @@ impl Broken {
         Self { inner, fault, last: AtomicU64::new(0) }
     }
 
-    /// Numbers as they are outside and inside; the same way both ways.
+    /// Converts a number between the store's form and the clients'; it is its own inverse.
     fn turned(&self, number: QueueNumber) -> QueueNumber {
         match self.fault {
             Fault::NumbersFall => QueueNumber::new(1_000_000 - number.get()).unwrap(),
@@ -91,7 +91,7 @@ impl QueueStore for Broken {
         }
         joined.number = self.turned(joined.number);
         let before = self.last.swap(joined.number.get(), Ordering::SeqCst);
-        // To a few who hear their first answer.
+        // Only for a few users that receive their first response.
         let is_chosen =
             user.get().is_multiple_of(10) && !user.get().is_multiple_of(3) && !joined.rejoined;
         if self.fault == Fault::GivesNumbersTwice && is_chosen {
@@ -138,12 +138,12 @@ impl QueueStore for Broken {
     }
 }
 
-/// Who keeps their session to the end.
+/// Whether this user keeps their session to the end.
 fn is_stayer(user: u64) -> bool {
     user.is_multiple_of(20)
 }
 
-/// A pause between two looks.
+/// The pause between two polls.
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
@@ -154,7 +154,7 @@ struct Sale {
     history: History,
     inside: AtomicU64,
     most_inside: AtomicU64,
-    /// How long everybody stays inside, to let others come in as well.
+    /// The time that each user stays inside, so that others can enter.
     patience: Duration,
 }
 
@@ -173,7 +173,7 @@ impl Sale {
         }
     }
 
-    /// Joins without waiting for the answer.
+    /// Joins and discards the response.
     async fn lose_join(&self, user: UserId) {
         let op = self.history.begin(Asked::Join { user });
         self.store.join(user, None, Bounds::NONE).await.unwrap();
@@ -219,13 +219,13 @@ impl Sale {
             Err(GiveBackError::NotFound | GiveBackError::NotHolder) => Told::Refused,
             Err(GiveBackError::Store(_)) => Told::Unknown,
         };
-        // Every thirteenth never hears the answer.
+        // Every thirteenth user loses the response.
         if !place.user.get().is_multiple_of(13) {
             op.end(told);
         }
     }
 
-    /// Everything one user does.
+    /// The whole visit of one user.
     async fn visit(&self, id: u64) {
         let user = UserId::new(id).unwrap();
         let seen = self.store.snapshot(Line::default()).await.unwrap();
@@ -256,7 +256,7 @@ impl Sale {
         }
     }
 
-    /// Whether they got in, not refused as somebody else and not gone.
+    /// Whether the user was admitted, rather than refused or gone.
     async fn wait_and_go_in(&self, place: &Place) -> bool {
         let start = Instant::now();
         while start.elapsed() < LIMIT {
@@ -273,7 +273,7 @@ impl Sale {
         panic!("{place:?} was never called");
     }
 
-    /// Stays until too many are inside, or patience ends.
+    /// Stays until too many are inside or `patience` has passed.
     async fn stay(&self) {
         let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_inside.fetch_max(inside, Ordering::SeqCst);
@@ -286,7 +286,8 @@ impl Sale {
     }
 }
 
-/// A sale from the first to join to the last to be served, and everybody looked for in the end.
+/// Records a sale from the first join to the last user served, followed by a `FindAgain` of every
+/// user.
 async fn record(fault: Fault) -> History {
     let patience = if fault == Fault::IgnoresLimit { LIMIT } else { Duration::from_millis(20) };
     let sale = Arc::new(Sale {
@@ -320,7 +321,7 @@ async fn record(fault: Fault) -> History {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_line_that_keeps_the_rules_passes() {
+async fn a_queue_that_keeps_the_rules_passes() {
     let history = record(Fault::None).await;
     if let Err(findings) = check(&history, &RULES) {
         panic!("{findings}");
@@ -332,7 +333,7 @@ async fn a_line_that_keeps_the_rules_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_breaks_a_rule_is_noticed() {
+async fn a_store_that_breaks_a_rule_is_detected() {
     for (fault, rule) in [
         (Fault::GivesNumbersTwice, Rule::NumbersAreUnique),
         (Fault::ForgetsStayers, Rule::NobodyForgotten),

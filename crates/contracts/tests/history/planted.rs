@@ -1,4 +1,4 @@
-//! One fault for each rule, and what looks like it but is legal.
+//! A violation of each rule, and legal histories that resemble it.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn one_user_has_one_place_until_it_may_have_ended() {
 }
 
 #[test]
-fn one_user_has_one_place_when_joins_overlap_or_go_back() {
+fn one_user_has_one_place_when_joins_overlap_or_numbers_fall() {
     breaks(
         Rule::OnePlaceAUser,
         &NO_LIMITS,
@@ -90,20 +90,20 @@ fn one_user_has_one_place_when_joins_overlap_or_go_back() {
             "40 50 join 1 number 1 rejoined",
         ],
     );
-    let given_back_before_it_was_seen_again = [
+    let left_before_it_was_seen_again = [
         "0 10 join 1 number 1 fresh",
         "11 12 leave 1 1 left",
         "20 30 join 1 number 1 rejoined",
         "40 50 join 1 number 2 fresh",
     ];
-    breaks(Rule::OnePlaceAUser, &NO_LIMITS, &given_back_before_it_was_seen_again);
-    let given_back_amid_overlapping_joins =
+    breaks(Rule::OnePlaceAUser, &NO_LIMITS, &left_before_it_was_seen_again);
+    let left_during_overlapping_joins =
         ["0 50 join 1 number 2 fresh", "1 50 join 1 number 1 fresh", "2 50 leave 1 1 left"];
-    passes(&NO_LIMITS, &given_back_amid_overlapping_joins);
+    passes(&NO_LIMITS, &left_during_overlapping_joins);
 }
 
 #[test]
-fn one_user_gets_another_place_once_the_first_may_have_run_out() {
+fn one_user_gets_another_place_once_the_first_may_have_expired() {
     let rules = Rules { places_end_after: Some(ms(100)), view_lag: ms(10), ..NO_LIMITS };
     passes(&rules, &["0 10 join 1 number 1 fresh", "80 100 join 1 number 2 fresh"]);
     breaks(
@@ -111,7 +111,7 @@ fn one_user_gets_another_place_once_the_first_may_have_run_out() {
         &rules,
         &["0 10 join 1 number 1 fresh", "80 99 join 1 number 2 fresh"],
     );
-    // It was still uncalled at 40, seen at 50.
+    // The op at 50 shows that it was still uncalled at 40.
     let later = "50 60 ask 1 1 waiting 1";
     passes(&rules, &["0 10 join 1 number 1 fresh", later, "130 140 join 1 number 2 fresh"]);
     breaks(
@@ -119,7 +119,7 @@ fn one_user_gets_another_place_once_the_first_may_have_run_out() {
         &rules,
         &["0 10 join 1 number 1 fresh", later, "130 139 join 1 number 2 fresh"],
     );
-    // The number may have been given by the join that got no answer.
+    // The join without an answer may have given the number.
     passes(
         &rules,
         &["0 1 join 1 unknown", "50 60 join 1 number 1 fresh", "90 100 join 1 number 2 fresh"],
@@ -137,16 +137,16 @@ fn numbers_follow_the_order_of_joining() {
             "12 13 join 3 number 3 fresh",
         ],
     );
-    // Neither was told before the other began.
+    // Neither join ended before the other began.
     passes(&NO_LIMITS, &["0 10 join 1 number 2 fresh", "9 20 join 2 number 1 fresh"]);
     passes(&NO_LIMITS, &["0 10 join 1 number 2 fresh", "10 20 join 2 number 1 fresh"]);
-    // The number was given by the join before.
+    // The earlier join may have given the number.
     let before =
         |told: &'static str| [told, "5 10 join 1 number 2 fresh", "11 20 join 2 number 1 rejoined"];
     passes(&NO_LIMITS, &before("0 4 join 2 unknown"));
     passes(&NO_LIMITS, &before("0 4 join 2 number 1 fresh"));
     breaks(Rule::OrderOfJoins, &NO_LIMITS, &before("0 4 join 2 refused"));
-    // A search is a join, too.
+    // `FindAgain` counts as a join too.
     breaks(
         Rule::OrderOfJoins,
         &NO_LIMITS,
@@ -155,7 +155,7 @@ fn numbers_follow_the_order_of_joining() {
 }
 
 #[test]
-fn nobody_waits_once_a_higher_number_was_called() {
+fn no_number_waits_once_a_higher_one_was_called() {
     let rules = Rules { view_lag: ms(10), ..NO_LIMITS };
     let joined = ["0 1 join 1 number 1 fresh", "2 3 join 2 number 2 fresh"];
     let then = |rest: &[&'static str]| [&joined, rest].concat();
@@ -175,7 +175,7 @@ fn nobody_waits_once_a_higher_number_was_called() {
 }
 
 #[test]
-fn who_was_called_never_waits_again() {
+fn a_called_number_never_waits_again() {
     let rules = Rules { view_lag: ms(10), ..NO_LIMITS };
     let ops = |called, again| ["0 1 join 1 number 1 fresh", called, again];
     for called in ["10 20 ask 1 1 called", "10 20 ask 1 1 active", "10 20 admit 1 1 let-in 90"] {
@@ -221,7 +221,7 @@ fn no_more_sessions_run_than_allowed() {
         passes(&rules, &then(&[ends_first, second]));
     }
     passes(&rules, &then(&["90 100 admit 2 2 unknown"]));
-    // Claimed at 10 at the earliest, so over at 110 at the earliest.
+    // It was claimed at 10 at the earliest, so it ends at 110 at the earliest.
     passes(&rules, &then(&["90 110 admit 2 2 let-in 100"]));
     breaks(Rule::Limit, &rules, &then(&["90 109 admit 2 2 let-in 100"]));
 }
@@ -232,11 +232,11 @@ fn a_session_is_as_long_as_its_first_claim_allows() {
     let with = |rest: &[&'static str]| {
         [&["0 1 join 1 number 1 fresh", "2 3 join 2 number 2 fresh"], rest].concat()
     };
-    // Perhaps claimed at 4 already.
+    // It may have been claimed at 4.
     let doubtful = ["4 9 admit 1 1 unknown", "50 60 admit 1 1 let-in 100"];
     passes(&rules, &[&with(&doubtful)[..], &["90 104 admit 2 2 let-in 100"]].concat());
     breaks(Rule::Limit, &rules, &[&with(&doubtful)[..], &["90 103 admit 2 2 let-in 100"]].concat());
-    // Not by 38, or it would not have been called only.
+    // It was not claimed by 38, since a later op shows it as called.
     let unclaimed = ["4 9 admit 1 1 unknown", "40 45 ask 1 1 called", "50 60 admit 1 1 let-in 100"];
     passes(&rules, &[&with(&unclaimed)[..], &["90 138 admit 2 2 let-in 100"]].concat());
     breaks(
@@ -244,21 +244,21 @@ fn a_session_is_as_long_as_its_first_claim_allows() {
         &rules,
         &[&with(&unclaimed)[..], &["90 137 admit 2 2 let-in 100"]].concat(),
     );
-    // Going in again does not make it longer, and an answer may name what is left.
+    // Entering again does not extend a session, and a response may state the remaining time.
     let again = ["10 20 admit 1 1 let-in 100", "60 70 admit 1 1 let-in 50"];
     passes(&rules, &[&with(&again)[..], &["90 110 admit 2 2 let-in 100"]].concat());
     breaks(Rule::Limit, &rules, &[&with(&again)[..], &["90 109 admit 2 2 let-in 100"]].concat());
-    // Lost after it was seen last, which showed the state of 68 or later.
+    // It was lost after it was last seen, which showed the state at 68 or later.
     let lost = ["10 20 admit 1 1 let-in 100", "70 71 ask 1 1 active", "90 91 ask 1 1 gone"];
     passes(&rules, &[&with(&lost)[..], &["60 68 admit 2 2 let-in 100"]].concat());
     breaks(Rule::Limit, &rules, &[&with(&lost)[..], &["60 67 admit 2 2 let-in 100"]].concat());
-    // Gone at its end is what becomes of every session.
+    // Every session is gone at its end.
     let ended = ["10 20 admit 1 1 let-in 100", "110 111 ask 1 1 gone"];
     breaks(Rule::Limit, &rules, &[&with(&ended)[..], &["90 109 admit 2 2 let-in 100"]].concat());
 }
 
 #[test]
-fn who_holds_a_place_is_found_in_it() {
+fn a_held_place_is_found_again() {
     let then = |rest: &[&'static str]| [&["0 1 join 1 number 1 fresh"], rest].concat();
     let rule = Rule::NobodyForgotten;
     breaks(rule, &NO_LIMITS, &then(&["90 99 find-again 1 number 2 fresh"]));
@@ -285,7 +285,7 @@ fn who_holds_a_place_is_found_in_it() {
 }
 
 #[test]
-fn in_a_drained_line_everybody_has_been_called() {
+fn in_a_drained_queue_every_user_has_been_called() {
     let drained = Rules { is_drained: true, ..NO_LIMITS };
     let joined = ["0 1 join 1 number 1 fresh", "5 6 ask 1 1 waiting 1"];
     breaks(Rule::EverybodyCalled, &drained, &joined);
@@ -307,7 +307,7 @@ fn in_a_drained_line_everybody_has_been_called() {
 }
 
 #[test]
-fn where_places_survive_nobody_is_gone_for_no_reason() {
+fn surviving_places_are_not_gone_without_a_reason() {
     let surviving = Rules { places_survive: true, places_end_after: Some(ms(100)), ..NO_LIMITS };
     let then = |rest: &[&'static str]| [&["0 1 join 1 number 1 fresh"], rest].concat();
     for gone in
@@ -322,7 +322,7 @@ fn where_places_survive_nobody_is_gone_for_no_reason() {
 }
 
 #[test]
-fn nobody_gets_in_with_a_number_that_was_not_told_to_them() {
+fn users_are_admitted_only_with_their_own_numbers() {
     breaks(
         Rule::NothingForged,
         &NO_LIMITS,
@@ -338,7 +338,7 @@ fn nobody_gets_in_with_a_number_that_was_not_told_to_them() {
 }
 
 #[test]
-fn an_answer_is_one_to_what_was_asked() {
+fn a_response_fits_its_invocation() {
     for nonsense in [
         "0 1 join 1 left",
         "0 1 ask 1 1 number 1 fresh",
@@ -353,7 +353,7 @@ fn an_answer_is_one_to_what_was_asked() {
 }
 
 #[test]
-fn findings_are_counted_and_the_earliest_spelled_out() {
+fn findings_are_counted_and_the_earliest_listed() {
     let mut ops = vec!["1 2 join 1 number 1 fresh".to_owned()];
     ops.extend((1..=50).rev().map(|n| format!("{}0 {}5 join {} number 1 fresh", n, n, n + 1)));
     let findings = check(&story(&ops), &NO_LIMITS).unwrap_err();

@@ -1,4 +1,5 @@
-//! Any history of a line that keeps the rules passes, whatever its clients saw of it and however late.
+//! Every history of a queue that keeps the rules passes, however little and however late its
+//! clients observe.
 
 use std::sync::Arc;
 
@@ -28,29 +29,29 @@ const RULES: Rules = Rules {
     places_survive: true,
 };
 
-/// What a client gets to see of its step.
+/// The outcome that a client observes.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
     Answer,
-    /// It happens, perhaps after the client gave up.
+    /// The step takes effect, perhaps after the client gave up.
     NothingOfIt,
-    /// It does not happen, and nobody knows.
+    /// The step has no effect, and its outcome is unknown.
     NothingAtAll,
 }
 
 /// One step of one user, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    /// Since the step before.
+    /// The time since the previous step.
     after: u64,
     user: u64,
     kind: u8,
     seen: Seen,
-    /// How long before the step took place it was asked for.
+    /// The time between the request and the step.
     sent: u64,
-    /// How long after it took place its answer is there.
+    /// The time between the step and its response.
     answered: u64,
-    /// How old the view is that waiting people are told of.
+    /// The age of the snapshot that answers waiting users.
     lag: u64,
 }
 
@@ -72,13 +73,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..250)
 }
 
-/// A line that keeps the rules, and what its clients noted.
+/// A queue that keeps the rules, and the ops that its clients recorded.
 struct Simulation {
     store: MemoryQueue,
     clock: Arc<ManualClock>,
     now: u64,
     life: Option<Incarnation>,
-    /// The number each user was told last, and when.
+    /// The last number that each user got, and when.
     told: Vec<Option<(u64, u64)>>,
     ops: Vec<String>,
 }
@@ -119,7 +120,7 @@ impl Simulation {
                     4..=6 => ("admit", if_done(step, self.admit(step, number)).await),
                     _ => ("leave", if_done(step, self.leave(step, number)).await),
                 };
-                // A view of the past is told to somebody who asked later.
+                // A user who polls later may get an older snapshot.
                 let lag =
                     if told.starts_with("waiting") || told == "not-yet" { step.lag } else { 0 };
                 let begun = (self.now + lag).saturating_sub(step.sent).max(known);
@@ -171,7 +172,7 @@ impl Simulation {
 
     async fn admit(&self, step: Step, number: u64) -> String {
         match self.store.claim(&self.place(step, number)).await {
-            // Clients know the length of a session, or what is left of theirs.
+            // Clients know the length of a session or its remaining time.
             Ok(_) if step.lag.is_multiple_of(2) => format!("let-in {SESSION}"),
             Ok(session) => format!("let-in {}", session.until.remaining.as_millis()),
             Err(ClaimError::NotYet) => "not-yet".to_owned(),
@@ -220,7 +221,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_history_of_a_line_that_keeps_the_rules_passes(steps in steps()) {
+    fn a_history_that_keeps_the_rules_passes(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let history = runtime.block_on(simulate(steps));
         if let Err(findings) = check(&history, &RULES) {

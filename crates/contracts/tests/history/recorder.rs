@@ -13,7 +13,7 @@ fn number(n: u64) -> QueueNumber {
     QueueNumber::new(n).unwrap()
 }
 
-/// One op of every kind and outcome, one dropped, one not ended.
+/// One op of every kind and outcome, one op that is dropped and one that has not ended.
 fn everything(history: &History) -> contracts::history::Op {
     let (user, number) = (user(7), number(3));
     let op = |asked, told| history.begin(asked).end(told);
@@ -38,7 +38,7 @@ fn written(history: &History) -> String {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn a_written_history_reads_back_the_same() {
     let history = History::new();
     let open = everything(&history);
     let text = written(&history);
@@ -49,7 +49,7 @@ fn what_is_written_is_read_back() {
     assert!(dropped.told == Told::Unknown && dropped.ended.is_some());
     assert!(open_one.told == Told::Unknown && open_one.ended.is_none());
     drop(open);
-    // It goes on where it stopped.
+    // The history continues where it stopped.
     let latest = history.records()[10].ended.unwrap();
     drop(read.begin(Asked::Join { user: user(1) }));
     let added = read.records()[12];
@@ -57,9 +57,9 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
-fn a_summary_counts_what_was_asked_and_told_in_one_line() {
+fn a_summary_counts_invocations_and_responses_in_one_line() {
     let history = History::new();
-    assert_eq!(history.summary().to_string(), "nothing was asked");
+    assert_eq!(history.summary().to_string(), "no ops");
     let _open = everything(&history);
     let summary = history.summary();
     assert_eq!(
@@ -95,17 +95,17 @@ fn many_threads_record_in_the_order_of_time() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_by_its_line() {
+fn read_errors_name_the_line() {
     let good = "0 5 6 join 1 number 1 fresh\n";
     let error = |text: &str| History::read_from(text.as_bytes()).unwrap_err();
     for (text, line, what) in [
         ("", 1, "cut off here"),
-        ("history 2 of 0 ops\n", 1, "no history begins so"),
+        ("history 2 of 0 ops\n", 1, "not the header of a history"),
         ("history 1 of 0 ops", 1, "cut off here"),
         ("history 1 of 2 ops\n{good}", 3, "cut off here"),
         ("history 1 of 2 ops\n{good}1 7 8 ask 1 1 waiting 12", 3, "cut off here"),
         ("history 1 of 1 ops\n{good}{good}", 3, "more ops than the first line says"),
-        ("history 1 of 2 ops\n{good}{good}", 3, "not the id that follows"),
+        ("history 1 of 2 ops\n{good}{good}", 3, "unexpected id"),
     ] {
         let error = error(&text.replace("{good}", good));
         assert_eq!(

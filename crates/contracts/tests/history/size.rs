@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use contracts::history::{Asked, History, Rules, Told, check};
 use domain::queue::{QueueNumber, UserId};
 
-/// It takes two seconds, unoptimised; a check that compared every op with every other would take hours.
+/// The check takes two seconds, unoptimised; comparing each op with every other would take hours.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Half of it many people who pass through, the other half one who asks again and again.
+/// Half of the ops come from many users who pass through, half from one user who polls repeatedly.
 #[test]
 fn a_long_history_is_checked_within_seconds() {
     const PEOPLE: u64 = 25_000;

@@ -1,11 +1,11 @@
-//! Histories written down by hand.
+//! Histories written by hand.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use contracts::history::{Findings, History, Rule, Rules, check};
 
-/// A history of ops in the form that it is kept in, without ids and in milliseconds.
+/// A history from ops in the stored format, without ids and in milliseconds.
 pub(crate) fn story<S: AsRef<str>>(ops: &[S]) -> History {
     let mut text = format!("history 1 of {} ops\n", ops.len());
     for (id, op) in ops.iter().enumerate() {
@@ -23,7 +23,7 @@ pub(crate) fn story<S: AsRef<str>>(ops: &[S]) -> History {
     History::read_from(text.as_bytes()).unwrap()
 }
 
-/// The rules that are found broken.
+/// The rules that the history breaks.
 pub(crate) fn broken(history: &History, rules: &Rules) -> HashSet<Rule> {
     let findings = check(history, rules).err();
     findings.iter().flat_map(Findings::found).map(|finding| finding.rule).collect()
@@ -33,14 +33,14 @@ pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Exactly this rule is broken, and no other.
+/// Checks that the history breaks exactly this rule.
 #[track_caller]
 pub(crate) fn breaks(rule: Rule, rules: &Rules, ops: &[&str]) {
     let history = story(ops);
     assert_eq!(broken(&history, rules), HashSet::from([rule]), "{:?}", check(&history, rules));
 }
 
-/// Nothing is broken.
+/// Checks that the history breaks no rule.
 #[track_caller]
 pub(crate) fn passes(rules: &Rules, ops: &[&str]) {
     if let Err(findings) = check(&story(ops), rules) {

@@ -1,4 +1,4 @@
-//! Broken stores of copies.
+//! Cache stores with seeded faults.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ enum Fault {
     LatestWins,
     SameReplaces,
     RefusesAndTellsKept,
-    /// What is there is read, and replaced a moment later.
+    /// The current copy is read, and replaced after a pause.
     PutsRace,
     UnusableStays,
     AgeSincePut,
@@ -67,65 +67,59 @@ enum Fault {
     InvalidationDrops,
 }
 
-/// Each fault, and the rule that has to notice it.
+/// Each fault, and the rule that has to detect it.
 const FAULTS: &[(&str, Fault)] = &[
-    ("rule_1_finds_nothing_that_nobody_put", Fault::NothingIsEmpty),
-    ("rule_1_finds_nothing_that_nobody_put", Fault::EmptyIsNothing),
-    ("rule_1_finds_what_was_put_to_the_byte_through_any_handle", Fault::HandlesApart),
-    ("rule_1_finds_what_was_put_to_the_byte_through_any_handle", Fault::KeepsText),
-    ("rule_1_keeps_a_copy_no_longer_than_it_was_to_be", Fault::KeptForEver),
-    ("rule_1_keeps_a_copy_as_long_as_its_own_put_said", Fault::FirstTimeStays),
-    ("rule_1_keeps_a_copy_as_long_as_its_own_put_said", Fault::RefusedPutsRenew),
-    ("rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp", Fault::LatestWins),
-    ("rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp", Fault::SameReplaces),
-    (
-        "rule_2_never_replaces_a_copy_by_one_of_the_same_or_an_earlier_stamp",
-        Fault::RefusesAndTellsKept,
-    ),
-    ("rule_2_the_latest_stamp_stays_whatever_races", Fault::PutsRace),
-    ("rule_2_replaces_what_cannot_be_used_by_anything", Fault::UnusableStays),
-    ("rule_3_tells_the_time_since_the_stamp", Fault::AgeSincePut),
-    ("rule_3_tells_the_time_since_the_stamp", Fault::AgeIsMillis),
-    ("rule_3_stamps_never_go_back_and_outrun_the_copy", Fault::StampsGoBack),
-    ("rule_3_stamps_never_go_back_and_outrun_the_copy", Fault::StampNotBeyondCopy),
-    ("rule_4_takes_a_lease_only_where_nothing_is_fresh", Fault::LeaseDespiteFresh),
-    ("rule_4_takes_a_lease_only_where_nothing_is_fresh", Fault::NoLeaseOnceKept),
-    ("rule_4_takes_a_lease_only_where_nothing_is_fresh", Fault::StaleNotTold),
-    ("rule_4_takes_no_lease_that_is_not_asked_for", Fault::LeaseUnasked),
-    ("rule_4_one_of_many_gets_the_lease", Fault::LeasesRace),
-    ("rule_4_asking_again_holds_the_lease_on", Fault::RenewalRefused),
-    ("rule_4_asking_again_holds_the_lease_on", Fault::RenewalForgotten),
-    ("rule_4_a_lease_ends_by_itself", Fault::LeaseForEver),
-    ("rule_4_a_lease_ends_when_its_holder_gives_it_back_or_puts", Fault::GiveBackIgnored),
-    ("rule_4_a_lease_ends_when_its_holder_gives_it_back_or_puts", Fault::PutKeepsLease),
-    ("rule_4_a_lease_ends_when_its_holder_gives_it_back_or_puts", Fault::RefusedPutKeepsLease),
-    ("rule_4_nobody_ends_the_lease_of_somebody_else", Fault::AnybodyGivesBack),
-    ("rule_4_nobody_ends_the_lease_of_somebody_else", Fault::AnybodysPutEnds),
-    ("rule_4_nobody_ends_the_lease_of_somebody_else", Fault::LeaseIdsCut),
-    ("rule_4_nobody_ends_the_lease_of_somebody_else", Fault::AskingShortens),
+    ("rule_1_finds_nothing_before_a_put", Fault::NothingIsEmpty),
+    ("rule_1_finds_nothing_before_a_put", Fault::EmptyIsNothing),
+    ("rule_1_finds_the_exact_bytes_through_any_handle", Fault::HandlesApart),
+    ("rule_1_finds_the_exact_bytes_through_any_handle", Fault::KeepsText),
+    ("rule_1_expires_a_copy_after_its_lifetime", Fault::KeptForEver),
+    ("rule_1_takes_the_lifetime_of_a_copy_from_its_own_put", Fault::FirstTimeStays),
+    ("rule_1_takes_the_lifetime_of_a_copy_from_its_own_put", Fault::RefusedPutsRenew),
+    ("rule_2_replaces_a_copy_only_by_a_later_stamp", Fault::LatestWins),
+    ("rule_2_replaces_a_copy_only_by_a_later_stamp", Fault::SameReplaces),
+    ("rule_2_replaces_a_copy_only_by_a_later_stamp", Fault::RefusesAndTellsKept),
+    ("rule_2_keeps_the_latest_stamp_under_concurrency", Fault::PutsRace),
+    ("rule_2_replaces_unusable_values_whatever_the_stamp", Fault::UnusableStays),
+    ("rule_3_returns_the_time_since_the_stamp", Fault::AgeSincePut),
+    ("rule_3_returns_the_time_since_the_stamp", Fault::AgeIsMillis),
+    ("rule_3_stamps_never_decrease_and_exceed_the_copy", Fault::StampsGoBack),
+    ("rule_3_stamps_never_decrease_and_exceed_the_copy", Fault::StampNotBeyondCopy),
+    ("rule_4_takes_a_lease_only_if_no_copy_is_fresh", Fault::LeaseDespiteFresh),
+    ("rule_4_takes_a_lease_only_if_no_copy_is_fresh", Fault::NoLeaseOnceKept),
+    ("rule_4_takes_a_lease_only_if_no_copy_is_fresh", Fault::StaleNotTold),
+    ("rule_4_takes_no_lease_without_a_request", Fault::LeaseUnasked),
+    ("rule_4_one_of_many_requests_gets_the_lease", Fault::LeasesRace),
+    ("rule_4_a_second_request_renews_the_lease", Fault::RenewalRefused),
+    ("rule_4_a_second_request_renews_the_lease", Fault::RenewalForgotten),
+    ("rule_4_a_lease_expires", Fault::LeaseForEver),
+    ("rule_4_a_lease_ends_when_its_holder_releases_it_or_puts", Fault::GiveBackIgnored),
+    ("rule_4_a_lease_ends_when_its_holder_releases_it_or_puts", Fault::PutKeepsLease),
+    ("rule_4_a_lease_ends_when_its_holder_releases_it_or_puts", Fault::RefusedPutKeepsLease),
+    ("rule_4_no_client_ends_the_lease_of_another", Fault::AnybodyGivesBack),
+    ("rule_4_no_client_ends_the_lease_of_another", Fault::AnybodysPutEnds),
+    ("rule_4_no_client_ends_the_lease_of_another", Fault::LeaseIdsCut),
+    ("rule_4_no_client_ends_the_lease_of_another", Fault::AskingShortens),
     ("rule_5_keeps_copies_apart", Fault::KindIgnored),
     ("rule_5_keeps_copies_apart", Fault::NamesCut),
     ("rule_5_keeps_copies_apart", Fault::KeysJoined),
     ("rule_5_keeps_leases_apart", Fault::KindIgnored),
     ("rule_5_keeps_leases_apart", Fault::LeasesOfAKind),
-    ("rule_6_tells_what_cannot_be_used_and_why", Fault::UnusableIsCopy),
-    ("rule_6_tells_what_cannot_be_used_and_why", Fault::UnusableIsNothing),
-    ("rule_6_tells_what_cannot_be_used_and_why", Fault::CorruptIsVersion),
-    ("rule_6_tells_what_cannot_be_used_and_why", Fault::UnusableToldOnce),
-    ("rule_6_leases_the_loading_of_what_cannot_be_used", Fault::UnusableIsFresh),
-    ("rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter", Fault::NothingTooLarge),
-    ("rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter", Fault::OneTooShort),
-    ("rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter", Fault::TooLargeReplaces),
-    ("rule_6_refuses_what_is_longer_than_may_be_and_nothing_shorter", Fault::TooLargeKeepsLease),
-    ("rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated", Fault::HandlesApart),
-    (
-        "rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated",
-        Fault::FirstInvalidationCounts,
-    ),
-    ("rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated", Fault::InvalidationUntold),
-    ("rule_7_tells_every_handle_how_long_ago_a_kind_was_invalidated", Fault::InvalidationIsNow),
-    ("rule_7_keeps_kinds_apart_and_copies_where_they_are", Fault::InvalidatesAll),
-    ("rule_7_keeps_kinds_apart_and_copies_where_they_are", Fault::InvalidationDrops),
+    ("rule_6_reports_why_a_value_is_unusable", Fault::UnusableIsCopy),
+    ("rule_6_reports_why_a_value_is_unusable", Fault::UnusableIsNothing),
+    ("rule_6_reports_why_a_value_is_unusable", Fault::CorruptIsVersion),
+    ("rule_6_reports_why_a_value_is_unusable", Fault::UnusableToldOnce),
+    ("rule_6_leases_the_load_of_an_unusable_value", Fault::UnusableIsFresh),
+    ("rule_6_refuses_exactly_the_payloads_that_are_too_long", Fault::NothingTooLarge),
+    ("rule_6_refuses_exactly_the_payloads_that_are_too_long", Fault::OneTooShort),
+    ("rule_6_refuses_exactly_the_payloads_that_are_too_long", Fault::TooLargeReplaces),
+    ("rule_6_refuses_exactly_the_payloads_that_are_too_long", Fault::TooLargeKeepsLease),
+    ("rule_7_every_handle_sees_when_a_kind_was_invalidated", Fault::HandlesApart),
+    ("rule_7_every_handle_sees_when_a_kind_was_invalidated", Fault::FirstInvalidationCounts),
+    ("rule_7_every_handle_sees_when_a_kind_was_invalidated", Fault::InvalidationUntold),
+    ("rule_7_every_handle_sees_when_a_kind_was_invalidated", Fault::InvalidationIsNow),
+    ("rule_7_keeps_kinds_apart_and_removes_no_copies", Fault::InvalidatesAll),
+    ("rule_7_keeps_kinds_apart_and_removes_no_copies", Fault::InvalidationDrops),
 ];
 
 const LONGEST: usize = 30_000;
@@ -182,14 +176,14 @@ impl Broken {
         if self.is(Fault::LeaseIdsCut) { id.0 & u128::from(u64::MAX) } else { id.0 }
     }
 
-    /// The copy that has not ended.
+    /// The copy, unless it has expired.
     fn copy(&self, rows: &Rows, key: &CacheKey) -> Option<Row> {
         let now = self.now();
         let copy = rows.copies.get(&self.row(key)).cloned();
         copy.filter(|copy| self.is(Fault::KeptForEver) || copy.ends > now)
     }
 
-    /// Long enough for somebody else to get here, if anybody is on the way.
+    /// Pauses until another task arrives here, or long enough that none is coming.
     async fn moment(&self) {
         self.inside.fetch_add(1, Ordering::SeqCst);
         for _ in 0..10_000 {
@@ -450,15 +444,15 @@ impl CacheFixture for Mutant {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_cache_rule_notices_the_store_that_breaks_it() {
+async fn every_cache_rule_detects_its_fault() {
     for (name, rule) in RULES {
         let faults: Vec<_> = FAULTS.iter().filter(|(of, _)| of == name).collect();
         assert!(!faults.is_empty(), "no mutant for {name}");
         for (_, fault) in faults {
-            assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not notice {fault:?}");
+            assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not detect {fault:?}");
         }
         if let Err(violation) = rule(&Mutant(Fault::None)).await {
-            panic!("{name} fails on a store that keeps it: {violation}");
+            panic!("{name} fails on a correct store: {violation}");
         }
     }
 }

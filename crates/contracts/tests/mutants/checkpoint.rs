@@ -1,4 +1,4 @@
-//! Broken memories of checkpoints.
+//! Checkpoint stores with seeded faults.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ enum Fault {
     LatestWins,
     HighestLastWins,
     CeilingNotRaised,
-    /// What is remembered is read, and written back a moment later.
+    /// The stored checkpoint is read, and written back after a pause.
     SavesRace,
     ReturnsWhatItBrought,
     NamesCut,
@@ -29,22 +29,22 @@ enum Fault {
     NewestLivesStay,
 }
 
-/// Each fault, and the rule that has to notice it.
+/// Each fault, and the rule that has to detect it.
 const FAULTS: &[(&str, Fault)] = &[
-    ("rule_1_remembers_nothing_of_a_queue_nobody_saved", Fault::NothingIsZero),
+    ("rule_1_loads_nothing_for_a_queue_never_saved", Fault::NothingIsZero),
     ("rule_2_loads_what_was_saved_through_any_handle", Fault::HandlesApart),
     ("rule_2_loads_what_was_saved_through_any_handle", Fault::CallsForgotten),
-    ("rule_3_raises_each_mark_whatever_the_order", Fault::LatestWins),
-    ("rule_3_raises_each_mark_whatever_the_order", Fault::HighestLastWins),
-    ("rule_3_raises_each_mark_whatever_the_order", Fault::CeilingNotRaised),
-    ("rule_3_raises_each_mark_whatever_races", Fault::SavesRace),
-    ("rule_4_returns_what_is_remembered_now", Fault::ReturnsWhatItBrought),
+    ("rule_3_raises_each_mark_in_any_order", Fault::LatestWins),
+    ("rule_3_raises_each_mark_in_any_order", Fault::HighestLastWins),
+    ("rule_3_raises_each_mark_in_any_order", Fault::CeilingNotRaised),
+    ("rule_3_raises_each_mark_under_concurrency", Fault::SavesRace),
+    ("rule_4_returns_the_stored_marks", Fault::ReturnsWhatItBrought),
     ("rule_5_keeps_queues_apart", Fault::NamesCut),
-    ("rule_6_remembers_the_highest_numbers_to_the_last_digit", Fault::NumbersAreFloats),
-    ("rule_7_remembers_what_can_be_of_what_cannot", Fault::CeilingBelowLast),
-    ("rule_7_remembers_what_can_be_of_what_cannot", Fault::MarksUnbounded),
-    ("rule_8_remembers_the_lives_of_a_queue", Fault::LatestLivesWin),
-    ("rule_8_remembers_the_oldest_lives_of_too_many", Fault::NewestLivesStay),
+    ("rule_6_stores_the_highest_numbers_exactly", Fault::NumbersAreFloats),
+    ("rule_7_corrects_invalid_checkpoints", Fault::CeilingBelowLast),
+    ("rule_7_corrects_invalid_checkpoints", Fault::MarksUnbounded),
+    ("rule_8_stores_the_incarnations_of_a_queue", Fault::LatestLivesWin),
+    ("rule_8_keeps_the_oldest_of_too_many_incarnations", Fault::NewestLivesStay),
 ];
 
 type Rows = Arc<Mutex<HashMap<String, Checkpoint>>>;
@@ -70,7 +70,7 @@ impl Broken {
         self.rows.lock().unwrap().insert(self.key(queue), checkpoint);
     }
 
-    /// Long enough for somebody else to get here, if anybody is on the way.
+    /// Pauses until another task arrives here, or long enough that none is coming.
     async fn moment(&self) {
         self.inside.fetch_add(1, Ordering::SeqCst);
         for _ in 0..10_000 {
@@ -82,7 +82,7 @@ impl Broken {
         self.inside.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// What a save makes of what was known.
+    /// The checkpoint that a save stores, given the known one.
     fn merged(&self, known: Option<Checkpoint>, given: Checkpoint) -> Checkpoint {
         let before = known.unwrap_or(given);
         let right = before.raised_to(given);
@@ -187,15 +187,15 @@ impl CheckpointFixture for Mutant {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_checkpoint_rule_notices_the_store_that_breaks_it() {
+async fn every_checkpoint_rule_detects_its_fault() {
     for (name, rule) in RULES {
         let faults: Vec<_> = FAULTS.iter().filter(|(of, _)| of == name).collect();
         assert!(!faults.is_empty(), "no mutant for {name}");
         for (_, fault) in faults {
-            assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not notice {fault:?}");
+            assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not detect {fault:?}");
         }
         if let Err(violation) = rule(&Mutant(Fault::None)).await {
-            panic!("{name} fails on a store that keeps it: {violation}");
+            panic!("{name} fails on a correct store: {violation}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Broken lines.
+//! Queues with seeded faults.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,16 +15,16 @@ use domain::queue::{
 };
 use domain::{Clock, PortError, Timestamp};
 
-/// What is wrong with a store.
+/// The fault of a store.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     None,
-    /// The policy it keeps is not the one it was given.
+    /// The store keeps a different policy from the one it was given.
     Policy(fn(PolicySpec) -> PolicySpec),
-    /// The next number is read, and written back a moment later.
+    /// The next number is read, and written back after a pause.
     NumbersRace,
     NewNumberForReturning,
-    /// Whether a user holds a place is read, and written back a moment later.
+    /// The holder of a place is read, and written back after a pause.
     HoldersRace,
     EndedPlacesKept,
     ServingGoesBack,
@@ -33,37 +33,37 @@ enum Fault {
     WaitingPlacesNotGivenBack,
     AnybodyGivesBack,
     AnybodyClaims,
-    /// Whether a call was claimed is read, and written back a moment later.
+    /// The claim of a call is read, and written back after a pause.
     ClaimsRace,
-    /// Each token is let in, whoever else its user is.
+    /// Every token is admitted, even if its user already has another.
     EachTokenLetIn,
     NotFoundIsGone,
     FullForHoldersToo,
-    /// Whoever is told of their session is counted as a claim.
+    /// Each answer about a session counts as a claim.
     ClaimsCountedAgain,
     FloorsIgnored,
     CeilingsIgnored,
     TokensIgnored,
-    /// Each checkpoint raises the queue again.
+    /// Every checkpoint raises the queue again.
     CheckpointsTakenInAgain,
     NumbersFillTheLine,
-    /// What a token shows is a floor.
+    /// The number in a token counts as a floor.
     ShownIsAFloor,
-    /// A token is good whatever life of the queue it is of.
+    /// A token is valid for any incarnation of the queue.
     AnyLifeIsGood,
-    /// Who asks where they stand is not noted.
+    /// Tokens in status requests are not recorded.
     TokensUnseen,
 }
 
-/// The fault that each rule has to notice.
+/// The fault that each rule has to detect.
 const FAULTS: &[(&str, Fault)] = &[
     ("rule_1_gives_no_number_twice", Fault::NumbersRace),
     ("rule_2_gives_a_returning_user_the_same_number", Fault::NewNumberForReturning),
-    ("rule_2_gives_one_user_one_number_whatever_races", Fault::HoldersRace),
+    ("rule_2_gives_one_user_one_number_under_concurrency", Fault::HoldersRace),
     ("rule_2_gives_a_fresh_number_once_a_place_has_ended", Fault::EndedPlacesKept),
     ("rule_3_calls_people_in_the_order_of_their_numbers", Fault::ServingGoesBack),
     (
-        "rule_4_never_lets_in_more_than_max_active",
+        "rule_4_never_admits_more_than_max_active",
         Fault::Policy(|spec| PolicySpec { max_active: spec.max_active + 1, ..spec }),
     ),
     (
@@ -74,7 +74,7 @@ const FAULTS: &[(&str, Fault)] = &[
         "rule_5_saves_no_more_than_one_batch",
         Fault::Policy(|spec| PolicySpec { batch: spec.batch * 3, every: spec.every * 3, ..spec }),
     ),
-    ("rule_5_calls_a_newcomer_to_an_empty_line_at_once", Fault::NewcomersNotCalled),
+    ("rule_5_calls_a_join_in_an_empty_queue_at_once", Fault::NewcomersNotCalled),
     (
         "rule_5_uses_the_whole_budget_while_people_wait",
         Fault::Policy(|spec| PolicySpec { batch: spec.batch - 1, ..spec }),
@@ -93,23 +93,23 @@ const FAULTS: &[(&str, Fault)] = &[
             ..spec
         }),
     ),
-    ("rule_6_giving_back_frees_the_slot_at_the_next_call", Fault::SlotsNotFreedByGivingBack),
-    ("rule_6_a_place_given_back_while_waiting_costs_nothing", Fault::WaitingPlacesNotGivenBack),
-    ("rule_7_takes_a_place_back_from_its_holder_only", Fault::AnybodyGivesBack),
-    ("rule_8_lets_nobody_in_who_was_not_called", Fault::AnybodyClaims),
-    ("rule_8_claims_a_call_once_whatever_races", Fault::ClaimsRace),
-    ("rule_8_lets_nobody_in_twice", Fault::EachTokenLetIn),
-    ("rule_9_tells_every_refusal_apart", Fault::NotFoundIsGone),
-    ("rule_9_refuses_a_full_line_but_not_its_holders", Fault::FullForHoldersToo),
+    ("rule_6_leaving_frees_the_slot_at_the_next_call", Fault::SlotsNotFreedByGivingBack),
+    ("rule_6_leaving_while_waiting_uses_no_budget", Fault::WaitingPlacesNotGivenBack),
+    ("rule_7_only_the_holder_can_leave", Fault::AnybodyGivesBack),
+    ("rule_8_admits_only_called_users", Fault::AnybodyClaims),
+    ("rule_8_claims_a_call_once_under_concurrency", Fault::ClaimsRace),
+    ("rule_8_gives_a_user_one_session", Fault::EachTokenLetIn),
+    ("rule_9_distinguishes_every_refusal", Fault::NotFoundIsGone),
+    ("rule_9_a_full_queue_still_finds_its_holders", Fault::FullForHoldersToo),
     ("the_tally_counts_each_end_once", Fault::ClaimsCountedAgain),
-    ("floors_raise_the_line_and_never_lower_it", Fault::FloorsIgnored),
-    ("ceilings_are_not_passed_by_new_numbers", Fault::CeilingsIgnored),
+    ("floors_raise_the_queue_and_never_lower_it", Fault::FloorsIgnored),
+    ("new_numbers_do_not_exceed_the_ceiling", Fault::CeilingsIgnored),
     ("rule_2_finds_the_place_of_a_token", Fault::TokensIgnored),
-    ("checkpoints_are_taken_in_once", Fault::CheckpointsTakenInAgain),
+    ("checkpoints_are_applied_once", Fault::CheckpointsTakenInAgain),
     ("rule_9_counts_people_against_the_limit", Fault::NumbersFillTheLine),
-    ("visitors_close_no_joins", Fault::ShownIsAFloor),
-    ("one_incarnation_is_adopted_in_a_short_time", Fault::AnyLifeIsGood),
-    ("rule_3_calls_those_who_show_tokens_in_their_order", Fault::TokensUnseen),
+    ("visitors_do_not_block_joins", Fault::ShownIsAFloor),
+    ("one_incarnation_is_adopted_within_a_short_time", Fault::AnyLifeIsGood),
+    ("rule_3_calls_token_holders_in_order", Fault::TokensUnseen),
 ];
 
 struct Broken {
@@ -118,7 +118,7 @@ struct Broken {
     policy: AdmissionPolicy,
     counter: AtomicU64,
     inside: AtomicU64,
-    /// Who joined first with a number, and the first number of each user.
+    /// The first user who got each number, and the first number of each user.
     given: Mutex<(HashMap<QueueNumber, UserId>, HashMap<UserId, QueueNumber>)>,
     aliases: Mutex<HashMap<UserId, UserId>>,
     claims: Mutex<HashMap<QueueNumber, Expiry>>,
@@ -165,7 +165,7 @@ impl Broken {
         line.waiting() >= u64::from(self.policy.spec().max_waiting)
     }
 
-    /// Long enough for somebody else to get here, if anybody is on the way.
+    /// Pauses until another task arrives here, or long enough that none is coming.
     async fn moment(&self) {
         self.inside.fetch_add(1, Ordering::SeqCst);
         for _ in 0..10_000 {
@@ -177,12 +177,12 @@ impl Broken {
         self.inside.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Another user for each call.
+    /// A different user for each call.
     fn alias(&self, user: UserId) -> UserId {
         UserId::new(user.get() + (self.count() << 40)).unwrap()
     }
 
-    /// Always the same other user, unless two ask at once.
+    /// Always the same other user, unless two requests run concurrently.
     async fn alias_after_a_moment(&self, user: UserId) -> UserId {
         let known = self.aliases.lock().unwrap().get(&user).copied();
         if let Some(alias) = known {
@@ -194,7 +194,7 @@ impl Broken {
         alias
     }
 
-    /// Always the same end, unless two claim at once.
+    /// Always the same end, unless two claims run concurrently.
     async fn claim_after_a_moment(&self, session: Session) -> Session {
         let known = self.claims.lock().unwrap().get(&session.number).copied();
         if let Some(until) = known {
@@ -207,7 +207,7 @@ impl Broken {
         Session { until, ..session }
     }
 
-    /// The place as its true holder would present it.
+    /// The place as its real holder presents it.
     fn as_holder(&self, place: &Place) -> Place {
         let user = self.given.lock().unwrap().0.get(&place.number).copied().unwrap_or(place.user);
         Place { user, ..*place }
@@ -309,8 +309,8 @@ impl QueueStore for Broken {
             until: Expiry::new(QueueTime::from_micros(1), QueueTime::START),
         };
         if matches!(self.fault, Fault::EachTokenLetIn) {
-            let somebody = Place { user: self.alias(place.user), ..*place };
-            if let Ok(session) = self.inner.claim(&somebody).await {
+            let other = Place { user: self.alias(place.user), ..*place };
+            if let Ok(session) = self.inner.claim(&other).await {
                 return Ok(session);
             }
         }
@@ -373,15 +373,15 @@ impl QueueFixture for Mutant {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_queue_rule_notices_the_store_that_breaks_it() {
+async fn every_queue_rule_detects_its_fault() {
     for (name, rule) in RULES {
         let (_, fault) = FAULTS
             .iter()
             .find(|(of, _)| of == name)
             .unwrap_or_else(|| panic!("no mutant for {name}"));
-        assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not notice {fault:?}");
+        assert!(rule(&Mutant(*fault)).await.is_err(), "{name} did not detect {fault:?}");
         if let Err(violation) = rule(&Mutant(Fault::None)).await {
-            panic!("{name} fails on a store that keeps it: {violation}");
+            panic!("{name} fails on a correct store: {violation}");
         }
     }
 }

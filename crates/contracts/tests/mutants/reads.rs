@@ -1,4 +1,4 @@
-//! Broken catalogues and schedule books.
+//! Concert catalogs and schedule books with seeded faults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,14 +29,14 @@ enum Fault {
 const CONCERT_FAULTS: &[(&str, Fault)] = &[
     ("lists_every_concert_once_in_ascending_order", Fault::PagesOverlap),
     ("counts_all_concerts_on_every_page", Fault::CountsThePageOnly),
-    ("answers_an_empty_page_beyond_the_end", Fault::LastPageRepeats),
-    ("answers_the_same_page_to_many_at_once", Fault::SometimesShort),
+    ("returns_an_empty_page_beyond_the_end", Fault::LastPageRepeats),
+    ("returns_the_same_page_to_concurrent_readers", Fault::SometimesShort),
 ];
 
 const SCHEDULE_FAULTS: &[(&str, Fault)] = &[
-    ("tells_an_unknown_concert_from_one_without_dates", Fault::UnknownIsEmpty),
-    ("lists_only_dates_whose_sale_runs", Fault::ClosedIncluded),
-    ("lists_only_dates_with_seats_left_as_seats_go_and_return", Fault::SeatsFrozen),
+    ("distinguishes_an_unknown_concert_from_one_without_dates", Fault::UnknownIsEmpty),
+    ("lists_only_dates_on_sale", Fault::ClosedIncluded),
+    ("lists_only_dates_with_seats_left", Fault::SeatsFrozen),
     ("lists_dates_by_performance_and_no_other_concerts_dates", Fault::Unordered),
     ("gives_the_showcase_concert_three_dates", Fault::TwoAtMost),
 ];
@@ -82,7 +82,7 @@ impl ScheduleBook for Broken {
         match self.fault {
             Fault::UnknownIsEmpty => dates = Some(dates.unwrap_or_default()),
             Fault::Unordered => {
-                dates.iter_mut().for_each(|dates| dates.sort_by_key(|date| date.id))
+                dates.iter_mut().for_each(|dates| dates.sort_by_key(|date| date.id));
             }
             Fault::TwoAtMost => dates.iter_mut().for_each(|dates| dates.truncate(2)),
             _ => {}
@@ -137,23 +137,23 @@ fn fault_of(faults: &[(&str, Fault)], rule: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn every_concert_rule_notices_the_catalogue_that_breaks_it() {
+async fn every_concert_rule_detects_its_fault() {
     for (name, rule) in CONCERT_RULES {
         let fault = fault_of(CONCERT_FAULTS, name);
-        assert!(rule(&Mutant(fault)).await.is_err(), "{name} did not notice {fault:?}");
+        assert!(rule(&Mutant(fault)).await.is_err(), "{name} did not detect {fault:?}");
         if let Err(violation) = rule(&Mutant(Fault::None)).await {
-            panic!("{name} fails on a catalogue that keeps it: {violation}");
+            panic!("{name} fails on a correct catalog: {violation}");
         }
     }
 }
 
 #[tokio::test]
-async fn every_schedule_rule_notices_the_book_that_breaks_it() {
+async fn every_schedule_rule_detects_its_fault() {
     for (name, rule) in SCHEDULE_RULES {
         let fault = fault_of(SCHEDULE_FAULTS, name);
-        assert!(rule(&Mutant(fault)).await.is_err(), "{name} did not notice {fault:?}");
+        assert!(rule(&Mutant(fault)).await.is_err(), "{name} did not detect {fault:?}");
         if let Err(violation) = rule(&Mutant(Fault::None)).await {
-            panic!("{name} fails on a book that keeps it: {violation}");
+            panic!("{name} fails on a correct book: {violation}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Broken sealers: the plain text of a place with a checksum, wrong in one way each.
+//! Token signers with seeded faults: plain text with a checksum, each wrong in one way.
 
 use contracts::token::{RULES, SealerFixture};
 use domain::Timestamp;
@@ -19,13 +19,13 @@ enum Fault {
 }
 
 const FAULTS: &[(&str, Fault)] = &[
-    ("reads_back_what_it_sealed", Fault::NumbersOf32Bits),
-    ("reads_back_what_it_sealed", Fault::IncarnationCut),
-    ("refuses_every_single_bit_change", Fault::ChecksumIgnored),
-    ("refuses_truncation_and_extension", Fault::TailIgnored),
+    ("verifies_its_own_tokens", Fault::NumbersOf32Bits),
+    ("verifies_its_own_tokens", Fault::IncarnationCut),
+    ("rejects_every_single_bit_change", Fault::ChecksumIgnored),
+    ("rejects_truncation_and_extension", Fault::TailIgnored),
     ("signs_with_the_newest_key_and_verifies_with_all", Fault::OnlyNewestKeyVerifies),
-    ("refuses_a_retired_or_foreign_key", Fault::AnyKeyVerifies),
-    ("tells_queues_apart", Fault::QueueLeftOut),
+    ("rejects_retired_and_unknown_keys", Fault::AnyKeyVerifies),
+    ("distinguishes_queues", Fault::QueueLeftOut),
 ];
 
 struct Plain {
@@ -99,15 +99,15 @@ impl SealerFixture for Mutant {
 }
 
 #[test]
-fn every_token_rule_notices_the_sealer_that_breaks_it() {
+fn every_token_rule_detects_its_fault() {
     for (name, rule) in RULES {
         let mut faults = FAULTS.iter().filter(|(of, _)| of == name).peekable();
         assert!(faults.peek().is_some(), "no mutant for {name}");
         for (_, fault) in faults {
-            assert!(rule(&Mutant(*fault)).is_err(), "{name} did not notice {fault:?}");
+            assert!(rule(&Mutant(*fault)).is_err(), "{name} did not detect {fault:?}");
         }
         if let Err(violation) = rule(&Mutant(Fault::None)) {
-            panic!("{name} fails on a sealer that keeps it: {violation}");
+            panic!("{name} fails on a correct signer: {violation}");
         }
     }
 }

@@ -1,47 +1,48 @@
-//! What a breaker tells those who listen.
+//! Events a breaker sends to its listeners.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::State;
 
-/// Hears events. It is called on the thread of the caller, outside the lock, and may ask the breaker anything.
+/// Receives events. The breaker calls it on the caller's thread, outside the lock; it may call the
+/// breaker.
 pub type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
-/// Something that happened to a breaker or to one call.
+/// A change of a breaker, or the outcome of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
-    /// A change: from one state to another.
+    /// Change: a transition between two states.
     StateTransition {
         /// The state before.
         from: State,
         /// The state after.
         to: State,
     },
-    /// A change: back to closed by hand, with an empty window.
+    /// Change: a manual reset to closed, with an empty window.
     Reset,
-    /// A change: the failure rate reached its threshold, in a breaker that is closed or only measures.
+    /// Change: the failure rate reached its threshold, in a closed or metrics-only breaker.
     FailureRateExceeded {
         /// The rate, in percent.
         rate: f64,
     },
-    /// A change: the rate of slow calls reached its threshold, in a breaker that is closed or only measures.
+    /// Change: the rate of slow calls reached its threshold, in a closed or metrics-only breaker.
     SlowCallRateExceeded {
         /// The rate, in percent.
         rate: f64,
     },
-    /// A call: it succeeded.
+    /// Call: it succeeded.
     Success {
         /// How long it took.
         took: Duration,
     },
-    /// A call: it failed.
+    /// Call: it failed.
     Error {
         /// How long it took.
         took: Duration,
     },
-    /// A call: it failed in a way that says nothing about the dependency.
+    /// Call: it failed in a way that says nothing about the dependency.
     IgnoredError,
-    /// A call: it was not let through.
+    /// Call: it was not permitted.
     NotPermitted,
 }

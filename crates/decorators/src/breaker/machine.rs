@@ -1,4 +1,4 @@
-//! The machine inside the lock: what each state does with each step.
+//! The state machine behind the lock: the effect of each step in each state.
 
 use std::mem;
 use std::time::Duration;
@@ -18,14 +18,15 @@ pub(super) struct Machine {
     timeline: Timeline,
     backoff: Backoff,
     phase: Phase,
-    /// How many phases there were before this one: a permit of another trial is not given back to this one.
+    /// Incremented on every transition: a permit of an earlier trial is not returned to this one.
     period: u64,
     calls: CallCounts,
-    /// What is to be told once the lock is free.
+    /// Events to send once the lock is released.
     pub(super) changes: Vec<Event>,
 }
 
-/// A state and what there is in it. Attempts are the openings since it was closed, by which the waits grow.
+/// A state and its data. `attempts` counts the openings since the breaker was closed; the wait
+/// grows with it.
 #[derive(Debug)]
 enum Phase {
     Closed { metrics: Metrics },
@@ -49,7 +50,7 @@ impl Machine {
         }
     }
 
-    /// Lets a call through, in the period whose permit it then has.
+    /// Permits a call and returns the period its permit belongs to.
     pub(super) fn admit(&mut self, now: Duration) -> Result<u64, NotPermitted> {
         let time = self.settle(now);
         if matches!(self.phase, Phase::Open { until, .. } if time > until) {
@@ -70,18 +71,19 @@ impl Machine {
         Err(NotPermitted { state: self.state(), retry_in })
     }
 
-    /// Ends the wait of an open breaker, so that the next call is a trial. In any other state
-    /// nothing changes.
+    /// Ends the wait of an open breaker, so that the next call is a trial. Has no effect in other
+    /// states.
     pub(super) fn end_wait(&mut self, now: Duration) {
         let time = self.settle(now);
         if let Phase::Open { until, .. } = &mut self.phase {
-            // A call is let through after this moment, not at it.
+            // A call is permitted after this moment, not at it.
             *until = (*until).min(time.saturating_sub(Duration::from_nanos(1)));
         }
     }
 
-    /// Takes down what a call came to, in whatever state it is now, and tells whether it is told of. A late one may so
-    /// count in a trial that did not let it through, as in Resilience4j; it takes none of its permits.
+    /// Records an outcome in the current state, and returns whether listeners are notified. A late
+    /// outcome may thus count in a trial that did not permit its call, as in Resilience4j; it takes
+    /// none of its permits.
     pub(super) fn record(&mut self, failed: bool, took: Duration, now: Duration) -> bool {
         let time = self.settle(now);
         let heard = self.state().tells_of_calls();
@@ -113,14 +115,14 @@ impl Machine {
         heard
     }
 
-    /// Counts a call that says nothing, and tells whether it is told of.
+    /// Counts an ignored call, and returns whether listeners are notified.
     pub(super) fn ignore(&mut self, period: u64) -> bool {
         self.calls.ignored += 1;
         self.release(period);
         self.state().tells_of_calls()
     }
 
-    /// Takes a permit back, if it is of this trial.
+    /// Returns a permit, if it belongs to this trial.
     pub(super) fn release(&mut self, period: u64) {
         if let Phase::HalfOpen { permits, .. } = &mut self.phase
             && period == self.period
@@ -188,8 +190,8 @@ impl Machine {
         self.changes.push(Event::Reset);
     }
 
-    /// The time it is, after the end of a trial that took too long by then. It ends when its time was over, not when
-    /// somebody looked.
+    /// Ends a trial that exceeded its time limit and returns the current time. The trial ends when
+    /// its limit passed, not at this call.
     fn settle(&mut self, now: Duration) -> Duration {
         let time = self.timeline.at(now);
         if let Phase::HalfOpen { until: Some(until), .. } = self.phase
@@ -218,7 +220,7 @@ impl Machine {
         }
     }
 
-    /// Tells of the rates that are exceeded now and were not before.
+    /// Emits events for the rates that exceed their threshold now and did not before.
     fn tell_exceeded(&mut self, rates: Rates, (failing, slow): (bool, bool)) {
         if rates.failing(&self.settings) && !failing {
             self.changes.push(Event::FailureRateExceeded { rate: rates.failure });
@@ -232,7 +234,7 @@ impl Machine {
         self.enter(Phase::Closed { metrics: Metrics::of_all(&self.settings) });
     }
 
-    /// Opens with what was measured before, to which late results are added.
+    /// Opens and keeps the window, to which late outcomes are added.
     fn open(&mut self, time: Duration) {
         let attempts = self.next_attempt();
         let until = time.saturating_add(self.backoff.wait(&self.settings, attempts));

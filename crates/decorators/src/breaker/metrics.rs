@@ -1,11 +1,11 @@
-//! The rates, once enough calls are in.
+//! The rates, known once the window holds enough calls.
 
 use std::time::Duration;
 
 use super::window::{Outcome, SlidingWindow};
 use super::{BreakerSettings, Tally, Window};
 
-/// A window and how full it must be.
+/// A window and the minimum number of calls in it.
 #[derive(Debug)]
 pub(super) struct Metrics {
     window: SlidingWindow,
@@ -20,12 +20,12 @@ pub(super) struct Rates {
 }
 
 impl Metrics {
-    /// Of the calls of a breaker that lets all through.
+    /// Of the calls of a breaker that permits all calls.
     pub(super) fn of_all(settings: &BreakerSettings) -> Self {
         Self::new(settings.window, settings.minimum_calls)
     }
 
-    /// Of the calls of a trial.
+    /// Of the trial calls of a half-open breaker.
     pub(super) fn of_trial(settings: &BreakerSettings) -> Self {
         Self::new(Window::Calls(settings.half_open_permits), settings.minimum_calls)
     }
@@ -47,7 +47,7 @@ impl Metrics {
         self.window.tally(time)
     }
 
-    /// Not known until enough calls are in.
+    /// `None` until the window holds enough calls.
     pub(super) fn rates(&mut self, time: Duration) -> Option<Rates> {
         let tally = self.tally(time);
         let percent = |part: u64| part as f64 * 100.0 / tally.calls as f64;

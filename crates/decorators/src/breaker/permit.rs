@@ -1,14 +1,14 @@
-//! The right to make one call, and the answer when there is none.
+//! The permission to make one call, and the refusal.
 
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use super::{Breaker, State};
 
-/// The right to make one call. Say what became of it; dropped without a word, as by a caller who went away, it is given
-/// back and nothing is recorded.
+/// Permission to make one call. Report the outcome with one of its methods. A dropped permit, as
+/// when the caller is cancelled, is released and no outcome is recorded.
 #[derive(Debug)]
-#[must_use = "a permit that is dropped lets no call be counted"]
+#[must_use = "dropping a permit records no outcome"]
 pub struct Permit<'a> {
     breaker: &'a Breaker,
     period: u64,
@@ -30,8 +30,8 @@ impl<'a> Permit<'a> {
         self.used().record(true, now);
     }
 
-    /// The dependency answered, and how long that took says nothing about it: a success that is
-    /// never slow.
+    /// The dependency responded, and the duration says nothing about it: a success that never
+    /// counts as slow.
     pub fn answered(self, now: Duration) {
         let used = self.used();
         used.breaker.record(false, Duration::ZERO, now);
@@ -43,7 +43,7 @@ impl<'a> Permit<'a> {
         used.breaker.ignore(used.period);
     }
 
-    /// No longer given back when it goes.
+    /// Keeps the permit from being released on drop.
     fn used(self) -> ManuallyDrop<Self> {
         ManuallyDrop::new(self)
     }
@@ -63,8 +63,8 @@ impl Drop for Permit<'_> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not permitted: the circuit breaker is {state}")]
 pub struct NotPermitted {
-    /// The state that did not let it through.
+    /// The state that refused the call.
     pub state: State,
-    /// How long the breaker stays open; after that a call may be let through. Not known in other states.
+    /// How long the breaker stays open; a call may be permitted after that. `None` in other states.
     pub retry_in: Option<Duration>,
 }

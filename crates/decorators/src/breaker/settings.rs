@@ -1,65 +1,67 @@
-//! When a breaker opens, and how it comes back.
+//! When a breaker opens, and how it recovers.
 
 use std::time::Duration;
 
-/// The longest windows and the most permits. What is more is a slip of the pen, and would cost memory.
+/// Upper limit of window sizes and permits. A larger value is a typo, and would cost memory.
 const MOST: u32 = 1_000_000;
 
-/// How one breaker behaves. The default suits a dependency whose slowest healthy call in a hundred takes 50 ms.
+/// How one breaker behaves. The default suits a dependency with a healthy 99th percentile of 50 ms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BreakerSettings {
-    /// Which calls the rates are made of.
+    /// The calls that the rates cover.
     pub window: Window,
-    /// The rates are not known, and nothing opens, until so many calls are in the window. A window of calls asks for no
-    /// more than it holds; a window of seconds may never hold so many, and never opens then.
+    /// The breaker computes no rates and does not open until the window holds this many calls. For
+    /// a window of calls this is capped at the window's size. A window of seconds that never holds
+    /// this many calls never opens the breaker.
     pub minimum_calls: u32,
-    /// Opens when this many percent of the calls failed, or more.
+    /// Opens if at least this percentage of calls failed.
     pub failure_rate: f64,
-    /// Opens when this many percent of the calls were slow, or more.
+    /// Opens if at least this percentage of calls were slow.
     pub slow_call_rate: f64,
-    /// A call that took longer than this was slow.
+    /// A call that takes longer than this is slow.
     pub slow_call: Duration,
-    /// How long it stays open the first time.
+    /// How long the breaker stays open the first time.
     pub wait_in_open: Duration,
-    /// How many times longer each time after a failed trial.
+    /// Factor by which the wait grows after each failed trial.
     pub wait_multiplier: f64,
-    /// It stays open no longer than this, give or take the jitter.
+    /// Maximum wait, before jitter.
     pub longest_wait_in_open: Duration,
-    /// The part of a wait by which it may be longer or shorter, so that nodes do not come back all at once.
+    /// Fraction by which a wait is randomly longer or shorter, so that nodes do not retry at the
+    /// same moment.
     pub wait_jitter: f64,
-    /// How many calls a trial lets through.
+    /// Number of calls permitted in a trial.
     pub half_open_permits: u32,
-    /// How long a trial may take; zero is for ever.
+    /// Maximum duration of a trial; zero means no limit.
     pub longest_half_open: Duration,
-    /// What becomes of a trial that took longer.
+    /// The state after a trial that exceeds its maximum duration.
     pub after_half_open: AfterHalfOpen,
 }
 
 /// Which calls count. Both windows slide.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Window {
-    /// The last calls, so many of them.
+    /// The last `n` calls.
     Calls(u32),
-    /// The calls of the second it is and those just before it, so many seconds in all.
+    /// The calls of the last `n` seconds, the current one included.
     Seconds(u32),
 }
 
-/// Where a trial goes that took too long.
+/// The state that follows a trial that exceeded its maximum duration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AfterHalfOpen {
-    /// It failed.
+    /// The trial failed.
     Open,
-    /// It succeeded.
+    /// The trial succeeded.
     Closed,
 }
 
-/// A setting that makes no sense.
+/// An invalid setting.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("breaker setting {field} must be {must_be}")]
 pub struct InvalidSettings {
     /// The field of [`BreakerSettings`].
     pub field: &'static str,
-    /// What would make sense.
+    /// The valid values.
     pub must_be: &'static str,
 }
 
@@ -82,10 +84,10 @@ impl BreakerSettings {
         }
     }
 
-    /// Whether they make sense.
+    /// Checks that all settings are valid.
     ///
     /// # Errors
-    /// [`InvalidSettings`] names the first field that does not.
+    /// [`InvalidSettings`] names the first invalid field.
     pub fn check(&self) -> Result<(), InvalidSettings> {
         let (Window::Calls(size) | Window::Seconds(size)) = self.window;
         let sensible = |sizes: u32| (1..=MOST).contains(&sizes);
@@ -130,9 +132,9 @@ impl Default for BreakerSettings {
             longest_wait_in_open: Duration::from_secs(15),
             wait_jitter: 0.2,
             half_open_permits: 5,
-            // A trial with a limit fails where few ask, however well they are answered, and those
-            // who come next are refused. Calls have limits of their own, so that none keeps its
-            // permit.
+            // With a limit, a trial fails under low traffic even if every call succeeds, and the
+            // calls that follow are refused. Calls have timeouts of their own, so none holds its
+            // permit forever.
             longest_half_open: Duration::ZERO,
             after_half_open: AfterHalfOpen::Open,
         }

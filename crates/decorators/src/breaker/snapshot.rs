@@ -1,4 +1,4 @@
-//! What a breaker says of itself.
+//! The observable state of a breaker.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use super::{State, Tally};
 pub struct Snapshot {
     /// The state.
     pub state: State,
-    /// Failed calls in percent of those in the window; not known until there are enough.
+    /// Percentage of failed calls in the window; `None` until there are enough calls.
     pub failure_rate: Option<f64>,
-    /// Slow calls in percent of those in the window; not known until there are enough.
+    /// Percentage of slow calls in the window; `None` until there are enough calls.
     pub slow_call_rate: Option<f64>,
     /// The calls in the window.
     pub window: Tally,
-    /// All calls since the breaker was made.
+    /// All calls since the breaker was created.
     pub calls: CallCounts,
-    /// Of an open breaker: how long it stays open.
+    /// How long an open breaker stays open.
     pub retry_in: Option<Duration>,
-    /// Of a half-open breaker: how many calls it would let through now.
+    /// How many calls a half-open breaker would permit now.
     pub permits_left: Option<u32>,
 }
 
-/// Calls since the breaker was made, in all states. They only grow.
+/// Calls since the breaker was created, in all states. They only grow.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct CallCounts {
-    /// Succeeded, the slow ones among them.
+    /// Succeeded, including slow calls.
     pub successful: u64,
-    /// Failed, the slow ones among them.
+    /// Failed, including slow calls.
     pub failed: u64,
     /// Succeeded slowly.
     pub slow_successful: u64,
@@ -37,7 +37,7 @@ pub struct CallCounts {
     pub slow_failed: u64,
     /// Failed in a way that says nothing about the dependency.
     pub ignored: u64,
-    /// Not let through.
+    /// Not permitted.
     pub not_permitted: u64,
 }
 

@@ -1,26 +1,26 @@
-//! The states and the ways between them.
+//! The states and the transitions between them.
 
 use std::fmt;
 
-/// What a breaker does with those who ask. The numbers are those of Resilience4j.
+/// The state of a breaker. The numbers are those of Resilience4j.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum State {
-    /// Healthy: lets every call through and opens when a rate reaches its threshold.
+    /// Healthy: permits every call and opens when a rate reaches its threshold.
     Closed = 0,
-    /// Failing fast: lets no call through until its wait is over.
+    /// Failing fast: permits no call until its wait is over.
     Open = 1,
-    /// On trial: lets a few calls through and decides by their outcomes.
+    /// On trial: permits a few calls and decides by their outcomes.
     HalfOpen = 2,
-    /// Switched off: lets every call through and looks at none.
+    /// Switched off: permits every call and records none.
     Disabled = 3,
-    /// Held open by hand, until it is changed by hand.
+    /// Held open manually, until changed manually.
     ForcedOpen = 4,
-    /// Lets every call through, and tells when it would have opened.
+    /// Permits every call, and reports when it would have opened.
     MetricsOnly = 5,
 }
 
 impl State {
-    /// All of them, by their numbers.
+    /// All states, by their numbers.
     pub const ALL: [Self; 6] = [
         Self::Closed,
         Self::Open,
@@ -42,13 +42,13 @@ impl State {
         }
     }
 
-    /// Whether single calls are told of in it.
+    /// Whether single calls are reported to listeners in this state.
     pub(super) const fn tells_of_calls(self) -> bool {
         !matches!(self, Self::Disabled | Self::ForcedOpen)
     }
 
-    /// Whether there is a way to that state: a trial needs a state that may have held calls back, and a breaker that only
-    /// measures opens by order alone.
+    /// Whether this transition exists: half-open is reachable only from a state that may have
+    /// refused calls, and a metrics-only breaker opens only when forced.
     pub(super) const fn leads_to(self, to: Self) -> bool {
         !matches!(
             (self, to),
@@ -63,12 +63,12 @@ impl fmt::Display for State {
     }
 }
 
-/// There is no way between these states.
+/// No such transition exists.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a circuit breaker does not go from {from} to {to}")]
 pub struct IllegalTransition {
-    /// The state it is in, and stays in.
+    /// The current state, which is kept.
     pub from: State,
-    /// The state that was asked for.
+    /// The requested state.
     pub to: State,
 }

@@ -1,16 +1,16 @@
-//! Time that never goes back, made of a clock that may.
+//! Monotonic time, derived from a clock that may go backwards.
 
 use std::time::Duration;
 
-/// Threads read the clock, may be held up, and then take the lock, so a reading may be older than the last; one that is
-/// older than that says that the clock was set back.
+/// A thread may read the clock and then wait for the lock, so a reading may be slightly older than
+/// the last one. One that is older by more than this means the clock was set back.
 const OUT_OF_ORDER: Duration = Duration::from_secs(10);
 
-/// However far the clock leaps, time goes on by no more than this, so that there is always time left.
+/// Limit on a single forward step of the clock, so that time does not reach the end of its range.
 const LONGEST_LEAP: Duration = Duration::from_secs(1 << 32);
 
-/// The time since a fixed moment. While the clock shows less than before it stands still; after the clock was set back it
-/// goes on from where it stood, for what waits must end.
+/// The time since a fixed moment. It stands still while the clock shows an earlier time than
+/// before. After the clock was set back it continues from its last value, so that every wait ends.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     clock: Duration,
@@ -18,7 +18,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// The time when the clock shows this.
+    /// The time that corresponds to this clock reading.
     pub(super) fn at(&mut self, clock: Duration) -> Duration {
         if let Some(passed) = clock.checked_sub(self.clock) {
             self.time = self.time.saturating_add(passed.min(LONGEST_LEAP));

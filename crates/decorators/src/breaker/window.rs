@@ -1,11 +1,11 @@
-//! The outcomes of the calls that count, over a window that slides.
+//! The outcomes of recent calls, in a sliding window.
 
 use std::ops::{AddAssign, SubAssign};
 use std::time::Duration;
 
 use super::Window;
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     Success,
@@ -28,13 +28,13 @@ impl Outcome {
 /// Calls by outcome.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Tally {
-    /// All of them.
+    /// All calls.
     pub calls: u64,
-    /// Those that failed.
+    /// Failed calls.
     pub failed: u64,
-    /// Those that were slow.
+    /// Slow calls.
     pub slow: u64,
-    /// Those that were slow and failed.
+    /// Calls that were slow and failed.
     pub slow_failed: u64,
 }
 
@@ -68,8 +68,8 @@ impl SubAssign for Tally {
     }
 }
 
-/// A window and the sum of what is in it, which what leaves is taken from: neither a call nor a look costs more in a larger
-/// window.
+/// A window with a running total, updated as calls enter and leave: the cost of recording and
+/// reading does not depend on the window's size.
 #[derive(Debug)]
 pub(super) enum SlidingWindow {
     Calls(LastCalls),
@@ -102,7 +102,7 @@ impl SlidingWindow {
     }
 }
 
-/// The last calls: a ring that is overwritten from its oldest end.
+/// The last calls: a ring buffer that overwrites its oldest entry.
 #[derive(Debug)]
 pub(super) struct LastCalls {
     ring: Vec<Outcome>,
@@ -129,7 +129,7 @@ impl LastCalls {
     }
 }
 
-/// The last seconds: a ring with a sum for each, of which the newest is the second it is.
+/// The last seconds: a ring buffer with one tally per second; the newest is the current second.
 #[derive(Debug)]
 pub(super) struct LastSeconds {
     ring: Vec<Tally>,
@@ -157,7 +157,7 @@ impl LastSeconds {
     fn slide_to(&mut self, time: Duration) {
         let passed = time.as_secs().saturating_sub(self.second);
         self.second += passed;
-        // After a whole round nothing is left, however many seconds passed.
+        // After a full round the ring is empty, however many seconds passed.
         for _ in 0..passed.min(self.ring.len() as u64) {
             self.newest = (self.newest + 1) % self.ring.len();
             self.total -= std::mem::take(&mut self.ring[self.newest]);

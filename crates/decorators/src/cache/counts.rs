@@ -1,4 +1,4 @@
-//! What a cache has done so far.
+//! The counters of a cache.
 
 use super::store::Unusable;
 use crate::counter::Counter;
@@ -9,7 +9,7 @@ macro_rules! counts {
         #[derive(Debug, Default)]
         pub(super) struct Counters { $(pub(super) $name: Counter),* }
 
-        /// What the counters of one kind stood at.
+        /// A snapshot of the counters of one kind.
         #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
         pub struct CacheCounts { $($(#[$doc])* pub $name: u64),* }
 
@@ -30,44 +30,45 @@ macro_rules! counts {
 }
 
 counts! {
-    /// Answered at once by this process, fresh.
+    /// Answered without waiting by this process, fresh.
     hits,
-    /// Answered at once by this process, past its end, while a refresh ran.
+    /// Answered without waiting by this process, expired, while a refresh ran.
     stale,
-    /// Answered at once by this process although it could not be refreshed; marked.
+    /// Answered without waiting by this process although refreshing failed; marked stale.
     old,
-    /// Of all answers: that there is no such thing.
+    /// Of all answers: absences.
     absent,
-    /// Not answered at once.
+    /// Not answered without waiting.
     misses,
-    /// Of the misses: answered in the end by what was there before; marked.
+    /// Of the misses: answered with a stale copy after waiting; marked stale.
     fell_back,
-    /// Of the misses: waited for a look or load that was under way.
+    /// Of the misses: joined a fetch in flight.
     joined,
-    /// Looks answered by a fresh copy of the second level.
+    /// Lookups answered by a copy of the second level.
     shared_hits,
-    /// Waits for what another node was loading.
+    /// Waits for another node's load.
     lease_waits,
     /// Loads from the source.
     loads,
     /// Loads that failed.
     load_failures,
-    /// Questions to the second level without an answer.
+    /// Failed calls to the second level.
     shared_errors,
-    /// Copies of the second level in a form of another version.
+    /// Copies of the second level in the format of another version.
     unusable_version,
-    /// Copies of the second level longer than accepted.
+    /// Copies of the second level that exceed the accepted size.
     unusable_size,
-    /// Copies of the second level that are not what was put.
+    /// Copies of the second level that are corrupt.
     unusable_corrupt,
-    /// Copies of the second level that another deployment put, or that were signed with another key.
+    /// Copies of the second level from another deployment, or signed with another key.
     unusable_foreign,
     /// Copies not kept because a newer one was there.
     outrun,
 }
 
 impl CacheCounts {
-    /// Of all that was asked for, the share that was answered at once by this process; `None` before anything was.
+    /// The share of requests that this process answered without waiting and without an error
+    /// fallback; `None` before the first request.
     #[must_use]
     pub fn hit_ratio(&self) -> Option<f64> {
         let at_once = self.hits + self.stale;

@@ -1,4 +1,5 @@
-//! The cache of one kind of answer: this process, then the level all nodes share, then the source.
+//! The cache of one kind of answer: this process, then the level shared by all nodes, then the
+//! source.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,21 +19,22 @@ use super::shared::{Judge, Shared, Turn, Turned};
 use super::source::{Keep, Source};
 use super::store::{CacheKey, CacheStore, LeaseId};
 
-/// An answer, and how old it is.
+/// An answer and its age.
 #[derive(Debug)]
 pub struct Answer<V> {
     /// The answer.
     pub value: Arc<V>,
-    /// How long ago it was certainly true.
+    /// Time since the answer was known to be current.
     pub age: Duration,
-    /// It is past its end, and could not be refreshed.
+    /// The answer is stale, and refreshing it failed or took too long.
     pub is_old: bool,
 }
 
-/// The cache of one kind of answer. Shared by all who ask; a hit is one look into a concurrent map.
+/// The cache of one kind of answer. All callers share it; a hit is one lookup in a concurrent map.
 ///
-/// A key that is not there is loaded once on this node, by a task of its own, and with a second level once in all nodes. A
-/// second level that does not answer is done without. An answer never replaces a newer one.
+/// Each node loads a missing key once, on a separate task; with a second level, one node loads it
+/// for all. If the second level fails, the cache works without it. An answer never replaces a newer
+/// one.
 pub struct Cache<S: Source>(Arc<Inner<S>>);
 
 impl<S: Source> Clone for Cache<S> {
@@ -48,21 +50,21 @@ struct Inner<S: Source> {
     shared: Option<Shared>,
     flights: Flights<S::Key, Fetched<S::Value>>,
     counters: Counters,
-    /// Where this process's times are counted from.
+    /// This process measures time from here.
     origin: Instant,
-    /// What is as of a moment before this does not count any more: nanoseconds from `origin`.
+    /// Answers as of an earlier moment are invalid: nanoseconds from `origin`.
     horizon: AtomicU64,
 }
 
 type Fetched<V> = Result<Given<V>, PortError>;
 
-/// How long a node that was given a copy another one is refreshing does not look again.
+/// How long a node waits before it checks again for a copy that another node is refreshing.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Which share of the age of a copy another one may have to be clearly younger.
+/// A copy counts as clearly younger if its age is below this fraction of the other's age.
 const CLEARLY_YOUNGER: f64 = 0.9;
 
-/// A copy to give, and whether because there is no better one.
+/// A copy to return, and whether it is a stale fallback.
 struct Given<V> {
     entry: Arc<Entry<V>>,
     is_old: bool,
@@ -75,8 +77,8 @@ impl<V> Clone for Given<V> {
 }
 
 impl<S: Source> Cache<S> {
-    /// A cache in front of a source. Must be called inside the runtime that is to run its loads, which must live as long as
-    /// the cache is asked.
+    /// Creates a cache in front of a source. Must be called inside the runtime that runs its loads.
+    /// That runtime must outlive all calls to the cache.
     #[must_use]
     pub fn new(
         source: S,
@@ -95,10 +97,11 @@ impl<S: Source> Cache<S> {
         }))
     }
 
-    /// The answer to a key. Whoever can be given one without waiting does not wait, and a caller who goes away ends nothing.
+    /// Returns the answer for a key, without waiting if possible. A load continues if its caller is
+    /// cancelled.
     ///
     /// # Errors
-    /// [`PortError`] when the source failed and nothing is left from before.
+    /// [`PortError`] if the source failed and there is no earlier answer.
     pub async fn get(&self, key: &S::Key) -> Result<Answer<S::Value>, PortError> {
         match self.at_once(key) {
             Some(answer) => Ok(answer),
@@ -106,7 +109,7 @@ impl<S: Source> Cache<S> {
         }
     }
 
-    /// What can be given without waiting, by this process.
+    /// Returns the answer if this process has one, without waiting.
     #[must_use]
     pub fn at_once(&self, key: &S::Key) -> Option<Answer<S::Value>> {
         let inner = &self.0;
@@ -136,7 +139,7 @@ impl<S: Source> Cache<S> {
         Some(inner.answer(&entry, now, is_old))
     }
 
-    /// Starts a fetch that nobody waits for, unless one is under way or it is too early after one that failed.
+    /// Starts a background fetch, unless one is in flight or the last one failed too recently.
     fn refresh(&self, key: &S::Key, entry: &Entry<S::Value>, now: Instant) {
         if entry.is_due(now) && !self.0.flights.has(key) {
             drop(self.board(key));
@@ -150,7 +153,8 @@ impl<S: Source> Cache<S> {
     async fn wait_for(&self, key: &S::Key) -> Result<Answer<S::Value>, PortError> {
         self.0.counters.misses.add_one();
         let fetched = self.fetched(key).await?;
-        // A fetch that was under way when an invalidation was heard may bring what it overrules; the next one does not.
+        // A fetch in flight during an invalidation may return an invalidated answer; the next one
+        // does not.
         let now = Instant::now();
         let is_overruled = self.0.horizon().is_some_and(|horizon| fetched.entry.as_of < horizon);
         let fetched =
@@ -161,7 +165,8 @@ impl<S: Source> Cache<S> {
         Ok(self.0.answer(&fetched.entry, now, fetched.is_old))
     }
 
-    /// Waits for a fetch: to its end, or for those who have something old to fall back on, as long as patience lasts.
+    /// Waits for a fetch to end. If there is a stale copy to fall back on, waits only for
+    /// `patience`.
     async fn fetched(&self, key: &S::Key) -> Fetched<S::Value> {
         let seat = self.board(key);
         if seat.joined {
@@ -177,22 +182,23 @@ impl<S: Source> Cache<S> {
     }
 }
 
-/// A cache of any kind, for those who look after caches.
+/// A cache of any kind, for monitoring and invalidation.
 #[async_trait]
 pub trait AnyCache: Send + Sync {
-    /// The kind of answer it keeps.
+    /// The kind of answer this cache holds.
     fn kind(&self) -> &'static str;
 
-    /// What it has done so far.
+    /// The counters so far.
     fn counts(&self) -> CacheCounts;
 
-    /// Bytes kept in this process, about: what is being put or evicted right now is not settled yet.
+    /// Approximate bytes held in this process; pending inserts and evictions are not included.
     fn local_bytes(&self) -> u64;
 
-    /// One step of hearing of invalidations: a kind that was invalidated anywhere is old here from now on.
+    /// Polls for invalidations once: if any node invalidated this kind, answers from before are
+    /// stale here.
     ///
     /// # Errors
-    /// [`PortError`] when the second level could not tell.
+    /// [`PortError`] if the second level could not answer.
     async fn hear(&self) -> Result<(), PortError>;
 }
 
@@ -213,7 +219,8 @@ impl<S: Source> AnyCache for Cache<S> {
     async fn hear(&self) -> Result<(), PortError> {
         let Some(shared) = &self.0.shared else { return Ok(()) };
         if let Some(ago) = shared.store.invalidated(self.kind()).await? {
-            // It was told some time before now: taking it for later than it was overrules too much, never too little.
+            // The reply took time, so this moment is slightly late: it invalidates too much, never
+            // too little.
             let at = Instant::now().checked_sub(ago).unwrap_or(self.0.origin);
             self.0.overrule(at);
         }
@@ -221,13 +228,14 @@ impl<S: Source> AnyCache for Cache<S> {
     }
 }
 
-/// Brings the answer to a key from wherever it is, tells it to those who wait, and then to the other nodes.
+/// Fetches the answer for a key, publishes it to the waiting callers, and stores it for the other
+/// nodes.
 async fn fetch<S: Source>(
     inner: Arc<Inner<S>>,
     key: S::Key,
     tell: Tell<S::Key, Fetched<S::Value>>,
 ) {
-    // The fetch before may have brought it between somebody's look and this task.
+    // The previous fetch may have stored it between the caller's lookup and this task.
     if let Some(entry) = inner.fresh(&key) {
         return tell.all(Ok(Given { entry, is_old: false }));
     }
@@ -253,7 +261,8 @@ async fn fetch<S: Source>(
                 inner.keep(&key, &entry);
             }
             let given = Given { entry: Arc::clone(&entry), is_old: false };
-            // Who waits need not wait for the other nodes; but where this one keeps nothing, whoever comes next looks there.
+            // Waiting callers need not wait for the second level. But without a local level, the
+            // next caller reads the second level, so it is written first.
             let settling = async {
                 if let Some(shared) = &inner.shared {
                     shared.settle(&name, &entry, keep, &turned, &judge).await;
@@ -306,8 +315,8 @@ impl<S: Source> Inner<S> {
         }
     }
 
-    /// How young a copy of the second level must be to save a load: fresh, and where it is to replace a copy that ages,
-    /// younger than that by more than the two differ in how old they are taken to be.
+    /// How young a copy of the second level must be to avoid a load: fresh and, to replace a local
+    /// copy that is due for refresh, younger than that copy by more than the error of both ages.
     fn wanted(&self, key: &S::Key, spread: f64) -> Duration {
         let lifetime = self.settings.ttl.mul_f64(1.0 - self.settings.jitter * spread);
         let Some(entry) = self.local.as_ref().and_then(|local| local.get(key)) else {
@@ -317,8 +326,9 @@ impl<S: Source> Inner<S> {
         lifetime.min(entry.age(Instant::now()).mul_f64(younger))
     }
 
-    /// Takes what the second level has. The same copy that this node has already, which another one is refreshing, does not
-    /// replace it: this node may know that refreshing it fails, and looks again in a moment.
+    /// Accepts a copy of the second level. If it is the same copy that this node already has, and
+    /// another node is refreshing it, the local one stays: this node may know that its refresh
+    /// fails, and checks again shortly.
     fn take(&self, key: &S::Key, entry: Arc<Entry<S::Value>>) -> Given<S::Value> {
         let now = Instant::now();
         let freshness =
@@ -339,11 +349,11 @@ impl<S: Source> Inner<S> {
     fn fresh(&self, key: &S::Key) -> Option<Arc<Entry<S::Value>>> {
         let entry = self.local.as_ref()?.get(key)?;
         let freshness = entry.freshness(Instant::now(), self.horizon(), &self.settings);
-        // One that is ageing is what a refresh ahead is for.
+        // A copy that is due for refresh does not count as fresh here.
         (freshness == Freshness::Fresh).then_some(entry)
     }
 
-    /// What this process could still give if it must.
+    /// A stale copy that this process may still return.
     fn old(&self, key: &S::Key) -> Option<Arc<Entry<S::Value>>> {
         self.local.as_ref()?.get(key).filter(|entry| self.can_be_given(entry))
     }
@@ -369,7 +379,7 @@ impl<S: Source> Inner<S> {
         Ok((Arc::new(entry), loaded.keep))
     }
 
-    /// The newest old copy there is, of this process or the second level; the error when there is none.
+    /// The newest stale copy of this process or the second level; the error if there is none.
     fn fall_back(
         &self,
         key: &S::Key,
@@ -379,7 +389,11 @@ impl<S: Source> Inner<S> {
         let shared = shared.filter(|entry| self.can_be_given(entry));
         let newest = shared.into_iter().chain(self.old(key)).max_by_key(|entry| entry.as_of);
         let Some(entry) = newest else { return Err(error) };
-        tracing::debug!(error = %error, kind = self.source.kind(), "a refresh failed; an old answer is given");
+        tracing::debug!(
+            error = %error,
+            kind = self.source.kind(),
+            "refresh failed; serving a stale answer"
+        );
         entry.failed(Instant::now(), self.settings.retry_pause);
         self.keep(key, &entry);
         Ok(Given { entry, is_old: true })

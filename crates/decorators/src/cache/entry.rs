@@ -1,4 +1,4 @@
-//! A copy in this process, and how good it still is.
+//! A copy in this process, and its freshness.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,10 +14,10 @@ use super::source::Keep;
 pub(super) struct Entry<V> {
     pub(super) value: Arc<V>,
     pub(super) is_absence: bool,
-    /// The answer is at least as new as what the source knew then.
+    /// The answer is at least as new as the source's state at this moment.
     pub(super) as_of: Instant,
     lifetime: Duration,
-    /// When the next refresh is worth starting, in nanoseconds after `as_of`.
+    /// When the next refresh may start, in nanoseconds after `as_of`.
     refresh_at: AtomicU64,
     /// The last refresh failed.
     is_failing: AtomicBool,
@@ -26,20 +26,21 @@ pub(super) struct Entry<V> {
 /// How good a copy is, best first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Freshness {
-    /// Good.
+    /// Fresh.
     Fresh,
-    /// Good, and soon to be refreshed.
+    /// Fresh, and due for a refresh.
     Ageing,
-    /// Past its end; good enough while a refresh runs.
+    /// Expired; served while a refresh runs.
     Stale,
-    /// Better than nothing.
+    /// Served only if refreshing fails.
     Old,
-    /// Not to be given to anybody.
+    /// Never served.
     Dead,
 }
 
 impl<V> Entry<V> {
-    /// A copy of an answer as of a moment; `spread` in `0..1` says where in the jitter its lifetime ends.
+    /// Creates a copy of an answer as of a moment; `spread` in `0..1` selects the lifetime within
+    /// the jitter.
     pub(super) fn new(
         value: Arc<V>,
         keep: Keep,
@@ -64,7 +65,7 @@ impl<V> Entry<V> {
         now.saturating_duration_since(self.as_of)
     }
 
-    /// How good it is now, when nothing as of a moment before `horizon` counts any more.
+    /// The freshness at `now`. Answers as of a moment before `horizon` are invalidated.
     pub(super) fn freshness(
         &self,
         now: Instant,
@@ -87,13 +88,13 @@ impl<V> Entry<V> {
         }
     }
 
-    /// A refresh has failed: for so long nobody starts another, and nobody waits for one.
+    /// Records a failed refresh: during the pause, no call starts another or waits for one.
     pub(super) fn failed(&self, now: Instant, pause: Duration) {
         self.is_failing.store(true, Ordering::Relaxed);
         self.pause(now, pause);
     }
 
-    /// Another node is refreshing it: for so long nobody here looks whether it is done.
+    /// Another node is refreshing it: during the pause, this node does not check for the result.
     pub(super) fn pause(&self, now: Instant, pause: Duration) {
         let at = self.age(now).saturating_add(pause).as_nanos();
         self.refresh_at.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -104,7 +105,7 @@ impl<V> Entry<V> {
         self.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Whether it is time for a refresh.
+    /// Whether a refresh may start.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.age(now).as_nanos() >= u128::from(self.refresh_at.load(Ordering::Relaxed))
     }
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_copy_grows_old_step_by_step() {
+    async fn a_copy_ages_through_every_freshness() {
         let start = Instant::now();
         let copy = entry(Keep::Found, 0.0, start);
         for (second, expected) in [
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn jitter_shortens_a_lifetime_and_absence_has_one_of_its_own() {
+    async fn jitter_shortens_a_lifetime_and_an_absence_has_its_own_lifetime() {
         let start = Instant::now();
         let fresh = |copy: &Entry<()>, millis| {
             let at = start + Duration::from_millis(millis);
@@ -164,20 +165,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_older_than_an_invalidation_is_good_for_an_outage_only() {
+    async fn an_invalidated_copy_is_served_only_during_an_outage() {
         let start = Instant::now();
         let copy = entry(Keep::Found, 0.0, start);
         let horizon = |millis| Some(start + Duration::from_millis(millis));
         assert_eq!(
             copy.freshness(start, horizon(0), &SETTINGS),
             Freshness::Fresh,
-            "as of that very moment"
+            "as of the same moment"
         );
         assert_eq!(copy.freshness(start, horizon(1), &SETTINGS), Freshness::Old);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_failure_the_next_attempt_has_its_time() {
+    async fn after_a_failure_the_next_attempt_waits_for_the_pause() {
         let start = Instant::now();
         let copy = entry(Keep::Found, 0.0, start);
         assert!(!copy.is_failing() && copy.is_due(start));

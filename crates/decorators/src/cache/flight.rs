@@ -1,5 +1,5 @@
-//! One fetch a key at a time, however many ask: a flight. Who asks boards the one under way, or has one start, and has a seat
-//! in it until it lands: until it has told what it brought, or has failed to.
+//! Single-flight: at most one fetch per key, shared by all its callers. A caller joins the fetch in
+//! flight or starts one, and holds a [`Seat`] until the fetch publishes its result or fails.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,16 +9,16 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
-/// Fetches under way. Each runs on a task of its own: whoever asked first may go away.
+/// Fetches in flight. Each runs on its own task, so the first caller may be cancelled.
 pub(super) struct Flights<K, T> {
     under_way: Arc<Mutex<HashMap<K, watch::Receiver<Option<T>>>>>,
     runtime: Handle,
 }
 
-/// A seat in a fetch.
+/// A subscription to the result of a fetch.
 pub(super) struct Seat<T> {
     result: watch::Receiver<Option<T>>,
-    /// Whether it was under way before.
+    /// Whether the fetch was already in flight.
     pub(super) joined: bool,
 }
 
@@ -27,13 +27,13 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// Fetches run on this runtime, which must outlive the askers.
+    /// Runs fetches on this runtime, which must outlive all callers.
     pub(super) fn on(runtime: Handle) -> Self {
         Self { under_way: Arc::default(), runtime }
     }
 
-    /// Joins the fetch of this key, or starts it. `fetch` is handed a way to tell the result, and may go on working after that;
-    /// whoever asks from then on is not on board.
+    /// Joins the fetch of this key, or starts it. `fetch` receives a handle to publish the result
+    /// and may keep working afterwards; later callers do not join it.
     pub(super) fn board<F>(&self, key: &K, fetch: impl FnOnce(Tell<K, T>) -> F) -> Seat<T>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -46,20 +46,21 @@ where
         under_way.insert(key.clone(), result.clone());
         drop(under_way);
         let landed = Landed { key: key.clone(), under_way: Arc::clone(&self.under_way) };
-        // In the trace of whoever asked first.
+        // The fetch belongs to the first caller's trace.
         self.runtime.spawn(fetch(Tell { results: tell, landed }).in_current_span());
         Seat { result, joined: false }
     }
 
-    /// Whether a fetch of this key is under way.
+    /// Whether a fetch of this key is in flight.
     pub(super) fn has(&self, key: &K) -> bool {
         lock(&self.under_way).contains_key(key)
     }
 }
 
-/// Tells everybody on board, once. Dropped without a word, as by a panic, it leaves them with nothing.
+/// Publishes the result to all waiters, once. If it is dropped without a result, as by a panic,
+/// waiters receive `None`.
 pub(super) struct Tell<K: Eq + Hash, T> {
-    /// Dropped first: nobody boards a flight that has come to nothing.
+    /// Dropped first, so that no caller joins a fetch that has failed.
     landed: Landed<K, T>,
     results: watch::Sender<Option<T>>,
 }
@@ -72,14 +73,14 @@ impl<K: Eq + Hash, T> Tell<K, T> {
 }
 
 impl<T: Clone> Seat<T> {
-    /// The result; `None` when the fetch ended without one, by a panic or with its runtime.
+    /// The result; `None` if the fetch ended without one, by a panic or with its runtime.
     pub(super) async fn result(mut self) -> Option<T> {
         let told = self.result.wait_for(Option::is_some).await.ok()?;
         told.clone()
     }
 }
 
-/// Ends a flight, however its task ends.
+/// Removes the fetch from the map, however its task ends.
 struct Landed<K: Eq + Hash, T> {
     key: K,
     under_way: Arc<Mutex<HashMap<K, watch::Receiver<Option<T>>>>>,

@@ -10,8 +10,9 @@ use domain::PortError;
 use super::store::{CacheKey, CacheStore, LeaseId, Look, LookFor, Put, Stamp};
 use crate::guard::{Guard, Guardable, Guarded};
 
-/// What loads ask is guarded. Invalidations are not: one question a kind four times a second is no load, it is bounded by the
-/// adapter, and a node must not be deaf to it because a breaker has not noticed yet that the store is back.
+/// Calls made by loads are guarded. Invalidation calls are not: one call per kind four times a
+/// second is no relevant load, the adapter limits it, and a node must not miss invalidations
+/// because a breaker has not yet noticed that the store is back.
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<G: Guard> CacheStore for Guarded<dyn CacheStore, G> {

@@ -1,4 +1,4 @@
-//! The first level: copies in this process, bounded by their bytes.
+//! The first level: copies in this process, limited by their size in bytes.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use moka::ops::compute::{CompResult, Op};
 use super::entry::Entry;
 use super::source::Stored;
 
-/// What a copy takes besides its answer, generously counted: key, times, and its places in moka's map, deques and sketch.
+/// Overhead of a copy besides its answer, as an upper estimate: key, times, and moka's map, deques
+/// and sketch.
 const ENTRY_BYTES: usize = 256;
 
-/// Copies by key. What is asked for often stays when room is needed (TinyLFU).
+/// Copies by key. Frequently requested ones survive eviction (TinyLFU).
 pub(super) struct Local<K, V>(moka::sync::Cache<K, Arc<Entry<V>>>);
 
 impl<K, V> Local<K, V>
@@ -31,7 +32,7 @@ where
         self.0.get(key)
     }
 
-    /// Keeps a copy unless a newer one is there; tells whether it did.
+    /// Keeps a copy unless a newer one is there; returns whether it did.
     pub(super) fn offer(&self, key: &K, entry: Arc<Entry<V>>) -> bool {
         let result = self.0.entry_by_ref(key).and_compute_with(|there| match there {
             Some(there) if there.value().as_of > entry.as_of => Op::Nop,
@@ -40,7 +41,7 @@ where
         !matches!(result, CompResult::Unchanged(_))
     }
 
-    /// Bytes kept, about: what is being put or evicted right now is not settled yet.
+    /// Approximate bytes held; pending inserts and evictions are not included.
     pub(super) fn bytes(&self) -> u64 {
         self.0.weighted_size()
     }
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_copy_never_replaces_a_newer_one_in_whatever_order_they_come() {
+    async fn a_copy_never_replaces_a_newer_one_in_any_order() {
         let local = Local::new(10_000);
         let start = Instant::now();
         let copy = |number: u32| {

@@ -1,34 +1,36 @@
-//! How long answers count, and how many are kept.
+//! How long cached answers stay fresh, and how much memory they take.
 
 use std::time::Duration;
 
-/// How the answers of one kind are kept.
+/// How answers of one kind are cached.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CacheSettings {
-    /// How old an answer may be and count as fresh, wherever the copy is.
+    /// Maximum age of a fresh answer, wherever the copy is.
     pub ttl: Duration,
-    /// How old "there is no such thing" may be and count as fresh.
+    /// Maximum age of a fresh "not found".
     pub absent_ttl: Duration,
-    /// By what share of it a lifetime is shortened at random, from 0 to 1, so that what was loaded together is not loaded
-    /// together again.
+    /// Fraction by which a lifetime is randomly shortened, from 0 to 1, so that answers loaded
+    /// together do not expire together.
     pub jitter: f64,
-    /// From which share of its lifetime on a fresh answer that is asked for is refreshed ahead of its end; 1 for never.
+    /// Fraction of its lifetime after which a requested answer is refreshed ahead of its expiry; 1
+    /// means never.
     pub refresh_ahead: f64,
-    /// How long after its end an answer is still given at once, while one refresh runs.
+    /// How long after its expiry an answer is still served without waiting, while one refresh runs.
     pub stale_while_refreshing: Duration,
-    /// How long after its end an answer is still given, marked, when it cannot be refreshed.
+    /// How long after its expiry an answer is still served, marked stale, if it cannot be
+    /// refreshed.
     pub stale_if_error: Duration,
-    /// How long nobody waits for a refresh after one has failed.
+    /// Pause after a failed refresh, in which no call waits for another.
     pub retry_pause: Duration,
-    /// How long somebody who could be given an old answer waits for a new one.
+    /// How long a call with a stale answer to fall back on waits for a new one.
     pub patience: Duration,
-    /// How long a load may take in all.
+    /// Maximum total duration of a load.
     pub load_limit: Duration,
-    /// Bytes kept in this process, at most; 0 for no level of its own.
+    /// Maximum bytes held in this process; 0 disables the local level.
     pub local_bytes: u64,
 }
 
-/// Good for a list that changes now and then.
+/// Suits a list that rarely changes.
 impl Default for CacheSettings {
     fn default() -> Self {
         Self {
@@ -39,7 +41,7 @@ impl Default for CacheSettings {
             stale_while_refreshing: Duration::from_secs(30),
             stale_if_error: Duration::from_secs(24 * 3_600),
             retry_pause: Duration::from_secs(1),
-            // Longer than a second level that hangs is waited for.
+            // Longer than the timeout of a second level that hangs.
             patience: Duration::from_millis(250),
             load_limit: Duration::from_secs(2),
             local_bytes: 16 * 1024 * 1024,
@@ -50,8 +52,8 @@ impl Default for CacheSettings {
 /// How nodes share the second level.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SharedSettings {
-    /// When the lease on loading a key ends by itself. Longer than a load, or two nodes load.
+    /// Time to live of the lease on loading a key. If it is shorter than a load, two nodes load.
     pub lease: Duration,
-    /// How long a node waits for what another is loading, before it loads too.
+    /// How long a node waits for another node's load before it loads too.
     pub lease_wait: Duration,
 }

@@ -1,4 +1,4 @@
-//! The second level as one kind of answer uses it: whose turn it is to load, and copies read with suspicion.
+//! The second level as one kind of answer uses it: which node loads, and validation of copies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,42 +13,43 @@ use super::settings::{CacheSettings, SharedSettings};
 use super::source::{Keep, Stored};
 use super::store::{CacheKey, CacheStore, Kept, Lease, LeaseId, LookFor, Put, Stamp, Unusable};
 
-/// A store of copies and the rules of its use.
+/// A store of copies and its settings.
 pub(super) struct Shared {
     pub(super) store: Arc<dyn CacheStore>,
     pub(super) settings: SharedSettings,
 }
 
-/// What a node that lacks an answer is to do.
+/// Whether a node that lacks an answer returns a copy or loads.
 pub(super) enum Turn<V> {
-    /// Give this: it is fresh, or another node is refreshing it.
+    /// Return this copy: it is fresh, or another node is refreshing it.
     Give(Arc<Entry<V>>),
-    /// Load it.
+    /// Load the answer.
     Load(Turned<V>),
 }
 
-/// How it came to be this node's turn.
+/// The context of a load.
 pub(super) struct Turned<V> {
-    /// Under what to put the answer; `None` when the second level does not answer.
+    /// The stamp under which to store the answer; `None` if the second level failed.
     pub(super) stamp: Option<Stamp>,
     pub(super) lease: LeaseId,
     pub(super) is_leased: bool,
-    /// What there is in case the load fails.
+    /// A stale copy to fall back on if the load fails.
     pub(super) stale: Option<Arc<Entry<V>>>,
 }
 
-/// How a copy that was read is judged.
+/// The rules for judging a copy from the second level.
 pub(super) struct Judge<'a> {
     pub(super) settings: &'a CacheSettings,
     pub(super) horizon: Option<Instant>,
     pub(super) spread: f64,
-    /// A copy that is to replace another must be clearly younger than it.
+    /// A copy that replaces another must be clearly younger.
     pub(super) fresh_for: Duration,
     pub(super) counters: &'a Counters,
 }
 
 impl Shared {
-    /// Looks for a fresh copy until there is one, or the lease on loading is ours, or another node has had it for too long.
+    /// Checks for a fresh copy until there is one, this node gets the lease, or another node has
+    /// held it for too long.
     pub(super) async fn turn<V: Stored>(&self, key: &CacheKey, judge: &Judge<'_>) -> Turn<V> {
         let lease = Lease { id: LeaseId(fastrand::u128(..)), lasts: self.settings.lease };
         let give_up = Instant::now() + self.settings.lease_wait;
@@ -77,7 +78,8 @@ impl Shared {
                 judge.counters.shared_hits.add_one();
                 return Turn::Give(Arc::clone(entry));
             }
-            // The store takes it for fresh and we do not: an absence, an invalidation, or not what was put.
+            // The store considers it fresh and this node does not: an absence, an invalidated copy,
+            // or a corrupt one.
             let is_overruled = has_copy && !look.leased && fresh_for > Duration::ZERO;
             turned.stale = entry.or(turned.stale);
             if turned.is_leased || Instant::now() >= give_up {
@@ -92,7 +94,7 @@ impl Shared {
         }
     }
 
-    /// Ends this node's turn: keeps what was loaded for the other nodes, if it is to be kept.
+    /// Ends a load: stores the answer for the other nodes, unless it must not be kept.
     pub(super) async fn settle<V: Stored>(
         &self,
         key: &CacheKey,
@@ -107,7 +109,7 @@ impl Shared {
         }
         let settings = judge.settings;
         let keep = if entry.is_absence {
-            // There is no end of things that are not there.
+            // The number of absent things is unbounded, so they are kept only briefly.
             settings.absent_ttl.saturating_add(settings.stale_while_refreshing)
         } else {
             settings.ttl.saturating_add(settings.stale_if_error)
@@ -120,18 +122,18 @@ impl Shared {
         }
     }
 
-    /// Lets another node load.
+    /// Releases the lease, so that another node may load.
     pub(super) async fn give_back(&self, key: &CacheKey, lease: LeaseId, counters: &Counters) {
         if let Err(error) = self.store.give_back(key, lease).await {
             counters.shared_errors.add_one();
-            tracing::debug!(error = %error, "a lease could not be given back; it ends by itself");
+            tracing::debug!(error = %error, "releasing a lease failed; it expires");
         }
     }
 }
 
 impl Judge<'_> {
-    /// A copy of the second level as one of ours, when it can be used. Its age was told by the store between the question and
-    /// its answer, so it is at least as new as this takes it to be.
+    /// Converts a copy of the second level, if it is usable. The store measured its age between the
+    /// request and the reply, so the copy is at least as new as `as_of` says.
     fn entry<V: Stored>(
         &self,
         kept: Result<Option<Kept>, Unusable>,
@@ -152,7 +154,8 @@ impl Judge<'_> {
         Some(Arc::new(Entry::new(Arc::new(value), keep, as_of, self.spread, self.settings)))
     }
 
-    /// Whether to give it without loading: when it is fresh, or another node is at it and it is not too old for that.
+    /// Whether to return the copy without loading: it is fresh, or it is only slightly stale and
+    /// another node is refreshing it.
     fn is_good_enough<V>(&self, entry: &Entry<V>, our_turn: bool) -> bool {
         let now = Instant::now();
         match entry.freshness(now, self.horizon, self.settings) {
@@ -162,17 +165,17 @@ impl Judge<'_> {
         }
     }
 
-    /// The second level is a help, not a need.
+    /// Counts an error of the second level, which the cache can work without.
     fn lost(&self, error: &PortError) {
         self.counters.shared_errors.add_one();
-        tracing::debug!(error = %error, "the second level of the cache does not answer");
+        tracing::debug!(error = %error, "second cache level failed");
     }
 }
 
 const FOUND: u8 = b'+';
 const ABSENT: u8 = b'-';
 
-/// One byte that says whether the thing is there, then the answer about it.
+/// One byte that marks an answer as found or absent, then the answer.
 fn write<V: Stored>(entry: &Entry<V>) -> Bytes {
     let answer = entry.value.to_bytes();
     let mut payload = BytesMut::with_capacity(1 + answer.len());

@@ -1,4 +1,4 @@
-//! What is kept, and where it comes from.
+//! Cached values and their source.
 
 use std::hash::Hash;
 
@@ -6,55 +6,56 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::PortError;
 
-/// Where the answers of one kind come from. Implemented by whoever knows their form; what it asks is a port.
+/// Loads the answers of one kind from a port. The layer that knows their format implements it.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
-    /// Names an answer; parsed values, so that their number is bounded.
+    /// Identifies an answer. Built from parsed values, so that the number of keys is bounded.
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
     /// A finished answer.
     type Value: Stored;
 
-    /// The kind, as other nodes know it: ASCII letters, digits and `-`.
+    /// The kind, as shared between nodes: ASCII letters, digits and `-`.
     fn kind(&self) -> &'static str;
 
-    /// The name of a key within the kind, as other nodes know it: ASCII letters, digits and `-`.
+    /// The name of a key within the kind, as shared between nodes: ASCII letters, digits and `-`.
     fn name(&self, key: &Self::Key) -> String;
 
-    /// Asks for an answer and finishes it. Called by one task a key at a time on this node; its limits are its own.
+    /// Loads and finishes an answer. On each node, one task per key calls it at a time; the source
+    /// applies its own limits.
     ///
     /// # Errors
-    /// [`PortError`] when it could not be found out. Absence is an answer.
+    /// [`PortError`] if the answer could not be determined. Absence is an answer.
     async fn load(&self, key: &Self::Key) -> Result<Loaded<Self::Value>, PortError>;
 }
 
-/// A finished answer, which can be kept as bytes where other nodes find it.
+/// A finished answer that can be stored as bytes and shared with other nodes.
 pub trait Stored: Send + Sync + Sized + 'static {
-    /// About how many bytes it takes in memory, all told.
+    /// Approximate total size in memory, in bytes.
     fn weight(&self) -> usize;
 
-    /// Writes it.
+    /// Serializes the answer.
     fn to_bytes(&self) -> Bytes;
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote; `None` for anything else. What is read comes from outside and is
-    /// checked like any input.
+    /// Reads the output of [`to_bytes`](Self::to_bytes); `None` for anything else. The bytes come
+    /// from outside, so the implementation validates them like any input.
     fn from_bytes(bytes: &Bytes) -> Option<Self>;
 }
 
-/// What a source answered.
+/// An answer of a source.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Loaded<V> {
     /// The answer.
     pub value: V,
-    /// How it is to be kept.
+    /// How long to keep it.
     pub keep: Keep,
 }
 
 /// How long an answer is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Keep {
-    /// As long as answers are.
+    /// For the lifetime of answers.
     Found,
-    /// As long as it is remembered that something is not there.
+    /// For the lifetime of absences.
     Absent,
     /// Not at all: there are too many of its kind.
     Not,

@@ -1,4 +1,4 @@
-//! The port behind the second level: copies of answers, kept where every node finds them.
+//! The port of the second level: a store of copies shared by all nodes.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::PortError;
 
-/// Names one answer of one kind. Made of parsed values only, never of what somebody sent, so that their number is bounded;
-/// both parts are of ASCII letters, digits and `-`.
+/// Identifies one answer of one kind. Built from parsed values only, never from raw client input,
+/// so that the number of keys is bounded. Both parts consist of ASCII letters, digits and `-`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct CacheKey {
     /// The kind of answer, such as `concerts`.
     pub kind: &'static str,
-    /// Which one of that kind.
+    /// The name within that kind.
     pub name: String,
 }
 
@@ -23,107 +23,113 @@ impl fmt::Display for CacheKey {
     }
 }
 
-/// A moment by the clock of the store, in microseconds since some beginning. Comparable under one key only.
+/// A moment on the store's clock, in microseconds since an arbitrary epoch. Comparable under one
+/// key only.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Stamp(pub u64);
 
-/// A copy that the store keeps.
+/// A copy in the store.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Kept {
-    /// What was put, to the byte.
+    /// The stored bytes, unchanged.
     pub payload: Bytes,
-    /// How long ago, by the store's clock, the stamp was told under which it was put.
+    /// Time on the store's clock since the copy's stamp was issued.
     pub age: Duration,
 }
 
-/// Why there is a copy and none that can be used. Whoever meets one loads anew.
+/// Why a copy exists but cannot be used. The caller loads the answer again.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Unusable {
     /// Written by a program of another version.
     Version,
     /// Longer than this program accepts; not even fetched.
     TooLarge,
-    /// Not what was put.
+    /// Corrupt: not the bytes that were stored.
     Corrupt,
-    /// Put by somebody else, or for something else.
+    /// Written by another program, or for another purpose.
     Foreign,
 }
 
-/// Who holds a lease; never used twice.
+/// Identifies the holder of a lease; never reused.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct LeaseId(pub u128);
 
-/// What to look for.
+/// The parameters of a lookup.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LookFor {
     /// A copy younger than this is fresh.
     pub fresh_for: Duration,
-    /// When no copy is fresh: the lease to take, if it is free, and for how long.
+    /// The lease to take if no copy is fresh and the lease is free.
     pub lease: Option<Lease>,
 }
 
-/// The right to load one key while others wait, for as long as it lasts. It saves work and promises nothing: two may hold it
-/// when a store forgets or a load outlasts it, and then the order of stamps decides whose copy stays.
+/// The right to load one key while other nodes wait, until it expires. A lease saves work and
+/// guarantees nothing: two nodes may hold it if the store loses data or a load outlasts it. The
+/// order of stamps then decides which copy stays.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Lease {
-    /// Whose it is to be.
+    /// The holder.
     pub id: LeaseId,
-    /// When it ends by itself; more than zero.
+    /// Time to live; more than zero.
     pub lasts: Duration,
 }
 
-/// What a look found.
+/// The result of a lookup.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Look {
-    /// The copy, fresh or not; `Ok(None)` when there is none.
+    /// The copy, fresh or not; `Ok(None)` if there is none.
     pub kept: Result<Option<Kept>, Unusable>,
-    /// The moment of this look. What is loaded from the source after it is put under it.
+    /// The moment of this lookup. An answer loaded from the source afterwards is stored under this
+    /// stamp.
     pub at: Stamp,
-    /// Whether the lease asked for is held now.
+    /// Whether the caller now holds the requested lease.
     pub leased: bool,
 }
 
-/// What became of a put.
+/// The outcome of a put.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Put {
-    /// It is kept.
+    /// The copy is kept.
     Kept,
     /// A copy with the same or a later stamp is there, and stays.
     NewerIsThere,
-    /// It is longer than the store accepts.
+    /// The copy is longer than the store accepts.
     TooLarge,
 }
 
-/// Keeps copies for all nodes, and may lose any of them at any time. One value may be asked from any number of tasks; every
-/// method is one atomic step on its key.
+/// Keeps copies for all nodes, and may lose any of them at any time. Any number of tasks may call
+/// one store; every method is one atomic step on its key.
 ///
 /// # The rules every store keeps
 ///
-/// 1. What was put is found, to the byte and through any handle, until it has been kept as long as it was to be, or lost. How
-///    long that is says the put that brought it, and no other.
-/// 2. A copy never replaces one with the same or a later stamp; what cannot be used is replaced by anything.
-/// 3. The age of a copy is the time since its stamp, on whichever handle it is asked. The stamps that looks tell never go back
-///    under one key, and a look that finds a copy tells a later one than the copy's.
-/// 4. A lease is taken only where no fresh copy is found, and held by one at a time; asking again for one's own holds it on.
-///    It ends when its time is over, when it is given back by its holder, and when its holder puts, whatever comes of the
-///    put. Nobody ends somebody else's.
-/// 5. Keys are apart, also those of one kind, and those of one name in two kinds.
-/// 6. What was put by another version or by somebody else, is too large or is not what was put is told as that, never as a copy, and is not fresh.
-///    What is longer than the store accepts is refused at the put, and what was there stays.
-/// 7. An invalidation of a kind is told to every handle, with the time since it; of several the last counts. What happens
-///    to copies is up to those who hear of it.
+/// 1. A stored copy is found, unchanged and through every handle, until its time to live is over or
+///    the store loses it. The put that stored it sets its time to live.
+/// 2. A copy never replaces one with the same or a later stamp. Any copy replaces an unusable one.
+/// 3. The age of a copy is the time since its stamp, on every handle. The stamps that lookups
+///    return never decrease under one key, and a lookup that finds a copy returns a later stamp
+///    than the copy's.
+/// 4. A lease is granted only if no fresh copy is found, and to one holder at a time; the holder
+///    extends it by requesting it again. It ends when it expires, when its holder releases it, and
+///    when its holder puts, whatever the outcome of the put. Only the holder can end it early.
+/// 5. Keys are independent, within a kind and across kinds.
+/// 6. A copy that is of another version, from another program, too large or corrupt is reported as
+///    such. It is never returned as a copy and is not fresh. A put of a copy longer than the store
+///    accepts is refused, and the existing copy stays.
+/// 7. Every handle reports an invalidation of a kind, with the time since it; the last one counts.
+///    The callers decide what happens to the copies.
 #[async_trait]
 pub trait CacheStore: Send + Sync {
-    /// Looks for a copy and, where none is fresh, takes the lease that is asked for.
+    /// Looks up a copy and, if none is fresh, takes the requested lease.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell; a lease may have been taken, and ends by itself.
+    /// [`PortError`] if the store could not answer; a lease may have been taken, and expires.
     async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError>;
 
-    /// Keeps a copy of what was loaded after the look that told this stamp, and ends the lease of that id.
+    /// Stores the answer that was loaded after the lookup that issued this stamp, and releases the
+    /// lease with this id.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell; it may be kept all the same.
+    /// [`PortError`] if the store could not answer; the copy may have been stored.
     async fn put(
         &self,
         key: &CacheKey,
@@ -133,21 +139,21 @@ pub trait CacheStore: Send + Sync {
         lease: LeaseId,
     ) -> Result<Put, PortError>;
 
-    /// Gives a lease back, for a load that brought nothing.
+    /// Releases a lease after a load without a result.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell; the lease ends by itself then.
+    /// [`PortError`] if the store could not answer; the lease then expires.
     async fn give_back(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError>;
 
-    /// From now on no copy of this kind made before counts.
+    /// Invalidates all copies of this kind made before now.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell.
+    /// [`PortError`] if the store could not answer.
     async fn invalidate(&self, kind: &'static str) -> Result<(), PortError>;
 
-    /// How long ago this kind was invalidated the last time, as far as is still known.
+    /// Time since the last invalidation of this kind, as far as the store still knows it.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell.
+    /// [`PortError`] if the store could not answer.
     async fn invalidated(&self, kind: &'static str) -> Result<Option<Duration>, PortError>;
 }

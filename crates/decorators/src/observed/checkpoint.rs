@@ -1,4 +1,4 @@
-//! The checkpoints, observed.
+//! The checkpoint store, observed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The catalogue, observed.
+//! The concert catalog, observed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The line, observed.
+//! The queue store, observed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The clock is set back and forth.
+//! The breaker when its clock jumps backwards or forwards.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use decorators::breaker::{State, Window};
 use super::subject::{Subject, seconds, settings};
 
 #[test]
-fn a_clock_set_back_loses_and_doubles_no_call() {
+fn a_clock_set_back_neither_loses_nor_double_counts_a_call() {
     for window in [Window::Calls(5), Window::Seconds(5)] {
         let breaker = Subject::of(window);
         breaker.error();
@@ -20,7 +20,7 @@ fn a_clock_set_back_loses_and_doubles_no_call() {
 }
 
 #[test]
-fn after_a_clock_was_set_back_the_window_slides_on() {
+fn after_a_clock_was_set_back_the_window_keeps_sliding() {
     let breaker = Subject::of(Window::Seconds(5));
     breaker.error();
     breaker.set_clock(seconds(10));
@@ -32,7 +32,7 @@ fn after_a_clock_was_set_back_the_window_slides_on() {
 }
 
 #[test]
-fn a_clock_set_back_a_little_is_waited_for() {
+fn time_stands_still_until_a_slightly_late_clock_catches_up() {
     let breaker = Subject::of(Window::Calls(5));
     breaker.go(State::Open);
     breaker.set_clock(breaker.now() - seconds(10));
@@ -44,7 +44,7 @@ fn a_clock_set_back_a_little_is_waited_for() {
 }
 
 #[test]
-fn after_a_clock_was_set_back_a_wait_ends_in_its_time() {
+fn after_a_clock_was_set_back_a_wait_still_ends_on_time() {
     let breaker = Subject::of(Window::Calls(5));
     breaker.go(State::Open);
     breaker.set_clock(Duration::ZERO);
@@ -56,7 +56,7 @@ fn after_a_clock_was_set_back_a_wait_ends_in_its_time() {
 }
 
 #[test]
-fn a_clock_that_leaps_empties_a_window_of_seconds_and_ends_a_wait() {
+fn a_forward_leap_empties_a_window_of_seconds_and_ends_a_wait() {
     let breaker = Subject::of(Window::Seconds(5));
     breaker.error();
     breaker.set_clock(Duration::MAX);
@@ -71,7 +71,7 @@ fn a_clock_that_leaps_empties_a_window_of_seconds_and_ends_a_wait() {
 }
 
 #[test]
-fn after_the_worst_of_leaps_a_breaker_still_opens_and_comes_back() {
+fn after_the_largest_leap_a_breaker_still_opens_and_recovers() {
     let breaker = Subject::new(decorators::breaker::BreakerSettings {
         longest_half_open: seconds(1),
         ..settings(Window::Seconds(5))
@@ -94,7 +94,7 @@ fn after_the_worst_of_leaps_a_breaker_still_opens_and_comes_back() {
 }
 
 #[test]
-fn readings_that_come_a_little_out_of_order_make_no_time() {
+fn readings_slightly_out_of_order_do_not_advance_time() {
     let breaker = Subject::of(Window::Seconds(5));
     breaker.error();
     let later = breaker.now() + Duration::from_millis(1);
@@ -107,7 +107,7 @@ fn readings_that_come_a_little_out_of_order_make_no_time() {
 }
 
 #[test]
-fn a_call_over_which_the_clock_was_set_back_was_not_slow() {
+fn a_call_during_which_the_clock_was_set_back_is_not_slow() {
     let breaker = Subject::of(Window::Calls(5));
     let permit = breaker.ask().unwrap();
     breaker.set_clock(seconds(1));

@@ -1,4 +1,4 @@
-//! Real threads at once: one transition and no permit too many.
+//! The breaker under real threads: exactly one transition, and never too many permits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -12,7 +12,7 @@ use super::subject::{seconds, settings};
 const THREADS: usize = 8;
 const ROUNDS: usize = 100;
 
-/// A breaker, and how often it changed its state.
+/// A breaker and the number of its transitions.
 fn counted(settings: BreakerSettings) -> (Breaker, Arc<AtomicUsize>) {
     let transitions = Arc::new(AtomicUsize::new(0));
     let listener: Listener = Arc::new({
@@ -26,7 +26,7 @@ fn counted(settings: BreakerSettings) -> (Breaker, Arc<AtomicUsize>) {
     (Breaker::new(settings, 0).unwrap().on_change(listener), transitions)
 }
 
-/// All at once.
+/// Runs the work on all threads at the same time.
 fn together(work: impl Fn() + Sync) {
     let start = Barrier::new(THREADS);
     thread::scope(|scope| {
@@ -40,7 +40,7 @@ fn together(work: impl Fn() + Sync) {
 }
 
 #[test]
-fn many_who_fail_open_it_once() {
+fn concurrent_failures_open_it_once() {
     for window in [Window::Calls(50), Window::Seconds(5)] {
         for _ in 0..ROUNDS {
             let (breaker, transitions) = counted(settings(window));
@@ -54,13 +54,13 @@ fn many_who_fail_open_it_once() {
             let is = breaker.snapshot(seconds(1));
             assert_eq!((is.state, transitions.load(Ordering::SeqCst)), (State::Open, 1));
             assert_eq!(is.calls.failed + is.calls.not_permitted, 20 * THREADS as u64);
-            assert_eq!(is.window.calls, is.calls.failed.min(50), "late ones are recorded too");
+            assert_eq!(is.window.calls, is.calls.failed.min(50), "late outcomes are recorded too");
         }
     }
 }
 
 #[test]
-fn many_who_ask_after_the_wait_share_its_permits() {
+fn concurrent_calls_after_the_wait_share_the_permits() {
     for _ in 0..ROUNDS {
         let (breaker, transitions) = counted(settings(Window::Calls(5)));
         breaker.transition_to(State::Open, seconds(1)).unwrap();
@@ -76,7 +76,7 @@ fn many_who_ask_after_the_wait_share_its_permits() {
 }
 
 #[test]
-fn whatever_becomes_of_the_calls_the_permits_come_back() {
+fn every_outcome_returns_its_permit() {
     for _ in 0..ROUNDS {
         let (breaker, _) = counted(settings(Window::Calls(5)));
         breaker.transition_to(State::Open, seconds(1)).unwrap();

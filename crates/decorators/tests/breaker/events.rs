@@ -1,4 +1,4 @@
-//! What those who listen are told.
+//! The events that listeners receive.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use decorators::breaker::{Breaker, BreakerSettings, Event, Listener, State, Wind
 use super::subject::{Subject, seconds};
 
 #[test]
-fn a_listener_may_ask_the_breaker() {
+fn a_listener_may_call_the_breaker() {
     let seen = Arc::new(OnceLock::<Arc<Breaker>>::new());
     let asks: Listener = Arc::new({
         let seen = Arc::clone(&seen);
@@ -25,7 +25,7 @@ fn a_listener_may_ask_the_breaker() {
 }
 
 #[test]
-fn calls_and_changes_are_told_in_order() {
+fn calls_and_changes_are_reported_in_order() {
     let breaker = Subject::of(Window::Calls(2));
     breaker.ok();
     breaker.error();
@@ -42,7 +42,7 @@ fn calls_and_changes_are_told_in_order() {
 }
 
 #[test]
-fn who_listens_to_changes_hears_of_no_call() {
+fn a_change_listener_receives_no_calls() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let listener: Listener = Arc::new({
         let heard = Arc::clone(&heard);

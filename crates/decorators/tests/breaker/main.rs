@@ -1,4 +1,4 @@
-//! The circuit breaker, from outside.
+//! The circuit breaker through its public interface.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! The windows against a list of all that happened, of which everything is counted anew each time.
+//! The windows against a model: a list of all calls, counted from scratch each time.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const SLOW: Duration = Duration::from_millis(250);
 const STEPS: usize = 1_000;
-/// With [`STEPS`] in each, 100,000 steps for each property.
+/// With [`STEPS`] steps per case, 100,000 steps per property.
 const CASES: u32 = 100;
 
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// All calls since the beginning, with the second at which each ended.
+/// All calls since the start, with the second in which each ended.
 #[derive(Default)]
 struct History {
     clock: Duration,
@@ -39,7 +39,8 @@ struct History {
 }
 
 impl History {
-    /// Time goes on with the clock. A clock a little behind is waited for; one far behind was set back.
+    /// Time follows the clock. It stands still while the clock is slightly behind; a clock far
+    /// behind was set back.
     fn see(&mut self, clock: Duration) {
         if clock > self.clock {
             self.time += clock - self.clock;
@@ -104,7 +105,8 @@ fn run(breaker: &Breaker, history: &mut History, settings: &BreakerSettings, ste
         assert_eq!((is.failure_rate, is.slow_call_rate), (failing, slow));
         let exceeded = failing.is_some_and(|rate| rate >= settings.failure_rate)
             || slow.is_some_and(|rate| rate >= settings.slow_call_rate);
-        // A rate may come over its threshold by good calls that leave the window: it opens at the next call.
+        // Successes that leave the window may lift a rate over its threshold: the breaker opens at
+        // the next call.
         if matches!(step, Step::Call { .. }) && is.state != State::MetricsOnly {
             assert_eq!(is.state == State::Open, exceeded);
         }
@@ -138,7 +140,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_window_holds_what_a_list_of_all_calls_says(window in window(), steps in steps()) {
+    fn a_window_matches_the_model(window in window(), steps in steps()) {
         let settings = settings(window);
         let breaker = Breaker::new(settings.clone(), 0).unwrap();
         breaker.transition_to(State::MetricsOnly, Duration::ZERO).unwrap();
@@ -146,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn it_opens_when_a_list_of_all_calls_says_so(window in window(), steps in steps()) {
+    fn it_opens_exactly_when_the_model_does(window in window(), steps in steps()) {
         let settings = settings(window);
         let breaker = Breaker::new(settings.clone(), 0).unwrap();
         run(&breaker, &mut History::default(), &settings, steps);

@@ -1,4 +1,4 @@
-//! No permit is lost and none is given twice.
+//! Permits are neither lost nor returned twice.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ fn trial() -> BreakerSettings {
 }
 
 #[test]
-fn a_call_that_came_to_something_keeps_its_permit() {
+fn a_call_with_an_outcome_keeps_its_permit() {
     let breaker = Subject::half_open(trial());
     breaker.ok();
     assert_eq!(breaker.snapshot().permits_left, Some(3));
@@ -22,7 +22,7 @@ fn a_call_that_came_to_something_keeps_its_permit() {
 }
 
 #[test]
-fn a_late_result_is_recorded_while_open_and_changes_nothing() {
+fn a_late_outcome_is_recorded_while_open_and_changes_nothing() {
     let breaker = Subject::of(Window::Calls(10));
     let late = [(); 3].map(|()| breaker.ask().unwrap());
     for _ in 0..5 {
@@ -39,7 +39,7 @@ fn a_late_result_is_recorded_while_open_and_changes_nothing() {
 }
 
 #[test]
-fn a_call_let_through_before_the_trial_gives_it_no_permit() {
+fn a_call_permitted_before_the_trial_returns_no_permit_to_it() {
     let breaker = Subject::new(trial());
     let early = [(); 3].map(|()| breaker.ask().unwrap());
     breaker.go(State::Open);
@@ -53,7 +53,7 @@ fn a_call_let_through_before_the_trial_gives_it_no_permit() {
 }
 
 #[test]
-fn a_call_of_an_earlier_trial_gives_a_later_one_no_permit() {
+fn a_call_of_an_earlier_trial_returns_no_permit_to_a_later_one() {
     let breaker = Subject::half_open(trial());
     let early = [(); 2].map(|()| breaker.ask().unwrap());
     breaker.go(State::Open);
@@ -67,7 +67,7 @@ fn a_call_of_an_earlier_trial_gives_a_later_one_no_permit() {
 }
 
 #[test]
-fn a_late_result_counts_in_the_trial_it_meets_as_in_resilience4j() {
+fn a_late_outcome_counts_in_the_current_trial_as_in_resilience4j() {
     let breaker = Subject::new(trial());
     let early = [(); 4].map(|()| breaker.ask().unwrap());
     breaker.go(State::Open);
@@ -79,13 +79,13 @@ fn a_late_result_counts_in_the_trial_it_meets_as_in_resilience4j() {
 }
 
 #[test]
-fn a_trial_whose_permits_never_come_back_ends_when_its_time_is_over() {
+fn a_trial_whose_permits_are_never_returned_ends_at_its_limit() {
     let breaker = Subject::half_open(trial());
     for _ in 0..4 {
         assert!(breaker.lets());
     }
     assert!(!breaker.lets());
-    // One second of trial and 7.5 of waiting, in which nobody asks.
+    // One second of trial and 7.5 of waiting, without calls.
     breaker.advance(seconds(9));
     assert!(breaker.lets());
     assert_eq!(breaker.snapshot().permits_left, Some(3));
@@ -93,7 +93,7 @@ fn a_trial_whose_permits_never_come_back_ends_when_its_time_is_over() {
 }
 
 #[test]
-fn a_trial_without_a_limit_waits_for_ever() {
+fn a_trial_without_a_limit_waits_forever() {
     let breaker = Subject::half_open(settings(Window::Calls(5)));
     for _ in 0..4 {
         assert!(breaker.lets());
@@ -103,7 +103,7 @@ fn a_trial_without_a_limit_waits_for_ever() {
 }
 
 #[test]
-fn each_failed_trial_makes_the_next_wait_longer_up_to_the_longest() {
+fn each_failed_trial_lengthens_the_next_wait_up_to_the_maximum() {
     let breaker = Subject::new(trial());
     breaker.go(State::Open);
     let mut waits = Vec::new();

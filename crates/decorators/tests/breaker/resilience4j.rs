@@ -1,5 +1,6 @@
-//! The tests of Resilience4j, under their names, over both windows. Where it counts refusals for each state and this
-//! breaker counts them for ever, the numbers differ by those of the states before.
+//! The tests of Resilience4j, under their names, over both windows. Resilience4j counts refusals
+//! per state and this breaker counts them in total, so these counts include those of earlier
+//! states.
 
 use decorators::breaker::{
     AfterHalfOpen, BreakerSettings, Event, IllegalTransition, State, Window,
@@ -144,7 +145,7 @@ fn should_transition_to_half_open_after_wait_duration(window: Window) {
     breaker.advance(seconds(3));
     assert_eq!(breaker.ask().unwrap_err().retry_in, Some(seconds(2)));
     breaker.assert_metrics(None, 0, 0, 0, 2);
-    // The wait must be over, not just end.
+    // The wait must have passed, not just end.
     breaker.advance(seconds(2));
     assert!(!breaker.lets());
     assert_eq!(breaker.state(), State::Open);
@@ -172,7 +173,7 @@ fn should_transition_to_half_open_after_wait_interval(window: Window) {
     breaker.advance(seconds(1));
     assert!(breaker.lets());
 
-    // And once it was closed, 5 again.
+    // After it was closed, the wait is 5 seconds again.
     breaker.go(State::Closed);
     breaker.go(State::Open);
     assert_eq!(breaker.snapshot().retry_in, Some(seconds(5)));
@@ -184,7 +185,7 @@ fn should_transition_back_to_open_state_when_failure_rate_is_above_threshold(win
     breaker.error();
     breaker.error();
     breaker.ok();
-    assert_eq!(breaker.state(), State::HalfOpen, "one failure or three alone decide nothing");
+    assert_eq!(breaker.state(), State::HalfOpen, "a single failure or three calls do not decide");
     breaker.error();
     assert_eq!(breaker.state(), State::Open);
     breaker.assert_metrics(Some(75.0), 1, 4, 3, 0);
@@ -226,7 +227,7 @@ fn should_reset_metrics(window: Window) {
     assert_eq!(breaker.heard(|event| *event == Event::Reset), 1);
     assert_eq!(breaker.transitions(), 0);
     let calls = breaker.snapshot().calls;
-    assert_eq!((calls.successful, calls.failed), (1, 1), "the counters go on");
+    assert_eq!((calls.successful, calls.failed), (1, 1), "the counters are kept");
 }
 
 fn should_disable_circuit_breaker(window: Window) {
@@ -348,7 +349,7 @@ fn should_record_metrics_in_metrics_only_state(window: Window) {
     assert!(breaker.lets());
 }
 
-/// Unlike in Resilience4j, a rate that fell and rises again is told again.
+/// Unlike Resilience4j, this breaker reports a rate again that fell and rises again.
 fn should_publish_each_event_once_in_metric_only_state(window: Window) {
     let breaker = Subject::of(window);
     breaker.go(State::MetricsOnly);
@@ -429,7 +430,7 @@ fn circuit_breaker_transitions_to_open_after_wait_duration_in_half_open_state(wi
     assert_eq!(breaker.state(), State::Open);
     breaker.advance(seconds(1));
     late.succeeded(breaker.now());
-    // A second of the 7.5 is over by then, whenever somebody looks.
+    // One second of the 7.5 has passed by then, whenever the snapshot is taken.
     assert_eq!(breaker.snapshot().retry_in, Some(seconds(6) + seconds(1) / 2));
     breaker.assert_metrics(None, 1, 2, 1, 0);
     breaker.advance(seconds(7));
@@ -449,13 +450,13 @@ fn circuit_breaker_transitions_to_closed_after_wait_duration_in_half_open_state(
     breaker.assert_nothing_measured();
 }
 
-/// Whoever looks at the error stands between the call and its verdict, and may panic.
+/// Code that classifies the error runs between the call and its outcome, and may panic.
 fn should_not_leak_permit_when_record_exception_predicate_throws_in_half_open(window: Window) {
     let breaker = Subject::half_open(BreakerSettings { half_open_permits: 1, ..settings(window) });
     let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let _permit = breaker.ask().unwrap();
         assert!(!breaker.lets());
-        std::panic::resume_unwind(Box::new("the error is looked at"));
+        std::panic::resume_unwind(Box::new("the error is classified"));
     }));
     judged.unwrap_err();
     assert!(breaker.lets());

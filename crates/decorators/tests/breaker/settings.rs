@@ -1,4 +1,4 @@
-//! Settings that make no sense are refused; waits grow and are spread.
+//! Invalid settings are refused; waits grow and are jittered.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use decorators::breaker::{Breaker, BreakerSettings, State, Window};
 use super::subject::seconds;
 
 #[test]
-fn the_defaults_make_sense() {
+fn the_defaults_are_valid() {
     assert_eq!(BreakerSettings::default().check(), Ok(()));
     assert_eq!(BreakerSettings::resilience4j().check(), Ok(()));
 }
 
 #[test]
-fn a_setting_that_makes_no_sense_is_named() {
+fn an_invalid_setting_is_named() {
     type Spoil = fn(&mut BreakerSettings);
     let spoiled: [(&str, Spoil); 20] = [
         ("window", |of| of.window = Window::Calls(0)),
@@ -47,7 +47,7 @@ fn a_setting_that_makes_no_sense_is_named() {
 }
 
 #[test]
-fn waits_are_spread_evenly_around_what_they_would_be() {
+fn jitter_spreads_waits_evenly_around_the_base_wait() {
     let waits: Vec<f64> = (0..1_000).map(|seed| first_wait(seed).as_secs_f64()).collect();
     let (least, most) = waits
         .iter()
@@ -59,7 +59,7 @@ fn waits_are_spread_evenly_around_what_they_would_be() {
 }
 
 #[test]
-fn waits_that_grow_beyond_measure_stay_the_longest() {
+fn waits_never_exceed_the_maximum() {
     let settings =
         BreakerSettings { wait_jitter: 0.0, wait_multiplier: 1e300, ..BreakerSettings::default() };
     let breaker = Breaker::new(settings, 0).unwrap();
@@ -72,7 +72,7 @@ fn waits_that_grow_beyond_measure_stay_the_longest() {
 }
 
 #[test]
-fn a_wait_without_end_is_no_trouble() {
+fn an_endless_wait_does_not_overflow() {
     let settings = BreakerSettings {
         wait_in_open: Duration::MAX,
         longest_wait_in_open: Duration::MAX,

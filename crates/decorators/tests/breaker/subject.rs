@@ -1,4 +1,4 @@
-//! A breaker under test, with a clock that is moved by hand and a record of all it told.
+//! A breaker under test, with a manual clock and a record of its events.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
@@ -8,16 +8,17 @@ use decorators::breaker::{
     Breaker, BreakerSettings, Event, NotPermitted, Permit, Snapshot, State, Window,
 };
 
-/// Slower than [`settings`] call slow.
+/// Slow under [`settings`].
 pub(crate) const SLOW: Duration = Duration::from_millis(41);
-/// Just not slow.
+/// The longest call that is not slow.
 pub(crate) const FAST: Duration = Duration::from_millis(40);
 
 pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Those of the state machine test of Resilience4j, except that slow is short: here calls move the clock.
+/// The settings of Resilience4j's state machine test, except for a shorter slow-call limit: here
+/// calls advance the clock.
 pub(crate) fn settings(window: Window) -> BreakerSettings {
     BreakerSettings {
         window,
@@ -57,7 +58,7 @@ impl Subject {
         Self::new(settings(window))
     }
 
-    /// In a trial that just began.
+    /// At the start of a trial.
     pub(crate) fn half_open(settings: BreakerSettings) -> Self {
         let subject = Self::new(settings);
         subject.go(State::Open);
@@ -81,7 +82,7 @@ impl Subject {
         self.breaker.try_acquire(self.now())
     }
 
-    /// Whether a call is let through; it is never heard of again.
+    /// Whether a call is permitted; its outcome is never reported.
     pub(crate) fn lets(&self) -> bool {
         self.ask().map(std::mem::forget).is_ok()
     }
@@ -134,7 +135,8 @@ impl Subject {
         std::mem::take(&mut self.heard.lock().unwrap())
     }
 
-    /// The failure rate, the successes, the calls and the failures in the window, and all calls not let through.
+    /// Asserts the failure rate, the successes, the calls and the failures in the window, and all
+    /// calls not permitted.
     #[track_caller]
     pub(crate) fn assert_metrics(
         &self,

@@ -1,4 +1,4 @@
-//! The windows slide.
+//! The sliding windows.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn after_a_million_successes_half_of_a_window_of_calls_opens_it() {
 
 #[test]
 fn after_a_million_successes_half_of_a_window_of_seconds_opens_it() {
-    // A thousand a second: the last of them fall out as failures come in at the same pace.
+    // A thousand a second: successes leave the window at the rate at which failures enter.
     let breaker = a_million_successes(Window::Seconds(10));
     let mut failures = 0;
     loop {
@@ -32,15 +32,15 @@ fn after_a_million_successes_half_of_a_window_of_seconds_opens_it() {
 }
 
 #[test]
-fn after_a_million_successes_long_ago_only_what_came_since_counts() {
+fn after_a_million_expired_successes_only_later_calls_count() {
     let breaker = a_million_successes(Window::Seconds(10));
     let now = seconds(1_010);
     assert_eq!(breaker.snapshot(now).window.calls, 0);
-    assert_eq!(failures_until_open(&breaker, now), 100, "as many as must be in the window");
+    assert_eq!(failures_until_open(&breaker, now), 100, "the minimum number of calls");
 }
 
 #[test]
-fn a_window_of_calls_forgets_the_oldest_call() {
+fn a_window_of_calls_drops_the_oldest_call() {
     let breaker = Subject::of(Window::Calls(5));
     breaker.go(State::MetricsOnly);
     breaker.error();
@@ -58,7 +58,7 @@ fn a_window_of_calls_forgets_the_oldest_call() {
 }
 
 #[test]
-fn a_window_of_seconds_forgets_one_second_after_the_other() {
+fn a_window_of_seconds_drops_one_second_at_a_time() {
     let breaker = Subject::of(Window::Seconds(5));
     breaker.go(State::MetricsOnly);
     for second in 1..=5_u64 {
@@ -68,7 +68,7 @@ fn a_window_of_seconds_forgets_one_second_after_the_other() {
         breaker.ok();
         breaker.advance(seconds(1));
     }
-    // The first second, one failure and one success, has just left.
+    // The first second, one failure and one success, has just left the window.
     for (calls, failed) in [(18, 14), (15, 12), (11, 9), (6, 5), (0, 0), (0, 0)] {
         let window = breaker.snapshot().window;
         assert_eq!((window.calls, window.failed), (calls, failed));
@@ -77,7 +77,7 @@ fn a_window_of_seconds_forgets_one_second_after_the_other() {
 }
 
 #[test]
-fn a_window_of_calls_asks_for_no_more_calls_than_it_holds() {
+fn the_minimum_calls_are_capped_at_the_size_of_a_window_of_calls() {
     let breaker =
         Subject::new(BreakerSettings { minimum_calls: 100, ..settings(Window::Calls(5)) });
     for _ in 0..5 {
@@ -97,7 +97,7 @@ fn a_window_of_seconds_that_never_holds_enough_never_opens() {
     assert_eq!((breaker.state(), breaker.snapshot().window.calls), (State::Closed, 4));
 }
 
-/// A thousand in each of a thousand seconds.
+/// A thousand calls in each of a thousand seconds.
 fn a_million_successes(window: Window) -> Breaker {
     let breaker =
         Breaker::new(BreakerSettings { window, ..BreakerSettings::resilience4j() }, 0).unwrap();

@@ -1,4 +1,4 @@
-//! One process.
+//! The cache in one process.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_cold_key_is_loaded_once_however_many_ask() {
+async fn concurrent_calls_load_a_cold_key_once() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     let answers = join_all((0..10_000).map(|_| cache.get(&1))).await;
@@ -39,13 +39,13 @@ async fn threads_that_race_for_a_cold_key_load_it_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_load_goes_on_when_whoever_started_it_has_gone_away() {
+async fn a_load_continues_after_its_caller_is_cancelled() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     origin.hold();
     tokio::select! {
         biased;
-        _ = cache.get(&1) => panic!("it is held"),
+        _ = cache.get(&1) => panic!("the load is held"),
         () = settle() => {}
     }
     origin.let_go(1);
@@ -55,7 +55,7 @@ async fn a_load_goes_on_when_whoever_started_it_has_gone_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn past_its_end_an_answer_is_given_at_once_while_one_refresh_runs() {
+async fn an_expired_answer_is_served_at_once_while_one_refresh_runs() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     assert_eq!(seen(cache.get(&1).await), (1, FRESH));
@@ -72,7 +72,7 @@ async fn past_its_end_an_answer_is_given_at_once_while_one_refresh_runs() {
     assert_eq!(
         (origin.loads(), began.elapsed()),
         (2, seconds(0)),
-        "one refresh, and nobody waited"
+        "one refresh, and no call waited"
     );
     origin.let_go(1);
     settle().await;
@@ -80,46 +80,46 @@ async fn past_its_end_an_answer_is_given_at_once_while_one_refresh_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_asked_for_is_refreshed_ahead_of_its_end() {
+async fn a_requested_answer_is_refreshed_ahead_of_its_expiry() {
     let origin = Origin::new();
     let cache = cache(&origin, CacheSettings { refresh_ahead: 0.8, ..SETTINGS });
     cache.get(&1).await.unwrap();
     origin.change();
     pass(seconds(8)).await;
-    assert_eq!(seen(cache.get(&1).await), (1, FRESH), "what there is, at once");
+    assert_eq!(seen(cache.get(&1).await), (1, FRESH), "the cached answer, at once");
     settle().await;
-    assert_eq!(seen(cache.get(&1).await), (2, FRESH), "two seconds before its end");
+    assert_eq!(seen(cache.get(&1).await), (2, FRESH), "two seconds before its expiry");
     pass(seconds(60)).await;
-    assert_eq!(origin.loads(), 2, "what nobody asks for is not refreshed");
+    assert_eq!(origin.loads(), 2, "an unrequested answer is not refreshed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_source_is_down_old_answers_are_given_marked_and_without_waiting() {
+async fn while_the_source_is_down_stale_answers_are_served_marked_and_without_waiting() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     cache.get(&1).await.unwrap();
     origin.set_down(true);
     pass(seconds(10)).await;
-    assert_eq!(seen(cache.get(&1).await), (1, FRESH), "nobody knows yet");
+    assert_eq!(seen(cache.get(&1).await), (1, FRESH), "the refresh has not failed yet");
     settle().await;
     assert_eq!(seen(cache.get(&1).await), (1, OLD), "the refresh failed");
-    // Through the end of what is given while refreshing, and far beyond.
+    // Beyond the end of `stale_while_refreshing`, and far further.
     for _ in 0..600 {
         pass(millis(500)).await;
         assert_eq!(seen(cache.get(&1).await), (1, OLD));
     }
     let loads = origin.loads();
-    assert!((300..=303).contains(&loads), "one attempt a second, not one a question: {loads}");
+    assert!((300..=303).contains(&loads), "one attempt a second, not one a call: {loads}");
     origin.set_down(false);
     origin.change();
     pass(seconds(1)).await;
     cache.get(&1).await.unwrap();
     settle().await;
-    assert_eq!(seen(cache.get(&1).await), (2, FRESH), "it is back");
+    assert_eq!(seen(cache.get(&1).await), (2, FRESH), "the source is back");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_age_of_an_answer_is_told() {
+async fn the_age_of_an_answer_is_returned() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     cache.get(&1).await.unwrap();
@@ -128,7 +128,7 @@ async fn the_age_of_an_answer_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_hangs_costs_a_moment_of_patience_and_no_error() {
+async fn a_hanging_source_delays_calls_by_the_patience_and_causes_no_error() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     cache.get(&1).await.unwrap();
@@ -139,12 +139,12 @@ async fn a_source_that_hangs_costs_a_moment_of_patience_and_no_error() {
     assert_eq!(began.elapsed(), millis(100));
     pass(seconds(2)).await;
     let began = Instant::now();
-    assert_eq!(seen(cache.get(&1).await), (1, OLD), "the load has been given up");
-    assert_eq!(began.elapsed(), millis(0), "and from then on nobody waits");
+    assert_eq!(seen(cache.get(&1).await), (1, OLD), "the load timed out");
+    assert_eq!(began.elapsed(), millis(0), "later calls do not wait");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_old_even_for_an_outage_is_not_given() {
+async fn an_answer_too_stale_for_an_outage_is_not_served() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     cache.get(&1).await.unwrap();
@@ -154,7 +154,7 @@ async fn what_is_too_old_even_for_an_outage_is_not_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_without_anything_to_fall_back_on_is_told_to_everybody_and_not_kept() {
+async fn a_failure_without_a_fallback_reaches_every_caller_and_is_not_cached() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     origin.set_down(true);
@@ -168,7 +168,7 @@ async fn a_failure_without_anything_to_fall_back_on_is_told_to_everybody_and_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_hangs_with_nothing_to_fall_back_on_is_given_up_at_the_limit() {
+async fn a_hanging_source_without_a_fallback_times_out_at_the_load_limit() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     origin.hold();
@@ -178,7 +178,7 @@ async fn a_source_that_hangs_with_nothing_to_fall_back_on_is_given_up_at_the_lim
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_load_that_panics_is_an_error_once_and_holds_nobody_up() {
+async fn a_panicking_load_is_one_error_and_blocks_no_later_call() {
     let origin = Origin::new();
     let cache = cache(&origin, SETTINGS);
     origin.set_panics(true);
@@ -188,7 +188,7 @@ async fn a_load_that_panics_is_an_error_once_and_holds_nobody_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn absence_is_kept_for_as_long_as_absence_is() {
+async fn an_absence_is_kept_for_its_own_lifetime() {
     let origin = Origin::new();
     let cache = cache(&origin, CacheSettings { stale_while_refreshing: seconds(0), ..SETTINGS });
     for _ in 0..10 {
@@ -201,7 +201,7 @@ async fn absence_is_kept_for_as_long_as_absence_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_kept_is_bounded_by_its_bytes_and_what_is_asked_for_often_stays() {
+async fn the_cache_is_bounded_by_bytes_and_keeps_frequent_keys() {
     let origin = Origin::new();
     let cache = cache(&origin, CacheSettings { local_bytes: 50_000, ..SETTINGS });
     for key in 0..20_000 {
@@ -217,7 +217,7 @@ async fn what_is_kept_is_bounded_by_its_bytes_and_what_is_asked_for_often_stays(
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_level_of_its_own_every_question_goes_to_the_source_and_those_at_once_share_it() {
+async fn without_a_local_level_every_call_loads_and_concurrent_calls_share_a_load() {
     let origin = Origin::new();
     let cache = Arc::new(cache(&origin, CacheSettings { local_bytes: 0, ..SETTINGS }));
     join_all((0..100).map(|_| cache.get(&1))).await;

@@ -1,4 +1,4 @@
-//! Several nodes with one store between them.
+//! Several nodes with one shared store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use crate::support::{
     ABSENT, FRESH, Node, OLD, Origin, SETTINGS, cache, millis, node, pass, seconds, seen, settle,
 };
 
-/// So many nodes.
+/// Creates this many nodes.
 fn nodes(count: usize, origin: &Arc<Origin>, store: &Arc<Store>) -> Vec<Cache<Node>> {
     let store = Arc::clone(store) as Arc<dyn CacheStore>;
     (0..count).map(|_| node(origin, &store, SETTINGS)).collect()
@@ -43,7 +43,7 @@ async fn a_cold_key_is_loaded_once_in_all_nodes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nodes_refresh_once_between_them_and_meanwhile_give_what_they_have() {
+async fn one_node_refreshes_for_all_and_all_serve_their_copies_meanwhile() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(3, &origin, &store);
     for node in &nodes {
@@ -72,7 +72,7 @@ async fn nodes_refresh_once_between_them_and_meanwhile_give_what_they_have() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_as_old_on_every_node() {
+async fn an_answer_has_the_same_age_on_every_node() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(2, &origin, &store);
     nodes[0].get(&1).await.unwrap();
@@ -85,12 +85,12 @@ async fn an_answer_is_as_old_on_every_node() {
     assert_eq!(
         seen(nodes[1].get(&1).await),
         (2, FRESH),
-        "three seconds after it came here, ten after it was true"
+        "three seconds after it was copied, ten after it was loaded"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_away_is_done_without() {
+async fn an_unavailable_store_does_not_stop_the_cache() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(3, &origin, &store);
     store.set_away(true);
@@ -98,12 +98,12 @@ async fn a_store_that_is_away_is_done_without() {
         let answers = join_all((0..100).map(|_| node.get(&1))).await;
         assert!(answers.into_iter().all(|answer| seen(answer) == (1, FRESH)));
     }
-    assert_eq!(origin.loads(), 3, "one load a node");
+    assert_eq!(origin.loads(), 3, "one load per node");
     assert!(nodes.iter().all(|node| node.counts().shared_errors > 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_starts_while_the_source_is_down_has_what_the_others_knew() {
+async fn a_node_that_starts_while_the_source_is_down_serves_the_shared_copies() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(2, &origin, &store);
     nodes[0].get(&1).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_node_that_starts_while_the_source_is_down_has_what_the_others_knew() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalidation_is_heard_by_every_node() {
+async fn an_invalidation_reaches_every_node() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(3, &origin, &store);
     for node in &nodes {
@@ -128,10 +128,10 @@ async fn an_invalidation_is_heard_by_every_node() {
         node.hear().await.unwrap();
         assert_eq!(seen(node.get(&1).await), (2, FRESH));
     }
-    assert_eq!(origin.loads(), 2, "the first that heard loaded for all");
+    assert_eq!(origin.loads(), 2, "the first node loaded for all");
 }
 
-/// An invalidation is heard while an answer is loading that is older than it; returns what is given in the end.
+/// Invalidates a kind while an earlier answer is loading; returns the answer the caller gets.
 async fn invalidated_while_loading(put_takes: u32) -> (u32, bool) {
     let (origin, store) = (Origin::new(), Store::new());
     store.put_takes.store(put_takes, Ordering::SeqCst);
@@ -152,17 +152,17 @@ async fn invalidated_while_loading(put_takes: u32) -> (u32, bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_loading_when_an_invalidation_was_heard_is_not_taken_for_what_came_after() {
-    assert_eq!(invalidated_while_loading(0).await, (2, FRESH), "it was asked for again");
+async fn a_load_in_flight_during_an_invalidation_is_repeated() {
+    assert_eq!(invalidated_while_loading(0).await, (2, FRESH), "the answer was loaded again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_invalidation_overrules_is_not_given_while_it_is_still_being_put() {
+async fn an_invalidated_answer_is_not_served_while_its_put_is_in_flight() {
     assert_eq!(invalidated_while_loading(50).await, (2, FRESH));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_load_that_is_late_does_not_overrule_a_later_one_of_another_node() {
+async fn a_late_load_does_not_replace_a_later_one_of_another_node() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(2, &origin, &store);
     origin.hold();
@@ -170,7 +170,7 @@ async fn a_load_that_is_late_does_not_overrule_a_later_one_of_another_node() {
         let node = nodes[0].clone();
         async move { node.get(&1).await.map(|answer| answer.value.0) }
     });
-    // The other node waits its time for the first, and then loads too.
+    // The other node waits for the first as long as it may, and then loads too.
     let other = tokio::spawn({
         let node = nodes[1].clone();
         async move { seen(node.get(&1).await) }
@@ -186,18 +186,18 @@ async fn a_load_that_is_late_does_not_overrule_a_later_one_of_another_node() {
     assert_eq!(other.await.unwrap(), (2, FRESH));
     settle().await;
     let third = self::nodes(1, &origin, &store);
-    assert_eq!(seen(third[0].get(&1).await), (2, FRESH), "what the store keeps is the later one");
+    assert_eq!(seen(third[0].get(&1).await), (2, FRESH), "the store keeps the later one");
     assert_eq!(origin.loads(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_dies_while_loading_holds_the_others_up_for_a_moment_only() {
+async fn a_node_that_dies_while_loading_delays_the_others_only_briefly() {
     let (origin, store) = (Origin::new(), Store::new());
     let want = LookFor {
         fresh_for: seconds(10),
         lease: Some(Lease { id: LeaseId(1), lasts: seconds(3) }),
     };
-    assert!(store.look(&key(), &want).await.unwrap().leased, "and nothing ever comes of it");
+    assert!(store.look(&key(), &want).await.unwrap().leased, "this lease is never used");
     let nodes = nodes(2, &origin, &store);
     let began = Instant::now();
     assert_eq!(seen(nodes[0].get(&1).await), (1, FRESH));
@@ -208,7 +208,7 @@ async fn a_node_that_dies_while_loading_holds_the_others_up_for_a_moment_only() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_used_is_a_miss_and_counted() {
+async fn an_unusable_copy_is_a_counted_miss() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(2, &origin, &store);
     store.kept.plant(&key(), Unusable::TooLarge);
@@ -221,7 +221,7 @@ async fn what_cannot_be_used_is_a_miss_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn absence_is_shared_too_and_keeps_its_own_time() {
+async fn an_absence_is_shared_and_has_its_own_lifetime() {
     let (origin, store) = (Origin::new(), Store::new());
     let settings = CacheSettings { stale_while_refreshing: seconds(0), ..SETTINGS };
     let shared = Arc::clone(&store) as Arc<dyn CacheStore>;
@@ -233,11 +233,11 @@ async fn absence_is_shared_too_and_keeps_its_own_time() {
     assert_eq!(origin.loads(), 1);
     pass(seconds(2)).await;
     nodes[1].get(&ABSENT).await.unwrap();
-    assert_eq!(origin.loads(), 2, "though the store takes it for fresh");
+    assert_eq!(origin.loads(), 2, "although the store considers it fresh");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_load_lets_another_node_try_at_once() {
+async fn after_a_failed_load_another_node_may_load_at_once() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(2, &origin, &store);
     origin.set_down(true);
@@ -250,7 +250,7 @@ async fn a_failed_load_lets_another_node_try_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_copies_of_their_own_nodes_read_those_of_the_store() {
+async fn without_a_local_level_nodes_read_the_copies_of_the_store() {
     let (origin, store) = (Origin::new(), Store::new());
     let shared = Arc::clone(&store) as Arc<dyn CacheStore>;
     let settings = CacheSettings { local_bytes: 0, ..SETTINGS };
@@ -265,7 +265,7 @@ async fn without_copies_of_their_own_nodes_read_those_of_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_without_copies_of_its_own_does_not_wait_for_a_refresh_of_another() {
+async fn a_node_without_a_local_level_does_not_wait_for_the_refresh_of_another() {
     let (origin, store) = (Origin::new(), Store::new());
     let shared = Arc::clone(&store) as Arc<dyn CacheStore>;
     let settings = CacheSettings { local_bytes: 0, ..SETTINGS };
@@ -287,7 +287,7 @@ async fn a_node_without_copies_of_its_own_does_not_wait_for_a_refresh_of_another
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_another_node_refreshes_the_store_is_not_asked_by_everybody_who_asks() {
+async fn while_another_node_refreshes_lookups_in_the_store_are_rate_limited() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(2, &origin, &store);
     for node in &nodes {
@@ -303,11 +303,11 @@ async fn while_another_node_refreshes_the_store_is_not_asked_by_everybody_who_as
         pass(millis(1)).await;
     }
     let looks = store.looks.load(Ordering::SeqCst) - before;
-    assert!((15..=25).contains(&looks), "{looks} looks in a second");
+    assert!((15..=25).contains(&looks), "{looks} lookups in a second");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_ahead_is_not_put_off_with_the_same_copy_from_the_store() {
+async fn the_same_copy_from_the_store_does_not_postpone_a_refresh_ahead() {
     let (origin, store) = (Origin::new(), Store::new());
     let shared = Arc::clone(&store) as Arc<dyn CacheStore>;
     let settings = CacheSettings { refresh_ahead: 0.8, ..SETTINGS };
@@ -324,10 +324,10 @@ async fn a_refresh_ahead_is_not_put_off_with_the_same_copy_from_the_store() {
         }
         settle().await;
     }
-    assert_eq!(origin.loads(), 2, "one of them has loaded");
+    assert_eq!(origin.loads(), 2, "one of the nodes has loaded");
     assert!(nodes.iter().all(|node| node.counts().outrun == 0));
     let looked = store.looks.load(Ordering::SeqCst) - looks;
-    assert!(looked <= 4, "{looked} looks");
+    assert!(looked <= 4, "{looked} lookups");
     pass(millis(60)).await;
     for node in &nodes {
         node.get(&1).await.unwrap();
@@ -337,7 +337,7 @@ async fn a_refresh_ahead_is_not_put_off_with_the_same_copy_from_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_that_another_node_tries_to_refresh_stays_marked_when_this_one_knows_better() {
+async fn a_copy_being_refreshed_elsewhere_stays_marked_if_its_refresh_failed_here() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(2, &origin, &store);
     for node in &nodes {
@@ -349,7 +349,7 @@ async fn a_copy_that_another_node_tries_to_refresh_stays_marked_when_this_one_kn
     settle().await;
     assert_eq!(seen(nodes[0].get(&1).await), (1, OLD));
     pass(seconds(1)).await;
-    // The other node begins a refresh that takes its time; this one finds the copy being refreshed.
+    // The other node starts a slow refresh; this one finds the copy being refreshed.
     origin.hold();
     nodes[1].get(&1).await.unwrap();
     settle().await;
@@ -360,13 +360,13 @@ async fn a_copy_that_another_node_tries_to_refresh_stays_marked_when_this_one_kn
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newer_copy_of_the_store_is_taken_even_while_it_is_being_refreshed() {
+async fn a_newer_copy_of_the_store_is_used_while_it_is_being_refreshed() {
     let (origin, store) = (Origin::new(), Store::new());
     let nodes = nodes(2, &origin, &store);
     for node in &nodes {
         node.get(&1).await.unwrap();
     }
-    // One node is quiet for a while, and the other is not.
+    // One node gets no calls for a while, and the other does.
     pass(seconds(50)).await;
     origin.change();
     nodes[0].get(&1).await.unwrap();

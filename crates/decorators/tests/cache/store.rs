@@ -1,4 +1,4 @@
-//! A store that nodes share, which can be away, slow, or lie.
+//! A shared store that can be unavailable, slow or corrupt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::support::millis;
 
-/// The time of the test as a store sees it.
+/// Exposes the test's time as a clock.
 struct TestTime(Instant);
 
 impl Clock for TestTime {
@@ -22,7 +22,7 @@ impl Clock for TestTime {
     }
 }
 
-/// A store that can be away, and can be made to lie.
+/// A store that can be made unavailable or corrupt.
 pub(crate) struct Store {
     pub(crate) kept: MemoryCacheStore,
     is_away: AtomicBool,

@@ -1,4 +1,4 @@
-//! A source that does as it is told, and the cache in front of it.
+//! A controllable source and the cache in front of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use decorators::cache::{
 use domain::{PortError, PortErrorKind};
 use tokio::sync::Semaphore;
 
-/// Long lifetimes without chance, so that a test says what it means.
+/// Long lifetimes without jitter, so that tests are deterministic.
 pub(crate) const SETTINGS: CacheSettings = CacheSettings {
     ttl: Duration::from_secs(10),
     absent_ttl: Duration::from_secs(2),
@@ -29,7 +29,7 @@ pub(crate) const SETTINGS: CacheSettings = CacheSettings {
 pub(crate) const SHARED: SharedSettings =
     SharedSettings { lease: Duration::from_secs(3), lease_wait: Duration::from_millis(500) };
 
-/// An answer: which version of the source gave it.
+/// An answer: the version of the source that produced it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Version(pub(crate) u32);
 
@@ -47,16 +47,16 @@ impl Stored for Version {
     }
 }
 
-/// The keys from here on are not there.
+/// Keys from here on are absent.
 pub(crate) const ABSENT: u32 = 1_000_000;
 
-/// What all nodes ask.
+/// The source that all nodes share.
 pub(crate) struct Origin {
     version: AtomicU32,
     pub(crate) loads: AtomicU32,
     is_down: AtomicBool,
     panics: AtomicBool,
-    /// A load takes one of these, and waits where there is none.
+    /// A load takes one permit, and waits if there is none.
     doors: Semaphore,
 }
 
@@ -87,12 +87,12 @@ impl Origin {
         self.panics.store(panics, Ordering::SeqCst);
     }
 
-    /// From now on loads read the source, and then do not come back.
+    /// From now on, loads read the source and then hang.
     pub(crate) fn hold(&self) {
         self.doors.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// So many of those that are held come back.
+    /// Lets this many held loads finish.
     pub(crate) fn let_go(&self, loads: usize) {
         self.doors.add_permits(loads);
     }
@@ -119,7 +119,7 @@ impl Source for Node {
         let version = Version(origin.version.load(Ordering::SeqCst));
         tokio::task::yield_now().await;
         origin.doors.acquire().await.unwrap().forget();
-        assert!(!origin.panics.load(Ordering::SeqCst), "told to");
+        assert!(!origin.panics.load(Ordering::SeqCst), "panics on demand");
         if origin.is_down.load(Ordering::SeqCst) {
             return Err(PortError::new(PortErrorKind::Unavailable, "origin"));
         }
@@ -140,7 +140,7 @@ pub(crate) fn node(
     Cache::new(Node(Arc::clone(origin)), settings, Some((Arc::clone(store), SHARED)))
 }
 
-/// The version answered, and whether it was marked as old.
+/// The version returned, and whether it was marked stale.
 pub(crate) fn seen(answer: Result<Answer<Version>, PortError>) -> (u32, bool) {
     let answer = answer.unwrap();
     (answer.value.0, answer.is_old)
@@ -149,14 +149,14 @@ pub(crate) fn seen(answer: Result<Answer<Version>, PortError>) -> (u32, bool) {
 pub(crate) const FRESH: bool = false;
 pub(crate) const OLD: bool = true;
 
-/// Lets time pass, and then everybody who has something to do.
+/// Advances the time, then runs all tasks that are ready.
 pub(crate) async fn pass(time: Duration) {
     settle().await;
     tokio::time::advance(time).await;
     settle().await;
 }
 
-/// Lets everybody do what can be done now.
+/// Runs all tasks that are ready.
 pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! What is read through the cache keeps the rules of the port it comes from: with all layers below, a store that nodes share
-//! beside, and each answer asked of another node than the one before.
+//! Reads through the cache keep the rules of the port they come from: with all layers below, a
+//! shared store, and consecutive reads on different nodes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use domain::{PortError, Timestamp};
 
 use crate::layers::{InAll, Layers};
 
-/// An answer whose bytes are its number in a table: the form of a finished answer is not what is tested here.
+/// A value whose bytes are its index in a table: this test does not cover serialization.
 #[derive(Clone)]
 struct Numbered<T>(T);
 
@@ -105,7 +105,7 @@ impl Source for OpenDates {
     }
 }
 
-/// Nodes that are asked in turn.
+/// Nodes that are read in turn.
 struct Nodes<S: Source> {
     caches: Vec<Cache<S>>,
     store: Arc<dyn CacheStore>,
@@ -130,7 +130,7 @@ impl<S: Source> Nodes<S> {
         Ok(self.caches[turn % self.caches.len()].get(key).await?.value)
     }
 
-    /// Something has changed: told to the store, and heard by every node.
+    /// Invalidates in the store after a change, and lets every node poll it.
     async fn changed(&self) {
         self.store.invalidate(self.caches[0].kind()).await.unwrap();
         for cache in &self.caches {
@@ -176,7 +176,7 @@ impl ScheduleWorld for CachedBook {
     }
 
     async fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32) {
-        assert!(self.seats.set_seats_sold(concert, date, sold), "there is such a date");
+        assert!(self.seats.set_seats_sold(concert, date, sold), "the date exists");
         self.nodes.changed().await;
     }
 }

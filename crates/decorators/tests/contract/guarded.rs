@@ -43,7 +43,7 @@ impl ScheduleWorld for Book {
     }
 
     async fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32) {
-        assert!(self.seats.set_seats_sold(concert, date, sold), "there is such a date");
+        assert!(self.seats.set_seats_sold(concert, date, sold), "the date exists");
     }
 }
 
@@ -72,7 +72,7 @@ impl QueueWorld for Line {
     }
 
     async fn advance(&self, by: Duration) {
-        // The queue's time follows the clock by a second a step, at most.
+        // The queue's time follows the clock by at most a second per step.
         let mut left = by;
         while !left.is_zero() {
             let step = left.min(QueueTime::LONGEST_STEP);

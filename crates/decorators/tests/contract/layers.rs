@@ -7,9 +7,10 @@ use decorators::backlog::Waiting;
 use decorators::breaker::{Breaker, BreakerSettings};
 use decorators::breaking::Breaking;
 use decorators::bulkhead::{Bulkhead, BulkheadSettings};
-use decorators::guard::{Guardable, Stack};
+use decorators::guard::Guardable;
 use decorators::queue::QueueBreakers;
 use decorators::retry::{Retry, RetrySettings};
+use decorators::stack::Stack;
 use decorators::time_limit::TimeLimit;
 use domain::queue::QueueStore;
 
@@ -27,7 +28,7 @@ pub(crate) fn in_queue_breakers(store: Arc<dyn QueueStore>) -> Arc<dyn QueueStor
 const LONG: Duration = Duration::from_secs(30);
 
 fn bulkhead() -> Bulkhead {
-    // Narrow, so that the rules about many at once queue up in it.
+    // Narrow, so that contract rules with many concurrent calls queue in it.
     let settings =
         BulkheadSettings { concurrent: 4, waiting: Waiting { most: 10_000, longest: LONG } };
     Bulkhead::new("test", settings)

@@ -1,4 +1,4 @@
-//! The contract suites over every layer, and over all of them together.
+//! The contract suites over every layer, and over all layers together.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

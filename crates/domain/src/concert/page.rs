@@ -1,18 +1,18 @@
-//! Pages: numbers and sizes that cannot be nonsense.
+//! Page numbers and page sizes, valid by construction.
 
 use std::num::NonZeroU32;
 
 use super::Concert;
 
-/// The number of a page, from 1.
+/// A page number, from 1.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct PageNumber(NonZeroU32);
 
-/// How many concerts are on a page, from 1 to [`PageSize::MAX`].
+/// The number of concerts on a page, from 1 to [`PageSize::MAX`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PageSize(NonZeroU32);
 
-/// A text or integer that is no page number, or no page size.
+/// The input is not a page number, or not a page size.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidPage {
     /// Not a page number.
@@ -35,7 +35,7 @@ impl PageNumber {
         NonZeroU32::new(value).map(Self).ok_or(InvalidPage::Number)
     }
 
-    /// Reads a page number in decimal digits, without sign or leading zero.
+    /// Parses a page number: decimal digits, without sign or leading zero.
     ///
     /// # Errors
     /// [`InvalidPage::Number`] for anything else.
@@ -60,7 +60,7 @@ impl PageSize {
     /// Checks an integer.
     ///
     /// # Errors
-    /// [`InvalidPage::Size`] when it is out of bounds.
+    /// [`InvalidPage::Size`] if it is out of bounds.
     pub fn new(value: u32) -> Result<Self, InvalidPage> {
         NonZeroU32::new(value).filter(|n| n.get() <= Self::MAX).map(Self).ok_or(InvalidPage::Size)
     }
@@ -72,7 +72,7 @@ impl PageSize {
     }
 }
 
-/// Which page, of which size.
+/// A page number and a page size.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PageRequest {
     /// The page.
@@ -82,7 +82,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Concerts on the pages before this one.
+    /// The number of concerts on the pages before this one.
     #[must_use]
     pub fn offset(self) -> u64 {
         u64::from(self.number.get() - 1) * u64::from(self.size.get())
@@ -92,16 +92,16 @@ impl PageRequest {
 /// One page of concerts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConcertPage {
-    /// What was asked for.
+    /// The request.
     pub request: PageRequest,
     /// The concerts on it.
     pub concerts: Vec<Concert>,
-    /// Concerts in all.
+    /// The total number of concerts.
     pub total: u64,
 }
 
 impl ConcertPage {
-    /// The last page that has concerts on it; the first when there are none at all.
+    /// The last page that has concerts; the first page if there are none.
     #[must_use]
     pub fn last_page(&self) -> PageNumber {
         let pages = self.total.div_ceil(u64::from(self.request.size.get())).max(1);
@@ -109,14 +109,14 @@ impl ConcertPage {
             .map_or(PageNumber::FIRST, PageNumber)
     }
 
-    /// The page before, when there is one with concerts on it.
+    /// The previous page, if there is one with concerts on it.
     #[must_use]
     pub fn previous_page(&self) -> Option<PageNumber> {
         let before = NonZeroU32::new(self.request.number.get() - 1).map(PageNumber);
         before.map(|page| page.min(self.last_page()))
     }
 
-    /// The page after, when there is one with concerts on it.
+    /// The next page, if there is one with concerts on it.
     #[must_use]
     pub fn next_page(&self) -> Option<PageNumber> {
         let after = self.request.number.0.checked_add(1).map(PageNumber);
@@ -161,7 +161,7 @@ mod tests {
         };
         assert_eq!(numbers(page(1, 25)), (None, Some(2)));
         assert_eq!(numbers(page(3, 25)), (Some(2), None));
-        assert_eq!(numbers(page(99, 25)), (Some(3), None), "back to the last page there is");
+        assert_eq!(numbers(page(99, 25)), (Some(3), None), "back to the last page");
         assert_eq!(numbers(page(1, 0)), (None, None));
         assert_eq!(page(1, 20).last_page().get(), 2);
         assert_eq!(page(1, 21).last_page().get(), 3);

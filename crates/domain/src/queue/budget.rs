@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{AdmissionPolicy, QueueTime};
 
-/// The calling budget of one line: a token bucket of one batch that refills evenly, one batch per interval.
+/// The call budget of a queue: a token bucket of one batch that refills evenly, one batch per
+/// interval.
 ///
-/// Kept as a single point in time, the way the generic cell rate algorithm (ITU-T I.371) does: `spent_until` is when
-/// all budget used so far will have been refilled. From that, in any window of `n` intervals at most one saved batch
-/// plus `n` refilled ones can be spent, which is queue rule 5.
+/// It is stored as a single point in time, as in the generic cell rate algorithm (ITU-T I.371):
+/// `spent_until` is when all budget used so far will have refilled. So in any window of `n`
+/// intervals at most one saved batch plus `n` refilled ones can be spent, which is queue rule 5.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct CallBudget {
     batch: u32,
@@ -27,35 +28,36 @@ impl CallBudget {
         Self { batch: spec.batch, cost, spent_until: 0 }
     }
 
-    /// How many may be called at `now`: from 0 to one batch. `now` must not go back between calls.
+    /// The number of calls allowed at `now`, from 0 to one batch. `now` must not go back between
+    /// calls.
     #[must_use]
     pub fn available(&self, now: QueueTime) -> u32 {
         let calls_owed = self.spent_until.saturating_sub(nanos(now)).div_ceil(self.cost);
         self.batch.saturating_sub(u32::try_from(calls_owed).unwrap_or(u32::MAX))
     }
 
-    /// Takes `calls` from the budget; the caller has asked [`available`](Self::available) at the same `now`.
+    /// Spends `calls`, which must not exceed [`available`](Self::available) at the same `now`.
     pub fn spend(&mut self, calls: u64, now: QueueTime) {
         self.spent_until = self.spent_until.max(nanos(now)) + self.cost * u128::from(calls);
     }
 
-    /// Makes it full again: nobody was ever called.
+    /// Makes the budget full, as before the first call.
     pub fn refill(&mut self) {
         self.spent_until = 0;
     }
 
-    /// Leaves nothing of the budget at `now`: what was left is not known.
+    /// Leaves no budget at `now`, because the remaining budget is unknown.
     pub fn exhaust(&mut self, now: QueueTime) {
         self.spent_until = self.spent_until.max(nanos(now) + self.cost * u128::from(self.batch));
     }
 
-    /// Forgets what is owed beyond one batch at `now`. No call owes more: it is of a policy that was
-    /// slower, or something else has written it.
+    /// Limits the debt at `now` to one batch. No call causes a larger debt: it comes from an
+    /// earlier, slower policy, or another program has written it.
     pub fn cap(&mut self, now: QueueTime) {
         self.spent_until = self.spent_until.min(nanos(now) + self.cost * u128::from(self.batch));
     }
 
-    /// How many can have been called within a window of this length, at most: queue rule 5.
+    /// The most calls within a window of this length, by queue rule 5.
     #[must_use]
     pub fn most_within(&self, window: Duration) -> u64 {
         let intervals = window.as_nanos().div_ceil(self.cost * u128::from(self.batch));
@@ -111,7 +113,7 @@ mod tests {
         let mut budget = CallBudget::new(&policy(10, Duration::from_secs(1)));
         budget.spend(4, at(0));
         budget.cap(at(0));
-        assert_eq!(budget.available(at(0)), 6, "what is within a batch stays");
+        assert_eq!(budget.available(at(0)), 6, "debt within a batch stays");
         budget.spend(3_600, at(0));
         budget.cap(at(0));
         assert_eq!((budget.available(at(0)), budget.available(at(500))), (0, 5));

@@ -1,24 +1,24 @@
-//! How far a line had come, remembered outside its store.
+//! Queue checkpoints, kept outside the queue store.
 
 use async_trait::async_trait;
 
 use super::{Incarnations, Line, QueueId, QueueNumber};
 use crate::PortError;
 
-/// How far a line had come, as remembered outside its store.
+/// The progress of a queue, as saved outside its store.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Checkpoint {
-    /// The two integers, as somebody has seen them.
+    /// The highest number issued and the highest number called.
     pub line: Line,
-    /// No number above it was given before a higher ceiling was remembered; never below `line.last()`.
+    /// No number above this is issued until a higher ceiling is saved. Never below `line.last()`.
     pub ceiling: u64,
-    /// The lives of the queue whose tokens are good.
+    /// The incarnations whose tokens are valid.
     pub incarnations: Incarnations,
 }
 
 impl Checkpoint {
-    /// A checkpoint that can be: a ceiling below `line.last()` is raised to it, since that number was given, and a mark
-    /// above [`QueueNumber::MAX`] is lowered to it, since no number is higher.
+    /// A valid checkpoint. A ceiling below `line.last()` is raised to it, because that number was
+    /// issued. A mark above [`QueueNumber::MAX`] is lowered to it, because no number is higher.
     #[must_use]
     pub fn new(line: Line, ceiling: u64) -> Self {
         let within = |mark: u64| mark.min(QueueNumber::MAX);
@@ -27,14 +27,13 @@ impl Checkpoint {
         Self { line, ceiling, incarnations: Incarnations::default() }
     }
 
-    /// The same, of a queue with these lives besides.
+    /// The same checkpoint with these incarnations added.
     #[must_use]
     pub fn with_incarnations(self, incarnations: Incarnations) -> Self {
         Self { incarnations: self.incarnations.union(incarnations), ..self }
     }
 
-    /// The checkpoint at the higher of each mark, with the lives of both: what is left when both
-    /// are believed.
+    /// The higher of each mark, with the incarnations of both.
     #[must_use]
     pub fn raised_to(self, other: Self) -> Self {
         Self::new(self.line.raised_to(other.line), self.ceiling.max(other.ceiling))
@@ -42,36 +41,37 @@ impl Checkpoint {
     }
 }
 
-/// Remembers how far lines had come, for the day a store and all nodes are lost together: a line that is restored gives
-/// no number up to the ceiling again, and calls people in the order of their numbers from about where it was. One value serves all queues; every method is one atomic
-/// step and may be called from any number of tasks and nodes at once. A [`save`](Self::save) that fails may or may not
-/// have been carried out; saving again is always safe.
+/// Saves checkpoints of queues, in case a store and all nodes are lost together. A restored queue
+/// never reissues a number up to the ceiling, and calls people in the order of their numbers from
+/// about where it was. One value serves all queues. Every method is one atomic step and may be
+/// called from any number of tasks and nodes at once. A [`save`](Self::save) that fails may or may
+/// not have been carried out; retrying it is always safe.
 ///
 /// # The rules every implementation keeps
 ///
-/// 1. Of a queue nobody has saved nothing is remembered.
-/// 2. What was saved is loaded, through this value and any other on the same memory.
-/// 3. Each of the three marks only ever grows: a save raises the marks it has higher and lowers none, in whatever order
-///    saves come and however many at once.
-/// 4. A save returns what is remembered now: what it brought, and whatever was higher.
-/// 5. Queues are apart.
-/// 6. Marks up to [`QueueNumber::MAX`] are remembered to the last digit.
-/// 7. A checkpoint that cannot be is remembered as [`Checkpoint::new`] makes it.
-/// 8. The lives of a queue only grow, by union: a save adds those it brings, and takes none away;
-///    of more than [`Incarnations::MAX`] the oldest are remembered.
+/// 1. A queue that was never saved has no checkpoint.
+/// 2. A saved checkpoint is loaded through this value and through any other over the same storage.
+/// 3. Each of the three marks only grows: a save raises lower marks and lowers none, in any order
+///    and with any number of concurrent saves.
+/// 4. A save returns the checkpoint as stored: the higher of the saved and the existing marks.
+/// 5. Queues do not affect each other.
+/// 6. Marks up to [`QueueNumber::MAX`] are stored exactly.
+/// 7. An invalid checkpoint is stored as [`Checkpoint::new`] corrects it.
+/// 8. The incarnations of a queue only grow, by union: a save adds its own and removes none. Of
+///    more than [`Incarnations::MAX`] the oldest are kept.
 #[async_trait]
 pub trait CheckpointStore: Send + Sync {
-    /// What is remembered of this queue; `None` when nothing is.
+    /// Loads the checkpoint of this queue; `None` if there is none.
     ///
     /// # Errors
-    /// [`PortError`] when it could not be found out.
+    /// [`PortError`] if the checkpoint could not be read.
     async fn load(&self, queue: QueueId) -> Result<Option<Checkpoint>, PortError>;
 
-    /// Remembers a checkpoint, and returns what is remembered now. It is durable when this returns: it outlives whatever
-    /// the implementation itself outlives.
+    /// Saves a checkpoint, and returns the one now stored. On return it is durable: it survives
+    /// whatever the implementation itself survives.
     ///
     /// # Errors
-    /// [`PortError`] when it is not known to be remembered.
+    /// [`PortError`] if the save may not have succeeded.
     async fn save(&self, queue: QueueId, checkpoint: Checkpoint) -> Result<Checkpoint, PortError>;
 }
 

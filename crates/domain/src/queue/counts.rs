@@ -1,45 +1,45 @@
-//! What the queue service of a node has answered, counted.
+//! Counters of the queue service's results on one node.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{QueueError, TokenRejected};
 use crate::PortError;
 
-/// What one node has answered since it started. All of these only grow.
+/// The results one node has returned since it started. Each counter only grows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct QueueCounts {
-    /// Joins that gave a number.
+    /// Joins that issued a number.
     pub joined_new: u64,
-    /// Joins that found the place the user held.
+    /// Joins that found the user's existing place.
     pub joined_again: u64,
-    /// Calls refused because as many wait as may.
+    /// Requests refused because the queue is full.
     pub line_full: u64,
     /// Joins refused because no number is reserved in the checkpoint.
     pub not_reserved: u64,
-    /// Calls refused because the turn has not come.
+    /// Requests refused because the number is not called yet.
     pub not_yet: u64,
-    /// Calls refused because the place is no longer good.
+    /// Requests refused because the place is no longer valid.
     pub gone: u64,
-    /// Calls refused because the store could not tell.
+    /// Requests refused because the store failed.
     pub store: u64,
-    /// Calls refused because this node has not seen the line for too long.
+    /// Requests refused because this node's view of the queue is stale.
     pub lost_sight: u64,
-    /// Texts that are no token.
+    /// Texts that are not tokens.
     pub malformed: u64,
-    /// Tokens of a version this program does not read.
+    /// Tokens of an unsupported version.
     pub unknown_version: u64,
     /// Tokens signed with a key that is not live.
     pub unknown_key: u64,
-    /// Tokens whose signature does not fit, and places that are somebody else's.
+    /// Tokens with a wrong signature, and places that belong to another user.
     pub bad_signature: u64,
     /// Tokens of another queue.
     pub foreign_queue: u64,
-    /// Tokens of this queue's id, of a life it does not know.
+    /// Tokens of this queue's id, of an unknown incarnation.
     pub foreign_incarnation: u64,
 }
 
 impl QueueCounts {
-    /// Refused calls by reason, each under a name that does not change between versions.
+    /// Refused requests by reason. The names do not change between versions.
     #[must_use]
     pub fn refused(&self) -> [(&'static str, u64); REASONS] {
         [
@@ -59,10 +59,10 @@ impl QueueCounts {
     }
 }
 
-/// How many reasons there are to refuse a call.
+/// The number of reasons to refuse a request.
 const REASONS: usize = 12;
 
-/// Why a call is refused, as it is counted.
+/// The reason for a refusal, as it is counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reason {
     LineFull,
@@ -96,7 +96,7 @@ impl Reason {
     }
 }
 
-/// A refusal before it is counted.
+/// A refusal that is not counted yet.
 #[derive(Debug)]
 pub(super) struct Refusal {
     reason: Reason,
@@ -104,14 +104,14 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// What the caller is told like an outage of the store, and is counted apart from it.
+    /// A refusal that the caller sees as an outage of the store, counted under its own reason.
     pub(super) fn unavailable(reason: Reason, error: PortError) -> Self {
         Self { reason, error: error.into() }
     }
 }
 
 impl Refusal {
-    /// Whether what was shown was good once.
+    /// Whether the refused place was valid once.
     pub(super) fn is_of_the_past(&self) -> bool {
         matches!(self.error, QueueError::Gone)
     }
@@ -124,8 +124,8 @@ impl<E: Into<QueueError>> From<E> for Refusal {
     }
 }
 
-/// The counters behind [`QueueCounts`]. On cache lines of their own, so that counting is no hindrance to those who only read
-/// what would be next to them.
+/// The counters behind [`QueueCounts`]. They have their own cache lines, so that counting does not
+/// slow down readers of neighboring fields.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Counters {
@@ -141,7 +141,7 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a call that is refused; one that is not costs nothing here.
+    /// Counts a refusal; a success costs nothing.
     pub(super) fn answer<T>(&self, answer: Result<T, Refusal>) -> Result<T, QueueError> {
         answer.map_err(|refusal| {
             self.refused[refusal.reason as usize].fetch_add(1, Ordering::Relaxed);

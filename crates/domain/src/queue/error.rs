@@ -1,108 +1,109 @@
-//! Everything that can go wrong around a line, each told apart (queue rule 9).
+//! Errors of the queue, one variant for each case that callers distinguish (queue rule 9).
 
 use std::time::Duration;
 
 use super::Outlook;
 use crate::PortError;
 
-/// Why a text is not accepted as a waiting token.
+/// The reason a text is not accepted as a waiting token.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 pub enum TokenRejected {
-    /// Not the form of a token at all.
+    /// Not in the form of a token.
     #[error("the token is malformed")]
     Malformed,
-    /// A version this program does not read.
+    /// An unsupported version.
     #[error("the token has an unknown version")]
     UnknownVersion,
     /// Signed with a key that is not, or no longer, live.
     #[error("the token was signed with an unknown or retired key")]
     UnknownKey,
-    /// The signature does not fit the content.
+    /// The signature does not match the content.
     #[error("the token's signature is wrong")]
     BadSignature,
-    /// A good token of another queue.
+    /// A valid token of another queue.
     #[error("the token belongs to another queue")]
     ForeignQueue,
-    /// A good token of this queue's id, of a life that the queue does not know: of a rehearsal, or
-    /// an earlier sale.
+    /// A valid token of this queue's id, of an unknown incarnation: of a rehearsal, or of an
+    /// earlier sale.
     #[error("the token belongs to another incarnation of this queue")]
     ForeignIncarnation,
 }
 
-/// Why nobody was added to the line.
+/// The reason a join issued no number.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// As many numbers wait as the policy lets wait.
-    #[error("the line is full")]
+    /// The queue holds as many waiting numbers as the policy allows.
+    #[error("the queue is full")]
     LineFull,
-    /// The next number is above the ceiling: it must be remembered outside the store before it is given.
+    /// The next number is above the ceiling: it must be reserved in the checkpoint before it is
+    /// issued.
     #[error("the next number is not reserved yet")]
     AboveCeiling,
-    /// This node has not followed what was skipped last, and would tell a wrong position: it takes
-    /// a snapshot, and asks again.
-    #[error("the view of the queue is behind what was skipped")]
+    /// This node does not know the numbers skipped last, and would report a wrong position. It must
+    /// take a snapshot and retry.
+    #[error("the view of the queue lacks the last skipped numbers")]
     ViewBehind,
-    /// The store could not tell; a join whose outcome is unknown is simply asked again by the same user.
+    /// The store failed. If the outcome of a join is unknown, the same user may safely retry it.
     #[error(transparent)]
     Store(#[from] PortError),
 }
 
-/// Why a claim gave no session.
+/// The reason a claim opened no session.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    /// The number was never given.
+    /// The number was never issued.
     #[error("no such place")]
     NotFound,
     /// Not called yet.
     #[error("not called yet")]
     NotYet,
-    /// The call lapsed, the session ended, or the place was given back.
-    #[error("the place is no longer good")]
+    /// The call lapsed, the session ended, or the place was released.
+    #[error("the place is no longer valid")]
     Gone,
-    /// The place belongs to somebody else.
-    #[error("somebody else's place")]
+    /// The place belongs to another user.
+    #[error("the place belongs to another user")]
     NotHolder,
-    /// The store could not tell.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] PortError),
 }
 
-/// Why nothing was given back.
+/// The reason nothing was released.
 #[derive(Debug, thiserror::Error)]
 pub enum GiveBackError {
-    /// The number was never given.
+    /// The number was never issued.
     #[error("no such place")]
     NotFound,
-    /// It had lapsed, ended or been given back before.
-    #[error("the place is no longer good")]
+    /// The place had lapsed, ended or been released before.
+    #[error("the place is no longer valid")]
     Gone,
-    /// The place belongs to somebody else.
-    #[error("somebody else's place")]
+    /// The place belongs to another user.
+    #[error("the place belongs to another user")]
     NotHolder,
-    /// The store could not tell.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] PortError),
 }
 
-/// What the caller of a queue use case can act on.
+/// The errors of the queue's use cases that a caller can act on.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The token is not accepted.
     #[error(transparent)]
     Forged(#[from] TokenRejected),
-    /// The place is good, the turn has not come.
+    /// The place is valid, but not called yet.
     #[error("not called yet")]
     NotYet(Outlook),
-    /// The place was good once.
-    #[error("the place is no longer good")]
+    /// The place is no longer valid.
+    #[error("the place is no longer valid")]
     Gone,
-    /// The line takes nobody for now; worth another try after this long.
-    #[error("the line is full")]
+    /// The queue is full for now; retry after this delay.
+    #[error("the queue is full")]
     LineFull {
-        /// About how long until numbers are given again.
+        /// The approximate time until the queue issues numbers again.
         retry_after: Duration,
     },
-    /// The store could not tell.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] PortError),
 }

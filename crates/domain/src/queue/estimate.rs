@@ -1,100 +1,98 @@
-//! How long people wait for their call, estimated from one snapshot of the slots.
+//! Wait estimates from one snapshot of the slots.
 //!
-//! Two limits hold people back: the rate of the policy, and the cap on slots. The cap is what a
-//! long wait is made of, so the estimate follows the slots one by one: which are free, when the
-//! others come free, and how long the next person holds each of them. A node adds nothing of its
-//! own to the snapshot. All nodes with the same snapshot give the same estimate, a node that has
-//! just started included.
+//! Two limits hold people back: the rate of the policy, and the cap on slots. Long waits come from
+//! the cap, so the estimate follows the slots one by one: which are free, when the others are
+//! released, and how long the next person holds each of them. It depends on the snapshot alone, so
+//! all nodes with the same snapshot compute the same estimate, even a node that has just started.
 
 use std::time::Duration;
 
 use super::{AdmissionPolicy, Position};
 
-/// How the slots are used, as a store reports it with a snapshot.
+/// The use of the slots, as a store reports it with a snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Occupancy {
-    /// When running sessions end at the latest: the time left until then, and how many sessions
-    /// have ended by then. Both ascend. At most [`MAX_STEPS`](Self::MAX_STEPS) steps; the last one
-    /// counts all sessions.
+    /// The latest ends of the running sessions: the time left until then, and the number of
+    /// sessions that end by then. Both ascend. At most [`MAX_STEPS`](Self::MAX_STEPS) steps; the
+    /// last one counts all sessions.
     pub ends: Vec<(Duration, u64)>,
-    /// Calls that stand and are not claimed yet. Each holds a slot.
+    /// Calls that are open: not claimed and not lapsed. Each holds a slot.
     pub open_calls: u64,
-    /// How many slots came free of late: a sum that fades exponentially. With a half-life below the
-    /// length of a session, slots that are held long are missing from it.
+    /// The number of slots released recently, as an exponentially decaying sum. If its half-life is
+    /// below the length of a session, long holds are missing from it.
     pub freed: f64,
-    /// For how many seconds those slots had been held, from call to release: a sum that fades
-    /// likewise.
+    /// The seconds those slots were held, from call to release, as a sum with the same decay.
     pub held_seconds: f64,
 }
 
 impl Occupancy {
-    /// Steps of [`ends`](Self::ends) that an estimate tells apart; it takes further ones for the
-    /// last.
+    /// The number of steps of [`ends`](Self::ends) an estimate uses; it merges further ones into
+    /// the last.
     pub const MAX_STEPS: usize = 16;
 }
 
-/// Estimates waits under one policy.
+/// Estimates waits under a policy.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitEstimator {
-    /// Calls a second, at most.
+    /// Calls per second, at most.
     rate: f64,
     max_active: u64,
-    /// Seconds that a slot is held at most.
+    /// The longest time a slot is held, in seconds.
     longest_hold: f64,
-    /// Seconds that a session lasts at most.
+    /// The longest time a session lasts, in seconds.
     session: f64,
 }
 
-/// When people are called, as of one snapshot: a small table, so that an estimate costs a binary
+/// When people are called, from one snapshot. It is a small table, so an estimate costs one binary
 /// search.
 #[derive(Clone, Debug)]
 pub struct Forecast {
     rate: f64,
     max_active: u64,
-    /// Seconds until anybody is called.
+    /// Seconds until calling resumes.
     pause: f64,
-    /// Seconds that the next person is expected to hold a slot.
+    /// The expected seconds that the next person holds a slot.
     hold: f64,
-    /// Slots that are in use. After a change of policy these may be more than `max_active`.
+    /// Slots in use. After a change of policy these may be more than `max_active`.
     occupied: u64,
-    /// The releases of those slots in their order: so many steps of sessions, then the open calls.
+    /// The releases of those slots in order: `steps` groups of sessions, then the open calls.
     releases: [Release; Occupancy::MAX_STEPS + 1],
     steps: usize,
 }
 
-/// What makes a wait as long as it is. An estimate rises only when this is not the rate.
+/// The limit that determines a wait. An estimate rises only while this is not [`Rate`](Self::Rate).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum WaitLimit {
     /// The rate of the policy: no estimate is below it.
     Rate,
-    /// The cap on slots, and how long people hold them. It rises when they stay for longer than
+    /// The cap on slots, and the time people hold them. The estimate rises if they stay longer than
     /// before.
     Slots,
-    /// A store that may have lost something calls nobody for a moment.
+    /// The store may have lost data and pauses calling.
     Recovery,
 }
 
-/// When a group of slots comes free.
+/// The release of a group of slots.
 #[derive(Clone, Copy, Debug, Default)]
 struct Release {
-    /// Seconds until it must.
+    /// Seconds until the slots must be released.
     latest: f64,
-    /// Seconds until it does if the slots are held for the mean hold. Not above 0 once that is
+    /// Seconds until their release if they are held for the mean hold. Not above 0 once that is
     /// over.
     expected: f64,
-    /// Seconds until it does at the latest if the slots are held for longer than the mean.
+    /// Seconds until their release, at most, if they are held for longer than the mean.
     overdue: f64,
-    /// Slots that have come free by then, those of earlier groups included.
+    /// The slots released by then, including those of earlier groups.
     slots: u64,
 }
 
-/// With so many observations weighs the assumption that everybody stays for a whole session. A few:
-/// it must give way to evidence soon, but not to the first person who leaves at once.
+/// The weight, in observations, of the assumption that people stay for a whole session. It is
+/// small: evidence must soon outweigh it, but not the first person who leaves at once.
 const PRIOR_WEIGHT: f64 = 2.0;
 
-/// Which share of a mean hold somebody is expected to stay who has stayed for about that long
-/// already; it shrinks with the time left. In simulated sales, whether all leave at once or at any
-/// time, a third keeps estimates near the front within a factor of two or within a third of the
+/// The share of a mean hold that a person is expected to stay after having stayed for about the
+/// mean; it shrinks with the time left. In simulated sales, whether people all leave at once or at
+/// any time, a third keeps estimates near the front within a factor of two or within a third of the
 /// mean hold.
 const OVERDUE_SHARE: f64 = 1.0 / 3.0;
 
@@ -111,7 +109,7 @@ impl WaitEstimator {
         }
     }
 
-    /// The wait of the person at `position`; see [`Forecast::eta`]. For more than one position
+    /// The wait of the person at `position`; see [`Forecast::eta`]. For more than one position,
     /// prepare the forecast once.
     #[must_use]
     pub fn estimate(
@@ -123,8 +121,7 @@ impl WaitEstimator {
         self.prepare(occupancy, paused).eta(position)
     }
 
-    /// The forecast from a snapshot, for all positions. `paused` is how much longer calling is
-    /// paused.
+    /// The forecast from a snapshot, for all positions. `paused` is the remaining pause of calling.
     #[must_use]
     pub fn prepare(&self, occupancy: &Occupancy, paused: Option<Duration>) -> Forecast {
         let hold = self.mean_hold(occupancy);
@@ -142,18 +139,18 @@ impl WaitEstimator {
             forecast.steps = (forecast.steps + 1).min(Occupancy::MAX_STEPS);
             forecast.releases[forecast.steps - 1] = self.release(left.as_secs_f64(), hold, *slots);
         }
-        // An open call is a hold that begins now. It may lapse sooner, or be claimed late and end
-        // later.
+        // An open call counts as a hold that begins now. It may lapse sooner, or be claimed late
+        // and end later.
         let calls =
             Release { latest: hold, expected: hold, overdue: 0.0, slots: forecast.occupied };
         forecast.releases[forecast.steps] = calls;
         forecast
     }
 
-    /// When sessions come free that end in `left` seconds at the latest.
+    /// The release of sessions that end in at most `left` seconds.
     fn release(&self, left: f64, hold: f64, slots: u64) -> Release {
-        // A session that is longer than the policy's is of an earlier policy, and has just begun
-        // under this.
+        // A session longer than the policy's dates from an earlier policy, and counts as just
+        // begun.
         let latest = left.min(self.session);
         Release {
             latest,
@@ -167,13 +164,13 @@ impl WaitEstimator {
         (self.session - left).max(0.0)
     }
 
-    /// Seconds that the next person is expected to hold a slot: a whole session until there is
-    /// evidence of something else.
+    /// The expected seconds that the next person holds a slot: a whole session until there is
+    /// evidence.
     ///
-    /// Early in a sale only those who leave soon have left, and their mean says little of the
-    /// others. So people inside who have stayed for longer than it count too, for what they have
-    /// stayed beyond it. That cannot make a session longer than it lasts; late claims can make a
-    /// hold longer.
+    /// Early in a sale, the only sessions released are short ones, and their mean says little about
+    /// the others. So people inside who have stayed longer than that mean also count, by their time
+    /// beyond it. This cannot make a session longer than it lasts; late claims can make a hold
+    /// longer.
     fn mean_hold(&self, occupancy: &Occupancy) -> f64 {
         let Occupancy { freed, held_seconds, .. } = *occupancy;
         if !(freed > 0.0 && freed.is_finite()) {
@@ -186,7 +183,7 @@ impl WaitEstimator {
         (blended + beyond).min(blended.max(self.session))
     }
 
-    /// Seconds that all people inside together have stayed beyond `mean` seconds each.
+    /// The total seconds that the people inside have stayed beyond `mean` each.
     fn seconds_beyond(&self, mean: f64, occupancy: &Occupancy) -> f64 {
         let mut counted = 0;
         let mut seconds = 0.0;
@@ -200,17 +197,17 @@ impl WaitEstimator {
 }
 
 impl Forecast {
-    /// How long the person at `position` waits for their call; zero once called. It grows with the
-    /// position. It is never below what the rate allows, nor above what happens if everybody holds
-    /// their slot for as long as they may.
+    /// The wait of the person at `position`; zero once called. It grows with the position. It is
+    /// never below the time the rate needs, and never above the time it takes if everyone holds
+    /// their slot for as long as allowed.
     #[must_use]
     pub fn eta(&self, position: Position) -> Duration {
         self.wait(position, 0).0
     }
 
-    /// The same wait, and whether the rate or the slots make it as long as it is. `called_since`
-    /// people ahead of this position were called after the snapshot: each has one of the slots that
-    /// were free in it, or the first to come free.
+    /// The same wait, and the limit that determines it. `called_since` people ahead of this
+    /// position were called after the snapshot: each has one of the slots that were free in it, or
+    /// the next one released.
     #[must_use]
     pub fn wait(&self, position: Position, called_since: u64) -> (Duration, WaitLimit) {
         let Some(behind) = position.get().checked_sub(1) else {
@@ -218,21 +215,21 @@ impl Forecast {
         };
         let by_rate = self.pause + position.get() as f64 / self.rate;
         let ahead = behind.saturating_add(called_since);
-        // Each slot serves its next person, then after a hold another one, and so on.
+        // Each slot serves its next person, then another one after each hold.
         let (wave, nth) = (ahead / self.max_active, ahead % self.max_active + 1);
         let by_slots = self.free_after(nth).max(self.pause) + wave as f64 * self.hold;
         let limit = if by_slots > by_rate { WaitLimit::Slots } else { WaitLimit::Rate };
         (Duration::try_from_secs_f64(by_rate.max(by_slots)).unwrap_or(Duration::MAX), limit)
     }
 
-    /// How long the next person called is expected to hold a slot. An estimate that rises without a
-    /// pause does so because this has risen: people stay for longer than before.
+    /// The expected time that the next person called holds a slot. If an estimate rises without a
+    /// pause, this has risen: people stay longer than before.
     #[must_use]
     pub fn slot_hold(&self) -> Duration {
         Duration::try_from_secs_f64(self.hold).unwrap_or(Duration::MAX)
     }
 
-    /// How many people may be inside.
+    /// The most people that may be inside.
     #[must_use]
     pub fn max_active(&self) -> u64 {
         self.max_active
@@ -244,11 +241,11 @@ impl Forecast {
         if nth_release == 0 {
             return 0.0;
         }
-        // One that is in no step of sessions is an open call's.
+        // A release beyond all steps of sessions is an open call's.
         let group =
             self.releases[..self.steps].partition_point(|release| release.slots < nth_release);
         let release = self.releases[group];
-        // All slots together come free at one rate (Little's law), overdue ones too.
+        // Slots are released at one common rate (Little's law), overdue ones too.
         let in_turn = nth_release as f64 * self.hold / self.max_active as f64;
         release.latest.min(release.expected.max(release.overdue.min(in_turn)))
     }

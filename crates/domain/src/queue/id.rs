@@ -3,14 +3,15 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// Names one queue: 1 to 32 characters of `a-z`, `0-9` and `-`. Kept inline, so that reading a token allocates nothing.
+/// Names one queue: 1 to 32 characters of `a-z`, `0-9` and `-`. Stored inline, so that reading a
+/// token allocates nothing.
 #[derive(Clone, Copy)]
 pub struct QueueId {
     length: u8,
     text: [u8; Self::MAX_LENGTH],
 }
 
-/// A text that is no queue id.
+/// The text is not a queue id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a queue id is 1 to {} characters of a-z, 0-9 and '-'", QueueId::MAX_LENGTH)]
 pub struct InvalidQueueId;
@@ -19,10 +20,10 @@ impl QueueId {
     /// The longest id, in bytes.
     pub const MAX_LENGTH: usize = 32;
 
-    /// Reads a queue id.
+    /// Parses a queue id.
     ///
     /// # Errors
-    /// [`InvalidQueueId`] when the text is empty, too long or has another character.
+    /// [`InvalidQueueId`] if the text is empty, too long or has another character.
     pub fn parse(text: &str) -> Result<Self, InvalidQueueId> {
         let allowed = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
         let bytes = text.as_bytes();
@@ -38,7 +39,7 @@ impl QueueId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Only ASCII gets past `parse`, so the fallback is never taken.
+        // `parse` accepts only ASCII, so the fallback is unreachable.
         std::str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_default()
     }
 }

@@ -1,32 +1,31 @@
-//! The lives of a queue: what tells a token of this sale from one of a rehearsal under the same key
-//! and id.
+//! Incarnations of a queue, which distinguish the tokens of this sale from those of a rehearsal
+//! under the same key and id.
 
 use std::num::NonZeroU64;
 
-use super::recovery::NodeId;
-use super::{Place, QueueNumber};
+use super::NodeId;
 
-/// One life of a queue: made when a store that knows of none is first used, kept by nodes and
-/// checkpoints through any loss, and carried by every token. A later life has a higher value.
+/// An incarnation of a queue. A store creates one when it is first used and finds none; nodes and
+/// checkpoints keep it through any loss, and every token carries it. A later incarnation has a
+/// higher value.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Incarnation(NonZeroU64);
 
-/// An integer that names no life of a queue.
+/// The integer is not an incarnation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("an incarnation is a whole number from 1 to {}", Incarnation::MAX)]
 pub struct InvalidIncarnation;
 
-/// What begins from the same moment on two nodes differs, but for one case in so many.
+/// Values created at the same moment on two nodes differ, except in one case out of this many.
 const NODES_APART: u64 = 1_000;
 
-/// How far from the moment of a clock what a node begins is: see [`Incarnation::begin`]. Never
-/// zero.
+/// The offset of a node's values from the clock, never zero; see [`Incarnation::begin`].
 pub(super) fn apart(node: NodeId) -> u64 {
     1 + node.0 % NODES_APART
 }
 
 impl Incarnation {
-    /// The highest value, which every store's scripts count to exactly.
+    /// The highest value that the scripts of every store represent exactly.
     pub const MAX: u64 = (1 << 53) - 1;
 
     /// Checks an integer.
@@ -40,8 +39,8 @@ impl Incarnation {
             .ok_or(InvalidIncarnation)
     }
 
-    /// The life that begins when a server's clock reads so many microseconds, with the visit of
-    /// this node.
+    /// The incarnation created during a step of `node`, at `clock` microseconds by the server's
+    /// clock.
     #[must_use]
     pub fn begin(clock: u64, node: NodeId) -> Self {
         let value = clock.saturating_add(apart(node)).min(Self::MAX);
@@ -55,25 +54,25 @@ impl Incarnation {
     }
 }
 
-/// The lives whose tokens a queue accepts, ascending. There is more than one where a witness that
-/// came late brought another life of the same queue, whose holders keep their places.
+/// The incarnations whose tokens a queue accepts, ascending. There is more than one if a late
+/// witness brings another incarnation of the same queue; its holders keep their places.
 ///
-/// A set only grows, by union. Of more than [`Self::MAX`] the oldest stay: whatever the order in
-/// which stores and nodes learn of them, they end with the same ones.
+/// A set only grows, by union. Of more than [`Self::MAX`] the oldest stay, so stores and nodes end
+/// with the same set, in whatever order they learn of them.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Incarnations([Option<Incarnation>; Self::MAX]);
 
 impl Incarnations {
-    /// As many there are at most.
+    /// The largest number of incarnations in a set.
     pub const MAX: usize = 4;
 
-    /// These, in any order.
+    /// A set of these, in any order.
     #[must_use]
     pub fn of(incarnations: impl IntoIterator<Item = Incarnation>) -> Self {
         incarnations.into_iter().fold(Self::default(), Self::with)
     }
 
-    /// The set with this one in it.
+    /// Adds an incarnation.
     #[must_use]
     pub fn with(mut self, incarnation: Incarnation) -> Self {
         let at = self.iter().take_while(|known| *known < incarnation).count();
@@ -84,48 +83,33 @@ impl Incarnations {
         self
     }
 
-    /// All of both.
+    /// The union of both sets.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         if self == other { self } else { other.iter().fold(self, Self::with) }
     }
 
-    /// Whether this is one of them.
+    /// Whether the set contains this incarnation.
     #[must_use]
     pub fn contains(&self, incarnation: Incarnation) -> bool {
         self.0.contains(&Some(incarnation))
     }
 
-    /// The oldest, which signs.
+    /// The oldest incarnation, which new tokens carry.
     #[must_use]
     pub fn oldest(&self) -> Option<Incarnation> {
         self.0[0]
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0[0].is_none()
     }
 
-    /// Each of them, ascending.
+    /// The incarnations, ascending.
     pub fn iter(&self) -> impl Iterator<Item = Incarnation> {
         self.0.into_iter().flatten()
-    }
-}
-
-/// What a visitor's token shows: in this life of the queue this number was given.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Shown {
-    /// The life it was given in.
-    pub incarnation: Incarnation,
-    /// The number.
-    pub number: QueueNumber,
-}
-
-impl From<&Place> for Shown {
-    fn from(place: &Place) -> Self {
-        Self { incarnation: place.incarnation, number: place.number }
     }
 }
 

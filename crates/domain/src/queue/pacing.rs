@@ -1,34 +1,33 @@
-//! When a waiting person should ask again.
+//! Poll intervals of waiting people.
 
 use std::time::Duration;
 
 use super::QueueNumber;
 use crate::Timestamp;
 
-/// How often people should ask: more often the nearer their turn, within bounds, and not all at once.
+/// How often people should poll: more often near the front, within bounds, and spread out in time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pacing {
     nearest: Duration,
     farthest: Duration,
 }
 
-/// Bounds that make no sense.
+/// The bounds are invalid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "the shortest wait between two questions must be at least 100 milliseconds and not above the longest"
-)]
+#[error("the shortest poll interval must be at least 100 milliseconds and not above the longest")]
 pub struct InvalidPacing;
 
-/// Asking after a tenth of the time left is late by a tenth of the wait at the worst.
+/// A poll after a tenth of the remaining time is late by at most a tenth of the wait.
 const SHARE_OF_ETA: u32 = 10;
-/// Jitter, as a fraction of the wait, to either side.
+/// Jitter, as a fraction of the interval, to either side.
 const JITTER: f64 = 0.2;
 
 impl Pacing {
-    /// Waits between `nearest` (at the front) and `farthest` (far back), before jitter of a fifth to either side.
+    /// Intervals between `nearest` (at the front) and `farthest` (far back), before a jitter of a
+    /// fifth to either side.
     ///
     /// # Errors
-    /// [`InvalidPacing`] when `nearest` is below 100 ms or above `farthest`.
+    /// [`InvalidPacing`] if `nearest` is below 100 ms or above `farthest`.
     pub fn new(nearest: Duration, farthest: Duration) -> Result<Self, InvalidPacing> {
         if nearest < Duration::from_millis(100) || nearest > farthest {
             return Err(InvalidPacing);
@@ -36,7 +35,7 @@ impl Pacing {
         Ok(Self { nearest, farthest })
     }
 
-    /// When somebody whose call, or whose end of it, is `eta` away should ask again.
+    /// When to poll again if the call, or the end of a call or session, is `eta` away.
     #[must_use]
     pub fn poll_after(&self, eta: Duration, number: QueueNumber, now: Timestamp) -> Duration {
         let wait = (eta / SHARE_OF_ETA).clamp(self.nearest, self.farthest);
@@ -44,8 +43,8 @@ impl Pacing {
     }
 }
 
-/// Between -1 and 1, spread evenly over numbers and moments: SplitMix64 (Steele, Lea, Flood 2014) as a hash, so that
-/// jitter needs no source of randomness.
+/// Evenly spread between -1 and 1 over numbers and moments: SplitMix64 (Steele, Lea, Flood 2014) as
+/// a hash, so that jitter needs no source of randomness.
 fn spread(number: QueueNumber, now: Timestamp) -> f64 {
     let seed = number.get() ^ (now.as_nanosecond() as u64);
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_between_questions_grows_with_the_distance_from_the_front() {
+    fn the_poll_interval_grows_with_the_distance_from_the_front() {
         let average = |eta| (1..=1_000).map(|n| poll(eta, n).as_secs_f64()).sum::<f64>() / 1_000.0;
         for (eta, expected) in [(0, 1.0), (5, 1.0), (50, 5.0), (200, 20.0), (3_000, 30.0)] {
             let seen = average(eta);
@@ -89,9 +88,9 @@ mod tests {
         assert!((200..300).contains(&early), "a quarter of them in the first quarter: {early}");
     }
 
-    /// The first number of the published sequences of SplitMix64 that begin with these seeds.
+    /// The first outputs of the published SplitMix64 sequences that begin with these seeds.
     #[test]
-    fn jitter_is_the_hash_it_says_of_number_and_moment() {
+    fn jitter_is_the_documented_hash_of_number_and_moment() {
         let published = [(0, 0xe220_a839_7b1d_cdaf_u64), (1_234_567, 6_457_827_717_110_365_317)];
         let moment = 1_000_000_000_000_u64;
         let now = Timestamp::from_nanosecond(moment.into()).unwrap();

@@ -1,28 +1,30 @@
-//! How fast people are called, how many may be inside, how long a call and a session stand.
+//! The admission policy: the call rate, the cap on slots, and the lengths of calls and sessions.
 
 use std::time::Duration;
 
-/// The figures of an admission policy before they are checked; the default serves 6,000 people a minute.
+/// The figures of an admission policy before they are checked. The default serves 6,000 people a
+/// minute.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PolicySpec {
     /// People called per interval.
     pub batch: u32,
     /// The interval.
     pub every: Duration,
-    /// Sessions plus calls not claimed yet, at most.
+    /// The most sessions plus open calls.
     pub max_active: u32,
-    /// How long a call stands.
+    /// How long a call stays open.
     pub claim_within: Duration,
     /// How long a session lasts.
     pub session_ttl: Duration,
-    /// Numbers that may wait at once; joining a longer line is refused.
+    /// The most numbers that wait at once; joins beyond it are refused.
     pub max_waiting: u32,
 }
 
 impl Default for PolicySpec {
-    /// 100 a second is the 6,000 people a minute the load-test report asks for. Ten minutes to begin and ten to finish
-    /// are what ticket sales commonly grant. A slot is then held for twenty minutes at the worst, and by Little's law
-    /// 100 a second for 20 minutes occupy 120,000 slots: this limit alone never slows the default rate.
+    /// 100 a second is the 6,000 people a minute that the load-test report requires. Ticket sales
+    /// commonly allow ten minutes to begin and ten to finish. Then a slot is held for at most
+    /// twenty minutes, and by Little's law 100 a second for 20 minutes occupy 120,000 slots: this
+    /// limit alone never slows the default rate.
     fn default() -> Self {
         Self {
             batch: 100,
@@ -35,7 +37,7 @@ impl Default for PolicySpec {
     }
 }
 
-/// A checked admission policy; every figure is within the bounds [`AdmissionPolicy::new`] states.
+/// A checked admission policy; every figure is within the bounds of [`AdmissionPolicy::new`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct AdmissionPolicy(PolicySpec);
 
@@ -45,7 +47,7 @@ pub struct AdmissionPolicy(PolicySpec);
 pub struct InvalidPolicy {
     /// The figure's name, as in [`PolicySpec`].
     pub field: &'static str,
-    /// What it should have been.
+    /// The expected range.
     pub expected: &'static str,
 }
 
@@ -53,7 +55,7 @@ impl AdmissionPolicy {
     /// Checks the figures.
     ///
     /// # Errors
-    /// [`InvalidPolicy`] naming the first figure that is out of bounds.
+    /// [`InvalidPolicy`] for the first figure that is out of bounds.
     pub fn new(spec: PolicySpec) -> Result<Self, InvalidPolicy> {
         let day = Duration::from_secs(86_400);
         let within = |d: Duration, low: Duration, high: Duration| d >= low && d <= high;
@@ -98,7 +100,7 @@ impl AdmissionPolicy {
         &self.0
     }
 
-    /// People called per second when nothing but the rate holds the line back.
+    /// People called per second while only the rate limits the queue.
     #[must_use]
     pub fn fastest_rate(&self) -> f64 {
         f64::from(self.0.batch) / self.0.every.as_secs_f64()

@@ -1,4 +1,4 @@
-//! What a line needs from outside: a store that keeps it, and a sealer that signs places.
+//! The driven ports of a queue: the store that keeps it, and the signer of tokens.
 
 use async_trait::async_trait;
 
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::PortError;
 
-/// How far the numbers of a line may and must reach when the next one is given.
+/// The bounds of the numbers when the next one is issued.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Bounds {
-    /// The line is raised to this first; see "Floors" at [`QueueStore`].
+    /// The queue is first raised to this; see "Floors" at [`QueueStore`].
     pub floor: Line,
-    /// No number above this is given.
+    /// No number above this is issued.
     pub ceiling: u64,
 }
 
@@ -28,27 +28,27 @@ impl Bounds {
     }
 }
 
-/// What joining gave.
+/// The result of a join.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Joined {
-    /// The number given now, or the one held already.
+    /// The number: new, or held already.
     pub number: QueueNumber,
-    /// Whether the user held this place before.
+    /// Whether the user already held this place.
     pub rejoined: bool,
-    /// Where the user stands; already called when the line was empty and within budget.
+    /// The status of the place. It is already called if the queue was empty and within budget.
     pub standing: Standing,
-    /// The line after the step.
+    /// The queue after the step.
     pub line: Line,
-    /// The life of the queue that a token of this place carries: the oldest that the store accepts.
+    /// The incarnation that a token of this place carries: the oldest that the store accepts.
     pub incarnation: Incarnation,
 }
 
-/// What one step of calling did.
+/// The result of one step of calling.
 #[derive(Clone, Debug)]
 pub struct Called {
-    /// People called by this step.
+    /// The number of people called by this step.
     pub count: u64,
-    /// What the store reports after the step.
+    /// The store's report after the step.
     pub snapshot: Snapshot,
 }
 
@@ -57,80 +57,88 @@ pub struct Called {
 pub struct Session {
     /// The place it came from.
     pub number: QueueNumber,
-    /// Whose it is.
+    /// The user who holds it.
     pub user: UserId,
-    /// When it ends unless given back before.
+    /// When it ends unless it is released before.
     pub until: Expiry,
 }
 
-/// Keeps one line. One value is one queue under one [`AdmissionPolicy`](super::AdmissionPolicy); every method is one
-/// atomic step, may be called from any number of tasks and nodes at once, and uses the store's own time, made to only
-/// grow. A method that fails with [`PortError`] may or may not have been carried out; asking again is always safe.
+/// Keeps one queue. One value is one queue under one [`AdmissionPolicy`](super::AdmissionPolicy).
+/// Every method is one atomic step, may be called from any number of tasks and nodes at once, and
+/// uses the store's own monotonic time. A method that fails with [`PortError`] may or may not have
+/// been carried out; retrying it is always safe.
 ///
 /// # The rules every store keeps, under concurrency and faults
 ///
-/// 1. No queue number is given twice.
-/// 2. A user who joins again while holding a place gets the same number, also when the line is full. A place is held
-///    from joining until it lapses, ends or is given back.
+/// 1. No queue number is issued twice.
+/// 2. A user who joins again while holding a place gets the same number, also when the queue is
+///    full. A place is held from joining until it lapses, ends or is released.
 /// 3. People are called in the order of their numbers; `serving` never goes back.
-/// 4. Active sessions, plus calls not yet claimed, never exceed `max_active`.
-/// 5. In any window of `n` intervals at most `(n + 1) x batch` people are called. Unused budget is not saved beyond one
-///    batch; on an empty line a person who joins within the budget (and the limit of rule 4) is called at once. A
-///    number given back while waiting costs neither budget nor slot.
-/// 6. A call not claimed within `claim_within` lapses and frees its slot; a session ends at `session_ttl`, or at once
-///    when given back. Either frees a slot at the next call. At the moment named by `until` it is over.
-/// 7. A place is given back by its holder only.
-/// 8. Nobody gets a session without having been called; a claim happens once, and claiming again returns the same
-///    session.
-/// 9. Every error is told apart: not found, not yet, no longer, somebody else's, store unavailable, line full.
+/// 4. Active sessions plus open calls never exceed `max_active`.
+/// 5. In any window of `n` intervals at most `(n + 1) x batch` people are called. At most one batch
+///    of unused budget is saved. On an empty queue, a person who joins within the budget (and the
+///    limit of rule 4) is called at once. A number abandoned while waiting costs neither budget nor
+///    slot.
+/// 6. A call not claimed within `claim_within` lapses; a session ends at `session_ttl`, or at once
+///    when released. Either frees a slot at the next call. At the moment of `until` it is over.
+/// 7. Only its holder can release a place.
+/// 8. Only a called number gets a session. A claim happens once, and claiming again returns the
+///    same session.
+/// 9. Errors are distinct: not found, not called yet, no longer valid, another user's, store
+///    unavailable, queue full.
 ///
-/// What it reports as [`Tally`](super::Tally) counts each claim, lapse, leaving and end once, by the time a snapshot could
-/// tell of it.
+/// The [`Tally`](super::Tally) counts each claim, lapse, departure and end once, by the time a
+/// snapshot could show it.
 ///
 /// # Time
 ///
-/// Calls, sessions and the budget run on the queue's own time (see [`QueueTime`](super::QueueTime)), which stands still while
-/// the store is away and which no step of a clock shortens by more than a second.
+/// Calls, sessions and the budget run on the queue's own time (see
+/// [`QueueTime`](super::QueueTime)). It stops while the store is unavailable, and no step of a
+/// clock shortens it by more than a second.
 ///
 /// # Floors
 ///
-/// A store can lose what it knew; its witnesses (nodes and checkpoints) remember how far the queue
-/// had come. They
-/// pass it in as a `floor`: the step first raises the queue to it, and never lowers anything. A floor above the store's own
-/// counters proves a loss. Numbers up to it were given, so whoever presents one holds it; numbers between the two `serving`
-/// were called, and that call stands from now on.
+/// A store can lose data; its witnesses (nodes and checkpoints) remember how far the queue had
+/// come. They pass that in as a `floor`: the step first raises the queue to it, and never lowers
+/// anything. A floor above the store's own counters proves a loss. Numbers up to the floor were
+/// issued, so a token for one is valid. Numbers between the two values of `serving` were called,
+/// and those calls are open from now on.
 ///
 /// # Incarnations
 ///
-/// A store knows the lives of the queue whose tokens it accepts (see [`Incarnation`]): from its
-/// nodes, from a checkpoint, or because it has made one, as the first one known of this queue. A
-/// place of any other life is nobody's. A store that nothing remembered anything of adopts one life
-/// that a token shows within a few seconds, so that tokens outlive a queue that was kept in memory.
+/// A store knows the incarnations whose tokens it accepts (see [`Incarnation`]): from its nodes,
+/// from a checkpoint, or because it created the first one of this queue. A place of any other
+/// incarnation belongs to no user. If no witness remembers the queue, its store adopts one
+/// incarnation that a token carries within a few seconds, so that tokens outlive a queue kept in
+/// memory.
 ///
-/// A token is no witness, since anybody may show one of a rehearsal: it never makes a store doubt,
-/// and closes no joins. A number that it [shows](Shown) above all that were given is skipped with
-/// all between and some beyond, a bounded number of times, so that it is not given again; whoever
-/// holds one of those skipped has a place in their order.
+/// A token is not a witness, because anyone may present one of a rehearsal: it never makes a store
+/// doubt, and stops no joins. If a token [shows](Shown) a number above all issued ones, the store
+/// skips it, all numbers between, and some beyond, so that it is not reissued. It does so a bounded
+/// number of times. The holder of a skipped number has a place in the order of the numbers.
 ///
-/// A store that cannot rule out a loss is in doubt (see [`Doubt`](super::Doubt)): until its witnesses were heard it calls
-/// nobody, gives no new number, claims no call, and says of no place that it is gone, but answers
-/// [`PortErrorKind::NotReady`](crate::PortErrorKind::NotReady). Sessions that run go on.
+/// A store that cannot rule out a loss is in doubt (see [`Doubt`](super::Doubt)). Until its
+/// witnesses have reported, it calls and issues no number and accepts no claim. It reports no place
+/// as gone, but fails with [`PortErrorKind::NotReady`](crate::PortErrorKind::NotReady). Running
+/// sessions continue.
 ///
-/// A number belongs to one user. A store that knows no holder of a number, because it lost that, believes the first who
-/// claims it with a token, and no other after that; so no repeat, from whatever cause, lets two people into one slot.
+/// A number belongs to one user. If a store has lost the holder of a number, it accepts the first
+/// user who claims it with a token, and no other after that. So no retry or duplicate puts two
+/// people into one slot.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait QueueStore: Send + Sync {
-    /// Gives the user the next number, or finds the one they hold, then calls people as [`call_next`] does, so that an
-    /// empty line calls the newcomer at once. `presented` is what a token of this user shows, if
-    /// they show one: it finds
-    /// their place also where the store has lost who holds it. Of two places the older counts, and the younger is given up.
+    /// Issues the next number to the user, or finds the one they hold, then calls people as
+    /// [`call_next`] does, so that an empty queue calls the newcomer at once. `presented` has the
+    /// number and incarnation of the user's token, if they sent one: with it the store finds their
+    /// place even after it has lost the holder. If a user has two places, the older one counts, and
+    /// the younger one is released.
     ///
     /// # Errors
-    /// [`JoinError::LineFull`] when `max_waiting` numbers wait already, [`JoinError::AboveCeiling`] when the next number is
-    /// above the ceiling, [`JoinError::ViewBehind`] where the caller has to take a
-    /// [`snapshot`](Self::snapshot) first; nothing
-    /// has changed then but what `floor` and `presented` raised.
+    /// [`JoinError::LineFull`] if `max_waiting` numbers wait already, [`JoinError::AboveCeiling`]
+    /// if the next number is above the ceiling, [`JoinError::ViewBehind`] if the caller must take a
+    /// [`snapshot`](Self::snapshot) first. Then nothing has changed except through `floor` and
+    /// `presented`.
     ///
     /// [`call_next`]: Self::call_next
     async fn join(
@@ -140,70 +148,71 @@ pub trait QueueStore: Send + Sync {
         bounds: Bounds,
     ) -> Result<Joined, JoinError>;
 
-    /// Raises the line to `floor`, takes in the highest number that a token has `shown` to the
-    /// caller above all that it knows
-    /// of, ends what has lapsed, then calls as many people as budget and slots allow. Calling with
-    /// nothing to do changes nothing; any node may try at any time, and the outcome is as if one had.
+    /// Raises the queue to `floor`, applies the highest number that a token has `shown` to the
+    /// caller above all it knows, ends calls and sessions that are over, then calls as many people
+    /// as budget and slots allow. With nothing to do it changes nothing. Any node may call it at
+    /// any time; the outcome is as if one node had.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell.
+    /// [`PortError`] if the store failed.
     async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError>;
 
-    /// The line as it is now, after raising it to `floor`.
+    /// The current state of the queue, after raising it to `floor`.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell.
+    /// [`PortError`] if the store failed.
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
 
-    /// Takes in what a checkpoint says, once for each generation of the store, however many nodes do so. `generation` is the
-    /// one the checkpoint was read in: for another nothing changes. A store that nothing was lost of goes on as it is.
-    /// Any other is raised to the checkpoint, once its doubt is over, and continues above the ceiling; the numbers
-    /// between are skipped: they cost nobody a position or a slot, unless their holder turns up.
+    /// Applies a checkpoint, once for each generation of the store, even if several nodes call it.
+    /// `generation` is the one the checkpoint was read in; in any other one the call changes
+    /// nothing. A store that has lost nothing stays as it is. Any other store is raised to the
+    /// checkpoint once its doubt is over, and continues above the ceiling. The numbers between are
+    /// skipped: they cost no position and no slot, unless their holder turns up.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell.
+    /// [`PortError`] if the store failed.
     async fn settle(
         &self,
         generation: u64,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Snapshot, PortError>;
 
-    /// Where the holder of a place stands. A place whose number nobody is known to hold (the store lost it) stands as
-    /// its number does; somebody else's place, or one of an unknown life of the queue, is
-    /// [`Standing::Gone`].
+    /// The status of a place. If the store has lost the holder of its number, the status is that of
+    /// the number. A place of another user or of an unknown incarnation is [`Standing::Gone`].
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell.
+    /// [`PortError`] if the store failed.
     async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
 
-    /// Turns the call into a session, or returns the session it was turned into before. Where the
-    /// user holds another place, the older of the two counts and the younger is given up: if that is
-    /// the claimed one, it is [`ClaimError::Gone`].
+    /// Turns the call into a session, or returns the session it already became. If the user holds
+    /// another place, the older of the two counts, and the younger is released; if that is the
+    /// claimed one, the result is [`ClaimError::Gone`].
     ///
     /// # Errors
-    /// [`ClaimError`]; each variant says when. Nothing has changed then but what is said above.
+    /// [`ClaimError`]; each variant says when. Then nothing has changed except as described above.
     async fn claim(&self, place: &Place) -> Result<Session, ClaimError>;
 
-    /// Gives the place, call or session back, at once.
+    /// Releases the place, call or session at once.
     ///
     /// # Errors
-    /// [`GiveBackError`]; each variant says when. Nothing has changed then.
+    /// [`GiveBackError`]; each variant says when. Then nothing has changed.
     async fn give_back(&self, place: &Place) -> Result<(), GiveBackError>;
 }
 
-/// Signs places and reads them back, without asking any store. Pure computation: it never blocks.
+/// Signs places and verifies tokens without calling a store. Pure computation: it never blocks.
 ///
-/// A text that was altered in any bit, cut, extended or signed with a key that is not live is refused, in time that
-/// does not depend on where it differs. A text signed with any live key is accepted, whichever key signs now.
+/// A text that was altered in any bit, cut, extended or signed with a key that is not live is
+/// rejected, in time that does not depend on the position of the difference. A text signed with any
+/// live key is accepted, whichever key signs now.
 #[cfg_attr(test, mockall::automock)]
 pub trait TokenSealer: Send + Sync {
-    /// The signed text of a place.
+    /// Signs a place.
     fn seal(&self, place: &Place) -> WaitingToken;
 
-    /// Reads a text and verifies it.
+    /// Verifies a token and returns its place.
     ///
     /// # Errors
-    /// [`TokenRejected`], never [`TokenRejected::ForeignQueue`] or
-    /// [`TokenRejected::ForeignIncarnation`]: which queue is ours is the caller's knowledge.
+    /// [`TokenRejected`], but never [`TokenRejected::ForeignQueue`] or
+    /// [`TokenRejected::ForeignIncarnation`]: only the caller knows which queue it serves.
     fn open(&self, text: &str) -> Result<Place, TokenRejected>;
 }

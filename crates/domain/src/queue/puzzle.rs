@@ -1,4 +1,4 @@
-//! The price of joining: a puzzle that a client solves first, and how hard it is.
+//! The price of joining: a puzzle that a client solves first, and its difficulty.
 
 mod difficulty;
 
@@ -9,50 +9,50 @@ pub use difficulty::{
 use super::UserId;
 use crate::Timestamp;
 
-/// A puzzle for one user, as they are asked to solve it.
+/// A puzzle for one user.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JoinPuzzle {
-    /// What the solution is about; it says for whom it is and until when, and cannot be altered.
+    /// The signed text to solve. It carries the user and the expiry, and cannot be altered.
     pub text: String,
-    /// How hard it is.
+    /// The difficulty.
     pub difficulty: Difficulty,
-    /// Rounds of hashing that one attempt takes.
+    /// Rounds of hashing per attempt.
     pub iterations: u32,
-    /// Attempts that must have succeeded.
+    /// The number of successful attempts that a solution needs.
     pub parts: u8,
 }
 
-/// Why a solution is not accepted.
+/// The reason a solution is not accepted.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 pub enum PuzzleRejected {
-    /// Not the form of a solution at all.
+    /// Not in the form of a solution.
     #[error("the solution is malformed")]
     Malformed,
     /// Altered, or signed with a key that is not, or no longer, live.
     #[error("the puzzle was not issued here")]
     NotOurs,
-    /// A good puzzle of another queue.
+    /// A valid puzzle of another queue.
     #[error("the puzzle belongs to another queue")]
     OtherQueue,
-    /// A good puzzle of another user.
+    /// A valid puzzle of another user.
     #[error("the puzzle belongs to another user")]
     OtherUser,
     /// Issued too long ago.
     #[error("the puzzle has expired")]
     Expired,
-    /// Easier than any that is asked for.
+    /// Easier than the lowest difficulty in use.
     #[error("the puzzle is too easy")]
     TooEasy,
     /// Too few or too many parts, or not in ascending order.
-    #[error("the solution does not have the parts that were asked for, in ascending order")]
+    #[error("the solution does not have the required parts in ascending order")]
     WrongParts,
-    /// A part that does not solve it.
+    /// A part is not a solution.
     #[error("a part of the solution is wrong")]
     Unsolved,
 }
 
 impl PuzzleRejected {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 8] = [
         Self::Malformed,
         Self::NotOurs,
@@ -64,7 +64,7 @@ impl PuzzleRejected {
         Self::Unsolved,
     ];
 
-    /// A name that does not change between versions.
+    /// A label that does not change between versions.
     #[must_use]
     pub fn as_label(self) -> &'static str {
         match self {
@@ -80,19 +80,19 @@ impl PuzzleRejected {
     }
 }
 
-/// Issues puzzles of one queue and checks solutions, without asking any store. Pure computation: it
+/// Issues puzzles of one queue and checks solutions without calling a store. Pure computation: it
 /// never blocks, and checking takes far less than solving.
 ///
-/// A puzzle is accepted by every node whose keys include the one it was signed with. It holds for
-/// one user and for a short time. Within that time a solution is accepted as often as it is shown:
-/// joining again finds the same place.
+/// Every node whose keys include the signing key accepts a puzzle. It holds for one user and for a
+/// short time. Within that time a solution is accepted any number of times, because joining again
+/// finds the same place.
 #[cfg_attr(test, mockall::automock)]
 pub trait PuzzleIssuer: Send + Sync {
     /// A puzzle for this user, issued at `now`.
     fn issue(&self, user: UserId, difficulty: Difficulty, now: Timestamp) -> JoinPuzzle;
 
-    /// Checks what a client shows as the solution of a puzzle of `user`, which must be at least as
-    /// hard as `lowest`.
+    /// Checks a client's solution of a puzzle of `user`, which must be at least as hard as
+    /// `lowest`.
     ///
     /// # Errors
     /// [`PuzzleRejected`]; each variant says when.
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_has_a_name_of_its_own() {
+    fn each_reason_has_its_own_label() {
         let names: HashSet<_> =
             PuzzleRejected::ALL.iter().map(|reason| reason.as_label()).collect();
         assert_eq!(names.len(), PuzzleRejected::ALL.len());

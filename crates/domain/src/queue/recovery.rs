@@ -1,76 +1,75 @@
-//! What nodes know of a queue, and what that proves about a store.
+//! What nodes know about a queue, and what it proves about a store.
 //!
-//! A store can lose what it knew without a sign: a replica that takes over lacks the last writes, a restart reads an older
-//! file, somebody deletes everything. Its witnesses are the nodes, which say with each step how far they have seen
-//! the queue come ([`Witness`]). Two rules follow, and ADR 24 has the reasons:
+//! A store can lose data without a sign: a promoted replica lacks the last writes, a restart loads
+//! an older file, someone deletes everything. Its witnesses are the nodes, which report with each
+//! step how far they have seen the queue come ([`Witness`]). Two rules follow; ADR 24 has the
+//! reasons:
 //!
-//! - A store that is behind any witness has lost something.
-//! - A store that cannot rule out a loss is in [`Doubt`]: it gives no new number and calls nobody until each witness that
-//!   may exist was heard, or the pause for them is over.
+//! - A store that is behind any witness has lost data.
+//! - A store that cannot rule out a loss is in [`Doubt`]: it issues and calls no number until each
+//!   possible witness has reported, or the pause for them is over.
 
 use std::time::Duration;
 
-use super::{Incarnations, Line, QueueTime, UserId};
+use super::{Incarnations, Line, NodeId, QueueTime, UserId};
 
-/// One node of the service, as long as its process runs.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct NodeId(pub u64);
-
-/// One process of a store's server: another one after each restart and failover.
+/// A process of a store's server: each restart and failover brings another one.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct ProcessId(pub u64);
 
-/// How a node came to the process it talks to.
+/// How a node came to its current server process.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Arrival {
-    /// It was its first, or the one before was lost or deposed.
+    /// It is the node's first, or the one before was lost or demoted.
     #[default]
     Anew,
-    /// The one before, still in charge of others, handed the queue over.
+    /// The one before handed the queue over while still a primary for others.
     HandedOver,
 }
 
-/// How far a node has seen a queue come. None of these marks ever goes back on a store that keeps what it has.
+/// How far a node has seen a queue come. None of these marks goes back on a store that loses
+/// nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Witness {
-    /// Who says so.
+    /// The node.
     pub node: NodeId,
-    /// The highest numbers given and called.
+    /// The highest numbers issued and called.
     pub line: Line,
-    /// The generation of the store that the node follows; it counts the doubts of the store.
+    /// The generation of the store that the node follows. It rises with each doubt of the store.
     pub generation: u64,
     /// The generation for which the node has replayed all it remembers.
     pub replayed: u64,
-    /// Changes of places the node has followed.
+    /// The number of changes of places that the node has followed.
     pub version: u64,
-    /// Changes the store had when it answered the node last, whatever the question: more than it has followed where the
-    /// node has claimed or given up places since.
+    /// The number of changes when the store last responded to the node. It exceeds `version` if the
+    /// node has claimed or released places since its refresh.
     pub seen: u64,
-    /// The store's time as of the node's last refresh.
+    /// The store's time at the node's last refresh.
     pub time: QueueTime,
-    /// Calls of numbers up to this one stand no longer.
+    /// Calls of numbers up to this one are over.
     pub calls_from: u64,
-    /// The lives of the queue that the node knows of.
+    /// The incarnations that the node knows.
     pub incarnations: Incarnations,
-    /// Whether numbers are reserved in a checkpoint, so that a doubt is not over before that was read.
+    /// Whether numbers are reserved in a checkpoint, so that the queue stays closed until that is
+    /// read.
     pub needs_checkpoint: bool,
 }
 
 /// The same marks, of a store.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct StoreMarks {
-    /// The highest numbers given and called.
+    /// The highest numbers issued and called.
     pub line: Line,
-    /// Doubts so far.
+    /// The generation, which rises with each doubt.
     pub generation: u64,
-    /// Changes of places so far.
+    /// The number of changes of places so far.
     pub version: u64,
     /// The queue's own time.
     pub time: QueueTime,
 }
 
 impl StoreMarks {
-    /// Whether the witness proves that this store has lost something.
+    /// Whether the witness proves that this store has lost data.
     #[must_use]
     pub fn are_behind(&self, witness: &Witness) -> bool {
         witness.line.last() > self.line.last()
@@ -81,37 +80,38 @@ impl StoreMarks {
     }
 }
 
-/// A store that may have lost something waits for its witnesses.
+/// The state of a store that may have lost data and waits for its witnesses.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Doubt {
-    /// What the store knew when it began: a witness of before is compared with that.
+    /// The store's marks when the doubt began. Witnesses of an earlier generation are compared with
+    /// them.
     found: StoreMarks,
-    /// Whether something is lost, or nothing can rule it out.
+    /// Whether data is lost, or nothing can rule it out.
     is_lost: bool,
-    /// Whether it began with another server process that had data, and so a register of the nodes.
+    /// Whether it began with another server process that had data, including the register of nodes.
     is_takeover: bool,
-    /// It lasts until here, unless it is over before.
+    /// When it ends, unless it ends early.
     until: QueueTime,
-    /// No replay makes it longer than this.
+    /// The latest end that replays can extend it to.
     latest: QueueTime,
 }
 
 /// How a doubt ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Outcome {
-    /// Each known node was heard, and none knew more than the store.
+    /// Each known node has reported, and none knew more than the store.
     Intact,
-    /// Something was lost, or a witness was not heard.
+    /// Data was lost, or a witness has not reported.
     MayLack,
 }
 
 impl Doubt {
-    /// A node that replays extends the pause by this, so that the next piece finds it still on.
+    /// A node that replays extends the pause by this, so that its next batch still falls into it.
     pub const PIECE: Duration = Duration::from_millis(500);
     /// A pause is at most this many times as long as a pause without replays.
     const LONGEST: u32 = 6;
 
-    /// A doubt that begins now, of a store that knew this much.
+    /// A doubt that begins now, of a store with these marks.
     #[must_use]
     pub fn begin(found: StoreMarks, now: QueueTime, recovery: Duration, is_lost: bool) -> Self {
         let (until, latest) = (now + recovery, now + recovery * Self::LONGEST);
@@ -124,36 +124,37 @@ impl Doubt {
         Self { is_takeover: true, ..self }
     }
 
-    /// What the store knew when it began.
+    /// The store's marks when the doubt began.
     #[must_use]
     pub fn found(&self) -> StoreMarks {
         self.found
     }
 
-    /// A witness has proved a loss.
+    /// Records that a witness has proved a loss.
     pub fn prove_loss(&mut self) {
         self.is_lost = true;
     }
 
-    /// Whether something is lost, or nothing can rule it out.
+    /// Whether data is lost, or nothing can rule it out.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.is_lost
     }
 
-    /// Whether it began with a restart or failover of a store that had data, and so a register of the nodes.
+    /// Whether it began with a restart or failover of a store that had data, including the register
+    /// of nodes.
     #[must_use]
     pub fn is_takeover(&self) -> bool {
         self.is_takeover
     }
 
-    /// A node replays what it remembers.
+    /// Extends the doubt for a node that replays.
     pub fn extend(&mut self, now: QueueTime) {
         self.until = self.until.max(now + Self::PIECE).min(self.latest.max(self.until));
     }
 
-    /// Whether it is over at `now`, and how; `all_heard` is whether each node that the store knows has reported since it
-    /// began.
+    /// The outcome, if the doubt is over at `now`. `all_heard` says whether each node that the
+    /// store knows has reported since it began.
     #[must_use]
     pub fn outcome(&self, now: QueueTime, all_heard: bool) -> Option<Outcome> {
         if all_heard && !self.is_lost {
@@ -164,24 +165,24 @@ impl Doubt {
     }
 }
 
-/// A node that a store knows.
+/// A store's record of a node.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct NodeRecord {
     /// When it first refreshed its view.
     pub registered: QueueTime,
-    /// When it last did.
+    /// When it last refreshed its view.
     pub seen: QueueTime,
-    /// The generation it has reported in.
+    /// The generation it last reported in.
     pub heard: u64,
     /// The generation for which it has replayed all it remembers.
     pub replayed: u64,
 }
 
 impl NodeRecord {
-    /// A node not seen for so long is gone.
+    /// A node not seen for this long counts as gone.
     pub const TIMEOUT: Duration = Duration::from_secs(5);
-    /// A node gives no number before it has been registered for this long: by then the other nodes have seen
-    /// time pass since, so that a store which lost the registration is behind one of them.
+    /// A node issues no number until it has been registered for this long. By then the other nodes
+    /// have seen time pass, so a store that lost the registration is behind one of them.
     pub const PROBATION: Duration = Duration::from_secs(1);
 
     /// Whether the node is still expected to report.
@@ -190,50 +191,50 @@ impl NodeRecord {
         now < self.seen + Self::TIMEOUT
     }
 
-    /// Whether the node may give numbers; `recovery` is the pause of a doubt.
+    /// Whether the node may issue numbers; `recovery` is the pause of a doubt.
     #[must_use]
     pub fn may_give(&self, now: QueueTime, recovery: Duration) -> bool {
         now >= self.registered + Self::PROBATION.min(recovery)
     }
 }
 
-/// One change of a place, as a store logs it for the nodes, and as nodes replay it.
+/// A change of a place, as a store logs it for the nodes, and as nodes replay it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Change {
     /// A call became a session.
     Claimed {
         /// The number.
         number: u64,
-        /// Whose it is.
+        /// The user who holds it.
         user: UserId,
         /// When the session ends.
         until: QueueTime,
     },
-    /// A call or session was given back.
+    /// A call or session was released.
     Released(u64),
-    /// A number was given back while it waited.
+    /// A number was abandoned while it waited.
     Abandoned(u64),
-    /// Numbers `(from, to]` were skipped: nobody is known to have been given them.
+    /// Numbers `(from, to]` were skipped: no holder of them is known.
     Skipped {
         /// The number before the first.
         from: u64,
         /// The last.
         to: u64,
     },
-    /// The holder of a skipped number has turned up.
+    /// The holder of a skipped number turned up.
     Found(u64),
 }
 
-/// One thing a node remembers and replays to a store that lost it.
+/// An entry that a node remembers, and replays to a store that lost it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Memory {
-    /// What happened to a place.
+    /// A change of a place.
     Change(Change),
-    /// Who was given a number.
+    /// The holder of a number.
     Holder {
         /// The number.
         number: u64,
-        /// Whose it is.
+        /// The user who holds it.
         user: UserId,
     },
 }
@@ -281,7 +282,7 @@ mod tests {
         assert!(!doubt.is_lost());
         doubt.prove_loss();
         assert!(doubt.is_lost());
-        assert_eq!(doubt.outcome(at(1_999), true), None, "a node that is not known may still come");
+        assert_eq!(doubt.outcome(at(1_999), true), None, "an unknown node may still report");
         assert_eq!(doubt.outcome(at(2_000), true), Some(Outcome::MayLack));
     }
 

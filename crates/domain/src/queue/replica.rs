@@ -1,138 +1,141 @@
-//! What a node remembers of a queue: enough to answer for sessions without a call, and to restore a store that lost
-//! something.
+//! A node's replica of a queue: enough to check sessions without a call, and to restore a store
+//! that lost data.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::recovery::{Change, Memory, NodeId, Witness};
+use super::recovery::{Change, Memory, Witness};
 use super::{
-    Expiry, Incarnation, Incarnations, Line, Place, QueueNumber, QueueTime, UserId, VacantNumbers,
+    Expiry, Incarnation, Incarnations, Line, NodeId, Place, QueueNumber, QueueTime, UserId,
+    VacantNumbers,
 };
 
-/// What a store answers when a node refreshes its view.
+/// A store's response to a node that refreshes its view.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Refresh {
-    /// Doubts so far.
+    /// The generation, which rises with each doubt.
     pub generation: u64,
-    /// The lives whose tokens the store accepts.
+    /// The incarnations whose tokens the store accepts.
     pub incarnations: Incarnations,
-    /// Changes so far.
+    /// The number of changes so far.
     pub version: u64,
-    /// The two integers.
+    /// The highest number issued and the highest number called.
     pub line: Line,
     /// The queue's own time.
     pub at: QueueTime,
-    /// Calls of numbers up to this one stand no longer.
+    /// Calls of numbers up to this one are over.
     pub calls_from: u64,
-    /// What has changed since the version the node knew.
+    /// The changes since the version the node knew.
     pub changes: Changes,
 }
 
-/// What has changed.
+/// The changes since a version.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Changes {
     /// Each change, the oldest first.
     Since(Vec<Change>),
-    /// Some are no longer kept, or the generation is another: all that the store knows.
+    /// Some are no longer kept, or the generation differs: the complete state.
     Whole(Whole),
 }
 
-/// All that changes would have told of the numbers that still matter.
+/// The result of all changes to the numbers that still matter.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Whole {
-    /// Numbers that nobody waits behind.
+    /// Numbers without a waiting person.
     pub vacant: VacantNumbers,
-    /// Sessions that run: the number, whose it is, and when it ends.
+    /// Running sessions: the number, the user, and the end.
     pub sessions: Vec<(u64, UserId, QueueTime)>,
-    /// Numbers of calls that stand or stood, which are claimed or released. Those that have a session
-    /// may be among them.
+    /// Numbers of calls that were claimed or released. Those with a session may be among them.
     pub used: Vec<u64>,
 }
 
-/// A session, as a node knows it.
+/// A session as a node knows it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 struct KnownSession {
     user: UserId,
     until: QueueTime,
-    /// Not since changes were missed: it may have been given back meanwhile, so it is good for a replay only.
+    /// Not if changes were missed since: then the session may have been released, and is used for
+    /// replays only.
     is_certain: bool,
 }
 
-/// One node's memory of one queue. Fed by the store's log of changes, which has all that happens to a place once it is
-/// called, on any node, and by the node's own joins.
+/// A node's replica of a queue. It follows the store's log of changes, which covers every place on
+/// every node from its call on, and the node's own joins.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Replica {
     witness: Witness,
     session_ttl: Duration,
     sessions: BTreeMap<u64, KnownSession>,
-    /// Numbers released, until no session they had can run; longer while their call would stand otherwise.
+    /// Released numbers, kept until no session of theirs can run, or longer while their call would
+    /// be open otherwise.
     released: BTreeMap<u64, QueueTime>,
     vacant: VacantNumbers,
-    /// Who joined through this node, by number: people, not answers.
+    /// Users who joined through this node, by number.
     holders: BTreeMap<u64, UserId>,
     dropped: u64,
 }
 
-/// Holders remembered, at most: more people than `max_waiting` allows by default.
+/// The most holders remembered: more people than `max_waiting` allows by default.
 const MOST_HOLDERS: usize = 1 << 20;
 
 impl Replica {
-    /// A node that knows nothing yet, of a queue whose sessions last this long at most.
+    /// An empty replica of a queue whose sessions last at most `session_ttl`.
     #[must_use]
     pub fn new(node: NodeId, needs_checkpoint: bool, session_ttl: Duration) -> Self {
         let witness = Witness { node, needs_checkpoint, ..Witness::default() };
         Self { witness, session_ttl, ..Self::default() }
     }
 
-    /// What the node says with each step.
+    /// The marks that the node reports with each step.
     #[must_use]
     pub fn witness(&self) -> Witness {
         self.witness
     }
 
-    /// Holders that did not fit. They keep their places by their tokens.
+    /// The number of holders that did not fit. They keep their places by their tokens.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// The numbers nobody waits behind.
+    /// The numbers without a waiting person.
     #[must_use]
     pub fn vacant(&self) -> &VacantNumbers {
         &self.vacant
     }
 
-    /// Believes numbers that a store has shown.
+    /// Raises the counters to those a store has reported.
     pub fn note_line(&mut self, line: Line) {
         self.witness.line = self.witness.line.raised_to(line);
     }
 
-    /// Believes a version that a store has shown: each answer about a place tells one.
+    /// Raises the version to one a store has reported; each response about a place carries one.
     pub fn note_version(&mut self, version: u64) {
         self.witness.seen = self.witness.seen.max(version);
     }
 
-    /// Believes a life of the queue that a store has shown.
+    /// Adds an incarnation that a store has reported.
     pub fn note_incarnation(&mut self, incarnation: Incarnation) {
         self.witness.incarnations = self.witness.incarnations.with(incarnation);
     }
 
-    /// Remembers who holds a number.
+    /// Records who holds a number.
     pub fn note_holder(&mut self, user: UserId, number: QueueNumber) {
         if number.get() <= self.witness.calls_from {
             return;
         }
         self.holders.insert(number.get(), user);
         if self.holders.len() > MOST_HOLDERS {
-            // Those at the back have the longest time to show their tokens.
+            // Those at the back have the most time to show their tokens.
             self.holders.pop_last();
             self.dropped += 1;
         }
     }
 
-    /// Takes in the answer to a refresh. Where the queue's time has gone back, the store is another, and what is remembered has
-    /// as much time left as it had in the one before. Returns what the store has to be told, when this is a generation the node had
-    /// not heard of; once that is done, [`note_replayed`](Self::note_replayed).
+    /// Applies the response to a refresh. If the queue's time went back, the store is another one,
+    /// and remembered sessions keep the time they had left in the one before. Returns the entries
+    /// to replay if the generation is new to the node; once they are replayed, call
+    /// [`note_replayed`](Self::note_replayed).
     pub fn follow(&mut self, refresh: Refresh) -> Vec<Memory> {
         let is_new = refresh.generation != self.witness.generation;
         self.set_back(self.witness.time.since(refresh.at));
@@ -154,7 +157,8 @@ impl Replica {
             witness.replayed = refresh.generation;
         }
         self.pass(serving);
-        // Those who were inside to the end have used their calls up, which must not stand again after a loss.
+        // Sessions that ran to their end have used up their calls, which must not be open again
+        // after a loss.
         let over = self.sessions.extract_if(.., |_, session| session.until <= refresh.at);
         self.released.extend(over.map(|(number, _)| (number, QueueTime::START)));
         self.released.retain(|number, until| *number > refresh.calls_from || *until > refresh.at);
@@ -162,17 +166,17 @@ impl Replica {
         memories
     }
 
-    /// All was told to the store, for this generation.
+    /// Records that all entries were replayed, for this generation.
     pub fn note_replayed(&mut self, generation: u64) {
         self.witness.replayed = generation;
     }
 
-    /// Takes in what a claim of this node gave at a version, unless the log has told more by now, or the answer is of another
-    /// time than the one the node reckons in.
+    /// Records the result of a claim through this node at a version, unless the log already covers
+    /// later changes, or the result dates from before the replica's time.
     pub fn note_session(&mut self, place: &Place, until: Expiry, version: u64) {
         let number = place.number.get();
         self.note_version(version);
-        // Only who was called has a session.
+        // Only called numbers have a session.
         self.note_line(Line::new(number, number));
         let is_of_this_time = until.now() >= self.witness.time;
         let is_news = version >= self.witness.version && !self.released.contains_key(&number);
@@ -182,20 +186,21 @@ impl Replica {
         }
     }
 
-    /// A place is about to be given up through this node: from here on its session may be over.
+    /// Records that this node is about to release a place, whose session may be over from here on.
     pub fn note_leaving(&mut self, place: &Place) {
         if let Some(known) = self.sessions.get_mut(&place.number.get()) {
             known.is_certain = false;
         }
     }
 
-    /// The store has taken the place back. The log says so too, but may be lost before this node reads it.
+    /// Records that the store has released the place. The log says so too, but may be lost before
+    /// this node reads it.
     pub fn note_left(&mut self, place: &Place, was_waiting: bool) {
         let number = place.number.get();
         self.apply(if was_waiting { Change::Abandoned(number) } else { Change::Released(number) });
     }
 
-    /// When the session of a place ends, if it is certain to run at `now`.
+    /// The end of a place's session, if the session is certain to run at `now`.
     #[must_use]
     pub fn session(&self, place: &Place, now: QueueTime) -> Option<QueueTime> {
         let known = self.sessions.get(&place.number.get())?;
@@ -203,8 +208,8 @@ impl Replica {
         runs.then_some(known.until)
     }
 
-    /// All that a store which lost it has to be told: what happened to places first, then who holds which number. Nobody
-    /// who left or was passed is in it as a holder.
+    /// All entries to replay to a store that lost them: first the changes of places, then the
+    /// holders of numbers. Holders who left or were passed are not among them.
     #[must_use]
     pub fn memories(&self) -> Vec<Memory> {
         let released = self.released.keys().map(|number| Change::Released(*number));
@@ -232,7 +237,7 @@ impl Replica {
 
     fn apply(&mut self, change: Change) {
         match change {
-            // The answer to releasing it may have been here first.
+            // The response to its release may have arrived first.
             Change::Claimed { number, .. } if self.released.contains_key(&number) => {}
             Change::Claimed { number, user, until } => {
                 self.sessions.insert(number, KnownSession { user, until, is_certain: true });
@@ -253,8 +258,9 @@ impl Replica {
         }
     }
 
-    /// Takes all from the store. A number that was abandoned or released stays so, also where the store has lost that; and
-    /// what a lost store had skipped is skipped until it says otherwise.
+    /// Replaces the state with that of the store. Abandoned and released numbers stay so, even if
+    /// the store has lost that. Numbers that a lost store had skipped stay skipped until the new
+    /// one reports otherwise.
     fn replace(&mut self, whole: Whole, is_new: bool, serving: u64) {
         self.sessions.values_mut().for_each(|known| known.is_certain = false);
         self.pass(serving);
@@ -276,7 +282,7 @@ impl Replica {
         }
     }
 
-    /// Their calls stand no longer.
+    /// Forgets holders whose calls are over.
     fn forget_holders_up_to(&mut self, mark: u64) {
         while let Some(first) = self.holders.first_entry()
             && *first.key() <= mark
@@ -285,7 +291,8 @@ impl Replica {
         }
     }
 
-    /// Numbers that were abandoned and are passed now: their calls are used up, and must not stand again.
+    /// Abandoned numbers that are passed now have used up their calls, which must not be open
+    /// again.
     fn pass(&mut self, serving: u64) {
         let passed = self.vacant.singles().take_while(|number| *number <= serving);
         let passed = passed.filter(|number| *number > self.witness.calls_from);

@@ -1,4 +1,4 @@
-//! Numbers reserved outside the store, before they are given.
+//! Reserves numbers outside the store before they are issued.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,38 +9,39 @@ use crate::{PortError, Timestamp};
 /// How numbers are reserved in a checkpoint.
 #[derive(Clone)]
 pub struct Reserve {
-    /// Where it is remembered.
+    /// The checkpoint store.
     pub store: Arc<dyn CheckpointStore>,
-    /// How many numbers are reserved beyond the last one, at least. So many may be skipped when everything is lost at once,
-    /// and so many can be given while the checkpoint cannot be reached.
+    /// The least count of numbers reserved beyond the last one. Up to this many are skipped if
+    /// everything is lost at once, and this many can be issued while the checkpoint store is
+    /// unreachable.
     pub numbers: u64,
 }
 
-/// What this node knows of the checkpoint. Steps are taken by one task; everybody may read.
+/// This node's knowledge of the checkpoint. One task runs its steps; any task may read it.
 pub(super) struct Reserved {
     reserve: Reserve,
-    /// The generation of the store that the checkpoint was read for.
+    /// The generation of the store for which the checkpoint was read.
     settled: AtomicU64,
     ceiling: AtomicU64,
     saved: Mutex<Saved>,
 }
 
-/// What this node saved last.
+/// The state saved last by this node.
 #[derive(Clone, Copy, Default)]
 struct Saved {
     line: Line,
-    /// Numbers given until then.
+    /// The count of numbers issued until then.
     joined: u64,
-    /// Lives of the queue that are remembered.
+    /// The saved incarnations.
     incarnations: Incarnations,
     at_ms: Option<i64>,
 }
 
-/// No generation: the first is 1.
+/// Not a generation: a store's generations are above 0.
 const NEVER: u64 = 0;
-/// A queue that moves is remembered this often.
+/// The interval of saves while the queue moves.
 const SAVE_EVERY_MS: i64 = 1_000;
-/// In a rush so many times the numbers given since the last save are reserved.
+/// In a rush, the reserve is this many times the numbers issued since the last save.
 const RUSH: u64 = 4;
 
 impl Reserved {
@@ -53,10 +54,10 @@ impl Reserved {
         }
     }
 
-    /// The highest number that may be given in this generation of the store; `None` until this node
-    /// has read the checkpoint. Where the store says that the generation `is_settled`, an earlier
-    /// reading will do: what was reserved stays reserved, and after a restart that lost nothing the
-    /// queue goes on while the checkpoint cannot be reached.
+    /// The highest number that may be issued in this generation of the store; `None` until this
+    /// node has read the checkpoint. If the store reports that the generation `is_settled`, an
+    /// earlier reading is enough: reserved numbers stay reserved, and after a restart without
+    /// losses the queue continues while the checkpoint store is unreachable.
     pub(super) fn ceiling(&self, generation: u64, is_settled: bool) -> Option<u64> {
         let read_for = self.settled.load(Ordering::Acquire);
         let is_usable =
@@ -64,9 +65,9 @@ impl Reserved {
         is_usable.then(|| self.ceiling.load(Ordering::Acquire))
     }
 
-    /// Reads the checkpoint once for each generation of the store, and lets the store decide what it proves. Read after the
-    /// generation is known: an older reading may lack numbers that were reserved and lost since.
-    /// Returns what the store reported after it took the checkpoint in.
+    /// Reads the checkpoint once for each generation of the store, and passes it to the store. It
+    /// must be read after the generation is known: an older reading may lack numbers that were
+    /// reserved and lost since. Returns the store's report after it applied the checkpoint.
     pub(super) async fn settle(
         &self,
         queue: QueueId,
@@ -87,11 +88,10 @@ impl Reserved {
         Ok(Some(snapshot))
     }
 
-    /// Remembers the queue when it is time to: every second while it moves, well before its numbers
-    /// pass the ceiling, and
-    /// when it has a life that is not remembered. Of a queue without any nothing is saved: no
-    /// number of it was given.
-    /// `joined` counts the numbers given, which those skipped by a recovery are not.
+    /// Saves the queue's progress if due: every second while it moves, well before its numbers pass
+    /// the ceiling, and when an incarnation is not saved yet. It saves nothing for a queue without
+    /// incarnations, which has issued no number. `joined` counts issued numbers, without those
+    /// skipped by a recovery.
     pub(super) async fn save(
         &self,
         queue: QueueId,

@@ -1,4 +1,4 @@
-//! The use cases around a line: join, ask, admit, leave, and one step of calling.
+//! The use cases of a queue: join, status, admit, leave, and one tick of calling.
 
 mod admission;
 
@@ -17,39 +17,41 @@ use super::{
 };
 use crate::{Clock, PortError, PortErrorKind, Timestamp};
 
-/// What a [`QueueService`] is made of.
+/// The dependencies of a [`QueueService`].
 pub struct QueueParts {
-    /// The queue it serves; tokens of another are foreign.
+    /// The queue it serves; tokens of other queues are rejected.
     pub queue: QueueId,
     /// The policy its store keeps, for forecasts.
     pub policy: AdmissionPolicy,
-    /// How often people should ask.
+    /// The poll intervals.
     pub pacing: Pacing,
-    /// How old a token may be; an older one is of a sale that is over. Joining again gives a fresh one.
+    /// The maximum age of a token; an older one is from a sale that is over. Joining again issues a
+    /// fresh one.
     pub token_ttl: Duration,
-    /// How old the node's view of the line may be before answers say so and nobody is let in.
+    /// The maximum age of the node's view. With an older one, responses are marked stale and
+    /// admission stops.
     pub stale_after: Duration,
-    /// Keeps the line.
+    /// Keeps the queue.
     pub store: Arc<dyn QueueStore>,
     /// Signs the tokens.
     pub sealer: Arc<dyn TokenSealer>,
-    /// Where numbers are reserved before they are given; `None` where losing the store and all nodes at once may begin the
-    /// line anew.
+    /// Where numbers are reserved before they are issued. With `None`, losing the store and all
+    /// nodes at once may restart the queue from the beginning.
     pub reserve: Option<Reserve>,
-    /// The present.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// A place just given: the token to keep and what to expect.
+/// A place just issued: its token and its status.
 #[derive(Debug)]
 pub struct Ticket {
     /// The signed text that is the place.
     pub token: WaitingToken,
-    /// What the person is told.
+    /// The status reported to the user.
     pub outlook: Outlook,
 }
 
-/// The place that a verified token stands for, and where it was when the token was verified.
+/// The place of a verified token, and its status in this node's view at that moment.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifiedPlace {
     place: Place,
@@ -57,24 +59,24 @@ pub struct VerifiedPlace {
 }
 
 impl VerifiedPlace {
-    /// The number of the place: whichever token of it was shown, it is the same.
+    /// The number of the place: the same for all of its tokens.
     #[must_use]
     pub fn number(&self) -> QueueNumber {
         self.place.number
     }
 }
 
-/// What one step of the loop did and saw.
+/// The result of one tick.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What the store answered.
+    /// The store's response.
     pub called: Called,
-    /// How long the people waited who were called since this node's last step, by whichever node. Whoever joined before this
-    /// node's first step is left out.
+    /// The waits of the people called since this node's last tick, by any node. People who joined
+    /// before this node's first tick are left out.
     pub waits: Vec<Wait>,
 }
 
-/// The use cases of one queue on one node. Shared by all requests; nothing in it waits for another request.
+/// The use cases of one queue on one node. All requests share it, and none waits for another.
 pub struct QueueService {
     parts: QueueParts,
     watch: Watch,
@@ -83,7 +85,7 @@ pub struct QueueService {
 }
 
 impl QueueService {
-    /// A service that has not looked at its line yet; [`advance`](Self::advance) does.
+    /// A service without a view of its queue yet; [`advance`](Self::advance) fetches it.
     #[must_use]
     pub fn new(mut parts: QueueParts) -> Self {
         let watch = Watch::new(&parts.policy);
@@ -91,12 +93,13 @@ impl QueueService {
         Self { parts, watch, reserved, counters: Counters::default() }
     }
 
-    /// Gives the user a place, or finds the one they hold. Asking again is always safe. With the `token` of their place
-    /// they find it also where the store has lost who holds it; a token past its lifetime counts as none.
+    /// Issues a place to the user, or finds the one they hold. Retrying is always safe. With the
+    /// `token` of their place, the user finds it even if the store has lost the holder. A token
+    /// past its lifetime counts as none.
     ///
     /// # Errors
-    /// [`QueueError::Forged`] for a token that is not accepted or is another user's, [`QueueError::LineFull`] or
-    /// [`QueueError::Store`].
+    /// [`QueueError::Forged`] for a token that is not accepted or is another user's,
+    /// [`QueueError::LineFull`] or [`QueueError::Store`].
     pub async fn join(&self, user: UserId, token: Option<&str>) -> Result<Ticket, QueueError> {
         self.counters.answer(self.take_in(user, token).await)
     }
@@ -121,14 +124,14 @@ impl QueueService {
         let place = Place { queue: self.parts.queue, incarnation, number, user, issued_at: now };
         let sight = self.watch.look(Shown::from(&place), joined.line);
         if !sight.is_accepted {
-            // Learned by the store since this node's last refresh.
+            // The store has learned it since this node's last refresh.
             self.watch.note_incarnation(incarnation);
         }
         let token = self.parts.sealer.seal(&place);
         Ok(Ticket { token, outlook: self.outlook(number, joined.standing, sight, false, now) })
     }
 
-    /// Joins, and once more where this node has to learn first which numbers were skipped.
+    /// Joins, and retries once if this node must first fetch the skipped numbers.
     async fn join_store(
         &self,
         user: UserId,
@@ -142,14 +145,14 @@ impl QueueService {
         Ok(self.parts.store.join(user, presented, self.bounds()?).await)
     }
 
-    /// Learns which numbers are nobody's between two refreshes.
+    /// Fetches the vacant numbers between two refreshes.
     async fn catch_up(&self) -> Result<(), PortError> {
         let snapshot = self.parts.store.snapshot(self.watch.line()).await?;
         self.watch.note_vacant(&snapshot);
         Ok(())
     }
 
-    /// What a token shows that the user shows when they join.
+    /// The number and incarnation of the token that a user presents when joining.
     fn presented(&self, user: UserId, token: &str) -> Result<Option<Shown>, Refusal> {
         match self.open(token, self.parts.clock.now()) {
             Ok((place, _)) if place.user == user => Ok(Some(Shown::from(&place))),
@@ -159,9 +162,9 @@ impl QueueService {
         }
     }
 
-    /// Whether the token is that of a place this user still holds, so that joining with it finds
-    /// the place. Touches no store while the place waits. A token past its lifetime is none; where
-    /// the store cannot tell, joining will say so.
+    /// Whether the token is of a place this user still holds, so that joining with it finds the
+    /// place. Calls no store while the place waits. A token past its lifetime counts as none. If
+    /// the store fails, returns true, and joining reports the failure.
     ///
     /// # Errors
     /// [`QueueError::Forged`] for a token that is not accepted or is another user's.
@@ -183,19 +186,18 @@ impl QueueService {
         }
     }
 
-    /// Verifies a token, asks no store and waits for nothing: the first step of a status query, so
-    /// that what limits queries can go by who asks and not by the text they ask with.
+    /// Verifies a token without calling the store: the first step of a status query. So rate limits
+    /// can go by the caller instead of the presented text.
     ///
     /// # Errors
-    /// [`QueueError::Forged`], or [`QueueError::Gone`] for a token beyond its lifetime.
+    /// [`QueueError::Forged`], or [`QueueError::Gone`] for a token past its lifetime.
     pub fn verify(&self, token: &str) -> Result<VerifiedPlace, QueueError> {
         let opened = self.open(token, self.parts.clock.now());
         self.counters.answer(opened).map(|(place, sight)| VerifiedPlace { place, sight })
     }
 
-    /// Tells the holder of a place where they stand. Touches no store while they wait, but for
-    /// those whose place the store may not know yet, and goes on answering from what this node last
-    /// knew when the store cannot be asked.
+    /// Returns the status of a place. While it waits, this calls no store, unless the store may not
+    /// know the place yet. If the store fails, the status comes from this node's last view.
     pub async fn status(&self, verified: VerifiedPlace) -> Outlook {
         let VerifiedPlace { place, mut sight } = verified;
         let mut now = self.parts.clock.now();
@@ -217,7 +219,7 @@ impl QueueService {
         self.outlook(place.number, standing, sight, is_stale, now)
     }
 
-    /// Both steps of a status query at once.
+    /// Verifies a token and returns the status of its place.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
@@ -225,8 +227,8 @@ impl QueueService {
         Ok(self.status(self.verify(token)?).await)
     }
 
-    /// Shows the store the place of somebody who waits and whom it may not know, so that they are
-    /// called in the order of their numbers.
+    /// Presents a waiting place to a store that may not know it, so that it is called in the order
+    /// of its number.
     async fn prove(&self, place: &Place, sight: &mut Sight) -> Standing {
         let Ok(standing) = self.parts.store.standing(place).await else { return Standing::Waiting };
         if place.number.get() > self.watch.line().last() && self.catch_up().await.is_ok() {
@@ -235,7 +237,7 @@ impl QueueService {
         standing
     }
 
-    /// Gives the place, call or session of a token back.
+    /// Releases the place, call or session of a token.
     ///
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::Gone`] or [`QueueError::Store`].
@@ -246,7 +248,8 @@ impl QueueService {
     async fn take_back(&self, token: &str) -> Result<(), Refusal> {
         let (place, _) = self.open(token, self.parts.clock.now())?;
         self.parts.store.give_back(&place).await.map_err(|error| match error {
-            // A signed place that another user holds: one that a lost store gave, and its successor gave again.
+            // A signed place held by another user: a lost store issued its number, and the next
+            // store reissued it.
             GiveBackError::NotFound | GiveBackError::Gone | GiveBackError::NotHolder => {
                 QueueError::Gone.into()
             }
@@ -254,11 +257,11 @@ impl QueueService {
         })
     }
 
-    /// One step of the loop every node runs: calls whoever may be called and refreshes this node's view, in one question
-    /// to the store, however many people ask.
+    /// One tick of the loop that every node runs: calls the people allowed and refreshes this
+    /// node's view, in one call to the store, whatever the number of users.
     ///
     /// # Errors
-    /// [`PortError`] when the store could not tell; the view stays as it was, and grows old.
+    /// [`PortError`] if the store failed; then the view stays as it was, and becomes stale.
     pub async fn advance(&self) -> Result<Step, PortError> {
         let asked_at = self.parts.clock.now();
         let shown = self.watch.take_shown();
@@ -271,11 +274,11 @@ impl QueueService {
         Ok(Step { called, waits })
     }
 
-    /// One step of the loop that keeps the checkpoint: reads it at first, and from then on remembers how far the line has
-    /// come. Until it was read nobody can join.
+    /// One tick of the checkpoint loop: first reads the checkpoint, from then on saves the queue's
+    /// progress. Joins fail until it is read.
     ///
     /// # Errors
-    /// [`PortError`] when the checkpoint, or at first the store, could not be asked.
+    /// [`PortError`] if the checkpoint store, or at first the queue store, failed.
     pub async fn remember(&self) -> Result<(), PortError> {
         let Some(reserved) = &self.reserved else { return Ok(()) };
         let queue = self.parts.queue;
@@ -289,7 +292,7 @@ impl QueueService {
             .await
     }
 
-    /// Whether this node's view of the line is older than it may be.
+    /// Whether this node's view of the queue is older than allowed.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.is_stale_at(self.parts.clock.now())
@@ -299,19 +302,19 @@ impl QueueService {
         self.watch.age(now) > self.parts.stale_after
     }
 
-    /// The line as far as this node has seen it.
+    /// The counters of the queue in this node's view.
     #[must_use]
     pub fn line(&self) -> Line {
         self.watch.line()
     }
 
-    /// What this node has answered so far. Reading it is cheap and disturbs nobody.
+    /// This node's counters. Reading them is cheap and blocks no request.
     #[must_use]
     pub fn counts(&self) -> QueueCounts {
         self.counters.read()
     }
 
-    /// What this node sees of the line, without asking the store.
+    /// This node's view of the queue, without calling the store.
     #[must_use]
     pub fn view(&self) -> View {
         let line = self.watch.line();
@@ -333,7 +336,7 @@ impl QueueService {
         }
     }
 
-    /// How far numbers must and may reach.
+    /// The bounds of the next number.
     fn bounds(&self) -> Result<Bounds, Refusal> {
         let floor = self.watch.line();
         match &self.reserved {
@@ -346,7 +349,8 @@ impl QueueService {
         }
     }
 
-    /// Reads a token of this queue that is within its lifetime, and looks where its number is.
+    /// Verifies that a token is of this queue and within its lifetime, and finds its number in this
+    /// node's view.
     fn open(&self, token: &str, now: Timestamp) -> Result<(Place, Sight), Refusal> {
         let place = self.parts.sealer.open(token)?;
         if place.queue != self.parts.queue {
@@ -365,7 +369,8 @@ impl QueueService {
         Ok((place, sight))
     }
 
-    /// A place of a full line frees when somebody is called: one step of the fastest rate, and not below a second.
+    /// The expected time until a full queue has room: one call at the fastest rate, and at least a
+    /// second.
     fn room_expected_in(&self) -> Duration {
         let one_call = 1.0 / self.parts.policy.fastest_rate();
         Duration::try_from_secs_f64(one_call).unwrap_or_default().max(Duration::from_secs(1))
@@ -381,7 +386,7 @@ impl QueueService {
     ) -> Outlook {
         let pacing = &self.parts.pacing;
         let (position, eta, wait_limit) = match standing {
-            // A late holder of a skipped number is next, though the queue has passed them.
+            // A late holder of a skipped number is next, although the queue has passed the number.
             Standing::Waiting => (sight.position.max(Position::NEXT), sight.eta, Some(sight.limit)),
             Standing::Called { .. } | Standing::Active { .. } | Standing::Gone => {
                 (Position::CALLED, Duration::ZERO, None)
@@ -404,15 +409,12 @@ impl QueueService {
     }
 }
 
-/// What answers for the line, as an operator knows it.
+/// The queue store's name, as operators know it.
 const STORE: &str = "queue store";
 
 fn lost_sight() -> Refusal {
     let error = PortError::new(PortErrorKind::Unavailable, STORE);
-    Refusal::unavailable(
-        Reason::LostSight,
-        error.because("this node has not seen the line for too long"),
-    )
+    Refusal::unavailable(Reason::LostSight, error.because("this node's view of the queue is stale"))
 }
 
 fn not_reserved() -> Refusal {

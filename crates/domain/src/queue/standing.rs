@@ -1,16 +1,16 @@
-//! Where a person stands, and what they are told.
+//! The status of a place, as stored and as reported to its holder.
 
 use std::time::Duration;
 
 use super::{Expiry, Position, QueueNumber, WaitLimit};
 use crate::Timestamp;
 
-/// Where the holder of a place stands.
+/// The status of a place.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Standing {
     /// Not called yet.
     Waiting,
-    /// Called, and free to claim until the call lapses.
+    /// Called; the holder may claim until the call lapses.
     Called {
         /// When the call lapses unless it is claimed.
         until: Expiry,
@@ -20,27 +20,27 @@ pub enum Standing {
         /// When the session ends.
         until: Expiry,
     },
-    /// No longer anything: the call lapsed, the session ended, or the place was given back.
+    /// Over: the call lapsed, the session ended, or the place was released.
     Gone,
 }
 
-/// What a person is told about their place.
+/// The status of a place, as reported to its holder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outlook {
-    /// Their queue number.
+    /// The queue number.
     pub number: QueueNumber,
-    /// Where they stand.
+    /// The status of the place.
     pub standing: Standing,
-    /// Whether this is what the node last knew of a line it cannot see any more; a call's end is then not known.
+    /// Whether the status comes from a stale view; the end of a call is then unknown.
     pub is_stale: bool,
     /// People ahead plus one; 0 once called.
     pub position: Position,
     /// Estimated time until the call; zero once called.
     pub eta: Duration,
-    /// What makes that time as long as it is; `None` once called.
+    /// The limit that determines the wait; `None` once called.
     pub wait_limit: Option<WaitLimit>,
-    /// When the call or session ends, by the service's clock; `None` while waiting, and where it is not known.
+    /// When the call or session ends, by the service's clock; `None` while waiting, or if unknown.
     pub expires_at: Option<Timestamp>,
-    /// When asking again makes sense; `None` when there is nothing left to ask about.
+    /// When to poll again; `None` if the place is over.
     pub poll_after: Option<Duration>,
 }

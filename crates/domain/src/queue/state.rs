@@ -1,7 +1,9 @@
-//! A queue as a state machine: every step of a store as a pure function of what it knows and what a node says.
+//! A queue as a state machine: each step of a store is a pure function of its data and a node's
+//! report.
 //!
-//! The memory store is this behind a lock, the Redis scripts are this in Lua, and the model checker of `contracts` runs
-//! this against lost stores, late messages and stopped clocks. Each step begins with [`QueueState::begin`].
+//! The memory store is this behind a lock, the Redis scripts are this in Lua, and the model checker
+//! of `contracts` runs this against lost stores, late messages and stopped clocks. Each step begins
+//! with [`QueueState::begin`].
 
 mod admission;
 mod calls;
@@ -19,39 +21,39 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::recovery::{
-    Arrival, Change, Doubt, NodeId, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
+    Arrival, Change, Doubt, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
 };
 use super::replica::{Changes, Refresh, Whole};
 use super::{
-    AdmissionPolicy, CallBudget, Checkpoint, Incarnations, Line, Occupancy, PolicySpec, QueueTime,
-    Snapshot, Tally, UserId, VacantNumbers,
+    AdmissionPolicy, CallBudget, Checkpoint, Incarnations, Line, NodeId, Occupancy, PolicySpec,
+    QueueTime, Snapshot, Tally, UserId, VacantNumbers,
 };
 use crate::queue::incarnation::apart;
 use calls::Calls;
 use seats::Seats;
 use shown::Adoption;
 
-/// What a step is told before anything else.
+/// The input of every step.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Visit {
     /// The server's clock, in microseconds since any fixed moment.
     pub clock: u64,
-    /// The process of the server.
+    /// The server's process.
     pub process: ProcessId,
-    /// How the node came to it.
+    /// How the node came to the process.
     pub arrival: Arrival,
-    /// What the node knows.
+    /// The node's marks.
     pub witness: Witness,
-    /// Whether the store is at the limit of its memory, and takes no claims for now: then its time
-    /// stands still, since calls and sessions run only while they can be used.
+    /// Whether the store is at its memory limit and accepts no claims for now. Then its time stops,
+    /// since calls and sessions run only while they can be used.
     pub is_at_limit: bool,
 }
 
-/// All that a store keeps of one queue.
+/// The data a store keeps of one queue.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct QueueState {
     policy: PolicySpec,
-    /// How long a doubt lasts.
+    /// The length of a doubt.
     recovery: Duration,
     line: Line,
     time: QueueTime,
@@ -67,26 +69,25 @@ pub struct QueueState {
     doubt: Option<Doubt>,
     /// Whether the last doubt ended with nothing lost.
     was_intact: bool,
-    /// The generation for which a checkpoint was read, or which took that over with its data.
+    /// The generation for which a checkpoint was read, or which inherited a reading with its data.
     settled: Option<u64>,
-    /// Whether a checkpoint is to be read before the queue moves, as the visitor of this step
-    /// knows.
+    /// Whether the queue waits for a checkpoint, as the node of this step reports.
     awaits_checkpoint: bool,
-    /// What it said, until the doubt is over.
+    /// The checkpoint, kept until the doubt is over.
     checkpoint: Option<Checkpoint>,
-    /// The lives whose tokens are accepted; none before the first doubt is over.
+    /// The incarnations whose tokens are accepted; empty until the first doubt is over.
     incarnations: Incarnations,
-    /// While the store may adopt a life that a token shows, or has just done so.
+    /// Set while the store may adopt the incarnation of a token, or has just done so.
     adoption: Option<Adoption>,
-    /// How often a shown number has raised the queue.
+    /// How often the number of a token has raised the queue.
     raises: u32,
-    /// The numbers `(from, to]` that the last raises have skipped.
+    /// The numbers `(from, to]` skipped by the last raises.
     raised: (u64, u64),
-    /// Up to this number, holders may be unknown.
+    /// The holders of numbers up to this one may be unknown.
     unknown_up_to: u64,
-    /// Who holds the numbers whose call has not lapsed.
+    /// The holders of numbers whose call has not lapsed.
     users: BTreeMap<u64, UserId>,
-    /// Which number a user holds.
+    /// The number each user holds.
     held: BTreeMap<UserId, u64>,
     vacant: VacantNumbers,
     /// Skipped numbers whose holders turned up.
@@ -96,32 +97,32 @@ pub struct QueueState {
     /// The last changes, the newest last.
     log: VecDeque<Change>,
     nodes: BTreeMap<NodeId, NodeRecord>,
-    /// Whether the register has had a node since it was lost last: from then on it is never empty,
-    /// unless what a store lets expire is gone, which a step of its server's clock can do.
+    /// Whether the register of nodes was ever filled since its last loss. From then on it is empty
+    /// only if its data has expired, which a step of the server's clock can cause.
     is_registered: bool,
     tally: Tally,
     turnover: Turnover,
 }
 
-/// The log keeps so many changes; a node that missed more fetches everything anew.
+/// The length of the log; a node that missed more changes fetches the complete state.
 const LOG: usize = 10_000;
 
-/// How long slots were held of late: sums in which each event weighs less than the one after it.
-/// Whole numbers, so that each store counts alike.
+/// How long slots were held recently: decaying sums, in which each event weighs less than the next.
+/// Integers, so that every store computes the same values.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 struct Turnover {
-    /// Thousandths of slots that came free.
+    /// Thousandths of released slots.
     freed: u64,
-    /// Microseconds they were held in all.
+    /// Their total time held, in microseconds.
     held: u64,
 }
 
 impl Turnover {
-    /// After so many equal events one more changes next to nothing.
+    /// After this many equal events, another one changes next to nothing.
     const ENOUGH: u64 = 5_000;
 
-    /// Each event weighs this part less than the one after it: slots that are held for a whole session must not be
-    /// missing among those that came free.
+    /// The decay: each event weighs this part less than the next. It is slow enough that slots held
+    /// for a whole session are not missing among the released ones.
     fn fade(max_active: u32) -> u64 {
         u64::from(max_active).saturating_mul(2).clamp(200, 1_000_000)
     }
@@ -137,8 +138,8 @@ impl Turnover {
 }
 
 impl QueueState {
-    /// An empty store, before its first step. Where the pause of a doubt, `recovery`, is zero, a loss is mended by
-    /// floors alone.
+    /// An empty store, before its first step. If the pause of a doubt, `recovery`, is zero, only
+    /// floors repair a loss.
     #[must_use]
     pub fn new(policy: AdmissionPolicy, recovery: Duration) -> Self {
         Self {
@@ -176,12 +177,13 @@ impl QueueState {
         }
     }
 
-    /// Begins a step: moves the queue's time on, notices a loss, takes the witness's marks in, and ends a doubt that is over.
-    /// The time is not among those marks: what was called and let in since the loss would end by a leap of it. It is the
-    /// node that reckons what it remembers to the time of another store, see [`Replica::follow`](super::Replica::follow).
+    /// Begins a step: advances the queue's time, detects a loss, applies the witness's marks, and
+    /// ends a doubt that is over. It does not raise the time to the witness's: such a leap would
+    /// end the calls and sessions begun since the loss. Instead the node converts its remembered
+    /// times to those of another store, see [`Replica::follow`](super::Replica::follow).
     pub fn begin(&mut self, visit: &Visit) {
         let witness = &visit.witness;
-        // What no witness can be ahead of, unless something is lost: before time moves on.
+        // The marks before time moves on: no witness is ahead of them unless data was lost.
         let found = self.marks();
         if self.clock.is_none() || !visit.is_at_limit {
             self.time = self.time.after_step(self.clock.unwrap_or(visit.clock), visit.clock);
@@ -198,16 +200,16 @@ impl QueueState {
         let is_late = before.is_some();
         let has_expired = self.is_registered && self.nodes.is_empty();
         let is_behind = before.unwrap_or(found).are_behind(witness);
-        // Calls that a recovery let stand again, of which the witness knows that they are over.
+        // Calls that a recovery reopened, but that are over according to the witness.
         self.forget_calls_up_to(witness.calls_from.min(self.unknown_up_to));
         if is_doubtful || has_expired || is_behind && !is_late {
             let is_takeover =
                 self.doubt.map_or(is_doubtful && !is_empty, |doubt| doubt.is_takeover());
-            // Without the register nobody knows which nodes were live.
+            // Without the register, it is unknown which nodes were live.
             let is_takeover = is_takeover && !has_expired;
             if has_expired {
                 self.is_registered = false;
-                // What does not expire still says who is inside.
+                // Sessions do not expire with the register, and still name their users.
                 for (number, user) in self.seats.users() {
                     let held = self.held.entry(user).or_insert(number);
                     *held = number.max(*held);
@@ -233,7 +235,7 @@ impl QueueState {
         self.begin_incarnation(witness);
     }
 
-    /// The marks that witnesses are compared with.
+    /// The marks to compare with those of witnesses.
     #[must_use]
     pub fn marks(&self) -> StoreMarks {
         StoreMarks {
@@ -244,9 +246,10 @@ impl QueueState {
         }
     }
 
-    /// Takes in what a checkpoint says, once for each doubt, however many nodes do so. A store that nothing was lost of goes
-    /// on as it is; any other continues above the ceiling, and passes over the numbers that it skips.
-    /// Nothing changes where `generation`, the one the checkpoint was read in, is another by now.
+    /// Applies a checkpoint, once for each doubt, even if several nodes pass it. A store that has
+    /// lost nothing stays as it is. Any other continues above the ceiling, and skips the numbers up
+    /// to it. Nothing changes if `generation`, in which the checkpoint was read, is no longer the
+    /// current one.
     pub fn settle(&mut self, generation: u64, checkpoint: Option<Checkpoint>) {
         if generation != self.generation {
             return;
@@ -262,7 +265,7 @@ impl QueueState {
             && is_behind
             && (self.was_intact || self.settled == Some(self.generation))
         {
-            // An older copy of the store that nobody had noticed.
+            // The store is an older copy, which no witness had detected.
             self.begin_doubt(self.marks(), &Witness::default(), true);
         }
         self.settled = Some(self.generation);
@@ -276,19 +279,19 @@ impl QueueState {
         }
     }
 
-    /// Notes that a node has refreshed its view, which is what keeps it among those that a doubt waits for.
+    /// Records that a node has refreshed its view, so that a doubt waits for it.
     pub(super) fn register(&mut self, node: NodeId) {
         let (now, heard) = (self.time, self.generation);
         let record = NodeRecord { registered: now, seen: now, heard, replayed: 0 };
         self.nodes.entry(node).or_insert(record).seen = now;
         self.is_registered = true;
-        // The end of a doubt asks which nodes were live when it began.
+        // The end of a doubt needs the nodes that were live when it began.
         if self.doubt.is_none() {
             self.nodes.retain(|_, record| record.is_live(now));
         }
     }
 
-    /// What the store reports of itself.
+    /// The store's report.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let active = self.seats.running(self.time);
@@ -315,13 +318,13 @@ impl QueueState {
         }
     }
 
-    /// Whether nodes are to replay what they remember: something is lost, or may be.
+    /// Whether nodes must replay what they remember: data is lost, or may be.
     #[must_use]
     pub fn wants_replay(&self) -> bool {
         self.doubt.map_or(!self.was_intact, |doubt| doubt.is_lost())
     }
 
-    /// The changes since a version of a generation; none where they are no longer all kept.
+    /// The changes since a version of a generation; `None` if some are no longer kept.
     #[must_use]
     pub fn changes_since(&self, generation: u64, version: u64) -> Option<Vec<Change>> {
         let missed = usize::try_from(self.version.checked_sub(version)?).ok()?;
@@ -329,7 +332,7 @@ impl QueueState {
         is_known.then(|| self.log.iter().skip(self.log.len() - missed).copied().collect())
     }
 
-    /// What a node is told that refreshes its view.
+    /// The response to a node that refreshes its view.
     #[must_use]
     pub fn answer_to(&self, witness: &Witness) -> Refresh {
         let since = self.changes_since(witness.generation, witness.version);
@@ -344,7 +347,7 @@ impl QueueState {
         }
     }
 
-    /// All that a node has to know which cannot follow the changes.
+    /// The complete state, for a node that cannot follow the changes.
     fn whole(&self) -> Whole {
         Whole {
             vacant: self.vacant.clone(),
@@ -353,47 +356,48 @@ impl QueueState {
         }
     }
 
-    /// Calls of numbers up to this one stand no longer.
+    /// Calls of numbers up to this one are over.
     #[must_use]
     pub fn calls_from(&self) -> u64 {
         self.calls.from().unwrap_or(self.line.serving())
     }
 
-    /// `found` are the marks of the store before this step.
+    /// Begins a doubt; `found` are the store's marks before this step.
     fn begin_doubt(&mut self, found: StoreMarks, witness: &Witness, is_lost: bool) {
         let was_lost = self.doubt.is_some_and(|doubt| doubt.is_lost());
         let found = self.doubt.map_or(found, |doubt| doubt.found());
         self.doubt = Some(Doubt::begin(found, self.time, self.recovery, is_lost || was_lost));
-        // No store had this generation that was lost since, so none of its nodes takes this one for it: the clock has moved on
-        // since then, and where it was set back, two nodes do not begin with the same one.
+        // No store lost earlier had this generation, so none of its nodes mistakes this one for it:
+        // the clock has advanced since, and if it was set back, two nodes do not start with the
+        // same value.
         let clock = self.clock.unwrap_or_default();
         self.generation = self.generation.max(witness.generation).max(clock) + apart(witness.node);
         self.version = self.version.max(witness.version).max(witness.seen) + 1;
-        // The log lacks what was lost: no node may take it to be whole.
+        // The log lacks the lost changes, so no node may treat it as complete.
         self.log.clear();
         self.unknown_up_to = self.unknown_up_to.max(self.line.last());
-        // What was left of the budget is not known.
+        // The remaining budget is unknown.
         self.budget.exhaust(self.time);
     }
 
     fn raise_to(&mut self, witness: &Witness) {
         let version = witness.version.max(witness.seen);
         if version > self.version {
-            // The log has nothing of the versions between.
+            // The log lacks the versions between.
             self.log.clear();
             self.version = version;
         }
         self.raise_line(witness.line, witness.calls_from);
     }
 
-    /// Raises the two integers. Numbers that are called by it were called by a store that is no more: those calls stand
-    /// from now on.
+    /// Raises the counters. Numbers called by the raise were called by a lost store: their calls
+    /// are open from now on.
     fn raise_line(&mut self, line: Line, calls_from: u64) {
         self.unknown_up_to = self.unknown_up_to.max(line.last());
         let raised = self.line.raised_to(line);
         let serving = self.line.serving();
         if raised.serving() > serving {
-            // No more than the budget allows can have been called within the time a call stands.
+            // The budget limits how many can have been called within the time a call stays open.
             let most = self.budget.most_within(self.policy.claim_within);
             let from = serving.max(calls_from).max(raised.serving().saturating_sub(most));
             let ends = self.time + self.policy.claim_within;
@@ -414,7 +418,7 @@ impl QueueState {
             if !self.was_intact {
                 self.skip_unheld(&doubt);
             } else if self.settled >= Some(doubt.found().generation) {
-                // What was read for the store before the doubt holds for the same data after it.
+                // A checkpoint read before the doubt is still valid, since the data is the same.
                 self.settled = Some(generation);
             }
             if self.line.serving() == 0 {
@@ -429,7 +433,7 @@ impl QueueState {
     fn apply_checkpoint(&mut self) {
         let Some(checkpoint) = self.checkpoint.take() else { return };
         if checkpoint.line.serving() > self.line.serving() {
-            // What is left of the budget is not known.
+            // The remaining budget is unknown.
             self.budget.exhaust(self.time);
         }
         self.raise_line(checkpoint.line, 0);
@@ -438,7 +442,7 @@ impl QueueState {
         }
     }
 
-    /// Whether the queue may move for this node.
+    /// Whether this node may move the queue.
     fn is_open_for(&self, witness: &Witness) -> bool {
         self.doubt.is_none() && (!witness.needs_checkpoint || self.settled == Some(self.generation))
     }

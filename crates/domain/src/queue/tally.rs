@@ -1,16 +1,17 @@
-//! How places came to an end, counted.
+//! Counts of joins, claims and ends of places.
 
-/// What has become of calls, sessions and places since the line began, counted by the store: each once, however many nodes
-/// look. The counts only grow while the store keeps its data; after a loss they may begin again, lower than they were.
+/// Counts by the store of what happened to places since the queue began. Each event counts once,
+/// for any number of nodes. The counts only grow while the store keeps its data; after a loss they
+/// may restart from lower values.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Tally {
-    /// Numbers that were given.
+    /// Numbers issued.
     pub joined: u64,
     /// Calls that were turned into sessions.
     pub claimed: u64,
-    /// Calls that nobody claimed in time.
+    /// Calls that lapsed unclaimed.
     pub lapsed: u64,
-    /// Places, calls and sessions that were given back.
+    /// Places, calls and sessions that were released.
     pub left: u64,
     /// Sessions that lasted to their end.
     pub ended: u64,

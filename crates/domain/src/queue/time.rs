@@ -1,20 +1,21 @@
-//! The queue's own time: what calls, sessions, the budget and pauses are measured in.
+//! The queue's own time, which measures calls, sessions, the budget and pauses.
 
 use std::ops::Add;
 use std::time::Duration;
 
 /// A moment in the queue's own time, in microseconds since the queue began.
 ///
-/// Each step of a store moves this time on by what its server's clock says has passed since the step before, but
-/// never back and never by more than [`QueueTime::LONGEST_STEP`]. So it stands still while the store is away,
-/// and no step of a clock, in either direction, shortens or lengthens a call or a session by more than that.
+/// Each step of a store advances this time by the time since the step before, according to its
+/// server's clock, but never back and never by more than [`QueueTime::LONGEST_STEP`]. So it stops
+/// while the store is unavailable, and no step of a clock, in either direction, shortens or
+/// lengthens a call or a session by more than that.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct QueueTime(u64);
 
 impl QueueTime {
-    /// When a queue begins.
+    /// The beginning of a queue.
     pub const START: Self = Self(0);
-    /// The most that one step of a store adds.
+    /// The most time that one step of a store adds.
     pub const LONGEST_STEP: Duration = Duration::from_secs(1);
 
     /// This many microseconds after the queue began.
@@ -29,21 +30,21 @@ impl QueueTime {
         self.0
     }
 
-    /// The time after a step of a store whose server's clock read `before` at the step before, and reads `now`; both
-    /// in microseconds since any fixed moment.
+    /// The time after a step of a store. Its server's clock read `before` at the previous step, and
+    /// reads `now`; both are in microseconds since any fixed moment.
     #[must_use]
     pub fn after_step(self, before: u64, now: u64) -> Self {
         let most = micros(Self::LONGEST_STEP);
         Self(self.0.saturating_add(now.saturating_sub(before).min(most)))
     }
 
-    /// The moment this long before; not before the queue began.
+    /// The moment this long before, but not before the queue began.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(micros(duration)))
     }
 
-    /// How long from `earlier` to this; zero where `earlier` is later.
+    /// The time from `earlier` to this; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -65,9 +66,9 @@ fn micros(duration: Duration) -> u64 {
 /// When a call or a session ends.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Expiry {
-    /// The moment, in the queue's own time: the same in each answer about this call or session.
+    /// The moment, in the queue's own time: the same in each response about this call or session.
     pub at: QueueTime,
-    /// How long that is from the moment of the answer. A clock time for people is their now plus this.
+    /// The time from the response until then. A client adds it to its own clock.
     pub remaining: Duration,
 }
 
@@ -78,7 +79,7 @@ impl Expiry {
         Self { at, remaining: at.since(now) }
     }
 
-    /// The moment of the answer; the end itself where that has passed.
+    /// The moment of the response; the end itself if that has passed.
     #[must_use]
     pub fn now(&self) -> QueueTime {
         self.at.before(self.remaining)

@@ -1,4 +1,4 @@
-//! How long people waited until they were called, and how long they had been told they would wait.
+//! How long people waited until their call, and the estimates they got when they joined.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,47 +6,49 @@ use std::time::Duration;
 use super::{Line, VacantNumbers};
 use crate::Timestamp;
 
-/// People who were called in one step, who had joined at about the same time.
+/// People called in one step who had joined at about the same time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Wait {
-    /// How many; at least 1.
+    /// The number of people, at least 1.
     pub people: u64,
-    /// How long they waited, on average. A node sees the line once a refresh, so joining and being called are each known to
-    /// one refresh; in a line longer than 4,096 refreshes joining is known to about a thousandth of its length instead.
+    /// Their mean wait. A node sees the queue once a refresh, so the times of joining and of the
+    /// call are each accurate to one refresh. In a queue longer than 4,096 refreshes, joining is
+    /// accurate to about a thousandth of its length instead.
     pub waited: Duration,
-    /// How long they had been told they would, on average.
+    /// Their mean estimate at joining.
     pub promised: Duration,
 }
 
-/// When the numbers that wait were given, as one node has seen it: a mark for each look at the line, each two of which
-/// span the numbers that were given in between.
+/// When waiting numbers were issued, as seen by one node: a mark for each snapshot. Two successive
+/// marks span the numbers issued in between.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
-    /// Oldest first; `last` never falls. When the numbers up to that of the first were given is not known, or does not
-    /// matter any more.
+    /// Oldest first; `last` never falls. When numbers up to that of the first mark were issued is
+    /// unknown, or no longer matters.
     marks: VecDeque<Mark>,
-    /// Calls of numbers up to this have been told of.
+    /// Calls of numbers up to this one have been reported.
     told: u64,
 }
 
-/// One look at the line.
+/// One snapshot of the queue.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// The highest number given.
+    /// The highest number issued.
     last: u64,
     at: Timestamp,
-    /// How long whoever joined just then was to wait.
+    /// The estimated wait of the last person who joined.
     promised: Duration,
 }
 
-/// Marks kept, at most: some 160 kB.
+/// The most marks kept: about 160 kB.
 const MOST_MARKS: usize = 4_096;
 
 impl Timeline {
-    /// Takes in a look at the line: `promised` is the time that the holder of its last number has to wait from `now` on, and
-    /// `departures` are the numbers given back of those that waited at the look before. Returns how long those waited who were
-    /// called since then; whoever had joined before the first look is left out. Where the clock has stepped between joining
-    /// and call the wait is off by that step, and never below zero.
+    /// Records a snapshot of the queue. `promised` is the wait of the holder of its last number
+    /// from `now` on, and `departures` are the abandoned numbers of the snapshot before. Returns
+    /// the waits of the people called since then, without those who joined before the first
+    /// snapshot. If the clock stepped between joining and call, the wait is off by that step, but
+    /// never below zero.
     pub(super) fn observe(
         &mut self,
         line: Line,
@@ -65,7 +67,7 @@ impl Timeline {
         waits
     }
 
-    /// The waits of the numbers up to `serving` that have not been told of.
+    /// The waits of the numbers up to `serving` that have not been reported.
     fn tell(
         &mut self,
         serving: u64,
@@ -89,14 +91,14 @@ impl Timeline {
                 promised: between(start.promised, end.promised, share),
             }
         });
-        // They joined since the last look and are called already: at once, as nearly as anybody can tell.
+        // They joined since the last snapshot and are called already, so their wait counts as zero.
         let people_at_once = people(newest.max(told), serving);
         let at_once =
             Wait { people: people_at_once, waited: Duration::ZERO, promised: Duration::ZERO };
         known.chain([at_once]).filter(|wait| wait.people > 0).collect()
     }
 
-    /// Forgets when numbers were given that have been called. One mark stays, as the start of those that follow.
+    /// Drops the marks of called numbers. One mark stays, as the start of those that follow.
     fn forget(&mut self, serving: u64) {
         while self.marks.get(1).is_some_and(|second| second.last <= serving) {
             self.marks.pop_front();
@@ -104,7 +106,7 @@ impl Timeline {
         if self.marks.len() == 1
             && let Some(only) = self.marks.front_mut().filter(|only| only.last < serving)
         {
-            // Whoever joined since then and was not called is behind this number, which did not wait at all.
+            // Those who joined since and still wait are behind this number, which did not wait.
             *only = Mark { last: serving, promised: Duration::ZERO, ..*only };
         }
     }
@@ -113,7 +115,7 @@ impl Timeline {
         let is_quiet =
             self.marks.iter().rev().take(2).filter(|seen| seen.last == mark.last).count() == 2;
         if is_quiet {
-            // Two marks say since when nobody has joined, and until when.
+            // Two marks cover a period without joins.
             self.marks.pop_back();
         }
         self.marks.push_back(mark);
@@ -122,8 +124,8 @@ impl Timeline {
         }
     }
 
-    /// Leaves out marks between others that are close to each other for the time they span together, however old they are:
-    /// about half of them.
+    /// Drops about half of the marks of any age: those whose neighbors are close in time, compared
+    /// with the whole span.
     fn thin_out(&mut self) {
         let (Some(oldest), Some(newest)) = (self.marks.front(), self.marks.back()) else { return };
         let close = since(oldest.at, newest.at) * 4 / MOST_MARKS as u32;
@@ -135,7 +137,7 @@ impl Timeline {
             }
         }
         if kept.len() > MOST_MARKS / 4 * 3 {
-            // Only a clock that goes back and forth leaves so many. The newest stays.
+            // Only a clock that steps back and forth leaves this many. The newest stays.
             let (mut nth, newest) = (0, kept.len());
             kept.retain(|_| {
                 nth += 1;
@@ -146,20 +148,20 @@ impl Timeline {
     }
 }
 
-/// Where the middle of the numbers from `from` to `to` is between those of two marks: from 0 to 1.
+/// The relative place of the middle of the numbers `from` to `to` between two marks, from 0 to 1.
 fn middle(start: u64, end: u64, from: u64, to: u64) -> f64 {
     let steps = |number: u64| number.saturating_sub(start) as f64;
     let length = steps(end);
     if length > 0.0 { ((steps(from) + steps(to)) / 2.0 / length).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// The duration so far on the way from one to the other.
+/// Interpolates between two durations.
 fn between(start: Duration, end: Duration, share: f64) -> Duration {
     let seconds = start.as_secs_f64() * (1.0 - share) + end.as_secs_f64() * share;
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// How long ago that was; zero for what a clock that has stepped back takes for the future.
+/// The time since `then`; zero if a clock stepped back and `then` is in the future.
 fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }

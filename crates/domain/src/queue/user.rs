@@ -1,8 +1,8 @@
-//! Who stands in line.
+//! The users of a queue.
 
 use crate::id::positive_id;
 
 positive_id! {
-    /// A person, as the accounts system in front of us numbers them.
+    /// A person, by their number in the upstream accounts system.
     UserId, InvalidUserId, "user id"
 }

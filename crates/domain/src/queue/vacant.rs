@@ -1,32 +1,34 @@
-//! The numbers that nobody waits behind.
+//! The numbers without a waiting person.
 
 use std::sync::Arc;
 
 use super::{Line, Position, QueueNumber};
 
-/// Numbers in one chunk, a power of two.
+/// The count of numbers in one chunk, a power of two.
 const CHUNK: u64 = 4_096;
 const WORDS: usize = (CHUNK / 64) as usize;
 
-/// The numbers of a queue that nobody waits behind: abandoned while they waited, or skipped by a recovery and held by
-/// nobody known. With them a position counts people, not numbers.
+/// The numbers of a queue without a waiting person: abandoned while they waited, or skipped by a
+/// recovery and without a known holder. With them a position counts people, not numbers.
 ///
-/// Single numbers are bits in chunks that a clone shares, so a clone costs a few words for each 4,096 numbers, a
-/// change copies one chunk at most, and a count is a binary search. Ranges cost the same whatever their length.
+/// Single numbers are bits in chunks that clones share. So a clone costs a few words for each 4,096
+/// numbers, a change copies at most one chunk, and a count is a binary search. Ranges cost the same
+/// for any length.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct VacantNumbers {
-    /// In the order of their numbers.
+    /// The chunks, ascending.
     chunks: Vec<Chunk>,
-    /// Half-open ranges `(from, to]`, in order and apart from each other and from the single numbers.
+    /// Half-open ranges `(from, to]`, ascending, disjoint from each other and from the single
+    /// numbers.
     ranges: Vec<Range>,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Chunk {
-    /// The number before its first.
+    /// The number before the chunk's first.
     base: u64,
     bits: Arc<[u64; WORDS]>,
-    /// Numbers set in this chunk and all before it.
+    /// The count of numbers set in this chunk and all before it.
     up_to_here: u64,
 }
 
@@ -34,11 +36,11 @@ struct Chunk {
 struct Range {
     from: u64,
     to: u64,
-    /// Numbers in this range and all before it.
+    /// The count of numbers in this range and all before it.
     up_to_here: u64,
 }
 
-/// Where the bit of a number is within its chunk: word and mask.
+/// The position of a number's bit in its chunk: word and mask.
 fn bit(number: u64) -> (usize, u64) {
     let offset = (number - 1) % CHUNK;
     ((offset / 64) as usize, 1 << (offset % 64))
@@ -57,7 +59,7 @@ impl Chunk {
         self.bits.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
-    /// Numbers of this chunk that are not above `mark`, which is in it.
+    /// The count of this chunk's numbers up to `mark`, which is in it.
     fn count_up_to(&self, mark: u64) -> u64 {
         let (word, mask) = bit(mark);
         let whole: u64 = self.bits[..word].iter().map(|word| u64::from(word.count_ones())).sum();
@@ -66,7 +68,7 @@ impl Chunk {
 }
 
 impl VacantNumbers {
-    /// These numbers, in any order.
+    /// A set of these numbers, given in any order.
     #[must_use]
     pub fn of(numbers: impl IntoIterator<Item = u64>) -> Self {
         let mut vacant = Self::default();
@@ -77,7 +79,7 @@ impl VacantNumbers {
         vacant
     }
 
-    /// Adds a number; returns whether it was not there before. 0 is no number.
+    /// Adds a number; returns whether it is new. 0 is not a number.
     pub fn insert(&mut self, number: u64) -> bool {
         if number == 0 || self.contains(number) {
             return false;
@@ -97,7 +99,7 @@ impl VacantNumbers {
         self.recount_chunks(0);
     }
 
-    /// Returns where the chunk of the number is; what is counted there is counted anew by the caller.
+    /// Sets a bit and returns the index of its chunk. The caller must recount from there.
     fn set_bit(&mut self, number: u64) -> usize {
         let base = base(number);
         let at = self.chunks.partition_point(|chunk| chunk.base < base);
@@ -109,7 +111,7 @@ impl VacantNumbers {
         at
     }
 
-    /// Adds the numbers `(from, to]`. Those of them that are single numbers stay single.
+    /// Adds the numbers `(from, to]`. Single numbers among them stay single.
     pub fn insert_range(&mut self, from: u64, to: u64) {
         let singles: Vec<u64> = self.singles_within(from, to).collect();
         let mut start = from;
@@ -139,7 +141,7 @@ impl VacantNumbers {
         self.ranges = apart;
     }
 
-    /// Takes a number out: somebody turned out to hold it. Returns whether it was there.
+    /// Removes a number whose holder turned up. Returns whether it was in the set.
     pub fn remove(&mut self, number: u64) -> bool {
         if let Some(at) = self.chunk_with(number) {
             let (word, mask) = bit(number);
@@ -149,8 +151,8 @@ impl VacantNumbers {
         }
         let Some(at) = self.range_with(number) else { return false };
         let Range { from, to, .. } = self.ranges[at];
-        // Thousands turn up after the loss of a queue that was kept in memory: nothing is moved
-        // twice.
+        // After the loss of a queue kept in memory, thousands of holders turn up. Each removal
+        // moves an entry at most once.
         match (from < number - 1, number < to) {
             (true, true) => {
                 self.ranges[at].to = number - 1;
@@ -164,51 +166,51 @@ impl VacantNumbers {
         true
     }
 
-    /// Forgets the single numbers up to `mark`: the queue has passed them. Ranges stay, since a holder who turns up late
-    /// still has a claim.
+    /// Removes the single numbers up to `mark`, because the queue has passed them. Ranges stay,
+    /// since a holder who turns up late still has a claim.
     pub fn forget_singles_up_to(&mut self, mark: u64) {
         if self.chunks.first().is_some_and(|first| first.base < mark) {
             self.retain_singles(|number| number > mark);
         }
     }
 
-    /// Whether this number is one of them.
+    /// Whether the set contains this number.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
         number > 0 && (self.chunk_with(number).is_some() || self.range_with(number).is_some())
     }
 
-    /// Whether this number is one of a range, so that nobody is known to have been given it.
+    /// Whether this number is in a range, so that no holder of it is known.
     #[must_use]
     pub fn is_in_range(&self, number: u64) -> bool {
         self.range_with(number).is_some()
     }
 
-    /// The last number of the range this number is in.
+    /// The last number of the range that contains this number.
     #[must_use]
     pub fn end_of_range(&self, number: u64) -> Option<u64> {
         self.range_with(number).map(|at| self.ranges[at].to)
     }
 
-    /// How many there are.
+    /// The count of numbers.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.singles_len() + self.ranges.last().map_or(0, |range| range.up_to_here)
     }
 
-    /// How many single numbers there are.
+    /// The count of single numbers.
     #[must_use]
     pub fn singles_len(&self) -> u64 {
         self.chunks.last().map_or(0, |chunk| chunk.up_to_here)
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty() && self.ranges.is_empty()
     }
 
-    /// How many of them are not above `mark`.
+    /// The count of numbers up to `mark`.
     #[must_use]
     pub fn count_up_to(&self, mark: u64) -> u64 {
         if mark == 0 {
@@ -236,13 +238,13 @@ impl VacantNumbers {
         Position::new((number.get() - line.serving()).saturating_sub(nobody).max(1))
     }
 
-    /// How many people wait in a queue.
+    /// The count of people waiting in a queue.
     #[must_use]
     pub fn people_waiting(&self, line: Line) -> u64 {
         self.people_between(line.serving(), line.last())
     }
 
-    /// How many of the numbers `(from, to]` are people's.
+    /// The count of numbers in `(from, to]` that belong to people.
     #[must_use]
     pub fn people_between(&self, from: u64, to: u64) -> u64 {
         let nobody = self.count_up_to(to).saturating_sub(self.count_up_to(from));
@@ -300,7 +302,7 @@ impl VacantNumbers {
         self.recount_chunks(0);
     }
 
-    /// Counts again from this chunk on, without the empty ones.
+    /// Recounts from this chunk on, and drops empty ones.
     fn recount_chunks(&mut self, from: usize) {
         let mut sum = self.before_chunk(from);
         for chunk in self.chunks.iter_mut().skip(from) {
@@ -312,7 +314,7 @@ impl VacantNumbers {
             .retain(|chunk| std::mem::replace(&mut before, chunk.up_to_here) < chunk.up_to_here);
     }
 
-    /// Counts again from this range on.
+    /// Recounts from this range on.
     fn recount_ranges(&mut self, from: usize) {
         let mut sum = from.checked_sub(1).map_or(0, |before| self.ranges[before].up_to_here);
         for range in self.ranges.iter_mut().skip(from) {

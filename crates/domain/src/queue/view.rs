@@ -1,35 +1,35 @@
-//! What a node sees of its line, for whoever watches the node.
+//! A node's view of its queue, for monitoring.
 
 use std::time::Duration;
 
 use super::{Line, Tally};
 use crate::Timestamp;
 
-/// What a node sees of its line. Its parts are read one after the other, so two of them may be an instant apart.
+/// A node's view of its queue. Its fields are read in sequence, so they may differ by an instant.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct View {
-    /// The line as far as this node has seen it.
+    /// The counters of the queue.
     pub line: Line,
-    /// People who wait for their call: numbers, without those given back.
+    /// People who wait for their call, without abandoned numbers.
     pub waiting: u64,
-    /// Calls that stand and are not claimed yet, as of the last step.
+    /// Open calls, as of the last tick.
     pub called: u64,
-    /// Sessions that run, as of the last step.
+    /// Running sessions, as of the last tick.
     pub active: u64,
-    /// Whether the store may have lost something and calls nobody for a moment, as of the last step.
+    /// Whether the store may have lost data and has paused calling, as of the last tick.
     pub recovers: bool,
-    /// Whether this node may give numbers, as of the last step.
+    /// Whether this node may issue numbers, as of the last tick.
     pub may_join: bool,
-    /// What has become of places, as of the last step.
+    /// Counts of joins, claims, lapses, departures and ends, as of the last tick.
     pub tally: Tally,
-    /// How old the view is; `None` before the first step.
+    /// The age of the view; `None` before the first tick.
     pub age: Option<Duration>,
-    /// How old it may be before answers say so and nobody is let in.
+    /// The age from which responses are marked stale and admission stops.
     pub stale_after: Duration,
-    /// Calls and sessions there may be at once.
+    /// The most calls and sessions at once.
     pub max_active: u32,
-    /// When the last step that succeeded was begun, by the clock of the service; `None` before the first.
+    /// When the last successful tick began, by the clock of the service; `None` before the first.
     pub last_step: Option<Timestamp>,
-    /// People called by the steps of this node so far; whom a join called is in none of them.
+    /// People called by the ticks of this node so far, without those called by joins.
     pub people_called: u64,
 }

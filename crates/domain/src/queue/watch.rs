@@ -1,4 +1,4 @@
-//! A node's view of its line: what every "where am I?" is answered from.
+//! A node's view of its queue, from which it serves status queries.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
@@ -11,53 +11,52 @@ use super::{
 };
 use crate::Timestamp;
 
-/// What a node sees of one number in one look at the line.
+/// The status of one number in one snapshot of the view.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sight {
     /// Whether it has been called.
     pub(super) is_called: bool,
-    /// Whether it was given back while waiting, as of the last refresh.
+    /// Whether it was abandoned, as of the last refresh.
     pub(super) has_left: bool,
     /// People ahead plus one; 0 once called.
     pub(super) position: Position,
     /// Estimated time until the call.
     pub(super) eta: Duration,
-    /// What makes it as long as it is.
+    /// The limit that determines the estimate.
     pub(super) limit: WaitLimit,
-    /// Whether a token of its life is accepted: the queue knows that life, or may yet come to know
-    /// of it.
+    /// Whether a token of its incarnation is accepted: the queue knows it, or may still learn of
+    /// it.
     pub(super) is_accepted: bool,
-    /// Whether the store may know more of its holder than this node, who has not turned up there
-    /// yet.
+    /// Whether the store may not know the holder yet, or may know more of the place than this node.
     pub(super) is_unproved: bool,
 }
 
-/// The highest marks this node has seen, and the rest of the last snapshot. The marks move with every answer that
-/// carries them; the rest once a refresh.
+/// The highest marks this node has seen, and the rest of the last snapshot. The marks move with
+/// every response that carries them, the rest with each refresh.
 #[derive(Debug)]
 pub(super) struct Watch {
     last: AtomicU64,
     serving: AtomicU64,
-    /// When the last refresh was begun, by the node's own clock, in milliseconds since the epoch.
+    /// When the last refresh began, by the node's own clock, in milliseconds since the epoch.
     refreshed: AtomicI64,
     slow: RwLock<SlowPart>,
-    /// The highest number above `last` that a token has shown since the last refresh.
+    /// The highest number above `last` on a token since the last refresh.
     shown: Mutex<Option<Shown>>,
     estimator: WaitEstimator,
     timeline: Mutex<Timeline>,
 }
 
-/// What only a refresh changes.
+/// The part that only a refresh changes.
 #[derive(Debug)]
 struct SlowPart {
     vacant: VacantNumbers,
     forecast: Forecast,
-    /// The highest number called as of the forecast; `None` before the first snapshot.
+    /// The highest number called at the time of the forecast; `None` before the first snapshot.
     serving: Option<u64>,
     reported: Reported,
 }
 
-/// The rest of what the last snapshot reported.
+/// The rest of the last snapshot.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reported {
     pub(super) called: u64,
@@ -71,7 +70,7 @@ pub(super) struct Reported {
     pub(super) tally: Tally,
 }
 
-/// Before any time there is.
+/// Before any valid time.
 const NEVER: i64 = i64::MIN;
 
 impl Watch {
@@ -93,21 +92,21 @@ impl Watch {
         }
     }
 
-    /// The line as far as this node has seen it.
+    /// The counters of the queue in this node's view.
     pub(super) fn line(&self) -> Line {
         // `serving` first: marks only grow, so a later `last` is never below it.
         let serving = self.serving.load(Ordering::Acquire);
         Line::new(self.last.load(Ordering::Acquire), serving)
     }
 
-    /// Believes a line somebody has seen.
+    /// Raises the counters to those of a response.
     pub(super) fn note(&self, line: Line) {
         self.last.fetch_max(line.last(), Ordering::AcqRel);
         self.serving.fetch_max(line.serving(), Ordering::AcqRel);
     }
 
-    /// Keeps what a token shows for the store, where that may not know of it. A token is no
-    /// witness, so nothing else follows from it.
+    /// Keeps the number and incarnation of a token for the store, if it may not know them. A token
+    /// is not a witness, so it has no other effect.
     pub(super) fn note_shown(&self, shown: Shown) {
         if shown.number.get() <= self.last.load(Ordering::Acquire) {
             return;
@@ -118,19 +117,20 @@ impl Watch {
         }
     }
 
-    /// What tokens have shown since this was asked last, as far as the store may not know of it.
+    /// Takes the highest number of a token since the last call, unless the store must know it by
+    /// now.
     pub(super) fn take_shown(&self) -> Option<Shown> {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
         shown.filter(|shown| shown.number.get() > self.last.load(Ordering::Acquire))
     }
 
-    /// Believes a life of the queue that the store has told of with a place.
+    /// Adds an incarnation that the store has reported with a place.
     pub(super) fn note_incarnation(&self, incarnation: Incarnation) {
         let mut slow = self.slow.write().unwrap_or_else(PoisonError::into_inner);
         slow.reported.incarnations = slow.reported.incarnations.with(incarnation);
     }
 
-    /// How old the view is at `now`; for ever before the first refresh.
+    /// The age of the view at `now`; the maximum before the first refresh.
     pub(super) fn age(&self, now: Timestamp) -> Duration {
         match self.refreshed.load(Ordering::Acquire) {
             NEVER => Duration::MAX,
@@ -140,23 +140,23 @@ impl Watch {
         }
     }
 
-    /// When the last refresh was begun, by the node's own clock.
+    /// When the last refresh began, by the node's own clock.
     pub(super) fn refreshed(&self) -> Option<Timestamp> {
         Timestamp::from_millisecond(self.refreshed.load(Ordering::Acquire)).ok()
     }
 
-    /// How many people wait in this line.
+    /// The number of people waiting, for these counters.
     pub(super) fn people_waiting(&self, line: Line) -> u64 {
         self.slow().vacant.people_waiting(line)
     }
 
-    /// What the last snapshot reported.
+    /// The rest of the last snapshot.
     pub(super) fn reported(&self) -> Reported {
         self.slow().reported
     }
 
-    /// Takes in a snapshot that was asked for at `asked_at`, by the node's own clock. Returns how long those waited who were
-    /// called since the last one.
+    /// Applies a snapshot requested at `asked_at`, by the node's own clock. Returns the waits of
+    /// the people called since the last one.
     pub(super) fn learn(&self, snapshot: &Snapshot, asked_at: Timestamp) -> Vec<Wait> {
         self.note(snapshot.line);
         self.refreshed.fetch_max(asked_at.as_millisecond(), Ordering::AcqRel);
@@ -187,14 +187,14 @@ impl Watch {
             &mut *self.slow.write().unwrap_or_else(PoisonError::into_inner),
             fresh,
         );
-        // Freed here, where nobody waits for the lock.
+        // Freed after the lock is released.
         drop(stale);
         waits
     }
 
-    /// Takes in which numbers are nobody's and which lives the queue has, as of a snapshot between
-    /// two refreshes. The store gives
-    /// numbers to a node that it has told which are skipped, so their positions must count on that.
+    /// Applies the vacant numbers and incarnations of a snapshot between two refreshes. The store
+    /// issues numbers to a node once it has reported the skipped ones to it, so the positions of
+    /// those numbers must account for them.
     pub(super) fn note_vacant(&self, snapshot: &Snapshot) {
         self.note(snapshot.line);
         let fresh = snapshot.vacant.clone();
@@ -205,7 +205,7 @@ impl Watch {
         drop(stale);
     }
 
-    /// What is seen of a number at this state of the line: one look, so that its parts agree.
+    /// The status of a number at these counters, from one snapshot so that its fields agree.
     pub(super) fn look(&self, shown: Shown, line: Line) -> Sight {
         let number = shown.number;
         let slow = self.slow();
@@ -232,21 +232,20 @@ impl Watch {
 }
 
 impl Reported {
-    /// Whether a life that is not reported may be one of this queue all the same.
+    /// Whether an unknown incarnation may still be one of this queue.
     fn knows_too_little(&self) -> bool {
         self.incarnations.is_empty() || self.recovers || self.adopts
     }
 
-    /// Whether the store was in no doubt, and takes in what tokens show.
+    /// Whether the store was not in doubt, and accepts numbers from tokens.
     fn is_sure(&self) -> bool {
         !self.incarnations.is_empty() && !self.recovers
     }
 }
 
 impl SlowPart {
-    /// How many people were called whose slots the forecast does not count. Before the first
-    /// snapshot it counts nobody's; of all who were ever called, no more than there are slots hold
-    /// one.
+    /// The number of people called whose slots the forecast does not count. Before the first
+    /// snapshot it counts none; of all people ever called, at most `max_active` hold a slot.
     fn called_since(&self, line: Line) -> u64 {
         let Some(serving) = self.serving else {
             return line.serving().min(self.forecast.max_active());
@@ -255,7 +254,7 @@ impl SlowPart {
     }
 }
 
-/// What somebody who had joined just before this snapshot would be told.
+/// The estimate for a person who joined just before this snapshot.
 fn promise(snapshot: &Snapshot, forecast: &Forecast) -> Duration {
     let last = QueueNumber::new(snapshot.line.last());
     last.map_or(Duration::ZERO, |last| {

@@ -10,11 +10,11 @@ use crate::id::positive_id;
 use crate::{PortError, Timestamp};
 
 positive_id! {
-    /// Names one date of one concert.
+    /// Identifies one date of a concert.
     ScheduleId, InvalidScheduleId, "schedule id"
 }
 
-/// A date whose sale runs and that has seats left; a sold-out date cannot be one.
+/// A date that is on sale and has seats left.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OpenDate {
     /// The date's id.
@@ -29,15 +29,16 @@ pub struct OpenDate {
     pub seats_left: NonZeroU32,
 }
 
-/// Answers which dates of a concert can be bought now.
+/// Finds the dates of a concert that can be bought now.
 #[async_trait]
 pub trait ScheduleBook: Send + Sync {
-    /// The dates of a concert whose sale runs at `now` and that have seats left, by performance, then id; `None` when
-    /// there is no such concert. The cost grows with the dates of the one concert, not with the seats in the house.
-    /// A date whose last seat goes disappears from the next answer; one that gets a seat back returns.
+    /// The dates of a concert that are on sale at `now` and have seats left, by performance, then
+    /// id; `None` if the concert does not exist. The cost grows with the dates of this concert, not
+    /// with the seats in the house. A date that sells its last seat is missing from the next
+    /// response; one that gets a seat back returns.
     ///
     /// # Errors
-    /// [`PortError`] when the schedule could not be read.
+    /// [`PortError`] if the schedule could not be read.
     async fn open_dates(
         &self,
         concert: ConcertId,

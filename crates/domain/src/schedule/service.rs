@@ -1,4 +1,4 @@
-//! The use case: which dates can be bought now?
+//! The use case: the dates that can be bought now.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::{OpenDate, ScheduleBook};
 use crate::concert::ConcertId;
 use crate::{Clock, PortError};
 
-/// What the caller of a schedule use case can act on.
+/// The errors of the schedule's use cases that a caller can act on.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    /// There is no such concert.
+    /// The concert does not exist.
     #[error("there is no concert {0}")]
     NoSuchConcert(ConcertId),
     /// The schedule could not be read.

@@ -1,4 +1,4 @@
-//! The time during which a date is on sale.
+//! The period in which a date is on sale.
 
 use crate::Timestamp;
 
@@ -9,7 +9,7 @@ pub struct SaleWindow {
     closes: Timestamp,
 }
 
-/// A window that closes before it opens.
+/// The window closes before it opens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a sale must close after it opens")]
 pub struct InvalidWindow;

@@ -1,4 +1,4 @@
-//! HTTP to the collector. It blocks, which is right here: each exporter has a thread of its own.
+//! The HTTP client for the collector. It blocks, and each exporter has its own thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,10 +13,10 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use crate::TelemetryError;
 use crate::settings::Otlp;
 
-/// A collector has little to say; one that says more, in bytes, has failed.
+/// Maximum size of a collector's response in bytes; a longer one counts as a failure.
 const MOST_SAID: u64 = 64 << 10;
 
-/// Connections, with a limit on every request. Clones share them.
+/// Connections, with a timeout for every request. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Transport {
     agent: Agent,
@@ -32,7 +32,7 @@ impl Transport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // Whoever names a collector means it.
+            // The configured endpoint is used as is, without a proxy.
             .proxy(None)
             .tls_config(tls);
         Ok(Self { agent: config.build().new_agent(), headers: secrets(&settings.headers)? })
@@ -47,7 +47,7 @@ impl Transport {
     }
 }
 
-/// TLS that accepts what the machine's own certificate store vouches for, or the one `SSL_CERT_FILE` names.
+/// TLS that trusts the machine's certificate store, or the one `SSL_CERT_FILE` names.
 fn tls() -> Result<TlsConfig, TelemetryError> {
     let trusted = rustls_native_certs::load_native_certs().certs;
     if trusted.is_empty() {
@@ -60,11 +60,11 @@ fn tls() -> Result<TlsConfig, TelemetryError> {
         .build())
 }
 
-/// Headers whose values nobody prints.
+/// Headers whose values are never printed.
 fn secrets(headers: &[(String, String)]) -> Result<HeaderMap, TelemetryError> {
     let mut all = HeaderMap::new();
     for (number, (name, value)) in (1..).zip(headers) {
-        let unusable = || TelemetryError::Collector(format!("header number {number} is none"));
+        let unusable = || TelemetryError::Collector(format!("header number {number} is invalid"));
         let name: HeaderName = name.parse().map_err(|_| unusable())?;
         let mut value: HeaderValue = value.parse().map_err(|_| unusable())?;
         value.set_sensitive(true);
@@ -73,7 +73,7 @@ fn secrets(headers: &[(String, String)]) -> Result<HeaderMap, TelemetryError> {
     Ok(all)
 }
 
-/// Why the last request failed. Clones are the same.
+/// The cause of the last failed request. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cause(Arc<Mutex<Option<String>>>);
 
@@ -87,7 +87,7 @@ impl Cause {
     }
 }
 
-/// The client of one exporter, which tells it less of a failure than there is to tell.
+/// The client of one exporter. It keeps the cause of a failure, which the exporter's error omits.
 #[derive(Debug)]
 pub(super) struct Client {
     transport: Transport,
@@ -126,6 +126,6 @@ mod tests {
         assert!(!format!("{headers:?}").contains("hunter2"));
         let refused =
             secrets(&[header("a", "b"), header("x-key", "hunter2\n")]).unwrap_err().to_string();
-        assert_eq!(refused, "telemetry cannot be sent to a collector: header number 2 is none");
+        assert_eq!(refused, "telemetry cannot be sent to a collector: header number 2 is invalid");
     }
 }

@@ -1,4 +1,4 @@
-//! The collector: where it is, and the exporters to it. OTLP over HTTP.
+//! The collector's address and its exporters, over OTLP/HTTP.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use super::exporter::Counted;
 use crate::TelemetryError;
 use crate::settings::{Otlp, Protocol};
 
-/// A collector, and the connections to it, which all exporters share.
+/// A collector, and the connections that its exporters share.
 pub(crate) struct Collector {
     settings: Otlp,
     transport: Transport,
 }
 
 impl Collector {
-    /// Connects to nothing yet.
+    /// Does not connect yet.
     pub(crate) fn new(settings: &Otlp) -> Result<Self, TelemetryError> {
         Ok(Self { transport: Transport::new(settings)?, settings: settings.clone() })
     }
@@ -56,8 +56,8 @@ impl Collector {
         Ok(Counted::new(builder.build().map_err(of)?, outbox, "metrics", cause))
     }
 
-    /// What every exporter is told, and where it leaves the cause of a failure. An export is one attempt: the next ones wait
-    /// behind it.
+    /// Configures an exporter, and returns where it stores the cause of a failure. An export is
+    /// attempted once, because later exports wait behind it.
     fn told<B: WithExportConfig + WithHttpConfig>(&self, builder: B, signal: &str) -> (Cause, B) {
         let protocol = match self.settings.protocol {
             Protocol::HttpProtobuf => opentelemetry_otlp::Protocol::HttpBinary,

@@ -1,4 +1,4 @@
-//! Exporters that count what became of their exports, and log it when it changes.
+//! Exporters that count the results of their exports, and log when they start or stop failing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ pub(super) struct Counted<E> {
 }
 
 impl<E> Counted<E> {
-    /// `cause` knows more of what went wrong than the exporter tells.
+    /// `cause` holds more detail than the exporter's error.
     pub(super) fn new(
         exporter: E,
         outbox: &Arc<Outbox>,
@@ -37,16 +37,25 @@ impl<E> Counted<E> {
         Self { exporter, outbox: Arc::clone(outbox), signal, cause, fails: AtomicBool::new(false) }
     }
 
-    /// Failing is logged when it begins and when it ends, not every time.
+    /// Logs the first failure and the recovery, not every failure.
     fn note(&self, result: &OTelSdkResult) {
         let failed = self.fails.swap(result.is_err(), Ordering::Relaxed);
         match result {
             Err(error) if !failed => {
                 let cause = self.cause.take().unwrap_or_else(|| error.to_string());
-                tracing::warn!(target: log::OWN, signal = self.signal, cause, "telemetry cannot be sent: it is dropped");
+                tracing::warn!(
+                    target: log::OWN,
+                    signal = self.signal,
+                    cause,
+                    "telemetry export failed"
+                );
             }
             Ok(()) if failed => {
-                tracing::info!(target: log::OWN, signal = self.signal, "telemetry is sent again");
+                tracing::info!(
+                    target: log::OWN,
+                    signal = self.signal,
+                    "telemetry export recovered"
+                );
             }
             Ok(()) | Err(_) => {}
         }

@@ -1,11 +1,12 @@
-//! What waits to be sent, counted: so that its bound is exact, and everything given up is known.
+//! A bounded count of the items waiting to be sent. The limit is exact, and every dropped item is
+//! counted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::counter::Counter;
 
-/// The accounts of one kind of telemetry. At any time what was handed in is what was exported, what failed, what found no
-/// place, and what is inside.
+/// The counts of one kind of telemetry. At any time the items submitted equal those exported,
+/// failed, refused because the queue was full, and still waiting.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     capacity: usize,
@@ -16,7 +17,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// An empty one with so many places.
+    /// Creates an empty queue for this many items.
     pub(crate) fn new(capacity: usize) -> Self {
         let (exported, failed, full) = (Counter::default(), Counter::default(), Counter::default());
         Self { capacity, inside: AtomicUsize::new(0), exported, failed, full }
@@ -26,7 +27,7 @@ impl Outbox {
         self.capacity
     }
 
-    /// Whether one more finds a place.
+    /// Adds one item, if there is room.
     pub(super) fn enter(&self) -> bool {
         let one_more = |inside: usize| (inside < self.capacity).then_some(inside + 1);
         let entered =
@@ -37,13 +38,13 @@ impl Outbox {
         entered
     }
 
-    /// So many were exported, or failed to be.
+    /// Records items that were exported or failed.
     pub(super) fn leave(&self, items: usize, is_exported: bool) {
         self.inside.fetch_sub(items, Ordering::Relaxed);
         self.count(items, is_exported);
     }
 
-    /// The same for what takes no place.
+    /// The same for items that never waited.
     pub(super) fn count(&self, items: usize, is_exported: bool) {
         let counter = if is_exported { &self.exported } else { &self.failed };
         counter.add(items as u64);

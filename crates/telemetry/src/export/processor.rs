@@ -1,5 +1,5 @@
-//! The door of an outbox: whoever finds no place is given up at once. Behind it are the SDK's batch processors, each with a thread
-//! of its own.
+//! Limits the items that enter the SDK's batch processors: without room an item is dropped at once.
+//! Each batch processor has its own thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use opentelemetry_sdk::trace::{
 
 use super::Outbox;
 
-/// How long telemetry waits for company. Short, so that what a process that dies takes with it is little.
+/// How long items wait to form a batch. Short, so that a process that dies loses little.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A batch processor behind the door of its outbox.
+/// A batch processor with bounded admission.
 #[derive(Debug)]
 pub(crate) struct Bounded<P> {
     batches: P,

@@ -1,4 +1,4 @@
-//! How much goes wrong, by the log: counted whether anybody reads the lines or not.
+//! Counts logged errors and warnings, whether or not the lines are written.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tracing_subscriber::layer::Context;
 use super::is_of_a_caller;
 use crate::counter::Counter;
 
-/// Errors and warnings that were logged.
+/// The number of logged errors and warnings.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     errors: Counter,
@@ -26,7 +26,7 @@ impl Events {
         self.warnings.get()
     }
 
-    /// What counts them.
+    /// The layer that counts them.
     pub(crate) fn layer<S>(self: &Arc<Self>) -> impl Layer<S> + Send + Sync + 'static
     where
         S: Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,

@@ -1,33 +1,33 @@
-//! Where lines are written: by a thread of its own, so that a terminal or a pipe that stands still holds up nobody.
+//! Writes log lines on a separate thread, so that a blocked terminal or pipe delays no request.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// Lines that may wait to be written; the next one is dropped.
+/// Maximum number of lines waiting to be written; further ones are dropped.
 const WAITING: usize = 16_384;
 
 /// Writes lines.
 pub(crate) type Writer = NonBlocking;
 
-/// Counts lines that were dropped.
+/// Counts dropped lines.
 pub(crate) struct Lines(ErrorCounter);
 
-/// The end of a log. Clones are the same.
+/// Flushes the log at exit. Clones share the writer.
 #[derive(Clone)]
 pub struct LastLines(Arc<Mutex<Option<WorkerGuard>>>);
 
 impl LastLines {
-    /// Writes out what waits, which takes a second or so at most, however slowly it is read; lines logged from now on are
-    /// dropped. For somebody about to end the process; the second one to call it does nothing.
+    /// Writes out the waiting lines, which takes about a second at most, however slow the reader
+    /// is. Later lines are dropped. Call it before the process ends; a second call does nothing.
     pub fn write_out(&self) {
         drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
 impl Lines {
-    /// A writer, its counts, and its end.
+    /// Returns a writer, its drop counter, and the handle that flushes it.
     pub(crate) fn to(out: impl Write + Send + 'static) -> (Writer, Self, LastLines) {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING);
         let (writer, guard) = builder.thread_name("log").finish(out);

@@ -1,4 +1,4 @@
-//! Every metric there is, one family a file. What is not in here cannot be measured.
+//! Every metric, one file per family. A metric must be defined here to be recorded.
 
 pub mod caches;
 pub mod connections;
@@ -13,15 +13,15 @@ pub mod telemetry;
 
 use super::Metric;
 
-/// Metrics about one thing.
+/// Metrics about one topic.
 pub struct Family {
-    /// What it is about, as a heading.
+    /// The topic, as a heading.
     pub title: &'static str,
     /// Its metrics.
     pub metrics: &'static [&'static Metric],
 }
 
-/// All families, in the order of the story they tell.
+/// All families, in the order of the reference.
 pub const FAMILIES: &[Family] = &[
     line::FAMILY,
     requests::FAMILY,

@@ -1,4 +1,4 @@
-//! Measuring: series that are read when somebody looks, and histograms that are fed.
+//! Instruments: series read on collection, and histograms that record values.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use opentelemetry::metrics::{AsyncInstrument, BoundHistogram, Meter};
 
 use super::{Kind, Metric};
 
-/// Makes instruments for the metrics of the catalogue, and for no others.
+/// Creates instruments for the metrics of the catalog, and for no others.
 #[derive(Clone)]
 pub struct Meters(Option<Meter>);
 
@@ -22,13 +22,14 @@ impl Meters {
         Self(None)
     }
 
-    /// Whether anything is measured.
+    /// Whether measuring is enabled.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Reads a counter or a gauge whenever somebody looks. `read` is called on the thread of whoever looks and must not wait.
+    /// Registers a counter or a gauge that is read on every collection. `read` runs on the
+    /// collecting thread and must not block.
     pub fn watch(
         &self,
         metric: &'static Metric,
@@ -57,7 +58,7 @@ impl Meters {
         }
     }
 
-    /// A histogram to be fed.
+    /// Creates a histogram.
     #[must_use]
     pub fn histogram(&self, metric: &'static Metric) -> Histogram {
         let buckets = match metric.kind {
@@ -76,28 +77,29 @@ impl Meters {
     }
 }
 
-/// Where the value of a watched metric is told.
+/// Receives the values of a watched metric.
 pub struct Watched<'a> {
     metric: &'static Metric,
     instrument: &'a dyn AsyncInstrument<f64>,
 }
 
 impl Watched<'_> {
-    /// The series with these label values, in the order of the metric's labels, stands at `value`.
+    /// Reports the value of the series with these label values, in the order of the metric's
+    /// labels.
     pub fn is(&self, labels: &[&str], value: f64) {
         self.instrument.observe(value, &attributes(self.metric, labels));
     }
 }
 
-/// A histogram, still to be told apart by its labels.
+/// A histogram, before its labels are bound.
 pub struct Histogram {
     metric: &'static Metric,
     instrument: Option<opentelemetry::metrics::Histogram<f64>>,
 }
 
 impl Histogram {
-    /// One series: these label values, in the order of the metric's labels. Made once and kept, so that feeding it looks
-    /// nothing up.
+    /// Binds label values, in the order of the metric's labels. Keep the result, so that recording
+    /// needs no lookup.
     #[must_use]
     pub fn series(&self, labels: &[&str]) -> Series {
         let bind = |instrument: &opentelemetry::metrics::Histogram<f64>| {
@@ -107,12 +109,12 @@ impl Histogram {
     }
 }
 
-/// One series of a histogram. Clones feed the same one.
+/// One series of a histogram. Clones record into the same series.
 #[derive(Clone)]
 pub struct Series(Option<Arc<BoundHistogram<f64>>>);
 
 impl Series {
-    /// Counts a value.
+    /// Records a value.
     pub fn record(&self, value: f64) {
         if let Some(bound) = &self.0 {
             bound.record(value);
@@ -120,9 +122,9 @@ impl Series {
     }
 }
 
-/// A label without a value is left out, which is how Prometheus and OpenTelemetry both say "none".
+/// Omits labels with an empty value: Prometheus and OpenTelemetry both represent "none" that way.
 fn attributes(metric: &Metric, values: &[&str]) -> Vec<KeyValue> {
-    debug_assert_eq!(metric.labels.len(), values.len(), "{}: one value a label", metric.name);
+    debug_assert_eq!(metric.labels.len(), values.len(), "{}: one value per label", metric.name);
     let labelled = metric.labels.iter().zip(values).filter(|(_, value)| !value.is_empty());
     labelled.map(|(label, value)| KeyValue::new(*label, (*value).to_owned())).collect()
 }

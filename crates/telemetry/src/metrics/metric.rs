@@ -1,4 +1,4 @@
-//! What a metric is, apart from what it stands at.
+//! The definition of a metric, apart from its values.
 
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -7,29 +7,30 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
-    /// Counts values into buckets with these upper bounds.
+    /// Counts values in buckets with these upper bounds.
     Histogram(&'static [f64]),
 }
 
-/// One metric: a name that never changes its meaning, and how it is told apart within.
+/// One metric. Its name never changes meaning.
 #[derive(Debug)]
 pub struct Metric {
-    /// By the naming rules of OpenTelemetry's semantic conventions.
+    /// Follows the naming rules of OpenTelemetry's semantic conventions.
     pub name: &'static str,
     /// How it behaves.
     pub kind: Kind,
-    /// In UCUM: `s`, `By`; in braces what is counted.
+    /// In UCUM: `s`, `By`; the counted thing in braces.
     pub unit: &'static str,
-    /// What it says, in one sentence.
+    /// The meaning, in one sentence.
     pub about: &'static str,
-    /// What its series are told apart by. Each has few values, whatever people send.
+    /// The labels of its series. Each has few values, whatever clients send.
     pub labels: &'static [&'static str],
 }
 
 impl Metric {
-    /// The name under which Prometheus knows it. A histogram has `_bucket`, `_sum` and `_count` after that.
+    /// The name in Prometheus. For a histogram, `_bucket`, `_sum` and `_count` follow.
     ///
-    /// By the rules of "Prometheus and OpenMetrics Compatibility" in the OpenTelemetry specification.
+    /// By the rules of "Prometheus and OpenMetrics Compatibility" in the OpenTelemetry
+    /// specification.
     #[must_use]
     pub fn prometheus_name(&self) -> String {
         let unit = match self.unit {

@@ -1,13 +1,13 @@
-//! The way out that is asked: Prometheus's text format.
+//! The pull endpoint: Prometheus's text format.
 
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
-/// What Prometheus reads. Clones read the same.
+/// Renders metrics for Prometheus. Clones share the registry.
 #[derive(Clone)]
 pub struct Scrape {
     registry: Registry,
-    /// Measures as long as somebody may look.
+    /// Keeps the instruments alive while they can be scraped.
     _provider: SdkMeterProvider,
 }
 
@@ -16,10 +16,11 @@ impl Scrape {
         Self { registry, _provider: provider }
     }
 
-    /// Everything measured, as of now. Takes a millisecond or so: not for a thread that serves people.
+    /// Renders all current values. Takes about a millisecond: do not call it on a thread that
+    /// serves requests.
     ///
     /// # Errors
-    /// When something measured cannot be written, which is a mistake of ours.
+    /// If a value cannot be encoded, which is a bug.
     pub fn text(&self) -> Result<String, std::io::Error> {
         let mut text = Vec::new();
         TextEncoder::new()

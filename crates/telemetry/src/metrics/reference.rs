@@ -1,4 +1,4 @@
-//! `docs/metrics.md`, printed from the catalogue.
+//! `docs/metrics.md`, generated from the catalog.
 
 use std::fmt::Write as _;
 
@@ -7,22 +7,23 @@ use super::{Kind, Metric};
 
 const HEAD: &str = "# Metrics
 
-Printed from the code by `cargo xtask docs`; a test fails when it is not current.
+Generated from the code by `cargo xtask docs`; a test fails if this file is out of date.
 
-Every metric is measured once, by the OpenTelemetry SDK, and leaves by two doors: `/metrics` on the operations listener, in
-Prometheus's text format, and OTLP, where `telemetry.otlp.endpoint` names a collector. The first name of each is
-OpenTelemetry's, the second Prometheus's; a histogram has `_bucket`, `_sum` and `_count` after that. Dots of labels are
-underscores in Prometheus. No label ever holds a path, a user, a token or an address.
+The OpenTelemetry SDK measures every metric once and exports it in two ways: at `/metrics` on the
+operations listener, in Prometheus's text format, and over OTLP, if `telemetry.otlp.endpoint` names
+a collector. The first name of each metric is OpenTelemetry's, the second Prometheus's; for a
+histogram, `_bucket`, `_sum` and `_count` follow. Dots in labels are underscores in Prometheus. No
+label ever contains a path, a user, a token or an address.
 ";
 
-/// The reference.
+/// Renders the reference as Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
     for family in FAMILIES {
         let _ = write!(
             page,
-            "\n## {}\n\n| metric | kind | labels | what it says |\n|---|---|---|---|\n",
+            "\n## {}\n\n| metric | kind | |labels | meaning ||\n|---|---|---|---|\n",
             family.title
         );
         for metric in family.metrics {

@@ -1,4 +1,5 @@
-//! Readings of `/proc`. One that fails is left out, so that its series has a gap instead of a wrong value.
+//! Reads `/proc`. A failed reading is omitted, so that its series has a gap instead of a wrong
+//! value.
 
 use procfs::process::{LimitValue, Process, Stat};
 use procfs::{Current as _, LoadAverage, ProcResult};
@@ -6,7 +7,7 @@ use procfs::{Current as _, LoadAverage, ProcResult};
 use crate::metrics::catalogue::process;
 use crate::metrics::{Meters, Metric};
 
-/// How the kernel names the interface by which a machine speaks to itself.
+/// The kernel's name of the loopback interface.
 const LOOPBACK: &str = "lo";
 
 pub(super) fn watch(meters: &Meters) {
@@ -36,12 +37,13 @@ pub(super) fn watch(meters: &Meters) {
     watch_one(meters, &process::CPUS, || {
         Some(std::thread::available_parallelism().ok()?.get() as f64)
     });
-    // Read once: the kernel's idea of when it booted moves when the clock is set, and a start must not.
+    // Read once: the boot time the kernel reports moves when the clock is set, and a start time
+    // must not.
     let started = start_time().ok();
     watch_one(meters, &process::START_TIME, move || started);
 }
 
-/// A metric without labels.
+/// Registers a metric without labels.
 fn watch_one(
     meters: &Meters,
     metric: &'static Metric,
@@ -62,7 +64,7 @@ fn seconds(ticks: u64) -> f64 {
     ticks as f64 / procfs::ticks_per_second() as f64
 }
 
-/// `None` when there is no limit, too.
+/// Also `None` if there is no limit.
 fn files_max() -> Option<f64> {
     match Process::myself().ok()?.limits().ok()?.max_open_files.soft_limit {
         LimitValue::Value(limit) => Some(limit as f64),
@@ -96,7 +98,7 @@ mod tests {
         Instruments::to_be_scraped().unwrap()
     }
 
-    /// The value of the only series whose line begins like this.
+    /// The value of the only series whose line starts with this prefix.
     fn read(telemetry: &Instruments, series: &str) -> f64 {
         let text = telemetry.scrape.as_ref().unwrap().text().unwrap();
         let mut lines = text.lines().filter(|line| line.starts_with(series));
@@ -127,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "what is compared is the clock of the machine")]
+    #[expect(clippy::disallowed_methods, reason = "compares with the clock of the machine")]
     fn the_process_started_a_short_while_ago() {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
             .as_secs_f64();
         let age = now - read(&start(), "boxoffice_process_start_time_seconds{");
-        // The kernel tells its boot to the second.
+        // The kernel reports its boot time in whole seconds.
         assert!((-2.0..3600.0).contains(&age), "{age}");
     }
 
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_where_nothing_is_measured() {
+    fn nothing_is_read_if_metrics_are_off() {
         crate::process::watch(&crate::metrics::Meters::off());
     }
 }

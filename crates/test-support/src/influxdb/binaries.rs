@@ -1,4 +1,4 @@
-//! Where the program of an InfluxDB server is, and how to get it.
+//! Finds or installs the program of an InfluxDB server.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ pub struct InfluxBinaries {
     server: PathBuf,
 }
 
-/// Where Debian puts it.
+/// The Debian folder.
 const DEBIAN: &str = "/usr/bin";
 
 const PACKAGE: Package = Package {
@@ -21,17 +21,16 @@ const PACKAGE: Package = Package {
 };
 
 impl InfluxBinaries {
-    /// The program where it is installed.
+    /// Finds the installed program.
     ///
     /// # Errors
-    /// When it is not: with what installs it.
+    /// If it is not installed: with the command that installs it.
     pub fn find() -> Outcome<Self> {
-        Self::look().ok_or_else(|| {
-            failed("the program of InfluxDB is not here; `cargo xtask test` gets it")
-        })
+        Self::look()
+            .ok_or_else(|| failed("InfluxDB is not installed; `cargo xtask test` installs it"))
     }
 
-    /// Looks on the path, and where Debian puts it.
+    /// Searches `PATH` and the Debian folder.
     fn look() -> Option<Self> {
         let folders = from_path().into_iter().chain([PathBuf::from(DEBIAN)]);
         let server = folders.map(|folder| folder.join("influxd")).find(|file| file.is_file())?;
@@ -43,11 +42,11 @@ impl InfluxBinaries {
     }
 }
 
-/// The program; installed first where that can be done without asking anybody, and said through `tell`. A service that
-/// the package starts is not used.
+/// Finds the program, or installs it if that needs no password; reports through `tell`. Tests do
+/// not use the service that the package starts.
 ///
 /// # Errors
-/// When it is not there and cannot be installed: with the command to run.
+/// If it is missing and cannot be installed: with the command to run.
 pub fn find_or_install_influxdb(tell: impl Fn(&str)) -> Outcome<InfluxBinaries> {
     find_or_install(&PACKAGE, InfluxBinaries::look, tell)
 }

@@ -15,13 +15,13 @@ use super::binaries::InfluxBinaries;
 use crate::error::{Doing as _, Outcome, failed};
 use crate::private::PrivateServer;
 
-/// How long it may take to answer a question.
+/// The time limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// What is deployed; only where the server listens and writes is another matter here.
+/// The deployed configuration; the command overrides only its addresses and folders.
 const CONFIG: &str = include_str!("../../../../deploy/observability/influxdb/influxdb.conf");
 
-/// A server of our own. It stops when this is dropped, and when our process ends.
+/// A private server. It stops when this is dropped or the process ends.
 pub struct Influx {
     agent: Agent,
     server: PrivateServer,
@@ -30,13 +30,14 @@ pub struct Influx {
 /// One series of an answer.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Series {
-    /// The measurement, or what a statement such as `SHOW DATABASES` calls its list; empty where there is no name.
+    /// The measurement, or the name that a statement such as `SHOW DATABASES` gives its list; empty
+    /// if there is none.
     #[serde(default)]
     pub name: String,
-    /// The tags it was grouped by.
+    /// The tags of the grouping.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// What each row has, in this order.
+    /// The columns of each row.
     pub columns: Vec<String>,
     /// The rows.
     #[serde(default)]
@@ -58,10 +59,10 @@ struct StatementAnswer {
 }
 
 impl Influx {
-    /// Starts a server with the configuration that is deployed. It answers questions when this returns.
+    /// Starts a server with the deployed configuration. It answers queries when this returns.
     ///
     /// # Errors
-    /// What went wrong, with the end of the server's log.
+    /// The cause, with the end of the server's log.
     pub fn start(binaries: &InfluxBinaries) -> Outcome<Self> {
         let mut server = PrivateServer::new("InfluxDB")?;
         fs::write(server.folder().join("influxdb.conf"), CONFIG)
@@ -77,39 +78,39 @@ impl Influx {
         Ok(Self { agent, server })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Makes a database that keeps what it is given for ever; none where there is one of that name.
+    /// Creates a database without expiry, unless one of that name exists.
     ///
     /// # Errors
-    /// What the server said, or that it does not answer.
+    /// The error of the server, or that it does not answer.
     pub fn create_database(&self, name: &str) -> Outcome {
         let name = name.replace('\\', r"\\").replace('"', r#"\""#);
         self.query("", &format!("CREATE DATABASE \"{name}\"")).map(drop)
     }
 
-    /// Carries out what a file with statements says, such as the one that is deployed.
+    /// Runs the statements of a file, such as the deployed one.
     ///
     /// # Errors
-    /// When it cannot be read, or what the server said of the first statement that failed.
+    /// If the file cannot be read, or the error of the first statement that failed.
     pub fn run_file(&self, path: &Path) -> Outcome {
         let statements = fs::read_to_string(path).doing(format!("reading {}", path.display()))?;
         self.query("", &statements).map(drop)
     }
 
-    /// What statements come to in a database: the series of all of them, one after the other.
+    /// Runs statements in a database and returns the series of all of them, in order.
     ///
     /// # Errors
-    /// What the server said of the first statement that failed, or that it does not answer.
+    /// The error of the first statement that failed, or that the server does not answer.
     pub fn query(&self, database: &str, influxql: &str) -> Outcome<Vec<Series>> {
         let request = self.agent.post(format!("http://{}/query", self.address()));
         let answer = request.send_form([("db", database), ("q", influxql)]);
         let answer = answer.and_then(|mut response| response.body_mut().read_json::<Answer>());
-        answer.map_err(|error| failed(format!("asking InfluxDB: {error}")))?.into_series()
+        answer.map_err(|error| failed(format!("querying InfluxDB: {error}")))?.into_series()
     }
 }
 
@@ -124,7 +125,7 @@ impl Answer {
     }
 }
 
-/// The environment goes before the configuration.
+/// Environment variables override the configuration.
 fn command(binaries: &InfluxBinaries, address: SocketAddr) -> Command {
     let mut command = Command::new(binaries.server());
     command.args(["run", "-config", "influxdb.conf"]);
@@ -135,7 +136,7 @@ fn command(binaries: &InfluxBinaries, address: SocketAddr) -> Command {
     command
         .env("INFLUXDB_HTTP_BIND_ADDRESS", address.to_string())
         .env("INFLUXDB_LOGGING_LEVEL", "warn");
-    // For backups, which nobody makes of it: any port.
+    // The address for backups, which tests do not use: any port.
     command.env("INFLUXDB_BIND_ADDRESS", "127.0.0.1:0");
     command
 }

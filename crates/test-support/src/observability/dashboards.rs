@@ -1,30 +1,30 @@
-//! Dashboards of Grafana.
+//! Grafana dashboards.
 
 use serde_json::Value;
 
 use crate::error::{Outcome, failed};
 
-/// A panel or a row, as far as tests look at it.
+/// A panel or a row, reduced to the fields that tests check.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// Unique in its dashboard.
+    /// The id, unique in its dashboard.
     pub id: u64,
-    /// What it draws, such as `timeseries`; `row` is a heading.
+    /// The type, such as `timeseries`; `row` is a heading.
     pub kind: String,
-    /// Its heading.
+    /// The title.
     pub title: String,
-    /// What it says, in a sentence.
+    /// The description, a sentence.
     pub description: String,
-    /// The data sources of its questions.
+    /// The data sources of its queries.
     pub sources: Vec<String>,
-    /// Where its links lead.
+    /// The targets of its links.
     pub links: Vec<String>,
 }
 
 /// The panels of a dashboard, from top to bottom.
 ///
 /// # Errors
-/// When it is no dashboard.
+/// If the text is not a dashboard.
 pub fn read_dashboard(text: &str) -> Outcome<Vec<Panel>> {
     let dashboard = parse(text)?;
     let panels =
@@ -49,12 +49,13 @@ fn panel(panel: &Value) -> Panel {
     }
 }
 
-/// What a dashboard asks Prometheus, each with where it stands: in panels, annotations and variables.
+/// The Prometheus queries of a dashboard, with their locations: in panels, annotations and
+/// variables.
 pub(super) fn expressions(text: &str) -> Outcome<Vec<(String, String)>> {
     asked(text, "prometheus", |value| value["expr"].as_str().or_else(|| variable(value)))
 }
 
-/// What a dashboard asks InfluxDB, each with where it stands: in panels and variables.
+/// The InfluxDB queries of a dashboard, with their locations: in panels and variables.
 pub(super) fn influx_queries(text: &str) -> Outcome<Vec<(String, String)>> {
     asked(text, "influxdb", |value| value["query"].as_str())
 }
@@ -75,7 +76,7 @@ fn asked(
 
 fn parse(text: &str) -> Outcome<Value> {
     serde_json::from_str(text)
-        .map_err(|error| failed(format!("a dashboard that is no JSON: {error}")))
+        .map_err(|error| failed(format!("a dashboard that is not JSON: {error}")))
 }
 
 fn collect(
@@ -95,7 +96,7 @@ fn collect(
     }
 }
 
-/// A variable with the values of a label asks for a metric too.
+/// A variable with label values queries a metric too.
 fn variable(value: &Value) -> Option<&str> {
     let (metric, _) =
         value["definition"].as_str()?.strip_prefix("label_values(")?.rsplit_once(',')?;
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prometheus_is_asked_by_panels_annotations_and_variables_and_not_by_what_asks_another() {
+    fn prometheus_queries_come_from_panels_annotations_and_variables() {
         let found = expressions(
             r#"{"title": "d", "templating": {"list": [{"name": "q", "datasource": {"type": "prometheus"}, "definition": "label_values(a{x=\"1\"}, q)"}]},
                 "panels": [{"title": "p", "id": 1, "targets": [{"datasource": {"type": "prometheus"}, "expr": "b"},
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn influxdb_is_asked_by_panels_and_variables_and_not_by_what_asks_another() {
+    fn influxdb_queries_come_from_panels_and_variables() {
         let found = influx_queries(
             r#"{"title": "d", "templating": {"list": [{"name": "q", "datasource": {"type": "influxdb"}, "query": "SHOW a"}]},
                 "panels": [{"title": "p", "datasource": {"type": "influxdb"}, "targets": [

@@ -1,20 +1,20 @@
-//! The names in a PromQL expression.
+//! Extracts the names in a PromQL expression.
 
 use std::collections::BTreeSet;
 
-/// A metric that an expression asks for, and the labels it picks series by.
+/// A metric in an expression, and the labels that select its series.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Selector {
     /// The metric.
     pub metric: String,
-    /// Names of labels.
+    /// The names of the labels.
     pub labels: BTreeSet<String>,
 }
 
-/// Words that are followed by a list of labels.
+/// Keywords followed by a list of labels.
 const LISTS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
-/// Words that are no metrics although no bracket follows them.
+/// Words that are not metrics although no bracket follows them.
 const WORDS: [&str; 21] = [
     "and",
     "or",
@@ -39,13 +39,13 @@ const WORDS: [&str; 21] = [
     "default",
 ];
 
-/// The metrics an expression asks for. Variables of Grafana may be in it.
+/// The metrics of an expression, which may contain Grafana variables.
 #[must_use]
 pub fn selectors(expression: &str) -> Vec<Selector> {
     Scan::of(expression).selectors
 }
 
-/// The labels an expression groups by or matches on.
+/// The labels that an expression groups by or matches on.
 #[must_use]
 pub fn groupings(expression: &str) -> BTreeSet<String> {
     Scan::of(expression).groupings
@@ -72,7 +72,7 @@ impl<'a> Scan<'a> {
             '#' => drop(self.take_while(|c| c != '\n')),
             '[' => drop(self.take_while(|c| c != ']')),
             '{' => self.matchers(),
-            // A variable of Grafana, or a number, perhaps with a unit.
+            // A Grafana variable, or a number, perhaps with a unit.
             '$' | '0'..='9' | '.' => {
                 self.skip(next);
                 self.take_while(|c| is_of_name(c) || c == '.');
@@ -99,7 +99,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Those after a metric belong to it; those without one are taken to name it in `__name__` and go for nothing.
+    /// Matchers after a metric belong to it. Matchers without one are assumed to name the metric in
+    /// `__name__`, and are ignored.
     fn matchers(&mut self) {
         self.skip('{');
         let mut labels = BTreeSet::new();
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_told_from_functions_labels_strings_and_numbers() {
+    fn metrics_are_distinguished_from_functions_labels_strings_and_numbers() {
         assert_eq!(metrics("up"), ["up"]);
         assert_eq!(
             metrics("sum by (queue) (rate(a_total{x=\"b_total\"}[$__rate_interval]))"),

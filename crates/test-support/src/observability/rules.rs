@@ -1,8 +1,8 @@
-//! Rules for recording and alerting, and the cases `promtool` tries them with.
+//! Recording and alerting rules, and their test cases for `promtool`.
 
 use std::collections::BTreeMap;
 
-/// A rule of Prometheus, or of Loki's ruler.
+/// A rule of Prometheus or of Loki's ruler.
 #[derive(Clone, Debug)]
 pub struct Rule {
     is_alert: bool,
@@ -11,19 +11,19 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether it alerts; else it records.
+    /// Whether it is an alerting rule rather than a recording rule.
     #[must_use]
     pub fn is_alert(&self) -> bool {
         self.is_alert
     }
 
-    /// What it is called.
+    /// The name of the rule.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `expr`, `for`, a label or an annotation.
+    /// The value of `expr`, `for`, a label or an annotation.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
@@ -34,7 +34,7 @@ impl Rule {
 #[must_use]
 pub fn read_rules(text: &str) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
-    // The field whose text is on the lines below it, further in.
+    // The field whose text follows on more deeply indented lines.
     let mut block: Option<(usize, String)> = None;
     for line in text.lines() {
         let indent = line.len() - line.trim_start().len();
@@ -60,7 +60,7 @@ pub fn read_rules(text: &str) -> Vec<Rule> {
                 name: value.to_owned(),
                 fields: BTreeMap::new(),
             }),
-            // A group: what follows is not of the rule before it.
+            // A group starts: the next lines do not belong to the previous rule.
             (_, Some(_)) if field.starts_with("- ") => {}
             (_, Some(_)) if value == "|" => block = Some((indent, field.to_owned())),
             (_, Some(rule)) => {
@@ -76,18 +76,18 @@ pub fn read_rules(text: &str) -> Vec<Rule> {
     rules
 }
 
-/// One look at an alert in a test.
+/// One check of an alert in a test.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Case {
-    /// The test, which has one course of events.
+    /// The name of the test.
     pub test: String,
-    /// The alert looked at.
+    /// The alert.
     pub alert: String,
-    /// Whether it is expected to fire then.
+    /// Whether it is expected to fire at that time.
     pub fires: bool,
 }
 
-/// The cases of a file, in their order.
+/// The cases of a file, in order.
 #[must_use]
 pub fn read_cases(text: &str) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn cases_know_their_test() {
+    fn cases_have_the_name_of_their_test() {
         let cases = read_cases(
             "tests:\n  - name: one\n    alert_rule_test:\n      - eval_time: 1m\n        alertname: A\n        exp_alerts:\n          \
              - exp_labels:\n  - name: two\n      - eval_time: 2m\n        alertname: A\n        exp_alerts: []\n",

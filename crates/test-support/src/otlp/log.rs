@@ -1,26 +1,26 @@
-//! Logs.
+//! Conversion of exported logs.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::LogRecord as Sent;
 
 use super::values::{Attributes, attributes, id, of_resource, short, text};
 
-/// A log, with what is said about its process.
+/// A log record, with the attributes of its process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
-    /// What it says.
+    /// The message.
     pub body: String,
-    /// As it was written, such as `INFO`; else the name of its number, such as `info`.
+    /// The severity text, such as `INFO`, or else the name of the severity number, such as `info`.
     pub severity: String,
-    /// What is said with it.
+    /// Its attributes.
     pub attributes: Attributes,
-    /// The trace it belongs to.
+    /// The trace that it belongs to.
     pub trace_id: Option<String>,
-    /// The span it belongs to.
+    /// The span that it belongs to.
     pub span_id: Option<String>,
-    /// The scope it was made in.
+    /// The instrumentation scope.
     pub scope: String,
-    /// What is said about its process.
+    /// The attributes of the process.
     pub resource: Attributes,
 }
 

@@ -1,4 +1,4 @@
-//! Metrics.
+//! Conversion of exported metrics.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -8,30 +8,30 @@ use opentelemetry_proto::tonic::metrics::v1::{Metric as Sent, NumberDataPoint};
 
 use super::values::{Attributes, attributes, of_resource};
 
-/// One series of a metric at one time, with what is said about its process.
+/// A point of a series, with the attributes of its process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     /// The name of the metric.
     pub name: String,
-    /// Its unit.
+    /// The unit.
     pub unit: String,
-    /// What it is about.
+    /// The description.
     pub description: String,
     /// `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`.
     pub kind: &'static str,
-    /// What tells the series from others of the metric.
+    /// The attributes that identify the series within the metric.
     pub attributes: Attributes,
-    /// The number; of a histogram or a summary the sum.
+    /// The value; for a histogram or a summary, the sum.
     pub value: f64,
-    /// How many values a histogram or a summary is made of.
+    /// The number of values in a histogram or a summary.
     pub count: Option<u64>,
-    /// The scope it was made in.
+    /// The instrumentation scope.
     pub scope: String,
-    /// What is said about its process.
+    /// The attributes of the process.
     pub resource: Attributes,
 }
 
-/// What differs between the kinds of metrics.
+/// The part that differs between the kinds of metrics.
 struct Point {
     attributes: Vec<KeyValue>,
     value: f64,
@@ -105,6 +105,6 @@ fn numbers(sent: Vec<NumberDataPoint>) -> Vec<Point> {
         };
         Some(Point { attributes: sent.attributes, value, count: None })
     };
-    // A point without a value says that there was none.
+    // A point without a value reports that there was none.
     sent.into_iter().filter_map(point).collect()
 }

@@ -1,4 +1,4 @@
-//! What a collector was sent.
+//! The data that a collector has received.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::{Attributes, Log, Metric, Span};
 
-/// Of each kind: what a run of tests sends and more, and a few dozen megabytes.
+/// The limit per kind: more than a test run sends, and a few dozen megabytes.
 const KEPT: usize = 20_000;
 
 /// Shared by the collector and the thread that fills it.
 #[derive(Default)]
 pub(super) struct Received {
     state: Mutex<State>,
-    /// A request has come.
+    /// Notified when a request arrives.
     came: Condvar,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct State {
     pub(super) metrics: VecDeque<Metric>,
 }
 
-/// What one request brought.
+/// The data of one request.
 #[derive(Default)]
 pub(super) struct Export {
     pub(super) spans: Vec<Span>,
@@ -52,7 +52,7 @@ impl Received {
     pub(super) fn wait_until(&self, limit: Duration, is_so: impl Fn() -> bool) -> bool {
         let end = Instant::now() + limit;
         loop {
-            // Before the look, so that what comes during it is not missed.
+            // Read before the check, so that a request during the check is not missed.
             let seen = self.state().requests;
             if is_so() {
                 return true;

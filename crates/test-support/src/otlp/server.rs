@@ -1,4 +1,4 @@
-//! The HTTP side of a collector: a thread with all its connections, which all end with it.
+//! The HTTP server of a collector: a thread that owns all connections and ends them with itself.
 
 use std::error::Error;
 use std::future::pending;
@@ -26,10 +26,10 @@ use crate::error::{Doing as _, Outcome};
 const JSON: &str = "application/json";
 const PROTOBUF: &str = "application/x-protobuf";
 
-/// A body that is longer ends its connection.
+/// A longer body ends its connection.
 const BODY_BYTES: usize = 64 * 1024 * 1024;
 
-/// How requests are met.
+/// The way requests are handled.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Manner {
     Answers,
@@ -37,7 +37,7 @@ pub(super) enum Manner {
     Hangs,
 }
 
-/// Stops, and frees its port, when it is dropped.
+/// Dropping this stops the server and frees its port.
 pub(super) struct Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -51,7 +51,7 @@ impl Server {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing(DOING)?;
         listener.set_nonblocking(true).doing(DOING)?;
         let address = listener.local_addr().doing(DOING)?;
-        // Not by waiting for it: whoever starts a collector may be a task itself.
+        // Not with `block_on`: the caller may itself be an async task.
         let listener = {
             let _entered = runtime.enter();
             TcpListener::from_std(listener).doing(DOING)?
@@ -64,7 +64,7 @@ impl Server {
                     _ = stopped => {}
                 }
             });
-            // The runtime ends here, and with it every connection at whatever it waits for.
+            // Dropping the runtime ends every connection, whatever it waits for.
         };
         let serving =
             Some(thread::Builder::new().name("collector".to_owned()).spawn(serve).doing(DOING)?);
@@ -87,7 +87,7 @@ async fn accept(listener: TcpListener, manner: Manner, received: Arc<Received>) 
     loop {
         match listener.accept().await {
             Ok((client, _)) => drop(tokio::spawn(serve(client, manner, Arc::clone(&received)))),
-            // Such as a client that is gone already.
+            // For example a client that has already gone.
             Err(_) => tokio::task::yield_now().await,
         }
     }
@@ -95,7 +95,7 @@ async fn accept(listener: TcpListener, manner: Manner, received: Arc<Received>) 
 
 async fn serve(client: TcpStream, manner: Manner, received: Arc<Received>) {
     let answers = service_fn(move |request| answer(request, manner, Arc::clone(&received)));
-    // A client that goes away, or speaks no HTTP, is no failure of a collector.
+    // A client that disconnects or sends invalid HTTP is not an error of the collector.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(client), answers).await;
 }
 
@@ -122,7 +122,7 @@ async fn answer(
     if manner == Manner::Hangs {
         return pending().await;
     }
-    // An answer with nothing in it says that all was taken; in protobuf it has no bytes.
+    // An empty answer acknowledges everything; in protobuf it has no bytes.
     let (kind, empty) = if is_json { (JSON, "{}") } else { (PROTOBUF, "") };
     Ok(Response::builder().status(status).header(CONTENT_TYPE, kind).body(Full::from(empty))?)
 }

@@ -1,4 +1,4 @@
-//! Spans.
+//! Conversion of exported spans.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span as Sent;
@@ -7,45 +7,45 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use super::values::{Attributes, attributes, hex, id, of_resource, short};
 
-/// A span, with what is said about its process.
+/// A span, with the attributes of its process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
     /// 32 hexadecimal digits.
     pub trace_id: String,
     /// 16 hexadecimal digits.
     pub span_id: String,
-    /// The span it is part of; none is the root of its trace.
+    /// The parent span; `None` for the root of a trace.
     pub parent_span_id: Option<String>,
-    /// What was done.
+    /// The name of the operation.
     pub name: String,
     /// `internal`, `server`, `client`, `producer`, `consumer` or `unspecified`.
     pub kind: String,
-    /// What is said about it.
+    /// Its attributes.
     pub attributes: Attributes,
-    /// The names of what happened during it.
+    /// The names of its events.
     pub events: Vec<String>,
-    /// The traces it is linked to.
+    /// The traces of its links.
     pub linked_trace_ids: Vec<String>,
-    /// How it ended.
+    /// Its status.
     pub status: Status,
-    /// When it began, in nanoseconds since 1970.
+    /// The start, in nanoseconds since 1970.
     pub start_nanos: u64,
-    /// When it ended, in nanoseconds since 1970.
+    /// The end, in nanoseconds since 1970.
     pub end_nanos: u64,
-    /// The scope it was made in.
+    /// The instrumentation scope.
     pub scope: String,
-    /// What is said about its process.
+    /// The attributes of the process.
     pub resource: Attributes,
 }
 
-/// How a span ended.
+/// The status of a span.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Status {
-    /// Nothing was said.
+    /// No status was set.
     Unset,
-    /// Well.
+    /// The operation succeeded.
     Ok,
-    /// Not well, and what was said about it.
+    /// The operation failed, with a message.
     Error(String),
 }
 

@@ -1,4 +1,4 @@
-//! Values as text, which is what tests compare.
+//! Conversion of values to text, which tests compare.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-/// Values by their names. A list is written `[a, b]`, a map `{key=value}`, and bytes in hexadecimal.
+/// Values by name. A list is written `[a, b]`, a map `{key=value}`, and bytes in hexadecimal.
 pub type Attributes = BTreeMap<String, String>;
 
 pub(super) fn attributes(sent: Vec<KeyValue>) -> Attributes {
@@ -33,7 +33,7 @@ pub(super) fn text(sent: Option<AnyValue>) -> String {
                 map.values.into_iter().map(|pair| format!("{}={}", pair.key, text(pair.value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
-        // Belongs to profiles only; elsewhere it is to be taken as absent.
+        // Used only in profiles; elsewhere it counts as absent.
         Some(Value::StringValueStrindex(_)) | None => String::new(),
     }
 }
@@ -42,7 +42,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An identifier; one of zeros means that there is none.
+/// An identifier; zeros mean that it is absent.
 pub(super) fn id(bytes: &[u8]) -> Option<String> {
     bytes.iter().any(|byte| *byte != 0).then(|| hex(bytes))
 }

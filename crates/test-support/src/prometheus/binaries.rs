@@ -1,4 +1,4 @@
-//! Where the programs of Prometheus are, and how to get them.
+//! Finds or installs the programs of Prometheus.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 use crate::error::{Outcome, failed};
 use crate::install::{Package, find_or_install, from_path};
 
-/// The server, and `promtool`, which checks its files and tries its rules.
+/// The server, and `promtool`, which checks its files and tests its rules.
 #[derive(Clone, Debug)]
 pub struct PrometheusBinaries {
     server: PathBuf,
     promtool: PathBuf,
 }
 
-/// Where Debian puts them.
+/// The Debian folder.
 const DEBIAN: &str = "/usr/bin";
 
 const PACKAGE: Package = Package {
@@ -23,17 +23,16 @@ const PACKAGE: Package = Package {
 };
 
 impl PrometheusBinaries {
-    /// The programs where they are installed.
+    /// Finds the installed programs.
     ///
     /// # Errors
-    /// When they are not: with what installs them.
+    /// If they are not installed: with the command that installs them.
     pub fn find() -> Outcome<Self> {
-        Self::look().ok_or_else(|| {
-            failed("the programs of Prometheus are not here; `cargo xtask test` gets them")
-        })
+        Self::look()
+            .ok_or_else(|| failed("Prometheus is not installed; `cargo xtask test` installs it"))
     }
 
-    /// Looks on the path, and where Debian puts them.
+    /// Searches `PATH` and the Debian folder.
     fn look() -> Option<Self> {
         let folders: Vec<PathBuf> =
             from_path().into_iter().chain([PathBuf::from(DEBIAN)]).collect();
@@ -46,7 +45,7 @@ impl PrometheusBinaries {
         &self.server
     }
 
-    /// A command that runs `promtool`, with nothing on standard input.
+    /// A command that runs `promtool`, without standard input.
     #[must_use]
     pub fn promtool(&self) -> Command {
         let mut command = Command::new(&self.promtool);
@@ -55,10 +54,10 @@ impl PrometheusBinaries {
     }
 }
 
-/// The programs; installed first where that can be done without asking anybody, and said through `tell`.
+/// Finds the programs, or installs them if that needs no password; reports through `tell`.
 ///
 /// # Errors
-/// When they are not there and cannot be installed: with the command to run.
+/// If they are missing and cannot be installed: with the command to run.
 pub fn find_or_install_prometheus(tell: impl Fn(&str)) -> Outcome<PrometheusBinaries> {
     find_or_install(&PACKAGE, PrometheusBinaries::look, tell)
 }

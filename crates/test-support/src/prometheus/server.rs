@@ -13,38 +13,38 @@ use super::binaries::PrometheusBinaries;
 use crate::error::{Doing as _, Outcome, failed};
 use crate::private::PrivateServer;
 
-/// How long it may take to answer a question.
+/// The time limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// A server of our own. It stops when this is dropped, and when our process ends.
+/// A private server. It stops when this is dropped or the process ends.
 pub struct Prometheus {
     agent: Agent,
     server: PrivateServer,
 }
 
-/// One series of an answer, and where it stands.
+/// One series of an answer, with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// What tells it from others; `__name__` is the metric.
+    /// The labels of the series; `__name__` is the metric.
     pub labels: BTreeMap<String, String>,
     /// Its value.
     pub value: f64,
 }
 
 impl Prometheus {
-    /// Starts a server with the text of a configuration, in which files are to be named by their whole path. It answers
-    /// questions when this returns.
+    /// Starts a server with this configuration, in which file paths must be absolute. It answers
+    /// queries when this returns.
     ///
     /// # Errors
-    /// What went wrong, with the end of the server's log.
+    /// The cause, with the end of the server's log.
     pub fn start(binaries: &PrometheusBinaries, config: &str) -> Outcome<Self> {
         Self::start_with(binaries, config, &[])
     }
 
-    /// Starts a server that scrapes nothing and takes what others write to [`Prometheus::write_url`].
+    /// Starts a server that scrapes nothing and accepts remote writes to [`Prometheus::write_url`].
     ///
     /// # Errors
-    /// What went wrong, with the end of the server's log.
+    /// The cause, with the end of the server's log.
     pub fn taking_writes(binaries: &PrometheusBinaries) -> Outcome<Self> {
         Self::start_with(binaries, "global: {}\n", &["--web.enable-remote-write-receiver"])
     }
@@ -74,34 +74,34 @@ impl Prometheus {
         Ok(Self { agent, server })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Where a server that takes writes takes them; for k6 the value of `K6_PROMETHEUS_RW_SERVER_URL`.
+    /// The URL for remote writes; for k6 the value of `K6_PROMETHEUS_RW_SERVER_URL`.
     #[must_use]
     pub fn write_url(&self) -> String {
         format!("http://{}/api/v1/write", self.address())
     }
 
-    /// What an expression comes to now.
+    /// Evaluates an expression now.
     ///
     /// # Errors
-    /// That the expression is wrong or its answer no list of series, or that the server does not answer.
+    /// If the expression is invalid, its result is not a vector, or the server does not answer.
     pub fn query(&self, expression: &str) -> Outcome<Vec<Sample>> {
         let data = self.api("query", &[("query", expression)])?;
         let series = data["result"].as_array().filter(|_| data["resultType"] == "vector");
-        let series = series.ok_or_else(|| failed(format!("{expression} is no list of series")))?;
+        let series = series.ok_or_else(|| failed(format!("{expression} is not a vector")))?;
         let samples: Option<Vec<Sample>> = series.iter().map(Sample::read).collect();
-        samples.ok_or_else(|| failed(format!("an answer that is none: {data}")))
+        samples.ok_or_else(|| failed(format!("an invalid answer: {data}")))
     }
 
-    /// What `/api/v1/` answers at a path, such as `rules` or `targets`: the `data` of it.
+    /// The `data` of the answer of `/api/v1/` at a path, such as `rules` or `targets`.
     ///
     /// # Errors
-    /// What the server said, or that it does not answer.
+    /// The error of the server, or that it does not answer.
     pub fn api(&self, path: &str, parameters: &[(&str, &str)]) -> Outcome<Value> {
         let mut request = self.agent.get(format!("http://{}/api/v1/{path}", self.address()));
         for (name, value) in parameters {
@@ -109,7 +109,7 @@ impl Prometheus {
         }
         let answer =
             request.call().and_then(|mut response| response.body_mut().read_json::<Value>());
-        let mut answer = answer.map_err(|error| failed(format!("asking Prometheus: {error}")))?;
+        let mut answer = answer.map_err(|error| failed(format!("querying Prometheus: {error}")))?;
         if answer["status"] == "success" {
             Ok(answer["data"].take())
         } else {

@@ -1,4 +1,4 @@
-//! Where the programs of a Redis server are, and how to get them.
+//! Finds or installs the programs of a Redis server.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,10 +13,10 @@ pub struct RedisBinaries {
     client: PathBuf,
 }
 
-/// What they are called, the first choice first.
+/// The names of the programs, in order of preference.
 const NAMES: [(&str, &str); 2] = [("redis-server", "redis-cli"), ("valkey-server", "valkey-cli")];
 
-/// Where Debian puts them.
+/// The Debian folder.
 const DEBIAN: &str = "/usr/bin";
 
 const PACKAGE: Package = Package {
@@ -26,17 +26,15 @@ const PACKAGE: Package = Package {
 };
 
 impl RedisBinaries {
-    /// The programs where they are installed.
+    /// Finds the installed programs.
     ///
     /// # Errors
-    /// When they are not: with what installs them.
+    /// If they are not installed: with the command that installs them.
     pub fn find() -> Outcome<Self> {
-        Self::look().ok_or_else(|| {
-            failed("the programs of a Redis server are not here; `cargo xtask test` gets them")
-        })
+        Self::look().ok_or_else(|| failed("Redis is not installed; `cargo xtask test` installs it"))
     }
 
-    /// Looks on the path, and where Debian puts them.
+    /// Searches `PATH` and the Debian folder.
     fn look() -> Option<Self> {
         let folders: Vec<PathBuf> =
             from_path().into_iter().chain([PathBuf::from(DEBIAN)]).collect();
@@ -51,7 +49,7 @@ impl RedisBinaries {
         &self.server
     }
 
-    /// A command that runs the client, with nothing on standard input.
+    /// A command that runs the client, without standard input.
     pub(super) fn client(&self) -> Command {
         let mut command = Command::new(&self.client);
         command.stdin(Stdio::null());
@@ -59,10 +57,10 @@ impl RedisBinaries {
     }
 }
 
-/// The programs; installed first where that can be done without asking anybody, and said through `tell`.
+/// Finds the programs, or installs them if that needs no password; reports through `tell`.
 ///
 /// # Errors
-/// When they are not there and cannot be installed: with the command to run.
+/// If they are missing and cannot be installed: with the command to run.
 pub fn find_or_install_redis(tell: impl Fn(&str)) -> Outcome<RedisBinaries> {
     find_or_install(&PACKAGE, RedisBinaries::look, tell)
 }

@@ -1,4 +1,4 @@
-//! Asking a server through its command line client.
+//! Sends commands through the command line client.
 
 use std::io::{self, Read};
 use std::process::{Command, Stdio};
@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use crate::error::{Doing as _, Outcome, failed};
 
-/// How long a server may take to answer. A frozen one never does.
+/// The time limit for an answer. A frozen server never answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs the client to its end. What it prints is the answer; a reply that is an error is one here too.
+/// Runs the client to its end and returns its output; an error reply is an error here too.
 pub(super) fn answer(mut client: Command) -> Outcome<String> {
     client.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = client.spawn().doing("starting redis-cli")?;
-    let (said, heard) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let (output, errors) = (running.stdout.take(), running.stderr.take());
-    // Errors are few and wait in their pipe meanwhile.
-    thread::spawn(move || said.send((text(output), text(errors))));
-    let Ok((output, errors)) = heard.recv_timeout(ANSWER_LIMIT) else {
+    // Error output is short, so it fits into its pipe meanwhile.
+    thread::spawn(move || sender.send((text(output), text(errors))));
+    let Ok((output, errors)) = receiver.recv_timeout(ANSWER_LIMIT) else {
         let _ = running.kill();
         let _ = running.wait();
         return Err(failed(format!("redis-cli: no answer within {ANSWER_LIMIT:?}")));
@@ -43,18 +43,18 @@ fn text(pipe: Option<impl Read>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
-/// What `INFO` and `CLUSTER INFO` answer: lines of `field:value`.
+/// The answer of `INFO` or `CLUSTER INFO`: lines of `field:value`.
 pub(super) struct Fields(pub(super) String);
 
 impl Fields {
-    /// The value of a field; an error where there is none.
+    /// The value of a field, or an error if it is absent.
     pub(super) fn get(&self, field: &str) -> Outcome<&str> {
         let mut fields = self.0.lines().filter_map(|line| line.split_once(':'));
         let value = fields.find(|(name, _)| *name == field).map(|(_, value)| value.trim());
-        value.ok_or_else(|| failed(format!("the server does not say {field}")))
+        value.ok_or_else(|| failed(format!("the server does not report {field}")))
     }
 
-    /// An error unless the field has this value.
+    /// Fails unless the field has this value.
     pub(super) fn expect(&self, field: &str, value: &str) -> Outcome {
         let is = self.get(field)?;
         if is == value { Ok(()) } else { Err(failed(format!("{field} is {is}, not {value}"))) }

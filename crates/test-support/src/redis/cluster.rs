@@ -11,8 +11,8 @@ use super::view::{Member, essence, members};
 use crate::error::{Outcome, failed};
 use crate::process::{START_LIMIT, wait_until};
 
-/// Primaries with replicas that take over when one of them is down for two seconds. Nodes may be killed, frozen and
-/// started again; what is asked of the cluster is then asked of the others.
+/// Primaries with replicas that take over when a primary is down for two seconds. Tests can kill,
+/// freeze and restart nodes; commands to the cluster then go to the others.
 pub struct RedisCluster {
     /// The primaries first.
     nodes: Vec<Redis>,
@@ -21,11 +21,11 @@ pub struct RedisCluster {
 const SLOTS: usize = 16384;
 
 impl RedisCluster {
-    /// Starts a cluster; it is whole when this returns. The nodes that start as primaries come first in every list, then
-    /// a replica of each, and so on.
+    /// Starts a cluster, which is complete when this returns. The initial primaries come first in
+    /// every list, then one replica of each, and so on.
     ///
     /// # Errors
-    /// What went wrong, with what is not so yet where that takes longer than 60 s.
+    /// The cause; after 60 s, the condition that is not met.
     pub fn start(
         binaries: &RedisBinaries,
         primaries: usize,
@@ -41,57 +41,58 @@ impl RedisCluster {
         Ok(cluster)
     }
 
-    /// Where its nodes listen, those that are down included.
+    /// The addresses of all nodes, including those that are down.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(Redis::address).collect()
     }
 
-    /// Its nodes, in the order of the addresses.
+    /// The nodes, in the order of the addresses.
     #[must_use]
     pub fn nodes(&self) -> &[Redis] {
         &self.nodes
     }
 
-    /// Runs a command through `redis-cli`, which follows it to the node it belongs to; see [`Redis::command`].
+    /// Runs a command through `redis-cli`, which follows redirections; see [`Redis::command`].
     ///
     /// # Errors
-    /// What the server replied where that is an error; that a node it belongs to cannot be reached.
+    /// The server's error, or that a node of the command cannot be reached.
     pub fn command(&self, words: &[&str]) -> Outcome<String> {
         self.any()?.ask(&["-c"], words)
     }
 
-    /// The index of the node that has the slot of this key, which may be down: as those say who know the latest.
+    /// The index of the node that has the slot of this key, by the newest view among the nodes.
+    /// That node may be down.
     ///
     /// # Errors
-    /// When no node answers, or the slot belongs to nobody.
+    /// If no node answers, or the slot has no owner.
     pub fn primary_of(&self, key: &str) -> Outcome<usize> {
         let (primary, _) = self.shard_of(key)?;
         Ok(primary)
     }
 
-    /// The index of a node that is a replica of that one, and neither killed nor frozen.
+    /// The index of a replica of that node that is neither killed nor frozen.
     ///
     /// # Errors
-    /// The same, and when there is no such replica.
+    /// As above, or if there is no such replica.
     pub fn replica_of(&self, key: &str) -> Outcome<usize> {
         let (_, replicas) = self.shard_of(key)?;
         let awake = replicas.into_iter().find(|node| self.nodes[*node].is_awake());
         awake.ok_or_else(|| failed(format!("the primary of {key} has no replica")))
     }
 
-    /// Waits until the nodes that are neither killed nor frozen are a whole cluster: they know and do not suspect each
-    /// other, agree on who has which slots and is whose replica, have all slots, and each replica is connected to its
-    /// primary and would have its data again when restarted.
+    /// Waits until the nodes that are neither killed nor frozen form a complete cluster: they know
+    /// and do not suspect each other, agree on slots and replicas, have all slots, and each replica
+    /// is connected to its primary and would keep its data after a restart.
     ///
     /// # Errors
-    /// When that is not so within the limit: why.
+    /// If that takes longer than the limit: with the reason.
     pub fn wait_until_whole(&self, limit: Duration) -> Outcome {
-        wait_until("the cluster is whole", limit, || self.check())
+        wait_until("the cluster is complete", limit, || self.check())
     }
 
-    /// Gives each of the first nodes its share of the slots, and every node an epoch of its own, so that they need not
-    /// find out who is right.
+    /// Assigns slots to the first nodes, and a distinct epoch to every node, so that they need not
+    /// resolve conflicts.
     fn deal(&self, primaries: usize) -> Outcome {
         for (index, node) in self.nodes.iter().enumerate() {
             node.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()])?;
@@ -104,7 +105,7 @@ impl RedisCluster {
         Ok(())
     }
 
-    /// Everybody to everybody: gossip would take its time.
+    /// Introduces every node to every other, since gossip takes time.
     fn introduce(&self) -> Outcome {
         for (index, node) in self.nodes.iter().enumerate() {
             for other in &self.nodes[index + 1..] {
@@ -126,7 +127,7 @@ impl RedisCluster {
         Ok(())
     }
 
-    /// The nodes that can be asked.
+    /// The nodes that can answer.
     pub(super) fn awake(&self) -> impl Iterator<Item = &Redis> {
         self.nodes.iter().filter(|node| node.is_awake())
     }
@@ -137,26 +138,26 @@ impl RedisCluster {
 
     pub(super) fn slot_of(&self, key: &str) -> Outcome<u16> {
         let slot = self.any()?.command(&["CLUSTER", "KEYSLOT", key])?;
-        slot.parse().map_err(|_| failed(format!("{slot} is no slot")))
+        slot.parse().map_err(|_| failed(format!("{slot} is not a slot")))
     }
 
-    /// Who has the slot of a key, and the replicas.
+    /// The owner of a key's slot, and its replicas.
     fn shard_of(&self, key: &str) -> Outcome<(usize, Vec<usize>)> {
         let slot = self.slot_of(key)?;
         let views = self.awake().filter_map(|node| members_by(node).ok());
-        // Within a view nobody else has it.
+        // A view has one owner per slot.
         let owner = |view: &Vec<Member>| {
             view.iter().find(|member| member.has(slot)).map(|member| member.epoch)
         };
         let latest = views.max_by_key(owner).unwrap_or_default();
         let owner = latest.iter().find(|member| member.has(slot));
-        let owner = owner.ok_or_else(|| failed(format!("nobody has the slot {slot}")))?;
+        let owner = owner.ok_or_else(|| failed(format!("slot {slot} has no owner")))?;
         let index = |member: &Member| {
             self.nodes.iter().position(|node| Some(node.address()) == member.address)
         };
         let replicas = latest.iter().filter(|member| member.primary.as_ref() == Some(&owner.id));
         let primary =
-            index(owner).ok_or_else(|| failed(format!("{owner:?} is none of the nodes")))?;
+            index(owner).ok_or_else(|| failed(format!("{owner:?} is not one of the nodes")))?;
         Ok((primary, replicas.filter_map(index).collect()))
     }
 
@@ -178,7 +179,7 @@ impl RedisCluster {
         Ok(())
     }
 
-    /// Only what is said of nodes that can be asked; an error as long as another one has slots.
+    /// Keeps only the members that can answer; fails while another member has slots.
     fn of_awake_ones(&self, members: Vec<Member>) -> Outcome<Vec<Member>> {
         let is_awake =
             |member: &Member| self.awake().any(|node| Some(node.address()) == member.address);
@@ -191,14 +192,14 @@ impl RedisCluster {
 
     fn knows_the_others(&self, members: &[Member]) -> Outcome {
         if let Some(unwell) = members.iter().find(|member| !member.is_well) {
-            return Err(failed(format!("not all is well with {unwell:?}")));
+            return Err(failed(format!("unhealthy: {unwell:?}")));
         }
         let (known, all) = (members.len(), self.awake().count());
         if known == all { Ok(()) } else { Err(failed(format!("a node knows {known} of {all}"))) }
     }
 }
 
-/// The id a node has in its cluster.
+/// The id of a node in its cluster.
 pub(super) fn id(node: &Redis) -> Outcome<String> {
     node.command(&["CLUSTER", "MYID"])
 }

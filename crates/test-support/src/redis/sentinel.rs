@@ -1,4 +1,4 @@
-//! A private Redis pair watched by sentinels.
+//! A private Redis pair, watched by sentinels.
 
 use std::net::SocketAddr;
 
@@ -8,78 +8,79 @@ use super::setup::RedisSetup;
 use crate::error::{Outcome, failed};
 use crate::process::{START_LIMIT, wait_until};
 
-/// A primary, a replica, and three sentinels of which two must find the primary down, for one second, to make the replica
-/// the primary.
+/// A primary, a replica and three sentinels. If two sentinels find the primary down for one second,
+/// they promote the replica.
 pub struct RedisSentinels {
     primary: Redis,
     replica: Redis,
     sentinels: Vec<Redis>,
 }
 
-/// What the sentinels call the primary.
+/// The name of the primary in the sentinels.
 const NAME: &str = "boxoffice";
 
-/// In all.
+/// The number of sentinels.
 const SENTINELS: usize = 3;
 
-/// As milliseconds: how long the primary does not answer before it is down, and a failover before it is tried again.
+/// In milliseconds: the time without an answer after which the primary is down, and the time after
+/// which a failover is retried.
 const DOWN_AFTER: u32 = 1000;
 const FAILOVER_TIMEOUT: u32 = 5000;
 
 impl RedisSentinels {
-    /// Starts them all; every sentinel knows the others and the replica when this returns.
+    /// Starts all servers; every sentinel knows the others and the replica when this returns.
     ///
     /// # Errors
-    /// What went wrong, with what is not so yet where that takes longer than 60 s.
+    /// The cause; after 60 s, the condition that is not met.
     pub fn start(binaries: &RedisBinaries) -> Outcome<Self> {
         let primary = Redis::start(binaries, RedisSetup::default())?;
         let replica = Redis::start(binaries, RedisSetup::default().replica_of(primary.address()))?;
-        // Sentinels ask the primary for its replicas at once, and then not for ten seconds.
+        // Sentinels query the primary for its replicas at once, and then not for ten seconds.
         primary.wait_for_replica(&replica)?;
         let watching = watching(primary.address());
         let start = |_| Redis::start(binaries, watching.clone());
         let sentinels = (0..SENTINELS).map(start).collect::<Outcome<Vec<_>>>()?;
-        wait_until("the sentinels know everybody", START_LIMIT, || {
+        wait_until("the sentinels know all servers", START_LIMIT, || {
             sentinels.iter().try_for_each(check)
         })?;
         Ok(Self { primary, replica, sentinels })
     }
 
-    /// Where the sentinels listen.
+    /// The addresses of the sentinels.
     #[must_use]
     pub fn sentinels(&self) -> Vec<SocketAddr> {
         self.sentinels.iter().map(Redis::address).collect()
     }
 
-    /// The sentinels themselves, in that order.
+    /// The sentinels, in the same order.
     #[must_use]
     pub fn sentinel_servers(&self) -> &[Redis] {
         &self.sentinels
     }
 
-    /// What the sentinels call the primary.
+    /// The name of the primary in the sentinels.
     #[must_use]
     pub fn name(&self) -> &'static str {
         NAME
     }
 
-    /// The one that starts as the primary.
+    /// The server that starts as the primary.
     #[must_use]
     pub fn primary(&self) -> &Redis {
         &self.primary
     }
 
-    /// The one that starts as the replica.
+    /// The server that starts as the replica.
     #[must_use]
     pub fn replica(&self) -> &Redis {
         &self.replica
     }
 
-    /// Where the primary is now, as more than half of the sentinels say. They say so a moment before a replica has become
-    /// one, or after.
+    /// The current address of the primary by a majority of the sentinels, which may change slightly
+    /// before or after the promotion of a replica.
     ///
     /// # Errors
-    /// When they do not agree, or do not answer.
+    /// If they disagree or do not answer.
     pub fn primary_address(&self) -> Outcome<SocketAddr> {
         let awake = self.sentinels.iter().filter(|sentinel| sentinel.is_awake());
         let said: Vec<SocketAddr> = awake.filter_map(|sentinel| said_by(sentinel).ok()).collect();
@@ -98,13 +99,13 @@ fn watching(primary: SocketAddr) -> RedisSetup {
         .line(format!("sentinel failover-timeout {NAME} {FAILOVER_TIMEOUT}"))
 }
 
-/// Where this sentinel says the primary is.
+/// The address of the primary according to this sentinel.
 fn said_by(sentinel: &Redis) -> Outcome<SocketAddr> {
     let said = sentinel.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME])?;
-    said.replace('\n', ":").parse().map_err(|_| failed(format!("{said:?} is no address")))
+    said.replace('\n', ":").parse().map_err(|_| failed(format!("{said:?} is not an address")))
 }
 
-/// An error as long as this one could not yet do its part in a failover.
+/// Fails while this sentinel cannot take part in a failover.
 fn check(sentinel: &Redis) -> Outcome {
     let primary = sentinel.command(&["SENTINEL", "MASTER", NAME])?;
     expect(&primary, "flags", "master")?;
@@ -116,7 +117,7 @@ fn check(sentinel: &Redis) -> Outcome {
     sentinel.command(&["SENTINEL", "CKQUORUM", NAME]).map(drop)
 }
 
-/// An error unless a field has this value; here fields and values are lines in turn.
+/// Fails unless a field has this value; fields and values are alternating lines.
 fn expect(said: &str, field: &str, value: &str) -> Outcome {
     let lines: Vec<&str> = said.lines().collect();
     let pair = lines.chunks(2).find(|pair| pair[0] == field);

@@ -15,25 +15,25 @@ use crate::error::{Doing as _, Outcome, failed};
 use crate::keeper::{CLEAN_UP, Keeper, LAUNCH, PID_FILE};
 use crate::process::{START_LIMIT, STOP_LIMIT, free_port, last_lines, signal, stat, wait_until};
 
-/// A server of our own, without a password unless its setup has one. It stops when this is dropped, and when our process
-/// ends. Any thread may use it.
+/// A private server, without a password unless its setup has one. It stops when this is dropped or
+/// the process ends. It can be used from several threads.
 pub struct Redis {
     binaries: RedisBinaries,
     setup: RedisSetup,
     folder: PathBuf,
     port: u16,
     bus_port: u16,
-    /// The server, until we know that it has ended.
+    /// The server process, until it is known to have ended.
     process: Mutex<Option<Child>>,
-    /// Dropped last of all: removes the folder.
+    /// Dropped last: removes the folder.
     _keeper: Keeper,
 }
 
 impl Redis {
-    /// Starts a server; it answers and has loaded its data when this returns.
+    /// Starts a server. It has loaded its data and answers when this returns.
     ///
     /// # Errors
-    /// What went wrong, with the end of the server's log.
+    /// The cause, with the end of the server's log.
     pub fn start(binaries: &RedisBinaries, setup: RedisSetup) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("boxoffice-redis-").tempdir();
         let folder = folder.doing("making a temporary folder")?.keep();
@@ -48,32 +48,33 @@ impl Redis {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
-    /// Where the nodes of a cluster speak to it.
+    /// The port for other nodes of the cluster.
     pub(super) fn bus_port(&self) -> u16 {
         self.bus_port
     }
 
-    /// Whether there is such a process. One that is frozen is there too.
+    /// Whether the process exists. A frozen process exists too.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.id().is_ok()
     }
 
-    /// Whether it can be expected to answer: it runs and is not frozen.
+    /// Whether the server can answer: it runs and is not frozen.
     pub(super) fn is_awake(&self) -> bool {
         self.id().is_ok_and(|id| is_stopped(&id) != Some(true))
     }
 
-    /// `kill -9`, as when the machine fails; also of one that is frozen. It is gone when this returns.
+    /// Kills the server with `kill -9`, as a machine failure does, even if it is frozen. It has
+    /// ended when this returns.
     ///
     /// # Errors
-    /// When it does not die.
+    /// If it does not end.
     pub fn kill(&self) -> Outcome {
         let mut process = self.process();
         if let Some(server) = process.as_mut() {
@@ -84,52 +85,53 @@ impl Redis {
         Ok(())
     }
 
-    /// Starts it again with the port and the data it had, killing it first if it runs. It answers and has loaded its data
-    /// when this returns.
+    /// Restarts the server with its port and data, killing it first if it runs. It has loaded its
+    /// data and answers when this returns.
     ///
     /// # Errors
-    /// With the end of the server's log.
+    /// The cause, with the end of the server's log.
     pub fn restart(&self) -> Outcome {
-        // Somebody else may hold the port for a moment.
+        // Another process may hold the port briefly.
         wait_until("the server starts again", START_LIMIT, || {
             self.kill()?;
             self.launch()
         })
     }
 
-    /// `SIGSTOP`: connections stay open, new ones are made, and nothing is answered. So it is when this returns.
+    /// Freezes the server with `SIGSTOP`: it keeps and accepts connections but answers nothing. It
+    /// is frozen when this returns.
     ///
     /// # Errors
-    /// When it does not run.
+    /// If it does not run.
     pub fn freeze(&self) -> Outcome {
         let id = self.id()?;
         signal("-STOP", &id)?;
         wait_until("the server is frozen", STOP_LIMIT, || {
-            // Where the system does not say, the signal is taken to have done it.
+            // If the system does not report the state, assume that the signal worked.
             if is_stopped(&id) == Some(false) { Err(failed("it runs")) } else { Ok(()) }
         })
     }
 
-    /// `SIGCONT`: goes on, with what it was asked meanwhile first.
+    /// Resumes the server with `SIGCONT`; it first handles the requests that arrived meanwhile.
     ///
     /// # Errors
-    /// When it does not run.
+    /// If it does not run.
     pub fn thaw(&self) -> Outcome {
         signal("-CONT", &self.id()?)
     }
 
-    /// Runs a command through `redis-cli`, a connection of its own, and returns what it prints: text as it is, the parts
-    /// of a list each on a line, nothing for nil.
+    /// Runs a command through `redis-cli`, on its own connection, and returns the output: plain
+    /// text, one line per list element, nothing for nil.
     ///
-    /// When the connection is lost `redis-cli` asks once more, so this is not for watching that.
+    /// If the connection is lost, `redis-cli` retries once, so do not use this to observe that.
     ///
     /// # Errors
-    /// What the server replied where that is an error; that it cannot be reached, or takes more than 10 s to answer.
+    /// The server's error, or that it cannot be reached, or that it takes more than 10 s to answer.
     pub fn command(&self, words: &[&str]) -> Outcome<String> {
         self.ask(&[], words)
     }
 
-    /// The same, with options of `redis-cli`.
+    /// As [`command`](Self::command), with options for `redis-cli`.
     pub(super) fn ask(&self, options: &[&str], words: &[&str]) -> Outcome<String> {
         let mut client = self.binaries.client();
         client
@@ -142,19 +144,19 @@ impl Redis {
         answer(client)
     }
 
-    /// A part of what it says about itself.
+    /// A section of `INFO`.
     pub(super) fn info(&self, section: &str) -> Outcome<Fields> {
         self.command(&["INFO", section]).map(Fields)
     }
 
-    /// The processor time it has used since it was started, to a hundredth of a second.
+    /// The processor time used since the start, to a hundredth of a second.
     ///
     /// # Errors
-    /// When it does not run, or the system has no `/proc`.
+    /// If it does not run, or the system has no `/proc`.
     pub fn process_cpu(&self) -> Outcome<Duration> {
         let stat = stat(&self.id()?)
-            .ok_or_else(|| failed("the system does not say what a process uses"))?;
-        // In user and in kernel mode: the 14th and 15th of all fields, and the state is the third.
+            .ok_or_else(|| failed("the system does not report the processor time"))?;
+        // User and kernel mode are fields 14 and 15; the text begins with field 3, the state.
         let ticks = stat.split(' ').skip(11).take(2).map(str::parse::<u64>);
         let ticks: u64 = ticks
             .sum::<Result<_, _>>()
@@ -162,20 +164,20 @@ impl Redis {
         Ok(Duration::from_millis(10 * ticks))
     }
 
-    /// Makes a replica a primary, which it stays when it is restarted.
+    /// Promotes a replica to primary, also for later restarts.
     ///
     /// # Errors
-    /// What the server said.
+    /// The error of the server.
     pub fn promote(&self) -> Outcome {
         self.command(&["REPLICAOF", "NO", "ONE"])?;
         self.command(&["CONFIG", "REWRITE"]).map(drop)
     }
 
-    /// Waits until the replica is connected and has everything that was written here before this was called, and still has
-    /// it when it is killed and restarted.
+    /// Waits until the replica is connected and has all earlier writes, and keeps them when it is
+    /// killed and restarted.
     ///
     /// # Errors
-    /// When that is not so within 60 s: why.
+    /// If that takes longer than 60 s: with the reason.
     pub fn wait_for_replica(&self, replica: &Self) -> Outcome {
         let written = offset(&self.info("replication")?, "master_repl_offset")?;
         wait_until("the replica has everything", START_LIMIT, || {
@@ -195,11 +197,11 @@ impl Redis {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its process id, while it runs.
+    /// The process id, if it runs.
     fn id(&self) -> Outcome<String> {
         let mut process = self.process();
         if let Some(server) = process.as_mut()
-            && server.try_wait().doing("looking for the server")?.is_none()
+            && server.try_wait().doing("checking the server")?.is_none()
         {
             return Ok(server.id().to_string());
         }
@@ -207,17 +209,18 @@ impl Redis {
         Err(failed(format!("the server on {} does not run", self.address())))
     }
 
-    /// The process has ended and its id may become that of another, which must not be killed in its place.
+    /// Forgets an ended process: its id may be reused, and the new process must not be killed.
     fn forget(&self, process: &mut Option<Child>) {
         let _ = fs::remove_file(self.folder.join(PID_FILE));
         *process = None;
     }
 
-    /// Between asking for a free port and taking it somebody else may; then another one is tried.
+    /// Starts on a free port, and tries another if a different process takes the port first.
     fn start_on_a_free_port(&mut self) -> Outcome {
         let mut last = failed("no port is free");
         for _ in 0..10 {
-            (self.port, self.bus_port) = (free_port()?, free_port()?);
+            let port = self.setup.fixed_port().map_or_else(free_port, Ok)?;
+            (self.port, self.bus_port) = (port, free_port()?);
             let text = self.setup.text(&self.folder, self.port, self.bus_port);
             fs::write(self.config(), text).doing("writing the server's configuration")?;
             match self.launch() {
@@ -229,7 +232,7 @@ impl Redis {
         Err(last)
     }
 
-    /// The server itself may write to it: what it replicates, what a sentinel has learned.
+    /// The configuration file. The server may rewrite it with its replication or sentinel state.
     fn config(&self) -> PathBuf {
         self.folder.join("server.conf")
     }
@@ -243,7 +246,8 @@ impl Redis {
         command.arg(self.binaries.server()).arg(self.config());
         command.args(self.setup.is_sentinel().then_some("--sentinel"));
         command.stderr(output.try_clone().doing("opening a log")?).stdout(output);
-        // Not in the terminal's group: Ctrl-C is for us, and the keeper stops the server then.
+        // Its own process group: Ctrl-C must reach only the test process, and the keeper then stops
+        // the server.
         command.stdin(Stdio::null()).current_dir(&self.folder).process_group(0);
         *self.process() = Some(command.spawn().doing("starting redis-server")?);
         self.wait_until_it_serves(&log)
@@ -252,7 +256,7 @@ impl Redis {
     fn wait_until_it_serves(&self, log: &Path) -> Outcome {
         let end = Instant::now() + START_LIMIT;
         loop {
-            // One that has ended will not serve any more.
+            // A server that has ended will not become ready.
             let id = self
                 .id()
                 .map_err(|_| failed(format!("redis-server ended: {}", last_lines(log))))?;
@@ -264,7 +268,7 @@ impl Redis {
         }
     }
 
-    /// Somebody else's server may have taken the port just before.
+    /// Checks the process id, since another server may have taken the port.
     fn serves(&self, id: &str) -> Outcome {
         self.info("server")?.expect("process_id", id)?;
         if self.setup.is_sentinel() {
@@ -281,8 +285,9 @@ impl Drop for Redis {
     }
 }
 
-/// An error as long as this is a replica that lacks what its primary has. What it gets at first is in its append-only file
-/// only when that has been rewritten, and so is what comes meanwhile, even when it becomes the primary.
+/// Fails while this is a replica that lacks data of its primary. The initial copy, and the writes
+/// that follow meanwhile, are in the append-only file only after its rewrite, even if the replica
+/// becomes the primary.
 pub(super) fn is_settled(said: &Fields) -> Outcome {
     if said.get("role")? == "slave" {
         said.expect("master_link_status", "up")?;
@@ -291,7 +296,7 @@ pub(super) fn is_settled(said: &Fields) -> Outcome {
     said.expect("aof_rewrite_in_progress", "0")
 }
 
-/// `None` where the system does not say.
+/// `None` if the system does not report it.
 fn is_stopped(id: &str) -> Option<bool> {
     stat(id).map(|stat| stat.starts_with('T'))
 }

@@ -1,14 +1,15 @@
-//! How a private Redis server is set up.
+//! The configuration of a private Redis server.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// What a server is to be. The default is a single one that keeps its data in an append-only file, written to the disk
-/// every second, and refuses writes when its memory is full.
+/// The configuration of a server. The default is a single server that keeps its data in an
+/// append-only file, synced to disk every second, and refuses writes when its memory is full.
 #[derive(Clone, Debug, Default)]
 pub struct RedisSetup {
     kind: Kind,
     primary: Option<SocketAddr>,
+    port: Option<u16>,
     lines: Vec<String>,
 }
 
@@ -20,7 +21,7 @@ enum Kind {
     Sentinel,
 }
 
-/// Replicas ask at once for what they lack, and get it at once: there is nobody else to wait for.
+/// Replicas sync without delay, since there are no other replicas to wait for.
 const DATA: &str = "\
 save \"\"
 appendonly yes
@@ -29,31 +30,41 @@ maxmemory-policy noeviction
 repl-diskless-sync-delay 0
 ";
 
-/// Milliseconds after which a node that does not answer counts as down.
+/// The time in milliseconds after which a silent node counts as down.
 const NODE_TIMEOUT: u32 = 2000;
 
 impl RedisSetup {
-    /// With a line of configuration after those that are always there, such as `maxmemory-policy allkeys-lru`,
-    /// `appendonly no` or `requirepass secret`.
+    /// Adds a line of configuration after the standard ones, such as
+    /// `maxmemory-policy allkeys-lru`, `appendonly no` or `requirepass secret`.
     #[must_use]
     pub fn line(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
         self
     }
 
-    /// As a replica of the server there.
+    /// Makes the server a replica of this one.
     #[must_use]
     pub fn replica_of(self, primary: SocketAddr) -> Self {
         Self { primary: Some(primary), ..self }
     }
 
-    /// As a node of a cluster, which has no slots yet and knows no other.
+    /// Uses this port instead of a free one.
+    #[must_use]
+    pub fn port(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
+    }
+
+    pub(super) fn fixed_port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Makes the server a cluster node, without slots or known peers.
     #[must_use]
     pub fn cluster(self) -> Self {
         Self { kind: Kind::Cluster, ..self }
     }
 
-    /// As a sentinel, which is told by lines what to watch.
+    /// Makes the server a sentinel; configuration lines say what it watches.
     pub(super) fn sentinel(self) -> Self {
         Self { kind: Kind::Sentinel, ..self }
     }
@@ -62,14 +73,14 @@ impl RedisSetup {
         self.kind == Kind::Sentinel
     }
 
-    /// What a client has to authenticate with.
+    /// The password for clients.
     pub(super) fn password(&self) -> Option<&str> {
         let mut passwords = self.lines.iter().filter_map(|line| line.strip_prefix("requirepass "));
         passwords.next_back().map(|password| password.trim().trim_matches('"'))
     }
 
-    /// The text of the configuration file. Without a port of its own the nodes of a cluster would speak to each other on
-    /// one that is 10000 higher, which there may not be.
+    /// The text of the configuration file. It sets the cluster bus port, because the default, 10000
+    /// above the port, may not be available.
     pub(super) fn text(&self, folder: &Path, port: u16, bus_port: u16) -> String {
         let mut text =
             format!("bind 127.0.0.1\nport {port}\ndaemonize no\ndir \"{}\"\n", folder.display());
@@ -100,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_test_come_last_and_so_win() {
+    fn lines_of_a_test_come_last_and_take_precedence() {
         let setup = RedisSetup::default().line("appendonly no").line("requirepass secret");
         assert!(text(&setup).ends_with("appendonly no\nrequirepass secret\n"));
         assert_eq!(setup.password(), Some("secret"));
@@ -108,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_what_it_is_told_to_be() {
+    fn a_setup_determines_the_kind_of_server() {
         assert!(!text(&RedisSetup::default()).contains("cluster"));
         assert!(text(&RedisSetup::default().cluster()).contains("\ncluster-port 2\n"));
         let replica = RedisSetup::default().replica_of(SocketAddr::from(([127, 0, 0, 1], 7)));

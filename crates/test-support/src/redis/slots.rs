@@ -1,21 +1,23 @@
-//! Moving a slot from one node of a cluster to another, while it is used.
+//! Moves a slot between nodes of a cluster while it is in use.
 
 use super::cluster::{RedisCluster, id, members_by};
 use super::server::Redis;
 use crate::error::{Outcome, failed};
 use crate::process::{START_LIMIT, wait_until};
 
-/// Keys moved at a time, few so that others get their turn, and milliseconds that may take.
+/// The number of keys per step, small so that other clients get served, and the time limit of a
+/// step in milliseconds.
 const BATCH: &str = "10";
 const BATCH_LIMIT: &str = "5000";
 
 impl RedisCluster {
-    /// Moves the slot of a key, with all its keys, to another primary, the way an operator does; clients may go on
-    /// reading and writing, and are sent from one to the other meanwhile. Every node knows when this returns. Nothing
-    /// happens where it is there already.
+    /// Moves the slot of a key, with all its keys, to another primary, as an operator does. Clients
+    /// can continue to read and write, and are redirected meanwhile. All nodes know the new owner
+    /// when this returns. Does nothing if that primary already has the slot.
     ///
     /// # Errors
-    /// What a server said, such as that the other one is no primary. The slot may be half moved then.
+    /// The error of a server, for example that the target is not a primary. The slot may then be
+    /// partly moved.
     pub fn move_slot_of(&self, key: &str, to_primary: usize) -> Outcome {
         let from_primary = self.primary_of(key)?;
         if from_primary == to_primary {
@@ -29,13 +31,13 @@ impl RedisCluster {
         from.command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id])?;
         move_keys(from, to, &slot)?;
         self.hand_over(&slot, [to, from], &to_id)?;
-        wait_until("every node knows where the slot is", START_LIMIT, || {
+        wait_until("every node knows the slot's owner", START_LIMIT, || {
             self.awake().try_for_each(|node| knows(node, number, &to_id))
         })
     }
 
-    /// The two it is about first, and of them the one that gets it: the other way round nobody would have it for a
-    /// moment. Replicas hear of it from their primaries.
+    /// The two nodes of the move come first, and of these the new owner: in the opposite order the
+    /// slot would briefly have no owner. Replicas learn the change from their primaries.
     fn hand_over(&self, slot: &str, first: [&Redis; 2], to: &str) -> Outcome {
         let is_other = |node: &&Redis| !first.iter().any(|done| std::ptr::eq(*done, *node));
         for node in first.into_iter().chain(self.awake().filter(is_other)) {
@@ -47,7 +49,7 @@ impl RedisCluster {
     }
 }
 
-/// No new key comes to the old place meanwhile, so there is an end to it.
+/// Ends, because the old node gets no new keys meanwhile.
 fn move_keys(from: &Redis, to: &Redis, slot: &str) -> Outcome {
     let port = to.address().port().to_string();
     loop {
@@ -55,7 +57,7 @@ fn move_keys(from: &Redis, to: &Redis, slot: &str) -> Outcome {
         if keys.is_empty() {
             return Ok(());
         }
-        // As long as a key is in its old place that is the one that counts.
+        // A key counts in its old place until it is moved.
         let mut words =
             vec!["MIGRATE", "127.0.0.1", &port, "", "0", BATCH_LIMIT, "REPLACE", "KEYS"];
         words.extend(keys.lines());
@@ -63,13 +65,13 @@ fn move_keys(from: &Redis, to: &Redis, slot: &str) -> Outcome {
     }
 }
 
-/// An error unless the node says that this one has the slot.
+/// Fails unless the node knows this owner of the slot.
 fn knows(node: &Redis, slot: u16, owner: &str) -> Outcome {
     let members = members_by(node)?;
     let said = members.iter().find(|member| member.has(slot)).map(|member| &member.id);
     if said.is_some_and(|id| id == owner) {
         Ok(())
     } else {
-        Err(failed(format!("{said:?} has it")))
+        Err(failed(format!("its owner is {said:?}")))
     }
 }

@@ -1,4 +1,4 @@
-//! How a node sees its cluster.
+//! A node's view of its cluster.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -9,13 +9,13 @@ use crate::error::{Outcome, failed};
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Member {
     pub(super) id: String,
-    /// `None` as long as it is not known.
+    /// `None` while it is unknown.
     pub(super) address: Option<SocketAddr>,
-    /// Of whom it is a replica.
+    /// The primary, if this is a replica.
     pub(super) primary: Option<String>,
-    /// Whoever has the higher one is right about its slots.
+    /// The member with the higher epoch is right about its slots.
     pub(super) epoch: u64,
-    /// Whether it is connected and nobody has said that it is down.
+    /// Whether it is connected and not reported as down.
     pub(super) is_well: bool,
     pub(super) slots: Vec<RangeInclusive<u16>>,
 }
@@ -28,10 +28,10 @@ impl Member {
 
 const UNWELL: [&str; 4] = ["fail", "fail?", "handshake", "noaddr"];
 
-/// Takes in what `CLUSTER NODES` answers.
+/// Parses the answer of `CLUSTER NODES`.
 pub(super) fn members(text: &str) -> Outcome<Vec<Member>> {
     let member = |line: &str| {
-        member(line).ok_or_else(|| failed(format!("no line of CLUSTER NODES: {line}")))
+        member(line).ok_or_else(|| failed(format!("not a line of CLUSTER NODES: {line}")))
     };
     text.lines().map(member).collect()
 }
@@ -43,10 +43,10 @@ fn member(line: &str) -> Option<Member> {
     let address = words.next()?.split('@').next()?.parse().ok();
     let flags: Vec<&str> = words.next()?.split(',').collect();
     let primary = words.next().filter(|id| *id != "-").map(ToOwned::to_owned);
-    // Before it are the times of the last ping and pong.
+    // The times of the last ping and pong precede it.
     let epoch = words.nth(2)?.parse().ok()?;
     let is_well = words.next()? == "connected" && !flags.iter().any(|flag| UNWELL.contains(flag));
-    // Slots on their way are in brackets too; they are counted where they are.
+    // Moving slots are listed a second time in brackets; they count for the node that has them.
     let slots = words.filter(|word| !word.starts_with('[')).map(range).collect::<Option<_>>()?;
     Some(Member { id, address, primary, epoch, is_well, slots })
 }
@@ -56,7 +56,7 @@ fn range(word: &str) -> Option<RangeInclusive<u16>> {
     Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
-/// What nodes must agree on: each member's address, whose replica it is, and its slots; in one order.
+/// The facts that nodes must agree on: each member's address, primary and slots; sorted.
 pub(super) fn essence(members: &[Member]) -> Vec<String> {
     let word =
         |member: &Member| format!("{:?} {:?} {:?}", member.address, member.primary, member.slots);
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_member() {
+    fn each_line_becomes_a_member() {
         let text = "aa 127.0.0.1:7000@17000,name myself,master - 0 0 3 connected 0 5-9 [93-<-bb]\n\
                     bb 127.0.0.1:7001@17001 slave,fail? aa 1 2 3 connected\n\
                     cc :0@0 master,noaddr - 1 2 0 disconnected";

@@ -1,5 +1,5 @@
-//! The loads at which the service this one replaces failed: as many connections as it had users, each asking again as
-//! soon as it is answered.
+//! The loads at which the replaced service failed: one connection for each of its users, each
+//! sending the next request as soon as the last is answered.
 
 use std::fs;
 use std::path::Path;
@@ -16,21 +16,21 @@ use crate::figures::Rounds;
 use crate::postgres::Filled;
 use test_support::{Doing as _, Outcome, Redis, RedisSetup, failed, find_or_install_redis};
 
-/// All of them.
+/// All loads of a run.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Breaking {
     pub(crate) environment: Environment,
     pub(crate) loads: Vec<Load>,
 }
 
-/// One of them.
+/// One load.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Load {
     pub(crate) what: String,
     /// Settings other than the defaults.
     pub(crate) settings: String,
     pub(crate) connections: u32,
-    /// The 95th percentile may be so long, microseconds; nothing where it is only told.
+    /// The limit of the 95th percentile, in microseconds; `None` if the load is only reported.
     pub(crate) limit: Option<u64>,
     pub(crate) rounds: Vec<Measurement>,
 }
@@ -64,18 +64,18 @@ impl Load {
     }
 }
 
-/// Where it failed, and below that where it was at its best.
+/// The numbers of users at which it failed, and those at which it performed best.
 const JOINING: [u32; 2] = [12_000, 400];
 const LISTING: [u32; 2] = [8_000, 900];
 const READING: [u32; 3] = [600, 300, 70];
 pub(super) const CONCERTS: u32 = 10_000;
 pub(super) const SEATS: u64 = 1_000_000;
-/// Every question goes to the database, but for those asked at once.
+/// Every request queries the database, except concurrent ones that share a query.
 pub(super) const UNCACHED: [&str; 2] = ["cache.store=none", "cache.dates.local_bytes=0"];
-/// How long people may take to be let in.
+/// Limit for admitting everyone who joined.
 const LET_IN_WITHIN: Duration = Duration::from_secs(20);
 
-/// What is asked in each of the report's scenarios.
+/// The request of each scenario of the report.
 pub(crate) const JOIN: &str = "issue a waiting token, line in memory";
 pub(crate) const JOIN_REDIS: &str = "issue a waiting token, line in Redis";
 pub(crate) const LIST: &str = "list concerts, 1,000 pages in turn";
@@ -88,7 +88,8 @@ pub(super) fn measure(rounds: Rounds, out: &Path) -> Outcome<Breaking> {
     let url = format!("redis.queue.url=redis://{}", redis.address());
     let how = How { rounds, out };
     let mut loads = how.joining(JOIN, &[], Some(300_000))?;
-    // Told, and nothing asked of it: Redis shares the core of twelve thousand connections' other ends.
+    // Reported without a limit: Redis shares its core with the other ends of twelve thousand
+    // connections.
     loads.extend(how.joining(JOIN_REDIS, &["queue.store=redis", KEY, &url], None)?);
     drop(redis);
     loads.extend(how.listing()?);
@@ -106,7 +107,7 @@ struct How<'a> {
 }
 
 impl How<'_> {
-    /// A new line in every round: otherwise the last has millions in it.
+    /// Each round uses a new queue; otherwise the last would start with millions of people in it.
     fn joining(self, what: &str, settings: &[&str], p95: Option<u64>) -> Outcome<Vec<Load>> {
         let told = settings
             .first()
@@ -149,7 +150,7 @@ impl How<'_> {
         let url = format!("postgres.url={}", database.url());
         let people = ["queue.policy.batch=1000", "queue.policy.session_ttl=1h"];
         let service = Service::start("serve", &[settings, &people, &[&url]].concat())?;
-        // The tokens of a run open nothing after it; they are no results.
+        // The tokens are useless after the run, so they are not kept with the results.
         let tokens = NamedTempFile::new().doing("making a temporary file")?;
         fs::write(tokens.path(), let_in(&service)?.join("\n") + "\n").doing("writing tokens")?;
         let target = Target::dates(what, &service, CONCERTS, tokens.path());
@@ -163,12 +164,13 @@ impl How<'_> {
     }
 }
 
-/// Asked of the load at which the replaced service failed, and only there.
+/// The limit applies only to the load at which the replaced service failed.
 fn limit(connections: u32, all: &[u32], p95: Option<u64>) -> Option<u64> {
     p95.filter(|_| all.first() == Some(&connections))
 }
 
-/// Tokens of as many people as there are connections, each with an active session.
+/// Joins one person for each connection of the largest reading load, and returns their tokens once
+/// each has an active session.
 pub(super) fn let_in(service: &Service) -> Outcome<Vec<String>> {
     let tokens =
         (1..=u64::from(READING[0])).map(|user| service.join(user)).collect::<Outcome<Vec<_>>>()?;
@@ -176,7 +178,7 @@ pub(super) fn let_in(service: &Service) -> Outcome<Vec<String>> {
     for token in &tokens {
         while service.get("/concert/451/date", &[("waitingToken", token)]).is_err() {
             if Instant::now() > limit {
-                return Err(failed("people who joined are not let in"));
+                return Err(failed("people who joined are not admitted in time"));
             }
             std::thread::park_timeout(Duration::from_millis(50));
         }

@@ -1,10 +1,11 @@
-//! Whether ratios have become worse than the committed ones.
+//! Detects ratios that are worse than the committed ones.
 
 use super::measure::Measurement;
 use super::report::{Results, YARDSTICK};
 use test_support::{Outcome, failed};
 
-/// A measurement then and now: lowest, median and highest ratio by the server's processor time, of the middle half of the rounds.
+/// A measurement then and now: lowest, median and highest ratio by the server's processor time,
+/// over the middle half of the rounds.
 #[derive(Debug, PartialEq)]
 struct Change {
     target: String,
@@ -14,7 +15,7 @@ struct Change {
 }
 
 impl Change {
-    /// Beyond the spread: even the best of now is below the worst of then.
+    /// Worse beyond the spread: the best ratio now is below the worst one then.
     fn is_worse(&self) -> bool {
         self.now.2 < self.then.0
     }
@@ -32,10 +33,11 @@ impl Change {
     }
 }
 
-/// Prints every measurement then and now. By processor time, which does not depend on how busy the generator was.
+/// Prints every measurement then and now, by processor time, which does not depend on how busy the
+/// generator was.
 ///
 /// # Errors
-/// When one is worse beyond the spread, or was measured then and is not now.
+/// If a measurement is worse beyond its spread, or is missing now.
 pub(super) fn check(then: &Results, now: &Results) -> Outcome {
     let own = |m: &Measurement| m.per_cpu_second;
     let kinds = then.kinds().into_iter().filter(|(target, _)| *target != YARDSTICK);
@@ -56,10 +58,10 @@ fn verdict(changes: &[Change]) -> Outcome {
     };
     let gone = changes.iter().filter(|change| change.now.1.is_nan()).collect();
     let worse = changes.iter().filter(|change| change.is_worse()).collect();
-    let wrong = named("are not there any more", gone)
-        .or_else(|| named("are worse beyond their spread", worse));
+    let wrong =
+        named("are missing", gone).or_else(|| named("are worse beyond their spread", worse));
     match wrong {
-        _ if changes.is_empty() => Err(failed("nothing was measured then")),
+        _ if changes.is_empty() => Err(failed("there are no committed measurements")),
         Some(error) => Err(error),
         None => Ok(()),
     }
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn worse_is_only_what_lies_below_all_of_then() {
+    fn a_ratio_is_worse_only_below_the_whole_old_spread() {
         let then = (0.50, 0.55, 0.60);
         verdict(&[change(then, (0.40, 0.45, 0.51))]).unwrap();
         let error = verdict(&[change(then, then), change(then, (0.40, 0.45, 0.49))]).unwrap_err();
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_no_success() {
+    fn a_missing_measurement_fails_the_check() {
         let nothing = (f64::NAN, f64::NAN, f64::NAN);
         assert!(verdict(&[change((0.5, 0.6, 0.7), nothing)]).is_err());
         assert!(verdict(&[]).is_err());

@@ -1,4 +1,4 @@
-//! What figures were measured on.
+//! The machine and the build that produced a set of figures.
 
 use std::fs;
 use std::process::Command;
@@ -7,24 +7,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::cores;
 
-/// Kept with every set of figures: without it they mean nothing.
+/// Saved with every set of figures, which mean nothing without it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Environment {
-    /// What was built.
+    /// The commit that was built.
     pub(crate) commit: String,
-    /// Whether the sources were other ones than the commit's.
+    /// Whether the sources differed from the commit.
     pub(crate) changed: bool,
     pub(crate) cores: usize,
     pub(crate) processor: String,
     /// Bytes.
     pub(crate) memory: u64,
     pub(crate) system: String,
-    /// The programs that took part, with their versions.
+    /// The versions of the other programs involved.
     pub(crate) tools: Vec<String>,
 }
 
 impl Environment {
-    /// That of this machine and this checkout, with the versions `tools` print of themselves.
+    /// Describes this machine and this checkout. Each of `tools` is a command that prints its
+    /// version.
     pub(crate) fn now(tools: &[&[&str]]) -> Self {
         let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -70,7 +71,7 @@ fn after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim)
 }
 
-/// The first line a program prints, or nothing.
+/// The first line that a program prints; empty if it fails to start.
 fn said(words: &[&str]) -> String {
     let Some((program, arguments)) = words.split_first() else { return String::new() };
     let output = Command::new(program).args(arguments).current_dir(crate::run::root()).output();

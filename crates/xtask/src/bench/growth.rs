@@ -1,4 +1,4 @@
-//! How the cost of a request grows: with the people who wait, with connections, with concerts.
+//! How the cost of a request grows with waiting people, connections and concerts.
 
 use std::path::Path;
 
@@ -19,14 +19,14 @@ pub(crate) struct Growth {
     pub(crate) idle: idle::Idle,
 }
 
-/// The same request, while something grows.
+/// One request, measured while one quantity grows.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Curve {
-    /// What is asked.
+    /// The request.
     pub(crate) what: String,
-    /// What grows.
+    /// The quantity that grows.
     pub(crate) grows: String,
-    /// How often each size was measured, and for how long, in seconds.
+    /// Rounds for each size, and seconds for each round.
     pub(crate) rounds: u32,
     pub(crate) seconds: u32,
     pub(crate) points: Vec<Point>,
@@ -37,15 +37,16 @@ pub(crate) struct Curve {
 pub(crate) struct Point {
     pub(crate) size: u32,
     pub(crate) connections: u32,
-    /// Requests for a second of the server's processor time, to those at the first size in the same round: lowest, median, highest.
+    /// Requests per second of the server's processor time, relative to those at the first size in
+    /// the same round: lowest, median, highest.
     pub(crate) ratio: (f64, f64, f64),
     /// Median.
     pub(crate) per_second: f64,
     /// Microseconds, median.
     pub(crate) p99: u64,
-    /// What the server had in use in the end, bytes.
+    /// Memory in use by the server at the end, bytes.
     pub(crate) memory: u64,
-    /// Of all rounds together.
+    /// Over all rounds.
     pub(crate) errors: u64,
 }
 
@@ -54,7 +55,8 @@ const WAITING: [u32; 4] = [10, 1_000, 100_000, 1_000_000];
 const CONNECTED: [u32; 5] = [64, 256, 1_024, 4_096, 10_000];
 const CONCERTS: [u32; 4] = [100, 1_000, 10_000, 100_000];
 
-/// How often and how long each size of a curve is measured. Many short rounds say more about a few per cent than few long ones.
+/// Rounds and seconds for each size of a curve. Many short rounds resolve a few per cent better
+/// than a few long ones.
 const OFTEN: (u32, u32) = (15, 2);
 const SELDOM: (u32, u32) = (5, 3);
 
@@ -128,7 +130,8 @@ fn listed(what: &str, out: &Path, target: impl Fn(&Service, u32) -> Target<'_>) 
     curve(what, "concerts", &sizes.collect::<Vec<_>>(), SELDOM, out)
 }
 
-/// Every other round goes from the largest to the smallest, so that a machine that gets slower meanwhile does not make a curve.
+/// Every other round runs from the largest to the smallest size, so that a machine that slows down
+/// does not produce a curve.
 fn curve(
     what: &str,
     grows: &str,

@@ -1,4 +1,4 @@
-//! What a connection costs that nobody uses.
+//! The memory cost of an idle connection.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,19 +10,19 @@ use super::STANDING_STILL;
 use super::service::Service;
 use test_support::{Doing as _, Outcome, failed};
 
-/// What was measured: the memory of the server's process, not the kernel's for its sockets.
+/// The memory of the server's process, without the kernel's memory for its sockets.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Idle {
     pub(crate) connections: u32,
-    /// Bytes in use before, and with all of them open.
+    /// Bytes in use before, and with all connections open.
     pub(crate) before: u64,
     pub(crate) after: u64,
 }
 
-/// At most so many bytes a connection.
+/// Allowed bytes per connection.
 pub(crate) const CEILING: u64 = 16 * 1024;
 const CONNECTIONS: u32 = 10_000;
-/// How long a connection may take to be answered.
+/// Read timeout of a connection.
 const LIMIT: Duration = Duration::from_secs(10);
 
 impl Idle {
@@ -31,7 +31,7 @@ impl Idle {
     }
 }
 
-/// Each connection has asked once, and is kept.
+/// Each connection sends one request and stays open.
 pub(super) fn measure() -> Outcome<Idle> {
     let service = Service::start("serve", &STANDING_STILL)?;
     service.join(1)?;
@@ -46,7 +46,7 @@ pub(super) fn measure() -> Outcome<Idle> {
         kept.push(asked_once(&service, &question)?);
     }
     let after = service.memory()?;
-    // The first was asked a minute ago at the most: they are all still there.
+    // The first request was a minute ago at most, so all connections are still open.
     let mut first = kept.swap_remove(0);
     ask(&mut first, &question)?;
     Ok(Idle { connections: CONNECTIONS, before, after })
@@ -59,9 +59,9 @@ fn asked_once(service: &Service, question: &str) -> Outcome<TcpStream> {
     Ok(stream)
 }
 
-/// An answer is here once all of it is: it is small and comes in one piece, or in few.
+/// Reads until the closing brace: an answer is small and arrives in one or a few pieces.
 fn ask(stream: &mut TcpStream, question: &str) -> Outcome {
-    stream.write_all(question.as_bytes()).doing("asking")?;
+    stream.write_all(question.as_bytes()).doing("sending a request")?;
     let mut answer = Vec::new();
     let mut piece = [0; 1024];
     while !answer.ends_with(b"}") {

@@ -1,7 +1,8 @@
-//! How much can come before answers are late, and what happens when twice as much does.
+//! The highest rate that is answered in time, and the behaviour at twice that rate.
 //!
-//! An open model: questions come when they are due, whether or not earlier ones were answered, and each is timed from then.
-//! The service has one core for itself and all it asks; the generator, one thread of this program, has another.
+//! This is an open model: requests are sent when they are due, whether or not earlier ones were
+//! answered, and each is timed from then. The service and its stores have one core; the generator,
+//! one thread of this program, has another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,52 +20,54 @@ use crate::load::seen::{Seen, Summary, What, between};
 use crate::postgres::Filled;
 use test_support::{Outcome, Redis, RedisSetup, find_or_install_redis};
 
-/// All of a run.
+/// All knees of a run.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Knees {
     pub(crate) environment: Environment,
-    /// Questions a second the generator gets answered by the constant answer, as fast as it can.
+    /// The rate at which the constant answer responds to the generator in a closed loop, requests a
+    /// second.
     pub(crate) generator: f64,
     pub(crate) knees: Vec<Knee>,
 }
 
-/// Of one kind of question.
+/// The knee of one kind of request.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Knee {
     pub(crate) what: String,
     pub(crate) settings: String,
-    /// In the order they were made.
+    /// In the order of measurement.
     pub(crate) steps: Vec<Step>,
-    /// Half of the knee, before.
+    /// At half of the knee, before the overload.
     pub(crate) calm: Step,
     pub(crate) twice: Step,
-    /// Half of it again, from [`RECOVERED`] on after that.
+    /// At half of the knee again, counted from [`RECOVERED`] after the overload.
     pub(crate) after: Step,
 }
 
 /// One rate, for some seconds.
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct Step {
-    /// Questions a second that were due.
+    /// Requests due a second.
     pub(crate) offered: u64,
-    /// Good answers a second that came while it lasted.
+    /// Good answers a second that arrived during the step.
     pub(crate) good: f64,
-    /// Of all that were due, those told to come again later, and those that failed.
+    /// Of all due requests, those refused with `Retry-After`, and those that failed.
     pub(crate) refused: usize,
     pub(crate) failed: usize,
-    /// Microseconds from being due to the answer.
+    /// Microseconds from the due moment to the answer.
     pub(crate) p50: u64,
     pub(crate) p99: u64,
     pub(crate) p999: u64,
-    /// How much of its core the service used; the rest is Redis and Postgres.
+    /// The share of the core that the service used; the rest is Redis and Postgres.
     pub(crate) server_load: f64,
 }
 
-/// Good answers, of those due, and their 99th percentile, microseconds, for a rate to count as served.
+/// A rate counts as served if this share of the due requests is good and their 99th percentile
+/// stays within this limit, in microseconds.
 pub(crate) const GOOD: f64 = 0.99;
 pub(crate) const IN_TIME: u64 = 250_000;
 
-/// Above this share of what the generator can do it may be the generator that is late.
+/// Above this share of the generator's maximum, the generator itself may be late.
 pub(crate) const GENERATORS: f64 = 0.8;
 
 const CONNECTIONS: usize = 3_000;
@@ -142,11 +145,12 @@ fn dates(what: &str, settings: &[&str], told: &str) -> Outcome<Knee> {
     })
 }
 
-/// The nth question, from 0.
+/// The nth request, from 0.
 type Question<'a> = &'a dyn Fn(u64) -> Vec<u8>;
 
 impl Knee {
-    /// Steps of a half up to the first rate that is not served, then of a tenth from the last that was.
+    /// Raises the rate by a half until a rate is not served, then by a tenth from the last that
+    /// was.
     fn find(
         what: &str,
         service: &Service,
@@ -190,14 +194,14 @@ impl Knee {
 struct Asked<'a> {
     service: &'a Service,
     question: Question<'a>,
-    /// Questions of earlier steps; none is asked twice.
+    /// Requests of earlier steps; none is repeated.
     so_far: u64,
 }
 
 impl Asked<'_> {
-    /// Figures are of what was due from so many seconds on.
+    /// Counts the requests due from `from` seconds on.
     fn step(&mut self, offered: u64, lasts: Duration, from: f64) -> Outcome<Step> {
-        // All of them beforehand: making one is no work for the thread that has to be in time.
+        // All requests are built beforehand, to leave the thread free to send on time.
         let many = offered * lasts.as_secs() + 1;
         let questions: Vec<Vec<u8>> =
             (self.so_far..self.so_far + many).map(self.question).collect();
@@ -270,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_served_when_all_is_good_and_in_time() {
+    fn a_rate_is_served_if_all_answers_are_good_and_in_time() {
         assert!(step(&[seen(0, 5, What::Good), seen(500, 5, What::Good)]).is_served());
         assert!(!step(&[seen(0, 5, What::Good), seen(500, 300, What::Good)]).is_served(), "late");
         assert!(

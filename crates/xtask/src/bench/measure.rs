@@ -1,4 +1,4 @@
-//! What is measured, and what comes out.
+//! Targets of a measurement, and its result.
 
 use std::path::Path;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::service::Service;
 use super::wrk::{self, Figures, Script};
 use test_support::Outcome;
 
-/// What is measured.
+/// A target of requests.
 pub(crate) struct Target<'a> {
     pub(crate) name: String,
     service: &'a Service,
@@ -18,20 +18,20 @@ pub(crate) struct Target<'a> {
     asks: Asks<'a>,
 }
 
-/// What the requests of a measurement are.
+/// The requests of a measurement.
 #[derive(Clone, Copy)]
 enum Asks<'a> {
-    /// All the same.
+    /// All the same request.
     Same,
-    /// Each another user's join.
+    /// A join for a different user each.
     Joins,
-    /// Each another page of the list, of so many.
+    /// A different page of the list each, out of this many.
     Pages(u32),
-    /// Each the dates of another concert, by the next of the people whose tokens are in a file.
+    /// The dates of a different concert each, with the next token of a file.
     Dates { concerts: u32, tokens: &'a Path },
 }
 
-/// What came out.
+/// One measurement.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Measurement {
     pub(crate) target: String,
@@ -40,9 +40,9 @@ pub(crate) struct Measurement {
     pub(crate) figures: Figures,
     /// Requests per second of processor time of the server.
     pub(crate) per_cpu_second: f64,
-    /// How much of its core the server used, from 0 to 1.
+    /// The share of its core that the server used, from 0 to 1.
     pub(crate) server_load: f64,
-    /// Memory the server has in use afterwards, bytes.
+    /// Memory in use by the server afterwards, bytes.
     pub(crate) memory: u64,
 }
 
@@ -62,22 +62,22 @@ impl<'a> Target<'a> {
         Self { name: name.into(), service, url: service.url(path), header, asks: Asks::Same }
     }
 
-    /// A question about the place of whoever holds a token.
+    /// Status queries with one token.
     pub(crate) fn status(name: impl Into<String>, service: &'a Service, token: &'a str) -> Self {
         Self::new(name, service, "/user/queue/token/query", Some(("waitingToken", token)))
     }
 
-    /// Joins, each by another user.
+    /// Joins, each for a different user.
     pub(crate) fn joining(name: impl Into<String>, service: &'a Service) -> Self {
         Self { asks: Asks::Joins, ..Self::new(name, service, "/user", None) }
     }
 
-    /// So many pages of the list, in turn.
+    /// This many pages of the list, in turn.
     pub(crate) fn paging(name: impl Into<String>, service: &'a Service, pages: u32) -> Self {
         Self { asks: Asks::Pages(pages), ..Self::new(name, service, "/concerts/query", None) }
     }
 
-    /// The dates of so many concerts, asked for by the people whose tokens are lines of a file.
+    /// The dates of this many concerts, requested with the tokens in a file, one a line.
     pub(crate) fn dates(
         name: impl Into<String>,
         service: &'a Service,
@@ -90,7 +90,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Asks over and over, and keeps what wrk printed.
+    /// Repeats the request, and keeps wrk's output.
     pub(crate) fn measure(
         &self,
         connections: u32,
@@ -132,7 +132,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Fills a line with so many people, each another user, and returns the token of whoever joined last.
+/// Fills a queue with `people` different users, and returns the token of the last.
 pub(crate) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<String> {
     let mut user = 1_000;
     loop {
@@ -152,6 +152,6 @@ pub(crate) fn crowd(service: &Service, people: u64, out: &Path) -> Outcome<Strin
     }
 }
 
-/// Users of one measurement and of one round are never those of another.
+/// Keeps the users of each measurement and round apart.
 const ROUND: u64 = 100_000_000_000;
 const CONNECTION: u64 = 100_000_000;

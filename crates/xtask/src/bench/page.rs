@@ -1,4 +1,4 @@
-//! The page of a benchmark: tables, charts, and what is not as it should be.
+//! The page of a benchmark: tables, charts, and unmet requirements.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::report::Results;
 use super::{idle, ratios, read, tables};
 use test_support::{Outcome, failed};
 
-/// The parts as they were kept last, whichever were measured now.
+/// The saved parts, including those that this run did not measure.
 pub(super) struct Page {
     ratios: Results,
     growth: Growth,
@@ -17,7 +17,7 @@ pub(super) struct Page {
     knees: Knees,
 }
 
-/// A million waiting may change the cost of a question by so much.
+/// Allowed change of the cost of a request with a million people waiting.
 const FLAT: f64 = 0.05;
 
 impl Page {
@@ -30,7 +30,7 @@ impl Page {
         })
     }
 
-    /// A chart for everything that grows.
+    /// Draws a chart for each quantity that grows.
     pub(super) fn draw(&self, out: &Path) -> Outcome {
         tables::GROWS.iter().try_for_each(|grows| tables::growth_chart(&self.growth, grows, out))
     }
@@ -49,7 +49,7 @@ impl Page {
         text
     }
 
-    /// Fails unless everything is as it was asked for.
+    /// Fails unless every requirement is met.
     pub(super) fn verdict(&self) -> Outcome {
         self.ratios.check_clean()?;
         let floors =

@@ -1,4 +1,4 @@
-//! What each request costs, as a ratio to a constant answer.
+//! The cost of each request, as a ratio to a constant answer.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const DATES: &str = "dates, active session";
 const JOIN_MEMORY: &str = "join, memory";
 const JOIN_REDIS: &str = "join, Redis";
 
-/// What each is at least to be.
+/// The lowest allowed ratio of each request.
 pub(crate) const FLOORS: [(&str, f64); 6] = [
     (STATUS, 0.50),
     (PAGE, 0.60),
@@ -26,11 +26,13 @@ pub(crate) const FLOORS: [(&str, f64); 6] = [
     (JOIN_REDIS, 0.45),
 ];
 
-/// Below this share of its core a server was waiting for the generator, or for Redis beside it: then requests a second
-/// tell of those two, and the ratio that counts is the one by the server's own processor time.
+/// Below this share of its core, a server was waiting for the generator or for Redis next to it.
+/// Then requests a second measure those two, and the ratio that counts is the one by the server's
+/// own processor time.
 pub(crate) const BUSY: f64 = 0.9;
 
-/// One service for what is only asked; joins have a new line in every round, so that all rounds begin with the same.
+/// Read requests share one service. Joins get a new queue in every round, so that all rounds start
+/// alike.
 pub(super) fn measure(rounds: Rounds, out: &Path) -> Outcome<Results> {
     let redis =
         Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
@@ -68,7 +70,7 @@ fn on_redis(redis: &Redis, round: u32) -> Outcome<Service> {
     Service::start("serve", &[&STANDING_STILL[..], &own].concat())
 }
 
-/// A floor, and what was measured against it.
+/// A floor and the measured ratio.
 pub(crate) struct Held {
     pub(crate) target: &'static str,
     pub(crate) connections: u32,
@@ -84,7 +86,7 @@ impl Held {
     }
 }
 
-/// Every floor, on each number of connections.
+/// Every floor, for each number of connections.
 pub(crate) fn floors(results: &Results) -> Vec<Held> {
     let of = |(target, floor): (&'static str, f64), connections| {
         let busy = results.median(target, connections).is_some_and(|m| m.server_load >= BUSY);

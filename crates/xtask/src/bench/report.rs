@@ -21,7 +21,7 @@ pub(crate) struct Results {
 /// One figure of a measurement.
 pub(crate) type Figure = fn(&Measurement) -> f64;
 
-/// What every ratio is to.
+/// The reference of every ratio.
 pub(crate) const YARDSTICK: &str = "constant answer";
 
 impl Results {
@@ -64,7 +64,7 @@ impl Results {
         &self.environment
     }
 
-    /// A fast wrong answer is no result.
+    /// Errors invalidate a run: a fast wrong answer is not a result.
     pub(crate) fn check_clean(&self) -> Outcome {
         let unclean: Vec<&Measurement> =
             self.all().filter(|measured| measured.figures.errors > 0).collect();
@@ -89,7 +89,7 @@ impl Results {
         self.all().find(same).map(of)
     }
 
-    /// Lowest, median and highest of the rounds' ratios.
+    /// Lowest, median and highest ratio of all rounds.
     pub(crate) fn ratios(
         &self,
         of: Figure,
@@ -100,7 +100,7 @@ impl Results {
         spread(self.each_ratio(of, target, to, connections))
     }
 
-    /// The same of the middle half of the rounds.
+    /// Lowest, median and highest ratio of the middle half of the rounds.
     pub(crate) fn usual_ratios(
         &self,
         of: Figure,
@@ -126,7 +126,7 @@ impl Results {
         })
     }
 
-    /// The table, below what was measured and how.
+    /// The table, with an introduction on the target and the method.
     pub(crate) fn markdown(&self, title: &str, what: &str) -> String {
         let mut text = format!(
             "# {title}\n\n\
@@ -145,7 +145,7 @@ impl Results {
         text
     }
 
-    /// Every kind of measurement, to the constant answer.
+    /// A table of every kind of measurement, relative to the constant answer.
     pub(crate) fn table(&self) -> String {
         let mut text = "\
 | measurement | connections | requests/s, median | server load | ratio: median (lowest to highest) | ratio by processor time | p99, median round |

@@ -1,4 +1,4 @@
-//! The release binary, started for a measurement and stopped after it.
+//! The release binary, running for the time of a measurement.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,17 +14,18 @@ pub(crate) struct Service {
     process: Child,
     pub(crate) address: SocketAddr,
     pub(crate) ops: SocketAddr,
-    /// What the paths of this service begin with.
+    /// The prefix of this service's paths.
     base: &'static str,
 }
 
 impl Service {
-    /// The release binary as `boxoffice COMMAND`, with one worker on a core of its own; waits until it answers.
+    /// Starts the release binary as `boxoffice COMMAND`, with one worker on its own core, and waits
+    /// until it answers.
     pub(crate) fn start(command: &str, settings: &[&str]) -> Outcome<Self> {
         Self::start_program(&release_binary(), command, settings)
     }
 
-    /// The same with another binary.
+    /// Starts another binary in the same way.
     pub(crate) fn start_program(program: &Path, command: &str, settings: &[&str]) -> Outcome<Self> {
         let address = free_address()?;
         let ops = free_address()?;
@@ -84,7 +85,7 @@ impl Service {
             .ok_or_else(|| failed(format!("no token in {answer}")))
     }
 
-    /// Joins users until so many wait, and returns the token of the last.
+    /// Joins `waiting` users and returns the token of the last.
     pub(crate) fn join_until(&self, waiting: u64) -> Outcome<String> {
         let mut token = String::new();
         for user in 2..2 + waiting {
@@ -108,7 +109,7 @@ impl Service {
         }
     }
 
-    /// The hash of the configuration it has.
+    /// The hash of the running configuration.
     pub(crate) fn config_hash(&self) -> Outcome<String> {
         let answer = request(self.ops, "GET", "/failures", &[])?;
         between(&answer, "\"configHash\":\"", "\"")
@@ -116,7 +117,7 @@ impl Service {
     }
 }
 
-/// One request on a connection of its own; head and body as text.
+/// Sends one request on a new connection; returns head and body as text.
 fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Outcome<String> {
     let mut stream = TcpStream::connect(to).doing("connecting")?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).doing("setting a time limit")?;

@@ -1,4 +1,4 @@
-//! Tables and charts of a benchmark, for its own page and for the report.
+//! Tables and charts of a benchmark, for its own page and for the load report.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,14 +12,14 @@ use crate::figures::{mib, time};
 use crate::plot::{Chart, Series, draw};
 use test_support::Outcome;
 
-/// Everything that grows; a chart each.
+/// The quantities that grow, with a chart each.
 pub(crate) const GROWS: [&str; 3] = ["people waiting", "connections", "concerts"];
 
-/// What was asked for of the ratios, and what was measured.
+/// The required and the measured ratios.
 pub(crate) fn floors(results: &Results) -> String {
     let mut text = format!(
-        "By requests a second where the server was busy for {BUSY} of its core or more, by its processor time where it had to \
-         wait for the generator or for Redis, which share the other core.\n\n\
+        "By requests a second if the server was busy for at least {BUSY} of its core, by its processor\ntime if it \
+         had to wait for the generator or for Redis, which share the other core.\n\n\
          | measurement | connections | at least | measured | by | |\n|---|---|---|---|---|---|\n"
     );
     for held in ratios::floors(results) {
@@ -34,11 +34,11 @@ pub(crate) fn floors(results: &Results) -> String {
     text
 }
 
-/// Tables and charts of what grows; the charts are in `folder` as seen from the page.
+/// Tables and charts of the curves; `folder` is the path of the charts relative to the page.
 pub(crate) fn growth(growth: &Growth, folder: &str) -> String {
     let mut text = format!(
-        "Built from {}. A ratio is of requests for a second of the server's processor time, to those at the first size in the \
-         same round: median (lowest to highest).\n",
+        "Built from {}. A ratio compares requests per second of the server's processor time with\nthose at the first \
+         size in the same round: median (lowest to highest).\n",
         growth.environment.built()
     );
     growth.curves.iter().for_each(|curve| text += &curve_table(curve));
@@ -48,8 +48,8 @@ pub(crate) fn growth(growth: &Growth, folder: &str) -> String {
     let idle = &growth.idle;
     let _ = write!(
         text,
-        "\nAn idle connection that has asked once takes {} bytes of the process ({:.1} MiB with none, {:.1} MiB with {}; what the \
-         kernel keeps for a socket is not in it).\n",
+        "\nAn idle connection that has sent one request takes {} bytes of the process ({:.1} MiB with\nnone, {:.1} MiB \
+         with {}; the kernel's memory for a socket is not included).\n",
         idle.bytes_each(),
         mib(idle.before),
         mib(idle.after),
@@ -80,7 +80,7 @@ fn curve_table(curve: &Curve) -> String {
     text
 }
 
-/// Draws what grows with one thing into a folder.
+/// Draws the curves of one quantity into a folder.
 pub(crate) fn growth_chart(growth: &Growth, grows: &str, folder: &Path) -> Outcome {
     let same = growth.curves.iter().filter(|curve| curve.grows == grows);
     let series = same.map(|curve| Series {
@@ -100,10 +100,11 @@ pub(crate) fn growth_chart(growth: &Growth, grows: &str, folder: &Path) -> Outco
 /// The loads of the replaced service.
 pub(crate) fn breaking(breaking: &Breaking) -> String {
     let mut text = format!(
-        "As many connections as it had users, each asking again as soon as it is answered; Redis and Postgres share the \
-         generator's core. Times are from sending to the whole answer; connecting is not in them. Errors are of all rounds \
-         together, the rest is the round with the median p95. Built from {}.\n\n\
-         | load | connections | requests/s | p50 | p90 | p95 | p99 | p99.9 | errors | server load | memory | asked: p95 | settings |\n\
+        "One connection for each of its users, which sends its next request as soon as the previous one is\nanswered; \
+         Redis and Postgres share the generator's core. Times run from sending to the complete\nresponse, without \
+         connecting. Errors are of all rounds together, the other figures are of the round\nwith the median p95. \
+         Built from {}.\n\n\
+         | load | connections | requests/s | p50 | p90 | p95 | p99 | p99.9 | errors | server load | memory | required p95 | settings |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
         breaking.environment.built()
     );
@@ -122,22 +123,22 @@ pub(crate) fn breaking(breaking: &Breaking) -> String {
             load.errors(),
             median.server_load,
             mib(median.memory),
-            load.limit.map_or_else(|| "only told".to_owned(), time),
-            if load.settings.is_empty() { "as they come" } else { &load.settings }
+            load.limit.map_or_else(|| "none".to_owned(), time),
+            if load.settings.is_empty() { "default" } else { &load.settings }
         );
     }
     text
 }
 
-/// How much may come, and what happens at twice as much.
+/// The knees, and the behaviour at twice the knee.
 pub(crate) fn knees(knees: &Knees) -> String {
     let mut text = format!(
-        "An open model: questions come when they are due and are timed from then. The service, Redis and Postgres share one \
-         core; one thread that asks has the other, and gets {:.0} answers a second from the constant answer. The knee is the \
-         highest rate at which {:.0} % are answered well while it lasts, p99 within {}, nothing refused and nothing failed; \
-         found by steps of a half, then of a tenth. Where it is above {:.0} % of what the generator can do, it may be the \
-         generator's. Built from {}.\n\n\
-         | question | | due a second | good a second | refused | failed | p50 | p99 | p99.9 | the service's share of the core | settings |\n\
+        "An open model: requests are sent when they are due and are timed from then. The service, Redis and\nPostgres \
+         share one core; one generator thread has the other, and gets {:.0} constant responses a\nsecond. The knee is \
+         the highest rate at which {:.0} % of the responses are good during the step, p99\nwithin {}, none refused and \
+         none failed; found by steps of a half, then of a tenth. Above\n{:.0} % of the generator's own limit it may \
+         be the generator's. Built from {}.\n\n\
+         | request | | due per second | good per second | refused | failed | p50 | p99 | p99.9 | the service's share of the core | settings |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
         knees.generator,
         GOOD * 100.0,

@@ -1,4 +1,4 @@
-//! The load generator: wrk with one thread, on a core of its own.
+//! The load generator: wrk with one thread, on its own core.
 
 use std::fmt::Display;
 use std::fs;
@@ -11,11 +11,11 @@ use crate::cores;
 use crate::run::run;
 use test_support::{Doing as _, Outcome, failed};
 
-/// What wrk counted; times in microseconds, from sending a request to having its answer.
+/// The counts of wrk; times in microseconds, from sending a request to its answer.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Figures {
     pub(crate) requests: u64,
-    /// How long was measured.
+    /// Duration of the measurement.
     pub(crate) seconds: f64,
     pub(crate) mean: f64,
     pub(crate) p50: u64,
@@ -24,14 +24,14 @@ pub(crate) struct Figures {
     pub(crate) p99: u64,
     pub(crate) p999: u64,
     pub(crate) longest: u64,
-    /// Connections that failed, questions without an answer, and answers outside 2xx and 3xx.
+    /// Failed connections, unanswered requests, and answers outside 2xx and 3xx.
     pub(crate) errors: u64,
 }
 
-/// What makes the requests.
+/// The script that makes the requests.
 #[derive(Clone, Copy)]
 pub(super) enum Script {
-    /// All are the same.
+    /// No script: all requests are the same.
     Plain,
     Crowd,
     Pages,
@@ -60,7 +60,7 @@ impl Script {
 
 const DONE: &str = include_str!("scripts/done.lua");
 
-/// One run of it.
+/// One run of wrk.
 pub(super) struct Wrk {
     command: Command,
     script: Script,
@@ -93,7 +93,7 @@ impl Wrk {
         self
     }
 
-    /// Runs to the end; the script and what wrk printed stay in the folder.
+    /// Runs to the end; the script and wrk's output stay in the folder.
     pub(super) fn run(mut self, url: &str, out: &Path, file: &str) -> Outcome<Figures> {
         let script = out.join(self.script.file());
         fs::write(&script, format!("{}{DONE}", self.script.text()))
@@ -116,13 +116,13 @@ fn figures(text: &str) -> Outcome<Figures> {
     figures.ok_or_else(|| failed(format!("wrk printed no figures: {text}")))
 }
 
-/// Everything measuring needs beyond a Rust toolchain.
+/// Checks for the tools that measuring needs beyond a Rust toolchain.
 pub(crate) fn require_tools() -> Outcome {
     for (tool, package) in [("wrk", "wrk"), ("taskset", "util-linux"), ("prlimit", "util-linux")] {
         let found = Command::new(tool).arg("--version").output().is_ok();
         if !found {
             return Err(failed(format!(
-                "{tool} is not there; on Debian: apt-get install {package}"
+                "{tool} is not installed; on Debian: apt-get install {package}"
             )));
         }
     }
@@ -132,12 +132,13 @@ pub(crate) fn require_tools() -> Outcome {
     Ok(())
 }
 
-/// Lets this program and whatever it starts have as many open files as the system lets it: a connection is one.
+/// Raises the limit of open files of this program and its children to the hard limit: each
+/// connection takes one.
 pub(crate) fn open_many_files() -> Outcome {
     let id = std::process::id().to_string();
     let mut ask = Command::new("prlimit");
     ask.args(["--pid", &id, "--nofile", "--raw", "--noheadings", "--output", "HARD"]);
-    let answer = ask.output().doing("asking for the limit of open files")?;
+    let answer = ask.output().doing("reading the limit of open files")?;
     let hard = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
     let mut command = Command::new("prlimit");
     command.args(["--pid", &id, &format!("--nofile={hard}:{hard}")]);
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_found_in_what_wrk_prints() {
+    fn figures_are_parsed_from_the_output_of_wrk() {
         let text = "Running 1s test\n  1 threads\nfigures: {\"requests\":10,\"seconds\":2.0,\"p50\":1,\"p90\":2,\"p95\":3,\
                     \"p99\":4,\"p999\":5,\"longest\":6,\"mean\":1.5,\"errors\":0}\n";
         let found = figures(text).unwrap();

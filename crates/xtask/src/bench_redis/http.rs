@@ -1,4 +1,4 @@
-//! Joins and questions over HTTP.
+//! Joins and status queries over HTTP.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub(super) fn measure(binaries: &RedisBinaries, rounds: Rounds, out: &Path) -> O
     let yardstick = Service::start("yardstick", &[])?;
     let mut results = Results::new(rounds);
     for round in 1..=results.rounds() {
-        // A line of its own for each round, so that all begin with the same.
+        // Each round gets a new queue, so that all rounds start alike.
         let memory = Service::start("serve", &[&STANDING_STILL[..], &[EVER_LONGER]].concat())?;
         let redis = on_redis(&pair, &[&format!("queue.id=primary-{round}")])?;
         let replicated = on_redis(
@@ -49,7 +49,7 @@ pub(super) fn measure(binaries: &RedisBinaries, rounds: Rounds, out: &Path) -> O
     Ok(results)
 }
 
-/// Half of the joins a second that the service took on Redis.
+/// Half of the joins a second that the service achieved on Redis.
 pub(super) fn half_of_joins(results: &Results) -> u64 {
     let most = results.median(JOIN_REDIS, CONNECTIONS[1]).map_or(0.0, Measurement::per_second);
     (most / 2.0) as u64

@@ -1,4 +1,4 @@
-//! Joins at a steady rate, whether or not earlier ones were answered: how long people wait.
+//! Waiting times of joins at a steady rate, whether or not earlier ones were answered.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::Pair;
 use super::http::on_redis;
 use test_support::{Doing as _, Outcome, RedisBinaries, failed};
 
-/// How long people waited.
+/// Waiting times of all joins.
 pub(super) struct Steady {
     pub(super) per_second: u64,
     pub(super) joins: usize,
@@ -23,7 +23,7 @@ pub(super) struct Steady {
     pub(super) p999: Duration,
 }
 
-/// Connections, each with one join under way: more than are ever needed at once, unless answers take a tenth of a second.
+/// Connections, each with one join in flight. They suffice unless answers take a tenth of a second.
 const CONNECTIONS: u64 = 1_000;
 
 pub(super) fn measure(
@@ -61,13 +61,13 @@ pub(super) fn measure(
     Ok(steady)
 }
 
-/// Times from the moment each join was due to its answer, so that a late start counts as waiting.
+/// Times each join from the moment it was due, so that a late start counts as waiting.
 async fn joins(
     address: std::net::SocketAddr,
     per_second: u64,
     seconds: u32,
 ) -> Outcome<Vec<Duration>> {
-    // Connecting is not what is measured.
+    // The measurement excludes connecting.
     let mut streams = Vec::new();
     for _ in 0..CONNECTIONS {
         streams.push(TcpStream::connect(address).await.doing("connecting")?);
@@ -100,7 +100,7 @@ async fn joins(
     Ok(waits)
 }
 
-/// One join; anything but 200 is a failure.
+/// Sends one join; anything but 200 is a failure.
 async fn join(stream: &mut TcpStream, user: u64) -> Outcome {
     let request = format!(
         "POST /api/v1/user/{user}/queue/token/issue HTTP/1.1\r\nHost: bench\r\nContent-Length: 0\r\n\r\n"

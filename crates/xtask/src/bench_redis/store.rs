@@ -1,4 +1,4 @@
-//! The adapter alone, and what its server spends.
+//! The adapter alone, and the load on its server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,17 +26,17 @@ impl Program {
         ]);
         let told = output(build.args(["--message-format", "json"]))?;
         let path = told.split("\"executable\":\"").last().and_then(|rest| rest.split_once('"'));
-        let (path, _) = path.ok_or_else(|| failed("cargo does not say what it built"))?;
+        let (path, _) = path.ok_or_else(|| failed("cargo reports no executable"))?;
         Ok(Self(PathBuf::from(path)))
     }
 
-    /// Runs it on the server's core and returns what it prints.
+    /// Runs it on the server's core and returns its output.
     fn run(&self, words: &[&str]) -> Outcome<String> {
         output(cores::on(cores::SERVER, &self.0).args(words))
     }
 }
 
-/// How joins were gathered and when they counted as done.
+/// Whether joins were batched, and which confirmation completed them.
 pub(super) const KINDS: [(&str, &str); 3] =
     [("batched", "primary"), ("single", "primary"), ("batched", "replicated")];
 
@@ -102,11 +102,11 @@ impl Alone {
     }
 }
 
-/// A line with a crowd in it.
+/// A queue with many waiting people.
 pub(super) struct Crowd {
     pub(super) people: u64,
     pub(super) bytes_each: f64,
-    /// How long the step that calls ten thousand people keeps Redis busy.
+    /// How long calling ten thousand people in one step keeps Redis busy.
     pub(super) call_millis: f64,
 }
 
@@ -126,7 +126,7 @@ pub(super) fn measure_crowd(
     let before = used()?;
     let filled = program.run(&["fill", &pair.url(), "crowd", &people.to_string()])?;
     let after = used()?;
-    // The one person a step may call an hour was called; the budget of the next step must be whole.
+    // Filling used up the budget of one person an hour; the next step needs the whole budget.
     pair.primary.command(&["HSET", "boxoffice:{crowd}:line", "spent", "0"])?;
     pair.primary.command(&["CONFIG", "SET", "slowlog-log-slower-than", "0"])?;
     pair.primary.command(&["SLOWLOG", "RESET"])?;
@@ -138,12 +138,13 @@ pub(super) fn measure_crowd(
     );
     fs::write(out.join("crowd.txt"), kept).doing("writing crowd.txt")?;
     if !called.contains(&format!("called {CALLED}")) {
-        return Err(failed(format!("not as many were called as should be: {called}")));
+        return Err(failed(format!("fewer people than expected were called: {called}")));
     }
     Ok(Crowd { people, bytes_each: (after - before) / people as f64, call_millis: micros / 1e3 })
 }
 
-/// The longest run of a script in a slow log as redis-cli prints it: the line before the command has the microseconds.
+/// The longest run of a script in a slow log, as redis-cli prints it: the line before the command
+/// holds the microseconds.
 fn micros_of_the_script(slow: &str) -> Outcome<f64> {
     let lines: Vec<&str> = slow.lines().collect();
     let scripts =

@@ -1,4 +1,5 @@
-//! What the answers certainly show of the line: how far it had come, how far it had not, and how long a place stood.
+//! Facts about the queue that the answers prove: lower and upper bounds of `serving`, and how long
+//! a place was valid.
 
 use std::collections::HashMap;
 
@@ -13,8 +14,8 @@ pub(super) struct Reached<'a> {
     pub(super) shown_by: &'a Record,
 }
 
-/// `serving` was `most` or lower at the moment `at`, and so at every moment before. And whatever an answer shows that was
-/// there by `known` was known to whoever said so.
+/// `serving` was `most` or lower at the moment `at`, and so at every earlier moment. The node that
+/// answered knew everything that any answer had shown by `known`.
 pub(super) struct NotPassed<'a> {
     pub(super) at: Millis,
     pub(super) known: Millis,
@@ -22,45 +23,45 @@ pub(super) struct NotPassed<'a> {
     pub(super) shown_by: &'a Record,
 }
 
-/// What is known of one number.
+/// The facts about one number.
 pub(super) struct Place<'a> {
-    /// A join that was told the number, the one answered first.
+    /// The first answered join that returned the number.
     pub(super) given_in: Option<&'a Record>,
-    /// The number was not given before this.
+    /// The number was not assigned before this.
     pub(super) given_from: Millis,
-    /// It may have been given back from this moment on.
+    /// It may have been released from this moment on.
     pub(super) left_from: Option<Millis>,
-    /// A leave that was answered with 204, the one answered first.
+    /// The first leave answered with 204.
     pub(super) left_in: Option<&'a Record>,
-    /// It may have been told to be over from this moment on.
+    /// An answer may have reported its end from this moment on.
     over_from: Option<Millis>,
     /// The call may have been claimed from this moment on.
     claimed_from: Option<Millis>,
-    /// A request for dates that was granted, the one answered first.
+    /// The first answered request for dates that was granted.
     pub(super) let_in: Option<&'a Record>,
     /// The first answer that showed the number to be called.
     called_by: Option<Millis>,
-    /// The last request, by its begin, whose answer showed that the place held a slot.
+    /// The request sent last whose answer showed that the place held a slot.
     pub(super) held_in: Option<&'a Record>,
 }
 
-/// The history, put in order.
+/// The facts of a whole history, sorted.
 pub(super) struct Facts<'a> {
     pub(super) history: &'a History,
     pub(super) places: HashMap<u64, Place<'a>>,
-    /// From where people stood, by `by`; `mark` only grows.
+    /// From reported positions, sorted by `by`; `mark` only grows.
     pub(super) reached: Vec<Reached<'a>>,
-    /// From who was let in, by `by`; `mark` only grows.
+    /// From granted requests for dates, sorted by `by`; `mark` only grows.
     pub(super) reached_by_entry: Vec<Reached<'a>>,
-    /// By `at`; not by `known`.
+    /// Sorted by `at`, not by `known`.
     pub(super) not_passed: Vec<NotPassed<'a>>,
-    /// The numbers that may have been given back while waiting, in order.
+    /// The numbers that may have been released while waiting, sorted.
     departed: Vec<u64>,
-    /// For each `most` of `not_passed`, in order, the latest `at` of it and all below.
+    /// For each `most` of `not_passed`, in order, the latest `at` of it and all lower ones.
     called_after: Vec<(u64, Millis)>,
-    /// How much older than the line a view of it may be.
+    /// How far a view may lag behind the queue.
     view_lag: Millis,
-    /// How much later than another node one may know something.
+    /// How much later than another node a node may learn a fact.
     pub(super) lag: Millis,
     claim_within: Millis,
     session_ttl: Millis,
@@ -93,11 +94,11 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// What one answer shows of the line.
+    /// Records what one answer shows of the queue.
     ///
-    /// A number that is called has been reached. One that waits at a position has `number - position` numbers before the
-    /// people ahead, fewer by those ahead who gave their number back; a node may not have heard of them, so the position
-    /// lies between the two.
+    /// A called number has been reached. A number that waits at a position has `number - position`
+    /// numbers before the people ahead, minus the people ahead who released theirs. A node may not
+    /// have counted those yet, so the true value lies between the two.
     fn look(&mut self, record: &'a Record) {
         if record.shows_call() {
             let reached = Reached { by: record.by(), mark: record.number, shown_by: record };
@@ -115,7 +116,8 @@ impl<'a> Facts<'a> {
         let position = record.position.filter(|_| is_waiting).unwrap_or_default();
         let most = record.number.saturating_sub(position.max(1));
         if !record.is_stale {
-            // A join is answered from the step that gave the number, everything else from the node's view.
+            // A join is answered from the step that assigned the number, everything else from the
+            // node's view.
             let is_fresh = record.what == What::Join;
             let back = |lag| record.sent.saturating_sub(if is_fresh { 0 } else { lag });
             let (at, known) = (back(self.view_lag), back(self.lag));
@@ -128,7 +130,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Nobody is called before their number is given.
+    /// No number is called before it is assigned.
     fn look_at_joins(&mut self) {
         let given =
             self.places.iter().filter_map(|(number, place)| Some((number, place, place.given_in?)));
@@ -153,12 +155,12 @@ impl<'a> Facts<'a> {
         self.not_passed.sort_by_key(|fact| fact.at);
     }
 
-    /// How many numbers up to this may have been given back while waiting.
+    /// How many numbers up to `number` may have been released while waiting.
     pub(super) fn departed_up_to(&self, number: u64) -> u64 {
         self.departed.partition_point(|&departed| departed <= number) as u64
     }
 
-    /// The lowest number up to which there are so many that were not given back while waiting.
+    /// The lowest number up to which `nth` numbers were not released while waiting.
     fn number_of_nth_person(&self, nth: u64) -> u64 {
         if nth == 0 {
             return 0;
@@ -176,7 +178,7 @@ impl<'a> Facts<'a> {
         nth.saturating_add(low as u64)
     }
 
-    /// The first answer, of whomever, that shows that this number has been called.
+    /// The first answer to any client that shows this number as called.
     pub(super) fn called(&self, number: u64) -> Option<&Reached<'a>> {
         let first = |reached: &'_ [Reached<'a>]| reached.partition_point(|fact| fact.mark < number);
         let told = self.reached.get(first(&self.reached));
@@ -184,13 +186,14 @@ impl<'a> Facts<'a> {
         told.into_iter().chain(entered).min_by_key(|fact| fact.by)
     }
 
-    /// Whether the place certainly stood when this request about it was carried out: it was given, nobody can have given it
-    /// back, and neither call nor session can have run out.
+    /// Whether the place was certainly valid when this request about it was executed: it was
+    /// assigned, cannot have been released, and neither call nor session can have expired.
     ///
-    /// A call lapses `claim_within` after it, however late its person hears of it, so what counts is how long the number was
-    /// still seen uncalled. A session begins at the first request for dates that was not certainly refused. Should one have
-    /// been granted before, there is a session; if none can have been, there is not; otherwise there may be either. A store
-    /// may round a moment by a millisecond.
+    /// A call lapses `claim_within` after it is made, even if its person learns of it late, so the
+    /// decisive moment is the last at which the number was seen uncalled. A session begins at the
+    /// first request for dates that was not certainly refused. If one was granted before, there is
+    /// a session; if none can have been, there is none; otherwise there may be either. A store may
+    /// round a moment by a millisecond.
     pub(super) fn stands(&self, number: u64, at: &Record) -> bool {
         let Some(place) = self.places.get(&number) else { return false };
         let called_from = place.given_from.max(self.not_called_before(number));
@@ -207,7 +210,7 @@ impl<'a> Facts<'a> {
         place.given_in.is_some() && is_kept && at.by().saturating_add(1) <= earliest_end
     }
 
-    /// Whether the place may have been over when the later of these two joins was carried out.
+    /// Whether the place may have ended before the later of these two joins was executed.
     pub(super) fn may_be_over(&self, number: u64, at: &Record) -> bool {
         let told = self.places.get(&number).and_then(|place| place.over_from);
         told.is_some_and(|from| from <= at.answered) || !self.stands(number, at)
@@ -219,7 +222,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// In order of time, only those that tell of more than everyone before.
+/// Sorts by time, and keeps only facts that exceed all earlier ones.
 fn keep_rising(reached: &mut Vec<Reached<'_>>) {
     reached.sort_by_key(|fact| (fact.by, std::cmp::Reverse(fact.mark)));
     let mut highest = 0;
@@ -248,7 +251,7 @@ fn places(records: &[Record]) -> HashMap<u64, Place<'_>> {
     places
 }
 
-/// By user, the first join that may have given a number although nobody was told.
+/// By user, the first join that may have assigned a number without an answer.
 fn unanswered_joins(records: &[Record]) -> HashMap<u64, Millis> {
     let mut first = HashMap::new();
     let is_lost = |record: &&Record| {
@@ -261,7 +264,7 @@ fn unanswered_joins(records: &[Record]) -> HashMap<u64, Millis> {
     first
 }
 
-/// A number given back by somebody who could know that they were called was not given back while waiting.
+/// A number whose holder could already see the call was not released while waiting.
 fn departed(places: &HashMap<u64, Place<'_>>) -> Vec<u64> {
     let left_waiting = |place: &Place<'_>| {
         place.left_from.is_some_and(|left| place.called_by.is_none_or(|called| called > left))
@@ -309,7 +312,7 @@ impl<'a> Place<'a> {
         if record.shows_call() {
             least(&mut self.called_by, record.by());
         }
-        // One that says it is stale may tell of a call that is over.
+        // A stale answer may report a call that is over.
         let shows_slot = record.shows_call() && !record.is_stale || record.is(What::Leave, 204);
         if shows_slot && self.held_in.is_none_or(|held| held.sent < record.sent) {
             self.held_in = Some(record);

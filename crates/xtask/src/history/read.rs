@@ -1,4 +1,4 @@
-//! Reading what the clients wrote down.
+//! Reads the record of the clients.
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -7,18 +7,18 @@ use test_support::{Doing, Outcome, failed};
 
 use super::record::{Quoted, Record, Written};
 
-/// So many broken lines are told of.
+/// How many malformed lines are quoted.
 const TOLD: usize = 5;
 
-/// Everything that was written down.
+/// All records of a run.
 #[derive(Debug, Default)]
 pub(super) struct History {
     pub(super) records: Vec<Record>,
-    /// Kinds of clients and codes of problems; the first is empty.
+    /// Kinds of clients and problem codes; the first is empty.
     words: Words,
-    /// Lines that are no records and are not meant to be.
+    /// Lines that are not meant to be records.
     pub(super) other_lines: u64,
-    /// Lines that are meant to be records and are none.
+    /// Lines that are meant to be records but cannot be read.
     pub(super) malformed: u64,
     pub(super) malformed_lines: Vec<String>,
 }
@@ -49,7 +49,7 @@ impl Words {
 }
 
 impl History {
-    /// Reads line by line, and keeps no line.
+    /// Reads line by line without keeping the text.
     pub(super) fn read(mut reader: impl BufRead) -> Outcome<Self> {
         let (mut history, mut line, mut nth) = (Self::default(), Vec::new(), 0_u64);
         while reader.read_until(b'\n', &mut line).doing("reading the record")? > 0 {
@@ -88,12 +88,12 @@ impl History {
         }
     }
 
-    /// Whether this was a person, not somebody hostile.
+    /// Whether the client was a person, not a hostile client.
     pub(super) fn is_person(&self, record: &Record) -> bool {
         self.word(record.kind) == "person"
     }
 
-    /// A kind of client or the code of a problem.
+    /// A kind of client or a problem code.
     pub(super) fn word(&self, place: u16) -> &str {
         self.words.all.get(usize::from(place)).map_or("", String::as_str)
     }

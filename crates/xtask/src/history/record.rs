@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// Milliseconds since the epoch, by the clock of the clients.
 pub(super) type Millis = i64;
 
-/// What was asked.
+/// The kind of request.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum What {
@@ -19,7 +19,7 @@ pub(super) enum What {
     Junk,
 }
 
-/// Where the answer said that the place stands.
+/// The reported state of the place.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "UPPERCASE")]
 pub(super) enum State {
@@ -29,7 +29,7 @@ pub(super) enum State {
     Expired,
 }
 
-/// A line of the file.
+/// A line of the record.
 #[derive(Deserialize)]
 pub(super) struct Written<'a> {
     client: u64,
@@ -51,37 +51,38 @@ pub(super) struct Written<'a> {
     stale: bool,
 }
 
-/// A request as it is kept: without its text, since there may be a million.
+/// A request without its text, since there may be a million.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
     pub(super) client: u64,
-    /// 0 where there is none.
+    /// 0 if there is none.
     pub(super) user: u64,
-    /// 0 where there is none.
+    /// 0 if there is none.
     pub(super) number: u64,
     pub(super) position: Option<u64>,
     pub(super) sent: Millis,
     pub(super) answered: Millis,
-    /// Among the words of the history.
+    /// An index into the words of the history.
     pub(super) kind: u16,
-    /// Among the words of the history.
+    /// An index into the words of the history.
     pub(super) code: u16,
     pub(super) status: u16,
     pub(super) what: What,
     pub(super) state: Option<State>,
     pub(super) is_forged: bool,
     pub(super) is_stale: bool,
-    /// It was refused before anything was done.
+    /// It was refused before any work was done.
     pub(super) is_shed: bool,
 }
 
 impl Written<'_> {
-    /// A call is claimed before there may be no room to read the dates; everything else is refused first.
+    /// A call is claimed before the dates request can be refused for lack of room; all other
+    /// requests are refused first.
     fn is_shed(&self) -> bool {
         self.what != What::Dates && matches!(self.code.as_deref(), Some("OVERLOADED" | "LINE_FULL"))
     }
 
-    /// The record, unless the line lacks what such a line must have.
+    /// Builds the record, or names the required field that the line lacks.
     pub(super) fn record(&self, kind: u16, code: u16) -> Result<Record, &'static str> {
         let record = Record {
             client: self.client,
@@ -122,51 +123,51 @@ impl Record {
         }
     }
 
-    /// From this moment on, what the answer told of the past was certainly so.
+    /// From this moment on, the answer's statement about the past was certainly true.
     pub(super) fn by(&self) -> Millis {
         self.answered.saturating_add(1)
     }
 
-    /// Whether this was over before that one began.
+    /// Whether this request was over before `other` began.
     pub(super) fn precedes(&self, other: &Self) -> bool {
         self.by() <= other.sent
     }
 
-    /// Whether it was asked with a token that the service gave, or for one, and answered so.
+    /// Whether it is a request of this kind without a forged token, answered with this status.
     pub(super) fn is(&self, what: What, status: u16) -> bool {
         self.what == what && self.status == status && !self.is_forged
     }
 
-    /// Whether the answer told a number and where it stands.
+    /// Whether the answer reported a number and its state.
     pub(super) fn tells_place(&self) -> bool {
         self.is(What::Join, 200) || self.is(What::Ask, 200)
     }
 
-    /// Whether this shows that the number has been called.
+    /// Whether the answer shows that the number has been called.
     pub(super) fn shows_call(&self) -> bool {
         let is_told =
             self.tells_place() && matches!(self.state, Some(State::Called | State::Active));
         is_told || self.is(What::Dates, 200)
     }
 
-    /// Whether this shows that the place was no more.
+    /// Whether the answer shows that the place had ended.
     pub(super) fn shows_end(&self) -> bool {
         let is_told = self.tells_place() && self.state == Some(State::Expired);
         is_told || self.is(What::Dates, 410) || self.is(What::Leave, 410)
     }
 
-    /// Whether it may have been carried out: only an answer that says no rules that out.
+    /// Whether it may have been executed: only a refusal rules that out.
     pub(super) fn may_be_done(&self) -> bool {
         !self.is_forged && !self.is_shed && !matches!(self.status, 400..=403 | 405..=499)
     }
 
-    /// Whether there was nobody to answer, or no time to.
+    /// Whether it got no answer, or was refused for lack of capacity.
     pub(super) fn is_unanswered(&self) -> bool {
         matches!(self.status, 0 | 429 | 500..=599)
     }
 }
 
-/// A record with the words it refers to.
+/// A record with its kind and code as text.
 pub(super) struct Quoted<'a> {
     pub(super) record: &'a Record,
     pub(super) words: &'a [String],

@@ -1,4 +1,4 @@
-//! The properties, each walked once over what is known; `n` records cost O(n log n).
+//! The properties, each checked in one pass; `n` records cost O(n log n).
 
 mod active;
 mod entry;

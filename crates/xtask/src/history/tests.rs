@@ -1,4 +1,4 @@
-//! Planted faults are found, and what a correct service may do is not taken for one.
+//! Planted faults are found, and valid behaviour of a correct service is not reported.
 
 mod model;
 mod planted;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Limits, Verdict, duration, verdict};
 
-/// One line of a record, with more fields where it has more.
+/// One line of a record; tests add further fields.
 #[derive(Clone)]
 struct Line(Value);
 
@@ -28,7 +28,7 @@ impl Line {
     }
 }
 
-/// The user of these is the number times 100, unless a test says otherwise.
+/// The user is the number times 100, unless a test sets another.
 fn join(number: u64, sent: i64, answered: i64, position: u64) -> Line {
     told("join", number, sent, answered, position)
 }
@@ -37,7 +37,7 @@ fn ask(number: u64, sent: i64, answered: i64, position: u64) -> Line {
     told("ask", number, sent, answered, position)
 }
 
-/// Position 0 is that of somebody who is called.
+/// Position 0 means called.
 fn told(what: &str, number: u64, sent: i64, answered: i64, position: u64) -> Line {
     let state = if position == 0 { "CALLED" } else { "WAITING" };
     let told = line(what, number * 100, sent, answered, 200);
@@ -60,7 +60,7 @@ fn judge(lines: &[Line], limits: &Limits) -> Verdict {
     verdict(text(lines).as_bytes(), limits).unwrap()
 }
 
-/// Few of everything, so that little is enough to break a limit.
+/// Low limits, so that short records can exceed them.
 fn tight() -> Limits {
     Limits {
         batch: Some(2),
@@ -110,7 +110,7 @@ fn a_record_that_is_empty_or_malformed_is_not_good() {
 }
 
 #[test]
-fn a_line_that_lacks_something_is_malformed() {
+fn a_line_that_lacks_a_required_field_is_malformed() {
     let lacking = [
         line("join", 1, 0, 5, 200),
         line("join", 0, 0, 5, 200).with("number", 1).with("state", "CALLED"),
@@ -128,7 +128,7 @@ fn a_line_that_lacks_something_is_malformed() {
 }
 
 #[test]
-fn a_property_without_a_case_is_no_success_where_all_are_required() {
+fn a_property_without_a_case_fails_if_all_are_required() {
     let lines = || [join(1, 0, 5, 0)];
     good(&lines());
     let limits = Limits { require_all: true, ..tight() };
@@ -142,7 +142,7 @@ fn a_property_without_a_case_is_no_success_where_all_are_required() {
 }
 
 #[test]
-fn what_is_not_asked_says_so() {
+fn an_unchecked_property_is_reported_as_such() {
     let text = judge(&[join(1, 0, 5, 0)], &Limits::default()).text().to_owned();
     for name in ["rate of calling", "never more active than allowed", "everybody served"] {
         assert!(text.contains(&format!("{name}: not asked")), "{text}");
@@ -150,7 +150,7 @@ fn what_is_not_asked_says_so() {
 }
 
 #[test]
-fn lengths_of_time_are_read_with_their_unit() {
+fn durations_are_parsed_with_their_unit() {
     let read = |text: &str| duration(text).ok();
     assert_eq!(read("250ms"), Some(Duration::from_millis(250)));
     assert_eq!(read("1s"), Some(Duration::from_secs(1)));

@@ -1,4 +1,4 @@
-//! What is found of each property, and what all of it comes to.
+//! The findings for each property, and the verdict on all of them.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use super::Limits;
 use super::read::History;
 use super::record::Record;
 
-/// So many violations of one property are quoted.
+/// How many violations of one property are quoted.
 const QUOTED: usize = 5;
 
-/// What was found of one property.
+/// The findings for one property.
 pub(super) struct Property {
     name: &'static str,
-    /// What a case of it is.
+    /// The noun for its cases.
     of: &'static str,
     cases: usize,
     violations: usize,
@@ -27,7 +27,7 @@ impl Property {
         Self { name, of, cases: 0, violations: 0, examples, notes, is_asked: true }
     }
 
-    /// It is counted and not judged.
+    /// Counts the property without judging it.
     pub(super) fn not_asked(mut self) -> Self {
         self.is_asked = false;
         self
@@ -37,12 +37,12 @@ impl Property {
         self.cases += 1;
     }
 
-    /// Something to know that is no violation.
+    /// Adds information that is not a violation.
     pub(super) fn note(&mut self, note: String) {
         self.notes.push(note);
     }
 
-    /// A violation, and the records that show it.
+    /// Adds a violation and the records that show it.
     pub(super) fn violated(&mut self, history: &History, why: &str, shown_by: &[&Record]) {
         self.violations += 1;
         if self.examples.len() < QUOTED {
@@ -79,7 +79,7 @@ impl Property {
     }
 }
 
-/// What a record comes to.
+/// The verdict on a record.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     is_good: bool,
@@ -114,7 +114,7 @@ impl Verdict {
         self.is_good
     }
 
-    /// A line for each property, with examples of what violates it below.
+    /// One line for each property, followed by examples of its violations.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -1,4 +1,5 @@
-//! A connection that is kept, and asks over HTTP with little work: the generator shares the machine with what it measures.
+//! A keep-alive HTTP connection that costs little, because the generator shares the machine with
+//! its target.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
@@ -13,13 +14,13 @@ use super::seen::What;
 
 pub(crate) struct Client {
     address: SocketAddr,
-    /// `None` after an error, and when the server said that it closes.
+    /// `None` after an error, and after an answer with `Connection: close`.
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
     body: Range<usize>,
 }
 
-/// What an answer's head says.
+/// The head of an answer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -29,11 +30,11 @@ pub(crate) struct Head {
     closes: bool,
 }
 
-/// The longest anybody waits for an answer.
+/// The longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Client {
-    /// Connects when it asks for the first time: a node ends a connection on which nobody asks.
+    /// Connects with the first request, because a node closes an unused connection.
     pub(crate) fn of(address: SocketAddr) -> Self {
         Self { address, stream: None, buffer: Vec::new(), body: 0..0 }
     }
@@ -47,7 +48,7 @@ impl Client {
         Ok(self.stream.insert(stream))
     }
 
-    /// Asks, on a new connection when the last one ended, and waits for the answer.
+    /// Sends a request, on a new connection if the last one ended, and waits for the answer.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Head> {
         let exchange = async {
             self.say(request).await?;
@@ -66,7 +67,7 @@ impl Client {
         self.stream().await?.write_all(request).await
     }
 
-    /// Waits for the answer to what was said last.
+    /// Waits for the answer to the last request.
     pub(crate) async fn hear(&mut self) -> Result<Head> {
         let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected)?;
         self.buffer.clear();
@@ -125,7 +126,7 @@ impl Head {
     }
 }
 
-/// A request for something below the API, with a token where one is given.
+/// A request below the API's prefix, optionally with a token.
 pub(crate) fn request(method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
     let token = token.map(|token| format!("waitingToken: {token}\r\n")).unwrap_or_default();
     format!(
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_worth_what_its_head_says() {
+    fn an_answer_is_classified_by_its_head() {
         assert_eq!(head("HTTP/1.1 200 OK\r\ncontent-length: 7").what(), What::Good);
         assert_eq!(head("HTTP/1.1 200 OK\r\nWarning: 110 - \"old\"").what(), What::Marked);
         assert_eq!(head("HTTP/1.1 503 No\r\nretry-after: 1").what(), What::Refused);

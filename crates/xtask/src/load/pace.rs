@@ -1,6 +1,8 @@
-//! Load on nodes: questions that come when they are due, whether or not earlier ones were answered, or one after the other.
+//! Load on nodes: requests that are sent when due, whether or not earlier ones were answered, or in
+//! a closed loop.
 //!
-//! k6 can do the first of these, at the price of the processor the nodes need, and does not tell what each second saw.
+//! k6 can do the first too, but takes processor time that the nodes need, and reports nothing by
+//! the second.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,33 +17,34 @@ use tokio::time::{Instant, sleep_until};
 use super::client::Client;
 use super::seen::{Seen, What};
 
-/// When the next question comes.
+/// When the next request is sent.
 #[derive(Clone, Copy)]
 pub(crate) enum Pace {
-    /// So many a second. A question whose turn comes late, for want of a connection, has waited since it was due.
+    /// At this rate a second. A request that starts late, for lack of a connection, is timed from
+    /// when it was due.
     Open(u64),
-    /// On each connection when the one before was answered.
+    /// On each connection as soon as the last one is answered.
     Closed,
 }
 
-/// What is asked, and of whom.
+/// The requests and their targets.
 #[derive(Clone)]
 pub(crate) struct Asking {
-    /// Connections are dealt out to them in turn.
+    /// Connections are distributed over the nodes in turn.
     pub(crate) nodes: Vec<SocketAddr>,
     pub(crate) connections: usize,
-    /// The nth request to this one of the nodes, from 0.
+    /// Builds the nth request to one of the nodes, from 0.
     pub(crate) request: Arc<dyn Fn(u64, usize) -> Vec<u8> + Send + Sync>,
 }
 
-/// Load from a thread of its own.
+/// Load from a separate thread.
 pub(crate) struct Load {
     begun: Instant,
     thread: JoinHandle<Outcome<Vec<Seen>>>,
 }
 
 impl Load {
-    /// Begins.
+    /// Starts the load.
     pub(crate) fn start(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Self> {
         let (began, begins) = channel();
         let thread =
@@ -52,7 +55,7 @@ impl Load {
         }
     }
 
-    /// Waits until so much time has passed since it began.
+    /// Waits until `seconds` have passed since it began.
     pub(crate) fn wait_for(&self, seconds: f64) {
         let due = Duration::from_secs_f64(seconds);
         while let Some(left) = due.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero())
@@ -66,12 +69,12 @@ impl Load {
         self.begun.elapsed().as_secs_f64()
     }
 
-    /// Waits for its end.
+    /// Waits for the end.
     pub(crate) fn join(self) -> Outcome<Vec<Seen>> {
         ended(self.thread)
     }
 
-    /// All of it at once.
+    /// Starts the load and waits for its end.
     pub(crate) fn run(asking: Asking, pace: Pace, lasts: Duration) -> Outcome<Vec<Seen>> {
         Self::start(asking, pace, lasts)?.join()
     }
@@ -81,7 +84,7 @@ fn ended(thread: JoinHandle<Outcome<Vec<Seen>>>) -> Outcome<Vec<Seen>> {
     thread.join().unwrap_or_else(|_| Err(failed("the load panicked")))
 }
 
-/// One thread is enough, and takes no more than a core.
+/// A single-threaded runtime: one thread suffices, and takes at most one core.
 pub(crate) fn runtime() -> Outcome<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting a runtime")
 }
@@ -112,9 +115,9 @@ async fn all(
     Ok(seen)
 }
 
-/// What all connections share.
+/// State shared by all connections.
 struct Turns {
-    /// For each node.
+    /// The next request number of each node.
     next: Vec<AtomicU64>,
     begin: Instant,
     lasts: Duration,
@@ -145,7 +148,7 @@ impl Turns {
     }
 }
 
-/// A number from 1 to `most` that looks as if drawn at random, the same for the same `n`.
+/// A pseudo-random number from 1 to `most`, the same for the same `n`.
 pub(crate) fn draw(n: u64, most: u64) -> u64 {
     // SplitMix64.
     let mut bits = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -159,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_drawn_is_spread_over_all_there_is() {
+    fn drawn_numbers_cover_the_range() {
         let mut drawn: Vec<u64> = (0..10_000).map(|n| draw(n, 1_000)).collect();
         drawn.sort_unstable();
         drawn.dedup();

@@ -1,32 +1,32 @@
-//! Answers as they were seen, and figures of many of them.
+//! Outcomes of requests, and statistics over them.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What an answer was worth.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum What {
     /// 200.
     Good,
-    /// 200, marked as old with `Warning`.
+    /// 200, marked as stale with `Warning`.
     Marked,
-    /// 503 that says when to come again.
+    /// 503 with `Retry-After`.
     Refused,
-    /// Anything else, and none at all.
+    /// Any other answer, or none.
     Failed,
 }
 
-/// One question and what came of it.
+/// One request and its outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
-    /// When it was due, from the beginning of the load.
+    /// When it was due, since the start of the load.
     pub(crate) at: Duration,
-    /// From then to the end of the answer.
+    /// From the due moment to the end of the answer.
     pub(crate) took: Duration,
     pub(crate) what: What,
 }
 
-/// Figures of many answers; without one all times are zero.
+/// Statistics over many answers; without answers all times are zero.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) good: usize,
@@ -57,7 +57,7 @@ impl Summary {
         }
     }
 
-    /// All that were answered with 200.
+    /// All answers with status 200.
     pub(crate) fn answered(&self) -> usize {
         self.good + self.marked
     }
@@ -79,17 +79,17 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Those that were due from here on and before there, in seconds.
+/// The requests that were due in `from..to`, in seconds.
 pub(crate) fn between(seen: &[Seen], from: f64, to: f64) -> impl Iterator<Item = &Seen> + Clone {
     seen.iter().filter(move |one| (from..to).contains(&one.at.as_secs_f64()))
 }
 
-/// The same as it was, or not worse than noise makes it: twice as long, or 10 ms more.
+/// Whether `time` exceeds `before` by no more than noise: twice as long, or 10 ms more.
 pub(crate) fn is_within_noise(time: Duration, before: Duration) -> bool {
     time <= (before * 2).max(before + Duration::from_millis(10))
 }
 
-/// The smallest that so many percent do not exceed.
+/// The smallest value that `percent` of all do not exceed.
 fn percentile(sorted: &[Duration], percent: f64) -> Duration {
     let rank = (sorted.len() as f64 * percent / 100.0).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_is_not_exceeded_by_so_many() {
+    fn a_percentile_bounds_its_share_of_the_values() {
         let times = ms(1..=100);
         assert_eq!(percentile(&times, 50.0), times[49]);
         assert_eq!(percentile(&times, 99.0), times[98]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_counted_by_what_they_are_worth_and_when_they_were_due() {
+    fn answers_are_counted_by_outcome_and_due_time() {
         let seen: Vec<Seen> =
             [(0, What::Good), (1, What::Marked), (2, What::Refused), (3, What::Failed)]
                 .map(|(at, what)| Seen {

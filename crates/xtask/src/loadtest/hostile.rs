@@ -1,7 +1,7 @@
-//! Hostile connections beside a scenario: `--hostile N` of them, from an address of their own.
+//! Hostile connections during a scenario: `--hostile N` of them, from a separate address.
 //!
-//! They hold connections open, read nothing, stop in the middle and send what is no request. What
-//! matters is what honest people notice of it, which is what the scenario counts.
+//! They hold connections open, read nothing, stop halfway through a request, or send invalid
+//! requests. The scenario measures the effect on honest clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,35 +21,36 @@ use test_support::{Outcome, failed};
 
 use crate::load::pace::runtime;
 
-/// Linux answers on the whole of 127.0.0.0/8, so limits by address tell them from honest people.
+/// Linux accepts connections on the whole of 127.0.0.0/8, so limits by address can separate these
+/// from honest clients.
 const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
-/// A connection that was refused or closed comes again after this.
+/// Delay before a refused or closed connection is opened again.
 const AGAIN: Duration = Duration::from_millis(200);
-/// A step that repeats does so this often on each connection.
+/// Interval of a repeated step on each connection.
 const EVERY: Duration = Duration::from_millis(100);
-/// An answer may take this long before the connection is given up.
+/// Limit for an answer before the connection is given up.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Bytes asked ahead at a time by those who read nothing.
+/// Bytes that `ReadsNothing` sends at a time.
 const AHEAD: usize = 64 * 1024;
 
-/// What one hostile connection does, again and again.
+/// What one hostile connection does, repeatedly.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Way {
-    /// Asks for pages and never reads an answer.
+    /// Requests pages and never reads an answer.
     ReadsNothing,
-    /// Begins a second request after a whole one, and goes silent.
+    /// Starts a second request after a complete one, and stops.
     StopsInHead,
-    /// Announces a body and sends a part of it.
+    /// Announces a body and sends only a part of it.
     StopsInBody,
-    /// Sends a byte of a head at a time.
+    /// Sends a head one byte at a time.
     SlowHead,
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
     Idle,
-    /// Sends what is no HTTP.
+    /// Sends bytes that are not HTTP.
     Garbage,
-    /// Spells a path with a percent sign.
+    /// Encodes a path with a percent sign.
     Spelling,
-    /// Asks with a token that nobody signed.
+    /// Sends a token without a valid signature.
     Forgery,
 }
 
@@ -66,11 +67,11 @@ impl Way {
     ];
 }
 
-/// How often connections of each way were made, and ended by the other side.
+/// How many connections of each way were made, and how many the service closed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Counts(BTreeMap<String, Count>);
 
-/// Of one way.
+/// The counts of one way.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 struct Count {
     connections: u64,
@@ -83,14 +84,14 @@ struct Counters {
     closed: AtomicU64,
 }
 
-/// Runs until it is told to stop.
+/// Runs until `end`.
 pub(super) struct Hostile {
     stop: watch::Sender<bool>,
     thread: JoinHandle<Outcome<Counts>>,
 }
 
 impl Hostile {
-    /// Connects `count` times to the service at `url`, as many for each way.
+    /// Connects `count` times to the service at `url`, equally often for each way.
     pub(super) fn begin(count: u32, url: &str) -> Outcome<Self> {
         let address = address_in(url)?;
         let (stop, stopped) = watch::channel(false);
@@ -145,7 +146,7 @@ async fn again_and_again(way: Way, address: SocketAddr, counters: &Counters) {
     loop {
         if let Ok(stream) = connect(address).await {
             counters.connections.fetch_add(1, Ordering::Relaxed);
-            // Only the other side ends it.
+            // Only the service ends the connection.
             let _ = way.take(stream).await;
             counters.closed.fetch_add(1, Ordering::Relaxed);
         }
@@ -207,7 +208,7 @@ impl Way {
     }
 }
 
-/// Asks the same over and over, and reads each answer.
+/// Repeats a request, and reads each answer.
 async fn repeat(stream: &mut TcpStream, request: &[u8]) -> std::io::Result<()> {
     loop {
         stream.write_all(request).await?;
@@ -216,7 +217,7 @@ async fn repeat(stream: &mut TcpStream, request: &[u8]) -> std::io::Result<()> {
     }
 }
 
-/// Reads what there is of an answer; answers here fit into one read.
+/// Reads an answer; answers here fit into one read.
 async fn answer(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut bytes = [0; 16 * 1024];
     match timeout(ANSWER, stream.read(&mut bytes)).await?? {

@@ -1,4 +1,4 @@
-//! What is kept of a run, for reports.
+//! The saved results of a run, for reports.
 
 use std::fmt;
 use std::fs;
@@ -13,43 +13,43 @@ use super::scenario::{Kind, Scenario};
 use crate::bench::environment::Environment;
 use crate::figures::mib;
 
-/// Everything k6 counted.
+/// All counts of k6.
 pub(crate) const SUMMARY: &str = "summary.json";
-/// k6's own page.
+/// k6's own HTML report.
 pub(crate) const DASHBOARD: &str = "k6.html";
-/// What the service and k6 used, each second.
+/// Resources used by the service and k6, each second.
 pub(crate) const RESOURCES: &str = "resources.csv";
-/// What everybody was told.
+/// The answers of all clients.
 pub(super) const RECORD: &str = "record.jsonl";
 pub(super) const CONSOLE: &str = "console.txt";
 const RUN: &str = "run.json";
 
-/// A run: how it was set up and what came out, beside what k6 counted.
+/// A run: its setup and its results, next to k6's counts.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Run {
     pub(crate) scenario: Scenario,
     pub(crate) kind: Kind,
     pub(crate) environment: Environment,
     pub(crate) topology: String,
-    /// Of the service, other than the defaults.
+    /// Settings of the service other than the defaults.
     pub(crate) settings: Vec<String>,
-    /// Of the service's configuration, where it was one we started.
+    /// The hash of the service's configuration, if this run started the service.
     pub(crate) config_hash: Option<String>,
-    /// Of the scenario, other than those of `loadtest/config.js`.
+    /// Variables of the scenario other than those of `loadtest/config.js`.
     pub(crate) variables: Vec<String>,
     /// Whether every threshold of the scenario held.
     pub(crate) is_content: bool,
     pub(crate) resources: Resources,
-    /// What became of hostile connections, where there were any.
+    /// Counts of hostile connections, if there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hostile: Option<Counts>,
-    /// What was found where the results went besides.
+    /// Confirmation from the additional store, if there was one.
     pub(crate) sink: Option<String>,
-    /// Of the checker, where what people were told was written down.
+    /// The verdict on the record, if the scenario has one.
     pub(crate) verdict: Option<Verdict>,
 }
 
-/// What the checker said.
+/// The checker's verdict.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) is_good: bool,
@@ -63,7 +63,7 @@ impl Run {
     }
 
     /// # Errors
-    /// When the file is not there, or not one of these.
+    /// If the file does not exist or is invalid.
     pub(crate) fn read(folder: &Path) -> Outcome<Self> {
         let file = folder.join(RUN);
         let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
@@ -74,7 +74,7 @@ impl Run {
     /// Fails unless every threshold held and the sale was fair.
     pub(super) fn judge(&self) -> Outcome {
         if self.verdict.as_ref().is_some_and(|verdict| !verdict.is_good) {
-            return Err(failed("what people were told is not what a fair line tells"));
+            return Err(failed("the recorded answers are not those of a fair queue"));
         }
         if self.is_content {
             Ok(())
@@ -92,8 +92,8 @@ impl fmt::Display for Run {
             writeln!(f, "settings: {}", settings.join(" "))?;
         }
         let most = |used: Used| format!("{:.2} cores, {:.0} MiB", used.cores, mib(used.memory));
-        let service = resources.service.map_or_else(|| "not looked at".to_owned(), most);
-        writeln!(f, "at the most: service {service}; k6 {}", most(resources.generator))?;
+        let service = resources.service.map_or_else(|| "not measured".to_owned(), most);
+        writeln!(f, "maximum: service {service}; k6 {}", most(resources.generator))?;
         self.hostile.iter().try_for_each(|counts| writeln!(f, "{counts}"))?;
         self.sink.iter().try_for_each(|told| writeln!(f, "{told}"))?;
         self.verdict.iter().try_for_each(|verdict| write!(f, "\n{}", verdict.text))

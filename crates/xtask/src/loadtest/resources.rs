@@ -1,4 +1,4 @@
-//! What the service and k6 use while a scenario runs.
+//! Resources that the service and k6 use during a scenario.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,36 +12,36 @@ use test_support::{Doing as _, Outcome, failed};
 
 use crate::process;
 
-/// How often is looked.
+/// Interval between samples.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Looks until it is told to stop.
+/// Samples until `end`.
 pub(super) struct Watch {
     stop: Sender<()>,
     thread: JoinHandle<Vec<Sample>>,
     file: PathBuf,
 }
 
-/// One look.
+/// One sample.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Sample {
-    /// Since the beginning.
+    /// Seconds since the start.
     pub(crate) seconds: f64,
-    /// Of the service, where it is one that was started for the run.
+    /// Of the service, if this run started it.
     pub(crate) service: Option<Used>,
     pub(crate) generator: Used,
 }
 
-/// Of one process.
+/// Use by one process.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Used {
-    /// Cores, since the look before.
+    /// Cores in use since the previous sample.
     pub(crate) cores: f64,
     /// Bytes.
     pub(crate) memory: u64,
 }
 
-/// The most there ever was.
+/// The maximum of each resource.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Resources {
     pub(crate) seconds: f64,
@@ -65,10 +65,10 @@ impl Watch {
         Self { stop, thread, file }
     }
 
-    /// Writes every look down.
+    /// Stops sampling, and writes all samples to the file.
     pub(super) fn end(self) -> Outcome<Resources> {
         drop(self.stop);
-        let samples = self.thread.join().map_err(|_| failed("looking at what is used panicked"))?;
+        let samples = self.thread.join().map_err(|_| failed("the resource sampler panicked"))?;
         let mut text = "seconds,service cores,service bytes,k6 cores,k6 bytes\n".to_owned();
         for sample in &samples {
             let columns = |used: Option<Used>| used.map_or_else(|| ",".to_owned(), Used::columns);
@@ -107,7 +107,7 @@ struct Looks {
 }
 
 impl Looks {
-    /// Nothing once one of them has ended.
+    /// `None` once a process has ended.
     fn take(&mut self, passed: Duration) -> Option<Sample> {
         let service = match &mut self.service {
             Some(service) => Some(service.look()?),

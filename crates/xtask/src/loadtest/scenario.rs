@@ -1,4 +1,4 @@
-//! Names of what k6 runs.
+//! The scenarios of k6 and their kinds.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use crate::history::Limits;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scenario {
-    /// Press the button: a waiting token is issued
+    /// Join: a waiting token is issued
     Issue,
     /// List concerts
     Concerts,
     /// Join, wait, and read a concert's dates
     Dates,
-    /// All of it, as on the evening of a sale, with hostile clients among them
+    /// All of these, as on the evening of a sale, with hostile clients
     Sale,
 }
 
-/// How many, and how they come.
+/// How many people, and when they arrive.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
-    /// As the load-test report did it: a closed loop
+    /// A closed loop, as in the load-test report
     Report,
-    /// A few, for a few seconds: does it work at all
+    /// A few, for a few seconds, to check correctness
     Smoke,
     /// As many as on a usual day
     Average,
@@ -36,14 +36,14 @@ pub(crate) enum Kind {
     Stress,
     /// Very many at once
     Spike,
-    /// As many as usual, for long
+    /// The usual number, for a long time
     Soak,
-    /// More and more until it breaks
+    /// A rising rate, until a threshold is crossed
     Breakpoint,
 }
 
 impl Scenario {
-    /// The script, in `loadtest`.
+    /// The script in `loadtest`.
     pub(super) fn file(self) -> &'static str {
         match self {
             Self::Issue => "token-issue.js",
@@ -53,13 +53,13 @@ impl Scenario {
         }
     }
 
-    /// Whether it writes down what everybody was told.
+    /// Whether it records every answer.
     pub(super) fn is_recorded(self) -> bool {
         self == Self::Sale
     }
 
-    /// What the service is set to. At a sale so few may be inside that the limit is reached, and whoever is called and
-    /// does not come is soon given up.
+    /// The settings of the service. At a sale, the limit on active people is low enough to be
+    /// reached, and an unclaimed call lapses soon.
     pub(super) fn settings(self) -> &'static [&'static str] {
         match self {
             Self::Issue | Self::Concerts | Self::Dates => &[],
@@ -75,7 +75,7 @@ impl Scenario {
     }
 }
 
-/// The settings of a sale, as the checker is told them.
+/// The settings of a sale, for the checker.
 pub(super) fn limits() -> Limits {
     Limits {
         batch: Some(100),
@@ -83,7 +83,7 @@ pub(super) fn limits() -> Limits {
         max_active: Some(400),
         claim_within: Duration::from_secs(15),
         session_ttl: Duration::from_secs(30),
-        // One node answers everybody.
+        // One node gives all answers.
         one_node: true,
         require_all: true,
         ..Limits::default()
@@ -102,7 +102,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// As it is written on the command line.
+/// Writes the name used on the command line.
 pub(super) fn write_name(value: impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     value.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
 }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_checker_is_told_what_the_service_is_set_to() {
+    fn the_checker_gets_the_settings_of_the_service() {
         let Limits { batch, every, max_active, claim_within, session_ttl, .. } = limits();
         let told = [
             format!("queue.policy.batch={}", batch.unwrap()),

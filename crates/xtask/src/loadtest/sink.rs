@@ -1,4 +1,5 @@
-//! Where k6 can send what it measures besides: a real server, started for the run, and asked afterwards.
+//! Additional stores for k6's measurements: a real server, started for the run and queried
+//! afterwards.
 
 use std::path::Path;
 use std::process::Command;
@@ -31,7 +32,7 @@ pub(super) enum Store {
 const DATABASE: &str = "k6";
 const SCHEMA: &str = "deploy/observability/influxdb/k6.iql";
 
-/// How long what k6 sent last may take to be found.
+/// How long the last measurements may take to become visible.
 const FOUND_WITHIN: Duration = Duration::from_secs(10);
 
 impl Sink {
@@ -65,7 +66,7 @@ impl Store {
     }
 
     /// # Errors
-    /// When it has not as many requests as k6 counted itself.
+    /// If the store does not hold as many requests as k6 counted.
     pub(super) fn found(&self, folder: &Path) -> Outcome<String> {
         let counted = counted(folder)?;
         let limit = Instant::now() + FOUND_WITHIN;
@@ -107,7 +108,7 @@ impl Store {
     }
 }
 
-/// Requests that k6 counted.
+/// Requests counted by k6.
 fn counted(folder: &Path) -> Outcome<u64> {
     let text = std::fs::read_to_string(folder.join(SUMMARY)).doing(format!("reading {SUMMARY}"))?;
     let summary: Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;

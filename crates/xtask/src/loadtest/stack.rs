@@ -1,4 +1,4 @@
-//! The service a scenario is run on, with what it keeps its data in.
+//! The service that a scenario runs against, with its stores.
 
 use std::fmt;
 use std::path::Path;
@@ -11,16 +11,16 @@ use crate::bench::KEY;
 use crate::bench::service::Service;
 use crate::postgres::Filled;
 
-/// What the service keeps its data in.
+/// Where the service keeps its data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum On {
     /// Its own memory
     Embedded,
-    /// Postgres, a Redis for the line and another for the cache
+    /// Postgres, a Redis for the queue and another for the cache
     Shared,
 }
 
-/// All of it stops when this is dropped.
+/// Service and stores stop on drop.
 pub(super) struct Stack {
     service: Service,
     on: On,
@@ -57,7 +57,7 @@ impl Stack {
         self.service.id()
     }
 
-    /// Those that are not the defaults and not about where things are.
+    /// Settings other than the defaults and the addresses of stores.
     pub(super) fn settings(&self) -> Vec<String> {
         self.settings.clone()
     }

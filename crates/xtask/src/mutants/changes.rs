@@ -1,21 +1,21 @@
-//! Which lines of the queue have changed, as git knows.
+//! Finds the changed lines of the queue with git.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use test_support::{Doing as _, Outcome, failed};
 
-/// What is mutated.
+/// The mutated code.
 pub(super) const QUEUE: &str = "crates/domain/src/queue";
 
-/// Differences in a form that no setting of git changes.
+/// A diff format that does not depend on git's settings.
 const DIFF: [&str; 6] =
     ["diff", "--no-color", "--no-ext-diff", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/"];
 
-/// What has changed in the queue.
+/// The changes in the queue.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Changes {
-    /// These lines.
+    /// These lines changed.
     Lines {
         /// The commit they differ from.
         base: String,
@@ -24,16 +24,17 @@ pub(super) enum Changes {
     },
     /// There is no earlier commit to compare with.
     Unknown {
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
 }
 
 impl Changes {
-    /// What differs from where this branch left the main one; on that, from the previous commit.
+    /// The lines that differ from the point at which this branch left main or, on main, from the
+    /// previous commit.
     pub(super) fn of_the_last_commits(repository: &Path) -> Outcome<Self> {
         let Some(head) = head(repository) else {
-            return Ok(Self::Unknown { why: "this is no git repository with a commit" });
+            return Ok(Self::Unknown { why: "this is not a git repository with a commit" });
         };
         let main = ["refs/remotes/origin/main", "refs/heads/main"];
         let main = main.into_iter().find_map(|name| commit(repository, name));
@@ -50,7 +51,7 @@ pub(super) fn head(repository: &Path) -> Option<String> {
     commit(repository, "HEAD")
 }
 
-/// The commit before this one. A shallow clone lacks it at first.
+/// The previous commit. A shallow clone fetches it first.
 fn previous(repository: &Path) -> Option<String> {
     commit(repository, "HEAD~1").or_else(|| {
         let is_shallow = answer(repository, &["rev-parse", "--is-shallow-repository"])? == "true";
@@ -62,12 +63,12 @@ fn previous(repository: &Path) -> Option<String> {
     })
 }
 
-/// What differs in the queue between a commit and the files as they are, in git's format.
+/// The diff of the queue between a commit and the working tree.
 pub(super) fn diff(repository: &Path, base: &str) -> Outcome<String> {
     let mut diff = said(repository, &[&DIFF[..], &[base, "--", QUEUE]].concat(), &[0])?;
     let new = said(repository, &["ls-files", "--others", "--exclude-standard", "--", QUEUE], &[0])?;
     for file in new.lines() {
-        // Exit code 1: it differs from nothing.
+        // Exit code 1 means that the files differ.
         diff += &said(
             repository,
             &[&DIFF[..], &["--no-index", "--", "/dev/null", file]].concat(),
@@ -81,13 +82,13 @@ fn commit(repository: &Path, name: &str) -> Option<String> {
     answer(repository, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")])
 }
 
-/// What git prints, if it succeeds.
+/// The output of git, if it succeeds.
 fn answer(repository: &Path, arguments: &[&str]) -> Option<String> {
     let output = git(repository, arguments).ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
-/// What git prints; an exit code that is not among these is a failure.
+/// The output of git; an exit code outside `codes` is a failure.
 fn said(repository: &Path, arguments: &[&str], codes: &[i32]) -> Outcome<String> {
     let output = git(repository, arguments)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -213,10 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_earlier_commit_nothing_is_known_to_be_unchanged() {
+    fn without_an_earlier_commit_every_line_counts_as_changed() {
         let folder = tempfile::tempdir().unwrap();
         let unknown = Changes::of_the_last_commits(folder.path()).unwrap();
-        assert!(matches!(unknown, Changes::Unknown { why } if why.contains("no git repository")));
+        assert!(
+            matches!(unknown, Changes::Unknown { why } if why.contains("not a git repository"))
+        );
 
         let repository = Repository::new();
         repository.commit("a.rs", "one");

@@ -1,4 +1,4 @@
-//! What became of mutants, by file and in all.
+//! The outcomes of mutants, by file and in total.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,20 +7,20 @@ use std::path::Path;
 
 use test_support::{Doing as _, Outcome};
 
-/// What became of one mutant.
+/// The outcome of one mutant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fate {
     /// A test failed.
     Caught,
     /// All tests passed.
     Missed,
-    /// The tests did not end, so a person would notice; it is counted apart from those caught.
+    /// The tests did not end, so a person would notice; counted separately from caught mutants.
     TimedOut,
     /// It does not compile.
     Unviable,
 }
 
-/// The files in which cargo-mutants lists mutants, by what became of them.
+/// The files in which cargo-mutants lists mutants by outcome.
 const LISTS: [(&str, Fate); 4] = [
     ("caught.txt", Fate::Caught),
     ("missed.txt", Fate::Missed),
@@ -28,14 +28,14 @@ const LISTS: [(&str, Fate); 4] = [
     ("unviable.txt", Fate::Unviable),
 ];
 
-/// What became of each mutant, by its name: `path:line:column: what was changed`.
+/// The outcome of each mutant, by its name: `path:line:column: change`.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     fates: BTreeMap<String, Fate>,
 }
 
 impl Report {
-    /// Reads what a run has left in this folder.
+    /// Reads the results of a run from this folder.
     pub(super) fn read(folder: &Path) -> Outcome<Self> {
         let mut report = Self::default();
         for (file, fate) in LISTS {
@@ -46,8 +46,8 @@ impl Report {
         Ok(report)
     }
 
-    /// Takes in a second run, of the mutants that the first one missed. It may have others: `--re`
-    /// does not keep cargo-mutants 27.1.0 from those that delete a field.
+    /// Adds a second run over the mutants that the first one missed. It may contain others: with
+    /// cargo-mutants 27.1.0, `--re` does not exclude mutants that delete a field.
     pub(super) fn add(&mut self, again: &Self) {
         let missed = self.fates.iter_mut().filter(|(_, fate)| **fate == Fate::Missed);
         for (name, fate) in missed {
@@ -55,7 +55,7 @@ impl Report {
         }
     }
 
-    /// The names of those with this fate.
+    /// The names of the mutants with this outcome.
     pub(super) fn names(&self, fate: Fate) -> impl Iterator<Item = &str> {
         self.fates.iter().filter(move |(_, is)| **is == fate).map(|(name, _)| name.as_str())
     }
@@ -64,7 +64,7 @@ impl Report {
         self.names(fate).count()
     }
 
-    /// How many no test notices.
+    /// The number of mutants that no test catches.
     pub(super) fn missed(&self) -> usize {
         self.count(Fate::Missed)
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_second_run_catches_is_no_longer_missed() {
+    fn a_mutant_caught_by_a_second_run_is_not_missed() {
         let mut first = report([&["a.rs:1:1: x"], &["a.rs:2:1: x", "a.rs:3:1: x"], &[], &[]]);
         first.add(&report([
             &["a.rs:2:1: x"],

@@ -1,4 +1,4 @@
-//! The program cargo-mutants: where it is, how to get it, and what it is asked.
+//! Installs and runs cargo-mutants.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::run::{root, show};
 use crate::tools::{CargoTool, built};
 use test_support::{Doing as _, Outcome, failed};
 
-/// What the program reads besides its arguments.
+/// The configuration file of cargo-mutants.
 pub(super) const CONFIG: &str = ".cargo/mutants.toml";
 
 /// Another version makes other mutants, so the share would not compare.
@@ -23,32 +23,32 @@ const TOOL: CargoTool = CargoTool {
     options: &[],
 };
 
-/// Whose tests run, one package after the other, each on the mutants that those before it missed.
-/// The domain's own are quick, and catch almost everything.
+/// The packages whose tests run, in this order, each on the mutants that the previous ones missed.
+/// The domain's own tests are quick, and catch almost every mutant.
 const TESTERS: [&str; 2] = ["domain", "adapter-memory"];
 
-/// A mutant that loops and allocates ends here, and not with the memory of the machine.
+/// Stops a mutant that allocates in a loop before it exhausts the machine's memory.
 const MOST_MEMORY: u64 = 4 << 30;
 
-/// Property tests try the same cases each time, and do not look for the smallest one that fails.
+/// Property tests try the same cases each time, and do not shrink failures.
 const PROPERTY_TESTS: [(&str, &str); 3] = [
     ("PROPTEST_RNG_SEED", "1"),
     ("PROPTEST_MAX_SHRINK_ITERS", "0"),
     ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1"),
 ];
 
-/// Which mutants are meant: those that fit everything said here.
+/// Selects the mutants that match every field.
 #[derive(Debug)]
 pub(super) struct Selection {
-    /// In files that match this glob; in all of the queue where there is none.
+    /// In files that match this glob; in all of the queue if `None`.
     pub(super) files: Option<String>,
-    /// Named by one of these regular expressions.
+    /// With a name that matches one of these regular expressions.
     pub(super) names: Vec<String>,
-    /// In lines that this difference changes.
+    /// In lines changed by this diff.
     pub(super) diff: Option<String>,
-    /// Of so many parts this one.
+    /// Only part `.0` of `.1` parts.
     pub(super) shard: Option<(usize, usize)>,
-    /// How many are built and tested at the same time.
+    /// The number of mutants to build and test at the same time.
     pub(super) jobs: usize,
 }
 
@@ -58,15 +58,15 @@ impl Default for Selection {
     }
 }
 
-/// The program, which has answered.
+/// The installed program.
 pub(super) struct Tool {
     program: PathBuf,
-    /// Where runs leave their results.
+    /// The folder of results.
     results: PathBuf,
 }
 
 impl Tool {
-    /// The pinned version; built first where it is missing, in `tools` of the folder cargo builds in.
+    /// Finds the pinned version, or builds it into `tools` in cargo's target folder.
     pub(super) fn find_or_install() -> Outcome<Self> {
         Ok(Self { program: TOOL.find_or_install()?, results: built().join("mutants-results") })
     }
@@ -90,9 +90,10 @@ impl Tool {
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(ToOwned::to_owned).collect())
     }
 
-    /// Tests mutants, with each package in turn.
+    /// Tests mutants with each package in turn.
     pub(super) fn test(&self, selection: &Selection) -> Outcome<Report> {
-        let (first, others) = TESTERS.split_first().ok_or_else(|| failed("nobody tests"))?;
+        let (first, others) =
+            TESTERS.split_first().ok_or_else(|| failed("no package has tests to run"))?;
         let mut report = self.test_with(first, selection)?;
         for tester in others {
             let names: Vec<String> = report.names(Fate::Missed).map(exactly).collect();
@@ -110,7 +111,7 @@ impl Tool {
         command.args(["--test-package", tester, "--jobs", &selection.jobs.to_string()]);
         command.envs(PROPERTY_TESTS);
         let status = with_limited_memory(|| command.status().doing("starting cargo-mutants"))?;
-        // 2: some were missed; 3: some did not end.
+        // 2: some mutants were missed; 3: some timed out.
         if matches!(status.code(), Some(0 | 2 | 3)) {
             Report::read(&self.results.join(tester).join("mutants.out"))
         } else {
@@ -118,7 +119,7 @@ impl Tool {
         }
     }
 
-    /// A command on this repository, which leaves its results in a folder of this name.
+    /// A command on this repository that writes its results to a folder of this name.
     fn command(&self, results: &str, selection: &Selection) -> Outcome<Command> {
         let folder = self.results.join(results);
         fs::create_dir_all(&folder).doing(format!("making {}", folder.display()))?;
@@ -138,14 +139,14 @@ impl Tool {
             command.arg("--in-diff").arg(&file);
         }
         if let Some((number, shards)) = selection.shard {
-            // Spread over all files, not the mutants of one.
+            // Spreads each part over all files.
             command.args(["--sharding", "round-robin", "--shard", &format!("{number}/{shards}")]);
         }
         Ok(command)
     }
 }
 
-/// A regular expression that matches this text and nothing else.
+/// A regular expression that matches exactly this text.
 fn exactly(text: &str) -> String {
     let mut pattern = String::from("^");
     for letter in text.chars() {
@@ -157,7 +158,7 @@ fn exactly(text: &str) -> String {
     pattern + "$"
 }
 
-/// Processes that are started meanwhile may not have more memory than this.
+/// Limits the memory of processes started by `start`.
 fn with_limited_memory<T>(start: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     let before = getrlimit(Resource::As);
     let most = before.current.map_or(MOST_MEMORY, |current| current.min(MOST_MEMORY));
@@ -173,13 +174,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_matched_as_it_is_whatever_signs_it_has() {
+    fn a_name_with_special_characters_matches_exactly() {
         let name = "a.rs:1:2: replace << with >> in f -> Option<u64>";
         assert_eq!(exactly(name), r"^a\.rs:1:2: replace << with >> in f \-> Option<u64>$");
     }
 
     #[test]
-    fn processes_started_within_the_limit_have_it_and_later_ones_do_not() {
+    fn the_memory_limit_applies_only_to_processes_started_under_it() {
         let limit = || {
             let output =
                 Command::new("sh").args(["-c", "ulimit -v"]).output().doing("starting sh")?;

@@ -1,4 +1,4 @@
-//! The database is stopped under steady load: pages go on, as fast as before.
+//! Stops the database under steady load: cached pages are still served, as fast as before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,34 +15,35 @@ use crate::three_nodes::node::Node;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How long the database is stopped
+    /// Seconds for which the database is stopped
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Questions a second
+    /// Requests a second
     #[arg(long, default_value_t = 1_500)]
     rate: u64,
 }
 
 const NODES: usize = 2;
 
-/// Seconds before the database is stopped, and after it is back.
+/// Seconds of load before the database stops, and after it is back.
 const BEFORE: f64 = 30.0;
 const AFTER: f64 = 40.0;
 
-/// When the lifetime of what was loaded last is over: nearly all pages are marked.
+/// Seconds after which the lifetime of the last loaded pages is over: nearly all pages are marked.
 const OLD_AFTER: f64 = 15.0;
 const NEARLY_ALL: f64 = 0.99;
 
-/// When the time is over, too, for which a page may be given unmarked while another node refreshes it: all are marked.
+/// Seconds after which the grace period also ends, in which a page may be served unmarked while
+/// another node refreshes it: all are marked.
 const ALL_OLD_AFTER: f64 = 42.0;
 
-/// When no page is marked any more.
+/// Seconds after recovery from which no page is marked.
 const NEW_AFTER: f64 = 10.0;
 
-/// More than are under way at once.
+/// More than are in flight at once.
 const CONNECTIONS: usize = 200;
 
-/// When things happened, in seconds of the load.
+/// Moments of the run, in seconds of the load.
 struct Times {
     stopped: f64,
     back: f64,
@@ -61,7 +62,7 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
             request("GET", &format!("/concerts/query?page={}", 1 + n % PAGES), None)
         }),
     };
-    // Every page from every node, a few times.
+    // Loads every page on every node a few times.
     Load::run(asking(NODES), Pace::Open(1_000), Duration::from_secs(6))?;
 
     let outage = arguments.seconds as f64;
@@ -93,7 +94,7 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
     Ok(())
 }
 
-/// How the catalogue's breaker stands at each node.
+/// The state of the catalog's breaker at each node.
 fn breakers(nodes: &[Node]) -> Outcome<String> {
     let mut states = Vec::new();
     for node in nodes {

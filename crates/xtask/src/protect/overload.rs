@@ -1,4 +1,5 @@
-//! Ten times as many questions as the database can answer: those it can are answered, the others refused at once.
+//! Ten times as many requests as the database can answer: it keeps answering at its capacity, and
+//! the rest is refused at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +15,19 @@ use crate::load::seen::{Seen, Summary, What, between, is_within_noise};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How long the overload lasts
+    /// Seconds of overload
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Milliseconds that every answer of the database is held, so that it is the database that is short and not the processor
+    /// Milliseconds by which every answer of the database is delayed, so that the database is the
+    /// bottleneck and not the processor
     #[arg(long, default_value_t = 40)]
     delay: u64,
-    /// How many times as many questions
+    /// The offered load as a multiple of the capacity
     #[arg(long, default_value_t = 10)]
     times: u64,
 }
 
-/// Every question goes to the database, and nothing old can stand in for an answer.
+/// Every request queries the database, and no stale entry can replace an answer.
 const NO_CACHE: [&str; 4] = [
     "cache.dates.local_bytes=0",
     "cache.dates.ttl=1ms",
@@ -33,23 +35,23 @@ const NO_CACHE: [&str; 4] = [
     "cache.dates.stale_if_error=0s",
 ];
 
-/// People who are let in.
+/// People with a session.
 const TOKENS: u64 = 50;
 
-/// Half as many again as the database is asked at once, so that there is always one waiting.
+/// Half as many again as the database's concurrent queries, so that there is always one waiting.
 const ENOUGH: usize = 12;
 
-/// More than are under way at once.
+/// More than are in flight at once.
 const MANY: usize = 3_000;
 
-/// Seconds of the capacity's measurement, and at half of it before and after.
+/// Seconds of measuring the capacity, and of the half load before and after.
 const MEASURED: f64 = 10.0;
 const AROUND: u64 = 20;
 
-/// From so many seconds after the overload on it is as if there had been none.
+/// Seconds after the overload from which the service must have recovered.
 const RECOVERED: f64 = 10.0;
 
-/// What a refusal may take.
+/// The limit on the time of a refusal.
 const REFUSAL: Duration = Duration::from_millis(50);
 
 pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {

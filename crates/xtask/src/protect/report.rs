@@ -1,4 +1,4 @@
-//! What was seen and whether it is as expected.
+//! The observations of a run, and whether they match expectations.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use test_support::{Doing as _, Outcome, failed};
 
 use crate::run::root;
 
-/// Prints as it grows.
+/// Prints each line as it is added.
 #[derive(Default)]
 pub(super) struct Report {
     text: String,
@@ -33,7 +33,7 @@ impl Report {
         fs::write(&file, &self.text).doing(format!("writing {}", file.display()))
     }
 
-    /// Fails unless everything was as expected.
+    /// Fails unless all expectations hold.
     pub(super) fn verdict(self) -> Outcome {
         if self.wrongs.is_empty() {
             return Ok(());
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_as_expected_fails_by_its_name() {
+    fn an_unmet_expectation_fails_with_its_name() {
         let mut report = Report::default();
         report.expect(true, "one");
         assert_eq!(report.text, "expected: one: yes\n");

@@ -1,4 +1,4 @@
-//! A database with the sample, a Redis for the cache, and nodes of the release binary.
+//! A database with sample data, a Redis for the cache, and nodes of the release binary.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,34 +12,35 @@ use crate::load::client::{Client, request};
 use crate::postgres::Filled;
 use crate::three_nodes::node::Node;
 
-/// Concerts in the database, and pages of them.
+/// Concerts in the database, and the number of pages.
 pub(super) const CONCERTS: u64 = 10_000;
 pub(super) const PAGES: u64 = CONCERTS / 10;
 
-/// Memory of a Redis that need not evict.
+/// Memory for a Redis that never evicts.
 pub(super) const ENOUGH: &str = "256mb";
 
-/// Ten a concert: none of this is about seats.
+/// Ten a concert: these runs do not depend on seats.
 const SEATS: u64 = 100_000;
 
-/// Those who wait are called soon, and nobody's session ends meanwhile. Any key will do.
+/// People are called soon, and no session ends during a run. The key is arbitrary.
 const PEOPLE: [&str; 3] = [
     "queue.policy.batch=1000",
     "queue.policy.session_ttl=1h",
     "queue.keys=cHJvdGVjdGlvbnByb3RlY3Rpb25wcm90ZWN0aW9uISE=",
 ];
 
-/// How long a person may take to be let in.
+/// Limit for admitting everyone who joined.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// A filled database, as the server comes.
+/// A filled database with default settings.
 pub(super) fn database(report: &mut Report) -> Outcome<Filled> {
     let filled = Filled::start(CONCERTS as u32, SEATS)?;
     report.say(format!("Postgres {} with {CONCERTS} concerts", filled.sql("SHOW server_version")?));
     Ok(filled)
 }
 
-/// A Redis that is a cache and nothing else, with so much memory: when that is full, what is asked for least goes.
+/// A Redis for the cache only, with this much memory. When it is full, it evicts the least used
+/// keys.
 pub(super) fn cache(memory: &str, report: &mut Report) -> Outcome<Redis> {
     let binaries = find_or_install_redis(|line| println!("{line}"))?;
     let setup = RedisSetup::default().line("appendonly no").line("maxmemory-policy allkeys-lfu");
@@ -49,7 +50,7 @@ pub(super) fn cache(memory: &str, report: &mut Report) -> Outcome<Redis> {
     Ok(redis)
 }
 
-/// A field of what a Redis says about itself.
+/// A field of Redis' `INFO`.
 pub(super) fn said(redis: &Redis, section: &str, field: &str) -> Outcome<String> {
     let text = redis.command(&["INFO", section])?;
     let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
@@ -58,7 +59,7 @@ pub(super) fn said(redis: &Redis, section: &str, field: &str) -> Outcome<String>
         .ok_or_else(|| failed(format!("Redis does not say {field}")))
 }
 
-/// Nodes with their catalogue in the database there. Each has a line of its own, in memory.
+/// Nodes with their catalog in this database. Each has its own queue, in memory.
 pub(super) fn nodes(
     count: usize,
     database: SocketAddr,
@@ -86,7 +87,7 @@ pub(super) fn nodes(
     Ok(nodes)
 }
 
-/// People who have joined this node and are let in: their tokens.
+/// Joins people at this node, and returns their tokens once each has a session.
 pub(super) async fn let_in(node: &Node, people: u64) -> Outcome<Vec<String>> {
     let mut client = Client::of(node.public);
     let mut tokens = Vec::new();
@@ -99,9 +100,12 @@ pub(super) async fn let_in(node: &Node, people: u64) -> Outcome<Vec<String>> {
     let limit = Instant::now() + CALL_LIMIT;
     for token in &tokens {
         let dates = request("GET", "/concert/1/date", Some(token));
-        while client.ask(&dates).await.doing("asking for dates")?.status != 200 {
+        while client.ask(&dates).await.doing("requesting dates")?.status != 200 {
             if Instant::now() > limit {
-                return Err(failed(format!("nobody is let in: {}", json(&client))));
+                return Err(failed(format!(
+                    "the people who joined are not admitted: {}",
+                    json(&client)
+                )));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -113,17 +117,17 @@ fn json(client: &Client) -> Value {
     serde_json::from_slice(client.body()).unwrap_or_default()
 }
 
-/// What `GET /protection` of a node says.
+/// The answer of a node's `GET /protection`.
 pub(super) async fn protection(node: &Node) -> Outcome<Value> {
     let mut client = Client::of(node.ops);
     client
         .ask(b"GET /protection HTTP/1.1\r\nHost: boxoffice\r\n\r\n")
         .await
-        .doing("asking what protects a node")?;
+        .doing("reading the protection of a node")?;
     serde_json::from_slice(client.body()).map_err(|error| failed(format!("no protection: {error}")))
 }
 
-/// One of the counts of a cache, all nodes together.
+/// One counter of a cache, summed over all nodes.
 pub(super) async fn counted(nodes: &[Node], kind: &str, count: &str) -> Outcome<u64> {
     let mut sum = 0;
     for node in nodes {
@@ -132,7 +136,7 @@ pub(super) async fn counted(nodes: &[Node], kind: &str, count: &str) -> Outcome<
     Ok(sum)
 }
 
-/// Says what nodes logged that is worth a look.
+/// Reports the warnings and errors that nodes logged.
 pub(super) fn tell_troubles(nodes: &[Node], report: &mut Report) {
     nodes.iter().flat_map(Node::troubles).for_each(|line| report.say(line));
 }

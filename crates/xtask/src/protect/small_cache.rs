@@ -1,4 +1,5 @@
-//! The list under load, as a script asks for it, while the Redis the nodes share is too small for what is read.
+//! The concert list under the load of a k6 script, while the shared Redis is too small for all
+//! values.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,25 +21,26 @@ pub(crate) struct Arguments {
     /// The k6 script; it aims at port 8081
     #[arg(long, value_name = "FILE", default_value = "loadtest/concert-list.js")]
     k6: PathBuf,
-    /// How long the script takes: so long others read
+    /// Seconds of the script, and of the other clients
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Pages and dates that others read a second
+    /// Pages and dates that other clients read a second
     #[arg(long, default_value_t = 600)]
     rate: u64,
 }
 
 const NODES: usize = 3;
 
-/// People who are let in at each node.
+/// People with a session at each node.
 const TOKENS: u64 = 50;
 
 const CONNECTIONS: usize = 300;
 
-/// What is read takes most of this, and with what is there already more than this.
+/// The values read during the run take most of this; together with the existing ones they exceed
+/// it.
 const SMALL: &str = "8mb";
 
-/// 3 MB of copies nobody asks for any more, as of an earlier sale.
+/// 3 MB of unused copies, as after an earlier sale.
 const LEAVE: &str = "for n = 1, 3000 do redis.call('SET', 'left:' .. n, string.rep('x', 1000)) end";
 const LEFT: &str = "return #redis.call('KEYS', 'left:*')";
 
@@ -86,7 +88,8 @@ pub(super) fn small_cache(
     Ok(())
 }
 
-/// A page, then four concerts, and so on. Nodes begin with different concerts, so that soon each has been read at one of them.
+/// A page, then four concerts, and so on. Nodes begin with different concerts, so that soon one of
+/// them has read each.
 fn read(n: u64, node: usize, token: &str) -> Vec<u8> {
     let (round, place) = (n / 5, n % 5);
     if place == 0 {
@@ -129,7 +132,7 @@ fn tell(redis: &Redis, nodes: &[Node], report: &mut Report) -> Outcome {
     Ok(())
 }
 
-/// How many requests failed, from k6's line such as `http_req_failed....: 0.00% 0 out of 100`.
+/// The number of failed requests, from k6's line such as `http_req_failed....: 0.00% 0 out of 100`.
 fn failures(text: &str) -> Option<u64> {
     let line = text
         .lines()
@@ -142,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_are_found_in_what_k6_prints() {
+    fn failures_are_parsed_from_the_output_of_k6() {
         let text = "    http_req_failed\n    x 'rate<0.01' rate=0.00%\n    http_req_failed......: 0.01%  7 out of 51234\n";
         assert_eq!(failures(text), Some(7));
         assert_eq!(failures("nothing"), None);

@@ -1,4 +1,4 @@
-//! Ten thousand people ask at once for something no cache has: the database is asked once.
+//! Ten thousand concurrent requests for an uncached value: the database gets one query.
 
 use std::time::{Duration, Instant};
 
@@ -14,21 +14,22 @@ use crate::three_nodes::node::Node;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Questions at once, each on a connection of its own
+    /// Concurrent requests, each on a separate connection
     #[arg(long, default_value_t = 10_000)]
     people: usize,
-    /// Cold pages, and concerts with cold dates, with Redis and then without
+    /// Number of cold pages, and of concerts with cold dates, with Redis and then without
     #[arg(long, default_value_t = 3)]
     keys: u64,
 }
 
 const NODES: usize = 3;
 
-/// People who are let in at each node; they share the connections.
+/// People with a session at each node; they share the connections.
 const TOKENS: usize = 50;
 
-/// The database answers when the last question was sent, which takes a generator on the same cores longer than a page
-/// takes; so nobody gives up meanwhile, and what was loaded is not refreshed before all have it.
+/// The database answers once the last request was sent. With the generator on the same cores that
+/// takes longer than a page does, so these settings prevent timeouts, and prevent a refresh before
+/// all requests have the value.
 const PATIENT: [&str; 8] = [
     "cache.lease_wait=4s",
     "cache.lease=10s",
@@ -41,13 +42,13 @@ const PATIENT: [&str; 8] = [
 ];
 const PATIENT_DATABASE: [&str; 2] = ["postgres.statement_timeout=4s", "postgres.lock_timeout=4s"];
 
-/// Nobody's question may be sent later than this after the first, or a node would rightly load for itself.
+/// All requests must be sent within this time; after it a node would rightly load for itself.
 const SEND_LIMIT: Duration = Duration::from_secs(3);
 
-/// After the last answer: whatever still asks the database has asked it by then.
+/// Wait after the last answer, by when late queries have reached the database.
 const SETTLED: Duration = Duration::from_millis(300);
 
-/// What the statements ask for that are counted.
+/// Counts the statements that read concerts.
 const COUNTED: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements \
     WHERE query ILIKE 'SELECT%' AND query LIKE '%concerts%' AND query NOT LIKE '%pg_stat%'";
 
@@ -86,7 +87,7 @@ pub(super) fn storm(arguments: &Arguments, settings: &[String], report: &mut Rep
     Ok(())
 }
 
-/// The server's own count of statements; it takes a restart.
+/// Enables the server's count of statements, which takes a restart.
 fn count_statements(database: &Filled) -> Outcome {
     database.sql("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")?;
     database.server.stop()?;
@@ -94,7 +95,7 @@ fn count_statements(database: &Filled) -> Outcome {
     database.sql("CREATE EXTENSION pg_stat_statements").map(drop)
 }
 
-/// Something nobody has asked for yet.
+/// A value that no request has loaded yet.
 #[derive(Clone, Copy)]
 enum What {
     Page(u64),
@@ -126,13 +127,13 @@ impl What {
     }
 }
 
-/// Those who ask: a connection, its node, and the token of whoever it is.
+/// The clients: each a connection to its node, and a token.
 struct Crowd {
     people: Vec<(Client, String)>,
 }
 
 impl Crowd {
-    /// Connects everybody. Each asks for something that is there already, so that a connection is one that is used.
+    /// Connects all clients. Each requests a cached value first, so that its connection is in use.
     async fn gather(nodes: &[Node], people: usize) -> Outcome<Self> {
         let mut tokens = Vec::new();
         for node in nodes {
@@ -143,13 +144,13 @@ impl Crowd {
             let (node, token) =
                 (n % nodes.len(), &tokens[n % nodes.len()][n / nodes.len() % TOKENS]);
             let mut client = Client::of(nodes[node].public);
-            client.ask(&What::Page(1).request(token)).await.doing("asking for the first page")?;
+            client.ask(&What::Page(1).request(token)).await.doing("requesting the first page")?;
             crowd.people.push((client, token.clone()));
         }
         Ok(crowd)
     }
 
-    /// Everybody asks, and only then can there be an answer.
+    /// Sends all requests before any can be answered.
     async fn storm(
         &mut self,
         what: What,
@@ -167,7 +168,7 @@ impl Crowd {
         let held = database.server.hold("postgres", "LOCK TABLE concerts, schedules")?;
         let began = Instant::now();
         for ((client, _), request) in self.people.iter_mut().zip(&requests) {
-            client.say(request).await.doing("sending a question")?;
+            client.say(request).await.doing("sending a request")?;
         }
         let sent = began.elapsed();
         drop(held);
@@ -177,9 +178,7 @@ impl Crowd {
         }
         let answered = began.elapsed();
         if sent > SEND_LIMIT {
-            return Err(failed(format!(
-                "sending took {sent:.1?}: the machine is too busy for this"
-            )));
+            return Err(failed(format!("sending took {sent:.1?}: the machine is too busy")));
         }
         tokio::time::sleep(SETTLED).await;
         let asked: u64 =

@@ -1,4 +1,5 @@
-//! What a Prometheus sees of the service while scripts ask it: each family of metrics, and which alerts fire.
+//! The metrics and alerts of a Prometheus while scripts run: each family of metrics, and the firing
+//! alerts.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,12 +19,12 @@ use crate::three_nodes::node::Node;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The k6 scripts, one after the other; they aim at port 8081
+    /// The k6 scripts, run in sequence; they aim at port 8081
     #[arg(long, value_name = "FILE", default_values = ["loadtest/token-issue.js", "loadtest/concert-list.js"])]
     k6: Vec<PathBuf>,
 }
 
-/// What is asked afterwards, by family. Sums and quantiles, so that an answer is a line or a few.
+/// The queries after the load, by family. Sums and quantiles keep an answer to a few lines.
 const QUESTIONS: &[(&str, &str)] = &[
     (
         "requests",
@@ -79,7 +80,7 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("program", "boxoffice_telemetry_dropped_total{signal=\"lines\"}"),
 ];
 
-/// How long until Prometheus has looked once more.
+/// Limit for the next scrape.
 const LOOKED_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {
@@ -134,7 +135,7 @@ fn watching(binaries: &PrometheusBinaries, node: &Node) -> Outcome<Prometheus> {
     Prometheus::start(binaries, &config)
 }
 
-/// Waits until Prometheus has looked once more, by its own clock; not for longer than [`LOOKED_WITHIN`].
+/// Waits for another scrape, by Prometheus' own clock, up to [`LOOKED_WITHIN`].
 fn looked_again(prometheus: &Prometheus) -> Outcome<bool> {
     let now =
         prometheus.query("vector(time())")?.first().map_or(f64::INFINITY, |clock| clock.value);
@@ -148,7 +149,7 @@ fn looked_again(prometheus: &Prometheus) -> Outcome<bool> {
     Ok(false)
 }
 
-/// Labels without those that are the same everywhere.
+/// Labels, except those that are the same everywhere.
 fn named(labels: &BTreeMap<String, String>) -> String {
     let own =
         labels.iter().filter(|(name, _)| !matches!(name.as_str(), "__name__" | "instance" | "job"));

@@ -6,17 +6,12 @@ use std::path::Path;
 
 use test_support::{Doing as _, Outcome};
 
-use super::runs::Kept;
+use super::runs::{Kept, file_of};
 use crate::bench::knee::{Knee, Knees, Step};
 use crate::loadtest::kept::RESOURCES;
 use crate::plot::{Chart, Series, draw};
 
-/// Of a run's resources.
-pub(super) fn file_of(run: &str) -> String {
-    format!("{run}.svg")
-}
-
-/// Cores over time, of the service and of k6.
+/// Draws the cores that the service and k6 used over time.
 pub(super) fn used(run: &Kept, folder: &Path) -> Outcome {
     let file = run.folder.join(RESOURCES);
     let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
@@ -44,7 +39,7 @@ pub(super) fn used(run: &Kept, folder: &Path) -> Outcome {
     draw(&chart, &folder.join(file_of(&run.name)))
 }
 
-/// Good answers against what was due, and p99 against it, of all kinds of question together.
+/// Draws good answers and p99 against the offered rate, for all kinds of request together.
 pub(super) fn knees(knees: &Knees, folder: &Path) -> Outcome {
     let series = |of: fn(&Step) -> f64| {
         let series = |knee: &Knee| {
@@ -76,12 +71,12 @@ pub(super) fn knees(knees: &Knees, folder: &Path) -> Outcome {
 const GOOD: &str = "knee-good.svg";
 const P99: &str = "knee-p99.svg";
 
-/// Where the two are, for the page.
+/// The two charts and the steps, for the page.
 pub(super) fn knees_seen(knees: &Knees, beside: &str) -> String {
     let mut text = format!(
-        "\n![good answers by rate]({beside}{GOOD})\n\n![p99 by rate]({beside}{P99})\n\nThe steps:\n\n"
+        "\n![good responses by rate]({beside}{GOOD})\n\n![p99 by rate]({beside}{P99})\n\nThe steps:\n\n"
     );
-    text += "| question | due a second | good a second | refused | failed | p99 | served |\n|---|---|---|---|---|---|---|\n";
+    text += "| request | due per second | good per second | refused | failed | p99 | served |\n|---|---|---|---|---|---|---|\n";
     for knee in &knees.knees {
         for step in &knee.steps {
             let served = if step.is_served() { "yes" } else { "no" };

@@ -1,4 +1,4 @@
-//! Runs of k6 that are kept.
+//! Saved runs of k6.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 
 use test_support::{Doing as _, Outcome};
 
-use super::charts;
 use super::summary::{Summary, Times};
 use crate::figures::mib;
 use crate::loadtest::kept::{DASHBOARD, RESOURCES, Run};
 
-/// A run, as it was kept.
+/// The file of a run's resource chart.
+pub(super) fn file_of(run: &str) -> String {
+    format!("{run}.svg")
+}
+
+/// A saved run.
 pub(super) struct Kept {
-    /// Of its folder.
+    /// The name of its folder.
     pub(super) name: String,
     pub(super) folder: PathBuf,
     pub(super) run: Run,
@@ -21,7 +25,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// All there are, in the order of their names.
+    /// Reads all runs, sorted by name.
     pub(super) fn all(folder: &Path) -> Outcome<Vec<Self>> {
         let mut all = Vec::new();
         for entry in fs::read_dir(folder).doing(format!("reading {}", folder.display()))? {
@@ -41,15 +45,15 @@ impl Kept {
     }
 }
 
-/// One line a run.
+/// One row for each run.
 pub(super) fn overview(runs: &[Kept]) -> String {
     let mut text = "\
-Runs of k6 on one core, with the service on the other. `report` is the closed model of the load-test report; every other kind
-is an open model in which arrivals do not wait for answers, and is void when k6 could not start all of them (dropped). Failed
-is what the scenario did not mean to fail: refusals that hostile clients ask for are checked instead. Times are of all
-requests together.
+Runs of k6 on one core, with the service on the other. `report` is the closed model of the load-test
+report; every other kind is an open model in which arrivals do not wait for responses, and is void
+if k6 could not start all of them (dropped). *Failed* counts unexpected failures: refusals that
+hostile clients provoke are checked instead. Times cover all requests together.
 
-| run | lasted | requests | a second | dropped | failed | checks held | p50 | p95 | p99 | p99.9 | longest | service at most | k6 at most | |
+| run | duration | requests | per second | dropped | failed | checks held | p50 | p95 | p99 | p99.9 | max | service max | k6 max | |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 "
     .to_owned();
@@ -77,11 +81,12 @@ requests together.
     text
 }
 
-/// What the checker said of the runs in which people were listened to.
+/// The verdicts on the recorded runs.
 pub(super) fn verdicts(runs: &[Kept]) -> String {
     let mut text = "\
-In a sale each client writes down what it was told, and `cargo xtask verdict` reads all of it. It reports only what no fair
-line can have caused; `crates/xtask/src/history` says why for each property, and its tests plant each fault.
+In a sale each client records its responses, and `cargo xtask verdict` checks them all. It reports
+only what a fair queue cannot have caused; `crates/xtask/src/history` gives the reason for each
+property, and its tests plant each fault.
 "
     .to_owned();
     for Kept { name, run, .. } in runs {
@@ -92,37 +97,34 @@ line can have caused; `crates/xtask/src/history` says why for each property, and
     text
 }
 
-/// Each run: how it was set up, its routes, what was used.
+/// Each run: its setup, its routes, and the resources used.
 pub(super) fn details(runs: &[Kept], charts: &str, beside: &str) -> String {
     let mut text = String::new();
     for (nth, kept) in runs.iter().enumerate() {
         let Kept { name, run, summary, .. } = kept;
         let listed = |what: &[String]| {
-            if what.is_empty() {
-                "as they come".to_owned()
-            } else {
-                format!("`{}`", what.join(" "))
-            }
+            if what.is_empty() { "default".to_owned() } else { format!("`{}`", what.join(" ")) }
         };
         let before = if nth == 0 { "" } else { "\n" };
         let _ = write!(
             text,
-            "{before}### {name}\n\n{}. Settings: {}; variables: {}; configuration {}. k6's own page is [{DASHBOARD}]({beside}{name}/{DASHBOARD}), \
-             what was used each second [{RESOURCES}]({beside}{name}/{RESOURCES}).\n",
+            "{before}### {name}\n\n{}. Settings: {}; variables: {}; configuration {}. k6's report:\n\
+             [{DASHBOARD}]({beside}{name}/{DASHBOARD}); resources per second:\n\
+             [{RESOURCES}]({beside}{name}/{RESOURCES}).\n",
             capitalized(&run.topology),
             listed(&run.settings),
             listed(&run.variables),
-            run.config_hash.as_deref().unwrap_or("not ours"),
+            run.config_hash.as_deref().unwrap_or("unknown"),
         );
         if let Some(told) = &run.sink {
             let _ = write!(text, "\n{told}.\n");
         }
-        text += "\n| route | requests | p50 | p95 | p99 | p99.9 | longest |\n|---|---|---|---|---|---|---|\n";
+        text += "\n| route | requests | p50 | p95 | p99 | p99.9 | max |\n|---|---|---|---|---|---|---|\n";
         let rows = summary
             .routes()
             .into_iter()
             .map(|route| (format!("http_req_duration{{route:{route}}}"), route));
-        let waited = ("sale_waited".to_owned(), "from joining to being called".to_owned());
+        let waited = ("sale_waited".to_owned(), "from join to call".to_owned());
         for (metric, name) in rows.chain([waited]) {
             let Some(times) = summary.times(&metric) else { continue };
             let _ = writeln!(text, "| {name} | {} | {} |", times.count, times.columns());
@@ -130,7 +132,7 @@ pub(super) fn details(runs: &[Kept], charts: &str, beside: &str) -> String {
         for crossed in summary.crossed() {
             let _ = write!(text, "\nCrossed: `{crossed}`.\n");
         }
-        let _ = write!(text, "\n![what {name} used]({charts}{})\n", charts::file_of(name));
+        let _ = write!(text, "\n![resources used by {name}]({charts}{})\n", file_of(name));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! What k6 counted.
+//! The counts of k6.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use test_support::{Doing as _, Outcome, failed};
 
 use crate::loadtest::kept::SUMMARY;
 
-/// The summary k6 hands to a script in the end, as it was kept.
+/// The saved summary that k6 passes to a script at the end.
 pub(super) struct Summary(Value);
 
 /// Times of one kind of request, milliseconds.
@@ -23,7 +23,7 @@ pub(super) struct Times {
 
 impl Summary {
     /// # Errors
-    /// When the file is not there, or no such summary.
+    /// If the file does not exist, or is not a summary.
     pub(super) fn read(folder: &Path) -> Outcome<Self> {
         let file = folder.join(SUMMARY);
         let text = fs::read_to_string(&file).doing(format!("reading {}", file.display()))?;
@@ -43,18 +43,18 @@ impl Summary {
         self.value(metric, "count").unwrap_or_default() as u64
     }
 
-    /// Seconds it took.
+    /// The duration in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.0["state"]["testRunDurationMs"].as_f64().unwrap_or_default() / 1e3
     }
 
-    /// Requests that failed though the scenario did not mean them to.
+    /// Requests that failed unexpectedly.
     pub(super) fn failures(&self) -> u64 {
-        // A rate of things that are so: those that passed it failed.
+        // This metric is a rate of failures, so its passes are the failed requests.
         self.value("http_req_failed", "passes").unwrap_or_default() as u64
     }
 
-    /// Checks that held, of all.
+    /// Checks that held, and all checks.
     pub(super) fn checks(&self) -> (u64, u64) {
         let of = |name| self.value("checks", name).unwrap_or_default() as u64;
         (of("passes"), of("passes") + of("fails"))
@@ -72,7 +72,7 @@ impl Summary {
         })
     }
 
-    /// Routes that were asked, in the order of their names.
+    /// The requested routes, sorted.
     pub(super) fn routes(&self) -> Vec<String> {
         let metrics = self.0["metrics"].as_object().into_iter().flat_map(|metrics| metrics.keys());
         let route = |name: &String| {
@@ -83,7 +83,7 @@ impl Summary {
         routes
     }
 
-    /// The thresholds that did not hold.
+    /// The crossed thresholds.
     pub(super) fn crossed(&self) -> Vec<String> {
         let metrics = self.0["metrics"].as_object().into_iter().flatten();
         let crossed = metrics.flat_map(|(metric, value)| {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_what_k6_wrote() {
+    fn the_summary_matches_the_file_of_k6() {
         let folder = tempfile::tempdir().unwrap();
         let trend = json!({"values": {"count": 7, "med": 1.0, "p(95)": 2.0, "p(99)": 3.0, "p(99.9)": 4.0, "max": 5.0},
                            "thresholds": {"p(95)<1": {"ok": false}, "p(99)<9": {"ok": true}}});

@@ -1,4 +1,4 @@
-//! A k6 script that runs meanwhile.
+//! A k6 script that runs in the background.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(crate) struct Script {
     output: NamedTempFile,
 }
 
-/// The summary k6 prints in the end has about so many lines.
+/// The approximate number of lines in k6's summary.
 const LINES: usize = 45;
 
 impl Script {
@@ -28,7 +28,7 @@ impl Script {
         Ok(Self { file: file.to_owned(), process, output })
     }
 
-    /// Waits for its end and prints that of its output. k6 fails when a threshold is crossed.
+    /// Waits for the end and prints k6's summary. Fails if a threshold was crossed.
     pub(crate) fn join(self) -> Outcome {
         let name = self.name();
         let (is_good, text) = self.end()?;
@@ -36,7 +36,7 @@ impl Script {
         if is_good { Ok(()) } else { Err(failed(format!("k6 run {name} failed"))) }
     }
 
-    /// Waits for its end: whether k6 was content, and the end of what it printed.
+    /// Waits for the end, and returns whether all thresholds held, and the end of k6's output.
     pub(crate) fn end(mut self) -> Outcome<(bool, String)> {
         let status = self.process.wait().doing("waiting for k6")?;
         let text = std::fs::read_to_string(self.output.path()).doing("reading what k6 printed")?;
@@ -45,7 +45,7 @@ impl Script {
         Ok((status.success(), format!("k6 run {}: {status}\n{end}", self.name())))
     }
 
-    /// Without its folder, which is somewhere else on another machine.
+    /// The file name without its folder, which differs between machines.
     fn name(&self) -> String {
         self.file.file_name().unwrap_or(self.file.as_os_str()).to_string_lossy().into_owned()
     }

@@ -1,4 +1,4 @@
-//! People: each joins, waits, goes in when called, and some leave.
+//! Simulated people: each joins, waits, and reads dates when called; some leave.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,18 +13,18 @@ use test_support::{Guest, Guests, Heard, Outcome};
 
 use super::PLACES_END_AFTER;
 
-/// People who are there at once, until the time is over and each of them is through.
+/// People who visit at the same time, until the time is over and each has finished.
 pub(super) struct Load {
     begun: Instant,
     lasts: Duration,
     crowd: Vec<JoinHandle<Statuses>>,
 }
 
-/// How often each status was the answer; `None` where there was no answer.
+/// The number of answers by status; `None` without an answer.
 #[derive(Default)]
 pub(super) struct Statuses(BTreeMap<Option<u16>, u64>);
 
-/// What one of the crowd knows. They come one after the other.
+/// The state of one thread, whose visitors come one at a time.
 struct Visits {
     proxy: SocketAddr,
     guests: Guests,
@@ -33,19 +33,19 @@ struct Visits {
     seen: Statuses,
 }
 
-/// Above those of other scripts.
+/// Above the users of other scripts.
 const FIRST_USER: u64 = 1_000_000;
 
-/// The concert everybody wants to see.
+/// The concert whose dates are read.
 const CONCERT: u64 = 451;
 
-/// Nobody waits longer than that between two questions, whatever they are told, so that there is much to check.
+/// The longest pause between two polls, whatever the answer says, for more answers to check.
 const IMPATIENCE: Duration = Duration::from_millis(500);
 
-/// Who was refused comes again after this.
+/// Delay before a refused request is repeated.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// Somebody who is not through by then, after the end, gives up, and the check tells what it thinks of that.
+/// Time after the end until a visitor gives up; the check then judges the result.
 const OVERTIME: Duration = Duration::from_secs(60);
 
 impl Load {
@@ -58,7 +58,7 @@ impl Load {
         let begun = Instant::now();
         let (guests, next) =
             (Guests::new(history, PLACES_END_AFTER), Arc::new(AtomicU64::new(FIRST_USER)));
-        // A user that is none is found here, not in a thread.
+        // An invalid user fails here and not in a thread.
         guests.guest(FIRST_USER)?;
         let crowd = (0..people).map(|_| {
             let (guests, next, seen) = (guests.clone(), Arc::clone(&next), Statuses::default());
@@ -68,7 +68,7 @@ impl Load {
         Ok(Self { begun, lasts, crowd: crowd.collect() })
     }
 
-    /// Waits until so large a part of the time has passed.
+    /// Waits until `parts / of` of the time has passed.
     pub(super) fn wait_for(&self, parts: u32, of: u32) {
         pause(self.lasts * parts / of, self.begun);
     }
@@ -77,7 +77,7 @@ impl Load {
         self.begun.elapsed()
     }
 
-    /// Waits until everybody is through.
+    /// Waits until every visitor has finished.
     pub(super) fn join(self) -> Statuses {
         let mut all = Statuses::default();
         for statuses in self.crowd.into_iter().filter_map(|one| one.join().ok()) {
@@ -103,7 +103,7 @@ impl Visits {
         for guest in &mut stayed {
             let proxy = self.proxy;
             let heard = self.until_told(|| guest.find_again(proxy));
-            // Nobody answers any more; the verdict counts this one.
+            // The service does not answer any more; the verdict counts this one.
             if heard.told == Told::Unknown {
                 break;
             }
@@ -111,7 +111,7 @@ impl Visits {
         self.seen
     }
 
-    /// True when the person has not left in the end.
+    /// Returns true if the person stays at the end.
     fn visit(&mut self, guest: &mut Guest, user: u64) -> bool {
         let proxy = self.proxy;
         self.until_told(|| guest.join(proxy));
@@ -120,7 +120,7 @@ impl Visits {
             self.until_told(|| guest.leave(proxy));
             return false;
         }
-        // As a page that is loaded again.
+        // As if the page were reloaded.
         if leaves(5) {
             self.until_told(|| guest.join(proxy));
         }
@@ -136,7 +136,7 @@ impl Visits {
         true
     }
 
-    /// Asks until called; false when that does not happen.
+    /// Polls until called; returns false if that does not happen.
     fn wait_for_the_call(&mut self, guest: &Guest) -> bool {
         let proxy = self.proxy;
         while Instant::now() < self.end + OVERTIME {
@@ -149,8 +149,8 @@ impl Visits {
         false
     }
 
-    /// Asks again until the answer tells something; each time is written down as one of its own. A place whose giving back was
-    /// not answered is found gone.
+    /// Repeats the request until the answer is conclusive; each attempt is recorded separately. If
+    /// a leave got no answer, the repeated one may find the place gone.
     fn until_told(&mut self, mut ask: impl FnMut() -> Heard) -> Heard {
         loop {
             let heard = ask();
@@ -164,7 +164,7 @@ impl Visits {
     }
 }
 
-/// Until so much time has passed since then.
+/// Waits until `time` has passed since `since`.
 fn pause(time: Duration, since: Instant) {
     while let Some(left) = time.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
         std::thread::park_timeout(left);

@@ -22,15 +22,15 @@ pub(crate) struct Node {
     troubles: Troubles,
 }
 
-/// What it logged that is worth a look, and how often.
+/// Logged warnings and errors, with counts.
 #[derive(Clone, Default)]
 struct Troubles(Arc<Mutex<BTreeMap<String, u64>>>);
 
-/// How long a node may take to bind its addresses.
+/// Limit for a node to bind its addresses.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 impl Node {
-    /// Starts a node, on free ports unless its settings say other ones, and waits until it listens.
+    /// Starts a node on free ports, unless its settings name others, and waits until it listens.
     pub(crate) fn start(number: usize, settings: &[&str]) -> Outcome<Self> {
         let mut command = Command::new(release_binary());
         for setting in ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0"].iter().chain(settings) {
@@ -71,7 +71,7 @@ impl Node {
         self.troubles().iter().for_each(|line| println!("{line}"));
     }
 
-    /// What it logged that is worth a look: a line for each kind.
+    /// Logged warnings and errors: one line for each kind.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let line = |(line, count): (&String, &u64)| {
             format!("node {} said {count} times: {line}", self.number)
@@ -95,7 +95,7 @@ impl Troubles {
         self.lock().keys().cloned().collect::<Vec<_>>().join(" / ")
     }
 
-    /// Reads the log to its end; tells the addresses when the node listens.
+    /// Reads the log to its end, and sends the addresses once the node listens.
     fn read(&self, log: ChildStderr, listens: &Sender<(SocketAddr, SocketAddr)>) {
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             let fields: Value = serde_json::from_str(&line).unwrap_or_default();
@@ -109,7 +109,7 @@ impl Troubles {
     }
 }
 
-/// What is the same each time; a line that is not of the log is shown as it is.
+/// The constant part of a log line; `None` for a line in another format.
 fn essence(fields: &Value) -> Option<String> {
     let message = fields["message"].as_str()?;
     let cause = ["cause", "error", "error.cause"].iter().find_map(|name| fields[*name].as_str());
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_often_is_counted_as_one() {
+    fn repeated_log_lines_are_counted_as_one_kind() {
         let first = json!({"message": "it failed", "error.cause": "no reason", "request.id": "1"});
         let second = json!({"message": "it failed", "error.cause": "no reason", "request.id": "2"});
         assert_eq!(essence(&first).as_deref(), Some("it failed: no reason"));

@@ -18,11 +18,13 @@ pub(super) struct Proxy {
     _folder: TempDir,
 }
 
-/// Every request may be asked again of another node, also when the first may have done it: who joins finds their place,
-/// and who goes in is in. Only giving a place back a second time would be answered as if it had not been there.
+/// Every request may be retried on another node, even if the first may have executed it: a second
+/// join finds the same place, and a second claim finds the session. Only a second DELETE would be
+/// answered as if the place had not existed.
 ///
-/// The backend `line` is never sent anything: its checks tell which nodes see the line, for requests that wait for it. A
-/// node that has its Redis back has looked at the line, too, after three of them.
+/// The backend `line` never gets requests. Its checks show which nodes can use the queue, for
+/// requests that wait for it. After three successful checks, a node whose Redis is back has
+/// refreshed its view of the queue too.
 const CONFIGURATION: &str = "\
 global
     maxconn 4000
@@ -60,13 +62,13 @@ backend line
     default-server check inter 100ms fall 1 rise 3
 {servers}";
 
-/// See there.
+/// See `wait.lua`.
 const WAIT: &str = include_str!("wait.lua");
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 impl Proxy {
-    /// Starts it and waits until it listens.
+    /// Starts HAProxy and waits until it listens.
     pub(super) fn start(program: &Path, address: SocketAddr, nodes: &[Node]) -> Outcome<Self> {
         if TcpStream::connect(address).is_ok() {
             return Err(failed(format!(
@@ -80,7 +82,7 @@ impl Proxy {
         fs::write(&file, configuration(address, nodes, &wait))
             .doing("writing the proxy's configuration")?;
         let mut command = Command::new(program);
-        // In the foreground; it says when it sees a node go down.
+        // In the foreground; it reports when a node goes down.
         command.args(["-db", "-f"]).arg(&file).stdin(Stdio::null()).stdout(Stdio::null());
         let process = command.spawn().doing("starting haproxy")?;
         let mut proxy = Self { process, address, _folder: folder };
@@ -95,7 +97,7 @@ impl Proxy {
     fn wait_until_it_listens(&mut self) -> Outcome {
         let limit = Instant::now() + START_LIMIT;
         while TcpStream::connect(self.address).is_err() {
-            if let Some(status) = self.process.try_wait().doing("looking for haproxy")? {
+            if let Some(status) = self.process.try_wait().doing("checking haproxy")? {
                 return Err(failed(format!("haproxy ended with {status}")));
             }
             if Instant::now() > limit {

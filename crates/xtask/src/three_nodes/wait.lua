@@ -1,5 +1,6 @@
--- Holds a request that needs the line while no node sees it, in milliseconds for so long at most and looking so often.
--- A replica takes over within seconds, and who was held meanwhile never notices.
+-- Holds a request that needs the queue while no node can use it. Times are in milliseconds: the
+-- longest wait, and the interval between checks. A replica takes over within seconds, so held
+-- requests still succeed.
 local LONGEST, EVERY = 10000, 50
 
 core.register_action('wait_for_the_line', { 'http-req' }, function(txn)

@@ -1,7 +1,8 @@
--- Writes down when a kind was invalidated, for as long as a copy from before may be kept: unless something else is there than
--- the caller has seen.
--- Arguments: what the caller has seen, what to write, for how many milliseconds, and whether to write it whatever is there.
--- Answers whether it is written.
+-- Stores when a kind was invalidated, for as long as an earlier copy may be kept, unless the stored
+-- value is not the one the caller has seen.
+--
+-- Arguments: the value the caller has seen, the value to write, its lifetime in milliseconds, and
+-- whether to write it in any case. Answers whether it is written.
 
 local there = redis.pcall('GET', KEYS[1])
 if type(there) ~= 'string' then there = '' end

@@ -1,4 +1,5 @@
--- Answers the time, and what is written about the last invalidation of a kind: nothing, also where it cannot be a text of ours.
+-- Answers the time, and the stored invalidation of a kind: empty if there is none, `?` if the value
+-- cannot be one of ours.
 
 local time = redis.call('TIME')
 local there = redis.pcall('GET', KEYS[1])

@@ -1,5 +1,10 @@
--- Looks, and takes the lease that is asked for where nothing is fresh.
--- Answers: the time, whether the lease is held, whether the copy is fresh, what there is, and the value.
+-- Reads the copy, and takes the requested lease if the copy is not fresh.
+--
+-- Arguments after those of copy.lua: the age up to which a copy is fresh, in microseconds, and the
+-- duration of the lease, in milliseconds.
+--
+-- Answers: the time, whether the lease is held, whether the copy is fresh, the kind of the value,
+-- and the value.
 
 local fresh_for, lease_lasts = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
 

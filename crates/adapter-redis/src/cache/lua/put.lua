@@ -1,5 +1,9 @@
--- Keeps a value, unless a copy with the same or a later stamp is there, and ends the lease of its holder.
--- Answers the value that stays; nothing when this one is kept.
+-- Stores a value, unless a copy with the same or a later stamp is there, and ends the lease of its
+-- holder.
+--
+-- Arguments after those of copy.lua: the stamp, the lifetime in milliseconds, and the value.
+--
+-- Answers the stored value if it stays; nothing if the new one is stored.
 
 local own, keep_for, value = tonumber(ARGV[FIRST]), ARGV[FIRST + 1], ARGV[FIRST + 2]
 

@@ -1,4 +1,4 @@
-//! What the pools of a cache tell of themselves.
+//! Metrics of the cache's pools.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -6,25 +6,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The connections of a cache as they are now: to its server or, on a cluster, to all of its primaries together. Its parts are read one after the other, so two of them may be an instant apart.
+/// A snapshot of the cache's connections: to its server or, on a cluster, to all its primaries
+/// together. The fields are read in turn, so they may be an instant apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CachePoolState {
-    /// Connections, at most. On a cluster this grows with the primaries that were asked.
+    /// Maximum connections. On a cluster this grows with the primaries in use.
     pub size: u32,
-    /// Connections that are open.
+    /// Open connections.
     pub connections: u32,
-    /// Of these, how many are not in use.
+    /// Idle connections among them.
     pub idle: u32,
-    /// Questions that wait for a connection.
+    /// Calls that wait for a connection.
     pub waiting: u32,
-    /// Questions that got no connection in time, or were refused because as many waited as may; since the cache was opened.
+    /// Calls that got no connection in time, or were refused because too many were waiting; since
+    /// the cache was opened.
     pub timeouts: u64,
 }
 
-/// Told how long a question waited.
+/// Called with the time a call waited.
 type Listener = Arc<dyn Fn(Duration) + Send + Sync>;
 
-/// Counts who waits, in whichever pool: those of a cluster come and go.
+/// Counts waiting calls over all pools, since those of a cluster come and go.
 #[derive(Default)]
 pub(in crate::cache) struct Meter {
     waiting: AtomicU32,
@@ -32,32 +34,32 @@ pub(in crate::cache) struct Meter {
     listener: OnceLock<Listener>,
 }
 
-/// A question that waits for a connection, until this is dropped.
+/// A call that waits for a connection, until this is dropped.
 pub(super) struct Waiting<'m> {
     meter: &'m Meter,
     since: Instant,
 }
 
 impl Meter {
-    /// Notes that a question waits.
+    /// Notes that a call waits.
     pub(super) fn wait(&self, since: Instant) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting { meter: self, since }
     }
 
-    /// Notes that a question got no connection in time, or may not even wait for one.
+    /// Notes that a call got no connection in time, or was refused without waiting.
     pub(super) fn timed_out(&self) {
         self.timeouts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Who waits, and no connections.
+    /// The waiting calls, without connections.
     pub(in crate::cache) fn state(&self) -> CachePoolState {
         let (waiting, timeouts) =
             (self.waiting.load(Ordering::Relaxed), self.timeouts.load(Ordering::Relaxed));
         CachePoolState { size: 0, connections: 0, idle: 0, waiting, timeouts }
     }
 
-    /// The first listener stays.
+    /// Only the first listener is kept.
     pub(in crate::cache) fn listen(&self, listener: Listener) {
         let _ = self.listener.set(listener);
     }

@@ -1,4 +1,5 @@
-//! The contract suite: three nodes on a single server, and on a cluster; then what only a Redis can have under a key.
+//! The contract suite: three nodes on a single server, and on a cluster; then values that only
+//! Redis can have under a key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +63,7 @@ impl World {
         RedisCacheStore::open(self.servers.address(), self.settings.clone(), signer)
     }
 
-    /// Changes what is written under a key at one place.
+    /// Overwrites part of the value under a key.
     async fn overwrite(&self, key: &CacheKey, at: usize, with: &str) {
         self.command(&["SETRANGE", &self.name(key), &at.to_string(), with]).await;
     }
@@ -119,9 +120,9 @@ mod on_a_cluster {
     contracts::cache_store_contract!(Servers::Cluster);
 }
 
-/// A copy that looks fresh to the scripts, but for its checksum.
+/// A copy that looks fresh to the scripts but has a wrong checksum.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_looks_fresh_and_is_damaged_is_leased_and_replaced() {
+async fn a_damaged_copy_that_looks_fresh_is_leased_and_replaced() {
     for servers in [Servers::Single, Servers::Cluster] {
         let world = servers.world();
         let (node, key) = (&world.nodes[0], key("damaged"));
@@ -137,7 +138,7 @@ async fn what_looks_fresh_and_is_damaged_is_leased_and_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_somebody_left_under_a_key_is_corrupt_and_replaced() {
+async fn an_unexpected_value_under_a_key_is_corrupt_and_replaced() {
     let world = Servers::Single.world();
     let node = &world.nodes[0];
     let leavings: [&[&str]; 8] = [
@@ -170,7 +171,7 @@ async fn whatever_somebody_left_under_a_key_is_corrupt_and_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_of_the_future_does_not_stay_when_the_clock_was_set_back() {
+async fn a_copy_from_the_future_is_replaced_after_the_clock_is_set_back() {
     let world = Servers::Single.world();
     let (node, key) = (&world.nodes[0], key("future"));
     let Stamp(now) = look(node, &key).await.unwrap().at;
@@ -185,7 +186,7 @@ async fn a_copy_of_the_future_does_not_stay_when_the_clock_was_set_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invalidation_that_somebody_else_wrote_counts_for_nothing_and_ours_counts_again() {
+async fn an_invalidation_of_another_writer_is_ignored_until_ours_replaces_it() {
     let world = Servers::Single.world();
     let node = &world.nodes[0];
     let name = format!("{}:main:{{concerts}}:invalidated", world.settings.prefix);
@@ -204,12 +205,12 @@ async fn an_invalidation_that_somebody_else_wrote_counts_for_nothing_and_ours_co
         for _again in 0..2 {
             assert_eq!(node.invalidated("concerts").await.unwrap(), None, "{leaving:?}");
         }
-        assert_eq!(world.command(&["DUMP", &name]).await, before, "a question changes nothing");
+        assert_eq!(world.command(&["DUMP", &name]).await, before, "a read changes nothing");
         node.invalidate("concerts").await.unwrap();
         let ago = world.nodes[1].invalidated("concerts").await.unwrap().unwrap();
         assert!(ago < Duration::from_secs(60), "{ago:?}");
     }
-    // That of one kind, or of another deployment, is none of another.
+    // An invalidation of one kind, or of another deployment, does not count for another.
     world.command(&["COPY", &name, &name.replace("concerts", "dates")]).await;
     assert_eq!(node.invalidated("dates").await.unwrap(), None);
     world.neighbour(signer("main", 2, &[])).invalidate("concerts").await.unwrap();
@@ -246,12 +247,12 @@ async fn a_neighbour_neither_poisons_nor_collides() {
         let payload = |text: &'static str| Bytes::from_static(text.as_bytes());
         let at = look(node, &key).await.unwrap().at;
         assert_eq!(node.put(&key, payload("ours"), at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
-        // One with another name has keys of its own.
+        // A deployment with another name has separate keys.
         let other = world.neighbour(signer("other", 1, &[]));
         assert_eq!(look(&other, &key).await.unwrap().kept, Ok(None));
         other.put(&key, payload("theirs"), at, LONG, LeaseId(7)).await.unwrap();
         assert_eq!(look(node, &key).await.unwrap().kept.unwrap().unwrap().payload, "ours");
-        // One with the same name and another key displaces, and is not believed.
+        // One with the same name and another key replaces copies, but its own are not trusted.
         let twin = world.neighbour(signer("main", 2, &[]));
         let found = look(&twin, &key).await.unwrap();
         assert_eq!((found.kept, found.leased), (Err(Unusable::Foreign), true));
@@ -270,7 +271,7 @@ async fn a_neighbour_neither_poisons_nor_collides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_counts_under_its_own_name_alone() {
+async fn a_copy_is_valid_only_under_its_own_name() {
     let world = Servers::Single.world();
     let (node, [first, second]) = (&world.nodes[0], [key("page-1"), key("page-2")]);
     let at = look(node, &first).await.unwrap().at;
@@ -299,9 +300,9 @@ async fn copies_outlive_a_rotation_of_keys() {
     assert_eq!(new.invalidated("concerts").await.unwrap(), None);
 }
 
-/// Nobody waits for one who is not of this deployment, or who never comes back.
+/// A lease of another deployment, or one without an end, does not delay loading.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_that_somebody_else_took_keeps_nobody_from_loading() {
+async fn a_lease_of_another_writer_does_not_block_loading() {
     let world = Servers::Single.world();
     let node = &world.nodes[0];
     let ours = key("ours");
@@ -321,7 +322,7 @@ async fn a_lease_that_somebody_else_took_keeps_nobody_from_loading() {
         world.command(&[&["SET", lease(&other).as_str()], value].concat()).await;
         assert!(look(node, &other).await.unwrap().leased, "{value:?}");
     }
-    // As somebody leaves it who has seen ours: without an end, and with one that is too far.
+    // A writer that has copied our mark: without an expiry, and with one that is too late.
     let theirs = format!("{}8", taken.strip_suffix('7').unwrap());
     for value in [&[theirs.as_str()][..], &[theirs.as_str(), "PX", day]] {
         world.command(&[&["SET", lease(&ours).as_str()], value].concat()).await;

@@ -1,4 +1,4 @@
-//! A Redis of the cache that is down, silent, forgetful, full, or slow to let anybody in.
+//! A Redis of the cache that is down, silent, restarted, full, or requires a password.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn answers(store: &RedisCacheStore) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_down_costs_little_and_is_found_again_without_help() {
+async fn calls_to_a_down_server_fail_fast_and_recover() {
     let redis = server();
     let store = store(&single(redis.address()), impatient());
     let dependency = RedisCacheDependency::new(store.clone());
@@ -57,11 +57,11 @@ async fn a_server_that_is_down_costs_little_and_is_found_again_without_help() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_question_to_a_server_that_was_restarted_is_answered() {
+async fn the_first_call_to_a_restarted_server_succeeds() {
     let redis = server();
     let store = store(&single(redis.address()), PATIENT);
     for round in 0..5 {
-        // As many connections as there may be, all of them idle when the server goes.
+        // All connections of the pool, idle when the server restarts.
         let mut looks = JoinSet::new();
         for _look in 0..20 {
             let store = store.clone();
@@ -74,7 +74,7 @@ async fn the_first_question_to_a_server_that_was_restarted_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_notices_that_a_server_forgets_its_scripts() {
+async fn a_script_flush_causes_no_errors() {
     let redis = server();
     let store = store(&single(redis.address()), PATIENT);
     for round in 0..5 {
@@ -87,7 +87,7 @@ async fn nobody_notices_that_a_server_forgets_its_scripts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wire_that_lets_nothing_through_costs_no_more_than_the_limit() {
+async fn a_blocked_connection_costs_no_more_than_the_limit() {
     let redis = server();
     let wire = Wire::to(redis.address()).unwrap();
     let store = store(&single(wire.address()), impatient());
@@ -97,7 +97,7 @@ async fn a_wire_that_lets_nothing_through_costs_no_more_than_the_limit() {
     let error = look(&store, &key("a")).await.unwrap_err();
     assert_eq!(error.kind(), PortErrorKind::Timeout);
     assert!(began.elapsed() >= LIMIT && began.elapsed() < LIMIT + SLACK, "{:?}", began.elapsed());
-    // Its connection was thrown away, and no other can be made.
+    // Its connection was dropped, and no other can be made.
     for _question in 0..5 {
         let began = Instant::now();
         let error = look(&store, &key("a")).await.unwrap_err();
@@ -108,9 +108,9 @@ async fn a_wire_that_lets_nothing_through_costs_no_more_than_the_limit() {
     answers(&store).await;
 }
 
-/// The answer of a question that was given up would be taken for that of the next one.
+/// A reused connection would deliver the answer of an abandoned call to the next one.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_question_gets_the_answer_of_one_that_was_given_up() {
+async fn no_call_gets_the_answer_of_an_abandoned_one() {
     let redis = server();
     let wire = Wire::to(redis.address()).unwrap();
     let pool = CachePoolSettings { size: 2, answer: Duration::from_millis(20), ..PATIENT };
@@ -124,7 +124,7 @@ async fn no_question_gets_the_answer_of_one_that_was_given_up() {
     let (mut answered, mut given_up) = (0, 0);
     let mut round = 0;
     while answered < 100 || given_up < 20 {
-        // Slower than the limit, and then as fast as ever.
+        // Slower than the limit, then fast again.
         wire.delay(if round % 3 == 0 { Duration::from_millis(40) } else { Duration::ZERO });
         let mut looks = JoinSet::new();
         for name in 0..10 {
@@ -145,9 +145,9 @@ async fn no_question_gets_the_answer_of_one_that_was_given_up() {
     }
 }
 
-/// A caller who goes away at any moment takes no connection along and leaves none half read.
+/// A caller dropped at any moment takes no connection along and leaves none half read.
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_who_go_away_cost_the_others_nothing() {
+async fn dropped_callers_do_not_affect_others() {
     let redis = server();
     let store = store(&single(redis.address()), CachePoolSettings { size: 2, ..PATIENT });
     for name in 0..10 {
@@ -164,7 +164,7 @@ async fn callers_who_go_away_cost_the_others_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_more_than_may_wait_is_refused_at_once() {
+async fn a_call_beyond_max_waiting_is_refused_at_once() {
     let redis = server();
     let answer = Duration::from_secs(2);
     let pool = CachePoolSettings { size: 2, max_waiting: 6, answer, ..PATIENT };
@@ -193,7 +193,7 @@ async fn a_question_more_than_may_wait_is_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cache_that_evicts_takes_everything_and_fails_nobody() {
+async fn a_cache_that_evicts_takes_all_copies_without_errors() {
     const KEYS: u64 = 6_000;
     let redis = set_up(&["maxmemory 8mb", "maxmemory-policy allkeys-lfu", "appendonly no"]);
     let store = store(&single(redis.address()), PATIENT);
@@ -219,7 +219,7 @@ async fn a_cache_that_evicts_takes_everything_and_fails_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_server_that_does_not_evict_refuses_what_is_put_and_still_tells_what_it_has() {
+async fn a_full_server_without_eviction_refuses_puts_and_still_serves_copies() {
     let redis = set_up(&["maxmemory 4mb", "appendonly no"]);
     let store = store(&single(redis.address()), PATIENT);
     look_and_put(&store, &key("first"), b"first").await.unwrap();
@@ -238,7 +238,7 @@ async fn a_full_server_that_does_not_evict_refuses_what_is_put_and_still_tells_w
     assert!(why.contains("OOM"), "{why}");
     let found = look(&store, &key("first")).await.unwrap();
     assert_eq!(found.kept.unwrap().unwrap().payload, "first");
-    // It is still the same to those who come when there is room again.
+    // The copy can be stored once there is room again.
     blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "0"]));
     let at = look(&store, &key("new")).await.unwrap().at;
     assert_eq!(store.put(&key("new"), payload, at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
@@ -257,14 +257,14 @@ async fn a_server_that_takes_no_copies_is_down_although_it_answers() {
         blocking(|| redis.command(&["CONFIG", "SET", setting, bad]));
         let down = dependency.check().await.unwrap_err();
         assert_eq!((down.kind(), down.code()), (PortErrorKind::NotReady, Some(code)));
-        assert_eq!(store.memory().map(|memory| memory.evicted), Some(0), "it still says this");
+        assert_eq!(store.memory().map(|memory| memory.evicted), Some(0), "it still reports this");
         blocking(|| redis.command(&["CONFIG", "SET", setting, good]));
         dependency.check().await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_right_password_opens_and_a_wrong_one_is_a_clear_error_that_does_not_show_it() {
+async fn a_wrong_password_is_a_clear_error_that_does_not_show_it() {
     let redis = set_up(&["requirepass opensesame"]);
     let at = redis.address();
     let open = |credentials: &str| {
@@ -283,7 +283,7 @@ async fn the_right_password_opens_and_a_wrong_one_is_a_clear_error_that_does_not
     }
 }
 
-/// As the workers of a server do, each of which has a runtime of its own.
+/// Like HTTP workers, each with its own runtime.
 #[test]
 fn connections_outlive_the_runtime_that_needed_them_first() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -301,7 +301,7 @@ fn connections_outlive_the_runtime_that_needed_them_first() {
         .join()
         .unwrap();
     }
-    // Ours, and the one that asks.
+    // Ours, and that of the command itself.
     assert_eq!(connections_made(&redis), before + 2);
 }
 
@@ -313,12 +313,12 @@ fn connections_made(redis: &Redis) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_server_says_of_its_memory_is_known_while_it_answers() {
+async fn the_memory_report_is_known_while_the_server_answers() {
     let redis = set_up(&["maxmemory 4mb", "maxmemory-policy allkeys-lru"]);
     let store = store(&single(redis.address()), impatient());
     let dependency = RedisCacheDependency::new(store.clone());
     answers(&store).await;
-    assert_eq!(store.memory(), None, "nobody has asked");
+    assert_eq!(store.memory(), None, "no check has run");
     for name in 0..100 {
         look_and_put(&store, &key(name), &[7; 90_000]).await.unwrap();
     }
@@ -332,7 +332,7 @@ async fn what_a_server_says_of_its_memory_is_known_while_it_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_tells_nothing_of_itself_answers_all_the_same() {
+async fn a_server_without_a_memory_report_passes_the_check() {
     let redis = server();
     blocking(|| redis.command(&["ACL", "SETUSER", "default", "-info"]));
     let store = store(&single(redis.address()), PATIENT);

@@ -1,4 +1,4 @@
-//! Servers that hand over: slots that move, primaries that die, and those that sentinels watch.
+//! Servers that hand over: slots that migrate, primaries that die, and failovers by sentinels.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +22,7 @@ fn impatient() -> CachePoolSettings {
     CachePoolSettings { acquire: LIMIT, connect: LIMIT, answer: LIMIT, ..PATIENT }
 }
 
-/// Tasks that look and put without a pause, each under other keys of one slot, until they are told to stop.
+/// Tasks that look and put without a pause, each with its own key, until they are stopped.
 struct Load {
     goes_on: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
@@ -58,7 +58,7 @@ impl Load {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_notices_that_the_slot_of_a_key_moves_back_and_forth_under_load() {
+async fn a_slot_that_moves_under_load_causes_no_errors() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 3, 0));
     let settings = settings(PATIENT);
     let store = open(cluster(&servers.addresses()), settings.clone());
@@ -74,7 +74,7 @@ async fn nobody_notices_that_the_slot_of_a_key_moves_back_and_forth_under_load()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_dead_primary_costs_only_its_own_keys_until_its_replica_takes_over() {
+async fn one_dead_primary_affects_only_its_own_keys_until_its_replica_takes_over() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 3, 1));
     let settings = settings(impatient());
     let store = open(cluster(&servers.addresses()), settings.clone());
@@ -99,7 +99,7 @@ async fn one_dead_primary_costs_only_its_own_keys_until_its_replica_takes_over()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_sentinels_watch_is_followed() {
+async fn a_failover_by_sentinels_is_followed() {
     let servers = blocking(|| RedisSentinels::start(&binaries()));
     let sentinels: Vec<String> = servers.sentinels().iter().map(ToString::to_string).collect();
     let url = format!("redis-sentinel://{}/{}", sentinels.join(","), servers.name());

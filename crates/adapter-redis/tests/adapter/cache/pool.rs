@@ -1,4 +1,4 @@
-//! What a cache tells of its connections.
+//! The state of a cache's connections.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::support::{CLUSTER, cluster, single};
 
 const ACQUIRE: Duration = Duration::from_secs(2);
 
-/// Hears how long questions waited.
+/// Records how long calls waited.
 fn listen(store: &RedisCacheStore) -> Arc<Mutex<Vec<Duration>>> {
     let waits = Arc::<Mutex<Vec<Duration>>>::default();
     let heard = Arc::clone(&waits);
@@ -27,7 +27,7 @@ async fn is(store: &RedisCacheStore, expected: CachePoolState) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
+async fn the_state_counts_connections_waiting_calls_and_timeouts() {
     let redis = server();
     let settings =
         CachePoolSettings { size: 2, min_idle: 2, acquire: ACQUIRE, max_waiting: 3, ..PATIENT };
@@ -44,7 +44,7 @@ async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
     }
     is(&store, CachePoolState { idle: 0, waiting: 3, ..idle }).await;
     assert_eq!(look(&store, &key("a")).await.unwrap_err().kind(), PortErrorKind::Overloaded);
-    assert_eq!(store.state().timeouts, 1, "one that may not even wait");
+    assert_eq!(store.state().timeouts, 1, "a call refused without waiting");
     for _waited in 0..3 {
         let refused = asked.join_next().await.unwrap().unwrap().unwrap_err();
         assert_eq!(refused.kind(), PortErrorKind::Overloaded);
@@ -59,7 +59,7 @@ async fn connections_in_use_and_questions_that_wait_or_gave_up_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_primaries_of_a_cluster_are_told_of_together() {
+async fn the_state_sums_the_primaries_of_a_cluster() {
     let store = store(&cluster(&CLUSTER.addresses()), PATIENT);
     assert_eq!(
         store.state(),

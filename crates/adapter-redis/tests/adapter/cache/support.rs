@@ -1,4 +1,4 @@
-//! Stores with keys of their own, and the verbs the tests speak in.
+//! Stores with separate keys, and shared helpers of the tests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,13 +19,13 @@ pub(super) fn key(name: impl ToString) -> CacheKey {
     CacheKey { kind: "concerts", name: name.to_string() }
 }
 
-/// A prefix nobody else has.
+/// A prefix that no other test uses.
 pub(super) fn new_prefix() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("cache{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Limits that a busy machine keeps.
+/// Limits that even a busy machine keeps.
 pub(super) const PATIENT: CachePoolSettings = CachePoolSettings {
     size: 4,
     min_idle: 0,
@@ -41,7 +41,7 @@ pub(super) fn settings(pool: CachePoolSettings) -> RedisCacheSettings {
     RedisCacheSettings { prefix: new_prefix(), max_entry_bytes: 100_000, pool }
 }
 
-/// Signs for a deployment with the keys that these bytes stand for.
+/// A signer for a deployment with keys made from these bytes.
 pub(super) fn signer(deployment: &str, first: u8, others: &[u8]) -> CacheSigner {
     let others: Vec<_> = others.iter().map(|byte| [*byte; 32]).collect();
     CacheSigner::new(QueueId::parse(deployment).unwrap(), &[first; 32], &others)
@@ -66,7 +66,7 @@ pub(super) async fn look(store: &RedisCacheStore, key: &CacheKey) -> Result<Look
     store.look(key, &LookFor { fresh_for: LONG, lease: Some(lease) }).await
 }
 
-/// Looks, and puts what is looked for where it is not there.
+/// Looks a key up, and puts the payload if it is missing.
 pub(super) async fn look_and_put(
     store: &RedisCacheStore,
     key: &CacheKey,

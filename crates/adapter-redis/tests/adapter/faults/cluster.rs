@@ -1,4 +1,4 @@
-//! A cluster in which primaries die and slots move.
+//! A cluster in which primaries die and slots migrate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const PEOPLE: u64 = 400;
 async fn a_dead_primary_stops_its_own_queue_only_until_its_replica_takes_over() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 3, 1));
     let here = quick(brisk_settings().queue);
-    // Errors of a busy machine are none of ours.
+    // Ignores errors of a busy machine.
     let there = RedisQueueSettings {
         queue: queue_elsewhere(&servers, here.queue),
         link: PATIENT,
@@ -37,7 +37,7 @@ async fn a_dead_primary_stops_its_own_queue_only_until_its_replica_takes_over() 
     blocking(|| servers.nodes()[primary].kill());
     every_call_ends_in_time(&broken, user(PEOPLE + 1), here.link.answer).await;
     storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
-    assert!(broken.count("join", "refused") > 0, "nobody noticed anything");
+    assert!(broken.count("join", "refused") > 0, "no join was refused");
     calm.ends(&rules()).await;
     assert_eq!(whole.errors(), 0, "the other queue: {}", whole.history.summary());
 }
@@ -48,14 +48,14 @@ fn quick(queue: QueueId) -> RedisQueueSettings {
     RedisQueueSettings { queue, link, ..brisk_settings() }
 }
 
-/// A queue another primary has.
+/// A queue on another primary.
 fn queue_elsewhere(servers: &RedisCluster, than: QueueId) -> QueueId {
     let primary = |queue| blocking(|| servers.primary_of(&line_key(queue)));
     let here = primary(than);
     std::iter::repeat_with(new_queue).find(|queue| primary(*queue) != here).unwrap()
 }
 
-/// Until joins are taken again, of this user too, who then goes in.
+/// Waits until joins are taken again, including this user's, who is then admitted.
 async fn every_call_ends_in_time(crowd: &Arc<Crowd>, by: UserId, limit: Duration) {
     let slack = Duration::from_secs(2);
     until("the replica takes over", async || {
@@ -70,7 +70,7 @@ async fn every_call_ends_in_time(crowd: &Arc<Crowd>, by: UserId, limit: Duration
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_notices_that_the_slot_of_a_queue_moves_back_and_forth_under_load() {
+async fn a_slot_that_moves_under_load_causes_no_errors() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 2, 0));
     let answer = Duration::from_secs(10);
     let link = LinkSettings { connect: answer, answer, max_under_way: 10_000 };
@@ -86,7 +86,7 @@ async fn nobody_notices_that_the_slot_of_a_queue_moves_back_and_forth_under_load
             crowd.try_join(user(newcomer), via).await.unwrap();
         }
     }
-    // The newcomers never go in.
+    // The newcomers are never admitted.
     storm.ends(&Rules { is_drained: false, ..rules() }).await;
-    assert_eq!(crowd.errors(), 0, "somebody noticed: {}", crowd.history.summary());
+    assert_eq!(crowd.errors(), 0, "there were errors: {}", crowd.history.summary());
 }

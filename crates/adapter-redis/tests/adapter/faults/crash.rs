@@ -1,4 +1,4 @@
-//! A server that dies and comes back with what it had written down.
+//! A server that dies and comes back with its persisted data.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::support::{binaries, single};
 
 const PEOPLE: u64 = 400;
 const NODES: u64 = 3;
-/// No more than may be inside.
+/// Within the limit of sessions.
 const PEOPLE_INSIDE: u64 = 40;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,7 +25,7 @@ async fn nothing_acknowledged_is_lost_when_redis_is_killed_twice_under_load() {
     for people in [PEOPLE / 4, PEOPLE / 2] {
         crowd.until("join", "number", people).await;
         blocking(|| redis.kill());
-        // So that it is noticed.
+        // So that the crash is noticed.
         let refused = crowd.count("join", "refused");
         crowd.until("join", "refused", refused + 1).await;
         blocking(|| redis.restart());
@@ -35,7 +35,7 @@ async fn nothing_acknowledged_is_lost_when_redis_is_killed_twice_under_load() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_of_one_token_through_every_node_while_redis_dies_are_one_session() {
-    // Written down before it is answered, so that no claim is lost and made anew.
+    // Synced before each answer, so that no claim is lost and repeated.
     let setup = RedisSetup::default().line("appendfsync always");
     let redis = blocking(|| Redis::start(&binaries(), setup));
     let crowd = Crowd::before(3, &single(redis.address()), &brisk_settings()).await;
@@ -60,7 +60,7 @@ async fn claims_of_one_token_through_every_node_while_redis_dies_are_one_session
     assert_eq!(
         sessions.len(),
         usize::try_from(PEOPLE_INSIDE).unwrap(),
-        "each has one session with one end, whichever node says so"
+        "each has one session with one end on every node"
     );
     let holders: BTreeSet<UserId> = (1..=PEOPLE_INSIDE).map(user).collect();
     crowd.judge(&holders, &rules()).await;

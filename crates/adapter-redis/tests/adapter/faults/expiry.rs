@@ -44,12 +44,15 @@ fn place(queue: QueueId, person: u64) -> Place {
     }
 }
 
-/// Runs a script over every key of the queue but the line, each as `key`.
+/// Runs a script over every key of the queue but the first, each as `key`.
 fn for_each_key(redis: &Redis, queue: QueueId, body: &str) {
     let line = line_key(queue);
     let pattern = line.replace(":line", ":*");
     let script = format!(
-        "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do if key ~= KEYS[1] then {body} end end return 1"
+        "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do \
+            if key ~= KEYS[1] then {body} end \
+         end \
+         return 1"
     );
     blocking(|| redis.command(&["EVAL", &script, "1", &line, &pattern]));
 }
@@ -58,7 +61,7 @@ fn delete(redis: &Redis, queue: QueueId) {
     for_each_key(redis, queue, "redis.call('DEL', key)");
 }
 
-/// As a step of the server's clock by years does: what expires at all is gone.
+/// Simulates a step of the server's clock by years: every key that expires is gone.
 fn expire(redis: &Redis, queue: QueueId) {
     for_each_key(
         redis,
@@ -67,7 +70,7 @@ fn expire(redis: &Redis, queue: QueueId) {
     );
 }
 
-/// As a failover to a replica whose clock is years ahead.
+/// Simulates a failover to a replica whose clock is years ahead.
 fn take_over_and_expire(redis: &Redis, queue: QueueId) {
     blocking(|| redis.command(&["HSET", &line_key(queue), "process", "another"]));
     expire(redis, queue);
@@ -100,9 +103,9 @@ async fn two_nodes(redis: &Redis, settings: &RedisQueueSettings) -> Vec<Arc<Redi
     nodes
 }
 
-/// Keys disappear, and no user loses a place, a call or a session. Calls keep their ends where the
-/// keys of calls are kept, and stand anew otherwise.
-async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
+/// Keys disappear, and no user loses a place, a call or a session. Calls keep their ends if their
+/// keys are kept; otherwise they are opened again.
+async fn no_place_is_lost(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
     let redis = server();
     let settings = settings();
     let nodes = two_nodes(&redis, &settings).await;
@@ -112,10 +115,10 @@ async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
         told.push(end_of(&nodes[0], &place(queue, person)).await);
     }
     let before = nodes[0].snapshot(Line::START).await.unwrap();
-    // Twice: what was restored must be able to be restored again.
+    // Twice: restored data must be restorable again.
     for _time in 0..2 {
         forget(&redis, queue);
-        // Those who ask before any node has refreshed are not told that their place is gone.
+        // A request before any refresh must not be answered that the place is gone.
         for person in [1, CALLED, CALLED + 1] {
             match nodes[1].standing(&place(queue, person)).await {
                 Ok(Standing::Waiting | Standing::Called { .. } | Standing::Active { .. }) => {}
@@ -127,7 +130,7 @@ async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
         assert!(refused.contains("not ready"), "{refused}");
         let seen = nodes[0].snapshot(Line::START).await.unwrap();
         assert!(seen.recovers && seen.generation > before.generation, "{seen:?}");
-        until("both have said what they know", async || {
+        until("both nodes have reported", async || {
             for node in &nodes {
                 node.snapshot(Line::START).await.unwrap();
             }
@@ -176,22 +179,22 @@ async fn everybody_stays(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_stays_where_a_step_of_the_clock_expires_keys() {
-    everybody_stays(expire, true).await;
+async fn no_place_is_lost_if_a_clock_step_expires_keys() {
+    no_place_is_lost(expire, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_stays_where_keys_expire_at_the_failover_to_another_clock() {
-    everybody_stays(take_over_and_expire, true).await;
+async fn no_place_is_lost_if_keys_expire_at_a_failover_to_another_clock() {
+    no_place_is_lost(take_over_and_expire, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_stays_where_all_keys_but_the_line_are_deleted() {
-    everybody_stays(delete, false).await;
+async fn no_place_is_lost_if_all_keys_but_the_first_are_deleted() {
+    no_place_is_lost(delete, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_grows_with_the_people_of_an_abandoned_queue_goes_a_month_after_its_last_node() {
+async fn keys_that_grow_with_users_expire_thirty_lifetimes_after_the_last_refresh() {
     let redis = server();
     let settings = settings();
     let _nodes = two_nodes(&redis, &settings).await;
@@ -219,7 +222,7 @@ async fn what_grows_with_the_people_of_an_abandoned_queue_goes_a_month_after_its
     assert_eq!(expiring, ["holders", "users", "abandoned", "changes", "nodes"]);
 }
 
-/// All warnings of this program, with the generation that each is about.
+/// All warnings of this program, each with its generation.
 #[derive(Clone, Default)]
 struct Warnings(Arc<Mutex<Vec<Warning>>>);
 
@@ -268,9 +271,9 @@ impl Visit for Warning {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_says_once_for_each_node_that_keys_have_expired() {
+async fn each_node_logs_an_expiry_of_keys_once() {
     let warnings = Warnings::default();
-    // A subscriber of one thread alone is not asked about what other threads were the first to log.
+    // Thread-local subscribers miss events first logged by another thread.
     tracing::subscriber::set_global_default(warnings.clone()).unwrap();
     let redis = server();
     let settings = settings();

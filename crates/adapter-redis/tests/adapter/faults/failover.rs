@@ -1,4 +1,4 @@
-//! A primary that dies, and a replica that takes over, with or without everything the primary had.
+//! A primary that dies, and a replica that takes over, with or without all of the primary's data.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -48,7 +48,7 @@ async fn replicated_joins_are_not_acknowledged_while_no_replica_has_them_and_sur
     crowd.until("join", "number", PEOPLE / 4).await;
 
     blocking(|| replica.freeze());
-    // Of the joins that begin from now on, none may be acknowledged.
+    // No join that begins from now on may be acknowledged.
     let first = crowd.history.records().len();
     let answered = |told: fn(Told) -> bool| {
         let joins = crowd.history.records().into_iter().skip(first);
@@ -72,7 +72,7 @@ async fn replicated_joins_are_not_acknowledged_while_no_replica_has_them_and_sur
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn joins_that_only_the_dead_primary_had_are_told_to_its_successor_by_the_nodes() {
+async fn nodes_replay_joins_that_only_the_dead_primary_had() {
     let (primary, replica) = pair();
     let wire = Wire::to(primary.address()).unwrap();
     let settings = impatient(Durability::Primary);
@@ -80,7 +80,7 @@ async fn joins_that_only_the_dead_primary_had_are_told_to_its_successor_by_the_n
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     crowd.until("join", "number", PEOPLE / 4).await;
 
-    // What is promoted is a replica that has some of them.
+    // The promoted replica has only some of them.
     let key = line_key(settings.queue);
     until("the replica follows", async || {
         blocking(|| replica.command(&["HEXISTS", &key, "last"])) == "1"
@@ -98,7 +98,7 @@ async fn joins_that_only_the_dead_primary_had_are_told_to_its_successor_by_the_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_position() {
+async fn unanswered_numbers_of_a_dead_primary_hold_no_slot_and_no_position() {
     let (primary, replica) = pair();
     let wire = Wire::to(primary.address()).unwrap();
     let policy = PolicySpec {
@@ -119,7 +119,7 @@ async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_positio
     blocking(|| primary.wait_for_replica(&replica));
     // It receives nothing more from here on.
     blocking(|| replica.promote());
-    // Sixty joins are executed and not answered.
+    // Stands for sixty joins that were executed but not answered.
     blocking(|| primary.command(&["HINCRBY", &line_key(settings.queue), "last", "60"]));
     until("some of them are called", async || {
         nodes[1]
@@ -161,7 +161,7 @@ async fn numbers_whose_answers_died_with_the_primary_hold_no_slot_and_no_positio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_given_back_just_before_a_failover_ends_on_every_node() {
+async fn a_session_released_just_before_a_failover_ends_on_every_node() {
     let (primary, replica) = pair();
     let wire = Wire::to(primary.address()).unwrap();
     let settings =
@@ -182,7 +182,7 @@ async fn a_session_given_back_just_before_a_failover_ends_on_every_node() {
     }
     blocking(|| primary.wait_for_replica(&replica));
 
-    // It hears of nothing any more from here on.
+    // It receives nothing more from here on.
     blocking(|| replica.promote());
     both[0].give_back(&place).await.unwrap();
     both[0].snapshot(Line::START).await.unwrap();
@@ -197,7 +197,7 @@ async fn a_session_given_back_just_before_a_failover_ends_on_every_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_follow_a_failover_by_sentinels_by_themselves() {
+async fn nodes_follow_a_failover_by_sentinels() {
     let all = blocking(|| RedisSentinels::start(&binaries()));
     let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
     let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
@@ -210,7 +210,7 @@ async fn nodes_follow_a_failover_by_sentinels_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_leave_a_primary_that_was_replaced_while_it_still_believes_to_be_one() {
+async fn nodes_leave_a_replaced_primary_before_it_is_demoted() {
     let all = blocking(|| RedisSentinels::start(&binaries()));
     let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
     let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
@@ -222,9 +222,9 @@ async fn nodes_leave_a_primary_that_was_replaced_while_it_still_believes_to_be_o
     }
     let old = all.primary_address().unwrap();
     blocking(|| all.sentinel_servers()[0].command(&["SENTINEL", "FAILOVER", all.name()]));
-    until("the sentinels name the new one", async || blocking(|| all.primary_address()) != old)
+    until("the sentinels report the new one", async || blocking(|| all.primary_address()) != old)
         .await;
-    // The old primary would take in joins for ten seconds, until a sentinel makes it a replica.
+    // The old primary would take joins for ten seconds, until a sentinel makes it a replica.
     let queue = line_key(settings.queue);
     until("all nodes are at the new one", async || {
         for node in &nodes {
@@ -247,7 +247,7 @@ async fn nodes_leave_a_primary_that_was_replaced_while_it_still_believes_to_be_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_follow_a_failover_by_the_server_which_the_sentinels_do_not_know_of() {
+async fn nodes_follow_a_failover_by_the_server_unknown_to_the_sentinels() {
     let all = blocking(|| RedisSentinels::start(&binaries()));
     let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
     let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
@@ -269,7 +269,7 @@ async fn nodes_follow_a_failover_by_the_server_which_the_sentinels_do_not_know_o
 async fn a_replica_is_refused_as_not_ready_without_waiting() {
     let (primary, replica) = pair();
     let node = nodes(1, &single(replica.address()), &impatient(Durability::Primary)).remove(0);
-    until("it has found out", async || {
+    until("it has noticed", async || {
         let refused = node.snapshot(Line::START).await.unwrap_err();
         assert_eq!(refused.kind(), PortErrorKind::NotReady, "{refused:?}");
         let why = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
@@ -280,8 +280,7 @@ async fn a_replica_is_refused_as_not_ready_without_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_not_ready_and_found_again_later()
- {
+async fn a_demoted_primary_is_not_ready_and_is_used_again_once_promoted() {
     let (primary, replica) = pair();
     let settings = RedisQueueSettings { policy: brisk(), ..impatient(Durability::Primary) };
     let node = nodes(1, &single(replica.address()), &settings).remove(0);
@@ -293,7 +292,7 @@ async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_not_ready_a
     let refused = node.snapshot(Line::START).await.unwrap_err();
     assert_eq!(refused.kind(), PortErrorKind::NotReady, "{refused:?}");
     blocking(|| primary.wait_for_replica(&replica));
-    // Now it is a primary again, and has lost the line to the other one.
+    // Now it is a primary again, and has lost the queue to the other one.
     blocking(|| replica.promote());
     let after = until_joined(&node, async || node.snapshot(Line::START).await).await;
     assert_eq!(
@@ -303,10 +302,10 @@ async fn a_primary_that_becomes_a_replica_under_a_node_is_refused_as_not_ready_a
     );
 }
 
-/// Somebody asks this node for a number until there is one; meanwhile something else happens again and again.
+/// Joins at this node until a number is returned, and runs `meanwhile` after each attempt.
 async fn until_joined<T>(node: &RedisQueue, meanwhile: impl AsyncFn() -> T) -> QueueNumber {
     let told = Mutex::new(None);
-    until("somebody can join", async || {
+    until("a user can join", async || {
         let joined = node.join(user(9), None, Bounds::NONE).await;
         meanwhile().await;
         joined.is_ok_and(|joined| told.lock().unwrap().replace(joined.number).is_none())
@@ -316,8 +315,7 @@ async fn until_joined<T>(node: &RedisQueue, meanwhile: impl AsyncFn() -> T) -> Q
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_only_one_node_heard_of_are_not_given_by_another_that_comes_to_the_successor_first()
-{
+async fn numbers_known_to_one_node_are_not_given_again_by_one_that_reconnects_first() {
     let (primary, replica) = pair();
     let wires = [(); 2].map(|()| Wire::to(primary.address()).unwrap());
     let settings = impatient(Durability::Primary);
@@ -326,7 +324,7 @@ async fn numbers_only_one_node_heard_of_are_not_given_by_another_that_comes_to_t
     for node in [&knows, &first] {
         get_ready(node).await;
     }
-    // The replica hears of nothing any more from here on.
+    // The replica receives nothing more from here on.
     blocking(|| replica.promote());
     for number in 1..=3 {
         assert_eq!(

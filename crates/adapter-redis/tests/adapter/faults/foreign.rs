@@ -1,4 +1,5 @@
-//! Values in the keys of a queue that no step of it can have written: they are told by the key, and never move it.
+//! Values in the keys of a queue that no step can have written: probes name the key, and the queue
+//! never moves by them.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::{blocking, brisk_settings, server};
 use crate::storm::{until, user};
 use crate::support::{get_ready, line_key, ready_nodes, single};
 
-/// What stands where one of ours would be, and the same as a score.
+/// Kinds of unexpected values: name, value, and score.
 const KINDS: [(&str, &str, &str); 5] = [
     ("no number", "nonsense", "2"),
     ("negative", "-5", "-5"),
@@ -25,7 +26,7 @@ const KINDS: [(&str, &str, &str); 5] = [
     ("beyond tomorrow", "1999999999000000", "1999999999000000"),
 ];
 
-/// One place is inside, one more is called, and then nobody for a long time.
+/// One place is inside, one more is called, and then no one for a long time.
 const INSIDE: u64 = 1;
 const CALLED: u64 = 2;
 const WAITING: u64 = 8;
@@ -61,7 +62,7 @@ impl Queue {
         }
         queue.node.call_next(Line::START, None).await.unwrap();
         queue.node.claim(&queue.place(INSIDE)).await.unwrap();
-        // Somebody who waits and leaves, and one who was called and does.
+        // One person leaves while waiting, one after being called.
         queue.node.give_back(&queue.place(WAITING)).await.unwrap();
         queue.node.call_next(Line::START, None).await.unwrap();
         queue
@@ -86,7 +87,7 @@ impl Queue {
         blocking(|| self.redis.command(words))
     }
 
-    /// Puts a field of the line back as it was.
+    /// Restores a field of the queue's hash.
     fn restore(&self, field: &str, before: &str) {
         let line = self.key("line");
         match before.trim() {
@@ -95,10 +96,10 @@ impl Queue {
         };
     }
 
-    /// Puts a foreign value into a key beside what is there.
+    /// Adds an unexpected value to a key.
     fn plant(&self, name: &str, value: &str, score: &str) {
         let key = self.key(name);
-        // Eight bytes, as users have.
+        // Eight bytes, like a user.
         let guest = "somebody".to_owned();
         match name {
             "holders" => self.command(&["HSET", &key, &guest, value]),
@@ -116,7 +117,7 @@ impl Queue {
         };
     }
 
-    /// Nobody gets a number twice, no number is left out, and nobody is let in.
+    /// Checks that no number is given twice or left out, and that no one is called.
     async fn stays_where_it_is(&self, what: &str, given: &mut Vec<u64>) {
         for person in 1..WAITING {
             match self.join(person).await {
@@ -144,7 +145,7 @@ impl Queue {
         }
         match self.node.call_next(Line::START, None).await {
             Ok(called) => {
-                assert_eq!((called.count, called.snapshot.line.serving()), (0, CALLED), "{what}")
+                assert_eq!((called.count, called.snapshot.line.serving()), (0, CALLED), "{what}");
             }
             Err(error) => assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}"),
         }
@@ -152,7 +153,7 @@ impl Queue {
             match self.node.standing(&self.place(person)).await {
                 Ok(standing) => assert_eq!(standing, Standing::Waiting, "{what}: {person}"),
                 Err(error) => {
-                    assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}")
+                    assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}");
                 }
             }
             self.node.claim(&self.place(person)).await.unwrap_err();
@@ -191,7 +192,7 @@ impl Queue {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_value_beside_ours_is_told_by_its_key_and_moves_nothing() {
+async fn an_unexpected_value_is_named_by_its_key_and_has_no_effect() {
     let queue = Queue::start().await;
     let mut given = vec![WAITING];
     for name in KEYS.into_iter().filter(|name| *name != "line") {
@@ -200,13 +201,13 @@ async fn a_foreign_value_beside_ours_is_told_by_its_key_and_moves_nothing() {
             let key = queue.key(name);
             queue.plant(name, value, score);
             queue.stays_where_it_is(&what, &mut given).await;
-            // What looks as if it had ended goes with the next step.
+            // An entry that looks expired is removed by the next step.
             let is_swept =
                 name == "given_back" && queue.command(&["ZSCORE", &key, value]).trim().is_empty();
             if !is_swept {
                 queue.names(&key, &what).await;
             }
-            // What was written meanwhile stays; what was planted is taken out.
+            // Values written meanwhile stay; only the planted one is removed.
             let guest = "somebody".to_owned();
             match name {
                 "holders" => queue.command(&["HDEL", &key, &guest]),
@@ -223,7 +224,7 @@ async fn a_foreign_value_beside_ours_is_told_by_its_key_and_moves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() {
+async fn an_impossible_field_stops_the_queue_until_it_is_restored() {
     let queue = Queue::start().await;
     let mut given = vec![WAITING];
     let line = queue.key("line");
@@ -240,7 +241,7 @@ async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() 
         "joined",
     ] {
         for (kind, value, _) in KINDS {
-            // Versions and generations are as high as times are, and the clock may be set back.
+            // Versions and generations are as high as times, and the clock may be set back.
             let is_possible = kind == "beyond tomorrow"
                 && !["time", "spent", "doubt_until"].contains(&field)
                 || kind == "negative" && field == "standing";
@@ -263,7 +264,7 @@ async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() 
         ("adopts_until", "9007199254740991"),
         ("lives", "1,2,3,4,5"),
         ("last", "1000000000000000"),
-        // As far as numbers go, and more than any policy lets wait.
+        // A valid number, but more than any policy lets wait.
         ("last", "1000000000000"),
         ("raised_to", "1099511627776"),
     ] {
@@ -277,9 +278,9 @@ async fn an_impossible_field_of_the_line_stops_the_queue_until_it_is_restored() 
     }
 }
 
-/// It would pass people over when the queue has come that far.
+/// It would skip people once the queue reaches it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_range_skipped_above_all_numbers_stops_the_queue_until_it_is_taken_out() {
+async fn a_range_skipped_above_all_numbers_stops_the_queue_until_it_is_removed() {
     let queue = Queue::start().await;
     let mut given = vec![WAITING];
     let key = queue.key("skipped");
@@ -289,16 +290,16 @@ async fn a_range_skipped_above_all_numbers_stops_the_queue_until_it_is_taken_out
         queue.command(&["ZADD", &key, &end, &range]);
         let before = given.clone();
         queue.stays_where_it_is(&range, &mut given).await;
-        assert_eq!(given, before, "{range}: nobody is given a number meanwhile");
+        assert_eq!(given, before, "{range}: no number is given meanwhile");
         queue.names(&key, &range).await;
         queue.command(&["ZREM", &key, &range]);
         queue.goes_on(&range, &mut given).await;
     }
 }
 
-/// Its next calls are a batch away, as after an outage, and not half a day.
+/// The next calls are one batch away, as after an outage, and not half a day.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_spent_for_half_a_day_by_somebody_else_holds_the_calls_up_for_a_batch_at_most() {
+async fn a_budget_overdrawn_by_another_program_delays_calls_by_one_batch_at_most() {
     let queue = Queue::start().await;
     queue.node.give_back(&queue.place(INSIDE)).await.unwrap();
     queue.node.give_back(&queue.place(CALLED)).await.unwrap();
@@ -311,9 +312,9 @@ async fn a_budget_spent_for_half_a_day_by_somebody_else_holds_the_calls_up_for_a
     .await;
 }
 
-/// Joins are refused before anything of them is done: a number that was half given could be given twice.
+/// Joins are refused before they have any effect: a half-given number could be given twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_of_another_type_has_no_number_given_twice() {
+async fn a_key_of_another_type_causes_no_duplicate_number() {
     let queue = Queue::start().await;
     let mut given = vec![WAITING];
     for name in KEYS {
@@ -333,7 +334,7 @@ async fn a_key_of_another_type_has_no_number_given_twice() {
             queue.command(&["RENAME", &kept, &key]);
         }
         queue.goes_on(name, &mut given).await;
-        // Whoever was refused was given nothing.
+        // The refused user was given nothing.
         let number = queue.join(newcomer).await.unwrap();
         assert_eq!(number, given.last().unwrap() + 1, "{name}");
         given.push(number);

@@ -1,4 +1,4 @@
-//! A session given back on one node, and another one that answers from memory.
+//! A session released on one node, while another answers from memory.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::storm::{Crowd, Node, pause, until, user};
 use crate::support::{SINGLE, get_ready, single};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_given_back_on_one_node_is_gone_on_another_within_a_second() {
+async fn a_session_released_on_one_node_is_gone_on_another_within_a_second() {
     let crowd = Crowd::before(2, &single(SINGLE.address()), &brisk_settings()).await;
     for person in (1..=10).map(user) {
         let number = crowd.join(person).await;
@@ -23,14 +23,14 @@ async fn a_session_given_back_on_one_node_is_gone_on_another_within_a_second() {
         crowd.go(person, number).await;
         let given_back = Instant::now();
         while !matches!(crowd.admit(person, number, 1).await, Err(QueueError::Gone)) {
-            assert!(given_back.elapsed() < Duration::from_secs(1), "it still lets {person} in");
+            assert!(given_back.elapsed() < Duration::from_secs(1), "it still admits {person}");
             pause().await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_does_not_hear_of_changes_any_more_stops_answering_from_memory() {
+async fn a_node_that_misses_changes_stops_answering_from_memory() {
     let settings = brisk_settings();
     let address = single(SINGLE.address());
     let (here, there) = (Node::open(&address, &settings), Node::open(&address, &settings));
@@ -51,6 +51,9 @@ async fn a_node_that_does_not_hear_of_changes_any_more_stops_answering_from_memo
     assert!(matches!(there.store.standing(&place).await.unwrap(), Standing::Active { .. }));
     here.store.give_back(&place).await.unwrap();
     let given_back = Instant::now();
-    until("it asks", async || there.store.standing(&place).await.unwrap() == Standing::Gone).await;
+    until("it asks the store", async || {
+        there.store.standing(&place).await.unwrap() == Standing::Gone
+    })
+    .await;
     assert!(given_back.elapsed() < settings.remember * 3, "after {:?}", given_back.elapsed());
 }

@@ -1,4 +1,4 @@
-//! More questions than may wait.
+//! More calls than the limits allow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,16 +36,17 @@ async fn before_a_frozen_server(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_join_more_than_may_wait_is_refused_at_once_and_the_others_are_not_lost() {
+async fn a_join_beyond_max_waiting_is_refused_at_once_and_the_others_are_kept() {
     const WAITING: u64 = 20;
     let (redis, node) = before_a_frozen_server(20, 10_000).await;
     let mut joins = JoinSet::new();
-    // The first two go as batches of their own, or are refused like others who come before they have gone.
+    // The first two go as separate batches, or are refused like others that arrive before these
+    // were sent.
     for person in 1..=2 * WAITING {
         let node = Arc::clone(&node);
         joins.spawn(async move { node.join(user(person), None, Bounds::NONE).await });
     }
-    until("the waiting room is full", async || {
+    until("the limit of waiting joins is reached", async || {
         let asked = Instant::now();
         let refused = node.join(user(999), None, Bounds::NONE);
         let answer = tokio::time::timeout(ANSWER / 4, refused).await;
@@ -60,16 +61,14 @@ async fn a_join_more_than_may_wait_is_refused_at_once_and_the_others_are_not_los
     .await;
     blocking(|| redis.thaw());
     for person in 1..=2 + WAITING {
-        until("everybody joins", async || {
-            node.join(user(person), None, Bounds::NONE).await.is_ok()
-        })
-        .await;
+        until("everyone joins", async || node.join(user(person), None, Bounds::NONE).await.is_ok())
+            .await;
     }
     joins.join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_more_than_may_be_under_way_is_refused_at_once() {
+async fn a_call_beyond_the_in_flight_limit_is_refused_at_once() {
     let (_redis, node) = before_a_frozen_server(1_000, 8).await;
     let place = Place {
         queue: QueueId::parse("any").unwrap(),
@@ -95,7 +94,7 @@ async fn a_question_more_than_may_be_under_way_is_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn looks_take_turns_and_none_waits_beyond_its_limit() {
+async fn refreshes_run_one_at_a_time_and_none_waits_beyond_its_limit() {
     let (_redis, node) = before_a_frozen_server(1_000, 8).await;
     let mut looks = JoinSet::new();
     for _look in 0..20 {

@@ -1,4 +1,4 @@
-//! A server that has forgotten everything; the nodes have not.
+//! A server that has lost everything, and nodes that have not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,10 +20,10 @@ use crate::storm::{Crowd, MAX_ACTIVE, brisk, pause, rules, until, user};
 use crate::support::{get_ready, life_of, ready_nodes, single};
 
 const PEOPLE: u64 = 400;
-/// A line takes nobody new for two seconds after a loss; the rest is for a busy machine.
+/// The queue gives no new numbers for two seconds after a loss; the rest is for a busy machine.
 const BACK_WITHIN: Duration = Duration::from_secs(6);
 
-/// While a line is being restored, who gave their place back may be counted as ahead for a moment.
+/// While a queue is being restored, abandoned places may count as ahead for a moment.
 fn rules_with_losses() -> Rules {
     Rules { position_slack: PEOPLE / 10, ..rules() }
 }
@@ -48,7 +48,7 @@ async fn everything_comes_back_from_the_nodes_when_redis_restarts_empty_under_lo
     .await;
 }
 
-/// Twice: what was restored must be able to be restored again.
+/// Twice: restored data must be restorable again.
 async fn loses_everything(redis: Redis, lose: impl Fn(&Redis)) {
     let crowd = Crowd::before(3, &single(redis.address()), &brisk_settings()).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
@@ -56,7 +56,7 @@ async fn loses_everything(redis: Redis, lose: impl Fn(&Redis)) {
         crowd.until("join", "number", people).await;
         let before = crowd.node(0).service.line();
         lose(&redis);
-        until("the line is restored", async || {
+        until("the queue is restored", async || {
             crowd.node(0).store_line().await.is_some_and(|line| line.last() >= before.last())
         })
         .await;
@@ -67,7 +67,7 @@ async fn loses_everything(redis: Redis, lose: impl Fn(&Redis)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_node_remembers_is_enough_when_the_others_die_and_redis_is_emptied() {
+async fn one_node_restores_everything_when_the_others_die_and_redis_is_emptied() {
     const WAITING: u64 = 60;
     let redis = server();
     let crowd = Crowd::before(3, &single(redis.address()), &brisk_settings()).await;
@@ -94,7 +94,7 @@ async fn what_one_node_remembers_is_enough_when_the_others_die_and_redis_is_empt
     assert_eq!(late.get(), last.get() + 1);
     for (person, (number, left)) in &inside {
         let session = crowd.admit(*person, *number, 0).await.unwrap();
-        // A store that begins anew has a time of its own.
+        // An empty store begins a new time.
         assert!(
             session.until.remaining <= *left,
             "the session of {person} is longer: {session:?}, {left:?}"
@@ -118,7 +118,7 @@ async fn what_one_node_remembers_is_enough_when_the_others_die_and_redis_is_empt
 
 type Inside = BTreeMap<UserId, (QueueNumber, Duration)>;
 
-/// Fills the place behind the line.
+/// Fills all sessions.
 async fn all_inside(crowd: &Arc<Crowd>) -> Inside {
     let mut inside = BTreeMap::new();
     for person in (1..=MAX_ACTIVE.into()).map(user) {
@@ -131,7 +131,7 @@ async fn all_inside(crowd: &Arc<Crowd>) -> Inside {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_gave_a_place_back_and_took_another_is_found_in_that_after_a_loss() {
+async fn a_user_who_left_and_rejoined_keeps_the_new_place_after_a_loss() {
     let redis = server();
     let one_inside = PolicySpec { max_active: 1, ..*brisk().spec() };
     let policy = AdmissionPolicy::new(one_inside).unwrap();
@@ -140,7 +140,7 @@ async fn who_gave_a_place_back_and_took_another_is_found_in_that_after_a_loss() 
     for (person, node) in [(1, &both[0]), (2, &both[0]), (3, &both[1])] {
         node.join(user(person), None, Bounds::NONE).await.unwrap();
     }
-    // The second one, who waits, gives their place back on the other node, and joins again there.
+    // The second one leaves while waiting, on the other node, and joins again there.
     let (number, issued_at) = (QueueNumber::new(2).unwrap(), Timestamp::UNIX_EPOCH);
     let queue = settings.queue;
     let left = Place { queue, incarnation: life_of(queue), number, user: user(2), issued_at };
@@ -150,7 +150,7 @@ async fn who_gave_a_place_back_and_took_another_is_found_in_that_after_a_loss() 
     look(&both).await;
 
     blocking(|| redis.command(&["FLUSHALL"]));
-    // The first to come finds the loss; each has its say before the queue moves on.
+    // The first node finds the loss; each reports before the queue is open again.
     look(&both).await;
     for node in &both {
         get_ready(node).await;

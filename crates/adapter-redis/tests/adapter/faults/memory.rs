@@ -14,7 +14,7 @@ use crate::storm::{until, user};
 use crate::support::{life_of, ready_nodes, single};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_and_sessions_stand_still_at_the_limit_and_can_be_used_after_it() {
+async fn calls_and_sessions_pause_at_the_limit_and_are_usable_after_it() {
     const CALLED: u64 = 10;
     let lasts = Duration::from_secs(4);
     let spec = PolicySpec {
@@ -64,7 +64,7 @@ async fn calls_and_sessions_stand_still_at_the_limit_and_can_be_used_after_it() 
         limited.elapsed() > lasts * 2
     })
     .await;
-    // Leaving works, and moves time no more than looking does.
+    // Leaving works, and like a refresh it does not advance time.
     node.give_back(&place(CALLED)).await.unwrap();
     blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "0"]));
     for person in 2..CALLED {

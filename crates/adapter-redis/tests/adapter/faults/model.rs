@@ -1,5 +1,5 @@
-//! Redis and its nodes are put through runs of the recovery's model, and must answer what the model does: losses, restarts, stale
-//! copies that take over, stepped clocks, nodes that stop and start.
+//! Runs traces of the recovery model on Redis and its nodes, which must answer as the model does:
+//! losses, restarts, stale copies that take over, stepped clocks, nodes that stop and start.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,8 @@ struct Model<'redis> {
     tokens: Tokens,
     /// Restarts so far.
     processes: u64,
-    /// The clock of the model's server, and the one at the last step of the store and of its copy, in microseconds.
+    /// The clock of the model's server, and its value at the last step of the store and of its
+    /// copy, in microseconds.
     clock: i64,
     last: i64,
     copied: i64,
@@ -62,14 +63,14 @@ impl<'redis> Model<'redis> {
         self.nodes[node] = Some(RedisQueue::open(self.address.clone(), self.settings.clone()));
     }
 
-    /// Runs a script over all keys of the queue, whose first argument is its hash.
+    /// Runs a script over all keys of the queue; its first key is the queue's hash.
     fn script(&self, body: &str, argument: &str) {
         let prefix = format!("boxoffice:{{{}}}:", self.queue());
         let hash = format!("{prefix}line");
         blocking(|| self.redis.command(&["EVAL", body, "2", &hash, &prefix, argument]));
     }
 
-    /// Lets the clock read at the next step what it reads in the model, however long the test takes.
+    /// Sets the clock so that the next step reads the model's time, however long the test takes.
     fn set_clock(&mut self) {
         self.clock += SECOND / 1_000;
         let passed = (self.clock - self.last).to_string();
@@ -77,17 +78,20 @@ impl<'redis> Model<'redis> {
         self.script(
             "if redis.call('EXISTS', KEYS[1]) == 1 then
                local now = redis.call('TIME')
-               redis.call('HSET', KEYS[1], 'clock', string.format('%d', now[1] * 1000000 + now[2] - ARGV[1]))
+               local clock = now[1] * 1000000 + now[2] - ARGV[1]
+               redis.call('HSET', KEYS[1], 'clock', string.format('%d', clock))
              end",
             &passed,
         );
     }
 
-    /// What comes next is answered by another process.
+    /// Makes another process answer from now on.
     fn restart(&mut self) {
         self.processes += 1;
         self.script(
-            "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'process', ARGV[1]) end",
+            "if redis.call('EXISTS', KEYS[1]) == 1 then
+               redis.call('HSET', KEYS[1], 'process', ARGV[1])
+             end",
             &format!("process {}", self.processes),
         );
     }
@@ -108,7 +112,8 @@ impl TraceHarness for Model<'_> {
             Action::Refresh(node) => answer = self.ask(node, Ask::Look).await?,
             Action::Show { node, number } => {
                 self.set_clock();
-                let store = self.nodes[node].as_ref().ok_or_else(|| Violation::new("the node is down"))?;
+                let store =
+                    self.nodes[node].as_ref().ok_or_else(|| Violation::new("the node is down"))?;
                 answer = show(store, number).await?;
             }
             Action::Pass(nodes) => {
@@ -122,7 +127,9 @@ impl TraceHarness for Model<'_> {
             Action::Stop(node) => self.nodes[node] = None,
             Action::Start(node) => self.start(node),
             Action::Lose => self.script(
-                "for _, key in ipairs(redis.call('KEYS', KEYS[2] .. '*')) do redis.call('DEL', key) end",
+                "for _, key in ipairs(redis.call('KEYS', KEYS[2] .. '*')) do
+                   redis.call('DEL', key)
+                 end",
                 "",
             ),
             Action::Restart => self.restart(),
@@ -138,7 +145,9 @@ impl TraceHarness for Model<'_> {
             Action::Promote => {
                 self.last = self.copied;
                 self.script(
-                    "for _, key in ipairs(redis.call('KEYS', KEYS[2] .. '*')) do redis.call('DEL', key) end
+                    "for _, key in ipairs(redis.call('KEYS', KEYS[2] .. '*')) do
+                       redis.call('DEL', key)
+                     end
                      for _, key in ipairs(redis.call('KEYS', 'copy:' .. KEYS[2] .. '*')) do
                        redis.call('RENAME', key, string.sub(key, 6))
                      end",
@@ -147,7 +156,11 @@ impl TraceHarness for Model<'_> {
                 self.restart();
             }
             Action::Clock(seconds) => self.clock += seconds * SECOND,
-            Action::Send { .. } | Action::Execute | Action::Deliver | Action::Drop | Action::Save(_) => {
+            Action::Send { .. }
+            | Action::Execute
+            | Action::Deliver
+            | Action::Drop
+            | Action::Save(_) => {
                 return Err(Violation::new(format!("{action:?} cannot be done to a real store")));
             }
         }
@@ -156,14 +169,14 @@ impl TraceHarness for Model<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_answers_what_the_model_does() {
+async fn redis_answers_as_the_model_does() {
     let redis = server();
     let begun = Instant::now();
     let all = traces(60);
     let mut differ = Vec::new();
     for trace in &all {
-        // Real time passes within a step of a busy machine, which the model knows nothing of. What differs for another reason
-        // differs each time.
+        // Real time passes within a step on a busy machine, unlike in the model. A real difference
+        // occurs in every attempt.
         let mut replayed = Ok(());
         for _ in 0..3 {
             replayed = trace.replay(&mut Model::of(&redis, trace)).await;

@@ -1,4 +1,4 @@
-//! Servers that would lose places by themselves, and those that want a password.
+//! Servers whose settings would lose places, and those that require a password.
 
 use adapter_redis::{Address, RedisDependency, RedisQueue, Unsafe};
 use domain::Dependency as _;
@@ -25,7 +25,7 @@ fn node_of(redis: &Redis) -> Arc<RedisQueue> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_keeps_everything_is_safe() {
+async fn a_server_that_persists_its_data_is_safe() {
     for lines in [&[][..], &["appendonly no", "save 60 1"]] {
         let redis = set_up(lines);
         node_of(&redis).check_safety().await.unwrap();
@@ -33,7 +33,7 @@ async fn a_server_that_keeps_everything_is_safe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_evicts_keys_is_told_apart() {
+async fn a_server_that_evicts_keys_is_unsafe() {
     let redis = set_up(&["maxmemory-policy allkeys-lru"]);
     let found = node_of(&redis).check_safety().await.unwrap_err();
     assert!(matches!(&found, Unsafe::Evicts(policy) if policy == "allkeys-lru"), "{found}");
@@ -41,7 +41,7 @@ async fn a_server_that_evicts_keys_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_keeps_nothing_is_told_apart_and_down_where_that_is_refused() {
+async fn a_server_without_persistence_is_unsafe_and_down_if_that_is_refused() {
     let redis = set_up(&["appendonly no"]);
     let node = node_of(&redis);
     let found = node.check_safety().await.unwrap_err();
@@ -52,8 +52,7 @@ async fn a_server_that_keeps_nothing_is_told_apart_and_down_where_that_is_refuse
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_right_password_opens_and_a_wrong_or_missing_one_is_a_clear_error_that_does_not_show_it()
- {
+async fn a_wrong_or_missing_password_is_a_clear_error_that_does_not_show_it() {
     let redis = set_up(&[&format!("requirepass {PASSWORD}")]);
     let at = redis.address();
     let node = |credentials: &str| {
@@ -67,7 +66,7 @@ async fn the_right_password_opens_and_a_wrong_or_missing_one_is_a_clear_error_th
     }
     for (wrong, says) in [(":wrongsesame@", "WRONGPASS"), ("", "NOAUTH")] {
         let node = node(wrong);
-        until("the server's refusal is told", async || {
+        until("the server's refusal is reported", async || {
             let error = node.snapshot(Line::START).await.unwrap_err();
             let why = said(&error);
             assert_eq!(error.kind(), PortErrorKind::Unavailable, "{why}");
@@ -90,11 +89,11 @@ pub(super) fn said(error: &PortError) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_server_says_of_its_memory_is_known_while_it_answers() {
+async fn the_memory_report_is_known_while_the_server_answers() {
     let redis = set_up(&["maxmemory 100mb"]);
     let node = node_of(&redis);
     let dependency = RedisDependency::new(Arc::clone(&node), false);
-    assert_eq!(node.memory(), None, "nobody has asked");
+    assert_eq!(node.memory(), None, "no check has run");
     for _round in 0..2 {
         until("it answers", async || dependency.check().await.is_ok()).await;
         let memory = node.memory().unwrap();
@@ -108,7 +107,7 @@ async fn what_a_server_says_of_its_memory_is_known_while_it_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_takes_no_joins_is_down_and_still_says_what_memory_it_uses() {
+async fn a_server_that_takes_no_joins_is_down_and_still_reports_its_memory() {
     let redis = set_up(&[]);
     let node = node_of(&redis);
     let dependency = RedisDependency::new(Arc::clone(&node), true);
@@ -125,7 +124,7 @@ async fn a_server_that_takes_no_joins_is_down_and_still_says_what_memory_it_uses
     dependency.check().await.unwrap();
 }
 
-/// A node that has given a number, and that the server no longer accepts as the default user.
+/// A node that has given a number, connected as a user whose permissions tests can change.
 async fn node_with_a_user() -> (Redis, Arc<RedisQueue>, String) {
     let redis = set_up(&[]);
     blocking(|| redis.command(&["ACL", "SETUSER", "office", "on", ">pw", "~*", "&*", "+@all"]));
@@ -139,7 +138,7 @@ async fn node_with_a_user() -> (Redis, Arc<RedisQueue>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_permits_some_keys_of_the_queue_only_is_down() {
+async fn a_server_that_permits_only_some_keys_of_the_queue_is_down() {
     let (redis, node, line) = node_with_a_user().await;
     let dependency = RedisDependency::new(Arc::clone(&node), true);
     let may = |keys: &[String]| {
@@ -173,7 +172,7 @@ async fn a_server_that_permits_some_keys_of_the_queue_only_is_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_where_a_key_of_the_queue_is_of_another_type_is_down_and_the_key_is_named() {
+async fn a_key_of_another_type_marks_the_server_down_and_is_named() {
     let (redis, node, line) = node_with_a_user().await;
     let dependency = RedisDependency::new(Arc::clone(&node), true);
     for name in KEYS {
@@ -222,7 +221,7 @@ async fn a_check_changes_nothing_of_the_queue() {
     assert_eq!(dump(), before);
 }
 
-/// Every key that joins touch.
+/// Every key that joins use.
 pub(super) const KEYS: [&str; 15] = [
     "line",
     "holders",

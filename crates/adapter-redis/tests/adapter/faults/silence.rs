@@ -23,7 +23,7 @@ fn impatient() -> RedisQueueSettings {
     RedisQueueSettings { link, ..brisk_settings() }
 }
 
-/// A join that takes no longer than it may.
+/// A join that must stay within its limit.
 async fn join(node: &RedisQueue, person: u64) -> Result<Joined, JoinError> {
     let asked = Instant::now();
     let joined = node.join(user(person), None, Bounds::NONE).await;
@@ -31,8 +31,8 @@ async fn join(node: &RedisQueue, person: u64) -> Result<Joined, JoinError> {
     joined
 }
 
-/// Looks come through, and joins: the thread that carries them connects when it carries the first, so there is one here. Nobody
-/// gets a number by it.
+/// Waits until refreshes and joins get through. The thread that sends joins connects at its first
+/// batch, so the tests use one thread. This gives no number.
 async fn connected(node: &RedisQueue) {
     until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
     let none = Bounds { ceiling: 0, ..Bounds::NONE };
@@ -50,7 +50,7 @@ fn kind(error: &JoinError) -> PortErrorKind {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn every_call_to_a_frozen_server_ends_within_its_limit_and_all_is_well_after_it_thaws() {
+async fn calls_to_a_frozen_server_end_within_the_limit_and_succeed_after_it_thaws() {
     let redis = server();
     let node = ready_nodes(1, &single(redis.address()), &impatient()).await.remove(0);
     connected(&node).await;
@@ -73,12 +73,12 @@ async fn every_call_to_a_frozen_server_ends_within_its_limit_and_all_is_well_aft
     assert_eq!(
         (number.get(), second.get()),
         (1, 2),
-        "an unanswered join gives one number, however often it is asked"
+        "an unanswered join gives one number, however often it is retried"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_goes_on_after_a_server_was_frozen() {
+async fn a_storm_completes_after_a_server_was_frozen() {
     let redis = server();
     let crowd = Crowd::before(3, &single(redis.address()), &impatient()).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
@@ -95,7 +95,8 @@ async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
     let wire = Wire::to(redis.address()).unwrap();
     let node = ready_nodes(1, &single(wire.address()), &impatient()).await.remove(0);
     for person in 1..=5 {
-        // The node may be connecting again just then, or the wire meet the goodbye of a connection that is no longer used.
+        // The node may just be reconnecting, or the reset may hit the farewell of an unused
+        // connection.
         until("an answer is lost", async || {
             connected(&node).await;
             wire.reset_after_request();
@@ -118,7 +119,7 @@ async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_wire_that_is_slower_than_the_limit_makes_outcomes_unknown_until_it_is_mended() {
+async fn a_connection_slower_than_the_limit_makes_outcomes_unknown_until_it_recovers() {
     let redis = server();
     let wire = Wire::to(redis.address()).unwrap();
     let node = ready_nodes(1, &single(wire.address()), &impatient()).await.remove(0);
@@ -134,9 +135,9 @@ async fn a_wire_that_is_slower_than_the_limit_makes_outcomes_unknown_until_it_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_notices_that_a_server_forgets_its_scripts() {
+async fn a_script_flush_causes_no_errors() {
     let redis = server();
-    // A busy machine must not be taken for a server that does not answer.
+    // A busy machine must not look like a server that does not answer.
     let link = LinkSettings { answer: Duration::from_secs(20), ..brisk_settings().link };
     let settings = RedisQueueSettings { link, ..brisk_settings() };
     let crowd = Crowd::before(3, &single(redis.address()), &settings).await;
@@ -146,5 +147,5 @@ async fn nobody_notices_that_a_server_forgets_its_scripts() {
         blocking(|| redis.command(&["SCRIPT", "FLUSH"]));
     }
     storm.ends(&rules()).await;
-    assert_eq!(crowd.errors(), 0, "somebody noticed: {}", crowd.history.summary());
+    assert_eq!(crowd.errors(), 0, "there were errors: {}", crowd.history.summary());
 }

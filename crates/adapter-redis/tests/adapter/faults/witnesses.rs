@@ -1,4 +1,4 @@
-//! Who knows nothing decides nothing: what a store that may have lost something does until its witnesses were heard.
+//! A store that may have lost data decides nothing until its witnesses have reported.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::{blocking, brisk_settings, server};
 use crate::storm::{until, user};
 use crate::support::{get_ready, life_of, line_key, nodes, note_life, ready_nodes, single};
 
-/// Calls five people at once, who may be inside, and nobody else.
+/// Calls five people at once, and at most five may be inside.
 fn five() -> PolicySpec {
     PolicySpec { batch: 40, every: Duration::from_secs(1), max_active: 5, ..PolicySpec::default() }
 }
@@ -45,8 +45,8 @@ fn is_not_ready(error: &JoinError) -> bool {
     matches!(error, JoinError::Store(error) if error.kind() == PortErrorKind::NotReady)
 }
 
-/// Another process at this address, without any of the data.
-fn begin_anew(redis: &Redis) {
+/// Starts another process at this address, without any of the data.
+fn restart_empty(redis: &Redis) {
     let folder = blocking(|| redis.command(&["CONFIG", "GET", "dir"]));
     let folder = folder.lines().last().unwrap().to_owned();
     blocking(|| redis.kill());
@@ -54,8 +54,8 @@ fn begin_anew(redis: &Redis) {
     blocking(|| redis.restart());
 }
 
-/// A node behind a wire, which has seen forty people join and five go in.
-async fn one_that_knows(redis: &Redis, settings: &RedisQueueSettings) -> (Wire, Arc<RedisQueue>) {
+/// A node behind a proxy, which has seen forty people join and five of them admitted.
+async fn informed_node(redis: &Redis, settings: &RedisQueueSettings) -> (Wire, Arc<RedisQueue>) {
     let wire = Wire::to(redis.address()).unwrap();
     let knows = ready_nodes(1, &single(wire.address()), settings).await.remove(0);
     for person in 1..=40 {
@@ -72,9 +72,9 @@ async fn one_that_knows(redis: &Redis, settings: &RedisQueueSettings) -> (Wire, 
 async fn a_fresh_node_that_comes_first_to_an_empty_store_gives_no_number_twice() {
     let redis = server();
     let settings = settings_of(five());
-    let (wire, knows) = one_that_knows(&redis, &settings).await;
+    let (wire, knows) = informed_node(&redis, &settings).await;
     wire.cut();
-    begin_anew(&redis);
+    restart_empty(&redis);
 
     let fresh = nodes(1, &single(redis.address()), &settings).remove(0);
     let first = fresh.snapshot(Line::START).await.unwrap();
@@ -83,31 +83,27 @@ async fn a_fresh_node_that_comes_first_to_an_empty_store_gives_no_number_twice()
     assert!(is_not_ready(&refused), "{refused:?}");
 
     wire.mend();
-    until("the one that knows is back", async || knows.snapshot(Line::START).await.is_ok()).await;
+    until("the informed node is back", async || knows.snapshot(Line::START).await.is_ok()).await;
     for node in [&knows, &fresh] {
         get_ready(node).await;
     }
     assert_eq!(joined(&fresh, 100).await, 41, "40 were given");
-    assert_eq!(joined(&fresh, 20).await, 20, "who joined before keeps the place");
+    assert_eq!(joined(&fresh, 20).await, 20, "a user who joined before keeps the place");
     let inside = fresh.snapshot(Line::START).await.unwrap();
-    assert_eq!(
-        (inside.active, inside.called),
-        (5, 0),
-        "those inside are inside still, and nobody else"
-    );
+    assert_eq!((inside.active, inside.called), (5, 0), "the sessions are the same as before");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_who_hold_one_number_are_never_both_inside() {
+async fn two_holders_of_one_number_are_never_both_inside() {
     let redis = server();
     let settings = settings_of(five());
-    let (wire, knows) = one_that_knows(&redis, &settings).await;
+    let (wire, knows) = informed_node(&redis, &settings).await;
     wire.cut();
-    begin_anew(&redis);
+    restart_empty(&redis);
 
-    // The one that knows is away for longer than a store waits for anybody.
+    // The informed node is away for longer than a store waits.
     let fresh = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
-    // It knows nothing of the queue, and begins another life of it.
+    // The new node knows nothing of the queue, and begins another incarnation.
     let life = fresh.snapshot(Line::START).await.unwrap().incarnations.oldest().unwrap();
     assert_ne!(life, life_of(settings.queue));
     let place = |person, number| {
@@ -119,11 +115,11 @@ async fn two_who_hold_one_number_are_never_both_inside() {
     }
     fresh.claim(&place(101, 1)).await.unwrap();
     wire.mend();
-    until("the one that knows is back", async || knows.snapshot(Line::START).await.is_ok()).await;
+    until("the informed node is back", async || knows.snapshot(Line::START).await.is_ok()).await;
     for node in [&knows, &fresh] {
         get_ready(node).await;
     }
-    assert_eq!(joined(&fresh, 200).await, 41, "no number is given again from here on");
+    assert_eq!(joined(&fresh, 200).await, 41, "no number is given again after this");
     let holders = [1, 101].into_iter().flat_map(|first| (0..10).map(move |n| (first + n, n + 1)));
     let mut inside: Vec<(u64, u64)> = Vec::new();
     for (person, number) in holders {
@@ -137,23 +133,23 @@ async fn two_who_hold_one_number_are_never_both_inside() {
     inside.sort_unstable();
     let numbers = inside.windows(2).all(|two| two[0].0 != two[1].0);
     assert!(numbers && inside.len() <= 5, "{inside:?}");
-    assert!(inside.contains(&(1, 101)), "who was inside first stays: {inside:?}");
+    assert!(inside.contains(&(1, 101)), "the first session stays: {inside:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_that_lost_nothing_is_over_as_soon_as_all_nodes_were_heard() {
+async fn a_restart_without_loss_is_over_once_all_nodes_have_reported() {
     let redis = server();
-    // A pause that no test waits for.
+    // A pause longer than any test.
     let settings = RedisQueueSettings { recovery: Duration::from_secs(600), ..settings_of(five()) };
     let short = RedisQueueSettings { recovery: Duration::from_millis(500), ..settings.clone() };
-    // The first doubt of a queue is a pause in full.
+    // The first doubt of a queue lasts the full pause.
     let opener = ready_nodes(1, &single(redis.address()), &short).await.remove(0);
     let both = ready_nodes(2, &single(redis.address()), &settings).await;
     for person in 1..=10 {
         joined(&both[0], person).await;
     }
     drop(opener);
-    until("the one that is gone is out of sight", async || {
+    until("the dropped node has timed out", async || {
         for node in &both {
             node.snapshot(Line::START).await.unwrap();
         }
@@ -167,8 +163,8 @@ async fn a_restart_that_lost_nothing_is_over_as_soon_as_all_nodes_were_heard() {
     blocking(|| redis.restart());
     until("it is connected again", async || both[0].snapshot(Line::START).await.is_ok()).await;
     let alone = both[0].snapshot(Line::START).await.unwrap();
-    assert!(alone.recovers, "the other one was not heard: {alone:?}");
-    until("the other one is heard", async || both[1].snapshot(Line::START).await.is_ok()).await;
+    assert!(alone.recovers, "the other node has not reported: {alone:?}");
+    until("the other node reports", async || both[1].snapshot(Line::START).await.is_ok()).await;
     for node in &both {
         get_ready(node).await;
     }
@@ -177,8 +173,8 @@ async fn a_restart_that_lost_nothing_is_over_as_soon_as_all_nodes_were_heard() {
     assert_eq!(joined(&both[1], 11).await, 11);
 }
 
-/// As after a failover to a machine whose clock is another, or an outage: the clock of the step before was `seconds` behind
-/// the one of the next.
+/// Simulates a failover to another machine's clock, or an outage: the clock at the previous step
+/// was `seconds` behind the clock at the next.
 async fn clock_steps(redis: &Redis, queue: QueueId, seconds: i64) {
     let key = line_key(queue);
     let before: i64 = blocking(|| redis.command(&["HGET", &key, "clock"])).trim().parse().unwrap();
@@ -187,7 +183,7 @@ async fn clock_steps(redis: &Redis, queue: QueueId, seconds: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_step_of_a_clock_and_no_outage_ends_a_call_or_lengthens_it() {
+async fn clock_steps_and_outages_neither_end_nor_extend_a_call() {
     let redis = server();
     let spec = PolicySpec { claim_within: Duration::from_secs(30), ..five() };
     let settings = settings_of(spec);
@@ -206,13 +202,13 @@ async fn no_step_of_a_clock_and_no_outage_ends_a_call_or_lengthens_it() {
     };
     assert_eq!(after.at, told.at);
     let lost = told.remaining.saturating_sub(after.remaining);
-    // Four steps forward cost a second each; the rest is what the test took.
+    // Four steps forward cost a second each; the rest is the duration of the test.
     assert!(lost < Duration::from_secs(4 + 10), "{told:?} became {after:?}");
     assert!(after.remaining <= told.remaining, "{told:?} became {after:?}");
     node.claim(&place).await.unwrap();
 }
 
-/// People who join one node at once, with their numbers.
+/// Concurrent joins at one node; returns people and their numbers.
 async fn crowd(node: &Arc<RedisQueue>, people: u64) -> Vec<(u64, u64)> {
     let joins = (1..=people).map(|person| {
         let node = Arc::clone(node);
@@ -233,7 +229,7 @@ async fn leave(node: &RedisQueue, queue: QueueId, people: &[(u64, u64)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_nodes_tell_one_position_however_many_left_and_nobody_who_left_comes_back() {
+async fn all_nodes_report_the_same_position_and_abandoned_places_stay_gone() {
     const STAY: u64 = 500;
     const LEAVE: u64 = 11_000;
     let redis = server();
@@ -242,7 +238,7 @@ async fn all_nodes_tell_one_position_however_many_left_and_nobody_who_left_comes
     let both = ready_nodes(2, &single(redis.address()), &settings).await;
     let mut people = crowd(&both[0], LEAVE + STAY).await;
     people.sort_unstable_by_key(|(_, number)| *number);
-    // The second node sleeps while those ahead of the last five hundred leave.
+    // The second node does not refresh while all ahead of the last five hundred leave.
     let (gone, stay) = people.split_at(usize::try_from(LEAVE).unwrap());
     leave(&both[0], settings.queue, &gone[1..]).await;
     let last = QueueNumber::new(stay.last().unwrap().1).unwrap();
@@ -251,7 +247,7 @@ async fn all_nodes_tell_one_position_however_many_left_and_nobody_who_left_comes
         (seen.vacant.position_of(last, seen.line).get(), seen.vacant.people_waiting(seen.line))
     };
     assert_eq!(position(&both[0]).await, (STAY, STAY));
-    assert_eq!(position(&both[1]).await, (STAY, STAY), "the node that slept");
+    assert_eq!(position(&both[1]).await, (STAY, STAY), "the node without a refresh");
     let fresh = nodes(1, &single(redis.address()), &settings).remove(0);
     assert_eq!(position(&fresh).await, (STAY, STAY), "a fresh node");
     drop(fresh);
@@ -262,7 +258,7 @@ async fn all_nodes_tell_one_position_however_many_left_and_nobody_who_left_comes
         get_ready(node).await;
         assert_eq!(position(node).await, (STAY, STAY), "after a restart");
     }
-    begin_anew(&redis);
+    restart_empty(&redis);
     for node in &both {
         get_ready(node).await;
     }
@@ -273,12 +269,14 @@ async fn all_nodes_tell_one_position_however_many_left_and_nobody_who_left_comes
     let left = place(settings.queue, person, number);
     assert_eq!(both[1].standing(&left).await.unwrap(), Standing::Gone);
     assert!(matches!(both[1].claim(&left).await, Err(ClaimError::Gone)));
-    assert!(joined(&both[1], person).await > last.get(), "who left gets a number of the end");
+    assert!(
+        joined(&both[1], person).await > last.get(),
+        "a user who left gets a new number at the end"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_checkpoint_skips_one_reserve_however_many_nodes_there_are_and_what_it_skips_costs_nobody()
- {
+async fn a_checkpoint_skips_one_reserve_for_all_nodes_at_no_cost_to_users() {
     let redis = server();
     let spec = PolicySpec {
         batch: 10,
@@ -290,7 +288,7 @@ async fn a_checkpoint_skips_one_reserve_however_many_nodes_there_are_and_what_it
     let all = nodes(3, &single(redis.address()), &settings);
     let settle = async |checkpoint: Option<Checkpoint>| {
         for node in &all {
-            until("the store can be asked", async || node.snapshot(Line::START).await.is_ok())
+            until("the store can be reached", async || node.snapshot(Line::START).await.is_ok())
                 .await;
             let generation = node.snapshot(Line::START).await.unwrap().generation;
             node.settle(generation, checkpoint).await.unwrap();
@@ -303,26 +301,26 @@ async fn a_checkpoint_skips_one_reserve_however_many_nodes_there_are_and_what_it
     assert!(!unsettled.may_join, "{unsettled:?}");
     settle(None).await;
     assert_eq!(joined(&all[0], 1).await, 1);
-    begin_anew(&redis);
+    restart_empty(&redis);
     // A hundred were given, forty called, and ten thousand reserved.
     settle(Some(Checkpoint::new(Line::new(100, 40), 10_100))).await;
     let first = joined(&all[1], 1_000).await;
     assert_eq!(first, 10_101);
     let seen = all[2].snapshot(Line::START).await.unwrap();
     let waiting = seen.vacant.people_waiting(seen.line);
-    assert!(waiting <= 61, "sixty who were given a number, and the one who joined: {waiting}");
+    assert!(waiting <= 61, "sixty with a number, and the one who joined: {waiting}");
     settle(Some(Checkpoint::new(seen.line, 20_101))).await;
     assert_eq!(joined(&all[2], 1_001).await, 10_102, "nothing was lost since");
-    // The sixty do not come: their calls lapse, ten at a time, and nobody waits for the ten thousand.
+    // The sixty do not claim: their calls lapse, ten at a time. No one waits for the ten thousand.
     let last = QueueNumber::new(10_102).unwrap();
     assert!(seen.vacant.position_of(last, seen.line).get() <= 62);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_were_restarted_one_by_one_restore_who_is_inside_and_who_has_left() {
+async fn nodes_restarted_one_by_one_restore_sessions_and_released_places() {
     let redis = server();
     let settings = settings_of(five());
-    let (_wire, first) = one_that_knows(&redis, &settings).await;
+    let (_wire, first) = informed_node(&redis, &settings).await;
     let held = |person| place(settings.queue, person, person);
     first.give_back(&held(1)).await.unwrap();
     until("the next person is called", async || {
@@ -330,26 +328,29 @@ async fn nodes_that_were_restarted_one_by_one_restore_who_is_inside_and_who_has_
         matches!(first.standing(&held(6)).await, Ok(Standing::Called { .. }))
     })
     .await;
-    // Each starts before the one before it stops, and stops before the loss.
+    // Each starts before the previous one stops, and stops before the loss.
     let second = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
     drop(first);
     let third = ready_nodes(1, &single(redis.address()), &settings).await.remove(0);
     drop(second);
-    begin_anew(&redis);
+    restart_empty(&redis);
     until("it is connected again", async || third.snapshot(Line::START).await.is_ok()).await;
     get_ready(&third).await;
     for person in 2..=5 {
         let standing = third.standing(&held(person)).await.unwrap();
         assert!(matches!(standing, Standing::Active { .. }), "{person}: {standing:?}");
     }
-    assert!(matches!(third.claim(&held(1)).await, Err(ClaimError::Gone)), "who has left stays out");
+    assert!(
+        matches!(third.claim(&held(1)).await, Err(ClaimError::Gone)),
+        "a user who left stays out"
+    );
     assert!(third.claim(&held(6)).await.is_ok());
     let seen = third.call_next(Line::START, None).await.unwrap().snapshot;
     assert_eq!((seen.called, seen.active), (0, 5));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_that_lost_nothing_waits_for_no_other_reading_of_the_checkpoint() {
+async fn a_restart_without_loss_needs_no_second_read_of_the_checkpoint() {
     let redis = server();
     let settings = RedisQueueSettings { needs_checkpoint: true, ..settings_of(five()) };
     let both = nodes(2, &single(redis.address()), &settings);
@@ -386,7 +387,7 @@ async fn a_restart_that_lost_nothing_waits_for_no_other_reading_of_the_checkpoin
             .is_ok_and(|called| called.snapshot.line.serving() == 6)
     })
     .await;
-    // What is read later shows whether the store is an older copy.
+    // A later checkpoint shows whether the store is an older copy.
     let generation = after.generation;
     both[0].settle(generation, Some(Checkpoint::new(Line::new(8, 6), 10_100))).await.unwrap();
     assert_eq!(both[0].snapshot(Line::START).await.unwrap().generation, generation);
@@ -401,7 +402,7 @@ async fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
     let spec = PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..PolicySpec::default() };
     let settings = RedisQueueSettings { needs_checkpoint: true, ..settings_of(spec) };
     let both = nodes(2, &single(redis.address()), &settings);
-    // Registered in time: when the doubt is over, neither node is new.
+    // Registered in time: neither node is new when the doubt is over.
     for node in &both {
         until("the store can be reached", async || node.snapshot(Line::START).await.is_ok()).await;
     }
@@ -424,7 +425,7 @@ async fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
     assert_eq!(
         (again.number.get(), again.rejoined),
         (10_101, true),
-        "a place is found all the same"
+        "an existing place is still found"
     );
     get_ready(&both[1]).await;
     assert_eq!(joined(&both[1], 1_001).await, 10_102);

@@ -1,14 +1,14 @@
-//! A node's operations listener, asked.
+//! A client of a node's operations listener.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use ureq::Agent;
 
-/// How long one answer may take.
+/// The timeout of one request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The longest answer that is read, in bytes.
+/// The maximum size of a response, in bytes.
 const LONGEST: u64 = 16 << 20;
 
 pub(super) struct Node {
@@ -20,7 +20,7 @@ impl Node {
     pub(super) fn at(address: SocketAddr) -> Self {
         let config = Agent::config_builder()
             .timeout_global(Some(PATIENCE))
-            // A node that is not ready says why.
+            // A node that is not ready says why in the body.
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None);

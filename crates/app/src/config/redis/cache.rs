@@ -1,11 +1,11 @@
-//! `[redis.cache]`: the Redis that keeps copies of answers. The line has no business in it.
+//! `[redis.cache]`: the Redis of the cache, which the queue must not share.
 
 use adapter_redis::{Address, CachePoolSettings, RedisCacheSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
 
-/// The Redis that keeps copies of answers.
+/// The Redis of the cache.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -21,7 +21,7 @@ pub struct RedisCacheSection {
     pub pool: RedisCachePoolSection,
 }
 
-/// The connections to it.
+/// Its connection pool.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -69,18 +69,18 @@ impl RedisCacheSection {
     pub(in crate::config) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "url",
-            meaning: "`redis://[user:password@]host:port`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`; never the one that keeps the line",
+            meaning: "`redis://[user:password@]host:port`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`; must not be the queue's",
         },
         KeyDoc {
             name: "prefix",
-            meaning: "what every key begins with, before `queue.id`: 1 to 100 letters, digits, `:` or `-`. Deployments that share a Redis differ in one of the two",
+            meaning: "prefix of every key, before `queue.id`: 1 to 100 letters, digits, `:` or `-`. Deployments that share a Redis must differ in one of the two",
         },
         KeyDoc {
             name: "max_entry_bytes",
-            meaning: "the longest copy that is put or fetched, 1024 to 16777216",
+            meaning: "maximum size of an entry that is stored or fetched in bytes, 1024 to 16777216",
         },
-        KeyDoc { name: "connect_timeout", meaning: "time to set up a connection, 10ms to 10s" },
-        KeyDoc { name: "timeout", meaning: "time for an answer, 1ms to 10s" },
+        KeyDoc { name: "connect_timeout", meaning: "timeout to open a connection, 10ms to 10s" },
+        KeyDoc { name: "timeout", meaning: "timeout of a reply, 1ms to 10s" },
     ];
 
     pub(in crate::config) fn check(&self) -> Result<(), ConfigError> {
@@ -101,7 +101,7 @@ impl RedisCacheSection {
     /// The parsed address.
     ///
     /// # Errors
-    /// [`ConfigError`] when there is none, or what is there is none.
+    /// [`ConfigError`] if it is missing or invalid.
     pub fn address(&self) -> Result<Address, ConfigError> {
         if self.url.expose().is_empty() {
             return Err(invalid("redis.cache.url", "is needed: redis://host:6379"));
@@ -109,7 +109,7 @@ impl RedisCacheSection {
         Address::parse(self.url.expose()).map_err(|error| invalid("redis.cache.url", error))
     }
 
-    /// How copies are kept.
+    /// The settings of the store.
     #[must_use]
     pub fn settings(&self) -> RedisCacheSettings {
         RedisCacheSettings {
@@ -133,7 +133,7 @@ impl RedisCachePoolSection {
     pub(in crate::config) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "size",
-            meaning: "connections, at most, 1 to 1000; on a cluster to each of its primaries",
+            meaning: "maximum number of connections, 1 to 1000; in a cluster, to each of its primaries",
         },
         KeyDoc {
             name: "min_idle",
@@ -141,17 +141,17 @@ impl RedisCachePoolSection {
         },
         KeyDoc {
             name: "acquire_timeout",
-            meaning: "how long a question waits for a connection before the copy is done without, 1ms to 10s",
+            meaning: "how long a call waits for a connection before it continues without the cache, 1ms to 10s",
         },
         KeyDoc {
             name: "max_waiting",
-            meaning: "questions that wait for a connection, at most, up to 100000",
+            meaning: "maximum calls that wait for a connection, up to 100000",
         },
         KeyDoc {
             name: "idle_timeout",
-            meaning: "an unused connection is closed after this, from 1s on",
+            meaning: "how long an unused connection is kept, at least 1s",
         },
-        KeyDoc { name: "max_lifetime", meaning: "a connection is replaced after this, from 1s on" },
+        KeyDoc { name: "max_lifetime", meaning: "maximum age of a connection, at least 1s" },
     ];
 
     fn check(&self) -> Result<(), ConfigError> {

@@ -1,22 +1,22 @@
-//! `[redis.queue]`: the Redis that keeps the line. The page cache has no business in it.
+//! `[redis.queue]`: the Redis of the queue, which the cache must not share.
 
 use adapter_redis::{Address, LinkSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
 
-/// What to do about a Redis that would lose places by itself.
+/// The reaction to a Redis whose configuration can lose places.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenUnsafe {
-    /// Stop.
+    /// Refuse to start.
     #[default]
     Refuse,
-    /// Say so, and go on.
+    /// Log a warning and continue.
     Warn,
 }
 
-/// The Redis that keeps the line.
+/// The Redis of the queue.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -36,9 +36,10 @@ impl Default for RedisQueueSection {
         Self {
             url: Secret::new(String::new()),
             connect_timeout: Span::secs(1),
-            // A step takes a millisecond, a large batch three, and behind the largest of them a tenth of a second may pass.
+            // A step takes a millisecond and a large batch three; behind the largest batch it may
+            // take a tenth of a second.
             timeout: Span::millis(500),
-            // So many are answered within the limit when each takes a tenth of a millisecond.
+            // If each takes a tenth of a millisecond, all are answered within the timeout.
             max_under_way: 4_096,
             when_unsafe: WhenUnsafe::default(),
         }
@@ -53,19 +54,19 @@ impl RedisQueueSection {
         },
         KeyDoc {
             name: "connect_timeout",
-            meaning: "time to set up a connection, 100ms to 10s; after a restart or failover of Redis so long, and a second more, nobody is called and nobody new gets a number",
+            meaning: "timeout to open a connection, 100ms to 10s; after a restart or failover of Redis, no user is called and no new number is issued for this time plus `redis.queue.timeout` and ten times `queue.refresh`, at least 2s",
         },
         KeyDoc {
             name: "timeout",
-            meaning: "time for a step of the line, after which its outcome counts as unknown, 10ms to 10s",
+            meaning: "timeout of one step of the queue, after which its outcome counts as unknown, 10ms to 10s",
         },
         KeyDoc {
             name: "max_under_way",
-            meaning: "steps under way at once, 16 to 100000; the next one is refused at once with 503. A batch of joins is one step",
+            meaning: "maximum in-flight steps, 16 to 100000; further ones are refused at once with 503. A batch of joins is one step",
         },
         KeyDoc {
             name: "when_unsafe",
-            meaning: "what to do about a server that evicts keys, keeps nothing over a restart or is too old: `refuse` to start, or `warn`",
+            meaning: "reaction to a server that evicts keys, has no persistence or is too old: `refuse` to start, or `warn`",
         },
     ];
 
@@ -83,7 +84,7 @@ impl RedisQueueSection {
     /// The parsed address.
     ///
     /// # Errors
-    /// [`ConfigError`] when there is none, or what is there is none.
+    /// [`ConfigError`] if it is missing or invalid.
     pub fn address(&self) -> Result<Address, ConfigError> {
         if self.url.expose().is_empty() {
             return Err(invalid("redis.queue.url", "is needed: redis://host:6379"));
@@ -91,7 +92,7 @@ impl RedisQueueSection {
         Address::parse(self.url.expose()).map_err(|error| invalid("redis.queue.url", error))
     }
 
-    /// Limits of the connections.
+    /// The settings of the connections.
     #[must_use]
     pub fn link(&self) -> LinkSettings {
         LinkSettings {

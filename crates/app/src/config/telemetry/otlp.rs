@@ -1,4 +1,4 @@
-//! `[telemetry.otlp]`: the collector that telemetry is sent to.
+//! `[telemetry.otlp]`: the collector that receives telemetry.
 
 use serde::{Deserialize, Serialize};
 use telemetry::{Otlp, Protocol};
@@ -7,7 +7,7 @@ use super::pairs;
 use crate::config::secret::{Secret, one_or_many};
 use crate::config::{ConfigError, KeyDoc, Span, between, invalid, require};
 
-/// The collector that telemetry is sent to.
+/// The collector that receives telemetry.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -47,27 +47,30 @@ impl OtlpSection {
     pub(in crate::config) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "endpoint",
-            meaning: "base address of an OpenTelemetry collector, such as `http://127.0.0.1:4318`; empty sends nothing anywhere",
+            meaning: "base URL of an OpenTelemetry collector, such as `http://127.0.0.1:4318`; if empty, nothing is exported",
         },
         KeyDoc { name: "protocol", meaning: "`http/protobuf` or `http/json`" },
         KeyDoc {
             name: "headers",
-            meaning: "headers sent along, a list of `name=value`; their values are secrets",
+            meaning: "headers of each export, a list of `name=value`; their values are secrets",
         },
         KeyDoc {
             name: "timeout",
-            meaning: "how long one export may take, 100ms to 60s; what is not taken in by then is dropped and counted",
+            meaning: "timeout of one export, 100ms to 60s; its content is then dropped and counted",
         },
-        KeyDoc { name: "metrics_every", meaning: "how often metrics are sent, 1s to 10m" },
+        KeyDoc {
+            name: "metrics_every",
+            meaning: "interval at which metrics are exported, 1s to 10m",
+        },
         KeyDoc {
             name: "queue",
-            meaning: "spans, and log records, that may wait to be sent, 1 to 1000000; the next one is dropped and counted",
+            meaning: "maximum spans, and log records, that wait for export, 1 to 1000000; further ones are dropped and counted",
         },
-        KeyDoc { name: "metrics", meaning: "whether metrics are sent" },
-        KeyDoc { name: "traces", meaning: "whether traces are sent" },
+        KeyDoc { name: "metrics", meaning: "whether metrics are exported" },
+        KeyDoc { name: "traces", meaning: "whether traces are exported" },
         KeyDoc {
             name: "logs",
-            meaning: "whether logs are sent, besides being written to standard error",
+            meaning: "whether logs are exported, in addition to standard error",
         },
     ];
 
@@ -89,11 +92,11 @@ impl OtlpSection {
         require(
             self.endpoint.is_empty() || is_address(&self.endpoint),
             "telemetry.otlp.endpoint",
-            "must be an address like \"http://host:4318\", without user, query or fragment (secrets go into telemetry.otlp.headers)",
+            "must be a URL like \"http://host:4318\", without user, query or fragment (secrets go into telemetry.otlp.headers)",
         )
     }
 
-    /// The collector, if there is one.
+    /// The settings of the collector; `None` if there is none.
     pub(super) fn settings(&self) -> Result<Option<Otlp>, ConfigError> {
         if self.endpoint.is_empty() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! `[telemetry.traces]`: which requests are followed.
+//! `[telemetry.traces]`: which requests are traced.
 
 use serde::{Deserialize, Serialize};
 use telemetry::Sampling;
@@ -6,7 +6,7 @@ use telemetry::Sampling;
 use super::share;
 use crate::config::{ConfigError, KeyDoc};
 
-/// Which requests are followed.
+/// Which requests are traced.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -28,11 +28,11 @@ impl TracesSection {
     pub(in crate::config) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "sample",
-            meaning: "the share of requests whose trace is kept, 0 to 1, where traces are sent to a collector",
+            meaning: "share of requests whose trace is exported to a collector, 0 to 1",
         },
         KeyDoc {
             name: "trust_callers",
-            meaning: "whether a `traceparent` header decides instead; only behind a gateway that strips it from what comes from outside",
+            meaning: "whether a `traceparent` header decides instead; only behind a gateway that removes the header from external requests",
         },
     ];
 

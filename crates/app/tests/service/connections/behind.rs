@@ -1,4 +1,4 @@
-//! Behind a proxy, with the configurations that are deployed: what only the proxy can limit.
+//! The deployed proxy configurations enforce the limits that only a proxy can.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use test_support::Balancer;
 
-use super::{LIST, asks, connect, read_to_end, that_sent};
+use super::{LIST, connect, connect_and_send, is_served, read_to_end};
 use crate::program::Serving;
 use crate::support::eventually;
 
 const HAPROXY: &str = include_str!("../../../../../deploy/balancer/haproxy.cfg");
 const NGINX: &str = include_str!("../../../../../deploy/balancer/nginx.conf");
 
-/// What is deployed for three nodes and for limits that take long, with this node and short ones.
+/// The deployed configuration for three nodes, with this node in their place and shorter limits.
 fn configuration(deployed: &str, node: &Serving, replaced: &[(&str, &str)]) -> String {
     let mut text = deployed.to_owned();
     for number in 1..=3 {
@@ -32,9 +32,9 @@ fn configuration(deployed: &str, node: &Serving, replaced: &[(&str, &str)]) -> S
     text
 }
 
-/// It serves, once its probes have been there.
+/// Waits until the proxy serves; its health checks must succeed first.
 fn wait_for(proxy: SocketAddr) {
-    eventually("the proxy serves", || asks(&mut connect(proxy)).unwrap_or(false));
+    eventually("the proxy serves", || is_served(&mut connect(proxy)).unwrap_or(false));
 }
 
 fn is_closed(stream: &mut TcpStream) -> bool {
@@ -54,10 +54,11 @@ fn haproxy_counts_connections_by_address() {
     let mut open = Vec::new();
     eventually("five stay open, and the sixth is closed", || {
         open = (0..5).map(|_| connect()).collect();
-        open.iter_mut().all(|stream| asks(stream).unwrap_or(false)) && is_closed(&mut connect())
+        open.iter_mut().all(|stream| is_served(stream).unwrap_or(false))
+            && is_closed(&mut connect())
     });
     open.clear();
-    eventually("and when they are gone there is room", || asks(&mut connect()).unwrap_or(false));
+    eventually("closed connections make room", || is_served(&mut connect()).unwrap_or(false));
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn haproxy_gives_every_head_its_time() {
     .unwrap();
     wait_for(proxy.address());
     let (answers, took) =
-        read_to_end(&mut that_sent(proxy.address(), &format!("{LIST}GET /api/v1/con")));
+        read_to_end(&mut connect_and_send(proxy.address(), &format!("{LIST}GET /api/v1/con")));
     assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
@@ -94,7 +95,7 @@ fn nginx_counts_requests_at_once_by_address_and_gives_every_head_its_time() {
     wait_for(proxy.address());
     let join =
         "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{";
-    let mut open: Vec<_> = (0..5).map(|_| that_sent(proxy.address(), join)).collect();
+    let mut open: Vec<_> = (0..5).map(|_| connect_and_send(proxy.address(), join)).collect();
     eventually("a sixth request is refused", || {
         let mut sixth = connect(proxy.address());
         sixth.write_all(LIST.as_bytes()).unwrap();
@@ -105,7 +106,7 @@ fn nginx_counts_requests_at_once_by_address_and_gives_every_head_its_time() {
     open.clear();
     wait_for(proxy.address());
     let (answers, took) =
-        read_to_end(&mut that_sent(proxy.address(), &format!("{LIST}GET /api/v1/con")));
+        read_to_end(&mut connect_and_send(proxy.address(), &format!("{LIST}GET /api/v1/con")));
     assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }

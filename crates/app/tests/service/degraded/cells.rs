@@ -1,16 +1,16 @@
-//! The table, and one answer as a cell of it.
+//! The table, and a response as one of its cells.
 
 use std::time::{Duration, Instant};
 
 use crate::support::Answer;
 
-/// The cells of a row, each with the name of its column.
+/// The cells of a row with the names of their columns.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Cells(pub(super) Vec<(String, String)>);
 
 const PAGE: &str = include_str!("../../../../../docs/degraded-modes.md");
 
-/// The lines of the table, as cells.
+/// The rows of the table, split into cells.
 fn table() -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
@@ -18,7 +18,7 @@ fn table() -> Vec<Vec<String>> {
     PAGE.lines().filter(|line| line.starts_with("| ")).map(cells).collect()
 }
 
-/// What the page says of this.
+/// The documented row.
 pub(super) fn row(broken: &str, how: &str) -> Cells {
     let table = table();
     let row = table.iter().find(|row| row[0] == broken && row[1] == how).unwrap();
@@ -26,16 +26,16 @@ pub(super) fn row(broken: &str, how: &str) -> Cells {
 }
 
 impl Cells {
-    /// Every row by what is broken and how.
+    /// What is broken and how, for every row.
     pub(super) fn rows() -> Vec<(String, String)> {
         table().into_iter().skip(1).map(|row| (row[0].clone(), row[1].clone())).collect()
     }
 }
 
-/// Within this everybody has an answer, whatever is broken.
+/// Every response arrives within this time, whatever is broken.
 const QUICKLY: Duration = Duration::from_secs(3);
 
-/// Asks, and tells the answer as a cell.
+/// Sends the request and describes the response as a cell.
 pub(super) fn cell(ask: impl FnOnce() -> Answer) -> String {
     let began = Instant::now();
     let answer = ask();

@@ -1,4 +1,4 @@
-//! The service on a database and two Redis, each at the end of a wire that can be broken.
+//! The service on a database and two Redis, each behind a proxy that can break the connection.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,19 +16,19 @@ pub(super) struct World {
     postgres_wire: Wire,
     line_wire: Wire,
     copies_wire: Wire,
-    /// Somebody who is inside.
+    /// The token of a user with a session.
     inside: String,
-    /// Somebody who waits.
+    /// The token of a waiting user.
     waiting: String,
-    /// Users who come later.
+    /// The next new user.
     users: AtomicU64,
-    /// Pages and concerts nobody has asked for.
+    /// The next page and concert that were never requested.
     unread: AtomicU64,
-    /// Pages that somebody may have asked for.
+    /// The next page that may have been requested.
     pages: AtomicU64,
 }
 
-/// A page and a concert that are asked for all the time.
+/// A page and a concert that are requested all the time.
 const PAGE: u64 = 1;
 const CONCERT: u64 = 451;
 
@@ -52,20 +52,20 @@ impl World {
             "queue.keys=c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA",
             "cache.store=redis",
             &format!("redis.cache.url=redis://{}", copies_wire.address()),
-            // Two are called, and then nobody for an hour.
+            // Calls two users, then none for an hour.
             "queue.policy.batch=2",
             "queue.policy.every=1h",
-            // Copies are past their end at once, and then given only where nothing newer can be had.
+            // Copies expire at once and are then served only if nothing newer is available.
             "cache.concerts.ttl=50ms",
             "cache.concerts.stale_while_refreshing=0s",
             "cache.dates.ttl=50ms",
             "cache.dates.stale_while_refreshing=0s",
-            // A busy machine must not look like a dependency that is away.
+            // A busy machine must not look like an unavailable dependency.
             "cache.concerts.patience=1s",
             "cache.dates.patience=1s",
             "ops.check_every=100ms",
         ]);
-        // On a busy machine a first join may take longer than it may; the next one finds the place.
+        // On a busy machine the first join may time out; the next one finds the place.
         let token_of = |user| {
             let join = || app.ask("POST", &format!("/user/{user}/queue/token/issue"), &[]);
             eventually("joining works", || join().status == 200);
@@ -103,7 +103,7 @@ impl World {
         self.dates(self.unread.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// One of many pages, so that answers kept from before do not hide what becomes of a question.
+    /// One of many pages, so that earlier cached responses do not hide the outcome.
     fn some_page(&self) -> Answer {
         self.page(2 + self.pages.fetch_add(1, Ordering::Relaxed) % 25)
     }
@@ -125,7 +125,7 @@ impl World {
         )
     }
 
-    /// One who gives a place back, taken when there was one to take; the token of somebody else while there is none.
+    /// Releases a new place if joining works, otherwise that of the waiting user.
     fn leave(&self) -> Answer {
         let joined = self.join();
         let token =
@@ -155,17 +155,17 @@ impl World {
         self.protection()["breakers"][breaker]["state"].as_str().unwrap().to_owned()
     }
 
-    /// What failed lately, for whoever wonders why.
+    /// Recent failures, for the message of a failed test.
     pub(super) fn failures(&self) -> String {
         self.app.ops("/failures").text
     }
 
     pub(super) fn wait_until_well(&self) {
-        eventually("everything is there again", || {
+        eventually("everything is up again", || {
             self.page(PAGE);
             self.dates(CONCERT);
             let closed = ["joining", "queue", "catalog", "cache"].iter().all(|breaker| {
-                // Each answer may be what a breaker on trial waits for.
+                // Each response may be what a half-open breaker needs.
                 let joins = self.join().status == 200;
                 self.some_page();
                 let dates = self.some_dates().status == 200;
@@ -191,7 +191,7 @@ impl World {
 
 type Mend = Box<dyn FnOnce(&World)>;
 
-/// Breaks a dependency, waits until the service has had the time to notice, and returns how to mend it.
+/// Breaks a dependency, waits until the service has noticed, and returns the repair.
 pub(super) fn break_it(world: &World, what: &'static str, how: &str) -> Mend {
     match how {
         "down" => world.wire(what).cut(),
@@ -215,7 +215,7 @@ fn wait_until_noticed(world: &World, what: &str) {
     });
 }
 
-/// Down until its breakers are open.
+/// Keeps the dependency down until its breakers are open.
 fn leave_alone(world: &World, what: &'static str) -> Mend {
     world.wire(what).cut();
     wait_until_noticed(world, what);

@@ -1,5 +1,5 @@
-//! One node of three is cut off from Redis, and then all are: who is sent where by the balancers
-//! whose configuration is deployed.
+//! Routing by the deployed balancer configurations while one of three nodes, and then all of them,
+//! are cut off from Redis.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::support::{Answer, TestApp, agent, eventually, send};
 const HAPROXY: &str = include_str!("../../../../../deploy/balancer/haproxy.cfg");
 const NGINX: &str = include_str!("../../../../../deploy/balancer/nginx.conf");
 
-/// Three nodes of one queue, the first of them behind a wire of its own.
+/// Three nodes of one queue, the first of them behind a proxy that can be cut.
 struct Site {
     redis: Redis,
     wire: Wire,
@@ -32,7 +32,7 @@ impl Site {
         site
     }
 
-    /// What `/readyz/node` of each node answers.
+    /// The status of `/readyz/node` on each node.
     fn able(&self) -> [u16; 3] {
         [0, 1, 2].map(|node: usize| self.nodes[node].ops("/readyz/node").status)
     }
@@ -41,7 +41,7 @@ impl Site {
         eventually(&format!("/readyz/node says {able:?}"), || self.able() == able);
     }
 
-    /// What is deployed for nodes 10.0.0.1 to 3, with ours in their place.
+    /// The deployed configuration, with these nodes in place of 10.0.0.1 to 3.
     fn configuration(&self, deployed: &str, listens: (&str, &str)) -> String {
         let (listen, port) = listens;
         let mut text = deployed.replace(listen, port);
@@ -57,7 +57,7 @@ impl Site {
     }
 }
 
-/// A visitor of the balancer.
+/// A client of the balancer.
 struct Visitor {
     balancer: SocketAddr,
     agent: ureq::Agent,
@@ -73,22 +73,22 @@ impl Visitor {
         send(&self.agent, method, &format!("http://{}/api/v1{path}", self.balancer), headers, &[])
     }
 
-    /// Somebody new joins.
+    /// A new user joins.
     fn join(&self) -> Answer {
         self.user.set(self.user.get() + 1);
         self.ask("POST", &format!("/user/{}/queue/token/issue", self.user.get()), &[])
     }
 
-    /// The statuses of joins, so many that each of three nodes had its turns.
+    /// The statuses of enough joins to reach each of three nodes several times.
     fn joins(&self) -> Vec<u16> {
         (0..30).map(|_| self.join().status).collect()
     }
 
-    fn everybody_joins(&self) -> bool {
+    fn all_join(&self) -> bool {
         self.joins().iter().all(|&status| status == 200)
     }
 
-    /// While Redis is away each node does what is left to do: the service answers, not the balancer.
+    /// Whether the service itself answers, not the balancer, with all that it can do without Redis.
     fn is_served_as_far_as_it_goes(&self, token: &str) -> bool {
         let refused = self.join();
         refused.status == 503
@@ -116,7 +116,10 @@ fn the_probe_is_about_this_node_and_readiness_about_all() {
 
     site.redis.kill().unwrap();
     site.wait_until([503, 503, 503]);
-    assert!(site.nodes.iter().all(|node| node.readiness().status == 200), "nobody leaves");
+    assert!(
+        site.nodes.iter().all(|node| node.readiness().status == 200),
+        "all nodes are still ready"
+    );
     site.redis.restart().unwrap();
     site.wait_until([503, 200, 200]);
     site.wire.mend();
@@ -139,10 +142,12 @@ fn a_node_without_its_database_is_cut_off_and_one_without_the_shared_cache_is_no
         "ops.cut_off_after=200ms",
     ]);
     let probe = || app.ops("/readyz/node");
-    eventually("everything is there", || app.ops("/readyz").word("status") == "ready");
+    eventually("everything is up", || app.ops("/readyz").word("status") == "ready");
     to_copies.cut();
-    eventually("the cache is missed", || app.ops("/readyz").word("status") == "degraded");
-    // It is down by now, and the node would be cut off when the database is.
+    eventually("the outage of the cache is noticed", || {
+        app.ops("/readyz").word("status") == "degraded"
+    });
+    // The cache is down from here on, and must not appear among the causes.
     to_database.cut();
     eventually("the node is cut off", || probe().status == 503);
     let down = probe().json()["down"].as_array().unwrap().clone();
@@ -151,7 +156,7 @@ fn a_node_without_its_database_is_cut_off_and_one_without_the_shared_cache_is_no
         ["postgres"]
     );
     to_database.mend();
-    eventually("and is not, though the cache is still away", || probe().status == 200);
+    eventually("it is not cut off although the cache is still down", || probe().status == 200);
     assert_eq!(
         (probe().word("status"), app.ops("/readyz").word("status")),
         ("ready".into(), "degraded".into())
@@ -166,13 +171,13 @@ fn haproxy_takes_one_node_out_and_never_all() {
     })
     .unwrap();
     let visitor = Visitor::of(&balancer);
-    assert!(visitor.everybody_joins());
+    assert!(visitor.all_join());
     let token = visitor.join().word("waitingToken");
     site.wire.cut();
     site.wait_until([503, 200, 200]);
-    eventually("haproxy sends nobody to the node that is cut off", || visitor.everybody_joins());
+    eventually("haproxy avoids the node that is cut off", || visitor.all_join());
     for _ in 0..3 {
-        assert!(visitor.everybody_joins(), "and from then on nobody is refused");
+        assert!(visitor.all_join(), "no join is refused from then on");
     }
 
     site.redis.kill().unwrap();
@@ -183,23 +188,23 @@ fn haproxy_takes_one_node_out_and_never_all() {
     }
     site.redis.restart().unwrap();
     site.wait_until([503, 200, 200]);
-    eventually("joining works", || visitor.everybody_joins());
+    eventually("joining works", || visitor.all_join());
 }
 
 #[test]
-fn nginx_asks_another_node_once() {
+fn nginx_retries_on_another_node_once() {
     let site = Site::start();
     let balancer = Balancer::nginx(|address| {
         site.configuration(NGINX, ("listen 80;", &format!("listen {address};")))
     })
     .unwrap();
     let visitor = Visitor::of(&balancer);
-    assert!(visitor.everybody_joins());
+    assert!(visitor.all_join());
     let token = visitor.join().word("waitingToken");
     site.wire.cut();
-    // Also before anybody has found out.
+    // Even before the outage is noticed.
     for _ in 0..3 {
-        assert!(visitor.everybody_joins(), "nobody is refused");
+        assert!(visitor.all_join(), "no join is refused");
     }
 
     site.redis.kill().unwrap();
@@ -209,11 +214,11 @@ fn nginx_asks_another_node_once() {
     }
     site.redis.restart().unwrap();
     site.wait_until([503, 200, 200]);
-    eventually("joining works", || visitor.everybody_joins());
+    eventually("joining works", || visitor.all_join());
 }
 
 #[test]
-fn the_guide_shows_the_configurations_that_are_tried_here() {
+fn the_guide_contains_the_tested_configurations() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let guide = std::fs::read_to_string(root.join("docs/guide/health-probes.md")).unwrap();
     for deployed in [HAPROXY, NGINX] {

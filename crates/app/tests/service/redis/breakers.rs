@@ -1,4 +1,4 @@
-//! Joins that fail shut out nobody who is inside.
+//! Failing joins do not affect users with a session.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{park_timeout, scope};
@@ -9,10 +9,10 @@ use test_support::RedisSetup;
 use super::node::{Node, redis};
 use crate::support::eventually;
 
-/// Joins, ten a second from each of these.
+/// Threads that each join ten times a second.
 const CROWD: u64 = 20;
 
-/// Goes on joining until told to stop, each time as somebody else.
+/// Joins until stopped, each time as a new user.
 fn flood(node: &Node, next: &AtomicU64, is_over: &AtomicBool) {
     while !is_over.load(Ordering::Relaxed) {
         let began = Instant::now();
@@ -21,7 +21,7 @@ fn flood(node: &Node, next: &AtomicU64, is_over: &AtomicBool) {
     }
 }
 
-/// Ends the flood, also when the test fails.
+/// Stops the flood when dropped, even if the test fails.
 struct Flood<'a>(&'a AtomicBool);
 
 impl Drop for Flood<'_> {
@@ -30,14 +30,14 @@ impl Drop for Flood<'_> {
     }
 }
 
-/// A fraction of a second, on a busy machine.
+/// A fraction of a second, with a margin for a busy machine.
 const SOON: Duration = Duration::from_millis(750);
 
-/// One is called, and then nobody for an hour.
+/// Calls one user, then none for an hour.
 const STANDING_STILL: [&str; 2] = ["queue.policy.batch=1", "queue.policy.every=1h"];
 
 #[test]
-fn joins_that_find_no_replica_shut_out_nobody_who_is_inside() {
+fn joins_without_a_replica_do_not_affect_sessions() {
     let primary = redis(RedisSetup::default());
     let replica = redis(RedisSetup::default().replica_of(primary.address()));
     primary.wait_for_replica(&replica).unwrap();
@@ -54,7 +54,7 @@ fn joins_that_find_no_replica_shut_out_nobody_who_is_inside() {
         for _ in 0..CROWD {
             threads.spawn(|| flood(&node, &next, &is_over));
         }
-        eventually("joins are left alone", || node.breaker("joining") == "open");
+        eventually("the breaker of joins opens", || node.breaker("joining") == "open");
         for _ in 0..50 {
             assert_eq!(node.dates(&inside).status, 200);
             assert_eq!(node.breaker("queue"), "closed");
@@ -62,24 +62,24 @@ fn joins_that_find_no_replica_shut_out_nobody_who_is_inside() {
     });
 }
 
-/// What the store refuses on purpose is an answer.
+/// A deliberate refusal by the store is a successful call.
 #[test]
 fn joins_refused_while_the_store_recovers_open_no_breaker() {
     let redis = redis(RedisSetup::default());
-    // Nobody new is taken for longer than this after a loss, and a busy machine is not too slow.
+    // After a loss, new users are refused for longer than this; generous for a busy machine.
     let patient = ["redis.queue.timeout=2s", "breaker.joining.slow_call=2s"];
     let node = Node::on(&redis, &[&STANDING_STILL[..], &patient].concat());
     node.token_of(1);
     redis.command(&["FLUSHALL"]).unwrap();
-    eventually("a holder is found again", || node.join(1).status == 200);
-    assert_eq!(node.join(2).status, 503, "nobody new is taken yet");
+    eventually("the user's place is found again", || node.join(1).status == 200);
+    assert_eq!(node.join(2).status, 503, "new users are still refused");
     let (next, is_over) = (AtomicU64::new(3), AtomicBool::new(false));
     scope(|threads| {
         let _flood = Flood(&is_over);
         for _ in 0..CROWD {
             threads.spawn(|| flood(&node, &next, &is_over));
         }
-        eventually("the store takes joins again", || {
+        eventually("the store accepts joins again", || {
             assert_ne!(node.breaker("joining"), "open");
             node.join(2).status == 200
         });
@@ -87,7 +87,7 @@ fn joins_refused_while_the_store_recovers_open_no_breaker() {
 }
 
 #[test]
-fn after_an_outage_somebody_inside_is_served_at_once_however_many_join() {
+fn after_an_outage_a_session_is_served_at_once_under_a_flood_of_joins() {
     let redis = redis(RedisSetup::default());
     let node = Node::on(&redis, &STANDING_STILL);
     let inside = node.token_of(1);
@@ -100,14 +100,14 @@ fn after_an_outage_somebody_inside_is_served_at_once_however_many_join() {
         }
         redis.kill().unwrap();
         let killed = Instant::now();
-        eventually("the outage has lasted", || {
+        eventually("the outage has lasted three seconds", || {
             node.dates(&inside);
             killed.elapsed() > Duration::from_secs(3)
         });
         redis.restart().unwrap();
         let back = Instant::now();
         let mut refused = Duration::ZERO;
-        // Longer than the store takes no newcomers.
+        // Longer than the store refuses new users.
         while back.elapsed() < Duration::from_secs(4) {
             let asked = back.elapsed();
             if node.dates(&inside).status != 200 {

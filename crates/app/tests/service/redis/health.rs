@@ -1,4 +1,5 @@
-//! A Redis that answers and takes no joins: readiness says so as long as it lasts, and why.
+//! A Redis that responds but accepts no joins: readiness reports it, with its cause, for as long as
+//! it lasts.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,24 +11,24 @@ use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
 use super::node::{Node, redis};
 use crate::support::eventually;
 
-/// Within this it is known that nobody can join.
+/// Within this time readiness reports that joins fail.
 const KNOWN_WITHIN: Duration = Duration::from_secs(2);
 
-/// Longer than a check takes to come round.
+/// 30 polls with this pause span several health checks.
 const BETWEEN_POLLS: Duration = Duration::from_millis(100);
 
-/// As it is by default.
+/// The default.
 const CHECKS: &str = "ops.check_every=1s";
 
-/// A busy machine must not look like a Redis that answers late.
+/// A busy machine must not look like a slow Redis.
 const PATIENT: &str = "redis.queue.timeout=1500ms";
 const PATIENT_TO_CONNECT: &str = "redis.queue.connect_timeout=4s";
 
-/// What is to be read while it is broken.
+/// What the node reports while Redis is broken.
 struct Expected {
-    /// In the cause.
+    /// Part of the cause.
     cause: &'static str,
-    /// As the label of a metric.
+    /// The label of the metric.
     problem: &'static str,
 }
 
@@ -38,7 +39,7 @@ fn measured(node: &Node, series: &str) -> bool {
     })
 }
 
-/// Breaks it, sees what the node says meanwhile, and mends it.
+/// Breaks Redis, checks the node's reports, and repairs it.
 fn check(node: &Node, expected: &Expected, break_it: impl FnOnce(), mend: impl FnOnce()) {
     node.wait_until("ready");
     eventually("joining works", || node.join(1).status == 200);
@@ -96,7 +97,8 @@ fn no_replica_where_joins_wait_for_one() {
     primary.wait_for_replica(&replica).unwrap();
     let settings = ["queue.durability=replicated", CHECKS, PATIENT, PATIENT_TO_CONNECT];
     let node = Node::on(&primary, &settings);
-    let expected = Expected { cause: "no replica has it", problem: "not_replicated" };
+    let expected =
+        Expected { cause: "no replica acknowledged the write", problem: "not_replicated" };
     check(&node, &expected, || replica.kill().unwrap(), || replica.restart().unwrap());
 }
 
@@ -120,7 +122,7 @@ fn last_save(redis: &Redis) -> String {
 }
 
 fn save(redis: &Redis, status: &str) {
-    eventually("the save has ended so", || {
+    eventually("the save has ended with this status", || {
         let _ = redis.command(&["BGSAVE"]);
         last_save(redis) == status
     });
@@ -156,7 +158,7 @@ fn a_cluster_that_is_down() {
     let others: Vec<&Redis> = (0..3).filter(|n| *n != ours).map(|n| &cluster.nodes()[n]).collect();
     let break_it = || {
         others.iter().for_each(|other| other.kill().unwrap());
-        eventually("the last primary knows that it is alone", || {
+        eventually("the last primary has noticed that it is alone", || {
             let said = cluster.nodes()[ours].command(&["CLUSTER", "INFO"]).unwrap();
             said.contains("cluster_state:fail")
         });
@@ -169,7 +171,7 @@ fn a_cluster_that_is_down() {
 }
 
 #[test]
-fn a_breaker_that_lets_nobody_join_is_a_problem_of_the_dependency() {
+fn an_open_join_breaker_is_a_problem_of_the_dependency() {
     let redis = redis(RedisSetup::default());
     let node = Node::on(&redis, &["breaker.joining.mode=forced-open"]);
     node.wait_until("degraded");

@@ -1,4 +1,4 @@
-//! A new token key, rolled out node by node while people ask.
+//! The rollout of a new token key, node by node, while users poll.
 
 use test_support::{Redis, RedisSetup};
 
@@ -6,7 +6,7 @@ use super::node::{KEY as OLD, Node, UNHURRIED, redis};
 
 const NEW: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 
-/// Two nodes of one queue, and everybody who joined through either.
+/// Two nodes of one queue, and the tokens of all users who joined through either.
 struct Rollout {
     redis: Redis,
     nodes: [Node; 2],
@@ -30,7 +30,7 @@ impl Rollout {
         self.nodes[node] = Self::node(&self.redis, keys);
     }
 
-    /// One more person joins through each node.
+    /// One more user joins through each node.
     fn join(&mut self) {
         for node in &self.nodes {
             self.users += 1;
@@ -38,13 +38,13 @@ impl Rollout {
         }
     }
 
-    /// The status of each person's question, by the node that is asked.
+    /// The statuses of every token, on each node.
     fn statuses(&self) -> [Vec<u16>; 2] {
         let ask = |node: &Node| self.tokens.iter().map(|token| node.query(token).status).collect();
         [ask(&self.nodes[0]), ask(&self.nodes[1])]
     }
 
-    /// Restarts one node after the other with these keys. Everybody is known on both nodes all the time.
+    /// Restarts the nodes one at a time with these keys. All tokens stay valid on both nodes.
     fn roll(&mut self, keys: &str) {
         for node in 0..2 {
             self.restart(node, keys);
@@ -59,12 +59,12 @@ impl Rollout {
 }
 
 #[test]
-fn a_key_that_all_verify_before_one_signs_with_it_costs_nobody_a_place() {
+fn a_key_that_all_verify_before_one_signs_with_it_invalidates_no_token() {
     let mut rollout = Rollout::from(OLD);
     rollout.join();
     rollout.roll(&format!("{OLD},{NEW}"));
     rollout.roll(&format!("{NEW},{OLD}"));
-    // From here on nobody has a token of the old key: as if those had ended.
+    // From here on no user holds a token of the old key, as if those had expired.
     rollout.tokens.clear();
     rollout.join();
     rollout.roll(NEW);

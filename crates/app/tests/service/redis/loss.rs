@@ -1,4 +1,4 @@
-//! Redis and all nodes are lost at once, and the checkpoint is all that is left.
+//! Redis and all nodes are lost at once, and only the checkpoint survives.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::node::{Node, redis};
 use crate::postgres::database;
 use crate::support::eventually;
 
-/// Five people are called, then nobody for an hour.
+/// Calls five users, then none for an hour.
 const FIVE: [&str; 2] = ["queue.policy.batch=5", "queue.policy.every=1h"];
 const PEOPLE: u64 = 40;
 
-/// How the checkpoint is kept, in a database that is reached in this way.
+/// The checkpoint settings for the database at this URL.
 fn checkpoint(url: &str) -> Vec<String> {
     let at = format!("postgres.url={url}");
     let settings = ["queue.checkpoint.store=postgres", "queue.checkpoint.reserve=100", &at];
@@ -52,10 +52,10 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
     }
     let let_in =
         |guest: &Guest| matches!(guest.go_in(nodes[0].public(), 451).told, Told::LetIn { .. });
-    eventually("five are called, and go in", || {
+    eventually("five are called and claim", || {
         people.iter().filter(|guest| let_in(guest)).count() == 5
     });
-    eventually("that is remembered", || remembered(&database) == format!("{PEOPLE} 5"));
+    eventually("the checkpoint is saved", || remembered(&database) == format!("{PEOPLE} 5"));
     nodes.iter().for_each(Node::kill);
     redis.command(&["FLUSHALL"]).unwrap();
     redis.kill().unwrap();
@@ -64,7 +64,7 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
 
     let nodes = [(); 2].map(|()| Node::on(&redis, &settings));
     for node in &nodes {
-        eventually("the node has the line again", || {
+        eventually("the node has the queue again", || {
             positions(&people, node).len() as u64 >= PEOPLE - 10
         });
         let waiting = positions(&people, node);
@@ -72,10 +72,11 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
     }
     let mut newcomers: Vec<Guest> = (101..=120).map(|user| guests.guest(user).unwrap()).collect();
     for (n, guest) in newcomers.iter_mut().enumerate() {
-        // A node that came up after the other may have moved the line past what that one has reserved.
+        // A node that started after the other may have moved the queue past the numbers reserved by
+        // that one.
         let mut joins = || matches!(guest.join(nodes[n % 2].public()).told, Told::Number { .. });
-        eventually("a newcomer joins", &mut joins);
-        assert!(guest.number() > Some(PEOPLE), "{:?} was given before", guest.number());
+        eventually("a new user joins", &mut joins);
+        assert!(guest.number() > Some(PEOPLE), "{:?} was issued before", guest.number());
     }
     for guest in people.iter().chain(&newcomers) {
         let heard = guest.go_in(nodes[1].public(), 451);
@@ -87,7 +88,7 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
 }
 
 #[test]
-fn nobody_joins_until_the_checkpoint_was_read() {
+fn joins_are_refused_until_the_checkpoint_is_read() {
     let (database, redis) = (database(), redis(RedisSetup::default()));
     let wire = Wire::to(database.server_address().unwrap()).unwrap();
     wire.cut();

@@ -1,4 +1,4 @@
-//! Nodes of the program that keep one line in Redis.
+//! Nodes of the program that share one queue in Redis.
 
 use std::net::SocketAddr;
 
@@ -10,16 +10,16 @@ use crate::support::{Answer, agent, eventually, send};
 /// The token key of all nodes.
 pub(super) const KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
 
-/// Time limits that a Redis which works keeps on a busy machine too.
+/// Timeouts that a healthy Redis keeps even on a busy machine.
 pub(super) const UNHURRIED: [&str; 3] =
     ["redis.queue.timeout=4s", "queue.max_join_wait=4s", "http.request_timeout=9s"];
 
-/// A Redis of this test's own.
+/// A Redis for one test.
 pub(super) fn redis(setup: RedisSetup) -> Redis {
     Redis::start(&RedisBinaries::find().unwrap(), setup).unwrap()
 }
 
-/// The settings of a node as words of the command line.
+/// The settings of a node as command-line arguments.
 pub(super) fn words(url: &str, settings: &[&str]) -> Vec<String> {
     let (url, key) = (format!("redis.queue.url={url}"), format!("queue.keys={KEY}"));
     let ours = ["queue.store=redis", &url, &key, "catalog.sample_concerts=460", "http.workers=1"];
@@ -27,7 +27,7 @@ pub(super) fn words(url: &str, settings: &[&str]) -> Vec<String> {
     all.flat_map(|setting| ["--set".to_owned(), (*setting).to_owned()]).collect()
 }
 
-/// The program, and the verbs tests speak in; killed when dropped.
+/// The program with helpers for the tests; killed when dropped.
 pub(super) struct Node {
     serving: Serving,
     agent: ureq::Agent,
@@ -53,7 +53,7 @@ impl Node {
         self.serving.signal("-KILL");
     }
 
-    /// Stops it, and returns everything it logged.
+    /// Stops the node and returns its log.
     pub(super) fn stop(&mut self) -> String {
         self.serving.signal("-TERM");
         let (code, log) = self.serving.end();
@@ -69,7 +69,7 @@ impl Node {
         self.ask("POST", &format!("/user/{user}/queue/token/issue"), &[])
     }
 
-    /// Joins, which must work, and returns the token.
+    /// Joins successfully and returns the token.
     pub(super) fn token_of(&self, user: u64) -> String {
         let joined = self.join(user);
         assert_eq!(joined.status, 200, "{joined:?}");
@@ -92,7 +92,7 @@ impl Node {
         self.ops("/readyz")
     }
 
-    /// A question to the operations listener.
+    /// A request to the operations listener.
     pub(super) fn ops(&self, path: &str) -> Answer {
         send(&self.agent, "GET", &format!("http://{}{path}", self.serving.ops), &[], &[])
     }
@@ -110,7 +110,8 @@ impl Node {
             .to_owned()
     }
 
-    /// Waits for this readiness; a dependency that is down sends no traffic away.
+    /// Waits for this readiness, whose status code is always 200: a dependency that is down sends
+    /// no traffic away.
     pub(super) fn wait_until(&self, status: &str) {
         eventually(&format!("readiness says {status}"), || {
             let answer = self.readiness();

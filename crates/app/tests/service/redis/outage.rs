@@ -1,4 +1,4 @@
-//! Redis goes away under the service, or is not there when it starts.
+//! Redis fails while the service runs, or is down when it starts.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use test_support::RedisSetup;
 use super::node::{Node, redis};
 use crate::support::{Answer, eventually};
 
-/// One person is called, then nobody for an hour.
+/// Calls one user, then none for an hour.
 const STANDING_STILL: [&str; 2] = ["queue.policy.batch=1", "queue.policy.every=1h"];
 
-/// Within this somebody is told to come back; far below the limit of a request.
+/// Refusals arrive within this time, far below the request timeout.
 const QUICKLY: Duration = Duration::from_secs(3);
 
 fn check_refused(answer: &Answer) {
@@ -30,7 +30,7 @@ fn check_degraded(node: &Node) {
 }
 
 #[test]
-fn without_redis_people_go_on_asking_and_everything_mends_by_itself() {
+fn without_redis_users_can_poll_and_the_service_recovers() {
     let redis = redis(RedisSetup::default());
     let node = Node::on(&redis, &STANDING_STILL);
     let (inside, waiting) = (node.token_of(1), node.token_of(2));
@@ -41,13 +41,13 @@ fn without_redis_people_go_on_asking_and_everything_mends_by_itself() {
     );
     redis.kill().unwrap();
 
-    eventually("the answer says that it is old", || {
+    eventually("the response is marked as stale", || {
         let answer = node.query(&waiting);
         assert_eq!((answer.status, answer.word("status").as_str()), (200, "WAITING"), "{answer:?}");
         assert_eq!(answer.number("position"), 1);
         answer.field("stale") == true
     });
-    // From here on the node knows that it does not see the line.
+    // The node has now noticed that its view is stale.
     for _ in 0..5 {
         check_refused(&node.dates(&inside));
         let asked = Instant::now();
@@ -59,15 +59,15 @@ fn without_redis_people_go_on_asking_and_everything_mends_by_itself() {
 
     redis.restart().unwrap();
     node.wait_until("ready");
-    eventually("the line is seen again", || node.query(&waiting).field("stale").is_null());
+    eventually("the view is fresh again", || node.query(&waiting).field("stale").is_null());
     assert_eq!(node.query(&waiting).number("position"), 1);
     eventually("joining works", || node.join(3).status == 200);
-    assert_eq!(node.join(2).number("number"), 2, "a place is still there");
-    assert_eq!(node.dates(&inside).status, 200, "and a session too");
+    assert_eq!(node.join(2).number("number"), 2, "the place is kept");
+    assert_eq!(node.dates(&inside).status, 200, "the session is kept");
 }
 
 #[test]
-fn it_starts_without_redis_and_serves_the_line_once_that_is_there() {
+fn it_starts_without_redis_and_serves_the_queue_once_it_is_up() {
     let redis = redis(RedisSetup::default().line("requirepass hunter2"));
     redis.kill().unwrap();
     let url = format!("redis://:hunter2@{}", redis.address());

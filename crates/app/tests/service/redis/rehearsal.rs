@@ -1,4 +1,4 @@
-//! Tokens of a rehearsal (the same key, the same queue id), shown to a queue that begins anew.
+//! Tokens of a rehearsal (the same key, the same queue id), presented to a new queue.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::{Answer, eventually};
 const STANDING_STILL: [&str; 5] =
     ["queue.policy.batch=1", "queue.policy.every=1h", UNHURRIED[0], UNHURRIED[1], UNHURRIED[2]];
 
-/// The tokens of so many people who joined a queue that is lost now, with its nodes.
+/// The tokens of `people` users who joined a queue that is lost with its nodes.
 fn rehearsal(redis: &Redis, people: u64) -> Vec<String> {
     let mut node = Node::on(redis, &STANDING_STILL);
     let tokens = (1..=people).map(|user| node.token_of(user)).collect();
@@ -21,11 +21,11 @@ fn rehearsal(redis: &Redis, people: u64) -> Vec<String> {
 }
 
 #[test]
-fn tokens_of_a_rehearsal_close_no_joins() {
-    /// Longer than a fresh queue may adopt what tokens show.
+fn rehearsal_tokens_do_not_block_joins() {
+    /// Longer than the period in which a new queue adopts presented tokens.
     const FOR: Duration = Duration::from_secs(8);
     let redis = redis(RedisSetup::default());
-    // Each is above all numbers that are given meanwhile, and above those shown before.
+    // Each number exceeds all numbers issued meanwhile, and all presented before.
     let tokens = rehearsal(&redis, 1_000);
     let mut tokens = tokens.into_iter().skip(319).step_by(32);
     let nodes = [(); 2].map(|()| Node::on(&redis, &STANDING_STILL));
@@ -42,7 +42,7 @@ fn tokens_of_a_rehearsal_close_no_joins() {
             assert!(matches!(status, 200 | 401), "{status}");
         }
         answers.push(nodes[user % 2].join(user as u64).status);
-        // A pace that no limit by address stops.
+        // Slow enough for every limit by address.
         thread::park_timeout(Duration::from_millis(25));
     }
     let good = answers.iter().filter(|status| **status == 200).count();
@@ -51,27 +51,27 @@ fn tokens_of_a_rehearsal_close_no_joins() {
 }
 
 #[test]
-fn the_number_of_a_rehearsal_token_puts_nobody_behind_phantoms() {
+fn a_rehearsal_token_does_not_push_new_users_back() {
     let redis = redis(RedisSetup::default());
     let tokens = rehearsal(&redis, 1_000);
     let node = Node::on(&redis, &STANDING_STILL);
-    assert_eq!(node.query(&tokens[999]).status, 200, "the queue knows nothing yet");
-    eventually("somebody joins", || node.join(2_001).status == 200);
-    // The one who showed a token waits too.
+    assert_eq!(node.query(&tokens[999]).status, 200, "the queue is still new");
+    eventually("a user joins", || node.join(2_001).status == 200);
+    // The user who presented a token waits too.
     for (user, most) in (2_001..=2_010).zip(2..) {
         let joined = node.join(user);
         assert_eq!(joined.status, 200, "{joined:?}");
-        assert!(joined.number("position") <= most, "{joined:?}, of {most} people");
+        assert!(joined.number("position") <= most, "{joined:?}, of {most} users");
     }
 }
 
 #[test]
-fn the_number_of_a_rehearsal_token_fills_no_queue() {
+fn a_rehearsal_token_does_not_fill_the_queue() {
     let redis = redis(RedisSetup::default());
     let tokens = rehearsal(&redis, 60);
     let node = Node::on(&redis, &[&STANDING_STILL[..], &["queue.policy.max_waiting=50"]].concat());
-    assert_eq!(node.query(&tokens[54]).status, 200, "the queue knows nothing yet");
-    eventually("somebody joins", || node.join(2_001).status == 200);
+    assert_eq!(node.query(&tokens[54]).status, 200, "the queue is still new");
+    eventually("a user joins", || node.join(2_001).status == 200);
     assert_eq!(node.join(2_002).status, 200);
 }
 
@@ -80,40 +80,40 @@ fn is_invalid(answer: &Answer) -> bool {
 }
 
 #[test]
-fn a_queue_that_has_begun_refuses_the_tokens_of_a_rehearsal() {
+fn a_started_queue_refuses_rehearsal_tokens() {
     let redis = redis(RedisSetup::default());
     let tokens = rehearsal(&redis, 3);
     let node = Node::on(&redis, &STANDING_STILL);
-    eventually("its time to adopt is over", || {
+    eventually("its adoption period is over", || {
         let until = redis.command(&["HGET", "boxoffice:{main}:line", "adopts_until"]).unwrap();
         until.trim() == "0"
     });
-    eventually("the node knows", || is_invalid(&node.query(&tokens[2])));
+    eventually("the node has noticed", || is_invalid(&node.query(&tokens[2])));
     for token in &tokens {
         for refused in [node.query(token), node.dates(token), node.leave(token)] {
             assert!(is_invalid(&refused), "{refused:?}");
         }
     }
-    assert_eq!(node.join(1).number("number"), 1, "and they have moved nothing");
+    assert_eq!(node.join(1).number("number"), 1, "the tokens have moved nothing");
 }
 
 #[test]
-fn a_fresh_queue_adopts_the_first_life_it_is_shown_and_no_other() {
+fn a_new_queue_adopts_only_the_first_incarnation_presented() {
     let redis = redis(RedisSetup::default());
     let (first, second) = (rehearsal(&redis, 5), rehearsal(&redis, 9));
     let node = Node::on(&redis, &STANDING_STILL);
     assert_eq!(node.query(&first[4]).word("status"), "WAITING");
-    eventually("the node knows", || is_invalid(&node.query(&second[8])));
+    eventually("the node has noticed", || is_invalid(&node.query(&second[8])));
     for (number, token) in (1..).zip(&first) {
         let waits = node.query(token);
         assert_eq!((waits.status, waits.number("number")), (200, number), "{waits:?}");
     }
     let joined = node.join(100).number("number");
-    assert!(joined > 5, "{joined} may have been given");
+    assert!(joined > 5, "{joined} may have been issued before");
 }
 
 #[test]
-fn a_lost_redis_costs_no_token_while_a_node_lives() {
+fn a_lost_redis_invalidates_no_token_while_a_node_lives() {
     let redis = redis(RedisSetup::default());
     let node = Node::on(&redis, &STANDING_STILL);
     let tokens: Vec<String> = (1..=5).map(|user| node.token_of(user)).collect();
@@ -124,7 +124,7 @@ fn a_lost_redis_costs_no_token_while_a_node_lives() {
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     };
-    eventually("joins are taken again", || {
+    eventually("joins are accepted again", || {
         are_good();
         node.join(6).status == 200
     });

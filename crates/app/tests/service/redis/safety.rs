@@ -1,12 +1,12 @@
-//! A Redis that would lose places by itself, or lets nobody in.
+//! A Redis whose configuration can lose places, or that accepts no commands.
 
 use test_support::RedisSetup;
 
 use super::node::{Node, redis, words};
 use crate::program::{boxoffice, text};
 
-/// What would lose places, and what is said about it.
-fn unsafe_ones() -> [(RedisSetup, &'static str); 2] {
+/// Unsafe configurations and the expected error.
+fn unsafe_setups() -> [(RedisSetup, &'static str); 2] {
     [
         (
             RedisSetup::default().line("maxmemory-policy allkeys-lru"),
@@ -19,7 +19,7 @@ fn unsafe_ones() -> [(RedisSetup, &'static str); 2] {
     ]
 }
 
-/// What is said by a program that does not start on this Redis.
+/// The output of a program that refuses to start on this Redis.
 fn refusal(url: &str) -> String {
     let quiet = ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "telemetry.log_filter=off"];
     let words = words(url, &quiet);
@@ -30,8 +30,8 @@ fn refusal(url: &str) -> String {
 }
 
 #[test]
-fn a_redis_that_would_lose_places_stops_the_program_with_one_line() {
-    for (setup, expected) in unsafe_ones() {
+fn an_unsafe_redis_stops_the_program_with_one_line() {
+    for (setup, expected) in unsafe_setups() {
         let redis = redis(setup);
         let said = refusal(&format!("redis://{}", redis.address()));
         assert!(said.starts_with(&format!("boxoffice: {expected}")), "{said}");
@@ -56,8 +56,8 @@ fn a_wrong_password_stops_the_program_with_one_line_that_does_not_show_it() {
 }
 
 #[test]
-fn a_redis_that_would_lose_places_is_used_where_that_is_wanted() {
-    for (setup, expected) in unsafe_ones() {
+fn an_unsafe_redis_is_used_if_configured() {
+    for (setup, expected) in unsafe_setups() {
         let redis = redis(setup);
         let mut node = Node::on(&redis, &["redis.queue.when_unsafe=warn"]);
         assert_eq!(node.join(1).status, 200);

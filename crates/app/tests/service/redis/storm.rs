@@ -1,4 +1,4 @@
-//! Nodes die while many people join.
+//! Nodes die while many users join.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use crate::support::eventually;
 const CROWDS: u64 = 16;
 const PEOPLE_EACH: u64 = 50;
 
-/// How old what a node says may be: an older view is told as stale, and some time passes on the way.
+/// The maximum staleness of an unmarked response: an older view is marked as stale, and the
+/// response takes some time to arrive.
 const VIEW_LAG: Duration = Duration::from_millis(1_100);
 
-/// Asks one node after the other until one answers.
+/// Tries one node after another until one responds.
 fn join(guest: &mut Guest, nodes: &[SocketAddr], first: u64) {
     let mut next = usize::try_from(first).unwrap();
     eventually("a node answers", || {
@@ -25,7 +26,7 @@ fn join(guest: &mut Guest, nodes: &[SocketAddr], first: u64) {
     });
 }
 
-/// Joins, looks, and does what people do: goes in when called, asks again elsewhere, leaves.
+/// One user's visit: joins, then claims if called, leaves, or joins again through another node.
 fn visit(guest: &mut Guest, nodes: &[SocketAddr], user: u64) {
     join(guest, nodes, user);
     let elsewhere = nodes[usize::try_from(user + 1).unwrap() % nodes.len()];
@@ -39,7 +40,7 @@ fn visit(guest: &mut Guest, nodes: &[SocketAddr], user: u64) {
 }
 
 #[test]
-fn a_node_that_dies_in_a_storm_of_joins_costs_nobody_their_place() {
+fn a_node_that_dies_in_a_burst_of_joins_loses_no_place() {
     let redis = redis(RedisSetup::default());
     let nodes = [(); 3].map(|()| Node::on(&redis, &["queue.policy.batch=20"]));
     let addresses = nodes.each_ref().map(Node::public);
@@ -55,7 +56,7 @@ fn a_node_that_dies_in_a_storm_of_joins_costs_nobody_their_place() {
                 }
             });
         }
-        eventually("the storm is on", || {
+        eventually("a quarter has joined", || {
             history.summary().count("join", "number") > CROWDS * PEOPLE_EACH / 4
         });
         nodes[0].kill();
@@ -71,6 +72,6 @@ fn a_node_that_dies_in_a_storm_of_joins_costs_nobody_their_place() {
         ..Rules::default()
     };
     let summary = history.summary();
-    assert!(summary.count("join", "unknown") > 0, "the kill hit nobody: {summary}");
+    assert!(summary.count("join", "unknown") > 0, "the kill interrupted no join: {summary}");
     check(&history, &rules).unwrap_or_else(|findings| panic!("{summary}\n{findings}"));
 }

@@ -28,7 +28,7 @@ fn names(files: &BTreeMap<String, String>) -> Vec<&str> {
 }
 
 #[test]
-fn a_bundle_has_everything_that_a_node_tells_of_itself() {
+fn a_bundle_contains_everything_that_a_node_reports() {
     let (node, folder) = (Serving::start(&[]), tempfile::tempdir().unwrap());
     let (path, ops) = (folder.path().join("bundle.tar.gz"), node.ops.to_string());
     let ended = boxoffice(&["diagnostics", "--ops", &ops, "--out", path.to_str().unwrap()], &[]);
@@ -61,7 +61,7 @@ fn a_bundle_has_everything_that_a_node_tells_of_itself() {
 }
 
 #[test]
-fn a_node_that_does_not_answer_is_part_of_what_is_wrong() {
+fn an_unreachable_node_is_recorded_in_the_bundle() {
     let folder = tempfile::tempdir().unwrap();
     let (path, nobody) =
         (folder.path().join("bundle.tar.gz"), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
@@ -80,7 +80,7 @@ fn a_node_that_does_not_answer_is_part_of_what_is_wrong() {
 }
 
 #[test]
-fn a_bundle_that_cannot_be_written_is_told() {
+fn a_bundle_that_cannot_be_written_is_an_error() {
     let ended =
         boxoffice(&["diagnostics", "--ops", "127.0.0.1:1", "--out", "/nowhere/at/all.tar.gz"], &[]);
     assert_eq!(ended.status.code(), Some(1));
@@ -91,7 +91,7 @@ fn a_bundle_that_cannot_be_written_is_told() {
     );
 }
 
-/// Writes a bundle of nobody, with everything allowed to everybody as far as the shell says.
+/// Writes a bundle without a node, under a umask that permits everything.
 fn write_to(path: &Path) -> std::process::Output {
     let arguments = ["diagnostics", "--ops", "127.0.0.1:1", "--out", path.to_str().unwrap()];
     boxoffice_limited("umask 000", &arguments)
@@ -101,7 +101,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// The names in a folder.
+/// The file names in a folder.
 fn listed(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -112,7 +112,7 @@ fn listed(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_bundle_is_for_its_owner_alone_also_where_a_file_was_that_others_could_read() {
+fn a_bundle_is_private_even_if_it_replaces_a_readable_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.tar.gz");
     assert!(write_to(&path).status.success());
@@ -120,7 +120,7 @@ fn a_bundle_is_for_its_owner_alone_also_where_a_file_was_that_others_could_read(
 
     fs::write(&path, "an older one").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    // Whoever has it open reads what was there, and nothing new.
+    // A process that has the old file open sees only its old content.
     let mut open = File::open(&path).unwrap();
     assert!(write_to(&path).status.success());
     let mut read = String::new();
@@ -136,14 +136,14 @@ fn a_link_in_place_of_a_bundle_is_not_followed() {
     let (link, target) = (folder.path().join("bundle.tar.gz"), folder.path().join("target"));
     for is_there in [true, false] {
         if is_there {
-            fs::write(&target, "of somebody else").unwrap();
+            fs::write(&target, "of another user").unwrap();
         }
         symlink(&target, &link).unwrap();
         let refused = write_to(&link);
         assert_eq!(refused.status.code(), Some(1));
         assert!(text(&refused.stderr).contains("it is a link"), "{}", text(&refused.stderr));
         if is_there {
-            assert_eq!(fs::read_to_string(&target).unwrap(), "of somebody else");
+            assert_eq!(fs::read_to_string(&target).unwrap(), "of another user");
             fs::remove_file(&target).unwrap();
         } else {
             assert_eq!(listed(folder.path()), ["bundle.tar.gz"]);
@@ -152,6 +152,10 @@ fn a_link_in_place_of_a_bundle_is_not_followed() {
     }
     fs::create_dir(&link).unwrap();
     let refused = write_to(&link);
-    assert!(text(&refused.stderr).contains("no file is there"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("the path is not a regular file"),
+        "{}",
+        text(&refused.stderr)
+    );
     assert_eq!(listed(folder.path()), ["bundle.tar.gz"]);
 }

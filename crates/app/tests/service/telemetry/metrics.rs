@@ -1,4 +1,4 @@
-//! What is counted when people come, wait, are let in, leave, and are refused.
+//! The metrics while users join, wait, claim, leave and are refused.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -13,8 +13,8 @@ fn scrape(app: &TestApp) -> Scrape {
 const QUEUE: [(&str, &str); 1] = [("queue", "main")];
 
 #[test]
-fn the_line_is_seen_from_its_first_person_to_its_last() {
-    // Two are called, and then nobody for an hour.
+fn the_queue_metrics_follow_its_users() {
+    // Calls two users, then none for an hour.
     let app = TestApp::start(&[
         "queue.policy.batch=2",
         "queue.policy.every=1h",
@@ -28,7 +28,7 @@ fn the_line_is_seen_from_its_first_person_to_its_last() {
     assert_eq!(app.leave(&tokens[3]).status, 204);
     assert_eq!(app.leave(&tokens[3]).status, 410);
     let number = |name: &str| scrape(&app).is(&format!("boxoffice_queue_{name}"), &QUEUE);
-    eventually("the view has it all", || {
+    eventually("the view is complete", || {
         number("claimed_total") == 1.0 && number("left_total") == 1.0
     });
     for (name, expected) in [
@@ -56,7 +56,7 @@ fn the_line_is_seen_from_its_first_person_to_its_last() {
 }
 
 #[test]
-fn whoever_was_called_is_counted_with_how_long_they_waited_and_how_wrong_they_were_told() {
+fn each_called_user_is_counted_with_the_wait_and_the_error_of_its_estimate() {
     let app = TestApp::start(&["queue.policy.batch=1", "queue.policy.every=1s"]);
     for user in 1..=3 {
         app.token_of(user);
@@ -73,12 +73,12 @@ fn whoever_was_called_is_counted_with_how_long_they_waited_and_how_wrong_they_we
 }
 
 #[test]
-fn requests_are_told_apart_by_route_status_and_code_and_by_nothing_that_people_send() {
+fn requests_are_labelled_by_route_status_and_code_and_by_nothing_that_clients_send() {
     let app = TestApp::start(&[]);
     let token = app.token_of(987_654_321);
     app.query(&token);
     app.ask("GET", "/concert/987654321/date", &[("waitingToken", &token)]);
-    app.ask("GET", "/marked-path?marked=query", &[("x-request-id", "marked-id")]);
+    app.ask("GET", "/qzx-path?qzx=query", &[("x-request-id", "qzx-id")]);
     let mut brewing = TcpStream::connect(app.public).unwrap();
     brewing
         .write_all(b"BREW /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -112,13 +112,13 @@ fn requests_are_told_apart_by_route_status_and_code_and_by_nothing_that_people_s
         requests(&[("http_request_method", "_OTHER"), ("error_type", "METHOD_NOT_ALLOWED")]),
         1.0
     );
-    for secret in ["987654321", "marked", "BREW", token.as_str()] {
+    for secret in ["987654321", "qzx", "BREW", token.as_str()] {
         assert!(!scrape.0.contains(secret), "{secret} is in a label");
     }
 }
 
 #[test]
-fn what_is_shed_and_what_is_rate_limited_is_counted_apart_from_failures() {
+fn shed_and_rate_limited_requests_are_counted_apart_from_failures() {
     let app = TestApp::start(&["overload.per_user.per_second=1", "overload.per_user.burst=1"]);
     app.token_of(1);
     let refused = app.ask("POST", "/user/1/queue/token/issue", &[]);
@@ -136,7 +136,7 @@ fn what_is_shed_and_what_is_rate_limited_is_counted_apart_from_failures() {
 }
 
 #[test]
-fn caches_breakers_and_the_program_tell_what_they_do() {
+fn caches_breakers_and_the_build_have_metrics() {
     let app = TestApp::start(&[]);
     for _ in 0..3 {
         assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
@@ -160,7 +160,7 @@ fn caches_breakers_and_the_program_tell_what_they_do() {
 }
 
 #[test]
-fn without_metrics_there_is_no_page_of_them() {
+fn without_metrics_their_page_is_not_found() {
     let app = TestApp::unmeasured(&[]);
     assert_eq!(app.ops("/metrics").status, 404);
     assert_eq!(app.join_line(1).status, 200);

@@ -1,17 +1,17 @@
-//! `/metrics`, read.
+//! A parser of `/metrics`.
 
 use std::collections::BTreeSet;
 
-/// One answer of `/metrics`.
+/// One response of `/metrics`.
 pub(crate) struct Scrape(pub(crate) String);
 
 impl Scrape {
-    /// The names there are, as Prometheus would store them.
+    /// The names of all metrics as Prometheus stores them.
     pub(crate) fn names(&self) -> BTreeSet<&str> {
         self.series().map(|(name, ..)| name).collect()
     }
 
-    /// Name, labels as they are written, and value of every series.
+    /// The name, the unparsed labels and the value of every series.
     fn series(&self) -> impl Iterator<Item = (&str, &str, f64)> {
         self.0.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(|line| {
             let (series, value) = line.rsplit_once(' ').unwrap();
@@ -20,7 +20,7 @@ impl Scrape {
         })
     }
 
-    /// The sum of the series of this name that have these labels; nothing where there is none.
+    /// The sum of the series with this name and these labels; `None` if there are none.
     pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let wanted: Vec<String> =
             labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
@@ -33,7 +33,7 @@ impl Scrape {
         (!values.is_empty()).then(|| values.iter().sum())
     }
 
-    /// The same, where there must be one.
+    /// Like [`Scrape::get`], but panics if there are none.
     pub(crate) fn is(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.get(name, labels).unwrap_or_else(|| panic!("no {name} {labels:?} in:\n{}", self.0))
     }

@@ -1,18 +1,18 @@
-//! What must never be seen is put into everything that takes something in, and looked for in everything that comes out.
+//! Puts marked secrets into every input, and searches every output for them.
 
 use test_support::otlp::Collector;
 
 use crate::program::{Serving, boxoffice, text};
 use crate::support::{LIMIT, agent, eventually, send};
 
-/// Nothing else looks like this.
+/// Occurs nowhere else.
 const MARK: &str = "Zq7HushHush";
 
-/// 32 bytes whose text is marked.
+/// 32 bytes whose encoding contains the mark.
 const KEY: &str = "Zq7HushHushZq7HushHushZq7HushHushZq7HushHus";
 
 fn settings(collector: &Collector) -> Vec<String> {
-    // Nobody listens there, so that every address is worth an error.
+    // Closed ports, so that every address causes an error.
     vec![
         "catalog.store=postgres".to_owned(),
         format!("postgres.url=postgres://app:{MARK}1@127.0.0.1:1/boxoffice"),
@@ -31,7 +31,7 @@ fn settings(collector: &Collector) -> Vec<String> {
     ]
 }
 
-/// Sends marks in everything a caller can send.
+/// Sends marks in everything that a client can send.
 fn ask(node: &Serving) {
     let agent = agent();
     let marked = [
@@ -58,13 +58,13 @@ fn ask(node: &Serving) {
         let body = if method == "GET" { Vec::new() } else { MARK.as_bytes().to_vec() };
         send(&agent, method, &node.url(&path), &headers, &body);
     }
-    // With no token to refuse, a join reaches the store, which is away.
+    // Without a token to refuse, a join reaches the store, which is down.
     headers.retain(|(name, _)| !name.eq_ignore_ascii_case("waitingtoken"));
     send(&agent, "POST", &node.url("/user/1/queue/token/issue"), &headers, MARK.as_bytes());
 }
 
 #[test]
-fn no_secret_no_token_and_nothing_that_people_send_comes_out_anywhere() {
+fn no_secret_token_or_client_input_appears_in_any_output() {
     let collector = Collector::answering().unwrap();
     let settings = settings(&collector);
     let words: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
@@ -72,9 +72,9 @@ fn no_secret_no_token_and_nothing_that_people_send_comes_out_anywhere() {
     ask(&node);
     let ops =
         |path: &str| send(&agent(), "GET", &format!("http://{}{path}", node.ops), &[], &[]).text;
-    eventually("outages are known", || ops("/readyz").contains("degraded"));
+    eventually("outages are reported", || ops("/readyz").contains("degraded"));
     let shown = ["/livez", "/startupz", "/readyz", "/protection", "/failures", "/metrics"].map(ops);
-    assert!(!ops("/failures").contains("\"total\":0"), "there is something to hide");
+    assert!(!ops("/failures").contains("\"total\":0"), "there are failures to check");
 
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("bundle.tar.gz");
@@ -92,7 +92,7 @@ fn no_secret_no_token_and_nothing_that_people_send_comes_out_anywhere() {
             && !collector.logs().is_empty()
             && !collector.metrics().is_empty()
     };
-    assert!(collector.wait_until(LIMIT, signals), "everything is sent");
+    assert!(collector.wait_until(LIMIT, signals), "every signal is exported");
     node.signal("-TERM");
     let (code, log) = node.end();
     assert_eq!(code, Some(0), "{log}");
@@ -101,7 +101,7 @@ fn no_secret_no_token_and_nothing_that_people_send_comes_out_anywhere() {
     let sent = format!("{:?}{:?}{:?}", collector.spans(), collector.logs(), collector.metrics());
     let outputs = [
         ("the log", log.as_str()),
-        ("what is sent to the collector", &sent),
+        ("the exported telemetry", &sent),
         ("the bundle", &String::from_utf8_lossy(&unpacked)),
         ("boxoffice diagnostics", text(&diagnosed.stdout)),
         ("boxoffice config", text(&printed.stdout)),

@@ -1,4 +1,4 @@
-//! The program with everything real behind it: what it measures is what the catalogue says.
+//! The program on real dependencies: the metrics it exports are exactly those in the catalog.
 
 use telemetry::metrics::catalogue::FAMILIES;
 use telemetry::metrics::{Kind, Metric};
@@ -9,7 +9,7 @@ use crate::postgres::database;
 use crate::program::Serving;
 use crate::support::{agent, eventually, send};
 
-/// The program on a database and two Redis, after it was asked everything.
+/// The program on a database and two Redis, after a request to every route.
 pub(super) struct Whole {
     serving: Serving,
     _stores: (Database, Redis, Redis),
@@ -33,7 +33,7 @@ impl Whole {
             "queue.checkpoint.store=postgres".to_owned(),
             "cache.store=redis".to_owned(),
             format!("redis.cache.url=redis://{}", copies.address()),
-            // Rates of a breaker are told once it has seen so many calls.
+            // A breaker has rates only after this many calls.
             "breaker.joining.minimum_calls=1".to_owned(),
             "ops.check_every=100ms".to_owned(),
         ];
@@ -50,9 +50,7 @@ impl Whole {
     }
 
     fn ask_everything(&self) {
-        eventually("somebody can join", || {
-            self.ask("POST", "/user/1/queue/token/issue", &[]).0 == 200
-        });
+        eventually("joining works", || self.ask("POST", "/user/1/queue/token/issue", &[]).0 == 200);
         let (_, ticket) = self.ask("POST", "/user/2/queue/token/issue", &[]);
         let ticket: serde_json::Value = serde_json::from_str(&ticket).unwrap();
         let token = [("waitingToken", ticket["waitingToken"].as_str().unwrap())];
@@ -68,7 +66,7 @@ impl Whole {
         )
     }
 
-    /// A scrape after everything was looked after once.
+    /// A scrape after the first health check of every dependency.
     pub(super) fn full_scrape(&self) -> Scrape {
         eventually("the memory of both Redis is known", || {
             let scrape = self.scrape();
@@ -86,7 +84,7 @@ fn series_of(metric: &Metric) -> String {
 }
 
 #[test]
-fn every_metric_of_the_catalogue_is_measured_and_no_other() {
+fn exactly_the_metrics_of_the_catalog_are_exported() {
     let scrape = Whole::start().full_scrape();
     let all: Vec<&Metric> = FAMILIES.iter().flat_map(|family| family.metrics).copied().collect();
     let missing: Vec<_> = all
@@ -94,7 +92,7 @@ fn every_metric_of_the_catalogue_is_measured_and_no_other() {
         .map(|metric| series_of(metric))
         .filter(|name| !scrape.names().contains(name.as_str()))
         .collect();
-    assert!(missing.is_empty(), "not measured: {missing:?} in:\n{}", scrape.0);
+    assert!(missing.is_empty(), "not exported: {missing:?} in:\n{}", scrape.0);
     let known = |name: &str| {
         all.iter().any(|metric| {
             let ours = metric.prometheus_name();
@@ -104,7 +102,7 @@ fn every_metric_of_the_catalogue_is_measured_and_no_other() {
     };
     let unknown: Vec<_> =
         scrape.names().into_iter().filter(|name| *name != "target_info" && !known(name)).collect();
-    assert!(unknown.is_empty(), "not in the catalogue: {unknown:?}");
+    assert!(unknown.is_empty(), "not in the catalog: {unknown:?}");
     for pool in ["postgres", "redis-cache"] {
         let pool = [("db_client_connection_pool_name", pool)];
         assert!(scrape.is("db_client_connection_max", &pool) > 0.0);

@@ -1,14 +1,14 @@
-//! Who is called when, and what people are told until then.
+//! The order of calls, and the answers that users get before they are called.
 
 use std::cmp::Reverse;
 
-use crate::history::check::Breach;
+use crate::history::finding::Breach;
 use crate::history::record::Sight;
 use crate::history::view::{Frontier, View};
 use crate::history::{Record, Rules};
 
-/// Once a number was seen called, no lower one is seen waiting by an op that began more than `view_lag` later, unless
-/// its user may have left by then. O(n log n).
+/// Once a number was seen called, no lower number is seen waiting by an op that began more than
+/// `view_lag` later, unless its user may have left by then. O(n log n).
 pub(in crate::history) fn order_of_calls<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let called = view.ops().filter(|op| op.sight().is_some_and(Sight::is_called));
     let known = called
@@ -29,7 +29,8 @@ pub(in crate::history) fn order_of_calls<'a>(view: &View<'a>, rules: &Rules) -> 
     breaches
 }
 
-/// Who was seen called is not seen waiting by an op that began more than `view_lag` later. O(n).
+/// A place that was seen called is not seen waiting by an op that began more than `view_lag` later.
+/// O(n).
 pub(in crate::history) fn called_for_good<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     for place in view.places() {
@@ -43,7 +44,8 @@ pub(in crate::history) fn called_for_good<'a>(view: &View<'a>, rules: &Rules) ->
     breaches
 }
 
-/// A position is no more than `position_slack` above any that was told more than `view_lag` before. O(n log n).
+/// A position exceeds no position reported more than `view_lag` earlier by more than
+/// `position_slack`. O(n log n).
 pub(in crate::history) fn positions_shrink<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let position = |op: &'a Record| Some((op.position_told()?, op));
     let mut breaches = Vec::new();
@@ -64,7 +66,8 @@ pub(in crate::history) fn positions_shrink<'a>(view: &View<'a>, rules: &Rules) -
     breaches
 }
 
-/// Who is let in had been told the number: no join that was told it to them began after they were in. O(n).
+/// A user is admitted only with a number that was given to them: a join that began before the
+/// admission ended returned it. O(n).
 pub(in crate::history) fn nothing_forged<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     for place in view.places() {

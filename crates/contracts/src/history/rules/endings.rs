@@ -1,12 +1,12 @@
-//! Who is still there in the end.
+//! Places that must exist at the end, and reasons for places to end.
 
-use crate::history::check::Breach;
+use crate::history::finding::Breach;
 use crate::history::record::Sight;
 use crate::history::view::View;
 use crate::history::{Asked, Record, Rules, Told};
 
-/// Who was told a number, and whose place cannot have ended, gets the same number when looked for the last time. Who is
-/// not looked for, or whose last search has an unknown outcome, is not judged. O(n log n).
+/// A user whose place cannot have ended gets the same number from their last `FindAgain`. Users
+/// without such a call, or with an unknown outcome for it, are not checked. O(n log n).
 pub(in crate::history) fn nobody_forgotten<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     for joins in view.joins_by_user() {
@@ -27,8 +27,8 @@ pub(in crate::history) fn nobody_forgotten<'a>(view: &View<'a>, rules: &Rules) -
     breaches
 }
 
-/// In a drained line, everybody has been seen called with their last number, unless they may have left or were told
-/// that it is gone. O(n log n).
+/// In a drained queue, every user has been seen called with their last number, unless they may have
+/// left or their place was reported gone. O(n log n).
 pub(in crate::history) fn everybody_called<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     if !rules.is_drained {
@@ -46,15 +46,15 @@ pub(in crate::history) fn everybody_called<'a>(view: &View<'a>, rules: &Rules) -
     breaches
 }
 
-/// Where places survive, whoever is told that theirs is gone may have left by then, or it may have ended by itself.
-/// O(n).
+/// If places survive, a place is reported gone only if its user may have left by then or the place
+/// may have expired. O(n).
 pub(in crate::history) fn gone_for_a_reason<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     if !rules.places_survive {
         return breaches;
     }
     for place in view.places() {
-        // The first that was over: what is a reason for it is one for all later ones.
+        // The op that ended first: any reason that explains it also explains all later ones.
         let gone = place.sights().filter(|(sight, _)| *sight == Sight::Gone);
         let Some((_, gone)) = gone.min_by_key(|(_, op)| op.over()) else { continue };
         let Some(join) = place.joins().next() else { continue };
@@ -65,7 +65,7 @@ pub(in crate::history) fn gone_for_a_reason<'a>(view: &View<'a>, rules: &Rules) 
     breaches
 }
 
-/// The join, before the searches, that was told the user's last number last; numbers only grow.
+/// The last join, `FindAgain` excluded, that returned the user's highest number. Numbers only grow.
 fn last_held<'a>(joins: impl Iterator<Item = &'a Record>) -> Option<&'a Record> {
     let before =
         joins.filter(|op| matches!(op.asked, Asked::Join { .. }) && op.number_told().is_some());

@@ -1,12 +1,12 @@
-//! What numbers joins were told.
+//! The numbers that joins return.
 
 use domain::queue::QueueNumber;
 
-use crate::history::check::Breach;
+use crate::history::finding::Breach;
 use crate::history::view::{Frontier, View};
 use crate::history::{Asked, Record, Rules};
 
-/// No number is told to two users, whenever that was. O(n).
+/// No number is given to two users, at any time. O(n).
 pub(in crate::history) fn numbers_are_unique<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
     let mut first: Option<(QueueNumber, &Record)> = None;
     let mut breaches = Vec::new();
@@ -14,7 +14,7 @@ pub(in crate::history) fn numbers_are_unique<'a>(view: &View<'a>) -> Vec<Breach<
         let Some(join) = place.joins().next() else { continue };
         match first {
             Some((number, other)) if number == place.number => {
-                breaches.push(Breach::between(other, join))
+                breaches.push(Breach::between(other, join));
             }
             _ => first = Some((place.number, join)),
         }
@@ -22,8 +22,8 @@ pub(in crate::history) fn numbers_are_unique<'a>(view: &View<'a>) -> Vec<Breach<
     breaches
 }
 
-/// Nobody is told another number unless the one they held may have ended in between; a user's numbers only grow.
-/// O(n log n).
+/// A user gets another number only if the place they held may have ended in between, and a user's
+/// numbers only grow. O(n log n).
 pub(in crate::history) fn one_place_a_user<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     for joins in view.joins_by_user() {
@@ -42,16 +42,16 @@ pub(in crate::history) fn one_place_a_user<'a>(view: &View<'a>, rules: &Rules) -
     breaches
 }
 
-/// When a user was seen to hold a number.
+/// The time in which a user was seen to hold a number.
 struct Held<'a> {
     number: QueueNumber,
-    /// The join that was over first: held by its end.
+    /// The join that ended first: the number was held when it ended.
     first: &'a Record,
-    /// The join that began last: held not before its begin.
+    /// The join that began last: the number was held at its begin or later.
     last: &'a Record,
 }
 
-/// What the joins of a user were told, by number. Those after the faults have a rule of their own.
+/// The numbers that a user's joins returned, in ascending order. `FindAgain` has a rule of its own.
 fn numbers_held<'a>(joins: &[&'a Record]) -> Vec<Held<'a>> {
     let is_join = |op: &&&Record| matches!(op.asked, Asked::Join { .. });
     let told = joins.iter().filter(is_join).filter_map(|op| Some((op.number_told()?, *op)));
@@ -66,9 +66,9 @@ fn numbers_held<'a>(joins: &[&'a Record]) -> Vec<Held<'a>> {
     held.collect()
 }
 
-/// Who cannot have joined before another was told a number gets a higher one. O(n log n).
+/// A user who cannot have joined before another user got a number gets a higher one. O(n log n).
 ///
-/// The number somebody is told may have been given by an earlier join of theirs whose outcome is unknown.
+/// The number may come from an earlier join of the same user whose outcome is unknown.
 pub(in crate::history) fn order_of_joins<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
     let told = view.ops().filter_map(|op| Some((op.over(), op.number_told()?, op)));
     let highest = Frontier::new(told.collect());

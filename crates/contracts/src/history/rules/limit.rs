@@ -1,14 +1,14 @@
-//! How many are inside at once.
+//! The number of concurrent sessions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::history::check::Breach;
+use crate::history::finding::Breach;
 use crate::history::record::Sight;
 use crate::history::view::{Place, View};
 use crate::history::{Record, Rules};
 
-/// At no moment do more than `max_active` sessions certainly run. O(n log n).
+/// At most `max_active` sessions certainly run at any moment. O(n log n).
 pub(in crate::history) fn limit<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let Some(max_active) = rules.max_active.and_then(|max| usize::try_from(max).ok()) else {
         return Vec::new();
@@ -16,7 +16,7 @@ pub(in crate::history) fn limit<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breac
     let mut stays: Vec<Stay<'_>> =
         view.places().filter_map(|place| certain_stay(&place, rules)).collect();
     stays.sort_by_key(|stay| stay.from);
-    // By their end; ops are told apart by their id.
+    // Ordered by end; the id distinguishes ops with the same end.
     let mut inside: BTreeMap<(Duration, u64), &Record> = BTreeMap::new();
     let mut breaches = Vec::new();
     for stay in stays {
@@ -33,23 +33,27 @@ pub(in crate::history) fn limit<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breac
     breaches
 }
 
-/// When a session certainly runs.
+/// The time in which a session certainly runs.
 struct Stay<'a> {
     from: Duration,
-    /// No longer inside at this moment.
+    /// The session may have ended at this moment.
     until: Duration,
     let_in: &'a Record,
 }
 
-/// When the session of a place certainly runs, if at all; a place has one session, however often its user goes in.
+/// The time in which the session of a place certainly runs, if any. A place has one session,
+/// however often its user enters.
 ///
-/// It runs by the end of the first op that was let in. It runs until the earliest of
+/// The session runs at the end of the first admission that succeeded. It certainly runs until the
+/// earliest of:
 ///
-/// - the begin of the first op that may have given it back;
-/// - the earliest end it can have had: it was claimed by the first op that may have claimed it or a later one, and not
-///   before it was still seen unclaimed, and lasts as long from there as any answer said. An answer says how long from
-///   itself on, and no answer was there before the claim, so this is not too late;
-/// - where it was seen gone before that end, the begin of the op that saw it run last: it was lost, nobody knows when.
+/// - the begin of the first op that may have released the place;
+/// - the earliest end that it can have. The session was claimed by the first op that may have
+///   claimed it or a later one, and not before it was last seen unclaimed, and it lasts for the
+///   longest time that any response said. A response states the time from itself on, and none
+///   arrived before the claim, so this end is not too late;
+/// - if it was seen gone before that end, the begin of the last op that saw it run: it was lost at
+///   an unknown time.
 fn certain_stay<'a>(place: &Place<'_, 'a>, rules: &Rules) -> Option<Stay<'a>> {
     let let_in = || place.ops().filter(|op| op.let_in().is_some());
     let first = let_in().min_by_key(|op| op.over())?;
@@ -68,7 +72,7 @@ fn certain_stay<'a>(place: &Place<'_, 'a>, rules: &Rules) -> Option<Stay<'a>> {
     (from < until).then_some(Stay { from, until, let_in: first })
 }
 
-/// The earliest moment at which a session that runs by `by` can have been claimed.
+/// The earliest moment at which a session that runs at `by` can have been claimed.
 fn claimed_from(place: &Place<'_, '_>, by: Duration, rules: &Rules) -> Duration {
     let claim = place.ops().find(|op| op.may_claim()).map(|op| op.begun).unwrap_or_default();
     let is_unclaimed = |sight: Sight| matches!(sight, Sight::Waiting | Sight::Called);

@@ -1,4 +1,4 @@
-//! The estimate by its figures, and what holds of it for every queue.
+//! Estimates by example, and properties that hold for every queue.
 
 mod properties;
 mod sale;
@@ -20,7 +20,7 @@ fn estimator(spec: PolicySpec) -> WaitEstimator {
     WaitEstimator::new(&AdmissionPolicy::new(spec).unwrap())
 }
 
-/// The position of somebody with so many people ahead, and themselves.
+/// The position behind `people - 1` others.
 fn position(people: u64) -> Position {
     match QueueNumber::new(people) {
         Ok(number) => VacantNumbers::default().position_of(number, Line::new(people, 0)),
@@ -32,7 +32,7 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// Sessions by the seconds that are left of them.
+/// Sessions by the seconds left.
 fn inside(ends: &[(f64, u64)]) -> Occupancy {
     let ends = ends.iter().map(|(left, sessions)| (seconds(*left), *sessions)).collect();
     Occupancy { ends, ..Occupancy::default() }
@@ -53,7 +53,7 @@ fn check_hold(occupancy: &Occupancy, expected: f64) {
 }
 
 #[test]
-fn ten_inside_for_ten_minutes_are_waited_for() {
+fn behind_full_slots_people_wait_for_sessions_to_end() {
     // The eleventh to join, the twentieth, the twenty-first, the fiftieth.
     check(&inside(&[(600.0, 10)]), &[(1, 600.0), (10, 600.0), (11, 1_200.0), (40, 2_400.0)]);
     check(&inside(&[(60.0, 10)]), &[(1, 60.0), (10, 60.0), (11, 660.0), (40, 1_860.0)]);
@@ -78,7 +78,7 @@ fn free_slots_wait_for_the_rate_alone() {
 }
 
 #[test]
-fn what_limits_a_wait_is_told_with_it() {
+fn a_wait_comes_with_the_limit_that_determines_it() {
     let limit = |occupancy: &Occupancy, people| {
         estimator(TEN_SLOTS).prepare(occupancy, None).wait(position(people), 0).1
     };
@@ -90,7 +90,7 @@ fn what_limits_a_wait_is_told_with_it() {
     assert_eq!(
         limit(&free_in_turn, 1),
         WaitLimit::Rate,
-        "slots that make nobody wait for longer limit nothing"
+        "slots that lengthen no wait limit nothing"
     );
 }
 
@@ -105,7 +105,7 @@ fn slots_that_are_plenty_leave_the_position_over_the_rate() {
 }
 
 #[test]
-fn more_slots_in_use_than_there_are_come_free_for_nobody() {
+fn slots_in_use_beyond_the_limit_are_released_to_no_one() {
     let occupancy = inside(&[(10.0, 2), (20.0, 3), (400.0, 12)]);
     check(&occupancy, &[(1, 20.0), (2, 400.0), (10, 400.0), (11, 620.0)]);
 }
@@ -134,25 +134,25 @@ fn people_called_after_the_snapshot_hold_slots_as_they_do_in_the_next_one() {
             );
         }
     }
-    // Three came free and were taken at once: the next person waits for the fourth.
+    // Three slots were released and taken at once: the next person waits for the fourth.
     let full = estimator(TEN_SLOTS).prepare(&inside(&[(1.0, 3), (300.0, 10)]), None);
     assert_eq!(full.wait(position(1), 3), (seconds(300.0), WaitLimit::Slots));
     assert_eq!(full.wait(position(1), 2), (seconds(1.0), WaitLimit::Slots));
 }
 
 #[test]
-fn a_pause_is_waited_for_while_slots_come_free() {
+fn slots_are_released_during_a_pause() {
     let eta = |people, paused| {
         let occupancy = inside(&[(30.0, 5), (300.0, 10)]);
         let paused = Some(seconds(paused));
         estimator(TEN_SLOTS).estimate(position(people), &occupancy, paused).as_secs_f64()
     };
-    // Longer than the first slots take: then the rate counts from its end.
+    // The pause is longer than the first slots take: then the rate counts from its end.
     for (people, expected) in [(1, 100.1), (5, 100.5), (6, 300.0), (11, 700.0), (16, 900.0)] {
         assert!((eta(people, 100.0) - expected).abs() < 1e-6, "{people}: {}", eta(people, 100.0));
     }
-    assert!((eta(1, 10.0) - 30.0).abs() < 1e-6, "shorter than they take");
-    assert!((eta(0, 10.0)).abs() < 1e-6, "who was called is called");
+    assert!((eta(1, 10.0) - 30.0).abs() < 1e-6, "shorter than the sessions");
+    assert!((eta(0, 10.0)).abs() < 1e-6, "called already");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_whole_session_is_assumed_until_there_is_evidence() {
         (0.5, 100.0, 520.0),
         // Claimed late: a slot was held for longer than a session lasts.
         (8.0, 8.0 * 650.0, 640.0),
-        // Longer than a slot can be held.
+        // Longer than the maximum hold.
         (8.0, 8.0 * 700.0, 648.0),
     ] {
         check_hold(&Occupancy { freed, held_seconds, ..Occupancy::default() }, expected);
@@ -174,7 +174,7 @@ fn a_whole_session_is_assumed_until_there_is_evidence() {
 }
 
 #[test]
-fn figures_that_make_no_sense_are_no_evidence() {
+fn invalid_figures_are_ignored() {
     for freed in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         check_hold(&Occupancy { freed, held_seconds: 10.0, ..Occupancy::default() }, 600.0);
     }
@@ -182,32 +182,32 @@ fn figures_that_make_no_sense_are_no_evidence() {
 }
 
 #[test]
-fn people_who_stay_for_longer_than_those_who_left_count_for_what_they_have_stayed_beyond() {
+fn stays_beyond_the_mean_of_released_sessions_raise_the_mean_hold() {
     let evidence = |ends| Occupancy { freed: 8.0, held_seconds: 80.0, ..inside(ends) };
-    // Inside for exactly as long as those who left, and for less.
+    // Inside for exactly the mean hold of the released sessions, and for less.
     check_hold(&evidence(&[(590.0, 4), (600.0, 10)]), 128.0);
     // Four of them for 100 seconds longer, two of those for 50 more.
     check_hold(&evidence(&[(440.0, 2), (490.0, 4), (600.0, 10)]), 128.0 + 50.0);
     check_hold(&evidence(&[(1.0, 10)]), 600.0);
-    // The longest holds that were seen stand.
+    // The longest holds seen count in full.
     let late = Occupancy { freed: 8.0, held_seconds: 8.0 * 650.0, ..inside(&[(0.0, 10)]) };
     check_hold(&late, 640.0);
 }
 
 #[test]
-fn sessions_come_free_after_the_mean_hold_or_in_turn_once_that_is_over() {
-    // As many observations as leave the prior no weight.
+fn sessions_are_released_after_the_mean_hold_or_one_by_one_once_overdue() {
+    // Enough observations that the prior has no weight.
     let mean =
         |hold: f64, ends| Occupancy { freed: 1e12, held_seconds: 1e12 * hold, ..inside(ends) };
     // Inside for 20 and 10 seconds.
     check(&mean(60.0, &[(580.0, 4), (590.0, 10)]), &[(1, 40.0), (4, 40.0), (5, 50.0), (10, 50.0)]);
     check(&mean(60.0, &[(580.0, 4), (590.0, 10)]), &[(11, 100.0), (20, 110.0)]);
-    // For 120 seconds: one after the other, each six seconds later, the last within a third of 60
-    // seconds less the fifth that has passed of the session.
+    // Inside for 120 seconds: they are released one by one, each six seconds later, the last within
+    // a third of 60 seconds less the fifth of the session that has passed.
     check(&mean(60.0, &[(480.0, 10)]), &[(1, 6.0), (2, 12.0), (3, 16.0), (10, 16.0)]);
     // The mean hold is not quite over.
     check(&mean(60.0, &[(550.0, 10)]), &[(1, 10.0), (2, 12.0), (4, 55.0 / 3.0), (10, 55.0 / 3.0)]);
-    // The mean is of slots that were claimed late: these sessions are over before.
+    // The mean includes late claims: these sessions end before it.
     check(&mean(640.0, &[(300.0, 10)]), &[(1, 300.0), (10, 300.0), (11, 940.0)]);
 }
 
@@ -217,18 +217,18 @@ fn a_session_that_is_longer_than_the_policy_allows_has_just_begun() {
 }
 
 #[test]
-fn further_steps_are_taken_for_the_last() {
+fn further_steps_are_merged_into_the_last() {
     let ends: Vec<_> = (1..=20_u32).map(|step| (f64::from(step) * 10.0, u64::from(step))).collect();
     let spec = PolicySpec { max_active: 20, ..TEN_SLOTS };
     let forecast = estimator(spec).prepare(&Occupancy { open_calls: 1, ..inside(&ends) }, None);
-    // 21 slots of 20 are in use.
+    // 21 slots are in use, with a limit of 20.
     for (people, expected) in [(1, 20.0), (14, 150.0), (15, 200.0), (19, 200.0), (20, 600.0)] {
         assert_eq!(forecast.eta(position(people)), seconds(expected), "{people}");
     }
 }
 
 #[test]
-fn positions_and_slots_beyond_counting_are_estimated_too() {
+fn extreme_positions_and_slots_are_estimated() {
     let occupancy = Occupancy { open_calls: u64::MAX, ..inside(&[(600.0, u64::MAX)]) };
     for people in [1, 10, QueueNumber::MAX] {
         assert!(

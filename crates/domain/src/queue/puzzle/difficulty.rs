@@ -1,21 +1,22 @@
-//! How hard a puzzle is, chosen by the rate of joins.
+//! The difficulty of puzzles, which follows the rate of joins.
 
 use std::time::Duration;
 
-/// How hard a puzzle is: the leading zero bits of a successful attempt. One more is twice the work.
+/// The difficulty of a puzzle: the leading zero bits of a successful attempt. One more bit doubles
+/// the work.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Difficulty(u8);
 
-/// A number of bits that is no difficulty.
+/// The number of bits is not a difficulty.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a difficulty is 1 to {} bits", Difficulty::MAX)]
 pub struct InvalidDifficulty;
 
 impl Difficulty {
-    /// The most bits: minutes of a fast processor.
+    /// The most bits, which take a fast processor minutes.
     pub const MAX: u8 = 20;
 
-    /// A difficulty of so many bits.
+    /// A difficulty of this many bits.
     ///
     /// # Errors
     /// [`InvalidDifficulty`] unless it is 1 to [`MAX`](Self::MAX).
@@ -39,18 +40,18 @@ pub struct DifficultyRule {
     highest: Difficulty,
 }
 
-/// Values that are no [`DifficultyRule`].
+/// The values do not form a [`DifficultyRule`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the rate must not be 0, nor the highest difficulty below the lowest")]
 pub struct InvalidDifficultyRule;
 
 impl DifficultyRule {
-    /// The lowest difficulty at `from_rate` joins a second, one bit more at twice as many and so
-    /// on, at most the highest. Below that rate no puzzle is asked for, or with `is_always` one of
-    /// the lowest difficulty.
+    /// The difficulty is the lowest at `from_rate` joins a second, and rises by one bit with each
+    /// doubling of the rate, up to the highest. Below `from_rate` no puzzle is required, or with
+    /// `is_always` one of the lowest difficulty.
     ///
     /// # Errors
-    /// [`InvalidDifficultyRule`].
+    /// [`InvalidDifficultyRule`] if the rate is 0 or the highest difficulty is below the lowest.
     pub fn new(
         is_always: bool,
         from_rate: u32,
@@ -63,18 +64,18 @@ impl DifficultyRule {
         Ok(Self { is_always, from_rate, lowest, highest })
     }
 
-    /// No node that follows this rule asks for less.
+    /// The lowest difficulty that any node under this rule requires.
     #[must_use]
     pub fn lowest(&self) -> Difficulty {
         self.lowest
     }
 
-    /// What is asked for when nobody joins.
+    /// The difficulty required while there are no joins.
     fn idle(&self) -> Option<Difficulty> {
         self.is_always.then_some(self.lowest)
     }
 
-    /// Joins a second from which on this difficulty is asked for.
+    /// The joins per second from which this difficulty is required.
     fn rate_of(&self, difficulty: Difficulty) -> f64 {
         let doublings = difficulty.0.saturating_sub(self.lowest.0);
         f64::from(self.from_rate) * f64::from(doublings).exp2()
@@ -89,15 +90,15 @@ impl DifficultyRule {
             .or_else(|| self.idle())
     }
 
-    /// One step below this difficulty, if there is one.
+    /// The difficulty one step lower, if there is one.
     fn below(&self, difficulty: Difficulty) -> Option<Difficulty> {
         if difficulty > self.lowest { Some(Difficulty(difficulty.0 - 1)) } else { self.idle() }
     }
 }
 
-/// Follows the rate of joins on one node. It rises at once, however far, and falls by one bit at a
-/// time, after the rate has been well below what the present difficulty is for. So a rate near a
-/// limit, or one that comes in bursts, does not make it change back and forth.
+/// Follows the rate of joins on one node. The difficulty rises at once, by any number of bits. It
+/// falls by one bit at a time, once the rate has been well below that of the present difficulty. So
+/// a rate near a limit, or one that comes in bursts, does not make it oscillate.
 #[derive(Clone, Debug)]
 pub struct DifficultyControl {
     rule: DifficultyRule,
@@ -107,21 +108,22 @@ pub struct DifficultyControl {
 }
 
 impl DifficultyControl {
-    /// The past counts for the rate with a weight that falls to a third in this time.
+    /// The time constant of the rate's moving average: a weight falls to about a third in this
+    /// time.
     pub const MEMORY: Duration = Duration::from_secs(2);
-    /// How long the rate must be lower before the difficulty falls by one bit.
+    /// How long the rate must stay lower before the difficulty falls by one bit.
     pub const CALM: Duration = Duration::from_secs(5);
-    /// The share of a difficulty's rate below which the rate is well below it.
+    /// A rate is well below that of a difficulty if it is below this share of it.
     const WELL_BELOW: f64 = 0.75;
 
-    /// A node that nobody has joined yet.
+    /// A node before its first join.
     #[must_use]
     pub fn new(rule: DifficultyRule) -> Self {
         Self { rule, rate: 0.0, asked: rule.idle(), calm: Duration::ZERO }
     }
 
-    /// So many people wanted to join in the time since the last call. Returns what is asked for
-    /// from now on; `None` is no puzzle. Where no time has passed nothing is counted.
+    /// Records the join attempts since the last call. Returns the difficulty to require from now
+    /// on; `None` means no puzzle. If no time has passed, nothing is recorded.
     pub fn observe(&mut self, joins: u64, elapsed: Duration) -> Option<Difficulty> {
         if elapsed.is_zero() {
             return self.asked;
@@ -134,7 +136,7 @@ impl DifficultyControl {
         self.asked
     }
 
-    /// Falls as far as the calm allows.
+    /// Lowers the difficulty by one bit for each completed calm period.
     fn fall(&mut self, elapsed: Duration) {
         self.calm = self.calm.saturating_add(elapsed);
         while let Some(asked) = self.asked {
@@ -150,13 +152,13 @@ impl DifficultyControl {
         }
     }
 
-    /// What is asked for.
+    /// The difficulty required now.
     #[must_use]
     pub fn asked(&self) -> Option<Difficulty> {
         self.asked
     }
 
-    /// People who want to join, a second.
+    /// Join attempts per second.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.rate
@@ -179,7 +181,8 @@ mod tests {
         DifficultyRule::new(is_always, 1_000, bits(10), bits(13)).unwrap()
     }
 
-    /// So many joins a second for so long; the difficulty after each tenth of a second.
+    /// Runs a constant rate of joins for a time; returns the difficulty after each tenth of a
+    /// second.
     fn run(control: &mut DifficultyControl, per_second: u64, time: Duration) -> Vec<Option<u8>> {
         let steps = time.as_millis() / TENTH.as_millis();
         let one = |_| control.observe(per_second / 10, TENTH).map(Difficulty::bits);
@@ -225,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_that_is_reached_counts() {
+    fn the_highest_difficulty_whose_rate_is_reached_counts() {
         let rule = rule(false);
         let wanted = |rate| rule.wanted(rate).map(Difficulty::bits);
         assert_eq!((wanted(999.9), wanted(1_000.0), wanted(2_000.0)), (None, Some(10), Some(11)));
@@ -253,7 +256,7 @@ mod tests {
         let mut steps = seen.clone();
         steps.dedup();
         assert_eq!(steps, [Some(13), Some(12), Some(11), Some(10), None]);
-        // The rate needs 2.1 s to fall well below 8,000; then a bit every five seconds.
+        // The rate needs 2.1 s to fall well below 8,000; after that, one bit every five seconds.
         let lasted = |level| seen.iter().filter(|seen| **seen == level).count() as u64;
         assert!((66..=76).contains(&lasted(Some(13))), "{} tenths", lasted(Some(13)));
         assert_eq!([lasted(Some(12)), lasted(Some(11)), lasted(Some(10))], [50, 50, 50]);
@@ -323,12 +326,12 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_no_rate() {
+    fn no_elapsed_time_changes_nothing() {
         let mut control = DifficultyControl::new(rule(false));
         assert_eq!(control.observe(1_000_000, Duration::ZERO), None);
         assert!(control.rate().abs() < f64::EPSILON);
         control.observe(100, TENTH);
-        // One tenth of a second is 4.9 % of what counts.
+        // One tenth of a second has a weight of 4.9 %.
         assert!((control.rate() - 48.77).abs() < 0.1, "{}", control.rate());
     }
 

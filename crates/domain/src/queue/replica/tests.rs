@@ -1,4 +1,4 @@
-//! One node's memory, told by a store that the test makes up.
+//! A node's replica, fed by hand-written responses of a store.
 
 use super::*;
 use crate::queue::QueueId;
@@ -31,7 +31,7 @@ fn claimed(number: u64, holder: u64, until: u64) -> Change {
     Change::Claimed { number, user: user(holder), until: at(until) }
 }
 
-/// The end of a session, as of the time of the replica that follows.
+/// The end of a session, as seen at the time of the replica of [`following`].
 fn ends(second: u64) -> Expiry {
     Expiry::new(at(second), at(1_000))
 }
@@ -44,7 +44,7 @@ fn holder(number: u64, holder: u64) -> Memory {
     Memory::Holder { number, user: user(holder) }
 }
 
-/// A replica that follows generation 1, and the refresh that follows.
+/// A replica that follows generation 1, and its next refresh.
 fn following(changes: Vec<Change>) -> (Replica, Refresh) {
     let mut replica = Replica::new(NodeId(5), false, SESSION_TTL);
     let refresh = Refresh {
@@ -64,7 +64,7 @@ fn following(changes: Vec<Change>) -> (Replica, Refresh) {
 }
 
 #[test]
-fn a_fresh_node_says_nothing_and_has_nothing_to_replay() {
+fn a_fresh_node_reports_nothing_and_has_nothing_to_replay() {
     let mut replica = Replica::new(NodeId(5), true, SESSION_TTL);
     let nothing = Witness { node: NodeId(5), needs_checkpoint: true, ..Witness::default() };
     assert_eq!(replica.witness(), nothing);
@@ -89,19 +89,19 @@ fn a_fresh_node_says_nothing_and_has_nothing_to_replay() {
         calls_from: 3,
         ..nothing
     };
-    assert_eq!(replica.witness(), seen, "and there is nothing to replay, so that is done");
+    assert_eq!(replica.witness(), seen, "nothing to replay, so the replay is done");
     assert_eq!(replica.vacant(), &VacantNumbers::of([50]));
 }
 
 #[test]
-fn a_node_that_has_something_to_replay_has_not_replayed_before_it_says_so() {
+fn a_node_with_entries_has_replayed_only_once_that_is_noted() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 2_000)]);
     let memories = replica.follow(Refresh { generation: 2, ..refresh.clone() });
     assert_eq!(memories, [session(1, 7, 2_000)]);
     assert_eq!((replica.witness().generation, replica.witness().replayed), (2, 1));
     assert!(
         replica.follow(Refresh { generation: 2, ..refresh }).is_empty(),
-        "told once a generation"
+        "replayed once a generation"
     );
     assert_eq!(replica.witness().replayed, 1);
     replica.note_replayed(2);
@@ -109,7 +109,7 @@ fn a_node_that_has_something_to_replay_has_not_replayed_before_it_says_so() {
 }
 
 #[test]
-fn lines_are_believed_from_everybody_and_never_go_back() {
+fn counters_of_any_report_are_applied_and_never_go_back() {
     let (mut replica, refresh) = following(Vec::new());
     replica.note_line(Line::new(120, 5));
     assert_eq!(replica.witness().line, Line::new(120, 10));
@@ -118,7 +118,7 @@ fn lines_are_believed_from_everybody_and_never_go_back() {
 }
 
 #[test]
-fn an_answer_shows_how_many_changes_there_are_without_telling_them() {
+fn a_response_raises_the_version_seen_but_not_the_version_followed() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 2_000)]);
     replica.note_session(&place(15, 8), ends(2_000), 4);
     assert_eq!((replica.witness().version, replica.witness().seen), (1, 4));
@@ -149,14 +149,14 @@ fn a_session_is_known_from_the_log_until_it_ends_or_is_released() {
     assert_eq!(replica.session(&place(1, 7), at(1_500)), None);
     assert_eq!(replica.memories(), [over(1), over(2), session(3, 9, 3_000)]);
     replica.follow(Refresh { version: 4, at: at(4_000), calls_from: 3, ..refresh });
-    assert_eq!(replica.memories(), [], "no call of theirs can stand again");
+    assert_eq!(replica.memories(), [], "none of their calls can reopen");
 }
 
 #[test]
-fn a_claim_of_this_node_is_known_unless_the_log_has_told_more() {
+fn a_claim_of_this_node_is_known_unless_the_log_has_later_changes() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 2_000), Change::Released(1)]);
     replica.note_session(&place(1, 7), ends(2_000), 1);
-    assert_eq!(replica.session(&place(1, 7), at(1_500)), None, "an answer older than the log");
+    assert_eq!(replica.session(&place(1, 7), at(1_500)), None, "the result is older than the log");
     replica.note_session(&place(1, 7), ends(2_000), 2);
     assert_eq!(replica.session(&place(1, 7), at(1_500)), None, "released");
     replica.note_session(&place(5, 8), ends(2_000), 1);
@@ -164,25 +164,22 @@ fn a_claim_of_this_node_is_known_unless_the_log_has_told_more() {
     replica.note_session(&place(5, 8), ends(2_000), 2);
     assert_eq!(replica.session(&place(5, 8), at(1_500)), Some(at(2_000)));
     replica.note_session(&place(6, 9), Expiry::new(at(900), at(300)), 2);
-    assert_eq!(replica.session(&place(6, 9), at(300)), None, "a store whose time this is not");
+    assert_eq!(
+        replica.session(&place(6, 9), at(300)),
+        None,
+        "the result is of another store's time"
+    );
     let changes = Changes::Since(vec![claimed(1, 7, 2_000)]);
     replica.follow(Refresh { version: 3, changes, ..refresh });
-    assert_eq!(
-        replica.session(&place(1, 7), at(1_500)),
-        None,
-        "the log is behind the answer to leaving"
-    );
+    assert_eq!(replica.session(&place(1, 7), at(1_500)), None, "the log is behind the release");
 }
 
 #[test]
-fn a_place_about_to_be_given_up_is_not_answered_for_and_one_given_up_is_told() {
+fn a_place_being_released_is_uncertain_and_a_released_one_is_replayed() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 2_000), claimed(2, 8, 2_000)]);
     replica.note_leaving(&place(1, 7));
     assert_eq!(replica.session(&place(1, 7), at(1_500)), None);
-    assert!(
-        replica.memories().contains(&session(1, 7, 2_000)),
-        "nobody knows whether they have left"
-    );
+    assert!(replica.memories().contains(&session(1, 7, 2_000)), "they may have left");
     replica.note_left(&place(1, 7), false);
     replica.note_left(&place(50, 9), true);
     let told = [
@@ -215,7 +212,7 @@ fn a_release_is_remembered_while_the_call_or_the_session_could_run() {
 }
 
 #[test]
-fn what_is_remembered_has_as_much_time_left_in_another_store() {
+fn remembered_sessions_keep_their_remaining_time_in_another_store() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 1_300), Change::Released(3)]);
     let whole = Changes::Whole(Whole::default());
     let other = Refresh { generation: 2, at: at(20), calls_from: 5, changes: whole, ..refresh };
@@ -232,7 +229,7 @@ fn what_is_remembered_has_as_much_time_left_in_another_store() {
 }
 
 #[test]
-fn who_joined_is_remembered_until_their_call_stands_no_longer() {
+fn a_holder_is_remembered_until_their_call_is_over() {
     let (mut replica, refresh) = following(Vec::new());
     for n in [1, 2, 3, 40, 41] {
         replica.note_holder(user(n), number(n));
@@ -248,16 +245,16 @@ fn who_joined_is_remembered_until_their_call_stands_no_longer() {
     let next = Refresh { calls_from: 2, changes: Changes::Since(Vec::new()), ..refresh };
     replica.follow(next.clone());
     assert_eq!(told(&replica), [holder(40, 40)]);
-    assert_eq!(replica.holders.len(), 1, "the others take no memory");
+    assert_eq!(replica.holders.len(), 1, "the others use no memory");
     replica.note_holder(user(2), number(2));
-    assert_eq!(told(&replica), [holder(40, 40)], "an answer from before");
+    assert_eq!(told(&replica), [holder(40, 40)], "a response from before");
     replica.note_holder(user(3), number(4));
     replica.follow(next);
     assert_eq!(told(&replica), [holder(4, 3), holder(40, 40)]);
 }
 
 #[test]
-fn who_has_left_is_no_holder_though_the_answer_to_joining_comes_after_that() {
+fn a_user_who_left_is_not_a_holder_even_if_the_join_response_comes_later() {
     let (mut replica, refresh) = following(Vec::new());
     let changes = Changes::Since(vec![Change::Released(3), Change::Abandoned(41)]);
     replica.follow(Refresh { version: 2, changes, ..refresh });
@@ -269,14 +266,14 @@ fn who_has_left_is_no_holder_though_the_answer_to_joining_comes_after_that() {
 }
 
 #[test]
-fn abandoned_numbers_that_are_passed_are_told_as_released() {
+fn passed_abandoned_numbers_are_replayed_as_released() {
     let (mut replica, refresh) = following(vec![Change::Abandoned(20), Change::Abandoned(30)]);
     replica.follow(Refresh { line: Line::new(100, 25), calls_from: 15, ..refresh.clone() });
     let (released, abandoned) = (Change::Released(20), Change::Abandoned(30));
     assert_eq!(replica.memories(), [Memory::Change(released), Memory::Change(abandoned)]);
     assert_eq!(replica.vacant(), &VacantNumbers::of([30]));
     replica.follow(Refresh { line: Line::new(100, 35), calls_from: 30, ..refresh });
-    assert_eq!(replica.memories(), [], "their calls would stand no longer");
+    assert_eq!(replica.memories(), [], "their calls would be over");
 }
 
 #[test]
@@ -290,11 +287,11 @@ fn a_gap_in_the_log_makes_sessions_uncertain_and_forgets_no_vacant_number() {
     assert_eq!(replica.memories(), [vec![session(1, 7, 2_000)], told.to_vec()].concat());
     let changes = Changes::Since(vec![claimed(1, 7, 2_000)]);
     replica.follow(Refresh { version: 90_001, changes, ..refresh });
-    assert_eq!(replica.session(&place(1, 7), at(1_500)), Some(at(2_000)), "told anew");
+    assert_eq!(replica.session(&place(1, 7), at(1_500)), Some(at(2_000)), "reported again");
 }
 
 #[test]
-fn a_node_that_starts_learns_who_is_inside_and_whose_calls_are_used_up() {
+fn a_starting_node_learns_sessions_and_used_calls() {
     let (mut replica, refresh) = following(Vec::new());
     let sessions = vec![(1, user(7), at(2_000))];
     let whole = Whole { sessions, used: vec![1, 2, 3], ..Whole::default() };
@@ -305,7 +302,7 @@ fn a_node_that_starts_learns_who_is_inside_and_whose_calls_are_used_up() {
     let changes = Changes::Since(vec![claimed(3, 9, 2_000), Change::Released(1)]);
     replica.follow(Refresh { version: 90_002, changes, ..refresh });
     let used = [1, 2, 3].map(|number| Memory::Change(Change::Released(number)));
-    assert_eq!(replica.memories(), used, "an older change says nothing new");
+    assert_eq!(replica.memories(), used, "an older change adds nothing");
 }
 
 #[test]
@@ -315,11 +312,7 @@ fn numbers_the_queue_has_passed_do_not_come_back_with_all_vacant_ones() {
     replica.follow(Refresh { line: Line::new(100, 40), version: 9, changes: whole, ..refresh });
     assert_eq!(replica.vacant(), &VacantNumbers::of([50, 60]));
     let told = [Change::Released(20), Change::Abandoned(50), Change::Abandoned(60)];
-    assert_eq!(
-        replica.memories(),
-        told.map(Memory::Change),
-        "but their calls must not stand again"
-    );
+    assert_eq!(replica.memories(), told.map(Memory::Change), "but their calls must not reopen");
 }
 
 #[test]
@@ -339,13 +332,13 @@ fn skipped_numbers_follow_the_log_and_outlive_a_store_that_lost_them() {
     let whole = Changes::Whole(Whole::default());
     let lost = Refresh { generation: 2, changes: whole.clone(), ..refresh.clone() };
     assert_eq!(replica.follow(lost.clone()), memories);
-    assert_eq!(replica.memories(), memories, "also if it is lost again before it was told");
+    assert_eq!(replica.memories(), memories, "also if it is lost again before the replay");
     replica.follow(Refresh { changes: whole, ..lost });
-    assert_eq!(replica.vacant().ranges().count(), 0, "but a store that was told knows better");
+    assert_eq!(replica.vacant().ranges().count(), 0, "but a store with the replay overrides it");
 }
 
 #[test]
-fn one_user_who_joins_again_a_million_times_pushes_nobody_out() {
+fn a_million_joins_of_one_user_evict_no_other_holder() {
     let mut replica = Replica::new(NodeId(5), false, SESSION_TTL);
     for n in 1..=1_000 {
         replica.note_holder(user(n), number(n));
@@ -358,7 +351,7 @@ fn one_user_who_joins_again_a_million_times_pushes_nobody_out() {
 }
 
 #[test]
-fn of_more_people_than_are_remembered_those_at_the_back_are_dropped_and_counted() {
+fn beyond_the_limit_holders_at_the_back_are_dropped_and_counted() {
     let mut replica = Replica::new(NodeId(5), false, SESSION_TTL);
     let most = MOST_HOLDERS as u64;
     replica.holders = (1..most).map(|n| (n + 10, user(n))).collect();

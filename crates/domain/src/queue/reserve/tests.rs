@@ -1,4 +1,4 @@
-//! Nodes that reserve numbers in one checkpoint, and a store that may be lost.
+//! Nodes that reserve numbers in one checkpoint, with a store that may be lost.
 
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -16,7 +16,7 @@ use crate::{PortErrorKind, Timestamp};
 const RECOVERY: std::time::Duration = std::time::Duration::from_secs(2);
 const NUMBERS: u64 = 10_000;
 
-/// Runs what waits for nothing.
+/// Runs a future that never waits.
 fn run<T>(step: impl Future<Output = T>) -> T {
     match pin!(step).poll(&mut Context::from_waker(Waker::noop())) {
         std::task::Poll::Ready(done) => done,
@@ -28,7 +28,7 @@ fn queue() -> QueueId {
     QueueId::parse("main").unwrap()
 }
 
-/// The lives of the queue in tests without a store.
+/// The incarnations in tests without a store.
 fn lives() -> Incarnations {
     Incarnations::of([Incarnation::new(5).unwrap()])
 }
@@ -37,7 +37,7 @@ fn second(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// A store, its server's clock, and how often it was asked for a snapshot.
+/// A store, its server's clock, and the number of snapshots requested.
 struct Store(Mutex<(QueueState, u64, u64)>);
 
 impl Store {
@@ -74,7 +74,7 @@ impl Store {
         step(state, &visit)
     }
 
-    /// Time passes until no pause can be on.
+    /// Advances time past any pause.
     fn rest(&self) {
         for _ in 0..5 {
             self.0.lock().unwrap().1 += 1_000_000;
@@ -112,11 +112,11 @@ impl Store {
 #[async_trait]
 impl QueueStore for Store {
     async fn join(&self, _: UserId, _: Option<Shown>, _: Bounds) -> Result<Joined, JoinError> {
-        unreachable!("no test asks for it")
+        unreachable!("not used by any test")
     }
 
     async fn call_next(&self, _: Line, _: Option<Shown>) -> Result<Called, PortError> {
-        unreachable!("no test asks for it")
+        unreachable!("not used by any test")
     }
 
     async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
@@ -140,15 +140,15 @@ impl QueueStore for Store {
     }
 
     async fn standing(&self, _: &Place) -> Result<Standing, PortError> {
-        unreachable!("no test asks for it")
+        unreachable!("not used by any test")
     }
 
     async fn claim(&self, _: &Place) -> Result<Session, ClaimError> {
-        unreachable!("no test asks for it")
+        unreachable!("not used by any test")
     }
 
     async fn give_back(&self, _: &Place) -> Result<(), GiveBackError> {
-        unreachable!("no test asks for it")
+        unreachable!("not used by any test")
     }
 }
 
@@ -189,7 +189,7 @@ fn node(cell: &Arc<Cell>) -> Reserved {
     Reserved::new(Reserve { store: cell.clone(), numbers: NUMBERS })
 }
 
-/// What a node does every second, without the rest of it.
+/// A node's work each second, as far as checkpoints are concerned.
 fn round(node: &Reserved, store: &Store, now: i64) {
     let generation = run(store.snapshot(Line::START)).unwrap().generation;
     run(node.settle(queue(), store, generation)).unwrap();
@@ -219,8 +219,8 @@ fn three_nodes_after_a_total_loss_skip_one_reserve() {
         assert!(node.ceiling(generation, false).unwrap() >= 20_000);
     }
     assert_eq!(store.join(1, nodes[2].ceiling(generation, false).unwrap()), Some(10_101));
-    assert_eq!(cell.read().unwrap().ceiling, 20_100, "a raise is not taken for a rush");
-    // And the next loss skips the next reserve.
+    assert_eq!(cell.read().unwrap().ceiling, 20_100, "a raise is not a rush");
+    // The next loss skips the next reserve.
     round(&nodes[0], &store, 7);
     store.lose();
     let nodes = [node(&cell), node(&cell), node(&cell)];
@@ -232,7 +232,7 @@ fn three_nodes_after_a_total_loss_skip_one_reserve() {
 }
 
 #[test]
-fn no_number_may_be_given_before_the_checkpoint_was_read_for_this_generation() {
+fn no_number_may_be_issued_before_the_checkpoint_is_read_for_this_generation() {
     let (store, cell) = (Store::new(), Cell::of(Some(Checkpoint::new(Line::new(100, 0), 10_100))));
     let node = node(&cell);
     assert_eq!((node.ceiling(0, true), node.ceiling(1, true)), (None, None));
@@ -253,7 +253,7 @@ fn the_checkpoint_is_read_once_for_each_generation() {
     let before = store.snapshots();
     cell.1.store(false, Ordering::Relaxed);
     run(node.settle(queue(), &store, generation)).unwrap();
-    assert_eq!(store.snapshots(), before, "no more is asked");
+    assert_eq!(store.snapshots(), before, "no further snapshot is requested");
     store.lose();
     store.0.lock().unwrap().1 += 1_000_000;
     let next = run(store.snapshot(Line::START)).unwrap().generation;
@@ -266,7 +266,7 @@ fn the_checkpoint_is_read_once_for_each_generation() {
 }
 
 #[test]
-fn what_was_reserved_may_be_given_in_the_next_generation_that_is_settled_without_another_reading() {
+fn reserved_numbers_may_be_issued_in_the_next_settled_generation_without_another_reading() {
     let (store, cell) = (Store::new(), Cell::of(Some(Checkpoint::new(Line::new(100, 0), 10_100))));
     let [old, fresh] = [node(&cell), node(&cell)];
     run(old.settle(queue(), &store, 0)).unwrap();
@@ -275,10 +275,10 @@ fn what_was_reserved_may_be_given_in_the_next_generation_that_is_settled_without
     assert!(run(old.settle(queue(), &store, generation + 1)).is_err());
     assert_eq!(old.ceiling(generation + 1, true), Some(10_100));
     assert_eq!(old.ceiling(generation + 1, false), None);
-    assert_eq!(fresh.ceiling(generation + 1, true), None, "it knows of no reserve");
+    assert_eq!(fresh.ceiling(generation + 1, true), None, "it knows no reserve");
 }
 
-/// A store of which somebody else says that nothing is settled.
+/// The store settles nothing for a generation that is over.
 #[test]
 fn a_reading_for_a_generation_that_is_over_reserves_nothing() {
     use crate::queue::ports::MockQueueStore;
@@ -304,7 +304,7 @@ fn settled(cell: &Arc<Cell>, line: Line, joined: u64) -> Reserved {
 }
 
 #[test]
-fn a_queue_that_moves_is_remembered_every_second_and_one_that_rests_is_not() {
+fn a_moving_queue_is_saved_every_second_and_a_resting_one_is_not() {
     let cell = Cell::of(None);
     let node = settled(&cell, Line::new(10, 5), 10);
     assert_eq!(
@@ -338,13 +338,13 @@ fn numbers_are_reserved_before_half_of_the_reserve_is_used_up() {
     assert_eq!(save(1 + half, 1), 1 + half + NUMBERS);
     let reserved = Checkpoint::new(Line::new(1 + half, 0), 1 + half + NUMBERS);
     assert_eq!(cell.read().unwrap(), reserved.with_incarnations(lives()));
-    // Numbers that another node reserved may be given here too.
+    // This node may issue numbers that another node reserved.
     *cell.0.lock().unwrap() = Some(Checkpoint::new(Line::new(half, 0), 90_000));
     assert_eq!(save(1 + half + half, 1), 90_000);
 }
 
 #[test]
-fn in_a_rush_four_times_the_numbers_given_since_the_last_save_are_reserved() {
+fn in_a_rush_four_times_the_numbers_issued_since_the_last_save_are_reserved() {
     let cell = Cell::of(None);
     let node = settled(&cell, Line::new(10, 5), 10);
     let save = |last, joined, now| {
@@ -352,14 +352,14 @@ fn in_a_rush_four_times_the_numbers_given_since_the_last_save_are_reserved() {
         cell.read().unwrap().ceiling
     };
     assert_eq!(save(5_010, 5_010, 61), 5_010 + 20_000);
-    assert_eq!(save(5_011, 5_011, 62), 25_010, "no rush any more");
-    // A store that was lost counts anew, and one that skipped numbers has given none of them.
+    assert_eq!(save(5_011, 5_011, 62), 25_010, "the rush is over");
+    // A lost store counts from the beginning, and one that skipped numbers has not issued them.
     assert_eq!(save(30_000, 100, 63), 30_000 + NUMBERS);
     assert_eq!(save(30_100, 200, 64), 30_100 + NUMBERS);
 }
 
 #[test]
-fn the_first_save_of_a_node_takes_no_count_for_a_rush() {
+fn the_first_save_of_a_node_is_never_a_rush() {
     let cell = Cell::of(None);
     settled(&cell, Line::new(1_000_000, 5), 1_000_000);
     assert_eq!(cell.read().unwrap().ceiling, 1_000_000 + NUMBERS);
@@ -378,7 +378,7 @@ fn a_save_that_fails_is_made_up_for_by_the_next() {
 }
 
 #[test]
-fn a_life_of_the_queue_is_remembered_at_once_and_a_queue_without_any_is_not() {
+fn an_incarnation_is_saved_at_once_and_a_queue_without_any_is_not_saved() {
     let cell = Cell::of(None);
     let node = node(&cell);
     let save = |incarnations| {
@@ -390,5 +390,5 @@ fn a_life_of_the_queue_is_remembered_at_once_and_a_queue_without_any_is_not() {
     let both = lives().with(Incarnation::new(3).unwrap());
     assert_eq!(save(both), Some(both), "in the same second, though nothing has moved");
     *cell.0.lock().unwrap() = None;
-    assert_eq!(save(lives()), None, "what is remembered already");
+    assert_eq!(save(lives()), None, "they are saved already");
 }

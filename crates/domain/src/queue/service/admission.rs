@@ -1,5 +1,4 @@
-//! Admission in steps, so that a call is claimed by an answer that serves its holder and by nothing
-//! else.
+//! Admission in steps, so that only a response that serves the holder claims a call.
 
 use super::super::counts::Refusal;
 use super::super::watch::Sight;
@@ -7,8 +6,8 @@ use super::super::{ClaimError, Place, QueueError, QueueNumber, Session, Shown, S
 use super::{QueueService, lost_sight};
 use crate::Timestamp;
 
-/// Leave to prepare an answer for the holder of a place. It claims nothing and opens nothing:
-/// [`QueueService::claim`] does, and must succeed before the holder sees any of the answer.
+/// Permission to prepare a response for the holder of a place. It claims nothing:
+/// [`QueueService::claim`] does, and must succeed before the holder sees any of the response.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is claimed before `QueueService::claim`"]
 pub struct Admission(State);
@@ -22,14 +21,14 @@ enum State {
 }
 
 impl QueueService {
-    /// Verifies a token and looks whether its number has been called, without the store: the first
-    /// step of an admission. It refuses whom this node knows to have no right to an answer. A node
-    /// with a stale view admits nobody, because a session it remembers may have been released
+    /// Verifies a token and checks whether its number is called, without the store: the first step
+    /// of an admission. It refuses places that this node knows are not admitted. A node with a
+    /// stale view refuses every place, because a session it remembers may have been released
     /// elsewhere.
     ///
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`], or
-    /// [`QueueError::Store`] when the view is stale.
+    /// [`QueueError::Store`] if the view is stale.
     pub fn check(&self, token: &str) -> Result<Admission, QueueError> {
         self.counters.answer(self.check_token(token))
     }
@@ -45,9 +44,9 @@ impl QueueService {
         }
     }
 
-    /// Confirms with the store that the call stands or the session runs, and claims nothing: the
-    /// step before work that only those people may cause. A confirmed session needs no further
-    /// request to the store.
+    /// Confirms with the store that the call is open or the session runs, and claims nothing. Call
+    /// it before work that only admitted people may cause. A confirmed session needs no further
+    /// call to the store.
     ///
     /// # Errors
     /// [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
@@ -68,9 +67,9 @@ impl QueueService {
         }
     }
 
-    /// Claims the call, or finds the session it was turned into before: the last step, once there
-    /// is an answer that serves the holder. After [`QueueError::Store`] the call may have been
-    /// claimed; claiming again returns its session.
+    /// Claims the call, or finds the session it already became: the last step, once the response
+    /// for the holder is ready. After [`QueueError::Store`] the call may have been claimed;
+    /// claiming again returns its session.
     ///
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or
@@ -86,7 +85,8 @@ impl QueueService {
         };
         self.parts.store.claim(&place).await.map_err(|error| match error {
             ClaimError::NotYet => self.not_yet_in_store(&place).into(),
-            // A signed place that another user holds: one that a lost store gave, and its successor gave again.
+            // A signed place held by another user: a lost store issued its number, and the next
+            // store reissued it.
             ClaimError::NotFound | ClaimError::Gone | ClaimError::NotHolder => {
                 QueueError::Gone.into()
             }
@@ -94,7 +94,7 @@ impl QueueService {
         })
     }
 
-    /// All steps at once, for a caller whose answer is the session itself.
+    /// Runs all steps at once, for a caller whose response is the session itself.
     ///
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or
@@ -103,8 +103,8 @@ impl QueueService {
         self.claim(self.check(token)?).await
     }
 
-    /// The store does not know of a call that this node has seen: it lost something, and will be
-    /// told.
+    /// The store does not know a call that this node has seen: it lost data, which a replay will
+    /// restore.
     fn not_yet_in_store(&self, place: &Place) -> QueueError {
         let sight = self.watch.look(Shown::from(place), self.watch.line());
         self.not_yet(place.number, sight, self.parts.clock.now())

@@ -1,4 +1,4 @@
-//! The use cases, on ports that answer at once.
+//! The use cases, on ports that respond at once.
 
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -11,10 +11,10 @@ use crate::queue::{
 };
 use crate::{PortErrorKind, Timestamp};
 
-/// Runs a use case whose ports answer at once; there is nothing here that could wait.
+/// Runs a use case whose ports respond at once, so nothing waits.
 fn run(test: impl Future<Output = ()>) {
     let polled = pin!(test).poll(&mut Context::from_waker(Waker::noop()));
-    assert!(polled.is_ready(), "a use case waits for something besides its ports");
+    assert!(polled.is_ready(), "a use case waits for more than its ports");
 }
 
 struct StoppedClock;
@@ -25,7 +25,7 @@ impl Clock for StoppedClock {
     }
 }
 
-/// A clock that is a second further on whenever it is looked at.
+/// A clock that advances by a second with each reading.
 #[derive(Default)]
 struct SteppingClock(std::sync::atomic::AtomicI64);
 
@@ -39,13 +39,13 @@ fn number(n: u64) -> QueueNumber {
     QueueNumber::new(n).unwrap()
 }
 
-/// The life of the queue in these tests.
+/// The incarnation of the queue in these tests.
 fn life() -> Incarnation {
     Incarnation::new(5).unwrap()
 }
 
-/// A sealer whose tokens are the bare number, of queue `main`; those of another life begin with its
-/// number and a colon.
+/// A signer whose tokens are the bare number, of queue `main`. Tokens of another incarnation begin
+/// with its number and a colon.
 fn plain_sealer() -> MockTokenSealer {
     let mut sealer = MockTokenSealer::new();
     sealer.expect_seal().returning(|place| WaitingToken::new(place.number.to_string()));
@@ -81,7 +81,7 @@ fn service_of(queue: &str, store: MockQueueStore) -> QueueService {
     })
 }
 
-/// What a store in its first generation reports that has read its checkpoint.
+/// The snapshot of a store in its first generation that has read its checkpoint.
 fn snapshot_of(line: Line, abandoned: &[u64]) -> Snapshot {
     Snapshot {
         line,
@@ -109,7 +109,7 @@ fn store_at(line: Line, abandoned: &'static [u64]) -> MockQueueStore {
     store
 }
 
-/// A store whose steps find the line at one of these after the other.
+/// A store whose successive steps find the queue at these counters.
 fn store_at_each(lines: &'static [(u64, u64)]) -> MockQueueStore {
     let mut store = MockQueueStore::new();
     let mut lines = lines.iter();
@@ -128,7 +128,7 @@ fn down() -> PortError {
 }
 
 #[test]
-fn asking_while_waiting_touches_no_store() {
+fn status_queries_of_waiting_people_call_no_store() {
     run(async {
         // The mock has no expectation for `standing`: any such call would fail the test.
         let service = service_of("main", store_at(Line::new(1_000, 200), &[250, 300]));
@@ -144,7 +144,7 @@ fn asking_while_waiting_touches_no_store() {
 }
 
 #[test]
-fn while_the_store_recovers_the_estimate_says_so() {
+fn while_the_store_recovers_the_wait_limit_is_recovery() {
     run(async {
         let service = service_of("main", store_at_each(&[(1_000, 200)]));
         service.advance().await.unwrap();
@@ -153,7 +153,7 @@ fn while_the_store_recovers_the_estimate_says_so() {
 }
 
 #[test]
-fn a_step_tells_how_long_those_waited_whom_it_found_called() {
+fn a_tick_reports_the_waits_of_the_people_it_found_called() {
     run(async {
         let mut service =
             service_of("main", store_at_each(&[(0, 0), (1_000, 0), (1_000, 500), (1_000, 1_000)]));
@@ -163,7 +163,8 @@ fn a_step_tells_how_long_those_waited_whom_it_found_called() {
         }
         let step = service.advance().await.unwrap();
         assert_eq!(step.called.count, 2);
-        // They joined within the second before a look that told the last of a thousand 10 s, and were seen called a second later.
+        // They joined in the second before a snapshot that promised 10 s to the last of a thousand,
+        // and were seen called a second later.
         let expected = |people, waited, promised| Wait {
             people,
             waited: Duration::from_millis(waited),
@@ -175,7 +176,7 @@ fn a_step_tells_how_long_those_waited_whom_it_found_called() {
 }
 
 #[test]
-fn admitting_somebody_who_was_not_called_touches_no_store() {
+fn admitting_a_number_not_called_calls_no_store() {
     run(async {
         let service = service_of("main", store_at(Line::new(10, 2), &[]));
         service.advance().await.unwrap();
@@ -187,7 +188,7 @@ fn admitting_somebody_who_was_not_called_touches_no_store() {
 }
 
 #[test]
-fn what_a_node_has_seen_is_the_floor_of_its_next_join_and_what_a_token_shows_is_not() {
+fn the_floor_of_a_join_comes_from_the_nodes_view_and_not_from_tokens() {
     run(async {
         let mut store = store_at(Line::new(50, 20), &[]);
         store.expect_standing().returning(|_| Err(down()));
@@ -244,7 +245,7 @@ fn a_token_of_a_sale_that_is_over_moves_nothing() {
 }
 
 #[test]
-fn leaving_with_a_number_the_store_does_not_know_asks_it_once() {
+fn leaving_with_an_unknown_number_calls_the_store_once() {
     run(async {
         let mut store = store_at(Line::default(), &[]);
         store.expect_give_back().times(1).returning(|_| Err(GiveBackError::NotFound));
@@ -266,7 +267,7 @@ fn a_store_that_is_down_is_told_apart_and_leaves_the_view_as_it_was() {
         ));
         assert!(matches!(service.leave("3").await, Err(QueueError::Store(_))));
         assert_eq!(service.advance().await.unwrap_err().kind(), PortErrorKind::Unavailable);
-        assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "where am I? goes on");
+        assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "status queries still work");
     });
 }
 
@@ -318,10 +319,7 @@ fn nobody_joins_before_the_checkpoint_was_read() {
         assert!(matches!(service.join(user, None).await, Err(QueueError::Store(_))));
         service.remember().await.unwrap();
         let unseen = service.join(user, None).await;
-        assert!(
-            matches!(unseen, Err(QueueError::Store(_))),
-            "of which generation is not known yet"
-        );
+        assert!(matches!(unseen, Err(QueueError::Store(_))), "the generation is unknown");
         service.advance().await.unwrap();
         service.join(user, None).await.unwrap();
     });
@@ -350,7 +348,7 @@ fn a_full_line_says_when_to_try_again() {
         let Err(QueueError::LineFull { retry_after }) =
             service.join(UserId::new(7).unwrap(), None).await
         else {
-            panic!("the line is full")
+            panic!("the queue is full")
         };
         assert_eq!(retry_after, Duration::from_secs(1));
     });

@@ -1,27 +1,28 @@
-//! Calling people, and ending what is over.
+//! Calls people, and ends calls and sessions that are over.
 
 use super::{QueueState, Visit};
 use crate::queue::{Line, UserId};
 
-/// Calls and sessions that one step ends, at most; the rest ends with the next steps. A slot that is not freed yet counts
-/// as taken.
+/// The most calls and sessions that one step ends; later steps end the rest. A slot that is not
+/// freed yet counts as taken.
 const MOST_ENDED: u64 = 2_500;
 
 impl QueueState {
-    /// A node refreshes its view, and people are called; returns how many.
+    /// Refreshes a node's view and calls people; returns how many.
     pub fn tick(&mut self, visit: &Visit) -> u64 {
         self.register(visit.witness.node);
         self.end_what_is_over();
         self.call_people(visit)
     }
 
-    /// A node refreshes its view, and nobody is called.
+    /// Refreshes a node's view without calling.
     pub fn refresh(&mut self, visit: &Visit) {
         self.register(visit.witness.node);
         self.end_what_is_over();
     }
 
-    /// Calls the people that budget and slots allow, after what is over was ended; returns how many.
+    /// Calls the people that budget and slots allow; returns how many. Ended calls and sessions
+    /// must be freed before.
     pub(super) fn call_people(&mut self, visit: &Visit) -> u64 {
         let nobody_waits = self.line.waiting() == 0 && self.seats.late() == 0;
         if nobody_waits || !self.is_open_for(&visit.witness) || self.waits_for_tokens() {
@@ -49,7 +50,7 @@ impl QueueState {
         called
     }
 
-    /// Ends calls that have lapsed and sessions that are over, as many as one step may.
+    /// Ends lapsed calls and ended sessions, up to the limit of a step.
     pub(super) fn end_what_is_over(&mut self) {
         let mut most = MOST_ENDED;
         while most > 0
@@ -91,7 +92,7 @@ impl QueueState {
         }
     }
 
-    /// Forgets calls that are over already: nothing is counted or told.
+    /// Drops calls that are already over, without counting or logging them.
     pub(super) fn forget_calls_up_to(&mut self, mark: u64) {
         while let Some(over) = self.calls.take_up_to(mark) {
             for number in over.from + 1..=over.to {
@@ -110,7 +111,7 @@ impl QueueState {
         self.turnover.note(self.policy.claim_within, 1, self.policy.max_active);
     }
 
-    /// Forgets that the user holds this number, unless they hold another one by now.
+    /// Removes the user's hold on this number, unless they hold another one by now.
     pub(super) fn forget_holder(&mut self, user: UserId, number: u64) {
         self.users.remove(&number);
         if self.held.get(&user) == Some(&number) {

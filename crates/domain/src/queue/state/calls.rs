@@ -1,10 +1,10 @@
-//! Calls that stand: ranges of numbers, one for each step that called somebody.
+//! Open calls: ranges of numbers, one for each step that called people.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::queue::{QueueTime, VacantNumbers};
 
-/// Numbers `(from, to]` that are called until `ends`.
+/// Numbers `(from, to]`, called until `ends`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Call {
     pub(super) from: u64,
@@ -12,35 +12,35 @@ pub(super) struct Call {
     ends: QueueTime,
 }
 
-/// In the order of their numbers, and so of their ends.
+/// Open calls in the order of their numbers, and so of their ends.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Calls {
     ranges: VecDeque<Call>,
-    /// Numbers of these ranges whose call was claimed or released.
+    /// Numbers in these ranges whose call was claimed or released.
     used: BTreeSet<u64>,
-    /// Numbers in all ranges.
+    /// The count of numbers in all ranges.
     numbers: u64,
 }
 
 impl Calls {
-    /// Calls that stand and are not used.
+    /// The number of calls that are open and not used.
     pub(super) fn open(&self) -> u64 {
         self.numbers - self.used.len() as u64
     }
 
-    /// The number before the first that is called.
+    /// The number before the first called one.
     pub(super) fn from(&self) -> Option<u64> {
         self.ranges.front().map(|call| call.from)
     }
 
-    /// When the call of this number ends, if it stands at `now` and is not used.
+    /// The end of this number's call, if it is open at `now` and not used.
     pub(super) fn end_of(&self, number: u64, now: QueueTime) -> Option<QueueTime> {
         let at = self.ranges.partition_point(|call| call.to < number);
         let call = self.ranges.get(at).filter(|call| call.from < number && call.ends > now)?;
         (!self.used.contains(&number)).then_some(call.ends)
     }
 
-    /// Calls one number, which is above all that are called.
+    /// Calls one number, which must be above all called ones.
     pub(super) fn add(&mut self, number: u64, ends: QueueTime) {
         self.numbers += 1;
         match self.ranges.back_mut() {
@@ -49,7 +49,7 @@ impl Calls {
         }
     }
 
-    /// Calls the numbers `(from, to]` without the vacant ones.
+    /// Calls the numbers `(from, to]` except the vacant ones.
     pub(super) fn add_without(
         &mut self,
         vacant: &VacantNumbers,
@@ -68,28 +68,28 @@ impl Calls {
         }
     }
 
-    /// Uses a call up; whether it stood and was not used.
+    /// Uses up a call; returns whether it was open and not used.
     pub(super) fn use_up(&mut self, number: u64, now: QueueTime) -> bool {
         self.end_of(number, now).is_some() && self.used.insert(number)
     }
 
-    /// Numbers of the calls that were used.
+    /// The numbers whose calls were used.
     pub(super) fn used(&self) -> impl Iterator<Item = u64> + '_ {
         self.used.iter().copied()
     }
 
-    /// Whether a call of this number stands and was used.
+    /// Whether a call of this number is open and was used.
     pub(super) fn is_used(&self, number: u64) -> bool {
         self.used.contains(&number)
     }
 
-    /// Takes out calls that have lapsed by `now`: those of one step, and of at most so many numbers.
+    /// Removes calls that have lapsed by `now`: those of one range, at most `most` numbers.
     pub(super) fn take_lapsed(&mut self, now: QueueTime, most: u64) -> Option<Call> {
         let oldest = self.ranges.front().filter(|call| call.ends <= now)?;
         self.take_oldest_up_to(oldest.from + most)
     }
 
-    /// Takes out calls of numbers up to this one: those of one step.
+    /// Removes calls of numbers up to this one: those of one range.
     pub(super) fn take_up_to(&mut self, mark: u64) -> Option<Call> {
         self.ranges.front().filter(|call| call.from < mark)?;
         self.take_oldest_up_to(mark)
@@ -106,7 +106,7 @@ impl Calls {
         Some(taken)
     }
 
-    /// Forgets that a lapsed call was used; whether it was.
+    /// Forgets that a lapsed call was used; returns whether it was.
     pub(super) fn forget_used(&mut self, number: u64) -> bool {
         self.used.remove(&number)
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_lapsed_is_taken_out_in_pieces_and_the_rest_stays() {
+    fn lapsed_calls_are_removed_in_pieces_and_the_rest_stays() {
         let mut calls = Calls::default();
         (1..=10).for_each(|number| calls.add(number, at(10)));
         calls.add(11, at(12));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_up_to_a_number_are_taken_out_range_by_range() {
+    fn calls_up_to_a_number_are_removed_range_by_range() {
         let mut calls = Calls::default();
         for (number, ends) in [(1, 10), (2, 10), (3, 11), (4, 11)] {
             calls.add(number, at(ends));

@@ -1,13 +1,14 @@
-//! Joining: a number for a user, or the one they hold.
+//! Joins: the next number for a user, or the one they hold.
 
 use super::{QueueState, Visit};
 use crate::queue::recovery::NodeRecord;
 use crate::queue::{Expiry, Incarnation, Line, QueueNumber, QueueTime, Shown, Standing, UserId};
 
-/// Numbers that were abandoned and not passed yet, at most: those who join and leave again and again fill no memory.
+/// The most abandoned numbers not passed yet, so that repeated joining and leaving cannot fill the
+/// memory.
 const MOST_ABANDONED: u64 = 1_000_000;
 
-/// What became of one join.
+/// The result of a join.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum JoinStep {
     /// The user holds this number.
@@ -16,25 +17,25 @@ pub enum JoinStep {
         number: QueueNumber,
         /// Whether they held it before.
         rejoined: bool,
-        /// Where they stand.
+        /// The status of the place.
         standing: Standing,
-        /// The life of the queue that their token is to carry.
+        /// The incarnation that their token carries.
         incarnation: Incarnation,
     },
-    /// As many people wait as may, or as many numbers were abandoned as are kept.
+    /// The limit of waiting people, or of abandoned numbers, is reached.
     Full,
     /// The next number is above the ceiling.
     AboveCeiling,
-    /// The store is in doubt, or this node may give no number yet.
+    /// The store is in doubt, or this node may not issue numbers yet.
     NotReady,
-    /// This node gives a number once it has refreshed its view: it does not know yet what was
-    /// skipped last.
+    /// This node must refresh its view first: it does not know the numbers skipped last.
     ViewBehind,
 }
 
 impl QueueState {
-    /// Finds the number the user holds, or gives them the next one, then calls people. A number that the user's token
-    /// `presented` is theirs too; of two the older counts, and the younger is given up.
+    /// Finds the number the user holds, or issues the next one, then calls people. The number of
+    /// the user's token, `presented`, is theirs too. Of two numbers the older counts, and the
+    /// younger is released.
     pub fn join(
         &mut self,
         visit: &Visit,
@@ -75,13 +76,13 @@ impl QueueState {
     fn give_next(&mut self, visit: &Visit, user: UserId, ceiling: u64) -> Result<u64, JoinStep> {
         let witness = &visit.witness;
         let may_give = |node: &NodeRecord| node.may_give(self.time, self.recovery);
-        // Where nothing was lost, nobody has anything to replay.
+        // If no data was lost, no node has anything to replay.
         let has_replayed = witness.replayed == self.generation || self.was_intact;
         let is_trusted = has_replayed && self.nodes.get(&witness.node).is_some_and(may_give);
         if !is_trusted || !self.is_open_for(witness) {
             return Err(JoinStep::NotReady);
         }
-        // The position of a new number is below those skipped only for a node that knows of them.
+        // A new number's position excludes skipped numbers only on a node that knows them.
         if witness.version < self.skipped_at {
             return Err(JoinStep::ViewBehind);
         }
@@ -102,13 +103,13 @@ impl QueueState {
         Ok(number)
     }
 
-    /// The number this user is known to hold, while its place stands.
+    /// The number this user holds, unless its place is over.
     pub(super) fn held_by(&self, user: UserId) -> Option<u64> {
         self.held.get(&user).copied().filter(|number| self.is_held_by(user, *number))
     }
 
-    /// Whether this user has this place still. Nobody else may, and a holder the store does not know is who says so with a
-    /// token.
+    /// Whether this user still holds this place. If the holder is unknown, any user with a token
+    /// for it does.
     fn is_held_by(&self, user: UserId, number: u64) -> bool {
         let is_theirs = match self.owner(number) {
             Some(owner) => owner == user,
@@ -117,7 +118,7 @@ impl QueueState {
         is_theirs && self.state_of(number) != Standing::Gone
     }
 
-    /// Notes whose number this is.
+    /// Records the user as the holder of a number.
     pub(super) fn adopt(&mut self, number: u64, user: UserId) {
         if self.owner(number).is_none() {
             self.users.insert(number, user);
@@ -128,7 +129,7 @@ impl QueueState {
         }
     }
 
-    /// The end of a call or session, as of now.
+    /// The expiry of a call or session, as of now.
     pub(super) fn expiry(&self, at: QueueTime) -> Expiry {
         Expiry::new(at, self.time)
     }

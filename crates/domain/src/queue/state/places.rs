@@ -1,28 +1,28 @@
-//! One place: where it stands, claiming it, giving it up.
+//! A single place: its status, its claim and its release.
 
 use super::QueueState;
 use super::seats::Seat;
 use crate::queue::recovery::Change;
 use crate::queue::{Expiry, Place, Shown, Standing, UserId};
 
-/// Why a step on a place did nothing.
+/// The reason a step on a place did nothing.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Refused {
-    /// The number was never given.
+    /// The number was never issued.
     NotFound,
     /// It is not called yet.
     NotYet,
-    /// The call lapsed, the session ended, or the place was given up.
+    /// The call lapsed, the session ended, or the place was released.
     Gone,
-    /// It belongs to another user, or to a life of the queue that the store does not accept.
+    /// It belongs to another user, or to an incarnation that the store does not accept.
     NotHolder,
-    /// The store may have lost what would tell: it is in doubt; or more calls stand again after a loss than
-    /// there are slots, and all are taken.
+    /// The store is in doubt and may have lost the place; or a loss reopened more calls than there
+    /// are slots, and all slots are taken.
     NotReady,
 }
 
 impl QueueState {
-    /// Where a place stands.
+    /// The status of a place.
     ///
     /// # Errors
     /// [`Refused`], never [`Refused::NotYet`].
@@ -31,10 +31,10 @@ impl QueueState {
     }
 
     /// Turns a call into a session, or finds the session it became. A user who holds another place
-    /// keeps the older of the two, and the younger is given up: nobody has two slots.
+    /// keeps the older of the two, and the younger is released, so no user has two slots.
     ///
     /// # Errors
-    /// [`Refused`]; nothing has changed then but that.
+    /// [`Refused`]; then nothing else has changed.
     pub fn claim(&mut self, place: &Place) -> Result<Expiry, Refused> {
         let number = place.number.get();
         let standing = self.known(place)?;
@@ -65,10 +65,10 @@ impl QueueState {
         }
     }
 
-    /// Gives a place, call or session up; returns what it was.
+    /// Releases a place, call or session; returns its former status.
     ///
     /// # Errors
-    /// [`Refused`], never [`Refused::NotYet`]; nothing has changed then.
+    /// [`Refused`], never [`Refused::NotYet`]; then nothing has changed.
     pub fn leave(&mut self, place: &Place) -> Result<Standing, Refused> {
         let was = self.known(place)?;
         self.give_up(place.number.get(), place.user);
@@ -76,7 +76,7 @@ impl QueueState {
         Ok(was)
     }
 
-    /// Gives up a place that its user holds.
+    /// Releases a place that its user holds.
     pub(super) fn give_up(&mut self, number: u64, user: UserId) {
         match self.state_of(number) {
             Standing::Waiting if number > self.line.serving() => {
@@ -109,7 +109,7 @@ impl QueueState {
         self.forget_holder(user, number);
     }
 
-    /// Of two places of a user the older counts, and the younger is given up; returns the older.
+    /// Keeps the older of a user's two places and releases the younger; returns the older.
     pub(super) fn keep_older(&mut self, user: UserId, one: u64, other: u64) -> u64 {
         let (older, younger) = (one.min(other), one.max(other));
         self.adopt(older, user);
@@ -119,13 +119,14 @@ impl QueueState {
         older
     }
 
-    /// Whether there is a slot for one more session. Calls that stand have one each, but for those that a recovery let
-    /// stand again, not knowing which of them were over.
+    /// Whether there is a slot for one more session. Open calls hold slots of their own, except
+    /// those reopened by a recovery, some of which may have been over.
     pub(super) fn has_room(&self) -> bool {
         self.seats.running(self.time) < u64::from(self.policy.max_active)
     }
 
-    /// Where the place stands, if it is its user's. A store in doubt says no to nobody: it may have lost what would say yes.
+    /// The status of the place, if it is its user's. A store in doubt rejects no place, because it
+    /// may have lost the data that proves it.
     fn known(&mut self, place: &Place) -> Result<Standing, Refused> {
         self.note_shown(Shown::from(place));
         let known = self.known_for_sure(place);
@@ -140,7 +141,7 @@ impl QueueState {
     fn known_for_sure(&mut self, place: &Place) -> Result<Standing, Refused> {
         let number = place.number.get();
         if self.incarnations.is_empty() {
-            // A checkpoint which may remember them was not read yet.
+            // The checkpoint that may contain them is not read yet.
             return Err(Refused::NotReady);
         }
         if !self.incarnations.contains(place.incarnation) {
@@ -165,17 +166,17 @@ impl QueueState {
         }
     }
 
-    /// The user a number belongs to, as far as the store knows.
+    /// The holder of a number, as far as the store knows.
     pub(super) fn owner(&self, number: u64) -> Option<UserId> {
         self.seats.owner(number).or_else(|| self.users.get(&number).copied())
     }
 
-    /// Whether a number was given, or may have been, to somebody whom the store does not know.
+    /// Whether a number was, or may have been, issued to a user unknown to the store.
     pub(super) fn may_be_anybodys(&self, number: u64) -> bool {
         number <= self.unknown_up_to || self.vacant.is_in_range(number)
     }
 
-    /// Where a number stands, whoever holds it.
+    /// The status of a number, regardless of its holder.
     pub(super) fn state_of(&self, number: u64) -> Standing {
         if let Some(ends) = self.seats.session(number, self.time) {
             return Standing::Active { until: self.expiry(ends) };

@@ -1,4 +1,4 @@
-//! What nodes remember, told to a store that lost it.
+//! Replays: nodes restore the data that a store lost.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use crate::queue::recovery::{Change, Memory};
 use crate::queue::{QueueTime, Standing, UserId};
 
 impl QueueState {
-    /// Takes in what a node remembers, for the generation it means. Saying it twice changes nothing. What it changes is
-    /// logged, so that each node follows what the others knew. Returns false, and does nothing, when the store was lost again
-    /// meanwhile.
+    /// Applies a node's entries, for the generation it names. Repeating it changes nothing. Its
+    /// changes are logged, so that each node follows what the others knew. Returns false and does
+    /// nothing if the store was lost again meanwhile.
     pub fn replay(&mut self, generation: u64, memories: &[Memory]) -> bool {
         if generation != self.generation {
             return false;
@@ -41,7 +41,7 @@ impl QueueState {
             return;
         }
         self.adopt(number, user);
-        // A user's places come one after the other, so the highest number is the one they hold.
+        // A user's places are successive, so the highest number is the one they hold.
         let held = self.held.entry(user).or_insert(number);
         *held = number.max(*held);
     }
@@ -63,7 +63,8 @@ impl QueueState {
     fn restore_released(&mut self, number: u64) {
         self.restore_found(number);
         let user = self.owner(number);
-        // A node that has not heard of it may replay the session yet, which ends by then.
+        // A node that missed the release may still replay the session, which ends by
+        // then.
         self.seats.bar(number, self.time + self.policy.session_ttl);
         let was_seated = self.seats.unseat(number).is_some();
         let was_late = self.seats.forget_late(number);
@@ -77,7 +78,8 @@ impl QueueState {
     }
 
     fn restore_session(&mut self, number: u64, user: UserId, until: QueueTime) {
-        // The node may have let it in since its last refresh, and reckon the time it has left from there.
+        // The node may have admitted it since its last refresh, and counted its remaining time from
+        // there.
         let until = until.min(self.time + self.policy.session_ttl);
         let is_theirs = self.owner(number).is_none_or(|owner| owner == user);
         let is_known = self.seats.owner(number).is_some() || self.seats.is_barred(number);
@@ -94,12 +96,12 @@ impl QueueState {
             self.seats.seat(number, Seat { user, since, ends: until });
             self.log(Change::Claimed { number, user, until });
         } else {
-            // The node comes late, and others have the slot by now: they are called before anybody else.
+            // The node reports late and others have the slot by now, so this user is called next.
             self.seats.add_late(number, user);
         }
     }
 
-    /// Numbers that the store knows something about stay as they are.
+    /// Skips a range, except numbers that the store knows something about.
     fn restore_skipped(&mut self, from: u64, to: u64) {
         let to = to.min(self.line.last());
         if from >= to {
@@ -122,7 +124,8 @@ impl QueueState {
         }
     }
 
-    /// Takes a number that somebody turns out to have been given out of those skipped; whether it was one.
+    /// Removes a number whose holder turned up from the skipped ones; returns whether it was
+    /// skipped.
     pub(super) fn restore_found(&mut self, number: u64) -> bool {
         let was_skipped = self.vacant.is_in_range(number) && self.vacant.remove(number);
         if was_skipped {

@@ -1,8 +1,8 @@
-//! The lives of a queue that its store accepts, and what visitors' tokens show of them.
+//! The incarnations that a store accepts, and the effect of the numbers on tokens.
 //!
-//! A token is no witness: it comes from whoever holds it, for as long as it is valid, and may be of
-//! a rehearsal. So what it shows begins no doubt and puts nobody behind numbers that nobody holds.
-//! It raises the numbers a bounded number of times, so that none that was shown is given again.
+//! A token is not a witness: its holder can present it as long as it is valid, and it may be from a
+//! rehearsal. So a token begins no doubt and puts no one behind numbers without holders. It raises
+//! the numbers a bounded number of times, so that no presented number is reissued.
 
 use std::time::Duration;
 
@@ -10,45 +10,43 @@ use super::QueueState;
 use crate::queue::recovery::{Change, Witness};
 use crate::queue::{Incarnation, Incarnations, Line, QueueNumber, QueueTime, Shown};
 
-/// The time in which a store without any memory may adopt what tokens show.
+/// The time in which a store without data may adopt an incarnation from a token.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Adoption {
     until: QueueTime,
     has_adopted: bool,
 }
 
-/// How far above the first number that is shown the next one is given; twice as far with each
-/// raise.
+/// The margin skipped above the first number of a token; it doubles with each raise.
 const MARGIN: u64 = 10_000;
 
-/// Shown numbers raise the queue so many times at most, as long as its store lives.
+/// The most raises by tokens in the lifetime of a store.
 const MOST_RAISES: u32 = 16;
 
 impl QueueState {
-    /// A store that has made an incarnation because nothing remembered one may adopt another for
-    /// this long.
+    /// How long a store may adopt an incarnation after it created one because no witness remembered
+    /// any.
     pub const ADOPTION: Duration = Duration::from_secs(5);
 
-    /// The lives whose tokens the store accepts.
+    /// The incarnations whose tokens the store accepts.
     #[must_use]
     pub fn incarnations(&self) -> Incarnations {
         self.incarnations
     }
 
-    /// Whether a token of an unknown life would be adopted now.
+    /// Whether the store would now adopt the unknown incarnation of a token.
     #[must_use]
     pub fn adopts(&self) -> bool {
         self.adoption.is_some_and(|adoption| !adoption.has_adopted)
     }
 
-    /// Whether people near the front still have time to show their tokens, so that nobody is
-    /// called.
+    /// Whether calling waits, so that people near the front have time to present their tokens.
     pub(super) fn waits_for_tokens(&self) -> bool {
         self.adoption.is_some_and(|adoption| adoption.has_adopted)
     }
 
-    /// Takes in the lives that a witness or a checkpoint remembers. A store that learns of another
-    /// one this way is not without memory, and adopts none.
+    /// Adds the incarnations that a witness or a checkpoint remembers. A store that learns of
+    /// another one this way is not without data, and adopts none.
     pub(super) fn learn_incarnations(&mut self, known: Incarnations) {
         let all = self.incarnations.union(known);
         if all != self.incarnations {
@@ -57,8 +55,8 @@ impl QueueState {
         }
     }
 
-    /// Begins a life where the store is in no doubt and nothing remembers one. Where there is a
-    /// checkpoint, it has been read by then: the queue is new, and no token of it can exist.
+    /// Creates an incarnation if the store is not in doubt and no witness remembers one. Any
+    /// checkpoint has been read by then: the queue is new, and no token of it can exist.
     pub(super) fn begin_incarnation(&mut self, witness: &Witness) {
         self.adoption = self.adoption.filter(|adoption| self.time < adoption.until);
         if self.incarnations.is_empty() && self.is_open_for(witness) {
@@ -69,12 +67,12 @@ impl QueueState {
         }
     }
 
-    /// Takes in what a visitor's token shows; to be called after [`begin`](Self::begin), before the
-    /// step itself. A number above all that were given skips those between, and some more that may
-    /// have been given too.
+    /// Applies the number and incarnation of a token. Call it after [`begin`](Self::begin), before
+    /// the step itself. A number above all issued ones skips those between, and some more that may
+    /// have been issued too.
     pub fn note_shown(&mut self, shown: Shown) {
         if self.doubt.is_some() || self.awaits_checkpoint {
-            // Witnesses come first, and the checkpoint.
+            // Witnesses and the checkpoint come first.
             return;
         }
         if !self.incarnations.contains(shown.incarnation) {
@@ -99,10 +97,9 @@ impl QueueState {
         }
     }
 
-    /// The two integers, as a node may take them for a witness which does not follow the changes
-    /// with them: without what tokens have raised and nobody was given since. A node that knew of
-    /// those numbers and not that they are skipped would make people of them in a store that is
-    /// lost.
+    /// The counters for a node that uses them as a witness without following the changes: without
+    /// numbers skipped because of tokens and not followed by joins. A node that knew those numbers,
+    /// but not that they are skipped, would count them as people after a loss of the store.
     #[must_use]
     pub fn witnessed_line(&self) -> Line {
         let (from, to) = self.raised;
@@ -113,8 +110,7 @@ impl QueueState {
         }
     }
 
-    /// Passes over the numbers from the last one to this one, of which nobody is known to have been
-    /// given any.
+    /// Skips the numbers from the last one up to this one, whose holders are unknown.
     pub(super) fn skip_up_to(&mut self, to: u64) {
         let from = self.line.last();
         self.vacant.insert_range(from, to);

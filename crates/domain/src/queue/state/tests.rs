@@ -20,7 +20,7 @@ use crate::queue::{
 const RECOVERY: Duration = Duration::from_secs(2);
 const CLAIM_WITHIN: Duration = Duration::from_secs(10);
 const SESSION_TTL: Duration = Duration::from_secs(20);
-/// How often nodes refresh their views in these tests.
+/// The refresh interval of nodes in these tests.
 const REFRESH: Duration = Duration::from_millis(250);
 
 /// Five people a second, three inside.
@@ -35,7 +35,7 @@ fn usual() -> PolicySpec {
     }
 }
 
-/// A policy under which nobody is called for as long as a test takes.
+/// A policy that calls no one during a test.
 fn standstill() -> PolicySpec {
     PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..usual() }
 }
@@ -46,12 +46,12 @@ struct Server {
     state: QueueState,
     clock: u64,
     process: u64,
-    /// The first life of the queue, kept through losses.
+    /// The first incarnation of the queue, kept through losses.
     life: Option<Incarnation>,
 }
 
 impl Server {
-    /// A server that nobody has visited.
+    /// A server before its first visit.
     fn new(spec: PolicySpec) -> Self {
         let policy = AdmissionPolicy::new(spec).unwrap();
         Self {
@@ -62,7 +62,7 @@ impl Server {
         }
     }
 
-    /// A server, and so many nodes that may give numbers.
+    /// A server, and `N` nodes that may issue numbers.
     fn open<const N: usize>(spec: PolicySpec) -> (Self, [Node; N]) {
         let mut server = Self::new(spec);
         let mut nodes = std::array::from_fn(|n| Node::new(n as u64 + 1));
@@ -72,13 +72,13 @@ impl Server {
         (server, nodes)
     }
 
-    /// All data is lost; the next visitor finds an empty store.
+    /// Loses all data; the next visitor finds an empty store.
     fn lose(&mut self) {
         let policy = AdmissionPolicy::new(self.state.policy).unwrap();
         self.become_copy(&Self { state: QueueState::new(policy, RECOVERY), ..self.clone() });
     }
 
-    /// What the store lets expire is gone: all that grows with the people, and the register of the
+    /// Expires what the store lets expire: all data that grows with the people, and the register of
     /// nodes.
     fn expire(&mut self) {
         let state = &mut self.state;
@@ -90,18 +90,18 @@ impl Server {
         state.nodes.clear();
     }
 
-    /// The server starts again with the data it had.
+    /// Restarts the server with its data.
     fn restart(&mut self) {
         self.process += 1;
     }
 
-    /// A replica takes over that has what was there when it was copied.
+    /// Promotes a replica that has the data of this copy.
     fn become_copy(&mut self, copy: &Self) {
         self.state = copy.state.clone();
         self.process += 1;
     }
 
-    /// These nodes refresh their views, now and while time passes.
+    /// These nodes refresh their views, now and as time passes.
     fn pass<'a>(&mut self, nodes: impl IntoIterator<Item = &'a mut Node>, time: Duration) {
         let mut nodes: Vec<_> = nodes.into_iter().collect();
         let mut left = time;
@@ -114,13 +114,13 @@ impl Server {
         }
     }
 
-    /// Time passes, and nobody visits.
+    /// Time passes without visits.
     fn wait(&mut self, time: Duration) {
         self.clock += u64::try_from(time.as_micros()).unwrap();
     }
 
-    /// The life that the tokens of the first node are of: the first that this server's store has
-    /// ever had.
+    /// The incarnation that the first node's tokens carry: the first that this server's store ever
+    /// had.
     fn life(&self) -> Incarnation {
         self.life.or(self.state.incarnations.oldest()).unwrap_or(Incarnation::new(1).unwrap())
     }
@@ -141,14 +141,14 @@ impl Server {
         !self.state.snapshot().recovers
     }
 
-    /// Calls and sessions that hold a slot.
+    /// The number of calls and sessions that hold a slot.
     fn taken(&self) -> u64 {
         let snapshot = self.state.snapshot();
         snapshot.called + snapshot.active
     }
 }
 
-/// A node of the service, as the adapter of a store is one.
+/// A node of the service, as a store adapter implements it.
 #[derive(Clone)]
 struct Node {
     replica: Replica,
@@ -179,7 +179,7 @@ impl Node {
         step(&mut server.state, &visit)
     }
 
-    /// Calls people, follows what has changed, and replays what the store may have lost.
+    /// Calls people, follows the changes, and replays what the store may have lost.
     fn refresh(&mut self, server: &mut Server) -> u64 {
         let (called, memories) = self.look(server);
         self.tell(server, &memories);
@@ -233,7 +233,7 @@ impl Node {
         joined
     }
 
-    /// Joins, and is given this number anew.
+    /// Joins, and expects this new number.
     #[track_caller]
     fn gives(&mut self, server: &mut Server, user: u64, expected: u64) {
         let joined = self.join(server, user);
@@ -243,7 +243,7 @@ impl Node {
         assert_eq!(number.get(), expected);
     }
 
-    /// Joins, and finds this number.
+    /// Joins, and expects to find this number.
     #[track_caller]
     fn finds(&mut self, server: &mut Server, user: u64, shown: Option<u64>, expected: u64) {
         let joined = self.join_showing(server, user, shown, u64::MAX);
@@ -283,7 +283,7 @@ impl Node {
     }
 }
 
-/// The place of a token of this life.
+/// The place of a token of this incarnation.
 fn place_in(incarnation: Incarnation, user: u64, number: u64) -> Place {
     Place {
         queue: QueueId::parse("main").unwrap(),

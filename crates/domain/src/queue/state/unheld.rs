@@ -1,18 +1,19 @@
-//! Numbers that died with a store: nobody holds them after a takeover.
+//! Numbers lost with a store: after a takeover they have no holder.
 
 use super::QueueState;
 use crate::queue::recovery::{Change, Doubt};
 
-/// Of the numbers that nobody may hold after a loss, so many are looked at, the newest ones: a step is bounded.
+/// The most numbers checked for holders after a loss, the newest ones, so that a step is bounded.
 const MOST_UNHELD: u64 = 50_000;
 
-/// They are skipped in so many ranges at most: each lookup of a number searches all ranges.
+/// The most ranges they are skipped in, because each lookup of a number searches all ranges.
 const MOST_UNHELD_RANGES: usize = 100;
 
 impl QueueState {
-    /// Skips the numbers above those that the store had when another process took over, where nobody holds them.
-    /// A join whose answer was lost leaves such a number: its user joins again and gets another one. That no node knows
-    /// a holder proves it only where every node that was live at the loss has replayed what it remembers.
+    /// Skips numbers without a holder, above those the store had when another process took over. A
+    /// join whose response was lost leaves such a number, and its user joins again and gets another
+    /// one. If no node knows a holder, that is a proof only after every node live at the loss has
+    /// replayed its entries.
     pub(super) fn skip_unheld(&mut self, doubt: &Doubt) {
         let found = doubt.found();
         let mut live = self.nodes.values().filter(|node| node.is_live(found.time)).peekable();

@@ -1,4 +1,4 @@
-//! Lines that are looked at, one look after another.
+//! Timelines of successive snapshots of a queue.
 
 use proptest::prelude::*;
 
@@ -12,14 +12,14 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// A timeline that has seen an empty line.
+/// A timeline that has seen an empty queue.
 fn started() -> Timeline {
     let mut timeline = Timeline::default();
     assert!(look(&mut timeline, (0, 0), 0, 0.0).is_empty());
     timeline
 }
 
-/// One look at a line nobody left.
+/// A snapshot of a queue without departures.
 fn look(timeline: &mut Timeline, (last, serving): (u64, u64), ms: i64, promised: f64) -> Vec<Wait> {
     timeline.observe(Line::new(last, serving), &VacantNumbers::default(), at(ms), seconds(promised))
 }
@@ -29,7 +29,7 @@ fn assert_near(seen: Duration, expected: f64) {
 }
 
 #[test]
-fn people_are_told_of_in_groups_that_joined_and_were_told_alike() {
+fn waits_are_reported_in_groups_of_equal_joins_and_estimates() {
     let mut timeline = started();
     look(&mut timeline, (100, 0), 1_000, 10.0);
     look(&mut timeline, (300, 0), 2_000, 30.0);
@@ -47,12 +47,12 @@ fn people_are_told_of_in_groups_that_joined_and_were_told_alike() {
 }
 
 #[test]
-fn whoever_is_called_at_once_did_not_wait_and_was_told_so() {
+fn people_called_at_once_have_a_zero_wait_and_estimate() {
     let mut timeline = started();
     let waits = look(&mut timeline, (3, 3), 60_000, 0.0);
     assert_eq!(waits, [Wait { people: 3, waited: Duration::ZERO, promised: Duration::ZERO }]);
     assert!(look(&mut timeline, (3, 3), 60_100, 0.0).is_empty());
-    // Of a rush the first are called at once; what the others are told begins behind them.
+    // The first of a rush are called at once; the estimates of the others begin behind them.
     let waits = look(&mut timeline, (103, 53), 60_200, 10.0);
     assert_eq!(waits, [Wait { people: 50, waited: Duration::ZERO, promised: Duration::ZERO }]);
     let waits = look(&mut timeline, (103, 103), 70_150, 0.0);
@@ -76,7 +76,7 @@ fn promises_begin_behind_those_who_were_called_before() {
 }
 
 #[test]
-fn somebody_who_joins_after_a_quiet_time_has_not_waited_through_it() {
+fn a_join_after_a_quiet_time_has_not_waited_through_it() {
     let mut timeline = started();
     look(&mut timeline, (10, 0), 100, 5.0);
     for ms in (200..3_600_000).step_by(1_000) {
@@ -90,7 +90,7 @@ fn somebody_who_joins_after_a_quiet_time_has_not_waited_through_it() {
 }
 
 #[test]
-fn whoever_joined_before_the_first_look_is_left_out() {
+fn joins_before_the_first_snapshot_are_left_out() {
     let mut timeline = Timeline::default();
     look(&mut timeline, (100, 40), 0, 6.0);
     assert!(look(&mut timeline, (120, 90), 1_000, 3.0).is_empty());
@@ -99,7 +99,7 @@ fn whoever_joined_before_the_first_look_is_left_out() {
 }
 
 #[test]
-fn whoever_left_was_not_called() {
+fn abandoned_numbers_are_not_reported_as_called() {
     let mut timeline = started();
     look(&mut timeline, (10, 0), 100, 1.0);
     let left = VacantNumbers::of([2, 3, 9]);
@@ -110,7 +110,7 @@ fn whoever_left_was_not_called() {
 }
 
 #[test]
-fn a_line_that_is_seen_to_go_back_tells_of_nobody_twice() {
+fn a_queue_seen_to_go_back_reports_no_wait_twice() {
     let mut timeline = started();
     look(&mut timeline, (10, 0), 100, 1.0);
     assert_eq!(look(&mut timeline, (10, 5), 200, 1.0).len(), 1);
@@ -120,12 +120,12 @@ fn a_line_that_is_seen_to_go_back_tells_of_nobody_twice() {
 }
 
 #[test]
-fn a_long_line_is_remembered_in_bounded_memory_and_to_a_small_part_of_its_length() {
+fn a_long_queue_uses_bounded_memory_with_a_small_relative_error() {
     let mut timeline = started();
     let mut joined = vec![0.0];
     let looks = 50_000_u32;
     for n in 1..=looks {
-        // A rush now and then.
+        // An occasional rush.
         let joins = if n % 7_000 < 1_000 { 5 } else { 1 };
         joined.extend(std::iter::repeat_n(f64::from(n) * 0.1, joins));
         look(&mut timeline, (joined.len() as u64 - 1, 0), i64::from(n) * 100, 0.0);
@@ -157,7 +157,7 @@ fn a_clock_that_goes_back_and_forth_costs_no_more_memory() {
     assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 29_999);
 }
 
-/// What is left of so many marks, a tenth of a second apart but for the newest, made at `newest`.
+/// The marks left of `marks`, a tenth of a second apart except for the newest, made at `newest`.
 fn thinned_out(marks: u64, newest: i64) -> Vec<u64> {
     let time = |n: u64| if n + 1 == marks { at(newest) } else { at(n.cast_signed() * 100) };
     let marks = (0..marks).map(|n| Mark { last: n, at: time(n), promised: Duration::ZERO });
@@ -167,15 +167,16 @@ fn thinned_out(marks: u64, newest: i64) -> Vec<u64> {
 }
 
 #[test]
-fn marks_are_left_out_whose_neighbours_are_within_a_thousandth_of_the_whole_time() {
-    // The whole is 4,096 tenths of a second, so that four are close, and five are not.
+fn marks_whose_neighbors_are_within_a_thousandth_of_the_span_are_dropped() {
+    // The whole span is 4,096 tenths of a second, so that four are close, and five are not.
     let left = thinned_out(4_097, 409_600);
     assert_eq!(left, (0..=4_096).step_by(4).collect::<Vec<_>>());
 }
 
 #[test]
-fn where_the_clock_went_back_and_no_mark_is_close_to_others_every_other_is_left_out() {
-    // The clock is where it began, so that the whole time is none; the last but one is close to it.
+fn if_the_clock_went_back_and_no_marks_are_close_every_other_is_dropped() {
+    // The clock is back at the start, so the whole span is zero; the last mark but one is close to
+    // it.
     let three_quarters = 3_072;
     assert_eq!(thinned_out(three_quarters + 1, 0).len(), 3_072);
     let left = thinned_out(three_quarters + 3, 0);
@@ -195,7 +196,7 @@ fn numbers_are_from_0_to_1_on_the_way_between_two_marks() {
 }
 
 #[test]
-fn a_promise_beyond_all_bounds_is_no_problem() {
+fn an_unbounded_promise_is_accepted() {
     let mut timeline = started();
     for n in 1..4 {
         timeline.observe(Line::new(n, 0), &VacantNumbers::default(), at(0), Duration::MAX);
@@ -213,7 +214,7 @@ struct Event {
 
 fn event() -> impl Strategy<Value = Event> {
     let leaves = proptest::collection::vec(1_u64..400, 0..4);
-    // A clock that steps back now and then.
+    // A clock that steps back occasionally.
     let ms = prop_oneof![9 => 0_i64..300, 1 => -5_000_i64..5_000];
     (0_u64..20, 0_u64..20, leaves, ms).prop_map(|(joins, calls, leaves, ms)| Event {
         joins,
@@ -225,7 +226,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn everybody_who_was_called_is_told_of_once(
+    fn each_call_is_reported_once(
         before in (0_u64..50, 0_u64..50),
         events in proptest::collection::vec(event(), 1..80),
     ) {
@@ -252,7 +253,7 @@ proptest! {
         }
     }
 
-    /// The whole time waited, as seen, against the truth, in a line that is looked at every 100 ms.
+    /// The total wait as seen, against the actual one, in a queue with a snapshot every 100 ms.
     #[test]
     fn waits_are_right_to_a_refresh_on_average(
         events in proptest::collection::vec((0_usize..20, 0_usize..20), 1..200),
@@ -263,7 +264,7 @@ proptest! {
         let (mut seen, mut truth) = (0.0, 0.0);
         for (nth, (joins, calls)) in events.into_iter().enumerate() {
             let now = (nth + 1) as f64 * 0.1;
-            // Spread over the time since the last look.
+            // Spread over the time since the last snapshot.
             joined.extend((1..=joins).map(|n| now - 0.1 + 0.1 * n as f64 / joins as f64));
             let next = (serving + calls).min(joined.len());
             truth += joined[serving..next].iter().map(|then| now - then).sum::<f64>();

@@ -1,4 +1,4 @@
-//! The numbers nobody waits behind, against a plain set.
+//! The vacant numbers, against a plain set.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ fn abandoned_numbers_are_not_counted_as_people() {
 }
 
 #[test]
-fn a_range_costs_nobody_a_position_whatever_its_length() {
+fn a_range_of_any_length_costs_no_position() {
     let mut vacant = VacantNumbers::default();
     vacant.insert_range(100, QueueNumber::MAX - 1);
     let line = Line::new(QueueNumber::MAX, 90);
@@ -101,14 +101,14 @@ fn numbers_at_the_ends_of_chunks_are_themselves() {
 }
 
 #[test]
-fn zero_is_no_number() {
+fn zero_is_not_a_number() {
     assert_eq!(VacantNumbers::of([0, 3]), VacantNumbers::of([3]));
     let mut vacant = VacantNumbers::default();
     assert!(!vacant.insert(0) && !vacant.contains(0) && vacant.is_empty());
 }
 
 #[test]
-fn what_the_queue_has_passed_is_forgotten_except_ranges() {
+fn passed_numbers_are_forgotten_except_ranges() {
     let mut vacant = VacantNumbers::of([3, 4_999, 5_000, 5_001, 9_000]);
     vacant.insert_range(10, 20);
     vacant.forget_singles_up_to(5_000);

@@ -3,39 +3,44 @@
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
 
-/// Questions by where and how they were answered: in this process (`local`) `hit`, `stale` while a refresh ran, `old` because a refresh failed, or `miss`; of the misses, a fresh copy in the `shared` level is a `hit` there.
+/// Requests by layer and result: in this process (`local`) `hit`, `stale` while a refresh ran,
+/// `old` because a refresh failed, or `miss`; of the misses, a fresh copy in the `shared` level is
+/// a `hit` there.
 pub static REQUESTS: Metric = Metric {
     name: "boxoffice.cache.requests",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Questions by where and how they were answered: in this process (`local`) `hit`, `stale` while a refresh ran, `old` because a refresh failed, or `miss`; of the misses, a fresh copy in the `shared` level is a `hit` there.",
+    about: "Requests by layer and result: in this process (`local`) `hit`, `stale` while a refresh \
+            ran, `old` because a refresh failed, or `miss`; of the misses, a fresh copy in the \
+            `shared` level is a `hit` there.",
     labels: &["cache", "layer", "result"],
 };
 
-/// Of all answers: that there is no such thing.
+/// Of all answers: absences.
 pub static ABSENT: Metric = Metric {
     name: "boxoffice.cache.negative",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Of all answers: that there is no such thing.",
+    about: "Of all answers: absences.",
     labels: &["cache"],
 };
 
-/// Of the misses: answered in the end by what was there before.
+/// Of the misses: answered with a stale copy after waiting.
 pub static FELL_BACK: Metric = Metric {
     name: "boxoffice.cache.fallbacks",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Of the misses: answered in the end by what was there before.",
+    about: "Of the misses: answered with a stale copy after waiting.",
     labels: &["cache"],
 };
 
-/// Waits for what somebody else was loading: `for` is `flight` in this process, `lease` on another node.
+/// Waits for a load in flight: `for` is `flight` in this process, `lease` on another node.
 pub static WAITS: Metric = Metric {
     name: "boxoffice.cache.waits",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Waits for what somebody else was loading: `for` is `flight` in this process, `lease` on another node.",
+    about: "Waits for a load in flight: `for` is `flight` in this process, `lease` on another \
+            node.",
     labels: &["cache", "for"],
 };
 
@@ -48,21 +53,22 @@ pub static LOADS: Metric = Metric {
     labels: &["cache", "result"],
 };
 
-/// Questions to the shared level without an answer.
+/// Failed calls to the shared level.
 pub static SHARED_ERRORS: Metric = Metric {
     name: "boxoffice.cache.shared.errors",
     kind: Kind::Counter,
     unit: "{call}",
-    about: "Questions to the shared level without an answer.",
+    about: "Failed calls to the shared level.",
     labels: &["cache"],
 };
 
-/// Copies of the shared level not used: `reason` is `version`, `size`, `corrupt` or `foreign`.
+/// Unusable copies in the shared level: `reason` is `version`, `size`, `corrupt` or `foreign`.
 pub static UNUSABLE: Metric = Metric {
     name: "boxoffice.cache.unusable",
     kind: Kind::Counter,
     unit: "{copy}",
-    about: "Copies of the shared level not used: `reason` is `version`, `size`, `corrupt` or `foreign`.",
+    about: "Unusable copies in the shared level: `reason` is `version`, `size`, `corrupt` or \
+            `foreign`.",
     labels: &["cache", "reason"],
 };
 
@@ -75,12 +81,12 @@ pub static OUTRUN: Metric = Metric {
     labels: &["cache"],
 };
 
-/// Bytes kept in this process.
+/// Bytes held in this process.
 pub static SIZE: Metric = Metric {
     name: "boxoffice.cache.size",
     kind: Kind::Gauge,
     unit: "By",
-    about: "Bytes kept in this process.",
+    about: "Bytes held in this process.",
     labels: &["cache"],
 };
 

@@ -1,4 +1,4 @@
-//! Connections of clients: how many there are, how they end, and what is refused on them.
+//! Client connections: how many are open, how they end, and what is refused on them.
 
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
@@ -12,12 +12,12 @@ pub static OPEN: Metric = Metric {
     labels: &["listener"],
 };
 
-/// Connections that may be open; over all workers of the listener.
+/// Maximum number of open connections, over all workers of the listener.
 pub static LIMIT: Metric = Metric {
     name: "boxoffice.connections.limit",
     kind: Kind::Gauge,
     unit: "{connection}",
-    about: "Connections that may be open, over all workers of the listener.",
+    about: "Maximum number of open connections, over all workers of the listener.",
     labels: &["listener"],
 };
 
@@ -26,21 +26,22 @@ pub static ENDED: Metric = Metric {
     name: "boxoffice.connections.ended",
     kind: Kind::Counter,
     unit: "{connection}",
-    about: "Connections that ended, by `reason`: `done` (by the client, or after an answer that said \
-        so), `idle`, `request_timeout` (a head, or the rest of a body, did not come), \
-        `answer_timeout` (an answer was not read), `shed` (the idlest, for want of room), \
-        `malformed` (no HTTP), `address` (refused: its address has too many, or sent too much that \
-        is no HTTP).",
+    about: "Connections that ended, by `reason`: `done` (by the client, or after an answer that \
+            announced it), `idle`, `request_timeout` (a head, or the rest of a body, did not \
+            arrive), `answer_timeout` (the client did not read an answer), `shed` (the idlest, to \
+            make room), `malformed` (not HTTP), `address` (refused: its address has too many \
+            connections, or sent too much that is not HTTP).",
     labels: &["listener", "reason"],
 };
 
-/// What was refused with a bare status before it was a request.
+/// Input refused with a bare status before it became a request.
 pub static REFUSED: Metric = Metric {
     name: "boxoffice.connections.refused",
     kind: Kind::Counter,
     unit: "{refusal}",
-    about: "What was refused with a bare status before it was a request: 400 is no HTTP, 408 a \
-        head that did not come in time, 431 one that is too long. Not among the requests.",
+    about: "Input refused with a bare status before it became a request: 400 is not HTTP, 408 a \
+            head that did not arrive in time, 431 a head that is too long. Not counted as \
+            requests.",
     labels: &["listener", "status"],
 };
 

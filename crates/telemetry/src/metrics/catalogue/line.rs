@@ -1,4 +1,4 @@
-//! The line itself, as this node sees it.
+//! The queue, as this node sees it.
 
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
@@ -9,12 +9,12 @@ const WAITS: &[f64] = &[
     7_200.0, 14_400.0, 43_200.0,
 ];
 
-/// The highest queue number given.
+/// The highest queue number issued.
 pub static LAST: Metric = Metric {
     name: "boxoffice.queue.last",
     kind: Kind::Gauge,
     unit: "{number}",
-    about: "The highest queue number given.",
+    about: "The highest queue number issued.",
     labels: &["queue"],
 };
 
@@ -36,152 +36,166 @@ pub static WAITING: Metric = Metric {
     labels: &["queue"],
 };
 
-/// People whose call stands and is not claimed yet.
+/// People who are called and have not claimed yet.
 pub static CALLED: Metric = Metric {
     name: "boxoffice.queue.called",
     kind: Kind::Gauge,
     unit: "{person}",
-    about: "People whose call stands and is not claimed yet.",
+    about: "People who are called and have not claimed yet.",
     labels: &["queue"],
 };
 
-/// Sessions that run.
+/// Active sessions.
 pub static ACTIVE: Metric = Metric {
     name: "boxoffice.queue.active",
     kind: Kind::Gauge,
     unit: "{session}",
-    about: "Sessions that run.",
+    about: "Active sessions.",
     labels: &["queue"],
 };
 
-/// Sessions and open calls together, at most.
+/// Maximum number of sessions and open calls together.
 pub static ACTIVE_LIMIT: Metric = Metric {
     name: "boxoffice.queue.active.limit",
     kind: Kind::Gauge,
     unit: "{session}",
-    about: "Sessions and open calls together, at most.",
+    about: "Maximum number of sessions and open calls together.",
     labels: &["queue"],
 };
 
-/// Joins this node answered: `kind` is `new` for a number given, `again` for one that was held already.
+/// Joins this node answered: `kind` is `new` for a new number, `again` for one already held.
 pub static JOINED: Metric = Metric {
     name: "boxoffice.queue.joined",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Joins this node answered: `kind` is `new` for a number given, `again` for one that was held already.",
+    about: "Joins this node answered: `kind` is `new` for a new number, `again` for one already \
+            held.",
     labels: &["queue", "kind"],
 };
 
-/// What this node refused around the line, by reason: the line full, no number reserved, the store, a turn not come, a place gone, or what is wrong with a token.
+/// Requests about the queue that this node refused, by reason: the queue is full, no number is
+/// reserved, the store failed, the number is not called yet, the place is gone, or the token is
+/// invalid.
 pub static REFUSED: Metric = Metric {
     name: "boxoffice.queue.refused",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "What this node refused around the line, by reason: the line full, no number reserved, the store, a turn not come, a place gone, or what is wrong with a token.",
+    about: "Requests about the queue that this node refused, by reason: the queue is full, no \
+            number is reserved, the store failed, the number is not called yet, the place is gone, \
+            or the token is invalid.",
     labels: &["queue", "reason"],
 };
 
-/// People called by the steps of this node.
+/// People called by the admission steps of this node.
 pub static CALLS: Metric = Metric {
     name: "boxoffice.queue.calls",
     kind: Kind::Counter,
     unit: "{person}",
-    about: "People called by the steps of this node.",
+    about: "People called by the admission steps of this node.",
     labels: &["queue"],
 };
 
-/// Calls turned into sessions, counted by the store: the same on every node, so take the highest, not the sum.
+/// Calls claimed as sessions, counted by the store: the same on every node, so take the highest,
+/// not the sum.
 pub static CLAIMED: Metric = Metric {
     name: "boxoffice.queue.claimed",
     kind: Kind::Counter,
     unit: "{person}",
-    about: "Calls turned into sessions, counted by the store: the same on every node, so take the highest, not the sum.",
+    about: "Calls claimed as sessions, counted by the store: the same on every node, so take the \
+            highest, not the sum.",
     labels: &["queue"],
 };
 
-/// Calls that nobody claimed in time, counted by the store: take the highest, not the sum.
+/// Calls not claimed in time, counted by the store: take the highest, not the sum.
 pub static LAPSED: Metric = Metric {
     name: "boxoffice.queue.lapsed",
     kind: Kind::Counter,
     unit: "{person}",
-    about: "Calls that nobody claimed in time, counted by the store: take the highest, not the sum.",
+    about: "Calls not claimed in time, counted by the store: take the highest, not the sum.",
     labels: &["queue"],
 };
 
-/// Places, calls and sessions given back, counted by the store: take the highest, not the sum.
+/// Places, calls and sessions released by their holders, counted by the store: take the highest,
+/// not the sum.
 pub static LEFT: Metric = Metric {
     name: "boxoffice.queue.left",
     kind: Kind::Counter,
     unit: "{person}",
-    about: "Places, calls and sessions given back, counted by the store: take the highest, not the sum.",
+    about: "Places, calls and sessions released by their holders, counted by the store: take the \
+            highest, not the sum.",
     labels: &["queue"],
 };
 
-/// Sessions that lasted to their end, counted by the store: take the highest, not the sum.
+/// Sessions that ended at their time limit, counted by the store: take the highest, not the sum.
 pub static ENDED: Metric = Metric {
     name: "boxoffice.queue.ended",
     kind: Kind::Counter,
     unit: "{session}",
-    about: "Sessions that lasted to their end, counted by the store: take the highest, not the sum.",
+    about: "Sessions that ended at their time limit, counted by the store: take the highest, not \
+            the sum.",
     labels: &["queue"],
 };
 
-/// From joining to the call, of everybody called while this node watched.
+/// Time from joining to the call, of all people called while this node watched.
 pub static WAIT: Metric = Metric {
     name: "boxoffice.queue.wait.duration",
     kind: Kind::Histogram(WAITS),
     unit: "s",
-    about: "From joining to the call, of everybody called while this node watched.",
+    about: "Time from joining to the call, of all people called while this node watched.",
     labels: &["queue"],
 };
 
-/// By how much the waiting time told at joining differed from the real one; `direction` is `early` for a call before it, `late` for one after.
+/// Difference between the waiting time estimated at joining and the actual one; `direction` is
+/// `early` for a call before the estimate, `late` for one after.
 pub static PROMISE_ERROR: Metric = Metric {
     name: "boxoffice.queue.promise.error",
     kind: Kind::Histogram(WAITS),
     unit: "s",
-    about: "By how much the waiting time told at joining differed from the real one; `direction` is `early` for a call before it, `late` for one after.",
+    about: "Difference between the waiting time estimated at joining and the actual one; \
+            `direction` is `early` for a call before the estimate, `late` for one after.",
     labels: &["queue", "direction"],
 };
 
-/// How old this node's view of the line is.
+/// Age of this node's view of the queue.
 pub static VIEW_AGE: Metric = Metric {
     name: "boxoffice.queue.view.age",
     kind: Kind::Gauge,
     unit: "s",
-    about: "How old this node's view of the line is.",
+    about: "Age of this node's view of the queue.",
     labels: &["queue"],
 };
 
-/// How old it may be before answers say so and nobody is let in.
+/// Maximum age of the view before answers are marked stale and admission stops.
 pub static VIEW_LIMIT: Metric = Metric {
     name: "boxoffice.queue.view.limit",
     kind: Kind::Gauge,
     unit: "s",
-    about: "How old it may be before answers say so and nobody is let in.",
+    about: "Maximum age of the view before answers are marked stale and admission stops.",
     labels: &["queue"],
 };
 
-/// When this node's last admission step was carried out, in seconds since 1970; 0 before the first.
+/// Time of this node's last completed admission step, in seconds since 1970; 0 before the first.
 pub static STEP_TIME: Metric = Metric {
     name: "boxoffice.queue.step.time",
     kind: Kind::Gauge,
     unit: "s",
-    about: "When this node's last admission step was carried out, in seconds since 1970; 0 before the first.",
+    about: "Time of this node's last completed admission step, in seconds since 1970; 0 before the \
+            first.",
     labels: &["queue"],
 };
 
-/// 1 while the store has lost something and hears its witnesses, calling nobody.
+/// 1 while the store recovers from data loss with its witnesses' reports and calls no one.
 pub static RECOVERING: Metric = Metric {
     name: "boxoffice.queue.recovering",
     kind: Kind::Gauge,
     unit: "{state}",
-    about: "1 while the store has lost something and hears its witnesses, calling nobody.",
+    about: "1 while the store recovers from data loss with its witnesses' reports and calls no \
+            one.",
     labels: &["queue"],
 };
 
 pub(super) const FAMILY: Family = Family {
-    title: "The line",
+    title: "The queue",
     metrics: &[
         &LAST,
         &SERVING,

@@ -1,14 +1,14 @@
-//! What is refused so that the rest is served.
+//! Load shedding and rate limits.
 
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
 
-/// Requests let through a gate.
+/// Requests let through a gate without waiting.
 pub static PASSED: Metric = Metric {
     name: "boxoffice.overload.passed",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Requests let through a gate at once.",
+    about: "Requests let through a gate without waiting.",
     labels: &["gate"],
 };
 
@@ -21,40 +21,41 @@ pub static WAITED: Metric = Metric {
     labels: &["gate"],
 };
 
-/// Requests refused at a gate because as many as may are at work and wait.
+/// Requests refused at a gate, on arrival or after waiting.
 pub static SHED: Metric = Metric {
     name: "boxoffice.overload.shed",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Requests refused at a gate because as many as may are at work and wait.",
+    about: "Requests refused at a gate, on arrival or after waiting.",
     labels: &["gate"],
 };
 
-/// Requests behind a gate now.
+/// Requests in flight behind a gate now.
 pub static AT_WORK: Metric = Metric {
     name: "boxoffice.overload.at_work",
     kind: Kind::Gauge,
     unit: "{request}",
-    about: "Requests behind a gate now.",
+    about: "Requests in flight behind a gate now.",
     labels: &["gate"],
 };
 
-/// Requests that wait at a gate now.
+/// Requests waiting at a gate now.
 pub static WAITING: Metric = Metric {
     name: "boxoffice.overload.waiting",
     kind: Kind::Gauge,
     unit: "{request}",
-    about: "Requests that wait at a gate now.",
+    about: "Requests waiting at a gate now.",
     labels: &["gate"],
 };
 
-/// Requests of somebody who asked for more than their share; `limit` is `user`, `address`,
-/// `joining_address` or `polling`.
+/// Requests over a client's rate limit; `limit` is `user`, `address`, `joining_address` or
+/// `polling`.
 pub static RATE_LIMITED: Metric = Metric {
     name: "boxoffice.overload.rate_limited",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Requests of somebody who asked for more than their share; `limit` is `user`, `address`, `joining_address` or `polling`.",
+    about: "Requests over a client's rate limit; `limit` is `user`, `address`, `joining_address` \
+            or `polling`.",
     labels: &["limit"],
 };
 

@@ -30,21 +30,21 @@ pub static MEMORY_VIRTUAL: Metric = Metric {
     labels: &[],
 };
 
-/// Open files, connections among them.
+/// Open file descriptors, including connections.
 pub static FILES: Metric = Metric {
     name: "process.unix.file_descriptor.count",
     kind: Kind::Gauge,
     unit: "{file_descriptor}",
-    about: "Open files, connections among them.",
+    about: "Open file descriptors, including connections.",
     labels: &[],
 };
 
-/// Open files, at most.
+/// Maximum number of open file descriptors.
 pub static FILES_MAX: Metric = Metric {
     name: "boxoffice.process.file_descriptor.limit",
     kind: Kind::Gauge,
     unit: "{file_descriptor}",
-    about: "Open files, at most.",
+    about: "Maximum number of open file descriptors.",
     labels: &[],
 };
 
@@ -57,21 +57,23 @@ pub static THREADS: Metric = Metric {
     labels: &[],
 };
 
-/// Bytes over all network interfaces of the process's network namespace, loopback left out; `network.io.direction` is `receive` or `transmit`.
+/// Bytes over all network interfaces of the process's network namespace except loopback;
+/// `network.io.direction` is `receive` or `transmit`.
 pub static NETWORK: Metric = Metric {
     name: "system.network.io",
     kind: Kind::Counter,
     unit: "By",
-    about: "Bytes over all network interfaces of the process's network namespace, loopback left out; `network.io.direction` is `receive` or `transmit`.",
+    about: "Bytes over all network interfaces of the process's network namespace except loopback; \
+            `network.io.direction` is `receive` or `transmit`.",
     labels: &["network.io.direction"],
 };
 
-/// Threads that run or want to, on the whole machine, averaged over a minute.
+/// Runnable threads on the whole machine, averaged over a minute.
 pub static LOAD: Metric = Metric {
     name: "boxoffice.system.load",
     kind: Kind::Gauge,
     unit: "{thread}",
-    about: "Threads that run or want to, on the whole machine, averaged over a minute.",
+    about: "Runnable threads on the whole machine, averaged over a minute.",
     labels: &[],
 };
 

@@ -3,30 +3,30 @@
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
 
-/// 1 for the state a circuit breaker is in, 0 for every other.
+/// 1 for the current state of a circuit breaker, 0 for every other.
 pub static BREAKER_STATE: Metric = Metric {
     name: "boxoffice.circuit_breaker.state",
     kind: Kind::Gauge,
     unit: "{state}",
-    about: "1 for the state a circuit breaker is in, 0 for every other.",
+    about: "1 for the current state of a circuit breaker, 0 for every other.",
     labels: &["breaker", "state"],
 };
 
-/// Calls by how they ended: `kind` is `successful`, `failed`, `ignored` or `not_permitted`.
+/// Calls by outcome: `kind` is `successful`, `failed`, `ignored` or `not_permitted`.
 pub static BREAKER_CALLS: Metric = Metric {
     name: "boxoffice.circuit_breaker.calls",
     kind: Kind::Counter,
     unit: "{call}",
-    about: "Calls by how they ended: `kind` is `successful`, `failed`, `ignored` or `not_permitted`.",
+    about: "Calls by outcome: `kind` is `successful`, `failed`, `ignored` or `not_permitted`.",
     labels: &["breaker", "kind"],
 };
 
-/// Calls slower than the breaker's threshold, however they ended.
+/// Calls slower than the breaker's threshold, whatever their outcome.
 pub static BREAKER_SLOW: Metric = Metric {
     name: "boxoffice.circuit_breaker.slow_calls",
     kind: Kind::Counter,
     unit: "{call}",
-    about: "Calls slower than the breaker's threshold, however they ended.",
+    about: "Calls slower than the breaker's threshold, whatever their outcome.",
     labels: &["breaker"],
 };
 
@@ -48,21 +48,21 @@ pub static BREAKER_SLOW_RATE: Metric = Metric {
     labels: &["breaker"],
 };
 
-/// Questions refused because as many as may were at work and waited.
+/// Calls refused at a bulkhead, on arrival or after waiting.
 pub static BULKHEAD_REFUSED: Metric = Metric {
     name: "boxoffice.bulkhead.refused",
     kind: Kind::Counter,
     unit: "{call}",
-    about: "Questions refused because as many as may were at work and waited.",
+    about: "Calls refused at a bulkhead, on arrival or after waiting.",
     labels: &["bulkhead"],
 };
 
-/// Questions of the catalogue asked again.
+/// Retried calls to the catalog.
 pub static RETRIED: Metric = Metric {
     name: "boxoffice.retry.retried",
     kind: Kind::Counter,
     unit: "{call}",
-    about: "Questions of the catalogue asked again.",
+    about: "Retried calls to the catalog.",
     labels: &[],
 };
 

@@ -1,41 +1,47 @@
-//! What a client solves before joining.
+//! The puzzle a client solves before joining.
 
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
 
-/// Bits of the puzzle that a join takes now; 0 is none.
+/// Difficulty in bits of the puzzle that a join requires now; 0 means none.
 pub static BITS: Metric = Metric {
     name: "boxoffice.join_puzzle.bits",
     kind: Kind::Gauge,
     unit: "{bit}",
-    about: "Bits of the puzzle that a join takes now; 0 is none.",
+    about: "Difficulty in bits of the puzzle that a join requires now; 0 means none.",
     labels: &[],
 };
 
-/// People a second who want to join, as the difficulty of the puzzles follows them.
+/// People per second who try to join, which sets the difficulty of the puzzles; 0 if puzzles are
+/// off.
 pub static RATE: Metric = Metric {
     name: "boxoffice.join_puzzle.join_rate",
     kind: Kind::Gauge,
     unit: "{person}",
-    about: "People a second who want to join, as the difficulty of the puzzles follows them; 0 where puzzles are off.",
+    about: "People per second who try to join, which sets the difficulty of the puzzles; 0 if \
+            puzzles are off.",
     labels: &[],
 };
 
-/// Joins let through while a puzzle is asked for.
+/// Joins accepted while puzzles are required; `by` is `solved`, or `rejoined` with the token of a
+/// place.
 pub static PASSED: Metric = Metric {
     name: "boxoffice.join_puzzle.passed",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Joins let through while a puzzle is asked for; `by` is `solved`, or `rejoined` with the token of a place.",
+    about: "Joins accepted while puzzles are required; `by` is `solved`, or `rejoined` with the \
+            token of a place.",
     labels: &["by"],
 };
 
-/// Joins refused for want of a good solution.
+/// Joins refused without a valid solution; `reason` is `unanswered` if none was sent, or the defect
+/// of the solution.
 pub static REFUSED: Metric = Metric {
     name: "boxoffice.join_puzzle.refused",
     kind: Kind::Counter,
     unit: "{request}",
-    about: "Joins refused for want of a good solution; `reason` is `unanswered` where none was shown, or what was wrong with it.",
+    about: "Joins refused without a valid solution; `reason` is `unanswered` if none was sent, or \
+            the defect of the solution.",
     labels: &["reason"],
 };
 

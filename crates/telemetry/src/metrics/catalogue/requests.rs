@@ -3,16 +3,18 @@
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
 
-/// The buckets that the semantic conventions advise for this metric.
+/// The buckets that the semantic conventions recommend for this metric.
 const SECONDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-/// From a request's head to its answer's; `http.route` is the template, never the path; `error.type` is the problem's code, and absent where there was none.
+/// Time from a request's head to its answer's head; `http.route` is the template, never the path;
+/// `error.type` is the problem's code, and absent if there was none.
 pub static DURATION: Metric = Metric {
     name: "http.server.request.duration",
     kind: Kind::Histogram(SECONDS),
     unit: "s",
-    about: "From a request's head to its answer's; `http.route` is the template, never the path; `error.type` is the problem's code, and absent where there was none.",
+    about: "Time from a request's head to its answer's head; `http.route` is the template, never \
+            the path; `error.type` is the problem's code, and absent if there was none.",
     labels: &[
         "http.request.method",
         "http.route",

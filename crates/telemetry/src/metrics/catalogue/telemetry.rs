@@ -1,60 +1,66 @@
-//! Which program this is, and what became of its telemetry.
+//! The program's version and phase, and the state of its telemetry.
 
 use crate::metrics::catalogue::Family;
 use crate::metrics::{Kind, Metric};
 
 /// Always 1: the version, and the hash of the effective configuration, with its secrets masked and
-/// without what may differ from node to node.
+/// without the settings that may differ between nodes.
 pub static BUILD_INFO: Metric = Metric {
     name: "boxoffice.build.info",
     kind: Kind::Gauge,
     unit: "{build}",
-    about: "Always 1: the version, and the hash of the effective configuration, with its secrets masked and without what may differ from node to node.",
+    about: "Always 1: the version, and the hash of the effective configuration, with its secrets \
+            masked and without the settings that may differ between nodes.",
     labels: &["version", "config_hash"],
 };
 
-/// 1 for the phase of life the program is in (`starting`, `serving`, `draining`), 0 for every other.
+/// 1 for the current phase of the process (`starting`, `serving`, `draining`), 0 for every other.
 pub static PHASE: Metric = Metric {
     name: "boxoffice.phase",
     kind: Kind::Gauge,
     unit: "{state}",
-    about: "1 for the phase of life the program is in (`starting`, `serving`, `draining`), 0 for every other.",
+    about: "1 for the current phase of the process (`starting`, `serving`, `draining`), 0 for \
+            every other.",
     labels: &["phase"],
 };
 
-/// What was logged, by level; `error` and `warn` only.
+/// Log events by level; `error` and `warn` only.
 pub static LOG_EVENTS: Metric = Metric {
     name: "boxoffice.log.events",
     kind: Kind::Counter,
     unit: "{event}",
-    about: "What was logged, by level; `error` and `warn` only.",
+    about: "Log events by level; `error` and `warn` only.",
     labels: &["level"],
 };
 
-/// Tasks and threads that ended by a mistake of ours.
+/// Panics of tasks and threads.
 pub static PANICS: Metric = Metric {
     name: "boxoffice.panics",
     kind: Kind::Counter,
     unit: "{panic}",
-    about: "Tasks and threads that ended by a mistake of ours.",
+    about: "Panics of tasks and threads.",
     labels: &[],
 };
 
-/// Telemetry that was given up rather than waited for: `signal` is `spans`, `logs` (over OTLP), `metrics` (whole exports) or `lines` (of standard error); `reason` is `queue_full` or `export_failed`.
+/// Telemetry dropped instead of delaying requests: `signal` is `spans`, `logs` (over OTLP),
+/// `metrics` (whole exports) or `lines` (of standard error); `reason` is `queue_full` or
+/// `export_failed`.
 pub static DROPPED: Metric = Metric {
     name: "boxoffice.telemetry.dropped",
     kind: Kind::Counter,
     unit: "{item}",
-    about: "Telemetry that was given up rather than waited for: `signal` is `spans`, `logs` (over OTLP), `metrics` (whole exports) or `lines` (of standard error); `reason` is `queue_full` or `export_failed`.",
+    about: "Telemetry dropped instead of delaying requests: `signal` is `spans`, `logs` (over \
+            OTLP), `metrics` (whole exports) or `lines` (of standard error); `reason` is \
+            `queue_full` or `export_failed`.",
     labels: &["signal", "reason"],
 };
 
-/// Telemetry that a collector took in, by `signal`.
+/// Telemetry accepted by a collector, by `signal`.
 pub static EXPORTED: Metric = Metric {
     name: "boxoffice.telemetry.exported",
     kind: Kind::Counter,
     unit: "{item}",
-    about: "Telemetry that a collector took in, by `signal`.",
+    about: "Telemetry accepted by a collector, by `signal`.",
     labels: &["signal"],
 };
 

@@ -1,4 +1,4 @@
--- Each request another user joins.
+-- Joins a different user with each request.
 local user = tonumber(os.getenv("FIRST_USER"))
 function request()
   user = user + 1

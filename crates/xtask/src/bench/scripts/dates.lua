@@ -1,4 +1,4 @@
--- Each request the next of the people who are let in, and another concert.
+-- Reads the dates of a different concert with each request, as the next person who has a session.
 local concerts = tonumber(os.getenv("CONCERTS"))
 local people, turn, concert = {}, 0, 0
 for token in io.lines(os.getenv("TOKENS")) do people[#people + 1] = token end

@@ -1,4 +1,4 @@
--- The figures of a run on one line, times in microseconds.
+-- Prints the figures of a run on one line, times in microseconds.
 function done(summary, latency, requests)
   local function at(percent) return string.format("%d", latency:percentile(percent)) end
   local wrong = summary.errors

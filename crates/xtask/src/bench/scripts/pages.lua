@@ -1,4 +1,5 @@
--- Each request another page; a step that shares no factor with their number visits them all.
+-- Reads a different page with each request; a step that shares no factor with the number of pages
+-- visits them all.
 local pages = tonumber(os.getenv("PAGES"))
 local page = 0
 function request()

@@ -1,4 +1,4 @@
-//! Never more inside than allowed.
+//! The number of active people never exceeds the limit.
 
 use std::cmp::Ordering;
 
@@ -9,17 +9,18 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "never more active than allowed";
 
-/// Somebody who certainly had a slot from one moment to another, both included.
+/// A person who certainly held a slot from one moment to another, both included.
 struct Held<'a> {
     from: Millis,
     to: Millis,
     shown_by: &'a Record,
 }
 
-/// A number that has been called takes a slot until its call lapses or its session ends, and never gets one again. So it had
-/// one from the first answer, of whomever, that shows it to be called until the begin of the last request whose answer shows
-/// its slot: that it is called or active, dates, or its being given back. Another node may know of the giving back a little
-/// later, so no slot is counted from where somebody may have given it back.
+/// A called number holds a slot until its call lapses or its session ends, and never gets one
+/// again. So it certainly held one from the first answer to any client that shows it as called,
+/// until the start of the last request whose answer shows its slot: called or active, dates, or a
+/// successful leave. Another node may learn of a leave a little later, so a slot stops counting at
+/// the first moment at which it may have been released.
 pub(super) fn active(facts: &Facts<'_>, limits: &Limits) -> Property {
     let mut property = Property::new(NAME, "slots held for some time");
     let mut starts: Vec<Held<'_>> = held(facts);

@@ -1,4 +1,4 @@
-//! Nobody is let in who was not called, or has left.
+//! Only people who were called, and have not left, are admitted.
 
 use crate::history::facts::{Facts, NotPassed};
 use crate::history::record::{Millis, Record, What};
@@ -6,9 +6,10 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "nobody let in who was not called";
 
-/// Whoever was let in had been called. So nobody is told later, when every view must have come so far, that the line has not
-/// reached that number; the person's own next questions are among those. Nobody is let in with a place they had given back,
-/// once every node must know of that, nor with a forged token.
+/// An admitted person had been called. So no later answer, once every view must have caught up, may
+/// report that the queue has not reached that number; the person's own next requests are among
+/// those answers. A released place admits no one once every node must have learned of the release,
+/// and neither does a forged token.
 pub(super) fn entry(facts: &Facts<'_>) -> Property {
     let mut property = Property::new(NAME, "times let in");
     let (known, lowest) = lowest_from(&facts.not_passed);
@@ -16,27 +17,27 @@ pub(super) fn entry(facts: &Facts<'_>) -> Property {
     for record in facts.history.records.iter().filter(granted) {
         property.case();
         if record.is_forged {
-            property.violated(facts.history, "let in with a forged token", &[record]);
+            property.violated(facts.history, "admitted with a forged token", &[record]);
             continue;
         }
         let after = known.partition_point(|&known| known < record.by());
         if let Some(fact) = lowest.get(after).filter(|fact| fact.most < record.number) {
             property.violated(
                 facts.history,
-                "let in, and not called yet",
+                "admitted, and not called yet",
                 &[record, fact.shown_by],
             );
         }
         let left = facts.places.get(&record.number).and_then(|place| place.left_in);
         if let Some(left) = left.filter(|left| left.by().saturating_add(facts.lag) <= record.sent) {
-            property.violated(facts.history, "let in after leaving", &[left, record]);
+            property.violated(facts.history, "admitted after leaving", &[left, record]);
         }
     }
     property
 }
 
-/// By `known`, the looks at the line that know what was shown by then: when, and which of it and all later ones tells of the
-/// least.
+/// The upper bounds of `serving` sorted by `known`, and for each the lowest of it and all later
+/// ones.
 fn lowest_from<'f, 'a>(facts: &'f [NotPassed<'a>]) -> (Vec<Millis>, Vec<&'f NotPassed<'a>>) {
     let mut lowest: Vec<&NotPassed<'_>> = facts.iter().collect();
     lowest.sort_by_key(|fact| fact.known);

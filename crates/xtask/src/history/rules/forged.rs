@@ -1,4 +1,4 @@
-//! Forged tokens and junk get nowhere.
+//! Forged tokens and junk are refused.
 
 use crate::history::facts::Facts;
 use crate::history::record::{Record, What};
@@ -6,8 +6,8 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "forged and junk refused";
 
-/// A forged token is answered with 401, unless the service had no time (429, 503) or there was no answer. Junk is never
-/// answered with success, and never breaks anything (500).
+/// A forged token is answered with 401, unless the service had no capacity (429, 503) or gave no
+/// answer. Junk is never answered with success or 500.
 pub(super) fn forged(facts: &Facts<'_>) -> Property {
     let mut property = Property::new(NAME, "forged and junk requests");
     let (mut forged, mut junk) = (0, 0);

@@ -1,4 +1,4 @@
-//! Who joins later stands further back.
+//! A later join gets a higher number.
 
 use crate::history::facts::{Facts, Place};
 use crate::history::record::{Millis, Record};
@@ -6,15 +6,17 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "order of joining";
 
-/// A number that was given and its bounds in time: it was given in this join or before, but not before `from`.
+/// An assigned number and its bounds in time: it was assigned in this join or before, but not
+/// before `from`.
 struct Given<'a> {
     number: u64,
     from: Millis,
     join: &'a Record,
 }
 
-/// Where one number was told before any join began that can have given the other, the first is lower. Of joins that overlap
-/// nothing is required; by how much their answers may have come in the wrong order is told.
+/// If one number was returned before any join began that can have assigned the other, the first is
+/// lower. Overlapping joins have no required order; the report notes by how much their answers may
+/// have come in the wrong order.
 pub(super) fn joins(facts: &Facts<'_>) -> Property {
     let mut property = Property::new(NAME, "places given");
     let mut begun: Vec<Given<'_>> = facts.places.iter().filter_map(given).collect();
@@ -44,7 +46,7 @@ fn in_order(facts: &Facts<'_>, begun: &[Given<'_>], property: &mut Property) {
         }
         if let Some(earlier) = highest.filter(|earlier| earlier.number > later.number) {
             let shown_by = [earlier.join, later.join];
-            property.violated(facts.history, "joined later, stands ahead", &shown_by);
+            property.violated(facts.history, "joined later, with a lower number", &shown_by);
         }
     }
 }

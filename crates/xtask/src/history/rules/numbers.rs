@@ -1,4 +1,4 @@
-//! No number twice, and none that changes.
+//! No number belongs to two users, and no place changes its number.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,9 +8,10 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "no number twice";
 
-/// No number is told to two users. Who holds a place is told its number whenever they join, so that two numbers told to one
-/// user need an end of a place between them: of the first where one join follows the other, of either where they overlap.
-/// And who asks is told a number that a join told them.
+/// No number is returned to two users. A user with a place gets its number from every join, so two
+/// different numbers for one user need an end of a place between them: of the first if one join
+/// follows the other, of either if they overlap. A status query returns a number that a join
+/// returned before.
 pub(super) fn numbers(facts: &Facts<'_>) -> Property {
     let mut property = Property::new(NAME, "numbers told");
     one_user_a_number(facts, &mut property);
@@ -62,7 +63,7 @@ fn asked_as_joined(
     for ask in facts.history.records.iter().filter(|record| record.is(What::Ask, 200)) {
         let Some(joins) = by_user.get(&ask.user) else { continue };
         if !told.contains(&(ask.user, ask.number)) {
-            property.violated(facts.history, "no join told this number", &[joins[0], ask]);
+            property.violated(facts.history, "no join returned this number", &[joins[0], ask]);
         }
     }
 }

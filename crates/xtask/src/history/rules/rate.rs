@@ -6,14 +6,16 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "rate of calling";
 
-/// One answer shows that the line was at `most` or lower at one moment, another that it was at `mark` or higher at a later
-/// one: in the time between, the people with numbers above `most` up to `mark` were called, except those who may have left
-/// before. Those are at most one batch that was saved and one more an interval, as the budget refills evenly.
+/// One answer shows that `serving` was `most` or lower at one moment, another that it was `mark` or
+/// higher at a later one. In the time between, the people with numbers above `most` up to `mark`
+/// were called, except those who may have left before. The limit is one saved batch plus one batch
+/// an interval, because the budget refills evenly.
 ///
 /// With `people(x)` for the people up to number `x`, and `t` for the moments, the rule is
-/// `people(mark) - people(most) <= batch + batch x (t2 - t1) / every`. Each side depends on one of the two answers alone, so
-/// for each second answer the first one with the largest `batch x t1 - every x people(most)` decides: no pairs are tried.
-/// A store may round a moment by a millisecond.
+/// `people(mark) - people(most) <= batch + batch x (t2 - t1) / every`. Each side depends on one of
+/// the two answers alone. So for each second answer the first one with the largest `batch x t1 -
+/// every x people(most)` decides, and no pairs need to be tried. A store may round a moment by a
+/// millisecond.
 pub(super) fn rate(facts: &Facts<'_>, limits: &Limits) -> Property {
     let property = Property::new(NAME, "answers that show more people called");
     let Some(batch) = limits.batch else { return property.not_asked() };

@@ -1,4 +1,4 @@
-//! Everybody who joined was served.
+//! Every person who joined was served.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "everybody served";
 
-/// How far a person came.
+/// The progress of one person.
 #[derive(Default)]
 struct Visit<'a> {
     joined: Option<&'a Record>,
@@ -18,8 +18,8 @@ struct Visit<'a> {
     has_left: bool,
 }
 
-/// Each person who was given a place was let in and then left. That depends on how long the test lasts too, so it is counted,
-/// and judged only where that is asked for.
+/// Each person with a place was admitted and then left. That also depends on how long the test
+/// lasts, so the rule counts cases and judges them only on request.
 pub(super) fn served(facts: &Facts<'_>, limits: &Limits) -> Property {
     let mut property = Property::new(NAME, "people who joined");
     let mut outside: BTreeMap<&str, u64> = BTreeMap::new();
@@ -41,7 +41,7 @@ pub(super) fn served(facts: &Facts<'_>, limits: &Limits) -> Property {
     if limits.all_served { property } else { property.not_asked() }
 }
 
-/// By client, so that examples come in the same order every time.
+/// Sorted by client, so that examples come in the same order every time.
 fn visits<'a>(facts: &Facts<'a>) -> BTreeMap<u64, Visit<'a>> {
     let mut visits: BTreeMap<u64, Visit<'_>> = BTreeMap::new();
     for record in facts.history.records.iter().filter(|record| facts.history.is_person(record)) {

@@ -6,10 +6,11 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "order of calling";
 
-/// One answer shows that a number had been reached; nobody is told later that the line has not come so far. Later is, where
-/// another node may answer from its view, `stale_after` later. So nobody who waits has been overtaken, by whomever.
+/// If one answer shows that a number had been reached, no later answer may report a lower
+/// `serving`. If another node may answer from its view, later means `stale_after` later. So no
+/// waiting person has been overtaken.
 ///
-/// A position is at most the number, and 0 once called, whenever it was told.
+/// A position is at most the number, and 0 once called.
 pub(super) fn serving(facts: &Facts<'_>) -> Property {
     let mut property = Property::new(NAME, "looks at the line");
     for fact in &facts.not_passed {
@@ -26,7 +27,7 @@ pub(super) fn serving(facts: &Facts<'_>) -> Property {
     }
     for record in facts.history.records.iter().filter(|record| record.tells_place()) {
         if !adds_up(record) {
-            property.violated(facts.history, "a position that cannot be", &[record]);
+            property.violated(facts.history, "an impossible position", &[record]);
         }
     }
     property

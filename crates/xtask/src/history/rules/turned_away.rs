@@ -1,4 +1,4 @@
-//! Nobody is turned away whose place stands.
+//! No person with a valid place is refused.
 
 use crate::history::facts::Facts;
 use crate::history::record::{Record, What};
@@ -6,9 +6,10 @@ use crate::history::verdict::Property;
 
 pub(super) const NAME: &str = "nobody called is turned away";
 
-/// While a place certainly stands (see [`Facts::stands`]), called or not, nobody is told that it is over, and its token is
-/// good. Once an answer, of whomever, has shown its number to be called and every view must have come so far, its person is
-/// let in. Where there was no answer, or the service had no time, nobody was turned away; those are counted.
+/// While a place is certainly valid (see [`Facts::stands`]), called or not, no answer reports its
+/// end, and its token is accepted. Once an answer to any client has shown its number as called and
+/// every view must have caught up, its person is admitted. Requests without an answer, or refused
+/// for lack of capacity, are counted and not judged.
 pub(super) fn turned_away(facts: &Facts<'_>) -> Property {
     let mut property = Property::new(NAME, "requests of people whose turn had come");
     let mut unanswered = 0;
@@ -37,9 +38,9 @@ pub(super) fn turned_away(facts: &Facts<'_>) -> Property {
 
 fn why(record: &Record) -> &'static str {
     match record.status {
-        401 => "a token that the service gave is refused",
-        403 => "called, and told to wait",
-        _ => "the place stands, and is told to be over",
+        401 => "a valid token is refused",
+        403 => "called, and refused as waiting",
+        _ => "a valid place is reported as over",
     }
 }
 

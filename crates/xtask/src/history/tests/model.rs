@@ -1,5 +1,6 @@
-//! A small model of the whole: a line kept by one store, two nodes that look at it now and then, and people who come at
-//! once. What its people write down is what people of a correct service would, unless a setting is not what is promised.
+//! A small model of a sale: a queue in one store, two nodes that refresh their views of it, and
+//! people who arrive in a short time. Its record is one that a correct service would produce,
+//! unless the settings break a promised limit.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -8,12 +9,12 @@ use fastrand::Rng;
 
 use super::{Line, line};
 
-/// Microseconds: finer than what is written down.
+/// Microseconds: finer than the record's milliseconds.
 type Micros = i64;
 
 const MILLISECOND: Micros = 1_000;
 
-/// How the service is set.
+/// The settings of the service.
 #[derive(Clone, Copy)]
 pub(super) struct Setup {
     pub(super) seed: u64,
@@ -57,11 +58,11 @@ enum Step {
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 enum Event {
     Look(usize),
-    /// Whose request is carried out, when it was sent, and what it is.
+    /// A request is executed: its user, when it was sent, and its kind.
     Done(u64, Micros, Step),
 }
 
-/// What somebody is up to.
+/// The behaviour of one person.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Plan {
     Buys,
@@ -124,7 +125,7 @@ pub(super) struct Model {
     written: Vec<Line>,
 }
 
-/// What a crowd writes down until everybody has gone home.
+/// The record of a sale, until every person has left.
 pub(super) fn sale(setup: Setup) -> Vec<Line> {
     let mut model = Model {
         setup,
@@ -197,7 +198,7 @@ impl Model {
         }
     }
 
-    /// False when this person goes home.
+    /// Returns false once this person leaves.
     fn carry_out(&mut self, user: u64, sent: Micros, step: Step, now: Micros) -> bool {
         let answered = now + self.rng.i64(0..20 * MILLISECOND);
         let mut person = self.people[&user];
@@ -277,7 +278,7 @@ impl Model {
 }
 
 impl Person {
-    /// What comes next, and after how many milliseconds; nothing for somebody who goes home.
+    /// The next request, and the milliseconds before it; `None` for a person who leaves.
     fn next(&self, step: Step, stand: Stand) -> Option<(Step, i64)> {
         if stand == Stand::Gone || matches!(step, Step::Junk | Step::Leave) {
             return None;
@@ -303,7 +304,7 @@ impl Person {
 }
 
 impl View {
-    /// Nothing when the store has to be asked.
+    /// `None` if only the store knows.
     fn stand(&self, number: u64) -> Option<Stand> {
         if number <= self.serving {
             None

@@ -1,4 +1,4 @@
-//! Small records: each fault is found, and the same record without it is good.
+//! Small records: each fault is found, and the same record without it is accepted.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const FORGED: &str = "forged and junk refused";
 const RATE: &str = "rate of calling";
 const SERVED: &str = "everybody served";
 
-/// No limit but that of the property in question.
+/// No limits other than that of the tested property.
 fn loose() -> Limits {
     Limits { batch: None, max_active: None, ..tight() }
 }
@@ -26,49 +26,50 @@ fn one_number_for_two_users() {
 }
 
 #[test]
-fn a_number_that_changes_while_the_place_stands() {
+fn a_number_that_changes_while_the_place_is_valid() {
     let again = |number| join(number, 10, 15, 0).with("user", 100);
     broken(&[join(1, 0, 5, 0), again(2)], NUMBERS);
     good(&[join(1, 0, 5, 0), again(1)]);
-    // It was given back, or may have been, or was told to be over, or is so old that it may have lapsed.
+    // It was released, or may have been, or was reported as over, or is so old that it may have
+    // lapsed.
     good(&[join(1, 0, 5, 0), leave(1, 6, 7, 204), again(2)]);
     good(&[join(1, 0, 5, 0), leave(1, 6, 60, 0), again(2)]);
     good(&[join(1, 0, 5, 0), join(2, 10_000, 10_005, 0).with("user", 100)]);
-    // Which of two overlapping joins came first is not known.
+    // The order of two overlapping joins is unknown.
     good(&[join(1, 0, 15, 0), join(2, 0, 14, 0).with("user", 100), leave(1, 6, 7, 204)]);
-    // But the number that is told later cannot be the one that was given back before.
+    // But a refused leave cannot have ended the first place.
     let refused = leave(1, 6, 7, 503).with("code", "OVERLOADED");
     broken(&[join(1, 0, 5, 0), refused, again(2)], NUMBERS);
 }
 
 #[test]
-fn an_ask_that_tells_a_number_no_join_told() {
+fn a_status_query_that_returns_a_number_no_join_returned() {
     broken(&[join(1, 0, 5, 0), ask(2, 9, 10, 0).with("user", 100)], NUMBERS);
     good(&[join(1, 0, 5, 0), ask(1, 9, 10, 0)]);
 }
 
 #[test]
-fn joined_later_and_stands_ahead() {
+fn a_later_join_gets_a_lower_number() {
     broken(&[join(2, 0, 5, 2), join(1, 6, 9, 1)], JOINS);
     good(&[join(1, 0, 5, 1), join(2, 6, 9, 2)]);
-    // In one millisecond they may have overlapped.
+    // Within one millisecond they may have overlapped.
     good(&[join(2, 0, 5, 2), join(1, 5, 9, 1)]);
-    // The number may be that of a join that was never answered, but not of one that was refused.
+    // The number may come from a join that was never answered, but not from one that was refused.
     good(&[join(2, 3, 5, 2), line("join", 100, 0, 60, 0), join(1, 60, 69, 1)]);
     broken(&[join(2, 3, 5, 2), line("join", 100, 0, 4, 429), join(1, 60, 69, 1)], JOINS);
 }
 
 #[test]
-fn the_largest_inversion_is_told() {
+fn the_largest_inversion_is_reported() {
     let verdict = judge(&[join(2, 0, 5, 2), join(1, 5, 9, 1)], &tight());
     assert!(verdict.text().contains("up to 4 ms after a greater one"), "{}", verdict.text());
 }
 
 #[test]
-fn the_line_goes_back() {
+fn serving_moves_backwards() {
     let before = || [join(1, 0, 5, 1), join(2, 6, 9, 2), ask(2, 20, 25, 0)];
     let with = |last: Line| before().into_iter().chain([last]).collect::<Vec<_>>();
-    // Number 1 is overtaken: 2 was called, and everybody must know that 101 ms later.
+    // Number 1 is overtaken: 2 was called, and every node must know that 101 ms later.
     broken(&with(ask(1, 127, 130, 1)), SERVING);
     good(&with(ask(1, 126, 130, 1)));
     good(&with(ask(1, 127, 130, 1).with("stale", true)));
@@ -79,7 +80,7 @@ fn the_line_goes_back() {
 }
 
 #[test]
-fn a_position_shows_how_far_the_line_had_come() {
+fn a_position_shows_a_lower_bound_of_serving() {
     let before = |position| [join(5, 0, 5, 5), ask(5, 10, 15, position)];
     let later = |position| ask(9, 200, 205, position).with("user", 500).with("client", 9);
     let alone = |first, second| {
@@ -93,10 +94,11 @@ fn a_position_shows_how_far_the_line_had_come() {
 }
 
 #[test]
-fn who_left_while_waiting_explains_a_position() {
+fn abandoned_numbers_explain_a_position() {
     let joins = || (1..=5).map(|n| join(n, 0, 5, n));
     let with = |more: Vec<Line>| joins().chain(more).collect::<Vec<_>>();
-    // Number 5 is told of one ahead: three were called, or fewer called and the others left.
+    // Number 5 learns that one person is ahead: three were called, or fewer were called and the
+    // others left.
     let seen = |more: Vec<Line>| {
         with(more.into_iter().chain([ask(5, 20, 25, 2), ask(4, 300, 305, 4)]).collect())
     };
@@ -105,7 +107,7 @@ fn who_left_while_waiting_explains_a_position() {
 }
 
 #[test]
-fn a_position_that_cannot_be() {
+fn an_impossible_position() {
     broken(&[join(1, 0, 5, 2)], SERVING);
     broken(&[join(1, 0, 5, 0), ask(1, 6, 9, 0).with("position", 1)], SERVING);
     good(&[join(1, 0, 5, 0), ask(1, 6, 9, 0)]);
@@ -120,16 +122,17 @@ fn more_inside_than_allowed() {
     broken_by(&three(50).collect::<Vec<_>>(), &limits, ACTIVE);
     // By the time number 3 was certainly called, number 1 may have left.
     good_by(&three(5).collect::<Vec<_>>(), &limits);
-    // A leave without an answer may have been carried out, although more is granted a little later by another node.
+    // A leave without an answer may have been executed, although another node still grants dates a
+    // little later.
     let unknown =
         |line: Vec<Line>| line.into_iter().chain([leave(1, 4, 60, 0)]).collect::<Vec<_>>();
     good_by(&unknown(three(50).collect()), &limits);
 }
 
 #[test]
-fn a_call_takes_a_slot_before_its_person_hears_of_it() {
+fn a_call_takes_a_slot_before_its_person_learns_of_it() {
     let limits = Limits { batch: None, ..tight() };
-    // Number 4 was called by 15, so 2 and 3 were too, and have not been let in before 60.
+    // Number 4 was called by 15, so 2 and 3 were too, and were not admitted before 60.
     let lines = |ask_4| {
         let joins = (1..=4).map(|n| join(n, 0, 5, n));
         let asks = [ask(1, 10, 15, 0), leave(1, 16, 17, 204), ask(4, ask_4, ask_4 + 5, 0)];
@@ -141,28 +144,28 @@ fn a_call_takes_a_slot_before_its_person_hears_of_it() {
 }
 
 #[test]
-fn let_in_and_not_called() {
+fn admitted_and_not_called() {
     let lines = |sent| [join(1, 0, 5, 1), dates(1, 10, 15, 200), ask(1, sent, sent + 5, 1)];
     broken(&lines(117), ENTRY);
     good(&lines(116));
     let one_node = Limits { one_node: true, ..tight() };
     broken_by(&lines(16), &one_node, ENTRY);
     good_by(&lines(15), &one_node);
-    // Somebody with a lower number is told the same.
+    // A person with a lower number gets the same answer.
     let by_another =
         [join(1, 0, 5, 1), join(2, 6, 9, 2), dates(2, 10, 15, 200), ask(1, 117, 120, 1)];
     broken(&by_another, ENTRY);
 }
 
 #[test]
-fn let_in_after_leaving() {
+fn admitted_after_leaving() {
     let lines = |sent| [join(1, 0, 5, 0), leave(1, 10, 15, 204), dates(1, sent, sent + 5, 200)];
     broken(&lines(117), ENTRY);
     good(&lines(116));
 }
 
 #[test]
-fn let_in_with_a_forged_token() {
+fn admitted_with_a_forged_token() {
     let lines = |status| [join(1, 0, 5, 0), dates(1, 10, 15, status).with("forged", true)];
     let verdict = judge(&lines(200), &tight());
     assert_eq!(verdict.broken(), [ENTRY, FORGED], "{}", verdict.text());
@@ -170,7 +173,7 @@ fn let_in_with_a_forged_token() {
 }
 
 #[test]
-fn called_and_turned_away() {
+fn called_and_refused() {
     let lines = |sent, status| [join(1, 0, 5, 0), dates(1, sent, sent + 5, status)];
     for status in [401, 410] {
         broken(&lines(6, status), TURNED_AWAY);
@@ -186,12 +189,12 @@ fn called_and_turned_away() {
 }
 
 #[test]
-fn a_call_that_may_have_lapsed_is_none() {
-    // Its person heard late of it, but it may have lapsed 10 s after joining.
+fn a_call_that_may_have_lapsed_does_not_count() {
+    // Its person learned of it late, but it may have lapsed 10 s after joining.
     let lines = |sent| [join(1, 0, 5, 1), ask(1, 9_000, 9_005, 0), dates(1, sent, sent + 5, 410)];
     broken(&lines(9_990), TURNED_AWAY);
     good(&lines(9_994));
-    // It was seen to wait at 5 s, so the call cannot have lapsed before 15 s.
+    // It was seen waiting at 5 s, so the call cannot have lapsed before 15 s.
     let waited =
         |sent| lines(sent).into_iter().chain([ask(1, 5_000, 5_005, 1)]).collect::<Vec<_>>();
     broken(&waited(14_800), TURNED_AWAY);
@@ -204,7 +207,7 @@ fn a_session_lasts_from_its_first_use() {
         |sent| [join(1, 0, 5, 0), dates(1, 8_000, 8_005, 200), dates(1, sent, sent + 5, 410)];
     broken(&lines(17_990), TURNED_AWAY);
     good(&lines(17_995));
-    // An answer that never came may have begun it.
+    // A request without an answer may have begun it.
     let unknown =
         |sent| lines(sent).into_iter().chain([dates(1, 2_000, 2_060, 0)]).collect::<Vec<_>>();
     broken(&unknown(11_990), TURNED_AWAY);
@@ -212,7 +215,7 @@ fn a_session_lasts_from_its_first_use() {
 }
 
 #[test]
-fn a_place_that_was_not_given_back_is_not_over() {
+fn a_place_that_was_not_released_is_not_over() {
     let expired = || ask(1, 20, 25, 0).with("state", "EXPIRED");
     broken(&[join(1, 0, 5, 1), expired()], TURNED_AWAY);
     good(&[join(1, 0, 5, 1), leave(1, 10, 15, 204), expired()]);
@@ -220,7 +223,7 @@ fn a_place_that_was_not_given_back_is_not_over() {
 }
 
 #[test]
-fn forged_and_junk_get_nowhere() {
+fn forged_tokens_and_junk_are_refused() {
     let forged = |status| [join(1, 0, 5, 0), line("ask", 100, 6, 9, status).with("forged", true)];
     for status in [200, 400, 403, 404, 410, 500] {
         broken(&forged(status), FORGED);
@@ -240,24 +243,24 @@ fn forged_and_junk_get_nowhere() {
 #[test]
 fn people_called_too_fast() {
     let limits = Limits { max_active: None, ..tight() };
-    // Two of a saved batch, and two more a second; the line was at 0 at the earliest at 19 - 101.
+    // Two of a saved batch, and two more a second; `serving` was at 0 at the earliest at 19 - 101.
     let lines = |mark: u64, sent: i64| {
         let joins = (1..=9).map(|n| join(n, 0, 5, n));
         joins.chain([ask(1, 20, 21, 1), ask(mark, sent, sent + 5, 0)]).collect::<Vec<_>>()
     };
-    // Joins are answered from the line itself, at 0.
+    // Joins are answered from the store itself, at 0.
     broken_by(&lines(3, 450), &limits, RATE);
     good_by(&lines(3, 520), &limits);
     broken_by(&lines(6, 1_800), &limits, RATE);
     good_by(&lines(6, 2_020), &limits);
     good_by(&lines(6, 1_800), &Limits { batch: None, ..limits.clone() });
-    // Who left is passed over and costs nothing.
+    // An abandoned number is skipped and costs no budget.
     let left = lines(3, 450).into_iter().chain([leave(2, 10, 15, 204)]).collect::<Vec<_>>();
     good_by(&left, &limits);
 }
 
 #[test]
-fn who_joined_and_was_not_served() {
+fn people_who_joined_and_were_not_served() {
     let limits = Limits { all_served: true, ..tight() };
     let served = || vec![join(1, 0, 5, 0), dates(1, 10, 15, 200), leave(1, 20, 25, 204)];
     good_by(&served(), &limits);
@@ -266,7 +269,7 @@ fn who_joined_and_was_not_served() {
         lines.remove(missing);
         broken_by(&lines, &limits, SERVED);
         good(&lines);
-        // Of somebody hostile nothing is expected.
+        // Hostile clients need not be served.
         let hostile = lines.into_iter().map(|line| line.with("kind", "hammer"));
         good_by(&hostile.collect::<Vec<_>>(), &limits);
     }

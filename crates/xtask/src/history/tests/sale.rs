@@ -1,4 +1,4 @@
-//! A whole sale of a correct service is good, and each fault planted into it is found.
+//! A whole sale of a correct service passes, and each planted fault is found.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::model::{Setup, sale};
 use super::*;
 
-/// What the model promises.
+/// The limits that the model keeps.
 fn promised() -> Limits {
     let milliseconds = Duration::from_millis;
     Limits {
@@ -22,13 +22,13 @@ fn promised() -> Limits {
     }
 }
 
-/// The lines of a correct sale, made once.
+/// The record of a correct sale, built once.
 fn correct() -> Vec<Line> {
     static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| sale(Setup::default()));
     LINES.clone()
 }
 
-/// At least this property is broken; a fault may break others too.
+/// Asserts that at least this property is broken; a fault may break others too.
 #[track_caller]
 fn breaks(lines: &[Line], property: &str) {
     let verdict = judge(lines, &promised());
@@ -39,7 +39,7 @@ fn breaks(lines: &[Line], property: &str) {
     );
 }
 
-/// Plants a fault into the first line that is meant.
+/// Plants a fault into the first matching line.
 #[track_caller]
 fn plant(
     lines: &mut [Line],
@@ -65,7 +65,7 @@ fn a_correct_sale_is_good() {
     let verdict = judge(&lines, &promised());
     assert!(verdict.is_good(), "{}", verdict.text());
     assert!(lines.len() > 40_000, "{}", lines.len());
-    // A limit that is one step below what was reached is broken, so the checks are near the truth.
+    // The counted maximum comes close to the limit, so the check is tight.
     let text = verdict.text();
     let most = text.split("certainly ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
     let most: u32 = most.parse().unwrap();
@@ -73,7 +73,7 @@ fn a_correct_sale_is_good() {
 }
 
 #[test]
-fn one_node_is_held_to_more_than_two() {
+fn one_node_must_keep_stricter_rules_than_two() {
     let limits = Limits { one_node: true, ..promised() };
     let alone = judge(&sale(Setup { nodes: 1, ..Setup::default() }), &limits);
     assert!(alone.is_good(), "{}", alone.text());
@@ -104,7 +104,7 @@ fn two_people_in_the_wrong_order() {
 }
 
 #[test]
-fn somebody_overtaken() {
+fn a_person_overtaken() {
     let mut lines = correct();
     let late =
         |line: &Line| is(line, "ask", 200) && line.0["state"] == "WAITING" && number(line) > 3_000;
@@ -115,7 +115,7 @@ fn somebody_overtaken() {
 }
 
 #[test]
-fn nodes_that_look_too_rarely() {
+fn nodes_that_refresh_too_rarely() {
     let slow = Setup { look_every: 400_000, ..Setup::default() };
     breaks(&sale(slow), "order of calling");
 }
@@ -127,7 +127,7 @@ fn more_inside_than_promised() {
 }
 
 #[test]
-fn somebody_let_in_too_early() {
+fn a_person_admitted_too_early() {
     let mut lines = correct();
     let pushes = |line: &Line| line.0["what"] == "dates" && line.0["status"] == 403;
     plant(&mut lines, pushes, "status", 200);
@@ -135,11 +135,11 @@ fn somebody_let_in_too_early() {
 }
 
 #[test]
-fn somebody_turned_away() {
+fn a_called_person_refused() {
     for status in [401, 403, 410] {
         let mut lines = correct();
         let mut let_in: HashMap<u64, i64> = HashMap::new();
-        // Somebody who was let in so long ago that every node knows, and whose session still runs.
+        // A person admitted long enough ago that every node knows, and whose session has not ended.
         let is_inside = |line: &Line| {
             let sent = line.0["sent"].as_i64().unwrap();
             let is_granted = is(line, "dates", 200);
@@ -171,7 +171,7 @@ fn people_called_faster_than_promised() {
 }
 
 #[test]
-fn somebody_not_served() {
+fn a_person_not_served() {
     let verdict = judge(&correct(), &Limits { all_served: true, ..promised() });
     assert_eq!(verdict.broken(), ["everybody served"], "{}", verdict.text());
 }

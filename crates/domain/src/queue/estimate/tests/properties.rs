@@ -1,4 +1,4 @@
-//! What holds of the estimate for every policy, every use of the slots and every position.
+//! Properties of the estimate for every policy, occupancy and position.
 
 use proptest::prelude::*;
 
@@ -20,8 +20,8 @@ fn policies() -> impl Strategy<Value = PolicySpec> {
     )
 }
 
-/// A policy and what a store may report under it: sessions with any part of their time left, more
-/// slots in use than there are, any evidence.
+/// A policy and a possible report under it: sessions with any part of their time left, more slots
+/// in use than the limit, any evidence.
 fn queues() -> impl Strategy<Value = (PolicySpec, Occupancy)> {
     let steps = proptest::collection::vec((0.0..1.0_f64, 1..30_u64), 0..Occupancy::MAX_STEPS);
     (policies(), steps, 0..30_u64, 0.0..100.0_f64, 0.0..1.0_f64).prop_map(
@@ -43,7 +43,7 @@ fn eta(forecast: &Forecast, people: u64) -> f64 {
     forecast.eta(position(people)).as_secs_f64()
 }
 
-/// The same snapshot if nothing happens for so long.
+/// The same snapshot if nothing happens for `passed`.
 fn later(occupancy: &Occupancy, passed: Duration) -> Occupancy {
     let ends =
         occupancy.ends.iter().map(|(left, slots)| (left.saturating_sub(passed), *slots)).collect();
@@ -52,7 +52,7 @@ fn later(occupancy: &Occupancy, passed: Duration) -> Occupancy {
 
 proptest! {
     #[test]
-    fn whoever_is_further_back_waits_no_shorter(
+    fn the_estimate_grows_with_the_position(
         (spec, occupancy) in queues(),
         people in 0..5_000_u64,
         more in 0..700_u64,
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn a_table_gives_what_each_estimate_gives((spec, occupancy) in queues(), people in 0..5_000_u64) {
+    fn a_forecast_equals_the_single_estimates((spec, occupancy) in queues(), people in 0..5_000_u64) {
         let (at, paused) = (position(people), Some(Duration::from_secs(people)));
         let table = estimator(spec).prepare(&occupancy, paused);
         prop_assert_eq!(table.eta(at), estimator(spec).estimate(at, &occupancy, paused));
@@ -101,7 +101,7 @@ proptest! {
         people in 1..5_000_u64,
         passed in 0.0..1.0_f64,
     ) {
-        // So many that people inside do not change the mean by how long they stay.
+        // Enough evidence that people inside do not change the mean by the length of their stay.
         let many = 1e15 / occupancy.freed.max(1.0);
         let (freed, held_seconds) = (occupancy.freed * many, occupancy.held_seconds * many);
         let before = Occupancy { freed, held_seconds, ..occupancy };
@@ -113,8 +113,8 @@ proptest! {
     }
 
     #[test]
-    fn a_coarser_snapshot_promises_no_less((spec, occupancy) in queues(), people in 1..5_000_u64) {
-        // Without evidence, since people inside count by their age there.
+    fn a_coarser_snapshot_estimates_no_less((spec, occupancy) in queues(), people in 1..5_000_u64) {
+        // Without evidence, because the age of people inside would count.
         let fine = Occupancy { freed: 0.0, held_seconds: 0.0, ..occupancy };
         let last = fine.ends.len().saturating_sub(1);
         let ends = fine.ends.iter().enumerate().filter(|(at, _)| at % 2 == 1 || *at == last);

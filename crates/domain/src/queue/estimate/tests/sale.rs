@@ -1,5 +1,5 @@
-//! Sales in which people wait, are called and leave, second by second; what they were told, against
-//! how long it took.
+//! Simulated sales, second by second, in which people wait, are called and leave: the estimates
+//! they got against their actual waits.
 
 use super::*;
 
@@ -9,15 +9,15 @@ struct Sale {
     people: u64,
     /// Seconds from call to claim.
     claims_after: u64,
-    /// For how many seconds somebody stays inside, if the session lasts that long.
+    /// The seconds a person stays inside, unless the session ends first.
     stays: fn(u64) -> u64,
 }
 
-/// What happened in it.
+/// The history of a sale.
 struct History {
-    /// At which second each person was called, in the order of the queue.
+    /// The second of each person's call, in the order of the queue.
     called: Vec<u64>,
-    /// After each second: how many had been called, and what the store reported.
+    /// After each second: the number of people called, and the store's report.
     seen: Vec<(u64, Occupancy)>,
 }
 
@@ -62,7 +62,7 @@ impl Sale {
     }
 }
 
-/// What a store reports: the ends of sessions in steps of about equally many.
+/// A store's report: the ends of sessions in steps of about equal size.
 fn occupancy(
     slots: &[Slot],
     now: u64,
@@ -84,8 +84,8 @@ fn occupancy(
 }
 
 impl History {
-    /// From this second on, everybody at one of these positions is told a wait within a factor of
-    /// two of what it will be, or not more than `slack` seconds from that.
+    /// Checks that from this second on, each estimate for these positions is within a factor of two
+    /// of the actual wait, or at most `slack` seconds from it.
     fn check(&self, spec: PolicySpec, from: usize, positions: &[u64], slack: f64) {
         let mut told = 0;
         for (now, (called, occupancy)) in self.seen.iter().enumerate().skip(from) {
@@ -95,12 +95,12 @@ impl History {
                 let wait = *at as f64 - now as f64;
                 let eta = forecast.eta(position(*people)).as_secs_f64();
                 let is_near = eta <= 2.0 * wait && wait <= 2.0 * eta;
-                let message = format!("position {people} at {now} s: told {eta}, waits for {wait}");
+                let message = format!("position {people} at {now} s: estimate {eta}, wait {wait}");
                 assert!(is_near || (eta - wait).abs() <= slack, "{message}, {occupancy:?}");
                 told += 1;
             }
         }
-        assert!(told > 100 * positions.len(), "only {told} were told anything");
+        assert!(told > 100 * positions.len(), "only {told} estimates");
     }
 }
 
@@ -109,31 +109,31 @@ fn spec(batch: u32, max_active: u32) -> PolicySpec {
 }
 
 #[test]
-fn people_who_keep_the_whole_session_are_told_the_truth_from_the_first_snapshot_on() {
+fn whole_sessions_are_estimated_right_from_the_first_snapshot_on() {
     let spec = spec(10, 10);
     let sale = Sale { spec, people: 100, claims_after: 0, stays: |_| u64::MAX };
     sale.run().check(spec, 0, &[1, 5, 10, 11, 20, 40, 90], 1.0);
 }
 
 #[test]
-fn claiming_late_makes_it_no_worse_than_a_factor_of_two() {
+fn late_claims_cost_at_most_a_factor_of_two() {
     let spec = spec(2, 40);
     let sale = Sale { spec, people: 400, claims_after: 45, stays: |_| u64::MAX };
     sale.run().check(spec, 0, &[1, 20, 40, 41, 100, 350], 45.0);
 }
 
 #[test]
-fn people_who_leave_together_after_a_minute_are_told_so_after_a_few_have() {
+fn estimates_learn_that_people_leave_together_after_a_minute() {
     let spec = spec(10, 10);
     let sale = Sale { spec, people: 500, claims_after: 1, stays: |_| 60 };
     let history = sale.run();
-    // Six times ten have left. Near the front the prior is felt for longer.
+    // Six times ten have left. Near the front the prior matters for longer.
     history.check(spec, 370, &[11, 20, 40, 90, 300], 0.0);
     history.check(spec, 370, &[1, 5, 10], 25.0);
 }
 
 #[test]
-fn people_who_leave_one_after_the_other_are_told_so_after_a_few_have() {
+fn estimates_learn_that_people_leave_one_by_one() {
     let spec = spec(2, 100);
     let sale = Sale { spec, people: 2_000, claims_after: 1, stays: |_| 60 };
     let history = sale.run();
@@ -148,10 +148,10 @@ fn spread(person: u64) -> f64 {
 }
 
 #[test]
-fn people_who_leave_at_any_time_are_told_so_after_a_few_have() {
+fn estimates_learn_that_people_leave_at_any_time() {
     let spec = spec(10, 100);
     for stays in [
-        // As many as leave in one minute leave in the next of those who are left.
+        // Memoryless stays: the same share of those still inside leaves in each minute.
         (|person| (-60.0 * (1.0 - spread(person)).ln()) as u64) as fn(u64) -> u64,
         |person| (30.0 + 60.0 * spread(person)) as u64,
     ] {
@@ -162,8 +162,8 @@ fn people_who_leave_at_any_time_are_told_so_after_a_few_have() {
 }
 
 #[test]
-fn those_who_leave_first_do_not_hide_that_others_stay() {
-    // Two minutes at the mean, of which hardly any have passed.
+fn early_leavers_do_not_hide_that_others_stay() {
+    // Two minutes at the mean, most of which are still left.
     let stays = |person| (-120.0 * (1.0 - spread(person)).ln()) as u64;
     let spec = spec(100, 100);
     let sale = Sale { spec, people: 2_000, claims_after: 0, stays };

@@ -1,5 +1,5 @@
-//! Checking, confirming and claiming, each with what it requests from the store. A mock panics at
-//! any other request.
+//! Checks, confirmations and claims, each with its calls to the store. A mock panics at any other
+//! call.
 
 use super::*;
 use crate::queue::{ClaimError, Session};
@@ -16,7 +16,7 @@ async fn service_over(configure: impl FnOnce(&mut MockQueueStore)) -> QueueServi
     service
 }
 
-/// A store that says so of every place, once.
+/// A store that returns this status of any place, once.
 async fn where_it_stands(standing: Result<Standing, PortError>) -> QueueService {
     let mut standing = Some(standing);
     service_over(|store| {
@@ -63,7 +63,7 @@ fn a_node_with_a_stale_view_prepares_no_answer() {
         let mut service = service_over(|_| {}).await;
         service.parts.clock = Arc::new(SteppingClock::default());
         service.parts.stale_after = Duration::from_millis(1);
-        assert!(service.check("3").is_ok(), "the view is of this very moment");
+        assert!(service.check("3").is_ok(), "the view is fresh");
         let Err(QueueError::Store(error)) = service.check("3") else { panic!("stale by now") };
         assert_eq!(error.kind(), PortErrorKind::Unavailable);
         assert_eq!(service.counts().lost_sight, 1);
@@ -128,7 +128,7 @@ fn confirming_refuses_whom_the_store_knows_to_have_no_right() {
         assert!(matches!(confirm(Ok(Standing::Gone)).await, QueueError::Gone));
         assert!(matches!(confirm(Err(down())).await, QueueError::Store(_)));
         let QueueError::NotYet(outlook) = confirm(Ok(Standing::Waiting)).await else {
-            panic!("not called, says the store")
+            panic!("not called, according to the store")
         };
         assert_eq!((outlook.number, outlook.standing), (number(3), Standing::Waiting));
     });

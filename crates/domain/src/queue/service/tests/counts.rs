@@ -1,4 +1,4 @@
-//! What a service tells of itself.
+//! The counters and the view of a service.
 
 use super::*;
 use crate::queue::{ClaimError, Session};
@@ -7,7 +7,7 @@ fn user() -> UserId {
     UserId::new(7).unwrap()
 }
 
-/// Those that are not zero.
+/// The counters that are not zero.
 fn refused(service: &QueueService) -> Vec<(&'static str, u64)> {
     service.counts().refused().into_iter().filter(|(_, count)| *count > 0).collect()
 }
@@ -24,7 +24,7 @@ fn joined(number: u64, rejoined: bool) -> Joined {
 }
 
 #[test]
-fn joins_are_counted_by_whether_they_gave_a_number() {
+fn joins_are_counted_by_whether_they_issued_a_number() {
     run(async {
         let mut store = MockQueueStore::new();
         let mut answers = [joined(1, false), joined(2, false), joined(1, true)].into_iter();
@@ -58,7 +58,7 @@ fn refused_joins_are_counted_by_their_reason() {
 }
 
 #[test]
-fn being_answered_is_counted_nowhere() {
+fn a_success_is_not_counted() {
     run(async {
         let mut store = store_at(Line::new(10, 5), &[8]);
         let mut answers = [Ok(Standing::Gone), Err(down())].into_iter();
@@ -83,7 +83,7 @@ fn being_answered_is_counted_nowhere() {
 }
 
 #[test]
-fn whoever_is_not_let_in_is_counted_once() {
+fn each_refused_admission_is_counted_once() {
     run(async {
         let mut store = store_at(Line::new(10, 5), &[8]);
         let mut answers =
@@ -95,7 +95,7 @@ fn whoever_is_not_let_in_is_counted_once() {
         assert_eq!(
             refused(&service),
             [("not_yet", 1)],
-            "the turn has not come, as far as this node knows"
+            "not called yet, as far as this node knows"
         );
         service.advance().await.unwrap();
         for token in ["7", "8", "2", "2", "2", "2"] {
@@ -106,7 +106,7 @@ fn whoever_is_not_let_in_is_counted_once() {
 }
 
 #[test]
-fn a_node_that_has_lost_sight_of_the_line_counts_that_apart() {
+fn refusals_for_a_stale_view_have_their_own_reason() {
     run(async {
         let mut service = service_of("main", store_at(Line::new(10, 5), &[]));
         service.parts.clock = Arc::new(SteppingClock::default());
@@ -118,7 +118,7 @@ fn a_node_that_has_lost_sight_of_the_line_counts_that_apart() {
 }
 
 #[test]
-fn whoever_gives_nothing_back_is_counted_once() {
+fn each_refused_release_is_counted_once() {
     run(async {
         let mut store = store_at(Line::new(10, 5), &[]);
         let mut answers =
@@ -165,14 +165,14 @@ fn tokens_are_refused_under_six_names() {
 }
 
 #[test]
-fn every_reason_has_a_name_of_its_own() {
+fn every_reason_has_its_own_name() {
     let names = QueueCounts::default().refused().map(|(name, _)| name);
     let once: std::collections::BTreeSet<_> = names.into_iter().collect();
     assert_eq!(once.len(), names.len());
 }
 
 #[test]
-fn the_view_is_that_of_the_last_step_and_grows_old() {
+fn the_view_is_that_of_the_last_tick_and_becomes_stale() {
     run(async {
         let mut service = service_of("main", store_at_each(&[(10, 4), (20, 6)]));
         service.parts.clock = Arc::new(SteppingClock::default());
@@ -203,7 +203,7 @@ fn the_view_is_that_of_the_last_step_and_grows_old() {
 }
 
 #[test]
-fn whoever_left_does_not_wait() {
+fn abandoned_numbers_do_not_count_as_waiting() {
     run(async {
         let mut store = store_at(Line::new(1_000, 200), &[250, 300]);
         store.expect_standing().returning(|_| Ok(Standing::Gone));
@@ -211,6 +211,6 @@ fn whoever_left_does_not_wait() {
         service.advance().await.unwrap();
         assert_eq!(service.view().waiting, 798);
         service.ask("1100").await.unwrap();
-        assert_eq!(service.view().waiting, 798, "a token is no witness of a longer line");
+        assert_eq!(service.view().waiting, 798, "a token is not a witness of a longer queue");
     });
 }

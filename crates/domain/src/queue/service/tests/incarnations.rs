@@ -1,15 +1,15 @@
-//! Tokens of other lives of the queue, and what tokens show.
+//! Tokens of other incarnations, and numbers on tokens.
 
 use super::*;
 
-/// The life of a rehearsal.
+/// The incarnation of a rehearsal.
 const OTHER: &str = "4";
 
 fn refused<T: std::fmt::Debug>(answer: Result<T, QueueError>) -> bool {
     matches!(answer, Err(QueueError::Forged(TokenRejected::ForeignIncarnation)))
 }
 
-/// A service that has refreshed once, of a store that reports this.
+/// A service that has refreshed once, from a store with this snapshot.
 async fn refreshed(mut store: MockQueueStore, snapshot: Snapshot) -> QueueService {
     store
         .expect_call_next()
@@ -24,7 +24,7 @@ fn of(token: &str) -> String {
 }
 
 #[test]
-fn a_token_of_another_life_is_refused_without_the_store() {
+fn a_token_of_another_incarnation_is_refused_without_the_store() {
     run(async {
         let service = refreshed(MockQueueStore::new(), snapshot_of(Line::new(100, 10), &[])).await;
         for number in ["5", "50", "500"] {
@@ -42,7 +42,7 @@ fn a_token_of_another_life_is_refused_without_the_store() {
 }
 
 #[test]
-fn of_what_is_shown_the_first_of_the_highest_is_kept_until_the_line_has_come_as_far() {
+fn the_first_of_the_highest_shown_numbers_is_kept_until_the_queue_reaches_it() {
     let watch = Watch::new(&AdmissionPolicy::default());
     let shown = |incarnation, number| Shown {
         incarnation: Incarnation::new(incarnation).unwrap(),
@@ -53,14 +53,14 @@ fn of_what_is_shown_the_first_of_the_highest_is_kept_until_the_line_has_come_as_
         watch.note_shown(shown(life, number));
     }
     assert_eq!(watch.take_shown(), Some(shown(1, 5)));
-    assert_eq!(watch.take_shown(), None, "the store has been told");
+    assert_eq!(watch.take_shown(), None, "the store has received it");
     watch.note_shown(shown(1, 6));
     watch.note(Line::new(6, 0));
-    assert_eq!(watch.take_shown(), None, "the store has come as far");
+    assert_eq!(watch.take_shown(), None, "the store has reached it");
 }
 
 #[test]
-fn it_is_accepted_where_the_store_may_yet_know_of_it() {
+fn another_incarnation_is_accepted_while_the_store_may_still_learn_of_it() {
     run(async {
         let known = || snapshot_of(Line::new(100, 10), &[]);
         let cases = [
@@ -88,7 +88,7 @@ fn it_is_accepted_where_the_store_may_yet_know_of_it() {
 }
 
 #[test]
-fn a_place_whose_life_the_store_has_told_of_is_good_at_once() {
+fn a_place_of_an_incarnation_reported_by_the_store_is_valid_at_once() {
     run(async {
         let mut store = MockQueueStore::new();
         let late = Incarnation::new(4).unwrap();
@@ -109,13 +109,13 @@ fn a_place_whose_life_the_store_has_told_of_is_good_at_once() {
         assert_eq!(
             service.ask("50").await.unwrap().position.get(),
             40,
-            "and those before it still are"
+            "and the earlier ones still are"
         );
     });
 }
 
 #[test]
-fn the_highest_number_that_was_shown_goes_with_the_next_step_once() {
+fn the_highest_shown_number_is_passed_to_the_next_tick_once() {
     run(async {
         let mut store = MockQueueStore::new();
         store.expect_standing().returning(|_| Err(down()));
@@ -154,7 +154,7 @@ fn skipping() -> Snapshot {
 }
 
 #[test]
-fn the_store_is_asked_for_a_place_it_may_not_know_and_for_no_other() {
+fn only_places_the_store_may_not_know_are_looked_up() {
     run(async {
         let mut store = MockQueueStore::new();
         let shown = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -168,16 +168,12 @@ fn the_store_is_asked_for_a_place_it_may_not_know_and_for_no_other() {
         for number in ["100", "101", "200", "201", "250", "251"] {
             assert_eq!(service.ask(number).await.unwrap().standing, Standing::Waiting);
         }
-        assert_eq!(
-            *shown.lock().unwrap(),
-            [101, 200, 251],
-            "skipped, and above all that were given"
-        );
+        assert_eq!(*shown.lock().unwrap(), [101, 200, 251], "skipped, and above all issued ones");
     });
 }
 
 #[test]
-fn while_the_store_is_away_or_in_doubt_the_node_answers_for_such_a_place() {
+fn while_the_store_is_down_or_in_doubt_the_node_reports_such_places_itself() {
     run(async {
         let mut away = MockQueueStore::new();
         away.expect_standing().times(1).returning(|_| Err(down()));
@@ -197,7 +193,7 @@ fn while_the_store_is_away_or_in_doubt_the_node_answers_for_such_a_place() {
 }
 
 #[test]
-fn a_token_whose_life_the_store_may_adopt_is_shown_to_it() {
+fn a_token_whose_incarnation_the_store_may_adopt_is_presented_to_it() {
     run(async {
         for (adopts, times) in [(true, 2), (false, 0)] {
             let mut store = MockQueueStore::new();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A clock that has stopped so many seconds after tokens were signed.
+/// A clock fixed at this many seconds after tokens were signed.
 struct SecondsLater(i64);
 
 impl Clock for SecondsLater {
@@ -11,7 +11,7 @@ impl Clock for SecondsLater {
     }
 }
 
-/// A service whose store expects one join that presents this number, and finds it or gives 9.
+/// A service whose store expects one join that presents this number, and finds it or issues 9.
 fn presenting(expected: Option<u64>) -> QueueService {
     let mut store = MockQueueStore::new();
     let expected = expected.map(|n| Shown { incarnation: life(), number: number(n) });
@@ -52,7 +52,7 @@ fn a_token_past_its_lifetime_counts_as_none() {
             let mut service = presenting(presented);
             service.parts.clock = Arc::new(SecondsLater(age));
             service.join(holder(), Some("4")).await.unwrap();
-            assert_eq!(service.counts().gone, 0, "an old token is no reason to refuse a join");
+            assert_eq!(service.counts().gone, 0, "an expired token does not fail a join");
         }
     });
 }
@@ -70,18 +70,18 @@ fn a_token_that_is_not_accepted_or_not_the_users_is_refused() {
 }
 
 #[test]
-fn a_place_that_waits_is_held_and_no_store_is_asked() {
+fn a_waiting_place_is_held_without_calling_the_store() {
     run(async {
         // The mock has no expectation for `standing`: any such call would fail the test.
         let service = service_of("main", store_at(Line::new(9, 2), &[5]));
         service.advance().await.unwrap();
         assert!(service.holds_place(holder(), "4").await.unwrap());
-        assert!(!service.holds_place(holder(), "5").await.unwrap(), "it was given back");
+        assert!(!service.holds_place(holder(), "5").await.unwrap(), "it was released");
     });
 }
 
 #[test]
-fn a_place_that_was_called_is_held_until_the_store_says_that_it_is_gone() {
+fn a_called_place_is_held_until_the_store_reports_it_gone() {
     run(async {
         let until = Expiry::new(QueueTime::START, QueueTime::START);
         for (standing, expected) in [
@@ -89,7 +89,7 @@ fn a_place_that_was_called_is_held_until_the_store_says_that_it_is_gone() {
             (Ok(Standing::Active { until }), true),
             (Ok(Standing::Waiting), true),
             (Ok(Standing::Gone), false),
-            // Joining says what is wrong with the store.
+            // The join reports the store's failure.
             (Err(PortErrorKind::Unavailable), true),
         ] {
             let mut store = store_at(Line::new(9, 4), &[]);
@@ -119,7 +119,7 @@ fn a_place_past_its_lifetime_is_not_held_and_a_forged_one_is_refused() {
     });
 }
 
-/// A store that gives number 10,101 at every join.
+/// A store that issues number 10,101 at every join.
 fn giving() -> MockQueueStore {
     let mut store = MockQueueStore::new();
     store.expect_join().returning(|_, _, _| {
@@ -135,7 +135,7 @@ fn giving() -> MockQueueStore {
     store
 }
 
-/// What a store reports that has skipped ten thousand numbers after a hundred.
+/// The snapshot of a store that has skipped ten thousand numbers after a hundred.
 fn skipping() -> Snapshot {
     let mut vacant = VacantNumbers::default();
     vacant.insert_range(100, 10_100);
@@ -143,7 +143,7 @@ fn skipping() -> Snapshot {
 }
 
 #[test]
-fn the_node_that_settles_a_checkpoint_knows_at_once_what_is_skipped() {
+fn the_node_that_settles_a_checkpoint_knows_the_skipped_numbers_at_once() {
     run(async {
         let mut store = giving();
         store
@@ -161,7 +161,7 @@ fn the_node_that_settles_a_checkpoint_knows_at_once_what_is_skipped() {
 }
 
 #[test]
-fn a_node_that_has_not_followed_what_was_skipped_looks_and_joins_again() {
+fn a_node_that_lacks_skipped_numbers_takes_a_snapshot_and_retries_the_join() {
     run(async {
         let mut store = MockQueueStore::new();
         let mut joins = 0;
@@ -200,7 +200,7 @@ fn a_node_that_stays_behind_is_not_ready() {
 }
 
 #[test]
-fn what_was_reserved_may_be_given_in_a_generation_that_the_store_says_is_settled() {
+fn reserved_numbers_may_be_issued_in_a_generation_the_store_reports_as_settled() {
     run(async {
         let mut store = giving();
         let mut reports = [(1, true), (2, true), (3, false)].into_iter();

@@ -1,4 +1,4 @@
-//! Outlooks, by the age of the node's view.
+//! Statuses, by the age of the node's view.
 
 use super::*;
 
@@ -21,7 +21,7 @@ impl Clock for SetClock {
 const CALL: Expiry =
     Expiry { at: QueueTime::from_micros(9_000_000), remaining: Duration::from_secs(9) };
 
-/// Numbers 1 to 5 have been called as of time 0, and a call lasts 9 seconds more.
+/// Numbers 1 to 5 are called as of time 0, and a call lasts 9 seconds more.
 async fn service_with_calls() -> (QueueService, SetClock) {
     let mut store = store_at(Line::new(10, 5), &[]);
     store.expect_standing().returning(|_| Ok(Standing::Called { until: CALL }));
@@ -38,7 +38,7 @@ fn a_view_is_stale_when_it_is_older_than_it_may_be() {
         let (service, clock) = service_with_calls().await;
         assert!(!service.is_stale());
         clock.set(1_000);
-        assert!(!service.is_stale(), "as old as it may be");
+        assert!(!service.is_stale(), "at the maximum age");
         assert!(service.check("3").is_ok());
         clock.set(1_001);
         assert!(service.is_stale());
@@ -62,12 +62,12 @@ fn the_end_of_a_call_is_a_clock_time_unless_the_view_is_stale() {
         clock.set(5_000);
         let outlook = service.ask("3").await.unwrap();
         assert_eq!((outlook.expires_at, outlook.is_stale), (None, true));
-        assert!(outlook.poll_after.is_some(), "there is something to ask about");
+        assert!(outlook.poll_after.is_some(), "polling still makes sense");
     });
 }
 
 #[test]
-fn a_full_line_that_moves_slowly_says_so() {
+fn a_slow_full_queue_has_a_long_retry_after() {
     run(async {
         let mut store = MockQueueStore::new();
         store.expect_join().returning(|_, _, _| Err(JoinError::LineFull));
@@ -79,16 +79,18 @@ fn a_full_line_that_moves_slowly_says_so() {
         };
         service.parts.policy = AdmissionPolicy::new(spec).unwrap();
         let refused = service.join(UserId::new(7).unwrap(), None).await;
-        let Err(QueueError::LineFull { retry_after }) = refused else { panic!("the line is full") };
+        let Err(QueueError::LineFull { retry_after }) = refused else {
+            panic!("the queue is full")
+        };
         assert_eq!(retry_after.as_millis(), 7_000, "one call");
     });
 }
 
-/// A service behind ten slots whose store calls up to number 10 with the join of number 11; the
+/// A service with ten slots whose store calls up to number 10 with the join of number 11; the
 /// second refresh reports it.
 fn service_of_ten_slots(abandoned: &'static [u64]) -> QueueService {
     let mut store = MockQueueStore::new();
-    // A number that the node has not seen given is asked for.
+    // The node calls the store for a number that it has not seen issued.
     store.expect_standing().returning(|_| Err(down()));
     let mut lines = [Line::new(0, 0), Line::new(400, 10)].into_iter();
     store.expect_call_next().returning(move |_, _| {
@@ -114,7 +116,7 @@ fn service_of_ten_slots(abandoned: &'static [u64]) -> QueueService {
 }
 
 #[test]
-fn who_is_called_after_the_last_refresh_holds_a_slot_in_the_first_estimates() {
+fn people_called_after_the_last_refresh_hold_slots_in_estimates() {
     run(async {
         let told = async |service: &QueueService| {
             let outlook = service.ask("11").await.unwrap();
@@ -123,14 +125,14 @@ fn who_is_called_after_the_last_refresh_holds_a_slot_in_the_first_estimates() {
         let all = (1, 600, Some(WaitLimit::Slots));
         let service = service_of_ten_slots(&[]);
         service.advance().await.unwrap();
-        // A node that has seen nobody called yet.
+        // A node that has seen no calls yet.
         assert_eq!(told(&service).await, (11, 600, Some(WaitLimit::Slots)));
         let ticket = service.join(UserId::new(7).unwrap(), None).await.unwrap();
         assert_eq!((ticket.outlook.position.get(), ticket.outlook.eta.as_secs()), (1, 600));
         assert_eq!(told(&service).await, all);
         service.advance().await.unwrap();
-        assert_eq!(told(&service).await, all, "the next refresh says the same");
-        // Who left while they waited takes no slot.
+        assert_eq!(told(&service).await, all, "the next refresh reports the same");
+        // An abandoned number takes no slot.
         let service = service_of_ten_slots(&[3]);
         service.advance().await.unwrap();
         let ticket = service.join(UserId::new(7).unwrap(), None).await.unwrap();
@@ -139,7 +141,7 @@ fn who_is_called_after_the_last_refresh_holds_a_slot_in_the_first_estimates() {
 }
 
 #[test]
-fn before_the_first_refresh_the_called_hold_as_many_slots_as_there_are() {
+fn before_the_first_refresh_called_people_hold_at_most_all_slots() {
     run(async {
         for (last, serving, eta) in [(11, 10, 600), (10, 9, 0), (1_000, 999, 600)] {
             let mut store = MockQueueStore::new();

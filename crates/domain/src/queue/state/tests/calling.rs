@@ -1,4 +1,4 @@
-//! Calling people, and ending what is over.
+//! Calling people, and ending calls and sessions.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn people_are_called_in_the_order_of_their_numbers_as_slots_come_free() {
     a.leave(&mut server, 2, 2).unwrap();
     assert_eq!(a.refresh(&mut server), 1);
     a.claim(&mut server, 1, 1).unwrap();
-    assert_eq!(a.refresh(&mut server), 0, "a session holds the slot its call held");
+    assert_eq!(a.refresh(&mut server), 0, "a session keeps the slot of its call");
     server.pass([&mut a], CLAIM_WITHIN);
     assert_eq!(server.line(), (8, 6), "3 and 4 have lapsed");
     server.pass([&mut a], SESSION_TTL - CLAIM_WITHIN);
@@ -23,7 +23,7 @@ fn people_are_called_in_the_order_of_their_numbers_as_slots_come_free() {
 }
 
 #[test]
-fn a_refresh_that_calls_nobody_ends_what_is_over_all_the_same() {
+fn a_refresh_without_calls_still_ends_calls_and_sessions() {
     let (mut server, [mut a]) = Server::open(usual());
     for user in 1..=5 {
         a.gives(&mut server, user, user);
@@ -73,7 +73,7 @@ fn the_end_of_a_queue_of_abandoned_numbers_is_passed_with_the_first_free_slot() 
 }
 
 #[test]
-fn at_the_moment_named_by_its_end_a_call_is_over_and_its_slot_free() {
+fn a_call_is_over_at_the_moment_of_its_end_and_its_slot_free() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1, ..usual() });
     a.gives(&mut server, 1, 1);
     a.gives(&mut server, 2, 2);
@@ -89,7 +89,7 @@ fn at_the_moment_named_by_its_end_a_call_is_over_and_its_slot_free() {
 }
 
 #[test]
-fn at_the_moment_named_by_its_end_a_session_is_over_and_its_slot_free() {
+fn a_session_is_over_at_the_moment_of_its_end_and_its_slot_free() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1, ..usual() });
     a.gives(&mut server, 1, 1);
     a.gives(&mut server, 2, 2);
@@ -141,7 +141,7 @@ fn a_slot_that_is_not_freed_yet_counts_as_taken() {
     }
     a.replica.note_line(Line::new(30_000, 0));
     server.pass([&mut a], RECOVERY);
-    // All are over by now, and each step has ended 2,500 of them.
+    // All calls are over by now, and each step has ended 2,500 of them.
     assert!(server.taken() <= 12_000);
     assert_eq!(server.line().0, 30_000);
 }
@@ -176,7 +176,7 @@ fn wait_without_ending(server: &mut Server, node: &Node, steps: u64) {
     }
 }
 
-/// A late one is called until then.
+/// Opens the call of a late holder until then.
 fn recall(server: &mut Server, number: u64, until: Duration) {
     let ends = server.state.time + until;
     server.state.seats.add_late(number, UserId::new(number).unwrap());
@@ -184,7 +184,7 @@ fn recall(server: &mut Server, number: u64, until: Duration) {
 }
 
 #[test]
-fn what_is_over_is_over_before_a_step_has_ended_it() {
+fn calls_and_sessions_are_over_before_a_step_has_ended_them() {
     let spec = PolicySpec { session_ttl: CLAIM_WITHIN, ..usual() };
     let (mut server, [mut a]) = Server::open(spec);
     for user in 1..=2 {
@@ -206,7 +206,7 @@ fn what_is_over_is_over_before_a_step_has_ended_it() {
 }
 
 #[test]
-fn a_step_that_has_ended_as_many_calls_as_it_may_leaves_that_of_a_late_one_to_the_next() {
+fn a_step_at_its_limit_leaves_the_call_of_a_late_holder_to_the_next() {
     let (mut server, [a]) = rush(2_500);
     recall(&mut server, 1, CLAIM_WITHIN);
     wait_without_ending(&mut server, &a, 10);
@@ -219,7 +219,7 @@ fn a_step_that_has_ended_as_many_calls_as_it_may_leaves_that_of_a_late_one_to_th
 }
 
 #[test]
-fn the_call_of_a_late_one_counts_among_what_a_step_may_end() {
+fn the_call_of_a_late_holder_counts_toward_the_limit_of_a_step() {
     let (mut server, [mut a]) = rush(3_500);
     for number in 1..=3_500 {
         a.claim(&mut server, number, number).unwrap();
@@ -252,7 +252,7 @@ fn one_step_forgets_a_bounded_number_of_released_places_and_the_next_ones_the_re
         a.step(&mut server, QueueState::refresh);
     }
     let barred = |server: &Server| (1..=6_000).filter(|n| server.state.seats.is_barred(*n)).count();
-    assert_eq!(barred(&server), 6_000, "no session of theirs may come back until it would be over");
+    assert_eq!(barred(&server), 6_000, "none of their sessions may be restored while it could run");
     wait_without_ending(&mut server, &a, 10);
     let mut left = vec![];
     for _ in 0..4 {
@@ -263,7 +263,7 @@ fn one_step_forgets_a_bounded_number_of_released_places_and_the_next_ones_the_re
 }
 
 #[test]
-fn nothing_is_kept_of_people_who_are_gone() {
+fn no_data_is_kept_of_people_who_are_gone() {
     let (mut server, [mut a]) = Server::open(usual());
     for user in 1..=6 {
         a.gives(&mut server, user, user);
@@ -271,7 +271,7 @@ fn nothing_is_kept_of_people_who_are_gone() {
     a.claim(&mut server, 1, 1).unwrap();
     a.leave(&mut server, 2, 2).unwrap();
     a.leave(&mut server, 5, 5).unwrap();
-    // They join again before the call is over that they gave up.
+    // They join again before the call they gave up is over.
     a.gives(&mut server, 2, 7);
     server.pass([&mut a], CLAIM_WITHIN - REFRESH);
     a.finds(&mut server, 2, None, 7);
@@ -285,7 +285,7 @@ fn nothing_is_kept_of_people_who_are_gone() {
 }
 
 #[test]
-fn a_snapshot_tells_when_sessions_end_and_how_long_slots_were_held() {
+fn a_snapshot_has_the_ends_of_sessions_and_the_hold_times_of_slots() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 40, batch: 40, ..usual() });
     for user in 1..=34 {
         a.gives(&mut server, user, user);
@@ -310,13 +310,13 @@ fn a_snapshot_tells_when_sessions_end_and_how_long_slots_were_held() {
     assert_eq!(occupancy.held_seconds, age.as_secs_f64(), "from the call on");
     a.leave(&mut server, 2, 2).unwrap();
     let occupancy = server.state.snapshot().occupancy;
-    assert_eq!(occupancy.freed, 1.995, "each weighs a two-hundredth less than the one after it");
+    assert_eq!(occupancy.freed, 1.995, "each weighs a two-hundredth less than the next");
     assert!((occupancy.held_seconds - age.as_secs_f64() * 1.995).abs() < 1e-5);
     assert_eq!(occupancy.ends.last().map(|(_, sessions)| *sessions), Some(32));
 }
 
 #[test]
-fn ends_of_a_few_sessions_are_told_one_by_one() {
+fn ends_of_a_few_sessions_are_listed_one_by_one() {
     let (mut server, [mut a]) = Server::open(usual());
     for user in 1..=3 {
         a.gives(&mut server, user, user);
@@ -330,7 +330,7 @@ fn ends_of_a_few_sessions_are_told_one_by_one() {
 }
 
 #[test]
-fn a_lapsed_call_held_its_slot_for_as_long_as_a_call_stands() {
+fn a_lapsed_call_held_its_slot_for_its_whole_time() {
     let (mut server, [mut a]) = Server::open(usual());
     a.gives(&mut server, 1, 1);
     server.pass([&mut a], CLAIM_WITHIN);
@@ -341,11 +341,7 @@ fn a_lapsed_call_held_its_slot_for_as_long_as_a_call_stands() {
     a.leave(&mut server, 2, 2).unwrap();
     let occupancy = server.state.snapshot().occupancy;
     assert_eq!(occupancy.freed, 1.995);
-    assert_eq!(
-        occupancy.held_seconds,
-        10.0 * 0.995 + 4.0,
-        "a call that was given up held it for 4 s"
-    );
+    assert_eq!(occupancy.held_seconds, 10.0 * 0.995 + 4.0, "a released call held it for 4 s");
     a.gives(&mut server, 3, 3);
     a.claim(&mut server, 3, 3).unwrap();
     server.pass([&mut a], SESSION_TTL);

@@ -1,10 +1,10 @@
-//! The queue's own time: what calls and sessions run on.
+//! The queue's own time, which calls and sessions run on.
 
 use super::*;
 
-/// How long a call and a session last, by the clock of a bystander, when `disturb` happens to the
-/// server once the person was called and once they are inside; what disturbs takes no time for the
-/// bystander. Nodes refresh every quarter of a second.
+/// How long a call and a session last, by an independent clock, if `disturb` happens to the server
+/// after the call and again after the claim; it takes no time by that clock. Nodes refresh every
+/// quarter of a second.
 fn lasts(disturb: impl Fn(&mut Server, &mut Node)) -> (Duration, Duration) {
     let (mut server, [mut node]) = Server::open(usual());
     node.gives(&mut server, 1, 1);
@@ -72,7 +72,7 @@ fn failovers_between_clocks_a_minute_apart_cost_a_second_each_at_most() {
 }
 
 #[test]
-fn while_the_store_is_away_calls_and_sessions_stand_still() {
+fn the_time_of_calls_and_sessions_stops_while_the_store_is_down() {
     let (mut server, [mut node]) = Server::open(usual());
     node.gives(&mut server, 1, 1);
     node.gives(&mut server, 2, 2);
@@ -87,7 +87,7 @@ fn while_the_store_is_away_calls_and_sessions_stand_still() {
 }
 
 #[test]
-fn while_the_store_is_at_its_limit_calls_and_sessions_stand_still() {
+fn the_time_of_calls_and_sessions_stops_while_the_store_is_at_its_memory_limit() {
     let (mut server, [mut node]) = Server::open(usual());
     node.gives(&mut server, 1, 1);
     node.gives(&mut server, 2, 2);
@@ -105,7 +105,7 @@ fn while_the_store_is_at_its_limit_calls_and_sessions_stand_still() {
     assert_eq!(
         until.remaining,
         CLAIM_WITHIN - seconds(1),
-        "the first step after it is a second at most"
+        "the first step after it adds at most a second"
     );
     node.claim(&mut server, 1, 1).unwrap();
 }
@@ -199,7 +199,7 @@ fn witnesses_that_refreshed_at_different_times_cut_no_call_short() {
 }
 
 #[test]
-fn what_expires_by_a_step_of_the_clock_is_a_loss_that_nodes_mend() {
+fn data_expired_by_a_clock_step_is_restored_by_nodes() {
     for restarts in [false, true] {
         let (mut server, [mut a, mut b]) = Server::open(usual());
         for user in 1..=8 {
@@ -226,7 +226,7 @@ fn what_expires_by_a_step_of_the_clock_is_a_loss_that_nodes_mend() {
         let begun = server.state.marks().generation;
         server.pass([&mut a, &mut b], RECOVERY);
         assert!(server.is_open());
-        assert_eq!(server.state.marks().generation, begun, "noticed once");
+        assert_eq!(server.state.marks().generation, begun, "detected once");
         for user in 1..=7 {
             a.finds(&mut server, user, None, user);
         }

@@ -1,4 +1,4 @@
-//! When a store that may have lost something opens again.
+//! When a store that may have lost data opens again.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn joins_alone_do_not_open_a_store_to_a_node_that_has_not_registered() {
         assert_eq!(node.join(&mut server, 7), JoinStep::NotReady);
         server.wait(seconds(1));
     }
-    assert!(server.is_open(), "for those who are registered");
+    assert!(server.is_open(), "for registered nodes");
     node.refresh(&mut server);
     assert_eq!(node.join(&mut server, 7), JoinStep::NotReady, "a second of probation");
     server.pass([&mut node], seconds(1));
@@ -35,10 +35,10 @@ fn joins_alone_do_not_open_a_store_to_a_node_that_has_not_registered() {
     node.gives(&mut server, 7, 1);
 }
 
-/// Fault 1 of the issue: node A gave numbers, the store lost all, and a fresh node B came first, in
-/// the middle or last.
+/// Fault 1 of the issue: node A issued numbers, the store lost all, and a fresh node B came first,
+/// in the middle or last.
 #[test]
-fn the_witness_of_a_loss_is_heard_in_any_order_of_arrival() {
+fn the_witness_of_a_loss_counts_in_any_order_of_arrival() {
     for arrives_at in 0..=8 {
         let (mut server, [mut a]) = Server::open(usual());
         for user in 1..=40 {
@@ -64,13 +64,13 @@ fn the_witness_of_a_loss_is_heard_in_any_order_of_arrival() {
 }
 
 #[test]
-fn a_node_that_was_not_heard_is_waited_for_no_longer_than_the_pause() {
+fn a_silent_node_delays_opening_by_at_most_the_pause() {
     let (mut server, [mut a, mut b]) = Server::open(usual());
     a.gives(&mut server, 1, 1);
     server.pass([&mut a, &mut b], REFRESH);
     server.restart();
     b.refresh(&mut server);
-    assert!(!server.is_open(), "A is not heard");
+    assert!(!server.is_open(), "A has not reported");
     server.pass([&mut b], RECOVERY - REFRESH);
     assert!(!server.is_open());
     server.pass([&mut b], REFRESH);
@@ -79,7 +79,7 @@ fn a_node_that_was_not_heard_is_waited_for_no_longer_than_the_pause() {
 }
 
 #[test]
-fn after_a_clean_restart_the_queue_opens_as_soon_as_each_registered_node_was_heard() {
+fn after_a_clean_restart_the_queue_opens_once_each_registered_node_has_reported() {
     let (mut server, [mut a, mut b]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.gives(&mut server, 2, 2);
@@ -90,7 +90,7 @@ fn after_a_clean_restart_the_queue_opens_as_soon_as_each_registered_node_was_hea
     assert!(!server.is_open());
     assert_eq!(a.join(&mut server, 3), JoinStep::NotReady);
     b.refresh(&mut server);
-    assert!(server.is_open(), "both have said what they know, and no time has passed");
+    assert!(server.is_open(), "both have reported, and no time has passed");
     a.refresh(&mut server);
     a.gives(&mut server, 3, 3);
 }
@@ -123,9 +123,9 @@ fn a_store_whose_copy_lacks_what_one_witness_knows_waits_for_the_whole_pause() {
     b.gives(&mut server, 2, 2);
 }
 
-/// The copy is from before B registered, by more time than B has to wait before it may give numbers.
+/// The copy was made before B registered, by more time than B's probation.
 #[test]
-fn a_copy_that_lacks_a_registered_node_is_not_whole_without_it() {
+fn a_copy_that_lacks_a_registered_node_is_not_taken_as_complete() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.refresh(&mut server);
@@ -142,9 +142,9 @@ fn a_copy_that_lacks_a_registered_node_is_not_whole_without_it() {
     a.gives(&mut server, 3, 3);
 }
 
-/// B has not heard of the first recovery, A has, and the copy is from before it.
+/// B missed the first recovery, A did not, and the copy was made before it.
 #[test]
-fn no_recovery_is_taken_for_one_that_was_lost() {
+fn a_recovery_is_never_mistaken_for_a_lost_one() {
     let (mut server, [mut a, mut b]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     server.pass([&mut a, &mut b], REFRESH);
@@ -170,9 +170,9 @@ fn nodes_that_begin_a_doubt_at_one_moment_begin_different_generations() {
 }
 
 #[test]
-fn nodes_replay_where_something_is_lost_or_may_be() {
+fn nodes_replay_if_data_is_or_may_be_lost() {
     let (mut server, [mut a, mut b]) = Server::open::<2>(usual());
-    assert!(server.state.wants_replay(), "the first doubt had nobody to hear");
+    assert!(server.state.wants_replay(), "the first doubt had no witness");
     server.restart();
     a.step(&mut server, |_, _| ());
     assert!(!server.is_open() && !server.state.wants_replay(), "nothing is known to be lost");
@@ -203,9 +203,9 @@ fn each_doubt_has_a_generation_above_all_that_the_store_its_clock_and_the_witnes
     assert!(server.state.marks().generation > visit.witness.generation);
 }
 
-/// Nobody was given a number, called or seen to refresh since the copy was made.
+/// No number was issued or called, and no node seen to refresh, since the copy was made.
 #[test]
-fn a_copy_that_lacks_what_a_node_has_done_since_its_refresh_is_not_whole() {
+fn a_copy_that_lacks_changes_of_a_node_since_its_refresh_is_not_taken_as_complete() {
     type Deed = fn(&mut Node, &mut Server);
     let deeds: [Deed; 2] = [
         |node, server| _ = node.leave(server, 3, 3).unwrap(),
@@ -227,7 +227,7 @@ fn a_copy_that_lacks_what_a_node_has_done_since_its_refresh_is_not_whole() {
 }
 
 #[test]
-fn a_handover_by_a_server_that_stays_in_charge_is_no_reason_to_doubt() {
+fn a_handover_by_a_server_that_stays_primary_starts_no_doubt() {
     let (mut server, [a]) = Server::open(usual());
     server.restart();
     let visit = Visit { arrival: Arrival::HandedOver, ..a.visit(&server) };
@@ -236,27 +236,27 @@ fn a_handover_by_a_server_that_stays_in_charge_is_no_reason_to_doubt() {
     let mut empty = Server::new(usual());
     let visit = Visit { arrival: Arrival::HandedOver, ..a.visit(&empty) };
     empty.state.begin(&visit);
-    assert!(!empty.is_open(), "nobody hands an empty store over");
+    assert!(!empty.is_open(), "no server hands an empty store over");
     let generation = empty.state.marks().generation;
     empty.state.begin(&visit);
     assert_eq!(empty.state.marks().generation, generation, "doubted once");
 }
 
 #[test]
-fn a_store_restarted_in_the_middle_of_a_doubt_begins_the_pause_anew() {
+fn a_store_restarted_during_a_doubt_restarts_the_pause() {
     let mut server = Server::new(usual());
     let mut node = Node::new(1);
     node.refresh(&mut server);
     server.pass([&mut node], RECOVERY - REFRESH);
     server.restart();
     server.pass([&mut node], REFRESH * 2);
-    assert!(!server.is_open(), "what was lost before is lost still");
+    assert!(!server.is_open(), "the earlier loss still counts");
     server.pass([&mut node], RECOVERY);
     assert!(server.is_open());
 }
 
 #[test]
-fn a_late_witness_of_a_loss_closes_the_queue_again_until_it_was_heard() {
+fn a_late_witness_of_a_loss_closes_the_queue_for_another_pause() {
     let (mut server, [mut a]) = Server::open(standstill());
     for user in 1..=4 {
         a.gives(&mut server, user, user);
@@ -297,11 +297,11 @@ fn a_witness_that_comes_during_a_doubt_and_proves_a_loss_does_not_begin_another(
     a.step(&mut server, |_, _| ());
     assert_eq!(server.state.marks().generation, before);
     server.pass([&mut a, &mut b], RECOVERY - REFRESH);
-    assert!(server.is_open(), "the pause is over when it would have been");
+    assert!(server.is_open(), "the pause ends as planned");
 }
 
 #[test]
-fn a_replay_extends_the_pause_so_that_the_next_piece_finds_it_on() {
+fn a_replay_extends_the_pause_for_the_next_batch() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.refresh(&mut server);
@@ -318,7 +318,7 @@ fn a_replay_extends_the_pause_so_that_the_next_piece_finds_it_on() {
 }
 
 #[test]
-fn a_node_that_has_not_replayed_what_it_knows_gives_no_number() {
+fn a_node_that_has_not_replayed_its_entries_issues_no_number() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.refresh(&mut server);
@@ -335,7 +335,7 @@ fn a_node_that_has_not_replayed_what_it_knows_gives_no_number() {
 }
 
 #[test]
-fn where_nothing_was_lost_a_node_has_nothing_to_replay() {
+fn without_a_loss_a_node_has_nothing_to_replay() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.refresh(&mut server);
@@ -346,7 +346,7 @@ fn where_nothing_was_lost_a_node_has_nothing_to_replay() {
 }
 
 #[test]
-fn a_node_on_probation_gives_no_number() {
+fn a_node_on_probation_issues_no_number() {
     let (mut server, [mut a]) = Server::open(standstill());
     let mut b = Node::new(2);
     b.refresh(&mut server);
@@ -360,7 +360,7 @@ fn a_node_on_probation_gives_no_number() {
 }
 
 #[test]
-fn no_pause_and_no_probation_where_recovery_is_zero() {
+fn no_pause_and_no_probation_if_recovery_is_zero() {
     let policy = AdmissionPolicy::new(usual()).unwrap();
     let mut server = Server::new(usual());
     server.state = QueueState::new(policy, Duration::ZERO);
@@ -375,7 +375,7 @@ fn no_pause_and_no_probation_where_recovery_is_zero() {
 }
 
 #[test]
-fn nobody_is_called_while_the_store_is_in_doubt() {
+fn no_number_is_called_while_the_store_is_in_doubt() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1, ..usual() });
     a.gives(&mut server, 1, 1);
     a.gives(&mut server, 2, 2);
@@ -395,9 +395,9 @@ fn nobody_is_called_while_the_store_is_in_doubt() {
     assert_eq!(server.line(), (3, 3));
 }
 
-/// A node that was cut off from a young store finds another one that is as old by now.
+/// A node that was cut off from a young store finds another one of the same age.
 #[test]
-fn a_store_that_begins_anew_is_never_taken_for_the_one_that_was_lost() {
+fn a_fresh_store_is_never_mistaken_for_the_lost_one() {
     let (mut server, [mut a]) = Server::open(usual());
     a.gives(&mut server, 1, 1);
     a.claim(&mut server, 1, 1).unwrap();
@@ -409,11 +409,11 @@ fn a_store_that_begins_anew_is_never_taken_for_the_one_that_was_lost() {
     b.claim(&mut server, 11, 1).unwrap();
     b.refresh(&mut server);
     let (_, memories) = a.look(&mut server);
-    assert!(!memories.is_empty(), "A sees that this is another store");
+    assert!(!memories.is_empty(), "A detects another store");
     assert_eq!(
         a.replica.session(&server.place(1, 1), server.state.time),
         None,
-        "and answers from memory no more"
+        "and no longer serves from memory"
     );
     a.tell(&mut server, &memories);
     assert_eq!(server.state.snapshot().active, 1);
@@ -439,9 +439,10 @@ fn the_time_that_a_witness_has_seen_does_not_end_the_pause() {
     b.gives(&mut server, 9, 3);
 }
 
-/// Two stores are lost one after the other, on a server whose clock was set back before: each node has seen another one of them.
+/// Two stores are lost in turn, on a server whose clock was set back before: each node has seen a
+/// different one of them.
 #[test]
-fn no_node_takes_a_store_for_the_one_that_was_lost_before() {
+fn no_node_mistakes_a_store_for_the_one_lost_before() {
     let (mut server, [mut a, mut b]) = Server::open(standstill());
     b.gives(&mut server, 1, 1);
     a.refresh(&mut server);

@@ -1,4 +1,4 @@
-//! Numbers: who is given one, and who finds theirs.
+//! Numbers: who gets a new one, and who finds theirs.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn numbers_follow_each_other_and_a_user_who_joins_again_finds_theirs() {
 }
 
 #[test]
-fn a_newcomer_is_called_with_the_join_where_budget_and_slots_allow() {
+fn a_newcomer_is_called_with_the_join_if_budget_and_slots_allow() {
     let (mut server, [mut a]) = Server::open(usual());
     for user in 1..=4 {
         let JoinStep::Holds { standing, .. } = a.join(&mut server, user) else { panic!("joins") };
@@ -23,7 +23,7 @@ fn a_newcomer_is_called_with_the_join_where_budget_and_slots_allow() {
 }
 
 #[test]
-fn no_number_above_the_ceiling_is_given_but_holders_find_theirs() {
+fn no_number_above_the_ceiling_is_issued_but_holders_find_theirs() {
     let (mut server, [mut a]) = Server::open(standstill());
     let give = |a: &mut Node, server: &mut Server, user| a.join_showing(server, user, None, 2);
     assert!(matches!(give(&mut a, &mut server, 1), JoinStep::Holds { .. }));
@@ -34,7 +34,7 @@ fn no_number_above_the_ceiling_is_given_but_holders_find_theirs() {
 }
 
 #[test]
-fn no_number_above_the_highest_is_given() {
+fn no_number_above_the_highest_is_issued() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.replica.note_line(Line::new(QueueNumber::MAX - 1, QueueNumber::MAX - 1));
     server.pass([&mut a], RECOVERY);
@@ -76,12 +76,12 @@ fn skipped_numbers_do_not_fill_a_queue() {
     for user in 2..=4 {
         b.gives(&mut server, user, 9_999 + user);
     }
-    assert_eq!(server.line(), (10_003, 1), "what is left of the budget is not known");
+    assert_eq!(server.line(), (10_003, 1), "the remaining budget is unknown");
     assert_eq!(b.join(&mut server, 5), JoinStep::Full);
 }
 
 #[test]
-fn so_many_abandoned_numbers_are_kept_and_no_more() {
+fn the_count_of_abandoned_numbers_is_limited() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     server.state.vacant = VacantNumbers::of(2..=1_000_000);
@@ -92,7 +92,7 @@ fn so_many_abandoned_numbers_are_kept_and_no_more() {
 }
 
 #[test]
-fn a_number_shown_with_a_token_is_found_also_where_the_store_has_lost_its_holder() {
+fn the_number_of_a_token_is_found_after_the_store_lost_its_holder() {
     let (mut server, [mut a]) = Server::open(standstill());
     for user in 1..=4 {
         a.gives(&mut server, user, user);
@@ -100,10 +100,10 @@ fn a_number_shown_with_a_token_is_found_also_where_the_store_has_lost_its_holder
     server.lose();
     let mut b = Node::new(2);
     assert_eq!(b.rejoin(&mut server, 3, 3), JoinStep::NotReady, "witnesses come first");
-    assert_eq!(server.line(), (0, 0), "and a token is none");
+    assert_eq!(server.line(), (0, 0), "and a token is not one");
     server.pass([&mut b], RECOVERY);
     b.finds(&mut server, 3, Some(3), 3);
-    assert_eq!(server.line(), (10_003, 0), "no number that may have been given is given again");
+    assert_eq!(server.line(), (10_003, 0), "no possibly issued number is reissued");
     b.finds(&mut server, 3, None, 3);
     b.finds(&mut server, 1, Some(1), 1);
     b.refresh(&mut server);
@@ -111,7 +111,7 @@ fn a_number_shown_with_a_token_is_found_also_where_the_store_has_lost_its_holder
 }
 
 #[test]
-fn a_number_that_the_store_does_not_know_of_is_found_by_who_shows_it_and_given_to_nobody_else() {
+fn a_number_unknown_to_the_store_is_found_by_its_token_and_not_reissued() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.finds(&mut server, 2, Some(50), 50);
@@ -137,7 +137,7 @@ fn the_token_of_the_place_one_holds_changes_nothing() {
 }
 
 #[test]
-fn of_two_places_the_older_counts_and_the_younger_is_given_up() {
+fn of_two_places_the_older_is_kept_and_the_younger_released() {
     for shows_older in [true, false] {
         let (mut server, [mut a]) = Server::open(standstill());
         for user in 1..=4 {
@@ -147,7 +147,7 @@ fn of_two_places_the_older_counts_and_the_younger_is_given_up() {
         let mut b = Node::new(2);
         b.replica.note_line(Line::new(4, 1));
         server.pass([&mut b], RECOVERY);
-        // Their place is lost, and they join anew.
+        // Their place is lost, and they join again.
         b.gives(&mut server, 3, 5);
         let (first, second) = if shows_older { (5, 3) } else { (3, 5) };
         server.state.held.insert(UserId::new(3).unwrap(), first);
@@ -163,7 +163,7 @@ fn of_two_places_the_older_counts_and_the_younger_is_given_up() {
 }
 
 #[test]
-fn another_users_number_is_no_use_to_who_shows_it() {
+fn presenting_another_users_number_has_no_effect() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.gives(&mut server, 2, 2);
@@ -172,7 +172,7 @@ fn another_users_number_is_no_use_to_who_shows_it() {
     };
     assert_eq!((number.get(), rejoined), (3, false));
     a.finds(&mut server, 2, None, 2);
-    // Their own number, once they have left, as little.
+    // Nor their own number, once they have left.
     a.leave(&mut server, 2, 2).unwrap();
     let JoinStep::Holds { number, rejoined, .. } = a.rejoin(&mut server, 2, 2) else {
         panic!("joins")
@@ -197,7 +197,7 @@ fn a_place_that_is_over_is_followed_by_a_fresh_number() {
 }
 
 #[test]
-fn a_rejoin_says_where_the_place_stands() {
+fn a_rejoin_returns_the_status_of_the_place() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
     for user in 1..=3 {
         a.gives(&mut server, user, user);

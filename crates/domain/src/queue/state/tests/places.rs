@@ -1,8 +1,8 @@
-//! One place: where it stands, claiming it, giving it up.
+//! A single place: its status, its claim and its release.
 
 use super::*;
 
-/// The highest that a token can show.
+/// The highest number that a token can carry.
 const NEVER_GIVEN: u64 = QueueNumber::MAX;
 
 #[test]
@@ -41,7 +41,7 @@ fn each_refusal_has_its_reason() {
 }
 
 #[test]
-fn a_place_says_where_it_stands() {
+fn a_place_has_the_status_of_its_number() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
     for user in 1..=3 {
         a.gives(&mut server, user, user);
@@ -55,7 +55,7 @@ fn a_place_says_where_it_stands() {
 }
 
 #[test]
-fn what_is_given_up_says_what_it_was_and_frees_what_it_held() {
+fn a_release_returns_the_former_status_and_frees_the_slot() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
     for user in 1..=3 {
         a.gives(&mut server, user, user);
@@ -70,7 +70,7 @@ fn what_is_given_up_says_what_it_was_and_frees_what_it_held() {
 }
 
 #[test]
-fn a_session_outlives_the_time_its_call_would_have_stood() {
+fn a_session_outlives_the_end_of_its_call() {
     let (mut server, [mut a]) = Server::open(usual());
     a.gives(&mut server, 1, 1);
     a.claim(&mut server, 1, 1).unwrap();
@@ -83,7 +83,7 @@ fn a_session_outlives_the_time_its_call_would_have_stood() {
 }
 
 #[test]
-fn a_session_may_be_shorter_than_a_call_stands() {
+fn a_session_may_be_shorter_than_a_call() {
     let spec = PolicySpec { session_ttl: seconds(2), max_active: 1, ..usual() };
     let (mut server, [mut a]) = Server::open(spec);
     a.gives(&mut server, 1, 1);
@@ -107,17 +107,17 @@ fn a_claim_in_doubt_is_not_ready_and_never_gone() {
     a.leave(&mut server, 3, 3).unwrap();
     a.refresh(&mut server);
     server.lose();
-    // A node that knows nothing, and hence a store that knows nothing.
+    // A node without data, and so a store without data.
     let mut b = Node::new(2);
     for (user, number) in [(1, 1), (2, 2), (3, 3), (9, 9), (9, 1)] {
         assert_eq!(b.claim(&mut server, user, number), Err(Refused::NotReady));
         assert_eq!(b.standing(&mut server, user, number), Err(Refused::NotReady));
         assert_eq!(b.leave(&mut server, user, number), Err(Refused::NotReady));
     }
-    // The store knows again, and is in doubt still.
+    // The store has its data again, and is still in doubt.
     a.refresh(&mut server);
     assert!(!server.is_open());
-    assert!(b.claim(&mut server, 1, 1).is_ok(), "sessions go on");
+    assert!(b.claim(&mut server, 1, 1).is_ok(), "sessions continue");
     assert_eq!(b.claim(&mut server, 2, 2), Err(Refused::NotReady));
     assert!(matches!(b.standing(&mut server, 2, 2), Ok(Standing::Called { .. })));
     assert_eq!(b.claim(&mut server, 3, 3), Err(Refused::NotReady));
@@ -130,7 +130,7 @@ fn a_claim_in_doubt_is_not_ready_and_never_gone() {
 }
 
 #[test]
-fn a_place_is_given_up_also_in_doubt() {
+fn a_place_can_be_released_while_in_doubt() {
     let (mut server, [mut a]) = Server::open(standstill());
     for user in 1..=3 {
         a.gives(&mut server, user, user);
@@ -158,7 +158,7 @@ fn two_users_with_one_number() -> (Server, Node, Node) {
 }
 
 #[test]
-fn of_two_users_with_one_number_the_one_the_store_knows_is_let_in() {
+fn of_two_users_with_one_number_the_known_holder_is_admitted() {
     let (mut server, mut a, mut b) = two_users_with_one_number();
     a.refresh(&mut server);
     server.pass([&mut a, &mut b], RECOVERY);
@@ -169,10 +169,10 @@ fn of_two_users_with_one_number_the_one_the_store_knows_is_let_in() {
 }
 
 #[test]
-fn of_two_users_with_one_number_whom_the_store_does_not_know_the_first_claim_wins() {
+fn of_two_unknown_users_with_one_number_the_first_claim_wins() {
     for first in [1, 11] {
         let (mut server, mut a, mut b) = two_users_with_one_number();
-        // Who held it is lost once more, with both nodes.
+        // The holders are lost again, with both nodes.
         server.lose();
         let mut c = Node::new(3);
         c.replica.note_line(Line::new(1, 1));
@@ -190,7 +190,7 @@ fn of_two_users_with_one_number_whom_the_store_does_not_know_the_first_claim_win
 }
 
 #[test]
-fn a_number_never_given_is_nobodys_to_claim() {
+fn a_number_never_issued_cannot_be_claimed() {
     let (mut server, [mut a]) = Server::open(usual());
     a.gives(&mut server, 1, 1);
     a.leave(&mut server, 1, 1).unwrap();
@@ -200,20 +200,20 @@ fn a_number_never_given_is_nobodys_to_claim() {
 }
 
 #[test]
-fn asking_where_a_place_stands_binds_no_user_to_it() {
+fn reading_the_status_of_a_place_binds_no_user_to_it() {
     let mut server = Server::new(usual());
     let mut node = Node::new(1);
     node.replica.note_line(Line::new(1, 1));
     server.pass([&mut node], RECOVERY);
-    // Who holds number 1 is lost with the store before.
+    // The holder of number 1 is lost with the store before.
     for user in [1, 11] {
         assert!(matches!(node.standing(&mut server, user, 1), Ok(Standing::Called { .. })));
     }
-    assert!(node.claim(&mut server, 11, 1).is_ok(), "the first who claims it has it");
+    assert!(node.claim(&mut server, 11, 1).is_ok(), "the first claim wins");
     assert_eq!(node.standing(&mut server, 1, 1), Err(Refused::NotHolder));
 }
 
-/// A store that lost numbers 1 to 3, all called, and a node that knows nothing of their holders.
+/// A store that lost numbers 1 to 3, all called, and a node that does not know their holders.
 fn after_holders_were_lost(max_active: u32) -> (Server, Node) {
     let mut server = Server::new(PolicySpec { max_active, ..usual() });
     let mut node = Node::new(1);
@@ -224,7 +224,7 @@ fn after_holders_were_lost(max_active: u32) -> (Server, Node) {
 }
 
 #[test]
-fn who_claims_a_second_place_keeps_the_older_one_and_one_slot() {
+fn claiming_a_second_place_keeps_the_older_one_and_one_slot() {
     for claims in [[4, 2], [2, 4]] {
         let (mut server, mut node) = after_holders_were_lost(9);
         node.gives(&mut server, 7, 4);
@@ -239,17 +239,17 @@ fn who_claims_a_second_place_keeps_the_older_one_and_one_slot() {
 }
 
 #[test]
-fn a_younger_place_that_is_claimed_is_given_up_for_the_one_that_is_held() {
+fn claiming_a_younger_place_releases_it_in_favor_of_the_held_one() {
     let (mut server, mut node) = after_holders_were_lost(9);
     node.finds(&mut server, 7, Some(1), 1);
     assert_eq!(node.claim(&mut server, 7, 3), Err(Refused::Gone));
     assert_eq!(node.standing(&mut server, 7, 3), Err(Refused::Gone));
     assert!(node.claim(&mut server, 7, 1).is_ok());
-    assert_eq!(server.taken(), 2, "number 2 is called still");
+    assert_eq!(server.taken(), 2, "number 2 is still called");
 }
 
 #[test]
-fn a_younger_place_inside_makes_room_for_the_older_one() {
+fn a_session_of_a_younger_place_ends_in_favor_of_the_older_one() {
     let (mut server, mut node) = after_holders_were_lost(1);
     assert!(node.claim(&mut server, 7, 3).is_ok());
     assert_eq!(node.claim(&mut server, 8, 2), Err(Refused::NotReady), "the slot is taken");
@@ -258,7 +258,7 @@ fn a_younger_place_inside_makes_room_for_the_older_one() {
 }
 
 #[test]
-fn a_place_that_waits_or_is_over_costs_its_user_no_other() {
+fn a_waiting_or_ended_place_does_not_release_another() {
     let (mut server, mut node) = after_holders_were_lost(9);
     node.finds(&mut server, 7, Some(1), 1);
     node.leave(&mut server, 7, 1).unwrap();
@@ -275,13 +275,13 @@ fn a_place_that_waits_or_is_over_costs_its_user_no_other() {
 }
 
 #[test]
-fn a_store_in_doubt_gives_up_no_place() {
+fn a_store_in_doubt_releases_no_second_place() {
     let (mut server, mut node) = after_holders_were_lost(9);
     assert!(node.claim(&mut server, 7, 1).is_ok());
     server.state.held.insert(UserId::new(7).unwrap(), 2);
     server.restart();
     let other = Node::new(2);
     let place = server.place(7, 1);
-    assert!(other.step(&mut server, |state, _| state.claim(&place)).is_ok(), "sessions go on");
+    assert!(other.step(&mut server, |state, _| state.claim(&place)).is_ok(), "sessions continue");
     assert!(matches!(other.standing(&mut server, 7, 2), Ok(Standing::Called { .. })));
 }

@@ -1,16 +1,16 @@
-//! What nodes tell a store that lost it.
+//! Replays of nodes to a store that lost data.
 
 use super::*;
 use crate::queue::Memory;
 
-/// Ten joined through two nodes by turns; three are called, of whom 1 is inside and 2 has left.
+/// Ten joined through two nodes in turn; three are called, of whom 1 is inside and 2 has left.
 pub(super) fn before_a_loss() -> (Server, [Node; 2]) {
     let (mut server, [mut a, mut b]) = Server::open(usual());
     for user in 1..=10 {
         if user % 2 == 0 {
-            a.gives(&mut server, user, user)
+            a.gives(&mut server, user, user);
         } else {
-            b.gives(&mut server, user, user)
+            b.gives(&mut server, user, user);
         }
     }
     a.claim(&mut server, 1, 1).unwrap();
@@ -20,7 +20,7 @@ pub(super) fn before_a_loss() -> (Server, [Node; 2]) {
 }
 
 #[test]
-fn a_loss_that_all_nodes_witness_costs_nobody_anything() {
+fn a_loss_that_all_nodes_witness_loses_no_place() {
     let (mut server, nodes) = before_a_loss();
     for order in [[0, 1], [1, 0]] {
         let mut server = server.clone();
@@ -65,7 +65,7 @@ fn replaying_twice_changes_nothing() {
 }
 
 #[test]
-fn what_is_replayed_for_a_generation_that_is_over_is_not_taken_in() {
+fn replays_for_an_ended_generation_are_ignored() {
     let (mut server, [mut a, mut b]) = before_a_loss();
     a.refresh(&mut server);
     server.lose();
@@ -101,7 +101,7 @@ fn nodes_follow_what_the_others_replayed() {
 }
 
 #[test]
-fn a_call_that_stood_stands_from_the_recovery_on() {
+fn an_open_call_restarts_at_the_recovery() {
     let (mut server, [mut a, mut b]) = before_a_loss();
     server.pass([&mut a, &mut b], seconds(8));
     for node in [&mut a, &mut b] {
@@ -115,18 +115,18 @@ fn a_call_that_stood_stands_from_the_recovery_on() {
 }
 
 #[test]
-fn no_more_calls_stand_again_than_the_budget_allowed() {
+fn no_more_calls_reopen_than_the_budget_allowed() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1_000, ..usual() });
     a.replica.note_line(Line::new(1_000, 900));
     a.refresh(&mut server);
-    // Five a second for ten seconds, and one batch saved.
+    // Five a second for ten seconds, and one saved batch.
     assert_eq!(server.taken(), 55);
     assert_eq!(a.standing(&mut server, 845, 845), Err(Refused::NotReady));
     assert!(matches!(a.standing(&mut server, 846, 846), Ok(Standing::Called { .. })));
 }
 
 #[test]
-fn a_holder_is_told_once_and_the_store_believes_who_it_knows() {
+fn a_known_holder_is_not_replaced_by_a_replay() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.gives(&mut server, 2, 2);
@@ -151,7 +151,7 @@ fn of_two_places_of_a_user_the_younger_is_the_one_they_hold() {
 }
 
 #[test]
-fn a_user_keeps_their_number_when_a_node_takes_them_for_the_holder_of_one_that_is_not_theirs() {
+fn a_user_keeps_their_number_if_a_node_replays_a_wrong_one_for_them() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.replica.note_line(Line::new(9, 0));
     server.pass([&mut a], RECOVERY);
@@ -166,7 +166,7 @@ fn a_user_keeps_their_number_when_a_node_takes_them_for_the_holder_of_one_that_i
 }
 
 #[test]
-fn what_a_node_knows_to_be_released_is_over_whether_it_was_a_call_a_session_or_late() {
+fn a_replayed_release_ends_a_call_a_session_or_a_late_holder() {
     let (mut server, [mut a, mut b]) = Server::open(usual());
     for user in 1..=3 {
         a.gives(&mut server, user, user);
@@ -311,7 +311,7 @@ fn a_restored_session_holds_its_slot_since_it_began() {
 }
 
 #[test]
-fn a_log_with_a_gap_is_not_taken_to_be_whole() {
+fn a_log_with_a_gap_is_not_taken_as_complete() {
     let (mut server, [mut a, b]) = Server::open(standstill());
     for user in 1..=9 {
         a.gives(&mut server, user, user);
@@ -328,7 +328,7 @@ fn a_log_with_a_gap_is_not_taken_to_be_whole() {
     );
     assert_eq!(since(&server, marks.version - 3).unwrap().len(), 3);
     assert_eq!(since(&server, marks.version - 4), None, "before the doubt");
-    assert_eq!(since(&server, marks.version + 1), None, "of a later store");
+    assert_eq!(since(&server, marks.version + 1), None, "from a later store");
     assert_eq!(server.state.changes_since(marks.generation + 1, marks.version), None);
     drop(b);
 }
@@ -346,7 +346,7 @@ fn the_log_keeps_ten_thousand_changes() {
     assert_eq!(all, None, "10,001 of them");
     let later = server.state.changes_since(marks.generation, marks.version + 1).unwrap();
     assert_eq!((later.len(), later[0]), (10_000, Change::Abandoned(3)));
-    // Whoever missed more is told all vacant numbers.
+    // A node that missed more gets all vacant numbers.
     let mut late = before;
     late.refresh(&mut server);
     a.refresh(&mut server);
@@ -354,9 +354,9 @@ fn the_log_keeps_ten_thousand_changes() {
     assert_eq!((late.position(10_100), a.position(10_100)), (98, 98));
 }
 
-/// The copy lacks that somebody left while they waited, and the node that knows it takes long to say it.
+/// The copy lacks that a waiting user left, and the node that has the change reports late.
 #[test]
-fn a_place_left_just_before_a_failover_is_over_though_the_copy_has_called_it() {
+fn a_place_released_just_before_a_failover_stays_over_although_the_copy_has_called_it() {
     let (mut server, [mut a, mut b]) = Server::open(PolicySpec { max_active: 1, ..usual() });
     a.gives(&mut server, 1, 1);
     a.gives(&mut server, 2, 2);
@@ -373,7 +373,7 @@ fn a_place_left_just_before_a_failover_is_over_though_the_copy_has_called_it() {
 }
 
 #[test]
-fn nobody_who_left_comes_back_by_the_replays_of_several_nodes() {
+fn replays_of_several_nodes_restore_no_released_place() {
     for (order, is_fresh) in [([0, 1], false), ([1, 0], false), ([0, 1], true), ([1, 0], true)] {
         let (mut server, [a, mut b]) = Server::open(usual());
         for user in 1..=5 {
@@ -381,10 +381,10 @@ fn nobody_who_left_comes_back_by_the_replays_of_several_nodes() {
         }
         b.claim(&mut server, 1, 1).unwrap();
         let mut nodes = [a, b];
-        // Long enough for the call to lapse that became the session.
+        // Long enough for the call that became the session to lapse.
         server.pass(&mut nodes, CLAIM_WITHIN + REFRESH);
         if is_fresh {
-            // Another node, which never heard of the session.
+            // Another node, which does not know the session.
             nodes[1] = Node::new(3);
             nodes[1].refresh(&mut server);
         }
@@ -408,7 +408,7 @@ fn nobody_who_left_comes_back_by_the_replays_of_several_nodes() {
 }
 
 #[test]
-fn who_leaves_during_a_recovery_is_not_brought_back_by_a_later_replay() {
+fn a_place_released_during_a_recovery_is_not_restored_by_a_later_replay() {
     let (mut server, [mut a, mut b]) = Server::open(usual());
     a.gives(&mut server, 1, 1);
     a.claim(&mut server, 1, 1).unwrap();
@@ -430,7 +430,7 @@ fn who_leaves_during_a_recovery_is_not_brought_back_by_a_later_replay() {
 }
 
 #[test]
-fn calls_that_a_witness_knows_to_be_over_do_not_stand_again() {
+fn calls_that_a_witness_knows_to_be_over_do_not_reopen() {
     for order in [[0, 1], [1, 0]] {
         let (mut server, [mut a, mut b]) = Server::open(usual());
         for user in 1..=3 {
@@ -442,7 +442,7 @@ fn calls_that_a_witness_knows_to_be_over_do_not_stand_again() {
         b.refresh(&mut server);
         server.wait(REFRESH);
         b.refresh(&mut server);
-        assert_eq!(server.state.snapshot().tally.lapsed, 2, "which A has not heard");
+        assert_eq!(server.state.snapshot().tally.lapsed, 2, "which A does not know");
         server.lose();
         let mut nodes = [a, b];
         for node in order {
@@ -455,7 +455,7 @@ fn calls_that_a_witness_knows_to_be_over_do_not_stand_again() {
     }
 }
 
-/// A server, and nodes that know how long a session of this policy lasts.
+/// A server, and nodes that know the length of this policy's sessions.
 fn open_with_sessions<const N: usize>(policy: PolicySpec) -> (Server, [Node; N]) {
     let mut server = Server::new(policy);
     let replica = |n| Replica::new(NodeId(n as u64 + 1), false, policy.session_ttl);
@@ -464,9 +464,9 @@ fn open_with_sessions<const N: usize>(policy: PolicySpec) -> (Server, [Node; N])
     (server, nodes)
 }
 
-/// After a loss the call stands again for its whole time, and the session it became ends before that.
+/// After a loss the call reopens for its whole time, and the session it became ends before that.
 #[test]
-fn the_call_of_somebody_who_was_inside_to_the_end_does_not_stand_again() {
+fn the_call_of_an_ended_session_does_not_reopen() {
     let policy = PolicySpec { max_active: 1, session_ttl: CLAIM_WITHIN, ..usual() };
     let (mut server, [mut a, mut b]) = open_with_sessions(policy);
     a.gives(&mut server, 1, 1);
@@ -484,7 +484,7 @@ fn the_call_of_somebody_who_was_inside_to_the_end_does_not_stand_again() {
 }
 
 #[test]
-fn a_session_that_is_shorter_than_a_call_uses_the_call_up_for_good() {
+fn a_session_shorter_than_its_call_uses_the_call_up() {
     let (mut server, [mut a]) =
         open_with_sessions(PolicySpec { session_ttl: seconds(4), ..usual() });
     a.gives(&mut server, 1, 1);
@@ -497,7 +497,7 @@ fn a_session_that_is_shorter_than_a_call_uses_the_call_up_for_good() {
     assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
 }
 
-/// The node had let somebody in long after its last refresh.
+/// The node admitted a user long after its last refresh.
 #[test]
 fn a_replayed_session_has_no_more_time_left_than_a_session_lasts() {
     let (mut server, [mut a]) = Server::open(usual());
@@ -515,9 +515,9 @@ fn a_replayed_session_has_no_more_time_left_than_a_session_lasts() {
 }
 
 #[test]
-fn no_claim_lets_more_people_in_than_there_are_slots() {
+fn no_claim_exceeds_the_slots() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
-    // Nine were called by a store that is no more; which of them are over is not known.
+    // A lost store called nine; which of those calls are over is unknown.
     a.replica.note_line(Line::new(9, 9));
     server.pass([&mut a], RECOVERY);
     assert_eq!(server.state.snapshot().called, 9);
@@ -530,9 +530,9 @@ fn no_claim_lets_more_people_in_than_there_are_slots() {
     assert_eq!(server.state.snapshot().active, 2);
 }
 
-/// Others have the slots by the time a node comes that remembers who had them.
+/// Others have the slots by the time a node that remembers their former holders reports.
 #[test]
-fn no_replay_lets_more_people_in_than_there_are_slots() {
+fn no_replay_exceeds_the_slots() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
     for user in 1..=4 {
         a.gives(&mut server, user, user);
@@ -566,7 +566,7 @@ fn no_replay_lets_more_people_in_than_there_are_slots() {
 }
 
 #[test]
-fn who_gave_up_a_call_after_a_loss_is_not_brought_back_by_a_late_node() {
+fn a_call_released_after_a_loss_is_not_restored_by_a_late_node() {
     let (mut server, [mut a]) = Server::open(usual());
     a.gives(&mut server, 1, 1);
     a.claim(&mut server, 1, 1).unwrap();
@@ -612,7 +612,7 @@ fn a_version_that_a_witness_raises_leaves_no_gap_in_the_log() {
 }
 
 #[test]
-fn a_late_witness_that_knows_of_no_more_changes_leaves_the_log_as_it_is() {
+fn a_late_witness_with_no_more_changes_keeps_the_log() {
     let (mut server, [mut a, b]) = Server::open(standstill());
     for user in 1..=9 {
         a.gives(&mut server, user, user);

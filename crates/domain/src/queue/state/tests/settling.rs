@@ -1,4 +1,4 @@
-//! Checkpoints: who takes one in, and when.
+//! Checkpoints: who applies one, and when.
 
 use super::*;
 
@@ -12,7 +12,7 @@ pub(super) fn settle(server: &mut Server, node: &mut Node, checkpoint: Option<Ch
     node.step(server, |state, _| state.settle(generation, checkpoint));
 }
 
-/// Three fresh nodes meet an empty store, of which a checkpoint is kept.
+/// Three fresh nodes meet an empty store that has a checkpoint.
 fn after_a_total_loss(spec: PolicySpec) -> (Server, [Node; 3]) {
     let mut server = Server::new(spec);
     let mut nodes = [1, 2, 3].map(Node::with_checkpoint);
@@ -36,14 +36,14 @@ fn a_checkpoint_read_by_three_nodes_skips_one_reserve() {
         settle(&mut server, node, Some(checkpoint()));
     }
     nodes[2].gives(&mut server, 2, 10_102);
-    assert_eq!(server.state.snapshot().tally.joined, 2, "a raise is no rush");
+    assert_eq!(server.state.snapshot().tally.joined, 2, "a raise is not a rush");
 }
 
 #[test]
 fn a_checkpoint_read_by_three_nodes_after_the_pause_skips_one_reserve() {
     let (mut server, mut nodes) = after_a_total_loss(standstill());
     server.pass(&mut nodes, RECOVERY);
-    assert!(server.is_open(), "for those who need no checkpoint");
+    assert!(server.is_open(), "for nodes without checkpoint");
     assert_eq!(nodes[0].join(&mut server, 1), JoinStep::NotReady);
     for node in &mut nodes {
         settle(&mut server, node, Some(checkpoint()));
@@ -52,9 +52,9 @@ fn a_checkpoint_read_by_three_nodes_after_the_pause_skips_one_reserve() {
     nodes[1].gives(&mut server, 1, 10_101);
 }
 
-/// The position of a number that is given is the one its user is told.
+/// The position of an issued number is the one its user gets.
 #[test]
-fn a_node_gives_no_number_before_it_knows_which_are_skipped() {
+fn a_node_issues_no_number_before_it_knows_the_skipped_ones() {
     let (mut server, mut nodes) = after_a_total_loss(standstill());
     server.pass(&mut nodes, RECOVERY);
     settle(&mut server, &mut nodes[0], Some(checkpoint()));
@@ -81,7 +81,7 @@ fn a_checkpoint_that_reserves_nothing_beyond_its_last_number_skips_none() {
     assert_eq!(
         (server.line(), server.state.marks().version),
         ((100, 0), before),
-        "there is no change to log"
+        "no change to log"
     );
     nodes[0].gives(&mut server, 1, 101);
 }
@@ -116,12 +116,12 @@ fn a_checkpoint_read_in_another_generation_changes_nothing() {
     server.pass(&mut nodes, RECOVERY);
     assert_eq!(server.line(), (0, 0));
     server.state.settle(generation, None);
-    assert!(server.state.snapshot().is_settled, "there is none, and that is settled too");
+    assert!(server.state.snapshot().is_settled, "no checkpoint counts as settled too");
     nodes[0].gives(&mut server, 1, 1);
 }
 
 #[test]
-fn a_store_that_lost_nothing_goes_on_where_it_is() {
+fn a_store_that_lost_nothing_continues_unchanged() {
     let (mut server, [mut a]) = Server::open(standstill());
     for user in 1..=4 {
         a.gives(&mut server, user, user);
@@ -136,7 +136,7 @@ fn a_store_that_lost_nothing_goes_on_where_it_is() {
 }
 
 #[test]
-fn a_checkpoint_that_knows_as_much_as_the_store_is_no_reason_to_doubt_it() {
+fn a_checkpoint_equal_to_the_store_starts_no_doubt() {
     let (mut server, [mut a]) = Server::open(standstill());
     for user in 1..=4 {
         a.gives(&mut server, user, user);
@@ -151,7 +151,7 @@ fn a_checkpoint_that_knows_as_much_as_the_store_is_no_reason_to_doubt_it() {
 }
 
 #[test]
-fn a_store_that_may_lack_numbers_goes_on_above_the_ceiling() {
+fn a_store_that_may_lack_numbers_continues_above_the_ceiling() {
     let (mut server, [mut a, b]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     drop(b);
@@ -166,7 +166,7 @@ fn a_store_that_may_lack_numbers_goes_on_above_the_ceiling() {
 }
 
 #[test]
-fn an_older_copy_that_nobody_noticed_is_noticed_by_the_checkpoint() {
+fn an_undetected_older_copy_is_detected_by_the_checkpoint() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     a.refresh(&mut server);
@@ -175,7 +175,7 @@ fn an_older_copy_that_nobody_noticed_is_noticed_by_the_checkpoint() {
     settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(9, 0), 100)));
     assert!(!server.is_open());
     assert!(server.state.marks().generation > before);
-    assert_eq!(server.line(), (1, 1), "what else was lost is not known yet");
+    assert_eq!(server.line(), (1, 1), "further losses are unknown yet");
     server.pass([&mut a], RECOVERY);
     assert!(server.is_open());
     assert_eq!(server.line().0, 100);
@@ -207,7 +207,7 @@ fn of_several_checkpoints_read_in_one_doubt_the_highest_marks_count() {
     settle(&mut server, &mut nodes[1], None);
     settle(&mut server, &mut nodes[2], Some(Checkpoint::new(Line::new(20, 3), 100)));
     server.pass(&mut nodes, RECOVERY);
-    assert_eq!(server.line(), (200, 5), "what is left of the budget is not known");
+    assert_eq!(server.line(), (200, 5), "the remaining budget is unknown");
     assert_eq!(server.state.snapshot().vacant.ranges().collect::<Vec<_>>(), [(20, 200)]);
 }
 
@@ -221,7 +221,7 @@ fn a_node_without_checkpoint_does_not_wait_for_one() {
 }
 
 #[test]
-fn nobody_is_called_before_the_checkpoint_was_read() {
+fn no_number_is_called_before_the_checkpoint_is_read() {
     let (mut server, mut nodes) = after_a_total_loss(usual());
     nodes[0].replica.note_line(Line::new(5, 0));
     server.pass(&mut nodes, RECOVERY * 2);
@@ -272,7 +272,7 @@ fn a_second_restart_before_the_doubt_is_over_changes_nothing_about_that() {
     a.refresh(&mut server);
     b.refresh(&mut server);
     assert!(server.is_open() && server.state.snapshot().is_settled);
-    // Read during the doubt, it is settled for what follows too.
+    // Read during the doubt, it is also settled for the time after it.
     server.restart();
     a.refresh(&mut server);
     settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(4, 0), 10_100)));
@@ -295,7 +295,7 @@ fn a_restart_before_any_reading_waits_for_one() {
 }
 
 #[test]
-fn a_doubt_that_may_lack_something_waits_for_a_reading() {
+fn a_store_that_may_lack_data_waits_for_a_reading() {
     let (mut server, mut a) = settled_queue();
     let b = Node::with_checkpoint(2);
     server.pass([&mut a, &mut b.clone()], RECOVERY);
@@ -306,9 +306,9 @@ fn a_doubt_that_may_lack_something_waits_for_a_reading() {
 }
 
 #[test]
-fn an_older_copy_that_passed_for_intact_is_found_when_the_checkpoint_is_read() {
+fn an_older_copy_mistaken_as_intact_is_detected_by_the_checkpoint() {
     let (mut server, mut a) = settled_queue();
-    // No node of the copy's register is live, and none that knows more is left.
+    // No node in the copy's register is live, and no other that knows more is left.
     a.refresh(&mut server);
     for _ in 0..6 {
         server.wait(seconds(1));

@@ -1,8 +1,8 @@
-//! What visitors' tokens show, and the lives of a queue.
+//! Numbers on tokens, and the incarnations of a queue.
 
 use super::*;
 
-/// A life before any that these servers begin.
+/// An incarnation before any that these servers begin.
 const REHEARSAL: u64 = 7;
 
 fn life(value: u64) -> Incarnation {
@@ -14,7 +14,7 @@ fn shown_in(value: u64, number: u64) -> Shown {
 }
 
 impl Node {
-    /// A refresh by a node that a token of this life has shown a number.
+    /// Refreshes through a node that got a token with this number and incarnation.
     fn shows(&mut self, server: &mut Server, value: u64, number: u64) -> u64 {
         let (called, answer) = self.step(server, |state, visit| {
             state.note_shown(shown_in(value, number));
@@ -37,7 +37,7 @@ impl Node {
     }
 }
 
-/// A server with one node, whose time to adopt is over.
+/// A server with one node, after the time to adopt is over.
 fn settled() -> (Server, [Node; 1]) {
     let (mut server, mut nodes) = Server::open::<1>(usual());
     server.pass(&mut nodes, QueueState::ADOPTION);
@@ -45,7 +45,7 @@ fn settled() -> (Server, [Node; 1]) {
 }
 
 #[test]
-fn a_store_that_nothing_remembers_begins_a_life_when_its_doubt_is_over() {
+fn a_new_store_creates_an_incarnation_when_its_doubt_is_over() {
     let mut server = Server::new(usual());
     let mut node = Node::new(4);
     server.pass([&mut node], RECOVERY - REFRESH);
@@ -59,11 +59,11 @@ fn a_store_that_nothing_remembers_begins_a_life_when_its_doubt_is_over() {
     assert!(server.state.adopts(), "for five seconds");
     server.pass([&mut node], Duration::from_micros(1));
     assert!(!server.state.adopts());
-    assert_eq!(server.state.incarnations(), begun, "and no other life begins");
+    assert_eq!(server.state.incarnations(), begun, "and no other one is created");
 }
 
 #[test]
-fn a_lost_store_goes_on_in_the_life_that_its_nodes_remember() {
+fn a_lost_store_continues_in_the_incarnation_its_nodes_remember() {
     let (mut server, mut nodes) = settled();
     nodes[0].gives(&mut server, 1, 1);
     let before = server.state.incarnations();
@@ -76,12 +76,12 @@ fn a_lost_store_goes_on_in_the_life_that_its_nodes_remember() {
 }
 
 #[test]
-fn one_life_is_adopted_in_a_short_time_and_no_other() {
+fn one_incarnation_is_adopted_within_a_short_time_and_no_other() {
     let (mut server, mut nodes) = Server::open::<1>(standstill());
     let own = server.life();
     nodes[0].shows(&mut server, REHEARSAL, 40);
     assert_eq!(server.state.incarnations(), Incarnations::of([life(REHEARSAL), own]));
-    assert_eq!(server.line(), (10_040, 0), "and its numbers, with those it may have given besides");
+    assert_eq!(server.line(), (10_040, 0), "and its numbers, with those it may have issued");
     assert!(!server.state.adopts());
     nodes[0].shows(&mut server, REHEARSAL + 1, 50_000);
     assert_eq!(server.line(), (10_040, 0));
@@ -91,11 +91,11 @@ fn one_life_is_adopted_in_a_short_time_and_no_other() {
     assert_eq!(tokens, [true; 2]);
     nodes[0].gives(&mut server, 100, 10_041);
     nodes[0].refresh(&mut server);
-    assert_eq!(nodes[0].position(10_041), 2, "behind the one who showed a token");
+    assert_eq!(nodes[0].position(10_041), 2, "behind the one with a token");
 }
 
 #[test]
-fn after_that_time_a_token_of_another_life_is_nobodys() {
+fn after_that_time_a_token_of_another_incarnation_is_rejected() {
     let (mut server, mut nodes) = settled();
     let before = server.state.incarnations();
     for number in [1, 2, 40, 1_000_000] {
@@ -105,7 +105,7 @@ fn after_that_time_a_token_of_another_life_is_nobodys() {
             state.join(visit, UserId::new(7).unwrap(), Some(shown_in(REHEARSAL, number)), u64::MAX)
         });
         let JoinStep::Holds { number, .. } = joined else { panic!("{joined:?}") };
-        assert_eq!(number.get(), 1, "and joining with it is joining without");
+        assert_eq!(number.get(), 1, "joining with it is like joining without");
     }
     assert_eq!((server.state.incarnations(), server.line()), (before, (1, 1)));
     assert!(server.is_open());
@@ -123,24 +123,24 @@ fn a_number_above_all_skips_those_between_and_begins_no_doubt() {
     assert!(!after.recovers && after.may_join);
     assert_eq!(after.vacant.ranges().collect::<Vec<_>>(), [(1, 11_000)]);
     nodes[0].gives(&mut server, 2, 11_001);
-    assert_eq!(nodes[0].position(11_001), 0, "there is nobody ahead");
+    assert_eq!(nodes[0].position(11_001), 0, "no one is ahead");
     let place = place_in(life(own), 3, 1_000);
     assert_eq!(nodes[0].step(&mut server, |state, _| state.claim(&place)), Err(Refused::NotYet));
     nodes[0].refresh(&mut server);
     assert!(
         nodes[0].step(&mut server, |state, _| state.claim(&place)).is_ok(),
-        "who turns up late is next"
+        "a late holder is next"
     );
 }
 
 #[test]
-fn those_who_show_skipped_numbers_are_called_in_their_order() {
+fn holders_who_present_skipped_numbers_are_called_in_order() {
     let (mut server, mut nodes) = Server::open::<1>(PolicySpec { max_active: 100, ..usual() });
     for number in [40, 7, 300, 12, 10_041] {
         let waits = nodes[0].stands(&mut server, REHEARSAL, number, number);
         assert_eq!(waits, Ok(Standing::Waiting), "{number}");
     }
-    assert_eq!(nodes[0].refresh(&mut server), 0, "near the front people still have time");
+    assert_eq!(nodes[0].refresh(&mut server), 0, "people near the front still have time");
     nodes[0].gives(&mut server, 5_000, 30_042);
     let order: Vec<u64> =
         [7, 12, 40, 300, 10_041, 30_042].map(|number| nodes[0].position(number)).into();
@@ -182,7 +182,7 @@ fn a_number_too_near_to_the_highest_raises_nothing() {
 }
 
 #[test]
-fn a_store_in_doubt_leaves_what_tokens_show_for_later() {
+fn a_store_in_doubt_applies_tokens_only_afterwards() {
     let (mut server, mut nodes) = settled();
     let own = server.life().get();
     server.restart();
@@ -197,7 +197,7 @@ fn a_store_in_doubt_leaves_what_tokens_show_for_later() {
 }
 
 #[test]
-fn a_witness_that_comes_late_brings_its_life_and_both_kinds_of_token_are_good() {
+fn a_late_witness_brings_its_incarnation_and_both_kinds_of_token_are_valid() {
     let (mut server, mut nodes) = Server::open::<2>(usual());
     let first = server.life();
     nodes[0].gives(&mut server, 1, 1);
@@ -212,7 +212,7 @@ fn a_witness_that_comes_late_brings_its_life_and_both_kinds_of_token_are_good() 
     fresh.step(&mut server, |state, _| state.claim(&place_in(second, 2, 1))).unwrap();
     assert!(server.state.adopts());
     silent.refresh(&mut server);
-    assert!(!server.state.adopts(), "a store with a witness is not without memory");
+    assert!(!server.state.adopts(), "a store with a witness has data");
     early.refresh(&mut server);
     server.pass([&mut early, &mut silent, &mut fresh], RECOVERY);
     let both = Incarnations::of([first, second]);
@@ -223,7 +223,7 @@ fn a_witness_that_comes_late_brings_its_life_and_both_kinds_of_token_are_good() 
     let claim = |server: &mut Server, life, user| {
         fresh.step(server, |state, _| state.claim(&place_in(life, user, 1)))
     };
-    assert!(claim(&mut server, second, 2).is_ok(), "who is inside stays");
+    assert!(claim(&mut server, second, 2).is_ok(), "sessions continue");
     assert_eq!(claim(&mut server, first, 1), Err(Refused::NotHolder), "no two people in one slot");
     let joined = fresh.join(&mut server, 3);
     let JoinStep::Holds { incarnation, .. } = joined else { panic!("{joined:?}") };
@@ -231,7 +231,7 @@ fn a_witness_that_comes_late_brings_its_life_and_both_kinds_of_token_are_good() 
 }
 
 #[test]
-fn a_checkpoint_brings_its_life_and_a_store_that_has_one_adopts_none() {
+fn a_checkpoint_brings_its_incarnation_and_a_store_with_one_adopts_none() {
     let mut server = Server::new(standstill());
     let mut node = Node::with_checkpoint(1);
     server.pass([&mut node], RECOVERY * 2);
@@ -252,7 +252,7 @@ fn a_checkpoint_brings_its_life_and_a_store_that_has_one_adopts_none() {
 }
 
 #[test]
-fn what_a_checkpoint_may_know_waits_for_it() {
+fn tokens_wait_for_an_unread_checkpoint() {
     let mut server = Server::new(standstill());
     let mut node = Node::with_checkpoint(1);
     server.pass([&mut node], RECOVERY);
@@ -288,13 +288,13 @@ fn a_queue_with_an_empty_checkpoint_is_new_and_adopts_nothing() {
 }
 
 #[test]
-fn numbers_that_only_tokens_have_raised_are_no_people_in_a_store_that_is_lost() {
+fn numbers_raised_only_by_tokens_do_not_count_as_people_after_a_loss() {
     let (mut server, mut nodes) = Server::open::<1>(standstill());
     nodes[0].finds(&mut server, 1, Some(50), 50);
     assert_eq!((server.line(), server.state.witnessed_line()), ((10_050, 50), Line::START));
     server.lose();
     server.pass(&mut nodes, RECOVERY);
-    assert_eq!(server.line(), (0, 0), "the node has not followed what was skipped");
+    assert_eq!(server.line(), (0, 0), "the node lacks the skipped numbers");
     nodes[0].gives(&mut server, 2, 1);
     nodes[0].finds(&mut server, 1, Some(60_000), 60_000);
     nodes[0].finds(&mut server, 3, Some(80_000), 80_000);
@@ -305,7 +305,7 @@ fn numbers_that_only_tokens_have_raised_are_no_people_in_a_store_that_is_lost() 
 }
 
 #[test]
-fn a_node_that_does_not_know_what_was_skipped_is_told_to_look_first() {
+fn a_node_that_lacks_skipped_numbers_must_refresh_first() {
     let (mut server, mut nodes) = Server::open::<2>(usual());
     let own = server.life().get();
     nodes[0].shows(&mut server, own, 50);

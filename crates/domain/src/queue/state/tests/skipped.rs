@@ -29,7 +29,7 @@ fn with_skipped_numbers(spec: PolicySpec) -> (Server, [Node; 2]) {
 }
 
 #[test]
-fn skipped_numbers_are_not_called_and_hold_no_slot_and_cost_nobody_a_position() {
+fn skipped_numbers_are_not_called_and_cost_no_slot_or_position() {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
     assert_eq!(server.line(), (10_100, 0));
     a.gives(&mut server, 21, 10_101);
@@ -56,7 +56,7 @@ fn the_holder_of_a_skipped_number_who_turns_up_in_time_is_called_in_turn() {
     b.finds(&mut server, 6_000, Some(6_000), 6_000);
     b.refresh(&mut server);
     assert_eq!((b.position(5_000), b.position(6_000), b.position(10_101)), (4, 5, 6));
-    assert_eq!(a.claim(&mut server, 9, 5_000), Err(Refused::NotHolder), "they are known now");
+    assert_eq!(a.claim(&mut server, 9, 5_000), Err(Refused::NotHolder), "the holder is known now");
     assert_eq!(a.leave(&mut server, 6_000, 6_000), Ok(Standing::Waiting));
     a.refresh(&mut server);
     b.refresh(&mut server);
@@ -64,7 +64,8 @@ fn the_holder_of_a_skipped_number_who_turns_up_in_time_is_called_in_turn() {
     assert_eq!(a.standing(&mut server, 6_000, 6_000), Err(Refused::Gone));
 }
 
-/// The same, after six more joined and the first four left: the queue has passed the skipped numbers.
+/// The same, after six more joined and the first four left: the queue has passed the skipped
+/// numbers.
 fn past_the_skipped_numbers() -> (Server, [Node; 2]) {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
     for user in 21..=26 {
@@ -84,7 +85,7 @@ fn past_the_skipped_numbers() -> (Server, [Node; 2]) {
 fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
     let (mut server, [mut a, mut b]) = past_the_skipped_numbers();
     assert_eq!(server.line(), (10_106, 10_103));
-    // Two of them, when all slots are taken.
+    // Two late holders, while all slots are taken.
     for user in [7_000, 5_000] {
         assert_eq!(b.standing(&mut server, user, user), Ok(Standing::Waiting));
         assert_eq!(b.claim(&mut server, user, user), Err(Refused::NotYet));
@@ -102,14 +103,14 @@ fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
     b.refresh(&mut server);
     assert!(matches!(b.standing(&mut server, 7_000, 7_000), Ok(Standing::Called { .. })));
     assert_eq!(server.line(), (10_106, 10_103));
-    // Not claimed, it lapses like any call, and the next in line are called.
+    // Not claimed, it lapses like any call, and the next in the queue are called.
     server.pass([&mut a, &mut b], CLAIM_WITHIN);
     assert_eq!(b.claim(&mut server, 7_000, 7_000), Err(Refused::Gone));
     assert_eq!(server.line(), (10_106, 10_106));
 }
 
 #[test]
-fn the_call_of_a_late_one_holds_a_slot_like_any_other() {
+fn the_call_of_a_late_holder_takes_a_slot_like_any_other() {
     let (mut server, [mut a, mut b]) = past_the_skipped_numbers();
     for user in [7_000, 5_000] {
         assert_eq!(b.standing(&mut server, user, user), Ok(Standing::Waiting));
@@ -124,7 +125,7 @@ fn the_call_of_a_late_one_holds_a_slot_like_any_other() {
 }
 
 #[test]
-fn a_late_one_whose_number_is_the_last_that_was_passed_leaves_like_any_late_one() {
+fn a_late_holder_of_the_last_passed_number_leaves_like_any_other() {
     let (mut server, [mut a, b]) = with_skipped_numbers(usual());
     drop(b);
     for user in 1..=4 {
@@ -144,7 +145,7 @@ fn a_late_one_whose_number_is_the_last_that_was_passed_leaves_like_any_late_one(
 }
 
 #[test]
-fn of_calls_that_are_over_only_the_holders_are_forgotten_who_are_not_inside() {
+fn dropping_ended_calls_keeps_the_holders_with_sessions() {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
     for user in 21..=23 {
         a.gives(&mut server, user, 10_080 + user);
@@ -156,7 +157,7 @@ fn of_calls_that_are_over_only_the_holders_are_forgotten_who_are_not_inside() {
     }
     assert_eq!(server.line(), (10_103, 10_103));
     a.claim(&mut server, 22, 10_102).unwrap();
-    // The holder of the number before the first that is called turns up late.
+    // The holder of the number before the first called one turns up late.
     a.finds(&mut server, 10_100, Some(10_100), 10_100);
     server.state.forget_calls_up_to(10_103);
     assert_eq!(server.state.snapshot().called, 0);
@@ -168,7 +169,7 @@ fn of_calls_that_are_over_only_the_holders_are_forgotten_who_are_not_inside() {
 }
 
 #[test]
-fn a_late_one_may_leave_before_and_after_being_called() {
+fn a_late_holder_may_leave_before_and_after_being_called() {
     let (mut server, [mut a, b]) = with_skipped_numbers(usual());
     drop(b);
     a.gives(&mut server, 21, 10_101);
@@ -221,8 +222,9 @@ fn skipped_numbers_stay_skipped_through_restarts_and_losses_that_nodes_witness()
 }
 
 #[test]
-fn a_number_that_a_late_node_gave_is_its_holders_though_it_was_skipped() {
-    // A gave 5 to 9, the store was lost with the other nodes, and A comes when the pause is over.
+fn a_skipped_number_issued_by_a_late_node_keeps_its_holder() {
+    // A issued 5 to 9, the store was lost with the other nodes, and A returns when the pause is
+    // over.
     let (mut server, [mut late]) = Server::open(standstill());
     for user in 1..=9 {
         late.gives(&mut server, user, user);
@@ -243,7 +245,7 @@ fn a_number_that_a_late_node_gave_is_its_holders_though_it_was_skipped() {
         b.finds(&mut server, user, None, user);
     }
     b.finds(&mut server, 12, Some(12), 12);
-    assert_eq!(b.standing(&mut server, 6, 6), Err(Refused::Gone), "who left stays away");
+    assert_eq!(b.standing(&mut server, 6, 6), Err(Refused::Gone), "a released place stays over");
     b.finds(&mut server, 11, Some(11), 11);
     for node in [&mut b, &mut late] {
         node.refresh(&mut server);
@@ -251,9 +253,9 @@ fn a_number_that_a_late_node_gave_is_its_holders_though_it_was_skipped() {
     assert_eq!((b.position(101), late.position(101)), (b.position(101), b.position(101)));
 }
 
-/// What a node tells that knows of no skipped numbers, and one that knows no more than that.
+/// Replays of a node without skipped numbers, and of one that knows only those.
 #[test]
-fn what_is_known_of_a_number_outlives_that_it_was_skipped() {
+fn known_facts_of_a_number_override_that_it_was_skipped() {
     let (mut server, [mut a]) = Server::open(usual());
     a.replica.note_line(Line::new(100, 50));
     a.refresh(&mut server);
@@ -276,7 +278,7 @@ fn what_is_known_of_a_number_outlives_that_it_was_skipped() {
     for again in [skipped, Memory::Change(Change::Skipped { from: 20, to: 80 })] {
         let version = server.state.marks().version;
         assert!(server.state.replay(generation, &[again]));
-        assert_eq!(server.state.marks().version, version, "that was known");
+        assert_eq!(server.state.marks().version, version, "known already");
     }
     let more = Memory::Change(Change::Skipped { from: 5, to: 95 });
     assert!(server.state.replay(generation, &[more]));
@@ -296,18 +298,18 @@ fn what_is_known_of_a_number_outlives_that_it_was_skipped() {
     }
     assert!(a.claim(&mut server, 49, 49).is_ok());
     a.leave(&mut server, 49, 49).unwrap();
-    assert_eq!(a.claim(&mut server, 49, 49), Err(Refused::Gone), "no second turn");
+    assert_eq!(a.claim(&mut server, 49, 49), Err(Refused::Gone), "no second call");
     a.finds(&mut server, 70, None, 70);
     a.finds(&mut server, 40, None, 40);
     assert!(
         matches!(a.standing(&mut server, 40, 40), Ok(Standing::Called { .. })),
-        "late, and so first"
+        "late, so called first"
     );
 }
 
-/// A restart may keep the last number given at the end of a range that is skipped.
+/// A restart may keep the last issued number at the end of a skipped range.
 #[test]
-fn skipped_numbers_stay_skipped_when_nobody_has_joined_since() {
+fn skipped_numbers_stay_skipped_without_joins_since() {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
     server.restart();
     for node in [&mut a, &mut b] {
@@ -317,11 +319,11 @@ fn skipped_numbers_stay_skipped_when_nobody_has_joined_since() {
     assert_eq!(server.state.snapshot().vacant.ranges().collect::<Vec<_>>(), [(4, 10_100)]);
     server.wait(seconds(1));
     b.look(&mut server);
-    assert_eq!(server.line(), (10_100, 3), "those of 1 to 4 who have a slot");
+    assert_eq!(server.line(), (10_100, 3), "the first of 1 to 4, up to the slots");
 }
 
 #[test]
-fn a_skipped_number_that_is_given_up_for_an_older_place_is_nobodys_again() {
+fn a_skipped_number_released_for_an_older_place_is_over() {
     for is_passed in [false, true] {
         let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
         a.gives(&mut server, 21, 10_101);

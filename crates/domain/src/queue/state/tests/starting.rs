@@ -1,10 +1,10 @@
-//! Nodes that start: what they are told of what happened before them, and restore after a loss.
+//! Nodes that start: how they learn of earlier changes, and restore them after a loss.
 
 use super::replays::before_a_loss;
 use super::*;
 
 #[test]
-fn nodes_that_were_restarted_one_by_one_restore_a_lost_store() {
+fn nodes_restarted_one_by_one_restore_a_lost_store() {
     let (mut server, mut nodes) = before_a_loss();
     server.pass(&mut nodes, REFRESH);
     for (at, id) in [(0, 11), (1, 12)] {
@@ -24,7 +24,7 @@ fn nodes_that_were_restarted_one_by_one_restore_a_lost_store() {
 }
 
 #[test]
-fn a_call_that_was_released_before_a_node_started_does_not_stand_again() {
+fn a_call_released_before_a_node_started_does_not_reopen() {
     let (mut server, [mut a, mut b]) = Server::open(usual());
     for user in 1..=5 {
         a.gives(&mut server, user, user);
@@ -44,7 +44,7 @@ fn a_call_that_was_released_before_a_node_started_does_not_stand_again() {
 }
 
 #[test]
-fn a_call_that_a_short_session_used_up_before_a_node_started_does_not_stand_again() {
+fn a_call_used_up_by_a_short_session_before_a_node_started_does_not_reopen() {
     let spec = PolicySpec { session_ttl: seconds(3), ..usual() };
     let (mut server, [mut a]) = Server::open(spec);
     a.gives(&mut server, 1, 1);
@@ -58,7 +58,7 @@ fn a_call_that_a_short_session_used_up_before_a_node_started_does_not_stand_agai
 }
 
 #[test]
-fn a_session_that_was_given_back_before_a_node_started_is_not_restored_by_one_that_missed_it() {
+fn a_session_released_before_a_node_started_is_not_restored_by_one_that_missed_it() {
     let (mut server, [mut a, mut late]) = Server::open(usual());
     a.gives(&mut server, 1, 1);
     a.claim(&mut server, 1, 1).unwrap();

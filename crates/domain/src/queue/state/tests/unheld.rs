@@ -1,13 +1,13 @@
-//! Numbers given by a server that died before anybody received them.
+//! Numbers issued by a server that was lost before any client received them.
 
 use super::*;
 
-/// Nobody is held back by slots: five people a second are called.
+/// Slots limit nothing: five people a second are called.
 fn roomy() -> PolicySpec {
     PolicySpec { max_active: 100, ..usual() }
 }
 
-/// Joins whose answers are lost: no node receives them.
+/// Joins whose responses are lost: no node receives them.
 fn join_without_answer(server: &mut Server, node: &Node, users: std::ops::RangeInclusive<u64>) {
     for user in users {
         let user = UserId::new(user).unwrap();
@@ -16,8 +16,8 @@ fn join_without_answer(server: &mut Server, node: &Node, users: std::ops::RangeI
     }
 }
 
-/// Two people joined, the second after a replica was copied. The answers to three more joins were lost with the
-/// primary, which had called `called` people. The nodes have not met the replica yet.
+/// Two people joined, the second after a replica was copied. The responses to three more joins were
+/// lost with the primary, which had called `called` people. The nodes have not met the replica yet.
 fn before_the_takeover(spec: PolicySpec) -> (Server, [Node; 2]) {
     let (mut server, [mut a, mut b]) = Server::open(spec);
     a.gives(&mut server, 1, 1);
@@ -31,7 +31,7 @@ fn before_the_takeover(spec: PolicySpec) -> (Server, [Node; 2]) {
 }
 
 #[test]
-fn numbers_that_no_node_received_cost_nobody_a_position() {
+fn numbers_that_no_node_received_cost_no_position() {
     let (mut server, [mut a, mut b]) = before_the_takeover(standstill());
     server.pass([&mut a, &mut b], RECOVERY);
     a.gives(&mut server, 3, 6);
@@ -73,7 +73,7 @@ fn a_number_that_the_copy_had_may_have_a_holder() {
     server.pass([&mut a], REFRESH);
     server.lose();
     server.pass([&mut a], RECOVERY);
-    // Whoever received 2 or 3 may have done so from a node that is gone.
+    // A node that is gone may have received 2 or 3.
     let replica = server.clone();
     join_without_answer(&mut server, &a, 4..=4);
     server.pass([&mut a], REFRESH);
@@ -107,7 +107,7 @@ fn numbers_that_no_node_received_hold_no_slot() {
 }
 
 #[test]
-fn a_holder_of_a_skipped_number_is_called_first_after_all() {
+fn a_holder_of_a_skipped_number_is_called_first() {
     let (mut server, [mut a, mut b]) = before_the_takeover(PolicySpec { max_active: 5, ..usual() });
     server.pass([&mut a, &mut b], RECOVERY);
     for user in 6..=9 {

@@ -1,4 +1,4 @@
-//! The line over HTTP: join, ask, leave.
+//! The queue over HTTP: join, query, leave.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::problem::Problem;
 use crate::time::{ceil_seconds, limit_word, milliseconds, rfc3339};
 
-/// The header that carries the token; header names have no case.
+/// The header that carries the token; header names are case-insensitive.
 const WAITING_TOKEN: HeaderName = HeaderName::from_static("waitingtoken");
 
 #[derive(Serialize)]
@@ -23,7 +23,7 @@ struct TicketBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     eta_limited_by: Option<&'static str>,
     poll_after_ms: Option<u64>,
-    /// Only there when the node cannot see the line.
+    /// Present only if the node's view of the queue is stale.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
 }
@@ -31,7 +31,7 @@ struct TicketBody<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusBody {
-    /// The position under the name that the old clients read.
+    /// The position, under the name that clients of the previous service read.
     num: u64,
     number: u64,
     position: u64,
@@ -87,17 +87,18 @@ fn status_word(standing: Standing) -> &'static str {
     }
 }
 
-/// `POST /user/{userId}/queue/token/issue`, with or without the token of a place the user holds.
+/// `POST /user/{userId}/queue/token/issue`, with or without the token of a place that the user
+/// holds.
 pub(crate) async fn issue(
     api: &Api,
     request: &HttpRequest,
     user: &str,
 ) -> Result<HttpResponse, Problem> {
-    // Before anything is read: a join that is refused counts like any other.
+    // Comes first, so that joins that are refused later count as well.
     api.overload.join_from(request.peer_addr(), request.headers())?;
     let user = UserId::parse(user)?;
     let _slot = api.overload.join(user).await?;
-    // Clients that have no token yet may send the header empty.
+    // Clients without a token may send an empty header.
     let token = token_of(request)?.filter(|token| !token.is_empty());
     api.puzzles.check(&api.queue, user, token, request).await?;
     let ticket = api.queue.join(user, token).await?;
@@ -121,12 +122,13 @@ pub(crate) async fn leave(api: &Api, request: &HttpRequest) -> Result<HttpRespon
     Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, NO_STORE)).finish())
 }
 
-/// The token a request carries. Bytes that are not ASCII make no token, but are no missing one either.
+/// The token of a request. Bytes that are not ASCII are an invalid token, not a missing one.
 pub(crate) fn waiting_token(request: &HttpRequest) -> Result<&str, Problem> {
     token_of(request)?.ok_or(Problem::TokenMissing)
 }
 
-/// The token of a request that has one. Of two, a server in front might have looked at the other.
+/// The token of a request, if it has one. Two are refused because a proxy in front might have read
+/// the other one.
 fn token_of(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let mut values = request.headers().get_all(WAITING_TOKEN);
     let first = values.next();
@@ -142,10 +144,10 @@ fn text_of(value: &HeaderValue) -> &str {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Bytes that an answer about a place is not longer than; others grow.
+/// Initial buffer size. Responses about a place fit; others grow it.
 const LARGE_ENOUGH: usize = 512;
 
-/// Answers about a person are for that person, now.
+/// Responses about a place must not be cached.
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(crate) fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
