@@ -1,16 +1,16 @@
-// The one configuration of the load tests: where the service is, what is asked for, and how much of each kind of load.
-// Everything can be changed by environment (`k6 run -e RATE=200`); README.md has the list.
+// The configuration of the load tests: the address of the service, the thresholds, and the load of
+// each kind. Every value can be set by environment (`k6 run -e RATE=200`); README.md has the list.
 
 export const BASE_URL = __ENV.BASE_URL || 'http://localhost:8081/api/v1';
 
-// The sample catalogue. Concert 451 is the one of the load-test report.
+// The sample catalog. Concert 451 is the one of the load-test report.
 export const CONCERTS = Number(__ENV.CONCERTS || 10000);
 export const CONCERT = Number(__ENV.CONCERT || 451);
 export const DATES_OF_CONCERT = Number(__ENV.DATES_OF_CONCERT || 3);
 export const PAGE_SIZE = Number(__ENV.PAGE_SIZE || 10);
 
-// Limits of the open kinds: milliseconds for each route, of which the first is that of the load-test report, and the share
-// of requests that may fail.
+// Thresholds of the open kinds: milliseconds for each route (p95 is the limit of the load-test
+// report), and the share of requests that may fail.
 export const LIMITS = {
   p95: Number(__ENV.P95 || 1000),
   p99: Number(__ENV.P99 || 2000),
@@ -18,12 +18,14 @@ export const LIMITS = {
   failed: Number(__ENV.FAILED || 0.001),
 };
 
-// How much of each kind. `rate` is iterations a second at the highest, `hold` how long that stays, `rise` how long it
-// takes to get there, `busy` how many seconds an iteration may keep a virtual user: there are `rate x busy` of them.
+// The load of each kind. `rate` is iterations a second at the highest, `hold` how long that rate
+// lasts, `rise` how long it takes to get there, `busy` how many seconds an iteration may keep a
+// virtual user: there are `rate x busy` of them.
 //
-// The figures suit a service on one core and k6 on another, where k6 itself ends at some thousands a second.
+// The values suit a service on one core and k6 on another, where k6 itself reaches its limit at
+// some thousands a second.
 export const LOADS = {
-  // Somebody presses the button: a join.
+  // A person joins.
   issue: {
     smoke: { rate: 20, hold: '5s', busy: 1 },
     average: { rate: 300, hold: '1m', busy: 1 },
@@ -32,7 +34,7 @@ export const LOADS = {
     soak: { rate: 200, hold: '30m', busy: 1 },
     breakpoint: { rate: 8000, rise: '4m', busy: 0.2 },
   },
-  // Somebody turns a page of the concert list.
+  // A person reads a page of the concert list.
   concerts: {
     smoke: { rate: 20, hold: '5s', busy: 1 },
     average: { rate: 300, hold: '1m', busy: 1 },
@@ -41,7 +43,8 @@ export const LOADS = {
     soak: { rate: 200, hold: '30m', busy: 1 },
     breakpoint: { rate: 8000, rise: '4m', busy: 0.2 },
   },
-  // Somebody who was let in reads the dates. Longer than a session lasts, they have to join again: more may be busy.
+  // A person with a session reads the dates. In a run longer than a session they have to join
+  // again, so more may be busy.
   dates: {
     smoke: { rate: 20, hold: '5s', busy: 1 },
     average: { rate: 300, hold: '1m', busy: 1 },
@@ -50,8 +53,8 @@ export const LOADS = {
     soak: { rate: 200, hold: '30m', busy: 4 },
     breakpoint: { rate: 8000, rise: '4m', busy: 0.2 },
   },
-  // Somebody comes for a ticket and stays until they leave. By default 100 a second are called, so 100 a second is what
-  // the line takes without growing; above that people wait, and each who waits keeps a virtual user.
+  // A person comes for a ticket and stays until they leave. By default 100 a second are called, so
+  // the queue grows above that rate, and each waiting person keeps a virtual user.
   sale: {
     smoke: { rate: 10, hold: '4s', busy: 10 },
     average: { rate: 100, hold: '1m', busy: 8 },
@@ -62,24 +65,26 @@ export const LOADS = {
   },
 };
 
-// The closed model of the report: so many people without a pause between requests, or, for the dates, people who think.
+// The closed model of the report: this many people without a pause between requests, or, for the
+// dates, with think time.
 export const REPORT = {
   issue: { stages: [['15s', 200], ['15s', 450], ['15s', 200], ['15s', 0]], limit: 1000 },
   concerts: { stages: [['15s', 500], ['15s', 900], ['15s', 500], ['15s', 0]], limit: 1000 },
   dates: { stages: [['15s', 50], ['15s', 80], ['15s', 50]], limit: 2000 },
 };
 
-// So many different users press the button in turn: few enough that the line never is full, many enough to be a crowd.
+// The number of different users who join in turn: few enough that the queue is never full, many
+// enough for a long queue.
 export const USERS = Number(__ENV.USERS || 400000);
 
-// So many people are let in before dates are read, and share the reading.
+// The number of people who are admitted before the reading starts, and share it.
 export const READERS = Number(__ENV.READERS || 200);
 
-// How people behave at the sale. Shares are of all arrivals; seconds are at most.
+// The behaviour of people at the sale. Shares are of all arrivals; times are maxima in seconds.
 export const SALE = {
   hostile: Number(__ENV.HOSTILE || 0.2),
   noShows: Number(__ENV.NO_SHOWS || 0.05),
-  // Whoever waits for longer gives up, and the run fails.
+  // A person who waits longer gives up, and the run fails.
   patience: Number(__ENV.PATIENCE || 300),
   reads: Number(__ENV.READS || 3),
   think: Number(__ENV.THINK || 1),

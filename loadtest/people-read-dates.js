@@ -1,10 +1,10 @@
-// Reading dates with nothing between the questions and the catalogue: 600 people, or as many as PEOPLE says, each asking
-// for the dates of a concert every second for half a minute. The service we replace failed at this with a tenth of them.
+// Reads dates: 600 people (PEOPLE) each request the dates of a concert every second for half a
+// minute. The replaced service failed at this with a tenth of them.
 import { sleep } from 'k6';
 import exec from 'k6/execution';
 import { joined, readDates } from './lib/answers.js';
 import { someConcert } from './lib/choose.js';
-import { dates, join } from './lib/service.js';
+import { dates, join, requireService } from './lib/service.js';
 import { summaryOf } from './lib/summary.js';
 import { ofTheReport } from './lib/thresholds.js';
 
@@ -19,10 +19,14 @@ export const options = {
 };
 export const handleSummary = summaryOf('people-read-dates', 'report');
 
+export function setup() {
+  requireService();
+}
+
 let token;
 
 export default function () {
-  // Everybody is let in within seconds of the start; their first question comes after that.
+  // Everyone is admitted within seconds of the start; the first request for dates comes after that.
   if (!token) {
     const place = join(1000 + exec.vu.idInTest);
     if (!joined(place)) return;

@@ -1,6 +1,6 @@
-// Reading the dates of a concert. Without a KIND as in the load-test report: up to 80 people who join, wait 40 s, and read
-// them five times. The open kinds read with places that are let in beforehand, so that what is measured is the reading and
-// not the pace of the line.
+// Reads the dates of a concert. Without a KIND, runs as in the load-test report: up to 80 people
+// join, wait 40 s, and read them five times. The open kinds read with places admitted beforehand,
+// which measures the reading and not the pace of the queue.
 import { sleep } from 'k6';
 import exec from 'k6/execution';
 import { CONCERT, READERS } from './config.js';
@@ -8,7 +8,7 @@ import { joined, readDates, toldPosition } from './lib/answers.js';
 import { firstUserOfRun } from './lib/choose.js';
 import { KIND, optionsOf } from './lib/load.js';
 import { letIn, placeOf, untilCalled } from './lib/place.js';
-import { ask, dates, join } from './lib/service.js';
+import { ask, dates, join, requireService } from './lib/service.js';
 import { summaryOf } from './lib/summary.js';
 
 const IS_REPORT = !KIND || KIND === 'report';
@@ -16,8 +16,9 @@ const IS_REPORT = !KIND || KIND === 'report';
 export const options = optionsOf('dates', { routes: ['dates'] });
 export const handleSummary = summaryOf('dates');
 
-// All join before the first one waits, so that the line calls them together.
+// All join before the first one waits, so that the queue calls them together.
 export function setup() {
+  requireService();
   if (IS_REPORT) return {};
   const firstUser = firstUserOfRun();
   const places = [];
@@ -42,10 +43,11 @@ function asInTheReport() {
   }
 }
 
-// Sessions may end within a run, also the moment after another virtual user of the same reader was told of it.
+// Sessions may end during a run, even the moment after another virtual user of the same reader
+// renewed its own.
 const ATTEMPTS = 3;
 
-// What this virtual user got since then.
+// The token that this virtual user got since then.
 let renewed;
 
 function readOnce(run, reader) {

@@ -1,8 +1,10 @@
-// The whole sale. Everybody who arrives is one person, who joins, waits as told, reads the dates and leaves, or a hostile
-// client, who does not. The kind of load is chosen by `-e KIND=`; without it the sale opens: a spike.
+// The whole sale. Each arrival is a person, who joins, polls at the given interval, reads the dates
+// and leaves, or a hostile client. `-e KIND=` selects the kind of load; the default is a spike, the
+// opening of the sale.
 import exec from 'k6/execution';
 import { SALE } from './config.js';
 import { firstUserOfRun } from './lib/choose.js';
+import { requireService } from './lib/service.js';
 import { KIND, optionsOf } from './lib/load.js';
 import { Client } from './lib/sale/client.js';
 import { HOSTILE } from './lib/sale/hostile.js';
@@ -17,12 +19,13 @@ export const options = optionsOf('sale', {
   kind,
   routes: ['issue', 'query', 'dates', 'leave', 'concerts'],
   more: saleThresholds(kind),
-  // Whoever comes last may wait for as long as patience lasts, and reads after that.
+  // The last arrival may wait for the whole patience, and reads after that.
   grace: `${SALE.patience + 30}s`,
 });
 export const handleSummary = summaryOf('sale', kind);
 
 export function setup() {
+  requireService();
   return { firstUser: firstUserOfRun() };
 }
 
@@ -35,7 +38,8 @@ export default function (run) {
   else HOSTILE[sort](client);
 }
 
-// The share is spread evenly, and each sort takes its turn: a short run has all of them too.
+// The share is spread evenly over all arrivals, and the sorts take turns, so a short run has all of
+// them too.
 function sortOf(id) {
   const before = Math.floor(id * SALE.hostile);
   if (Math.floor((id + 1) * SALE.hostile) === before) return 'person';

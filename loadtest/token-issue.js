@@ -1,16 +1,18 @@
-// Issuing waiting tokens. Without a KIND as in the load-test report: up to 450 people who press the button again and again.
+// Issues waiting tokens. Without a KIND, runs as in the load-test report: up to 450 people who join
+// repeatedly.
 import exec from 'k6/execution';
 import { USERS } from './config.js';
 import { joined } from './lib/answers.js';
 import { firstUserOfRun } from './lib/choose.js';
 import { KIND, optionsOf } from './lib/load.js';
-import { join } from './lib/service.js';
+import { join, requireService } from './lib/service.js';
 import { summaryOf } from './lib/summary.js';
 
 export const options = optionsOf('issue', { routes: ['issue'] });
 export const handleSummary = summaryOf('issue');
 
 export function setup() {
+  requireService();
   return { firstUser: firstUserOfRun() };
 }
 

@@ -1,4 +1,4 @@
-// What a good answer is.
+// Checks of answers.
 import { check } from 'k6';
 import { CONCERT, DATES_OF_CONCERT, PAGE_SIZE } from '../config.js';
 

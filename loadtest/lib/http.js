@@ -1,17 +1,17 @@
-// One request: tagged, timed, and its answer taken apart.
+// Sends tagged and timed requests, and parses the answers.
 import http from 'k6/http';
 import { BASE_URL } from '../config.js';
 
 const OK = http.expectedStatuses({ min: 200, max: 399 });
 
-// `tags.route` tells requests apart, not the address: users and pages must make no series of their own. `expected` are
-// the statuses that are no failure here.
+// `tags.route` identifies requests, not the address: users and pages must not create separate
+// series. `expected` lists the statuses that do not count as failures.
 export function send(route, method, path, options) {
   const sent = Date.now();
   return taken(http.request(...request(route, method, path, options)), sent);
 }
 
-// All at once. Each counts as sent with the first and answered with the last.
+// Sends all at once. Each counts as sent with the first and answered with the last.
 export function sendTogether(requests) {
   const sent = Date.now();
   return http.batch(requests.map((one) => asBatch(request(...one)))).map((response) => taken(response, sent));

@@ -1,18 +1,19 @@
-// From a scenario and the kind of load, chosen by `-e KIND=`, to the options of k6.
+// Builds k6's options from a scenario and the kind of load, selected by `-e KIND=`.
 import { LOADS, REPORT } from '../config.js';
 import { breaking, keeping, ofTheReport } from './thresholds.js';
 
-// How long iterations may go on once no more are begun, unless the scenario has another need.
+// How long iterations may continue after the last has begun, unless the scenario sets another
+// value.
 const GRACE = '10s';
 
 const TREND_STATS = ['avg', 'min', 'med', 'p(90)', 'p(95)', 'p(99)', 'p(99.9)', 'max', 'count'];
 
 export const KIND = __ENV.KIND;
 
-// Whether there are as many as the table says.
+// Whether the size is that of the table.
 export const IS_OF_THE_TABLE = !__ENV.RATE && !__ENV.PEOPLE && !__ENV.SCALE;
 
-// What `kind` of `scenario` is, with what the environment changes.
+// The load of `kind` of `scenario`, with changes by environment.
 export function loadOf(scenario, kind) {
   const load = LOADS[scenario][kind];
   const kinds = Object.keys(LOADS[scenario]).join(', ');
@@ -23,7 +24,8 @@ export function loadOf(scenario, kind) {
   return kind === 'breakpoint' && __ENV.DURATION ? { ...changed, rise: __ENV.DURATION } : changed;
 }
 
-// `routes` have limits, `more` are thresholds of the scenario's own, `grace` is how long its iterations may go on.
+// `routes` get thresholds, `more` are further thresholds of the scenario, `grace` is how long its
+// iterations may continue.
 export function optionsOf(scenario, { routes, more = {}, grace = GRACE, kind = KIND }) {
   if (!kind || kind === 'report') return reportOptions(scenario);
   const load = { scenario, kind, ...loadOf(scenario, kind) };
@@ -52,12 +54,12 @@ const EXECUTORS = {
   average: constant,
   soak: constant,
   stress: (load) => ramping(load, [[load.rise, load.rate], [load.hold, load.rate], [load.rise, 0]]),
-  // Nobody, everybody within a second, and afterwards those who come late.
+  // From zero to the full rate within a second, and latecomers after that.
   spike: (load) => {
     const late = Math.max(1, Math.round(load.rate / 30));
     return ramping(load, [['1s', load.rate], [load.hold, load.rate], ['1s', late], [load.tail, late]]);
   },
-  // More virtual users may come here: the end may also be that of k6.
+  // k6 may add virtual users here: the run may also end at k6's own limit.
   breakpoint: (load) => ({ ...ramping(load, [[load.rise, load.rate]]), maxVUs: 2 * people(load) }),
 };
 
@@ -76,7 +78,8 @@ function ramping(load, stages) {
   };
 }
 
-// All of them beforehand: one made in a hurry takes the processor from those who ask.
+// All virtual users are created beforehand: creating one during the run takes processor time from
+// the others.
 function virtualUsers(load) {
   return { preAllocatedVUs: people(load), maxVUs: people(load) };
 }
@@ -85,7 +88,8 @@ function people(load) {
   return Number(__ENV.VUS) || Math.ceil(load.rate * load.busy) + 10;
 }
 
-// PEOPLE come within the seconds of the highest rate; half a second of them while it rises, half while it falls.
+// PEOPLE arrive within the seconds of the highest rate; half a second's worth of them while it
+// rises, and half while it falls.
 function rateOfPeople(hold) {
   return __ENV.PEOPLE ? Number(__ENV.PEOPLE) / (seconds(hold) + 1) : 0;
 }

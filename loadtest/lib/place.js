@@ -1,12 +1,12 @@
-// A place in the line, held until it is called.
+// A place in the queue, kept until it is called.
 import { sleep } from 'k6';
 import { joined, toldPosition } from './answers.js';
 import { ask, join } from './service.js';
 
-// As told, and never for ever.
+// The most polls for one place.
 const QUESTIONS = 120;
 
-// The token of `user`, who has been called or is active.
+// The token of `user`, once called or active.
 export function letIn(user) {
   return untilCalled(placeOf(user));
 }
@@ -17,12 +17,13 @@ export function placeOf(user) {
   return told(answer);
 }
 
-// With the time from which on it may be asked about again.
+// The answer, with the time of the next poll.
 function told(answer) {
   return { ...answer.body, due: answer.answered + answer.body.pollAfterMs };
 }
 
-// The token of the place. An error when it is not called: a run without it shows nothing.
+// The token of the place, once called. Throws if it is not called, because a run without it shows
+// nothing.
 export function untilCalled(place) {
   let last = place;
   for (let n = 0; n < QUESTIONS && last.status === 'WAITING'; n++) {

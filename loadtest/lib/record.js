@@ -1,8 +1,9 @@
-// What every client was told, for whoever checks the run afterwards: one line of JSON for each request, through the console
-// (`--console-output FILE --log-format raw`), and only with RECORD set, for each line costs time.
+// Records every answer for the checker: one line of JSON for each request, through the console
+// (`--console-output FILE --log-format raw`). Only with RECORD set, because each line costs time.
 const IS_RECORDING = !!__ENV.RECORD;
 
-// `more` is what the client knows itself: the user, the number of the token it used, whether it forged it.
+// `more` holds the client's own knowledge: the user, the number of the token it used, and whether
+// it forged it.
 export function record(client, what, answer, more = {}) {
   if (!IS_RECORDING) return;
   const { sent, answered, status, code } = answer;

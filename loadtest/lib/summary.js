@@ -1,4 +1,4 @@
-// The end of a run: everything as JSON in the file SUMMARY, and what matters as text.
+// The end of a run: everything as JSON in the file SUMMARY, and the essentials as text.
 import { BASE_URL } from '../config.js';
 import { KIND } from './load.js';
 
@@ -8,7 +8,7 @@ export function summaryOf(scenario, kind = KIND || 'report') {
   return (data) => {
     const run = { scenario, kind, baseUrl: BASE_URL, milliseconds: Math.round(data.state.testRunDurationMs) };
     const outputs = { stdout: text(run, data) };
-    // What was set up has tokens in it.
+    // The setup data has tokens in it.
     const { setup_data: _, ...told } = data;
     if (__ENV.SUMMARY) outputs[__ENV.SUMMARY] = JSON.stringify({ run, ...told }, null, 1);
     return outputs;
@@ -31,7 +31,7 @@ function text(run, data) {
   return `${lines.join('\n')}\n`;
 }
 
-// Not those of no requests, and not the parts of a duration, which are in the file.
+// Skips metrics without requests, and the parts of a duration, which are in the file.
 function worthReading(name, metric) {
   return metric.values.count > 0 && !/^http_req_(sending|waiting|receiving|tls)/.test(name);
 }
@@ -48,7 +48,7 @@ function figure(stat, metric) {
   return Math.abs(number) < 1000 ? `${number.toFixed(2)} ms` : `${(number / 1000).toFixed(2)} s`;
 }
 
-// As k6 writes them itself: there are readers of such lines.
+// The format of k6's own lines, which other programs parse.
 function line([name, metric]) {
   return `${`${name} `.padEnd(44, '.')}: ${value(metric)}`;
 }
@@ -56,7 +56,7 @@ function line([name, metric]) {
 function value({ type, values }) {
   if (type === 'gauge') return `${values.value} (at most ${values.max})`;
   if (type === 'counter') return `${values.count} (${values.rate.toFixed(1)}/s)`;
-  // What the rate counts: of failures those that failed, of checks those that held.
+  // A rate counts failed requests as passes, or checks that held.
   return `${(100 * values.rate).toFixed(2)}%  ${values.passes} out of ${values.passes + values.fails}`;
 }
 

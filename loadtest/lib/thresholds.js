@@ -1,4 +1,4 @@
-// What a run has to keep; one place, so that no scenario is easier than another.
+// The thresholds of a run, in one place so that they are the same for all scenarios.
 import { LIMITS } from '../config.js';
 
 // The limits of the load-test report, for its closed model.
@@ -8,7 +8,8 @@ export const ofTheReport = (milliseconds) => ({
   checks: ['rate>0.99'],
 });
 
-// An open model that could not begin every iteration when it was due has measured something else: the run is void.
+// A run in an open model that could not begin every iteration when it was due has measured
+// something else, and is void.
 export const keeping = (routes) => ({
   ...perRoute(routes, [`p(95)<${LIMITS.p95}`, `p(99)<${LIMITS.p99}`, `p(99.9)<${LIMITS.p999}`]),
   http_req_failed: [`rate<${LIMITS.failed}`],
@@ -16,8 +17,8 @@ export const keeping = (routes) => ({
   dropped_iterations: ['count==0'],
 });
 
-// The run ends with the first that breaks. It may be k6 that does: then iterations are dropped. A hiccup is not yet the
-// end, a second's worth of the highest rate is.
+// The first crossed threshold ends the run. k6 itself may be the limit: then iterations are
+// dropped. A few dropped iterations do not end the run; a second's worth of the highest rate does.
 export const breaking = (routes, rate) => ({
   ...perRoute(routes, [ending(`p(99)<${LIMITS.p99}`)]),
   http_req_failed: [ending('rate<0.01')],
@@ -27,12 +28,12 @@ export const breaking = (routes, rate) => ({
 
 function perRoute(routes, limits) {
   const durations = routes.map((route) => [`http_req_duration{route:${route}}`, limits]);
-  // A percentile of no answers is 0 and would hold.
+  // A percentile without answers is 0 and would hold.
   const asked = routes.map((route) => [`http_reqs{route:${route}}`, ['count>0']]);
   return Object.fromEntries([...durations, ...asked]);
 }
 
-// A limit that ends the run, once it has begun properly.
+// A threshold that ends the run, after the first seconds.
 export function ending(threshold) {
   return { threshold, abortOnFail: true, delayAbortEval: '10s' };
 }

@@ -1,4 +1,4 @@
-// Somebody with a browser: what they were told last, and a record of each of their requests.
+// A client with a browser: its last answer, and a record of each of its requests.
 import { record } from '../record.js';
 import { sendTogether } from '../http.js';
 import * as service from '../service.js';
@@ -8,7 +8,7 @@ export class Client {
     this.id = id;
     this.kind = kind;
     this.user = user;
-    // Few values, so that they can be tags: what sort of client, and which.
+    // Few values, so that they can be tags: a person or hostile, and the sort of client.
     this.tags = { kind: kind === 'person' ? 'person' : 'hostile', client: kind };
     this.told = null;
     this.token = null;
@@ -42,7 +42,7 @@ export class Client {
     return answer;
   }
 
-  // `what` is `ask`, `dates` or `leave`, by `request(token, options)`.
+  // `what` is `ask`, `dates` or `leave`, sent by `request(token, options)`.
   forge(what, request, token) {
     const answer = request(token, { tags: this.tags, expected: [401] });
     record(this, what, answer, { user: this.user, forged: true });

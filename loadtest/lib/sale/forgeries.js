@@ -1,4 +1,4 @@
-// Tokens nobody gave out, made of one that is good.
+// Tokens without a valid signature, made from a valid one.
 import { oneOf } from '../choose.js';
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
@@ -12,7 +12,7 @@ export const FORGERIES = [
   () => '',
 ];
 
-// One letter is another one.
+// Replaces one letter.
 function altered(token) {
   const at = Math.floor(Math.random() * token.length);
   const other = LETTERS.replace(token[at], '');

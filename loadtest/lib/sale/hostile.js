@@ -1,5 +1,5 @@
-// Those who do what they should not. Each says what it may get; anything else fails the run. Refusals for asking too often
-// (429) are always among it, for limits are the operator's choice.
+// Hostile clients. Each lists the answers it may get; any other fails the run. 429 is always among
+// them, because limits are the operator's choice.
 import { check, sleep } from 'k6';
 import { CONCERT } from '../../config.js';
 import { joined, left } from '../answers.js';
@@ -17,10 +17,10 @@ const QUESTIONS = 40;
 const FORGED = 6;
 const PIECES_OF_JUNK = 6;
 
-// Longer than any node may look at an old view of the line (`queue.stale_after`).
+// Longer than any node may use a stale view of the queue (`queue.stale_after`).
 const VIEW = 1.5;
 
-// Joins again and again, at once.
+// Joins repeatedly, at once.
 function hammer(client) {
   const first = client.joinTogether(TIMES_AT_ONCE, [200, 429]);
   const answers = [...first, client.join([200, 429])];
@@ -33,7 +33,7 @@ function hammer(client) {
   if (places.length > 0) left(client.leave(), client.tags);
 }
 
-// Asks for the dates before its turn. Its turn may come meanwhile; then the line says so too.
+// Requests the dates before its call. If the call comes meanwhile, the status says so too.
 function jumper(client) {
   if (!joined(client.join(), client.tags)) return;
   for (let n = 0; n < JUMPS; n++) {
@@ -56,7 +56,7 @@ function isLetInOrTold(answer) {
   return answer.code === 'NOT_YOUR_TURN' && answer.retryAfter >= 1 && answer.body.position >= 1;
 }
 
-// Alters its token and makes up others. Its own place is none the worse for it.
+// Alters its token and makes up others. Its own place is unaffected.
 function forger(client) {
   if (!joined(client.join(), client.tags)) return;
   for (let n = 0; n < FORGED; n++) {
@@ -78,7 +78,7 @@ const WITH_A_TOKEN = [
   ['leave', leave],
 ];
 
-// Asks without a pause.
+// Polls without a pause.
 function impatient(client) {
   if (!joined(client.join(), client.tags)) return;
   for (let n = 0; n < QUESTIONS; n++) {
@@ -93,7 +93,7 @@ function junk(client) {
   for (let n = 0; n < PIECES_OF_JUNK; n++) sendJunk(client);
 }
 
-// Uses its token after it gave the place back, and joins again.
+// Uses its token after leaving, and joins again.
 function replayer(client) {
   if (!joined(client.join(), client.tags)) return;
   const number = client.number;

@@ -1,4 +1,4 @@
-// Requests that make no sense.
+// Invalid requests.
 import { check } from 'k6';
 import { oneOf } from '../choose.js';
 import { send } from '../http.js';
@@ -24,7 +24,7 @@ const JUNK = [
   () => ['GET', '/user/queue/token/query', { headers: { waitingToken: 'x'.repeat(20000) } }],
 ];
 
-// A refusal it must be, and the client's fault.
+// The answer must be a 4xx.
 export function sendJunk(client) {
   const [method, path, options = {}] = oneOf(JUNK)();
   const expected = [{ min: 400, max: 499 }];

@@ -1,4 +1,4 @@
-// Somebody who wants a ticket: joins, waits as told, reads the dates, leaves.
+// A person who wants a ticket: joins, polls at the given interval, reads the dates, leaves.
 import { check, sleep } from 'k6';
 import { CONCERT, SALE } from '../../config.js';
 import { joined, left, listedConcerts, readDates, toldPosition } from '../answers.js';
@@ -8,7 +8,7 @@ import { late, noShows, promised, served, waited } from './metrics.js';
 
 const JOIN_ATTEMPTS = 10;
 
-// Shares of what people do now and then.
+// Probabilities of occasional actions.
 const LOOKS_BEFORE_JOINING = 0.3;
 const LOOKS_WHILE_WAITING = 0.1;
 const WANTS_ANOTHER_CONCERT = 0.2;
@@ -21,7 +21,7 @@ export function visit(client) {
   if (!waitForCall(client)) return giveUp(client);
   if (leavesEarly === 'called') return noShows.add(1, { when: 'called' });
   const isGood = read(client);
-  // How long is left of the session.
+  // Reads the remaining time of the session.
   toldPosition(client.ask(), client.tags);
   if (left(client.leave(), client.tags) && isGood) served.add(1, client.tags);
 }
@@ -32,7 +32,7 @@ function look(client, share) {
   if (Math.random() < share) listedConcerts(concerts(somePage(), { tags: client.tags }), client.tags);
 }
 
-// Whoever is refused for the moment comes again when told to.
+// Retries a refused join after the given delay.
 function joinAtLast(client) {
   for (let n = 0; n < JOIN_ATTEMPTS; n++) {
     const answer = client.join();
@@ -49,7 +49,7 @@ function vanishWaiting(client) {
   toldPosition(client.ask(), client.tags);
 }
 
-// Whether the call came before the patience ended.
+// Returns whether the call came before the patience ended.
 function waitForCall(client) {
   const { number, etaSeconds } = client.told;
   const hadToWait = client.isWaiting();
@@ -81,7 +81,7 @@ function giveUp(client) {
   left(client.leave(), client.tags);
 }
 
-// Whether all that was read was there.
+// Returns whether all reads were good.
 function read(client) {
   let isGood = true;
   for (let n = 0; n < SALE.reads; n++) {

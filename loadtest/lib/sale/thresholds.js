@@ -1,9 +1,9 @@
-// What the sale has to keep besides what every scenario keeps.
+// Thresholds of the sale, in addition to those of every scenario.
 import { SALE } from '../../config.js';
 import { IS_OF_THE_TABLE } from '../load.js';
 import { ending } from '../thresholds.js';
 
-// Nobody may wait for longer at a breakpoint: from there on the line only grows.
+// The longest wait at a breakpoint; beyond it the queue only grows.
 const LONGEST_WAIT = 30000;
 
 export function saleThresholds(kind) {
@@ -15,13 +15,14 @@ export function saleThresholds(kind) {
   };
 }
 
-// At whatever load: what is refused is refused. And with a share of them there have to be some.
+// At any load, hostile clients must be refused. With a share above 0 there must be some.
 function hostile() {
   return SALE.hostile > 0 ? { 'checks{kind:hostile}': ['rate==1'], 'http_reqs{kind:hostile}': ['count>0'] } : {};
 }
 
 function waits(kind) {
   if (kind === 'breakpoint') return { sale_waited: [ending(`p(95)<${LONGEST_WAIT}`)] };
-  // More come than are called by default, so some wait, and jumpers are really refused. Of other sizes nothing is known.
+  // More people arrive than are called by default, so some wait, and jumpers are refused. Other
+  // sizes guarantee nothing.
   return kind === 'spike' && SALE.hostile > 0 && IS_OF_THE_TABLE ? { sale_jumps_refused: ['count>0'] } : {};
 }

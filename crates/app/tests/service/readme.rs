@@ -1,10 +1,12 @@
-//! The README's tour: every command in it is sent, and what it shows has the form of what comes back.
+//! The tours of the README and of the guide: every command is sent, and the output shown has the
+//! form of the response.
 
 use serde_json::Value;
 
 use crate::support::{Answer, TestApp};
 
 const README: &str = include_str!("../../../../README.md");
+const TOUR: &str = include_str!("../../../../docs/guide/tour.md");
 
 /// A `curl` of the tour and the line printed below it.
 struct Step {
@@ -30,9 +32,8 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-fn steps() -> Vec<Step> {
-    let (_, tour) = README.split_once("## Two minutes with curl\n").unwrap();
-    let lines: Vec<&str> = tour.lines().take_while(|line| !line.starts_with("## ")).collect();
+fn steps(page: &str) -> Vec<Step> {
+    let lines: Vec<&str> = page.lines().collect();
     let commands = lines.iter().enumerate().filter(|(_, line)| line.starts_with("$ curl "));
     commands.map(|(n, line)| step(line.trim_start_matches("$ "), lines[n + 1])).collect()
 }
@@ -84,12 +85,12 @@ fn check(step: &Step, answer: &Answer) {
     }
 }
 
-#[test]
-fn the_tour_shows_what_is_really_printed() {
+/// Sends each command of a page, with the token that joining returned.
+fn follow(page: &str, expected_steps: usize) {
     let app = TestApp::start(&[]);
     let mut token = String::new();
-    let steps = steps();
-    assert_eq!(steps.len(), 6, "steps of the tour");
+    let steps = steps(page);
+    assert_eq!(steps.len(), expected_steps, "steps of the tour");
     for step in &steps {
         let headers: Vec<_> = step
             .headers
@@ -103,4 +104,14 @@ fn the_tour_shows_what_is_really_printed() {
             token = answer.word("waitingToken");
         }
     }
+}
+
+#[test]
+fn the_tour_shows_the_real_output() {
+    follow(TOUR, 6);
+}
+
+#[test]
+fn the_readme_shows_the_real_output() {
+    follow(README, 3);
 }
