@@ -4,6 +4,7 @@ use crate::circles;
 use crate::deny;
 use crate::layers;
 use crate::mutants;
+use crate::prose;
 use crate::run::{cargo, run};
 use test_support::Outcome;
 
@@ -22,6 +23,7 @@ pub(crate) fn check() -> Outcome {
     ]))?;
     layers::layers(false)?;
     circles::circles()?;
+    prose::prose(&prose::Arguments::default())?;
     deny::deny(&deny::Arguments::default())?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "--deny warnings");

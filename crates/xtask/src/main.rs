@@ -25,6 +25,7 @@ mod plans;
 mod plot;
 mod postgres;
 mod process;
+mod prose;
 mod protect;
 mod redis;
 mod report;
@@ -83,6 +84,8 @@ enum Task {
     Postgres(postgres::Arguments),
     /// Demonstrate resilience: a storm, an outage, an overload, a cache that is too small
     Protect(protect::Arguments),
+    /// Private turns of phrase in comments and Markdown, per 1,000 words
+    Prose(prose::Arguments),
     /// Run a k6 scenario on its own services or against a running one
     Loadtest(loadtest::Arguments),
     /// Run a private Redis server until Ctrl-C
@@ -111,6 +114,7 @@ fn main() -> ExitCode {
         Task::Mutants(arguments) => mutants::mutants(&arguments),
         Task::Plans => plans::plans(),
         Task::Postgres(arguments) => postgres::postgres(&arguments),
+        Task::Prose(arguments) => prose::prose(&arguments),
         Task::Protect(arguments) => protect::protect(&arguments),
         Task::Loadtest(arguments) => loadtest::loadtest(&arguments),
         Task::Redis(arguments) => redis::redis(&arguments),
