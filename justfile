@@ -45,8 +45,8 @@ plans:
     cargo xtask plans
 
 # A private Postgres server until Ctrl-C
-postgres:
-    cargo xtask postgres
+postgres *arguments:
+    cargo xtask postgres {{arguments}}
 
 # A private Redis server, or with --cluster a cluster, until Ctrl-C
 redis *arguments:
