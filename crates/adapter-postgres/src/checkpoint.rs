@@ -92,11 +92,8 @@ impl CheckpointRow {
         }
         let lives = self.incarnations.iter().map(|life| checked(*life, Incarnation::new));
         let incarnations = Incarnations::of(lives.collect::<Result<Vec<_>, _>>()?);
-        Ok(Checkpoint {
-            line: Line::new(mark(last)?, mark(serving)?),
-            ceiling: mark(ceiling)?,
-            incarnations,
-        })
+        let line = Line::new(mark(last)?, mark(serving)?);
+        Ok(Checkpoint::new(line, mark(ceiling)?).with_incarnations(incarnations))
     }
 }
 

@@ -84,9 +84,11 @@ if q.last - q.serving > MOST_NUMBERS_WAITING
   return foreign(K_QUEUE, 'the field last')
 end
 if q.doubt == 0 and not is_empty then
-  -- It would skip waiting people as soon as the queue reaches it.
-  local _, to = range_in(redis.call('ZRANGE', K_SKIPPED, -1, -1)[1] or '')
-  if to and to > q.last then return foreign(K_SKIPPED, 'an entry') end
+  -- A range above the last number would skip waiting people as soon as the queue reaches it.
+  local ranges = redis.call('ZRANGE', K_SKIPPED, 0, -1, 'WITHSCORES')
+  for i = 1, #ranges, 2 do
+    if not skipped_in(ranges[i], ranges[i + 1], q.last) then return foreign(K_SKIPPED, 'an entry') end
+  end
 end
 
 -- The values before time advances. A witness is ahead of them only if something is lost.
@@ -104,8 +106,10 @@ if is_empty or not IS_AT_LIMIT then
   -- a script without writes returns at once, whether or not replicas have the earlier writes.
   q.clock = clock
 end
--- No call owes more than one batch. A higher value stems from a slower policy or from another
--- program.
+-- Higher values stem from a slower policy or from another program: no call owes more than one batch,
+-- and no doubt ends later than one that begins now.
+q.doubt_until = math.min(q.doubt_until, q.time + math.max(recovery, REPLAY_PIECE))
+q.doubt_latest = math.min(q.doubt_latest, q.time + LONGEST_DOUBT * recovery)
 q.spent = math.min(q.spent, q.time + math.ceil(batch * cost))
 
 -- Counts outcomes of places, in separate fields: most steps have nothing to count and pay nothing.
@@ -302,6 +306,8 @@ local function record_of(name)
   local registered, seen, heard, replayed = string.match(record, '^(%d+):(%d+):(%d+):?(%d*)$')
   registered, seen, heard = whole(registered, beyond), whole(seen, beyond), whole(heard)
   if not registered or not seen or not heard then return nil end
+  -- None has registered later than now.
+  registered = math.min(registered, q.time)
   return { registered = registered, seen = seen, heard = heard, replayed = whole(replayed) or 0 }
 end
 

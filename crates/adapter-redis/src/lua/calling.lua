@@ -33,6 +33,19 @@ local function range_with(people)
   return low, math.max(people, 0)
 end
 
+-- Whether every entry of the abandoned numbers in (from, to] is one of this queue.
+local function has_own_abandoned(from, to)
+  local entries = redis.call(
+    'ZRANGEBYSCORE', K_ABANDONED, '(' .. text(from), text(to), 'WITHSCORES', 'LIMIT', 0, MOST_PASSED + 1
+  )
+  if #entries > 2 * MOST_PASSED then return false end
+  for i = 1, #entries, 2 do
+    local number = digits(entries[i])
+    if not number or number ~= whole(entries[i + 1]) then return false end
+  end
+  return true
+end
+
 -- Calls as many people as allowed now; returns how many.
 local function call_people()
   -- People near the front still have time to show their tokens.
@@ -56,6 +69,11 @@ local function call_people()
   end
   if called < allowed and q.serving < q.last then
     local to, people = range_with(allowed - called)
+    if not has_own_abandoned(q.serving, to) then
+      -- Entries of another program would call as many people more: as if no number were abandoned.
+      to = math.min(q.serving + allowed - called, q.last)
+      people = to - q.serving
+    end
     call_range(q.serving, to, ends)
     q.serving = to
     called = called + people

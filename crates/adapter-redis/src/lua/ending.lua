@@ -120,13 +120,15 @@ local function running()
   return redis.call('ZCOUNT', K_SESSIONS, '(' .. text(now), text(beyond))
 end
 
--- Open calls: those of the ranges that were not used, and calls of passed numbers. Up to this many
--- used numbers are checked one by one. Beyond that, a few unexpected values are a small part, and
--- the next probe names the key.
-local FEW = 100
+-- Open calls: those of the ranges that were not used, and calls of passed numbers. Used numbers are
+-- checked one by one if they are few, or more than there are calls. Otherwise unexpected values free
+-- at most that many slots, and the next probe names the key.
+local FEW, MOST_CHECKED = 100, 5000
 local function open_calls()
   local used = redis.call('ZCOUNT', K_USED, '1', text(q.serving))
-  if used <= FEW then
+  if used > MOST_CHECKED and used > q.standing then
+    used = 0
+  elseif used <= FEW or used > q.standing then
     -- Each unexpected value would admit one more person.
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', K_USED, '1', text(q.serving))) do
       if not digits(member, q.serving) then used = used - 1 end

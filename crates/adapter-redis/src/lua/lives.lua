@@ -34,6 +34,7 @@ end
 -- checkpoint, if there is one, has been read by then: the queue is new, and no token of it can
 -- exist.
 local function begin_life()
+  q.adopts_until = math.min(q.adopts_until, q.time + ADOPTION)
   if q.adopts_until > 0 and q.time >= q.adopts_until then q.adopts_until, q.adopted = 0, 0 end
   if lives ~= '' or q.doubt == 1 then return end
   if known.needs_checkpoint and q.settled ~= q.generation then return end

@@ -1,6 +1,7 @@
 -- The state of one place.
 
--- The end of the call that covers this number, if it is open and not used.
+-- The end of the call that covers this number, if it is open and not used; false if entries of
+-- another program hide it.
 local function call_of(number)
   local from, to, ends
   for i = 0, MOST_FOREIGN do
@@ -10,7 +11,8 @@ local function call_of(number)
     if ends and ends <= beyond then break end
     ends = nil
   end
-  if not ends or number <= from or number > to or ends <= now then return nil end
+  if not ends then return false end
+  if number <= from or number > to or ends <= now then return nil end
   if redis.call('ZSCORE', K_USED, text(number)) then return nil end
   return ends
 end
@@ -28,7 +30,11 @@ local function state_of(number)
   end
   local ends = end_in(K_SESSIONS, number)
   if ends then return 'ACTIVE', ends end
-  ends = end_in(K_RECALLED, number) or call_of(number)
+  ends = end_in(K_RECALLED, number)
+  if not ends then
+    ends = call_of(number)
+    if ends == false then return 'NOTREADY', 0 end
+  end
   if ends then return 'CALLED', ends end
   if redis.call('ZSCORE', K_LATE, text(number)) or is_skipped(number) then return 'WAITING', 0 end
   return 'GONE', 0

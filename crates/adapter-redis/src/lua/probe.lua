@@ -66,8 +66,7 @@ local CHECKS = {
   end,
   [4] = numbered,
   [5] = function(range, score)
-    local _, to, ends = range_in(range)
-    return to and not ends and to == whole(score, last)
+    return skipped_in(range, score, last)
   end,
   [6] = numbered,
   [7] = numbered,

@@ -8,6 +8,8 @@ local HIGHEST_NUMBER = 1099511627775
 -- No policy lets more people wait, and far fewer of their numbers are abandoned.
 local MOST_NUMBERS_WAITING = 2 ^ 33
 local DAY = 86400 * 1000000
+-- Generations and versions rise from what nodes report, so they need room below `HIGHEST`.
+local HIGHEST_MARK = 2 ^ 52
 -- No queue is older than this.
 local OLDEST = 10 * 365 * DAY
 
@@ -31,6 +33,12 @@ local function range_in(member)
   if from and to and from < to then return from, to, whole(ends) end
 end
 
+-- The same of an entry of the skipped ranges, whose score is its end.
+local function skipped_in(member, score, most)
+  local from, to, ends = range_in(member)
+  if from and not ends and to == whole(score, most) then return from, to end
+end
+
 -- An error that names the unexpected value.
 local function foreign(key, what)
   return redis.error_reply(
@@ -49,9 +57,15 @@ local function field_at_odds(line, beyond)
   }) do
     if (line[name] or 0) > HIGHEST_NUMBER then return name end
   end
-  for _, name in ipairs({ 'serving', 'standing' }) do
+  for _, name in ipairs({ 'serving', 'raised_to' }) do
     if (line[name] or 0) > last then return name end
   end
+  if (line.standing or 0) > (line.serving or 0) then return 'standing' end
+  if (line.raised_from or 0) > (line.raised_to or 0) then return 'raised_from' end
+  for _, name in ipairs({ 'generation', 'version', 'found_generation', 'found_version' }) do
+    if (line[name] or 0) > HIGHEST_MARK then return name end
+  end
+  if (line.skipped_at or 0) > (line.version or 0) then return 'skipped_at' end
   if (line.time or 0) > OLDEST then return 'time' end
   for _, name in ipairs({ 'spent', 'doubt_until', 'doubt_latest', 'adopts_until' }) do
     if (line[name] or 0) > beyond then return name end

@@ -12,8 +12,11 @@ pub enum ConfigError {
         "configuration: --set number {0} is not KEY=VALUE, such as --set queue.policy.batch=50"
     )]
     BadOverride(usize),
-    /// A setting was given instead of a file name.
-    #[error("configuration: --config takes a file name; use --set KEY=VALUE for a setting")]
+    /// The file does not exist.
+    #[error(
+        "configuration: the file given with --config does not exist (a setting goes with --set \
+        KEY=VALUE)"
+    )]
     NoFile,
     /// The value of a key is invalid.
     #[error("configuration: {key} {expected}")]

@@ -58,6 +58,10 @@ pub(crate) struct Waits {
     late: Series,
 }
 
+/// Of people who were called together this many are recorded. A policy that calls more in one step has
+/// them all wait about as long.
+const MOST_RECORDED: u64 = 10_000;
+
 impl Waits {
     pub(crate) fn new(meters: &Meters, queue: &str) -> Self {
         let error = meters.histogram(&line::PROMISE_ERROR);
@@ -72,7 +76,8 @@ impl Waits {
     pub(crate) fn count(&self, waits: &[Wait]) {
         for wait in waits {
             let (direction, by) = self.error(wait);
-            for _ in 0..wait.people {
+            // The histogram has no weights, and the loop that calls people waits for this.
+            for _ in 0..wait.people.min(MOST_RECORDED) {
                 self.waits.record(wait.waited.as_secs_f64());
                 direction.record(by.as_secs_f64());
             }

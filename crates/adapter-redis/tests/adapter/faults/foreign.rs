@@ -2,6 +2,7 @@
 //! never moves by them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use adapter_redis::{RedisDependency, RedisQueue, RedisQueueSettings};
 use domain::queue::{
@@ -44,7 +45,7 @@ impl Queue {
         let redis = server();
         let spec = PolicySpec {
             batch: u32::try_from(CALLED).unwrap(),
-            every: std::time::Duration::from_secs(1),
+            every: Duration::from_secs(1),
             max_active: u32::try_from(CALLED).unwrap(),
             ..PolicySpec::default()
         };
@@ -267,6 +268,12 @@ async fn an_impossible_field_stops_the_queue_until_it_is_restored() {
         // A valid number, but more than any policy lets wait.
         ("last", "1000000000000"),
         ("raised_to", "1099511627776"),
+        ("raised_to", "1000000"),
+        ("raised_from", "1000000"),
+        ("generation", "9007199254740991"),
+        ("version", "9007199254740991"),
+        ("skipped_at", "9000000000000000"),
+        ("standing", "5"),
     ] {
         let what = format!("{value} in {field}");
         let before = queue.command(&["HGET", &line, field]);
@@ -287,14 +294,59 @@ async fn a_range_skipped_above_all_numbers_stops_the_queue_until_it_is_removed()
     for (above, length) in [(0, 3), (1, 3), (1_000, 1_000)] {
         let from = given.last().unwrap() + above;
         let (end, range) = ((from + length).to_string(), format!("{from}:{}", from + length));
-        queue.command(&["ZADD", &key, &end, &range]);
+        // An entry above it that is not a range does not hide it.
+        queue.command(&["ZADD", &key, &end, &range, "9000000000000000", "junk"]);
         let before = given.clone();
         queue.stays_where_it_is(&range, &mut given).await;
         assert_eq!(given, before, "{range}: no number is given meanwhile");
         queue.names(&key, &range).await;
+        queue.command(&["ZREM", &key, "junk"]);
+        queue.stays_where_it_is(&range, &mut given).await;
+        assert_eq!(given, before, "{range}: nor when it is alone");
         queue.command(&["ZREM", &key, &range]);
         queue.goes_on(&range, &mut given).await;
     }
+}
+
+/// Slots limit the calls, whatever other programs count as abandoned or used.
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_of_another_program_call_nobody_more() {
+    for (name, score, entries) in [("abandoned", "5", 6), ("used", "1", 150)] {
+        let queue = Queue::start().await;
+        for entry in 0..entries {
+            queue.command(&["ZADD", &queue.key(name), score, &format!("junk{entry}")]);
+        }
+        queue.node.give_back(&queue.place(INSIDE)).await.unwrap();
+        until("the free slot is used", async || {
+            let called = queue.node.call_next(Line::START, None).await.unwrap();
+            called.snapshot.line.serving() == CALLED + 1
+        })
+        .await;
+        // The budget is full again after a second.
+        let end = Instant::now() + Duration::from_millis(1_500);
+        while Instant::now() < end {
+            let called = queue.node.call_next(Line::START, None).await.unwrap();
+            assert_eq!(called.snapshot.line.serving(), CALLED + 1, "{name}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_hidden_by_another_program_are_open_again_afterwards() {
+    let queue = Queue::start().await;
+    let key = queue.key("calls");
+    let junk: Vec<String> = (0..11).map(|entry| format!("!junk{entry}")).collect();
+    for entry in &junk {
+        queue.command(&["ZADD", &key, &CALLED.to_string(), entry]);
+    }
+    let refused = queue.node.standing(&queue.place(CALLED)).await;
+    assert!(!matches!(refused, Ok(Standing::Gone)), "{refused:?}");
+    for entry in &junk {
+        queue.command(&["ZREM", &key, entry]);
+    }
+    let standing = queue.node.standing(&queue.place(CALLED)).await.unwrap();
+    assert!(matches!(standing, Standing::Called { .. }), "{standing:?}");
 }
 
 /// The next calls are one batch away, as after an outage, and not half a day.

@@ -2,7 +2,7 @@
 
 use test_support::RedisSetup;
 
-use super::node::{Node, redis, words};
+use super::node::{Node, UNHURRIED, redis, words};
 use crate::program::{boxoffice, text};
 
 /// Unsafe configurations and the expected error.
@@ -22,7 +22,9 @@ fn unsafe_setups() -> [(RedisSetup, &'static str); 2] {
 /// The output of a program that refuses to start on this Redis.
 fn refusal(url: &str) -> String {
     let quiet = ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "telemetry.log_filter=off"];
-    let words = words(url, &quiet);
+    // A Redis that does not answer in time is checked later, and the program starts.
+    let patient = ["redis.queue.connect_timeout=9s"];
+    let words = words(url, &[&quiet[..], &patient, &UNHURRIED].concat());
     let output = boxoffice(&words.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
     let said = text(&output.stderr).to_owned();
     assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
