@@ -119,6 +119,16 @@ impl JoinPuzzles {
     }
 }
 
+impl JoinPuzzles {
+    /// A user whose token let them join without a puzzle did not hold the place any more and got a
+    /// new one, so they count as newcomers.
+    pub(crate) fn note_new_place(&self, user: UserId) {
+        if let Some(required) = &self.0 {
+            required.users.note(user, required.clock.now());
+        }
+    }
+}
+
 impl Required {
     async fn check(
         &self,

@@ -334,6 +334,31 @@ fn an_easier_puzzle_of_another_node_is_accepted() {
 }
 
 #[test]
+fn users_who_leave_and_join_with_their_old_token_count_as_newcomers() {
+    let served = Served::with(false, EASY);
+    let users = 1..=u64::from(FROM_RATE);
+    let tokens: Vec<_> = users
+        .map(|user| {
+            let joined = served.join(user, &[]);
+            let token = joined.body["waitingToken"].as_str().unwrap().to_owned();
+            let left = served.send("DELETE", "/user/queue/token", &[("waitingToken", &token)]);
+            assert_eq!(left.status, 204);
+            served.pass(Duration::from_millis(50));
+            (user, token)
+        })
+        .collect();
+    served.refresh_queue();
+    served.pass(Duration::from_secs(60));
+    served.join(1_000, &[]);
+    assert_eq!(served.counts().bits, 0);
+    for (user, token) in &tokens {
+        assert_eq!(served.join(*user, &[("waitingToken", token)]).status, 200);
+    }
+    served.pass(Duration::from_millis(200));
+    assert!(served.counts().rate > 10.0, "{}", served.counts().rate);
+}
+
+#[test]
 fn one_user_who_joins_repeatedly_does_not_raise_the_difficulty() {
     let served = Served::with(false, EASY);
     for _ in 0..10 {

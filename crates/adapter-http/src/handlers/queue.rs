@@ -102,6 +102,9 @@ pub(crate) async fn issue(
     let token = token_of(request)?.filter(|token| !token.is_empty());
     api.puzzles.check(&api.queue, user, token, request).await?;
     let ticket = api.queue.join(user, token).await?;
+    if token.is_some() && !ticket.rejoined {
+        api.puzzles.note_new_place(user);
+    }
     json(&TicketBody::from(&ticket))
 }
 

@@ -49,6 +49,8 @@ pub struct Ticket {
     pub token: WaitingToken,
     /// The status reported to the user.
     pub outlook: Outlook,
+    /// Whether the user held the place before.
+    pub rejoined: bool,
 }
 
 /// The place of a verified token, and its status in this node's view at that moment.
@@ -128,7 +130,8 @@ impl QueueService {
             self.watch.note_incarnation(incarnation);
         }
         let token = self.parts.sealer.seal(&place);
-        Ok(Ticket { token, outlook: self.outlook(number, joined.standing, sight, false, now) })
+        let outlook = self.outlook(number, joined.standing, sight, false, now);
+        Ok(Ticket { token, outlook, rejoined: joined.rejoined })
     }
 
     /// Joins, and retries once if this node must first fetch the skipped numbers.
