@@ -111,8 +111,12 @@ fn the_processor_time_grows_with_the_work() {
     let server = start(RedisSetup::default());
     let before = server.process_cpu().unwrap();
     let work = "local n = 0; for i = 1, 3000000 do n = n + i end; return n";
-    server.command(&["EVAL", work, "0"]).unwrap();
-    assert!(server.process_cpu().unwrap() > before);
+    // The system counts in ticks, and a busy one may miss a short run.
+    let has_grown = (0..100).any(|_| {
+        server.command(&["EVAL", work, "0"]).unwrap();
+        server.process_cpu().unwrap() > before
+    });
+    assert!(has_grown);
 }
 
 #[test]

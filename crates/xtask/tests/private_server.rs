@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -72,11 +72,10 @@ fn while_running<T>(task: &[&str], with: impl FnOnce(&str) -> T) -> T {
 fn a_kept_folder_and_a_port_bring_the_server_back_as_it_was() {
     let folder = tempfile::Builder::new().permissions(world_readable()).tempdir().unwrap();
     let keep = folder.path().join("data");
-    let port = {
-        // Free now, and most likely when the server starts.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port().to_string()
-    };
+    // Below the ports of outgoing connections and of the servers of other tests.
+    let first = 10_000 + u16::try_from(std::process::id() % 4_000).unwrap();
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = (first..15_000).find(is_free).unwrap().to_string();
     let kept = ["--port", port.as_str(), "--keep", keep.to_str().unwrap()];
     for (task, write, read) in [
         ("redis", "SET kept 5", "GET kept"),
