@@ -90,7 +90,8 @@ impl Postgres {
         match port {
             Some(port) => {
                 server.port = port;
-                server.launch()?;
+                // A previous one may still be stopping.
+                wait_until("the server starts", STOP_LIMIT, || server.launch())?;
             }
             None => server.start_on_a_free_port()?,
         }

@@ -218,8 +218,14 @@ impl Redis {
     /// Starts on a free port, and tries another if a different process takes the port first.
     fn start_on_a_free_port(&mut self) -> Outcome {
         let mut last = failed("no port is free");
-        for _ in 0..10 {
-            let port = self.setup.fixed_port().map_or_else(free_port, Ok)?;
+        let end = Instant::now() + STOP_LIMIT;
+        for attempt in 0.. {
+            let fixed = self.setup.fixed_port();
+            let is_over = if fixed.is_some() { Instant::now() > end } else { attempt == 10 };
+            if is_over {
+                break;
+            }
+            let port = fixed.map_or_else(free_port, Ok)?;
             (self.port, self.bus_port) = (port, free_port()?);
             let text = self.setup.text(&self.folder, self.port, self.bus_port);
             fs::write(self.config(), text).doing("writing the server's configuration")?;
@@ -227,6 +233,10 @@ impl Redis {
                 Ok(()) => return Ok(()),
                 Err(error) if self.is_running() => return Err(error),
                 Err(error) => last = error,
+            }
+            if fixed.is_some() {
+                // A previous server may still be stopping.
+                std::thread::park_timeout(Duration::from_millis(100));
             }
         }
         Err(last)
