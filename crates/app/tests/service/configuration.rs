@@ -188,7 +188,7 @@ fn every_configuration_error_is_one_line() {
             &["--set", "postgres://shop:hunter2@db/shop?sslmode=require"],
             "--set number 1 is not KEY=VALUE",
         ),
-        (&["--config", "/nowhere.toml"], "nowhere.toml"),
+        (&["--config", "/nowhere.toml"], "the file given with --config does not exist"),
         (&["--config", &unknown], "bnd"),
         (&["--config", &broken], "broken.toml"),
     ];
