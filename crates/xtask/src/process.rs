@@ -33,9 +33,13 @@ mod tests {
     #[test]
     fn this_process_uses_memory_and_time() {
         let own = std::process::id();
-        let before = cpu_seconds(own).unwrap();
-        let sum: u64 = (0..20_000_000).map(std::hint::black_box).sum();
-        assert!(std::hint::black_box(sum) > 0 && cpu_seconds(own).unwrap() > before);
+        // Threads of other tests that end in between take their time with them.
+        let has_grown = (0..100).any(|_| {
+            let before = cpu_seconds(own).unwrap();
+            let sum: u64 = (0..20_000_000).map(std::hint::black_box).sum();
+            std::hint::black_box(sum) > 0 && cpu_seconds(own).unwrap() > before
+        });
+        assert!(has_grown);
         assert!(memory(own).unwrap() > 1 << 20);
     }
 }
