@@ -19,10 +19,10 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
 use crate::failures::Failures;
-use crate::handlers::queue::NO_STORE;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::outages::{Outage, Outages};
 use crate::problem::Problem;
+use crate::standard_headers::NO_STORE;
 
 /// The state the operations routes report.
 pub struct Ops {

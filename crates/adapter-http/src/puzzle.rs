@@ -117,9 +117,7 @@ impl JoinPuzzles {
             Some(required) => required.check(queue, user, token, request).await,
         }
     }
-}
 
-impl JoinPuzzles {
     /// A user whose token let them join without a puzzle did not hold the place any more and got a
     /// new one, so they count as newcomers.
     pub(crate) fn note_new_place(&self, user: UserId) {

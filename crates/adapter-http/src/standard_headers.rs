@@ -1,4 +1,4 @@
-//! The headers that every response has.
+//! Headers of all responses, and of those that must not be cached.
 
 use actix_web::dev::ResponseHead;
 use actix_web::http::header::{
@@ -6,6 +6,9 @@ use actix_web::http::header::{
 };
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// For responses that no cache may keep.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
 const NOTHING_ALLOWED: HeaderValue =

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::api::Api;
 use crate::problem::Problem;
+use crate::standard_headers::NO_STORE;
 use crate::time::{ceil_seconds, limit_word, milliseconds, rfc3339};
 
 /// The header that carries the token; header names are case-insensitive.
@@ -149,9 +150,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Initial buffer size. Responses about a place fit; others grow it.
 const LARGE_ENOUGH: usize = 512;
-
-/// Responses about a place must not be cached.
-pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(crate) fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
     let mut bytes = Vec::with_capacity(LARGE_ENOUGH);

@@ -6,10 +6,11 @@ use decorators::deadline;
 use domain::concert::ConcertId;
 use domain::queue::QueueError;
 
-use super::queue::{NO_STORE, waiting_token};
+use super::queue::waiting_token;
 use crate::age::mark;
 use crate::api::Api;
 use crate::problem::Problem;
+use crate::standard_headers::NO_STORE;
 
 /// `GET /concert/{concertId}/date`. A successful response claims the caller's call before any of it
 /// is sent; an error claims nothing.

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::Ops;
 use crate::failures::Failed;
-use crate::handlers::queue::NO_STORE;
 use crate::route::Route;
+use crate::standard_headers::NO_STORE;
 use crate::time::rfc3339;
 
 #[derive(Serialize)]

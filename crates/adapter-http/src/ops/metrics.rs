@@ -5,8 +5,8 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 
 use super::Ops;
-use crate::handlers::queue::NO_STORE;
 use crate::problem::Problem;
+use crate::standard_headers::NO_STORE;
 
 /// Prometheus's text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

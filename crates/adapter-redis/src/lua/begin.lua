@@ -83,11 +83,16 @@ if q.last - q.serving > MOST_NUMBERS_WAITING
   and waits_beyond_all(q, redis.call('ZRANGE', K_SKIPPED, 0, -1)) then
   return foreign(K_QUEUE, 'the field last')
 end
+-- Ranges (from, to] of skipped numbers, in order, once they are read.
+local skipped
 if q.doubt == 0 and not is_empty then
   -- A range above the last number would skip waiting people as soon as the queue reaches it.
-  local ranges = redis.call('ZRANGE', K_SKIPPED, 0, -1, 'WITHSCORES')
-  for i = 1, #ranges, 2 do
-    if not skipped_in(ranges[i], ranges[i + 1], q.last) then return foreign(K_SKIPPED, 'an entry') end
+  skipped = {}
+  local entries = redis.call('ZRANGE', K_SKIPPED, 0, -1, 'WITHSCORES')
+  for i = 1, #entries, 2 do
+    local from, to = skipped_in(entries[i], entries[i + 1], q.last)
+    if not from then return foreign(K_SKIPPED, 'an entry') end
+    skipped[#skipped + 1] = { from, to }
   end
 end
 
@@ -106,8 +111,8 @@ if is_empty or not IS_AT_LIMIT then
   -- a script without writes returns at once, whether or not replicas have the earlier writes.
   q.clock = clock
 end
--- Higher values stem from a slower policy or from another program: no call owes more than one batch,
--- and no doubt ends later than one that begins now.
+-- Higher values stem from a slower policy or from another program: no call owes more than one
+-- batch, and no doubt ends later than one that begins now.
 q.doubt_until = math.min(q.doubt_until, q.time + math.max(recovery, REPLAY_PIECE))
 q.doubt_latest = math.min(q.doubt_latest, q.time + LONGEST_DOUBT * recovery)
 q.spent = math.min(q.spent, q.time + math.ceil(batch * cost))
@@ -156,8 +161,6 @@ local function log(change)
   end
 end
 
--- Ranges (from, to] of skipped numbers, in order.
-local skipped
 local function skipped_ranges()
   if not skipped then
     skipped = {}

@@ -36,7 +36,8 @@ end
 -- Whether every entry of the abandoned numbers in (from, to] is one of this queue.
 local function has_own_abandoned(from, to)
   local entries = redis.call(
-    'ZRANGEBYSCORE', K_ABANDONED, '(' .. text(from), text(to), 'WITHSCORES', 'LIMIT', 0, MOST_PASSED + 1
+    'ZRANGEBYSCORE', K_ABANDONED, '(' .. text(from), text(to), 'WITHSCORES',
+    'LIMIT', 0, MOST_PASSED + 1
   )
   if #entries > 2 * MOST_PASSED then return false end
   for i = 1, #entries, 2 do

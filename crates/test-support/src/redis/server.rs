@@ -44,7 +44,7 @@ impl Redis {
         let process = Mutex::new(None);
         let mut server =
             Self { binaries, setup, folder, port: 0, bus_port: 0, process, _keeper: keeper };
-        server.start_on_a_free_port()?;
+        server.start_on_its_port()?;
         Ok(server)
     }
 
@@ -215,31 +215,28 @@ impl Redis {
         *process = None;
     }
 
-    /// Starts on a free port, and tries another if a different process takes the port first.
-    fn start_on_a_free_port(&mut self) -> Outcome {
+    /// Starts on the port of the setup, on which a previous server may still be stopping, or on a
+    /// free one. If a different process takes a free port first, tries another.
+    fn start_on_its_port(&mut self) -> Outcome {
+        if let Some(port) = self.setup.fixed_port() {
+            return wait_until("the server starts", STOP_LIMIT, || self.launch_on(port));
+        }
         let mut last = failed("no port is free");
-        let end = Instant::now() + STOP_LIMIT;
-        for attempt in 0.. {
-            let fixed = self.setup.fixed_port();
-            let is_over = if fixed.is_some() { Instant::now() > end } else { attempt == 10 };
-            if is_over {
-                break;
-            }
-            let port = fixed.map_or_else(free_port, Ok)?;
-            (self.port, self.bus_port) = (port, free_port()?);
-            let text = self.setup.text(&self.folder, self.port, self.bus_port);
-            fs::write(self.config(), text).doing("writing the server's configuration")?;
-            match self.launch() {
+        for _ in 0..10 {
+            match self.launch_on(free_port()?) {
                 Ok(()) => return Ok(()),
                 Err(error) if self.is_running() => return Err(error),
                 Err(error) => last = error,
             }
-            if fixed.is_some() {
-                // A previous server may still be stopping.
-                std::thread::park_timeout(Duration::from_millis(100));
-            }
         }
         Err(last)
+    }
+
+    fn launch_on(&mut self, port: u16) -> Outcome {
+        (self.port, self.bus_port) = (port, free_port()?);
+        let text = self.setup.text(&self.folder, self.port, self.bus_port);
+        fs::write(self.config(), text).doing("writing the server's configuration")?;
+        self.launch()
     }
 
     /// The configuration file. The server may rewrite it with its replication or sentinel state.

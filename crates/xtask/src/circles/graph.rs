@@ -44,7 +44,7 @@ fn circles_among(parent: &str, children: &Children) -> Vec<String> {
             found.insert(circle);
         }
     }
-    found.into_iter().map(|circle| told(parent, &circle, children)).collect()
+    found.into_iter().map(|circle| describe(parent, &circle, children)).collect()
 }
 
 /// The modules reachable from a child by imports.
@@ -60,7 +60,7 @@ fn reachable<'a>(child: &'a str, children: &'a Children) -> BTreeSet<&'a str> {
     reached
 }
 
-fn told(parent: &str, circle: &BTreeSet<&str>, children: &Children) -> String {
+fn describe(parent: &str, circle: &BTreeSet<&str>, children: &Children) -> String {
     let place = if parent.is_empty() { "the crate" } else { parent };
     let names: Vec<&str> = circle.iter().copied().collect();
     let mut text = format!("in {place}: {}", names.join(", "));
