@@ -10,7 +10,7 @@ const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"
 
 /// Adds `Age` and `Warning` to a response that is stale because its source is unavailable.
 pub(crate) fn mark<V>(response: &mut HttpResponseBuilder, answer: &Answer<V>) {
-    if answer.is_old {
+    if answer.is_stale {
         response.insert_header((AGE, answer.age.as_secs()));
         response.insert_header((WARNING, STALE));
     }

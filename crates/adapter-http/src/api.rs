@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::queue::QueueService;
 
 use crate::concert::ConcertPages;
-use crate::overload::Overload;
+use crate::overload::LoadShedder;
 use crate::puzzle::JoinPuzzles;
 use crate::schedule::ConcertDates;
 
@@ -19,7 +19,7 @@ pub struct Api {
     /// The rendered dates.
     pub dates: Arc<ConcertDates>,
     /// Rate and concurrency limits.
-    pub overload: Overload,
+    pub overload: LoadShedder,
     /// The puzzles before joining.
     pub puzzles: JoinPuzzles,
 }

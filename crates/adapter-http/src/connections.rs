@@ -98,7 +98,7 @@ impl Shared {
 
     /// Drops the accounts of inactive addresses and logs the number of refusals. It logs a sum
     /// because a client can send any number of malformed heads.
-    fn look(&self, now: u64) {
+    fn refresh(&self, now: u64) {
         let mut periodic = self.periodic.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_sub(periodic.forgot_at) >= FORGET_MS {
             periodic.forgot_at = now;

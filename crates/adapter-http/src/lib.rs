@@ -3,46 +3,46 @@
 mod address_group;
 mod age;
 mod api;
+mod baseline;
 mod concert;
 mod connections;
+mod dependency_health;
+mod dispatch;
 mod distinct;
-mod door;
-mod edge;
-mod failures;
 mod handlers;
 mod language;
 mod lifecycle;
+mod listener_handle;
+mod middleware;
 mod observer;
 mod ops;
-mod outages;
 mod overload;
 mod problem;
 mod puzzle;
+mod recent_failures;
+mod request_telemetry;
 mod route;
-mod routes;
 mod schedule;
 mod server;
 mod standard_headers;
 mod time;
-mod watch;
-mod yardstick;
 
 pub use api::Api;
 pub use concert::{ConcertPages, PageSource, RenderedPage};
 pub use connections::{ConnectionCounts, Connections, Network, NotANetwork, PerAddress};
-pub use failures::Failures;
+pub use dependency_health::DependencyHealth;
 pub use lifecycle::{Lifecycle, Phase};
-pub use observer::{Begun, Ended, Followed, RequestObserver};
-pub use ops::{Facts, MetricsText, NodeReadiness, Ops, Protection};
-pub use outages::Outages;
+pub use observer::{RequestEnd, RequestObserver, RequestStart, TraceContext};
+pub use ops::{BuildInfo, MetricsText, NodeReadiness, Ops, ResilienceStatus};
 pub use overload::{
-    AddressFrom, GateCounts, GateSettings, JoiningRate, Overload, OverloadCounts, OverloadSettings,
-    Rate,
+    AddressFrom, JoiningRate, LimiterCounts, LimiterSettings, LoadShedder, OverloadCounts,
+    OverloadSettings, Rate,
 };
 pub use problem::Failure;
 pub use problem::reference::markdown as error_reference;
 pub use puzzle::{JoinPuzzles, PuzzleCounts};
+pub use recent_failures::RecentFailures;
+pub use request_telemetry::RequestTelemetry;
 pub use route::Route;
 pub use schedule::{ConcertDates, DateSource, RenderedDates};
 pub use server::{HttpSettings, Listener, Stopper, listen_ops, listen_public, listen_yardstick};
-pub use watch::Watch;

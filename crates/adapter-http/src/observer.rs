@@ -9,7 +9,7 @@ use crate::route::Route;
 
 /// A request that was received.
 #[derive(Clone, Copy, Debug)]
-pub struct Begun<'a> {
+pub struct RequestStart<'a> {
     /// A unique 128-bit id, random enough for a trace id.
     pub id: u128,
     /// The caller's trace context (W3C Trace Context), not parsed.
@@ -22,7 +22,7 @@ pub struct Begun<'a> {
 
 /// How a request is traced.
 #[derive(Clone, Debug)]
-pub struct Followed {
+pub struct TraceContext {
     /// The span of its work; [`Span::none`] if its trace is not sampled.
     pub span: Span,
     /// The trace it belongs to, sampled or not.
@@ -31,7 +31,7 @@ pub struct Followed {
 
 /// A request that was answered. A request whose client disconnects first is not reported.
 #[derive(Clone, Copy, Debug)]
-pub struct Ended<'a> {
+pub struct RequestEnd<'a> {
     /// Its method; `_OTHER` for unknown methods.
     pub method: &'static str,
     /// Its route, if it has one.
@@ -47,14 +47,14 @@ pub struct Ended<'a> {
     /// The request id sent to the caller.
     pub request_id: &'a str,
     /// How it was traced.
-    pub followed: &'a Followed,
+    pub followed: &'a TraceContext,
 }
 
 /// Observes every public request on the thread that serves it, so it must not block.
 pub trait RequestObserver: Send + Sync {
     /// A request was received; returns how it is traced.
-    fn begun(&self, request: &Begun<'_>) -> Followed;
+    fn request_started(&self, request: &RequestStart<'_>) -> TraceContext;
 
     /// It was answered.
-    fn ended(&self, request: &Ended<'_>);
+    fn ended(&self, request: &RequestEnd<'_>);
 }

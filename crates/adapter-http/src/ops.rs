@@ -4,10 +4,10 @@
 mod failures;
 mod metrics;
 mod node;
-mod protection;
+mod resilience;
 
 pub use node::NodeReadiness;
-pub use protection::Protection;
+pub use resilience::ResilienceStatus;
 
 use std::io;
 
@@ -18,10 +18,10 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
-use crate::failures::Failures;
+use crate::dependency_health::{DependencyHealth, Outage};
 use crate::lifecycle::{Lifecycle, Phase};
-use crate::outages::{Outage, Outages};
 use crate::problem::Problem;
+use crate::recent_failures::RecentFailures;
 use crate::standard_headers::NO_STORE;
 
 /// The state the operations routes report.
@@ -29,22 +29,22 @@ pub struct Ops {
     /// The lifecycle phase.
     pub lifecycle: Lifecycle,
     /// The dependencies that are down.
-    pub outages: Outages,
+    pub dependency_health: DependencyHealth,
     /// Whether this node alone can serve visitors.
     pub node: NodeReadiness,
     /// The resilience layers.
-    pub protection: Protection,
+    pub resilience: ResilienceStatus,
     /// The recent failures.
-    pub failures: Failures,
+    pub failures: RecentFailures,
     /// The program's version and configuration.
-    pub facts: Facts,
+    pub build_info: BuildInfo,
     /// Renders the metrics; `None` if they are disabled.
     pub metrics: Option<MetricsText>,
 }
 
 /// Version and configuration of this program.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct BuildInfo {
     /// Its version.
     pub version: &'static str,
     /// Hash of its configuration.
@@ -86,7 +86,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         on_read("/readyz/node").route(web::get().to(node::show)).route(web::head().to(node::show)),
     );
     config.service(
-        on_read("/protection").route(web::get().to(protection)).route(web::head().to(protection)),
+        on_read("/protection").route(web::get().to(resilience)).route(web::head().to(resilience)),
     );
     config.service(
         on_read("/failures")
@@ -138,8 +138,8 @@ async fn readyz(ops: Data<Ops>) -> HttpResponse {
 }
 
 /// The state and the counters of every resilience layer.
-async fn protection(ops: Data<Ops>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ops.protection.body())
+async fn resilience(ops: Data<Ops>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ops.resilience.body())
 }
 
 impl From<(&&'static str, &Outage)> for OutageBody {
@@ -153,7 +153,7 @@ impl From<(&&'static str, &Outage)> for OutageBody {
 const DEGRADED: HeaderName = HeaderName::from_static("x-envoy-degraded");
 
 fn ready(ops: &Ops) -> HttpResponse {
-    let down: Vec<_> = ops.outages.now().iter().map(OutageBody::from).collect();
+    let down: Vec<_> = ops.dependency_health.now().iter().map(OutageBody::from).collect();
     let status = if down.is_empty() { "ready" } else { "degraded" };
     let mut response = respond(StatusCode::OK, HealthBody { status, down });
     if ops.node.is_cut_off() {

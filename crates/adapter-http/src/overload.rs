@@ -1,17 +1,17 @@
 //! Load shedding and rate limits in front of the handlers. Each class of requests has its own limit
-//! on requests in flight (`gate`). Users and addresses have a rate (`rate`), and queue numbers a
+//! on requests in flight (`limiter`). Users and addresses have a rate (`rate`), and queue numbers a
 //! limit on polling more often than advised (`polling`). `address` finds the address a request
 //! counts for.
 
 pub(crate) mod address;
 mod counts;
-mod gate;
+mod limiter;
 mod polling;
 mod rate;
 
 pub use address::AddressFrom;
-pub use counts::{GateCounts, OverloadCounts};
-pub use gate::GateSettings;
+pub use counts::{LimiterCounts, OverloadCounts};
+pub use limiter::LimiterSettings;
 pub use rate::Rate;
 
 use std::fmt;
@@ -25,8 +25,8 @@ use actix_web::http::header::HeaderMap;
 use domain::queue::{QueueNumber, UserId};
 
 use self::address::is_public;
-use self::gate::{Gate, Slot};
-use self::polling::{Charge, Polling};
+use self::limiter::{ConcurrencyLimiter, Permit};
+use self::polling::{PendingCharge, Polling};
 use self::rate::{AddressRate, KeyedRate};
 use crate::problem::Problem;
 
@@ -34,11 +34,11 @@ use crate::problem::Problem;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OverloadSettings {
     /// Joins and leaves.
-    pub joining: GateSettings,
+    pub joining: LimiterSettings,
     /// Status queries.
-    pub asking: GateSettings,
+    pub asking: LimiterSettings,
     /// The concert list and the dates.
-    pub reading: GateSettings,
+    pub reading: LimiterSettings,
     /// How often one user may join; `None` disables the limit.
     pub per_user: Option<Rate>,
     /// How many requests one address may send; `None` disables the limit.
@@ -89,9 +89,9 @@ const SITE_MULTIPLE: NonZeroU32 = NonZeroU32::new(4).unwrap();
 impl Default for OverloadSettings {
     fn default() -> Self {
         Self {
-            joining: GateSettings::default(),
-            asking: GateSettings::default(),
-            reading: GateSettings::default(),
+            joining: LimiterSettings::default(),
+            asking: LimiterSettings::default(),
+            reading: LimiterSettings::default(),
             // Off by default: a load test is many users at one address in a tight loop.
             per_user: None,
             per_address: None,
@@ -106,12 +106,12 @@ impl Default for OverloadSettings {
 
 /// The limits in effect, shared by all workers.
 #[derive(Clone)]
-pub struct Overload(Arc<Limits>);
+pub struct LoadShedder(Arc<Limits>);
 
 struct Limits {
-    joining: Gate,
-    asking: Gate,
-    reading: Gate,
+    joining: ConcurrencyLimiter,
+    asking: ConcurrencyLimiter,
+    reading: ConcurrencyLimiter,
     users: Option<KeyedRate<UserId>>,
     addresses: Option<AddressRate>,
     joining_addresses: Option<AddressRate>,
@@ -122,21 +122,21 @@ struct Limits {
 
 /// An admitted status query: its permit, and the charge its response settles.
 #[must_use = "dropping this releases the slot"]
-pub(crate) struct Question<'a> {
-    _slot: Slot<'a>,
-    charge: Option<Charge>,
+pub(crate) struct PollPermit<'a> {
+    _slot: Permit<'a>,
+    charge: Option<PendingCharge>,
 }
 
-impl Question<'_> {
+impl PollPermit<'_> {
     /// Settles the query with the poll interval its response carries.
-    pub(crate) fn answered(self, told: Option<Duration>) {
+    pub(crate) fn answered(self, reported: Option<Duration>) {
         if let Some(charge) = self.charge {
-            charge.settle(told);
+            charge.settle(reported);
         }
     }
 }
 
-impl Overload {
+impl LoadShedder {
     /// Creates the limits with no request in flight.
     #[must_use]
     pub fn new(settings: &OverloadSettings) -> Self {
@@ -144,9 +144,9 @@ impl Overload {
         let by_address = |rate| AddressRate::new(rate, multiple, max_keys);
         let joining = settings.joining_per_address;
         Self(Arc::new(Limits {
-            joining: Gate::new(settings.joining),
-            asking: Gate::new(settings.asking),
-            reading: Gate::new(settings.reading),
+            joining: ConcurrencyLimiter::new(settings.joining),
+            asking: ConcurrencyLimiter::new(settings.asking),
+            reading: ConcurrencyLimiter::new(settings.reading),
             users: settings.per_user.map(|rate| KeyedRate::new(rate, max_keys)),
             addresses: settings.per_address.map(by_address),
             joining_addresses: joining.map(|joining| by_address(joining.rate)),
@@ -196,21 +196,21 @@ impl Overload {
     }
 
     /// Counts a join against its user and acquires a permit for it.
-    pub(crate) async fn join(&self, user: UserId) -> Result<Slot<'_>, Problem> {
+    pub(crate) async fn join(&self, user: UserId) -> Result<Permit<'_>, Problem> {
         self.0.users.as_ref().map_or(Ok(()), |users| users.check(user))?;
         self.0.joining.pass().await
     }
 
     /// Acquires a permit to leave.
-    pub(crate) async fn leave(&self) -> Result<Slot<'_>, Problem> {
+    pub(crate) async fn leave(&self) -> Result<Permit<'_>, Problem> {
         self.0.joining.pass().await
     }
 
     /// Admits a status query with a verified token for this number.
-    pub(crate) async fn ask(&self, number: QueueNumber) -> Result<Question<'_>, Problem> {
+    pub(crate) async fn poll(&self, number: QueueNumber) -> Result<PollPermit<'_>, Problem> {
         let charge = self.0.polling.as_ref().map(|polling| polling.check(number)).transpose()?;
         match self.0.asking.pass().await {
-            Ok(slot) => Ok(Question { _slot: slot, charge }),
+            Ok(permit) => Ok(PollPermit { _slot: permit, charge }),
             Err(problem) => {
                 if let Some(charge) = charge {
                     charge.release();
@@ -225,19 +225,19 @@ impl Overload {
     pub(crate) fn told_unasked(
         &self,
         number: QueueNumber,
-        told: Option<Duration>,
+        reported: Option<Duration>,
     ) -> Result<(), Problem> {
         let Some(polling) = &self.0.polling else { return Ok(()) };
-        polling.check(number).map(|charge| charge.settle(told))
+        polling.check(number).map(|charge| charge.settle(reported))
     }
 
     /// Acquires a permit to read the concert list or the dates.
-    pub(crate) async fn read(&self) -> Result<Slot<'_>, Problem> {
+    pub(crate) async fn read(&self) -> Result<Permit<'_>, Problem> {
         self.0.reading.pass().await
     }
 }
 
-impl fmt::Debug for Overload {
+impl fmt::Debug for LoadShedder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Overload").field(&self.counts()).finish()
     }
@@ -249,11 +249,11 @@ mod tests {
 
     #[tokio::test]
     async fn by_default_nothing_is_counted_per_user_address_or_number() {
-        let overload = Overload::new(&OverloadSettings::default());
+        let overload = LoadShedder::new(&OverloadSettings::default());
         let (user, number) = (UserId::new(7).unwrap(), QueueNumber::new(7).unwrap());
         for _ in 0..10_000 {
             drop(overload.join(user).await.unwrap());
-            overload.ask(number).await.unwrap().answered(Some(Duration::from_secs(30)));
+            overload.poll(number).await.unwrap().answered(Some(Duration::from_secs(30)));
             drop(overload.read().await.unwrap());
             drop(overload.leave().await.unwrap());
         }

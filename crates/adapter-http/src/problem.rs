@@ -1,10 +1,10 @@
 //! Every problem a request can end with, and the mapping to its response.
 
-mod answer;
 mod body;
 pub(crate) mod reference;
+mod spec;
 
-pub(crate) use body::Rendered;
+pub(crate) use body::ProblemResponse;
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use domain::concert::{InvalidConcertId, InvalidPage};
-use domain::queue::{InvalidUserId, JoinPuzzle, Outlook, PuzzleRejected, QueueError};
+use domain::queue::{InvalidUserId, JoinPuzzle, PuzzleRejected, QueueError, QueueStatus};
 use domain::{PortError, PortErrorKind};
 
 use crate::language::Language;
@@ -37,7 +37,7 @@ pub(crate) struct PuzzleDemand {
     pub(crate) rejected: Option<PuzzleRejected>,
 }
 
-/// A refused or failed request. `problem/answer.rs` maps each variant to its response.
+/// A refused or failed request. `problem/spec.rs` maps each variant to its response.
 #[derive(Clone, Debug)]
 pub(crate) enum Problem {
     /// The user id in the path is invalid.
@@ -53,7 +53,7 @@ pub(crate) enum Problem {
     /// The token is invalid.
     TokenInvalid,
     /// The token is valid, but its number has not been called.
-    NotYourTurn(Outlook),
+    NotYourTurn(QueueStatus),
     /// The concert does not exist.
     ConcertNotFound,
     /// The route does not exist.
@@ -73,7 +73,7 @@ pub(crate) enum Problem {
     /// Request target and headers longer than this many bytes together.
     HeadersTooLarge(usize),
     /// The queue is full; when to retry.
-    LineFull(Duration),
+    QueueFull(Duration),
     /// A dependency failed; the cause is for operators only.
     DependencyDown(Failure),
     /// A rate limit was exceeded; when to retry.
@@ -115,9 +115,9 @@ impl From<QueueError> for Problem {
     fn from(error: QueueError) -> Self {
         match error {
             QueueError::Forged(_) => Self::TokenInvalid,
-            QueueError::NotYet(outlook) => Self::NotYourTurn(outlook),
+            QueueError::NotYet(status) => Self::NotYourTurn(status),
             QueueError::Gone => Self::PlaceGone,
-            QueueError::LineFull { retry_after } => Self::LineFull(retry_after),
+            QueueError::QueueFull { retry_after } => Self::QueueFull(retry_after),
             QueueError::Store(error) => error.into(),
         }
     }

@@ -52,7 +52,7 @@ struct Required {
     /// When the difficulty is updated next, in milliseconds since the epoch.
     next_look: AtomicI64,
     /// Required bits; 0 if no puzzle is required.
-    asked: AtomicU8,
+    required: AtomicU8,
     /// Users who tried to join since the last update, each counted at most once a second.
     users: DistinctUsers,
     solved: Counter,
@@ -77,7 +77,7 @@ impl JoinPuzzles {
     #[must_use]
     pub fn new(issuer: Arc<dyn PuzzleIssuer>, rule: DifficultyRule, clock: Arc<dyn Clock>) -> Self {
         let difficulty = DifficultyControl::new(rule);
-        let asked = AtomicU8::new(difficulty.asked().map_or(0, Difficulty::bits));
+        let required = AtomicU8::new(difficulty.required().map_or(0, Difficulty::bits));
         let control = Mutex::new(Control { difficulty, looked_at: clock.now() });
         Self(Some(Arc::new(Required {
             issuer,
@@ -85,7 +85,7 @@ impl JoinPuzzles {
             clock,
             control,
             next_look: AtomicI64::new(i64::MIN),
-            asked,
+            required,
             users: DistinctUsers::new(),
             solved: Counter::default(),
             rejoined: Counter::default(),
@@ -136,7 +136,7 @@ impl Required {
         request: &HttpRequest,
     ) -> Result<(), Problem> {
         let now = self.clock.now();
-        let Some(asked) = self.asked(now) else {
+        let Some(required) = self.required(now) else {
             // A join with a token finds its place or is refused by the queue.
             if token.is_none() {
                 self.users.note(user, now);
@@ -165,7 +165,7 @@ impl Required {
         };
         // A user who solves a puzzle is counted when fetching it, and not again with the solution.
         self.users.note(user, now);
-        let puzzle = self.issuer.issue(user, asked, now);
+        let puzzle = self.issuer.issue(user, required, now);
         Err(Problem::PuzzleRequired(Box::new(PuzzleDemand { puzzle, rejected })))
     }
 
@@ -191,15 +191,15 @@ impl Required {
     }
 
     /// The difficulty required now.
-    fn asked(&self, now: Timestamp) -> Option<Difficulty> {
+    fn required(&self, now: Timestamp) -> Option<Difficulty> {
         if now.as_millisecond() >= self.next_look.load(Ordering::Relaxed) {
-            self.look(now);
+            self.refresh(now);
         }
-        Difficulty::new(self.asked.load(Ordering::Relaxed)).ok()
+        Difficulty::new(self.required.load(Ordering::Relaxed)).ok()
     }
 
     /// Adjusts the difficulty to the rate of joins, unless another thread is doing so.
-    fn look(&self, now: Timestamp) {
+    fn refresh(&self, now: Timestamp) {
         let mut control = match self.control.try_lock() {
             Ok(control) => control,
             Err(TryLockError::Poisoned(control)) => control.into_inner(),
@@ -210,17 +210,17 @@ impl Required {
             return;
         }
         let joins = self.users.take_new();
-        let asked = control.difficulty.observe(joins, elapsed);
+        let required = control.difficulty.observe(joins, elapsed);
         control.looked_at = now;
-        self.asked.store(asked.map_or(0, Difficulty::bits), Ordering::Relaxed);
+        self.required.store(required.map_or(0, Difficulty::bits), Ordering::Relaxed);
         self.next_look.store(now.as_millisecond().saturating_add(LOOK_EVERY), Ordering::Relaxed);
     }
 
     fn counts(&self) -> PuzzleCounts {
-        let asked = self.asked(self.clock.now());
+        let required = self.required(self.clock.now());
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         PuzzleCounts {
-            bits: asked.map_or(0, Difficulty::bits),
+            bits: required.map_or(0, Difficulty::bits),
             rate: control.difficulty.rate(),
             solved: self.solved.get(),
             rejoined: self.rejoined.get(),

@@ -23,13 +23,13 @@ use tokio::time::sleep;
 
 use crate::api::Api;
 use crate::connections::{Connections, Guarded, Limits, PerAddress, Shared, Worker, tracked};
-use crate::door::{self, Door};
-use crate::edge::Edge;
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::listener_handle::{self, ListenerHandle};
+use crate::middleware::RequestMiddleware;
 use crate::ops::Ops;
+use crate::request_telemetry::RequestTelemetry;
 use crate::time::ceil_seconds;
-use crate::watch::Watch;
-use crate::{ops, routes, yardstick};
+use crate::{baseline, dispatch, ops};
 
 /// Settings of a listener.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,7 +64,7 @@ pub struct HttpSettings {
 /// [`run`](Self::run) accepts them.
 pub struct Listener {
     address: SocketAddr,
-    door: Door,
+    listener: ListenerHandle,
     server: Server,
     connections: Connections,
     /// The lifecycle that this listener moves to [`Phase::Serving`]: that of the public listener.
@@ -74,7 +74,7 @@ pub struct Listener {
 /// Stops a [`Listener`] from elsewhere.
 #[derive(Clone)]
 pub struct Stopper {
-    door: Door,
+    listener: ListenerHandle,
     server: ServerHandle,
 }
 
@@ -94,7 +94,7 @@ impl Listener {
     /// A handle that stops it.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { door: self.door.clone(), server: self.server.handle() }
+        Stopper { listener: self.listener.clone(), server: self.server.handle() }
     }
 
     /// Serves until stopped. The public listener enters [`Phase::Serving`] in this call, before the
@@ -116,7 +116,7 @@ impl Stopper {
     /// `last_comers` to send their request, then lets requests in flight finish and closes idle
     /// connections. It returns at the latest after `last_comers` plus the shutdown timeout.
     pub async fn stop(&self, last_comers: Duration) {
-        match self.door.shut() {
+        match self.listener.stop_accepting() {
             Ok(()) => sleep(last_comers).await,
             Err(error) => {
                 tracing::warn!(
@@ -125,7 +125,7 @@ impl Stopper {
                 );
             }
         }
-        self.door.let_go();
+        self.listener.close();
         self.server.stop(true).await;
     }
 }
@@ -148,7 +148,7 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let (socket, door) = door::open(settings.bind, settings.backlog)?;
+    let (socket, listener) = listener_handle::open(settings.bind, settings.backlog)?;
     let address = socket.local_addr()?;
     let limit = settings.workers.saturating_mul(settings.max_connections);
     let shared = Shared::new(name, limit, settings.per_address.clone());
@@ -192,7 +192,7 @@ where
         .and_then(http)
     };
     let server = builder.listen(format!("http-{name}"), socket, service)?.run();
-    Ok(Listener { address, door, server, connections, lifecycle: None })
+    Ok(Listener { address, listener, server, connections, lifecycle: None })
 }
 
 fn server_of(settings: &HttpSettings) -> ServerBuilder {
@@ -211,15 +211,17 @@ pub fn listen_public(
     settings: &HttpSettings,
     api: Api,
     lifecycle: Lifecycle,
-    watch: Watch,
+    watch: RequestTelemetry,
 ) -> io::Result<Listener> {
-    let edge = Edge {
+    let middleware = RequestMiddleware {
         overload: Some(api.overload.clone()),
         watch,
         ..edge_of(settings, lifecycle.clone())
     };
     let listener = listen("public", settings, move || {
-        App::new().wrap(edge.clone()).configure(|config| routes::configure(config, api.clone()))
+        App::new()
+            .wrap(middleware.clone())
+            .configure(|config| dispatch::configure(config, api.clone()))
     })?;
     Ok(Listener { lifecycle: Some(lifecycle), ..listener })
 }
@@ -230,10 +232,10 @@ pub fn listen_public(
 /// If the address cannot be bound.
 pub fn listen_ops(settings: &HttpSettings, watched: Ops) -> io::Result<Listener> {
     // A separate lifecycle never drains, so this listener keeps connections open to the end.
-    let edge = edge_of(settings, Lifecycle::default());
+    let middleware = edge_of(settings, Lifecycle::default());
     let watched = Data::new(watched);
     listen("operations", settings, move || {
-        App::new().app_data(watched.clone()).wrap(edge.clone()).configure(ops::configure)
+        App::new().app_data(watched.clone()).wrap(middleware.clone()).configure(ops::configure)
     })
 }
 
@@ -243,9 +245,9 @@ pub fn listen_ops(settings: &HttpSettings, watched: Ops) -> io::Result<Listener>
 /// # Errors
 /// If the address cannot be bound.
 pub fn listen_yardstick(settings: &HttpSettings) -> io::Result<Listener> {
-    let (socket, door) = door::open(settings.bind, settings.backlog)?;
+    let (socket, listener) = listener_handle::open(settings.bind, settings.backlog)?;
     let address = socket.local_addr()?;
-    let server = HttpServer::new(|| App::new().configure(yardstick::configure))
+    let server = HttpServer::new(|| App::new().configure(baseline::configure))
         .workers(settings.workers)
         .max_connections(settings.max_connections)
         .keep_alive(settings.keep_alive)
@@ -255,17 +257,17 @@ pub fn listen_yardstick(settings: &HttpSettings) -> io::Result<Listener> {
         .disable_signals()
         .listen(socket)?;
     let connections = Shared::new("constant", 0, PerAddress::default()).counts;
-    Ok(Listener { address, door, server: server.run(), connections, lifecycle: None })
+    Ok(Listener { address, listener, server: server.run(), connections, lifecycle: None })
 }
 
-fn edge_of(settings: &HttpSettings, lifecycle: Lifecycle) -> Edge {
-    Edge {
+fn edge_of(settings: &HttpSettings, lifecycle: Lifecycle) -> RequestMiddleware {
+    RequestMiddleware {
         max_header_bytes: settings.max_header_bytes,
         max_body_bytes: settings.max_body_bytes,
         body_timeout: settings.client_timeout,
         request_timeout: settings.request_timeout,
         lifecycle,
         overload: None,
-        watch: Watch::default(),
+        watch: RequestTelemetry::default(),
     }
 }

@@ -7,18 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, GateSettings, HttpSettings, JoinPuzzles,
-    Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle,
+    LimiterSettings, LoadShedder, OverloadSettings, PageSource, PerAddress, RequestTelemetry,
+    Stopper, listen_public,
 };
-use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
+use adapter_memory::{ManualClock, MemoryCatalog, MemoryQueue};
 use adapter_token::{KeyRing, TokenKey};
 use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined,
-    Line, Pacing, Place, PolicySpec, QueueId, QueueParts, QueueService, QueueStore, Session, Shown,
-    Snapshot, Standing, UserId,
+    AdmissionPolicy, Called, Checkpoint, ClaimError, JoinError, Joined, NumberBounds, PlaceStatus,
+    PolicySpec, PollInterval, QueueCounters, QueueId, QueueService, QueueServiceDeps, QueueStore,
+    ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -53,16 +54,20 @@ impl QueueStore for Watched {
         &self,
         user: UserId,
         presented: Option<Shown>,
-        bounds: Bounds,
+        bounds: NumberBounds,
     ) -> Result<Joined, JoinError> {
         self.queue.join(user, presented, bounds).await
     }
 
-    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+    async fn call_next(
+        &self,
+        floor: QueueCounters,
+        shown: Option<Shown>,
+    ) -> Result<Called, PortError> {
         self.queue.call_next(floor, shown).await
     }
 
-    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+    async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError> {
         self.queue.snapshot(floor).await
     }
 
@@ -74,12 +79,12 @@ impl QueueStore for Watched {
         self.queue.settle(generation, checkpoint).await
     }
 
-    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+    async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError> {
         self.note("standing");
-        self.queue.standing(place).await
+        self.queue.place_status(place).await
     }
 
-    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+    async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError> {
         self.note("claim");
         let _open = self.claims.read().await;
         if *self.claims_fail.lock().unwrap() {
@@ -88,8 +93,8 @@ impl QueueStore for Watched {
         self.queue.claim(place).await
     }
 
-    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
-        self.queue.give_back(place).await
+    async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError> {
+        self.queue.release(place).await
     }
 }
 
@@ -102,7 +107,7 @@ enum Does {
 }
 
 struct Catalog {
-    sample: MemoryCatalogue,
+    sample: MemoryCatalog,
     does: Mutex<Does>,
     /// Requests for dates so far.
     read: Mutex<u32>,
@@ -141,7 +146,7 @@ struct Served {
     store: Arc<Watched>,
     catalog: Arc<Catalog>,
     clock: Arc<ManualClock>,
-    overload: Overload,
+    overload: LoadShedder,
     address: SocketAddr,
     agent: ureq::Agent,
     runtime: tokio::runtime::Runtime,
@@ -170,7 +175,7 @@ impl Served {
     fn pass(&self, by: Duration) {
         for _ in 0..by.as_secs() {
             self.clock.advance(Duration::from_secs(1));
-            self.runtime.block_on(self.store.queue.snapshot(Line::START)).unwrap();
+            self.runtime.block_on(self.store.queue.snapshot(QueueCounters::START)).unwrap();
         }
     }
 
@@ -194,13 +199,13 @@ impl Served {
             claims: tokio::sync::RwLock::default(),
         });
         let catalog = Arc::new(Catalog {
-            sample: MemoryCatalogue::sample(500, clock.now()),
+            sample: MemoryCatalog::sample(500, clock.now()),
             does: Mutex::new(Does::Answer),
             read: Mutex::new(0),
             pages: tokio::sync::Semaphore::new(0),
         });
-        let one_at_a_time = GateSettings { limit: 1, max_waiting: 0 };
-        let overload = Overload::new(&OverloadSettings {
+        let one_at_a_time = LimiterSettings { limit: 1, max_waiting: 0 };
+        let overload = LoadShedder::new(&OverloadSettings {
             reading: one_at_a_time,
             ..OverloadSettings::default()
         });
@@ -213,8 +218,13 @@ impl Served {
             let _inside = runtime.enter();
             let queue = queue(policy, store.clone(), clock.clone());
             let api = api(queue, &catalog, &clock, &overload);
-            listen_public(&http(request_timeout), api, Lifecycle::default(), Watch::default())
-                .unwrap()
+            listen_public(
+                &http(request_timeout),
+                api,
+                Lifecycle::default(),
+                RequestTelemetry::default(),
+            )
+            .unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
         runtime.spawn(listener.run());
@@ -307,14 +317,14 @@ fn queue(
     store: Arc<dyn QueueStore>,
     clock: Arc<dyn Clock>,
 ) -> QueueService {
-    QueueService::new(QueueParts {
+    QueueService::new(QueueServiceDeps {
         queue: QueueId::parse("main").unwrap(),
         policy,
-        pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+        poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
         token_ttl: Duration::MAX,
         stale_after: Duration::MAX,
         store,
-        sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+        signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
         reserve: None,
         clock,
     })
@@ -324,7 +334,7 @@ fn api(
     queue: QueueService,
     catalog: &Arc<Catalog>,
     clock: &Arc<ManualClock>,
-    overload: &Overload,
+    overload: &LoadShedder,
 ) -> Api {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let settings =
@@ -415,7 +425,7 @@ fn check_that_overload_claims_nothing(served: &Served) {
         std::thread::scope(|scope| {
             let list = scope.spawn(|| served.send("GET", "/concerts/query", ""));
             let limit = Instant::now() + Duration::from_secs(30);
-            while served.overload.counts().reading.at_work == 0 {
+            while served.overload.counts().reading.in_flight == 0 {
                 assert!(Instant::now() < limit, "the list is not in flight");
                 std::thread::yield_now();
             }
@@ -505,7 +515,7 @@ fn a_hanging_claim_holds_no_read_permit() {
             assert!(Instant::now() < limit, "no claim was made");
             std::thread::yield_now();
         }
-        assert_eq!(served.overload.counts().reading.at_work, 0, "the only permit is free");
+        assert_eq!(served.overload.counts().reading.in_flight, 0, "the only permit is free");
         drop(closed);
         assert_eq!(hanging.join().unwrap().status, 200);
     });

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, ConnectionCounts, Connections, DateSource, HttpSettings,
-    JoinPuzzles, Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch,
-    listen_public,
+    JoinPuzzles, Lifecycle, LoadShedder, OverloadSettings, PageSource, PerAddress,
+    RequestTelemetry, Stopper, listen_public,
 };
-use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
+use adapter_memory::{MemoryCatalog, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
 use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertPage, PageRequest, PageSize};
-use domain::queue::{AdmissionPolicy, Pacing, QueueId, QueueParts, QueueService};
+use domain::queue::{AdmissionPolicy, PollInterval, QueueId, QueueService, QueueServiceDeps};
 use domain::schedule::ScheduleService;
 use domain::{Clock, PortError, Timestamp};
 
@@ -57,27 +57,28 @@ impl Served {
         let inside = runtime.enter();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = AdmissionPolicy::default();
-        let queue = QueueService::new(QueueParts {
+        let queue = QueueService::new(QueueServiceDeps {
             queue: QueueId::parse("main").unwrap(),
             policy,
-            pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30))
+                .unwrap(),
             token_ttl: Duration::MAX,
             stale_after: Duration::MAX,
             store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
-            sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+            signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
             reserve: None,
             clock: Arc::clone(&clock),
         });
-        let catalogue = Arc::new(MemoryCatalogue::sample(1, Timestamp::UNIX_EPOCH));
+        let catalog = Arc::new(MemoryCatalog::sample(1, Timestamp::UNIX_EPOCH));
         let pages = PageSource::new(Arc::new(Slow), PageSize::new(10).unwrap());
-        let dates = DateSource::new(Arc::new(ScheduleService::new(catalogue, clock)));
+        let dates = DateSource::new(Arc::new(ScheduleService::new(catalog, clock)));
         let patient =
             CacheSettings { load_limit: Duration::from_secs(9), ..CacheSettings::default() };
         let api = Api {
             queue: Arc::new(queue),
             concerts: Arc::new(ConcertPages::new(Cache::new(pages, patient, None))),
             dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
-            overload: Overload::new(&OverloadSettings::default()),
+            overload: LoadShedder::new(&OverloadSettings::default()),
             puzzles: JoinPuzzles::off(),
         };
         let settings = HttpSettings {
@@ -95,7 +96,8 @@ impl Served {
             max_body_bytes: 4_096,
         };
         let listener =
-            listen_public(&settings, api, Lifecycle::default(), Watch::default()).unwrap();
+            listen_public(&settings, api, Lifecycle::default(), RequestTelemetry::default())
+                .unwrap();
         let (address, connections, stopper) =
             (listener.address(), listener.connections(), listener.stopper());
         runtime.spawn(listener.run());
@@ -227,9 +229,9 @@ fn an_idle_connection_is_closed_after_its_timeout_and_counted_as_idle() {
     assert_eq!((served.counts().open, served.counts().limit), (1, 4));
     assert_eq!(stream.read(&mut [0]).unwrap(), 0, "closed without another byte");
     let mut silent = served.connect();
-    let mut told = String::new();
-    silent.read_to_string(&mut told).unwrap();
-    assert!(told.starts_with("HTTP/1.1 408"), "{told}");
+    let mut reported = String::new();
+    silent.read_to_string(&mut reported).unwrap();
+    assert!(reported.starts_with("HTTP/1.1 408"), "{reported}");
     let mut leaves = served.connect();
     send(&mut leaves, &get(1, "Connection: close\r\n"));
     answer(&mut leaves);

@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Listener,
-    Overload, OverloadSettings, PageSource, PerAddress, Stopper, Watch, listen_public,
+    LoadShedder, OverloadSettings, PageSource, PerAddress, RequestTelemetry, Stopper,
+    listen_public,
 };
-use adapter_memory::{MemoryCatalogue, SystemClock};
+use adapter_memory::{MemoryCatalog, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
 use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation,
-    JoinError, Joined, Line, Pacing, Place, QueueId, QueueNumber, QueueParts, QueueService,
-    QueueStore, QueueTime, Session, Shown, Snapshot, Standing, TokenSealer, UserId,
+    AdmissionPolicy, Called, Checkpoint, ClaimError, Expiry, Incarnation, JoinError, Joined,
+    NumberBounds, PlaceStatus, PollInterval, QueueCounters, QueueId, QueueNumber, QueueService,
+    QueueServiceDeps, QueueStore, QueueTime, ReleaseError, Session, Shown, Snapshot, TokenClaims,
+    TokenSigner, UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
@@ -29,21 +31,21 @@ mockall::mock! {
 
     #[async_trait]
     impl QueueStore for Store {
-        async fn join(&self, user: UserId, presented: Option<Shown>, bounds: Bounds) -> Result<Joined, JoinError>;
-        async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError>;
-        async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
+        async fn join(&self, user: UserId, presented: Option<Shown>, bounds: NumberBounds) -> Result<Joined, JoinError>;
+        async fn call_next(&self, floor: QueueCounters, shown: Option<Shown>) -> Result<Called, PortError>;
+        async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError>;
         async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError>;
-        async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
-        async fn claim(&self, place: &Place) -> Result<Session, ClaimError>;
-        async fn give_back(&self, place: &Place) -> Result<(), GiveBackError>;
+        async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError>;
+        async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError>;
+        async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError>;
     }
 }
 
 mockall::mock! {
-    Catalogue {}
+    Catalog {}
 
     #[async_trait]
-    impl ConcertCatalog for Catalogue {
+    impl ConcertCatalog for Catalog {
         async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError>;
     }
 }
@@ -74,14 +76,14 @@ fn ring() -> KeyRing {
 
 /// A token for this number.
 fn token(number: u64) -> String {
-    let place = Place {
+    let place = TokenClaims {
         incarnation: Incarnation::new(1).unwrap(),
         queue: QueueId::parse("main").unwrap(),
         number: QueueNumber::new(number).unwrap(),
         user: UserId::new(7).unwrap(),
         issued_at: Timestamp::UNIX_EPOCH,
     };
-    ring().seal(&place).as_str().to_owned()
+    ring().sign(&place).as_str().to_owned()
 }
 
 /// The service with these stores, on a free port; stopped when dropped.
@@ -94,18 +96,19 @@ struct Served {
 impl Served {
     fn over(
         store: MockStore,
-        catalogue: Arc<dyn ConcertCatalog>,
+        catalog: Arc<dyn ConcertCatalog>,
         book: Arc<dyn ScheduleBook>,
     ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let queue = QueueService::new(QueueParts {
+        let queue = QueueService::new(QueueServiceDeps {
             queue: QueueId::parse("main").unwrap(),
             policy: AdmissionPolicy::default(),
-            pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30))
+                .unwrap(),
             token_ttl: Duration::MAX,
             stale_after: Duration::MAX,
             store: Arc::new(store),
-            sealer: Arc::new(ring()),
+            signer: Arc::new(ring()),
             reserve: None,
             clock: Arc::clone(&clock),
         });
@@ -116,7 +119,7 @@ impl Served {
             .unwrap();
         let listener: Listener = {
             let _inside = runtime.enter();
-            let pages = PageSource::new(catalogue, PageSize::new(10).unwrap());
+            let pages = PageSource::new(catalog, PageSize::new(10).unwrap());
             let dates = DateSource::new(Arc::new(ScheduleService::new(book, clock)));
             let api = Api {
                 queue: Arc::new(queue),
@@ -130,10 +133,11 @@ impl Served {
                     CacheSettings::default(),
                     None,
                 ))),
-                overload: Overload::new(&OverloadSettings::default()),
+                overload: LoadShedder::new(&OverloadSettings::default()),
                 puzzles: JoinPuzzles::off(),
             };
-            listen_public(&settings(), api, Lifecycle::default(), Watch::default()).unwrap()
+            listen_public(&settings(), api, Lifecycle::default(), RequestTelemetry::default())
+                .unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
         runtime.spawn(listener.run());
@@ -141,8 +145,8 @@ impl Served {
     }
 
     fn over_store(store: MockStore) -> Self {
-        let catalogue = Arc::new(MemoryCatalogue::sample(500, Timestamp::UNIX_EPOCH));
-        Self::over(store, Arc::clone(&catalogue) as Arc<dyn ConcertCatalog>, catalogue)
+        let catalog = Arc::new(MemoryCatalog::sample(500, Timestamp::UNIX_EPOCH));
+        Self::over(store, Arc::clone(&catalog) as Arc<dyn ConcertCatalog>, catalog)
     }
 
     /// Status, `Retry-After` and body.
@@ -201,7 +205,7 @@ fn settings() -> HttpSettings {
 fn failing_store() -> MockStore {
     let mut store = MockStore::new();
     store.expect_join().returning(|_, _, _| Err(down().into()));
-    store.expect_give_back().returning(|_| Err(down().into()));
+    store.expect_release().returning(|_| Err(down().into()));
     store
 }
 
@@ -235,7 +239,7 @@ fn a_hanging_store_is_given_up_at_the_timeout() {
         .expect_join()
         .returning(|_, _, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
     let hanging: Arc<dyn ConcertCatalog> = Arc::new(Hanging);
-    let book = Arc::new(MemoryCatalogue::sample(1, Timestamp::UNIX_EPOCH));
+    let book = Arc::new(MemoryCatalog::sample(1, Timestamp::UNIX_EPOCH));
     let served = Served::over(store, hanging, book);
     served.check_unavailable("GET", "/concerts/query", "", "TIMED_OUT");
     served.check_unavailable("POST", "/user/7/queue/token/issue", "", "STORE_UNAVAILABLE");
@@ -253,11 +257,11 @@ impl ConcertCatalog for Hanging {
 
 #[test]
 fn a_catalog_that_is_down_does_not_stop_the_queue_and_is_called_again() {
-    let mut catalogue = MockCatalogue::new();
-    let mut asked = 0;
-    catalogue.expect_page().times(2).returning(move |request| {
-        asked += 1;
-        if asked == 1 {
+    let mut catalog = MockCatalog::new();
+    let mut requested = 0;
+    catalog.expect_page().times(2).returning(move |request| {
+        requested += 1;
+        if requested == 1 {
             Err(down())
         } else {
             Ok(ConcertPage { request, concerts: vec![], total: 0 })
@@ -268,19 +272,19 @@ fn a_catalog_that_is_down_does_not_stop_the_queue_and_is_called_again() {
     let mut store = MockStore::new();
     store.expect_join().returning(|_, _, _| {
         let number = QueueNumber::new(3).unwrap();
-        let standing = Standing::Called { until: for_ever() };
-        let line = Line::new(3, 3);
+        let place_status = PlaceStatus::Called { until: for_ever() };
+        let counters = QueueCounters::new(3, 3);
         Ok(Joined {
             incarnation: Incarnation::new(1).unwrap(),
             number,
             rejoined: false,
-            standing,
-            line,
+            place_status,
+            counters,
         })
     });
     // No claim is expected: a mock panics at an unexpected call.
-    store.expect_standing().returning(|_| Ok(Standing::Called { until: for_ever() }));
-    let served = Served::over(store, Arc::new(catalogue), Arc::new(book));
+    store.expect_place_status().returning(|_| Ok(PlaceStatus::Called { until: for_ever() }));
+    let served = Served::over(store, Arc::new(catalog), Arc::new(book));
     served.check_unavailable("GET", "/concerts/query", "", "STORE_UNAVAILABLE");
     assert_eq!(served.send("GET", "/concerts/query", "").2, "[]", "a failure is not cached");
     assert_eq!(

@@ -8,39 +8,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Overload,
-    OverloadSettings, PageSource, PerAddress, Phase, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, LoadShedder,
+    OverloadSettings, PageSource, PerAddress, Phase, RequestTelemetry, listen_public,
 };
-use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
+use adapter_memory::{MemoryCatalog, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::PageSize;
-use domain::queue::{AdmissionPolicy, Pacing, QueueId, QueueParts, QueueService};
+use domain::queue::{AdmissionPolicy, PollInterval, QueueId, QueueService, QueueServiceDeps};
 use domain::schedule::ScheduleService;
 use domain::{Clock, Timestamp};
 
 fn api() -> Api {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let policy = AdmissionPolicy::default();
-    let queue = QueueService::new(QueueParts {
+    let queue = QueueService::new(QueueServiceDeps {
         queue: QueueId::parse("main").unwrap(),
         policy,
-        pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+        poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
         token_ttl: Duration::MAX,
         stale_after: Duration::MAX,
         store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
-        sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+        signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
         reserve: None,
         clock: Arc::clone(&clock),
     });
-    let catalogue = Arc::new(MemoryCatalogue::sample(500, Timestamp::UNIX_EPOCH));
-    let pages = PageSource::new(Arc::clone(&catalogue) as _, PageSize::new(10).unwrap());
-    let dates = DateSource::new(Arc::new(ScheduleService::new(catalogue, clock)));
+    let catalog = Arc::new(MemoryCatalog::sample(500, Timestamp::UNIX_EPOCH));
+    let pages = PageSource::new(Arc::clone(&catalog) as _, PageSize::new(10).unwrap());
+    let dates = DateSource::new(Arc::new(ScheduleService::new(catalog, clock)));
     Api {
         queue: Arc::new(queue),
         concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
         dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
-        overload: Overload::new(&OverloadSettings::default()),
+        overload: LoadShedder::new(&OverloadSettings::default()),
         puzzles: JoinPuzzles::off(),
     }
 }
@@ -68,7 +68,8 @@ fn a_node_that_answers_requests_reports_that_it_serves() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
     let lifecycle = Lifecycle::default();
-    let listener = listen_public(&settings(), api(), lifecycle.clone(), Watch::default()).unwrap();
+    let listener =
+        listen_public(&settings(), api(), lifecycle.clone(), RequestTelemetry::default()).unwrap();
     let stopper = listener.stopper();
 
     let mut early = TcpStream::connect(listener.address()).unwrap();
@@ -100,7 +101,8 @@ fn a_node_stopped_before_it_served_stays_draining() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
     let lifecycle = Lifecycle::default();
-    let listener = listen_public(&settings(), api(), lifecycle.clone(), Watch::default()).unwrap();
+    let listener =
+        listen_public(&settings(), api(), lifecycle.clone(), RequestTelemetry::default()).unwrap();
     lifecycle.enter(Phase::Draining);
     drop(listener.run());
     assert_eq!(lifecycle.phase(), Phase::Draining);

@@ -10,19 +10,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use adapter_http::{
-    AddressFrom, Api, ConcertDates, ConcertPages, DateSource, GateCounts, GateSettings,
-    HttpSettings, JoinPuzzles, Lifecycle, Overload, OverloadSettings, PageSource, PerAddress, Rate,
-    Stopper, Watch, listen_public,
+    AddressFrom, Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle,
+    LimiterCounts, LimiterSettings, LoadShedder, OverloadSettings, PageSource, PerAddress, Rate,
+    RequestTelemetry, Stopper, listen_public,
 };
-use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
+use adapter_memory::{MemoryCatalog, MemoryQueue, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
 use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::{ConcertCatalog, ConcertPage, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined,
-    Line, Pacing, Place, QueueId, QueueParts, QueueService, QueueStore, Session, Shown, Snapshot,
-    Standing, UserId,
+    AdmissionPolicy, Called, Checkpoint, ClaimError, JoinError, Joined, NumberBounds, PlaceStatus,
+    PollInterval, QueueCounters, QueueId, QueueService, QueueServiceDeps, QueueStore, ReleaseError,
+    Session, Shown, Snapshot, TokenClaims, UserId,
 };
 use domain::schedule::ScheduleService;
 use domain::{Clock, PortError, Timestamp};
@@ -39,7 +39,7 @@ impl QueueStore for StuckOn13 {
         &self,
         user: UserId,
         presented: Option<Shown>,
-        bounds: Bounds,
+        bounds: NumberBounds,
     ) -> Result<Joined, JoinError> {
         if user.get() == 13 {
             std::future::pending().await
@@ -48,11 +48,15 @@ impl QueueStore for StuckOn13 {
         }
     }
 
-    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+    async fn call_next(
+        &self,
+        floor: QueueCounters,
+        shown: Option<Shown>,
+    ) -> Result<Called, PortError> {
         self.0.call_next(floor, shown).await
     }
 
-    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+    async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError> {
         self.0.snapshot(floor).await
     }
 
@@ -64,24 +68,24 @@ impl QueueStore for StuckOn13 {
         self.0.settle(generation, checkpoint).await
     }
 
-    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+    async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError> {
         if place.user.get() == 14 {
             return std::future::pending().await;
         }
-        self.0.standing(place).await
+        self.0.place_status(place).await
     }
 
-    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+    async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError> {
         self.0.claim(place).await
     }
 
-    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
-        self.0.give_back(place).await
+    async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError> {
+        self.0.release(place).await
     }
 }
 
 /// A catalog that never returns the second page.
-struct StuckOnPage2(MemoryCatalogue);
+struct StuckOnPage2(MemoryCatalog);
 
 #[async_trait]
 impl ConcertCatalog for StuckOnPage2 {
@@ -97,7 +101,7 @@ impl ConcertCatalog for StuckOnPage2 {
 /// The service with these limits, on a free port; stopped when dropped.
 struct Served {
     address: SocketAddr,
-    overload: Overload,
+    overload: LoadShedder,
     agent: ureq::Agent,
     runtime: tokio::runtime::Runtime,
     stopper: Stopper,
@@ -112,7 +116,7 @@ struct Answer {
 impl Served {
     /// `nearest` is roughly the poll interval of waiting users.
     fn with(settings: &OverloadSettings, nearest: Duration) -> Self {
-        let overload = Overload::new(settings);
+        let overload = LoadShedder::new(settings);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -121,7 +125,7 @@ impl Served {
         let listener = {
             let _inside = runtime.enter();
             let api = api(overload.clone(), nearest);
-            listen_public(&http(), api, Lifecycle::default(), Watch::default()).unwrap()
+            listen_public(&http(), api, Lifecycle::default(), RequestTelemetry::default()).unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
         runtime.spawn(listener.run());
@@ -195,22 +199,22 @@ impl Drop for Served {
     }
 }
 
-fn api(overload: Overload, nearest: Duration) -> Api {
+fn api(overload: LoadShedder, nearest: Duration) -> Api {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let policy = AdmissionPolicy::default();
     let store = StuckOn13(MemoryQueue::new(policy, Arc::clone(&clock)));
-    let queue = QueueService::new(QueueParts {
+    let queue = QueueService::new(QueueServiceDeps {
         queue: QueueId::parse("main").unwrap(),
         policy,
-        pacing: Pacing::new(nearest, nearest).unwrap(),
+        poll_interval: PollInterval::new(nearest, nearest).unwrap(),
         token_ttl: Duration::MAX,
         stale_after: Duration::MAX,
         store: Arc::new(store),
-        sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+        signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
         reserve: None,
         clock: Arc::clone(&clock),
     });
-    let sample = || MemoryCatalogue::sample(500, Timestamp::UNIX_EPOCH);
+    let sample = || MemoryCatalog::sample(500, Timestamp::UNIX_EPOCH);
     let pages = PageSource::new(Arc::new(StuckOnPage2(sample())), PageSize::new(10).unwrap());
     let dates = DateSource::new(Arc::new(ScheduleService::new(Arc::new(sample()), clock)));
     Api {
@@ -283,8 +287,8 @@ fn refused(send: impl Fn() -> Answer) -> Answer {
 const OVERLOADED: (u16, &str) = (503, "OVERLOADED");
 const TOO_MANY: (u16, &str) = (429, "TOO_MANY_REQUESTS");
 
-fn gate(limit: u32, max_waiting: u32) -> GateSettings {
-    GateSettings { limit, max_waiting }
+fn limiter(limit: u32, max_waiting: u32) -> LimiterSettings {
+    LimiterSettings { limit, max_waiting }
 }
 
 fn rate(per_second: u32, burst: u32) -> Option<Rate> {
@@ -293,7 +297,7 @@ fn rate(per_second: u32, burst: u32) -> Option<Rate> {
 
 #[test]
 fn hanging_joins_stop_neither_queries_nor_reads_and_new_joins_are_refused_quickly() {
-    let small = gate(2, 8);
+    let small = limiter(2, 8);
     let settings = OverloadSettings {
         joining: small,
         asking: small,
@@ -304,7 +308,7 @@ fn hanging_joins_stop_neither_queries_nor_reads_and_new_joins_are_refused_quickl
     let token = served.token_of(7);
     let stuck: Vec<_> =
         (0..2).map(|_| served.stuck("POST", "/user/13/queue/token/issue")).collect();
-    served.wait_until("both in flight", || served.overload.counts().joining.at_work == 2);
+    served.wait_until("both in flight", || served.overload.counts().joining.in_flight == 2);
 
     let start = Instant::now();
     check_refused(&served.join(8), OVERLOADED, TRY_AGAIN_KOREAN);
@@ -324,16 +328,16 @@ fn hanging_joins_stop_neither_queries_nor_reads_and_new_joins_are_refused_quickl
     }
     assert_eq!(served.join(8).status, 200, "a request that timed out releases its permit");
     let counts = served.overload.counts();
-    assert_eq!(counts.joining, GateCounts { passed: 4, refused: 2, ..GateCounts::default() });
+    assert_eq!(counts.joining, LimiterCounts { passed: 4, refused: 2, ..LimiterCounts::default() });
     assert_eq!((counts.asking.passed, counts.reading.passed), (1, 2));
 }
 
 #[test]
 fn hanging_reads_stop_neither_joins_nor_queries_and_a_refused_connection_stays_open() {
-    let settings = OverloadSettings { reading: gate(1, 0), ..OverloadSettings::default() };
+    let settings = OverloadSettings { reading: limiter(1, 0), ..OverloadSettings::default() };
     let served = Served::limited(&settings);
     let stuck = served.stuck("GET", "/concerts/query?page=2");
-    served.wait_until("in flight", || served.overload.counts().reading.at_work == 1);
+    served.wait_until("in flight", || served.overload.counts().reading.in_flight == 1);
     let token = served.token_of(7);
     assert_eq!(served.query(&token).status, 200);
 
@@ -450,9 +454,10 @@ fn concurrent_queries_are_refused_before_they_reach_the_store() {
     let settings = OverloadSettings { faster: NonZeroU32::new(4), ..OverloadSettings::default() };
     let served = Served::with(&settings, Duration::from_secs(20));
     let token = served.token_of(14);
-    let asked: Vec<_> =
+    let requested: Vec<_> =
         (0..40).map(|_| served.stuck_with("GET", "/user/queue/token/query", &token)).collect();
-    let answers: Vec<_> = asked.into_iter().map(|asked| asked.join().unwrap()).collect();
+    let answers: Vec<_> =
+        requested.into_iter().map(|requested| requested.join().unwrap()).collect();
     let (refused, stuck): (Vec<_>, Vec<_>) =
         answers.iter().partition(|answer| answer.status == 429);
     assert_eq!((stuck.len(), refused.len()), (5, 35));
@@ -466,13 +471,13 @@ fn concurrent_queries_are_refused_before_they_reach_the_store() {
 fn a_query_that_a_full_gate_refuses_is_not_charged() {
     let settings = OverloadSettings {
         faster: NonZeroU32::new(4),
-        asking: gate(1, 0),
+        asking: limiter(1, 0),
         ..OverloadSettings::default()
     };
     let served = Served::with(&settings, Duration::from_secs(20));
     let (stuck, token) = (served.token_of(14), served.token_of(7));
     let stuck = served.stuck_with("GET", "/user/queue/token/query", &stuck);
-    served.wait_until("in flight", || served.overload.counts().asking.at_work == 1);
+    served.wait_until("in flight", || served.overload.counts().asking.in_flight == 1);
     for _ in 0..20 {
         check_refused(&served.query(&token), OVERLOADED, TRY_AGAIN_KOREAN);
     }

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Overload,
-    OverloadSettings, PageSource, PerAddress, PuzzleCounts, Stopper, Watch, listen_public,
+    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, LoadShedder,
+    OverloadSettings, PageSource, PerAddress, PuzzleCounts, RequestTelemetry, Stopper,
+    listen_public,
 };
-use adapter_memory::{ManualClock, MemoryCatalogue, MemoryQueue};
+use adapter_memory::{ManualClock, MemoryCatalog, MemoryQueue};
 use adapter_token::{KeyRing, PuzzleRing, TokenKey, solve_puzzle};
 use decorators::cache::{Cache, CacheSettings};
 use domain::concert::PageSize;
 use domain::queue::{
-    AdmissionPolicy, Difficulty, DifficultyRule, JoinPuzzle, Pacing, PolicySpec, PuzzleIssuer as _,
-    PuzzleRejected, QueueId, QueueParts, QueueService, UserId,
+    AdmissionPolicy, Difficulty, DifficultyRule, JoinPuzzle, PolicySpec, PollInterval,
+    PuzzleIssuer as _, PuzzleRejected, QueueId, QueueService, QueueServiceDeps, UserId,
 };
 use domain::schedule::ScheduleService;
 use domain::{Clock, Timestamp};
@@ -96,7 +97,7 @@ impl Served {
         let listener = {
             let _inside = runtime.enter();
             let api = api(&clock, &queue, &puzzles);
-            listen_public(&http(), api, Lifecycle::default(), Watch::default()).unwrap()
+            listen_public(&http(), api, Lifecycle::default(), RequestTelemetry::default()).unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
         runtime.spawn(listener.run());
@@ -107,7 +108,7 @@ impl Served {
     }
 
     fn refresh_queue(&self) {
-        self.runtime.block_on(self.queue.advance()).unwrap();
+        self.runtime.block_on(self.queue.tick()).unwrap();
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -128,9 +129,9 @@ impl Served {
 
     /// Joins as a client should: requests, solves, requests again.
     fn solve_and_join(&self, user: u64) -> Answer {
-        let asked = self.join(user, &[]);
-        assert_eq!(asked.code(), (428, "PUZZLE_REQUIRED"));
-        self.join(user, &[("joinPuzzle", &solve_puzzle(&asked.puzzle()))])
+        let requested = self.join(user, &[]);
+        assert_eq!(requested.code(), (428, "PUZZLE_REQUIRED"));
+        self.join(user, &[("joinPuzzle", &solve_puzzle(&requested.puzzle()))])
     }
 
     fn counts(&self) -> PuzzleCounts {
@@ -158,21 +159,21 @@ fn queue(clock: &Arc<ManualClock>) -> QueueService {
     let spec = PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..PolicySpec::default() };
     let policy = AdmissionPolicy::new(spec).unwrap();
     let clock: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;
-    QueueService::new(QueueParts {
+    QueueService::new(QueueServiceDeps {
         queue: QueueId::parse("main").unwrap(),
         policy,
-        pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(1)).unwrap(),
+        poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(1)).unwrap(),
         token_ttl: Duration::from_secs(24 * 3_600),
         stale_after: Duration::MAX,
         store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
-        sealer: Arc::new(keys()),
+        signer: Arc::new(keys()),
         reserve: None,
         clock,
     })
 }
 
 fn api(clock: &Arc<ManualClock>, queue: &Arc<QueueService>, puzzles: &JoinPuzzles) -> Api {
-    let sample = || MemoryCatalogue::sample(1, Timestamp::UNIX_EPOCH);
+    let sample = || MemoryCatalog::sample(1, Timestamp::UNIX_EPOCH);
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let pages = PageSource::new(Arc::new(sample()), PageSize::new(10).unwrap());
     let dates = DateSource::new(Arc::new(ScheduleService::new(Arc::new(sample()), clock)));
@@ -180,7 +181,7 @@ fn api(clock: &Arc<ManualClock>, queue: &Arc<QueueService>, puzzles: &JoinPuzzle
         queue: Arc::clone(queue),
         concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
         dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
-        overload: Overload::new(&OverloadSettings::default()),
+        overload: LoadShedder::new(&OverloadSettings::default()),
         puzzles: puzzles.clone(),
     }
 }
@@ -205,16 +206,16 @@ fn http() -> HttpSettings {
 #[test]
 fn a_join_gets_a_puzzle_and_with_its_solution_a_place() {
     let served = Served::always();
-    let asked = served.join(7, &[("accept-language", "en")]);
-    assert_eq!(asked.code(), (428, "PUZZLE_REQUIRED"));
-    assert_eq!(asked.body["type"], "urn:boxoffice:problem:PUZZLE_REQUIRED");
-    assert_eq!(asked.body["title"], "Precondition Required");
-    let members = ["bits", "iterations", "parts"].map(|name| asked.body[name].as_u64());
+    let requested = served.join(7, &[("accept-language", "en")]);
+    assert_eq!(requested.code(), (428, "PUZZLE_REQUIRED"));
+    assert_eq!(requested.body["type"], "urn:boxoffice:problem:PUZZLE_REQUIRED");
+    assert_eq!(requested.body["title"], "Precondition Required");
+    let members = ["bits", "iterations", "parts"].map(|name| requested.body[name].as_u64());
     assert_eq!(
         members,
         [Some(EASY.into()), Some(PuzzleRing::ITERATIONS.into()), Some(PuzzleRing::PARTS.into())]
     );
-    let solution = solve_puzzle(&asked.puzzle());
+    let solution = solve_puzzle(&requested.puzzle());
     let joined = served.join(7, &[("joinPuzzle", &solution)]);
     assert_eq!((joined.status, joined.body["number"].as_u64()), (200, Some(1)));
     let again = served.join(7, &[("joinPuzzle", &solution)]);
@@ -411,9 +412,9 @@ fn a_user_who_solves_counts_once_for_the_difficulty() {
         served.join(id, &[]);
     }
     served.pass(Duration::from_millis(100));
-    let asked = served.join(7, &[]);
-    assert_eq!(asked.status, 428);
-    let solution = solve_puzzle(&asked.puzzle());
+    let requested = served.join(7, &[]);
+    assert_eq!(requested.status, 428);
+    let solution = solve_puzzle(&requested.puzzle());
     served.pass(Duration::from_millis(100));
     let before = served.counts().rate;
     for _ in 0..500 {

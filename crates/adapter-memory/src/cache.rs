@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use decorators::cache::{
-    CacheKey, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable,
+    CacheKey, CacheStore, CopyVersion, Kept, Lease, LeaseId, Lookup, LookupRequest, PutOutcome,
+    Unusable,
 };
 use domain::{Clock, PortError};
 
@@ -40,7 +41,7 @@ type Serial = u64;
 
 /// The value stored under a key.
 struct Entry {
-    content: Result<(Bytes, Stamp), Unusable>,
+    content: Result<(Bytes, CopyVersion), Unusable>,
     ends: (Micros, Serial),
 }
 
@@ -101,7 +102,7 @@ impl State {
     fn insert(
         &mut self,
         key: &CacheKey,
-        content: Result<(Bytes, Stamp), Unusable>,
+        content: Result<(Bytes, CopyVersion), Unusable>,
         ends: Micros,
         max_bytes: usize,
     ) {
@@ -130,7 +131,7 @@ impl State {
         is_held
     }
 
-    fn give_back(&mut self, key: &CacheKey, lease: LeaseId) {
+    fn release(&mut self, key: &CacheKey, lease: LeaseId) {
         if self.leases.get(key).is_some_and(|held| held.by == lease) {
             self.leases.remove(key);
         }
@@ -153,44 +154,45 @@ fn micros(duration: Duration) -> Micros {
 
 #[async_trait]
 impl CacheStore for MemoryCacheStore {
-    async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError> {
+    async fn lookup(&self, key: &CacheKey, want: &LookupRequest) -> Result<Lookup, PortError> {
         let mut state = self.at_this_moment();
         let content = state.copy(key).map(|copy| copy.content.clone()).transpose();
         let at = match &content {
-            Ok(Some((_, Stamp(stamp)))) => state.now.max(stamp.saturating_add(1)),
+            Ok(Some((_, CopyVersion(stamp)))) => state.now.max(stamp.saturating_add(1)),
             Ok(None) | Err(_) => state.now,
         };
-        let kept = content
-            .map(|copy| copy.map(|(payload, Stamp(at))| Kept { payload, age: state.since(at) }));
+        let kept = content.map(|copy| {
+            copy.map(|(payload, CopyVersion(at))| Kept { payload, age: state.since(at) })
+        });
         let is_fresh = matches!(&kept, Ok(Some(kept)) if kept.age < want.fresh_for);
         let leased = !is_fresh && want.lease.is_some_and(|lease| state.lease(key, lease));
-        Ok(Look { kept, at: Stamp(at), leased })
+        Ok(Lookup { kept, at: CopyVersion(at), leased })
     }
 
     async fn put(
         &self,
         key: &CacheKey,
         payload: Bytes,
-        stamp: Stamp,
+        stamp: CopyVersion,
         keep_for: Duration,
         lease: LeaseId,
-    ) -> Result<Put, PortError> {
+    ) -> Result<PutOutcome, PortError> {
         let mut state = self.at_this_moment();
-        state.give_back(key, lease);
+        state.release(key, lease);
         if ENTRY_BYTES + payload.len() > self.max_bytes {
-            return Ok(Put::TooLarge);
+            return Ok(PutOutcome::TooLarge);
         }
         let there = state.copy(key).and_then(|copy| copy.content.as_ref().ok());
         if there.is_some_and(|(_, there)| *there >= stamp) {
-            return Ok(Put::NewerIsThere);
+            return Ok(PutOutcome::NewerIsThere);
         }
         let ends = state.now.saturating_add(micros(keep_for));
         state.insert(key, Ok((payload, stamp)), ends, self.max_bytes);
-        Ok(Put::Kept)
+        Ok(PutOutcome::Kept)
     }
 
-    async fn give_back(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
-        self.at_this_moment().give_back(key, lease);
+    async fn release(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
+        self.at_this_moment().release(key, lease);
         Ok(())
     }
 
@@ -224,7 +226,7 @@ mod tests {
     fn put(store: &MemoryCacheStore, name: &str, bytes: usize, keep_for: Duration) {
         let key = CacheKey { kind: "concerts", name: name.to_owned() };
         let mut state = store.at_this_moment();
-        let (stamp, ends) = (Stamp(state.now), state.now + micros(keep_for));
+        let (stamp, ends) = (CopyVersion(state.now), state.now + micros(keep_for));
         state.insert(&key, Ok((vec![0; bytes].into(), stamp)), ends, store.max_bytes);
     }
 

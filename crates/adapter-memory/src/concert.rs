@@ -9,13 +9,13 @@ use domain::concert::{Concert, ConcertCatalog, ConcertId, ConcertPage, PageReque
 use domain::sample::{self, SampleConcert, SampleDate, SampleSize};
 
 /// Concerts and their dates. The concerts are fixed at the start; the seats of a date can change.
-pub struct MemoryCatalogue {
+pub struct MemoryCatalog {
     /// By ascending id, so that a page is a slice.
     concerts: Vec<Concert>,
     pub(crate) dates: RwLock<HashMap<ConcertId, Vec<SampleDate>>>,
 }
 
-impl MemoryCatalogue {
+impl MemoryCatalog {
     /// A catalog of these concerts.
     #[must_use]
     pub fn new(entries: impl IntoIterator<Item = SampleConcert>) -> Self {
@@ -41,7 +41,7 @@ impl MemoryCatalogue {
 }
 
 #[async_trait]
-impl ConcertCatalog for MemoryCatalogue {
+impl ConcertCatalog for MemoryCatalog {
     async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
         let total = self.concerts.len();
         let start = usize::try_from(request.offset()).unwrap_or(usize::MAX).min(total);

@@ -10,5 +10,5 @@ mod schedule;
 pub use cache::MemoryCacheStore;
 pub use checkpoint::MemoryCheckpoints;
 pub use clock::{ManualClock, SteadyClock, SystemClock};
-pub use concert::MemoryCatalogue;
+pub use concert::MemoryCatalog;
 pub use queue::MemoryQueue;

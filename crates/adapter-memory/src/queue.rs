@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::queue::{
-    AdmissionPolicy, Arrival, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError,
-    JoinError, JoinStep, Joined, Line, NodeId, Place, ProcessId, QueueState, QueueStore, Refused,
-    Session, Shown, Snapshot, Standing, UserId, Visit, Witness,
+    AdmissionPolicy, Arrival, Called, Checkpoint, ClaimError, Expiry, JoinError, JoinStep, Joined,
+    NodeId, NumberBounds, PlaceStatus, ProcessId, QueueCounters, QueueState, QueueStore, Refused,
+    ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId, Visit, Witness,
 };
 use domain::{Clock, PortError, PortErrorKind};
 
@@ -36,11 +36,11 @@ impl MemoryQueue {
         let kept = Kept { state: QueueState::new(policy, Duration::ZERO), followed: 0 };
         let queue = Self { clock, kept: Mutex::new(kept) };
         // Registers this process as the node that may issue numbers.
-        queue.look(Line::START, QueueState::refresh);
+        queue.look(QueueCounters::START, QueueState::refresh);
         queue
     }
 
-    fn step<T>(&self, floor: Line, step: impl FnOnce(&mut QueueState, &Visit) -> T) -> T {
+    fn step<T>(&self, floor: QueueCounters, step: impl FnOnce(&mut QueueState, &Visit) -> T) -> T {
         let clock = u64::try_from(self.clock.now().as_microsecond()).unwrap_or(0);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { state, followed } = &mut *kept;
@@ -51,7 +51,7 @@ impl MemoryQueue {
             arrival: Arrival::Anew,
             witness: Witness {
                 node: NODE,
-                line: floor,
+                counters: floor,
                 generation: marks.generation,
                 version: marks.version,
                 ..Witness::default()
@@ -67,7 +67,7 @@ impl MemoryQueue {
     /// Runs a step that returns a snapshot.
     fn look<T>(
         &self,
-        floor: Line,
+        floor: QueueCounters,
         step: impl FnOnce(&mut QueueState, &Visit) -> T,
     ) -> (T, Snapshot) {
         let (done, snapshot, version) = self.step(floor, |state, visit| {
@@ -95,18 +95,18 @@ impl QueueStore for MemoryQueue {
         &self,
         user: UserId,
         presented: Option<Shown>,
-        bounds: Bounds,
+        bounds: NumberBounds,
     ) -> Result<Joined, JoinError> {
         self.step(bounds.floor, |state, visit| {
             match state.join(visit, user, presented, bounds.ceiling) {
-                JoinStep::Holds { number, rejoined, standing, incarnation } => Ok(Joined {
+                JoinStep::Holds { number, rejoined, place_status, incarnation } => Ok(Joined {
                     number,
                     rejoined,
-                    standing,
-                    line: state.witnessed_line(),
+                    place_status,
+                    counters: state.witnessed_counters(),
                     incarnation,
                 }),
-                JoinStep::Full => Err(JoinError::LineFull),
+                JoinStep::Full => Err(JoinError::QueueFull),
                 JoinStep::AboveCeiling => Err(JoinError::AboveCeiling),
                 JoinStep::ViewBehind => Err(JoinError::ViewBehind),
                 JoinStep::NotReady => Err(not_ready().into()),
@@ -114,7 +114,11 @@ impl QueueStore for MemoryQueue {
         })
     }
 
-    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+    async fn call_next(
+        &self,
+        floor: QueueCounters,
+        shown: Option<Shown>,
+    ) -> Result<Called, PortError> {
         let (count, snapshot) = self.look(floor, |state, visit| {
             shown.into_iter().for_each(|shown| state.note_shown(shown));
             state.tick(visit)
@@ -122,7 +126,7 @@ impl QueueStore for MemoryQueue {
         Ok(Called { count, snapshot })
     }
 
-    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+    async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError> {
         Ok(self.look(floor, QueueState::refresh).1)
     }
 
@@ -131,22 +135,22 @@ impl QueueStore for MemoryQueue {
         generation: u64,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Snapshot, PortError> {
-        self.step(Line::START, |state, _| state.settle(generation, checkpoint));
-        self.snapshot(Line::START).await
+        self.step(QueueCounters::START, |state, _| state.settle(generation, checkpoint));
+        self.snapshot(QueueCounters::START).await
     }
 
-    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
-        match self.step(Line::START, |state, _| state.standing(place)) {
-            Ok(standing) => Ok(standing),
-            Err(Refused::NotFound | Refused::NotYet) => Ok(Standing::Waiting),
-            Err(Refused::Gone | Refused::NotHolder) => Ok(Standing::Gone),
+    async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError> {
+        match self.step(QueueCounters::START, |state, _| state.place_status(place)) {
+            Ok(place_status) => Ok(place_status),
+            Err(Refused::NotFound | Refused::NotYet) => Ok(PlaceStatus::Waiting),
+            Err(Refused::Gone | Refused::NotHolder) => Ok(PlaceStatus::Gone),
             Err(Refused::NotReady) => Err(not_ready()),
         }
     }
 
-    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+    async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError> {
         let claimed: Result<Expiry, Refused> =
-            self.step(Line::START, |state, _| state.claim(place));
+            self.step(QueueCounters::START, |state, _| state.claim(place));
         match claimed {
             Ok(until) => Ok(Session { number: place.number, user: place.user, until }),
             Err(Refused::NotFound) => Err(ClaimError::NotFound),
@@ -157,12 +161,12 @@ impl QueueStore for MemoryQueue {
         }
     }
 
-    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
-        match self.step(Line::START, |state, _| state.leave(place)) {
+    async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError> {
+        match self.step(QueueCounters::START, |state, _| state.leave(place)) {
             Ok(_) => Ok(()),
-            Err(Refused::NotFound) => Err(GiveBackError::NotFound),
-            Err(Refused::Gone | Refused::NotYet) => Err(GiveBackError::Gone),
-            Err(Refused::NotHolder) => Err(GiveBackError::NotHolder),
+            Err(Refused::NotFound) => Err(ReleaseError::NotFound),
+            Err(Refused::Gone | Refused::NotYet) => Err(ReleaseError::Gone),
+            Err(Refused::NotHolder) => Err(ReleaseError::NotHolder),
             Err(Refused::NotReady) => Err(not_ready().into()),
         }
     }

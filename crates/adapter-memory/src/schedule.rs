@@ -9,9 +9,9 @@ use domain::sample::SampleDate;
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleId};
 use domain::{PortError, Timestamp};
 
-use crate::concert::MemoryCatalogue;
+use crate::concert::MemoryCatalog;
 
-impl MemoryCatalogue {
+impl MemoryCatalog {
     /// Sets the number of sold seats, at most all of them. Returns `false` if there is no such
     /// date.
     pub fn set_seats_sold(&self, concert: ConcertId, date: ScheduleId, sold: u32) -> bool {
@@ -24,7 +24,7 @@ impl MemoryCatalogue {
 }
 
 #[async_trait]
-impl ScheduleBook for MemoryCatalogue {
+impl ScheduleBook for MemoryCatalog {
     async fn open_dates(
         &self,
         concert: ConcertId,

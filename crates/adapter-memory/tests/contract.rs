@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::{
-    ManualClock, MemoryCacheStore, MemoryCatalogue, MemoryCheckpoints, MemoryQueue,
+    ManualClock, MemoryCacheStore, MemoryCatalog, MemoryCheckpoints, MemoryQueue,
 };
-use contracts::cache::{CacheFixture, CacheWorld};
-use contracts::checkpoint::{CheckpointFixture, CheckpointWorld};
-use contracts::concert::CatalogueFixture;
-use contracts::queue::{QueueFixture, QueueWorld};
-use contracts::schedule::{ScheduleFixture, ScheduleWorld};
+use contracts::cache::{CacheFixture, CacheHarness};
+use contracts::checkpoint::{CheckpointFixture, CheckpointHarness};
+use contracts::concert::CatalogFixture;
+use contracts::queue::{QueueFixture, QueueHarness};
+use contracts::schedule::{ScheduleFixture, ScheduleHarness};
 use decorators::cache::{CacheKey, CacheStore, Unusable};
 use domain::concert::{ConcertCatalog, ConcertId};
-use domain::queue::{AdmissionPolicy, CheckpointStore, Line, QueueId, QueueStore, QueueTime};
+use domain::queue::{
+    AdmissionPolicy, CheckpointStore, QueueCounters, QueueId, QueueStore, QueueTime,
+};
 use domain::sample::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use domain::{Clock, Timestamp};
@@ -33,7 +35,7 @@ fn clock() -> Arc<ManualClock> {
 
 #[async_trait::async_trait]
 impl QueueFixture for Memory {
-    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueHarness> {
         let clock = clock();
         let queue = Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
         Box::new(MemoryWorld { queue, clock })
@@ -41,7 +43,7 @@ impl QueueFixture for Memory {
 }
 
 #[async_trait::async_trait]
-impl QueueWorld for MemoryWorld {
+impl QueueHarness for MemoryWorld {
     fn queue(&self) -> QueueId {
         QueueId::parse("main").unwrap()
     }
@@ -56,23 +58,23 @@ impl QueueWorld for MemoryWorld {
         while !left.is_zero() {
             let step = left.min(QueueTime::LONGEST_STEP);
             self.clock.advance(step);
-            self.queue.snapshot(Line::START).await.unwrap();
+            self.queue.snapshot(QueueCounters::START).await.unwrap();
             left -= step;
         }
     }
 }
 
 #[async_trait::async_trait]
-impl CatalogueFixture for Memory {
+impl CatalogFixture for Memory {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
-        Arc::new(MemoryCatalogue::new(concerts))
+        Arc::new(MemoryCatalog::new(concerts))
     }
 }
 
-struct MemoryBook(Arc<MemoryCatalogue>);
+struct MemoryBook(Arc<MemoryCatalog>);
 
 #[async_trait::async_trait]
-impl ScheduleWorld for MemoryBook {
+impl ScheduleHarness for MemoryBook {
     fn book(&self) -> Arc<dyn ScheduleBook> {
         self.0.clone()
     }
@@ -84,14 +86,14 @@ impl ScheduleWorld for MemoryBook {
 
 #[async_trait::async_trait]
 impl ScheduleFixture for Memory {
-    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
-        Box::new(MemoryBook(Arc::new(MemoryCatalogue::new(concerts))))
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleHarness> {
+        Box::new(MemoryBook(Arc::new(MemoryCatalog::new(concerts))))
     }
 }
 
 struct MemoryOfLines(Arc<MemoryCheckpoints>);
 
-impl CheckpointWorld for MemoryOfLines {
+impl CheckpointHarness for MemoryOfLines {
     fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
         vec![self.0.clone(), self.0.clone()]
     }
@@ -99,7 +101,7 @@ impl CheckpointWorld for MemoryOfLines {
 
 #[async_trait::async_trait]
 impl CheckpointFixture for Memory {
-    async fn open(&self) -> Box<dyn CheckpointWorld> {
+    async fn open(&self) -> Box<dyn CheckpointHarness> {
         Box::new(MemoryOfLines(Arc::default()))
     }
 }
@@ -111,7 +113,7 @@ struct MemoryCache {
 
 #[async_trait::async_trait]
 impl CacheFixture for Memory {
-    async fn open(&self) -> Box<dyn CacheWorld> {
+    async fn open(&self) -> Box<dyn CacheHarness> {
         let clock = clock();
         let store =
             Arc::new(MemoryCacheStore::new(1_000_000, Arc::clone(&clock) as Arc<dyn Clock>));
@@ -120,7 +122,7 @@ impl CacheFixture for Memory {
 }
 
 #[async_trait::async_trait]
-impl CacheWorld for MemoryCache {
+impl CacheHarness for MemoryCache {
     fn handles(&self) -> Vec<Arc<dyn CacheStore>> {
         vec![self.store.clone(), self.store.clone()]
     }

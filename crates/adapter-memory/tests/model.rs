@@ -9,7 +9,7 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use async_trait::async_trait;
 use contracts::Violation;
 use contracts::recovery_model::{
-    Action, Answer, Ask, Tokens, Trace, TraceHarness, ask, policy, quiet_traces, show,
+    Action, Answer, StoreCall, Tokens, Trace, TraceHarness, call, policy, quiet_traces, show,
 };
 use domain::queue::QueueId;
 use domain::{Clock, Timestamp};
@@ -28,25 +28,25 @@ impl Memory {
         Self { store, clock, tokens: Tokens::default() }
     }
 
-    async fn step(&mut self, what: Ask) -> Result<Answer, Violation> {
+    async fn step(&mut self, what: StoreCall) -> Result<Answer, Violation> {
         self.clock.advance(Duration::from_millis(1));
-        ask(&self.store, &mut self.tokens, QueueId::parse("model")?, what).await
+        call(&self.store, &mut self.tokens, QueueId::parse("model")?, what).await
     }
 }
 
 #[async_trait]
 impl TraceHarness for Memory {
     async fn act(&mut self, action: Action) -> Result<Answer, Violation> {
-        if let Action::Do { ask, .. } = action {
-            self.step(ask).await
+        if let Action::Do { call, .. } = action {
+            self.step(call).await
         } else if let Action::Refresh(_) = action {
-            self.step(Ask::Look).await
+            self.step(StoreCall::Snapshot).await
         } else if let Action::Show { number, .. } = action {
             self.clock.advance(Duration::from_millis(1));
             show(&self.store, number).await
         } else if let Action::Pass(nodes) = action {
             self.clock.advance(Duration::from_secs(1));
-            if nodes == 0 { Ok(Answer::Nothing) } else { self.step(Ask::Look).await }
+            if nodes == 0 { Ok(Answer::Nothing) } else { self.step(StoreCall::Snapshot).await }
         } else {
             Err(Violation::new(format!("{action:?} is impossible on a store in memory")))
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use adapter_memory::SystemClock;
 use adapter_postgres::{
-    Address, PoolSettings, Postgres, PostgresCatalogue, SessionLimits, open_dates_statement,
+    Address, PoolSettings, Postgres, PostgresCatalog, SessionLimits, open_dates_statement,
 };
 use domain::Clock as _;
 use domain::concert::ConcertId;
@@ -60,11 +60,11 @@ async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
         lifetime: long * 60,
     };
     let postgres = Postgres::open(Address::parse(url).unwrap(), limits, &pool).unwrap();
-    let catalogue = Arc::new(PostgresCatalogue::new(postgres));
+    let catalog = Arc::new(PostgresCatalog::new(postgres));
     // Warm-up: open connections, prepare statements, load pages into memory.
-    ask_until(&catalogue, Instant::now() + Duration::from_secs(1), concerts, 0).await;
+    ask_until(&catalog, Instant::now() + Duration::from_secs(1), concerts, 0).await;
     let (began, end) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));
-    let asking = (0..askers).map(|asker| ask_until(&catalogue, end, concerts, asker));
+    let asking = (0..askers).map(|asker| ask_until(&catalog, end, concerts, asker));
     let mut times: Vec<Duration> = futures_util::future::join_all(asking).await.concat();
     let per_second = times.len() as f64 / began.elapsed().as_secs_f64();
     times.sort_unstable();
@@ -82,7 +82,7 @@ async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
 
 /// Runs one query after another and returns how long each took.
 async fn ask_until(
-    catalogue: &PostgresCatalogue,
+    catalog: &PostgresCatalog,
     end: Instant,
     concerts: u64,
     seed: u64,
@@ -96,9 +96,9 @@ async fn ask_until(
         random =
             random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let concert = ConcertId::new(1 + (random >> 33) % concerts).unwrap();
-        let asked = Instant::now();
-        assert!(catalogue.open_dates(concert, now).await.unwrap().is_some());
-        times.push(asked.elapsed());
+        let requested = Instant::now();
+        assert!(catalog.open_dates(concert, now).await.unwrap().is_some());
+        times.push(requested.elapsed());
     }
     times
 }

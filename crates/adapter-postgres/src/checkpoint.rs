@@ -6,7 +6,9 @@ use diesel::sql_types::{Array, BigInt, Bool, Text};
 use diesel::{OptionalExtension as _, QueryableByName, sql_query};
 use diesel_async::RunQueryDsl as _;
 use domain::PortError;
-use domain::queue::{Checkpoint, CheckpointStore, Incarnation, Incarnations, Line, QueueId};
+use domain::queue::{
+    Checkpoint, CheckpointStore, Incarnation, Incarnations, QueueCounters, QueueId,
+};
 
 use crate::error::corrupt;
 use crate::id::{checked, signed};
@@ -92,14 +94,14 @@ impl CheckpointRow {
         }
         let lives = self.incarnations.iter().map(|life| checked(*life, Incarnation::new));
         let incarnations = Incarnations::of(lives.collect::<Result<Vec<_>, _>>()?);
-        let line = Line::new(mark(last)?, mark(serving)?);
-        Ok(Checkpoint::new(line, mark(ceiling)?).with_incarnations(incarnations))
+        let counters = QueueCounters::new(mark(last)?, mark(serving)?);
+        Ok(Checkpoint::new(counters, mark(ceiling)?).with_incarnations(incarnations))
     }
 }
 
 impl PostgresCheckpoints {
     async fn row(&self, queue: String) -> Result<Option<CheckpointRow>, PortError> {
-        let row = self.0.ask("loading a checkpoint", move |connection| {
+        let row = self.0.run("loading a checkpoint", move |connection| {
             let statement = sql_query(LOAD).bind::<Text, _>(queue.clone());
             Box::pin(
                 async move { statement.get_result::<CheckpointRow>(connection).await.optional() },
@@ -116,13 +118,13 @@ impl PostgresCheckpoints {
         checkpoint: Checkpoint,
         is_meant: bool,
     ) -> Result<Option<CheckpointRow>, PortError> {
-        let Checkpoint { line, ceiling, incarnations } = checkpoint;
+        let Checkpoint { counters, ceiling, incarnations } = checkpoint;
         let lives: Vec<i64> = incarnations.iter().map(|life| signed(life.get())).collect();
-        let row = self.0.ask("saving a checkpoint", move |connection| {
+        let row = self.0.run("saving a checkpoint", move |connection| {
             let statement = sql_query(SAVE)
                 .bind::<Text, _>(queue.clone())
-                .bind::<BigInt, _>(signed(line.last()))
-                .bind::<BigInt, _>(signed(line.serving()))
+                .bind::<BigInt, _>(signed(counters.last()))
+                .bind::<BigInt, _>(signed(counters.serving()))
                 .bind::<BigInt, _>(signed(ceiling))
                 .bind::<Array<BigInt>, _>(lives.clone())
                 .bind::<Bool, _>(is_meant);
@@ -147,7 +149,9 @@ impl PostgresCheckpoints {
     /// cannot exist and without writing a row.
     pub(crate) async fn check(&self) -> Result<(), PortError> {
         self.row(String::new()).await?;
-        self.saved_row(String::new(), Checkpoint::new(Line::START, 0), false).await.map(drop)
+        self.saved_row(String::new(), Checkpoint::new(QueueCounters::START, 0), false)
+            .await
+            .map(drop)
     }
 }
 
@@ -158,8 +162,8 @@ impl CheckpointStore for PostgresCheckpoints {
     }
 
     async fn save(&self, queue: QueueId, checkpoint: Checkpoint) -> Result<Checkpoint, PortError> {
-        let Checkpoint { line, ceiling, incarnations } = checkpoint;
-        let checkpoint = Checkpoint::new(line, ceiling).with_incarnations(incarnations);
+        let Checkpoint { counters, ceiling, incarnations } = checkpoint;
+        let checkpoint = Checkpoint::new(counters, ceiling).with_incarnations(incarnations);
         let saved = self.saved_row(queue.to_string(), checkpoint, true).await?;
         saved.as_ref().map_or_else(|| Err(corrupt(NothingSaved)), CheckpointRow::checkpoint)
     }

@@ -13,9 +13,9 @@ use crate::pool::Postgres;
 
 /// The concert catalog and the dates, as ports.
 #[derive(Clone)]
-pub struct PostgresCatalogue(pub(crate) Postgres);
+pub struct PostgresCatalog(pub(crate) Postgres);
 
-impl PostgresCatalogue {
+impl PostgresCatalog {
     /// Creates the catalog of a database whose schema is current.
     #[must_use]
     pub fn new(postgres: Postgres) -> Self {
@@ -54,9 +54,9 @@ impl PageRow {
     }
 }
 
-impl PostgresCatalogue {
+impl PostgresCatalog {
     async fn rows(&self, limit: i64, offset: i64) -> Result<Vec<PageRow>, PortError> {
-        let rows = self.0.ask("page of concerts", move |connection| {
+        let rows = self.0.run("page of concerts", move |connection| {
             let statement = sql_query(PAGE).bind::<BigInt, _>(limit).bind::<BigInt, _>(offset);
             Box::pin(async move { statement.load::<PageRow>(connection).await })
         });
@@ -73,7 +73,7 @@ impl PostgresCatalogue {
 }
 
 #[async_trait]
-impl ConcertCatalog for PostgresCatalogue {
+impl ConcertCatalog for PostgresCatalog {
     async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
         let limit = i64::from(request.size.get());
         let offset = i64::try_from(request.offset()).unwrap_or(i64::MAX);

@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::error::SetupError;
-use crate::session::{Driver, Session, SessionLimits};
+use crate::session::{ConnectionTask, Session, SessionLimits};
 
 /// The settings of new connections.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl Connector {
     }
 
     /// Opens a raw driver connection, within the connect timeout.
-    pub(crate) async fn connect(&self) -> Result<(Client, Driver), SetupError> {
+    pub(crate) async fn connect(&self) -> Result<(Client, ConnectionTask), SetupError> {
         self.within_limit(self.open()).await
     }
 
@@ -61,7 +61,7 @@ impl Connector {
 
     /// Opens a connection with its limits set. Must be called inside a runtime, which runs the
     /// connection's task.
-    async fn open(&self) -> Result<(Client, Driver), SetupError> {
+    async fn open(&self) -> Result<(Client, ConnectionTask), SetupError> {
         let mut config = self.address.config().clone();
         let ours = self.limits.options();
         let options =
@@ -71,11 +71,11 @@ impl Connector {
         match &self.tls {
             None => {
                 let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
-                Ok((client, Driver::start(connection)))
+                Ok((client, ConnectionTask::start(connection)))
             }
             Some(tls) => {
                 let (client, connection) = config.connect(tls.clone()).await.map_err(refused)?;
-                Ok((client, Driver::start(connection)))
+                Ok((client, ConnectionTask::start(connection)))
             }
         }
     }

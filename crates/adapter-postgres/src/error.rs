@@ -193,7 +193,7 @@ pub(crate) fn overloaded(why: &'static str) -> PortError {
 /// Why a query has no result.
 pub(crate) enum Failed {
     /// The query failed: diesel's error, and the driver's if there is one.
-    Asked(QueryError, Option<tokio_postgres::Error>),
+    CallOutcome(QueryError, Option<tokio_postgres::Error>),
     /// The connection was at fault, and a new one could not be opened.
     NotConnected(SetupError),
 }
@@ -201,56 +201,58 @@ pub(crate) enum Failed {
 /// For operators: the query, the server's message and the SQLSTATE, because messages are in the
 /// server's language.
 #[derive(Debug, thiserror::Error)]
-#[error("{question}: {why}")]
+#[error("{query}: {why}")]
 struct Unanswered {
-    question: &'static str,
+    query: &'static str,
     why: String,
 }
 
 impl Failed {
     pub(crate) fn new(error: QueryError, driver: Option<tokio_postgres::Error>) -> Self {
-        Self::Asked(error, driver)
+        Self::CallOutcome(error, driver)
     }
 
     /// What is at fault.
     pub(crate) fn blame(&self) -> Blame {
         match self {
             // No query here begins a transaction, so the connection already had one open.
-            Self::Asked(QueryError::AlreadyInTransaction, _) => Blame::Connection,
-            Self::Asked(_, Some(error)) => error.as_db_error().map_or(Blame::Connection, Blame::of),
-            Self::Asked(_, None) | Self::NotConnected(_) => Blame::Query,
+            Self::CallOutcome(QueryError::AlreadyInTransaction, _) => Blame::Connection,
+            Self::CallOutcome(_, Some(error)) => {
+                error.as_db_error().map_or(Blame::Connection, Blame::of)
+            }
+            Self::CallOutcome(_, None) | Self::NotConnected(_) => Blame::Query,
         }
     }
 
     /// The server's SQLSTATE.
     pub(crate) fn code(&self) -> &str {
         match self {
-            Self::Asked(_, Some(error)) => error.code().map_or("", SqlState::code),
-            Self::Asked(_, None) | Self::NotConnected(_) => "",
+            Self::CallOutcome(_, Some(error)) => error.code().map_or("", SqlState::code),
+            Self::CallOutcome(_, None) | Self::NotConnected(_) => "",
         }
     }
 
     /// Converts to the error of the port.
-    pub(crate) fn into_port_error(self, question: &'static str) -> PortError {
+    pub(crate) fn into_port_error(self, query: &'static str) -> PortError {
         let blame = self.blame();
         let (kind, why) = match self {
             Self::NotConnected(error) => return error.into(),
-            Self::Asked(error @ QueryError::DeserializationError(_), _) => {
+            Self::CallOutcome(error @ QueryError::DeserializationError(_), _) => {
                 (PortErrorKind::Corrupt, error.to_string())
             }
-            Self::Asked(_, Some(error)) if blame == Blame::Limit => {
+            Self::CallOutcome(_, Some(error)) if blame == Blame::Limit => {
                 (PortErrorKind::Timeout, said(&error))
             }
-            Self::Asked(_, Some(error)) => (PortErrorKind::Unavailable, said(&error)),
-            Self::Asked(error, None) => (PortErrorKind::Unavailable, error.to_string()),
+            Self::CallOutcome(_, Some(error)) => (PortErrorKind::Unavailable, said(&error)),
+            Self::CallOutcome(error, None) => (PortErrorKind::Unavailable, error.to_string()),
         };
-        unanswered(kind, question, why)
+        unanswered(kind, query, why)
     }
 }
 
 /// An error that names its query.
-pub(crate) fn unanswered(kind: PortErrorKind, question: &'static str, why: String) -> PortError {
-    PortError::new(kind, POSTGRES).because(Unanswered { question, why })
+pub(crate) fn unanswered(kind: PortErrorKind, query: &'static str, why: String) -> PortError {
+    PortError::new(kind, POSTGRES).because(Unanswered { query, why })
 }
 
 fn said(error: &tokio_postgres::Error) -> String {

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use domain::{Dependency, PortError, PortErrorKind};
+use domain::{HealthCheck, PortError, PortErrorKind};
 
 use crate::checkpoint::PostgresCheckpoints;
-use crate::concert::PostgresCatalogue;
+use crate::concert::PostgresCatalog;
 use crate::error::POSTGRES;
 use crate::migrate::check_schema;
 use crate::pool::Postgres;
@@ -15,7 +15,7 @@ use crate::pool::Postgres;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PostgresUse {
     /// Reads concerts and their dates.
-    pub catalogue: bool,
+    pub catalog: bool,
     /// Reads and writes queue checkpoints.
     pub checkpoints: bool,
 }
@@ -24,7 +24,7 @@ pub struct PostgresUse {
 /// pool. They run in sequence, with as little data as possible, and the write changes no row.
 pub struct PostgresDependency {
     postgres: Postgres,
-    catalogue: Option<PostgresCatalogue>,
+    catalog: Option<PostgresCatalog>,
     checkpoints: Option<PostgresCheckpoints>,
     /// A database that was down at startup may come up with an outdated schema.
     schema_is_known_good: AtomicBool,
@@ -35,7 +35,7 @@ impl PostgresDependency {
     #[must_use]
     pub fn new(postgres: Postgres, uses: PostgresUse) -> Self {
         Self {
-            catalogue: uses.catalogue.then(|| PostgresCatalogue::new(postgres.clone())),
+            catalog: uses.catalog.then(|| PostgresCatalog::new(postgres.clone())),
             checkpoints: uses.checkpoints.then(|| PostgresCheckpoints::new(postgres.clone())),
             postgres,
             schema_is_known_good: AtomicBool::new(false),
@@ -44,7 +44,7 @@ impl PostgresDependency {
 }
 
 #[async_trait]
-impl Dependency for PostgresDependency {
+impl HealthCheck for PostgresDependency {
     fn name(&self) -> &'static str {
         POSTGRES
     }
@@ -54,8 +54,8 @@ impl Dependency for PostgresDependency {
             check_schema(&self.postgres).await?;
             self.schema_is_known_good.store(true, Ordering::Relaxed);
         }
-        if let Some(catalogue) = &self.catalogue {
-            unless_busy(catalogue.check().await)?;
+        if let Some(catalog) = &self.catalog {
+            unless_busy(catalog.check().await)?;
         }
         if let Some(checkpoints) = &self.checkpoints {
             unless_busy(checkpoints.check().await)?;

@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod advisory_lock;
 mod blame;
 mod checkpoint;
 mod concert;
 mod connect;
 mod connection;
 mod error;
-mod exclusive;
 mod health;
 mod id;
 mod migrate;
@@ -19,7 +19,7 @@ mod session;
 
 pub use address::{Address, InvalidAddress};
 pub use checkpoint::PostgresCheckpoints;
-pub use concert::PostgresCatalogue;
+pub use concert::PostgresCatalog;
 pub use error::SetupError;
 pub use health::{PostgresDependency, PostgresUse};
 pub use migrate::{check_schema, migrate, revert_last};

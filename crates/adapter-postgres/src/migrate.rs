@@ -12,8 +12,8 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use crate::address::Address;
+use crate::advisory_lock::{self, Work};
 use crate::error::SetupError;
-use crate::exclusive::{self, Work};
 use crate::pool::Postgres;
 use crate::session::SessionLimits;
 
@@ -65,7 +65,7 @@ async fn as_the_only_one<T>(
 ) -> Result<T, SetupError> {
     let (lock, statement) = (WAIT_FOR_A_TABLE, STATEMENT);
     let limits = SessionLimits { connect, statement, lock, idle_in_transaction: Duration::ZERO };
-    let (client, _driver) = exclusive::lock(address, limits, MIGRATING).await?;
+    let (client, _driver) = advisory_lock::lock(address, limits, MIGRATING).await?;
     let connection = timeout(connect, AsyncPgConnection::try_from(client)).await;
     let connection = connection
         .map_err(|_| SetupError::unreachable(address, "no answer within the connect limit"))?;

@@ -21,7 +21,7 @@ use crate::address::Address;
 use crate::blame::Blame;
 use crate::connect::Connector;
 use crate::error::{Failed, POSTGRES, SetupError, overloaded, unanswered};
-use crate::session::{Question, Session, SessionLimits};
+use crate::session::{Query, Session, SessionLimits};
 
 /// Limits of the pool.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,7 +53,7 @@ struct Inner {
     places: Arc<Semaphore>,
     /// One permit for each connection. Grants them in order of arrival, which bb8 does not
     /// guarantee.
-    turns: Semaphore,
+    permits: Semaphore,
     size: u32,
     meter: Meter,
     /// Runs all queries and connections. A single runtime, so that a connection does not end with
@@ -120,7 +120,7 @@ impl Postgres {
             places: Arc::new(Semaphore::new(
                 size.saturating_add(waiting).min(Semaphore::MAX_PERMITS),
             )),
-            turns: Semaphore::new(size),
+            permits: Semaphore::new(size),
             size: settings.size,
             meter: Meter::default(),
             runtime: Handle::current(),
@@ -151,10 +151,10 @@ impl Postgres {
     /// limits: a caller cancelled while waiting leaves the queue, and one cancelled later leaves no
     /// connection half read. The task stays in the caller's span. `name` identifies the query in
     /// errors and logs.
-    pub(crate) async fn ask<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         name: &'static str,
-        question: impl Question<T>,
+        query: impl Query<T>,
     ) -> Result<T, PortError> {
         let inner = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
@@ -164,7 +164,7 @@ impl Postgres {
         let (answered, answer) = oneshot::channel();
         let asking = async move {
             let _place = place;
-            inner.ask(name, question, answered).await;
+            inner.run(name, query, answered).await;
         };
         self.0.runtime.spawn(asking.in_current_span());
         // Without a result, the task has panicked or the runtime is shutting down.
@@ -178,10 +178,10 @@ impl Postgres {
 
 impl Inner {
     /// Runs the query and sends the result to the caller, if it still waits.
-    async fn ask<T>(
+    async fn run<T>(
         &self,
         name: &'static str,
-        question: impl Question<T>,
+        query: impl Query<T>,
         mut answered: oneshot::Sender<Result<T, PortError>>,
     ) {
         let since = Instant::now();
@@ -192,7 +192,7 @@ impl Inner {
         };
         drop(waiting);
         let answer = match taken {
-            Ok((session, turn)) => self.ask_on(session, turn, name, question).await,
+            Ok((session, turn)) => self.ask_on(session, turn, name, query).await,
             Err(error) => Err(error),
         };
         // The caller may be gone.
@@ -204,9 +204,9 @@ impl Inner {
         mut session: bb8::PooledConnection<'_, Manager>,
         turn: SemaphorePermit<'_>,
         name: &'static str,
-        question: impl Question<T>,
+        query: impl Query<T>,
     ) -> Result<T, PortError> {
-        let asking = self.ask_once_or_twice(&mut session, name, &question);
+        let asking = self.ask_once_or_twice(&mut session, name, &query);
         let answer = timeout(self.limits.answer, asking).await;
         // Returned to the pool before the permit is released.
         drop(session);
@@ -226,13 +226,13 @@ impl Inner {
         &self,
         session: &mut Session,
         name: &'static str,
-        question: &impl Question<T>,
+        query: &impl Query<T>,
     ) -> Result<T, Failed> {
-        match session.ask(question).await {
+        match session.run(query).await {
             // Boxed: the future that opens a connection is large, and would enlarge the future of
             // every query.
             Err(failed) if failed.blame().is_on_the_connection() => {
-                Box::pin(self.ask_again(session, name, question, failed)).await
+                Box::pin(self.ask_again(session, name, query, failed)).await
             }
             answer => answer,
         }
@@ -245,7 +245,7 @@ impl Inner {
         &self,
         session: &mut Session,
         name: &'static str,
-        question: &impl Question<T>,
+        query: &impl Query<T>,
         failed: Failed,
     ) -> Result<T, Failed> {
         let (blame, made) = (failed.blame(), session.made());
@@ -259,7 +259,7 @@ impl Inner {
             return Err(failed);
         }
         *session = self.manager.connect().await.map_err(Failed::NotConnected)?;
-        let answer = session.ask(question).await;
+        let answer = session.run(query).await;
         match answer.as_ref().map_err(Failed::blame) {
             Ok(_) => {
                 let retires_others = blame == Blame::OldConnection && !renewal.is_retired(made);
@@ -297,7 +297,8 @@ impl Inner {
             return Err(failure.why.into());
         }
         let taking = async {
-            let turn = self.turns.acquire().await.map_err(|_| overloaded("the pool is closed"))?;
+            let turn =
+                self.permits.acquire().await.map_err(|_| overloaded("the pool is closed"))?;
             let session = self.pool.get().await.map_err(|error| self.no_session(error))?;
             Ok((session, turn))
         };

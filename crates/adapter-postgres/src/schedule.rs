@@ -13,7 +13,7 @@ use domain::schedule::{OpenDate, SaleWindow, ScheduleBook, ScheduleId};
 use domain::{PortError, Timestamp};
 use jiff_diesel::ToDiesel as _;
 
-use crate::concert::PostgresCatalogue;
+use crate::concert::PostgresCatalog;
 use crate::error::corrupt;
 use crate::id::{checked, signed};
 use crate::schema::{concerts, schedules};
@@ -82,9 +82,9 @@ impl DateRow {
     }
 }
 
-impl PostgresCatalogue {
+impl PostgresCatalog {
     async fn date_rows(&self, concert: i64, now: Timestamp) -> Result<Vec<DateRow>, PortError> {
-        let rows = self.0.ask("open dates", move |connection| {
+        let rows = self.0.run("open dates", move |connection| {
             Box::pin(async move {
                 open_dates(concert, now.to_diesel()).load::<DateRow>(connection).await
             })
@@ -98,7 +98,7 @@ impl PostgresCatalogue {
 }
 
 #[async_trait]
-impl ScheduleBook for PostgresCatalogue {
+impl ScheduleBook for PostgresCatalog {
     async fn open_dates(
         &self,
         concert: ConcertId,

@@ -10,11 +10,11 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
 
 use crate::address::Address;
+use crate::advisory_lock::{self, Work};
 use crate::error::SetupError;
-use crate::exclusive::{self, Work};
 use crate::id::signed;
 use crate::migrate::check_applied;
-use crate::session::{Driver, SessionLimits};
+use crate::session::{ConnectionTask, SessionLimits};
 
 const SEEDING: Work = Work { who: "seeder", lock: 0x626f_786f_7365_6564 };
 
@@ -58,14 +58,14 @@ pub async fn seed(
 
 struct Seeder {
     client: Client,
-    _driver: Driver,
+    _driver: ConnectionTask,
 }
 
 impl Seeder {
     async fn lock(address: &Address, connect: Duration) -> Result<Self, SetupError> {
         let (statement, lock, idle_in_transaction) = (STATEMENT, STATEMENT, STATEMENT);
         let limits = SessionLimits { connect, statement, lock, idle_in_transaction };
-        let (client, driver) = exclusive::lock(address, limits, SEEDING).await?;
+        let (client, driver) = advisory_lock::lock(address, limits, SEEDING).await?;
         check_applied(&client, address).await?;
         Ok(Self { client, _driver: driver })
     }

@@ -11,12 +11,12 @@ use crate::connection::Connection;
 use crate::error::Failed;
 
 /// A query against the database. It may run twice, so it must be idempotent.
-pub(crate) trait Question<T>:
+pub(crate) trait Query<T>:
     for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, QueryResult<T>> + Send + Sync + 'static
 {
 }
 
-impl<T, Q> Question<T> for Q where
+impl<T, Q> Query<T> for Q where
     Q: for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, QueryResult<T>> + Send + Sync + 'static
 {
 }
@@ -57,9 +57,9 @@ impl SessionLimits {
 }
 
 /// The task that drives a connection's I/O. Dropping this ends the task and closes the socket.
-pub(crate) struct Driver(JoinHandle<()>);
+pub(crate) struct ConnectionTask(JoinHandle<()>);
 
-impl Driver {
+impl ConnectionTask {
     /// Must be called inside a runtime.
     pub(crate) fn start(
         connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
@@ -80,7 +80,7 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl Drop for ConnectionTask {
     fn drop(&mut self) {
         self.end();
     }
@@ -89,7 +89,7 @@ impl Drop for Driver {
 /// A connection of the pool.
 pub(crate) struct Session {
     connection: Connection,
-    driver: Driver,
+    driver: ConnectionTask,
     /// When opening it began.
     made: Instant,
     /// A query started and has not finished.
@@ -98,7 +98,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(connection: Connection, driver: Driver, made: Instant) -> Self {
+    pub(crate) fn new(connection: Connection, driver: ConnectionTask, made: Instant) -> Self {
         Self { connection, driver, made, is_busy: false, is_closed: false }
     }
 
@@ -120,11 +120,11 @@ impl Session {
     }
 
     /// Runs a query. If the future is dropped, the session is no longer good.
-    pub(crate) async fn ask<T>(&mut self, question: &impl Question<T>) -> Result<T, Failed> {
+    pub(crate) async fn run<T>(&mut self, query: &impl Query<T>) -> Result<T, Failed> {
         self.is_busy = true;
         // Discards an error that an earlier query did not report.
         drop(self.connection.take_failure());
-        let answer = question(&mut self.connection).await;
+        let answer = query(&mut self.connection).await;
         self.is_busy = false;
         answer.map_err(|error| Failed::new(error, self.connection.take_failure()))
     }

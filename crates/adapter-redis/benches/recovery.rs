@@ -15,10 +15,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
+use adapter_redis::{
+    Address, Batching, ConnectionSettings, Durability, RedisQueue, RedisQueueSettings,
+};
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueId, QueueStore as _, UserId,
+    AdmissionPolicy, NumberBounds, PolicySpec, QueueCounters, QueueId, QueueStore as _,
+    TokenClaims, UserId,
 };
 use test_support::{Redis, RedisBinaries, RedisSetup};
 
@@ -39,7 +42,7 @@ fn node(redis: &Redis, queue: &str, spec: PolicySpec) -> Arc<RedisQueue> {
         remember: second,
         recovery: RECOVERY,
         needs_checkpoint: false,
-        link: LinkSettings { connect: second, answer, max_under_way: 10_000 },
+        connection: ConnectionSettings { connect: second, answer, max_under_way: 10_000 },
     };
     let address = Address::parse(&format!("redis://{}", redis.address())).unwrap();
     Arc::new(RedisQueue::open(address, settings))
@@ -50,14 +53,14 @@ fn keep(node: &Arc<RedisQueue>) {
     let node = Arc::clone(node);
     tokio::spawn(async move {
         loop {
-            let _ = node.call_next(Line::START, None).await;
+            let _ = node.call_next(QueueCounters::START, None).await;
             tokio::time::sleep(REFRESH).await;
         }
     });
 }
 
 async fn is_open(node: &RedisQueue) -> bool {
-    node.snapshot(Line::START).await.is_ok_and(|seen| seen.may_join)
+    node.snapshot(QueueCounters::START).await.is_ok_and(|seen| seen.may_join)
 }
 
 async fn until_open(nodes: &[Arc<RedisQueue>]) -> Duration {
@@ -79,9 +82,9 @@ async fn fill(nodes: &[Arc<RedisQueue>], people: u64) {
     for first in (1..=people).step_by(AT_ONCE as usize) {
         let joins = (first..(first + AT_ONCE).min(people + 1)).map(|user| {
             let node = Arc::clone(&nodes[(user % nodes.len() as u64) as usize]);
-            tokio::spawn(
-                async move { node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await },
-            )
+            tokio::spawn(async move {
+                node.join(UserId::new(user).unwrap(), None, NumberBounds::NONE).await
+            })
         });
         for join in futures_util::future::join_all(joins).await {
             join.unwrap().unwrap();
@@ -118,8 +121,8 @@ async fn outages(redis: &Redis, people: u64) {
     reset_steps(redis);
     println!("total loss: joins again {:?} after it is back", until_open(&nodes).await);
     print_steps(redis);
-    let seen = nodes[0].snapshot(Line::START).await.unwrap();
-    assert_eq!(seen.line.last(), people);
+    let seen = nodes[0].snapshot(QueueCounters::START).await.unwrap();
+    assert_eq!(seen.counters.last(), people);
 }
 
 /// Ends all calls and sessions at once.
@@ -135,14 +138,14 @@ async fn endings(redis: &Redis, people: u32) {
     let nodes = [node(redis, "endings", spec)];
     until_open(&nodes).await;
     fill(&nodes, u64::from(2 * people)).await;
-    nodes[0].call_next(Line::START, None).await.unwrap();
+    nodes[0].call_next(QueueCounters::START, None).await.unwrap();
     for first in (1..=u64::from(people)).step_by(5_000) {
         let claims = (first..first + 5_000).map(|user| {
             let node = Arc::clone(&nodes[0]);
             tokio::spawn(async move {
                 let joined =
-                    node.join(UserId::new(user).unwrap(), None, Bounds::NONE).await.unwrap();
-                let place = Place {
+                    node.join(UserId::new(user).unwrap(), None, NumberBounds::NONE).await.unwrap();
+                let place = TokenClaims {
                     queue: QueueId::parse("endings").unwrap(),
                     incarnation: joined.incarnation,
                     number: joined.number,
@@ -160,7 +163,7 @@ async fn endings(redis: &Redis, people: u32) {
     reset_steps(redis);
     let begun = Instant::now();
     let mut steps = 0;
-    while nodes[0].snapshot(Line::START).await.unwrap().called > 0 {
+    while nodes[0].snapshot(QueueCounters::START).await.unwrap().called > 0 {
         steps += 1;
     }
     println!(

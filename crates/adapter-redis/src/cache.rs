@@ -18,7 +18,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bb8_redis::redis::Value;
 use bytes::Bytes;
-use decorators::cache::{CacheKey, CacheStore, LeaseId, Look, LookFor, Put, Stamp, Unusable};
+use decorators::cache::{
+    CacheKey, CacheStore, CopyVersion, LeaseId, Lookup, LookupRequest, PutOutcome, Unusable,
+};
 use domain::PortError;
 use tokio::runtime::Handle;
 
@@ -29,13 +31,13 @@ pub use signer::CacheSigner;
 use self::entry::{HEAD, MARK};
 use self::failure::Failure;
 use self::pool::Meter;
-use self::reply::{Looked, invalidation, looked, stays};
+use self::reply::{Looked, invalidation, read_lookup, stays};
 use self::route::Route;
 use self::scripts::{Call, GIVE_BACK, INVALIDATE, INVALIDATED, LOOK, PROBE, PUT, Script};
-use self::session::Question;
+use self::session::Request;
 use self::signer::{Signed, hex};
 use crate::address::Address;
-use crate::usage::{RedisMemory, Usage};
+use crate::memory_info::{MemoryInfo, RedisMemory};
 
 /// Settings of a [`RedisCacheStore`].
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,7 +68,7 @@ pub struct RedisCacheStore(Arc<Inner>);
 struct Inner {
     route: Route,
     meter: Arc<Meter>,
-    usage: Usage,
+    usage: MemoryInfo,
     signer: CacheSigner,
     prefix: String,
     /// Whether a warning about values of another deployment was logged.
@@ -88,7 +90,7 @@ impl RedisCacheStore {
         Self(Arc::new(Inner {
             route: Route::open(address, pool, Arc::clone(&meter), Handle::current()),
             meter,
-            usage: Usage::default(),
+            usage: MemoryInfo::default(),
             prefix: keys::prefix(&prefix, signer.deployment()),
             signer,
             has_warned: AtomicBool::new(false),
@@ -120,7 +122,7 @@ impl RedisCacheStore {
         self.usage().last()
     }
 
-    fn usage(&self) -> &Usage {
+    fn usage(&self) -> &MemoryInfo {
         &self.0.usage
     }
 
@@ -168,7 +170,7 @@ impl RedisCacheStore {
     async fn read_invalidation(&self, kind: &str) -> Result<(u64, Bytes, Option<u64>), Failure> {
         let key = keys::invalidated(&self.0.prefix, kind);
         let (now, written) =
-            invalidation(self.ask(Call::new(&INVALIDATED, vec![key.clone()])).await?)?;
+            invalidation(self.run(Call::new(&INVALIDATED, vec![key.clone()])).await?)?;
         let at = self.invalidated_at(kind, &written);
         if at.is_none() && !written.is_empty() {
             self.warn_of_a_neighbour(&key);
@@ -200,22 +202,22 @@ impl RedisCacheStore {
     /// Whether the server takes copies and leases now.
     async fn takes_copies(&self) -> Result<(), Failure> {
         let key = keys::probe(&self.0.prefix);
-        self.ask(Call::new(&PROBE, vec![key]).number(millis(PROBED_FOR))).await.map(drop)
+        self.run(Call::new(&PROBE, vec![key]).number(millis(PROBED_FOR))).await.map(drop)
     }
 
     fn longest_value(&self) -> u64 {
         u64::try_from(self.0.max_entry_bytes.saturating_add(HEAD)).unwrap_or(u64::MAX)
     }
 
-    async fn ask(&self, call: Call) -> Result<Value, Failure> {
+    async fn run(&self, call: Call) -> Result<Value, Failure> {
         let key = call.key().to_owned();
-        self.route().ask(&key, Question::Call(call)).await
+        self.route().run(&key, Request::Call(call)).await
     }
 
-    async fn look_once(
+    async fn lookup_once(
         &self,
         key: &CacheKey,
-        want: &LookFor,
+        want: &LookupRequest,
         distrusted: &Bytes,
     ) -> Result<Looked, Failure> {
         let lasts = want.lease.map_or(Duration::ZERO, |lease| lease.lasts);
@@ -223,7 +225,7 @@ impl RedisCacheStore {
             .call(&LOOK, key, distrusted, want.lease.map(|lease| lease.id))
             .number(micros(want.fresh_for))
             .number(millis(lasts));
-        looked(self.ask(call).await?, |value| self.read(key, value))
+        read_lookup(self.run(call).await?, |value| self.read(key, value))
     }
 }
 
@@ -232,27 +234,27 @@ const PROBED_FOR: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl CacheStore for RedisCacheStore {
-    async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError> {
-        let mut looked = self.look_once(key, want, &Bytes::new()).await?;
+    async fn lookup(&self, key: &CacheKey, want: &LookupRequest) -> Result<Lookup, PortError> {
+        let mut read_lookup = self.lookup_once(key, want, &Bytes::new()).await?;
         // The script reads only the head. A copy that looks fresh and is damaged got no lease, so
         // this retries.
-        if let Some(distrusted) = looked.distrusted.take().filter(|_| want.lease.is_some()) {
-            looked = self.look_once(key, want, &distrusted).await?;
+        if let Some(distrusted) = read_lookup.distrusted.take().filter(|_| want.lease.is_some()) {
+            read_lookup = self.lookup_once(key, want, &distrusted).await?;
         }
-        Ok(Look { kept: looked.kept, at: looked.at, leased: looked.is_leased })
+        Ok(Lookup { kept: read_lookup.kept, at: read_lookup.at, leased: read_lookup.is_leased })
     }
 
     async fn put(
         &self,
         key: &CacheKey,
         payload: Bytes,
-        stamp: Stamp,
+        stamp: CopyVersion,
         keep_for: Duration,
         lease: LeaseId,
-    ) -> Result<Put, PortError> {
+    ) -> Result<PutOutcome, PortError> {
         if payload.len() > self.0.max_entry_bytes {
-            self.give_back(key, lease).await?;
-            return Ok(Put::TooLarge);
+            self.release(key, lease).await?;
+            return Ok(PutOutcome::TooLarge);
         }
         let value = entry::write(&self.0.signer, &key.to_string(), stamp, &payload);
         let mut distrusted = Bytes::new();
@@ -261,21 +263,21 @@ impl CacheStore for RedisCacheStore {
                 .call(&PUT, key, &distrusted, Some(lease))
                 .number(stamp.0)
                 .number(millis(keep_for));
-            let Some(there) = stays(self.ask(call.arg(value.clone())).await?)? else {
-                return Ok(Put::Kept);
+            let Some(there) = stays(self.run(call.arg(value.clone())).await?)? else {
+                return Ok(PutOutcome::Kept);
             };
             let seen = Bytes::copy_from_slice(entry::digest(&there));
             // The script reads only the head. A damaged value is replaced, unless it has changed
             // meanwhile.
             if self.read(key, there).is_ok() || seen == distrusted {
-                return Ok(Put::NewerIsThere);
+                return Ok(PutOutcome::NewerIsThere);
             }
             distrusted = seen;
         }
     }
 
-    async fn give_back(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
-        self.ask(self.call(&GIVE_BACK, key, &Bytes::new(), Some(lease))).await?;
+    async fn release(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
+        self.run(self.call(&GIVE_BACK, key, &Bytes::new(), Some(lease))).await?;
         Ok(())
     }
 
@@ -290,7 +292,7 @@ impl CacheStore for RedisCacheStore {
                 .arg(written)
                 .number(millis(DAY))
                 .number(u64::from(attempt == INVALIDATE_ATTEMPTS));
-            if self.ask(call).await? == Value::Int(1) {
+            if self.run(call).await? == Value::Int(1) {
                 break;
             }
         }

@@ -53,7 +53,7 @@ impl Keys {
     }
 
     /// The key that determines the slot.
-    pub(crate) fn line(&self) -> &str {
+    pub(crate) fn counters(&self) -> &str {
         &self.0[0]
     }
 
@@ -70,6 +70,6 @@ mod tests {
     fn all_keys_of_a_queue_share_its_hash_tag() {
         let keys = Keys::of(QueueId::parse("rock-2026").unwrap());
         assert!(keys.all().iter().all(|key| key.starts_with("boxoffice:{rock-2026}:")));
-        assert_eq!(keys.line(), "boxoffice:{rock-2026}:line");
+        assert_eq!(keys.counters(), "boxoffice:{rock-2026}:line");
     }
 }

@@ -2,31 +2,31 @@
 
 mod address;
 mod cache;
+mod client;
+mod connection;
 mod error;
-mod joins;
+mod join_batcher;
 mod keys;
-mod link;
+mod memory_info;
 mod primary;
 mod probe;
 mod queue;
-mod redis;
+mod queue_scripts;
 mod replay;
 mod reply;
 mod role;
 mod safety;
 mod scripts;
 mod settings;
-mod steps;
-mod usage;
 
 pub use address::{Address, InvalidAddress};
 pub use cache::{
     CachePoolSettings, CachePoolState, CacheSigner, RedisCacheDependency, RedisCacheSettings,
     RedisCacheStore,
 };
-pub use joins::{Batching, QueueLoad};
-pub use link::LinkSettings;
+pub use connection::ConnectionSettings;
+pub use join_batcher::{Batching, QueueLoad};
+pub use memory_info::RedisMemory;
 pub use queue::RedisQueue;
-pub use safety::{RedisDependency, Unsafe};
+pub use safety::{RedisDependency, UnsafeConfig};
 pub use settings::{Durability, RedisQueueSettings};
-pub use usage::RedisMemory;

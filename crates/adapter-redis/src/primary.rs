@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use crate::address::{Address, Node, Topology};
+use crate::connection::{Connection, ConnectionSet, ConnectionSettings};
 use crate::error::Failure;
-use crate::link::{Link, LinkSettings, Links};
 use crate::reply::array;
 use crate::role::{Role, address_in};
 
@@ -19,7 +19,7 @@ use crate::role::{Role, address_in};
 pub(crate) struct Primary {
     address: Address,
     slot: u16,
-    settings: LinkSettings,
+    settings: ConnectionSettings,
     /// Nodes to ask, next first: the sentinels, or the cluster nodes last reported and those
     /// configured.
     seen: VecDeque<Node>,
@@ -29,7 +29,7 @@ pub(crate) struct Primary {
 const ASK_SENTINELS_EVERY: Duration = Duration::from_millis(500);
 
 impl Primary {
-    pub(crate) fn of(key: &str, address: Address, settings: LinkSettings) -> Self {
+    pub(crate) fn of(key: &str, address: Address, settings: ConnectionSettings) -> Self {
         let seen = match &address.topology {
             Topology::Cluster(nodes) | Topology::Sentinel { sentinels: nodes, .. } => nodes.clone(),
             Topology::Single(_) => Vec::new(),
@@ -39,7 +39,7 @@ impl Primary {
     }
 
     /// Connects to the primary, if any node knows it.
-    pub(crate) async fn connect(&mut self) -> Result<Links, Failure> {
+    pub(crate) async fn connect(&mut self) -> Result<ConnectionSet, Failure> {
         let node = match &self.address.topology {
             Topology::Single(node) => node.clone(),
             Topology::Sentinel { name, .. } => {
@@ -48,28 +48,28 @@ impl Primary {
             }
             Topology::Cluster(_) => self.ask_cluster().await?,
         };
-        let links = self.connect_to(node).await?;
-        match links.role().await? {
-            Role::Primary => return Ok(links),
+        let connections = self.connect_to(node).await?;
+        match connections.role().await? {
+            Role::Primary => return Ok(connections),
             // After a FAILOVER of the server itself the sentinels report the old primary for half a
             // minute.
             Role::ReplicaOf(node) if matches!(self.address.topology, Topology::Sentinel { .. }) => {
-                let links = self.connect_to(node).await?;
-                if links.is_primary().await? {
-                    return Ok(links);
+                let connections = self.connect_to(node).await?;
+                if connections.is_primary().await? {
+                    return Ok(connections);
                 }
             }
             Role::ReplicaOf(_) | Role::Other => {}
         }
         if matches!(self.address.topology, Topology::Single(_)) {
-            Err(Failure::Replica(links.node.to_string()))
+            Err(Failure::Replica(connections.node.to_string()))
         } else {
-            Err(Failure::NotPrimary(format!("{} is a replica", links.node)))
+            Err(Failure::NotPrimary(format!("{} is a replica", connections.node)))
         }
     }
 
-    async fn connect_to(&self, node: Node) -> Result<Links, Failure> {
-        Links::connect(node, self.address.credentials.as_ref(), self.settings).await
+    async fn connect_to(&self, node: Node) -> Result<ConnectionSet, Failure> {
+        ConnectionSet::connect(node, self.address.credentials.as_ref(), self.settings).await
     }
 
     /// Waits until most sentinels report another primary, and that server confirms its role. The
@@ -79,10 +79,10 @@ impl Primary {
         let Topology::Sentinel { sentinels, name } = &self.address.topology else {
             return std::future::pending().await;
         };
-        let mut asked = sentinels.iter().cycle();
+        let mut requested = sentinels.iter().cycle();
         loop {
             sleep(ASK_SENTINELS_EVERY).await;
-            let Some(sentinel) = asked.next() else { continue };
+            let Some(sentinel) = requested.next() else { continue };
             if !self.names_another(sentinel, name, node).await {
                 continue;
             }
@@ -154,13 +154,13 @@ impl Primary {
     }
 
     /// Reads the answer to `CLUSTER SLOTS`: ranges with their nodes, the primary first.
-    fn learn(&mut self, slots: &Value, asked: &Node) -> Option<Node> {
+    fn learn(&mut self, slots: &Value, requested: &Node) -> Option<Node> {
         let mut owner = None;
         let mut named = Vec::new();
         for range in array(slots) {
             let [from, to, nodes @ ..] = array(range) else { continue };
             let nodes: Vec<Node> =
-                nodes.iter().filter_map(|node| address_in(node, asked)).collect();
+                nodes.iter().filter_map(|node| address_in(node, requested)).collect();
             let covers = |slot: i64| from.as_i64() <= Some(slot) && Some(slot) <= to.as_i64();
             if covers(self.slot.into()) {
                 owner = nodes.first().cloned();
@@ -173,9 +173,9 @@ impl Primary {
             if let Topology::Cluster(configured) = &self.address.topology {
                 named.extend(configured.iter().cloned());
             }
-            let mut once = HashSet::from([asked.clone()]);
+            let mut once = HashSet::from([requested.clone()]);
             self.seen = named.into_iter().filter(|node| once.insert(node.clone())).collect();
-            self.seen.push_back(asked.clone());
+            self.seen.push_back(requested.clone());
         }
         owner
     }
@@ -188,7 +188,7 @@ impl Primary {
         arguments: Vec<Value>,
     ) -> Result<Value, Failure> {
         let credentials = self.address.credentials.as_ref().filter(|_| with_credentials);
-        let link = Link::connect(node, credentials, self.settings).await?;
-        link.ask(command, arguments).await
+        let connection = Connection::connect(node, credentials, self.settings).await?;
+        connection.send(command, arguments).await
     }
 }

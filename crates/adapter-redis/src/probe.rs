@@ -1,9 +1,9 @@
 //! Whether joins would be taken now: a write of their kind that changes nothing.
 
+use crate::client::{CommandClass, QueueClient};
+use crate::connection::Replicas;
 use crate::error::Failure;
 use crate::keys::Keys;
-use crate::link::Replicas;
-use crate::redis::{Redis, Via};
 use crate::scripts::PROBE;
 use crate::settings::{Durability, RedisQueueSettings};
 
@@ -19,7 +19,9 @@ impl Probe {
     pub(crate) fn of(settings: &RedisQueueSettings) -> Self {
         let replicas = match settings.durability {
             Durability::Primary => None,
-            Durability::Replicated => Some(Replicas { count: 1, within: settings.link.answer / 2 }),
+            Durability::Replicated => {
+                Some(Replicas { count: 1, within: settings.connection.answer / 2 })
+            }
         };
         let mut keys = Keys::of(settings.queue).all();
         keys.push(format!("boxoffice:{{{}}}:probe", settings.queue));
@@ -27,8 +29,11 @@ impl Probe {
     }
 
     /// Returns within the time limit of a command.
-    pub(crate) async fn run(&self, redis: &Redis) -> Result<(), Failure> {
+    pub(crate) async fn run(&self, redis: &QueueClient) -> Result<(), Failure> {
         let known = || Ok(Vec::new());
-        redis.call(Via::Probe(self.replicas), &PROBE, &self.keys, known, Vec::new()).await.map(drop)
+        redis
+            .call(CommandClass::Probe(self.replicas), &PROBE, &self.keys, known, Vec::new())
+            .await
+            .map(drop)
     }
 }

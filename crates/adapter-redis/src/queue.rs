@@ -5,25 +5,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place,
-    QueueStore, Session, Shown, Snapshot, Standing, UserId,
+    Called, Checkpoint, ClaimError, JoinError, Joined, NumberBounds, PlaceStatus, QueueCounters,
+    QueueStore, ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId,
 };
 
 use crate::address::Address;
-use crate::joins::{Joiner, Joins, QueueLoad};
+use crate::client::QueueClient;
+use crate::join_batcher::{JoinBatcher, Joiner, QueueLoad};
+use crate::memory_info::{MemoryInfo, RedisMemory};
 use crate::probe::Probe;
-use crate::redis::Redis;
+use crate::queue_scripts::{QueueScripts, State};
 use crate::scripts::{CLAIM, LEAVE, STANDING};
 use crate::settings::RedisQueueSettings;
-use crate::steps::{State, Steps};
-use crate::usage::{RedisMemory, Usage};
 
 /// One node's view of a queue in Redis. Any number of nodes may share the queue, each with its own
 /// value of this type.
 pub struct RedisQueue {
-    steps: Arc<Steps>,
-    joins: Joins<Steps>,
-    usage: Usage,
+    scripts: Arc<QueueScripts>,
+    joins: JoinBatcher<QueueScripts>,
+    usage: MemoryInfo,
     probe: Probe,
 }
 
@@ -34,9 +34,9 @@ impl RedisQueue {
     pub fn open(address: Address, settings: RedisQueueSettings) -> Self {
         let batching = settings.batching;
         let probe = Probe::of(&settings);
-        let steps = Arc::new(Steps::open(address, settings));
-        let joins = Joins::new(Arc::clone(&steps), batching);
-        Self { steps, joins, usage: Usage::default(), probe }
+        let scripts = Arc::new(QueueScripts::open(address, settings));
+        let joins = JoinBatcher::new(Arc::clone(&scripts), batching);
+        Self { scripts, joins, usage: MemoryInfo::default(), probe }
     }
 
     /// The load that this node's joins put on the queue.
@@ -54,7 +54,7 @@ impl RedisQueue {
         self.usage.last()
     }
 
-    pub(crate) fn usage(&self) -> &Usage {
+    pub(crate) fn usage(&self) -> &MemoryInfo {
         &self.usage
     }
 
@@ -62,8 +62,8 @@ impl RedisQueue {
         &self.probe
     }
 
-    pub(crate) fn redis(&self) -> &Redis {
-        self.steps.redis()
+    pub(crate) fn redis(&self) -> &QueueClient {
+        self.scripts.redis()
     }
 }
 
@@ -73,17 +73,21 @@ impl QueueStore for RedisQueue {
         &self,
         user: UserId,
         presented: Option<Shown>,
-        bounds: Bounds,
+        bounds: NumberBounds,
     ) -> Result<Joined, JoinError> {
         self.joins.join(Joiner { user, presented }, bounds).await
     }
 
-    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
-        Ok(self.steps.call_next(floor, shown).await?)
+    async fn call_next(
+        &self,
+        floor: QueueCounters,
+        shown: Option<Shown>,
+    ) -> Result<Called, PortError> {
+        Ok(self.scripts.call_next(floor, shown).await?)
     }
 
-    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
-        Ok(self.steps.snapshot(floor).await?)
+    async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError> {
+        Ok(self.scripts.snapshot(floor).await?)
     }
 
     async fn settle(
@@ -91,57 +95,57 @@ impl QueueStore for RedisQueue {
         generation: u64,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Snapshot, PortError> {
-        Ok(self.steps.settle(generation, checkpoint).await?)
+        Ok(self.scripts.settle(generation, checkpoint).await?)
     }
 
-    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
+    async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError> {
         if let Some(session) = self.remembered(place) {
-            return Ok(Standing::Active { until: session.until });
+            return Ok(PlaceStatus::Active { until: session.until });
         }
-        match self.steps.place(&STANDING, place).await?.state {
-            State::Standing(standing) => Ok(standing),
-            State::Unknown => Ok(Standing::Waiting),
-            State::Foreign => Ok(Standing::Gone),
+        match self.scripts.place(&STANDING, place).await?.state {
+            State::PlaceStatus(place_status) => Ok(place_status),
+            State::Unknown => Ok(PlaceStatus::Waiting),
+            State::Foreign => Ok(PlaceStatus::Gone),
         }
     }
 
-    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+    async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError> {
         if let Some(session) = self.remembered(place) {
             return Ok(session);
         }
-        let found = self.steps.place(&CLAIM, place).await.map_err(PortError::from)?;
+        let found = self.scripts.place(&CLAIM, place).await.map_err(PortError::from)?;
         match found.state {
-            State::Standing(Standing::Active { until } | Standing::Called { until }) => {
+            State::PlaceStatus(PlaceStatus::Active { until } | PlaceStatus::Called { until }) => {
                 let session = Session { number: place.number, user: place.user, until };
-                self.steps.local().replica.note_session(place, until, found.version);
+                self.scripts.local().replica.note_session(place, until, found.version);
                 Ok(session)
             }
-            State::Standing(Standing::Waiting) => Err(ClaimError::NotYet),
-            State::Standing(Standing::Gone) => Err(ClaimError::Gone),
+            State::PlaceStatus(PlaceStatus::Waiting) => Err(ClaimError::NotYet),
+            State::PlaceStatus(PlaceStatus::Gone) => Err(ClaimError::Gone),
             State::Unknown => Err(ClaimError::NotFound),
             State::Foreign => Err(ClaimError::NotHolder),
         }
     }
 
-    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
+    async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError> {
         // From here on the session may be over, whatever the answer.
-        self.steps.local().replica.note_leaving(place);
-        let left = self.steps.place(&LEAVE, place).await;
+        self.scripts.local().replica.note_leaving(place);
+        let left = self.scripts.place(&LEAVE, place).await;
         match left.map_err(PortError::from)?.state {
-            State::Standing(Standing::Gone) => Err(GiveBackError::Gone),
-            State::Standing(was) => {
-                self.steps.local().replica.note_left(place, was == Standing::Waiting);
+            State::PlaceStatus(PlaceStatus::Gone) => Err(ReleaseError::Gone),
+            State::PlaceStatus(was) => {
+                self.scripts.local().replica.note_left(place, was == PlaceStatus::Waiting);
                 Ok(())
             }
-            State::Unknown => Err(GiveBackError::NotFound),
-            State::Foreign => Err(GiveBackError::NotHolder),
+            State::Unknown => Err(ReleaseError::NotFound),
+            State::Foreign => Err(ReleaseError::NotHolder),
         }
     }
 }
 
 impl RedisQueue {
-    fn remembered(&self, place: &Place) -> Option<Session> {
-        let until = self.steps.local().session(place, self.steps.remember())?;
+    fn remembered(&self, place: &TokenClaims) -> Option<Session> {
+        let until = self.scripts.local().session(place, self.scripts.remember())?;
         Some(Session { number: place.number, user: place.user, until })
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::queue::{
-    Change, Incarnation, Incarnations, Line, Occupancy, QueueNumber, QueueTime, Tally, UserId,
-    VacantNumbers,
+    Change, Incarnation, Incarnations, Occupancy, OutcomeCounts, QueueCounters, QueueNumber,
+    QueueTime, UserId, VacantNumbers,
 };
 use fred::types::Value;
 
@@ -39,10 +39,10 @@ impl Reply {
         self.count().map(QueueTime::from_micros)
     }
 
-    pub(crate) fn line(&mut self) -> Result<Line, Failure> {
+    pub(crate) fn counters(&mut self) -> Result<QueueCounters, Failure> {
         let (last, serving) = (self.count()?, self.count()?);
         if serving <= last {
-            Ok(Line::new(last, serving))
+            Ok(QueueCounters::new(last, serving))
         } else {
             Err(Failure::Corrupt("serving above last"))
         }
@@ -58,10 +58,10 @@ impl Reply {
         Ok(Incarnations::of(lives.collect::<Result<Vec<_>, _>>()?))
     }
 
-    pub(crate) fn tally(&mut self) -> Result<Tally, Failure> {
+    pub(crate) fn outcomes(&mut self) -> Result<OutcomeCounts, Failure> {
         let joined = self.count()?;
         let (claimed, lapsed) = (self.count()?, self.count()?);
-        Ok(Tally { joined, claimed, lapsed, left: self.count()?, ended: self.count()? })
+        Ok(OutcomeCounts { joined, claimed, lapsed, left: self.count()?, ended: self.count()? })
     }
 
     /// How slots are used: the turnover, then the steps of session ends.

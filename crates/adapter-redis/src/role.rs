@@ -14,12 +14,13 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    pub(crate) fn of(role: &Value, asked: &Node) -> Self {
+    pub(crate) fn of(role: &Value, requested: &Node) -> Self {
         let [kind, rest @ ..] = array(role) else { return Self::Other };
         match (kind.as_string().as_deref(), rest) {
             (Some("master"), _) => Self::Primary,
             (Some("slave"), [host, port, ..]) => {
-                let primary = address_in(&Value::Array(vec![host.clone(), port.clone()]), asked);
+                let primary =
+                    address_in(&Value::Array(vec![host.clone(), port.clone()]), requested);
                 primary.map_or(Self::Other, Self::ReplicaOf)
             }
             _ => Self::Other,
@@ -29,9 +30,9 @@ impl Role {
 
 /// Host and port at the start of a list. A node that does not know its own name means the host it
 /// was reached at.
-pub(crate) fn address_in(value: &Value, asked: &Node) -> Option<Node> {
+pub(crate) fn address_in(value: &Value, requested: &Node) -> Option<Node> {
     let [host, port, ..] = array(value) else { return None };
     let host = host.as_string().filter(|host| !host.is_empty() && host != "?");
     let port = u16::try_from(port.as_i64()?).ok()?;
-    Some(Node { host: host.unwrap_or_else(|| asked.host.clone()), port })
+    Some(Node { host: host.unwrap_or_else(|| requested.host.clone()), port })
 }

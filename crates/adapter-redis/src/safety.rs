@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use domain::{Dependency, PortError, PortErrorKind};
+use domain::{HealthCheck, PortError, PortErrorKind};
 use fred::types::Value;
 
 use crate::error::{Failure, QUEUE_REDIS};
+use crate::memory_info::RedisMemory;
 use crate::queue::RedisQueue;
-use crate::usage::RedisMemory;
 
 /// Why a Redis must not keep a queue. Each message is one line.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Unsafe {
+pub enum UnsafeConfig {
     /// Full memory would cost users their places.
     #[error(
         "the queue's redis would evict keys when its memory is full (maxmemory-policy {0}): \
@@ -47,7 +47,7 @@ pub enum Unsafe {
     Unknown(String),
 }
 
-impl Unsafe {
+impl UnsafeConfig {
     /// Whether waiting may help.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -55,7 +55,7 @@ impl Unsafe {
     }
 }
 
-impl From<Failure> for Unsafe {
+impl From<Failure> for UnsafeConfig {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Replica(node) => Self::Replica(node),
@@ -76,27 +76,27 @@ impl RedisQueue {
     /// Whether the server is safe for keeping a queue.
     ///
     /// # Errors
-    /// The first [`Unsafe`] that applies.
-    pub async fn check_safety(&self) -> Result<(), Unsafe> {
+    /// The first [`UnsafeConfig`] that applies.
+    pub async fn check_safety(&self) -> Result<(), UnsafeConfig> {
         let info = Info::of(self).await?;
         let version = info.get("redis_version");
         if !will_do(version, info.get("valkey_version")) {
-            return Err(Unsafe::TooOld(version.to_owned()));
+            return Err(UnsafeConfig::TooOld(version.to_owned()));
         }
         let policy = info.get("maxmemory_policy");
         if policy != "noeviction" {
-            return Err(Unsafe::Evicts(policy.to_owned()));
+            return Err(UnsafeConfig::Evicts(policy.to_owned()));
         }
         if info.get("aof_enabled") != "1" && !self.saves().await? {
-            return Err(Unsafe::Forgets);
+            return Err(UnsafeConfig::Forgets);
         }
         Ok(())
     }
 
     /// Whether the server takes snapshots on a schedule. If it hides its configuration, this trusts
     /// its operator.
-    async fn saves(&self) -> Result<bool, Unsafe> {
-        match self.redis().ask("CONFIG", vec![Value::from("GET"), Value::from("save")]).await {
+    async fn saves(&self) -> Result<bool, UnsafeConfig> {
+        match self.redis().send("CONFIG", vec![Value::from("GET"), Value::from("save")]).await {
             Ok(Value::Array(pair)) => {
                 Ok(pair.get(1).and_then(Value::as_string).is_some_and(|s| !s.is_empty()))
             }
@@ -124,7 +124,7 @@ impl RedisQueue {
         if !self.usage().is_due() {
             return;
         }
-        match self.redis().ask("INFO", Vec::new()).await {
+        match self.redis().send("INFO", Vec::new()).await {
             Ok(info) => {
                 self.usage().note(RedisMemory::in_info(&info.as_string().unwrap_or_default()));
             }
@@ -148,8 +148,8 @@ fn will_do(redis_version: &str, valkey_version: &str) -> bool {
 struct Info(HashMap<String, String>);
 
 impl Info {
-    async fn of(queue: &RedisQueue) -> Result<Self, Unsafe> {
-        let text = queue.redis().ask("INFO", Vec::new()).await?.as_string().unwrap_or_default();
+    async fn of(queue: &RedisQueue) -> Result<Self, UnsafeConfig> {
+        let text = queue.redis().send("INFO", Vec::new()).await?.as_string().unwrap_or_default();
         let pair = |line: &str| {
             line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         };
@@ -179,7 +179,7 @@ impl RedisDependency {
 }
 
 #[async_trait]
-impl Dependency for RedisDependency {
+impl HealthCheck for RedisDependency {
     fn name(&self) -> &'static str {
         QUEUE_REDIS
     }
@@ -214,9 +214,9 @@ mod tests {
 
     #[test]
     fn each_error_names_the_remedy() {
-        let evicts = Unsafe::Evicts("allkeys-lru".to_owned()).to_string();
+        let evicts = UnsafeConfig::Evicts("allkeys-lru".to_owned()).to_string();
         assert!(evicts.contains("allkeys-lru") && evicts.contains("noeviction"), "{evicts}");
-        assert!(Unsafe::Forgets.to_string().contains("appendonly yes"));
-        assert!(Unsafe::TooOld("6.2.14".to_owned()).to_string().contains("6.2.14"));
+        assert!(UnsafeConfig::Forgets.to_string().contains("appendonly yes"));
+        assert!(UnsafeConfig::TooOld("6.2.14".to_owned()).to_string().contains("6.2.14"));
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::queue::{AdmissionPolicy, QueueId};
 
-use crate::joins::Batching;
-use crate::link::LinkSettings;
+use crate::connection::ConnectionSettings;
+use crate::join_batcher::Batching;
 
 /// When a join counts as done.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -43,5 +43,5 @@ pub struct RedisQueueSettings {
     /// until the checkpoint is read.
     pub needs_checkpoint: bool,
     /// Limits of the connections.
-    pub link: LinkSettings,
+    pub connection: ConnectionSettings,
 }

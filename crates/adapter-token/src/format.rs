@@ -1,7 +1,7 @@
 //! The bytes of a token; the README has the table.
 
 use domain::Timestamp;
-use domain::queue::{Incarnation, Place, QueueId, QueueNumber, TokenRejected, UserId};
+use domain::queue::{Incarnation, QueueId, QueueNumber, TokenClaims, TokenRejected, UserId};
 
 use crate::key::KeyId;
 
@@ -16,7 +16,7 @@ pub(crate) const MAX_LENGTH: usize = HEAD_LENGTH + QueueId::MAX_LENGTH + BODY_LE
 pub(crate) const MAX_CHARS: usize = (MAX_LENGTH * 4).div_ceil(3);
 
 /// Writes the message that the tag covers.
-pub(crate) fn write_message(place: &Place, key: KeyId, into: &mut Vec<u8>) {
+pub(crate) fn write_message(place: &TokenClaims, key: KeyId, into: &mut Vec<u8>) {
     let queue = place.queue.as_str().as_bytes();
     into.push(VERSION);
     into.extend_from_slice(&key.0);
@@ -58,7 +58,7 @@ fn split_version_2(bytes: &[u8]) -> Option<Split<'_>> {
 
 impl Split<'_> {
     /// Reads the place. Call it only after the tag is verified.
-    pub(crate) fn place(&self) -> Option<Place> {
+    pub(crate) fn place(&self) -> Option<TokenClaims> {
         let queue = QueueId::parse(std::str::from_utf8(self.queue).ok()?).ok()?;
         let (incarnation, rest) = self.body.split_first_chunk::<8>()?;
         let (number, rest) = rest.split_first_chunk::<8>()?;
@@ -66,7 +66,7 @@ impl Split<'_> {
         let mut milliseconds = [0; 8];
         milliseconds[8 - TIME_LENGTH..].copy_from_slice(time);
         let milliseconds = i64::try_from(u64::from_be_bytes(milliseconds)).ok()?;
-        Some(Place {
+        Some(TokenClaims {
             queue,
             incarnation: Incarnation::new(u64::from_be_bytes(*incarnation)).ok()?,
             number: QueueNumber::new(u64::from_be_bytes(*number)).ok()?,

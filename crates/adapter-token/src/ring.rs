@@ -1,8 +1,8 @@
-//! The active keys, with the signing key first, implementing the [`TokenSealer`] port.
+//! The active keys, with the signing key first, implementing the [`TokenSigner`] port.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::queue::{Place, TokenRejected, TokenSealer, WaitingToken};
+use domain::queue::{TokenClaims, TokenRejected, TokenSigner, WaitingToken};
 use hmac::Mac as _;
 use zeroize::Zeroizing;
 
@@ -65,8 +65,8 @@ impl KeyRing {
     /// Verifies a token and reports which key signed it.
     ///
     /// # Errors
-    /// As [`TokenSealer::open`].
-    pub fn inspect(&self, text: &str) -> Result<(Place, KeyUse), TokenRejected> {
+    /// As [`TokenSigner::verify`].
+    pub fn inspect(&self, text: &str) -> Result<(TokenClaims, KeyUse), TokenRejected> {
         if text.len() > MAX_CHARS {
             return Err(TokenRejected::Malformed);
         }
@@ -109,8 +109,8 @@ impl KeyRing {
     }
 }
 
-impl TokenSealer for KeyRing {
-    fn seal(&self, place: &Place) -> WaitingToken {
+impl TokenSigner for KeyRing {
+    fn sign(&self, place: &TokenClaims) -> WaitingToken {
         let key = self.newest();
         let mut token = Vec::with_capacity(MAX_LENGTH);
         format::write_message(place, key.id(), &mut token);
@@ -119,7 +119,7 @@ impl TokenSealer for KeyRing {
         WaitingToken::new(BASE64_URL_SAFE_NO_PAD.encode(token))
     }
 
-    fn open(&self, text: &str) -> Result<Place, TokenRejected> {
+    fn verify(&self, text: &str) -> Result<TokenClaims, TokenRejected> {
         self.inspect(text).map(|(place, _)| place)
     }
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::Timestamp;
 use domain::queue::{
-    Difficulty, JoinPuzzle, PuzzleIssuer, PuzzleRejected, QueueId, TokenSealer, UserId,
+    Difficulty, JoinPuzzle, PuzzleIssuer, PuzzleRejected, QueueId, TokenSigner, UserId,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
@@ -191,15 +191,15 @@ fn a_solution_has_exactly_its_parts_in_ascending_order() {
 #[test]
 fn tokens_and_puzzles_are_not_interchangeable() {
     let tokens = token_keys(&[1]);
-    assert!(tokens.open(&easy().text).is_err());
-    let place = domain::queue::Place {
+    assert!(tokens.verify(&easy().text).is_err());
+    let place = domain::queue::TokenClaims {
         queue: QueueId::parse("main").unwrap(),
         incarnation: domain::queue::Incarnation::new(1).unwrap(),
         number: domain::queue::QueueNumber::new(1).unwrap(),
         user: user(7),
         issued_at: at(NOW),
     };
-    let token = tokens.seal(&place);
+    let token = tokens.sign(&place);
     assert!(check(&main_queue(), &format!("{}.1,2", token.as_str())).is_err());
 }
 

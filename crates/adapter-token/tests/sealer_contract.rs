@@ -3,13 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use adapter_token::{KeyRing, TokenKey};
-use contracts::token::SealerFixture;
-use domain::queue::TokenSealer;
+use contracts::token::SignerFixture;
+use domain::queue::TokenSigner;
 
 struct Ring;
 
-impl SealerFixture for Ring {
-    fn sealer(&self, keys: &[u8]) -> Box<dyn TokenSealer> {
+impl SignerFixture for Ring {
+    fn signer(&self, keys: &[u8]) -> Box<dyn TokenSigner> {
         let keys = keys.iter().map(|k| TokenKey::from_bytes(&[*k; 32]).unwrap()).collect();
         Box::new(KeyRing::new(keys).unwrap())
     }

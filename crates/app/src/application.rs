@@ -6,24 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, Facts, Failures, HttpSettings, Lifecycle,
-    Listener, MetricsText, NodeReadiness, Ops, Outages, Overload, PageSource, Phase, Protection,
-    RequestObserver, Watch, listen_ops, listen_public,
+    Api, BuildInfo, ConcertDates, ConcertPages, DateSource, DependencyHealth, HttpSettings,
+    Lifecycle, Listener, LoadShedder, MetricsText, NodeReadiness, Ops, PageSource, Phase,
+    RecentFailures, RequestObserver, RequestTelemetry, ResilienceStatus, listen_ops, listen_public,
 };
 use decorators::cache::AnyCache;
-use domain::queue::{QueueParts, QueueService};
+use domain::queue::{QueueService, QueueServiceDeps};
 use domain::schedule::ScheduleService;
 use telemetry::Instruments;
 use telemetry::metrics::{Meters, Scrape};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkup::Watched;
 use crate::config::{CatalogStore, Config};
+use crate::health_check_loop::Watched;
 use crate::metrics::{Requests, Waits};
 use crate::start_error::StartError;
-use crate::wiring::{self, Catalogue, CatalogueGuards, LineStore};
-use crate::{checkup, descriptors, hearing, keeper, metrics, node_readiness};
+use crate::wiring::{self, Catalog, CatalogLayers, StoreOfQueue};
+use crate::{
+    admission_loop, descriptors, health_check_loop, invalidation_loop, metrics, node_readiness,
+};
 
 /// A connection accepted just before the listener stops accepting has this long to send its
 /// request, unless the drain delay is shorter.
@@ -35,7 +37,7 @@ pub struct Application {
     ops: Listener,
     parts: Parts,
     lifecycle: Lifecycle,
-    outages: Outages,
+    dependency_health: DependencyHealth,
     node: NodeReadiness,
     refresh: Duration,
     hear_every: Duration,
@@ -63,38 +65,38 @@ impl Application {
         config.check()?;
         let connections = descriptors::connections(config)?;
         let meters = &instruments.meters;
-        let mut protection = Protection::default();
-        let (parts, api) = use_cases(config, meters, &mut protection).await?;
+        let mut resilience = ResilienceStatus::default();
+        let (parts, api) = use_cases(config, meters, &mut resilience).await?;
         // A node that cannot issue numbers yet would refuse its first users.
-        keeper::get_ready(&parts.queue, &parts.waits, config.queue.refresh.0).await;
-        let (lifecycle, outages) = (Lifecycle::default(), Outages::default());
+        admission_loop::get_ready(&parts.queue, &parts.waits, config.queue.refresh.0).await;
+        let (lifecycle, dependency_health) = (Lifecycle::default(), DependencyHealth::default());
         let failures =
-            Failures::keeping(config.telemetry.failures_kept as usize, wiring::wall_clock());
-        let facts = facts(config)?;
-        metrics::watch_facts(meters, &lifecycle, &facts.config_hash);
-        metrics::watch_protection(meters, &protection);
-        metrics::watch_caches(meters, &protection.caches);
+            RecentFailures::keeping(config.telemetry.failures_kept as usize, wiring::wall_clock());
+        let build_info = build_info(config)?;
+        metrics::watch_facts(meters, &lifecycle, &build_info.config_hash);
+        metrics::watch_protection(meters, &resilience);
+        metrics::watch_caches(meters, &resilience.caches);
         let names = parts.dependencies.iter().map(|watched| watched.dependency.name()).collect();
-        metrics::watch_dependency(meters, names, &outages);
+        metrics::watch_dependency(meters, names, &dependency_health);
         let http = HttpSettings { max_connections: connections.public, ..config.http.settings() };
         let ops =
             HttpSettings { max_connections: connections.ops, ..config.ops.settings(&config.http) };
         let node = NodeReadiness::new(
-            outages.clone(),
+            dependency_health.clone(),
             parts.needed.clone(),
             config.ops.cut_off_after.0,
             wiring::steady_clock(),
         );
         let watched = Ops {
             lifecycle: lifecycle.clone(),
-            outages: outages.clone(),
+            dependency_health: dependency_health.clone(),
             node: node.clone(),
-            protection,
+            resilience,
             failures: failures.clone(),
-            facts,
+            build_info,
             metrics: instruments.scrape.clone().map(text_of),
         };
-        let watch = Watch {
+        let watch = RequestTelemetry {
             observer: observer(instruments),
             failures,
             log_sample: config.telemetry.log_sample,
@@ -109,7 +111,7 @@ impl Application {
             ops,
             parts,
             lifecycle,
-            outages,
+            dependency_health,
             node,
             refresh: config.queue.refresh.0,
             hear_every: config.cache.hear_every.0,
@@ -142,21 +144,29 @@ impl Application {
         let mut parts = JoinSet::new();
         let queue = self.parts.queue;
         let waits = self.parts.waits;
-        parts.spawn(endless(keeper::keep(
+        parts.spawn(endless(admission_loop::keep(
             Arc::clone(&queue),
             waits,
             self.refresh,
             stop_loops.clone(),
         )));
-        parts.spawn(endless(keeper::keep_checkpoint(queue, self.refresh, stop_loops.clone())));
+        parts.spawn(endless(admission_loop::keep_checkpoint(
+            queue,
+            self.refresh,
+            stop_loops.clone(),
+        )));
         for cache in self.parts.caches {
-            parts.spawn(endless(hearing::keep(cache, self.hear_every, stop_loops.clone())));
+            parts.spawn(endless(invalidation_loop::keep(
+                cache,
+                self.hear_every,
+                stop_loops.clone(),
+            )));
         }
         for watched in self.parts.dependencies {
-            let checks = checkup::look_after(
+            let checks = health_check_loop::look_after(
                 watched,
                 self.check_every,
-                self.outages.clone(),
+                self.dependency_health.clone(),
                 stop_loops.clone(),
             );
             parts.spawn(endless(checks));
@@ -198,10 +208,10 @@ async fn endless(steps: impl Future<Output = ()>) -> io::Result<()> {
 }
 
 /// The version and the hash of the configuration.
-fn facts(config: &Config) -> Result<Facts, StartError> {
+fn build_info(config: &Config) -> Result<BuildInfo, StartError> {
     let config_hash =
         config.hash().map_err(|_| StartError::Miswired("the configuration cannot be written"))?;
-    Ok(Facts { version: env!("CARGO_PKG_VERSION"), config_hash })
+    Ok(BuildInfo { version: env!("CARGO_PKG_VERSION"), config_hash })
 }
 
 fn text_of(scrape: Scrape) -> MetricsText {
@@ -211,38 +221,39 @@ fn text_of(scrape: Scrape) -> MetricsText {
 /// The observer of requests; `None` if neither metrics nor spans are enabled.
 fn observer(instruments: &Instruments) -> Option<Arc<dyn RequestObserver>> {
     let Instruments { meters, spans, .. } = instruments;
-    let heard = || Arc::new(Requests::new(meters, spans.clone())) as Arc<dyn RequestObserver>;
-    (meters.is_on() || spans.is_on()).then(heard)
+    let received = || Arc::new(Requests::new(meters, spans.clone())) as Arc<dyn RequestObserver>;
+    (meters.is_on() || spans.is_on()).then(received)
 }
 
 async fn use_cases(
     config: &Config,
     meters: &Meters,
-    shown: &mut Protection,
+    shown: &mut ResilienceStatus,
 ) -> Result<(Parts, Api), StartError> {
     let (wall, steady) = (wiring::wall_clock(), wiring::steady_clock());
     let policy = config.queue.policy.policy()?;
     let database = wiring::database(config, meters).await?;
     let line = wiring::queue_store(config, policy, Arc::clone(&steady), meters).await?;
-    let LineStore { store, system, dependency: line_dependency } = line;
+    let StoreOfQueue { store, system, dependency: line_dependency } = line;
     let name = config.queue.queue_id()?;
     let keys = wiring::token_keys(&config.queue)?;
-    let queue = Arc::new(QueueService::new(QueueParts {
+    let queue = Arc::new(QueueService::new(QueueServiceDeps {
         queue: name,
         policy,
-        pacing: config.queue.poll.pacing()?,
+        poll_interval: config.queue.poll.poll_interval()?,
         token_ttl: config.queue.token_ttl.0,
         stale_after: config.queue.stale_after.0,
         store: wiring::protected_line(config, store, metrics::observer(meters, system), shown)?,
-        sealer: wiring::token_sealer(&keys),
+        signer: wiring::token_signer(&keys),
         reserve: wiring::reserve(config, database.as_ref(), meters)?,
         clock: Arc::clone(&steady),
     }));
-    let Catalogue { concerts, schedules, system } =
-        wiring::catalogue(config, database.as_ref(), wall.as_ref())?;
-    let (guards, asked) = (CatalogueGuards::new(config, shown)?, metrics::observer(meters, system));
-    let concerts = wiring::protected_concerts(config, concerts, &guards, asked.clone(), shown);
-    let schedules = wiring::protected_dates(config, schedules, &guards, asked, shown);
+    let Catalog { concerts, schedules, system } =
+        wiring::catalog(config, database.as_ref(), wall.as_ref())?;
+    let (guards, requested) =
+        (CatalogLayers::new(config, shown)?, metrics::observer(meters, system));
+    let concerts = wiring::protected_concerts(config, concerts, &guards, requested.clone(), shown);
+    let schedules = wiring::protected_dates(config, schedules, &guards, requested, shown);
     let puzzles = wiring::join_puzzles(&config.queue, &keys, Arc::clone(&steady))?;
     metrics::watch_puzzles(meters, &puzzles);
     let level = wiring::shared_level(config, steady, meters, shown)?;
@@ -250,7 +261,7 @@ async fn use_cases(
     let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, wall)));
     let (page_settings, date_settings) =
         (config.cache.concerts.settings(), config.cache.dates.settings());
-    let overload = Overload::new(&config.overload.settings());
+    let overload = LoadShedder::new(&config.overload.settings());
     shown.overload = Some(overload.clone());
     metrics::watch_overload(meters, &overload);
     metrics::watch_line(meters, &queue, &name.to_string());

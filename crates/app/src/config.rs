@@ -5,6 +5,7 @@ mod breaker;
 mod cache;
 mod catalog;
 mod concerts;
+mod duration;
 mod error;
 mod given;
 mod http;
@@ -18,20 +19,20 @@ mod queue;
 mod redis;
 pub mod reference;
 mod secret;
-mod span;
 mod telemetry;
 
 pub use breaker::{BreakerMode, BreakerSection, BreakersSection, WindowUnit};
 pub use cache::{CacheKindSection, CacheSection, SharedCache};
 pub use catalog::{CatalogSection, CatalogStore};
 pub use concerts::ConcertsSection;
+pub use duration::ConfigDuration;
 pub use error::ConfigError;
 pub use http::HttpSection;
 pub use limits::{LimitSection, LimitsSection, RetrySection};
 pub use load::{Sources, load};
 pub use ops::OpsSection;
 pub use overload::{
-    AddressSource, GateSection, JoiningRateSection, OverloadSection, PollingSection, RateSection,
+    AddressSource, JoiningRateSection, LimiterSection, OverloadSection, PollingSection, RateSection,
 };
 pub use postgres::{PostgresPoolSection, PostgresSection};
 pub use puzzle::{JoinPuzzleMode, PuzzleSection};
@@ -43,7 +44,6 @@ pub use redis::{
     RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSection, WhenUnsafe,
 };
 pub use secret::Secret;
-pub use span::Span;
 pub use telemetry::{OtlpSection, TelemetrySection, TracesSection};
 
 use adapter_redis::CacheSigner;
@@ -175,7 +175,7 @@ impl Config {
                 &format!("cache.{kind}.load_limit"),
                 &expected,
             )?;
-            let longest = limit.longest();
+            let longest = limit.max_duration();
             let expected = format!(
                 "must be at least the sum of limits.{kind}.wait and limits.{kind}.timeout, {longest}"
             );
@@ -184,7 +184,8 @@ impl Config {
         // One lookup in the second level may be the last step before a load, and another call
         // releases the lease.
         let look = self.longest_look();
-        let longest = Span(self.cache.lease_wait.0 + 2 * look.0 + self.cache.longest_load().0);
+        let longest =
+            ConfigDuration(self.cache.lease_wait.0 + 2 * look.0 + self.cache.longest_load().0);
         let expected = format!(
             "must be above {longest}: the sum of cache.lease_wait, twice limits.cache.timeout and the longest cache.*.load_limit"
         );
@@ -210,11 +211,11 @@ impl Config {
     }
 
     /// The longest lookup in the second level.
-    fn longest_look(&self) -> Span {
+    fn longest_look(&self) -> ConfigDuration {
         let (redis, limit) = (&self.redis.cache, self.limits.cache.timeout);
-        let own = Span(redis.pool.acquire_timeout.0 + redis.timeout.0);
+        let own = ConfigDuration(redis.pool.acquire_timeout.0 + redis.timeout.0);
         match self.cache.store {
-            SharedCache::None | SharedCache::Memory => Span::millis(0),
+            SharedCache::None | SharedCache::Memory => ConfigDuration::millis(0),
             SharedCache::Redis if limit.0.is_zero() => own,
             SharedCache::Redis => limit.min(own),
         }
@@ -231,11 +232,11 @@ impl Config {
             "queue.keys",
             "is needed with queue.store = \"redis\": nodes must verify each other's tokens; `boxoffice token new-key` makes one",
         )?;
-        let looks_often = self.queue.refresh <= Span::secs(1);
+        let looks_often = self.queue.refresh <= ConfigDuration::secs(1);
         require(looks_often, "queue.refresh", "must be at most 1s with queue.store = \"redis\"")?;
         let limit = self.redis.queue.timeout;
         // A join may wait this long for its batch, and again for its reply.
-        let longest = Span(2 * limit.0);
+        let longest = ConfigDuration(2 * limit.0);
         let answers = self.http.request_timeout > longest;
         require(
             answers,
@@ -287,7 +288,12 @@ pub(crate) fn require(holds: bool, key: &str, expected: &str) -> Result<(), Conf
 }
 
 /// `Ok` if the value is within these bounds, otherwise the error for this key.
-pub(crate) fn between(key: &str, value: Span, least: Span, most: Span) -> Result<(), ConfigError> {
+pub(crate) fn between(
+    key: &str,
+    value: ConfigDuration,
+    least: ConfigDuration,
+    most: ConfigDuration,
+) -> Result<(), ConfigError> {
     require((least..=most).contains(&value), key, &format!("must be from {least} to {most}"))
 }
 

@@ -1,16 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod admission_loop;
 mod application;
-mod checkup;
 mod command;
 pub mod config;
 mod descriptors;
-mod hearing;
-mod keeper;
+mod health_check_loop;
+mod invalidation_loop;
 mod metrics;
 mod node_readiness;
+mod signals;
 mod start_error;
-mod stop;
 mod wiring;
 
 pub use application::Application;

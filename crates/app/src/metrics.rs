@@ -1,15 +1,15 @@
 //! Reads values from the service at each scrape and feeds the histograms: one file per family.
-//! `telemetry::metrics::catalogue` documents the metrics.
+//! `telemetry::metrics::catalog` documents the metrics.
 
 mod caches;
 mod connections;
 mod dependencies;
 mod facts;
 mod keyed;
-mod line;
 mod overload;
 mod protection;
 mod puzzles;
+mod queue;
 mod requests;
 
 pub(crate) use caches::watch as watch_caches;
@@ -18,10 +18,10 @@ pub(crate) use dependencies::{
     observer, watch_cache_redis, watch_dependency, watch_line_redis, watch_postgres_pool,
 };
 pub(crate) use facts::watch as watch_facts;
-pub(crate) use line::{Waits, watch as watch_line};
 pub(crate) use overload::watch as watch_overload;
 pub(crate) use protection::watch as watch_protection;
 pub(crate) use puzzles::watch as watch_puzzles;
+pub(crate) use queue::{Waits, watch as watch_line};
 pub(crate) use requests::Requests;
 
 /// Metrics that each read one number from a `T`.

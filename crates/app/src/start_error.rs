@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use adapter_postgres::SetupError;
-use adapter_redis::Unsafe;
+use adapter_redis::UnsafeConfig;
 use adapter_token::InvalidKey;
 
 use crate::config::ConfigError;
@@ -20,7 +20,7 @@ pub enum StartError {
     Database(#[from] SetupError),
     /// The queue's Redis is configured in a way that can lose places.
     #[error(transparent)]
-    UnsafeRedis(#[from] Unsafe),
+    UnsafeRedis(#[from] UnsafeConfig),
     /// The limit on open files is too low for the configuration.
     #[error(transparent)]
     Descriptors(#[from] TooFewDescriptors),

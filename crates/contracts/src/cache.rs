@@ -1,22 +1,22 @@
 //! The rules of [`CacheStore`](decorators::cache::CacheStore), numbered as in its documentation.
 
 mod copies;
+mod harness;
 mod kinds;
 mod leases;
 mod stamps;
 mod unusable;
-mod world;
 
 use futures_util::future::BoxFuture;
 
 pub use copies::*;
+pub use harness::{CacheFixture, CacheHarness};
 pub use kinds::*;
 pub use leases::*;
 pub use stamps::*;
 pub use unusable::*;
-pub use world::{CacheFixture, CacheWorld};
 
-use crate::Verdict;
+use crate::RuleResult;
 
 /// The macro behind [`cache_store_contract`](crate::cache_store_contract); calls back with the name
 /// of every rule.
@@ -75,7 +75,7 @@ macro_rules! cache_store_contract {
 }
 
 /// A rule of this port.
-pub type CacheRule = for<'a> fn(&'a dyn CacheFixture) -> BoxFuture<'a, Verdict>;
+pub type CacheRule = for<'a> fn(&'a dyn CacheFixture) -> BoxFuture<'a, RuleResult>;
 
 #[doc(hidden)]
 #[macro_export]

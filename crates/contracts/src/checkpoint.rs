@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::queue::{
-    Checkpoint, CheckpointStore, Incarnation, Incarnations, Line, QueueId, QueueNumber,
+    Checkpoint, CheckpointStore, Incarnation, Incarnations, QueueCounters, QueueId, QueueNumber,
 };
 use futures_util::future::{BoxFuture, join_all};
 
-use crate::{Verdict, Violation, ensure, ensure_eq};
+use crate::{RuleResult, Violation, ensure, ensure_eq};
 
 /// Opens checkpoint stores.
 #[async_trait]
 pub trait CheckpointFixture: Send + Sync {
     /// Opens a new, empty store.
-    async fn open(&self) -> Box<dyn CheckpointWorld>;
+    async fn open(&self) -> Box<dyn CheckpointHarness>;
 }
 
 /// A store, used from one or more nodes.
-pub trait CheckpointWorld: Send + Sync {
+pub trait CheckpointHarness: Send + Sync {
     /// At least one handle to the same store; one per node if the implementation has nodes.
     fn handles(&self) -> Vec<Arc<dyn CheckpointStore>>;
 }
@@ -66,7 +66,7 @@ macro_rules! checkpoint_contract {
 }
 
 /// A rule of this port.
-pub type CheckpointRule = for<'a> fn(&'a dyn CheckpointFixture) -> BoxFuture<'a, Verdict>;
+pub type CheckpointRule = for<'a> fn(&'a dyn CheckpointFixture) -> BoxFuture<'a, RuleResult>;
 
 #[doc(hidden)]
 #[macro_export]
@@ -83,7 +83,7 @@ for_each_checkpoint_rule! { checkpoint_table!() }
 struct Memory {
     handles: Vec<Arc<dyn CheckpointStore>>,
     /// Dropping the world may remove the store.
-    _world: Box<dyn CheckpointWorld>,
+    _world: Box<dyn CheckpointHarness>,
 }
 
 impl Memory {
@@ -110,7 +110,7 @@ impl Memory {
         queue: &str,
         expected: Option<Checkpoint>,
         what: &str,
-    ) -> Verdict {
+    ) -> RuleResult {
         for handle in &self.handles {
             ensure_eq(handle.load(QueueId::parse(queue)?).await?, expected, what)?;
         }
@@ -120,7 +120,11 @@ impl Memory {
 
 /// A checkpoint with these marks, not validated.
 fn marks(last: u64, serving: u64, ceiling: u64) -> Checkpoint {
-    Checkpoint { line: Line::new(last, serving), ceiling, incarnations: Incarnations::default() }
+    Checkpoint {
+        counters: QueueCounters::new(last, serving),
+        ceiling,
+        incarnations: Incarnations::default(),
+    }
 }
 
 /// Loading a queue that was never saved returns `None`, not zeros: a checkpoint of zeros can be
@@ -130,7 +134,7 @@ fn marks(last: u64, serving: u64, ceiling: u64) -> Checkpoint {
 /// The violation, if any.
 pub async fn rule_1_loads_nothing_for_a_queue_never_saved(
     fixture: &dyn CheckpointFixture,
-) -> Verdict {
+) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     memory.ensure_remembered("main", None, "a queue that was never saved").await?;
     memory.save("main", marks(0, 0, 0)).await?;
@@ -143,7 +147,7 @@ pub async fn rule_1_loads_nothing_for_a_queue_never_saved(
 /// The violation, if any.
 pub async fn rule_2_loads_what_was_saved_through_any_handle(
     fixture: &dyn CheckpointFixture,
-) -> Verdict {
+) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     for (n, handle) in memory.handles.iter().enumerate() {
         let queue = format!("saved-by-{n}");
@@ -157,7 +161,7 @@ pub async fn rule_2_loads_what_was_saved_through_any_handle(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_raises_each_mark_in_any_order(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_3_raises_each_mark_in_any_order(fixture: &dyn CheckpointFixture) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     let saves = [marks(90, 10, 100), marks(60, 50, 120), marks(40, 30, 200)];
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -177,7 +181,9 @@ pub async fn rule_3_raises_each_mark_in_any_order(fixture: &dyn CheckpointFixtur
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_raises_each_mark_under_concurrency(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_3_raises_each_mark_under_concurrency(
+    fixture: &dyn CheckpointFixture,
+) -> RuleResult {
     const SAVERS: u64 = 40;
     let memory = Memory::open(fixture).await?;
     for round in 0..5 {
@@ -200,7 +206,7 @@ pub async fn rule_3_raises_each_mark_under_concurrency(fixture: &dyn CheckpointF
     Ok(())
 }
 
-async fn save_and_load(store: &dyn CheckpointStore, queue: QueueId, own: Checkpoint) -> Verdict {
+async fn save_and_load(store: &dyn CheckpointStore, queue: QueueId, own: Checkpoint) -> RuleResult {
     let saved = store.save(queue, own).await?;
     ensure_eq(saved.raised_to(own), saved, "a save's result, compared with its own marks")?;
     let Some(loaded) = store.load(queue).await? else {
@@ -217,7 +223,7 @@ async fn save_and_load(store: &dyn CheckpointStore, queue: QueueId, own: Checkpo
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_returns_the_stored_marks(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_4_returns_the_stored_marks(fixture: &dyn CheckpointFixture) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     let saves = [
         (marks(90, 10, 100), marks(90, 10, 100)),
@@ -236,7 +242,7 @@ pub async fn rule_4_returns_the_stored_marks(fixture: &dyn CheckpointFixture) ->
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_keeps_queues_apart(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_5_keeps_queues_apart(fixture: &dyn CheckpointFixture) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     let long = "q".repeat(QueueId::MAX_LENGTH - 1);
     let names = [&format!("{long}a"), &format!("{long}b"), &long, "a", "-a", "a-", "0"];
@@ -256,7 +262,9 @@ pub async fn rule_5_keeps_queues_apart(fixture: &dyn CheckpointFixture) -> Verdi
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_stores_the_highest_numbers_exactly(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_6_stores_the_highest_numbers_exactly(
+    fixture: &dyn CheckpointFixture,
+) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     let max = QueueNumber::MAX;
     for saved in
@@ -273,7 +281,7 @@ pub async fn rule_6_stores_the_highest_numbers_exactly(fixture: &dyn CheckpointF
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_7_corrects_invalid_checkpoints(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_7_corrects_invalid_checkpoints(fixture: &dyn CheckpointFixture) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     let max = QueueNumber::MAX;
     let saves = [
@@ -300,7 +308,9 @@ fn lives(values: &[u64]) -> Result<Incarnations, Violation> {
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_8_stores_the_incarnations_of_a_queue(fixture: &dyn CheckpointFixture) -> Verdict {
+pub async fn rule_8_stores_the_incarnations_of_a_queue(
+    fixture: &dyn CheckpointFixture,
+) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     let highest = Incarnation::MAX;
     let saves: [(&[u64], &[u64]); 4] = [
@@ -328,7 +338,7 @@ pub async fn rule_8_stores_the_incarnations_of_a_queue(fixture: &dyn CheckpointF
 /// The violation, if any.
 pub async fn rule_8_keeps_the_oldest_of_too_many_incarnations(
     fixture: &dyn CheckpointFixture,
-) -> Verdict {
+) -> RuleResult {
     let memory = Memory::open(fixture).await?;
     for (queue, order) in
         [("rising", [[1, 2], [3, 4], [5, 6]]), ("falling", [[6, 5], [4, 3], [2, 1]])]

@@ -8,11 +8,11 @@ use domain::sample::{self, SampleConcert, SampleSize};
 use futures_util::future::BoxFuture;
 
 use crate::schedule::noon;
-use crate::{Verdict, Violation, ensure, ensure_eq};
+use crate::{RuleResult, Violation, ensure, ensure_eq};
 
 /// Opens concert catalogs.
 #[async_trait]
-pub trait CatalogueFixture: Send + Sync {
+pub trait CatalogFixture: Send + Sync {
     /// Opens a catalog of exactly these concerts.
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog>;
 }
@@ -45,7 +45,7 @@ macro_rules! concert_tests {
     };
 }
 
-/// Expands to one test per rule of [`ConcertCatalog`], on a [`CatalogueFixture`].
+/// Expands to one test per rule of [`ConcertCatalog`], on a [`CatalogFixture`].
 #[macro_export]
 macro_rules! concert_contract {
     ($fixture:expr) => {
@@ -54,7 +54,7 @@ macro_rules! concert_contract {
 }
 
 /// A rule of this port.
-pub type ConcertRule = for<'a> fn(&'a dyn CatalogueFixture) -> BoxFuture<'a, Verdict>;
+pub type ConcertRule = for<'a> fn(&'a dyn CatalogFixture) -> BoxFuture<'a, RuleResult>;
 
 #[doc(hidden)]
 #[macro_export]
@@ -68,12 +68,12 @@ macro_rules! concert_table {
 for_each_concert_rule! { concert_table!() }
 
 async fn page(
-    catalogue: &dyn ConcertCatalog,
+    catalog: &dyn ConcertCatalog,
     number: u32,
     size: u32,
 ) -> Result<ConcertPage, Violation> {
     let request = PageRequest { number: PageNumber::new(number)?, size: PageSize::new(size)? };
-    Ok(catalogue.page(request).await?)
+    Ok(catalog.page(request).await?)
 }
 
 /// The pages together list each concert once, ordered by id, and each page but the last is full.
@@ -81,16 +81,16 @@ async fn page(
 /// # Errors
 /// The violation, if any.
 pub async fn lists_every_concert_once_in_ascending_order(
-    fixture: &dyn CatalogueFixture,
-) -> Verdict {
+    fixture: &dyn CatalogFixture,
+) -> RuleResult {
     // The catalog gets them in reverse order.
     let mut sample: Vec<_> = sample::concerts(SampleSize::of_concerts(25), noon()).collect();
     let expected: Vec<_> = sample.iter().map(|entry| entry.concert.clone()).collect();
     sample.reverse();
-    let catalogue = fixture.open(sample).await;
+    let catalog = fixture.open(sample).await;
     let mut seen = Vec::new();
     for (number, length) in [(1, 10), (2, 10), (3, 5)] {
-        let page = page(catalogue.as_ref(), number, 10).await?;
+        let page = page(catalog.as_ref(), number, 10).await?;
         ensure_eq(page.concerts.len(), length, "concerts on a page")?;
         ensure_eq(page.request.number.get(), number, "the page's number")?;
         seen.extend(page.concerts);
@@ -102,11 +102,11 @@ pub async fn lists_every_concert_once_in_ascending_order(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogueFixture) -> Verdict {
-    let catalogue =
+pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogFixture) -> RuleResult {
+    let catalog =
         fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for (number, size) in [(1, 10), (3, 10), (1, 1_000), (25, 1), (4, 10)] {
-        ensure_eq(page(catalogue.as_ref(), number, size).await?.total, 25, "the total")?;
+        ensure_eq(page(catalog.as_ref(), number, size).await?.total, 25, "the total")?;
     }
     let nothing = fixture.open(Vec::new()).await;
     let empty = page(nothing.as_ref(), 1, 10).await?;
@@ -119,11 +119,11 @@ pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogueFixture) -
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn returns_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture) -> Verdict {
-    let catalogue =
+pub async fn returns_an_empty_page_beyond_the_end(fixture: &dyn CatalogFixture) -> RuleResult {
+    let catalog =
         fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for number in [4, 1_000_000, u32::MAX] {
-        let beyond = page(catalogue.as_ref(), number, 1_000).await?;
+        let beyond = page(catalog.as_ref(), number, 1_000).await?;
         ensure(beyond.concerts.is_empty(), || {
             format!("page {number} lists {:?}", beyond.concerts)
         })?;
@@ -136,14 +136,14 @@ pub async fn returns_an_empty_page_beyond_the_end(fixture: &dyn CatalogueFixture
 /// # Errors
 /// The violation, if any.
 pub async fn returns_the_same_page_to_concurrent_readers(
-    fixture: &dyn CatalogueFixture,
-) -> Verdict {
-    let catalogue =
+    fixture: &dyn CatalogFixture,
+) -> RuleResult {
+    let catalog =
         fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
-    let expected = page(catalogue.as_ref(), 2, 10).await?;
+    let expected = page(catalog.as_ref(), 2, 10).await?;
     let readers = (0..200).map(|_| {
-        let catalogue = Arc::clone(&catalogue);
-        tokio::spawn(async move { page(catalogue.as_ref(), 2, 10).await })
+        let catalog = Arc::clone(&catalog);
+        tokio::spawn(async move { page(catalog.as_ref(), 2, 10).await })
     });
     for reader in futures_util::future::join_all(readers).await {
         ensure_eq(reader??, expected.clone(), "a page that was read concurrently")?;

@@ -21,7 +21,7 @@ mod view;
 
 pub use check::check;
 pub use finding::{FINDINGS_PER_RULE, Finding, Findings, Rule, Rules};
-pub use record::{Asked, Record, Told};
+pub use record::{Completion, Invocation, Record};
 pub use recorder::{History, Op};
 pub use summary::Summary;
 pub use text::ReadError;

@@ -6,10 +6,10 @@ pub mod concert;
 pub mod history;
 pub mod queue;
 pub mod recovery_model;
+mod rule_result;
 pub mod schedule;
 pub mod token;
-mod verdict;
 
+pub use rule_result::{RuleResult, Violation, ensure, ensure_eq};
 #[doc(hidden)]
 pub use tokio;
-pub use verdict::{Verdict, Violation, ensure, ensure_eq};

@@ -5,20 +5,20 @@ mod endings;
 mod joining;
 mod recovery;
 mod refusals;
+mod scenario;
 mod visitors;
-mod world;
 
 pub use admission::*;
 pub use endings::*;
 pub use joining::*;
 pub use recovery::*;
 pub use refusals::*;
+pub use scenario::{QueueFixture, QueueHarness};
 pub use visitors::*;
-pub use world::{QueueFixture, QueueWorld};
 
 use futures_util::future::BoxFuture;
 
-use crate::Verdict;
+use crate::RuleResult;
 
 /// The macro behind [`queue_contract`](crate::queue_contract); calls back with the name of every
 /// rule.
@@ -83,7 +83,7 @@ macro_rules! queue_contract {
 }
 
 /// A rule of this port.
-pub type QueueRule = for<'a> fn(&'a dyn QueueFixture) -> BoxFuture<'a, Verdict>;
+pub type QueueRule = for<'a> fn(&'a dyn QueueFixture) -> BoxFuture<'a, RuleResult>;
 
 #[doc(hidden)]
 #[macro_export]

@@ -23,13 +23,13 @@ mod trace;
 mod walk;
 mod world;
 
-pub use action::{Action, Answer, Ask, INTRUDER, Seen, Shown, Stand};
+pub use action::{Action, Answer, INTRUDER, Seen, Shown, Stand, StoreCall};
 pub use catalog::{beginnings, hunt, searches};
 pub use example::{Example, examples};
 pub use fault::Fault;
 pub use model::{Found, RecoveryModel, opened};
 pub use rule::Rule;
 pub use scene::{Budgets, NOTHING, Scene, brief};
-pub use trace::{Tokens, Trace, TraceHarness, ask, policy, quiet_traces, show, traces};
+pub use trace::{Tokens, Trace, TraceHarness, call, policy, quiet_traces, show, traces};
 pub use walk::{Walk, breaks, run, shortest, walk};
 pub use world::World;

@@ -11,18 +11,18 @@ use domain::schedule::{OpenDate, SaleWindow, ScheduleBook, ScheduleId};
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 
-use crate::{Verdict, Violation, ensure_eq};
+use crate::{RuleResult, Violation, ensure_eq};
 
 /// Opens schedule books.
 #[async_trait]
 pub trait ScheduleFixture: Send + Sync {
     /// Opens a book of exactly these concerts and dates.
-    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld>;
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleHarness>;
 }
 
 /// A book whose seats can be sold.
 #[async_trait]
-pub trait ScheduleWorld: Send + Sync {
+pub trait ScheduleHarness: Send + Sync {
     /// The book.
     fn book(&self) -> Arc<dyn ScheduleBook>;
 
@@ -68,7 +68,7 @@ macro_rules! schedule_contract {
 }
 
 /// A rule of this port.
-pub type ScheduleRule = for<'a> fn(&'a dyn ScheduleFixture) -> BoxFuture<'a, Verdict>;
+pub type ScheduleRule = for<'a> fn(&'a dyn ScheduleFixture) -> BoxFuture<'a, RuleResult>;
 
 #[doc(hidden)]
 #[macro_export]
@@ -125,7 +125,7 @@ async fn open_ids(
 /// The violation, if any.
 pub async fn distinguishes_an_unknown_concert_from_one_without_dates(
     fixture: &dyn ScheduleFixture,
-) -> Verdict {
+) -> RuleResult {
     let world =
         fixture.open(vec![concert(1, vec![])?, concert(3, vec![date(31, -1, 1, 9)?])?]).await;
     ensure_eq(
@@ -145,7 +145,7 @@ pub async fn distinguishes_an_unknown_concert_from_one_without_dates(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn lists_only_dates_on_sale(fixture: &dyn ScheduleFixture) -> Verdict {
+pub async fn lists_only_dates_on_sale(fixture: &dyn ScheduleFixture) -> RuleResult {
     let dates =
         vec![date(11, -2, 0, 9)?, date(12, -1, 1, 10)?, date(13, 0, 2, 11)?, date(14, 1, 3, 12)?];
     let world = fixture.open(vec![concert(1, dates)?]).await;
@@ -169,7 +169,7 @@ pub async fn lists_only_dates_on_sale(fixture: &dyn ScheduleFixture) -> Verdict 
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn lists_only_dates_with_seats_left(fixture: &dyn ScheduleFixture) -> Verdict {
+pub async fn lists_only_dates_with_seats_left(fixture: &dyn ScheduleFixture) -> RuleResult {
     let world =
         fixture.open(vec![concert(1, vec![date(11, -1, 1, 9)?, date(12, -1, 1, 10)?])?]).await;
     let id = ConcertId::new(1)?;
@@ -190,7 +190,7 @@ pub async fn lists_only_dates_with_seats_left(fixture: &dyn ScheduleFixture) -> 
 /// The violation, if any.
 pub async fn lists_dates_by_performance_and_no_other_concerts_dates(
     fixture: &dyn ScheduleFixture,
-) -> Verdict {
+) -> RuleResult {
     let latest_first = vec![
         date(21, -1, 1, 30)?,
         date(22, -1, 1, 20)?,
@@ -218,7 +218,7 @@ pub async fn lists_dates_by_performance_and_no_other_concerts_dates(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn gives_the_showcase_concert_three_dates(fixture: &dyn ScheduleFixture) -> Verdict {
+pub async fn gives_the_showcase_concert_three_dates(fixture: &dyn ScheduleFixture) -> RuleResult {
     let world =
         fixture.open(sample::concerts(SampleSize::of_concerts(500), noon()).collect()).await;
     let dates = open_ids(world.book().as_ref(), sample::SHOWCASE, noon()).await?;

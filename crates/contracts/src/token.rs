@@ -1,15 +1,17 @@
-//! The rules of [`TokenSealer`].
+//! The rules of [`TokenSigner`].
 
 use domain::Timestamp;
-use domain::queue::{Incarnation, Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId};
+use domain::queue::{
+    Incarnation, QueueId, QueueNumber, TokenClaims, TokenRejected, TokenSigner, UserId,
+};
 
-use crate::{Verdict, Violation, ensure, ensure_eq};
+use crate::{RuleResult, Violation, ensure, ensure_eq};
 
 /// Opens token signers.
-pub trait SealerFixture: Send + Sync {
+pub trait SignerFixture: Send + Sync {
     /// Opens a signer whose active keys are named by `keys`, the signing key first; equal names are
     /// equal keys.
-    fn sealer(&self, keys: &[u8]) -> Box<dyn TokenSealer>;
+    fn signer(&self, keys: &[u8]) -> Box<dyn TokenSigner>;
 }
 
 /// The macro behind [`token_contract`](crate::token_contract); calls back with the name of every
@@ -42,7 +44,7 @@ macro_rules! token_tests {
     };
 }
 
-/// Expands to one test per rule of [`TokenSealer`], on a [`SealerFixture`].
+/// Expands to one test per rule of [`TokenSigner`], on a [`SignerFixture`].
 #[macro_export]
 macro_rules! token_contract {
     ($fixture:expr) => {
@@ -51,7 +53,7 @@ macro_rules! token_contract {
 }
 
 /// A rule of this port.
-pub type TokenRule = fn(&dyn SealerFixture) -> Verdict;
+pub type TokenRule = fn(&dyn SignerFixture) -> RuleResult;
 
 #[doc(hidden)]
 #[macro_export]
@@ -64,8 +66,8 @@ macro_rules! token_table {
 
 for_each_token_rule! { token_table!() }
 
-fn place(queue: &str, number: u64, user: u64) -> Result<Place, Violation> {
-    Ok(Place {
+fn place(queue: &str, number: u64, user: u64) -> Result<TokenClaims, Violation> {
+    Ok(TokenClaims {
         queue: QueueId::parse(queue)?,
         incarnation: Incarnation::new(1_700_000_000_000_321)?,
         number: QueueNumber::new(number)?,
@@ -78,14 +80,15 @@ fn place(queue: &str, number: u64, user: u64) -> Result<Place, Violation> {
 ///
 /// # Errors
 /// The violation, if any.
-pub fn verifies_its_own_tokens(fixture: &dyn SealerFixture) -> Verdict {
-    let sealer = fixture.sealer(&[1]);
+pub fn verifies_its_own_tokens(fixture: &dyn SignerFixture) -> RuleResult {
+    let signer = fixture.signer(&[1]);
     let longest = "q".repeat(QueueId::MAX_LENGTH);
     let last = Incarnation::new(Incarnation::MAX)?;
-    let highest = Place { incarnation: last, ..place(&longest, QueueNumber::MAX, UserId::MAX)? };
-    let lowest = Place { incarnation: Incarnation::new(1)?, ..place("main", 1, 1)? };
+    let highest =
+        TokenClaims { incarnation: last, ..place(&longest, QueueNumber::MAX, UserId::MAX)? };
+    let lowest = TokenClaims { incarnation: Incarnation::new(1)?, ..place("main", 1, 1)? };
     for place in [lowest, highest] {
-        ensure_eq(sealer.open(sealer.seal(&place).as_str()), Ok(place), "the place read back")?;
+        ensure_eq(signer.verify(signer.sign(&place).as_str()), Ok(place), "the place read back")?;
     }
     Ok(())
 }
@@ -94,14 +97,16 @@ pub fn verifies_its_own_tokens(fixture: &dyn SealerFixture) -> Verdict {
 ///
 /// # Errors
 /// The violation, if any.
-pub fn rejects_every_single_bit_change(fixture: &dyn SealerFixture) -> Verdict {
-    let sealer = fixture.sealer(&[1, 2]);
-    let token = sealer.seal(&place("main", 17, 99)?).as_str().as_bytes().to_vec();
+pub fn rejects_every_single_bit_change(fixture: &dyn SignerFixture) -> RuleResult {
+    let signer = fixture.signer(&[1, 2]);
+    let token = signer.sign(&place("main", 17, 99)?).as_str().as_bytes().to_vec();
     for bit in 0..token.len() * 8 {
         let mut changed = token.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
         let Ok(text) = String::from_utf8(changed) else { continue };
-        ensure(sealer.open(&text).is_err(), || format!("accepted {text} with bit {bit} changed"))?;
+        ensure(signer.verify(&text).is_err(), || {
+            format!("accepted {text} with bit {bit} changed")
+        })?;
     }
     Ok(())
 }
@@ -110,23 +115,23 @@ pub fn rejects_every_single_bit_change(fixture: &dyn SealerFixture) -> Verdict {
 ///
 /// # Errors
 /// The violation, if any.
-pub fn rejects_truncation_and_extension(fixture: &dyn SealerFixture) -> Verdict {
-    let sealer = fixture.sealer(&[1]);
-    let token = sealer.seal(&place("main", 17, 99)?).as_str().to_owned();
+pub fn rejects_truncation_and_extension(fixture: &dyn SignerFixture) -> RuleResult {
+    let signer = fixture.signer(&[1]);
+    let token = signer.sign(&place("main", 17, 99)?).as_str().to_owned();
     for cut in 1..=token.len() {
-        ensure(sealer.open(&token[cut..]).is_err(), || {
+        ensure(signer.verify(&token[cut..]).is_err(), || {
             format!("accepted it without its first {cut} characters")
         })?;
         let kept = token.len() - cut;
-        ensure(sealer.open(&token[..kept]).is_err(), || {
+        ensure(signer.verify(&token[..kept]).is_err(), || {
             format!("accepted its first {kept} characters")
         })?;
     }
     for added in ["A", "=", "==", "AAAA", " ", "\n", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
-        ensure(sealer.open(&format!("{token}{added}")).is_err(), || {
+        ensure(signer.verify(&format!("{token}{added}")).is_err(), || {
             format!("accepted {added:?} after it")
         })?;
-        ensure(sealer.open(&format!("{added}{token}")).is_err(), || {
+        ensure(signer.verify(&format!("{added}{token}")).is_err(), || {
             format!("accepted {added:?} before it")
         })?;
     }
@@ -137,12 +142,12 @@ pub fn rejects_truncation_and_extension(fixture: &dyn SealerFixture) -> Verdict 
 ///
 /// # Errors
 /// The violation, if any.
-pub fn signs_with_the_newest_key_and_verifies_with_all(fixture: &dyn SealerFixture) -> Verdict {
+pub fn signs_with_the_newest_key_and_verifies_with_all(fixture: &dyn SignerFixture) -> RuleResult {
     let place = place("main", 17, 99)?;
-    let (old, both, new) = (fixture.sealer(&[1]), fixture.sealer(&[2, 1]), fixture.sealer(&[2]));
-    ensure_eq(both.open(old.seal(&place).as_str()), Ok(place), "a token of the older key")?;
+    let (old, both, new) = (fixture.signer(&[1]), fixture.signer(&[2, 1]), fixture.signer(&[2]));
+    ensure_eq(both.verify(old.sign(&place).as_str()), Ok(place), "a token of the older key")?;
     ensure_eq(
-        new.open(both.seal(&place).as_str()),
+        new.verify(both.sign(&place).as_str()),
         Ok(place),
         "a token signed while both keys were active",
     )
@@ -152,9 +157,9 @@ pub fn signs_with_the_newest_key_and_verifies_with_all(fixture: &dyn SealerFixtu
 ///
 /// # Errors
 /// The violation, if any.
-pub fn rejects_retired_and_unknown_keys(fixture: &dyn SealerFixture) -> Verdict {
-    let token = fixture.sealer(&[1]).seal(&place("main", 17, 99)?);
-    let answer = fixture.sealer(&[2, 3]).open(token.as_str());
+pub fn rejects_retired_and_unknown_keys(fixture: &dyn SignerFixture) -> RuleResult {
+    let token = fixture.signer(&[1]).sign(&place("main", 17, 99)?);
+    let answer = fixture.signer(&[2, 3]).verify(token.as_str());
     ensure_eq(answer, Err(TokenRejected::UnknownKey), "a token of a retired key")
 }
 
@@ -163,18 +168,18 @@ pub fn rejects_retired_and_unknown_keys(fixture: &dyn SealerFixture) -> Verdict 
 ///
 /// # Errors
 /// The violation, if any.
-pub fn distinguishes_queues(fixture: &dyn SealerFixture) -> Verdict {
-    let sealer = fixture.sealer(&[1]);
-    let other = sealer.open(sealer.seal(&place("other", 17, 99)?).as_str())?;
+pub fn distinguishes_queues(fixture: &dyn SignerFixture) -> RuleResult {
+    let signer = fixture.signer(&[1]);
+    let other = signer.verify(signer.sign(&place("other", 17, 99)?).as_str())?;
     ensure_eq(other.queue, QueueId::parse("other")?, "the queue of a token")?;
     let mut tokens = Vec::new();
     for (queue, number, user) in
         [("main", 17, 99), ("other", 17, 99), ("main", 18, 99), ("main", 17, 98)]
     {
-        tokens.push(sealer.seal(&place(queue, number, user)?).as_str().to_owned());
+        tokens.push(signer.sign(&place(queue, number, user)?).as_str().to_owned());
     }
-    let earlier = Place { incarnation: Incarnation::new(17)?, ..place("main", 17, 99)? };
-    tokens.push(sealer.seal(&earlier).as_str().to_owned());
+    let earlier = TokenClaims { incarnation: Incarnation::new(17)?, ..place("main", 17, 99)? };
+    tokens.push(signer.sign(&earlier).as_str().to_owned());
     tokens.sort_unstable();
     tokens.dedup();
     ensure_eq(tokens.len(), 5, "different tokens of different places")

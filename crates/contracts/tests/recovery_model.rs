@@ -7,8 +7,8 @@ use std::env;
 use std::time::Duration;
 
 use contracts::recovery_model::{
-    Action, Ask, Example, Fault, Rule, Scene, Shown, beginnings, breaks, examples, hunt, openings,
-    quiet_traces, run, searches, shortest, traces, walk,
+    Action, Example, Fault, Rule, Scene, Shown, StoreCall, beginnings, breaks, examples, hunt,
+    openings, quiet_traces, run, searches, shortest, traces, walk,
 };
 use domain::queue::PolicySpec;
 
@@ -121,8 +121,9 @@ fn runs_that_once_broke_a_rule_keep_all_rules() {
         Scene { policy: PolicySpec { session_ttl, ..usual.policy }, ..usual }
     };
     let (lost, clock) = (vec![Action::Lose], vec![Action::Clock(-60)]);
-    let join = |node, user| vec![Action::Do { node, ask: Ask::Join { user, shown: None } }];
-    let claim = || vec![Action::Do { node: 0, ask: Ask::Claim(Shown { user: 1, number: 1 }) }];
+    let join = |node, user| vec![Action::Do { node, call: StoreCall::Join { user, shown: None } }];
+    let claim =
+        || vec![Action::Do { node: 0, call: StoreCall::Claim(Shown { user: 1, number: 1 }) }];
     let inside = || openings::one_inside(2);
     let late = vec![Action::Pass(2); 2];
     let brief = Scene { recovery: Duration::from_millis(900), ..usual };

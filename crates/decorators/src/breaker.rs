@@ -117,16 +117,16 @@ impl Breaker {
     }
 
     fn record(&self, failed: bool, took: Duration, now: Duration) {
-        let (heard, changes) = self.step(|machine| machine.record(failed, took, now));
-        if heard {
+        let (received, changes) = self.step(|machine| machine.record(failed, took, now));
+        if received {
             self.tell_call(if failed { Event::Error { took } } else { Event::Success { took } });
         }
         self.tell_changes(&changes);
     }
 
     fn ignore(&self, period: u64) {
-        let (heard, _) = self.step(|machine| machine.ignore(period));
-        if heard {
+        let (received, _) = self.step(|machine| machine.ignore(period));
+        if received {
             self.tell_call(Event::IgnoredError);
         }
     }

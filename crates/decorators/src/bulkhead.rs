@@ -8,11 +8,11 @@ use domain::{PortError, PortErrorKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
-use crate::backlog::{Backlog, Waiting};
 use crate::counter::Counter;
 use crate::deadline;
 use crate::failure::PortFailure;
-use crate::guard::Guard;
+use crate::layer::Layer;
+use crate::wait_queue::{WaitLimits, WaitQueue};
 
 /// The limits of a bulkhead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,19 +20,19 @@ pub struct BulkheadSettings {
     /// Maximum number of concurrent calls; at least 1.
     pub concurrent: u32,
     /// Limits on the calls that wait for a permit.
-    pub waiting: Waiting,
+    pub waiting: WaitLimits,
 }
 
 /// A bulkhead in front of one kind of call.
 pub struct Bulkhead {
     dependency: &'static str,
     /// Permits for calls in flight, granted in order of arrival.
-    turns: Semaphore,
-    backlog: Mutex<Backlog>,
+    permits: Semaphore,
+    backlog: Mutex<WaitQueue>,
     refused: Counter,
 }
 
-/// A position in the backlog, released on drop.
+/// A position in the wait queue, released on drop.
 struct Place<'a> {
     bulkhead: &'a Bulkhead,
     is_served: bool,
@@ -51,8 +51,8 @@ impl Bulkhead {
     pub fn new(dependency: &'static str, settings: BulkheadSettings) -> Self {
         Self {
             dependency,
-            turns: Semaphore::new(settings.concurrent.max(1) as usize),
-            backlog: Mutex::new(Backlog::new(settings.waiting)),
+            permits: Semaphore::new(settings.concurrent.max(1) as usize),
+            backlog: Mutex::new(WaitQueue::new(settings.waiting)),
             refused: Counter::default(),
         }
     }
@@ -72,14 +72,14 @@ impl Bulkhead {
     async fn enter(&self) -> Result<SemaphorePermit<'_>, PortError> {
         // This does not overtake waiting calls: the semaphore hands a released permit to the first
         // of them.
-        if let Ok(turn) = self.turns.try_acquire() {
+        if let Ok(turn) = self.permits.try_acquire() {
             return Ok(turn);
         }
         let wait = self.backlog().enter(Instant::now());
         let wait = wait.ok_or_else(|| self.refuse("too many calls wait to be served in time"))?;
         let mut place = Place { bulkhead: self, is_served: false };
         let wait = deadline::left().map_or(wait, |left| left.min(wait));
-        match timeout(wait, self.turns.acquire()).await {
+        match timeout(wait, self.permits.acquire()).await {
             Ok(Ok(turn)) => {
                 place.is_served = true;
                 Ok(turn)
@@ -93,13 +93,13 @@ impl Bulkhead {
         PortError::new(PortErrorKind::Overloaded, self.dependency).because(why)
     }
 
-    fn backlog(&self) -> MutexGuard<'_, Backlog> {
+    fn backlog(&self) -> MutexGuard<'_, WaitQueue> {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Guard for Bulkhead {
-    async fn ask<T, E, F, A>(&self, question: F) -> Result<T, E>
+impl Layer for Bulkhead {
+    async fn call<T, E, F, A>(&self, port_call: F) -> Result<T, E>
     where
         T: Send,
         E: PortFailure,
@@ -107,7 +107,7 @@ impl Guard for Bulkhead {
         A: Future<Output = Result<T, E>> + Send,
     {
         let _inside = self.enter().await?;
-        question().await
+        port_call().await
     }
 }
 
@@ -118,17 +118,20 @@ mod tests {
 
     use super::*;
 
-    fn bulkhead(concurrent: u32, most: u32) -> Bulkhead {
+    fn bulkhead(concurrent: u32, max_waiting: u32) -> Bulkhead {
         let longest = Duration::from_millis(100);
-        Bulkhead::new("test", BulkheadSettings { concurrent, waiting: Waiting { most, longest } })
+        Bulkhead::new(
+            "test",
+            BulkheadSettings { concurrent, waiting: WaitLimits { max_waiting, max_wait: longest } },
+        )
     }
 
     async fn stuck(bulkhead: &Bulkhead) -> Result<(), PortError> {
-        bulkhead.ask(pending).await
+        bulkhead.call(pending).await
     }
 
     async fn quick(bulkhead: &Bulkhead) -> Result<u8, PortError> {
-        bulkhead.ask(|| async { Ok(1) }).await
+        bulkhead.call(|| async { Ok(1) }).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -176,9 +179,9 @@ mod tests {
     async fn a_dropped_call_releases_its_permit() {
         let bulkhead = bulkhead(2, 1);
         for _ in 0..100 {
-            let asked = stuck(&bulkhead);
-            tokio::pin!(asked);
-            assert!(futures_ready(asked.as_mut()).await.is_none());
+            let outcome = stuck(&bulkhead);
+            tokio::pin!(outcome);
+            assert!(futures_ready(outcome.as_mut()).await.is_none());
         }
         let (one, two) = (quick(&bulkhead), quick(&bulkhead));
         assert!(one.await.is_ok() && two.await.is_ok());

@@ -3,11 +3,11 @@
 mod counts;
 mod engine;
 mod entry;
-mod flight;
-mod guarded;
-mod local;
+mod first_level;
+mod layered;
+mod second_level;
 mod settings;
-mod shared;
+mod single_flight;
 mod source;
 mod store;
 
@@ -15,4 +15,7 @@ pub use counts::CacheCounts;
 pub use engine::{Answer, AnyCache, Cache};
 pub use settings::{CacheSettings, SharedSettings};
 pub use source::{Keep, Loaded, Source, Stored};
-pub use store::{CacheKey, CacheStore, Kept, Lease, LeaseId, Look, LookFor, Put, Stamp, Unusable};
+pub use store::{
+    CacheKey, CacheStore, CopyVersion, Kept, Lease, LeaseId, Lookup, LookupRequest, PutOutcome,
+    Unusable,
+};

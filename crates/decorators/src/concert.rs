@@ -6,18 +6,18 @@ use async_trait::async_trait;
 use domain::PortError;
 use domain::concert::{ConcertCatalog, ConcertPage, PageRequest};
 
-use crate::guard::{Guard, Guardable, Guarded};
+use crate::layer::{Layer, Layerable, Layered};
 
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl<G: Guard> ConcertCatalog for Guarded<dyn ConcertCatalog, G> {
+impl<G: Layer> ConcertCatalog for Layered<dyn ConcertCatalog, G> {
     async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
-        self.guard.ask(|| self.inner.page(request)).await
+        self.layer.call(|| self.inner.page(request)).await
     }
 }
 
-impl Guardable for dyn ConcertCatalog {
-    fn behind<G: Guard>(self: Arc<Self>, guard: G) -> Arc<Self> {
-        Arc::new(Guarded { inner: self, guard })
+impl Layerable for dyn ConcertCatalog {
+    fn wrap<G: Layer>(self: Arc<Self>, layer: G) -> Arc<Self> {
+        Arc::new(Layered { inner: self, layer })
     }
 }

@@ -1,7 +1,7 @@
 //! Which errors of a port mean that its dependency failed.
 
 use domain::PortError;
-use domain::queue::{ClaimError, GiveBackError, JoinError};
+use domain::queue::{ClaimError, JoinError, ReleaseError};
 
 /// An error of a port method. A business refusal, such as a full queue, is not a failure: the
 /// dependency works.
@@ -20,7 +20,7 @@ impl PortFailure for JoinError {
     fn failure(&self) -> Option<&PortError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::LineFull | Self::AboveCeiling | Self::ViewBehind => None,
+            Self::QueueFull | Self::AboveCeiling | Self::ViewBehind => None,
         }
     }
 }
@@ -34,7 +34,7 @@ impl PortFailure for ClaimError {
     }
 }
 
-impl PortFailure for GiveBackError {
+impl PortFailure for ReleaseError {
     fn failure(&self) -> Option<&PortError> {
         match self {
             Self::Store(error) => Some(error),

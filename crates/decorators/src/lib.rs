@@ -1,19 +1,19 @@
 #![doc = include_str!("../README.md")]
 
-pub mod backlog;
 pub mod breaker;
-pub mod breaking;
 pub mod bulkhead;
 pub mod cache;
+pub mod circuit_breaker;
 mod concert;
 pub mod counter;
 pub mod deadline;
 pub mod failure;
-pub mod guard;
-pub mod observed;
+pub mod instrumented;
+pub mod layer;
+pub mod layer_stack;
 pub mod queue;
 pub mod retry;
 mod schedule;
-pub mod stack;
 mod sync;
-pub mod time_limit;
+pub mod timeout;
+pub mod wait_queue;

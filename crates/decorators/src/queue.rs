@@ -1,37 +1,41 @@
-//! The queue store behind a guard.
+//! The queue store behind a layer.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::PortError;
 use domain::queue::{
-    Bounds, Called, Checkpoint, ClaimError, GiveBackError, JoinError, Joined, Line, Place,
-    QueueStore, Session, Shown, Snapshot, Standing, UserId,
+    Called, Checkpoint, ClaimError, JoinError, Joined, NumberBounds, PlaceStatus, QueueCounters,
+    QueueStore, ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId,
 };
 
-use crate::breaking::Breaking;
-use crate::guard::{Guard, Guardable, Guarded};
-use crate::stack::Stack;
+use crate::circuit_breaker::CircuitBreakerLayer;
+use crate::layer::{Layer, Layerable, Layered};
+use crate::layer_stack::LayerStack;
 
-/// Client calls are guarded. A node's own calls are not: one step ten times a second is no relevant
+/// Client calls pass through the layer. A node's own calls are not: one step ten times a second is no relevant
 /// load, it has its own timeout, and it detects that the store is back.
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
+impl<G: Layer> QueueStore for Layered<dyn QueueStore, G> {
     async fn join(
         &self,
         user: UserId,
         presented: Option<Shown>,
-        bounds: Bounds,
+        bounds: NumberBounds,
     ) -> Result<Joined, JoinError> {
-        self.guard.ask(|| self.inner.join(user, presented, bounds)).await
+        self.layer.call(|| self.inner.join(user, presented, bounds)).await
     }
 
-    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+    async fn call_next(
+        &self,
+        floor: QueueCounters,
+        shown: Option<Shown>,
+    ) -> Result<Called, PortError> {
         self.inner.call_next(floor, shown).await
     }
 
-    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+    async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError> {
         self.inner.snapshot(floor).await
     }
 
@@ -43,22 +47,22 @@ impl<G: Guard> QueueStore for Guarded<dyn QueueStore, G> {
         self.inner.settle(generation, checkpoint).await
     }
 
-    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
-        self.guard.ask(|| self.inner.standing(place)).await
+    async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError> {
+        self.layer.call(|| self.inner.place_status(place)).await
     }
 
-    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
-        self.guard.ask(|| self.inner.claim(place)).await
+    async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError> {
+        self.layer.call(|| self.inner.claim(place)).await
     }
 
-    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
-        self.guard.ask(|| self.inner.give_back(place)).await
+    async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError> {
+        self.layer.call(|| self.inner.release(place)).await
     }
 }
 
-impl Guardable for dyn QueueStore {
-    fn behind<G: Guard>(self: Arc<Self>, guard: G) -> Arc<Self> {
-        Arc::new(Guarded { inner: self, guard })
+impl Layerable for dyn QueueStore {
+    fn wrap<G: Layer>(self: Arc<Self>, layer: G) -> Arc<Self> {
+        Arc::new(Layered { inner: self, layer })
     }
 }
 
@@ -67,9 +71,9 @@ impl Guardable for dyn QueueStore {
 #[derive(Clone)]
 pub struct QueueBreakers {
     /// In front of joins.
-    pub joining: Option<Arc<Breaking>>,
-    /// In front of `standing`, `claim` and `give_back`.
-    pub places: Option<Arc<Breaking>>,
+    pub joining: Option<Arc<CircuitBreakerLayer>>,
+    /// In front of `place_status`, `claim` and `release`.
+    pub places: Option<Arc<CircuitBreakerLayer>>,
 }
 
 impl QueueBreakers {
@@ -91,23 +95,27 @@ struct BehindBreakers<G> {
 
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl<G: Guard> QueueStore for BehindBreakers<G> {
+impl<G: Layer> QueueStore for BehindBreakers<G> {
     async fn join(
         &self,
         user: UserId,
         presented: Option<Shown>,
-        bounds: Bounds,
+        bounds: NumberBounds,
     ) -> Result<Joined, JoinError> {
-        self.joining.ask(|| self.inner.join(user, presented, bounds)).await
+        self.joining.call(|| self.inner.join(user, presented, bounds)).await
     }
 
-    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+    async fn call_next(
+        &self,
+        floor: QueueCounters,
+        shown: Option<Shown>,
+    ) -> Result<Called, PortError> {
         let answer = self.inner.call_next(floor, shown).await;
         self.breakers.note_heartbeat(answer.as_ref().err());
         answer
     }
 
-    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+    async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError> {
         self.inner.snapshot(floor).await
     }
 
@@ -119,20 +127,20 @@ impl<G: Guard> QueueStore for BehindBreakers<G> {
         self.inner.settle(generation, checkpoint).await
     }
 
-    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
-        self.places.ask(|| self.inner.standing(place)).await
+    async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError> {
+        self.places.call(|| self.inner.place_status(place)).await
     }
 
-    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
-        self.places.ask(|| self.inner.claim(place)).await
+    async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError> {
+        self.places.call(|| self.inner.claim(place)).await
     }
 
-    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
-        self.places.ask(|| self.inner.give_back(place)).await
+    async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError> {
+        self.places.call(|| self.inner.release(place)).await
     }
 }
 
-impl Stack<dyn QueueStore> {
+impl LayerStack<dyn QueueStore> {
     /// Adds the breakers of a queue as the next outer layer.
     #[must_use]
     pub fn with_breakers(self, breakers: QueueBreakers) -> Self {

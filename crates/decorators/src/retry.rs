@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::counter::Counter;
 use crate::deadline;
 use crate::failure::PortFailure;
-use crate::guard::Guard;
+use crate::layer::Layer;
 
 /// How often failures are retried.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,8 +87,8 @@ impl Retry {
     }
 }
 
-impl Guard for Retry {
-    async fn ask<T, E, F, A>(&self, question: F) -> Result<T, E>
+impl Layer for Retry {
+    async fn call<T, E, F, A>(&self, port_call: F) -> Result<T, E>
     where
         T: Send,
         E: PortFailure,
@@ -97,7 +97,7 @@ impl Guard for Retry {
     {
         let mut attempt = 1;
         loop {
-            let error = match question().await {
+            let error = match port_call().await {
                 Ok(answer) => {
                     self.earn();
                     return Ok(answer);
@@ -121,22 +121,22 @@ mod tests {
 
     /// Makes a call that fails `failures` times before it succeeds; returns the number of attempts
     /// and whether it succeeded.
-    async fn ask(retry: &Retry, failures: u32, kind: PortErrorKind) -> (u32, bool) {
-        let asked = AtomicU32::new(0);
-        let question = || async {
-            let nth = asked.fetch_add(1, Ordering::SeqCst);
+    async fn call(retry: &Retry, failures: u32, kind: PortErrorKind) -> (u32, bool) {
+        let outcome = AtomicU32::new(0);
+        let port_call = || async {
+            let nth = outcome.fetch_add(1, Ordering::SeqCst);
             if nth < failures { Err(PortError::new(kind, "test")) } else { Ok(()) }
         };
-        let is_good = retry.ask(question).await.is_ok();
-        (asked.load(Ordering::SeqCst), is_good)
+        let is_good = retry.call(port_call).await.is_ok();
+        (outcome.load(Ordering::SeqCst), is_good)
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_unavailable_dependency_is_retried_up_to_the_maximum_attempts() {
         let retry = Retry::new(SETTINGS);
-        assert_eq!(ask(&retry, 0, PortErrorKind::Unavailable).await, (1, true));
-        assert_eq!(ask(&retry, 2, PortErrorKind::Unavailable).await, (3, true));
-        assert_eq!(ask(&retry, 9, PortErrorKind::Unavailable).await, (3, false));
+        assert_eq!(call(&retry, 0, PortErrorKind::Unavailable).await, (1, true));
+        assert_eq!(call(&retry, 2, PortErrorKind::Unavailable).await, (3, true));
+        assert_eq!(call(&retry, 9, PortErrorKind::Unavailable).await, (3, false));
         assert_eq!(retry.retried(), 4);
     }
 
@@ -149,33 +149,33 @@ mod tests {
             PortErrorKind::Timeout,
             PortErrorKind::Corrupt,
         ] {
-            assert_eq!(ask(&retry, 9, kind).await, (1, false), "{kind}");
+            assert_eq!(call(&retry, 9, kind).await, (1, false), "{kind}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_outage_spends_the_budget_and_then_calls_are_not_retried() {
         let retry = Retry::new(SETTINGS);
-        let mut asked = 0;
+        let mut outcome = 0;
         for _ in 0..1_000 {
-            asked += ask(&retry, 9, PortErrorKind::Unavailable).await.0;
+            outcome += call(&retry, 9, PortErrorKind::Unavailable).await.0;
         }
-        assert_eq!(asked, 1_100, "the full budget of a hundred retries");
+        assert_eq!(outcome, 1_100, "the full budget of a hundred retries");
         for _ in 0..50 {
-            ask(&retry, 0, PortErrorKind::Unavailable).await;
+            call(&retry, 0, PortErrorKind::Unavailable).await;
         }
-        let mut asked = 0;
+        let mut outcome = 0;
         for _ in 0..100 {
-            asked += ask(&retry, 9, PortErrorKind::Unavailable).await.0;
+            outcome += call(&retry, 9, PortErrorKind::Unavailable).await.0;
         }
-        assert_eq!(asked, 105, "a tenth of the successful calls");
+        assert_eq!(outcome, 105, "a tenth of the successful calls");
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_pause_exceeds_the_request_deadline() {
         let retry = Retry::new(RetrySettings { pause: Duration::from_secs(3_600), ..SETTINGS });
         let deadline = tokio::time::Instant::now() + Duration::from_millis(1);
-        let asked = deadline::within(deadline, ask(&retry, 9, PortErrorKind::Unavailable)).await;
-        assert_eq!(asked, (1, false));
+        let outcome = deadline::within(deadline, call(&retry, 9, PortErrorKind::Unavailable)).await;
+        assert_eq!(outcome, (1, false));
     }
 }

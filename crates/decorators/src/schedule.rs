@@ -7,22 +7,22 @@ use domain::concert::ConcertId;
 use domain::schedule::{OpenDate, ScheduleBook};
 use domain::{PortError, Timestamp};
 
-use crate::guard::{Guard, Guardable, Guarded};
+use crate::layer::{Layer, Layerable, Layered};
 
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl<G: Guard> ScheduleBook for Guarded<dyn ScheduleBook, G> {
+impl<G: Layer> ScheduleBook for Layered<dyn ScheduleBook, G> {
     async fn open_dates(
         &self,
         concert: ConcertId,
         now: Timestamp,
     ) -> Result<Option<Vec<OpenDate>>, PortError> {
-        self.guard.ask(|| self.inner.open_dates(concert, now)).await
+        self.layer.call(|| self.inner.open_dates(concert, now)).await
     }
 }
 
-impl Guardable for dyn ScheduleBook {
-    fn behind<G: Guard>(self: Arc<Self>, guard: G) -> Arc<Self> {
-        Arc::new(Guarded { inner: self, guard })
+impl Layerable for dyn ScheduleBook {
+    fn wrap<G: Layer>(self: Arc<Self>, layer: G) -> Arc<Self> {
+        Arc::new(Layered { inner: self, layer })
     }
 }

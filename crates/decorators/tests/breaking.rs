@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use decorators::breaker::{Breaker, BreakerSettings, State, Window};
-use decorators::breaking::Breaking;
-use decorators::guard::Guard as _;
-use decorators::time_limit::TimeLimit;
+use decorators::circuit_breaker::CircuitBreakerLayer;
+use decorators::layer::Layer as _;
+use decorators::timeout::Timeout;
 use domain::queue::JoinError;
 use domain::{PortError, PortErrorKind};
 use futures_util::FutureExt as _;
@@ -27,21 +27,21 @@ const SETTINGS: BreakerSettings = BreakerSettings {
     ..BreakerSettings::resilience4j()
 };
 
-fn breaking() -> Breaking {
-    Breaking::new("test", Breaker::new(SETTINGS, 1).unwrap())
+fn breaking() -> CircuitBreakerLayer {
+    CircuitBreakerLayer::new("test", Breaker::new(SETTINGS, 1).unwrap())
 }
 
-async fn fails(breaking: &Breaking, kind: PortErrorKind) -> PortErrorKind {
+async fn fails(breaking: &CircuitBreakerLayer, kind: PortErrorKind) -> PortErrorKind {
     let answer: Result<(), PortError> =
-        breaking.ask(|| async move { Err(PortError::new(kind, "test")) }).await;
+        breaking.call(|| async move { Err(PortError::new(kind, "test")) }).await;
     answer.unwrap_err().kind()
 }
 
-async fn succeeds(breaking: &Breaking) -> bool {
-    breaking.ask(|| async { Ok::<_, PortError>(()) }).await.is_ok()
+async fn succeeds(breaking: &CircuitBreakerLayer) -> bool {
+    breaking.call(|| async { Ok::<_, PortError>(()) }).await.is_ok()
 }
 
-async fn open(breaking: &Breaking) {
+async fn open(breaking: &CircuitBreakerLayer) {
     for _ in 0..10 {
         fails(breaking, PortErrorKind::Unavailable).await;
     }
@@ -53,17 +53,17 @@ async fn a_failing_dependency_gets_no_calls_and_callers_get_the_remaining_wait()
     let breaking = breaking();
     open(&breaking).await;
     tokio::time::advance(Duration::from_secs(4)).await;
-    let asked = AtomicU32::new(0);
-    let question = || async {
-        asked.fetch_add(1, Ordering::SeqCst);
+    let outcome = AtomicU32::new(0);
+    let port_call = || async {
+        outcome.fetch_add(1, Ordering::SeqCst);
         Ok::<_, PortError>(())
     };
-    let refused = breaking.ask(question).await.unwrap_err();
+    let refused = breaking.call(port_call).await.unwrap_err();
     assert_eq!(
         (refused.kind(), refused.retry_in()),
         (PortErrorKind::Refused, Some(Duration::from_secs(6)))
     );
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert_eq!(outcome.load(Ordering::SeqCst), 0);
     tokio::time::advance(Duration::from_millis(6_001)).await;
     assert!(succeeds(&breaking).await && succeeds(&breaking).await);
     assert_eq!(breaking.snapshot().state, State::Closed);
@@ -92,8 +92,8 @@ async fn only_unavailable_and_timeout_count_as_failures() {
 async fn a_business_refusal_is_not_a_failure() {
     let breaking = breaking();
     for _ in 0..20 {
-        let full: Result<(), _> = breaking.ask(|| async { Err(JoinError::LineFull) }).await;
-        assert!(matches!(full, Err(JoinError::LineFull)));
+        let full: Result<(), _> = breaking.call(|| async { Err(JoinError::QueueFull) }).await;
+        assert!(matches!(full, Err(JoinError::QueueFull)));
     }
     let calls = breaking.snapshot().calls;
     assert_eq!((calls.successful, calls.failed), (20, 0));
@@ -105,7 +105,7 @@ async fn a_deliberate_refusal_is_a_success_and_never_slow() {
     let longer_than_slow = Duration::from_secs(61);
     for _ in 0..20 {
         let refused: Result<(), PortError> = breaking
-            .ask(|| async {
+            .call(|| async {
                 tokio::time::sleep(longer_than_slow).await;
                 Err(PortError::new(PortErrorKind::NotReady, "test"))
             })
@@ -163,7 +163,7 @@ async fn a_recovered_heartbeat_ends_the_wait_once() {
 async fn a_heartbeat_does_not_affect_a_forced_open_breaker() {
     let breaker = Breaker::new(SETTINGS, 1).unwrap();
     breaker.transition_to(State::ForcedOpen, Duration::ZERO).unwrap();
-    let breaking = Breaking::new("test", breaker);
+    let breaking = CircuitBreakerLayer::new("test", breaker);
     breaking.note_heartbeat(Some(PortErrorKind::Unavailable));
     breaking.note_heartbeat(None);
     breaking.note_check(None);
@@ -199,9 +199,9 @@ async fn health_checks_close_a_breaker_without_traffic_after_its_wait() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_counts_if_the_timeout_is_inside_the_breaker() {
     let breaking = breaking();
-    let limit = TimeLimit::new("test", Duration::from_secs(1));
+    let limit = Timeout::new("test", Duration::from_secs(1));
     for _ in 0..10 {
-        let answer: Result<(), PortError> = breaking.ask(|| limit.ask(pending)).await;
+        let answer: Result<(), PortError> = breaking.call(|| limit.call(pending)).await;
         assert_eq!(answer.unwrap_err().kind(), PortErrorKind::Timeout);
     }
     assert_eq!(breaking.snapshot().state, State::Open);
@@ -240,7 +240,7 @@ async fn a_call_dropped_at_any_point_releases_its_permit() {
         tokio::time::advance(Duration::from_secs(11)).await;
         // More drops than a trial has permits: a leaked permit would leave none.
         for _ in 0..20 {
-            assert!(!abandoned(breaking.ask(|| yields(5)), polls).await, "after {polls} polls");
+            assert!(!abandoned(breaking.call(|| yields(5)), polls).await, "after {polls} polls");
         }
         assert!(succeeds(&breaking).await && succeeds(&breaking).await, "after {polls} polls");
         assert_eq!(breaking.snapshot().state, State::Closed, "after {polls} polls");

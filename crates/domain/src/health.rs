@@ -6,7 +6,7 @@ use crate::PortError;
 
 /// An external dependency. While it is down, the service keeps serving whatever does not need it.
 #[async_trait]
-pub trait Dependency: Send + Sync {
+pub trait HealthCheck: Send + Sync {
     /// Its name, as operators know it.
     fn name(&self) -> &'static str;
 

@@ -11,6 +11,6 @@ pub mod schedule;
 
 pub use clock::Clock;
 pub use error::{PortError, PortErrorKind};
-pub use health::Dependency;
+pub use health::HealthCheck;
 /// A point in time in UTC, to the nanosecond.
 pub use jiff::Timestamp;

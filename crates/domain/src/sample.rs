@@ -56,8 +56,8 @@ impl SampleSize {
         if concerts > Self::MAX_CONCERTS {
             return Err(InvalidSampleSize::Concerts);
         }
-        let (fewest, most) = (MAX_DATES, Self::MAX_SEATS_PER_CONCERT);
-        let allowed = fewest * u64::from(concerts)..=most * u64::from(concerts);
+        let (fewest, max) = (MAX_DATES, Self::MAX_SEATS_PER_CONCERT);
+        let allowed = fewest * u64::from(concerts)..=max * u64::from(concerts);
         if allowed.contains(&seats) {
             Ok(Self { concerts, seats })
         } else {

@@ -4,9 +4,9 @@
 mod client;
 mod collector;
 mod exporter;
-mod outbox;
 mod processor;
+mod queue;
 
 pub(crate) use collector::Collector;
-pub(crate) use outbox::Outbox;
 pub(crate) use processor::{log_processor, span_processor};
+pub(crate) use queue::ExportQueue;

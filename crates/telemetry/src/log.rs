@@ -1,11 +1,11 @@
 //! Logs: non-blocking lines on standard error, and records for a collector.
 
 mod events;
-mod lines;
+mod writer;
 
 pub(crate) use events::Events;
-pub use lines::LastLines;
-pub(crate) use lines::{Lines, Writer};
+pub use writer::FlushGuard;
+pub(crate) use writer::{Lines, Writer};
 
 use std::io::IsTerminal as _;
 

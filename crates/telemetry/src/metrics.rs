@@ -2,7 +2,7 @@
 //!
 //! The OpenTelemetry SDK measures everything once; Prometheus reads it, or it is sent over OTLP.
 
-pub mod catalogue;
+pub mod catalog;
 mod meters;
 mod metric;
 mod prometheus;

@@ -5,7 +5,7 @@ mod linux;
 
 use crate::metrics::Meters;
 
-/// Registers every metric of [`catalogue::process`](crate::metrics::catalogue::process). Does
+/// Registers every metric of [`catalog::process`](crate::metrics::catalog::process). Does
 /// nothing on systems other than Linux.
 pub(crate) fn watch(meters: &Meters) {
     #[cfg(target_os = "linux")]

@@ -19,11 +19,11 @@ use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::counter::Counter;
-use crate::export::{self, Collector, Outbox};
-use crate::log::{self, Events, LastLines, Lines};
+use crate::export::{self, Collector, ExportQueue};
+use crate::log::{self, Events, FlushGuard, Lines};
 use crate::metrics::{Meters, Scrape};
-use crate::own::Own;
 use crate::resource::resource;
+use crate::self_metrics::SelfMetrics;
 use crate::settings::{Otlp, Settings};
 use crate::traces::{self, Ids, OnlyRequests, RequestSpans};
 use crate::{TelemetryError, panics, process};
@@ -40,7 +40,7 @@ pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
     logs: Option<SdkLoggerProvider>,
     metrics: Option<SdkMeterProvider>,
-    lines: LastLines,
+    lines: FlushGuard,
     panics: Arc<Counter>,
 }
 
@@ -100,7 +100,7 @@ impl Telemetry {
     ) -> Result<(Self, Dispatch), TelemetryError> {
         let resource = resource(&settings.resource);
         let otlp = settings.otlp.as_ref();
-        let outbox = |places| Arc::new(Outbox::new(places));
+        let outbox = |places| Arc::new(ExportQueue::new(places));
         let queue = otlp.map_or(0, |otlp| otlp.queue);
         let (spans, logs, exports) = (outbox(queue), outbox(queue), outbox(NO_PLACES));
 
@@ -142,7 +142,7 @@ impl Telemetry {
             Meters::new(provider.meter(SCOPE))
         });
         let panics = Arc::new(Counter::default());
-        let own = Own {
+        let own = SelfMetrics {
             spans,
             logs,
             metrics: exports,
@@ -166,7 +166,7 @@ impl Telemetry {
 
     /// Returns a handle that flushes the log, for code that cannot wait for [`stop`](Self::stop).
     #[must_use]
-    pub fn last_lines(&self) -> LastLines {
+    pub fn flush_guard(&self) -> FlushGuard {
         self.lines.clone()
     }
 
@@ -192,7 +192,7 @@ impl Telemetry {
 fn tracer(
     collector: &Collector,
     resource: &Resource,
-    outbox: &Arc<Outbox>,
+    outbox: &Arc<ExportQueue>,
 ) -> Result<SdkTracerProvider, TelemetryError> {
     let exporter = collector.spans(outbox)?;
     Ok(SdkTracerProvider::builder()
@@ -206,7 +206,7 @@ fn tracer(
 fn logger(
     collector: &Collector,
     resource: &Resource,
-    outbox: &Arc<Outbox>,
+    outbox: &Arc<ExportQueue>,
 ) -> Result<SdkLoggerProvider, TelemetryError> {
     let exporter = collector.logs(outbox)?;
     let processor = export::log_processor(exporter, outbox);
@@ -218,7 +218,7 @@ fn logger(
 
 fn metrics(
     resource: &Resource,
-    sent: Option<(&Collector, &Arc<Outbox>)>,
+    sent: Option<(&Collector, &Arc<ExportQueue>)>,
 ) -> Result<(SdkMeterProvider, Scrape), TelemetryError> {
     let registry = Registry::new();
     let read = opentelemetry_prometheus::exporter()

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use telemetry::metrics::catalogue::FAMILIES;
+use telemetry::metrics::catalog::FAMILIES;
 use telemetry::metrics::{Kind, Metric};
 use test_support::observability::{
     Case, Panel, Rule, expressions, files, groupings, queries, read, read_cases, read_dashboard,
@@ -122,14 +122,15 @@ fn every_metric_in_an_expression_is_measured_or_recorded() {
 
 #[test]
 fn every_metric_is_used_in_a_rule_or_panel() {
-    let asked: BTreeSet<String> = expressions(&deployed())
+    let requested: BTreeSet<String> = expressions(&deployed())
         .unwrap()
         .into_iter()
         .flat_map(|expression| selectors(&expression.text))
         .map(|selector| selector.metric)
         .collect();
     let metrics = FAMILIES.iter().flat_map(|family| family.metrics);
-    let is_asked = |metric: &Metric| series_of(metric).iter().any(|(name, _)| asked.contains(name));
+    let is_asked =
+        |metric: &Metric| series_of(metric).iter().any(|(name, _)| requested.contains(name));
     let unseen: Vec<_> =
         metrics.filter(|metric| !is_asked(metric)).map(|metric| metric.prometheus_name()).collect();
     assert!(unseen.is_empty(), "in no rule and on no panel: {unseen:?}");

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::error::{Doing as _, Outcome, failed};
-use crate::private::PrivateServer;
+use crate::server_process::ServerProcess;
 use crate::{haproxy, nginx};
 
 /// A private load balancer. It stops when this is dropped or the process ends.
 pub struct Balancer {
-    server: PrivateServer,
+    server: ServerProcess,
 }
 
 /// The configuration around a file of `conf.d`. It runs one process, because workers outlive a
@@ -70,7 +70,7 @@ impl Balancer {
         name: &'static str,
         command: impl Fn(&Path, SocketAddr) -> Outcome<Command>,
     ) -> Outcome<Self> {
-        let mut server = PrivateServer::new(name)?;
+        let mut server = ServerProcess::new(name)?;
         let folder = server.folder().to_owned();
         server.try_start(
             |address| command(&folder, address),

@@ -62,12 +62,12 @@ const PACKAGE: Package = Package {
     others: "`sudo dnf install postgresql-server` (Fedora) or `brew install postgresql@15` (macOS)",
 };
 
-/// Finds the programs, or installs them if that needs no password; reports through `tell`.
+/// Finds the programs, or installs them if that needs no password; reports through `notify`.
 ///
 /// # Errors
 /// If they are missing and cannot be installed: with the command to run.
-pub fn find_or_install_postgres(tell: impl Fn(&str)) -> Outcome<PostgresBinaries> {
-    find_or_install(&PACKAGE, PostgresBinaries::look, tell)
+pub fn find_or_install_postgres(notify: impl Fn(&str)) -> Outcome<PostgresBinaries> {
+    find_or_install(&PACKAGE, PostgresBinaries::look, notify)
 }
 
 /// The user and group of a server that is started by root.

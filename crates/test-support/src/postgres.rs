@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use crate::binaries::{PostgresBinaries, server_user};
 use crate::error::{Doing as _, Outcome, failed};
 use crate::held::Held;
-use crate::keeper::Keeper;
 use crate::process::{
     START_LIMIT, STOP_LIMIT, children_of, free_port, is_there, last_lines, signal, wait_until,
 };
+use crate::reaper::Reaper;
 
 /// Whether writes survive a power failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,7 +37,7 @@ pub struct Postgres {
     user: Option<(u32, u32)>,
     durability: Durability,
     /// Dropped last: stops the server and removes the folder.
-    _keeper: Keeper,
+    _keeper: Reaper,
 }
 
 /// The first lines of `pg_hba.conf`, before those that trust all local connections.
@@ -77,13 +77,13 @@ impl Postgres {
         }
         let data = keep.unwrap_or(&folder).join("data");
         let is_new = !data.join("PG_VERSION").exists();
-        // From here on the keeper cleans up after any failure.
+        // From here on the reaper cleans up after any failure.
         let mut stop = binaries.command("pg_ctl");
         let mode = if keep.is_some() { "fast" } else { "immediate" };
         stop.arg("stop").args(["--mode", mode, "--pgdata"]).arg(&data);
-        let keeper = Keeper::of(&folder, &as_user_through_sh(&stop, user))?;
+        let reaper = Reaper::of(&folder, &as_user_through_sh(&stop, user))?;
         let mut server =
-            Self { binaries, folder, data, port: 0, user, durability, _keeper: keeper };
+            Self { binaries, folder, data, port: 0, user, durability, _keeper: reaper };
         if is_new {
             server.init()?;
         }
@@ -287,7 +287,7 @@ impl Postgres {
         let mut start = self.command("pg_ctl");
         start.args(["start", "--wait", "--silent", "--pgdata"]).arg(self.data());
         start.arg("--log").arg(self.folder.join("server.log")).arg("--options").arg(options);
-        // Its own process group: Ctrl-C must reach only the test process, and the keeper then stops
+        // Its own process group: Ctrl-C must reach only the test process, and the reaper then stops
         // the server.
         self.run({
             start.process_group(0);

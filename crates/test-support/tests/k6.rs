@@ -35,7 +35,7 @@ const TOO_MANY: &str = "{ executor: 'constant-arrival-rate', rate: 50, timeUnit:
 /// A site that counts its requests.
 struct Site {
     address: SocketAddr,
-    asked: Arc<AtomicU64>,
+    requested: Arc<AtomicU64>,
 }
 
 impl Site {
@@ -43,27 +43,27 @@ impl Site {
     fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let asked = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&asked);
+        let requested = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&requested);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let counter = Arc::clone(&counter);
                 thread::spawn(move || answer(stream, &counter));
             }
         });
-        Self { address, asked }
+        Self { address, requested }
     }
 
-    fn asked(&self) -> u64 {
-        self.asked.load(Ordering::SeqCst)
+    fn requested(&self) -> u64 {
+        self.requested.load(Ordering::SeqCst)
     }
 }
 
-fn answer(mut stream: TcpStream, asked: &AtomicU64) {
+fn answer(mut stream: TcpStream, requested: &AtomicU64) {
     let lines = BufReader::new(stream.try_clone().unwrap()).lines();
     for line in lines.map_while(Result::ok) {
         if line.is_empty() {
-            asked.fetch_add(1, Ordering::SeqCst);
+            requested.fetch_add(1, Ordering::SeqCst);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
         }
     }
@@ -117,7 +117,7 @@ fn number(series: &[Series]) -> &Value {
 fn every_request_is_in_influxdb_once_and_kept_as_deployed() {
     let site = Site::start();
     let influx = load_to_influx(&site, THREE);
-    assert_eq!(site.asked(), 3);
+    assert_eq!(site.requested(), 3);
     let count = influx.query("k6", "SELECT count(\"value\") FROM \"runs\".\"http_reqs\"").unwrap();
     assert_eq!(number(&count), &json!(3));
     let sum = influx.query("k6", "SELECT sum(\"value\") FROM \"http_reqs\"").unwrap();
@@ -165,17 +165,24 @@ fn the_dashboard_finds_a_run_in_influxdb() {
     assert!(queries.len() > 20, "{} queries", queries.len());
     let wrong: Vec<String> = queries
         .iter()
-        .filter_map(|asked| {
-            Some(format!("{}: {}: {}", asked.place, asked.text, fault(&influx, &asked.text)?))
+        .filter_map(|requested| {
+            Some(format!(
+                "{}: {}: {}",
+                requested.place,
+                requested.text,
+                fault(&influx, &requested.text)?
+            ))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let runs = queries.iter().find(|asked| asked.text.starts_with("SHOW TAG VALUES")).unwrap();
+    let runs =
+        queries.iter().find(|requested| requested.text.starts_with("SHOW TAG VALUES")).unwrap();
     let runs = influx.query("k6", &runs.text).unwrap();
     assert_eq!(runs[0].values, [[json!("testid"), json!(RUN)]]);
-    let requests = queries.iter().find(|asked| asked.place.ends_with(": Requests")).unwrap();
+    let requests =
+        queries.iter().find(|requested| requested.place.ends_with(": Requests")).unwrap();
     let requests = influx.query("k6", &filled_in(&requests.text)).unwrap();
-    assert_eq!(number(&requests), &json!(site.asked()));
+    assert_eq!(number(&requests), &json!(site.requested()));
 }
 
 #[test]
@@ -207,7 +214,7 @@ fn every_request_is_in_prometheus() {
         command.args(["--out", "experimental-prometheus-rw"]);
         command.env("K6_PROMETHEUS_RW_SERVER_URL", prometheus.write_url());
     });
-    assert_eq!(site.asked(), 3);
+    assert_eq!(site.requested(), 3);
     let found = prometheus.query("k6_http_reqs_total").unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     assert!((found[0].value - 3.0).abs() < f64::EPSILON, "{found:?}");

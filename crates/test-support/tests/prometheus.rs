@@ -137,7 +137,7 @@ fn a_server_evaluates_the_rules_without_errors() {
 #[test]
 fn a_server_accepts_every_query_of_dashboards_and_runbook() {
     let prometheus = Prometheus::start(&binaries(), "global: {}\n").unwrap();
-    let mut asked: Vec<(String, String)> = observability::expressions(&deployed())
+    let mut requested: Vec<(String, String)> = observability::expressions(&deployed())
         .unwrap()
         .into_iter()
         .map(|expression| (expression.place, expression.text))
@@ -146,18 +146,19 @@ fn a_server_accepts_every_query_of_dashboards_and_runbook() {
     for file in observability::files(&runbook, "md").unwrap() {
         let text = observability::read(&file).unwrap();
         let place = file.display().to_string();
-        asked.extend(observability::queries(&text).map(|query| (place.clone(), query.to_owned())));
+        requested
+            .extend(observability::queries(&text).map(|query| (place.clone(), query.to_owned())));
     }
     let understands = |text: &str| {
         // The query as Grafana fills it in.
         let text = text.replace("$__rate_interval", "1m");
         prometheus.api("query", &[("query", &text)])
     };
-    let wrong: Vec<String> = asked
+    let wrong: Vec<String> = requested
         .iter()
         .filter_map(|(place, text)| Some(format!("{place}: {text}: {}", understands(text).err()?)))
         .collect();
-    assert!(asked.len() > 200, "{} queries", asked.len());
+    assert!(requested.len() > 200, "{} queries", requested.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

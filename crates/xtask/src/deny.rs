@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 const TOOL: CargoTool = CargoTool {
     name: "cargo-deny",
     version: "0.20.2",
-    asked: &["--version"],
+    requested: &["--version"],
     options: &["--debug"],
 };
 

@@ -82,7 +82,7 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
     let store = arguments.into.map(Sink::start).transpose()?;
     let url = stack.as_ref().map_or_else(|| arguments.url.clone().unwrap_or_default(), Stack::url);
     let mut command = arguments.command(&k6, &url, &folder);
-    store.iter().for_each(|store| store.tell(&mut command));
+    store.iter().for_each(|store| store.notify(&mut command));
 
     let hostile =
         (arguments.hostile > 0).then(|| Hostile::begin(arguments.hostile, &url)).transpose()?;
@@ -92,7 +92,7 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
     let is_content = process.ended()?;
     let resources = watch.end()?;
     let hostile = hostile.map(Hostile::end).transpose()?;
-    let told = store.map(|store| store.found(&folder)).transpose()?;
+    let reported = store.map(|store| store.found(&folder)).transpose()?;
     let run = Run {
         scenario: arguments.scenario,
         kind: arguments.kind,
@@ -104,7 +104,7 @@ pub(crate) fn loadtest(arguments: &Arguments) -> Outcome {
         is_content,
         resources,
         hostile,
-        sink: told,
+        sink: reported,
         verdict: arguments.verdict(&folder)?,
     };
     run.keep(&folder)?;

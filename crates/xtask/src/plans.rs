@@ -75,16 +75,17 @@ fn explain(statement: &str, concerts: u32, seats: u64) -> Outcome<Explained> {
     let prepare = format!(
         "SET plan_cache_mode = force_generic_plan; PREPARE dates (timestamptz, timestamptz, int, bigint) AS {statement};\n"
     );
-    let ask = |format: &str, concert| {
+    let request = |format: &str, concert| {
         format!("EXPLAIN ({format}) EXECUTE dates (now(), now(), 0, {concert});\n")
     };
     // The first execution warms up, the second is shown.
     let text = filled.sql(&format!(
         "{prepare}EXECUTE dates (now(), now(), 0, {SHOWN});\n\\echo plan\n{}",
-        ask("ANALYZE, BUFFERS", SHOWN)
+        request("ANALYZE, BUFFERS", SHOWN)
     ))?;
     let (_, text) = text.split_once("plan\n").ok_or_else(|| failed("no plan"))?;
-    let many: String = (1..=COUNTED).map(|concert| ask("ANALYZE, FORMAT JSON", concert)).collect();
+    let many: String =
+        (1..=COUNTED).map(|concert| request("ANALYZE, FORMAT JSON", concert)).collect();
     let json = filled.sql(&format!("{prepare}{many}"))?;
     let mut counted = Counted::default();
     for plan in serde_json::Deserializer::from_str(&json).into_iter::<Value>() {

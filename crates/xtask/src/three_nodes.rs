@@ -103,14 +103,14 @@ pub(crate) fn three_nodes(arguments: &Arguments) -> Outcome {
     if arguments.kill {
         kill(&load, &mut nodes, &cluster)?;
     }
-    let told = load.join();
+    let reported = load.join();
     let results: Vec<_> = scripts.into_iter().map(Script::join).collect();
 
     if let Some(path) = &arguments.history {
         write(&history, path)?;
     }
     nodes.iter().for_each(Node::print_troubles);
-    println!("\n{}\n{told}", history.summary());
+    println!("\n{}\n{reported}", history.summary());
     verdict(&history, results)
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct CargoTool {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     /// The arguments that print its version.
-    pub(crate) asked: &'static [&'static str],
+    pub(crate) requested: &'static [&'static str],
     /// Further options of `cargo install`.
     pub(crate) options: &'static [&'static str],
 }
@@ -41,7 +41,7 @@ impl CargoTool {
     }
 
     fn is_pinned(&self, program: &Path) -> bool {
-        let answer = Command::new(program).args(self.asked).output();
+        let answer = Command::new(program).args(self.requested).output();
         let expected = format!("{} {}", self.name, self.version);
         answer.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).trim() == expected)
     }

@@ -23,7 +23,7 @@ pub struct ConcertPages {
 
 /// Renders pages of a catalog on demand.
 pub struct PageSource {
-    catalogue: Arc<dyn ConcertCatalog>,
+    catalog: Arc<dyn ConcertCatalog>,
     size: PageSize,
 }
 
@@ -41,12 +41,12 @@ impl ConcertPages {
             self.learn(&answer);
             return Ok(answer);
         }
-        let asked = self.folded(number);
-        let answer = self.cache.get(&asked).await?;
+        let requested = self.folded(number);
+        let answer = self.cache.get(&requested).await?;
         self.learn(&answer);
         // The list may have grown past its previous end.
         let again = self.folded(number);
-        if again > asked { Ok(self.cache.get(&again).await?) } else { Ok(answer) }
+        if again > requested { Ok(self.cache.get(&again).await?) } else { Ok(answer) }
     }
 
     /// Updates the end of the list from the newest response.
@@ -81,8 +81,8 @@ impl PageSource {
 
     /// Renders pages of this size.
     #[must_use]
-    pub fn new(catalogue: Arc<dyn ConcertCatalog>, size: PageSize) -> Self {
-        Self { catalogue, size }
+    pub fn new(catalog: Arc<dyn ConcertCatalog>, size: PageSize) -> Self {
+        Self { catalog, size }
     }
 }
 
@@ -100,7 +100,7 @@ impl Source for PageSource {
     }
 
     async fn load(&self, number: &PageNumber) -> Result<Loaded<RenderedPage>, PortError> {
-        let page = self.catalogue.page(PageRequest { number: *number, size: self.size }).await?;
+        let page = self.catalog.page(PageRequest { number: *number, size: self.size }).await?;
         let rendered = RenderedPage::of(&page)
             .map_err(|error| PortError::new(PortErrorKind::Corrupt, "catalogue").because(error))?;
         let beyond = page.last_page().get().saturating_add(1);
@@ -140,14 +140,14 @@ mod tests {
     /// A catalog of `total` concerts that counts its calls and yields before it answers.
     #[derive(Default)]
     struct Counting {
-        asked: AtomicU32,
+        requested: AtomicU32,
         total: AtomicU32,
     }
 
     #[async_trait]
     impl ConcertCatalog for Counting {
         async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
-            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.requested.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             let id = ConcertId::new(request.number.get().into()).unwrap();
             let concert = Concert { id, title: "a".to_owned(), place: "b".to_owned() };
@@ -158,10 +158,10 @@ mod tests {
     }
 
     fn pages(total: u32) -> (Arc<Counting>, ConcertPages) {
-        let catalogue = Arc::new(Counting { total: total.into(), ..Counting::default() });
+        let catalog = Arc::new(Counting { total: total.into(), ..Counting::default() });
         let size = PageSize::new(10).unwrap();
-        let source = PageSource::new(Arc::clone(&catalogue) as Arc<dyn ConcertCatalog>, size);
-        (catalogue, ConcertPages::new(Cache::new(source, SETTINGS, None)))
+        let source = PageSource::new(Arc::clone(&catalog) as Arc<dyn ConcertCatalog>, size);
+        (catalog, ConcertPages::new(Cache::new(source, SETTINGS, None)))
     }
 
     fn number(n: u32) -> PageNumber {
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn concurrent_requests_load_a_page_once() {
-        let (catalogue, pages) = pages(25);
+        let (catalog, pages) = pages(25);
         for (n, loads) in [(2, 1), (2, 1), (3, 2)] {
             let everybody =
                 futures_util::future::join_all((0..100).map(|_| pages.page(number(n)))).await;
@@ -179,20 +179,20 @@ mod tests {
                     .iter()
                     .all(|page| page.as_ref().is_ok_and(|page| page.value.total == "25"))
             );
-            assert_eq!(catalogue.asked.load(Ordering::SeqCst), loads, "after page {n}");
+            assert_eq!(catalog.requested.load(Ordering::SeqCst), loads, "after page {n}");
         }
     }
 
     #[tokio::test]
     async fn all_pages_beyond_the_end_cost_one_load() {
-        let (catalogue, pages) = pages(25);
+        let (catalog, pages) = pages(25);
         pages.page(number(1)).await.unwrap();
         for n in 4..1_000 {
             assert_eq!(pages.page(number(n)).await.unwrap().value.body, "[]");
         }
         assert_eq!(pages.page(number(u32::MAX)).await.unwrap().value.body, "[]");
         assert_eq!(
-            catalogue.asked.load(Ordering::SeqCst),
+            catalog.requested.load(Ordering::SeqCst),
             2,
             "the first page, and all beyond the end"
         );
@@ -200,10 +200,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_grown_list_is_detected() {
-        let (catalogue, pages) = pages(25);
+        let (catalog, pages) = pages(25);
         assert_eq!(pages.page(number(9)).await.unwrap().value.body, "[]");
         assert_eq!(pages.page(number(9)).await.unwrap().value.body, "[]");
-        catalogue.total.store(250, Ordering::SeqCst);
+        catalog.total.store(250, Ordering::SeqCst);
         tokio::time::advance(Duration::from_secs(61)).await;
         let ninth = pages.page(number(9)).await.unwrap();
         assert!(ninth.value.body.starts_with(br#"[{"concertId":9"#), "{:?}", ninth.value.body);
@@ -211,10 +211,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_older_page_does_not_change_the_end_of_the_list() {
-        let (catalogue, pages) = pages(25);
+        let (catalog, pages) = pages(25);
         pages.page(number(2)).await.unwrap();
         tokio::time::advance(Duration::from_secs(30)).await;
-        catalogue.total.store(250, Ordering::SeqCst);
+        catalog.total.store(250, Ordering::SeqCst);
         assert_eq!(pages.page(number(1)).await.unwrap().value.total, "250");
         assert_eq!(pages.page(number(2)).await.unwrap().value.total, "25", "still cached");
         let twentieth = pages.page(number(20)).await.unwrap();

@@ -24,7 +24,7 @@ impl Clock {
     }
 
     /// Updates the cached time and returns it.
-    pub(super) fn look(&self) -> u64 {
+    pub(super) fn refresh(&self) -> u64 {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.now.set(now);
         now

@@ -112,7 +112,7 @@ pub(crate) struct Connection {
     in_flight: Cell<bool>,
     body: Cell<Body>,
     /// Whether a request ever arrived.
-    asked: Cell<bool>,
+    requested: Cell<bool>,
     /// Whether a head was handed over that the HTTP library may not have processed yet.
     has_head: Cell<bool>,
     /// Whether the bytes written now belong to the response to a request.
@@ -137,7 +137,7 @@ impl Connection {
             expected: Cell::new(Expected::Head),
             in_flight: Cell::new(false),
             body: Cell::new(Body::Absent),
-            asked: Cell::new(false),
+            requested: Cell::new(false),
             has_head: Cell::new(false),
             answers: Cell::new(false),
             blocked: Cell::new(false),
@@ -156,7 +156,7 @@ impl Connection {
     /// Begins a request, whose head was the last one handed over.
     pub(super) fn begin(&self, body: Body) {
         self.in_flight.set(true);
-        self.asked.set(true);
+        self.requested.set(true);
         self.answers.set(true);
         self.body.set(body);
         self.since.set(self.now());
@@ -245,7 +245,7 @@ impl Connection {
     /// it.
     pub(super) fn owes_a_head(&self) -> bool {
         let is_quiet = !self.in_flight.get() && !self.blocked.get() && !self.answers.get();
-        is_quiet && self.asked.get() && self.expected.get() == Expected::Head
+        is_quiet && self.requested.get() && self.expected.get() == Expected::Head
     }
 
     /// The side that has to act next, and since when.
@@ -286,7 +286,7 @@ impl Connection {
             return None;
         }
         let waited = now.saturating_sub(self.since.get());
-        match (lacks_body, self.asked.get()) {
+        match (lacks_body, self.requested.get()) {
             (false, true) => Some(waited),
             (_, _) if waited < NEWCOMER_MS => None,
             (true, _) => Some(waited.saturating_add(UNFINISHED_MS)),
@@ -539,12 +539,12 @@ mod tests {
 
     #[test]
     fn connections_without_a_request_are_shed_before_idle_ones() {
-        let (silent, asked) = (since(9_000), since(0));
-        asked.take(HEAD, 0);
-        answered(&asked, 1_000);
-        assert!(silent.idleness(10_000) > asked.idleness(10_000));
+        let (silent, requested) = (since(9_000), since(0));
+        requested.take(HEAD, 0);
+        answered(&requested, 1_000);
+        assert!(silent.idleness(10_000) > requested.idleness(10_000));
         assert!(
-            silent.idleness(9_100) < asked.idleness(9_100),
+            silent.idleness(9_100) < requested.idleness(9_100),
             "it has a moment to send a request"
         );
         silent.finish(Reason::Shed);

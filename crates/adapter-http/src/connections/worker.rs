@@ -41,7 +41,7 @@ impl Worker {
 
     fn new(limits: Limits, shared: Shared) -> Self {
         let clock = Rc::new(Clock::new(shared.began));
-        clock.look();
+        clock.refresh();
         Self { limits, shared, clock, connections: RefCell::default() }
     }
 
@@ -50,13 +50,13 @@ impl Worker {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            self.look();
+            self.refresh();
         }
     }
 
     /// Ends overdue connections, and the idlest ones if the worker is full.
-    fn look(&self) {
-        let now = self.clock.look();
+    fn refresh(&self) {
+        let now = self.clock.refresh();
         for connection in self.connections.borrow().iter() {
             let overdue = || connection.overdue(&self.limits, SWEEP_MS, now);
             // A connection that has not ended despite its reason is woken again.
@@ -65,7 +65,7 @@ impl Worker {
             }
         }
         self.shed(now);
-        self.shared.look(now);
+        self.shared.refresh(now);
     }
 
     /// A connection from this address opens: its state, and the account of the address.
@@ -73,7 +73,7 @@ impl Worker {
     /// # Errors
     /// If the address may not have another one.
     pub(super) fn open(&self, address: IpAddr) -> io::Result<(Rc<Connection>, Option<Peer>)> {
-        let now = self.clock.look();
+        let now = self.clock.refresh();
         let peer = self.admit(address, now)?;
         let connection = self.opened();
         self.shed(now);
@@ -104,7 +104,7 @@ impl Worker {
         if let Some(moved) = connections.get(index) {
             moved.index.set(index);
         }
-        let now = self.clock.look();
+        let now = self.clock.refresh();
         self.shared.counts.closed(connection.ended(&self.limits, SWEEP_MS, now));
         if let Some(peer) = peer {
             self.shared.addresses.close(peer, now);

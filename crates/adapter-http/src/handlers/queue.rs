@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
-use domain::queue::{Outlook, Standing, Ticket, UserId};
+use domain::queue::{PlaceStatus, QueueStatus, Ticket, UserId};
 use serde::Serialize;
 
 use crate::api::Api;
@@ -49,42 +49,42 @@ struct StatusBody {
 
 impl<'a> From<&'a Ticket> for TicketBody<'a> {
     fn from(ticket: &'a Ticket) -> Self {
-        let outlook = &ticket.outlook;
+        let status = &ticket.status;
         Self {
             waiting_token: ticket.token.as_str(),
-            number: outlook.number.get(),
-            position: outlook.position.get(),
-            status: status_word(outlook.standing),
-            eta_seconds: ceil_seconds(outlook.eta),
-            eta_limited_by: outlook.wait_limit.map(limit_word),
-            poll_after_ms: outlook.poll_after.map(milliseconds),
-            stale: outlook.is_stale,
+            number: status.number.get(),
+            position: status.position.get(),
+            status: status_word(status.place_status),
+            eta_seconds: ceil_seconds(status.eta),
+            eta_limited_by: status.wait_limit.map(limit_word),
+            poll_after_ms: status.poll_after.map(milliseconds),
+            stale: status.is_stale,
         }
     }
 }
 
-impl From<&Outlook> for StatusBody {
-    fn from(outlook: &Outlook) -> Self {
+impl From<&QueueStatus> for StatusBody {
+    fn from(status: &QueueStatus) -> Self {
         Self {
-            num: outlook.position.get(),
-            number: outlook.number.get(),
-            position: outlook.position.get(),
-            status: status_word(outlook.standing),
-            eta_seconds: ceil_seconds(outlook.eta),
-            eta_limited_by: outlook.wait_limit.map(limit_word),
-            poll_after_ms: outlook.poll_after.map(milliseconds),
-            stale: outlook.is_stale,
-            expires_at: outlook.expires_at.map(rfc3339),
+            num: status.position.get(),
+            number: status.number.get(),
+            position: status.position.get(),
+            status: status_word(status.place_status),
+            eta_seconds: ceil_seconds(status.eta),
+            eta_limited_by: status.wait_limit.map(limit_word),
+            poll_after_ms: status.poll_after.map(milliseconds),
+            stale: status.is_stale,
+            expires_at: status.expires_at.map(rfc3339),
         }
     }
 }
 
-fn status_word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Waiting => "WAITING",
-        Standing::Called { .. } => "CALLED",
-        Standing::Active { .. } => "ACTIVE",
-        Standing::Gone => "EXPIRED",
+fn status_word(place_status: PlaceStatus) -> &'static str {
+    match place_status {
+        PlaceStatus::Waiting => "WAITING",
+        PlaceStatus::Called { .. } => "CALLED",
+        PlaceStatus::Active { .. } => "ACTIVE",
+        PlaceStatus::Gone => "EXPIRED",
     }
 }
 
@@ -113,10 +113,10 @@ pub(crate) async fn issue(
 pub(crate) async fn query(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let token = waiting_token(request)?;
     let place = api.queue.verify(token)?;
-    let question = api.overload.ask(place.number()).await?;
-    let outlook = api.queue.status(place).await;
-    question.answered(outlook.poll_after);
-    json(&StatusBody::from(&outlook))
+    let question = api.overload.poll(place.number()).await?;
+    let status = api.queue.status(place).await;
+    question.answered(status.poll_after);
+    json(&StatusBody::from(&status))
 }
 
 /// `DELETE /user/queue/token`

@@ -27,9 +27,9 @@ pub(crate) async fn dates(
     let concert = ConcertId::parse(concert)?;
     let mut admission = match api.queue.check(waiting_token(request)?) {
         // A caller who is not called yet gets their position: a status query by another path.
-        Err(QueueError::NotYet(outlook)) => {
-            api.overload.told_unasked(outlook.number, outlook.poll_after)?;
-            return Err(Problem::NotYourTurn(outlook));
+        Err(QueueError::NotYet(status)) => {
+            api.overload.told_unasked(status.number, status.poll_after)?;
+            return Err(Problem::NotYourTurn(status));
         }
         checked => checked?,
     };
@@ -65,12 +65,12 @@ mod tests {
     use std::time::Duration;
 
     use actix_web::test::TestRequest;
-    use adapter_memory::{MemoryCatalogue, MemoryQueue, SystemClock};
+    use adapter_memory::{MemoryCatalog, MemoryQueue, SystemClock};
     use adapter_token::{KeyRing, TokenKey};
     use decorators::cache::{Cache, CacheSettings};
     use domain::concert::PageSize;
     use domain::queue::{
-        AdmissionPolicy, Pacing, QueueId, QueueParts, QueueService, Standing, UserId,
+        AdmissionPolicy, PlaceStatus, PollInterval, QueueId, QueueService, QueueServiceDeps, UserId,
     };
     use domain::schedule::ScheduleService;
     use domain::{Clock, Timestamp};
@@ -78,25 +78,26 @@ mod tests {
 
     use super::*;
     use crate::concert::{ConcertPages, PageSource};
-    use crate::overload::{Overload, OverloadSettings};
+    use crate::overload::{LoadShedder, OverloadSettings};
     use crate::puzzle::JoinPuzzles;
     use crate::schedule::{ConcertDates, DateSource};
 
     fn api() -> Api {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = AdmissionPolicy::default();
-        let catalog = Arc::new(MemoryCatalogue::sample(500, Timestamp::UNIX_EPOCH));
+        let catalog = Arc::new(MemoryCatalog::sample(500, Timestamp::UNIX_EPOCH));
         let pages = PageSource::new(catalog.clone(), PageSize::new(10).unwrap());
         let schedules = Arc::new(ScheduleService::new(catalog, Arc::clone(&clock)));
         let settings = CacheSettings::default();
-        let queue = QueueService::new(QueueParts {
+        let queue = QueueService::new(QueueServiceDeps {
             queue: QueueId::parse("main").unwrap(),
             policy,
-            pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30))
+                .unwrap(),
             token_ttl: Duration::MAX,
             stale_after: Duration::MAX,
             store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
-            sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
+            signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
             reserve: None,
             clock,
         });
@@ -108,7 +109,7 @@ mod tests {
                 settings,
                 None,
             ))),
-            overload: Overload::new(&OverloadSettings::default()),
+            overload: LoadShedder::new(&OverloadSettings::default()),
             puzzles: JoinPuzzles::off(),
         }
     }
@@ -121,15 +122,15 @@ mod tests {
         let request = TestRequest::default().insert_header(header).to_http_request();
         let late = deadline::within(Instant::now(), dates(&api, &request, "451")).await;
         assert!(matches!(late, Err(Problem::TimedOut)), "{late:?}");
-        let standing = api.queue.ask(token.as_str()).await.unwrap().standing;
-        assert!(matches!(standing, Standing::Called { .. }), "{standing:?}");
+        let place_status = api.queue.query_status(token.as_str()).await.unwrap().place_status;
+        assert!(matches!(place_status, PlaceStatus::Called { .. }), "{place_status:?}");
 
         let in_time = Instant::now() + Duration::from_secs(60);
         assert_eq!(
             deadline::within(in_time, dates(&api, &request, "451")).await.unwrap().status(),
             200
         );
-        let standing = api.queue.ask(token.as_str()).await.unwrap().standing;
-        assert!(matches!(standing, Standing::Active { .. }), "{standing:?}");
+        let place_status = api.queue.query_status(token.as_str()).await.unwrap().place_status;
+        assert!(matches!(place_status, PlaceStatus::Active { .. }), "{place_status:?}");
     }
 }

@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 
 use super::Ops;
-use crate::failures::Failed;
+use crate::recent_failures::FailureRecord;
 use crate::route::Route;
 use crate::standard_headers::NO_STORE;
 use crate::time::rfc3339;
@@ -41,8 +41,8 @@ struct FailedBody<'a> {
     cause: Option<&'a str>,
 }
 
-impl<'a> From<&'a Failed> for FailedBody<'a> {
-    fn from(failed: &'a Failed) -> Self {
+impl<'a> From<&'a FailureRecord> for FailedBody<'a> {
+    fn from(failed: &'a FailureRecord) -> Self {
         let failure = failed.failure.as_ref();
         Self {
             at: rfc3339(failed.at),
@@ -63,9 +63,9 @@ impl<'a> From<&'a Failed> for FailedBody<'a> {
 pub(super) async fn show(ops: Data<Ops>) -> HttpResponse {
     let (total, kept) = ops.failures.read();
     let body = FailuresBody {
-        version: ops.facts.version,
-        config_hash: &ops.facts.config_hash,
-        breakers: ops.protection.breaker_states(),
+        version: ops.build_info.version,
+        config_hash: &ops.build_info.config_hash,
+        breakers: ops.resilience.breaker_states(),
         total,
         failures: kept.iter().map(FailedBody::from).collect(),
     };

@@ -12,8 +12,8 @@ use actix_web::web::Data;
 use domain::{Clock, Timestamp};
 
 use super::{HealthBody, Ops, OutageBody, answer, respond};
+use crate::dependency_health::DependencyHealth;
 use crate::lifecycle::Phase;
-use crate::outages::Outages;
 
 /// Tracks how long the stores that visitors need have been down on this node. Clones share the
 /// state, which is locked only briefly.
@@ -21,7 +21,7 @@ use crate::outages::Outages;
 pub struct NodeReadiness(Arc<Inner>);
 
 struct Inner {
-    outages: Outages,
+    dependency_health: DependencyHealth,
     /// Names of the dependencies that visitors need.
     needed: Vec<&'static str>,
     grace: Duration,
@@ -34,22 +34,22 @@ impl NodeReadiness {
     /// which must be monotonic.
     #[must_use]
     pub fn new(
-        outages: Outages,
+        dependency_health: DependencyHealth,
         needed: Vec<&'static str>,
         grace: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self(Arc::new(Inner { outages, needed, grace, clock, since: Mutex::default() }))
+        Self(Arc::new(Inner { dependency_health, needed, grace, clock, since: Mutex::default() }))
     }
 
     /// Records the dependencies that are down now. Call it more often than the grace time: an
     /// outage starts with the first call that sees it, and ends with the first that does not.
     pub fn observe(&self) {
-        let Inner { outages, needed, clock, since, .. } = &*self.0;
+        let Inner { dependency_health, needed, clock, since, .. } = &*self.0;
         let now = clock.now();
         let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
         for &dependency in needed {
-            if outages.is_down(dependency) {
+            if dependency_health.is_down(dependency) {
                 since.entry(dependency).or_insert(now);
             } else {
                 since.remove(dependency);
@@ -59,19 +59,19 @@ impl NodeReadiness {
 
     /// Whether a needed dependency has been down for longer than the grace time.
     pub(super) fn is_cut_off(&self) -> bool {
-        let Inner { outages, grace, clock, since, .. } = &*self.0;
+        let Inner { dependency_health, grace, clock, since, .. } = &*self.0;
         let now = clock.now();
         let lasts =
             |begin: Timestamp| Duration::try_from(now.duration_since(begin)).unwrap_or_default();
         let since = since.lock().unwrap_or_else(PoisonError::into_inner);
-        since
-            .iter()
-            .any(|(dependency, begin)| outages.is_down(dependency) && lasts(*begin) >= *grace)
+        since.iter().any(|(dependency, begin)| {
+            dependency_health.is_down(dependency) && lasts(*begin) >= *grace
+        })
     }
 
     /// The needed dependencies that are down, for any time.
     fn down(&self) -> Vec<OutageBody> {
-        let now = self.0.outages.now();
+        let now = self.0.dependency_health.now();
         let needed = now.iter().filter(|(dependency, _)| self.0.needed.contains(dependency));
         needed.map(OutageBody::from).collect()
     }
@@ -107,19 +107,23 @@ mod tests {
     const MOMENT: Duration = Duration::from_millis(100);
 
     struct Node {
-        outages: Outages,
+        dependency_health: DependencyHealth,
         clock: Arc<ManualClock>,
         readiness: NodeReadiness,
     }
 
     impl Node {
         fn new() -> Self {
-            let (outages, clock) =
-                (Outages::default(), Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)));
+            let (dependency_health, clock) =
+                (DependencyHealth::default(), Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)));
             let needed = vec!["redis", "postgres"];
-            let readiness =
-                NodeReadiness::new(outages.clone(), needed, GRACE, Arc::clone(&clock) as _);
-            Self { outages, clock, readiness }
+            let readiness = NodeReadiness::new(
+                dependency_health.clone(),
+                needed,
+                GRACE,
+                Arc::clone(&clock) as _,
+            );
+            Self { dependency_health, clock, readiness }
         }
 
         /// Whether the node is cut off after this time, with regular calls to `observe`.
@@ -138,11 +142,11 @@ mod tests {
     fn a_node_is_cut_off_when_a_needed_store_is_down_for_the_grace_time() {
         let node = Node::new();
         assert!(!node.after(GRACE));
-        node.outages.begin("postgres", PortErrorKind::Unavailable);
+        node.dependency_health.begin("postgres", PortErrorKind::Unavailable);
         assert!(!node.after(GRACE - MOMENT));
         assert!(node.after(MOMENT));
         assert_eq!(node.readiness.down().len(), 1);
-        node.outages.end("postgres");
+        node.dependency_health.end("postgres");
         assert!(!node.readiness.is_cut_off(), "it recovers at once");
         assert!(!node.after(GRACE));
     }
@@ -150,7 +154,7 @@ mod tests {
     #[test]
     fn outages_of_other_dependencies_do_not_count() {
         let node = Node::new();
-        node.outages.begin("cache redis", PortErrorKind::Unavailable);
+        node.dependency_health.begin("cache redis", PortErrorKind::Unavailable);
         assert!(!node.after(GRACE * 10));
         assert!(node.readiness.down().is_empty());
     }
@@ -159,16 +163,16 @@ mod tests {
     fn outages_that_end_in_time_do_not_add_up() {
         let node = Node::new();
         for _ in 0..5 {
-            node.outages.begin("redis", PortErrorKind::Timeout);
+            node.dependency_health.begin("redis", PortErrorKind::Timeout);
             assert!(!node.after(GRACE - MOMENT));
-            node.outages.end("redis");
+            node.dependency_health.end("redis");
             assert!(!node.after(MOMENT));
         }
         // A second outage that begins during the first has its own grace time.
-        node.outages.begin("redis", PortErrorKind::Timeout);
+        node.dependency_health.begin("redis", PortErrorKind::Timeout);
         assert!(!node.after(GRACE / 2));
-        node.outages.begin("postgres", PortErrorKind::Timeout);
-        node.outages.end("redis");
+        node.dependency_health.begin("postgres", PortErrorKind::Timeout);
+        node.dependency_health.end("redis");
         assert!(!node.after(GRACE - MOMENT));
         assert!(node.after(MOMENT));
     }

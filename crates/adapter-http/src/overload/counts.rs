@@ -4,11 +4,11 @@
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct OverloadCounts {
     /// Joins and leaves.
-    pub joining: GateCounts,
+    pub joining: LimiterCounts,
     /// Status queries.
-    pub asking: GateCounts,
+    pub asking: LimiterCounts,
     /// The concert list and the dates.
-    pub reading: GateCounts,
+    pub reading: LimiterCounts,
     /// Joins refused by the limit per user.
     pub per_user_refused: u64,
     /// Requests refused by the limit per address or network.
@@ -21,7 +21,7 @@ pub struct OverloadCounts {
 
 /// Counts of the limit on one class of requests; all zero if it is disabled.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct GateCounts {
+pub struct LimiterCounts {
     /// Requests admitted at once.
     pub passed: u64,
     /// Requests admitted after a wait.
@@ -29,7 +29,7 @@ pub struct GateCounts {
     /// Requests refused.
     pub refused: u64,
     /// Requests in flight now.
-    pub at_work: u64,
+    pub in_flight: u64,
     /// Requests waiting now.
     pub waiting: u64,
 }

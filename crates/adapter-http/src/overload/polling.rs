@@ -24,24 +24,24 @@ const TOLD_AT_FIRST: Duration = Duration::from_secs(1);
 /// The debt of one queue number, paid off by waiting. A response costs a share of the poll interval
 /// it carries. A response in flight is assumed to carry the same interval as the last one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Debt {
+struct PollAllowance {
     paid_off: Instant,
-    told: Duration,
+    reported: Duration,
     /// Queries in flight.
     in_flight: u32,
 }
 
-impl Debt {
+impl PollAllowance {
     fn none(now: Instant) -> Self {
-        Self { paid_off: now, told: TOLD_AT_FIRST, in_flight: 0 }
+        Self { paid_off: now, reported: TOLD_AT_FIRST, in_flight: 0 }
     }
 
     /// Admits a query, or returns the wait until the next one is admitted. A query is refused while
     /// the debt exceeds the last poll interval.
     fn begin(&mut self, faster: NonZeroU32, now: Instant) -> Result<(), Duration> {
-        let in_flight = (self.told / faster.get()).saturating_mul(self.in_flight);
+        let in_flight = (self.reported / faster.get()).saturating_mul(self.in_flight);
         let owed = self.paid_off.saturating_duration_since(now).saturating_add(in_flight);
-        match owed.checked_sub(self.told) {
+        match owed.checked_sub(self.reported) {
             Some(left) if !left.is_zero() => Err(left),
             _ => {
                 self.in_flight = self.in_flight.saturating_add(1);
@@ -58,11 +58,11 @@ impl Debt {
     /// Ends an admitted query whose response carried this poll interval. The debt is capped at the
     /// cost of a burst of such responses: a client that was advised long intervals and is now near
     /// the front must not pay for them when it matters.
-    fn charge(&mut self, told: Duration, faster: NonZeroU32, now: Instant) {
+    fn charge(&mut self, reported: Duration, faster: NonZeroU32, now: Instant) {
         self.release();
-        let share = told / faster.get();
-        self.paid_off = (self.paid_off.max(now) + share).min(now + told + share);
-        self.told = told;
+        let share = reported / faster.get();
+        self.paid_off = (self.paid_off.max(now) + share).min(now + reported + share);
+        self.reported = reported;
     }
 }
 
@@ -70,16 +70,16 @@ impl Debt {
 /// forged tokens add no keys. Each number has its own lock.
 pub(super) struct Polling {
     faster: NonZeroU32,
-    debts: Cache<QueueNumber, Arc<Mutex<Debt>>>,
+    debts: Cache<QueueNumber, Arc<Mutex<PollAllowance>>>,
     refused: Counter,
 }
 
 /// The pending charge of a query whose cost is not known yet.
 #[must_use = "an unsettled charge costs as much as the previous response"]
-pub(super) struct Charge {
+pub(super) struct PendingCharge {
     faster: NonZeroU32,
     /// `Some` until the charge is settled.
-    debt: Option<Arc<Mutex<Debt>>>,
+    debt: Option<Arc<Mutex<PollAllowance>>>,
 }
 
 impl Polling {
@@ -88,12 +88,12 @@ impl Polling {
     }
 
     /// Charges a query of this number.
-    pub(super) fn check(&self, number: QueueNumber) -> Result<Charge, Problem> {
+    pub(super) fn check(&self, number: QueueNumber) -> Result<PendingCharge, Problem> {
         let now = Instant::now();
-        let debt = self.debts.get_with(number, || Arc::new(Mutex::new(Debt::none(now))));
+        let debt = self.debts.get_with(number, || Arc::new(Mutex::new(PollAllowance::none(now))));
         let begun = lock(&debt).begin(self.faster, now);
         match begun {
-            Ok(()) => Ok(Charge { faster: self.faster, debt: Some(debt) }),
+            Ok(()) => Ok(PendingCharge { faster: self.faster, debt: Some(debt) }),
             Err(wait) => {
                 self.refused.add_one();
                 Err(Problem::TooManyRequests(wait))
@@ -106,11 +106,11 @@ impl Polling {
     }
 }
 
-impl Charge {
+impl PendingCharge {
     /// Settles the charge with the response's poll interval. Without one it costs as much as the
     /// previous response.
-    pub(super) fn settle(mut self, told: Option<Duration>) {
-        self.settle_once(told);
+    pub(super) fn settle(mut self, reported: Option<Duration>) {
+        self.settle_once(reported);
     }
 
     /// Releases the charge of a query that was refused for other reasons.
@@ -120,22 +120,22 @@ impl Charge {
         }
     }
 
-    fn settle_once(&mut self, told: Option<Duration>) {
+    fn settle_once(&mut self, reported: Option<Duration>) {
         let Some(debt) = self.debt.take() else { return };
         let mut debt = lock(&debt);
-        let told = told.unwrap_or(debt.told);
-        debt.charge(told, self.faster, Instant::now());
+        let reported = reported.unwrap_or(debt.reported);
+        debt.charge(reported, self.faster, Instant::now());
     }
 }
 
-impl Drop for Charge {
+impl Drop for PendingCharge {
     /// The client disconnected. It pays in full, because the query was worked on.
     fn drop(&mut self) {
         self.settle_once(None);
     }
 }
 
-fn lock(debt: &Mutex<Debt>) -> MutexGuard<'_, Debt> {
+fn lock(debt: &Mutex<PollAllowance>) -> MutexGuard<'_, PollAllowance> {
     debt.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -147,23 +147,23 @@ mod tests {
 
     /// Queries at these milliseconds, each answered with this poll interval; returns the wait of
     /// each refusal.
-    fn polling(faster: u32, questions: &[(u64, u64)]) -> Vec<Option<u64>> {
+    fn polling(faster: u32, requests: &[(u64, u64)]) -> Vec<Option<u64>> {
         let (start, faster) = (Instant::now(), NonZeroU32::new(faster).unwrap());
-        let mut debt = Debt::none(start);
-        let one = |(at, told): &(u64, u64)| {
+        let mut debt = PollAllowance::none(start);
+        let one = |(at, reported): &(u64, u64)| {
             let now = start + Duration::from_millis(*at);
             match debt.begin(faster, now) {
-                Ok(()) => debt.charge(Duration::from_millis(*told), faster, now),
+                Ok(()) => debt.charge(Duration::from_millis(*reported), faster, now),
                 Err(wait) => return Some(wait.as_millis() as u64),
             }
             None
         };
-        questions.iter().map(one).collect()
+        requests.iter().map(one).collect()
     }
 
     #[test]
     fn a_burst_is_answered_and_then_the_allowed_multiple() {
-        for (name, faster, questions, expected) in [
+        for (name, faster, requests, expected) in [
             (
                 "as advised",
                 1,
@@ -201,7 +201,7 @@ mod tests {
             ),
             ("a poll interval of zero", 4, &[(0, 0), (0, 0), (0, 0)], &[None, None, None]),
         ] {
-            assert_eq!(polling(faster, questions), expected, "{name}");
+            assert_eq!(polling(faster, requests), expected, "{name}");
         }
     }
 
@@ -209,14 +209,14 @@ mod tests {
     fn polling_within_the_allowed_multiple_is_never_refused() {
         for faster in 1..=8 {
             for step in [1.0, 0.9, 1.0 / f64::from(faster)] {
-                let (mut at, mut questions) = (0.0, Vec::new());
+                let (mut at, mut requests) = (0.0, Vec::new());
                 for n in 0..1_000_u64 {
                     // Anything from 0.8 s to 36 s.
-                    let told = 800 + (n * 7_919) % 35_200;
-                    questions.push((at as u64, told));
-                    at += (told as f64 * step.max(1.0 / f64::from(faster))).ceil() + 1.0;
+                    let reported = 800 + (n * 7_919) % 35_200;
+                    requests.push((at as u64, reported));
+                    at += (reported as f64 * step.max(1.0 / f64::from(faster))).ceil() + 1.0;
                 }
-                let refused = polling(faster, &questions).iter().flatten().count();
+                let refused = polling(faster, &requests).iter().flatten().count();
                 assert_eq!(
                     refused, 0,
                     "a multiple of {faster}, polling after {step} of the interval"
@@ -228,13 +228,16 @@ mod tests {
     #[test]
     fn the_next_query_waits_at_most_a_share_of_the_last_interval() {
         let start = Instant::now();
-        for (before, told) in [(36_000, 800), (30_000, 30_000), (800, 36_000), (1_000, 1_000)] {
-            let mut debt = Debt::none(start);
-            for told in [before; 100].into_iter().chain([told]) {
-                debt.charge(Duration::from_millis(told), FOUR, start);
+        for (before, reported) in [(36_000, 800), (30_000, 30_000), (800, 36_000), (1_000, 1_000)] {
+            let mut debt = PollAllowance::none(start);
+            for reported in [before; 100].into_iter().chain([reported]) {
+                debt.charge(Duration::from_millis(reported), FOUR, start);
             }
             let wait = debt.begin(FOUR, start).err().unwrap_or_default();
-            assert!(wait <= Duration::from_millis(told / 4), "{before} then {told}: {wait:?}");
+            assert!(
+                wait <= Duration::from_millis(reported / 4),
+                "{before} then {reported}: {wait:?}"
+            );
         }
     }
 
@@ -244,9 +247,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_number_has_a_debt_of_its_own_and_a_refusal_adds_nothing() {
-        let (polling, told) = (Polling::new(FOUR, 100), Duration::from_secs(4));
+        let (polling, reported) = (Polling::new(FOUR, 100), Duration::from_secs(4));
         let answered = |n: u64| {
-            let ask = || polling.check(number(n)).map(|charge| charge.settle(Some(told)));
+            let ask = || polling.check(number(n)).map(|charge| charge.settle(Some(reported)));
             (0..100).filter(|_| ask().is_ok()).count()
         };
         assert_eq!((answered(1), answered(2)), (5, 5));
@@ -259,12 +262,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn concurrent_queries_are_limited_like_sequential_ones() {
-        let (polling, told) = (Polling::new(FOUR, 100), Duration::from_secs(4));
+        let (polling, reported) = (Polling::new(FOUR, 100), Duration::from_secs(4));
         let begun =
             |times: u32| (0..times).flat_map(|_| polling.check(number(1))).collect::<Vec<_>>();
         let first = begun(400);
         assert_eq!(first.len(), 5, "for a number without a poll interval yet");
-        first.into_iter().for_each(|charge| charge.settle(Some(told)));
+        first.into_iter().for_each(|charge| charge.settle(Some(reported)));
         assert_eq!(begun(400).len(), 0, "all of them are charged");
         tokio::time::advance(Duration::from_secs(2)).await;
         let second = begun(400);

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 use super::Problem;
-use super::answer::Answer;
+use super::spec::ProblemSpec;
 use crate::language::Language;
 use crate::standard_headers::set_standard_headers;
 use crate::time::{ceil_seconds, limit_word, milliseconds};
@@ -47,7 +47,7 @@ struct ProblemBody<'a> {
 /// Renders the response to a problem.
 pub(crate) fn render(
     problem: &Problem,
-    answer: &Answer,
+    answer: &ProblemSpec,
     language: Language,
     request_id: Option<&HeaderValue>,
 ) -> HttpResponse {
@@ -55,7 +55,7 @@ pub(crate) fn render(
         Language::Korean => &answer.korean,
         Language::English => &answer.english,
     };
-    let outlook = if let Problem::NotYourTurn(outlook) = problem { Some(outlook) } else { None };
+    let status = if let Problem::NotYourTurn(status) = problem { Some(status) } else { None };
     let puzzle =
         if let Problem::PuzzleRequired(demand) = problem { Some(&demand.puzzle) } else { None };
     let body = ProblemBody {
@@ -66,11 +66,11 @@ pub(crate) fn render(
         code: answer.code,
         message,
         request_id: request_id.and_then(|id| id.to_str().ok()),
-        number: outlook.map(|o| o.number.get()),
-        position: outlook.map(|o| o.position.get()),
-        eta_seconds: outlook.map(|o| ceil_seconds(o.eta)),
-        eta_limited_by: outlook.and_then(|o| o.wait_limit).map(limit_word),
-        poll_after_ms: outlook.and_then(|o| o.poll_after).map(milliseconds),
+        number: status.map(|o| o.number.get()),
+        position: status.map(|o| o.position.get()),
+        eta_seconds: status.map(|o| ceil_seconds(o.eta)),
+        eta_limited_by: status.and_then(|o| o.wait_limit).map(limit_word),
+        poll_after_ms: status.and_then(|o| o.poll_after).map(milliseconds),
         puzzle: puzzle.map(|p| p.text.as_str()),
         bits: puzzle.map(|p| p.difficulty.bits()),
         iterations: puzzle.map(|p| p.iterations),
@@ -93,16 +93,16 @@ pub(crate) fn render(
 /// A problem with all that its response needs, for use after the request is gone.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
-pub(crate) struct Rendered {
+pub(crate) struct ProblemResponse {
     pub(crate) problem: Problem,
     /// The mapping of `problem`, evaluated once.
-    pub(crate) answer: Answer,
+    pub(crate) answer: ProblemSpec,
     pub(crate) language: Language,
     pub(crate) request_id: HeaderValue,
     pub(crate) closes: bool,
 }
 
-impl ResponseError for Rendered {
+impl ResponseError for ProblemResponse {
     fn status_code(&self) -> StatusCode {
         self.answer.status
     }

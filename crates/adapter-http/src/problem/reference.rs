@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use domain::PortErrorKind;
 use domain::queue::{
-    Difficulty, JoinPuzzle, Line, Outlook, PuzzleRejected, QueueNumber, Standing, VacantNumbers,
-    WaitLimit,
+    Difficulty, JoinPuzzle, PlaceStatus, PuzzleRejected, QueueCounters, QueueNumber, QueueStatus,
+    VacantNumbers, WaitLimit,
 };
 
-use super::answer::Answer;
+use super::spec::ProblemSpec;
 use super::{Failure, Problem, PuzzleDemand};
 use crate::time::ceil_seconds;
 
@@ -59,7 +59,7 @@ fn rows() -> Vec<(Problem, &'static str)> {
             "the user, the address or the queue number exceeds `overload.per_user`, `overload.per_address`, `overload.joining_per_address` or `overload.polling`; the response does not say which",
         ),
         (Problem::Internal, "a bug in this service; the log has the request's id"),
-        (Problem::LineFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers are already waiting"),
+        (Problem::QueueFull(Duration::from_secs(1)), "`queue.policy.max_waiting` numbers are already waiting"),
         (dependency_down(), "a store is down, too slow or temporarily not ready, its bulkhead is full, or its circuit breaker is open"),
         (
             Problem::Overloaded,
@@ -77,18 +77,18 @@ fn dependency_down() -> Problem {
 
 fn not_your_turn() -> Option<(Problem, &'static str)> {
     let number = QueueNumber::new(120).ok()?;
-    let outlook = Outlook {
+    let status = QueueStatus {
         number,
-        standing: Standing::Waiting,
+        place_status: PlaceStatus::Waiting,
         is_stale: false,
-        position: VacantNumbers::default().position_of(number, Line::new(120, 100)),
+        position: VacantNumbers::default().position_of(number, QueueCounters::new(120, 100)),
         eta: Duration::from_secs(1),
         wait_limit: Some(WaitLimit::Rate),
         expires_at: None,
         poll_after: Some(Duration::from_secs(1)),
     };
     Some((
-        Problem::NotYourTurn(outlook),
+        Problem::NotYourTurn(status),
         "the token is valid, but its number has not been called; the body has the position and times",
     ))
 }
@@ -127,7 +127,7 @@ fn puzzles() -> Vec<(Problem, &'static str)> {
 pub fn markdown() -> String {
     let mut text = String::from(INTRODUCTION);
     for (problem, when) in rows() {
-        let Answer { status, code, korean, english, retry_after } = problem.answer();
+        let ProblemSpec { status, code, korean, english, retry_after } = problem.answer();
         let wait = retry_after.map_or_else(
             || "no".to_owned(),
             |wait| format!("{} s or more", ceil_seconds(wait).max(1)),
@@ -145,7 +145,7 @@ pub fn markdown() -> String {
 const INTRODUCTION: &str = "\
 # HTTP errors
 
-Generated from `crates/adapter-http/src/problem/answer.rs` by `cargo xtask docs`; a test keeps it
+Generated from `crates/adapter-http/src/problem/spec.rs` by `cargo xtask docs`; a test keeps it
 current.
 
 Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status` and `detail`,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use adapter_postgres::{PoolSettings, PostgresCheckpoints, SessionLimits};
 use domain::PortErrorKind;
-use domain::queue::{Checkpoint, CheckpointStore as _, Line, QueueId};
-use test_support::{Durability, Postgres, PostgresBinaries, Wire};
+use domain::queue::{Checkpoint, CheckpointStore as _, QueueCounters, QueueId};
+use test_support::{Durability, FaultProxy, Postgres, PostgresBinaries};
 use tokio::time::timeout;
 
 use crate::schema::from_the_page;
@@ -21,7 +21,7 @@ fn main_queue() -> QueueId {
 }
 
 fn marks(last: u64, serving: u64, ceiling: u64) -> Checkpoint {
-    Checkpoint::new(Line::new(last, serving), ceiling)
+    Checkpoint::new(QueueCounters::new(last, serving), ceiling)
 }
 
 fn open(url: &str) -> PostgresCheckpoints {
@@ -44,11 +44,11 @@ async fn save_until_it_fails(
     checkpoints: PostgresCheckpoints,
     saved: Arc<AtomicU64>,
 ) -> (Checkpoint, PortErrorKind) {
-    let mut told = marks(0, 0, 0);
+    let mut reported = marks(0, 0, 0);
     for n in 1.. {
         match checkpoints.save(main_queue(), marks(2 * n, n, 3 * n)).await {
-            Ok(now) => told = told.raised_to(now),
-            Err(error) => return (told, error.kind()),
+            Ok(now) => reported = reported.raised_to(now),
+            Err(error) => return (reported, error.kind()),
         }
         saved.fetch_add(1, Ordering::SeqCst);
     }
@@ -68,18 +68,22 @@ async fn every_returned_save_survives_a_server_killed_while_saving() {
             .collect();
         eventually("some are saved", async || saved.load(Ordering::SeqCst) > 40).await;
         server.kill().unwrap();
-        let mut told = marks(0, 0, 0);
+        let mut reported = marks(0, 0, 0);
         for saver in savers {
             let (by_this_one, kind) = timeout(LIMIT, saver).await.unwrap().unwrap();
             assert_eq!(kind, PortErrorKind::Unavailable);
-            told = told.raised_to(by_this_one);
+            reported = reported.raised_to(by_this_one);
         }
         assert_eq!(failures(&checkpoints).await, [PortErrorKind::Unavailable; 2]);
         server.restart().unwrap();
         eventually("it is loaded again", async || checkpoints.load(main_queue()).await.is_ok())
             .await;
         let loaded = checkpoints.load(main_queue()).await.unwrap().unwrap();
-        assert_eq!(loaded.raised_to(told), loaded, "the stored marks include the returned ones");
+        assert_eq!(
+            loaded.raised_to(reported),
+            loaded,
+            "the stored marks include the returned ones"
+        );
         assert_eq!(checkpoints.save(main_queue(), marks(1, 1, 1)).await.unwrap(), loaded);
     }
 }
@@ -87,16 +91,16 @@ async fn every_returned_save_survives_a_server_killed_while_saving() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_save_without_a_reply_times_out_and_can_be_repeated() {
     let database = database();
-    let wire = Wire::to(database.server_address().unwrap()).unwrap();
-    let url = format!("postgres://postgres@{}/{}", wire.address(), database.name());
+    let proxy = FaultProxy::to(database.server_address().unwrap()).unwrap();
+    let url = format!("postgres://postgres@{}/{}", proxy.address(), database.name());
     let limits = SessionLimits { connect: SHORT, statement: SHORT, lock: SHORT, ..LIMITS };
     let checkpoints = open_with(&url, limits, &PoolSettings { size: 1, acquire: SHORT, ..POOL });
     let saved = marks(20, 10, 30);
     assert_eq!(checkpoints.save(main_queue(), saved).await.unwrap(), saved);
-    wire.block();
+    proxy.block();
     // The first uses the existing connection; a new one cannot be opened.
     assert_eq!(failures(&checkpoints).await, [PortErrorKind::Timeout, PortErrorKind::Unavailable]);
-    wire.mend();
+    proxy.mend();
     eventually("it is saved again", async || checkpoints.save(main_queue(), saved).await.is_ok())
         .await;
     assert_eq!(checkpoints.load(main_queue()).await.unwrap(), Some(saved));

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use adapter_postgres::{
-    PoolSettings, Postgres as Pool, PostgresCatalogue, PostgresCheckpoints, SessionLimits,
+    PoolSettings, Postgres as Pool, PostgresCatalog, PostgresCheckpoints, SessionLimits,
 };
 use domain::concert::{ConcertCatalog as _, ConcertId, PageNumber, PageRequest, PageSize};
-use domain::queue::{Checkpoint, CheckpointStore as _, Line, QueueId};
+use domain::queue::{Checkpoint, CheckpointStore as _, QueueCounters, QueueId};
 use domain::sample::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
 use domain::{PortError, PortErrorKind, Timestamp};
@@ -35,27 +35,27 @@ async fn filled() -> Database {
 /// Every call the service makes.
 #[derive(Clone)]
 struct Asker {
-    catalogue: PostgresCatalogue,
+    catalog: PostgresCatalog,
     checkpoints: PostgresCheckpoints,
 }
 
 impl Asker {
     fn of(pool: &Pool) -> Self {
-        let (catalogue, checkpoints) =
-            (PostgresCatalogue::new(pool.clone()), PostgresCheckpoints::new(pool.clone()));
-        Self { catalogue, checkpoints }
+        let (catalog, checkpoints) =
+            (PostgresCatalog::new(pool.clone()), PostgresCheckpoints::new(pool.clone()));
+        Self { catalog, checkpoints }
     }
 
     async fn page(&self) -> Result<(), PortError> {
         let request =
             PageRequest { number: PageNumber::new(1).unwrap(), size: PageSize::new(10).unwrap() };
-        let page = self.catalogue.page(request).await?;
+        let page = self.catalog.page(request).await?;
         assert_eq!((page.concerts.len(), page.total), (10, 500));
         Ok(())
     }
 
     async fn dates(&self) -> Result<(), PortError> {
-        let dates = self.catalogue.open_dates(ConcertId::new(SHOWCASE).unwrap(), noon()).await?;
+        let dates = self.catalog.open_dates(ConcertId::new(SHOWCASE).unwrap(), noon()).await?;
         assert_eq!(dates.unwrap().len(), 3);
         Ok(())
     }
@@ -65,7 +65,7 @@ impl Asker {
     }
 
     async fn save(&self) -> Result<(), PortError> {
-        let marks = Checkpoint::new(Line::new(20, 10), 30);
+        let marks = Checkpoint::new(QueueCounters::new(20, 10), 30);
         let saved = self.checkpoints.save(main_queue(), marks).await?;
         assert_eq!(saved, marks);
         Ok(())
@@ -96,19 +96,19 @@ const SAVE: Ask = |asker| Box::pin(async move { asker.save().await });
 /// meanwhile.
 async fn warm(database: &Database, pool: &Pool, asker: &Asker) {
     asker.everything().await.unwrap();
-    for (ask, table) in [
+    for (run, table) in [
         (PAGE, "concerts"),
         (DATES, "concerts"),
         (LOAD, "queue_checkpoints"),
         (SAVE, "queue_checkpoints"),
     ] {
         let lock = database.hold(&format!("LOCK TABLE {table}")).unwrap();
-        let asked = [ask; 4].map(|ask| tokio::spawn(ask(asker.clone())));
+        let outcome = [run; 4].map(|run| tokio::spawn(run(asker.clone())));
         let held_up = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
                        (SELECT oid FROM pg_database WHERE datname = current_database())";
         eventually("each connection waits", async || database.sql(held_up).unwrap() == "4").await;
         drop(lock);
-        for answer in try_join_all(asked).await.unwrap() {
+        for answer in try_join_all(outcome).await.unwrap() {
             answer.unwrap();
         }
     }
@@ -222,7 +222,7 @@ async fn duplicate_statement_names_fail_no_call() {
 async fn a_call_whose_connection_is_terminated_succeeds_on_another() {
     let (database, pooler, _pool, asker) = warmed().await;
     let lock = database.hold("LOCK TABLE concerts, queue_checkpoints").unwrap();
-    let asked = [PAGE, DATES, LOAD, SAVE].map(|ask| tokio::spawn(ask(asker.clone())));
+    let outcome = [PAGE, DATES, LOAD, SAVE].map(|run| tokio::spawn(run(asker.clone())));
     let waiting =
         "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let count = format!("SELECT count(*) {waiting}");
@@ -233,7 +233,7 @@ async fn a_call_whose_connection_is_terminated_succeeds_on_another() {
     })
     .await;
     drop(lock);
-    for answer in try_join_all(asked).await.unwrap() {
+    for answer in try_join_all(outcome).await.unwrap() {
         answer.unwrap();
     }
 }
@@ -249,7 +249,7 @@ async fn a_repeated_call_has_the_time_limit_of_a_single_one() {
     let asker = Asker::of(&pool(&url, limits, &SETTINGS));
     asker.dates().await.unwrap();
     let lock = database.hold("LOCK TABLE concerts").unwrap();
-    let asked = tokio::spawn(DATES(asker.clone()));
+    let outcome = tokio::spawn(DATES(asker.clone()));
     let waiting =
         "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let wait = format!(
@@ -257,7 +257,7 @@ async fn a_repeated_call_has_the_time_limit_of_a_single_one() {
     );
     eventually("the call waits", async || database.sql(&wait).unwrap() == "1").await;
     database.sql(&format!("SELECT pg_terminate_backend(pid) {waiting}")).unwrap();
-    let error = asked.await.unwrap().unwrap_err();
+    let error = outcome.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), PortErrorKind::Timeout);
     assert_eq!(pooler.errors("57P01"), 1);
     let cause = std::error::Error::source(&error).unwrap().to_string();
@@ -271,13 +271,13 @@ async fn an_error_of_the_query_is_returned_at_once_and_costs_no_connection() {
     let (database, pooler, _pool, asker) = warmed().await;
     database.sql("ALTER TABLE schedules RENAME TO gone").unwrap();
     let before = pooler.connections();
-    for asked in 1..=5 {
+    for outcome in 1..=5 {
         let error = asker.dates().await.unwrap_err();
         assert_eq!(error.kind(), PortErrorKind::Unavailable);
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("relation \"schedules\" does not exist"), "{cause}");
         assert!(cause.contains("42P01"), "{cause}");
-        assert_eq!((pooler.errors("42P01"), pooler.connections()), (asked, before));
+        assert_eq!((pooler.errors("42P01"), pooler.connections()), (outcome, before));
     }
 }
 

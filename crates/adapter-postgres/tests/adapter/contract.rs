@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use adapter_postgres::{PostgresCatalogue, PostgresCheckpoints};
+use adapter_postgres::{PostgresCatalog, PostgresCheckpoints};
 use async_trait::async_trait;
-use contracts::checkpoint::{CheckpointFixture, CheckpointWorld};
-use contracts::concert::CatalogueFixture;
-use contracts::schedule::{ScheduleFixture, ScheduleWorld};
+use contracts::checkpoint::{CheckpointFixture, CheckpointHarness};
+use contracts::concert::CatalogFixture;
+use contracts::schedule::{ScheduleFixture, ScheduleHarness};
 use domain::PortError;
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 use domain::queue::CheckpointStore;
@@ -20,7 +20,7 @@ struct OnPostgres;
 
 /// A catalog and its database, which is dropped with it.
 struct Owned {
-    catalogue: PostgresCatalogue,
+    catalog: PostgresCatalog,
     database: Database,
 }
 
@@ -28,28 +28,28 @@ impl Owned {
     async fn of(concerts: Vec<SampleConcert>) -> Self {
         let database = database();
         fill(&database.url(), concerts).await;
-        Self { catalogue: open(&database.url()), database }
+        Self { catalog: open(&database.url()), database }
     }
 }
 
 #[async_trait]
 impl ConcertCatalog for Owned {
     async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError> {
-        self.catalogue.page(request).await
+        self.catalog.page(request).await
     }
 }
 
 #[async_trait]
-impl CatalogueFixture for OnPostgres {
+impl CatalogFixture for OnPostgres {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
         Arc::new(Owned::of(concerts).await)
     }
 }
 
 #[async_trait]
-impl ScheduleWorld for Owned {
+impl ScheduleHarness for Owned {
     fn book(&self) -> Arc<dyn ScheduleBook> {
-        Arc::new(self.catalogue.clone())
+        Arc::new(self.catalog.clone())
     }
 
     async fn set_seats_sold(&self, _: ConcertId, date: ScheduleId, sold: u32) {
@@ -61,14 +61,14 @@ impl ScheduleWorld for Owned {
 
 #[async_trait]
 impl ScheduleFixture for OnPostgres {
-    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleHarness> {
         Box::new(Owned::of(concerts).await)
     }
 }
 
 struct OwnedCheckpoints(Database);
 
-impl CheckpointWorld for OwnedCheckpoints {
+impl CheckpointHarness for OwnedCheckpoints {
     fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
         // Each has its own connections, like two nodes.
         let handle = || Arc::new(PostgresCheckpoints::new(pool(&self.0.url(), LIMITS, &POOL)));
@@ -78,7 +78,7 @@ impl CheckpointWorld for OwnedCheckpoints {
 
 #[async_trait]
 impl CheckpointFixture for OnPostgres {
-    async fn open(&self) -> Box<dyn CheckpointWorld> {
+    async fn open(&self) -> Box<dyn CheckpointHarness> {
         Box::new(OwnedCheckpoints(database()))
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_postgres::{
-    PoolSettings, PostgresCatalogue, PostgresDependency, PostgresUse, SessionLimits,
+    PoolSettings, PostgresCatalog, PostgresDependency, PostgresUse, SessionLimits,
 };
 use domain::concert::ConcertId;
 use domain::sample::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
-use domain::{Dependency as _, PortError, PortErrorKind, Timestamp};
+use domain::{HealthCheck as _, PortError, PortErrorKind, Timestamp};
 use futures_util::FutureExt as _;
-use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
+use test_support::{Database, Durability, FaultProxy, Postgres, PostgresBinaries};
 
 use crate::support::{
     LIMIT, LIMITS, POOL, address, block_on, database, eventually, fill, open_with, pool,
@@ -35,21 +35,21 @@ async fn filled() -> Database {
     database
 }
 
-async fn showcase(catalogue: &PostgresCatalogue) -> Result<usize, PortError> {
-    let dates = catalogue.open_dates(ConcertId::new(SHOWCASE).unwrap(), noon()).await?;
+async fn showcase(catalog: &PostgresCatalog) -> Result<usize, PortError> {
+    let dates = catalog.open_dates(ConcertId::new(SHOWCASE).unwrap(), noon()).await?;
     Ok(dates.map_or(0, |dates| dates.len()))
 }
 
-async fn failure(catalogue: &PostgresCatalogue) -> PortErrorKind {
-    showcase(catalogue).await.unwrap_err().kind()
+async fn failure(catalog: &PostgresCatalog) -> PortErrorKind {
+    showcase(catalog).await.unwrap_err().kind()
 }
 
-async fn answers_again(catalogue: &PostgresCatalogue) {
-    eventually("reading dates succeeds again", async || showcase(catalogue).await.is_ok()).await;
+async fn answers_again(catalog: &PostgresCatalog) {
+    eventually("reading dates succeeds again", async || showcase(catalog).await.is_ok()).await;
 }
 
-fn through(wire: SocketAddr, database: &Database) -> String {
-    format!("postgres://postgres@{wire}/{}", database.name())
+fn through(proxy: SocketAddr, database: &Database) -> String {
+    format!("postgres://postgres@{proxy}/{}", database.name())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,71 +58,71 @@ async fn the_pool_recovers_after_the_server_is_killed_or_restarted() {
     let url = server.url("postgres");
     adapter_postgres::migrate(address(&url), SHORT).await.unwrap();
     fill(&url, concerts(SampleSize::of_concerts(500), noon()).collect()).await;
-    let catalogue = open_with(&url, LIMITS, &SHORT_WAITS);
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    let catalog = open_with(&url, LIMITS, &SHORT_WAITS);
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
     server.kill().unwrap();
     for _ in 0..20 {
-        assert_eq!(failure(&catalogue).await, PortErrorKind::Unavailable);
+        assert_eq!(failure(&catalog).await, PortErrorKind::Unavailable);
     }
     server.restart().unwrap();
-    answers_again(&catalogue).await;
+    answers_again(&catalog).await;
     server.stop().unwrap();
-    assert_eq!(failure(&catalogue).await, PortErrorKind::Unavailable);
+    assert_eq!(failure(&catalog).await, PortErrorKind::Unavailable);
     server.restart().unwrap();
-    answers_again(&catalogue).await;
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    answers_again(&catalog).await;
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pool_detects_a_cut_connection_and_recovers() {
     let database = filled().await;
-    let wire = Wire::to(database.server_address().unwrap()).unwrap();
-    let catalogue = open_with(&through(wire.address(), &database), LIMITS, &SHORT_WAITS);
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
-    wire.cut();
-    assert_eq!(failure(&catalogue).await, PortErrorKind::Unavailable);
-    wire.mend();
-    answers_again(&catalogue).await;
+    let proxy = FaultProxy::to(database.server_address().unwrap()).unwrap();
+    let catalog = open_with(&through(proxy.address(), &database), LIMITS, &SHORT_WAITS);
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
+    proxy.cut();
+    assert_eq!(failure(&catalog).await, PortErrorKind::Unavailable);
+    proxy.mend();
+    answers_again(&catalog).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_connection_fails_the_query_at_its_limit_and_is_closed() {
     let database = filled().await;
-    let wire = Wire::to(database.server_address().unwrap()).unwrap();
+    let proxy = FaultProxy::to(database.server_address().unwrap()).unwrap();
     let limits = SessionLimits { connect: SHORT, statement: SHORT, lock: SHORT, ..LIMITS };
-    let catalogue = open_with(
-        &through(wire.address(), &database),
+    let catalog = open_with(
+        &through(proxy.address(), &database),
         limits,
         &PoolSettings { size: 1, ..SHORT_WAITS },
     );
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
-    wire.block();
-    assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout, "the existing connection");
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
+    proxy.block();
+    assert_eq!(failure(&catalog).await, PortErrorKind::Timeout, "the existing connection");
     assert_eq!(
-        failure(&catalogue).await,
+        failure(&catalog).await,
         PortErrorKind::Unavailable,
         "a new one cannot be opened either"
     );
-    wire.mend();
-    answers_again(&catalogue).await;
+    proxy.mend();
+    answers_again(&catalog).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_on_a_locked_table_times_out_at_the_lock_limit() {
     let database = filled().await;
-    let catalogue = open_with(&database.url(), SessionLimits { lock: SHORT, ..LIMITS }, &POOL);
+    let catalog = open_with(&database.url(), SessionLimits { lock: SHORT, ..LIMITS }, &POOL);
     let lock = database.hold("LOCK TABLE schedules").unwrap();
-    assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout);
+    assert_eq!(failure(&catalog).await, PortErrorKind::Timeout);
     drop(lock);
-    answers_again(&catalogue).await;
+    answers_again(&catalog).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_cancels_a_statement_that_takes_too_long() {
     let database = filled().await;
-    let catalogue = open_with(&database.url(), SessionLimits { statement: SHORT, ..LIMITS }, &POOL);
+    let catalog = open_with(&database.url(), SessionLimits { statement: SHORT, ..LIMITS }, &POOL);
     let lock = database.hold("LOCK TABLE schedules").unwrap();
-    assert_eq!(failure(&catalogue).await, PortErrorKind::Timeout);
+    assert_eq!(failure(&catalog).await, PortErrorKind::Timeout);
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
                    AND application_name = 'boxoffice'";
     eventually("the server has cancelled the statement", async || {
@@ -130,51 +130,51 @@ async fn the_server_cancels_a_statement_that_takes_too_long() {
     })
     .await;
     drop(lock);
-    answers_again(&catalogue).await;
+    answers_again(&catalog).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_number_and_the_time_of_waiting_calls_are_limited() {
     let database = filled().await;
     let settings = PoolSettings { size: 2, min_idle: 2, acquire: SHORT, max_waiting: 3, ..POOL };
-    let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    let catalog = Arc::new(open_with(&database.url(), LIMITS, &settings));
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
     open_connections(&database, "2").await;
     let lock = database.hold("LOCK TABLE schedules").unwrap();
-    let asked: Vec<_> = (0..20)
+    let outcome: Vec<_> = (0..20)
         .map(|_| {
-            let catalogue = Arc::clone(&catalogue);
-            tokio::spawn(async move { showcase(&catalogue).await })
+            let catalog = Arc::clone(&catalog);
+            tokio::spawn(async move { showcase(&catalog).await })
         })
         .collect();
-    let mut under_way = Vec::new();
+    let mut in_flight = Vec::new();
     let mut refused = 0;
     eventually("fifteen are refused at once, three after waiting", async || {
-        refused = asked.iter().filter(|task| task.is_finished()).count();
+        refused = outcome.iter().filter(|task| task.is_finished()).count();
         refused == 18
     })
     .await;
     drop(lock);
-    for task in asked {
+    for task in outcome {
         match task.await.unwrap() {
-            Ok(dates) => under_way.push(dates),
+            Ok(dates) => in_flight.push(dates),
             Err(error) => assert_eq!(error.kind(), PortErrorKind::Overloaded),
         }
     }
-    assert_eq!(under_way, vec![3, 3], "the two with a connection succeed");
+    assert_eq!(in_flight, vec![3, 3], "the two with a connection succeed");
     assert_eq!(refused, 18);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelled_calls_leave_no_connection_broken_or_leaked() {
     let database = filled().await;
-    let catalogue = Arc::new(open_with(&database.url(), LIMITS, &POOL));
+    let catalog = Arc::new(open_with(&database.url(), LIMITS, &POOL));
     for _ in 0..5 {
         let lock = database.hold("LOCK TABLE schedules").unwrap();
         let askers: Vec<_> = (0..50)
             .map(|_| {
-                let catalogue = Arc::clone(&catalogue);
-                tokio::spawn(async move { showcase(&catalogue).await })
+                let catalog = Arc::clone(&catalog);
+                tokio::spawn(async move { showcase(&catalog).await })
             })
             .collect();
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
@@ -184,7 +184,7 @@ async fn cancelled_calls_leave_no_connection_broken_or_leaked() {
         askers.iter().for_each(tokio::task::JoinHandle::abort);
         drop(lock);
     }
-    let many = (0..200).map(|_| showcase(&catalogue));
+    let many = (0..200).map(|_| showcase(&catalog));
     for answer in futures_util::future::join_all(many).await {
         assert_eq!(answer.unwrap(), 3);
     }
@@ -197,32 +197,32 @@ async fn calls_cancelled_while_waiting_free_their_place() {
     let database = filled().await;
     let settings =
         PoolSettings { size: 1, acquire: Duration::from_secs(600), max_waiting: 1, ..POOL };
-    let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
-    let ask = || {
-        let catalogue = Arc::clone(&catalogue);
-        tokio::spawn(async move { showcase(&catalogue).await })
+    let catalog = Arc::new(open_with(&database.url(), LIMITS, &settings));
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
+    let run = || {
+        let catalog = Arc::clone(&catalog);
+        tokio::spawn(async move { showcase(&catalog).await })
     };
     let lock = database.hold("LOCK TABLE schedules").unwrap();
-    let asking = ask();
+    let asking = run();
     let held_up = format!("SELECT count(*) {OURS} AND wait_event_type = 'Lock'");
     eventually("one waits for the lock", async || database.sql(&held_up).unwrap() == "1").await;
-    let mut waiting = ask();
+    let mut waiting = run();
     eventually("no place is left", async || {
         // Checking whether there is a place briefly occupies one.
         if waiting.is_finished() {
-            waiting = ask();
+            waiting = run();
         }
-        let probe = catalogue.open_dates(ConcertId::new(1).unwrap(), noon()).now_or_never();
+        let probe = catalog.open_dates(ConcertId::new(1).unwrap(), noon()).now_or_never();
         probe.is_some_and(|answer| answer.is_err())
     })
     .await;
     waiting.abort();
-    let mut next = ask();
+    let mut next = run();
     eventually("another call waits in the freed place", async || {
         let is_waiting = tokio::time::timeout(Duration::from_millis(50), &mut next).await.is_err();
         if !is_waiting {
-            next = ask();
+            next = run();
         }
         is_waiting
     })
@@ -235,12 +235,12 @@ async fn calls_cancelled_while_waiting_free_their_place() {
 async fn six_hundred_people_share_ten_connections() {
     let database = filled().await;
     let settings = PoolSettings { size: 10, ..POOL };
-    let catalogue = Arc::new(open_with(&database.url(), LIMITS, &settings));
+    let catalog = Arc::new(open_with(&database.url(), LIMITS, &settings));
     let people = (0..600).map(|_| {
-        let catalogue = Arc::clone(&catalogue);
+        let catalog = Arc::clone(&catalog);
         tokio::spawn(async move {
             for _ in 0..5 {
-                assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+                assert_eq!(showcase(&catalog).await.unwrap(), 3);
             }
         })
     });
@@ -263,61 +263,61 @@ async fn open_connections(database: &Database, expected: &str) {
 async fn idle_connections_are_closed() {
     let database = filled().await;
     let settings = PoolSettings { idle: Duration::from_secs(1), min_idle: 0, ..POOL };
-    let catalogue = open_with(&database.url(), LIMITS, &settings);
-    for answer in futures_util::future::join_all((0..50).map(|_| showcase(&catalogue))).await {
+    let catalog = open_with(&database.url(), LIMITS, &settings);
+    for answer in futures_util::future::join_all((0..50).map(|_| showcase(&catalog))).await {
         answer.unwrap();
     }
     open_connections(&database, "0").await;
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_past_their_lifetime_are_replaced() {
     let database = filled().await;
     let settings = PoolSettings { lifetime: Duration::from_secs(1), min_idle: 1, size: 1, ..POOL };
-    let catalogue = open_with(&database.url(), LIMITS, &settings);
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    let catalog = open_with(&database.url(), LIMITS, &settings);
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
     let first = database.sql(&format!("SELECT min(pid) {OURS}")).unwrap();
     let another = format!("SELECT count(*) {OURS} AND pid <> {first}");
     eventually("another connection replaced it", async || database.sql(&another).unwrap() == "1")
         .await;
-    assert_eq!(showcase(&catalogue).await.unwrap(), 3);
+    assert_eq!(showcase(&catalog).await.unwrap(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_down_all_calls_fail_at_once_with_the_cause() {
     let database = filled().await;
-    let wire = Wire::to(database.server_address().unwrap()).unwrap();
-    wire.cut();
+    let proxy = FaultProxy::to(database.server_address().unwrap()).unwrap();
+    proxy.cut();
     // A wait longer than the test may take.
     let settings = PoolSettings { acquire: Duration::from_secs(600), ..SHORT_WAITS };
-    let catalogue = open_with(&through(wire.address(), &database), LIMITS, &settings);
-    let asked = futures_util::future::join_all((0..200).map(|_| failure(&catalogue)));
-    let kinds = tokio::time::timeout(LIMIT, asked).await.unwrap();
+    let catalog = open_with(&through(proxy.address(), &database), LIMITS, &settings);
+    let outcome = futures_util::future::join_all((0..200).map(|_| failure(&catalog)));
+    let kinds = tokio::time::timeout(LIMIT, outcome).await.unwrap();
     assert!(kinds.iter().all(|kind| *kind == PortErrorKind::Unavailable), "{kinds:?}");
-    wire.mend();
-    answers_again(&catalogue).await;
+    proxy.mend();
+    answers_again(&catalog).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dependency_is_down_until_the_database_is_up_and_migrated() {
     let database = Database::empty().unwrap();
-    let wire = Wire::to(database.server_address().unwrap()).unwrap();
-    wire.cut();
-    let pool = pool(&through(wire.address(), &database), LIMITS, &SHORT_WAITS);
+    let proxy = FaultProxy::to(database.server_address().unwrap()).unwrap();
+    proxy.cut();
+    let pool = pool(&through(proxy.address(), &database), LIMITS, &SHORT_WAITS);
     let dependency =
-        PostgresDependency::new(pool, PostgresUse { catalogue: true, checkpoints: true });
+        PostgresDependency::new(pool, PostgresUse { catalog: true, checkpoints: true });
     let cause = async || {
         let error = dependency.check().await.unwrap_err();
         assert_eq!((dependency.name(), error.kind()), ("postgres", PortErrorKind::Unavailable));
         std::error::Error::source(&error).unwrap().to_string()
     };
     assert!(cause().await.contains("cannot be reached"));
-    wire.mend();
+    proxy.mend();
     assert!(cause().await.contains("run `boxoffice migrate`"));
     let url = database.url();
     block_on(async move { adapter_postgres::migrate(address(&url), SHORT).await }).unwrap();
     eventually("it is up", async || dependency.check().await.is_ok()).await;
-    wire.cut();
+    proxy.cut();
     eventually("it is down", async || dependency.check().await.is_err()).await;
 }

@@ -2,14 +2,14 @@
 
 use adapter_postgres::{Postgres, PostgresDependency, PostgresUse};
 use domain::sample::{SampleSize, concerts};
-use domain::{Dependency as _, PortErrorKind};
+use domain::{HealthCheck as _, PortErrorKind};
 use test_support::Database;
 
 use crate::pooler::Pooler;
 use crate::schema::from_the_page;
 use crate::support::{LIMITS, POOL, database, eventually, fill, pool};
 
-const EVERYTHING: PostgresUse = PostgresUse { catalogue: true, checkpoints: true };
+const EVERYTHING: PostgresUse = PostgresUse { catalog: true, checkpoints: true };
 
 async fn filled() -> Database {
     let database = database();
@@ -56,10 +56,10 @@ async fn a_database_is_down_while_any_call_fails_and_the_reason_names_the_call()
         ("saving a checkpoint", revoke("INSERT", "queue_checkpoints")),
         ("saving a checkpoint", revoke("UPDATE", "queue_checkpoints")),
     ];
-    for (question, (breaks, mends, why)) in cases {
+    for (query, (breaks, mends, why)) in cases {
         database.sql(&breaks).unwrap();
         for _ in 0..5 {
-            assert_eq!(cause(&dependency).await, Some(format!("{question}: {why}")), "{breaks}");
+            assert_eq!(cause(&dependency).await, Some(format!("{query}: {why}")), "{breaks}");
         }
         database.sql(&mends).unwrap();
         assert_eq!(cause(&dependency).await, None, "{mends}");
@@ -83,7 +83,7 @@ fn let_only_read(database: &Database, on: &str) {
 async fn a_read_only_database_is_down_only_if_it_stores_checkpoints() {
     let database = filled().await;
     let pool = pool(&database.url(), LIMITS, &POOL);
-    let reads = dependency(&pool, PostgresUse { catalogue: true, checkpoints: false });
+    let reads = dependency(&pool, PostgresUse { catalog: true, checkpoints: false });
     let writes = dependency(&pool, EVERYTHING);
     assert_eq!((cause(&reads).await, cause(&writes).await), (None, None));
     let_only_read(&database, "on");

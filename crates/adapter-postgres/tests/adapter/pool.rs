@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapter_postgres::{PoolSettings, PoolState, Postgres, PostgresCatalogue};
+use adapter_postgres::{PoolSettings, PoolState, Postgres, PostgresCatalog};
 use domain::concert::{ConcertCatalog as _, PageNumber, PageRequest, PageSize};
 use domain::{PortError, PortErrorKind};
 use tokio::task::JoinSet;
@@ -14,17 +14,17 @@ const ACQUIRE: Duration = Duration::from_secs(2);
 const SETTINGS: PoolSettings =
     PoolSettings { size: 2, min_idle: 2, acquire: ACQUIRE, max_waiting: 3, ..POOL };
 
-async fn ask(postgres: Postgres) -> Result<(), PortError> {
+async fn run(postgres: Postgres) -> Result<(), PortError> {
     let request =
         PageRequest { number: PageNumber::new(1).unwrap(), size: PageSize::new(10).unwrap() };
-    PostgresCatalogue::new(postgres).page(request).await.map(drop)
+    PostgresCatalog::new(postgres).page(request).await.map(drop)
 }
 
 /// Records how long calls waited.
 fn listen(postgres: &Postgres) -> Arc<Mutex<Vec<Duration>>> {
     let waits = Arc::<Mutex<Vec<Duration>>>::default();
-    let heard = Arc::clone(&waits);
-    postgres.on_wait(Arc::new(move |wait| heard.lock().unwrap().push(wait)));
+    let received = Arc::clone(&waits);
+    postgres.on_wait(Arc::new(move |wait| received.lock().unwrap().push(wait)));
     waits
 }
 
@@ -41,20 +41,20 @@ async fn the_state_counts_used_connections_waiting_calls_and_timeouts() {
     let idle = PoolState { size: 2, connections: 2, idle: 2, waiting: 0, timeouts: 0 };
     is(&postgres, idle).await;
     let lock = database.hold("LOCK TABLE concerts").unwrap();
-    let mut asked = JoinSet::new();
+    let mut outcome = JoinSet::new();
     for _question in 0..5 {
-        asked.spawn(ask(postgres.clone()));
+        outcome.spawn(run(postgres.clone()));
     }
     is(&postgres, PoolState { idle: 0, waiting: 3, ..idle }).await;
-    assert_eq!(ask(postgres.clone()).await.unwrap_err().kind(), PortErrorKind::Overloaded);
+    assert_eq!(run(postgres.clone()).await.unwrap_err().kind(), PortErrorKind::Overloaded);
     assert_eq!(postgres.state().timeouts, 1, "the call refused without waiting");
     for _waited in 0..3 {
-        let refused = asked.join_next().await.unwrap().unwrap().unwrap_err();
+        let refused = outcome.join_next().await.unwrap().unwrap().unwrap_err();
         assert_eq!(refused.kind(), PortErrorKind::Overloaded);
     }
     is(&postgres, PoolState { idle: 0, timeouts: 4, ..idle }).await;
     drop(lock);
-    asked.join_all().await.into_iter().for_each(|answer| answer.unwrap());
+    outcome.join_all().await.into_iter().for_each(|answer| answer.unwrap());
     is(&postgres, PoolState { timeouts: 4, ..idle }).await;
     let waits = waits.lock().unwrap();
     let in_vain = waits.iter().filter(|wait| **wait >= ACQUIRE).count();
@@ -69,16 +69,16 @@ async fn a_cancelled_call_stops_waiting() {
     let postgres = pool(&database.url(), LIMITS, &settings);
     let waits = listen(&postgres);
     let lock = database.hold("LOCK TABLE concerts").unwrap();
-    let asked = tokio::spawn(ask(postgres.clone()));
+    let outcome = tokio::spawn(run(postgres.clone()));
     eventually("one query runs", async || {
         postgres.state().connections - postgres.state().idle == 1
     })
     .await;
-    let waiting = tokio::spawn(ask(postgres.clone()));
+    let waiting = tokio::spawn(run(postgres.clone()));
     eventually("one waits", async || postgres.state().waiting == 1).await;
     waiting.abort();
     eventually("none waits", async || postgres.state().waiting == 0).await;
     assert_eq!((waits.lock().unwrap().len(), postgres.state().timeouts), (2, 0));
     drop(lock);
-    asked.await.unwrap().unwrap();
+    outcome.await.unwrap().unwrap();
 }

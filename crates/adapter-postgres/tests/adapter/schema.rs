@@ -235,7 +235,7 @@ async fn the_documented_repair_corrects_the_counts() {
 async fn waiting_migrators_do_not_block_the_running_one() {
     let database = database();
     let lock = i64::from_str_radix("626f786f66666963", 16).unwrap();
-    let at_work = database.hold(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
+    let in_flight = database.hold(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
     let waiting: Vec<_> = (0..3)
         .map(|_| {
             tokio::spawn(adapter_postgres::migrate(
@@ -251,7 +251,7 @@ async fn waiting_migrators_do_not_block_the_running_one() {
         .sql("SET lock_timeout = '5s'; CREATE INDEX CONCURRENTLY places ON concerts (place);")
         .unwrap();
     assert!(waiting.iter().all(|task| !task.is_finished()));
-    drop(at_work);
+    drop(in_flight);
     for task in waiting {
         assert!(task.await.unwrap().unwrap().is_empty());
     }

@@ -60,15 +60,15 @@ async fn an_interrupted_run_can_be_repeated() {
     let whole = database();
     let database = database();
     seed(&whole, sample(1_000, 100_000)).await;
-    let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
+    let (reported, mut hear) = tokio::sync::mpsc::unbounded_channel();
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     // Blocks after the first batch until the run is interrupted.
-    let tell = move |_: Seeded| {
-        told.send(()).unwrap();
+    let notify = move |_: Seeded| {
+        reported.send(()).unwrap();
         wait.recv_timeout(LIMIT).unwrap();
     };
     let seeding =
-        adapter_postgres::seed(address(&database.url()), CONNECT, sample(1_000, 100_000), tell);
+        adapter_postgres::seed(address(&database.url()), CONNECT, sample(1_000, 100_000), notify);
     let seeding = tokio::spawn(seeding);
     hear.recv().await.unwrap();
     seeding.abort();

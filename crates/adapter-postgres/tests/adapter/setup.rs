@@ -1,7 +1,7 @@
 //! The errors an operator sees for an unusable database.
 
 use adapter_postgres::{SetupError, check_schema};
-use test_support::{Database, Wire};
+use test_support::{Database, FaultProxy};
 
 use crate::support::{LIMITS, POOL, address, database, pool};
 
@@ -53,16 +53,16 @@ async fn a_wrong_password_and_a_missing_database_have_different_errors() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_host_is_a_transient_error() {
-    let wire = Wire::to(database().server_address().unwrap()).unwrap();
-    let at = wire.address();
-    wire.cut();
+    let proxy = FaultProxy::to(database().server_address().unwrap()).unwrap();
+    let at = proxy.address();
+    proxy.cut();
     let (is_transient, line) = refusal(&format!("postgres://postgres:hunter2@{at}/shop")).await;
     assert!(
         is_transient
             && line.starts_with(&format!("Postgres at {at}/shop as postgres cannot be reached")),
         "{line}"
     );
-    drop(wire);
+    drop(proxy);
     let (is_transient, line) = refusal(&format!("postgres://postgres:hunter2@{at}/shop")).await;
     assert!(is_transient && line.contains("refused"), "{line}");
     let (is_transient, line) = refusal("postgres://postgres@no-such-host.invalid/shop").await;

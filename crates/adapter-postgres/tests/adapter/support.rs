@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adapter_postgres::{
-    Address, PoolSettings, Postgres, PostgresCatalogue, SessionLimits, migrate, seed,
+    Address, PoolSettings, Postgres, PostgresCatalog, SessionLimits, migrate, seed,
 };
 use domain::sample::SampleConcert;
 use test_support::Database;
@@ -53,16 +53,12 @@ pub(crate) async fn fill(url: &str, concerts: Vec<SampleConcert>) {
     seed(address(url), CONNECT, concerts, |_| {}).await.unwrap();
 }
 
-pub(crate) fn open(url: &str) -> PostgresCatalogue {
+pub(crate) fn open(url: &str) -> PostgresCatalog {
     open_with(url, LIMITS, &POOL)
 }
 
-pub(crate) fn open_with(
-    url: &str,
-    limits: SessionLimits,
-    pool: &PoolSettings,
-) -> PostgresCatalogue {
-    PostgresCatalogue::new(self::pool(url, limits, pool))
+pub(crate) fn open_with(url: &str, limits: SessionLimits, pool: &PoolSettings) -> PostgresCatalog {
+    PostgresCatalog::new(self::pool(url, limits, pool))
 }
 
 pub(crate) fn pool(url: &str, limits: SessionLimits, settings: &PoolSettings) -> Postgres {

@@ -1,7 +1,7 @@
 //! The value under a key: a head with version, checksum, stamp and signature, then the payload.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use decorators::cache::{Stamp, Unusable};
+use decorators::cache::{CopyVersion, Unusable};
 
 use super::signer::{CacheSigner, Signed, TAG};
 
@@ -15,12 +15,12 @@ pub(super) const HEAD: usize = 20 + TAG;
 /// The content of a value.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Entry {
-    pub(super) stamp: Stamp,
+    pub(super) stamp: CopyVersion,
     pub(super) payload: Bytes,
 }
 
 /// The value of a copy with this name.
-pub(super) fn write(signer: &CacheSigner, name: &str, stamp: Stamp, payload: &[u8]) -> Bytes {
+pub(super) fn write(signer: &CacheSigner, name: &str, stamp: CopyVersion, payload: &[u8]) -> Bytes {
     let tag = signer.tag(Signed::Copy, name, stamp.0, payload);
     let mut value = BytesMut::with_capacity(HEAD + payload.len());
     value.put_slice(&MARK);
@@ -52,7 +52,7 @@ pub(super) fn read(signer: &CacheSigner, name: &str, value: Bytes) -> Result<Ent
     if !signer.is_ours(tag, Signed::Copy, name, stamp, payload) {
         return Err(Unusable::Foreign);
     }
-    Ok(Entry { stamp: Stamp(stamp), payload: value.slice(HEAD..) })
+    Ok(Entry { stamp: CopyVersion(stamp), payload: value.slice(HEAD..) })
 }
 
 /// The stored checksum of a value. It identifies a value that the scripts must not trust.
@@ -85,7 +85,7 @@ mod tests {
         CacheSigner::new(QueueId::parse("main").unwrap(), &[byte; 32], &[])
     }
 
-    fn write(stamp: Stamp, payload: &[u8]) -> Bytes {
+    fn write(stamp: CopyVersion, payload: &[u8]) -> Bytes {
         super::write(&signer(1), NAME, stamp, payload)
     }
 
@@ -93,7 +93,7 @@ mod tests {
         super::read(&signer(1), NAME, value)
     }
 
-    const STAMP: Stamp = Stamp(1_777_896_000_123_456);
+    const STAMP: CopyVersion = CopyVersion(1_777_896_000_123_456);
 
     fn payload(length: usize) -> Vec<u8> {
         (0..length).map(|at| (at * 37 + 11).to_le_bytes()[0]).collect()
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_layout_is_the_one_the_scripts_know() {
-        let value = write(Stamp(0x0102_0304_0506_0708), b"payload");
+        let value = write(CopyVersion(0x0102_0304_0506_0708), b"payload");
         assert_eq!(value[..4], *b"bxc\x02");
         assert_eq!(value[12..20], [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(value[36..], *b"payload");

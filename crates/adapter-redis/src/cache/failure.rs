@@ -61,9 +61,9 @@ impl Redirection {
         Some(Self { host: host.to_owned(), port: port.parse().ok()? })
     }
 
-    /// The node meant by a redirection from `asked`.
-    pub(super) fn from(self, asked: &Node) -> Node {
-        let host = if self.host.is_empty() { asked.host.clone() } else { self.host };
+    /// The node meant by a redirection from `requested`.
+    pub(super) fn from(self, requested: &Node) -> Node {
+        let host = if self.host.is_empty() { requested.host.clone() } else { self.host };
         Node { host, port: self.port }
     }
 }
@@ -147,11 +147,11 @@ mod tests {
 
     #[test]
     fn a_redirection_may_leave_out_the_host() {
-        let asked = Node { host: "here".to_owned(), port: 1 };
+        let requested = Node { host: "here".to_owned(), port: 1 };
         for (said, host) in
             [("there:7", "there"), (":7", "here"), ("?:7", "here"), ("::1:7", "::1")]
         {
-            let node = Redirection::parse(said).unwrap().from(&asked);
+            let node = Redirection::parse(said).unwrap().from(&requested);
             assert_eq!(node, Node { host: host.to_owned(), port: 7 }, "{said}");
         }
         assert!(Redirection::parse("there").is_none());

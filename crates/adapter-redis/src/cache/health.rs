@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bb8_redis::redis::{Value, cmd, from_redis_value};
-use domain::{Dependency, PortError};
+use domain::{HealthCheck, PortError};
 
 use super::RedisCacheStore;
 use super::failure::{CACHE_REDIS, Failure};
-use super::session::Question;
-use crate::usage::{RedisMemory, field};
+use super::session::Request;
+use crate::memory_info::{RedisMemory, field};
 
 /// The health check of the cache's Redis.
 pub struct RedisCacheDependency {
@@ -28,7 +28,7 @@ impl RedisCacheDependency {
     /// Requests the memory reports. A server may refuse them, which is fine here.
     async fn look_at_its_memory(&self) {
         // Old servers take one section or none.
-        let answers = self.store.route().ask_primaries(&Question::Command(cmd("INFO"))).await;
+        let answers = self.store.route().ask_primaries(&Request::Command(cmd("INFO"))).await;
         self.store.usage().note(RedisMemory::of_all(answers.into_iter().filter_map(memory_in)));
     }
 
@@ -36,7 +36,7 @@ impl RedisCacheDependency {
     async fn look_at_its_settings(&self) {
         let mut info = cmd("INFO");
         info.arg("memory");
-        let policy = match self.store.route().ask_any(Question::Command(info)).await {
+        let policy = match self.store.route().ask_any(Request::Command(info)).await {
             Ok(answer) => policy_in(answer),
             // The operator who hides the settings is responsible for them.
             Err(Failure::Refused(_)) => None,
@@ -64,7 +64,7 @@ fn policy_in(answer: Value) -> Option<String> {
 }
 
 #[async_trait]
-impl Dependency for RedisCacheDependency {
+impl HealthCheck for RedisCacheDependency {
     fn name(&self) -> &'static str {
         CACHE_REDIS
     }

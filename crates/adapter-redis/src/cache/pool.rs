@@ -16,7 +16,7 @@ pub use self::meter::CachePoolState;
 
 pub(super) use self::meter::Meter;
 use super::failure::Failure;
-use super::session::{Connector, Question, Session};
+use super::session::{Connector, Request, Session};
 
 /// Limits of the connections to a server and of the calls that wait for one. On a cluster they
 /// apply to each primary.
@@ -69,7 +69,7 @@ struct Inner {
     /// Permits for calls in flight and waiting.
     places: Arc<Semaphore>,
     /// Permits for connections. First come, first served, which bb8 alone does not promise.
-    turns: Semaphore,
+    permits: Semaphore,
     size: u32,
     meter: Arc<Meter>,
     /// Runs all calls and connections, whichever runtime the caller uses: a connection must not end
@@ -126,7 +126,7 @@ impl Pool {
             acquire: settings.acquire,
             answer: settings.answer,
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
-            turns: Semaphore::new(size as usize),
+            permits: Semaphore::new(size as usize),
             size,
             meter,
             runtime: runtime.clone(),
@@ -136,7 +136,7 @@ impl Pool {
     /// Sends a command over a connection of the pool. The command runs in its own task, which ends
     /// within the limits: a caller dropped while waiting leaves the queue, and one dropped later
     /// leaves no half-read connection. The task stays in the caller's span.
-    pub(super) async fn ask(&self, question: Question, asking: bool) -> Result<Value, Failure> {
+    pub(super) async fn run(&self, request: Request, asking: bool) -> Result<Value, Failure> {
         let inner = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
             inner.meter.timed_out();
@@ -145,7 +145,7 @@ impl Pool {
         let (answered, answer) = oneshot::channel();
         let carried = async move {
             let _place = place;
-            inner.ask(&question, asking, answered).await;
+            inner.run(&request, asking, answered).await;
         };
         self.0.runtime.spawn(carried.in_current_span());
         // No answer means that the runtime is shutting down.
@@ -163,9 +163,9 @@ impl Pool {
 
 impl Inner {
     /// Sends a command and returns its answer to the caller, if it still waits.
-    async fn ask(
+    async fn run(
         &self,
-        question: &Question,
+        request: &Request,
         asking: bool,
         mut answered: oneshot::Sender<Result<Value, Failure>>,
     ) {
@@ -177,7 +177,7 @@ impl Inner {
         };
         drop(waiting);
         let answer = match taken {
-            Ok((session, turn)) => self.ask_on(session, turn, question, asking).await,
+            Ok((session, turn)) => self.ask_on(session, turn, request, asking).await,
             Err(failure) => Err(failure),
         };
         // The caller may have gone away.
@@ -188,10 +188,10 @@ impl Inner {
         &self,
         mut session: bb8::PooledConnection<'_, Manager>,
         turn: SemaphorePermit<'_>,
-        question: &Question,
+        request: &Request,
         asking: bool,
     ) -> Result<Value, Failure> {
-        let answer = timeout(self.answer, session.ask(question, asking)).await;
+        let answer = timeout(self.answer, session.run(request, asking)).await;
         // Returned before the next permit is released.
         drop(session);
         drop(turn);
@@ -213,7 +213,7 @@ impl Inner {
         }
         let taking = async {
             let turn =
-                self.turns.acquire().await.map_err(|_| Failure::Busy("the pool is closed"))?;
+                self.permits.acquire().await.map_err(|_| Failure::Busy("the pool is closed"))?;
             let session = self.pool.get().await.map_err(|error| self.no_session(error))?;
             Ok((session, turn))
         };

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bb8_redis::redis::{Value, from_redis_value};
 use bytes::Bytes;
-use decorators::cache::{Kept, Stamp, Unusable};
+use decorators::cache::{CopyVersion, Kept, Unusable};
 
 use super::entry::{self, Entry};
 use super::failure::Failure;
 
 /// The result of the look script.
 pub(super) struct Looked {
-    pub(super) at: Stamp,
+    pub(super) at: CopyVersion,
     pub(super) is_leased: bool,
     pub(super) kept: Result<Option<Kept>, Unusable>,
     /// The checksum of a value that the script took for a fresh copy but that is not one.
@@ -23,7 +23,7 @@ pub(super) struct Looked {
 const FUTURE: u64 = 1_000_000;
 
 /// Reads the answer of the look script; `read` decodes a value.
-pub(super) fn looked(
+pub(super) fn read_lookup(
     answer: Value,
     read: impl FnOnce(Bytes) -> Result<Entry, Unusable>,
 ) -> Result<Looked, Failure> {
@@ -60,7 +60,7 @@ pub(super) fn looked(
             age: Duration::from_micros(now.saturating_sub(stamp.0)),
         })
     });
-    Ok(Looked { at: Stamp(at), is_leased: leased == 1, kept, distrusted })
+    Ok(Looked { at: CopyVersion(at), is_leased: leased == 1, kept, distrusted })
 }
 
 fn not_of_the_future(entry: Entry, now: u64) -> Result<Entry, Unusable> {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::failure::Failure;
 use super::pool::{CachePoolSettings, CachePoolState, Meter, Pool};
-use super::session::{Connector, Question, Target};
+use super::session::{Connector, Request, Target};
 use crate::address::{Address, Credentials, Node, Topology};
 
 /// The route to the server that has a key.
@@ -74,10 +74,10 @@ impl Route {
     }
 
     /// Sends a command to the server that has this key.
-    pub(super) async fn ask(&self, key: &str, question: Question) -> Result<Value, Failure> {
+    pub(super) async fn run(&self, key: &str, request: Request) -> Result<Value, Failure> {
         match self {
-            Self::One(pool) => pool.ask(question, false).await,
-            Self::Cluster(cluster) => cluster.ask(redis_keyslot(key.as_bytes()), question).await,
+            Self::One(pool) => pool.run(request, false).await,
+            Self::Cluster(cluster) => cluster.run(redis_keyslot(key.as_bytes()), request).await,
         }
     }
 
@@ -92,20 +92,20 @@ impl Route {
     }
 
     /// Sends a command to every known primary at once. Primaries that do not answer are left out.
-    pub(super) async fn ask_primaries(&self, question: &Question) -> Vec<Value> {
+    pub(super) async fn ask_primaries(&self, request: &Request) -> Vec<Value> {
         let pools = match self {
             Self::One(pool) => vec![pool.clone()],
             Self::Cluster(cluster) => cluster.primaries(),
         };
-        let asked = pools.iter().map(|pool| pool.ask(question.clone(), false));
-        join_all(asked).await.into_iter().flatten().collect()
+        let requested = pools.iter().map(|pool| pool.run(request.clone(), false));
+        join_all(requested).await.into_iter().flatten().collect()
     }
 
     /// Sends a command to any server.
-    pub(super) async fn ask_any(&self, question: Question) -> Result<Value, Failure> {
+    pub(super) async fn ask_any(&self, request: Request) -> Result<Value, Failure> {
         match self {
-            Self::One(pool) => pool.ask(question, false).await,
-            Self::Cluster(cluster) => cluster.ask_any(question).await,
+            Self::One(pool) => pool.run(request, false).await,
+            Self::Cluster(cluster) => cluster.ask_any(request).await,
         }
     }
 }
@@ -115,13 +115,13 @@ impl Cluster {
     /// a cluster that cannot answer yet, or for unreachable nodes, is limited by the time a call
     /// may wait for a connection.
     #[expect(clippy::wildcard_enum_match_arm, reason = "`follow` names them all")]
-    async fn ask(&self, slot: u16, question: Question) -> Result<Value, Failure> {
+    async fn run(&self, slot: u16, request: Request) -> Result<Value, Failure> {
         let give_up = Instant::now() + self.settings.acquire;
         let mut search =
             Search { node: self.owner(slot), asking: false, redirections: 0, down: Vec::new() };
         let mut pause = PAUSES.0;
         loop {
-            let failure = match self.pool(&search.node).ask(question.clone(), search.asking).await {
+            let failure = match self.pool(&search.node).run(request.clone(), search.asking).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -177,11 +177,11 @@ impl Cluster {
         }
     }
 
-    async fn ask_any(&self, question: Question) -> Result<Value, Failure> {
+    async fn ask_any(&self, request: Request) -> Result<Value, Failure> {
         let mut down = Vec::new();
         let mut last = Failure::NoConnection("no node is known".to_owned());
         while let Some(node) = self.anybody_but(&down) {
-            match self.pool(&node).ask(question.clone(), false).await {
+            match self.pool(&node).run(request.clone(), false).await {
                 Err(failure @ (Failure::NoConnection(_) | Failure::Unknown(_))) => last = failure,
                 answer => return answer,
             }

@@ -18,7 +18,7 @@ use crate::address::{Credentials, Node};
 
 /// A command on one connection.
 #[derive(Clone)]
-pub(super) enum Question {
+pub(super) enum Request {
     Call(Call),
     Command(Cmd),
 }
@@ -34,14 +34,10 @@ pub(super) struct Session {
 
 impl Session {
     /// Sends a command. If this is dropped half way, the connection cannot be reused.
-    pub(super) async fn ask(
-        &mut self,
-        question: &Question,
-        asking: bool,
-    ) -> Result<Value, Failure> {
-        let call = match question {
-            Question::Command(command) => return self.send(command, asking).await,
-            Question::Call(call) => call,
+    pub(super) async fn run(&mut self, request: &Request, asking: bool) -> Result<Value, Failure> {
+        let call = match request {
+            Request::Command(command) => return self.send(command, asking).await,
+            Request::Call(call) => call,
         };
         match self.send(&call.by_hash(), asking).await {
             Err(Failure::NoScript) => self.send(&call.by_text(), asking).await,
@@ -113,10 +109,10 @@ impl Connector {
         credentials: Option<&Credentials>,
     ) -> Result<Session, Failure> {
         let lost = CancellationToken::new();
-        let told = lost.clone();
+        let reported = lost.clone();
         let on_push = move |push: PushInfo| {
             if push.kind == PushKind::Disconnection {
-                told.cancel();
+                reported.cancel();
             }
             Ok::<_, Infallible>(())
         };

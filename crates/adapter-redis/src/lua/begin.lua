@@ -2,8 +2,8 @@
 -- ends a doubt.
 --
 -- The scripts are `domain::queue::QueueState` in Lua, step by step; its documentation explains each
--- part. Keys and arguments are those of keys.rs and steps.rs, in the same order. Numbers are
--- integers below 2^53, which Lua represents exactly. Times are microseconds of the queue's own
+-- part. Keys and arguments are those of keys.rs and queue_scripts.rs, in the same order. Numbers
+-- are integers below 2^53, which Lua represents exactly. Times are microseconds of the queue's own
 -- time. A user is eight bytes, big-endian.
 
 local K_QUEUE, K_HOLDERS, K_USERS, K_ABANDONED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

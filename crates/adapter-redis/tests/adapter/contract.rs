@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_redis::RedisQueue;
-use contracts::queue::{QueueFixture, QueueWorld};
-use domain::queue::{AdmissionPolicy, Line, NodeRecord, QueueId, QueueStore};
+use contracts::queue::{QueueFixture, QueueHarness};
+use domain::queue::{AdmissionPolicy, NodeRecord, QueueCounters, QueueId, QueueStore};
 
 use crate::support::{
     CLUSTER, SINGLE, cluster, line_key, new_queue, ready_nodes, settings, single,
@@ -26,7 +26,7 @@ enum Seen {
 
 struct Fixture(Servers, Seen);
 
-struct World {
+struct Harness {
     servers: Servers,
     queue: QueueId,
     nodes: Vec<Arc<RedisQueue>>,
@@ -34,7 +34,7 @@ struct World {
 
 #[async_trait::async_trait]
 impl QueueFixture for Fixture {
-    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueHarness> {
         let Self(servers, seen) = *self;
         let queue = new_queue();
         let address = match servers {
@@ -51,12 +51,12 @@ impl QueueFixture for Fixture {
         if count == 1 {
             settings.remember = Duration::from_secs(60);
         }
-        Box::new(World { servers, queue, nodes: ready_nodes(count, &address, &settings).await })
+        Box::new(Harness { servers, queue, nodes: ready_nodes(count, &address, &settings).await })
     }
 }
 
 #[async_trait::async_trait]
-impl QueueWorld for World {
+impl QueueHarness for Harness {
     fn queue(&self) -> QueueId {
         self.queue
     }
@@ -75,13 +75,13 @@ impl QueueWorld for World {
             self.skip(step).await;
             for node in &self.nodes {
                 // A node learns the time by refreshing.
-                node.snapshot(Line::START).await.unwrap();
+                node.snapshot(QueueCounters::START).await.unwrap();
             }
         }
     }
 }
 
-impl World {
+impl Harness {
     async fn skip(&self, by: Duration) {
         let key = line_key(self.queue);
         let words = ["HINCRBY", &key, "time", &by.as_micros().to_string()].map(str::to_owned);

@@ -17,7 +17,7 @@ mod witnesses;
 
 use std::time::Duration;
 
-use adapter_redis::{LinkSettings, RedisQueueSettings};
+use adapter_redis::{ConnectionSettings, RedisQueueSettings};
 use test_support::{Outcome, Redis, RedisSetup};
 
 use crate::storm::brisk;
@@ -32,7 +32,7 @@ pub(crate) fn server() -> Redis {
 fn brisk_settings() -> RedisQueueSettings {
     let answer = Duration::from_secs(2);
     RedisQueueSettings {
-        link: LinkSettings { connect: answer, answer, max_under_way: 10_000 },
+        connection: ConnectionSettings { connect: answer, answer, max_under_way: 10_000 },
         remember: Duration::from_secs(1),
         ..settings(new_queue(), brisk())
     }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use adapter_redis::{Address, RedisQueue, RedisQueueSettings};
-use contracts::history::{Asked, History, Op, Rules, Told, check};
+use contracts::history::{Completion, History, Invocation, Op, Rules, check};
 use domain::queue::{
-    AdmissionPolicy, Incarnation, Line, Outlook, Pacing, Place, PolicySpec, QueueError, QueueId,
-    QueueNumber, QueueParts, QueueService, QueueStore as _, Session, Standing, Ticket,
-    TokenRejected, TokenSealer, UserId, WaitingToken,
+    AdmissionPolicy, Incarnation, PlaceStatus, PolicySpec, PollInterval, QueueCounters, QueueError,
+    QueueId, QueueNumber, QueueService, QueueServiceDeps, QueueStatus, QueueStore as _, Session,
+    Ticket, TokenClaims, TokenRejected, TokenSigner, UserId, WaitingToken,
 };
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
 use tokio::task::{JoinHandle, JoinSet};
@@ -52,21 +52,22 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn open(address: &Address, settings: &RedisQueueSettings) -> Arc<Self> {
         let store = Arc::new(RedisQueue::open(address.clone(), settings.clone()));
-        let service = Arc::new(QueueService::new(QueueParts {
+        let service = Arc::new(QueueService::new(QueueServiceDeps {
             queue: settings.queue,
             policy: settings.policy,
-            pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30))
+                .unwrap(),
             token_ttl: Duration::from_secs(3_600),
             stale_after: STALE_AFTER,
             store: Arc::clone(&store) as _,
-            sealer: Arc::new(OpenSealer(settings.queue)),
+            signer: Arc::new(OpenSealer(settings.queue)),
             reserve: None,
             clock: Arc::new(SinceStart(Instant::now())),
         }));
-        let looks = Arc::clone(&service);
+        let refreshes = Arc::clone(&service);
         let looking = tokio::spawn(async move {
             loop {
-                let _ = looks.advance().await;
+                let _ = refreshes.tick().await;
                 sleep(LOOK).await;
             }
         });
@@ -79,8 +80,8 @@ impl Node {
     }
 
     /// The queue's counters in the store, if it answers.
-    pub(crate) async fn store_line(&self) -> Option<Line> {
-        self.store.snapshot(Line::START).await.ok().map(|snapshot| snapshot.line)
+    pub(crate) async fn store_counters(&self) -> Option<QueueCounters> {
+        self.store.snapshot(QueueCounters::START).await.ok().map(|snapshot| snapshot.counters)
     }
 }
 
@@ -96,15 +97,15 @@ struct OpenSealer(QueueId);
 /// The incarnation that each token was last given in.
 static SEALED: Mutex<Option<HashMap<(QueueId, String), Incarnation>>> = Mutex::new(None);
 
-impl TokenSealer for OpenSealer {
-    fn seal(&self, place: &Place) -> WaitingToken {
+impl TokenSigner for OpenSealer {
+    fn sign(&self, place: &TokenClaims) -> WaitingToken {
         let token = token(place.number, place.user);
         let mut sealed = SEALED.lock().unwrap_or_else(PoisonError::into_inner);
         sealed.get_or_insert_default().insert((self.0, token.clone()), place.incarnation);
         WaitingToken::new(token)
     }
 
-    fn open(&self, text: &str) -> Result<Place, TokenRejected> {
+    fn verify(&self, text: &str) -> Result<TokenClaims, TokenRejected> {
         let (number, user) = text.split_once(':').ok_or(TokenRejected::Malformed)?;
         let number = number.parse().ok().and_then(|number| QueueNumber::new(number).ok());
         let number = number.ok_or(TokenRejected::Malformed)?;
@@ -113,7 +114,13 @@ impl TokenSealer for OpenSealer {
         let life =
             sealed.as_ref().and_then(|sealed| sealed.get(&(self.0, text.to_owned()))).copied();
         let incarnation = life.ok_or(TokenRejected::BadSignature)?;
-        Ok(Place { queue: self.0, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
+        Ok(TokenClaims {
+            queue: self.0,
+            incarnation,
+            number,
+            user,
+            issued_at: Timestamp::UNIX_EPOCH,
+        })
     }
 }
 
@@ -165,15 +172,20 @@ impl Crowd {
     }
 
     pub(crate) async fn try_join(&self, user: UserId, via: u64) -> Result<Ticket, QueueError> {
-        self.seek(Asked::Join { user }, user, via).await
+        self.seek(Invocation::Join { user }, user, via).await
     }
 
-    async fn seek(&self, asked: Asked, user: UserId, via: u64) -> Result<Ticket, QueueError> {
+    async fn seek(
+        &self,
+        requested: Invocation,
+        user: UserId,
+        via: u64,
+    ) -> Result<Ticket, QueueError> {
         let node = self.node(via);
-        let op = self.history.begin(asked);
+        let op = self.history.begin(requested);
         let answer = node.service.join(user, None).await;
-        ended(op, &answer, |ticket| Told::Number {
-            number: ticket.outlook.number,
+        ended(op, &answer, |ticket| Completion::Number {
+            number: ticket.status.number,
             rejoined: false,
         });
         answer
@@ -181,14 +193,14 @@ impl Crowd {
 
     /// Joins until a number is returned.
     pub(crate) async fn join(&self, user: UserId) -> QueueNumber {
-        self.seek_on(Asked::Join { user }, user).await
+        self.seek_on(Invocation::Join { user }, user).await
     }
 
-    async fn seek_on(&self, asked: Asked, user: UserId) -> QueueNumber {
+    async fn seek_on(&self, requested: Invocation, user: UserId) -> QueueNumber {
         let mut via = user.get();
         loop {
-            match self.seek(asked, user, via).await {
-                Ok(ticket) => return ticket.outlook.number,
+            match self.seek(requested, user, via).await {
+                Ok(ticket) => return ticket.status.number,
                 Err(_) => pause().await,
             }
             via += 1;
@@ -196,17 +208,17 @@ impl Crowd {
     }
 
     /// The status of a place; a stale answer counts as none.
-    pub(crate) async fn ask(
+    pub(crate) async fn send(
         &self,
         user: UserId,
         number: QueueNumber,
         via: u64,
-    ) -> Option<Standing> {
+    ) -> Option<PlaceStatus> {
         let node = self.node(via);
-        let op = self.history.begin(Asked::Ask { user, number });
-        let answer = node.service.ask(&token(number, user)).await;
+        let op = self.history.begin(Invocation::Ask { user, number });
+        let answer = node.service.query_status(&token(number, user)).await;
         ended(op, &answer, told_where);
-        answer.ok().filter(|outlook| !outlook.is_stale).map(|outlook| outlook.standing)
+        answer.ok().filter(|status| !status.is_stale).map(|status| status.place_status)
     }
 
     pub(crate) async fn admit(
@@ -216,18 +228,18 @@ impl Crowd {
         via: u64,
     ) -> Result<Session, QueueError> {
         let node = self.node(via);
-        let op = self.history.begin(Asked::Admit { user, number });
+        let op = self.history.begin(Invocation::Admit { user, number });
         let answer = node.service.admit(&token(number, user)).await;
         // Sessions outlast any test by more than this.
-        ended(op, &answer, |_| Told::LetIn { until_after: LONG / 2 });
+        ended(op, &answer, |_| Completion::LetIn { until_after: LONG / 2 });
         answer
     }
 
     async fn leave(&self, user: UserId, number: QueueNumber, via: u64) -> Result<(), QueueError> {
         let node = self.node(via);
-        let op = self.history.begin(Asked::Leave { user, number });
+        let op = self.history.begin(Invocation::Leave { user, number });
         let answer = node.service.leave(&token(number, user)).await;
-        ended(op, &answer, |()| Told::Left);
+        ended(op, &answer, |()| Completion::Left);
         answer
     }
 
@@ -258,10 +270,10 @@ impl Crowd {
     }
 
     async fn try_to_go_in(&self, user: UserId, number: QueueNumber, via: u64) -> Option<Session> {
-        match self.ask(user, number, via).await? {
-            Standing::Called { .. } | Standing::Active { .. } => {}
-            Standing::Waiting => return None,
-            Standing::Gone => panic!("number {number} of user {user} is gone"),
+        match self.send(user, number, via).await? {
+            PlaceStatus::Called { .. } | PlaceStatus::Active { .. } => {}
+            PlaceStatus::Waiting => return None,
+            PlaceStatus::Gone => panic!("number {number} of user {user} is gone"),
         }
         match self.admit(user, number, via).await {
             Ok(session) => Some(session),
@@ -312,19 +324,23 @@ impl Crowd {
     /// The number of errors after which a user had to retry.
     pub(crate) fn errors(&self) -> u64 {
         let summary = self.history.summary();
-        let asked = ["join", "admit", "leave", "find-again"].into_iter();
-        asked.map(|asked| summary.count(asked, "refused") + summary.count(asked, "unknown")).sum()
+        let requested = ["join", "admit", "leave", "find-again"].into_iter();
+        requested
+            .map(|requested| {
+                summary.count(requested, "refused") + summary.count(requested, "unknown")
+            })
+            .sum()
     }
 
-    /// How often `told` was the answer to `asked`, in the words of a history.
-    pub(crate) fn count(&self, asked: &str, told: &str) -> u64 {
-        self.history.summary().count(asked, told)
+    /// How often `reported` was the answer to `requested`, in the words of a history.
+    pub(crate) fn count(&self, requested: &str, reported: &str) -> u64 {
+        self.history.summary().count(requested, reported)
     }
 
     /// Waits until that count is reached.
-    pub(crate) async fn until(&self, asked: &str, told: &str, count: u64) {
-        until(&format!("{count} times {told} to {asked}"), async || {
-            self.count(asked, told) >= count
+    pub(crate) async fn until(&self, requested: &str, reported: &str, count: u64) {
+        until(&format!("{count} times {reported} to {requested}"), async || {
+            self.count(requested, reported) >= count
         })
         .await;
     }
@@ -333,7 +349,7 @@ impl Crowd {
     /// the rules.
     pub(crate) async fn judge(&self, holders: &BTreeSet<UserId>, rules: &Rules) {
         for user in holders {
-            let search = self.seek_on(Asked::FindAgain { user: *user }, *user);
+            let search = self.seek_on(Invocation::FindAgain { user: *user }, *user);
             timeout(LIMIT, search).await.unwrap();
         }
         check(&self.history, rules).unwrap_or_else(|findings| panic!("{findings}"));
@@ -390,34 +406,34 @@ pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     }
 }
 
-fn ended<T>(op: Op, answer: &Result<T, QueueError>, told: impl FnOnce(&T) -> Told) {
+fn ended<T>(op: Op, answer: &Result<T, QueueError>, reported: impl FnOnce(&T) -> Completion) {
     op.end(match answer {
-        Ok(answer) => told(answer),
-        Err(QueueError::NotYet(_)) => Told::NotYet,
-        Err(QueueError::Gone) => Told::Gone,
-        Err(QueueError::LineFull { .. }) => Told::Refused,
+        Ok(answer) => reported(answer),
+        Err(QueueError::NotYet(_)) => Completion::NotYet,
+        Err(QueueError::Gone) => Completion::Gone,
+        Err(QueueError::QueueFull { .. }) => Completion::Refused,
         Err(QueueError::Store(error)) => told_by(error),
         Err(QueueError::Forged(error)) => panic!("no token here is forged: {error}"),
     });
 }
 
-fn told_by(error: &PortError) -> Told {
+fn told_by(error: &PortError) -> Completion {
     match error.kind() {
         PortErrorKind::Unavailable
         | PortErrorKind::Overloaded
         | PortErrorKind::Refused
-        | PortErrorKind::NotReady => Told::Refused,
-        PortErrorKind::Timeout => Told::Unknown,
+        | PortErrorKind::NotReady => Completion::Refused,
+        PortErrorKind::Timeout => Completion::Unknown,
         PortErrorKind::Corrupt => panic!("{error:?}"),
     }
 }
 
-fn told_where(outlook: &Outlook) -> Told {
-    match outlook.standing {
-        _ if outlook.is_stale => Told::Unknown,
-        Standing::Waiting => Told::Waiting { position: outlook.position.get() },
-        Standing::Called { .. } => Told::Called,
-        Standing::Active { .. } => Told::Active,
-        Standing::Gone => Told::Gone,
+fn told_where(status: &QueueStatus) -> Completion {
+    match status.place_status {
+        _ if status.is_stale => Completion::Unknown,
+        PlaceStatus::Waiting => Completion::Waiting { position: status.position.get() },
+        PlaceStatus::Called { .. } => Completion::Called,
+        PlaceStatus::Active { .. } => Completion::Active,
+        PlaceStatus::Gone => Completion::Gone,
     }
 }

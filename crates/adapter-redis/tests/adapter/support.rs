@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use adapter_redis::{Address, Batching, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
-use domain::queue::{AdmissionPolicy, Incarnation, Line, QueueId, QueueStore as _};
+use adapter_redis::{
+    Address, Batching, ConnectionSettings, Durability, RedisQueue, RedisQueueSettings,
+};
+use domain::queue::{AdmissionPolicy, Incarnation, QueueCounters, QueueId, QueueStore as _};
 use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
 
 use crate::storm::pause;
@@ -34,7 +36,7 @@ pub(crate) fn line_key(queue: QueueId) -> String {
 }
 
 /// Limits that even a busy machine keeps.
-pub(crate) const PATIENT: LinkSettings = LinkSettings {
+pub(crate) const PATIENT: ConnectionSettings = ConnectionSettings {
     connect: Duration::from_secs(10),
     answer: Duration::from_secs(10),
     max_under_way: 10_000,
@@ -54,7 +56,7 @@ pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSet
         remember: Duration::ZERO,
         recovery: Duration::from_secs(2),
         needs_checkpoint: false,
-        link: PATIENT,
+        connection: PATIENT,
     }
 }
 
@@ -77,7 +79,7 @@ pub(crate) async fn ready_nodes(
     let nodes = nodes(count, address, settings);
     for node in &nodes {
         get_ready(node).await;
-        let seen = node.snapshot(Line::START).await.unwrap();
+        let seen = node.snapshot(QueueCounters::START).await.unwrap();
         note_life(settings.queue, seen.incarnations.oldest().unwrap());
     }
     nodes
@@ -102,7 +104,7 @@ pub(crate) fn life_of(queue: QueueId) -> Incarnation {
 pub(crate) async fn get_ready(node: &RedisQueue) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let seen = node.snapshot(Line::START).await;
+        let seen = node.snapshot(QueueCounters::START).await;
         if seen.as_ref().is_ok_and(|seen| seen.may_join) {
             return;
         }

@@ -60,7 +60,7 @@ fn collect(node: &Node, config: &Config) -> std::io::Result<Bundle> {
     bundle.add("about.txt", about)?;
     bundle.add("config.toml", config.to_toml().map_err(std::io::Error::other)?)?;
     for (path, name) in ASKED {
-        match node.ask(path) {
+        match node.request(path) {
             Ok(text) => bundle.add(name, text)?,
             Err(error) => bundle.add(&format!("{name}.error"), format!("{error}\n"))?,
         }

@@ -4,15 +4,15 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use telemetry::{Instruments, LastLines, Telemetry};
+use telemetry::{FlushGuard, Instruments, Telemetry};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::application::Application;
 use crate::command::{complain, fail, fail_usage};
 use crate::config::Config;
 use crate::descriptors;
+use crate::signals::StopSignals;
 use crate::start_error::StartError;
-use crate::stop::StopSignals;
 
 /// Threads for the background loops and the listeners' accept loops. Requests have their own.
 const BACKGROUND_THREADS: usize = 1;
@@ -35,10 +35,10 @@ pub(super) fn run(config: &Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (instruments, last_lines) = (telemetry.instruments(), telemetry.last_lines());
+    let (instruments, flush_guard) = (telemetry.instruments(), telemetry.flush_guard());
     let served = runtime().map_err(StartError::Ended);
     let served =
-        served.and_then(|runtime| run_on(runtime, serve(config, &instruments, last_lines)));
+        served.and_then(|runtime| run_on(runtime, serve(config, &instruments, flush_guard)));
     // After the telemetry, so that the final error is printed below all log lines.
     telemetry.stop(SENT_WITHIN);
     served.map_or_else(failed, |()| ExitCode::SUCCESS)
@@ -67,7 +67,7 @@ pub(super) fn run_on<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
 async fn serve(
     config: &Config,
     instruments: &Instruments,
-    last_lines: LastLines,
+    flush_guard: FlushGuard,
 ) -> Result<(), StartError> {
     let mut signals = StopSignals::catch().map_err(StartError::Ended)?;
     let application = tokio::select! {
@@ -79,19 +79,19 @@ async fn serve(
         operations = %application.ops_address(),
         "listening"
     );
-    let (told, mut ask) = tokio::sync::oneshot::channel();
+    let (reported, mut request) = tokio::sync::oneshot::channel();
     // The first signal starts the drain; a second one ends the program at once.
     let watcher = tokio::spawn(async move {
         signals.next().await;
-        let _ = told.send(());
+        let _ = reported.send(());
         signals.next().await;
         tracing::warn!("received a second stop signal: exiting at once");
-        last_lines.write_out();
+        flush_guard.write_out();
         std::process::exit(130);
     });
     let result = application
         .run_until_stopped(async {
-            let _ = (&mut ask).await;
+            let _ = (&mut request).await;
         })
         .await;
     watcher.abort();

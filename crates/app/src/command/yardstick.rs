@@ -9,7 +9,7 @@ use adapter_http::listen_yardstick;
 use super::{complain, serve};
 use crate::config::Config;
 use crate::descriptors;
-use crate::stop::StopSignals;
+use crate::signals::StopSignals;
 
 pub(super) fn run(config: &Config) -> ExitCode {
     // As the service does, so that both are measured under the same limit.

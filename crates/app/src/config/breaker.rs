@@ -5,7 +5,7 @@ use std::time::Duration;
 use decorators::breaker::{BreakerSettings, State, Window};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Span, invalid};
+use super::{ConfigDuration, ConfigError, KeyDoc, invalid};
 
 /// The mode of a breaker.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -61,13 +61,13 @@ pub struct BreakerSection {
     pub minimum_calls: u32,
     pub failure_rate: f64,
     pub slow_call_rate: f64,
-    pub slow_call: Span,
-    pub wait_in_open: Span,
+    pub slow_call: ConfigDuration,
+    pub wait_in_open: ConfigDuration,
     pub wait_multiplier: f64,
-    pub longest_wait_in_open: Span,
+    pub longest_wait_in_open: ConfigDuration,
     pub wait_jitter: f64,
     pub half_open_permits: u32,
-    pub longest_half_open: Span,
+    pub longest_half_open: ConfigDuration,
 }
 
 impl Default for BreakersSection {
@@ -175,13 +175,13 @@ impl BreakerSection {
             minimum_calls: settings.minimum_calls,
             failure_rate: settings.failure_rate,
             slow_call_rate: settings.slow_call_rate,
-            slow_call: Span(settings.slow_call),
-            wait_in_open: Span(settings.wait_in_open),
+            slow_call: ConfigDuration(settings.slow_call),
+            wait_in_open: ConfigDuration(settings.wait_in_open),
             wait_multiplier: settings.wait_multiplier,
-            longest_wait_in_open: Span(settings.longest_wait_in_open),
+            longest_wait_in_open: ConfigDuration(settings.longest_wait_in_open),
             wait_jitter: settings.wait_jitter,
             half_open_permits: settings.half_open_permits,
-            longest_half_open: Span(settings.longest_half_open),
+            longest_half_open: ConfigDuration(settings.longest_half_open),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use decorators::cache::{CacheSettings, SharedSettings};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Span, between, require};
+use super::{ConfigDuration, ConfigError, KeyDoc, between, require};
 
 /// The store of the level that nodes share.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -30,9 +30,9 @@ pub enum SharedCache {
 pub struct CacheSection {
     pub store: SharedCache,
     pub memory_bytes: u64,
-    pub lease: Span,
-    pub lease_wait: Span,
-    pub hear_every: Span,
+    pub lease: ConfigDuration,
+    pub lease_wait: ConfigDuration,
+    pub hear_every: ConfigDuration,
     pub concerts: CacheKindSection,
     pub dates: CacheKindSection,
 }
@@ -45,15 +45,15 @@ pub struct CacheSection {
     reason = "the keys are documented in KEYS, from which the reference is printed"
 )]
 pub struct CacheKindSection {
-    pub ttl: Span,
-    pub absent_ttl: Span,
+    pub ttl: ConfigDuration,
+    pub absent_ttl: ConfigDuration,
     pub jitter: f64,
     pub refresh_ahead: f64,
-    pub stale_while_refreshing: Span,
-    pub stale_if_error: Span,
-    pub retry_pause: Span,
-    pub patience: Span,
-    pub load_limit: Span,
+    pub stale_while_refreshing: ConfigDuration,
+    pub stale_if_error: ConfigDuration,
+    pub retry_pause: ConfigDuration,
+    pub patience: ConfigDuration,
+    pub load_limit: ConfigDuration,
     pub local_bytes: u64,
 }
 
@@ -71,12 +71,12 @@ impl Default for CacheSection {
             store: SharedCache::default(),
             memory_bytes: 32 * 1024 * 1024,
             // A load takes at most two seconds, and its result must be stored in that time too.
-            lease: Span::secs(3),
+            lease: ConfigDuration::secs(3),
             // The longest database query: by then the holder of the lease has stored its result or
             // failed, unless it first waited for a permit. In such an overload a second node loads
             // as well.
-            lease_wait: Span::secs(1),
-            hear_every: Span::millis(250),
+            lease_wait: ConfigDuration::secs(1),
+            hear_every: ConfigDuration::millis(250),
             concerts: CacheKindSection::of(&list),
             dates: CacheKindSection::of(&dates),
         }
@@ -109,15 +109,25 @@ impl CacheSection {
             |key: &str, value, least, most| between(&format!("cache.{key}"), value, least, most);
         self.concerts.check("cache.concerts")?;
         self.dates.check("cache.dates")?;
-        between("lease_wait", self.lease_wait, Span::millis(0), Span::secs(10))?;
-        between("hear_every", self.hear_every, Span::millis(10), Span::secs(10))?;
+        between(
+            "lease_wait",
+            self.lease_wait,
+            ConfigDuration::millis(0),
+            ConfigDuration::secs(10),
+        )?;
+        between(
+            "hear_every",
+            self.hear_every,
+            ConfigDuration::millis(10),
+            ConfigDuration::secs(10),
+        )?;
         let longest = self.longest_load();
         require(
             self.lease > longest,
             "cache.lease",
             &format!("must be above every load_limit, {longest}"),
         )?;
-        require(self.lease <= Span::secs(60), "cache.lease", "must be at most 1m")
+        require(self.lease <= ConfigDuration::secs(60), "cache.lease", "must be at most 1m")
     }
 
     /// How nodes share the second level.
@@ -127,7 +137,7 @@ impl CacheSection {
     }
 
     /// The longest load of any kind.
-    pub(super) fn longest_load(&self) -> Span {
+    pub(super) fn longest_load(&self) -> ConfigDuration {
         self.concerts.load_limit.max(self.dates.load_limit)
     }
 }
@@ -169,15 +179,15 @@ impl CacheKindSection {
 
     fn of(settings: &CacheSettings) -> Self {
         Self {
-            ttl: Span(settings.ttl),
-            absent_ttl: Span(settings.absent_ttl),
+            ttl: ConfigDuration(settings.ttl),
+            absent_ttl: ConfigDuration(settings.absent_ttl),
             jitter: settings.jitter,
             refresh_ahead: settings.refresh_ahead,
-            stale_while_refreshing: Span(settings.stale_while_refreshing),
-            stale_if_error: Span(settings.stale_if_error),
-            retry_pause: Span(settings.retry_pause),
-            patience: Span(settings.patience),
-            load_limit: Span(settings.load_limit),
+            stale_while_refreshing: ConfigDuration(settings.stale_while_refreshing),
+            stale_if_error: ConfigDuration(settings.stale_if_error),
+            retry_pause: ConfigDuration(settings.retry_pause),
+            patience: ConfigDuration(settings.patience),
+            load_limit: ConfigDuration(settings.load_limit),
             local_bytes: settings.local_bytes,
         }
     }
@@ -203,18 +213,38 @@ impl CacheKindSection {
         let between = |key: &str, value, least, most| {
             between(&format!("{section}.{key}"), value, least, most)
         };
-        between("ttl", self.ttl, Span::millis(1), Span::secs(3_600))?;
-        between("absent_ttl", self.absent_ttl, Span::millis(1), Span::secs(3_600))?;
-        between("stale_if_error", self.stale_if_error, Span::millis(0), Span::secs(24 * 3_600))?;
+        between("ttl", self.ttl, ConfigDuration::millis(1), ConfigDuration::secs(3_600))?;
+        between(
+            "absent_ttl",
+            self.absent_ttl,
+            ConfigDuration::millis(1),
+            ConfigDuration::secs(3_600),
+        )?;
+        between(
+            "stale_if_error",
+            self.stale_if_error,
+            ConfigDuration::millis(0),
+            ConfigDuration::secs(24 * 3_600),
+        )?;
         between(
             "stale_while_refreshing",
             self.stale_while_refreshing,
-            Span::millis(0),
+            ConfigDuration::millis(0),
             self.stale_if_error,
         )?;
-        between("retry_pause", self.retry_pause, Span::millis(10), Span::secs(60))?;
-        between("load_limit", self.load_limit, Span::millis(10), Span::secs(10))?;
-        between("patience", self.patience, Span::millis(0), self.load_limit)?;
+        between(
+            "retry_pause",
+            self.retry_pause,
+            ConfigDuration::millis(10),
+            ConfigDuration::secs(60),
+        )?;
+        between(
+            "load_limit",
+            self.load_limit,
+            ConfigDuration::millis(10),
+            ConfigDuration::secs(10),
+        )?;
+        between("patience", self.patience, ConfigDuration::millis(0), self.load_limit)?;
         let jitters = (0.0..=0.9).contains(&self.jitter);
         require(jitters, &format!("{section}.jitter"), "must be from 0 to 0.9")?;
         let ahead = (0.1..=1.0).contains(&self.refresh_ahead);

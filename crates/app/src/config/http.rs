@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use adapter_http::{HttpSettings, Network, PerAddress};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Span, invalid, require};
+use super::{ConfigDuration, ConfigError, KeyDoc, invalid, require};
 
 /// The public listener.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -23,12 +23,12 @@ pub struct HttpSection {
     pub max_connections_per_address: usize,
     #[serde(deserialize_with = "super::secret::comma_separated")]
     pub proxies: Vec<String>,
-    pub keep_alive: Span,
-    pub client_timeout: Span,
-    pub answer_timeout: Span,
-    pub request_timeout: Span,
-    pub drain_delay: Span,
-    pub shutdown_timeout: Span,
+    pub keep_alive: ConfigDuration,
+    pub client_timeout: ConfigDuration,
+    pub answer_timeout: ConfigDuration,
+    pub request_timeout: ConfigDuration,
+    pub drain_delay: ConfigDuration,
+    pub shutdown_timeout: ConfigDuration,
     pub max_header_bytes: usize,
     pub max_body_bytes: usize,
 }
@@ -47,12 +47,12 @@ impl Default for HttpSection {
             proxies: PRIVATE.map(str::to_owned).to_vec(),
             // Longer than the 60 s of common load balancers, which would otherwise reuse a
             // connection that was just closed.
-            keep_alive: Span::secs(75),
-            client_timeout: Span::secs(5),
-            answer_timeout: Span::secs(10),
-            request_timeout: Span::secs(5),
-            drain_delay: Span::secs(1),
-            shutdown_timeout: Span::secs(25),
+            keep_alive: ConfigDuration::secs(75),
+            client_timeout: ConfigDuration::secs(5),
+            answer_timeout: ConfigDuration::secs(10),
+            request_timeout: ConfigDuration::secs(5),
+            drain_delay: ConfigDuration::secs(1),
+            shutdown_timeout: ConfigDuration::secs(25),
             max_header_bytes: 16 * 1024,
             max_body_bytes: 4 * 1024,
         }
@@ -135,24 +135,32 @@ impl HttpSection {
         require(self.backlog > 0, "http.backlog", "must be at least 1")?;
         // The HTTP library checks its own timers for the first two every half second, and a worker
         // checks its connections as often.
-        require(self.keep_alive >= Span::secs(1), "http.keep_alive", "must be at least 1s")?;
         require(
-            self.client_timeout >= Span::secs(1),
+            self.keep_alive >= ConfigDuration::secs(1),
+            "http.keep_alive",
+            "must be at least 1s",
+        )?;
+        require(
+            self.client_timeout >= ConfigDuration::secs(1),
             "http.client_timeout",
             "must be at least 1s",
         )?;
         require(
-            self.answer_timeout >= Span::secs(1),
+            self.answer_timeout >= ConfigDuration::secs(1),
             "http.answer_timeout",
             "must be at least 1s",
         )?;
         self.networks()?;
         require(
-            self.request_timeout >= Span::millis(100),
+            self.request_timeout >= ConfigDuration::millis(100),
             "http.request_timeout",
             "must be at least 100ms",
         )?;
-        require(self.drain_delay <= Span::secs(60), "http.drain_delay", "must be at most 60s")?;
+        require(
+            self.drain_delay <= ConfigDuration::secs(60),
+            "http.drain_delay",
+            "must be at most 60s",
+        )?;
         let finishes = self.shutdown_timeout >= self.request_timeout;
         require(finishes, "http.shutdown_timeout", "must be at least http.request_timeout")?;
         // The HTTP library reads at most 128 KiB of a request head.

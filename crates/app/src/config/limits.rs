@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use decorators::backlog::Waiting;
 use decorators::bulkhead::BulkheadSettings;
 use decorators::retry::RetrySettings;
+use decorators::wait_queue::WaitLimits;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Span, require};
+use super::{ConfigDuration, ConfigError, KeyDoc, require};
 
 /// The limits: one set for each kind of call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -31,36 +31,36 @@ pub struct LimitsSection {
     reason = "the keys are documented in KEYS, from which the reference is printed"
 )]
 pub struct LimitSection {
-    pub timeout: Span,
+    pub timeout: ConfigDuration,
     pub concurrent: u32,
     pub waiting: u32,
-    pub wait: Span,
+    pub wait: ConfigDuration,
 }
 
 impl Default for LimitsSection {
     fn default() -> Self {
         let shared = |concurrent, waiting| LimitSection {
-            timeout: Span::secs(1),
+            timeout: ConfigDuration::secs(1),
             concurrent,
             waiting,
             // A refused client retries in a second, so one that expects half of that is better off
             // waiting. With a cold cache, 600 concurrent users are served in it at 1,200 responses
             // a second.
-            wait: Span::secs(1),
+            wait: ConfigDuration::secs(1),
         };
         let alone = |timeout| LimitSection { timeout, ..shared(0, 0) };
         Self {
             // The adapter has its own limits: `redis.queue.timeout` for a join to enter a batch and
             // again for its reply, and `redis.queue.max_under_way`. A second timer around each join
             // costs measurable time (ADR 21).
-            queue: alone(Span::secs(0)),
+            queue: alone(ConfigDuration::secs(0)),
             // Together slightly more than the connections of the pool, and neither takes them all:
             // a slow list cannot starve the dates, nor the reverse.
             concerts: shared(4, 256),
             dates: shared(8, 1_024),
             // Longer than the pool's own limits together, so that a full pool is distinguishable
             // from a Redis that hangs.
-            cache: alone(Span::millis(250)),
+            cache: alone(ConfigDuration::millis(250)),
         }
     }
 }
@@ -69,10 +69,14 @@ impl LimitsSection {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         for (name, limit) in self.named() {
             let key = |key: &str| format!("limits.{name}.{key}");
-            require(limit.timeout <= Span::secs(60), &key("timeout"), "must be at most 60s")?;
+            require(
+                limit.timeout <= ConfigDuration::secs(60),
+                &key("timeout"),
+                "must be at most 60s",
+            )?;
             require(limit.concurrent <= 100_000, &key("concurrent"), "must be at most 100000")?;
             require(limit.waiting <= 100_000, &key("waiting"), "must be at most 100000")?;
-            require(limit.wait <= Span::secs(10), &key("wait"), "must be at most 10s")?;
+            require(limit.wait <= ConfigDuration::secs(10), &key("wait"), "must be at most 10s")?;
         }
         Ok(())
     }
@@ -107,10 +111,10 @@ impl LimitSection {
         },
     ];
 
-    /// The longest duration of a call, with its wait for a permit.
-    pub(super) fn longest(&self) -> Span {
-        Span(
-            self.bulkhead().map_or(Duration::ZERO, |bulkhead| bulkhead.waiting.longest)
+    /// The maximum duration of a call, with its wait for a permit.
+    pub(super) fn max_duration(&self) -> ConfigDuration {
+        ConfigDuration(
+            self.bulkhead().map_or(Duration::ZERO, |bulkhead| bulkhead.waiting.max_wait)
                 + self.timeout.0,
         )
     }
@@ -119,7 +123,7 @@ impl LimitSection {
     #[must_use]
     pub fn bulkhead(&self) -> Option<BulkheadSettings> {
         let Self { concurrent, waiting, wait, .. } = *self;
-        let waiting = Waiting { most: waiting, longest: wait.0 };
+        let waiting = WaitLimits { max_waiting: waiting, max_wait: wait.0 };
         (concurrent > 0).then_some(BulkheadSettings { concurrent, waiting })
     }
 }
@@ -133,14 +137,14 @@ impl LimitSection {
 )]
 pub struct RetrySection {
     pub attempts: u32,
-    pub pause: Span,
+    pub pause: ConfigDuration,
     pub budget: f64,
 }
 
 impl Default for RetrySection {
     fn default() -> Self {
         // Enough for a connection closed by a failover or a proxy.
-        Self { attempts: 2, pause: Span::millis(50), budget: 0.1 }
+        Self { attempts: 2, pause: ConfigDuration::millis(50), budget: 0.1 }
     }
 }
 
@@ -159,7 +163,7 @@ impl RetrySection {
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         require((1..=5).contains(&self.attempts), "retry.attempts", "must be from 1 to 5")?;
-        require(self.pause <= Span::secs(1), "retry.pause", "must be at most 1s")?;
+        require(self.pause <= ConfigDuration::secs(1), "retry.pause", "must be at most 1s")?;
         require((0.0..=1.0).contains(&self.budget), "retry.budget", "must be from 0 to 1")
     }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use adapter_http::HttpSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, HttpSection, KeyDoc, Span, require};
+use super::{ConfigDuration, ConfigError, HttpSection, KeyDoc, require};
 
 /// The operations listener.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -16,17 +16,17 @@ use super::{ConfigError, HttpSection, KeyDoc, Span, require};
 )]
 pub struct OpsSection {
     pub bind: SocketAddr,
-    pub check_every: Span,
-    pub cut_off_after: Span,
+    pub check_every: ConfigDuration,
+    pub cut_off_after: ConfigDuration,
 }
 
 impl Default for OpsSection {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9081)),
-            check_every: Span::secs(1),
+            check_every: ConfigDuration::secs(1),
             // Longer than a reconnect, shorter than a failover, which affects all nodes.
-            cut_off_after: Span::secs(2),
+            cut_off_after: ConfigDuration::secs(2),
         }
     }
 }
@@ -51,9 +51,14 @@ impl OpsSection {
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let often = (Span::millis(100)..=Span::secs(60)).contains(&self.check_every);
+        let often =
+            (ConfigDuration::millis(100)..=ConfigDuration::secs(60)).contains(&self.check_every);
         require(often, "ops.check_every", "must be from 100ms to 60s")?;
-        require(self.cut_off_after <= Span::secs(60), "ops.cut_off_after", "must be at most 60s")
+        require(
+            self.cut_off_after <= ConfigDuration::secs(60),
+            "ops.cut_off_after",
+            "must be at most 60s",
+        )
     }
 
     /// The settings of the listener: the limits of the public one, but one thread and few

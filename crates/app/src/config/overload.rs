@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use adapter_http::{AddressFrom, GateSettings, JoiningRate, OverloadSettings, Rate};
+use adapter_http::{AddressFrom, JoiningRate, LimiterSettings, OverloadSettings, Rate};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, KeyDoc, require};
@@ -30,9 +30,9 @@ pub struct OverloadSection {
     pub address_from: AddressSource,
     pub trusted_hops: u32,
     pub site_multiple: u32,
-    pub joining: GateSection,
-    pub asking: GateSection,
-    pub reading: GateSection,
+    pub joining: LimiterSection,
+    pub asking: LimiterSection,
+    pub reading: LimiterSection,
     pub per_user: RateSection,
     pub per_address: RateSection,
     pub joining_per_address: JoiningRateSection,
@@ -46,7 +46,7 @@ pub struct OverloadSection {
     missing_docs,
     reason = "the keys are documented in KEYS, from which the reference is printed"
 )]
-pub struct GateSection {
+pub struct LimiterSection {
     pub limit: u32,
     pub max_waiting: u32,
 }
@@ -95,9 +95,9 @@ impl Default for OverloadSection {
             address_from: AddressSource::default(),
             trusted_hops: 1,
             site_multiple: site_multiple.get(),
-            joining: GateSection::default(),
-            asking: GateSection::default(),
-            reading: GateSection::default(),
+            joining: LimiterSection::default(),
+            asking: LimiterSection::default(),
+            reading: LimiterSection::default(),
             per_user: RateSection::default(),
             per_address: RateSection::default(),
             joining_per_address: JoiningRateSection::default(),
@@ -106,9 +106,9 @@ impl Default for OverloadSection {
     }
 }
 
-impl Default for GateSection {
+impl Default for LimiterSection {
     fn default() -> Self {
-        let GateSettings { limit, max_waiting } = GateSettings::default();
+        let LimiterSettings { limit, max_waiting } = LimiterSettings::default();
         Self { limit, max_waiting }
     }
 }
@@ -190,7 +190,7 @@ fn at_least_one(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
 
-impl GateSection {
+impl LimiterSection {
     pub(super) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "limit",
@@ -208,8 +208,8 @@ impl GateSection {
         require(self.max_waiting <= 1_000_000, &format!("{section}.max_waiting"), expected)
     }
 
-    fn settings(&self) -> GateSettings {
-        GateSettings { limit: self.limit, max_waiting: self.max_waiting }
+    fn settings(&self) -> LimiterSettings {
+        LimiterSettings { limit: self.limit, max_waiting: self.max_waiting }
     }
 }
 

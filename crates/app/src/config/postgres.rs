@@ -3,7 +3,7 @@
 use adapter_postgres::{Address, PoolSettings, SessionLimits};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
+use super::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
 
 /// The database.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -14,10 +14,10 @@ use super::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
 )]
 pub struct PostgresSection {
     pub url: Secret,
-    pub connect_timeout: Span,
-    pub statement_timeout: Span,
-    pub lock_timeout: Span,
-    pub idle_in_transaction_timeout: Span,
+    pub connect_timeout: ConfigDuration,
+    pub statement_timeout: ConfigDuration,
+    pub lock_timeout: ConfigDuration,
+    pub idle_in_transaction_timeout: ConfigDuration,
     pub pool: PostgresPoolSection,
 }
 
@@ -31,10 +31,10 @@ pub struct PostgresSection {
 pub struct PostgresPoolSection {
     pub size: u32,
     pub min_idle: u32,
-    pub acquire_timeout: Span,
+    pub acquire_timeout: ConfigDuration,
     pub max_waiting: u32,
-    pub idle_timeout: Span,
-    pub max_lifetime: Span,
+    pub idle_timeout: ConfigDuration,
+    pub max_lifetime: ConfigDuration,
 }
 
 impl Default for PostgresSection {
@@ -43,16 +43,16 @@ impl Default for PostgresSection {
             url: Secret::new(String::new()),
             // DNS, TCP, TLS and authentication together take about ten milliseconds within a data
             // centre; a lost packet costs TCP a second.
-            connect_timeout: Span::secs(2),
+            connect_timeout: ConfigDuration::secs(2),
             // A query takes about a millisecond. One that takes a second is in trouble, and so is
             // its caller.
-            statement_timeout: Span::secs(1),
+            statement_timeout: ConfigDuration::secs(1),
             // All queries only read, and a reader waits only for schema changes. Shorter than the
             // statement timeout, so that the log distinguishes the two.
-            lock_timeout: Span::millis(300),
+            lock_timeout: ConfigDuration::millis(300),
             // No code leaves a transaction open. Should one stay open, others wait no longer than
             // this.
-            idle_in_transaction_timeout: Span::secs(5),
+            idle_in_transaction_timeout: ConfigDuration::secs(5),
             pool: PostgresPoolSection::default(),
         }
     }
@@ -69,11 +69,11 @@ impl Default for PostgresPoolSection {
             min_idle: 2,
             // Ten connections serve 5,000 queries of 2 ms a second, so a thousand wait 200 ms; a
             // database with more than twice that wait is in trouble.
-            acquire_timeout: Span::millis(500),
+            acquire_timeout: ConfigDuration::millis(500),
             max_waiting: 1_000,
             // HikariCP's defaults for both.
-            idle_timeout: Span::secs(600),
-            max_lifetime: Span::secs(1_800),
+            idle_timeout: ConfigDuration::secs(600),
+            max_lifetime: ConfigDuration::secs(1_800),
         }
     }
 }
@@ -103,14 +103,29 @@ impl PostgresSection {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let between =
             |key: &str, value, least, most| between(&format!("postgres.{key}"), value, least, most);
-        between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(60))?;
-        between("statement_timeout", self.statement_timeout, Span::millis(10), Span::secs(60))?;
-        between("lock_timeout", self.lock_timeout, Span::millis(10), self.statement_timeout)?;
+        between(
+            "connect_timeout",
+            self.connect_timeout,
+            ConfigDuration::millis(100),
+            ConfigDuration::secs(60),
+        )?;
+        between(
+            "statement_timeout",
+            self.statement_timeout,
+            ConfigDuration::millis(10),
+            ConfigDuration::secs(60),
+        )?;
+        between(
+            "lock_timeout",
+            self.lock_timeout,
+            ConfigDuration::millis(10),
+            self.statement_timeout,
+        )?;
         between(
             "idle_in_transaction_timeout",
             self.idle_in_transaction_timeout,
-            Span::millis(10),
-            Span::secs(600),
+            ConfigDuration::millis(10),
+            ConfigDuration::secs(600),
         )?;
         self.pool.check()?;
         if self.url.expose().is_empty() { Ok(()) } else { self.address().map(drop) }
@@ -143,8 +158,8 @@ impl PostgresSection {
 
     /// The longest duration of a query: waiting for a connection, at the server, and on the
     /// network.
-    pub(super) fn longest_answer(&self) -> Span {
-        Span(self.pool.acquire_timeout.0 + self.limits().answer())
+    pub(super) fn longest_answer(&self) -> ConfigDuration {
+        ConfigDuration(self.pool.acquire_timeout.0 + self.limits().answer())
     }
 }
 
@@ -183,7 +198,8 @@ impl PostgresPoolSection {
             "postgres.pool.min_idle",
             "must be at most postgres.pool.size",
         )?;
-        let waits = (Span::millis(10)..=Span::secs(10)).contains(&self.acquire_timeout);
+        let waits =
+            (ConfigDuration::millis(10)..=ConfigDuration::secs(10)).contains(&self.acquire_timeout);
         require(waits, "postgres.pool.acquire_timeout", "must be from 10ms to 10s")?;
         require(
             self.max_waiting <= 100_000,
@@ -191,12 +207,12 @@ impl PostgresPoolSection {
             "must be at most 100000",
         )?;
         require(
-            self.idle_timeout >= Span::secs(1),
+            self.idle_timeout >= ConfigDuration::secs(1),
             "postgres.pool.idle_timeout",
             "must be at least 1s",
         )?;
         require(
-            self.max_lifetime >= Span::secs(1),
+            self.max_lifetime >= ConfigDuration::secs(1),
             "postgres.pool.max_lifetime",
             "must be at least 1s",
         )

@@ -2,11 +2,12 @@
 
 use adapter_redis::Durability;
 use adapter_token::{KeyRing, TokenKey};
-use domain::queue::{AdmissionPolicy, Pacing, PolicySpec, QueueId};
+use domain::queue::{AdmissionPolicy, PolicySpec, PollInterval, QueueId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConfigError, JoinPuzzleMode, KeyDoc, PuzzleSection, Secret, Span, invalid, require, secret,
+    ConfigDuration, ConfigError, JoinPuzzleMode, KeyDoc, PuzzleSection, Secret, invalid, require,
+    secret,
 };
 
 /// The store of the queue.
@@ -105,12 +106,12 @@ pub struct QueueSection {
     pub store: QueueStoreKind,
     #[serde(deserialize_with = "secret::comma_separated")]
     pub keys: Vec<Secret>,
-    pub token_ttl: Span,
-    pub refresh: Span,
-    pub stale_after: Span,
+    pub token_ttl: ConfigDuration,
+    pub refresh: ConfigDuration,
+    pub stale_after: ConfigDuration,
     pub durability: DurabilityKind,
     pub max_waiting_joins: u32,
-    pub max_join_wait: Span,
+    pub max_join_wait: ConfigDuration,
     pub join_puzzle: JoinPuzzleMode,
     pub policy: PolicySection,
     pub poll: PollSection,
@@ -127,10 +128,10 @@ pub struct QueueSection {
 )]
 pub struct PolicySection {
     pub batch: u32,
-    pub every: Span,
+    pub every: ConfigDuration,
     pub max_active: u32,
-    pub claim_within: Span,
-    pub session_ttl: Span,
+    pub claim_within: ConfigDuration,
+    pub session_ttl: ConfigDuration,
     pub max_waiting: u32,
 }
 
@@ -142,8 +143,8 @@ pub struct PolicySection {
     reason = "the keys are documented in KEYS, from which the reference is printed"
 )]
 pub struct PollSection {
-    pub nearest: Span,
-    pub farthest: Span,
+    pub nearest: ConfigDuration,
+    pub farthest: ConfigDuration,
 }
 
 impl Default for QueueSection {
@@ -152,17 +153,17 @@ impl Default for QueueSection {
             id: "main".to_owned(),
             store: QueueStoreKind::default(),
             keys: Vec::new(),
-            token_ttl: Span::secs(24 * 3_600),
-            refresh: Span::millis(100),
+            token_ttl: ConfigDuration::secs(24 * 3_600),
+            refresh: ConfigDuration::millis(100),
             // Ten missed refreshes: this node no longer knows the state of the queue. Not longer,
             // because every node must notice a released place within a second.
-            stale_after: Span::secs(1),
+            stale_after: ConfigDuration::secs(1),
             durability: DurabilityKind::default(),
             // More than `overload.joining` admits, so that limit applies first.
             max_waiting_joins: 20_000,
             // On two cores shared with the load generator a node processed at least 11,000 joins a
             // second, so all admitted joins are served within two seconds.
-            max_join_wait: Span::secs(2),
+            max_join_wait: ConfigDuration::secs(2),
             join_puzzle: JoinPuzzleMode::default(),
             policy: PolicySection::default(),
             poll: PollSection::default(),
@@ -177,10 +178,10 @@ impl Default for PolicySection {
         let spec = PolicySpec::default();
         Self {
             batch: spec.batch,
-            every: Span(spec.every),
+            every: ConfigDuration(spec.every),
             max_active: spec.max_active,
-            claim_within: Span(spec.claim_within),
-            session_ttl: Span(spec.session_ttl),
+            claim_within: ConfigDuration(spec.claim_within),
+            session_ttl: ConfigDuration(spec.session_ttl),
             max_waiting: spec.max_waiting,
         }
     }
@@ -188,7 +189,7 @@ impl Default for PolicySection {
 
 impl Default for PollSection {
     fn default() -> Self {
-        Self { nearest: Span::secs(1), farthest: Span::secs(30) }
+        Self { nearest: ConfigDuration::secs(1), farthest: ConfigDuration::secs(30) }
     }
 }
 
@@ -240,14 +241,16 @@ impl QueueSection {
         self.queue_id()?;
         self.key_ring()?;
         let policy = self.policy.policy()?;
-        self.poll.pacing()?;
+        self.poll.poll_interval()?;
         self.checkpoint.check()?;
         self.puzzle.check()?;
         let room = (100..=1_000_000).contains(&self.max_waiting_joins);
         require(room, "queue.max_waiting_joins", "must be from 100 to 1000000")?;
-        let wait = (Span::millis(10)..=Span::secs(10)).contains(&self.max_join_wait);
+        let wait =
+            (ConfigDuration::millis(10)..=ConfigDuration::secs(10)).contains(&self.max_join_wait);
         require(wait, "queue.max_join_wait", "must be from 10ms to 10s")?;
-        let refreshes = (Span::millis(1)..=Span::secs(10)).contains(&self.refresh);
+        let refreshes =
+            (ConfigDuration::millis(1)..=ConfigDuration::secs(10)).contains(&self.refresh);
         require(refreshes, "queue.refresh", "must be from 1ms to 10s")?;
         // The budget accumulates at most one batch, so a node that refreshes more rarely calls more
         // slowly than the policy.
@@ -258,7 +261,8 @@ impl QueueSection {
             "queue.refresh",
             "must not be above queue.poll.nearest",
         )?;
-        let notices = (Span(self.refresh.0 * 3)..=Span::secs(60)).contains(&self.stale_after);
+        let notices = (ConfigDuration(self.refresh.0 * 3)..=ConfigDuration::secs(60))
+            .contains(&self.stale_after);
         require(notices, "queue.stale_after", "must be from three times queue.refresh to 60s")?;
         let outlives = self.token_ttl.0 >= policy.spec().claim_within + policy.spec().session_ttl;
         require(
@@ -354,8 +358,8 @@ impl PollSection {
     ///
     /// # Errors
     /// [`ConfigError`] naming the key.
-    pub fn pacing(&self) -> Result<Pacing, ConfigError> {
-        Pacing::new(self.nearest.0, self.farthest.0).map_err(|_| {
+    pub fn poll_interval(&self) -> Result<PollInterval, ConfigError> {
+        PollInterval::new(self.nearest.0, self.farthest.0).map_err(|_| {
             invalid(
                 "queue.poll.nearest",
                 "must be at least 100ms and not above queue.poll.farthest",

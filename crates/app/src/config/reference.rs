@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     BreakerSection, CacheKindSection, CacheSection, CatalogSection, CheckpointSection,
-    ConcertsSection, Config, GateSection, HttpSection, JoiningRateSection, KeyDoc, LimitSection,
+    ConcertsSection, Config, HttpSection, JoiningRateSection, KeyDoc, LimitSection, LimiterSection,
     OpsSection, OtlpSection, OverloadSection, PER_NODE, PolicySection, PollSection, PollingSection,
     PostgresPoolSection, PostgresSection, PuzzleSection, QueueSection, RateSection,
     RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
@@ -15,9 +15,9 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("http", HttpSection::KEYS),
     ("ops", OpsSection::KEYS),
     ("overload", OverloadSection::KEYS),
-    ("overload.joining", GateSection::KEYS),
-    ("overload.asking", GateSection::KEYS),
-    ("overload.reading", GateSection::KEYS),
+    ("overload.joining", LimiterSection::KEYS),
+    ("overload.asking", LimiterSection::KEYS),
+    ("overload.reading", LimiterSection::KEYS),
     ("overload.per_user", RateSection::KEYS),
     ("overload.per_address", RateSection::KEYS),
     ("overload.joining_per_address", JoiningRateSection::KEYS),

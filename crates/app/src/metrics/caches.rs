@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use decorators::cache::{AnyCache, CacheCounts};
-use telemetry::metrics::catalogue::caches;
+use telemetry::metrics::catalog::caches;
 use telemetry::metrics::{Meters, Metric};
 
 /// One series of a cache: its metric, its labels after the cache's name, and its value.
@@ -45,19 +45,19 @@ pub(crate) fn watch(meters: &Meters, all: &[Arc<dyn AnyCache>]) {
         let all = all.to_vec();
         let numbers =
             NUMBERS.iter().filter(|(of, ..)| std::ptr::eq(*of, metric)).collect::<Vec<_>>();
-        meters.watch(metric, move |told| {
+        meters.watch(metric, move |reported| {
             for cache in &all {
                 let counts = cache.counts();
                 for (_, labels, number) in &numbers {
-                    told.is(&[&[cache.kind()], *labels].concat(), number(&counts) as f64);
+                    reported.is(&[&[cache.kind()], *labels].concat(), number(&counts) as f64);
                 }
             }
         });
     }
     let all = all.to_vec();
-    meters.watch(&caches::SIZE, move |told| {
+    meters.watch(&caches::SIZE, move |reported| {
         for cache in &all {
-            told.is(&[cache.kind()], cache.local_bytes() as f64);
+            reported.is(&[cache.kind()], cache.local_bytes() as f64);
         }
     });
 }

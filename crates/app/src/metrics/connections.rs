@@ -2,7 +2,7 @@
 
 use adapter_http::{ConnectionCounts, Connections};
 use telemetry::metrics::Meters;
-use telemetry::metrics::catalogue::connections;
+use telemetry::metrics::catalog::connections;
 
 use super::Numbers;
 
@@ -15,25 +15,25 @@ const OF_A_LISTENER: Numbers<ConnectionCounts> = &[
 pub(crate) fn watch(meters: &Meters, listeners: &[Connections]) {
     for (metric, number) in OF_A_LISTENER {
         let listeners = listeners.to_vec();
-        meters.watch(metric, move |told| {
+        meters.watch(metric, move |reported| {
             for listener in &listeners {
-                told.is(&[listener.listener()], number(&listener.counts()));
+                reported.is(&[listener.listener()], number(&listener.counts()));
             }
         });
     }
     let all = listeners.to_vec();
-    meters.watch(&connections::ENDED, move |told| {
+    meters.watch(&connections::ENDED, move |reported| {
         for listener in &all {
             for (reason, count) in listener.counts().ended {
-                told.is(&[listener.listener(), reason], count as f64);
+                reported.is(&[listener.listener(), reason], count as f64);
             }
         }
     });
     let all = listeners.to_vec();
-    meters.watch(&connections::REFUSED, move |told| {
+    meters.watch(&connections::REFUSED, move |reported| {
         for listener in &all {
             for (status, count) in listener.counts().refused {
-                told.is(&[listener.listener(), status], count as f64);
+                reported.is(&[listener.listener(), status], count as f64);
             }
         }
     });

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_http::Outages;
+use adapter_http::DependencyHealth;
 use adapter_postgres::Postgres;
 use adapter_redis::{RedisCacheStore, RedisMemory, RedisQueue};
-use decorators::observed::{self, Asked, Observer};
+use decorators::instrumented::{self, CallOutcome, Observer};
 use domain::PortErrorKind;
 use telemetry::metrics::Meters;
-use telemetry::metrics::catalogue::dependencies;
+use telemetry::metrics::catalog::dependencies;
 
 use super::Numbers;
 use super::keyed::Keyed;
@@ -33,26 +33,30 @@ impl Observer for Questions {
         self.system
     }
 
-    fn asked(&self, asked: &Asked) {
-        let key = (asked.operation, asked.failure);
-        self.durations.record(key, asked.took.as_secs_f64(), |(operation, failure)| {
-            [self.system, operation, failure.map_or("", observed::word)].map(str::to_owned)
+    fn observe(&self, outcome: &CallOutcome) {
+        let key = (outcome.operation, outcome.failure);
+        self.durations.record(key, outcome.took.as_secs_f64(), |(operation, failure)| {
+            [self.system, operation, failure.map_or("", instrumented::word)].map(str::to_owned)
         });
     }
 }
 
 /// Registers whether each dependency is up, and its problem.
-pub(crate) fn watch_dependency(meters: &Meters, names: Vec<&'static str>, outages: &Outages) {
-    let (known, shown) = (names.clone(), outages.clone());
-    meters.watch(&dependencies::UP, move |told| {
+pub(crate) fn watch_dependency(
+    meters: &Meters,
+    names: Vec<&'static str>,
+    dependency_health: &DependencyHealth,
+) {
+    let (known, shown) = (names.clone(), dependency_health.clone());
+    meters.watch(&dependencies::UP, move |reported| {
         for name in &known {
-            told.is(&[name], (!shown.is_down(name)).into());
+            reported.is(&[name], (!shown.is_down(name)).into());
         }
     });
-    let outages = outages.clone();
-    meters.watch(&dependencies::PROBLEM, move |told| {
+    let dependency_health = dependency_health.clone();
+    meters.watch(&dependencies::PROBLEM, move |reported| {
         for name in &names {
-            told.is(&[name, outages.problem_of(name).unwrap_or("none")], 1.0);
+            reported.is(&[name, dependency_health.problem_of(name).unwrap_or("none")], 1.0);
         }
     });
 }
@@ -60,11 +64,13 @@ pub(crate) fn watch_dependency(meters: &Meters, names: Vec<&'static str>, outage
 /// Registers the load of the queue's Redis, and its memory.
 pub(crate) fn watch_line_redis(meters: &Meters, store: &Arc<RedisQueue>) {
     let queue = Arc::clone(store);
-    meters.watch(&dependencies::JOINS_WAITING, move |told| {
-        told.is(&[], queue.load().joins_waiting as f64);
+    meters.watch(&dependencies::JOINS_WAITING, move |reported| {
+        reported.is(&[], queue.load().joins_waiting as f64);
     });
     let queue = Arc::clone(store);
-    meters.watch(&dependencies::BATCHES, move |told| told.is(&[], queue.load().batches as f64));
+    meters.watch(&dependencies::BATCHES, move |reported| {
+        reported.is(&[], queue.load().batches as f64);
+    });
     let queue = Arc::clone(store);
     watch_memory(meters, "queue", move || queue.memory());
 }
@@ -82,9 +88,9 @@ fn watch_memory(
 ) {
     for (metric, number) in OF_THE_MEMORY {
         let memory = memory.clone();
-        meters.watch(metric, move |told| {
+        meters.watch(metric, move |reported| {
             if let Some(memory) = memory() {
-                told.is(&[role], number(&memory));
+                reported.is(&[role], number(&memory));
             }
         });
     }
@@ -146,12 +152,12 @@ fn watch_pool(
 ) -> Listener {
     for (metric, number) in OF_A_POOL {
         let state = state.clone();
-        meters.watch(metric, move |told| told.is(&[name], number(&state())));
+        meters.watch(metric, move |reported| reported.is(&[name], number(&state())));
     }
-    meters.watch(&dependencies::CONNECTIONS, move |told| {
+    meters.watch(&dependencies::CONNECTIONS, move |reported| {
         let pool = state();
-        told.is(&[name, "idle"], pool.idle.into());
-        told.is(&[name, "used"], pool.connections.saturating_sub(pool.idle).into());
+        reported.is(&[name, "idle"], pool.idle.into());
+        reported.is(&[name, "used"], pool.connections.saturating_sub(pool.idle).into());
     });
     let waits = meters.histogram(&dependencies::WAIT).series(&[name]);
     Arc::new(move |waited: Duration| waits.record(waited.as_secs_f64()))

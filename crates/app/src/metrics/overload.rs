@@ -1,36 +1,36 @@
 //! The limits of the public routes.
 
-use adapter_http::{GateCounts, Overload};
+use adapter_http::{LimiterCounts, LoadShedder};
 use telemetry::metrics::Meters;
-use telemetry::metrics::catalogue::overload;
+use telemetry::metrics::catalog::overload;
 
 use super::Numbers;
 
-const OF_A_GATE: Numbers<GateCounts> = &[
-    (&overload::PASSED, |gate| gate.passed as f64),
-    (&overload::WAITED, |gate| gate.waited as f64),
-    (&overload::SHED, |gate| gate.refused as f64),
-    (&overload::AT_WORK, |gate| gate.at_work as f64),
-    (&overload::WAITING, |gate| gate.waiting as f64),
+const OF_A_GATE: Numbers<LimiterCounts> = &[
+    (&overload::PASSED, |limiter| limiter.passed as f64),
+    (&overload::WAITED, |limiter| limiter.waited as f64),
+    (&overload::SHED, |limiter| limiter.refused as f64),
+    (&overload::AT_WORK, |limiter| limiter.in_flight as f64),
+    (&overload::WAITING, |limiter| limiter.waiting as f64),
 ];
 
 /// Registers the metrics of every limit.
-pub(crate) fn watch(meters: &Meters, limits: &Overload) {
+pub(crate) fn watch(meters: &Meters, limits: &LoadShedder) {
     for (metric, number) in OF_A_GATE {
         let limits = limits.clone();
-        meters.watch(metric, move |told| {
+        meters.watch(metric, move |reported| {
             let counts = limits.counts();
-            told.is(&["joining"], number(&counts.joining));
-            told.is(&["asking"], number(&counts.asking));
-            told.is(&["reading"], number(&counts.reading));
+            reported.is(&["joining"], number(&counts.joining));
+            reported.is(&["asking"], number(&counts.asking));
+            reported.is(&["reading"], number(&counts.reading));
         });
     }
     let limits = limits.clone();
-    meters.watch(&overload::RATE_LIMITED, move |told| {
+    meters.watch(&overload::RATE_LIMITED, move |reported| {
         let counts = limits.counts();
-        told.is(&["user"], counts.per_user_refused as f64);
-        told.is(&["address"], counts.per_address_refused as f64);
-        told.is(&["joining_address"], counts.joining_per_address_refused as f64);
-        told.is(&["polling"], counts.polling_refused as f64);
+        reported.is(&["user"], counts.per_user_refused as f64);
+        reported.is(&["address"], counts.per_address_refused as f64);
+        reported.is(&["joining_address"], counts.joining_per_address_refused as f64);
+        reported.is(&["polling"], counts.polling_refused as f64);
     });
 }

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use adapter_http::Protection;
+use adapter_http::ResilienceStatus;
 use decorators::breaker::{Snapshot, State};
-use decorators::breaking::Breaking;
-use telemetry::metrics::catalogue::protection;
+use decorators::circuit_breaker::CircuitBreakerLayer;
+use telemetry::metrics::catalog::protection;
 use telemetry::metrics::{Meters, Metric, Watched};
 
 /// Registers the metrics of every layer.
-pub(crate) fn watch(meters: &Meters, layers: &Protection) {
+pub(crate) fn watch(meters: &Meters, layers: &ResilienceStatus) {
     watch_breakers(meters, &layers.breakers);
     let bulkheads = layers.bulkheads.clone();
-    meters.watch(&protection::BULKHEAD_REFUSED, move |told| {
+    meters.watch(&protection::BULKHEAD_REFUSED, move |reported| {
         for bulkhead in &bulkheads {
-            told.is(&[bulkhead.dependency()], bulkhead.refused() as f64);
+            reported.is(&[bulkhead.dependency()], bulkhead.refused() as f64);
         }
     });
     if let Some(retry) = layers.retry.clone() {
-        meters.watch(&protection::RETRIED, move |told| told.is(&[], retry.retried() as f64));
+        meters
+            .watch(&protection::RETRIED, move |reported| reported.is(&[], retry.retried() as f64));
     }
 }
 
@@ -26,39 +27,40 @@ pub(crate) fn watch(meters: &Meters, layers: &Protection) {
 type Tell = fn(&Watched<'_>, &'static str, &Snapshot);
 
 const OF_A_BREAKER: &[(&Metric, Tell)] = &[
-    (&protection::BREAKER_STATE, |told, breaker, snapshot| {
+    (&protection::BREAKER_STATE, |reported, breaker, snapshot| {
         for state in State::ALL {
-            told.is(&[breaker, state.as_str()], (state == snapshot.state).into());
+            reported.is(&[breaker, state.as_str()], (state == snapshot.state).into());
         }
     }),
-    (&protection::BREAKER_CALLS, |told, breaker, snapshot| {
+    (&protection::BREAKER_CALLS, |reported, breaker, snapshot| {
         let calls = &snapshot.calls;
-        told.is(&[breaker, "successful"], calls.successful as f64);
-        told.is(&[breaker, "failed"], calls.failed as f64);
-        told.is(&[breaker, "ignored"], calls.ignored as f64);
-        told.is(&[breaker, "not_permitted"], calls.not_permitted as f64);
+        reported.is(&[breaker, "successful"], calls.successful as f64);
+        reported.is(&[breaker, "failed"], calls.failed as f64);
+        reported.is(&[breaker, "ignored"], calls.ignored as f64);
+        reported.is(&[breaker, "not_permitted"], calls.not_permitted as f64);
     }),
-    (&protection::BREAKER_SLOW, |told, breaker, snapshot| {
-        told.is(&[breaker], (snapshot.calls.slow_successful + snapshot.calls.slow_failed) as f64);
+    (&protection::BREAKER_SLOW, |reported, breaker, snapshot| {
+        reported
+            .is(&[breaker], (snapshot.calls.slow_successful + snapshot.calls.slow_failed) as f64);
     }),
-    (&protection::BREAKER_FAILURE_RATE, |told, breaker, snapshot| {
+    (&protection::BREAKER_FAILURE_RATE, |reported, breaker, snapshot| {
         if let Some(percent) = snapshot.failure_rate {
-            told.is(&[breaker], percent / 100.0);
+            reported.is(&[breaker], percent / 100.0);
         }
     }),
-    (&protection::BREAKER_SLOW_RATE, |told, breaker, snapshot| {
+    (&protection::BREAKER_SLOW_RATE, |reported, breaker, snapshot| {
         if let Some(percent) = snapshot.slow_call_rate {
-            told.is(&[breaker], percent / 100.0);
+            reported.is(&[breaker], percent / 100.0);
         }
     }),
 ];
 
-fn watch_breakers(meters: &Meters, breakers: &[Arc<Breaking>]) {
-    for (metric, tell) in OF_A_BREAKER {
+fn watch_breakers(meters: &Meters, breakers: &[Arc<CircuitBreakerLayer>]) {
+    for (metric, notify) in OF_A_BREAKER {
         let breakers = breakers.to_vec();
-        meters.watch(metric, move |told| {
+        meters.watch(metric, move |reported| {
             for breaker in &breakers {
-                tell(told, breaker.dependency(), &breaker.snapshot());
+                notify(reported, breaker.dependency(), &breaker.snapshot());
             }
         });
     }

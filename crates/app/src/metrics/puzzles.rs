@@ -3,7 +3,7 @@
 use adapter_http::{JoinPuzzles, PuzzleCounts};
 use domain::queue::PuzzleRejected;
 use telemetry::metrics::Meters;
-use telemetry::metrics::catalogue::puzzles;
+use telemetry::metrics::catalog::puzzles;
 
 use super::Numbers;
 
@@ -14,20 +14,20 @@ const OF_ALL: Numbers<PuzzleCounts> =
 pub(crate) fn watch(meters: &Meters, all: &JoinPuzzles) {
     for (metric, number) in OF_ALL {
         let all = all.clone();
-        meters.watch(metric, move |told| told.is(&[], number(&all.counts())));
+        meters.watch(metric, move |reported| reported.is(&[], number(&all.counts())));
     }
     let passed = all.clone();
-    meters.watch(&puzzles::PASSED, move |told| {
+    meters.watch(&puzzles::PASSED, move |reported| {
         let counts = passed.counts();
-        told.is(&["solved"], counts.solved as f64);
-        told.is(&["rejoined"], counts.rejoined as f64);
+        reported.is(&["solved"], counts.solved as f64);
+        reported.is(&["rejoined"], counts.rejoined as f64);
     });
     let refused = all.clone();
-    meters.watch(&puzzles::REFUSED, move |told| {
+    meters.watch(&puzzles::REFUSED, move |reported| {
         let counts = refused.counts();
-        told.is(&["unanswered"], counts.unanswered as f64);
+        reported.is(&["unanswered"], counts.unanswered as f64);
         for (reason, count) in PuzzleRejected::ALL.into_iter().zip(counts.rejected) {
-            told.is(&[reason.as_label()], count as f64);
+            reported.is(&[reason.as_label()], count as f64);
         }
     });
 }

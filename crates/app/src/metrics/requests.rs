@@ -1,9 +1,9 @@
 //! Requests to the public listener: their durations and their spans.
 
-use adapter_http::{Begun, Ended, Followed, RequestObserver, Route};
+use adapter_http::{RequestEnd, RequestObserver, RequestStart, Route, TraceContext};
 use telemetry::RequestSpans;
 use telemetry::metrics::Meters;
-use telemetry::metrics::catalogue::requests::DURATION;
+use telemetry::metrics::catalog::requests::DURATION;
 
 use super::keyed::Keyed;
 
@@ -23,17 +23,17 @@ impl Requests {
 }
 
 impl RequestObserver for Requests {
-    fn begun(&self, request: &Begun<'_>) -> Followed {
+    fn request_started(&self, request: &RequestStart<'_>) -> TraceContext {
         let (span, trace_id) = self.spans.begin(
             request.id,
             request.traceparent,
             request.method,
             request.route.map(Route::template),
         );
-        Followed { span, trace_id }
+        TraceContext { span, trace_id }
     }
 
-    fn ended(&self, request: &Ended<'_>) {
+    fn ended(&self, request: &RequestEnd<'_>) {
         let key = (request.method, request.route, request.status, request.code);
         self.durations.record(key, request.took.as_secs_f64(), |(method, route, status, code)| {
             let route = route.map_or("", Route::template);

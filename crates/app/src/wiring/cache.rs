@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use adapter_http::Protection;
+use adapter_http::ResilienceStatus;
 use adapter_memory::MemoryCacheStore;
 use adapter_redis::{RedisCacheDependency, RedisCacheStore};
 use decorators::cache::{AnyCache, Cache, CacheSettings, CacheStore, Source};
-use domain::{Clock, Dependency};
+use domain::{Clock, HealthCheck};
 use telemetry::metrics::Meters;
 
 use super::protected_cache_store;
@@ -18,14 +18,14 @@ use crate::start_error::StartError;
 pub(crate) struct SharedLevel {
     pub(crate) store: Option<Arc<dyn CacheStore>>,
     /// Present if the store is outside this process.
-    pub(crate) dependency: Option<Arc<dyn Dependency>>,
+    pub(crate) dependency: Option<Arc<dyn HealthCheck>>,
 }
 
 pub(crate) fn shared_level(
     config: &Config,
     clock: Arc<dyn Clock>,
     meters: &Meters,
-    shown: &mut Protection,
+    shown: &mut ResilienceStatus,
 ) -> Result<SharedLevel, StartError> {
     let (store, system, dependency): (Option<Arc<dyn CacheStore>>, _, _) = match config.cache.store
     {
@@ -39,7 +39,7 @@ pub(crate) fn shared_level(
             let store =
                 RedisCacheStore::open(redis.address()?, redis.settings(), config.cache_signer()?);
             metrics::watch_cache_redis(meters, &store);
-            let dependency: Arc<dyn Dependency> =
+            let dependency: Arc<dyn HealthCheck> =
                 Arc::new(RedisCacheDependency::new(store.clone()));
             (Some(Arc::new(store)), "redis", Some(dependency))
         }
@@ -56,7 +56,7 @@ pub(crate) fn cached<S: Source>(
     source: S,
     settings: CacheSettings,
     level: &SharedLevel,
-    shown: &mut Protection,
+    shown: &mut ResilienceStatus,
 ) -> Cache<S> {
     let shared = level.store.clone().map(|store| (store, config.cache.shared()));
     let cache = Cache::new(source, settings, shared);

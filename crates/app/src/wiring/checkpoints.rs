@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use adapter_postgres::PostgresCheckpoints;
-use decorators::stack::Stack;
-use domain::queue::{CheckpointStore, Reserve};
+use decorators::layer_stack::LayerStack;
+use domain::queue::{CheckpointStore, NumberReservation};
 use telemetry::metrics::Meters;
 
 use super::Database;
@@ -17,7 +17,7 @@ pub(crate) fn reserve(
     config: &Config,
     database: Option<&Database>,
     meters: &Meters,
-) -> Result<Option<Reserve>, StartError> {
+) -> Result<Option<NumberReservation>, StartError> {
     let section = &config.queue.checkpoint;
     match section.store {
         CheckpointStoreKind::None => {
@@ -33,8 +33,9 @@ pub(crate) fn reserve(
             let database = database.ok_or(StartError::NO_DATABASE)?;
             let adapter: Arc<dyn CheckpointStore> =
                 Arc::new(PostgresCheckpoints::new(database.postgres.clone()));
-            let store = Stack::on(adapter).observed(metrics::observer(meters, "postgresql")).port();
-            Ok(Some(Reserve { store, numbers: section.reserve }))
+            let store =
+                LayerStack::on(adapter).observed(metrics::observer(meters, "postgresql")).port();
+            Ok(Some(NumberReservation { store, numbers: section.reserve }))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adapter_postgres::{Postgres, PostgresDependency, PostgresUse, SetupError, check_schema};
-use domain::Dependency;
+use domain::HealthCheck;
 use telemetry::metrics::Meters;
 
 use crate::config::{CatalogStore, CheckpointStoreKind, Config};
@@ -12,7 +12,7 @@ use crate::start_error::StartError;
 
 pub(crate) struct Database {
     pub(crate) postgres: Postgres,
-    pub(crate) dependency: Arc<dyn Dependency>,
+    pub(crate) dependency: Arc<dyn HealthCheck>,
 }
 
 /// Opens the database if any store uses it.
@@ -29,7 +29,7 @@ pub(crate) async fn database(
     serve_what_is_there(check_schema(&postgres).await)?;
     // Its health depends on what it stores.
     let uses = PostgresUse {
-        catalogue: config.catalog.store == CatalogStore::Postgres,
+        catalog: config.catalog.store == CatalogStore::Postgres,
         checkpoints: config.queue.checkpoint.store == CheckpointStoreKind::Postgres,
     };
     let dependency = Arc::new(PostgresDependency::new(postgres.clone(), uses));

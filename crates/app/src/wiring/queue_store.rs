@@ -6,19 +6,19 @@ use std::time::Duration;
 use adapter_memory::MemoryQueue;
 use adapter_redis::{Batching, RedisDependency, RedisQueue, RedisQueueSettings};
 use domain::queue::{AdmissionPolicy, QueueStore};
-use domain::{Clock, Dependency};
+use domain::{Clock, HealthCheck};
 use telemetry::metrics::Meters;
 
 use crate::config::{CheckpointStoreKind, Config, QueueStoreKind, WhenUnsafe};
 use crate::metrics;
 use crate::start_error::StartError;
 
-pub(crate) struct LineStore {
+pub(crate) struct StoreOfQueue {
     pub(crate) store: Arc<dyn QueueStore>,
     /// The name of the store in metrics.
     pub(crate) system: &'static str,
     /// Present if the store is outside this process.
-    pub(crate) dependency: Option<Arc<dyn Dependency>>,
+    pub(crate) dependency: Option<Arc<dyn HealthCheck>>,
 }
 
 pub(crate) async fn queue_store(
@@ -26,9 +26,9 @@ pub(crate) async fn queue_store(
     policy: AdmissionPolicy,
     clock: Arc<dyn Clock>,
     meters: &Meters,
-) -> Result<LineStore, StartError> {
+) -> Result<StoreOfQueue, StartError> {
     match config.queue.store {
-        QueueStoreKind::Memory => Ok(LineStore {
+        QueueStoreKind::Memory => Ok(StoreOfQueue {
             store: Arc::new(MemoryQueue::new(policy, clock)),
             system: "memory",
             dependency: None,
@@ -39,9 +39,9 @@ pub(crate) async fn queue_store(
 
 /// Long enough for every node to lose its connection, reconnect and refresh its view a few times.
 fn recovery(config: &Config) -> Duration {
-    let looks = 10 * config.queue.refresh.0;
+    let refreshes = 10 * config.queue.refresh.0;
     let redis = &config.redis.queue;
-    (redis.connect_timeout.0 + redis.timeout.0 + looks).max(Duration::from_secs(2))
+    (redis.connect_timeout.0 + redis.timeout.0 + refreshes).max(Duration::from_secs(2))
 }
 
 /// Every node sees within this time that a place was released on another node.
@@ -51,7 +51,7 @@ async fn in_redis(
     config: &Config,
     policy: AdmissionPolicy,
     meters: &Meters,
-) -> Result<LineStore, StartError> {
+) -> Result<StoreOfQueue, StartError> {
     let (line, redis) = (&config.queue, &config.redis.queue);
     let settings = RedisQueueSettings {
         queue: line.queue_id()?,
@@ -66,7 +66,7 @@ async fn in_redis(
         remember: line.stale_after.0.min(GIVEN_BACK_WITHIN),
         recovery: recovery(config),
         needs_checkpoint: line.checkpoint.store != CheckpointStoreKind::None,
-        link: redis.link(),
+        connection: redis.connection(),
     };
     let store = Arc::new(RedisQueue::open(redis.address()?, settings));
     metrics::watch_line_redis(meters, &store);
@@ -79,5 +79,5 @@ async fn in_redis(
         Err(error) => tracing::warn!("{error}"),
     }
     let dependency = Arc::new(RedisDependency::new(Arc::clone(&store), refuses));
-    Ok(LineStore { store, system: "redis", dependency: Some(dependency) })
+    Ok(StoreOfQueue { store, system: "redis", dependency: Some(dependency) })
 }

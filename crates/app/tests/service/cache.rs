@@ -35,7 +35,7 @@ fn node(database: &Database, redis: &Redis, more: &[&str]) -> TestApp {
 }
 
 fn first_page(node: &TestApp) -> String {
-    let answer = node.ask("GET", "/concerts/query", &[]);
+    let answer = node.request("GET", "/concerts/query", &[]);
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.text
 }
@@ -59,12 +59,12 @@ fn nodes_share_loaded_pages_and_an_invalidation_reaches_all_within_a_second() {
     let settings = ["--set", "cache.store=redis", "--set", &url, "--set", KEY, "--set", UNHURRIED];
     let said = boxoffice(&[&["cache", "invalidate", "concerts"], &settings[..]].concat(), &[]);
     assert_eq!((text(&said.stdout), text(&said.stderr)), ("invalidated: concerts\n", ""));
-    let told = Instant::now();
+    let reported = Instant::now();
     eventually("every node has seen the invalidation", || {
         nodes.iter().all(|node| first_page(node).contains("The new title"))
     });
     // A second, and time for a busy machine.
-    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    assert!(reported.elapsed() < Duration::from_secs(3), "{:?}", reported.elapsed());
     let loads: u64 = nodes.iter().map(|node| count(node, "concerts", "loads")).sum();
     assert_eq!(loads, 2, "one node has loaded it for all");
 }
@@ -145,7 +145,7 @@ fn all_pages_beyond_the_end_share_one_load() {
     let node = node(&database, &redis, &[]);
     first_page(&node);
     for page in 100..200 {
-        assert_eq!(node.ask("GET", &format!("/concerts/query?page={page}"), &[]).text, "[]");
+        assert_eq!(node.request("GET", &format!("/concerts/query?page={page}"), &[]).text, "[]");
     }
     assert_eq!(count(&node, "concerts", "loads"), 2);
 }
@@ -172,7 +172,7 @@ fn every_layer_can_be_disabled() {
         "overload.reading.limit=0",
     ];
     let app = TestApp::start(&nothing);
-    assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
+    assert_eq!(app.request("GET", "/concerts/query", &[]).status, 200);
     assert_eq!(app.dates("451", &app.token_of(1)).status, 200);
     let shown = app.ops("/protection").json();
     assert_eq!(shown["breakers"], serde_json::json!({}));
@@ -186,11 +186,11 @@ fn every_layer_can_be_disabled() {
 #[test]
 fn a_breaker_forced_open_refuses_every_call_and_one_with_metrics_only_none() {
     let forced = TestApp::start(&["breaker.catalog.mode=forced-open"]);
-    let refused = forced.ask("GET", "/concerts/query", &[]);
+    let refused = forced.request("GET", "/concerts/query", &[]);
     assert_eq!((refused.status, refused.header("retry-after")), (503, "1"), "{refused:?}");
     assert_eq!(forced.ops("/protection").json()["breakers"]["catalog"]["state"], "forced_open");
     let measuring = TestApp::start(&["breaker.catalog.mode=metrics-only"]);
-    assert_eq!(measuring.ask("GET", "/concerts/query", &[]).status, 200);
+    assert_eq!(measuring.request("GET", "/concerts/query", &[]).status, 200);
     let shown = measuring.ops("/protection").json();
     assert_eq!(shown["breakers"]["catalog"]["state"], "metrics_only");
     assert_eq!(shown["breakers"]["catalog"]["successful"], 1);

@@ -419,7 +419,7 @@ fn no_error_repeats_a_value_in_the_wrong_place() {
         let words = ["config", "--config", path.to_str().unwrap()].map(ToOwned::to_owned);
         ways.push((content.replace(CANARY, "…"), words.to_vec(), Vec::new()));
     }
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for (what, words, variables) in &ways {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let variables: Vec<_> =
@@ -435,10 +435,16 @@ fn no_error_repeats_a_value_in_the_wrong_place() {
         let is_secret = !is_shown
             || ["url", "keys", "headers"].iter().any(|key| what.to_lowercase().contains(key));
         if is_secret && said.to_lowercase().contains(&CANARY.to_lowercase()) {
-            told.push(format!("{what}: {said}"));
+            reported.push(format!("{what}: {said}"));
         }
     }
-    assert!(told.is_empty(), "{} of {} ways:\n{}", told.len(), ways.len(), told.join("\n"));
+    assert!(
+        reported.is_empty(),
+        "{} of {} ways:\n{}",
+        reported.len(),
+        ways.len(),
+        reported.join("\n")
+    );
 }
 
 /// The error for a variable that is not UTF-8 names its key.

@@ -112,9 +112,9 @@ fn an_insufficient_limit_is_refused_in_one_line() {
         let mut words = vec!["--set", "http.bind=127.0.0.1:0", "--set", "ops.bind=127.0.0.1:0"];
         words.extend(settings.iter().flat_map(|setting| ["--set", setting]));
         let output = boxoffice_limited(limit, &words);
-        let told = text(&output.stderr);
-        assert_eq!((output.status.code(), told.lines().count()), (Some(1), 1), "{told}");
-        assert!(told.starts_with("boxoffice: too few file descriptors"), "{told}");
-        assert!(named.iter().all(|part| told.contains(part)), "{told}");
+        let reported = text(&output.stderr);
+        assert_eq!((output.status.code(), reported.lines().count()), (Some(1), 1), "{reported}");
+        assert!(reported.starts_with("boxoffice: too few file descriptors"), "{reported}");
+        assert!(named.iter().all(|part| reported.contains(part)), "{reported}");
     }
 }

@@ -204,8 +204,8 @@ fn a_small_body_is_discarded_and_the_connection_stays_open() {
     let app = TestApp::start(&[]);
     let join =
         "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
-    let ask = "GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let answers = raw(&app, &format!("{join}{ask}"));
+    let request = "GET /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answers = raw(&app, &format!("{join}{request}"));
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
 }
 

@@ -29,7 +29,7 @@ fn health_is_served_on_the_operations_listener_only() {
 fn a_valid_request_id_is_kept_and_any_other_is_replaced() {
     let app = TestApp::start(&[]);
     let id_for = |given: &str| {
-        let answer = app.ask("GET", "/concerts/query", &[("x-request-id", given)]);
+        let answer = app.request("GET", "/concerts/query", &[("x-request-id", given)]);
         answer.header("x-request-id").to_owned()
     };
     assert_eq!(id_for("order-66_a.b"), "order-66_a.b");
@@ -54,7 +54,7 @@ impl KeepAlive {
     }
 
     /// The head of the response in lower case; the body is discarded.
-    fn ask(&mut self, path: &str) -> std::io::Result<String> {
+    fn request(&mut self, path: &str) -> std::io::Result<String> {
         self.reader
             .get_mut()
             .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())?;
@@ -83,14 +83,14 @@ fn while_draining_readiness_is_false_requests_are_served_and_connections_closed(
     let mut app = TestApp::start(&["http.drain_delay=2s"]);
     let (mut busy, mut idle) = (KeepAlive::open(&app), KeepAlive::open(&app));
     for connection in [&mut busy, &mut idle] {
-        let head = connection.ask("/api/v1/concerts/query").unwrap();
+        let head = connection.request("/api/v1/concerts/query").unwrap();
         assert!(head.starts_with("http/1.1 200") && !head.contains("connection: close"), "{head}");
     }
     app.request_stop();
     eventually("readiness goes false", || app.ops("/readyz").status == 503);
     assert_eq!(app.ops("/readyz").word("status"), "draining");
     assert_eq!(app.ops("/livez").status, 200, "the process is still alive");
-    let head = busy.ask("/api/v1/concerts/query").unwrap();
+    let head = busy.request("/api/v1/concerts/query").unwrap();
     assert!(head.starts_with("http/1.1 200") && head.contains("connection: close"), "{head}");
     assert!(busy.is_closed());
     assert!(idle.is_closed(), "an idle connection is closed, not waited for");
@@ -107,7 +107,7 @@ fn new_connections_are_refused_while_a_request_is_in_flight() {
         "POST /api/v1/user/1/queue/token/issue HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{";
     slow.write_all(head.as_bytes()).unwrap();
     // The response to another request shows that the first one has been read.
-    assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
+    assert_eq!(app.request("GET", "/concerts/query", &[]).status, 200);
     app.request_stop();
     eventually("new connections are refused", || TcpStream::connect(app.public).is_err());
     slow.write_all(b"  }").unwrap();
@@ -145,7 +145,7 @@ fn hammer(public: std::net::SocketAddr) -> Result<u64, String> {
         };
         let mut connection = KeepAlive::over(stream);
         loop {
-            let head = connection.ask("/api/v1/concerts/query");
+            let head = connection.request("/api/v1/concerts/query");
             let head = head.map_err(|error| format!("sending after {answered}: {error}"))?;
             if !head.starts_with("http/1.1 200") {
                 return Err(head);

@@ -9,14 +9,14 @@ use crate::support::{Answer, LIMIT, TestApp};
 const TOO_MANY: (u16, &str) = (429, "TOO_MANY_REQUESTS");
 
 /// The first response that is not 200. On a slow machine the rate may allow further requests first.
-fn refused(ask: impl Fn() -> Answer) -> Answer {
-    std::iter::repeat_with(ask).take(100).find(|answer| answer.status != 200).unwrap()
+fn refused(request: impl Fn() -> Answer) -> Answer {
+    std::iter::repeat_with(request).take(100).find(|answer| answer.status != 200).unwrap()
 }
 
 #[test]
 fn each_limit_is_switched_on_by_its_key_and_refuses_in_the_shape_of_all_errors() {
     let app = TestApp::start(&["overload.per_user.per_second=1", "overload.per_user.burst=2"]);
-    let user = refused(|| app.ask("POST", "/user/7/queue/token/issue", &[]));
+    let user = refused(|| app.request("POST", "/user/7/queue/token/issue", &[]));
     check_shape(&user, TOO_MANY, "ko", "per user");
     app.join_line(8);
 
@@ -26,7 +26,7 @@ fn each_limit_is_switched_on_by_its_key_and_refuses_in_the_shape_of_all_errors()
         "overload.address_from=x-forwarded-for",
     ]);
     let from = |address| {
-        app.ask(
+        app.request(
             "GET",
             "/concerts/query",
             &[("x-forwarded-for", address), ("accept-language", "en")],
@@ -50,7 +50,7 @@ fn by_default_one_user_at_one_address_is_not_limited() {
     for _ in 0..200 {
         app.join_line(7);
         assert_eq!(app.query(&token).status, 200);
-        assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
+        assert_eq!(app.request("GET", "/concerts/query", &[]).status, 200);
     }
 }
 
@@ -80,8 +80,8 @@ fn joining_again_does_not_reset_the_poll_allowance() {
     // Five polls at equal intervals; each interval varies by up to a fifth in either direction.
     assert!((4..=8).contains(&answered), "{answered} answered");
     check_shape(&app.query(&fresh()), TOO_MANY, "ko", "polling");
-    let told = (0..40).filter(|_| app.dates("451", &fresh()).status == 403).count();
-    assert_eq!(told, 0, "a request for the dates counts as a poll too");
+    let reported = (0..40).filter(|_| app.dates("451", &fresh()).status == 403).count();
+    assert_eq!(reported, 0, "a request for the dates counts as a poll too");
     let left = fresh();
     assert_eq!(app.leave(&left).status, 204, "leaving does not count as a poll");
 }
@@ -97,7 +97,7 @@ fn polls_of_an_ended_place_are_limited_too() {
 
 /// The status of a request from this address, according to the proxy's header.
 fn from(app: &TestApp, address: &str) -> Answer {
-    app.ask("GET", "/concerts/query", &[("x-forwarded-for", address)])
+    app.request("GET", "/concerts/query", &[("x-forwarded-for", address)])
 }
 
 const SIX_FROM_AN_ADDRESS: [&str; 3] = [
@@ -205,7 +205,7 @@ fn joins_are_limited_per_address_except_from_the_proxy_itself() {
     let join = |address: &str| {
         users.set(users.get() + 1);
         let path = format!("/user/{}/queue/token/issue", users.get());
-        app.ask("POST", &path, &[("x-forwarded-for", address)])
+        app.request("POST", &path, &[("x-forwarded-for", address)])
     };
     for _ in 0..3 {
         assert_eq!(join("192.0.2.1").status, 200);
@@ -215,12 +215,12 @@ fn joins_are_limited_per_address_except_from_the_proxy_itself() {
     let token = join("192.0.2.3").word("waitingToken");
     for _ in 0..20 {
         let headers = [("x-forwarded-for", "192.0.2.1"), ("waitingToken", token.as_str())];
-        assert_eq!(app.ask("GET", "/user/queue/token/query", &headers).status, 200, "no join");
+        assert_eq!(app.request("GET", "/user/queue/token/query", &headers).status, 200, "no join");
         assert_eq!(from(&app, "192.0.2.1").status, 200, "no join");
         assert_eq!(join("10.1.2.3").status, 200, "a proxy further out");
     }
     let garbage =
-        || app.ask("POST", "/user/0/queue/token/issue", &[("x-forwarded-for", "192.0.2.4")]);
+        || app.request("POST", "/user/0/queue/token/issue", &[("x-forwarded-for", "192.0.2.4")]);
     assert_eq!(garbage().status, 400);
     assert!(std::iter::repeat_with(garbage).take(100).any(|answer| answer.status == 429));
     let refused_so_far =
@@ -231,7 +231,7 @@ fn joins_are_limited_per_address_except_from_the_proxy_itself() {
         &[limit.as_slice(), &["overload.joining_per_address.public_only=false"]].concat(),
     );
     check_shape(
-        &refused(|| app.ask("POST", "/user/7/queue/token/issue", &[])),
+        &refused(|| app.request("POST", "/user/7/queue/token/issue", &[])),
         TOO_MANY,
         "ko",
         "joining",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use adapter_memory::SystemClock;
 use domain::Clock as _;
 use domain::sample::{SampleSize, concerts};
-use test_support::{Database, Durability, Postgres, PostgresBinaries, Wire};
+use test_support::{Database, Durability, FaultProxy, Postgres, PostgresBinaries};
 
 use crate::program::{boxoffice, text};
 use crate::support::{LIMIT, TestApp, assert_ends_as_before, eventually};
@@ -80,7 +80,7 @@ fn memory_and_postgres_answer_the_same() {
         start_on(&database.url(), &[]),
     );
     for path in ["/concerts/query", "/concerts/query?page=46", "/concerts/query?page=47"] {
-        let (here, there) = (memory.ask("GET", path, &[]), postgres.ask("GET", path, &[]));
+        let (here, there) = (memory.request("GET", path, &[]), postgres.request("GET", path, &[]));
         assert_eq!((here.status, &here.text), (there.status, &there.text), "{path}");
         assert_eq!(here.header("etag"), there.header("etag"), "{path}");
     }
@@ -126,7 +126,7 @@ fn check_without_the_database(app: &TestApp, user: u64) -> String {
     let token = app.token_of(user);
     let before = app.query(&token);
     assert_eq!(before.status, 200, "the queue needs no database");
-    for answer in [app.ask("GET", "/concerts/query?page=2", &[]), app.dates("451", &token)] {
+    for answer in [app.request("GET", "/concerts/query?page=2", &[]), app.dates("451", &token)] {
         assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
         assert_eq!(answer.word("code"), "STORE_UNAVAILABLE");
         assert!(answer.text.contains("잠시 후 다시 시도해 주세요."), "{answer:?}");
@@ -156,9 +156,10 @@ fn is_ready(app: &TestApp, status: &str) -> bool {
 #[test]
 fn it_starts_without_the_database_and_serves_the_catalog_once_it_is_up() {
     let database = database();
-    let wire = Wire::to(database.server_address().unwrap()).unwrap();
-    wire.cut();
-    let app = start_on(&format!("postgres://postgres@{}/{}", wire.address(), database.name()), &[]);
+    let proxy = FaultProxy::to(database.server_address().unwrap()).unwrap();
+    proxy.cut();
+    let app =
+        start_on(&format!("postgres://postgres@{}/{}", proxy.address(), database.name()), &[]);
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
     let down = app.ops("/readyz").field("down");
     assert_eq!(
@@ -166,9 +167,9 @@ fn it_starts_without_the_database_and_serves_the_catalog_once_it_is_up() {
         (&"postgres".into(), &"unavailable".into())
     );
     let token = check_without_the_database(&app, 7);
-    wire.mend();
+    proxy.mend();
     eventually("readiness says ready", || is_ready(&app, "ready"));
-    assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
+    assert_eq!(app.request("GET", "/concerts/query", &[]).status, 200);
     check_that_the_call_is_unclaimed(&app, &token);
 }
 
@@ -178,7 +179,7 @@ fn the_service_recovers_when_the_database_comes_back() {
     let url = server.url("postgres");
     prepare(&url).unwrap();
     let app = start_on(&url, &[]);
-    assert_eq!(app.ask("GET", "/concerts/query?page=2", &[]).status, 200);
+    assert_eq!(app.request("GET", "/concerts/query?page=2", &[]).status, 200);
     server.stop().unwrap();
     eventually("readiness says degraded", || is_ready(&app, "degraded"));
     let token = check_without_the_database(&app, 7);
@@ -190,7 +191,7 @@ fn the_service_recovers_when_the_database_comes_back() {
     check_without_the_database(&app, 9);
     server.restart().unwrap();
     eventually("readiness says ready", || is_ready(&app, "ready"));
-    assert_eq!(app.ask("GET", "/concerts/query?page=3", &[]).status, 200);
+    assert_eq!(app.request("GET", "/concerts/query?page=3", &[]).status, 200);
 }
 
 #[test]
@@ -202,7 +203,7 @@ fn a_change_of_a_columns_type_under_load_fails_no_request() {
     std::thread::scope(|scope| {
         let read = || {
             while !is_over.load(Ordering::Relaxed) {
-                let page = app.ask("GET", "/concerts/query", &[]);
+                let page = app.request("GET", "/concerts/query", &[]);
                 assert_eq!(page.status, 200, "{page:?}");
                 let dates = app.dates("451", &token);
                 assert_eq!(dates.status, 200, "{dates:?}");
@@ -295,7 +296,7 @@ fn a_read_only_database_is_down_only_where_the_checkpoint_is_in_it() {
         "saving a checkpoint: cannot execute INSERT in a read-only transaction (SQLSTATE 25006)",
     );
     assert!(is_ready(&reads, "ready"));
-    assert_eq!(writes.ask("GET", "/concerts/query", &[]).status, 200, "reads are served");
+    assert_eq!(writes.request("GET", "/concerts/query", &[]).status, 200, "reads are served");
     set_read_only("off");
     eventually("readiness says ready", || is_ready(&writes, "ready"));
 }
@@ -383,9 +384,9 @@ fn a_database_that_can_never_serve_stops_the_program_with_one_line() {
 
 #[test]
 fn a_failing_command_prints_one_line() {
-    let wire = Wire::to("127.0.0.1:1".parse().unwrap()).unwrap();
-    let nobody = format!("postgres://shop:hunter2@{}/shop", wire.address());
-    drop(wire);
+    let proxy = FaultProxy::to("127.0.0.1:1".parse().unwrap()).unwrap();
+    let nobody = format!("postgres://shop:hunter2@{}/shop", proxy.address());
+    drop(proxy);
     for command in ["migrate", "seed"] {
         let mut line = arguments(&nobody);
         line.push(command.to_owned());

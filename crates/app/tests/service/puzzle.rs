@@ -44,7 +44,7 @@ fn puzzle_of(answer: &Answer) -> JoinPuzzle {
 }
 
 fn join(app: &TestApp, user: u64, headers: &[(&str, &str)]) -> Answer {
-    app.ask("POST", &format!("/user/{user}/queue/token/issue"), headers)
+    app.request("POST", &format!("/user/{user}/queue/token/issue"), headers)
 }
 
 /// The value of this metric's series with this label, or of its only series.
@@ -91,11 +91,11 @@ fn by_default_joining_needs_no_puzzle() {
 #[test]
 fn a_required_puzzle_has_the_shape_of_all_errors_and_is_counted() {
     let app = TestApp::start(&["queue.join_puzzle=on", EASY[0], EASY[1]]);
-    let asked = join(&app, 7, &[]);
-    check_shape(&asked, REQUIRED, "ko", "no solution");
+    let requested = join(&app, 7, &[]);
+    check_shape(&requested, REQUIRED, "ko", "no solution");
     let wrong = join(&app, 7, &[("joinPuzzle", "x")]);
     check_shape(&wrong, (428, "PUZZLE_MALFORMED"), "ko", "no puzzle");
-    let joined = join(&app, 7, &[("joinPuzzle", &solve_puzzle(&puzzle_of(&asked)))]);
+    let joined = join(&app, 7, &[("joinPuzzle", &solve_puzzle(&puzzle_of(&requested)))]);
     assert_eq!(joined.status, 200, "{joined:?}");
     let again = join(&app, 7, &[("waitingToken", &joined.word("waitingToken"))]);
     assert_eq!((again.status, again.number("number")), (200, joined.number("number")));
@@ -172,17 +172,17 @@ fn with_auto_a_burst_of_joins_brings_puzzles_on() {
         join(&app, user, &[])
     };
     // Even a slow machine joins more than 50 times a second.
-    let mut asked = None;
+    let mut requested = None;
     eventually("a puzzle is required", || {
         let answer = next();
         let is_asked = answer.status == 428;
-        asked = is_asked.then_some(answer);
+        requested = is_asked.then_some(answer);
         is_asked
     });
-    check_shape(asked.as_ref().unwrap(), REQUIRED, "ko", "a burst");
+    check_shape(requested.as_ref().unwrap(), REQUIRED, "ko", "a burst");
     assert!(measured(&app, "boxoffice_join_puzzle_bits", "") >= 2.0);
-    let asked = join(&app, 1_000_000, &[]);
-    let joined = join(&app, 1_000_000, &[("joinPuzzle", &solve_puzzle(&puzzle_of(&asked)))]);
+    let requested = join(&app, 1_000_000, &[]);
+    let joined = join(&app, 1_000_000, &[("joinPuzzle", &solve_puzzle(&puzzle_of(&requested)))]);
     assert_eq!(joined.status, 200, "{joined:?}");
 }
 

@@ -98,7 +98,7 @@ fn follow(page: &str, expected_steps: usize) {
             .map(|(name, value)| (name.as_str(), value.replace("$T", &token)))
             .collect();
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let answer = app.ask(&step.method, &step.path, &headers);
+        let answer = app.request(&step.method, &step.path, &headers);
         check(step, &answer);
         if step.method == "POST" {
             token = answer.word("waitingToken");

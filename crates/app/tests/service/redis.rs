@@ -34,11 +34,11 @@ fn tokens_are_valid_on_every_node_and_a_released_place_ends_on_all_within_a_seco
         assert_eq!(second.leave(&token).status, 204);
         let left = Instant::now();
         eventually("the other node refuses", || {
-            let asked = left.elapsed();
+            let requested = left.elapsed();
             let answer = first.dates(&token);
             assert!(
-                answer.status != 200 || asked < SEEN_WITHIN,
-                "admitted {asked:?} after leaving"
+                answer.status != 200 || requested < SEEN_WITHIN,
+                "admitted {requested:?} after leaving"
             );
             answer.status == 410
         });

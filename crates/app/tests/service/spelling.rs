@@ -42,7 +42,7 @@ fn a_public_path_with_a_percent_sign_is_not_found() {
     assert_eq!(requests(&[("error_type", "ROUTE_NOT_FOUND")]), paths.len() as f64);
     assert_eq!(requests(&[("http_route", "/api/v1/user/{userId}/queue/token/issue")]), 1.0);
     assert_eq!(
-        app.ask("GET", "/concerts/query?page=%31", &[]).status,
+        app.request("GET", "/concerts/query?page=%31", &[]).status,
         200,
         "a query may have escapes"
     );
@@ -71,12 +71,15 @@ fn a_request_with_two_tokens_is_refused() {
             [[&*token, &*token], [&*token, &*other], [&*token, "x"], ["", &*token]]
         {
             let headers = [("waitingToken", first), ("WaitingToken", second)];
-            let answer = app.ask(method, path, &headers);
+            let answer = app.request(method, path, &headers);
             check_shape(&answer, (400, "TOKEN_REPEATED"), "ko", &format!("{method} {path}"));
         }
     }
     assert_eq!(app.query(&token).word("status"), "CALLED", "nothing was claimed or released");
-    let list =
-        app.ask("GET", "/concerts/query", &[("waitingToken", &token), ("waitingToken", &token)]);
+    let list = app.request(
+        "GET",
+        "/concerts/query",
+        &[("waitingToken", &token), ("waitingToken", &token)],
+    );
     assert_eq!(list.status, 200, "it needs no token");
 }

@@ -85,7 +85,7 @@ impl TestApp {
     fn with(settings: &[&str], instruments: Instruments) -> Self {
         let config = config_of(settings);
         let (stop, stopped) = oneshot::channel();
-        let (tell, told) = std::sync::mpsc::channel();
+        let (notify, reported) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
@@ -94,7 +94,7 @@ impl TestApp {
                 .unwrap();
             runtime.block_on(async {
                 let application = Application::build(&config, &instruments).await?;
-                tell.send((application.public_address(), application.ops_address())).unwrap();
+                notify.send((application.public_address(), application.ops_address())).unwrap();
                 application
                     .run_until_stopped(async {
                         let _ = stopped.await;
@@ -102,7 +102,7 @@ impl TestApp {
                     .await
             })
         });
-        let (public, ops) = told.recv_timeout(LIMIT).unwrap();
+        let (public, ops) = reported.recv_timeout(LIMIT).unwrap();
         Self { public, ops, agent: agent(), stop: Some(stop), thread: Some(thread) }
     }
 
@@ -117,7 +117,7 @@ impl TestApp {
     }
 
     /// A request to a public path below `/api/v1`.
-    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         self.ask_with_body(method, path, headers, &[])
     }
 
@@ -147,7 +147,7 @@ impl TestApp {
     }
 
     pub(crate) fn join_line(&self, user: u64) -> Answer {
-        let answer = self.ask("POST", &format!("/user/{user}/queue/token/issue"), &[]);
+        let answer = self.request("POST", &format!("/user/{user}/queue/token/issue"), &[]);
         assert_eq!(answer.status, 200, "{answer:?}");
         answer
     }
@@ -158,15 +158,15 @@ impl TestApp {
     }
 
     pub(crate) fn query(&self, token: &str) -> Answer {
-        self.ask("GET", "/user/queue/token/query", &[("waitingToken", token)])
+        self.request("GET", "/user/queue/token/query", &[("waitingToken", token)])
     }
 
     pub(crate) fn dates(&self, concert: &str, token: &str) -> Answer {
-        self.ask("GET", &format!("/concert/{concert}/date"), &[("waitingToken", token)])
+        self.request("GET", &format!("/concert/{concert}/date"), &[("waitingToken", token)])
     }
 
     pub(crate) fn leave(&self, token: &str) -> Answer {
-        self.ask("DELETE", "/user/queue/token", &[("waitingToken", token)])
+        self.request("DELETE", "/user/queue/token", &[("waitingToken", token)])
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use adapter_memory::{ManualClock, MemoryQueue};
 use adapter_token::{KeyRing, TokenKey};
 use domain::queue::{
-    AdmissionPolicy, Pacing, PolicySpec, QueueId, QueueParts, QueueService, Standing, Ticket,
-    UserId,
+    AdmissionPolicy, PlaceStatus, PolicySpec, PollInterval, QueueId, QueueService,
+    QueueServiceDeps, Ticket, UserId,
 };
 use domain::{Clock, Timestamp};
 
@@ -26,14 +26,15 @@ impl Sale {
         let start = Timestamp::from_second(1_777_896_000).unwrap();
         let clock = Arc::new(ManualClock::at(start));
         let policy = AdmissionPolicy::new(spec).unwrap();
-        let service = QueueService::new(QueueParts {
+        let service = QueueService::new(QueueServiceDeps {
             queue: QueueId::parse("main").unwrap(),
             policy,
-            pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+            poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30))
+                .unwrap(),
             token_ttl: Duration::from_secs(86_400),
             stale_after: Duration::MAX,
             store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>)),
-            sealer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[7; 32]).unwrap()]).unwrap()),
+            signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[7; 32]).unwrap()]).unwrap()),
             reserve: None,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         });
@@ -46,7 +47,7 @@ impl Sale {
 
     async fn refresh(&self) {
         self.clock.advance(REFRESH);
-        self.service.advance().await.unwrap();
+        self.service.tick().await.unwrap();
     }
 
     fn now(&self) -> f64 {
@@ -77,30 +78,30 @@ async fn position_and_estimate_are_right_within_one_refresh() {
     let mut waiting = HashMap::new();
     for user in 1..=3_000 {
         let ticket = sale.join(user).await;
-        let seconds = ticket.outlook.eta.as_secs_f64();
+        let seconds = ticket.status.eta.as_secs_f64();
         waiting.insert(user, (ticket.token, vec![(sale.now(), seconds)]));
     }
     for tick in 0..400 {
         sale.refresh().await;
-        let serving = sale.service.line().serving();
+        let serving = sale.service.counters().serving();
         let mut called = Vec::new();
         for (user, (token, promises)) in &mut waiting {
             // A sample of the users keeps the test at a second.
             if user % 50 != tick % 50 && user % 97 != 0 {
                 continue;
             }
-            let outlook = sale.service.ask(token.as_str()).await.unwrap();
-            match outlook.standing {
-                Standing::Waiting => {
+            let status = sale.service.query_status(token.as_str()).await.unwrap();
+            match status.place_status {
+                PlaceStatus::Waiting => {
                     assert_eq!(
-                        outlook.position.get(),
+                        status.position.get(),
                         *user - serving,
                         "user {user} joined as number {user}"
                     );
-                    promises.push((sale.now(), outlook.eta.as_secs_f64()));
+                    promises.push((sale.now(), status.eta.as_secs_f64()));
                 }
-                Standing::Called { .. } => called.push(*user),
-                Standing::Active { .. } | Standing::Gone => {
+                PlaceStatus::Called { .. } => called.push(*user),
+                PlaceStatus::Active { .. } | PlaceStatus::Gone => {
                     panic!("user {user} neither claimed nor left")
                 }
             }
@@ -149,8 +150,8 @@ async fn with_every_slot_taken_the_estimate_follows_the_pace_at_which_sessions_e
             sale.service.leave(tokens[leaver].as_str()).await.unwrap();
         }
         if promise.is_none() && sale.now() >= 20.0 {
-            let outlook = sale.service.ask(tokens[800].as_str()).await.unwrap();
-            promise = Some(sale.now() + outlook.eta.as_secs_f64());
+            let status = sale.service.query_status(tokens[800].as_str()).await.unwrap();
+            promise = Some(sale.now() + status.eta.as_secs_f64());
         }
         if next > 800 {
             break;

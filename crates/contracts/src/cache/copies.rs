@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decorators::cache::{CacheKey, CacheStore, LookFor, Put, Stamp};
+use decorators::cache::{CacheKey, CacheStore, CopyVersion, LookupRequest, PutOutcome};
 use futures_util::future::join_all;
 
-use super::world::{AFTER, Cache, CacheFixture, LONG, NOBODY, SHORT, key};
-use crate::{Verdict, Violation, ensure, ensure_eq};
+use super::harness::{AFTER, Cache, CacheFixture, LONG, NOBODY, SHORT, key};
+use crate::{RuleResult, Violation, ensure, ensure_eq};
 
 /// A look before any put finds nothing, which is distinct from an empty copy.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_finds_nothing_before_a_put(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_1_finds_nothing_before_a_put(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     cache.ensure_found(&key("a"), None, "a key before any put").await?;
     let stamp = cache.stamp(&key("a")).await?;
@@ -28,16 +28,18 @@ pub async fn rule_1_finds_nothing_before_a_put(fixture: &dyn CacheFixture) -> Ve
 /// The violation, if any.
 pub async fn rule_1_finds_the_exact_bytes_through_any_handle(
     fixture: &dyn CacheFixture,
-) -> Verdict {
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     for (n, handle) in cache.handles.iter().enumerate() {
         for length in [0, 1, 2, 3, 7, 8, 9, 255, 256, 1_000, 20_000.min(cache.world.longest())] {
             let key = key(&format!("by-{n}-{length}"));
             let payload: Vec<u8> =
                 (0..length).map(|at| (at * 151 + length + n).to_le_bytes()[0]).collect();
-            let look = handle.look(&key, &LookFor { fresh_for: LONG, lease: None }).await?;
-            let put = handle.put(&key, Bytes::from(payload.clone()), look.at, LONG, NOBODY).await?;
-            ensure_eq(put, Put::Kept, "the result of the first put")?;
+            let lookup =
+                handle.lookup(&key, &LookupRequest { fresh_for: LONG, lease: None }).await?;
+            let put =
+                handle.put(&key, Bytes::from(payload.clone()), lookup.at, LONG, NOBODY).await?;
+            ensure_eq(put, PutOutcome::Kept, "the result of the first put")?;
             cache.ensure_found(&key, Some(&payload), "the stored payload").await?;
         }
     }
@@ -48,7 +50,7 @@ pub async fn rule_1_finds_the_exact_bytes_through_any_handle(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_1_expires_a_copy_after_its_lifetime(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_1_expires_a_copy_after_its_lifetime(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let stamp = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), b"old", stamp, SHORT).await?;
@@ -64,13 +66,13 @@ pub async fn rule_1_expires_a_copy_after_its_lifetime(fixture: &dyn CacheFixture
 /// The violation, if any.
 pub async fn rule_1_takes_the_lifetime_of_a_copy_from_its_own_put(
     fixture: &dyn CacheFixture,
-) -> Verdict {
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let [longer, shorter, refused] = [key("longer"), key("shorter"), key("refused")];
     for (key, first, second) in [(&longer, SHORT, LONG), (&shorter, LONG, SHORT)] {
         let stamp = cache.stamp(key).await?;
         cache.keep(key, b"1", stamp, first).await?;
-        cache.keep(key, b"2", Stamp(stamp.0 + 1), second).await?;
+        cache.keep(key, b"2", CopyVersion(stamp.0 + 1), second).await?;
     }
     let stamp = cache.stamp(&refused).await?;
     cache.keep(&refused, b"1", stamp, LONG).await?;
@@ -85,17 +87,19 @@ pub async fn rule_1_takes_the_lifetime_of_a_copy_from_its_own_put(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_replaces_a_copy_only_by_a_later_stamp(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_2_replaces_a_copy_only_by_a_later_stamp(
+    fixture: &dyn CacheFixture,
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
-    let Stamp(at) = cache.stamp(&key("a")).await?;
-    cache.keep(&key("a"), b"first", Stamp(at - 10), LONG).await?;
-    cache.keep(&key("a"), b"second", Stamp(at - 9), LONG).await?;
+    let CopyVersion(at) = cache.stamp(&key("a")).await?;
+    cache.keep(&key("a"), b"first", CopyVersion(at - 10), LONG).await?;
+    cache.keep(&key("a"), b"second", CopyVersion(at - 9), LONG).await?;
     for late in [at - 9, at - 10, at - 1_000_000, 0] {
-        let put = cache.put(&key("a"), b"late", Stamp(late), LONG).await?;
-        ensure_eq(put, Put::NewerIsThere, "the result of a late put")?;
+        let put = cache.put(&key("a"), b"late", CopyVersion(late), LONG).await?;
+        ensure_eq(put, PutOutcome::NewerIsThere, "the result of a late put")?;
         cache.ensure_found(&key("a"), Some(b"second"), "the copy after a late put").await?;
     }
-    cache.keep(&key("a"), b"third", Stamp(at), LONG).await?;
+    cache.keep(&key("a"), b"third", CopyVersion(at), LONG).await?;
     cache.ensure_found(&key("a"), Some(b"third"), "the copy after a newer put").await
 }
 
@@ -106,16 +110,16 @@ pub async fn rule_2_replaces_a_copy_only_by_a_later_stamp(fixture: &dyn CacheFix
 /// The violation, if any.
 pub async fn rule_2_keeps_the_latest_stamp_under_concurrency(
     fixture: &dyn CacheFixture,
-) -> Verdict {
+) -> RuleResult {
     const PUTTERS: u64 = 40;
     let cache = Cache::open(fixture).await?;
     for round in 0..5_u64 {
         let key = key(&format!("race-{round}"));
-        let Stamp(last) = cache.stamp(&key).await?;
+        let CopyVersion(last) = cache.stamp(&key).await?;
         let putters = (0..PUTTERS).zip(0..).map(|(n, via)| {
             let (handle, key) = (cache.handle(via), key.clone());
             // The latest stamp is neither the first nor the last to be put.
-            let own = Stamp(last - (n * 7 + 5 + round) % PUTTERS);
+            let own = CopyVersion(last - (n * 7 + 5 + round) % PUTTERS);
             tokio::spawn(async move { put_and_look(handle, key, own).await })
         });
         for putter in join_all(putters).await {
@@ -128,12 +132,12 @@ pub async fn rule_2_keeps_the_latest_stamp_under_concurrency(
     Ok(())
 }
 
-async fn put_and_look(store: Arc<dyn CacheStore>, key: CacheKey, own: Stamp) -> Verdict {
+async fn put_and_look(store: Arc<dyn CacheStore>, key: CacheKey, own: CopyVersion) -> RuleResult {
     store.put(&key, Bytes::from(own.0.to_string()), own, LONG, NOBODY).await?;
-    let look = store.look(&key, &LookFor { fresh_for: LONG, lease: None }).await?;
+    let lookup = store.lookup(&key, &LookupRequest { fresh_for: LONG, lease: None }).await?;
     let found =
-        look.kept.ok().flatten().and_then(|kept| String::from_utf8(kept.payload.to_vec()).ok());
-    let Some(found) = found.and_then(|text| text.parse().ok()).map(Stamp) else {
+        lookup.kept.ok().flatten().and_then(|kept| String::from_utf8(kept.payload.to_vec()).ok());
+    let Some(found) = found.and_then(|text| text.parse().ok()).map(CopyVersion) else {
         return Err(Violation::new("no valid copy is found after a put"));
     };
     ensure(found >= own, || format!("after a put of {own:?} a look finds the earlier {found:?}"))
@@ -145,13 +149,13 @@ async fn put_and_look(store: Arc<dyn CacheStore>, key: CacheKey, own: Stamp) -> 
 /// The violation, if any.
 pub async fn rule_2_replaces_unusable_values_whatever_the_stamp(
     fixture: &dyn CacheFixture,
-) -> Verdict {
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     for what in super::unusable::ALL {
         let [untouched, spoilt] = [key(&format!("{what:?}")), key(&format!("{what:?}-spoilt"))];
-        let Stamp(at) = cache.stamp(&spoilt).await?;
-        cache.keep(&spoilt, b"good", Stamp(at), LONG).await?;
-        for (key, stamp) in [(&untouched, Stamp(1)), (&spoilt, Stamp(at - 1_000))] {
+        let CopyVersion(at) = cache.stamp(&spoilt).await?;
+        cache.keep(&spoilt, b"good", CopyVersion(at), LONG).await?;
+        for (key, stamp) in [(&untouched, CopyVersion(1)), (&spoilt, CopyVersion(at - 1_000))] {
             cache.world.plant(key, what).await;
             cache.keep(key, b"fresh", stamp, LONG).await?;
             cache
@@ -166,7 +170,7 @@ pub async fn rule_2_replaces_unusable_values_whatever_the_stamp(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_keeps_copies_apart(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_5_keeps_copies_apart(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let long = "n".repeat(100);
     let names = [

@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
+use super::harness::{AFTER, Cache, CacheFixture, LONG, key};
 use super::stamps::TICK;
-use super::world::{AFTER, Cache, CacheFixture, LONG, key};
-use crate::{Verdict, ensure, ensure_eq};
+use crate::{RuleResult, ensure, ensure_eq};
 
 /// Every handle sees the invalidation, whichever handle made it, and the last one counts.
 ///
@@ -12,7 +12,7 @@ use crate::{Verdict, ensure, ensure_eq};
 /// The violation, if any.
 pub async fn rule_7_every_handle_sees_when_a_kind_was_invalidated(
     fixture: &dyn CacheFixture,
-) -> Verdict {
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     for handle in &cache.handles {
         ensure_eq(
@@ -27,9 +27,9 @@ pub async fn rule_7_every_handle_sees_when_a_kind_was_invalidated(
         cache.advance(AFTER).await;
         for handle in &cache.handles {
             let ago = handle.invalidated("concerts").await?;
-            let most = AFTER + began.elapsed() + TICK;
-            ensure(ago >= Some(AFTER) && ago <= Some(most), || {
-                format!("an invalidation {AFTER:?} to {most:?} old is reported as {ago:?} old")
+            let max = AFTER + began.elapsed() + TICK;
+            ensure(ago >= Some(AFTER) && ago <= Some(max), || {
+                format!("an invalidation {AFTER:?} to {max:?} old is reported as {ago:?} old")
             })?;
         }
     }
@@ -41,7 +41,9 @@ pub async fn rule_7_every_handle_sees_when_a_kind_was_invalidated(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_7_keeps_kinds_apart_and_removes_no_copies(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_7_keeps_kinds_apart_and_removes_no_copies(
+    fixture: &dyn CacheFixture,
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let stamp = cache.stamp(&key("a")).await?;
     cache.keep(&key("a"), b"copy", stamp, LONG).await?;

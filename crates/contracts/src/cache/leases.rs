@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use decorators::cache::{CacheKey, Lease, LeaseId, LookFor, Put, Stamp};
+use decorators::cache::{CacheKey, CopyVersion, Lease, LeaseId, LookupRequest, PutOutcome};
 use futures_util::future::join_all;
 
-use super::world::{AFTER, Cache, CacheFixture, LONG, NOBODY, SHORT, key};
-use crate::{Verdict, ensure, ensure_eq};
+use super::harness::{AFTER, Cache, CacheFixture, LONG, NOBODY, SHORT, key};
+use crate::{RuleResult, ensure, ensure_eq};
 
 const ANNA: LeaseId = LeaseId(1);
 const BEN: LeaseId = LeaseId(2);
@@ -16,7 +16,9 @@ const BEN: LeaseId = LeaseId(2);
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_takes_a_lease_only_if_no_copy_is_fresh(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_4_takes_a_lease_only_if_no_copy_is_fresh(
+    fixture: &dyn CacheFixture,
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let [fresh, stale] = [key("fresh"), key("stale")];
     ensure(cache.leased(&key("absent"), ANNA, LONG).await?, || {
@@ -29,10 +31,10 @@ pub async fn rule_4_takes_a_lease_only_if_no_copy_is_fresh(fixture: &dyn CacheFi
     cache.advance(AFTER).await;
     let leased = cache.leased_unless_younger(LONG, &fresh, ANNA, LONG).await?;
     ensure(!leased, || "a lease although the copy is fresh".to_owned())?;
-    let want = LookFor { fresh_for: SHORT, lease: Some(Lease { id: ANNA, lasts: LONG }) };
-    let look = cache.handle(0).look(&stale, &want).await?;
-    ensure(look.leased, || "no lease although the copy is stale".to_owned())?;
-    let found = look.kept.ok().flatten();
+    let want = LookupRequest { fresh_for: SHORT, lease: Some(Lease { id: ANNA, lasts: LONG }) };
+    let lookup = cache.handle(0).lookup(&stale, &want).await?;
+    ensure(lookup.leased, || "no lease although the copy is stale".to_owned())?;
+    let found = lookup.kept.ok().flatten();
     ensure(found.is_some_and(|kept| *kept.payload == *b"copy"), || {
         "the stale copy was not returned".to_owned()
     })
@@ -42,22 +44,22 @@ pub async fn rule_4_takes_a_lease_only_if_no_copy_is_fresh(fixture: &dyn CacheFi
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_takes_no_lease_without_a_request(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_4_takes_no_lease_without_a_request(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
-    let look = cache.look(&key("a")).await?;
-    ensure(!look.leased, || "a lease without a request".to_owned())?;
+    let lookup = cache.lookup(&key("a")).await?;
+    ensure(!lookup.leased, || "a lease without a request".to_owned())?;
     ensure(cache.leased(&key("a"), ANNA, LONG).await?, || {
         "a look without a request took the lease".to_owned()
     })?;
-    let look = cache.look(&key("a")).await?;
-    ensure(!look.leased, || "a lease without a request".to_owned())
+    let lookup = cache.lookup(&key("a")).await?;
+    ensure(!lookup.leased, || "a lease without a request".to_owned())
 }
 
 /// One of many concurrent requests gets the lease, which stays taken until it ends.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_one_of_many_requests_gets_the_lease(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_4_one_of_many_requests_gets_the_lease(fixture: &dyn CacheFixture) -> RuleResult {
     const ASKERS: u128 = 40;
     let cache = Cache::open(fixture).await?;
     for round in 0..5 {
@@ -65,8 +67,8 @@ pub async fn rule_4_one_of_many_requests_gets_the_lease(fixture: &dyn CacheFixtu
         let askers = (1..=ASKERS).zip(0..).map(|(id, via)| {
             let (handle, key) = (cache.handle(via), key.clone());
             let lease = Lease { id: LeaseId(id), lasts: LONG };
-            let want = LookFor { fresh_for: LONG, lease: Some(lease) };
-            tokio::spawn(async move { handle.look(&key, &want).await })
+            let want = LookupRequest { fresh_for: LONG, lease: Some(lease) };
+            tokio::spawn(async move { handle.lookup(&key, &want).await })
         });
         let mut holders = 0;
         for asker in join_all(askers).await {
@@ -85,7 +87,7 @@ pub async fn rule_4_one_of_many_requests_gets_the_lease(fixture: &dyn CacheFixtu
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_a_second_request_renews_the_lease(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_4_a_second_request_renews_the_lease(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     for lasts in [SHORT, LONG] {
         ensure(cache.leased(&key("a"), ANNA, lasts).await?, || {
@@ -100,7 +102,7 @@ pub async fn rule_4_a_second_request_renews_the_lease(fixture: &dyn CacheFixture
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_a_lease_expires(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_4_a_lease_expires(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     ensure(cache.leased(&key("a"), ANNA, SHORT).await?, || {
         "no lease for an absent key".to_owned()
@@ -115,17 +117,19 @@ pub async fn rule_4_a_lease_expires(fixture: &dyn CacheFixture) -> Verdict {
 /// The violation, if any.
 pub async fn rule_4_a_lease_ends_when_its_holder_releases_it_or_puts(
     fixture: &dyn CacheFixture,
-) -> Verdict {
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let [given, put] = [key("given"), key("put")];
     for key in [&given, &put] {
         ensure(cache.leased(key, ANNA, LONG).await?, || "no lease for an absent key".to_owned())?;
     }
-    cache.handle(0).give_back(&given, ANNA).await?;
+    cache.handle(0).release(&given, ANNA).await?;
     ensure(cache.leased(&given, BEN, LONG).await?, || "a released lease is still held".to_owned())?;
 
     let stamp = cache.stamp(&put).await?;
-    for (id, next, expected) in [(ANNA, BEN, Put::Kept), (BEN, ANNA, Put::NewerIsThere)] {
+    for (id, next, expected) in
+        [(ANNA, BEN, PutOutcome::Kept), (BEN, ANNA, PutOutcome::NewerIsThere)]
+    {
         let result =
             cache.handle(0).put(&put, Bytes::from_static(b"copy"), stamp, LONG, id).await?;
         ensure_eq(result, expected, "the result of a put")?;
@@ -138,20 +142,20 @@ pub async fn rule_4_a_lease_ends_when_its_holder_releases_it_or_puts(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_no_client_ends_the_lease_of_another(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_4_no_client_ends_the_lease_of_another(fixture: &dyn CacheFixture) -> RuleResult {
     const LIKE_ANNA: LeaseId = LeaseId(ANNA.0 + (1 << 64));
     let cache = Cache::open(fixture).await?;
     let key = key("a");
     ensure(cache.leased(&key, ANNA, LONG).await?, || "no lease for an absent key".to_owned())?;
     for other in [BEN, LIKE_ANNA, NOBODY] {
-        cache.handle(1).give_back(&key, other).await?;
+        cache.handle(1).release(&key, other).await?;
         ensure(!cache.leased(&key, other, SHORT).await?, || {
             "another client released the lease".to_owned()
         })?;
         let stamp = cache.stamp(&key).await?;
         let copy = Bytes::from_static(b"copy");
         cache.handle(1).put(&key, copy.clone(), stamp, LONG, other).await?;
-        cache.handle(1).put(&key, copy, Stamp(0), LONG, other).await?;
+        cache.handle(1).put(&key, copy, CopyVersion(0), LONG, other).await?;
         ensure(!cache.leased(&key, other, SHORT).await?, || {
             "another client's put ended the lease".to_owned()
         })?;
@@ -169,7 +173,7 @@ pub async fn rule_4_no_client_ends_the_lease_of_another(fixture: &dyn CacheFixtu
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_keeps_leases_apart(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_5_keeps_leases_apart(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let kinds = ["concerts", "concert", "schedules"];
     let names = ["a", "b", "ab", "lease", "a-lease"];
@@ -182,7 +186,7 @@ pub async fn rule_5_keeps_leases_apart(fixture: &dyn CacheFixture) -> Verdict {
             format!("{key} is leased with another")
         })?;
     }
-    cache.handle(0).give_back(&key("a"), ANNA).await?;
+    cache.handle(0).release(&key("a"), ANNA).await?;
     ensure(!cache.leased(&key("b"), NOBODY, LONG).await?, || {
         "one release ended two leases".to_owned()
     })?;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use decorators::cache::{LookFor, Stamp};
+use decorators::cache::{CopyVersion, LookupRequest};
 use tokio::time::Instant;
 
-use super::world::{AFTER, Cache, CacheFixture, LONG, key};
-use crate::{Verdict, ensure};
+use super::harness::{AFTER, Cache, CacheFixture, LONG, key};
+use crate::{RuleResult, ensure};
 
 /// The tolerance for stores whose clocks tick in milliseconds.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -15,7 +15,7 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_returns_the_time_since_the_stamp(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_3_returns_the_time_since_the_stamp(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let began = Instant::now();
     let stamp = cache.stamp(&key("a")).await?;
@@ -23,11 +23,12 @@ pub async fn rule_3_returns_the_time_since_the_stamp(fixture: &dyn CacheFixture)
     cache.keep(&key("a"), b"copy", stamp, LONG).await?;
     for passed in [AFTER, AFTER * 2] {
         for handle in &cache.handles {
-            let look = handle.look(&key("a"), &LookFor { fresh_for: LONG, lease: None }).await?;
-            let age = look.kept.ok().flatten().map(|kept| kept.age);
-            let most = passed + began.elapsed() + TICK;
-            ensure(age >= Some(passed) && age <= Some(most), || {
-                format!("a copy {passed:?} to {most:?} after its look is reported as {age:?} old")
+            let lookup =
+                handle.lookup(&key("a"), &LookupRequest { fresh_for: LONG, lease: None }).await?;
+            let age = lookup.kept.ok().flatten().map(|kept| kept.age);
+            let max = passed + began.elapsed() + TICK;
+            ensure(age >= Some(passed) && age <= Some(max), || {
+                format!("a copy {passed:?} to {max:?} after its look is reported as {age:?} old")
             })?;
         }
         cache.advance(AFTER).await;
@@ -42,12 +43,13 @@ pub async fn rule_3_returns_the_time_since_the_stamp(fixture: &dyn CacheFixture)
 /// The violation, if any.
 pub async fn rule_3_stamps_never_decrease_and_exceed_the_copy(
     fixture: &dyn CacheFixture,
-) -> Verdict {
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
-    let mut last = Stamp(0);
+    let mut last = CopyVersion(0);
     for round in 0..5_u8 {
         for handle in cache.handles.iter().chain(&cache.handles) {
-            let at = handle.look(&key("a"), &LookFor { fresh_for: LONG, lease: None }).await?.at;
+            let at =
+                handle.lookup(&key("a"), &LookupRequest { fresh_for: LONG, lease: None }).await?.at;
             ensure(at >= last, || {
                 format!("a look returned {at:?} after one that returned {last:?}")
             })?;

@@ -1,10 +1,10 @@
 //! Rule 6: values that are not usable copies.
 
 use bytes::Bytes;
-use decorators::cache::{Lease, LeaseId, LookFor, Put, Unusable};
+use decorators::cache::{Lease, LeaseId, LookupRequest, PutOutcome, Unusable};
 
-use super::world::{Cache, CacheFixture, LONG, key};
-use crate::{Verdict, ensure, ensure_eq};
+use super::harness::{Cache, CacheFixture, LONG, key};
+use crate::{RuleResult, ensure, ensure_eq};
 
 pub(super) const ALL: [Unusable; 4] =
     [Unusable::Version, Unusable::TooLarge, Unusable::Corrupt, Unusable::Foreign];
@@ -13,7 +13,7 @@ pub(super) const ALL: [Unusable; 4] =
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_reports_why_a_value_is_unusable(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_6_reports_why_a_value_is_unusable(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     for what in ALL {
         let [empty, taken] = [key(&format!("{what:?}")), key(&format!("{what:?}-taken"))];
@@ -22,8 +22,9 @@ pub async fn rule_6_reports_why_a_value_is_unusable(fixture: &dyn CacheFixture) 
         for key in [&empty, &taken] {
             cache.world.plant(key, what).await;
             for handle in cache.handles.iter().chain(&cache.handles) {
-                let look = handle.look(key, &LookFor { fresh_for: LONG, lease: None }).await?;
-                ensure_eq(look.kept, Err(what), "the result of a look at an unusable value")?;
+                let lookup =
+                    handle.lookup(key, &LookupRequest { fresh_for: LONG, lease: None }).await?;
+                ensure_eq(lookup.kept, Err(what), "the result of a look at an unusable value")?;
             }
         }
     }
@@ -34,7 +35,7 @@ pub async fn rule_6_reports_why_a_value_is_unusable(fixture: &dyn CacheFixture) 
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_6_leases_the_load_of_an_unusable_value(fixture: &dyn CacheFixture) -> Verdict {
+pub async fn rule_6_leases_the_load_of_an_unusable_value(fixture: &dyn CacheFixture) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     for what in ALL {
         let key = key(&format!("{what:?}"));
@@ -42,10 +43,10 @@ pub async fn rule_6_leases_the_load_of_an_unusable_value(fixture: &dyn CacheFixt
         cache.keep(&key, b"good", stamp, LONG).await?;
         cache.world.plant(&key, what).await;
         for (id, is_first) in [(LeaseId(1), true), (LeaseId(2), false)] {
-            let want = LookFor { fresh_for: LONG, lease: Some(Lease { id, lasts: LONG }) };
-            let look = cache.handle(0).look(&key, &want).await?;
-            ensure_eq(look.kept, Err(what), "the result of a look at an unusable value")?;
-            ensure_eq(look.leased, is_first, "whether the load is leased")?;
+            let want = LookupRequest { fresh_for: LONG, lease: Some(Lease { id, lasts: LONG }) };
+            let lookup = cache.handle(0).lookup(&key, &want).await?;
+            ensure_eq(lookup.kept, Err(what), "the result of a look at an unusable value")?;
+            ensure_eq(lookup.leased, is_first, "whether the load is leased")?;
         }
     }
     Ok(())
@@ -58,7 +59,7 @@ pub async fn rule_6_leases_the_load_of_an_unusable_value(fixture: &dyn CacheFixt
 /// The violation, if any.
 pub async fn rule_6_refuses_exactly_the_payloads_that_are_too_long(
     fixture: &dyn CacheFixture,
-) -> Verdict {
+) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let longest = cache.world.longest();
     let payload = vec![b'x'; longest + 1];
@@ -73,7 +74,7 @@ pub async fn rule_6_refuses_exactly_the_payloads_that_are_too_long(
         .handle(0)
         .put(&key("a"), Bytes::from(payload.clone()), stamp, LONG, LeaseId(1))
         .await?;
-    ensure_eq(put, Put::TooLarge, "the result of an oversized put")?;
+    ensure_eq(put, PutOutcome::TooLarge, "the result of an oversized put")?;
     cache.ensure_found(&key("a"), Some(&payload[..longest]), "the copy from before").await?;
     ensure(cache.leased(&key("a"), LeaseId(2), LONG).await?, || {
         "a lease outlives the put of its holder".to_owned()

@@ -7,7 +7,7 @@ use domain::queue::{QueueNumber, UserId};
 
 /// The invocation of an op.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Asked {
+pub enum Invocation {
     /// Joins the queue.
     Join {
         /// The user.
@@ -43,7 +43,7 @@ pub enum Asked {
 
 /// The response to an invocation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Told {
+pub enum Completion {
     /// A join returned a number.
     Number {
         /// The number.
@@ -91,28 +91,28 @@ pub struct Record {
     /// When the response arrived; `None` until then.
     pub ended: Option<Duration>,
     /// The invocation.
-    pub asked: Asked,
+    pub requested: Invocation,
     /// The response; unknown until the op ends.
-    pub told: Told,
+    pub reported: Completion,
 }
 
 /// The status of a place that a response shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Sight {
+pub(super) enum Observation {
     Waiting,
     Called,
     Active,
     Gone,
 }
 
-impl Sight {
+impl Observation {
     /// Whether the number has been called.
     pub(super) fn is_called(self) -> bool {
         matches!(self, Self::Called | Self::Active)
     }
 }
 
-impl Asked {
+impl Invocation {
     /// The user that made the call.
     #[must_use]
     pub fn user(self) -> UserId {
@@ -147,7 +147,7 @@ impl Asked {
     }
 }
 
-impl Told {
+impl Completion {
     /// The kind in one word.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -173,16 +173,16 @@ impl Record {
 
     /// The latest moment at which the step can have taken effect, if it did.
     pub(super) fn done_by(&self) -> Duration {
-        if self.told == Told::Unknown { Duration::MAX } else { self.over() }
+        if self.reported == Completion::Unknown { Duration::MAX } else { self.over() }
     }
 
     pub(super) fn is_join(&self) -> bool {
-        matches!(self.asked, Asked::Join { .. } | Asked::FindAgain { .. })
+        matches!(self.requested, Invocation::Join { .. } | Invocation::FindAgain { .. })
     }
 
     /// The number that a join returned.
     pub(super) fn number_told(&self) -> Option<QueueNumber> {
-        if let Told::Number { number, .. } = self.told {
+        if let Completion::Number { number, .. } = self.reported {
             Some(number).filter(|_| self.is_join())
         } else {
             None
@@ -191,30 +191,31 @@ impl Record {
 
     /// The place of this op, if its number is known.
     pub(super) fn place(&self) -> Option<(QueueNumber, UserId)> {
-        let number = self.asked.number().or_else(|| self.number_told())?;
-        Some((number, self.asked.user()))
+        let number = self.requested.number().or_else(|| self.number_told())?;
+        Some((number, self.requested.user()))
     }
 
     /// The status of the place that this op shows.
-    pub(super) fn sight(&self) -> Option<Sight> {
-        match (self.asked, self.told) {
-            (Asked::Ask { .. }, Told::Waiting { .. }) | (Asked::Admit { .. }, Told::NotYet) => {
-                Some(Sight::Waiting)
-            }
-            (Asked::Ask { .. }, Told::Called) => Some(Sight::Called),
-            (Asked::Ask { .. }, Told::Active) | (Asked::Admit { .. }, Told::LetIn { .. }) => {
-                Some(Sight::Active)
-            }
-            (Asked::Ask { .. } | Asked::Admit { .. } | Asked::Leave { .. }, Told::Gone) => {
-                Some(Sight::Gone)
-            }
+    pub(super) fn observation(&self) -> Option<Observation> {
+        match (self.requested, self.reported) {
+            (Invocation::Ask { .. }, Completion::Waiting { .. })
+            | (Invocation::Admit { .. }, Completion::NotYet) => Some(Observation::Waiting),
+            (Invocation::Ask { .. }, Completion::Called) => Some(Observation::Called),
+            (Invocation::Ask { .. }, Completion::Active)
+            | (Invocation::Admit { .. }, Completion::LetIn { .. }) => Some(Observation::Active),
+            (
+                Invocation::Ask { .. } | Invocation::Admit { .. } | Invocation::Leave { .. },
+                Completion::Gone,
+            ) => Some(Observation::Gone),
             _ => None,
         }
     }
 
     /// The position that a status request returned.
     pub(super) fn position_told(&self) -> Option<u64> {
-        if let (Asked::Ask { .. }, Told::Waiting { position }) = (self.asked, self.told) {
+        if let (Invocation::Ask { .. }, Completion::Waiting { position }) =
+            (self.requested, self.reported)
+        {
             Some(position)
         } else {
             None
@@ -223,7 +224,9 @@ impl Record {
 
     /// The session time that an admission returned.
     pub(super) fn let_in(&self) -> Option<Duration> {
-        if let (Asked::Admit { .. }, Told::LetIn { until_after }) = (self.asked, self.told) {
+        if let (Invocation::Admit { .. }, Completion::LetIn { until_after }) =
+            (self.requested, self.reported)
+        {
             Some(until_after)
         } else {
             None
@@ -232,31 +235,46 @@ impl Record {
 
     /// Whether this op may have released the place.
     pub(super) fn may_give_back(&self) -> bool {
-        matches!((self.asked, self.told), (Asked::Leave { .. }, Told::Left | Told::Unknown))
+        matches!(
+            (self.requested, self.reported),
+            (Invocation::Leave { .. }, Completion::Left | Completion::Unknown)
+        )
     }
 
     /// Whether this op may have claimed the call.
     pub(super) fn may_claim(&self) -> bool {
-        matches!((self.asked, self.told), (Asked::Admit { .. }, Told::LetIn { .. } | Told::Unknown))
+        matches!(
+            (self.requested, self.reported),
+            (Invocation::Admit { .. }, Completion::LetIn { .. } | Completion::Unknown)
+        )
     }
 
     /// Whether the response is possible for the invocation.
     pub(super) fn fits(&self) -> bool {
         matches!(
-            (self.asked, self.told),
-            (_, Told::Refused | Told::Unknown)
-                | (Asked::Join { .. } | Asked::FindAgain { .. }, Told::Number { .. })
+            (self.requested, self.reported),
+            (_, Completion::Refused | Completion::Unknown)
                 | (
-                    Asked::Ask { .. },
-                    Told::Waiting { .. } | Told::Called | Told::Active | Told::Gone
+                    Invocation::Join { .. } | Invocation::FindAgain { .. },
+                    Completion::Number { .. }
                 )
-                | (Asked::Admit { .. }, Told::LetIn { .. } | Told::NotYet | Told::Gone)
-                | (Asked::Leave { .. }, Told::Left | Told::Gone)
+                | (
+                    Invocation::Ask { .. },
+                    Completion::Waiting { .. }
+                        | Completion::Called
+                        | Completion::Active
+                        | Completion::Gone
+                )
+                | (
+                    Invocation::Admit { .. },
+                    Completion::LetIn { .. } | Completion::NotYet | Completion::Gone
+                )
+                | (Invocation::Leave { .. }, Completion::Left | Completion::Gone)
         )
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Join { user } => write!(f, "user {user} joins"),
@@ -270,7 +288,7 @@ impl fmt::Display for Asked {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number { number, rejoined: false } => write!(f, "number {number}"),
@@ -290,10 +308,12 @@ impl fmt::Display for Told {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, begun, ended, asked, told } = self;
+        let Self { id, begun, ended, requested, reported } = self;
         match ended {
-            Some(ended) => write!(f, "op {id}, from {begun:?} to {ended:?}: {asked}: {told}"),
-            None => write!(f, "op {id}, from {begun:?}, never ended: {asked}: {told}"),
+            Some(ended) => {
+                write!(f, "op {id}, from {begun:?} to {ended:?}: {requested}: {reported}")
+            }
+            None => write!(f, "op {id}, from {begun:?}, never ended: {requested}: {reported}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Asked, Record, Told};
+use super::{Completion, Invocation, Record};
 
 /// The calls of clients and their outcomes, in the order in which the calls began. Clones share one
 /// record. Any number of threads can append to it concurrently; entries are never removed.
@@ -39,14 +39,20 @@ impl History {
     }
 
     /// Records that a call begins; call this before sending anything to the service.
-    pub fn begin(&self, asked: Asked) -> Op {
+    pub fn begin(&self, requested: Invocation) -> Op {
         let mut records = self.lock();
         let id = records.len();
         // Read under the lock, so that the order of ids is the order of time.
         let begun = self.now();
-        records.push(Record { id: id as u64, begun, ended: None, asked, told: Told::Unknown });
+        records.push(Record {
+            id: id as u64,
+            begun,
+            ended: None,
+            requested,
+            reported: Completion::Unknown,
+        });
         drop(records);
-        Op { history: self.clone(), id, told: Told::Unknown }
+        Op { history: self.clone(), id, reported: Completion::Unknown }
     }
 
     /// A copy of all ops so far, ordered by id.
@@ -71,13 +77,13 @@ impl History {
 pub struct Op {
     history: History,
     id: usize,
-    told: Told,
+    reported: Completion,
 }
 
 impl Op {
     /// Records the outcome; call this as soon as the response arrives.
-    pub fn end(mut self, told: Told) {
-        self.told = told;
+    pub fn end(mut self, reported: Completion) {
+        self.reported = reported;
     }
 }
 
@@ -86,7 +92,7 @@ impl Drop for Op {
         let now = self.history.now();
         if let Some(record) = self.history.lock().get_mut(self.id) {
             record.ended = Some(now);
-            record.told = self.told;
+            record.reported = self.reported;
         }
     }
 }

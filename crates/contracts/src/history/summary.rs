@@ -13,8 +13,8 @@ impl Summary {
     /// The number of ops with this invocation and response, by their words in a written history:
     /// `("join", "number")`.
     #[must_use]
-    pub fn count(&self, asked: &str, told: &str) -> u64 {
-        self.0.get(asked).and_then(|answers| answers.get(told)).copied().unwrap_or(0)
+    pub fn count(&self, requested: &str, reported: &str) -> u64 {
+        self.0.get(requested).and_then(|answers| answers.get(reported)).copied().unwrap_or(0)
     }
 }
 
@@ -26,9 +26,9 @@ impl History {
         for record in self.lock().iter() {
             *summary
                 .0
-                .entry(record.asked.word())
+                .entry(record.requested.word())
                 .or_default()
-                .entry(record.told.word())
+                .entry(record.reported.word())
                 .or_default() += 1;
         }
         summary
@@ -40,12 +40,12 @@ impl fmt::Display for Summary {
         if self.0.is_empty() {
             return f.write_str("no ops");
         }
-        for (n, (asked, answers)) in self.0.iter().enumerate() {
+        for (n, (requested, answers)) in self.0.iter().enumerate() {
             let separator = if n == 0 { "" } else { "; " };
-            write!(f, "{separator}{asked} {}:", answers.values().sum::<u64>())?;
-            for (n, (told, count)) in answers.iter().enumerate() {
+            write!(f, "{separator}{requested} {}:", answers.values().sum::<u64>())?;
+            for (n, (reported, count)) in answers.iter().enumerate() {
                 let separator = if n == 0 { "" } else { "," };
-                write!(f, "{separator} {count} {told}")?;
+                write!(f, "{separator} {count} {reported}")?;
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use domain::queue::{QueueNumber, UserId};
 
-use super::{Asked, History, Record, Told};
+use super::{Completion, History, Invocation, Record};
 
 /// The error for text that is not a valid history.
 #[derive(Debug)]
@@ -97,30 +97,30 @@ impl History {
 }
 
 fn write_record(target: &mut impl Write, record: &Record) -> io::Result<()> {
-    let Record { id, begun, ended, asked, told } = record;
+    let Record { id, begun, ended, requested, reported } = record;
     write!(target, "{id} {} ", begun.as_nanos())?;
     match ended {
         Some(ended) => write!(target, "{} ", ended.as_nanos())?,
         None => write!(target, "- ")?,
     }
-    write!(target, "{} {} ", asked.word(), asked.user())?;
-    if let Some(number) = asked.number() {
+    write!(target, "{} {} ", requested.word(), requested.user())?;
+    if let Some(number) = requested.number() {
         write!(target, "{number} ")?;
     }
-    write!(target, "{}", told.word())?;
-    match told {
-        Told::Number { number, rejoined } => {
+    write!(target, "{}", reported.word())?;
+    match reported {
+        Completion::Number { number, rejoined } => {
             write!(target, " {number} {}", if *rejoined { "rejoined" } else { "fresh" })?;
         }
-        Told::Waiting { position } => write!(target, " {position}")?,
-        Told::LetIn { until_after } => write!(target, " {}", until_after.as_nanos())?,
-        Told::Called
-        | Told::Active
-        | Told::Gone
-        | Told::NotYet
-        | Told::Left
-        | Told::Refused
-        | Told::Unknown => {}
+        Completion::Waiting { position } => write!(target, " {position}")?,
+        Completion::LetIn { until_after } => write!(target, " {}", until_after.as_nanos())?,
+        Completion::Called
+        | Completion::Active
+        | Completion::Gone
+        | Completion::NotYet
+        | Completion::Left
+        | Completion::Refused
+        | Completion::Unknown => {}
     }
     writeln!(target)
 }
@@ -132,28 +132,30 @@ fn read_record(words: &mut Words<'_>) -> Option<Record> {
         "-" => None,
         word => Some(time(word)?),
     };
-    let record = Record { id, begun, ended, asked: read_asked(words)?, told: read_told(words)? };
+    let record =
+        Record { id, begun, ended, requested: read_asked(words)?, reported: read_told(words)? };
     let is_open = record.ended.is_none();
-    let is_possible = record.begun <= record.over() && (!is_open || record.told == Told::Unknown);
+    let is_possible =
+        record.begun <= record.over() && (!is_open || record.reported == Completion::Unknown);
     is_possible.then_some(record)
 }
 
-fn read_asked(words: &mut Words<'_>) -> Option<Asked> {
+fn read_asked(words: &mut Words<'_>) -> Option<Invocation> {
     let kind = words.next()?;
     let user = UserId::parse(words.next()?).ok()?;
     Some(match kind {
-        "join" => Asked::Join { user },
-        "ask" => Asked::Ask { user, number: words.number()? },
-        "admit" => Asked::Admit { user, number: words.number()? },
-        "leave" => Asked::Leave { user, number: words.number()? },
-        "find-again" => Asked::FindAgain { user },
+        "join" => Invocation::Join { user },
+        "ask" => Invocation::Ask { user, number: words.number()? },
+        "admit" => Invocation::Admit { user, number: words.number()? },
+        "leave" => Invocation::Leave { user, number: words.number()? },
+        "find-again" => Invocation::FindAgain { user },
         _ => return None,
     })
 }
 
-fn read_told(words: &mut Words<'_>) -> Option<Told> {
+fn read_told(words: &mut Words<'_>) -> Option<Completion> {
     Some(match words.next()? {
-        "number" => Told::Number {
+        "number" => Completion::Number {
             number: words.number()?,
             rejoined: match words.next()? {
                 "rejoined" => true,
@@ -161,15 +163,15 @@ fn read_told(words: &mut Words<'_>) -> Option<Told> {
                 _ => return None,
             },
         },
-        "waiting" => Told::Waiting { position: words.integer()? },
-        "called" => Told::Called,
-        "active" => Told::Active,
-        "gone" => Told::Gone,
-        "let-in" => Told::LetIn { until_after: words.time()? },
-        "not-yet" => Told::NotYet,
-        "left" => Told::Left,
-        "refused" => Told::Refused,
-        "unknown" => Told::Unknown,
+        "waiting" => Completion::Waiting { position: words.integer()? },
+        "called" => Completion::Called,
+        "active" => Completion::Active,
+        "gone" => Completion::Gone,
+        "let-in" => Completion::LetIn { until_after: words.time()? },
+        "not-yet" => Completion::NotYet,
+        "left" => Completion::Left,
+        "refused" => Completion::Refused,
+        "unknown" => Completion::Unknown,
         _ => return None,
     })
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use domain::queue::{QueueNumber, UserId};
 
-use super::record::Sight;
-use super::{Record, Rules, Told};
+use super::record::Observation;
+use super::{Completion, Record, Rules};
 
 pub(super) struct View<'a> {
     by_begin: Vec<&'a Record>,
@@ -27,10 +27,10 @@ impl<'a> View<'a> {
         by_place.sort_by_key(|op| op.place());
         let mut joins_by_user: Vec<&Record> =
             by_begin.iter().copied().filter(|op| op.is_join()).collect();
-        joins_by_user.sort_by_key(|op| op.asked.user());
+        joins_by_user.sort_by_key(|op| op.requested.user());
         let mut doubtful_joins = HashMap::new();
-        for join in joins_by_user.iter().filter(|join| join.told == Told::Unknown) {
-            doubtful_joins.entry(join.asked.user()).or_insert(join.begun);
+        for join in joins_by_user.iter().filter(|join| join.reported == Completion::Unknown) {
+            doubtful_joins.entry(join.requested.user()).or_insert(join.begun);
         }
         Self { by_begin, by_place, joins_by_user, doubtful_joins }
     }
@@ -60,7 +60,7 @@ impl<'a> View<'a> {
 
     /// The joins of each user, ordered by begin.
     pub(super) fn joins_by_user(&self) -> impl Iterator<Item = &[&'a Record]> {
-        self.joins_by_user.chunk_by(|a, b| a.asked.user() == b.asked.user())
+        self.joins_by_user.chunk_by(|a, b| a.requested.user() == b.requested.user())
     }
 }
 
@@ -78,8 +78,8 @@ impl<'a> Place<'_, 'a> {
     }
 
     /// The ops that reported a status of this place, ordered by begin.
-    pub(super) fn sights(&self) -> impl Iterator<Item = (Sight, &'a Record)> {
-        self.ops().filter_map(|op| Some((op.sight()?, op)))
+    pub(super) fn sights(&self) -> impl Iterator<Item = (Observation, &'a Record)> {
+        self.ops().filter_map(|op| Some((op.observation()?, op)))
     }
 
     /// The joins that returned this number, ordered by begin.
@@ -91,8 +91,8 @@ impl<'a> Place<'_, 'a> {
     /// join that returned the number, or of an earlier join of unknown outcome that may have been
     /// given it. `None` if no join returned the number.
     pub(super) fn given_from(&self) -> Option<Duration> {
-        let told = self.joins().next()?.begun;
-        Some(self.doubtful_join.map_or(told, |doubtful| doubtful.min(told)))
+        let reported = self.joins().next()?.begun;
+        Some(self.doubtful_join.map_or(reported, |doubtful| doubtful.min(reported)))
     }
 
     /// The earliest moment at which its user can have left.
@@ -111,7 +111,8 @@ impl<'a> Place<'_, 'a> {
         let (Some(after), Some(given)) = (rules.places_end_after, self.given_from()) else {
             return false;
         };
-        let waiting = self.sights().filter(|(sight, _)| *sight == Sight::Waiting).last();
+        let waiting =
+            self.sights().filter(|(observation, _)| *observation == Observation::Waiting).last();
         let uncalled =
             waiting.map_or(given, |(_, op)| given.max(op.begun.saturating_sub(rules.view_lag)));
         uncalled.saturating_add(after) <= by
@@ -120,7 +121,7 @@ impl<'a> Place<'_, 'a> {
     /// Whether this place may have ended between `since` and `by`, because it was left, reported
     /// gone or expired. It was held at `since` or later.
     pub(super) fn may_end_between(&self, since: Duration, by: Duration, rules: &Rules) -> bool {
-        let ends = |op: &Record| op.may_give_back() || op.sight() == Some(Sight::Gone);
+        let ends = |op: &Record| op.may_give_back() || op.observation() == Some(Observation::Gone);
         let mut endings = self.ops().filter(|op| ends(op));
         endings.any(|op| op.begun <= by && op.done_by() >= since) || self.may_lapse_by(by, rules)
     }

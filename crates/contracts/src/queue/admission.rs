@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use domain::queue::{Place, PolicySpec, QueueTime, Standing};
+use domain::queue::{PlaceStatus, PolicySpec, QueueTime, TokenClaims};
 
 use super::QueueFixture;
-use super::world::{BATCH, EVERY, SESSION_TTL, Sale, usual};
-use crate::{Verdict, Violation, ensure, ensure_eq};
+use super::scenario::{BATCH, EVERY, SESSION_TTL, Scenario, usual};
+use crate::{RuleResult, Violation, ensure, ensure_eq};
 
 /// While users join and many tasks call concurrently, `serving` only grows, and every called number
 /// is lower than every number not called.
@@ -15,10 +15,10 @@ use crate::{Verdict, Violation, ensure, ensure_eq};
 /// The violation, if any.
 pub async fn rule_3_calls_people_in_the_order_of_their_numbers(
     fixture: &dyn QueueFixture,
-) -> Verdict {
+) -> RuleResult {
     // Calls outlast the test.
     let sale =
-        Sale::open(fixture, PolicySpec { claim_within: Duration::from_secs(600), ..usual() })
+        Scenario::open(fixture, PolicySpec { claim_within: Duration::from_secs(600), ..usual() })
             .await?;
     let (mut places, mut serving) = (Vec::new(), 0);
     for round in 0..10_u64 {
@@ -28,13 +28,13 @@ pub async fn rule_3_calls_people_in_the_order_of_their_numbers(
         for (user, joined) in joined? {
             places.push(sale.place(user, joined.number.get())?);
         }
-        let line = sale.snapshot().await?.line;
-        ensure(line.serving() >= serving, || {
-            format!("serving went back from {serving} to {}", line.serving())
+        let counters = sale.snapshot().await?.counters;
+        ensure(counters.serving() >= serving, || {
+            format!("serving went back from {serving} to {}", counters.serving())
         })?;
-        serving = line.serving();
+        serving = counters.serving();
         for place in &places {
-            let is_called = matches!(sale.standing(place).await?, Standing::Called { .. });
+            let is_called = matches!(sale.place_status(place).await?, PlaceStatus::Called { .. });
             let should_be = place.number.get() <= serving;
             ensure_eq(
                 is_called,
@@ -54,26 +54,31 @@ pub async fn rule_3_calls_people_in_the_order_of_their_numbers(
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_4_never_admits_more_than_max_active(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_4_never_admits_more_than_max_active(fixture: &dyn QueueFixture) -> RuleResult {
     let limit = 12;
-    let sale = Sale::open(fixture, PolicySpec { batch: 50, max_active: limit, ..usual() }).await?;
-    let mut places: Vec<Place> = Vec::new();
-    let mut most = 0;
+    let sale =
+        Scenario::open(fixture, PolicySpec { batch: 50, max_active: limit, ..usual() }).await?;
+    let mut places: Vec<TokenClaims> = Vec::new();
+    let mut max = 0;
     for round in 0..10_u64 {
         for (user, joined) in sale.join_storm(round * 20 + 1..=round * 20 + 20).await? {
             places.push(sale.place(user, joined.number.get())?);
         }
         sale.call_storm(16).await?;
-        most = most.max(check_limit(&sale, &places, limit).await?);
+        max = max.max(check_limit(&sale, &places, limit).await?);
         use_some(&sale, &places, round).await?;
         sale.call_storm(16).await?;
-        most = most.max(check_limit(&sale, &places, limit).await?);
+        max = max.max(check_limit(&sale, &places, limit).await?);
         sale.advance(EVERY / 2).await;
     }
-    ensure_eq(most, u64::from(limit), "the most people inside at once, while more wait")
+    ensure_eq(max, u64::from(limit), "the most people inside at once, while more wait")
 }
 
-async fn check_limit(sale: &Sale, places: &[Place], limit: u32) -> Result<u64, Violation> {
+async fn check_limit(
+    sale: &Scenario,
+    places: &[TokenClaims],
+    limit: u32,
+) -> Result<u64, Violation> {
     let inside = sale.inside(places).await?;
     ensure(inside <= u64::from(limit), || format!("{inside} people are inside, limit {limit}"))?;
     let snapshot = sale.snapshot().await?;
@@ -85,18 +90,18 @@ async fn check_limit(sale: &Sale, places: &[Place], limit: u32) -> Result<u64, V
 }
 
 /// Every second called user claims and every third leaves, all concurrently.
-async fn use_some(sale: &Sale, places: &[Place], round: u64) -> Verdict {
+async fn use_some(sale: &Scenario, places: &[TokenClaims], round: u64) -> RuleResult {
     let tasks = places.iter().enumerate().map(|(n, place)| {
         let (node, place) = (sale.node(n as u64), *place);
         let choice = n as u64 + round;
         tokio::spawn(async move {
-            let is_called = matches!(node.standing(&place).await?, Standing::Called { .. });
+            let is_called = matches!(node.place_status(&place).await?, PlaceStatus::Called { .. });
             if is_called && choice.is_multiple_of(2) {
                 // The call may have lapsed; this rule checks only the limit.
                 let _ = node.claim(&place).await;
             }
             if is_called && choice.is_multiple_of(3) {
-                let _ = node.give_back(&place).await;
+                let _ = node.release(&place).await;
             }
             Ok::<_, Violation>(())
         })
@@ -112,25 +117,25 @@ async fn use_some(sale: &Sale, places: &[Place], round: u64) -> Verdict {
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_keeps_every_window_within_its_budget(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, usual()).await?;
+pub async fn rule_5_keeps_every_window_within_its_budget(fixture: &dyn QueueFixture) -> RuleResult {
+    let sale = Scenario::open(fixture, usual()).await?;
     let before = sale.snapshot().await?;
     // (time before the calls, serving before the calls, time after them, serving after them)
     let mut steps: Vec<(QueueTime, u64, QueueTime, u64)> = Vec::new();
-    let mut last = (before.at, before.line.serving());
+    let mut last = (before.at, before.counters.serving());
     sale.join_storm(1..=200).await?;
     for pause in [0, 100, 700, 50, 1_500, 333, 20, 980, 400, 10, 1_000, 5, 600] {
         sale.advance(Duration::from_millis(pause)).await;
         let at = sale.snapshot().await?.at;
         sale.call_storm(16).await?;
         let after = sale.snapshot().await?;
-        steps.push((last.0.max(at), last.1, after.at, after.line.serving()));
-        last = (after.at, after.line.serving());
+        steps.push((last.0.max(at), last.1, after.at, after.counters.serving()));
+        last = (after.at, after.counters.serving());
     }
     check_windows(before.at, &steps)
 }
 
-fn check_windows(start: QueueTime, steps: &[(QueueTime, u64, QueueTime, u64)]) -> Verdict {
+fn check_windows(start: QueueTime, steps: &[(QueueTime, u64, QueueTime, u64)]) -> RuleResult {
     for (i, first) in steps.iter().enumerate() {
         // The joins before the first step called people too.
         let from = if i == 0 { start } else { first.0 };
@@ -151,15 +156,15 @@ fn check_windows(start: QueueTime, steps: &[(QueueTime, u64, QueueTime, u64)]) -
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_saves_no_more_than_one_batch(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, PolicySpec { every: 2 * EVERY, ..usual() }).await?;
+pub async fn rule_5_saves_no_more_than_one_batch(fixture: &dyn QueueFixture) -> RuleResult {
+    let sale = Scenario::open(fixture, PolicySpec { every: 2 * EVERY, ..usual() }).await?;
     for _ in 0..8 {
         sale.call_storm(4).await?;
         sale.advance(EVERY).await;
     }
     sale.join_storm(1..=50).await?;
     sale.call_storm(4).await?;
-    let serving = sale.snapshot().await?.line.serving();
+    let serving = sale.snapshot().await?.counters.serving();
     // One more if time passes while people join.
     let allowed = u64::from(BATCH)..=u64::from(BATCH) + 1;
     ensure(allowed.contains(&serving), || {
@@ -171,21 +176,26 @@ pub async fn rule_5_saves_no_more_than_one_batch(fixture: &dyn QueueFixture) -> 
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_calls_a_join_in_an_empty_queue_at_once(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_5_calls_a_join_in_an_empty_queue_at_once(
+    fixture: &dyn QueueFixture,
+) -> RuleResult {
     let sale =
-        Sale::open(fixture, PolicySpec { every: Duration::from_secs(60), ..usual() }).await?;
+        Scenario::open(fixture, PolicySpec { every: Duration::from_secs(60), ..usual() }).await?;
     for user in 1..=u64::from(BATCH) {
         let joined = sale.try_join(user).await?;
-        let is_called = matches!(joined.standing, Standing::Called { .. });
+        let is_called = matches!(joined.place_status, PlaceStatus::Called { .. });
         ensure(is_called, || {
-            format!("user {user} joined an empty queue within budget and is {:?}", joined.standing)
+            format!(
+                "user {user} joined an empty queue within budget and is {:?}",
+                joined.place_status
+            )
         })?;
-        ensure(joined.line.has_called(joined.number), || {
-            format!("called, but the queue is at {:?}", joined.line)
+        ensure(joined.counters.has_called(joined.number), || {
+            format!("called, but the queue is at {:?}", joined.counters)
         })?;
     }
     let beyond = sale.try_join(100).await?;
-    ensure_eq(beyond.standing, Standing::Waiting, "a join beyond the budget")
+    ensure_eq(beyond.place_status, PlaceStatus::Waiting, "a join beyond the budget")
 }
 
 /// While people wait and slots are free, the whole budget is used: one batch at once, then one per
@@ -193,14 +203,16 @@ pub async fn rule_5_calls_a_join_in_an_empty_queue_at_once(fixture: &dyn QueueFi
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_5_uses_the_whole_budget_while_people_wait(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, usual()).await?;
+pub async fn rule_5_uses_the_whole_budget_while_people_wait(
+    fixture: &dyn QueueFixture,
+) -> RuleResult {
+    let sale = Scenario::open(fixture, usual()).await?;
     sale.join_storm(1..=100).await?;
     for intervals in 1..=4 {
         sale.advance(EVERY).await;
         sale.call_storm(4).await?;
         let (serving, due) =
-            (sale.snapshot().await?.line.serving(), u64::from(BATCH) * (intervals + 1));
+            (sale.snapshot().await?.counters.serving(), u64::from(BATCH) * (intervals + 1));
         ensure(serving >= due, || {
             format!("{serving} people were called in {intervals} intervals, budget {due}")
         })?;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use domain::queue::{Checkpoint, ClaimError, Joined, Line, PolicySpec, Standing};
+use domain::queue::{Checkpoint, ClaimError, Joined, PlaceStatus, PolicySpec, QueueCounters};
 
 use super::QueueFixture;
-use super::world::{EVERY, Sale, usual};
-use crate::{Verdict, Violation, ensure, ensure_eq};
+use super::scenario::{EVERY, Scenario, usual};
+use crate::{RuleResult, Violation, ensure, ensure_eq};
 
-async fn join_with(sale: &Sale, user: u64, number: u64) -> Result<Joined, Violation> {
+async fn join_with(sale: &Scenario, user: u64, number: u64) -> Result<Joined, Violation> {
     let shown = sale.shown(number)?;
     Ok(sale.try_join_with(user, Some(shown)).await?)
 }
@@ -18,15 +18,15 @@ async fn join_with(sale: &Sale, user: u64, number: u64) -> Result<Joined, Violat
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_2_finds_the_place_of_a_token(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_2_finds_the_place_of_a_token(fixture: &dyn QueueFixture) -> RuleResult {
     let spec = PolicySpec { batch: 1, every: EVERY * 3_600, ..usual() };
-    let sale = Sale::open(fixture, spec).await?;
+    let sale = Scenario::open(fixture, spec).await?;
     sale.join(1).await?;
     let place = sale.join(2).await?;
     let again = join_with(&sale, 2, place.number.get()).await?;
     ensure_eq((again.number, again.rejoined), (place.number, true), "the place of a known holder")?;
     // A lost store gave the numbers up to 40.
-    sale.node(0).snapshot(Line::new(40, 0)).await?;
+    sale.node(0).snapshot(QueueCounters::new(40, 0)).await?;
     sale.recover().await;
     let found = join_with(&sale, 50, 20).await?;
     ensure_eq((found.number.get(), found.rejoined), (20, true), "the place of an unknown holder")?;
@@ -34,7 +34,7 @@ pub async fn rule_2_finds_the_place_of_a_token(fixture: &dyn QueueFixture) -> Ve
     ensure_eq(younger.number.get(), 41, "the number of a user without a token")?;
     let older = join_with(&sale, 51, 30).await?;
     ensure_eq((older.number.get(), older.rejoined), (30, true), "the older of two places")?;
-    ensure_eq(sale.standing(&younger).await?, Standing::Gone, "the younger of two places")?;
+    ensure_eq(sale.place_status(&younger).await?, PlaceStatus::Gone, "the younger of two places")?;
     ensure_eq(sale.join(51).await?.number.get(), 30, "the place found later without a token")?;
     let stranger = join_with(&sale, 52, 20).await?;
     ensure_eq((stranger.number.get(), stranger.rejoined), (42, false), "with another user's number")
@@ -45,21 +45,21 @@ pub async fn rule_2_finds_the_place_of_a_token(fixture: &dyn QueueFixture) -> Ve
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_8_gives_a_user_one_session(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_8_gives_a_user_one_session(fixture: &dyn QueueFixture) -> RuleResult {
     let spec = PolicySpec {
         claim_within: Duration::from_secs(600),
         session_ttl: Duration::from_secs(600),
         ..usual()
     };
-    let sale = Sale::open(fixture, spec).await?;
+    let sale = Scenario::open(fixture, spec).await?;
     // A lost store gave and called the numbers up to 40.
-    sale.node(0).snapshot(Line::new(40, 40)).await?;
+    sale.node(0).snapshot(QueueCounters::new(40, 40)).await?;
     sale.recover().await;
     let (older, younger) = (sale.place(50, 20)?, sale.join(50).await?);
     sale.claim(&younger).await?;
     sale.claim(&older).await?;
     ensure_eq(sale.snapshot().await?.active, 1, "sessions after claiming the younger place first")?;
-    ensure_eq(sale.standing(&younger).await?, Standing::Gone, "the younger of two places")?;
+    ensure_eq(sale.place_status(&younger).await?, PlaceStatus::Gone, "the younger of two places")?;
     ensure_eq(sale.join(50).await?.number, older.number, "the place found later")?;
     let (older, younger) = (sale.place(51, 21)?, sale.join(51).await?);
     sale.claim(&older).await?;
@@ -68,7 +68,7 @@ pub async fn rule_8_gives_a_user_one_session(fixture: &dyn QueueFixture) -> Verd
     ensure_eq(sale.snapshot().await?.active, 2, "sessions of both")?;
     // The store does not know the younger place.
     let older = sale.join(52).await?;
-    sale.node(0).snapshot(Line::new(60, 60)).await?;
+    sale.node(0).snapshot(QueueCounters::new(60, 60)).await?;
     sale.recover().await;
     let younger = sale.place(52, 55)?;
     let claimed = sale.claim(&younger).await;
@@ -79,7 +79,7 @@ pub async fn rule_8_gives_a_user_one_session(fixture: &dyn QueueFixture) -> Verd
     let seen = sale.snapshot().await?;
     ensure_eq(seen.active, 3, "sessions of all three")?;
     // A place that has ended does not count.
-    sale.give_back(&older).await?;
+    sale.release(&older).await?;
     let left = sale.place(52, 56)?;
     sale.claim(&left).await?;
     Ok(())
@@ -91,16 +91,16 @@ pub async fn rule_8_gives_a_user_one_session(fixture: &dyn QueueFixture) -> Verd
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn checkpoints_are_applied_once(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn checkpoints_are_applied_once(fixture: &dyn QueueFixture) -> RuleResult {
     let spec = PolicySpec { batch: 1, every: EVERY * 3_600, ..usual() };
-    let sale = Sale::open(fixture, spec).await?;
+    let sale = Scenario::open(fixture, spec).await?;
     let generation = sale.snapshot().await?.generation;
-    let checkpoint = Some(Checkpoint::new(Line::new(10, 8), 50));
+    let checkpoint = Some(Checkpoint::new(QueueCounters::new(10, 8), 50));
     sale.node(0).settle(generation + 1, checkpoint).await?;
     let before = sale.snapshot().await?;
     ensure_eq(
-        (before.line, before.is_settled),
-        (Line::START, false),
+        (before.counters, before.is_settled),
+        (QueueCounters::START, false),
         "the queue after a checkpoint for another generation",
     )?;
     for node in 0..3 {
@@ -111,11 +111,11 @@ pub async fn checkpoints_are_applied_once(fixture: &dyn QueueFixture) -> Verdict
         "the store does not report that a checkpoint was read".to_owned()
     })?;
     ensure_eq(
-        settled.line,
-        Line::new(50, 8),
+        settled.counters,
+        QueueCounters::new(50, 8),
         "the queue after a checkpoint of 10, 8 and a ceiling of 50",
     )?;
-    let later = Some(Checkpoint::new(Line::new(50, 8), 150));
+    let later = Some(Checkpoint::new(QueueCounters::new(50, 8), 150));
     sale.node(1).settle(settled.generation, later).await?;
     let joined = sale.join(1).await?;
     ensure_eq(
@@ -124,8 +124,12 @@ pub async fn checkpoints_are_applied_once(fixture: &dyn QueueFixture) -> Verdict
         "the next number, after a second checkpoint in this generation",
     )?;
     let seen = sale.snapshot().await?;
-    ensure_eq(seen.vacant.people_waiting(seen.line), 3, "people waiting: 9, 10 and 51")?;
-    ensure_eq(seen.vacant.position_of(joined.number, seen.line).get(), 3, "the position of 51")?;
+    ensure_eq(seen.vacant.people_waiting(seen.counters), 3, "people waiting: 9, 10 and 51")?;
+    ensure_eq(
+        seen.vacant.position_of(joined.number, seen.counters).get(),
+        3,
+        "the position of 51",
+    )?;
     // The holder of a skipped number: it was given just before everything was lost.
     let found = join_with(&sale, 2, 20).await?;
     ensure_eq(
@@ -139,13 +143,13 @@ pub async fn checkpoints_are_applied_once(fixture: &dyn QueueFixture) -> Verdict
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_9_counts_people_against_the_limit(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn rule_9_counts_people_against_the_limit(fixture: &dyn QueueFixture) -> RuleResult {
     let spec = PolicySpec { max_active: 1, max_waiting: 3, ..usual() };
-    let sale = Sale::open(fixture, spec).await?;
+    let sale = Scenario::open(fixture, spec).await?;
     sale.join(1).await?;
     for user in 2..12 {
         let place = sale.join(user).await?;
-        sale.give_back(&place).await?;
+        sale.release(&place).await?;
     }
     sale.join_each(12..=14).await?;
     let beyond = sale.try_join(15).await;

@@ -2,20 +2,21 @@
 
 use domain::PortErrorKind;
 use domain::queue::{
-    Bounds, ClaimError, GiveBackError, JoinError, Joined, Line, PolicySpec, QueueNumber, UserId,
+    ClaimError, JoinError, Joined, NumberBounds, PolicySpec, QueueCounters, QueueNumber,
+    ReleaseError, UserId,
 };
 use futures_util::future::join_all;
 
 use super::QueueFixture;
-use super::world::{CLAIM_WITHIN, EVERY, RECOVERY, Sale, usual};
-use crate::{Verdict, Violation, ensure, ensure_eq};
+use super::scenario::{CLAIM_WITHIN, EVERY, RECOVERY, Scenario, usual};
+use crate::{RuleResult, Violation, ensure, ensure_eq};
 
 /// Waiting users, other users and invented numbers get no session.
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_8_admits_only_called_users(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, PolicySpec { max_active: 1, ..usual() }).await?;
+pub async fn rule_8_admits_only_called_users(fixture: &dyn QueueFixture) -> RuleResult {
+    let sale = Scenario::open(fixture, PolicySpec { max_active: 1, ..usual() }).await?;
     let places = sale.join_each(1..=3).await?;
     let refused = [places[1], places[2], sale.place(99, 1)?, sale.place(99, 4)?];
     for place in refused {
@@ -36,8 +37,8 @@ pub async fn rule_8_admits_only_called_users(fixture: &dyn QueueFixture) -> Verd
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_8_claims_a_call_once_under_concurrency(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, usual()).await?;
+pub async fn rule_8_claims_a_call_once_under_concurrency(fixture: &dyn QueueFixture) -> RuleResult {
+    let sale = Scenario::open(fixture, usual()).await?;
     let place = sale.join(1).await?;
     let tasks = (0..100).map(|n| {
         let node = sale.node(n);
@@ -64,19 +65,19 @@ pub async fn rule_8_claims_a_call_once_under_concurrency(fixture: &dyn QueueFixt
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_9_distinguishes_every_refusal(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, PolicySpec { max_active: 1, ..usual() }).await?;
+pub async fn rule_9_distinguishes_every_refusal(fixture: &dyn QueueFixture) -> RuleResult {
+    let sale = Scenario::open(fixture, PolicySpec { max_active: 1, ..usual() }).await?;
     let places = sale.join_each(1..=3).await?;
-    sale.give_back(&places[0]).await?;
-    sale.give_back(&places[2]).await?;
+    sale.release(&places[0]).await?;
+    sale.release(&places[2]).await?;
     // The store believes a token with a lower number.
     let never_given = sale.place(9, QueueNumber::MAX)?;
     let claims = [(never_given, "not found"), (places[0], "gone"), (places[2], "gone")];
     for (place, expected) in claims {
         let claim = sale.claim(&place).await;
         ensure_eq(claim_word(&claim), expected, &format!("claiming {}", place.number))?;
-        let give_back = sale.give_back(&place).await;
-        ensure_eq(give_back_word(&give_back), expected, &format!("leaving with {}", place.number))?;
+        let release = sale.release(&place).await;
+        ensure_eq(give_back_word(&release), expected, &format!("leaving with {}", place.number))?;
     }
     ensure_eq(claim_word(&sale.claim(&places[1]).await), "not yet", "claiming while waiting")?;
     let stranger = sale.place(9, places[1].number.get())?;
@@ -105,13 +106,13 @@ fn claim_word<T>(result: &Result<T, ClaimError>) -> &'static str {
     }
 }
 
-fn give_back_word(result: &Result<(), GiveBackError>) -> &'static str {
+fn give_back_word(result: &Result<(), ReleaseError>) -> &'static str {
     match result {
         Ok(()) => "left",
-        Err(GiveBackError::NotFound) => "not found",
-        Err(GiveBackError::Gone) => "gone",
-        Err(GiveBackError::NotHolder) => "not holder",
-        Err(GiveBackError::Store(_)) => "store error",
+        Err(ReleaseError::NotFound) => "not found",
+        Err(ReleaseError::Gone) => "gone",
+        Err(ReleaseError::NotHolder) => "not holder",
+        Err(ReleaseError::Store(_)) => "store error",
     }
 }
 
@@ -120,16 +121,17 @@ fn give_back_word(result: &Result<(), GiveBackError>) -> &'static str {
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_9_a_full_queue_still_finds_its_holders(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, PolicySpec { max_active: 1, max_waiting: 3, ..usual() }).await?;
+pub async fn rule_9_a_full_queue_still_finds_its_holders(fixture: &dyn QueueFixture) -> RuleResult {
+    let sale =
+        Scenario::open(fixture, PolicySpec { max_active: 1, max_waiting: 3, ..usual() }).await?;
     let places = sale.join_each(1..=4).await?;
     for user in 5..10 {
         let joined = sale.try_join(user).await;
-        ensure(matches!(joined, Err(JoinError::LineFull)), || {
+        ensure(matches!(joined, Err(JoinError::QueueFull)), || {
             format!("a full queue answered {joined:?}")
         })?;
     }
-    ensure_eq(sale.snapshot().await?.line.last(), 4, "numbers given in all")?;
+    ensure_eq(sale.snapshot().await?.counters.last(), 4, "numbers given in all")?;
     for place in &places {
         ensure_eq(
             sale.join(place.user.get()).await?.number,
@@ -137,18 +139,22 @@ pub async fn rule_9_a_full_queue_still_finds_its_holders(fixture: &dyn QueueFixt
             "a holder's number in a full queue",
         )?;
     }
-    sale.give_back(&places[0]).await?;
+    sale.release(&places[0]).await?;
     sale.call_storm(1).await?;
     sale.join(5).await.map(drop)
 }
 
 /// Joins above a floor, and retries after a recovering store has waited for its witnesses.
-async fn join_after_recovery(sale: &Sale, user: u64, floor: Line) -> Result<Joined, Violation> {
+async fn join_after_recovery(
+    sale: &Scenario,
+    user: u64,
+    floor: QueueCounters,
+) -> Result<Joined, Violation> {
     let (node, user) = (sale.node(user), UserId::new(user)?);
-    match node.join(user, None, Bounds::above(floor)).await {
+    match node.join(user, None, NumberBounds::above(floor)).await {
         Err(JoinError::Store(error)) if error.kind() == PortErrorKind::NotReady => {
             sale.advance(RECOVERY).await;
-            Ok(node.join(user, None, Bounds::above(floor)).await?)
+            Ok(node.join(user, None, NumberBounds::above(floor)).await?)
         }
         answer => Ok(answer?),
     }
@@ -159,9 +165,9 @@ async fn join_after_recovery(sale: &Sale, user: u64, floor: Line) -> Result<Join
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn new_numbers_do_not_exceed_the_ceiling(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, usual()).await?;
-    let up_to = |ceiling: u64| Bounds { ceiling, ..Bounds::NONE };
+pub async fn new_numbers_do_not_exceed_the_ceiling(fixture: &dyn QueueFixture) -> RuleResult {
+    let sale = Scenario::open(fixture, usual()).await?;
+    let up_to = |ceiling: u64| NumberBounds { ceiling, ..NumberBounds::NONE };
     let tasks = (1..=20).map(|n| {
         let node = sale.node(n);
         tokio::spawn(async move {
@@ -192,11 +198,12 @@ pub async fn new_numbers_do_not_exceed_the_ceiling(fixture: &dyn QueueFixture) -
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn floors_raise_the_queue_and_never_lower_it(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn floors_raise_the_queue_and_never_lower_it(fixture: &dyn QueueFixture) -> RuleResult {
     // Calls outlast the pause.
-    let sale = Sale::open(fixture, PolicySpec { claim_within: 6 * RECOVERY, ..usual() }).await?;
+    let sale =
+        Scenario::open(fixture, PolicySpec { claim_within: 6 * RECOVERY, ..usual() }).await?;
     sale.join(1).await?;
-    let raised = sale.node(0).snapshot(Line::new(40, 30)).await?.line;
+    let raised = sale.node(0).snapshot(QueueCounters::new(40, 30)).await?.counters;
     ensure_eq(
         (raised.last(), raised.serving() >= 30),
         (40, true),
@@ -207,9 +214,9 @@ pub async fn floors_raise_the_queue_and_never_lower_it(fixture: &dyn QueueFixtur
     // A lost store called it; the call counts from now on.
     let known_by_floor = sale.place(66, 20)?;
     sale.claim(&known_by_floor).await.map(drop)?;
-    let joined = join_after_recovery(&sale, 2, Line::new(99, 0)).await?;
+    let joined = join_after_recovery(&sale, 2, QueueCounters::new(99, 0)).await?;
     ensure_eq(joined.number.get(), 100, "the number given above a floor of 99")?;
-    let lower = join_after_recovery(&sale, 3, Line::new(5, 5)).await?;
+    let lower = join_after_recovery(&sale, 3, QueueCounters::new(5, 5)).await?;
     ensure_eq(lower.number.get(), 101, "the number given after a floor lower than the queue")?;
     // A number known only from a floor: its holder has a token, so it is called and claimed like
     // any other.

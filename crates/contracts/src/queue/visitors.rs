@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use domain::queue::{
-    Incarnation, Line, Place, PolicySpec, QueueNumber, QueueState, Shown, Standing, UserId,
+    Incarnation, PlaceStatus, PolicySpec, QueueCounters, QueueNumber, QueueState, Shown,
+    TokenClaims, UserId,
 };
 
 use super::QueueFixture;
-use super::world::{EVERY, Sale, usual};
-use crate::{Verdict, Violation, ensure, ensure_eq};
+use super::scenario::{EVERY, Scenario, usual};
+use crate::{RuleResult, Violation, ensure, ensure_eq};
 
 /// An incarnation earlier than that of any queue here.
 const REHEARSAL: u64 = 7;
@@ -17,9 +18,9 @@ fn shown(life: u64, number: u64) -> Result<Shown, Violation> {
     Ok(Shown { incarnation: Incarnation::new(life)?, number: QueueNumber::new(number)? })
 }
 
-fn place(sale: &Sale, life: u64, user: u64, number: u64) -> Result<Place, Violation> {
+fn place(sale: &Scenario, life: u64, user: u64, number: u64) -> Result<TokenClaims, Violation> {
     let Shown { incarnation, number } = shown(life, number)?;
-    Ok(Place { incarnation, number, user: UserId::new(user)?, ..sale.place(1, 1)? })
+    Ok(TokenClaims { incarnation, number, user: UserId::new(user)?, ..sale.place(1, 1)? })
 }
 
 /// A policy under which every user waits.
@@ -32,13 +33,13 @@ fn standstill() -> PolicySpec {
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn visitors_do_not_block_joins(fixture: &dyn QueueFixture) -> Verdict {
+pub async fn visitors_do_not_block_joins(fixture: &dyn QueueFixture) -> RuleResult {
     const JOINERS: u64 = 20;
-    let sale = Sale::open(fixture, PolicySpec { max_waiting: 30, ..standstill() }).await?;
+    let sale = Scenario::open(fixture, PolicySpec { max_waiting: 30, ..standstill() }).await?;
     let before = sale.snapshot().await?;
     for n in 1..=JOINERS {
         let higher = shown(REHEARSAL, n * 50_000)?;
-        let seen = sale.node(n).call_next(Line::default(), Some(higher)).await?.snapshot;
+        let seen = sale.node(n).call_next(QueueCounters::default(), Some(higher)).await?.snapshot;
         ensure_eq(
             (seen.generation, seen.recovers),
             (before.generation, false),
@@ -46,11 +47,11 @@ pub async fn visitors_do_not_block_joins(fixture: &dyn QueueFixture) -> Verdict 
         )?;
         let joined = sale.join(n).await?;
         let seen = sale.snapshot().await?;
-        let position = seen.vacant.position_of(joined.number, seen.line).get();
+        let position = seen.vacant.position_of(joined.number, seen.counters).get();
         ensure(position <= n, || format!("position {position} after {n} joins"))?;
     }
     let seen = sale.snapshot().await?;
-    let waiting = seen.vacant.people_waiting(seen.line);
+    let waiting = seen.vacant.people_waiting(seen.counters);
     ensure(waiting <= JOINERS, || format!("{waiting} people wait after {JOINERS} joins"))
 }
 
@@ -59,11 +60,13 @@ pub async fn visitors_do_not_block_joins(fixture: &dyn QueueFixture) -> Verdict 
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn one_incarnation_is_adopted_within_a_short_time(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, standstill()).await?;
+pub async fn one_incarnation_is_adopted_within_a_short_time(
+    fixture: &dyn QueueFixture,
+) -> RuleResult {
+    let sale = Scenario::open(fixture, standstill()).await?;
     ensure(sale.snapshot().await?.adopts, || "a new store adopts nothing".to_owned())?;
     let first = place(&sale, REHEARSAL, 1, 5)?;
-    ensure_eq(sale.standing(&first).await?, Standing::Waiting, "the first token")?;
+    ensure_eq(sale.place_status(&first).await?, PlaceStatus::Waiting, "the first token")?;
     let seen = sale.snapshot().await?;
     let is_adopted = seen.incarnations.contains(first.incarnation);
     ensure_eq(
@@ -72,12 +75,16 @@ pub async fn one_incarnation_is_adopted_within_a_short_time(fixture: &dyn QueueF
         "whether it is adopted, and whether another could be",
     )?;
     let second = place(&sale, REHEARSAL + 1, 2, 6)?;
-    ensure_eq(sale.standing(&second).await?, Standing::Gone, "a token of a third incarnation")?;
-    let higher = shown(REHEARSAL + 1, 90_000)?;
-    let after = sale.node(1).call_next(Line::default(), Some(higher)).await?.snapshot;
     ensure_eq(
-        (after.line, after.incarnations),
-        (seen.line, seen.incarnations),
+        sale.place_status(&second).await?,
+        PlaceStatus::Gone,
+        "a token of a third incarnation",
+    )?;
+    let higher = shown(REHEARSAL + 1, 90_000)?;
+    let after = sale.node(1).call_next(QueueCounters::default(), Some(higher)).await?.snapshot;
+    ensure_eq(
+        (after.counters, after.incarnations),
+        (seen.counters, seen.incarnations),
         "the queue after it",
     )?;
     ensure_eq(
@@ -88,11 +95,15 @@ pub async fn one_incarnation_is_adopted_within_a_short_time(fixture: &dyn QueueF
     let next = sale.join(3).await?.number.get();
     ensure(next > first.number.get(), || format!("{next} was given after 5 was shown"))?;
 
-    let sale = Sale::open(fixture, standstill()).await?;
+    let sale = Scenario::open(fixture, standstill()).await?;
     sale.advance(QueueState::ADOPTION + Duration::from_secs(1)).await;
     let seen = sale.snapshot().await?;
     ensure(!seen.adopts, || "a store adopts for too long".to_owned())?;
-    ensure_eq(sale.standing(&first).await?, Standing::Gone, "a token that arrives too late")?;
+    ensure_eq(
+        sale.place_status(&first).await?,
+        PlaceStatus::Gone,
+        "a token that arrives too late",
+    )?;
     let joined = sale.try_join_with(1, Some(shown(REHEARSAL, 5)?)).await?;
     ensure_eq((joined.number.get(), joined.rejoined), (1, false), "joining with such a token")?;
     ensure_eq(
@@ -107,19 +118,23 @@ pub async fn one_incarnation_is_adopted_within_a_short_time(fixture: &dyn QueueF
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn rule_3_calls_token_holders_in_order(fixture: &dyn QueueFixture) -> Verdict {
-    let sale = Sale::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
+pub async fn rule_3_calls_token_holders_in_order(fixture: &dyn QueueFixture) -> RuleResult {
+    let sale = Scenario::open(fixture, PolicySpec { max_active: 2, ..usual() }).await?;
     let places = [40, 7, 300].map(|number| place(&sale, REHEARSAL, number, number));
     let [forty, seven, last] = places;
     let (forty, seven, last) = (forty?, seven?, last?);
     for waits in [&forty, &seven, &last] {
-        ensure_eq(sale.standing(waits).await?, Standing::Waiting, "a token of the lost store")?;
+        ensure_eq(
+            sale.place_status(waits).await?,
+            PlaceStatus::Waiting,
+            "a token of the lost store",
+        )?;
     }
-    let called = sale.node(0).call_next(Line::default(), None).await?.count;
+    let called = sale.node(0).call_next(QueueCounters::default(), None).await?.count;
     ensure_eq(called, 0, "people called while more tokens can arrive")?;
     sale.advance(QueueState::ADOPTION + Duration::from_secs(1)).await;
-    let called = sale.node(0).call_next(Line::default(), None).await?.count;
+    let called = sale.node(0).call_next(QueueCounters::default(), None).await?.count;
     ensure_eq(called, 2, "people called after that, into two slots")?;
     ensure_eq(sale.inside(&[seven, forty]).await?, 2, "the first two among those called")?;
-    ensure_eq(sale.standing(&last).await?, Standing::Waiting, "the third")
+    ensure_eq(sale.place_status(&last).await?, PlaceStatus::Waiting, "the third")
 }

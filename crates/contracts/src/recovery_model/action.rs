@@ -16,9 +16,9 @@ pub struct Shown {
 
 /// A request of a node to a store.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Ask {
+pub enum StoreCall {
     /// Calls people, and returns the queue and its changes.
-    Look,
+    Snapshot,
     /// Replays the node's local state.
     Replay,
     /// Joins a user, who may show a token.
@@ -44,7 +44,7 @@ pub enum Action {
         /// The node.
         node: usize,
         /// The request.
-        ask: Ask,
+        call: StoreCall,
     },
     /// A node refreshes, and replays its state if the store may have lost data.
     Refresh(usize),
@@ -62,7 +62,7 @@ pub enum Action {
         /// The node.
         node: usize,
         /// The request.
-        ask: Ask,
+        call: StoreCall,
     },
     /// The delayed request is executed.
     Execute,

@@ -46,7 +46,7 @@ pub fn hunt(fault: Fault) -> Option<RecoveryModel> {
     let (budgets, opening, depth) = match fault {
         Fault::RestartUnnoticed => (Budgets { promotions: 1, joins: 2, ..one }, joined(1), 4),
         Fault::JoinsBeforeReplay => {
-            (Budgets { losses: 1, looks: 1, joins: 1, seconds: 2, ..one }, joined(2), 5)
+            (Budgets { losses: 1, refreshes: 1, joins: 1, seconds: 2, ..one }, joined(2), 5)
         }
         Fault::LapsedForgotten => (Budgets { losses: 1, seconds: 3, ..one }, lapsed(), 5),
         Fault::GenerationIgnored => (Budgets { losses: 1, seconds: 2, ..one }, one_inside(2), 5),

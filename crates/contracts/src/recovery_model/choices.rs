@@ -1,6 +1,6 @@
 //! The possible next actions of a run, within its budgets.
 
-use super::action::{Action, Ask, INTRUDER, Shown};
+use super::action::{Action, INTRUDER, Shown, StoreCall};
 use super::ledger::Fate;
 use super::scene::Budgets;
 use super::server::Node;
@@ -61,7 +61,7 @@ impl World {
 
     fn add_asks(&self, node: usize, actions: &mut Vec<Action>) {
         let left = self.left;
-        let mut asks = Vec::new();
+        let mut calls = Vec::new();
         // Users who never joined are interchangeable.
         let known =
             (1..=self.scene.users).take_while(|user| self.ledger.token(*user).is_some()).count();
@@ -70,44 +70,48 @@ impl World {
             let is_over = |fate| matches!(fate, Fate::Left | Fate::Over);
             if left.joins > 0 {
                 match token {
-                    None => asks.push(Ask::Join { user, shown: None }),
+                    None => calls.push(StoreCall::Join { user, shown: None }),
                     Some(token) => {
                         let shown = Some(token.number.get());
-                        asks.extend([Ask::Join { user, shown }, Ask::Join { user, shown: None }]);
+                        calls.extend([
+                            StoreCall::Join { user, shown },
+                            StoreCall::Join { user, shown: None },
+                        ]);
                     }
                 }
             }
             let Some(token) = token else { continue };
             let shown = Shown { user, number: token.number.get() };
-            if left.claims > 0 && shown.number <= self.server.state.marks().line.serving() {
-                asks.push(Ask::Claim(shown));
+            if left.claims > 0 && shown.number <= self.server.state.marks().counters.serving() {
+                calls.push(StoreCall::Claim(shown));
             }
             if left.leaves > 0 && !is_over(token.fate) {
-                asks.push(Ask::Leave(shown));
+                calls.push(StoreCall::Leave(shown));
             }
         }
         if left.settles > 0 && self.scene.needs_checkpoint {
-            asks.push(Ask::Settle);
+            calls.push(StoreCall::Settle);
             actions.push(Action::Save(node));
         }
         if left.shows > 0 {
             for number in REHEARSED {
                 actions.push(Action::Show { node, number });
-                asks.push(Ask::Claim(Shown { user: INTRUDER, number }));
+                calls.push(StoreCall::Claim(Shown { user: INTRUDER, number }));
             }
         }
-        if left.looks > 0 {
-            actions.push(Action::Do { node, ask: Ask::Look });
+        if left.refreshes > 0 {
+            actions.push(Action::Do { node, call: StoreCall::Snapshot });
         }
         if self.fresh >> node & 1 == 0 {
             actions.push(Action::Refresh(node));
         }
         if left.late > 0 && self.flight.is_none() {
-            let replay = self.nodes[node].as_ref().and_then(Node::to_replay).map(|_| Ask::Replay);
-            let late = asks.iter().copied().chain([Ask::Look]).chain(replay);
-            actions.extend(late.map(|ask| Action::Send { node, ask }));
+            let replay =
+                self.nodes[node].as_ref().and_then(Node::to_replay).map(|_| StoreCall::Replay);
+            let late = calls.iter().copied().chain([StoreCall::Snapshot]).chain(replay);
+            actions.extend(late.map(|call| Action::Send { node, call }));
         }
-        actions.extend(asks.into_iter().map(|ask| Action::Do { node, ask }));
+        actions.extend(calls.into_iter().map(|call| Action::Do { node, call }));
     }
 
     /// Subtracts an action from its budgets.
@@ -120,23 +124,23 @@ impl World {
         if is_fault {
             left.faults = left.faults.checked_sub(1)?;
         }
-        let ask = |left: &mut Budgets, ask| match ask {
-            Ask::Look => left.looks.checked_sub(1).map(|rest| left.looks = rest),
-            Ask::Replay => Some(()),
-            Ask::Join { .. } => left.joins.checked_sub(1).map(|rest| left.joins = rest),
-            Ask::Claim(Shown { user: INTRUDER, .. }) => {
+        let call = |left: &mut Budgets, call| match call {
+            StoreCall::Snapshot => left.refreshes.checked_sub(1).map(|rest| left.refreshes = rest),
+            StoreCall::Replay => Some(()),
+            StoreCall::Join { .. } => left.joins.checked_sub(1).map(|rest| left.joins = rest),
+            StoreCall::Claim(Shown { user: INTRUDER, .. }) => {
                 left.shows.checked_sub(1).map(|rest| left.shows = rest)
             }
-            Ask::Claim(_) => left.claims.checked_sub(1).map(|rest| left.claims = rest),
-            Ask::Leave(_) => left.leaves.checked_sub(1).map(|rest| left.leaves = rest),
-            Ask::Settle => left.settles.checked_sub(1).map(|rest| left.settles = rest),
+            StoreCall::Claim(_) => left.claims.checked_sub(1).map(|rest| left.claims = rest),
+            StoreCall::Leave(_) => left.leaves.checked_sub(1).map(|rest| left.leaves = rest),
+            StoreCall::Settle => left.settles.checked_sub(1).map(|rest| left.settles = rest),
         };
         match action {
-            Action::Do { ask: asked, .. } => ask(left, asked)?,
-            Action::Send { ask: asked, .. } => {
+            Action::Do { call: requested, .. } => call(left, requested)?,
+            Action::Send { call: requested, .. } => {
                 left.late = left.late.checked_sub(1)?;
-                if asked != Ask::Look {
-                    ask(left, asked)?;
+                if requested != StoreCall::Snapshot {
+                    call(left, requested)?;
                 }
             }
             Action::Show { .. } => left.shows = left.shows.checked_sub(1)?,

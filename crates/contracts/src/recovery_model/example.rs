@@ -1,6 +1,6 @@
 //! A short run for each fault that breaks a rule with the fault and keeps the rules without it.
 
-use super::action::{Action, Ask, INTRUDER, Shown};
+use super::action::{Action, INTRUDER, Shown, StoreCall};
 use super::fault::Fault;
 use super::openings::{joined, one_inside, ready, reserved, skipped};
 use super::rule::Rule;
@@ -20,15 +20,15 @@ pub struct Example {
 }
 
 fn join(node: usize, user: u64) -> Action {
-    Action::Do { node, ask: Ask::Join { user, shown: None } }
+    Action::Do { node, call: StoreCall::Join { user, shown: None } }
 }
 
 fn claim(node: usize, user: u64, number: u64) -> Action {
-    Action::Do { node, ask: Ask::Claim(Shown { user, number }) }
+    Action::Do { node, call: StoreCall::Claim(Shown { user, number }) }
 }
 
 fn leave(node: usize, user: u64, number: u64) -> Action {
-    Action::Do { node, ask: Ask::Leave(Shown { user, number }) }
+    Action::Do { node, call: StoreCall::Leave(Shown { user, number }) }
 }
 
 const BOTH: Action = Action::Pass(3);
@@ -69,7 +69,7 @@ fn example(fault: Fault) -> Example {
             (joined(1), [&silent[..], &claims[..]].concat(), Rule::TwoInside)
         }
         Fault::CheckpointPerNode => {
-            let settle = |node| Action::Do { node, ask: Ask::Settle };
+            let settle = |node| Action::Do { node, call: StoreCall::Settle };
             let settled = [settle(0), settle(1), BOTH, BOTH];
             (reserved(), [&lost[..3], &settled[..]].concat(), Rule::BeyondReserve)
         }
@@ -79,7 +79,11 @@ fn example(fault: Fault) -> Example {
             (ready(), [&[join(0, 1)], &fresh[..]].concat(), Rule::NumberTwice)
         }
         Fault::JoinsBeforeReplay => {
-            let silent = [Action::Do { node: 1, ask: Ask::Look }, Action::Pass(1), Action::Pass(1)];
+            let silent = [
+                Action::Do { node: 1, call: StoreCall::Snapshot },
+                Action::Pass(1),
+                Action::Pass(1),
+            ];
             (joined(2), [&[Action::Lose], &silent[..], &[join(1, 2)]].concat(), Rule::UserTwice)
         }
         Fault::ShownIsWitness => {

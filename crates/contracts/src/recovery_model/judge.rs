@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use domain::queue::{Refused, Standing};
+use domain::queue::{PlaceStatus, Refused};
 
-use super::action::Ask;
+use super::action::StoreCall;
 use super::ledger::Fate;
 use super::rule::Rule;
 use super::server::place;
@@ -22,7 +22,7 @@ impl World {
             self.breaks(Rule::TooManyInside);
         }
         let ceiling = self.checkpoint.map_or(0, |known| known.ceiling);
-        if self.scene.needs_checkpoint && snapshot.line.last() > ceiling {
+        if self.scene.needs_checkpoint && snapshot.counters.last() > ceiling {
             self.breaks(Rule::BeyondReserve);
         }
         if snapshot.recovers {
@@ -39,19 +39,19 @@ impl World {
                 continue;
             }
             let number = entry.number.get();
-            let stand = state.standing(&place(entry.user, entry.shown()));
+            let stand = state.place_status(&place(entry.user, entry.shown()));
             match stand {
-                Ok(Standing::Waiting) => first_waiting = first_waiting.min(number),
-                Ok(Standing::Called { .. } | Standing::Active { .. }) => {
+                Ok(PlaceStatus::Waiting) => first_waiting = first_waiting.min(number),
+                Ok(PlaceStatus::Called { .. } | PlaceStatus::Active { .. }) => {
                     last_called = last_called.max(number);
                 }
-                Ok(Standing::Gone) | Err(_) => {}
+                Ok(PlaceStatus::Gone) | Err(_) => {}
             }
             match stand {
-                Ok(Standing::Called { until }) if until.remaining > policy.claim_within => {
+                Ok(PlaceStatus::Called { until }) if until.remaining > policy.claim_within => {
                     broken = broken.or(Some(Rule::CallTooLong));
                 }
-                Ok(Standing::Active { until }) if until.remaining > policy.session_ttl => {
+                Ok(PlaceStatus::Active { until }) if until.remaining > policy.session_ttl => {
                     broken = broken.or(Some(Rule::SessionTooLong));
                 }
                 Ok(_) | Err(_) => {}
@@ -60,7 +60,7 @@ impl World {
                 (Fate::Left, Ok(_)) => Some(Rule::Undead),
                 (Fate::Over, Ok(_)) => Some(Rule::StandsAgain),
                 (Fate::Held, Err(Refused::NotHolder | Refused::NotFound)) => Some(Rule::PlaceLost),
-                (Fate::Held, Ok(Standing::Called { .. })) => {
+                (Fate::Held, Ok(PlaceStatus::Called { .. })) => {
                     (is_first && entry.called_for > claim_within).then_some(Rule::CallTooLong)
                 }
                 (Fate::Held, Err(_)) => {
@@ -70,7 +70,7 @@ impl World {
                     }
                     (!is_over).then_some(Rule::CallCut)
                 }
-                (Fate::Inside, Ok(Standing::Active { .. })) => {
+                (Fate::Inside, Ok(PlaceStatus::Active { .. })) => {
                     (is_first && entry.ran > session_ttl).then_some(Rule::SessionTooLong)
                 }
                 (Fate::Inside, Err(Refused::NotHolder | Refused::NotFound))
@@ -111,18 +111,19 @@ impl World {
             world.pass(u8::MAX);
             if self.scene.needs_checkpoint {
                 for node in 0..world.nodes.len() {
-                    _ = world.ask(node, Ask::Settle);
+                    _ = world.call(node, StoreCall::Settle);
                 }
             }
             let seen = world.server.state.snapshot();
-            let is_over =
-                seen.called == 0 && seen.active == 0 && seen.vacant.people_waiting(seen.line) == 0;
+            let is_over = seen.called == 0
+                && seen.active == 0
+                && seen.vacant.people_waiting(seen.counters) == 0;
             if is_over && !seen.recovers {
                 return None;
             }
         }
         let seen = world.server.state.snapshot();
-        let waits = seen.vacant.people_waiting(seen.line) > 0;
+        let waits = seen.vacant.people_waiting(seen.counters) > 0;
         Some(if waits { Rule::StandsStill } else { Rule::SlotLeak })
     }
 }

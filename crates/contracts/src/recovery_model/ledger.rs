@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::queue::{
-    Change, Changes, Expiry, Incarnation, Line, PolicySpec, QueueNumber, QueueTime, Refresh, Shown,
-    Standing, UserId, Whole, Witness,
+    Change, Changes, Expiry, Incarnation, PlaceStatus, PolicySpec, QueueCounters, QueueNumber,
+    QueueTime, Refresh, Shown, UserId, Whole, Witness,
 };
 
 use super::rule::Rule;
@@ -60,7 +60,7 @@ pub(super) struct Ledger {
     /// The number of losses and promotions of the store so far.
     pub(super) stores: u8,
     /// The highest marks that any witness has reported to this store.
-    pub(super) heard: Line,
+    pub(super) received: QueueCounters,
     /// The queue's time at which the store first knew an incarnation.
     pub(super) lives_since: Option<QueueTime>,
     /// The queue's time at the first step of the server process.
@@ -90,10 +90,10 @@ impl Ledger {
     pub(super) fn note_step(
         &mut self,
         witness: &Witness,
-        before: (QueueTime, Line),
+        before: (QueueTime, QueueCounters),
         after: QueueTime,
     ) {
-        self.heard = self.heard.raised_to(witness.line);
+        self.received = self.received.raised_to(witness.counters);
         self.began.get_or_insert(after);
         let moved = u64::try_from(after.since(before.0).as_micros()).unwrap_or(0);
         if let Some(last) = self.last_step {
@@ -122,7 +122,7 @@ impl Ledger {
 
     /// Records that a new process runs the store; it knows the places in `copy`.
     pub(super) fn note_process(&mut self, copy: Option<&Self>, is_another_store: bool) {
-        self.heard = Line::START;
+        self.received = QueueCounters::START;
         self.began = None;
         self.last_step = None;
         if !is_another_store {
@@ -173,12 +173,15 @@ impl Ledger {
         &mut self,
         user: UserId,
         shown: Shown,
-        standing: Standing,
+        place_status: PlaceStatus,
         policy: &PolicySpec,
     ) -> &mut Entry {
         let Shown { incarnation: life, number } = shown;
-        let fate =
-            if matches!(standing, Standing::Active { .. }) { Fate::Inside } else { Fate::Held };
+        let fate = if matches!(place_status, PlaceStatus::Active { .. }) {
+            Fate::Inside
+        } else {
+            Fate::Held
+        };
         let at = self.entries.iter().position(|entry| entry.user == user && entry.number == number);
         let at = at.unwrap_or(self.entries.len());
         if at == self.entries.len() {
@@ -205,10 +208,12 @@ impl Ledger {
             entry.is_disputed |= matches!(entry.fate, Fate::Left | Fate::Over) || !entry.is_known;
             entry.become_known(fate);
             // It may have lasted longer than this store knows.
-            match standing {
-                Standing::Called { until } => entry.called_for = spent(policy.claim_within, until),
-                Standing::Active { until } => entry.ran = spent(policy.session_ttl, until),
-                Standing::Waiting | Standing::Gone => {}
+            match place_status {
+                PlaceStatus::Called { until } => {
+                    entry.called_for = spent(policy.claim_within, until);
+                }
+                PlaceStatus::Active { until } => entry.ran = spent(policy.session_ttl, until),
+                PlaceStatus::Waiting | PlaceStatus::Gone => {}
             }
         }
         entry.is_known = true;

@@ -1,10 +1,10 @@
 //! Openings of searches: they put the queue in use, so that the search spends its depth on
 //! failures.
 
-use super::action::{Action, Ask, Shown};
+use super::action::{Action, Shown, StoreCall};
 
 fn joins(node: usize, user: u64) -> Action {
-    Action::Do { node, ask: Ask::Join { user, shown: None } }
+    Action::Do { node, call: StoreCall::Join { user, shown: None } }
 }
 
 /// Both nodes can give numbers.
@@ -25,7 +25,7 @@ pub fn joined(users: u64) -> Vec<Action> {
 #[must_use]
 pub fn one_inside(users: u64) -> Vec<Action> {
     let mut actions = joined(users);
-    actions.push(Action::Do { node: 0, ask: Ask::Claim(Shown { user: 1, number: 1 }) });
+    actions.push(Action::Do { node: 0, call: StoreCall::Claim(Shown { user: 1, number: 1 }) });
     actions
 }
 
@@ -34,8 +34,8 @@ pub fn one_inside(users: u64) -> Vec<Action> {
 pub fn reserved() -> Vec<Action> {
     let mut actions = ready();
     actions.extend([
-        Action::Do { node: 0, ask: Ask::Settle },
-        Action::Do { node: 1, ask: Ask::Settle },
+        Action::Do { node: 0, call: StoreCall::Settle },
+        Action::Do { node: 1, call: StoreCall::Settle },
     ]);
     actions.extend([Action::Refresh(0), Action::Refresh(1), Action::Pass(3), Action::Pass(3)]);
     actions.extend([Action::Save(0), Action::Save(1)]);
@@ -45,7 +45,7 @@ pub fn reserved() -> Vec<Action> {
 /// The store is lost after [`reserved`], and the reserved numbers are skipped.
 #[must_use]
 pub fn skipped() -> Vec<Action> {
-    let settle = |node| Action::Do { node, ask: Ask::Settle };
+    let settle = |node| Action::Do { node, call: StoreCall::Settle };
     let lost = [Action::Lose, Action::Refresh(0), Action::Refresh(1), settle(0), settle(1)];
     [&reserved()[..], &lost, &[Action::Pass(3); 2]].concat()
 }

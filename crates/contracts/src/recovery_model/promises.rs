@@ -1,6 +1,6 @@
 //! The effects of an executed request on the ledger, and the rules that it can break.
 
-use domain::queue::{Change, Expiry, JoinStep, Memory, QueueNumber, Shown, Standing, UserId};
+use domain::queue::{Change, Expiry, JoinStep, Memory, PlaceStatus, QueueNumber, Shown, UserId};
 
 use super::action::INTRUDER;
 use super::judge::micros;
@@ -15,19 +15,19 @@ impl World {
             (
                 Request::Join { user, shown, .. },
                 Reply::Join {
-                    step: JoinStep::Holds { number, rejoined, standing, incarnation },
+                    step: JoinStep::Holds { number, rejoined, place_status, incarnation },
                     ..
                 },
             ) => {
                 let given = Shown { incarnation: *incarnation, number: *number };
-                self.note_joined(id, *user, shown.is_some(), given, *rejoined, *standing);
+                self.note_joined(id, *user, shown.is_some(), given, *rejoined, *place_status);
             }
             (Request::Claim { user, shown }, _) if user.get() == INTRUDER => {
                 self.note_intruder(*shown, reply);
             }
             (
                 Request::Claim { user, shown },
-                Reply::Place { state: Ok(Standing::Active { until }), .. },
+                Reply::Place { state: Ok(PlaceStatus::Active { until }), .. },
             ) => {
                 self.note_let_in(*user, *shown, *until);
             }
@@ -49,7 +49,7 @@ impl World {
         let mut broken = None;
         self.ledger.note_replayed(id, |entry| {
             let is_inside =
-                matches!(server.stand(entry.user, entry.shown()), Ok(Standing::Active { .. }));
+                matches!(server.stand(entry.user, entry.shown()), Ok(PlaceStatus::Active { .. }));
             if entry.fate == Fate::Inside && !entry.is_disputed && !is_inside {
                 if is_full {
                     // Other users have taken the slots, so the place is called again.
@@ -77,7 +77,7 @@ impl World {
                 });
                 for entry in over {
                     match server.stand(entry.user, entry.shown()) {
-                        Ok(Standing::Active { .. }) => entry.begin_again(Fate::Inside),
+                        Ok(PlaceStatus::Active { .. }) => entry.begin_again(Fate::Inside),
                         Ok(_) if is_full => entry.begin_again(Fate::Held),
                         Ok(_) | Err(_) => {}
                     }
@@ -96,7 +96,7 @@ impl World {
         shows: bool,
         given: Shown,
         rejoined: bool,
-        standing: Standing,
+        place_status: PlaceStatus,
     ) {
         let number = given.number;
         if !rejoined {
@@ -135,7 +135,7 @@ impl World {
         }
         let is_disputed =
             self.ledger.entries.iter().any(|entry| entry.number == number && entry.is_disputed);
-        self.ledger.give(user, given, standing, &self.scene.policy).is_disputed |= is_disputed;
+        self.ledger.give(user, given, place_status, &self.scene.policy).is_disputed |= is_disputed;
         if shows {
             // The younger of two places ended.
             let server = &self.server;
@@ -154,7 +154,7 @@ impl World {
     /// Whether no witness could have prevented this number from being given again.
     fn may_repeat(&self, number: QueueNumber) -> bool {
         let ledger = &self.ledger;
-        if ledger.heard.last() >= number.get() {
+        if ledger.received.last() >= number.get() {
             return false;
         }
         let ceiling = self.checkpoint.map_or(0, |known| known.ceiling);
@@ -163,7 +163,7 @@ impl World {
         }
         let began = ledger.began.unwrap_or_default();
         let waited = self.server.state.marks().time.since(began);
-        let remembers = |node: &Node| node.replica.witness().line.last() >= number.get();
+        let remembers = |node: &Node| node.replica.witness().counters.last() >= number.get();
         waited >= self.scene.recovery || !self.nodes.iter().flatten().any(remembers)
     }
 
@@ -190,7 +190,7 @@ impl World {
                 && entry.is_known
         };
         let two = self.ledger.entries.iter().any(is_other);
-        let is_really = matches!(server.stand(user, shown), Ok(Standing::Active { .. }));
+        let is_really = matches!(server.stand(user, shown), Ok(PlaceStatus::Active { .. }));
         let was = self
             .ledger
             .entry(user, number)

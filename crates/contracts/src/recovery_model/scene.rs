@@ -26,7 +26,7 @@ pub struct Budgets {
     /// Delayed requests and answers.
     pub late: u8,
     /// Refreshes without the replay that they request.
-    pub looks: u8,
+    pub refreshes: u8,
     /// Joins, including those of returning users.
     pub joins: u8,
     /// Claims.
@@ -89,7 +89,7 @@ pub const NOTHING: Budgets = Budgets {
     stops: 0,
     starts: 0,
     late: 0,
-    looks: 0,
+    refreshes: 0,
     joins: 0,
     claims: 0,
     leaves: 0,
@@ -108,7 +108,7 @@ pub(super) const UNBOUNDED: Budgets = Budgets {
     stops: u8::MAX,
     starts: u8::MAX,
     late: u8::MAX,
-    looks: u8::MAX,
+    refreshes: u8::MAX,
     joins: u8::MAX,
     claims: u8::MAX,
     leaves: u8::MAX,
@@ -137,7 +137,7 @@ impl Scene {
                 stops: 1,
                 starts: 1,
                 late: 1,
-                looks: 1,
+                refreshes: 1,
                 joins: 6,
                 claims: 4,
                 leaves: 2,
@@ -160,7 +160,8 @@ impl Scene {
     #[must_use]
     pub fn of_losses() -> Self {
         let faults = Budgets { faults: 2, losses: 2, stops: 1, starts: 1, ..NOTHING };
-        let budgets = Budgets { looks: 1, joins: 2, claims: 1, leaves: 1, seconds: 4, ..faults };
+        let budgets =
+            Budgets { refreshes: 1, joins: 2, claims: 1, leaves: 1, seconds: 4, ..faults };
         Self { name: "losses", budgets, ..Self::of_all(1, 2) }
     }
 

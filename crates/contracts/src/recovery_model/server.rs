@@ -2,9 +2,9 @@
 
 use domain::Timestamp;
 use domain::queue::{
-    Arrival, Change, Checkpoint, Incarnation, JoinStep, Line, Memory, NodeId, Place, ProcessId,
-    QueueId, QueueNumber, QueueState, Refresh, Refused, Replica, Shown, Standing, UserId, Visit,
-    Witness,
+    Arrival, Change, Checkpoint, Incarnation, JoinStep, Memory, NodeId, PlaceStatus, ProcessId,
+    QueueCounters, QueueId, QueueNumber, QueueState, Refresh, Refused, Replica, Shown, TokenClaims,
+    UserId, Visit, Witness,
 };
 
 use super::action::{Answer, Seen, Stand};
@@ -31,7 +31,7 @@ pub(super) struct Server {
 /// A request of a node to a store.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Request {
-    Look { shown: Option<Shown> },
+    Snapshot { shown: Option<Shown> },
     Replay { generation: u64, memories: Vec<Memory> },
     Join { user: UserId, shown: Option<Shown>, ceiling: u64 },
     Claim { user: UserId, shown: Shown },
@@ -42,10 +42,10 @@ pub(super) enum Request {
 /// An answer of the store.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Reply {
-    Look { refresh: Refresh, seen: Seen, wants_replay: bool },
+    Snapshot { refresh: Refresh, seen: Seen, wants_replay: bool },
     Replay { is_current: bool },
-    Join { step: JoinStep, line: Line },
-    Place { state: Result<Standing, Refused>, version: u64, line: Line },
+    Join { step: JoinStep, counters: QueueCounters },
+    Place { state: Result<PlaceStatus, Refused>, version: u64, counters: QueueCounters },
     Settled { is_settled: bool, ceiling: u64 },
 }
 
@@ -106,13 +106,13 @@ impl Server {
     pub(super) fn answer(&mut self, visit: &Visit, witness: &Witness, request: &Request) -> Reply {
         let state = &mut self.state;
         match request {
-            Request::Look { shown } => {
+            Request::Snapshot { shown } => {
                 shown.iter().for_each(|shown| state.note_shown(*shown));
                 let called = state.tick(visit);
                 let snapshot = state.snapshot();
                 let seen = Seen {
-                    last: snapshot.line.last(),
-                    serving: snapshot.line.serving(),
+                    last: snapshot.counters.last(),
+                    serving: snapshot.counters.serving(),
                     called,
                     open: snapshot.called,
                     active: snapshot.active,
@@ -122,7 +122,7 @@ impl Server {
                 if self.fault == Some(Fault::GenerationIgnored) && witness.generation > 0 {
                     refresh.generation = witness.generation;
                 }
-                Reply::Look { refresh, seen, wants_replay: self.state.wants_replay() }
+                Reply::Snapshot { refresh, seen, wants_replay: self.state.wants_replay() }
             }
             Request::Replay { generation, memories } => Reply::Replay {
                 is_current: self.state.replay(*generation, &self.received(memories)),
@@ -133,7 +133,7 @@ impl Server {
                     visit.witness.replayed = state.marks().generation;
                 }
                 let step = state.join(&visit, *user, *shown, *ceiling);
-                Reply::Join { step, line: state.witnessed_line() }
+                Reply::Join { step, counters: state.witnessed_counters() }
             }
             Request::Claim { user, shown } => {
                 let oldest = self.state.incarnations().oldest();
@@ -143,7 +143,7 @@ impl Server {
                 };
                 let user = self.claimant(*user, shown);
                 let claimed = self.state.claim(&place(user, shown));
-                self.place(claimed.map(|until| Standing::Active { until }))
+                self.place(claimed.map(|until| PlaceStatus::Active { until }))
             }
             Request::Leave { user, shown } => {
                 let left = state.leave(&place(*user, *shown));
@@ -158,9 +158,9 @@ impl Server {
         }
     }
 
-    fn place(&self, state: Result<Standing, Refused>) -> Reply {
+    fn place(&self, state: Result<PlaceStatus, Refused>) -> Reply {
         let marks = self.state.marks();
-        Reply::Place { state, version: marks.version, line: self.state.witnessed_line() }
+        Reply::Place { state, version: marks.version, counters: self.state.witnessed_counters() }
     }
 
     fn received(&self, memories: &[Memory]) -> Vec<Memory> {
@@ -186,18 +186,18 @@ impl Server {
 
     fn reserved_anew(&self, known: Checkpoint) -> Checkpoint {
         if self.fault == Some(Fault::CheckpointPerNode) {
-            let line = self.state.marks().line.raised_to(known.line);
-            let line = Line::new(known.ceiling, line.serving());
-            let ceiling = known.ceiling.max(line.last()) + RESERVE;
-            Checkpoint::new(line, ceiling).with_incarnations(known.incarnations)
+            let counters = self.state.marks().counters.raised_to(known.counters);
+            let counters = QueueCounters::new(known.ceiling, counters.serving());
+            let ceiling = known.ceiling.max(counters.last()) + RESERVE;
+            Checkpoint::new(counters, ceiling).with_incarnations(known.incarnations)
         } else {
             known
         }
     }
 
     /// The status of a place, without changing the store.
-    pub(super) fn stand(&self, user: UserId, shown: Shown) -> Result<Standing, Refused> {
-        self.state.clone().standing(&place(user, shown))
+    pub(super) fn stand(&self, user: UserId, shown: Shown) -> Result<PlaceStatus, Refused> {
+        self.state.clone().place_status(&place(user, shown))
     }
 }
 
@@ -243,7 +243,7 @@ impl Node {
     /// Processes an answer, and returns the answer for the user.
     pub(super) fn take_in(&mut self, request: &Request, reply: Reply) -> Answer {
         match reply {
-            Reply::Look { refresh, seen, wants_replay } => {
+            Reply::Snapshot { refresh, seen, wants_replay } => {
                 let generation = refresh.generation;
                 let memories = self.replica.follow(refresh);
                 if !memories.is_empty() {
@@ -266,8 +266,8 @@ impl Node {
                 }
                 Answer::Nothing
             }
-            Reply::Join { step, line } => {
-                self.replica.note_line(line);
+            Reply::Join { step, counters } => {
+                self.replica.note_counters(counters);
                 if let (JoinStep::Holds { number, incarnation, .. }, Request::Join { user, .. }) =
                     (step, request)
                 {
@@ -276,8 +276,8 @@ impl Node {
                 }
                 joined(step)
             }
-            Reply::Place { state, version, line } => {
-                self.replica.note_line(line);
+            Reply::Place { state, version, counters } => {
+                self.replica.note_counters(counters);
                 self.replica.note_version(version);
                 self.place_answered(request, state, version)
             }
@@ -295,16 +295,16 @@ impl Node {
     fn place_answered(
         &mut self,
         request: &Request,
-        state: Result<Standing, Refused>,
+        state: Result<PlaceStatus, Refused>,
         version: u64,
     ) -> Answer {
         match (request, state) {
-            (Request::Claim { user, shown }, Ok(Standing::Active { until })) => {
+            (Request::Claim { user, shown }, Ok(PlaceStatus::Active { until })) => {
                 self.replica.note_session(&place(*user, *shown), until, version);
                 Answer::LetIn
             }
             (Request::Leave { user, shown }, Ok(was)) => {
-                self.replica.note_left(&place(*user, *shown), was == Standing::Waiting);
+                self.replica.note_left(&place(*user, *shown), was == PlaceStatus::Waiting);
                 Answer::Left
             }
             (_, Err(refused)) => refusal(refused),
@@ -314,14 +314,14 @@ impl Node {
 
     /// The position of a number.
     pub(super) fn position(&self, number: QueueNumber) -> u64 {
-        self.replica.vacant().position_of(number, self.replica.witness().line).get()
+        self.replica.vacant().position_of(number, self.replica.witness().counters).get()
     }
 }
 
 fn joined(step: JoinStep) -> Answer {
     match step {
-        JoinStep::Holds { number, rejoined, standing, .. } => {
-            Answer::Joined { number: number.get(), rejoined, stand: stand_of(standing) }
+        JoinStep::Holds { number, rejoined, place_status, .. } => {
+            Answer::Joined { number: number.get(), rejoined, stand: stand_of(place_status) }
         }
         JoinStep::Full => Answer::Full,
         JoinStep::AboveCeiling => Answer::AboveCeiling,
@@ -329,12 +329,12 @@ fn joined(step: JoinStep) -> Answer {
     }
 }
 
-pub(super) fn stand_of(standing: Standing) -> Stand {
-    match standing {
-        Standing::Waiting => Stand::Waiting,
-        Standing::Called { .. } => Stand::Called,
-        Standing::Active { .. } => Stand::Inside,
-        Standing::Gone => Stand::Gone,
+pub(super) fn stand_of(place_status: PlaceStatus) -> Stand {
+    match place_status {
+        PlaceStatus::Waiting => Stand::Waiting,
+        PlaceStatus::Called { .. } => Stand::Called,
+        PlaceStatus::Active { .. } => Stand::Inside,
+        PlaceStatus::Gone => Stand::Gone,
     }
 }
 
@@ -348,9 +348,9 @@ fn refusal(refused: Refused) -> Answer {
     }
 }
 
-pub(super) fn place(user: UserId, shown: Shown) -> Place {
+pub(super) fn place(user: UserId, shown: Shown) -> TokenClaims {
     let Shown { incarnation, number } = shown;
-    Place { queue: queue(), incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH }
+    TokenClaims { queue: queue(), incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH }
 }
 
 /// The incarnation of the rehearsal whose tokens visitors show.

@@ -4,18 +4,18 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, JoinError, Line, Place,
-    QueueId, QueueNumber, QueueStore, Shown as TokenShows, Snapshot, UserId,
+    AdmissionPolicy, ClaimError, Incarnation, JoinError, NumberBounds, QueueCounters, QueueId,
+    QueueNumber, QueueStore, ReleaseError, Shown as TokenShows, Snapshot, TokenClaims, UserId,
 };
 use domain::{PortError, PortErrorKind, Timestamp};
 
-use super::action::{Action, Answer, Ask, INTRUDER, Seen, Shown};
+use super::action::{Action, Answer, INTRUDER, Seen, Shown, StoreCall};
 use super::example::examples;
 use super::openings;
 use super::scene::{Budgets, NOTHING, Scene};
 use super::server::{rehearsal, stand_of};
 use super::walk::{Walk, run, walk};
-use crate::{Verdict, Violation, ensure};
+use crate::{RuleResult, Violation, ensure};
 
 /// A run and the model's answer to each step.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Trace {
     ///
     /// # Errors
     /// A [`Violation`] at the first answer that differs from the model's.
-    pub async fn replay(&self, harness: &mut dyn TraceHarness) -> Verdict {
+    pub async fn replay(&self, harness: &mut dyn TraceHarness) -> RuleResult {
         for (nth, (action, expected)) in self.steps.iter().enumerate() {
             let answer = harness.act(*action).await.map_err(|violation| violation.to_string());
             ensure(answer.as_ref() == Ok(expected), || {
@@ -58,7 +58,9 @@ impl Trace {
 /// Whether a real store can perform this action: late messages and checkpoints cannot be replayed.
 fn is_portable(action: &Action) -> bool {
     match action {
-        Action::Do { ask, .. } => matches!(ask, Ask::Join { .. } | Ask::Claim(_) | Ask::Leave(_)),
+        Action::Do { call, .. } => {
+            matches!(call, StoreCall::Join { .. } | StoreCall::Claim(_) | StoreCall::Leave(_))
+        }
         Action::Refresh(_)
         | Action::Show { .. }
         | Action::Pass(_)
@@ -137,10 +139,10 @@ impl Tokens {
         })
     }
 
-    fn place(&self, queue: QueueId, shown: Shown) -> Result<Place, Violation> {
+    fn place(&self, queue: QueueId, shown: Shown) -> Result<TokenClaims, Violation> {
         let TokenShows { incarnation, number } = self.shows(shown)?;
         let user = UserId::new(shown.user)?;
-        Ok(Place { queue, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
+        Ok(TokenClaims { queue, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
     }
 }
 
@@ -156,32 +158,32 @@ pub fn policy(scene: &Scene) -> Result<AdmissionPolicy, Violation> {
 ///
 /// # Errors
 /// A [`Violation`] for an error that the model does not contain.
-pub async fn ask(
+pub async fn call(
     store: &dyn QueueStore,
     tokens: &mut Tokens,
     queue: QueueId,
-    ask: Ask,
+    call: StoreCall,
 ) -> Result<Answer, Violation> {
-    match ask {
-        Ask::Join { user, shown } => {
+    match call {
+        StoreCall::Join { user, shown } => {
             let presented = shown.map(|number| tokens.shows(Shown { user, number })).transpose()?;
-            match store.join(UserId::new(user)?, presented, Bounds::NONE).await {
+            match store.join(UserId::new(user)?, presented, NumberBounds::NONE).await {
                 Ok(joined) => {
                     let number = joined.number.get();
                     tokens.0.insert(Shown { user, number }, joined.incarnation);
                     Ok(Answer::Joined {
                         number,
                         rejoined: joined.rejoined,
-                        stand: stand_of(joined.standing),
+                        stand: stand_of(joined.place_status),
                     })
                 }
                 Err(JoinError::ViewBehind) => Ok(Answer::NotReady),
-                Err(JoinError::LineFull) => Ok(Answer::Full),
+                Err(JoinError::QueueFull) => Ok(Answer::Full),
                 Err(JoinError::AboveCeiling) => Ok(Answer::AboveCeiling),
                 Err(JoinError::Store(error)) => not_ready(error),
             }
         }
-        Ask::Claim(shown) => match store.claim(&tokens.place(queue, shown)?).await {
+        StoreCall::Claim(shown) => match store.claim(&tokens.place(queue, shown)?).await {
             Ok(_) => Ok(Answer::LetIn),
             Err(ClaimError::NotFound) => Ok(Answer::NotFound),
             Err(ClaimError::NotYet) => Ok(Answer::NotYet),
@@ -189,15 +191,17 @@ pub async fn ask(
             Err(ClaimError::NotHolder) => Ok(Answer::NotHolder),
             Err(ClaimError::Store(error)) => not_ready(error),
         },
-        Ask::Leave(shown) => match store.give_back(&tokens.place(queue, shown)?).await {
+        StoreCall::Leave(shown) => match store.release(&tokens.place(queue, shown)?).await {
             Ok(()) => Ok(Answer::Left),
-            Err(GiveBackError::NotFound) => Ok(Answer::NotFound),
-            Err(GiveBackError::Gone) => Ok(Answer::Gone),
-            Err(GiveBackError::NotHolder) => Ok(Answer::NotHolder),
-            Err(GiveBackError::Store(error)) => not_ready(error),
+            Err(ReleaseError::NotFound) => Ok(Answer::NotFound),
+            Err(ReleaseError::Gone) => Ok(Answer::Gone),
+            Err(ReleaseError::NotHolder) => Ok(Answer::NotHolder),
+            Err(ReleaseError::Store(error)) => not_ready(error),
         },
-        Ask::Look => look(store, None).await,
-        Ask::Replay | Ask::Settle => Err(Violation::new(format!("{ask:?} is not in the port"))),
+        StoreCall::Snapshot => refresh(store, None).await,
+        StoreCall::Replay | StoreCall::Settle => {
+            Err(Violation::new(format!("{call:?} is not in the port")))
+        }
     }
 }
 
@@ -206,14 +210,14 @@ pub async fn ask(
 /// # Errors
 /// A [`Violation`] for an error of the store.
 pub async fn show(store: &dyn QueueStore, number: u64) -> Result<Answer, Violation> {
-    look(store, Some(TokenShows { incarnation: rehearsal(), number: QueueNumber::new(number)? }))
+    refresh(store, Some(TokenShows { incarnation: rehearsal(), number: QueueNumber::new(number)? }))
         .await
 }
 
-async fn look(store: &dyn QueueStore, shown: Option<TokenShows>) -> Result<Answer, Violation> {
-    let called = store.call_next(Line::START, shown).await?;
-    let Snapshot { line, called: open, active, recovers, .. } = called.snapshot;
-    let (last, serving) = (line.last(), line.serving());
+async fn refresh(store: &dyn QueueStore, shown: Option<TokenShows>) -> Result<Answer, Violation> {
+    let called = store.call_next(QueueCounters::START, shown).await?;
+    let Snapshot { counters, called: open, active, recovers, .. } = called.snapshot;
+    let (last, serving) = (counters.last(), counters.serving());
     Ok(Answer::Seen(Seen { last, serving, called: called.count, open, active, recovers }))
 }
 

@@ -4,11 +4,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use domain::queue::{
-    Change, Checkpoint, JoinStep, Line, Memory, QueueNumber, QueueState, QueueTime, Refresh,
-    Shown as TokenShows, UserId, Witness,
+    Change, Checkpoint, JoinStep, Memory, QueueCounters, QueueNumber, QueueState, QueueTime,
+    Refresh, Shown as TokenShows, UserId, Witness,
 };
 
-use super::action::{Action, Answer, Ask, INTRUDER, Shown};
+use super::action::{Action, Answer, INTRUDER, Shown, StoreCall};
 use super::fault::Fault;
 use super::ledger::{Fate, Ledger};
 use super::rule::Rule;
@@ -115,11 +115,11 @@ impl World {
     pub fn apply(&mut self, action: Action) -> Option<Answer> {
         self.spend(action)?;
         let answer = match action {
-            Action::Do { node, ask } => self.ask(node, ask)?,
+            Action::Do { node, call } => self.call(node, call)?,
             Action::Refresh(node) => self.refresh(node)?,
             Action::Show { node, number } => self.show(node, number)?,
             Action::Pass(nodes) => self.pass(nodes),
-            Action::Send { node, ask } => self.send(node, ask)?,
+            Action::Send { node, call } => self.send(node, call)?,
             Action::Execute => self.execute_late()?,
             Action::Deliver => self.deliver_late()?,
             Action::Drop => self.drop_late()?,
@@ -192,13 +192,14 @@ impl World {
     }
 
     /// The request that a node sends, and the node's witness.
-    fn request(&mut self, node: usize, ask: Ask) -> Option<(Witness, Request)> {
+    fn request(&mut self, node: usize, call: StoreCall) -> Option<(Witness, Request)> {
         let checkpoint = self.checkpoint;
-        let refreshes =
-            |request: &Request| matches!(request, Request::Look { .. } | Request::Replay { .. });
+        let refreshes = |request: &Request| {
+            matches!(request, Request::Snapshot { .. } | Request::Replay { .. })
+        };
         let is_refreshing = |flight: &Flight| flight.node == node && refreshes(&flight.request);
         // A node runs one refresh at a time: it waits for a delayed answer or abandons it.
-        if matches!(ask, Ask::Look | Ask::Replay)
+        if matches!(call, StoreCall::Snapshot | StoreCall::Replay)
             && self.flight.as_deref().is_some_and(is_refreshing)
         {
             return None;
@@ -211,29 +212,34 @@ impl World {
                 life.filter(|_| shown.user != INTRUDER).map_or_else(rehearsal, |held| held.life);
             Some((user, TokenShows { incarnation, number }))
         };
-        let asked = match ask {
-            Ask::Join { user, shown: Some(number) } => Some(shown_by(Shown { user, number })?),
-            Ask::Claim(shown) | Ask::Leave(shown) => Some(shown_by(shown)?),
-            Ask::Join { shown: None, .. } | Ask::Look | Ask::Replay | Ask::Settle => None,
+        let requested = match call {
+            StoreCall::Join { user, shown: Some(number) } => {
+                Some(shown_by(Shown { user, number })?)
+            }
+            StoreCall::Claim(shown) | StoreCall::Leave(shown) => Some(shown_by(shown)?),
+            StoreCall::Join { shown: None, .. }
+            | StoreCall::Snapshot
+            | StoreCall::Replay
+            | StoreCall::Settle => None,
         };
         let node = self.node_mut(node)?;
-        let request = match ask {
-            Ask::Look => Request::Look { shown: None },
-            Ask::Replay => node.to_replay()?,
-            Ask::Join { user, .. } => {
-                let shown = asked.map(|(_, shown)| shown);
+        let request = match call {
+            StoreCall::Snapshot => Request::Snapshot { shown: None },
+            StoreCall::Replay => node.to_replay()?,
+            StoreCall::Join { user, .. } => {
+                let shown = requested.map(|(_, shown)| shown);
                 Request::Join { user: UserId::new(user).ok()?, shown, ceiling: node.ceiling()? }
             }
-            Ask::Claim(_) => {
-                let (user, shown) = asked?;
+            StoreCall::Claim(_) => {
+                let (user, shown) = requested?;
                 Request::Claim { user, shown }
             }
-            Ask::Leave(_) => {
-                let (user, shown) = asked?;
+            StoreCall::Leave(_) => {
+                let (user, shown) = requested?;
                 node.replica.note_leaving(&super::server::place(user, shown));
                 Request::Leave { user, shown }
             }
-            Ask::Settle => {
+            StoreCall::Settle => {
                 let generation = node.replica.witness().generation;
                 if generation == 0 {
                     return None;
@@ -244,41 +250,42 @@ impl World {
         Some((node.replica.witness(), request))
     }
 
-    pub(super) fn ask(&mut self, node: usize, ask: Ask) -> Option<Answer> {
-        let (witness, request) = self.request(node, ask)?;
+    pub(super) fn call(&mut self, node: usize, call: StoreCall) -> Option<Answer> {
+        let (witness, request) = self.request(node, call)?;
         let id = self.node(node)?.id;
         let reply = self.execute(id, witness, &request);
         self.deliver(node, witness, &request, reply, true)
     }
 
     fn refresh(&mut self, node: usize) -> Option<Answer> {
-        let answer = self.ask(node, Ask::Look)?;
-        self.ask(node, Ask::Replay);
+        let answer = self.call(node, StoreCall::Snapshot)?;
+        self.call(node, StoreCall::Replay);
         Some(answer)
     }
 
     /// A refresh with a rehearsal token, which must affect nothing but the numbers.
     fn show(&mut self, node: usize, number: u64) -> Option<Answer> {
-        let (witness, _) = self.request(node, Ask::Look)?;
+        let (witness, _) = self.request(node, StoreCall::Snapshot)?;
         let shown = TokenShows { incarnation: rehearsal(), number: QueueNumber::new(number).ok()? };
         let mut said = witness;
         if self.scene.fault == Some(Fault::ShownIsWitness) {
-            said.line = said.line.raised_to(Line::new(number, 0));
+            said.counters = said.counters.raised_to(QueueCounters::new(number, 0));
         }
         let mut without = self.server.clone();
         without.begin(witness);
         let id = self.node(node)?.id;
-        let request = Request::Look { shown: Some(shown) };
+        let request = Request::Snapshot { shown: Some(shown) };
         let reply = self.execute(id, said, &request);
         let (seen, unseen) = (self.server.state.snapshot(), without.state.snapshot());
         if (seen.generation, seen.recovers) != (unseen.generation, unseen.recovers) {
             self.breaks(Rule::DoubtByVisitor);
         }
-        if seen.vacant.people_waiting(seen.line) > unseen.vacant.people_waiting(unseen.line) {
+        if seen.vacant.people_waiting(seen.counters) > unseen.vacant.people_waiting(unseen.counters)
+        {
             self.breaks(Rule::PhantomsByVisitor);
         }
         let answer = self.deliver(node, witness, &request, reply, true);
-        self.ask(node, Ask::Replay);
+        self.call(node, StoreCall::Replay);
         answer
     }
 
@@ -295,19 +302,20 @@ impl World {
     }
 
     fn save(&mut self, node: usize) -> Option<Answer> {
-        let Witness { line, incarnations, .. } = self.node(node)?.replica.witness();
+        let Witness { counters, incarnations, .. } = self.node(node)?.replica.witness();
         if incarnations.is_empty() {
             return Some(Answer::Nothing);
         }
-        let saved = Checkpoint::new(line, line.last() + RESERVE).with_incarnations(incarnations);
+        let saved =
+            Checkpoint::new(counters, counters.last() + RESERVE).with_incarnations(incarnations);
         let saved = self.checkpoint.map_or(saved, |before| before.raised_to(saved));
         self.checkpoint = Some(saved);
         self.node_mut(node)?.note_saved(saved.ceiling);
         Some(Answer::Nothing)
     }
 
-    fn send(&mut self, node: usize, ask: Ask) -> Option<Answer> {
-        let (witness, request) = self.request(node, ask)?;
+    fn send(&mut self, node: usize, call: StoreCall) -> Option<Answer> {
+        let (witness, request) = self.request(node, call)?;
         let id = self.node(node)?.id;
         let process = self.server.process;
         self.flight = Some(Arc::new(Flight { node, id, witness, process, request, reply: None }));
@@ -362,7 +370,7 @@ impl World {
         let visit = self.server.begin(witness);
         self.ledger.now += self.server.clock - began;
         let now = self.server.state.marks().time;
-        self.ledger.note_step(&witness, (marks.time, marks.line), now);
+        self.ledger.note_step(&witness, (marks.time, marks.counters), now);
         if witness.replayed == self.server.state.marks().generation {
             self.note_replayed(id, &[]);
         }
@@ -379,7 +387,7 @@ impl World {
             self.breaks(Rule::TimeOff);
         }
         let after = self.server.state.snapshot();
-        let called = after.line.serving() > before.line.serving();
+        let called = after.counters.serving() > before.counters.serving();
         let taken = after.called + after.active;
         if called
             && !matches!(request, Request::Settle { .. })
@@ -410,9 +418,11 @@ impl World {
         reply: Reply,
         is_prompt: bool,
     ) -> Option<Answer> {
-        if let Reply::Look { refresh, .. } = &reply {
-            let line = refresh.line;
-            if line.last() < witness.line.last() || line.serving() < witness.line.serving() {
+        if let Reply::Snapshot { refresh, .. } = &reply {
+            let counters = refresh.counters;
+            if counters.last() < witness.counters.last()
+                || counters.serving() < witness.counters.serving()
+            {
                 self.breaks(Rule::QueueBack);
             }
         }
@@ -422,7 +432,7 @@ impl World {
             None
         };
         let looked =
-            if let Reply::Look { refresh, .. } = &reply { Some(refresh.clone()) } else { None };
+            if let Reply::Snapshot { refresh, .. } = &reply { Some(refresh.clone()) } else { None };
         let now = self.nodes.get_mut(node)?.as_mut()?;
         let id = now.id;
         let generation = self.server.state.marks().generation;

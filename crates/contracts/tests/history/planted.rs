@@ -141,8 +141,9 @@ fn numbers_follow_the_order_of_joining() {
     passes(&NO_LIMITS, &["0 10 join 1 number 2 fresh", "9 20 join 2 number 1 fresh"]);
     passes(&NO_LIMITS, &["0 10 join 1 number 2 fresh", "10 20 join 2 number 1 fresh"]);
     // The earlier join may have given the number.
-    let before =
-        |told: &'static str| [told, "5 10 join 1 number 2 fresh", "11 20 join 2 number 1 rejoined"];
+    let before = |reported: &'static str| {
+        [reported, "5 10 join 1 number 2 fresh", "11 20 join 2 number 1 rejoined"]
+    };
     passes(&NO_LIMITS, &before("0 4 join 2 unknown"));
     passes(&NO_LIMITS, &before("0 4 join 2 number 1 fresh"));
     breaks(Rule::OrderOfJoins, &NO_LIMITS, &before("0 4 join 2 refused"));

@@ -7,8 +7,8 @@ use adapter_memory::{ManualClock, MemoryQueue};
 use contracts::history::{History, Rules, check};
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, GiveBackError, Incarnation, Line, Place, PolicySpec,
-    QueueId, QueueNumber, QueueStore, Standing, UserId,
+    AdmissionPolicy, ClaimError, Incarnation, NumberBounds, PlaceStatus, PolicySpec, QueueCounters,
+    QueueId, QueueNumber, QueueStore, ReleaseError, TokenClaims, UserId,
 };
 use proptest::prelude::*;
 
@@ -80,7 +80,7 @@ struct Simulation {
     now: u64,
     life: Option<Incarnation>,
     /// The last number that each user got, and when.
-    told: Vec<Option<(u64, u64)>>,
+    reported: Vec<Option<(u64, u64)>>,
     ops: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ impl Simulation {
             clock,
             now: 0,
             life: None,
-            told: vec![None; USERS as usize + 1],
+            reported: vec![None; USERS as usize + 1],
             ops: Vec::new(),
         }
     }
@@ -109,31 +109,40 @@ impl Simulation {
     async fn step(&mut self, step: Step) {
         self.now += step.after;
         self.clock.advance(ms(step.after));
-        let called = self.store.call_next(Line::default(), None).await.unwrap();
+        let called = self.store.call_next(QueueCounters::default(), None).await.unwrap();
         self.life = called.snapshot.incarnations.oldest();
-        match (step.kind, self.told[step.user as usize]) {
+        match (step.kind, self.reported[step.user as usize]) {
             (0..=1, _) | (_, None) => self.join("join", step).await,
             (_, Some((_, known))) if known > self.now => {}
             (kind, Some((number, known))) => {
-                let (asked, told) = match kind {
-                    2..=3 => ("ask", if_done(step, self.ask(step, number)).await),
+                let (requested, reported) = match kind {
+                    2..=3 => ("ask", if_done(step, self.request(step, number)).await),
                     4..=6 => ("admit", if_done(step, self.admit(step, number)).await),
                     _ => ("leave", if_done(step, self.leave(step, number)).await),
                 };
                 // A user who polls later may get an older snapshot.
-                let lag =
-                    if told.starts_with("waiting") || told == "not-yet" { step.lag } else { 0 };
+                let lag = if reported.starts_with("waiting") || reported == "not-yet" {
+                    step.lag
+                } else {
+                    0
+                };
                 let begun = (self.now + lag).saturating_sub(step.sent).max(known);
                 let ended = (self.now + lag + step.answered).max(begun);
-                self.note(begun, ended, &format!("{asked} {} {number}", step.user), &told, step);
+                self.note(
+                    begun,
+                    ended,
+                    &format!("{requested} {} {number}", step.user),
+                    &reported,
+                    step,
+                );
             }
         }
     }
 
     async fn join(&mut self, word: &str, step: Step) {
         let user = UserId::new(step.user).unwrap();
-        let told = if_done(step, async {
-            match self.store.join(user, None, Bounds::NONE).await {
+        let reported = if_done(step, async {
+            match self.store.join(user, None, NumberBounds::NONE).await {
                 Ok(joined) if joined.rejoined => format!("number {} rejoined", joined.number),
                 Ok(joined) => format!("number {} fresh", joined.number),
                 Err(_) => "refused".to_owned(),
@@ -141,14 +150,14 @@ impl Simulation {
         })
         .await;
         let (begun, ended) = (self.now.saturating_sub(step.sent), self.now + step.answered);
-        if let (Seen::Answer, Some(number)) = (step.seen, told.split(' ').nth(1)) {
-            self.told[step.user as usize] = Some((number.parse().unwrap(), ended));
+        if let (Seen::Answer, Some(number)) = (step.seen, reported.split(' ').nth(1)) {
+            self.reported[step.user as usize] = Some((number.parse().unwrap(), ended));
         }
-        self.note(begun, ended, &format!("{word} {}", step.user), &told, step);
+        self.note(begun, ended, &format!("{word} {}", step.user), &reported, step);
     }
 
-    fn place(&self, step: Step, number: u64) -> Place {
-        Place {
+    fn place(&self, step: Step, number: u64) -> TokenClaims {
+        TokenClaims {
             queue: QueueId::parse("main").unwrap(),
             incarnation: self.life.unwrap(),
             number: QueueNumber::new(number).unwrap(),
@@ -157,16 +166,16 @@ impl Simulation {
         }
     }
 
-    async fn ask(&self, step: Step, number: u64) -> String {
+    async fn request(&self, step: Step, number: u64) -> String {
         let place = self.place(step, number);
-        let seen = self.store.snapshot(Line::default()).await.unwrap();
-        match self.store.standing(&place).await.unwrap() {
-            Standing::Waiting => {
-                format!("waiting {}", seen.vacant.position_of(place.number, seen.line).get())
+        let seen = self.store.snapshot(QueueCounters::default()).await.unwrap();
+        match self.store.place_status(&place).await.unwrap() {
+            PlaceStatus::Waiting => {
+                format!("waiting {}", seen.vacant.position_of(place.number, seen.counters).get())
             }
-            Standing::Called { .. } => "called".to_owned(),
-            Standing::Active { .. } => "active".to_owned(),
-            Standing::Gone => "gone".to_owned(),
+            PlaceStatus::Called { .. } => "called".to_owned(),
+            PlaceStatus::Active { .. } => "active".to_owned(),
+            PlaceStatus::Gone => "gone".to_owned(),
         }
     }
 
@@ -182,18 +191,18 @@ impl Simulation {
     }
 
     async fn leave(&self, step: Step, number: u64) -> String {
-        match self.store.give_back(&self.place(step, number)).await {
+        match self.store.release(&self.place(step, number)).await {
             Ok(()) => "left".to_owned(),
-            Err(GiveBackError::Gone) => "gone".to_owned(),
+            Err(ReleaseError::Gone) => "gone".to_owned(),
             Err(error) => panic!("{error}"),
         }
     }
 
-    fn note(&mut self, begun: u64, ended: u64, asked: &str, told: &str, step: Step) {
+    fn note(&mut self, begun: u64, ended: u64, requested: &str, reported: &str, step: Step) {
         self.ops.push(match step.seen {
-            Seen::Answer => format!("{begun} {ended} {asked} {told}"),
-            _ if step.lag.is_multiple_of(2) => format!("{begun} - {asked} unknown"),
-            _ => format!("{begun} {begun} {asked} unknown"),
+            Seen::Answer => format!("{begun} {ended} {requested} {reported}"),
+            _ if step.lag.is_multiple_of(2) => format!("{begun} - {requested} unknown"),
+            _ => format!("{begun} {begun} {requested} unknown"),
         });
     }
 }

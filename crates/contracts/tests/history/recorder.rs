@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contracts::history::{Asked, History, Told};
+use contracts::history::{Completion, History, Invocation};
 use domain::queue::{QueueNumber, UserId};
 
 fn user(id: u64) -> UserId {
@@ -16,19 +16,22 @@ fn number(n: u64) -> QueueNumber {
 /// One op of every kind and outcome, one op that is dropped and one that has not ended.
 fn everything(history: &History) -> contracts::history::Op {
     let (user, number) = (user(7), number(3));
-    let op = |asked, told| history.begin(asked).end(told);
-    op(Asked::Join { user }, Told::Number { number, rejoined: false });
-    op(Asked::FindAgain { user }, Told::Number { number, rejoined: true });
-    op(Asked::Ask { user, number }, Told::Waiting { position: 12 });
-    op(Asked::Ask { user, number }, Told::Called);
-    op(Asked::Ask { user, number }, Told::Active);
-    op(Asked::Ask { user, number }, Told::Gone);
-    op(Asked::Admit { user, number }, Told::LetIn { until_after: Duration::new(600, 1) });
-    op(Asked::Admit { user, number }, Told::NotYet);
-    op(Asked::Leave { user, number }, Told::Left);
-    op(Asked::Join { user }, Told::Refused);
-    drop(history.begin(Asked::Join { user }));
-    history.begin(Asked::Leave { user, number })
+    let op = |requested, reported| history.begin(requested).end(reported);
+    op(Invocation::Join { user }, Completion::Number { number, rejoined: false });
+    op(Invocation::FindAgain { user }, Completion::Number { number, rejoined: true });
+    op(Invocation::Ask { user, number }, Completion::Waiting { position: 12 });
+    op(Invocation::Ask { user, number }, Completion::Called);
+    op(Invocation::Ask { user, number }, Completion::Active);
+    op(Invocation::Ask { user, number }, Completion::Gone);
+    op(
+        Invocation::Admit { user, number },
+        Completion::LetIn { until_after: Duration::new(600, 1) },
+    );
+    op(Invocation::Admit { user, number }, Completion::NotYet);
+    op(Invocation::Leave { user, number }, Completion::Left);
+    op(Invocation::Join { user }, Completion::Refused);
+    drop(history.begin(Invocation::Join { user }));
+    history.begin(Invocation::Leave { user, number })
 }
 
 fn written(history: &History) -> String {
@@ -46,12 +49,12 @@ fn a_written_history_reads_back_the_same() {
     assert_eq!(read.records(), history.records());
     assert_eq!(written(&read), text);
     let (dropped, open_one) = (read.records()[10], read.records()[11]);
-    assert!(dropped.told == Told::Unknown && dropped.ended.is_some());
-    assert!(open_one.told == Told::Unknown && open_one.ended.is_none());
+    assert!(dropped.reported == Completion::Unknown && dropped.ended.is_some());
+    assert!(open_one.reported == Completion::Unknown && open_one.ended.is_none());
     drop(open);
     // The history continues where it stopped.
     let latest = history.records()[10].ended.unwrap();
-    drop(read.begin(Asked::Join { user: user(1) }));
+    drop(read.begin(Invocation::Join { user: user(1) }));
     let added = read.records()[12];
     assert!(added.id == 12 && added.begun >= latest && added.ended >= Some(added.begun));
 }
@@ -78,8 +81,8 @@ fn many_threads_record_in_the_order_of_time() {
             let history = history.clone();
             scope.spawn(move || {
                 for n in 1..=500 {
-                    let op = history.begin(Asked::Ask { user: user(id), number: number(n) });
-                    op.end(Told::Waiting { position: n });
+                    let op = history.begin(Invocation::Ask { user: user(id), number: number(n) });
+                    op.end(Completion::Waiting { position: n });
                 }
             });
         }
@@ -88,8 +91,8 @@ fn many_threads_record_in_the_order_of_time() {
     assert_eq!(records.len(), 4_000);
     assert!(records.is_sorted_by(|a, b| a.id + 1 == b.id && a.begun <= b.begun));
     for op in records {
-        let Asked::Ask { number, .. } = op.asked else { panic!("{op}") };
-        assert_eq!(op.told, Told::Waiting { position: number.get() });
+        let Invocation::Ask { number, .. } = op.requested else { panic!("{op}") };
+        assert_eq!(op.reported, Completion::Waiting { position: number.get() });
         assert!(op.ended >= Some(op.begun));
     }
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 use adapter_memory::ManualClock;
 use async_trait::async_trait;
 use bytes::Bytes;
-use contracts::cache::{CacheFixture, CacheWorld, RULES};
-use decorators::cache::{CacheKey, CacheStore, Kept, LeaseId, Look, LookFor, Put, Stamp, Unusable};
+use contracts::cache::{CacheFixture, CacheHarness, RULES};
+use decorators::cache::{
+    CacheKey, CacheStore, CopyVersion, Kept, LeaseId, Lookup, LookupRequest, PutOutcome, Unusable,
+};
 use domain::{Clock as _, PortError, Timestamp};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -137,7 +139,7 @@ struct Rows {
     copies: HashMap<String, Row>,
     leases: HashMap<String, (u128, u64)>,
     invalidated: HashMap<&'static str, u64>,
-    looks: u64,
+    refreshes: u64,
 }
 
 struct Broken {
@@ -208,9 +210,9 @@ impl Broken {
         &self,
         rows: &mut Rows,
         copy: Option<Row>,
-        want: &LookFor,
+        want: &LookupRequest,
     ) -> Result<Option<Kept>, Unusable> {
-        rows.looks += 1;
+        rows.refreshes += 1;
         let Some(copy) = copy else {
             let empty = Kept { payload: Bytes::new(), age: Duration::ZERO };
             return Ok(self.is(Fault::NothingIsEmpty).then_some(empty));
@@ -235,7 +237,7 @@ impl Broken {
         }
     }
 
-    fn lease(&self, rows: &mut Rows, key: &CacheKey, want: &LookFor) -> bool {
+    fn lease(&self, rows: &mut Rows, key: &CacheKey, want: &LookupRequest) -> bool {
         let Some(lease) = want.lease else { return self.is(Fault::LeaseUnasked) };
         let row = self.lease_row(key);
         let ends = self.now() + u64::try_from(lease.lasts.as_micros()).unwrap();
@@ -263,7 +265,7 @@ impl Broken {
         }
     }
 
-    fn becomes(&self, there: Option<&Row>, stamp: Stamp) -> Put {
+    fn becomes(&self, there: Option<&Row>, stamp: CopyVersion) -> PutOutcome {
         let refused = match there {
             None => false,
             Some(there) if there.content.is_err() => self.is(Fault::UnusableStays),
@@ -271,10 +273,17 @@ impl Broken {
             Some(there) if self.is(Fault::SameReplaces) => there.stamp > stamp.0,
             Some(there) => there.stamp >= stamp.0,
         };
-        if refused { Put::NewerIsThere } else { Put::Kept }
+        if refused { PutOutcome::NewerIsThere } else { PutOutcome::Kept }
     }
 
-    fn write(&self, rows: &mut Rows, key: &CacheKey, payload: Bytes, stamp: Stamp, ends: u64) {
+    fn write(
+        &self,
+        rows: &mut Rows,
+        key: &CacheKey,
+        payload: Bytes,
+        stamp: CopyVersion,
+        ends: u64,
+    ) {
         let payload = match self.fault {
             Fault::KeepsText => String::from_utf8_lossy(&payload).into_owned().into(),
             _ => payload,
@@ -288,7 +297,7 @@ impl Broken {
 
 #[async_trait]
 impl CacheStore for Broken {
-    async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError> {
+    async fn lookup(&self, key: &CacheKey, want: &LookupRequest) -> Result<Lookup, PortError> {
         if self.is(Fault::LeasesRace)
             && let Some(lease) = want.lease
         {
@@ -306,7 +315,7 @@ impl CacheStore for Broken {
         let had_any = copy.is_some();
         let kept = self.kept(&mut rows, copy, want);
         if self.is(Fault::StampsGoBack) {
-            at -= rows.looks;
+            at -= rows.refreshes;
         }
         if is_spoilt && self.is(Fault::UnusableToldOnce) {
             rows.copies.remove(&self.row(key));
@@ -318,17 +327,17 @@ impl CacheStore for Broken {
             Err(_) => had_any && self.is(Fault::UnusableIsFresh),
         };
         let leased = !is_fresh && self.lease(&mut rows, key, want);
-        Ok(Look { kept, at: Stamp(at), leased })
+        Ok(Lookup { kept, at: CopyVersion(at), leased })
     }
 
     async fn put(
         &self,
         key: &CacheKey,
         payload: Bytes,
-        stamp: Stamp,
+        stamp: CopyVersion,
         keep_for: Duration,
         lease: LeaseId,
-    ) -> Result<Put, PortError> {
+    ) -> Result<PutOutcome, PortError> {
         let ends = self.now() + u64::try_from(keep_for.as_micros()).unwrap();
         let longest = LONGEST - usize::from(self.is(Fault::OneTooShort));
         if payload.len() > longest && !self.is(Fault::NothingTooLarge) {
@@ -339,17 +348,17 @@ impl CacheStore for Broken {
             if !self.is(Fault::TooLargeKeepsLease) {
                 self.end_lease(&mut rows, key, lease, false);
             }
-            return Ok(Put::TooLarge);
+            return Ok(PutOutcome::TooLarge);
         }
-        let mut told = self.becomes(self.copy(&self.rows.lock().unwrap(), key).as_ref(), stamp);
+        let mut reported = self.becomes(self.copy(&self.rows.lock().unwrap(), key).as_ref(), stamp);
         if self.is(Fault::PutsRace) {
             self.moment().await;
         }
         let mut rows = self.rows.lock().unwrap();
         if !self.is(Fault::PutsRace) {
-            told = self.becomes(self.copy(&rows, key).as_ref(), stamp);
+            reported = self.becomes(self.copy(&rows, key).as_ref(), stamp);
         }
-        let is_kept = told == Put::Kept;
+        let is_kept = reported == PutOutcome::Kept;
         if is_kept {
             self.write(&mut rows, key, payload, stamp, ends);
         } else if self.is(Fault::RefusedPutsRenew) {
@@ -358,10 +367,10 @@ impl CacheStore for Broken {
         if !(self.is(Fault::PutKeepsLease) || self.is(Fault::RefusedPutKeepsLease) && !is_kept) {
             self.end_lease(&mut rows, key, lease, self.is(Fault::AnybodysPutEnds));
         }
-        Ok(if self.is(Fault::RefusesAndTellsKept) { Put::Kept } else { told })
+        Ok(if self.is(Fault::RefusesAndTellsKept) { PutOutcome::Kept } else { reported })
     }
 
-    async fn give_back(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
+    async fn release(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
         let mut rows = self.rows.lock().unwrap();
         if !self.is(Fault::GiveBackIgnored) {
             self.end_lease(&mut rows, key, lease, self.is(Fault::AnybodyGivesBack));
@@ -394,13 +403,13 @@ impl CacheStore for Broken {
     }
 }
 
-struct World {
+struct Harness {
     clock: Arc<ManualClock>,
     handles: Vec<Arc<Broken>>,
 }
 
 #[async_trait]
-impl CacheWorld for World {
+impl CacheHarness for Harness {
     fn handles(&self) -> Vec<Arc<dyn CacheStore>> {
         self.handles.iter().map(|handle| Arc::clone(handle) as Arc<dyn CacheStore>).collect()
     }
@@ -425,7 +434,7 @@ struct Mutant(Fault);
 
 #[async_trait]
 impl CacheFixture for Mutant {
-    async fn open(&self) -> Box<dyn CacheWorld> {
+    async fn open(&self) -> Box<dyn CacheHarness> {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_777_896_000).unwrap()));
         let (shared, inside) = (Arc::<Mutex<Rows>>::default(), Arc::<AtomicU64>::default());
         let handles = (0..2).map(|_| {
@@ -439,7 +448,7 @@ impl CacheFixture for Mutant {
             })
         });
         let handles = handles.collect();
-        Box::new(World { clock, handles })
+        Box::new(Harness { clock, handles })
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use contracts::checkpoint::{CheckpointFixture, CheckpointWorld, RULES};
+use contracts::checkpoint::{CheckpointFixture, CheckpointHarness, RULES};
 use domain::PortError;
-use domain::queue::{Checkpoint, CheckpointStore, Line, QueueId};
+use domain::queue::{Checkpoint, CheckpointStore, QueueCounters, QueueId};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fault {
@@ -87,15 +87,18 @@ impl Broken {
         let before = known.unwrap_or(given);
         let right = before.raised_to(given);
         match self.fault {
-            Fault::LatestWins => Checkpoint::new(given.line, given.ceiling),
-            Fault::HighestLastWins if before.line.last() > given.line.last() => before,
+            Fault::LatestWins => Checkpoint::new(given.counters, given.ceiling),
+            Fault::HighestLastWins if before.counters.last() > given.counters.last() => before,
             Fault::HighestLastWins => given,
             Fault::CeilingNotRaised => Checkpoint { ceiling: before.ceiling, ..right },
-            Fault::CallsForgotten => Checkpoint { line: Line::new(right.line.last(), 0), ..right },
+            Fault::CallsForgotten => {
+                Checkpoint { counters: QueueCounters::new(right.counters.last(), 0), ..right }
+            }
             Fault::NumbersAreFloats => {
-                let (last, serving) = (as_float(right.line.last()), as_float(right.line.serving()));
+                let (last, serving) =
+                    (as_float(right.counters.last()), as_float(right.counters.serving()));
                 Checkpoint {
-                    line: Line::new(last, serving),
+                    counters: QueueCounters::new(last, serving),
                     ceiling: as_float(right.ceiling),
                     ..right
                 }
@@ -105,10 +108,10 @@ impl Broken {
                 ..right
             },
             Fault::MarksUnbounded => {
-                let line = before.line.raised_to(given.line);
+                let counters = before.counters.raised_to(given.counters);
                 Checkpoint {
-                    line,
-                    ceiling: before.ceiling.max(given.ceiling).max(line.last()),
+                    counters,
+                    ceiling: before.ceiling.max(given.ceiling).max(counters.last()),
                     ..right
                 }
             }
@@ -140,8 +143,8 @@ fn as_float(mark: u64) -> u64 {
 #[async_trait]
 impl CheckpointStore for Broken {
     async fn load(&self, queue: QueueId) -> Result<Option<Checkpoint>, PortError> {
-        let nothing =
-            (self.fault == Fault::NothingIsZero).then(|| Checkpoint::new(Line::default(), 0));
+        let nothing = (self.fault == Fault::NothingIsZero)
+            .then(|| Checkpoint::new(QueueCounters::default(), 0));
         Ok(self.read(queue).or(nothing))
     }
 
@@ -160,13 +163,13 @@ impl CheckpointStore for Broken {
     }
 }
 
-struct World {
+struct Harness {
     fault: Fault,
     rows: Rows,
     inside: Arc<AtomicU64>,
 }
 
-impl CheckpointWorld for World {
+impl CheckpointHarness for Harness {
     fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
         let rows = || {
             if self.fault == Fault::HandlesApart { Rows::default() } else { Arc::clone(&self.rows) }
@@ -181,8 +184,8 @@ struct Mutant(Fault);
 
 #[async_trait]
 impl CheckpointFixture for Mutant {
-    async fn open(&self) -> Box<dyn CheckpointWorld> {
-        Box::new(World { fault: self.0, rows: Rows::default(), inside: Arc::default() })
+    async fn open(&self) -> Box<dyn CheckpointHarness> {
+        Box::new(Harness { fault: self.0, rows: Rows::default(), inside: Arc::default() })
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use adapter_memory::{ManualClock, MemoryQueue};
 use async_trait::async_trait;
-use contracts::queue::{QueueFixture, QueueWorld, RULES};
+use contracts::queue::{QueueFixture, QueueHarness, RULES};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Called, Checkpoint, ClaimError, Expiry, GiveBackError, JoinError,
-    Joined, Line, Place, PolicySpec, QueueId, QueueNumber, QueueStore, QueueTime, Session, Shown,
-    Snapshot, Standing, UserId,
+    AdmissionPolicy, Called, Checkpoint, ClaimError, Expiry, JoinError, Joined, NumberBounds,
+    PlaceStatus, PolicySpec, QueueCounters, QueueId, QueueNumber, QueueStore, QueueTime,
+    ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId,
 };
 use domain::{Clock, PortError, Timestamp};
 
@@ -147,22 +147,22 @@ impl Broken {
         self.counter.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    fn floor(&self, floor: Line) -> Line {
-        if matches!(self.fault, Fault::FloorsIgnored) { Line::default() } else { floor }
+    fn floor(&self, floor: QueueCounters) -> QueueCounters {
+        if matches!(self.fault, Fault::FloorsIgnored) { QueueCounters::default() } else { floor }
     }
 
-    fn bounds(&self, bounds: Bounds) -> Bounds {
+    fn bounds(&self, bounds: NumberBounds) -> NumberBounds {
         let ceiling = if matches!(self.fault, Fault::CeilingsIgnored) {
-            Bounds::NONE.ceiling
+            NumberBounds::NONE.ceiling
         } else {
             bounds.ceiling
         };
-        Bounds { floor: self.floor(bounds.floor), ceiling }
+        NumberBounds { floor: self.floor(bounds.floor), ceiling }
     }
 
     async fn is_full(&self) -> bool {
-        let line = self.inner.snapshot(Line::default()).await.unwrap().line;
-        line.waiting() >= u64::from(self.policy.spec().max_waiting)
+        let counters = self.inner.snapshot(QueueCounters::default()).await.unwrap().counters;
+        counters.waiting() >= u64::from(self.policy.spec().max_waiting)
     }
 
     /// Pauses until another task arrives here, or long enough that none is coming.
@@ -208,9 +208,9 @@ impl Broken {
     }
 
     /// The place as its real holder presents it.
-    fn as_holder(&self, place: &Place) -> Place {
+    fn as_holder(&self, place: &TokenClaims) -> TokenClaims {
         let user = self.given.lock().unwrap().0.get(&place.number).copied().unwrap_or(place.user);
-        Place { user, ..*place }
+        TokenClaims { user, ..*place }
     }
 }
 
@@ -220,12 +220,12 @@ impl QueueStore for Broken {
         &self,
         user: UserId,
         presented: Option<Shown>,
-        bounds: Bounds,
+        bounds: NumberBounds,
     ) -> Result<Joined, JoinError> {
         if matches!(self.fault, Fault::FullForHoldersToo | Fault::NumbersFillTheLine)
             && self.is_full().await
         {
-            return Err(JoinError::LineFull);
+            return Err(JoinError::QueueFull);
         }
         let stored_as = match self.fault {
             Fault::NewNumberForReturning => self.alias(user),
@@ -245,31 +245,36 @@ impl QueueStore for Broken {
         given.0.entry(joined.number).or_insert(user);
         match self.fault {
             Fault::EndedPlacesKept => joined.number = first_number,
-            Fault::NewcomersNotCalled => joined.standing = Standing::Waiting,
+            Fault::NewcomersNotCalled => joined.place_status = PlaceStatus::Waiting,
             _ => {}
         }
         Ok(joined)
     }
 
-    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError> {
+    async fn call_next(
+        &self,
+        floor: QueueCounters,
+        shown: Option<Shown>,
+    ) -> Result<Called, PortError> {
         if matches!(self.fault, Fault::ShownIsAFloor)
             && let Some(shown) = shown
         {
             return self
                 .inner
-                .call_next(floor.raised_to(Line::new(shown.number.get(), 0)), None)
+                .call_next(floor.raised_to(QueueCounters::new(shown.number.get(), 0)), None)
                 .await;
         }
         self.inner.call_next(self.floor(floor), shown).await
     }
 
-    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError> {
+    async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError> {
         let mut snapshot = self.inner.snapshot(self.floor(floor)).await?;
         if matches!(self.fault, Fault::ServingGoesBack) && self.count().is_multiple_of(4) {
-            snapshot.line = Line::new(snapshot.line.last(), snapshot.line.serving() / 2);
+            snapshot.counters =
+                QueueCounters::new(snapshot.counters.last(), snapshot.counters.serving() / 2);
         }
         if matches!(self.fault, Fault::ClaimsCountedAgain) {
-            snapshot.tally.claimed = self.counter.load(Ordering::SeqCst);
+            snapshot.outcomes.claimed = self.counter.load(Ordering::SeqCst);
         }
         Ok(snapshot)
     }
@@ -284,32 +289,32 @@ impl QueueStore for Broken {
         {
             return self
                 .inner
-                .snapshot(Line::new(checkpoint.ceiling, checkpoint.line.serving()))
+                .snapshot(QueueCounters::new(checkpoint.ceiling, checkpoint.counters.serving()))
                 .await;
         }
         self.inner.settle(generation, checkpoint).await
     }
 
-    async fn standing(&self, place: &Place) -> Result<Standing, PortError> {
-        let seen = self.inner.snapshot(Line::default()).await?;
-        if matches!(self.fault, Fault::TokensUnseen) && place.number.get() > seen.line.last() {
-            return Ok(Standing::Waiting);
+    async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError> {
+        let seen = self.inner.snapshot(QueueCounters::default()).await?;
+        if matches!(self.fault, Fault::TokensUnseen) && place.number.get() > seen.counters.last() {
+            return Ok(PlaceStatus::Waiting);
         }
         let life =
             seen.incarnations.oldest().filter(|_| matches!(self.fault, Fault::AnyLifeIsGood));
         self.inner
-            .standing(&Place { incarnation: life.unwrap_or(place.incarnation), ..*place })
+            .place_status(&TokenClaims { incarnation: life.unwrap_or(place.incarnation), ..*place })
             .await
     }
 
-    async fn claim(&self, place: &Place) -> Result<Session, ClaimError> {
+    async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError> {
         let session_from_nothing = Session {
             number: place.number,
             user: place.user,
             until: Expiry::new(QueueTime::from_micros(1), QueueTime::START),
         };
         if matches!(self.fault, Fault::EachTokenLetIn) {
-            let other = Place { user: self.alias(place.user), ..*place };
+            let other = TokenClaims { user: self.alias(place.user), ..*place };
             if let Ok(session) = self.inner.claim(&other).await {
                 return Ok(session);
             }
@@ -326,24 +331,25 @@ impl QueueStore for Broken {
         }
     }
 
-    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError> {
-        let is_waiting = self.inner.standing(place).await.is_ok_and(|s| s == Standing::Waiting);
+    async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError> {
+        let is_waiting =
+            self.inner.place_status(place).await.is_ok_and(|s| s == PlaceStatus::Waiting);
         match self.fault {
-            Fault::AnybodyGivesBack => self.inner.give_back(&self.as_holder(place)).await,
+            Fault::AnybodyGivesBack => self.inner.release(&self.as_holder(place)).await,
             Fault::WaitingPlacesNotGivenBack if is_waiting => Ok(()),
             Fault::SlotsNotFreedByGivingBack if !is_waiting => Ok(()),
-            _ => self.inner.give_back(place).await,
+            _ => self.inner.release(place).await,
         }
     }
 }
 
-struct World {
+struct Harness {
     store: Arc<Broken>,
     clock: Arc<ManualClock>,
 }
 
 #[async_trait]
-impl QueueWorld for World {
+impl QueueHarness for Harness {
     fn queue(&self) -> QueueId {
         QueueId::parse("mutant").unwrap()
     }
@@ -357,7 +363,7 @@ impl QueueWorld for World {
         for step in 0..steps {
             let passed = QueueTime::LONGEST_STEP * u32::try_from(step).unwrap();
             self.clock.advance((by - passed).min(QueueTime::LONGEST_STEP));
-            self.store.inner.snapshot(Line::START).await.unwrap();
+            self.store.inner.snapshot(QueueCounters::START).await.unwrap();
         }
     }
 }
@@ -366,9 +372,12 @@ struct Mutant(Fault);
 
 #[async_trait]
 impl QueueFixture for Mutant {
-    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueHarness> {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_000_000).unwrap()));
-        Box::new(World { store: Arc::new(Broken::new(self.0, policy, Arc::clone(&clock))), clock })
+        Box::new(Harness {
+            store: Arc::new(Broken::new(self.0, policy, Arc::clone(&clock))),
+            clock,
+        })
     }
 }
 

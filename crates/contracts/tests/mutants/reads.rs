@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use adapter_memory::MemoryCatalogue;
+use adapter_memory::MemoryCatalog;
 use async_trait::async_trait;
-use contracts::concert::{CatalogueFixture, RULES as CONCERT_RULES};
-use contracts::schedule::{RULES as SCHEDULE_RULES, ScheduleFixture, ScheduleWorld};
+use contracts::concert::{CatalogFixture, RULES as CONCERT_RULES};
+use contracts::schedule::{RULES as SCHEDULE_RULES, ScheduleFixture, ScheduleHarness};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 use domain::sample::SampleConcert;
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleId};
@@ -42,7 +42,7 @@ const SCHEDULE_FAULTS: &[(&str, Fault)] = &[
 ];
 
 struct Broken {
-    inner: MemoryCatalogue,
+    inner: MemoryCatalog,
     fault: Fault,
     counter: AtomicU64,
 }
@@ -74,11 +74,11 @@ impl ScheduleBook for Broken {
         concert: ConcertId,
         now: Timestamp,
     ) -> Result<Option<Vec<OpenDate>>, PortError> {
-        let asked_at = match self.fault {
+        let requested_at = match self.fault {
             Fault::ClosedIncluded => now - std::time::Duration::from_nanos(1),
             _ => now,
         };
-        let mut dates = self.inner.open_dates(concert, asked_at).await?;
+        let mut dates = self.inner.open_dates(concert, requested_at).await?;
         match self.fault {
             Fault::UnknownIsEmpty => dates = Some(dates.unwrap_or_default()),
             Fault::Unordered => {
@@ -96,7 +96,7 @@ struct Mutant(Fault);
 impl Mutant {
     fn broken(&self, concerts: Vec<SampleConcert>) -> Arc<Broken> {
         Arc::new(Broken {
-            inner: MemoryCatalogue::new(concerts),
+            inner: MemoryCatalog::new(concerts),
             fault: self.0,
             counter: AtomicU64::new(0),
         })
@@ -104,16 +104,16 @@ impl Mutant {
 }
 
 #[async_trait]
-impl CatalogueFixture for Mutant {
+impl CatalogFixture for Mutant {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
         self.broken(concerts)
     }
 }
 
-struct World(Arc<Broken>);
+struct Harness(Arc<Broken>);
 
 #[async_trait]
-impl ScheduleWorld for World {
+impl ScheduleHarness for Harness {
     fn book(&self) -> Arc<dyn ScheduleBook> {
         self.0.clone()
     }
@@ -127,8 +127,8 @@ impl ScheduleWorld for World {
 
 #[async_trait]
 impl ScheduleFixture for Mutant {
-    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
-        Box::new(World(self.broken(concerts)))
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleHarness> {
+        Box::new(Harness(self.broken(concerts)))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Token signers with seeded faults: plain text with a checksum, each wrong in one way.
 
-use contracts::token::{RULES, SealerFixture};
+use contracts::token::{RULES, SignerFixture};
 use domain::Timestamp;
 use domain::queue::{
-    Incarnation, Place, QueueId, QueueNumber, TokenRejected, TokenSealer, UserId, WaitingToken,
+    Incarnation, QueueId, QueueNumber, TokenClaims, TokenRejected, TokenSigner, UserId,
+    WaitingToken,
 };
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,8 +40,8 @@ fn checksum(text: &str, key: u8) -> u64 {
     })
 }
 
-impl TokenSealer for Plain {
-    fn seal(&self, place: &Place) -> WaitingToken {
+impl TokenSigner for Plain {
+    fn sign(&self, place: &TokenClaims) -> WaitingToken {
         let number = match self.fault {
             Fault::NumbersOf32Bits => place.number.get() & 0xffff_ffff,
             _ => place.number.get(),
@@ -54,7 +55,7 @@ impl TokenSealer for Plain {
         WaitingToken::new(format!("{text}.{:016x}", checksum(&text, self.keys[0])))
     }
 
-    fn open(&self, text: &str) -> Result<Place, TokenRejected> {
+    fn verify(&self, text: &str) -> Result<TokenClaims, TokenRejected> {
         let parts: Vec<_> = text.split('.').collect();
         let ends_well =
             parts.last().is_some_and(|sum| sum.len() == 16 || self.fault == Fault::TailIgnored);
@@ -76,7 +77,7 @@ impl TokenSealer for Plain {
             return Err(TokenRejected::BadSignature);
         }
         let number_of = |text: &str| text.parse::<u64>().map_err(|_| TokenRejected::Malformed);
-        Ok(Place {
+        Ok(TokenClaims {
             queue: QueueId::parse(queue).map_err(|_| TokenRejected::Malformed)?,
             incarnation: Incarnation::new(number_of(incarnation)?)
                 .map_err(|_| TokenRejected::Malformed)?,
@@ -92,8 +93,8 @@ impl TokenSealer for Plain {
 
 struct Mutant(Fault);
 
-impl SealerFixture for Mutant {
-    fn sealer(&self, keys: &[u8]) -> Box<dyn TokenSealer> {
+impl SignerFixture for Mutant {
+    fn signer(&self, keys: &[u8]) -> Box<dyn TokenSigner> {
         Box::new(Plain { keys: keys.to_vec(), fault: self.0 })
     }
 }

@@ -86,7 +86,7 @@ impl Machine {
     /// none of its permits.
     pub(super) fn record(&mut self, failed: bool, took: Duration, now: Duration) -> bool {
         let time = self.settle(now);
-        let heard = self.state().tells_of_calls();
+        let received = self.state().tells_of_calls();
         let outcome = Outcome::of(failed, took > self.settings.slow_call);
         self.calls.count(outcome);
         match &mut self.phase {
@@ -112,7 +112,7 @@ impl Machine {
             }
             Phase::Disabled | Phase::ForcedOpen { .. } => {}
         }
-        heard
+        received
     }
 
     /// Counts an ignored call, and returns whether listeners are notified.

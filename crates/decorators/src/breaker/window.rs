@@ -129,7 +129,7 @@ impl LastCalls {
     }
 }
 
-/// The last seconds: a ring buffer with one tally per second; the newest is the current second.
+/// The last seconds: a ring buffer with one count per second; the newest is the current second.
 #[derive(Debug)]
 pub(super) struct LastSeconds {
     ring: Vec<Tally>,

@@ -12,10 +12,10 @@ use tokio::time::{Instant, timeout};
 
 use super::counts::{CacheCounts, Counters};
 use super::entry::{Entry, Freshness};
-use super::flight::{Flights, Seat, Tell};
-use super::local::Local;
+use super::first_level::FirstLevel;
+use super::second_level::{FreshnessPolicy, LoadDecision, LoadTicket, SecondLevel};
 use super::settings::{CacheSettings, SharedSettings};
-use super::shared::{Judge, Shared, Turn, Turned};
+use super::single_flight::{Publisher, SingleFlight, Subscription};
 use super::source::{Keep, Source};
 use super::store::{CacheKey, CacheStore, LeaseId};
 
@@ -27,7 +27,7 @@ pub struct Answer<V> {
     /// Time since the answer was known to be current.
     pub age: Duration,
     /// The answer is stale, and refreshing it failed or took too long.
-    pub is_old: bool,
+    pub is_stale: bool,
 }
 
 /// The cache of one kind of answer. All callers share it; a hit is one lookup in a concurrent map.
@@ -46,17 +46,17 @@ impl<S: Source> Clone for Cache<S> {
 struct Inner<S: Source> {
     source: S,
     settings: CacheSettings,
-    local: Option<Local<S::Key, S::Value>>,
-    shared: Option<Shared>,
-    flights: Flights<S::Key, Fetched<S::Value>>,
+    local: Option<FirstLevel<S::Key, S::Value>>,
+    shared: Option<SecondLevel>,
+    single_flight: SingleFlight<S::Key, Fetched<S::Value>>,
     counters: Counters,
     /// This process measures time from here.
     origin: Instant,
     /// Answers as of an earlier moment are invalid: nanoseconds from `origin`.
-    horizon: AtomicU64,
+    invalidated_before: AtomicU64,
 }
 
-type Fetched<V> = Result<Given<V>, PortError>;
+type Fetched<V> = Result<CachedAnswer<V>, PortError>;
 
 /// How long a node waits before it checks again for a copy that another node is refreshing.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -65,14 +65,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const CLEARLY_YOUNGER: f64 = 0.9;
 
 /// A copy to return, and whether it is a stale fallback.
-struct Given<V> {
+struct CachedAnswer<V> {
     entry: Arc<Entry<V>>,
-    is_old: bool,
+    is_stale: bool,
 }
 
-impl<V> Clone for Given<V> {
+impl<V> Clone for CachedAnswer<V> {
     fn clone(&self) -> Self {
-        Self { entry: Arc::clone(&self.entry), is_old: self.is_old }
+        Self { entry: Arc::clone(&self.entry), is_stale: self.is_stale }
     }
 }
 
@@ -88,12 +88,12 @@ impl<S: Source> Cache<S> {
         Self(Arc::new(Inner {
             source,
             settings,
-            local: (settings.local_bytes > 0).then(|| Local::new(settings.local_bytes)),
-            shared: shared.map(|(store, settings)| Shared { store, settings }),
-            flights: Flights::on(Handle::current()),
+            local: (settings.local_bytes > 0).then(|| FirstLevel::new(settings.local_bytes)),
+            shared: shared.map(|(store, settings)| SecondLevel { store, settings }),
+            single_flight: SingleFlight::on(Handle::current()),
             counters: Counters::default(),
             origin: Instant::now(),
-            horizon: AtomicU64::new(0),
+            invalidated_before: AtomicU64::new(0),
         }))
     }
 
@@ -115,39 +115,42 @@ impl<S: Source> Cache<S> {
         let inner = &self.0;
         let entry = inner.local.as_ref()?.get(key)?;
         let now = Instant::now();
-        let (counter, is_old) = match entry.freshness(now, inner.horizon(), &inner.settings) {
-            Freshness::Fresh => (&inner.counters.hits, false),
-            Freshness::Ageing => {
-                self.refresh(key, &entry, now);
-                (&inner.counters.hits, false)
-            }
-            Freshness::Stale => {
-                self.refresh(key, &entry, now);
-                if entry.is_failing() {
-                    (&inner.counters.old, true)
-                } else {
-                    (&inner.counters.stale, false)
+        let (counter, is_stale) =
+            match entry.freshness(now, inner.invalidated_before(), &inner.settings) {
+                Freshness::Fresh => (&inner.counters.hits, false),
+                Freshness::RefreshDue => {
+                    self.refresh(key, &entry, now);
+                    (&inner.counters.hits, false)
                 }
-            }
-            Freshness::Old if entry.is_failing() => {
-                self.refresh(key, &entry, now);
-                (&inner.counters.old, true)
-            }
-            Freshness::Old | Freshness::Dead => return None,
-        };
+                Freshness::Stale => {
+                    self.refresh(key, &entry, now);
+                    if entry.is_failing() {
+                        (&inner.counters.old, true)
+                    } else {
+                        (&inner.counters.stale, false)
+                    }
+                }
+                Freshness::StaleIfError if entry.is_failing() => {
+                    self.refresh(key, &entry, now);
+                    (&inner.counters.old, true)
+                }
+                Freshness::StaleIfError | Freshness::Expired => return None,
+            };
         counter.add_one();
-        Some(inner.answer(&entry, now, is_old))
+        Some(inner.answer(&entry, now, is_stale))
     }
 
     /// Starts a background fetch, unless one is in flight or the last one failed too recently.
     fn refresh(&self, key: &S::Key, entry: &Entry<S::Value>, now: Instant) {
-        if entry.is_due(now) && !self.0.flights.has(key) {
-            drop(self.board(key));
+        if entry.is_due(now) && !self.0.single_flight.has(key) {
+            drop(self.join(key));
         }
     }
 
-    fn board(&self, key: &S::Key) -> Seat<Fetched<S::Value>> {
-        self.0.flights.board(key, |tell| fetch(Arc::clone(&self.0), key.clone(), tell))
+    fn join(&self, key: &S::Key) -> Subscription<Fetched<S::Value>> {
+        self.0
+            .single_flight
+            .join(key, |publisher| fetch(Arc::clone(&self.0), key.clone(), publisher))
     }
 
     async fn wait_for(&self, key: &S::Key) -> Result<Answer<S::Value>, PortError> {
@@ -156,28 +159,31 @@ impl<S: Source> Cache<S> {
         // A fetch in flight during an invalidation may return an invalidated answer; the next one
         // does not.
         let now = Instant::now();
-        let is_overruled = self.0.horizon().is_some_and(|horizon| fetched.entry.as_of < horizon);
+        let is_overruled = self
+            .0
+            .invalidated_before()
+            .is_some_and(|invalidated_before| fetched.entry.as_of < invalidated_before);
         let fetched =
-            if is_overruled && !fetched.is_old { self.fetched(key).await? } else { fetched };
-        if fetched.is_old {
+            if is_overruled && !fetched.is_stale { self.fetched(key).await? } else { fetched };
+        if fetched.is_stale {
             self.0.counters.fell_back.add_one();
         }
-        Ok(self.0.answer(&fetched.entry, now, fetched.is_old))
+        Ok(self.0.answer(&fetched.entry, now, fetched.is_stale))
     }
 
     /// Waits for a fetch to end. If there is a stale copy to fall back on, waits only for
     /// `patience`.
     async fn fetched(&self, key: &S::Key) -> Fetched<S::Value> {
-        let seat = self.board(key);
-        if seat.joined {
+        let subscription = self.join(key);
+        if subscription.joined {
             self.0.counters.joined.add_one();
         }
         let Some(old) = self.0.old(key) else {
-            return seat.result().await.unwrap_or_else(|| Err(lost()));
+            return subscription.result().await.unwrap_or_else(|| Err(lost()));
         };
-        match timeout(self.0.settings.patience, seat.result()).await {
+        match timeout(self.0.settings.patience, subscription.result()).await {
             Ok(result) => result.unwrap_or_else(|| Err(lost())),
-            Err(_) => Ok(Given { entry: old, is_old: true }),
+            Err(_) => Ok(CachedAnswer { entry: old, is_stale: true }),
         }
     }
 }
@@ -199,7 +205,7 @@ pub trait AnyCache: Send + Sync {
     ///
     /// # Errors
     /// [`PortError`] if the second level could not answer.
-    async fn hear(&self) -> Result<(), PortError>;
+    async fn poll_invalidations(&self) -> Result<(), PortError>;
 }
 
 #[async_trait]
@@ -213,16 +219,16 @@ impl<S: Source> AnyCache for Cache<S> {
     }
 
     fn local_bytes(&self) -> u64 {
-        self.0.local.as_ref().map_or(0, Local::bytes)
+        self.0.local.as_ref().map_or(0, FirstLevel::bytes)
     }
 
-    async fn hear(&self) -> Result<(), PortError> {
+    async fn poll_invalidations(&self) -> Result<(), PortError> {
         let Some(shared) = &self.0.shared else { return Ok(()) };
         if let Some(ago) = shared.store.invalidated(self.kind()).await? {
             // The reply took time, so this moment is slightly late: it invalidates too much, never
             // too little.
             let at = Instant::now().checked_sub(ago).unwrap_or(self.0.origin);
-            self.0.overrule(at);
+            self.0.invalidate_before(at);
         }
         Ok(())
     }
@@ -233,77 +239,78 @@ impl<S: Source> AnyCache for Cache<S> {
 async fn fetch<S: Source>(
     inner: Arc<Inner<S>>,
     key: S::Key,
-    tell: Tell<S::Key, Fetched<S::Value>>,
+    publisher: Publisher<S::Key, Fetched<S::Value>>,
 ) {
     // The previous fetch may have stored it between the caller's lookup and this task.
     if let Some(entry) = inner.fresh(&key) {
-        return tell.all(Ok(Given { entry, is_old: false }));
+        return publisher.all(Ok(CachedAnswer { entry, is_stale: false }));
     }
     let name = CacheKey { kind: inner.source.kind(), name: inner.source.name(&key) };
     let spread = fastrand::f64();
-    let judge = Judge {
+    let policy = FreshnessPolicy {
         settings: &inner.settings,
-        horizon: inner.horizon(),
+        invalidated_before: inner.invalidated_before(),
         spread,
         fresh_for: inner.wanted(&key, spread),
         counters: &inner.counters,
     };
-    let turned = match &inner.shared {
-        None => Turned { stamp: None, lease: LeaseId(0), is_leased: false, stale: None },
-        Some(shared) => match shared.turn(&name, &judge).await {
-            Turn::Give(entry) => return tell.all(Ok(inner.take(&key, entry))),
-            Turn::Load(turned) => turned,
+    let ticket = match &inner.shared {
+        None => LoadTicket { stamp: None, lease: LeaseId(0), is_leased: false, stale: None },
+        Some(shared) => match shared.decide(&name, &policy).await {
+            LoadDecision::Give(entry) => return publisher.all(Ok(inner.take(&key, entry))),
+            LoadDecision::Load(ticket) => ticket,
         },
     };
-    match inner.load(&key, judge.spread).await {
+    match inner.load(&key, policy.spread).await {
         Ok((entry, keep)) => {
             if keep != Keep::Not {
                 inner.keep(&key, &entry);
             }
-            let given = Given { entry: Arc::clone(&entry), is_old: false };
+            let answer = CachedAnswer { entry: Arc::clone(&entry), is_stale: false };
             // Waiting callers need not wait for the second level. But without a local level, the
             // next caller reads the second level, so it is written first.
             let settling = async {
                 if let Some(shared) = &inner.shared {
-                    shared.settle(&name, &entry, keep, &turned, &judge).await;
+                    shared.settle(&name, &entry, keep, &ticket, &policy).await;
                 }
             };
             if inner.local.is_some() {
-                tell.all(Ok(given));
+                publisher.all(Ok(answer));
                 settling.await;
             } else {
                 settling.await;
-                tell.all(Ok(given));
+                publisher.all(Ok(answer));
             }
         }
         Err(error) => {
-            let (lease, is_leased) = (turned.lease, turned.is_leased);
-            tell.all(inner.fall_back(&key, turned.stale, error));
+            let (lease, is_leased) = (ticket.lease, ticket.is_leased);
+            publisher.all(inner.fall_back(&key, ticket.stale, error));
             if let (Some(shared), true) = (&inner.shared, is_leased) {
-                shared.give_back(&name, lease, &inner.counters).await;
+                shared.release(&name, lease, &inner.counters).await;
             }
         }
     }
 }
 
 impl<S: Source> Inner<S> {
-    fn answer(&self, entry: &Entry<S::Value>, now: Instant, is_old: bool) -> Answer<S::Value> {
+    fn answer(&self, entry: &Entry<S::Value>, now: Instant, is_stale: bool) -> Answer<S::Value> {
         if entry.is_absence {
             self.counters.absent.add_one();
         }
-        Answer { value: Arc::clone(&entry.value), age: entry.age(now), is_old }
+        Answer { value: Arc::clone(&entry.value), age: entry.age(now), is_stale }
     }
 
-    fn horizon(&self) -> Option<Instant> {
-        match self.horizon.load(Ordering::Acquire) {
+    fn invalidated_before(&self) -> Option<Instant> {
+        match self.invalidated_before.load(Ordering::Acquire) {
             0 => None,
             nanos => Some(self.origin + Duration::from_nanos(nanos)),
         }
     }
 
-    fn overrule(&self, before: Instant) {
+    fn invalidate_before(&self, before: Instant) {
         let nanos = before.saturating_duration_since(self.origin).as_nanos();
-        self.horizon.fetch_max(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::AcqRel);
+        self.invalidated_before
+            .fetch_max(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::AcqRel);
     }
 
     /// Keeps a copy in this process.
@@ -329,26 +336,27 @@ impl<S: Source> Inner<S> {
     /// Accepts a copy of the second level. If it is the same copy that this node already has, and
     /// another node is refreshing it, the local one stays: this node may know that its refresh
     /// fails, and checks again shortly.
-    fn take(&self, key: &S::Key, entry: Arc<Entry<S::Value>>) -> Given<S::Value> {
+    fn take(&self, key: &S::Key, entry: Arc<Entry<S::Value>>) -> CachedAnswer<S::Value> {
         let now = Instant::now();
-        let freshness =
-            |entry: &Entry<S::Value>| entry.freshness(now, self.horizon(), &self.settings);
+        let freshness = |entry: &Entry<S::Value>| {
+            entry.freshness(now, self.invalidated_before(), &self.settings)
+        };
         let is_the_same =
             |here: &Arc<Entry<_>>| entry.age(now) >= here.age(now).mul_f64(CLEARLY_YOUNGER);
         let here =
             self.old(key).filter(is_the_same).filter(|_| freshness(&entry) > Freshness::Fresh);
         let Some(here) = here else {
             self.keep(key, &entry);
-            return Given { entry, is_old: false };
+            return CachedAnswer { entry, is_stale: false };
         };
         here.pause(now, LOOK_AGAIN);
-        let is_old = here.is_failing() && freshness(&here) > Freshness::Ageing;
-        Given { entry: here, is_old }
+        let is_stale = here.is_failing() && freshness(&here) > Freshness::RefreshDue;
+        CachedAnswer { entry: here, is_stale }
     }
 
     fn fresh(&self, key: &S::Key) -> Option<Arc<Entry<S::Value>>> {
         let entry = self.local.as_ref()?.get(key)?;
-        let freshness = entry.freshness(Instant::now(), self.horizon(), &self.settings);
+        let freshness = entry.freshness(Instant::now(), self.invalidated_before(), &self.settings);
         // A copy that is due for refresh does not count as fresh here.
         (freshness == Freshness::Fresh).then_some(entry)
     }
@@ -359,7 +367,8 @@ impl<S: Source> Inner<S> {
     }
 
     fn can_be_given(&self, entry: &Entry<S::Value>) -> bool {
-        entry.freshness(Instant::now(), self.horizon(), &self.settings) < Freshness::Dead
+        entry.freshness(Instant::now(), self.invalidated_before(), &self.settings)
+            < Freshness::Expired
     }
 
     async fn load(
@@ -396,7 +405,7 @@ impl<S: Source> Inner<S> {
         );
         entry.failed(Instant::now(), self.settings.retry_pause);
         self.keep(key, &entry);
-        Ok(Given { entry, is_old: true })
+        Ok(CachedAnswer { entry, is_stale: true })
     }
 }
 

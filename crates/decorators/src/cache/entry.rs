@@ -29,13 +29,13 @@ pub(super) enum Freshness {
     /// Fresh.
     Fresh,
     /// Fresh, and due for a refresh.
-    Ageing,
+    RefreshDue,
     /// Expired; served while a refresh runs.
     Stale,
     /// Served only if refreshing fails.
-    Old,
+    StaleIfError,
     /// Never served.
-    Dead,
+    Expired,
 }
 
 impl<V> Entry<V> {
@@ -65,26 +65,27 @@ impl<V> Entry<V> {
         now.saturating_duration_since(self.as_of)
     }
 
-    /// The freshness at `now`. Answers as of a moment before `horizon` are invalidated.
+    /// The freshness at `now`. Answers as of a moment before `invalidated_before` are invalidated.
     pub(super) fn freshness(
         &self,
         now: Instant,
-        horizon: Option<Instant>,
+        invalidated_before: Option<Instant>,
         settings: &CacheSettings,
     ) -> Freshness {
         let age = self.age(now);
-        let is_overruled = horizon.is_some_and(|horizon| self.as_of < horizon);
+        let is_overruled =
+            invalidated_before.is_some_and(|invalidated_before| self.as_of < invalidated_before);
         if age < self.lifetime && !is_overruled {
             let ahead = self.lifetime.mul_f64(settings.refresh_ahead.min(1.0));
-            return if age < ahead { Freshness::Fresh } else { Freshness::Ageing };
+            return if age < ahead { Freshness::Fresh } else { Freshness::RefreshDue };
         }
         let past_end = age.saturating_sub(self.lifetime);
         if past_end < settings.stale_while_refreshing && !is_overruled {
             Freshness::Stale
         } else if past_end < settings.stale_if_error {
-            Freshness::Old
+            Freshness::StaleIfError
         } else {
-            Freshness::Dead
+            Freshness::Expired
         }
     }
 
@@ -139,12 +140,12 @@ mod tests {
         for (second, expected) in [
             (0, Freshness::Fresh),
             (7, Freshness::Fresh),
-            (8, Freshness::Ageing),
+            (8, Freshness::RefreshDue),
             (10, Freshness::Stale),
             (39, Freshness::Stale),
-            (40, Freshness::Old),
-            (69, Freshness::Old),
-            (70, Freshness::Dead),
+            (40, Freshness::StaleIfError),
+            (69, Freshness::StaleIfError),
+            (70, Freshness::Expired),
         ] {
             let now = start + Duration::from_secs(second);
             assert_eq!(copy.freshness(now, None, &SETTINGS), expected, "after {second} s");
@@ -168,13 +169,16 @@ mod tests {
     async fn an_invalidated_copy_is_served_only_during_an_outage() {
         let start = Instant::now();
         let copy = entry(Keep::Found, 0.0, start);
-        let horizon = |millis| Some(start + Duration::from_millis(millis));
+        let invalidated_before = |millis| Some(start + Duration::from_millis(millis));
         assert_eq!(
-            copy.freshness(start, horizon(0), &SETTINGS),
+            copy.freshness(start, invalidated_before(0), &SETTINGS),
             Freshness::Fresh,
             "as of the same moment"
         );
-        assert_eq!(copy.freshness(start, horizon(1), &SETTINGS), Freshness::Old);
+        assert_eq!(
+            copy.freshness(start, invalidated_before(1), &SETTINGS),
+            Freshness::StaleIfError
+        );
     }
 
     #[tokio::test(start_paused = true)]

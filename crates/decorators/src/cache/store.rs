@@ -26,7 +26,7 @@ impl fmt::Display for CacheKey {
 /// A moment on the store's clock, in microseconds since an arbitrary epoch. Comparable under one
 /// key only.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Stamp(pub u64);
+pub struct CopyVersion(pub u64);
 
 /// A copy in the store.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,7 +56,7 @@ pub struct LeaseId(pub u128);
 
 /// The parameters of a lookup.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct LookFor {
+pub struct LookupRequest {
     /// A copy younger than this is fresh.
     pub fresh_for: Duration,
     /// The lease to take if no copy is fresh and the lease is free.
@@ -76,19 +76,19 @@ pub struct Lease {
 
 /// The result of a lookup.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Look {
+pub struct Lookup {
     /// The copy, fresh or not; `Ok(None)` if there is none.
     pub kept: Result<Option<Kept>, Unusable>,
     /// The moment of this lookup. An answer loaded from the source afterwards is stored under this
     /// stamp.
-    pub at: Stamp,
+    pub at: CopyVersion,
     /// Whether the caller now holds the requested lease.
     pub leased: bool,
 }
 
 /// The outcome of a put.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Put {
+pub enum PutOutcome {
     /// The copy is kept.
     Kept,
     /// A copy with the same or a later stamp is there, and stays.
@@ -123,7 +123,7 @@ pub trait CacheStore: Send + Sync {
     ///
     /// # Errors
     /// [`PortError`] if the store could not answer; a lease may have been taken, and expires.
-    async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError>;
+    async fn lookup(&self, key: &CacheKey, want: &LookupRequest) -> Result<Lookup, PortError>;
 
     /// Stores the answer that was loaded after the lookup that issued this stamp, and releases the
     /// lease with this id.
@@ -134,16 +134,16 @@ pub trait CacheStore: Send + Sync {
         &self,
         key: &CacheKey,
         payload: Bytes,
-        stamp: Stamp,
+        stamp: CopyVersion,
         keep_for: Duration,
         lease: LeaseId,
-    ) -> Result<Put, PortError>;
+    ) -> Result<PutOutcome, PortError>;
 
     /// Releases a lease after a load without a result.
     ///
     /// # Errors
     /// [`PortError`] if the store could not answer; the lease then expires.
-    async fn give_back(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError>;
+    async fn release(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError>;
 
     /// Invalidates all copies of this kind made before now.
     ///

@@ -36,7 +36,7 @@ fn time_stands_still_until_a_slightly_late_clock_catches_up() {
     let breaker = Subject::of(Window::Calls(5));
     breaker.go(State::Open);
     breaker.set_clock(breaker.now() - seconds(10));
-    assert_eq!(breaker.ask().unwrap_err().retry_in, Some(seconds(5)));
+    assert_eq!(breaker.call().unwrap_err().retry_in, Some(seconds(5)));
     breaker.advance(seconds(15));
     assert!(!breaker.lets());
     breaker.advance(Duration::from_nanos(1));
@@ -48,7 +48,7 @@ fn after_a_clock_was_set_back_a_wait_still_ends_on_time() {
     let breaker = Subject::of(Window::Calls(5));
     breaker.go(State::Open);
     breaker.set_clock(Duration::ZERO);
-    assert_eq!(breaker.ask().unwrap_err().retry_in, Some(seconds(5)));
+    assert_eq!(breaker.call().unwrap_err().retry_in, Some(seconds(5)));
     breaker.advance(seconds(5));
     assert!(!breaker.lets());
     breaker.advance(seconds(1));
@@ -109,7 +109,7 @@ fn readings_slightly_out_of_order_do_not_advance_time() {
 #[test]
 fn a_call_during_which_the_clock_was_set_back_is_not_slow() {
     let breaker = Subject::of(Window::Calls(5));
-    let permit = breaker.ask().unwrap();
+    let permit = breaker.call().unwrap();
     breaker.set_clock(seconds(1));
     permit.succeeded(breaker.now());
     let calls = breaker.snapshot().calls;

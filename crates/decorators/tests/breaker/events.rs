@@ -43,10 +43,10 @@ fn calls_and_changes_are_reported_in_order() {
 
 #[test]
 fn a_change_listener_receives_no_calls() {
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let received = Arc::new(Mutex::new(Vec::new()));
     let listener: Listener = Arc::new({
-        let heard = Arc::clone(&heard);
-        move |event| heard.lock().unwrap().push(*event)
+        let received = Arc::clone(&received);
+        move |event| received.lock().unwrap().push(*event)
     });
     let settings = BreakerSettings { window: Window::Calls(1), ..BreakerSettings::default() };
     let breaker = Breaker::new(settings, 0).unwrap().on_change(listener);
@@ -59,5 +59,5 @@ fn a_change_listener_receives_no_calls() {
         Event::FailureRateExceeded { rate: 100.0 },
         Event::StateTransition { from: State::Closed, to: State::Open },
     ];
-    assert_eq!(*heard.lock().unwrap(), expected);
+    assert_eq!(*received.lock().unwrap(), expected);
 }

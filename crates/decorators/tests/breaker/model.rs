@@ -15,7 +15,7 @@ enum Step {
     Call { failed: bool, took: Duration },
     Pass(Duration),
     SetBack(Duration),
-    Look,
+    Lookup,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -26,7 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => milliseconds(0..1_500).prop_map(Step::Pass),
         1 => milliseconds(0..20_000).prop_map(Step::Pass),
         1 => milliseconds(0..100_000).prop_map(Step::SetBack),
-        2 => Just(Step::Look),
+        2 => Just(Step::Lookup),
     ]
 }
 
@@ -80,7 +80,7 @@ fn run(breaker: &Breaker, history: &mut History, settings: &BreakerSettings, ste
         match step {
             Step::Pass(by) => clock += by,
             Step::SetBack(by) => clock = clock.saturating_sub(by),
-            Step::Look => {}
+            Step::Lookup => {}
             Step::Call { failed, took } => {
                 let permit = breaker.try_acquire(clock).unwrap();
                 history.see(clock);

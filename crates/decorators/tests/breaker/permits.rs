@@ -24,7 +24,7 @@ fn a_call_with_an_outcome_keeps_its_permit() {
 #[test]
 fn a_late_outcome_is_recorded_while_open_and_changes_nothing() {
     let breaker = Subject::of(Window::Calls(10));
-    let late = [(); 3].map(|()| breaker.ask().unwrap());
+    let late = [(); 3].map(|()| breaker.call().unwrap());
     for _ in 0..5 {
         breaker.error();
     }
@@ -41,7 +41,7 @@ fn a_late_outcome_is_recorded_while_open_and_changes_nothing() {
 #[test]
 fn a_call_permitted_before_the_trial_returns_no_permit_to_it() {
     let breaker = Subject::new(trial());
-    let early = [(); 3].map(|()| breaker.ask().unwrap());
+    let early = [(); 3].map(|()| breaker.call().unwrap());
     breaker.go(State::Open);
     breaker.go(State::HalfOpen);
     let [dropped, ignored, failed] = early;
@@ -55,10 +55,10 @@ fn a_call_permitted_before_the_trial_returns_no_permit_to_it() {
 #[test]
 fn a_call_of_an_earlier_trial_returns_no_permit_to_a_later_one() {
     let breaker = Subject::half_open(trial());
-    let early = [(); 2].map(|()| breaker.ask().unwrap());
+    let early = [(); 2].map(|()| breaker.call().unwrap());
     breaker.go(State::Open);
     breaker.go(State::HalfOpen);
-    let _taken = [(); 4].map(|()| breaker.ask().unwrap());
+    let _taken = [(); 4].map(|()| breaker.call().unwrap());
     let [dropped, ignored] = early;
     drop(dropped);
     ignored.ignored();
@@ -69,7 +69,7 @@ fn a_call_of_an_earlier_trial_returns_no_permit_to_a_later_one() {
 #[test]
 fn a_late_outcome_counts_in_the_current_trial_as_in_resilience4j() {
     let breaker = Subject::new(trial());
-    let early = [(); 4].map(|()| breaker.ask().unwrap());
+    let early = [(); 4].map(|()| breaker.call().unwrap());
     breaker.go(State::Open);
     breaker.go(State::HalfOpen);
     for permit in early {

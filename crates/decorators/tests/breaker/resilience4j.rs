@@ -60,7 +60,7 @@ over_both_windows! {
 fn should_throw_call_not_permitted_exception_when_state_is_open(window: Window) {
     let breaker = Subject::of(window);
     breaker.go(State::Open);
-    let refusal = breaker.ask().unwrap_err();
+    let refusal = breaker.call().unwrap_err();
     assert_eq!((refusal.state, refusal.retry_in), (State::Open, Some(seconds(5))));
     assert_eq!(refusal.to_string(), "not permitted: the circuit breaker is open");
     assert_eq!(breaker.snapshot().calls.not_permitted, 1);
@@ -69,14 +69,14 @@ fn should_throw_call_not_permitted_exception_when_state_is_open(window: Window) 
 fn should_throw_call_not_permitted_exception_when_state_is_forced_open(window: Window) {
     let breaker = Subject::of(window);
     breaker.go(State::ForcedOpen);
-    let refusal = breaker.ask().unwrap_err();
+    let refusal = breaker.call().unwrap_err();
     assert_eq!((refusal.state, refusal.retry_in), (State::ForcedOpen, None));
     assert_eq!(breaker.snapshot().calls.not_permitted, 1);
 }
 
 fn should_increase_counter_on_release_permission(window: Window) {
     let breaker = Subject::half_open(settings(window));
-    let permits = [(); 4].map(|()| breaker.ask().unwrap());
+    let permits = [(); 4].map(|()| breaker.call().unwrap());
     assert!(!breaker.lets());
     assert!(!breaker.lets());
     let [released, ..] = permits;
@@ -88,8 +88,8 @@ fn should_throw_call_not_permitted_exception_when_not_further_test_calls_are_per
     window: Window,
 ) {
     let breaker = Subject::half_open(settings(window));
-    let _permits = [(); 4].map(|()| breaker.ask().unwrap());
-    let refusal = breaker.ask().unwrap_err();
+    let _permits = [(); 4].map(|()| breaker.call().unwrap());
+    let refusal = breaker.call().unwrap_err();
     assert_eq!((refusal.state, refusal.retry_in), (State::HalfOpen, None));
     assert_eq!(breaker.snapshot().calls.not_permitted, 1);
 }
@@ -118,7 +118,7 @@ fn should_open_after_failure_rate_threshold_exceeded(window: Window) {
     breaker.ok();
     assert_eq!(breaker.state(), State::Open);
     breaker.assert_metrics(Some(60.0), 2, 5, 3, 0);
-    assert_eq!(breaker.heard(|event| *event == Event::FailureRateExceeded { rate: 60.0 }), 1);
+    assert_eq!(breaker.received(|event| *event == Event::FailureRateExceeded { rate: 60.0 }), 1);
     assert!(!breaker.lets());
     breaker.assert_metrics(Some(60.0), 2, 5, 3, 1);
 }
@@ -134,8 +134,8 @@ fn should_open_after_slow_call_rate_threshold_exceeded(window: Window) {
     let is = breaker.snapshot();
     assert_eq!(is.state, State::Open);
     assert_eq!((is.window.calls, is.window.slow, is.slow_call_rate), (5, 3, Some(60.0)));
-    assert_eq!(breaker.heard(|event| *event == Event::SlowCallRateExceeded { rate: 60.0 }), 1);
-    assert_eq!(breaker.heard(|event| matches!(event, Event::FailureRateExceeded { .. })), 0);
+    assert_eq!(breaker.received(|event| *event == Event::SlowCallRateExceeded { rate: 60.0 }), 1);
+    assert_eq!(breaker.received(|event| matches!(event, Event::FailureRateExceeded { .. })), 0);
 }
 
 fn should_transition_to_half_open_after_wait_duration(window: Window) {
@@ -143,7 +143,7 @@ fn should_transition_to_half_open_after_wait_duration(window: Window) {
     breaker.go(State::Open);
     assert!(!breaker.lets());
     breaker.advance(seconds(3));
-    assert_eq!(breaker.ask().unwrap_err().retry_in, Some(seconds(2)));
+    assert_eq!(breaker.call().unwrap_err().retry_in, Some(seconds(2)));
     breaker.assert_metrics(None, 0, 0, 0, 2);
     // The wait must have passed, not just end.
     breaker.advance(seconds(2));
@@ -190,7 +190,7 @@ fn should_transition_back_to_open_state_when_failure_rate_is_above_threshold(win
     assert_eq!(breaker.state(), State::Open);
     breaker.assert_metrics(Some(75.0), 1, 4, 3, 0);
     assert_eq!(breaker.snapshot().retry_in, Some(seconds(7) + seconds(1) / 2));
-    assert_eq!(breaker.heard(|event| matches!(event, Event::FailureRateExceeded { .. })), 0);
+    assert_eq!(breaker.received(|event| matches!(event, Event::FailureRateExceeded { .. })), 0);
 }
 
 fn should_transition_back_to_open_state_when_slow_call_rate_is_above_threshold(window: Window) {
@@ -224,7 +224,7 @@ fn should_reset_metrics(window: Window) {
     breaker.assert_metrics(None, 1, 2, 1, 0);
     breaker.breaker.reset(breaker.now());
     breaker.assert_nothing_measured();
-    assert_eq!(breaker.heard(|event| *event == Event::Reset), 1);
+    assert_eq!(breaker.received(|event| *event == Event::Reset), 1);
     assert_eq!(breaker.transitions(), 0);
     let calls = breaker.snapshot().calls;
     assert_eq!((calls.successful, calls.failed), (1, 1), "the counters are kept");
@@ -285,7 +285,7 @@ fn should_ignore_exceptions_and_then_transition_to_closed(window: Window) {
     }
     breaker.ok();
     assert_eq!(breaker.state(), State::Closed);
-    assert_eq!(breaker.heard(|event| *event == Event::IgnoredError), 40);
+    assert_eq!(breaker.received(|event| *event == Event::IgnoredError), 40);
 }
 
 fn should_not_allow_transition_from_closed_to_half_open(window: Window) {
@@ -337,14 +337,14 @@ fn should_record_metrics_in_metrics_only_state(window: Window) {
     }
     breaker.ok();
     breaker.assert_metrics(None, 1, 4, 3, 0);
-    assert_eq!(breaker.heard(exceeded), 0);
+    assert_eq!(breaker.received(exceeded), 0);
     breaker.ok();
     breaker.assert_metrics(Some(60.0), 2, 5, 3, 0);
-    assert_eq!(breaker.heard(exceeded), 1);
+    assert_eq!(breaker.received(exceeded), 1);
     breaker.error();
-    assert_eq!(breaker.heard(exceeded), 1);
-    assert_eq!(breaker.heard(|event| matches!(event, Event::Error { .. })), 4);
-    assert_eq!(breaker.heard(|event| matches!(event, Event::Success { .. })), 2);
+    assert_eq!(breaker.received(exceeded), 1);
+    assert_eq!(breaker.received(|event| matches!(event, Event::Error { .. })), 4);
+    assert_eq!(breaker.received(|event| matches!(event, Event::Success { .. })), 2);
     assert_eq!((breaker.state(), breaker.transitions()), (State::MetricsOnly, 0));
     assert!(breaker.lets());
 }
@@ -355,8 +355,8 @@ fn should_publish_each_event_once_in_metric_only_state(window: Window) {
     breaker.go(State::MetricsOnly);
     let exceeded = || {
         (
-            breaker.heard(|event| matches!(event, Event::FailureRateExceeded { .. })),
-            breaker.heard(|event| matches!(event, Event::SlowCallRateExceeded { .. })),
+            breaker.received(|event| matches!(event, Event::FailureRateExceeded { .. })),
+            breaker.received(|event| matches!(event, Event::SlowCallRateExceeded { .. })),
         )
     };
     for _ in 0..20 {
@@ -425,7 +425,7 @@ fn circuit_breaker_transitions_to_open_after_wait_duration_in_half_open_state(wi
     let breaker =
         Subject::half_open(BreakerSettings { longest_half_open: seconds(1), ..settings(window) });
     breaker.error();
-    let late = breaker.ask().unwrap();
+    let late = breaker.call().unwrap();
     breaker.advance(seconds(1));
     assert_eq!(breaker.state(), State::Open);
     breaker.advance(seconds(1));
@@ -454,7 +454,7 @@ fn circuit_breaker_transitions_to_closed_after_wait_duration_in_half_open_state(
 fn should_not_leak_permit_when_record_exception_predicate_throws_in_half_open(window: Window) {
     let breaker = Subject::half_open(BreakerSettings { half_open_permits: 1, ..settings(window) });
     let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _permit = breaker.ask().unwrap();
+        let _permit = breaker.call().unwrap();
         assert!(!breaker.lets());
         std::panic::resume_unwind(Box::new("the error is classified"));
     }));
@@ -525,7 +525,7 @@ fn test_slow_calls_percentage(window: Window) {
 
 fn should_decide_the_trial_at_minimum_number_of_calls(window: Window) {
     let breaker = Subject::half_open(BreakerSettings { half_open_permits: 10, ..settings(window) });
-    let _under_way = [(); 5].map(|()| breaker.ask().unwrap());
+    let _under_way = [(); 5].map(|()| breaker.call().unwrap());
     for _ in 0..4 {
         breaker.ok();
         assert_eq!(breaker.state(), State::HalfOpen);

@@ -49,10 +49,10 @@ fn an_invalid_setting_is_named() {
 #[test]
 fn jitter_spreads_waits_evenly_around_the_base_wait() {
     let waits: Vec<f64> = (0..1_000).map(|seed| first_wait(seed).as_secs_f64()).collect();
-    let (least, most) = waits
+    let (least, max) = waits
         .iter()
-        .fold((f64::MAX, 0.0_f64), |(least, most), &wait| (least.min(wait), most.max(wait)));
-    assert!((0.8..0.81).contains(&least) && (1.19..1.2).contains(&most), "{least} to {most}");
+        .fold((f64::MAX, 0.0_f64), |(least, max), &wait| (least.min(wait), max.max(wait)));
+    assert!((0.8..0.81).contains(&least) && (1.19..1.2).contains(&max), "{least} to {max}");
     let mean = waits.iter().sum::<f64>() / 1_000.0;
     assert!((0.98..1.02).contains(&mean), "{mean}");
     assert_eq!(first_wait(7), first_wait(7));

@@ -37,21 +37,21 @@ pub(crate) fn settings(window: Window) -> BreakerSettings {
 pub(crate) struct Subject {
     pub(crate) breaker: Breaker,
     now: Cell<Duration>,
-    heard: Arc<Mutex<Vec<Event>>>,
+    received: Arc<Mutex<Vec<Event>>>,
 }
 
 impl Subject {
     pub(crate) fn new(settings: BreakerSettings) -> Self {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let listener = |heard: &Arc<Mutex<Vec<Event>>>| {
-            let heard = Arc::clone(heard);
-            Arc::new(move |event: &Event| heard.lock().unwrap().push(*event))
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let listener = |received: &Arc<Mutex<Vec<Event>>>| {
+            let received = Arc::clone(received);
+            Arc::new(move |event: &Event| received.lock().unwrap().push(*event))
         };
         let breaker = Breaker::new(settings, 7)
             .unwrap()
-            .on_change(listener(&heard))
-            .on_call(listener(&heard));
-        Self { breaker, now: Cell::new(seconds(1_000)), heard }
+            .on_change(listener(&received))
+            .on_call(listener(&received));
+        Self { breaker, now: Cell::new(seconds(1_000)), received }
     }
 
     pub(crate) fn of(window: Window) -> Self {
@@ -78,23 +78,23 @@ impl Subject {
         self.now.set(self.now.get() + by);
     }
 
-    pub(crate) fn ask(&self) -> Result<Permit<'_>, NotPermitted> {
+    pub(crate) fn call(&self) -> Result<Permit<'_>, NotPermitted> {
         self.breaker.try_acquire(self.now())
     }
 
     /// Whether a call is permitted; its outcome is never reported.
     pub(crate) fn lets(&self) -> bool {
-        self.ask().map(std::mem::forget).is_ok()
+        self.call().map(std::mem::forget).is_ok()
     }
 
     pub(crate) fn succeed(&self, took: Duration) {
-        let permit = self.ask().unwrap();
+        let permit = self.call().unwrap();
         self.advance(took);
         permit.succeeded(self.now());
     }
 
     pub(crate) fn fail(&self, took: Duration) {
-        let permit = self.ask().unwrap();
+        let permit = self.call().unwrap();
         self.advance(took);
         permit.failed(self.now());
     }
@@ -108,7 +108,7 @@ impl Subject {
     }
 
     pub(crate) fn ignore(&self) {
-        self.ask().unwrap().ignored();
+        self.call().unwrap().ignored();
     }
 
     pub(crate) fn go(&self, state: State) {
@@ -123,16 +123,16 @@ impl Subject {
         self.snapshot().state
     }
 
-    pub(crate) fn heard(&self, wanted: impl Fn(&Event) -> bool) -> usize {
-        self.heard.lock().unwrap().iter().filter(|event| wanted(event)).count()
+    pub(crate) fn received(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.received.lock().unwrap().iter().filter(|event| wanted(event)).count()
     }
 
     pub(crate) fn transitions(&self) -> usize {
-        self.heard(|event| matches!(event, Event::StateTransition { .. }))
+        self.received(|event| matches!(event, Event::StateTransition { .. }))
     }
 
     pub(crate) fn all_heard(&self) -> Vec<Event> {
-        std::mem::take(&mut self.heard.lock().unwrap())
+        std::mem::take(&mut self.received.lock().unwrap())
     }
 
     /// Asserts the failure rate, the successes, the calls and the failures in the window, and all

@@ -34,7 +34,7 @@ async fn threads_that_race_for_a_cold_key_load_it_once() {
             }
         })
     });
-    join_all(asking.collect::<Vec<_>>()).await.into_iter().for_each(|asked| asked.unwrap());
+    join_all(asking.collect::<Vec<_>>()).await.into_iter().for_each(|outcome| outcome.unwrap());
     assert_eq!(origin.loads(), KEYS);
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use decorators::cache::{
-    AnyCache as _, Cache, CacheKey, CacheSettings, CacheStore, Lease, LeaseId, LookFor, Unusable,
+    AnyCache as _, Cache, CacheKey, CacheSettings, CacheStore, Lease, LeaseId, LookupRequest,
+    Unusable,
 };
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -125,7 +126,7 @@ async fn an_invalidation_reaches_every_node() {
     origin.change();
     store.invalidate("numbers").await.unwrap();
     for node in &nodes {
-        node.hear().await.unwrap();
+        node.poll_invalidations().await.unwrap();
         assert_eq!(seen(node.get(&1).await), (2, FRESH));
     }
     assert_eq!(origin.loads(), 2, "the first node loaded for all");
@@ -145,7 +146,7 @@ async fn invalidated_while_loading(put_takes: u32) -> (u32, bool) {
     origin.change();
     store.invalidate("numbers").await.unwrap();
     pass(millis(10)).await;
-    nodes[0].hear().await.unwrap();
+    nodes[0].poll_invalidations().await.unwrap();
     origin.let_go(2);
     settle().await;
     asking.await.unwrap()
@@ -193,11 +194,11 @@ async fn a_late_load_does_not_replace_a_later_one_of_another_node() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_dies_while_loading_delays_the_others_only_briefly() {
     let (origin, store) = (Origin::new(), Store::new());
-    let want = LookFor {
+    let want = LookupRequest {
         fresh_for: seconds(10),
         lease: Some(Lease { id: LeaseId(1), lasts: seconds(3) }),
     };
-    assert!(store.look(&key(), &want).await.unwrap().leased, "this lease is never used");
+    assert!(store.lookup(&key(), &want).await.unwrap().leased, "this lease is never used");
     let nodes = nodes(2, &origin, &store);
     let began = Instant::now();
     assert_eq!(seen(nodes[0].get(&1).await), (1, FRESH));

@@ -7,7 +7,9 @@ use std::time::Duration;
 use adapter_memory::MemoryCacheStore;
 use async_trait::async_trait;
 use bytes::Bytes;
-use decorators::cache::{CacheKey, CacheStore, Kept, LeaseId, Look, LookFor, Put, Stamp};
+use decorators::cache::{
+    CacheKey, CacheStore, CopyVersion, Kept, LeaseId, Lookup, LookupRequest, PutOutcome,
+};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
 use tokio::time::Instant;
 
@@ -57,33 +59,33 @@ impl Store {
 
 #[async_trait]
 impl CacheStore for Store {
-    async fn look(&self, key: &CacheKey, want: &LookFor) -> Result<Look, PortError> {
+    async fn lookup(&self, key: &CacheKey, want: &LookupRequest) -> Result<Lookup, PortError> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         self.answer()?;
-        let mut look = self.kept.look(key, want).await?;
+        let mut lookup = self.kept.lookup(key, want).await?;
         if self.lies.load(Ordering::SeqCst) {
-            look.kept =
+            lookup.kept =
                 Ok(Some(Kept { payload: Bytes::from_static(b"+12345"), age: Duration::ZERO }));
         }
-        Ok(look)
+        Ok(lookup)
     }
 
     async fn put(
         &self,
         key: &CacheKey,
         payload: Bytes,
-        stamp: Stamp,
+        stamp: CopyVersion,
         keep_for: Duration,
         lease: LeaseId,
-    ) -> Result<Put, PortError> {
+    ) -> Result<PutOutcome, PortError> {
         self.answer()?;
         tokio::time::sleep(millis(self.put_takes.load(Ordering::SeqCst).into())).await;
         self.kept.put(key, payload, stamp, keep_for, lease).await
     }
 
-    async fn give_back(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
+    async fn release(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
         self.answer()?;
-        self.kept.give_back(key, lease).await
+        self.kept.release(key, lease).await
     }
 
     async fn invalidate(&self, kind: &'static str) -> Result<(), PortError> {

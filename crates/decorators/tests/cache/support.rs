@@ -143,7 +143,7 @@ pub(crate) fn node(
 /// The version returned, and whether it was marked stale.
 pub(crate) fn seen(answer: Result<Answer<Version>, PortError>) -> (u32, bool) {
     let answer = answer.unwrap();
-    (answer.value.0, answer.is_old)
+    (answer.value.0, answer.is_stale)
 }
 
 pub(crate) const FRESH: bool = false;

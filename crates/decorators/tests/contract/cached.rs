@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapter_memory::{MemoryCacheStore, MemoryCatalogue, SteadyClock};
+use adapter_memory::{MemoryCacheStore, MemoryCatalog, SteadyClock};
 use async_trait::async_trait;
 use bytes::Bytes;
-use contracts::concert::CatalogueFixture;
-use contracts::schedule::{ScheduleFixture, ScheduleWorld};
+use contracts::concert::CatalogFixture;
+use contracts::schedule::{ScheduleFixture, ScheduleHarness};
 use decorators::cache::{
     AnyCache as _, Cache, CacheSettings, CacheStore, Keep, Loaded, SharedSettings, Source, Stored,
 };
@@ -134,7 +134,7 @@ impl<S: Source> Nodes<S> {
     async fn changed(&self) {
         self.store.invalidate(self.caches[0].kind()).await.unwrap();
         for cache in &self.caches {
-            cache.hear().await.unwrap();
+            cache.poll_invalidations().await.unwrap();
         }
     }
 }
@@ -156,21 +156,21 @@ impl ScheduleBook for Nodes<OpenDates> {
 struct Cached;
 
 #[async_trait]
-impl CatalogueFixture for Cached {
+impl CatalogFixture for Cached {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
-        let catalogue =
-            InAll::around(Arc::new(MemoryCatalogue::new(concerts)) as Arc<dyn ConcertCatalog>);
-        Arc::new(Nodes::of(|| Pages(Arc::clone(&catalogue))))
+        let catalog =
+            InAll::around(Arc::new(MemoryCatalog::new(concerts)) as Arc<dyn ConcertCatalog>);
+        Arc::new(Nodes::of(|| Pages(Arc::clone(&catalog))))
     }
 }
 
 struct CachedBook {
-    seats: Arc<MemoryCatalogue>,
+    seats: Arc<MemoryCatalog>,
     nodes: Arc<Nodes<OpenDates>>,
 }
 
 #[async_trait]
-impl ScheduleWorld for CachedBook {
+impl ScheduleHarness for CachedBook {
     fn book(&self) -> Arc<dyn ScheduleBook> {
         Arc::clone(&self.nodes) as Arc<dyn ScheduleBook>
     }
@@ -183,8 +183,8 @@ impl ScheduleWorld for CachedBook {
 
 #[async_trait]
 impl ScheduleFixture for Cached {
-    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
-        let seats = Arc::new(MemoryCatalogue::new(concerts));
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleHarness> {
+        let seats = Arc::new(MemoryCatalog::new(concerts));
         let book = InAll::around(Arc::clone(&seats) as Arc<dyn ScheduleBook>);
         let nodes = Arc::new(Nodes::of(|| OpenDates(Arc::clone(&book))));
         Box::new(CachedBook { seats, nodes })

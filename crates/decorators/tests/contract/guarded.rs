@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_memory::{ManualClock, MemoryCacheStore, MemoryCatalogue, MemoryQueue};
+use adapter_memory::{ManualClock, MemoryCacheStore, MemoryCatalog, MemoryQueue};
 use async_trait::async_trait;
-use contracts::cache::{CacheFixture, CacheWorld};
-use contracts::concert::CatalogueFixture;
-use contracts::queue::{QueueFixture, QueueWorld};
-use contracts::schedule::{ScheduleFixture, ScheduleWorld};
+use contracts::cache::{CacheFixture, CacheHarness};
+use contracts::concert::CatalogFixture;
+use contracts::queue::{QueueFixture, QueueHarness};
+use contracts::schedule::{ScheduleFixture, ScheduleHarness};
 use decorators::cache::{CacheKey, CacheStore, Unusable};
 use domain::concert::{ConcertCatalog, ConcertId};
 use domain::queue::{AdmissionPolicy, QueueId, QueueStore, QueueTime};
@@ -25,19 +25,19 @@ use crate::layers::{
 struct Behind<L>(PhantomData<L>);
 
 #[async_trait]
-impl<L: Layers> CatalogueFixture for Behind<L> {
+impl<L: Layers> CatalogFixture for Behind<L> {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
-        L::around(Arc::new(MemoryCatalogue::new(concerts)) as Arc<dyn ConcertCatalog>)
+        L::around(Arc::new(MemoryCatalog::new(concerts)) as Arc<dyn ConcertCatalog>)
     }
 }
 
 struct Book {
-    seats: Arc<MemoryCatalogue>,
+    seats: Arc<MemoryCatalog>,
     book: Arc<dyn ScheduleBook>,
 }
 
 #[async_trait]
-impl ScheduleWorld for Book {
+impl ScheduleHarness for Book {
     fn book(&self) -> Arc<dyn ScheduleBook> {
         Arc::clone(&self.book)
     }
@@ -49,8 +49,8 @@ impl ScheduleWorld for Book {
 
 #[async_trait]
 impl<L: Layers> ScheduleFixture for Behind<L> {
-    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleWorld> {
-        let seats = Arc::new(MemoryCatalogue::new(concerts));
+    async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleHarness> {
+        let seats = Arc::new(MemoryCatalog::new(concerts));
         let book = L::around(Arc::clone(&seats) as Arc<dyn ScheduleBook>);
         Box::new(Book { seats, book })
     }
@@ -62,7 +62,7 @@ struct Line {
 }
 
 #[async_trait]
-impl QueueWorld for Line {
+impl QueueHarness for Line {
     fn queue(&self) -> QueueId {
         QueueId::parse("main").unwrap()
     }
@@ -77,7 +77,7 @@ impl QueueWorld for Line {
         while !left.is_zero() {
             let step = left.min(QueueTime::LONGEST_STEP);
             self.clock.advance(step);
-            self.store.snapshot(domain::queue::Line::START).await.unwrap();
+            self.store.snapshot(domain::queue::QueueCounters::START).await.unwrap();
             left -= step;
         }
     }
@@ -89,7 +89,7 @@ fn clock() -> Arc<ManualClock> {
 
 #[async_trait]
 impl<L: Layers> QueueFixture for Behind<L> {
-    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueHarness> {
         let clock = clock();
         let store = Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
         Box::new(Line { store: L::around(store as Arc<dyn QueueStore>), clock })
@@ -100,7 +100,7 @@ struct InQueueBreakers;
 
 #[async_trait]
 impl QueueFixture for InQueueBreakers {
-    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueWorld> {
+    async fn open(&self, policy: AdmissionPolicy) -> Box<dyn QueueHarness> {
         let clock = clock();
         let store = Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
         Box::new(Line { store: in_queue_breakers(store as Arc<dyn QueueStore>), clock })
@@ -114,7 +114,7 @@ struct Copies {
 }
 
 #[async_trait]
-impl CacheWorld for Copies {
+impl CacheHarness for Copies {
     fn handles(&self) -> Vec<Arc<dyn CacheStore>> {
         vec![Arc::clone(&self.store)]
     }
@@ -134,7 +134,7 @@ impl CacheWorld for Copies {
 
 #[async_trait]
 impl<L: Layers> CacheFixture for Behind<L> {
-    async fn open(&self) -> Box<dyn CacheWorld> {
+    async fn open(&self) -> Box<dyn CacheHarness> {
         let clock = clock();
         let memory =
             Arc::new(MemoryCacheStore::new(1_000_000, Arc::clone(&clock) as Arc<dyn Clock>));
@@ -143,7 +143,7 @@ impl<L: Layers> CacheFixture for Behind<L> {
     }
 }
 
-macro_rules! behind {
+macro_rules! wrap {
     ($($module:ident: $layers:ident;)*) => {
         $(mod $module {
             use super::*;
@@ -176,7 +176,7 @@ mod queue_breakers {
     contracts::queue_contract!(InQueueBreakers);
 }
 
-behind! {
+wrap! {
     bulkhead: InBulkhead;
     time_limit: InTimeLimit;
     breaker: InBreaker;

@@ -3,47 +3,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use decorators::backlog::Waiting;
 use decorators::breaker::{Breaker, BreakerSettings};
-use decorators::breaking::Breaking;
 use decorators::bulkhead::{Bulkhead, BulkheadSettings};
-use decorators::guard::Guardable;
+use decorators::circuit_breaker::CircuitBreakerLayer;
+use decorators::layer::Layerable;
+use decorators::layer_stack::LayerStack;
 use decorators::queue::QueueBreakers;
 use decorators::retry::{Retry, RetrySettings};
-use decorators::stack::Stack;
-use decorators::time_limit::TimeLimit;
+use decorators::timeout::Timeout;
+use decorators::wait_queue::WaitLimits;
 use domain::queue::QueueStore;
 
 /// Puts layers around a port.
 pub(crate) trait Layers: Send + Sync + 'static {
-    fn around<P: Guardable + ?Sized>(port: Arc<P>) -> Arc<P>;
+    fn around<P: Layerable + ?Sized>(port: Arc<P>) -> Arc<P>;
 }
 
 /// The breakers of a queue around its store.
 pub(crate) fn in_queue_breakers(store: Arc<dyn QueueStore>) -> Arc<dyn QueueStore> {
     let breaker = || Some(Arc::new(breaking()));
-    Stack::on(store).with_breakers(QueueBreakers { joining: breaker(), places: breaker() }).port()
+    LayerStack::on(store)
+        .with_breakers(QueueBreakers { joining: breaker(), places: breaker() })
+        .port()
 }
 
 const LONG: Duration = Duration::from_secs(30);
 
 fn bulkhead() -> Bulkhead {
     // Narrow, so that contract rules with many concurrent calls queue in it.
-    let settings =
-        BulkheadSettings { concurrent: 4, waiting: Waiting { most: 10_000, longest: LONG } };
+    let settings = BulkheadSettings {
+        concurrent: 4,
+        waiting: WaitLimits { max_waiting: 10_000, max_wait: LONG },
+    };
     Bulkhead::new("test", settings)
 }
 
-fn time_limit() -> TimeLimit {
-    TimeLimit::new("test", LONG)
+fn time_limit() -> Timeout {
+    Timeout::new("test", LONG)
 }
 
 fn retry() -> Retry {
     Retry::new(RetrySettings { attempts: 3, pause: Duration::from_millis(1), budget: 0.1 })
 }
 
-fn breaking() -> Breaking {
-    Breaking::new("test", Breaker::new(BreakerSettings::default(), 1).unwrap())
+fn breaking() -> CircuitBreakerLayer {
+    CircuitBreakerLayer::new("test", Breaker::new(BreakerSettings::default(), 1).unwrap())
 }
 
 macro_rules! layers {
@@ -51,8 +55,8 @@ macro_rules! layers {
         $(pub(crate) struct $name;
 
         impl Layers for $name {
-            fn around<P: Guardable + ?Sized>(port: Arc<P>) -> Arc<P> {
-                Stack::on(port)$(.with(Some($layer())))*.port()
+            fn around<P: Layerable + ?Sized>(port: Arc<P>) -> Arc<P> {
+                LayerStack::on(port)$(.with(Some($layer())))*.port()
             }
         })*
     };

@@ -122,8 +122,8 @@ mod tests {
     #[test]
     fn the_most_within_a_window_is_a_batch_more_than_its_intervals() {
         let budget = CallBudget::new(&policy(10, Duration::from_secs(1)));
-        let most = |ms| budget.most_within(Duration::from_millis(ms));
-        assert_eq!((most(0), most(1), most(1_000), most(1_001)), (10, 20, 20, 30));
+        let max = |ms| budget.most_within(Duration::from_millis(ms));
+        assert_eq!((max(0), max(1), max(1_000), max(1_001)), (10, 20, 20, 30));
     }
 
     #[test]

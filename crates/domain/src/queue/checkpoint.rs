@@ -2,29 +2,30 @@
 
 use async_trait::async_trait;
 
-use super::{Incarnations, Line, QueueId, QueueNumber};
+use super::{Incarnations, QueueCounters, QueueId, QueueNumber};
 use crate::PortError;
 
 /// The progress of a queue, as saved outside its store.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Checkpoint {
     /// The highest number issued and the highest number called.
-    pub line: Line,
-    /// No number above this is issued until a higher ceiling is saved. Never below `line.last()`.
+    pub counters: QueueCounters,
+    /// No number above this is issued until a higher ceiling is saved. Never below
+    /// `counters.last()`.
     pub ceiling: u64,
     /// The incarnations whose tokens are valid.
     pub incarnations: Incarnations,
 }
 
 impl Checkpoint {
-    /// A valid checkpoint. A ceiling below `line.last()` is raised to it, because that number was
-    /// issued. A mark above [`QueueNumber::MAX`] is lowered to it, because no number is higher.
+    /// A valid checkpoint. A ceiling below `counters.last()` is raised to it, because that number
+    /// was issued. A mark above [`QueueNumber::MAX`] is lowered to it, because no number is higher.
     #[must_use]
-    pub fn new(line: Line, ceiling: u64) -> Self {
+    pub fn new(counters: QueueCounters, ceiling: u64) -> Self {
         let within = |mark: u64| mark.min(QueueNumber::MAX);
-        let line = Line::new(within(line.last()), within(line.serving()));
-        let ceiling = within(ceiling).max(line.last());
-        Self { line, ceiling, incarnations: Incarnations::default() }
+        let counters = QueueCounters::new(within(counters.last()), within(counters.serving()));
+        let ceiling = within(ceiling).max(counters.last());
+        Self { counters, ceiling, incarnations: Incarnations::default() }
     }
 
     /// The same checkpoint with these incarnations added.
@@ -36,7 +37,7 @@ impl Checkpoint {
     /// The higher of each mark, with the incarnations of both.
     #[must_use]
     pub fn raised_to(self, other: Self) -> Self {
-        Self::new(self.line.raised_to(other.line), self.ceiling.max(other.ceiling))
+        Self::new(self.counters.raised_to(other.counters), self.ceiling.max(other.ceiling))
             .with_incarnations(self.incarnations.union(other.incarnations))
     }
 }
@@ -82,14 +83,15 @@ mod tests {
 
     #[test]
     fn a_ceiling_is_never_below_the_last_number_and_no_mark_above_the_highest() {
-        let line = Line::new(7, 3);
+        let counters = QueueCounters::new(7, 3);
         let incarnations = Incarnations::default();
-        assert_eq!(Checkpoint::new(line, 5), Checkpoint { line, ceiling: 7, incarnations });
-        assert_eq!(Checkpoint::new(line, 9), Checkpoint { line, ceiling: 9, incarnations });
+        assert_eq!(Checkpoint::new(counters, 5), Checkpoint { counters, ceiling: 7, incarnations });
+        assert_eq!(Checkpoint::new(counters, 9), Checkpoint { counters, ceiling: 9, incarnations });
         let max = QueueNumber::MAX;
-        let highest = Checkpoint { line: Line::new(max, max), ceiling: max, incarnations };
-        assert_eq!(Checkpoint::new(Line::new(u64::MAX, u64::MAX), u64::MAX), highest);
-        assert_eq!(Checkpoint::new(Line::new(max + 1, max + 1), 0), highest);
+        let highest =
+            Checkpoint { counters: QueueCounters::new(max, max), ceiling: max, incarnations };
+        assert_eq!(Checkpoint::new(QueueCounters::new(u64::MAX, u64::MAX), u64::MAX), highest);
+        assert_eq!(Checkpoint::new(QueueCounters::new(max + 1, max + 1), 0), highest);
     }
 
     #[test]
@@ -97,10 +99,14 @@ mod tests {
         let lives = |values: &[u64]| {
             Incarnations::of(values.iter().filter_map(|value| Incarnation::new(*value).ok()))
         };
-        let one = Checkpoint::new(Line::new(9, 2), 10).with_incarnations(lives(&[30]));
-        let other = Checkpoint::new(Line::new(6, 5), 20).with_incarnations(lives(&[20, 40]));
-        let both =
-            Checkpoint { line: Line::new(9, 5), ceiling: 20, incarnations: lives(&[20, 30, 40]) };
+        let one = Checkpoint::new(QueueCounters::new(9, 2), 10).with_incarnations(lives(&[30]));
+        let other =
+            Checkpoint::new(QueueCounters::new(6, 5), 20).with_incarnations(lives(&[20, 40]));
+        let both = Checkpoint {
+            counters: QueueCounters::new(9, 5),
+            ceiling: 20,
+            incarnations: lives(&[20, 30, 40]),
+        };
         assert_eq!((one.raised_to(other), other.raised_to(one)), (both, both));
     }
 }

@@ -23,7 +23,7 @@ pub struct QueueCounts {
     /// Requests refused because the store failed.
     pub store: u64,
     /// Requests refused because this node's view of the queue is stale.
-    pub lost_sight: u64,
+    pub stale_view: u64,
     /// Texts that are not tokens.
     pub malformed: u64,
     /// Tokens of an unsupported version.
@@ -48,7 +48,7 @@ impl QueueCounts {
             ("not_yet", self.not_yet),
             ("gone", self.gone),
             ("store", self.store),
-            ("lost_sight", self.lost_sight),
+            ("stale_view", self.stale_view),
             ("malformed", self.malformed),
             ("unknown_version", self.unknown_version),
             ("unknown_key", self.unknown_key),
@@ -65,12 +65,12 @@ const REASONS: usize = 12;
 /// The reason for a refusal, as it is counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reason {
-    LineFull,
+    QueueFull,
     NotReserved,
     NotYet,
     Gone,
     Store,
-    LostSight,
+    StaleView,
     Malformed,
     UnknownVersion,
     UnknownKey,
@@ -90,7 +90,7 @@ impl Reason {
             QueueError::Forged(TokenRejected::ForeignIncarnation) => Self::ForeignIncarnation,
             QueueError::NotYet(_) => Self::NotYet,
             QueueError::Gone => Self::Gone,
-            QueueError::LineFull { .. } => Self::LineFull,
+            QueueError::QueueFull { .. } => Self::QueueFull,
             QueueError::Store(_) => Self::Store,
         }
     }
@@ -162,12 +162,12 @@ impl Counters {
         QueueCounts {
             joined_new: self.joined_new.load(Ordering::Relaxed),
             joined_again: self.joined_again.load(Ordering::Relaxed),
-            line_full: refused(Reason::LineFull),
+            line_full: refused(Reason::QueueFull),
             not_reserved: refused(Reason::NotReserved),
             not_yet: refused(Reason::NotYet),
             gone: refused(Reason::Gone),
             store: refused(Reason::Store),
-            lost_sight: refused(Reason::LostSight),
+            stale_view: refused(Reason::StaleView),
             malformed: refused(Reason::Malformed),
             unknown_version: refused(Reason::UnknownVersion),
             unknown_key: refused(Reason::UnknownKey),

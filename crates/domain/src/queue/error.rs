@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Outlook;
+use super::QueueStatus;
 use crate::PortError;
 
 /// The reason a text is not accepted as a waiting token.
@@ -34,7 +34,7 @@ pub enum TokenRejected {
 pub enum JoinError {
     /// The queue holds as many waiting numbers as the policy allows.
     #[error("the queue is full")]
-    LineFull,
+    QueueFull,
     /// The next number is above the ceiling: it must be reserved in the checkpoint before it is
     /// issued.
     #[error("the next number is not reserved yet")]
@@ -70,7 +70,7 @@ pub enum ClaimError {
 
 /// The reason nothing was released.
 #[derive(Debug, thiserror::Error)]
-pub enum GiveBackError {
+pub enum ReleaseError {
     /// The number was never issued.
     #[error("no such place")]
     NotFound,
@@ -93,13 +93,13 @@ pub enum QueueError {
     Forged(#[from] TokenRejected),
     /// The place is valid, but not called yet.
     #[error("not called yet")]
-    NotYet(Outlook),
+    NotYet(QueueStatus),
     /// The place is no longer valid.
     #[error("the place is no longer valid")]
     Gone,
     /// The queue is full for now; retry after this delay.
     #[error("the queue is full")]
-    LineFull {
+    QueueFull {
         /// The approximate time until the queue issues numbers again.
         retry_after: Duration,
     },

@@ -3,27 +3,27 @@
 use async_trait::async_trait;
 
 use super::{
-    Checkpoint, ClaimError, Expiry, GiveBackError, Incarnation, JoinError, Line, Place,
-    QueueNumber, Shown, Snapshot, Standing, TokenRejected, UserId, WaitingToken,
+    Checkpoint, ClaimError, Expiry, Incarnation, JoinError, PlaceStatus, QueueCounters,
+    QueueNumber, ReleaseError, Shown, Snapshot, TokenClaims, TokenRejected, UserId, WaitingToken,
 };
 use crate::PortError;
 
 /// The bounds of the numbers when the next one is issued.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Bounds {
+pub struct NumberBounds {
     /// The queue is first raised to this; see "Floors" at [`QueueStore`].
-    pub floor: Line,
+    pub floor: QueueCounters,
     /// No number above this is issued.
     pub ceiling: u64,
 }
 
-impl Bounds {
+impl NumberBounds {
     /// No floor and no ceiling.
-    pub const NONE: Self = Self { floor: Line::START, ceiling: QueueNumber::MAX };
+    pub const NONE: Self = Self { floor: QueueCounters::START, ceiling: QueueNumber::MAX };
 
     /// A floor and no ceiling.
     #[must_use]
-    pub fn above(floor: Line) -> Self {
+    pub fn above(floor: QueueCounters) -> Self {
         Self { floor, ..Self::NONE }
     }
 }
@@ -36,9 +36,9 @@ pub struct Joined {
     /// Whether the user already held this place.
     pub rejoined: bool,
     /// The status of the place. It is already called if the queue was empty and within budget.
-    pub standing: Standing,
+    pub place_status: PlaceStatus,
     /// The queue after the step.
-    pub line: Line,
+    pub counters: QueueCounters,
     /// The incarnation that a token of this place carries: the oldest that the store accepts.
     pub incarnation: Incarnation,
 }
@@ -87,8 +87,8 @@ pub struct Session {
 /// 9. Errors are distinct: not found, not called yet, no longer valid, another user's, store
 ///    unavailable, queue full.
 ///
-/// The [`Tally`](super::Tally) counts each claim, lapse, departure and end once, by the time a
-/// snapshot could show it.
+/// The [`OutcomeCounts`](super::OutcomeCounts) counts each claim, lapse, departure and end once, by
+/// the time a snapshot could show it.
 ///
 /// # Time
 ///
@@ -135,7 +135,7 @@ pub trait QueueStore: Send + Sync {
     /// the younger one is released.
     ///
     /// # Errors
-    /// [`JoinError::LineFull`] if `max_waiting` numbers wait already, [`JoinError::AboveCeiling`]
+    /// [`JoinError::QueueFull`] if `max_waiting` numbers wait already, [`JoinError::AboveCeiling`]
     /// if the next number is above the ceiling, [`JoinError::ViewBehind`] if the caller must take a
     /// [`snapshot`](Self::snapshot) first. Then nothing has changed except through `floor` and
     /// `presented`.
@@ -145,7 +145,7 @@ pub trait QueueStore: Send + Sync {
         &self,
         user: UserId,
         presented: Option<Shown>,
-        bounds: Bounds,
+        bounds: NumberBounds,
     ) -> Result<Joined, JoinError>;
 
     /// Raises the queue to `floor`, applies the highest number that a token has `shown` to the
@@ -155,13 +155,17 @@ pub trait QueueStore: Send + Sync {
     ///
     /// # Errors
     /// [`PortError`] if the store failed.
-    async fn call_next(&self, floor: Line, shown: Option<Shown>) -> Result<Called, PortError>;
+    async fn call_next(
+        &self,
+        floor: QueueCounters,
+        shown: Option<Shown>,
+    ) -> Result<Called, PortError>;
 
     /// The current state of the queue, after raising it to `floor`.
     ///
     /// # Errors
     /// [`PortError`] if the store failed.
-    async fn snapshot(&self, floor: Line) -> Result<Snapshot, PortError>;
+    async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError>;
 
     /// Applies a checkpoint, once for each generation of the store, even if several nodes call it.
     /// `generation` is the one the checkpoint was read in; in any other one the call changes
@@ -178,11 +182,11 @@ pub trait QueueStore: Send + Sync {
     ) -> Result<Snapshot, PortError>;
 
     /// The status of a place. If the store has lost the holder of its number, the status is that of
-    /// the number. A place of another user or of an unknown incarnation is [`Standing::Gone`].
+    /// the number. A place of another user or of an unknown incarnation is [`PlaceStatus::Gone`].
     ///
     /// # Errors
     /// [`PortError`] if the store failed.
-    async fn standing(&self, place: &Place) -> Result<Standing, PortError>;
+    async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError>;
 
     /// Turns the call into a session, or returns the session it already became. If the user holds
     /// another place, the older of the two counts, and the younger is released; if that is the
@@ -190,13 +194,13 @@ pub trait QueueStore: Send + Sync {
     ///
     /// # Errors
     /// [`ClaimError`]; each variant says when. Then nothing has changed except as described above.
-    async fn claim(&self, place: &Place) -> Result<Session, ClaimError>;
+    async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError>;
 
     /// Releases the place, call or session at once.
     ///
     /// # Errors
-    /// [`GiveBackError`]; each variant says when. Then nothing has changed.
-    async fn give_back(&self, place: &Place) -> Result<(), GiveBackError>;
+    /// [`ReleaseError`]; each variant says when. Then nothing has changed.
+    async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError>;
 }
 
 /// Signs places and verifies tokens without calling a store. Pure computation: it never blocks.
@@ -205,14 +209,14 @@ pub trait QueueStore: Send + Sync {
 /// rejected, in time that does not depend on the position of the difference. A text signed with any
 /// live key is accepted, whichever key signs now.
 #[cfg_attr(test, mockall::automock)]
-pub trait TokenSealer: Send + Sync {
+pub trait TokenSigner: Send + Sync {
     /// Signs a place.
-    fn seal(&self, place: &Place) -> WaitingToken;
+    fn sign(&self, place: &TokenClaims) -> WaitingToken;
 
     /// Verifies a token and returns its place.
     ///
     /// # Errors
     /// [`TokenRejected`], but never [`TokenRejected::ForeignQueue`] or
     /// [`TokenRejected::ForeignIncarnation`]: only the caller knows which queue it serves.
-    fn open(&self, text: &str) -> Result<Place, TokenRejected>;
+    fn verify(&self, text: &str) -> Result<TokenClaims, TokenRejected>;
 }

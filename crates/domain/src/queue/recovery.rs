@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::{Incarnations, Line, NodeId, QueueTime, UserId};
+use super::{Incarnations, NodeId, QueueCounters, QueueTime, UserId};
 
 /// A process of a store's server: each restart and failover brings another one.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -34,7 +34,7 @@ pub struct Witness {
     /// The node.
     pub node: NodeId,
     /// The highest numbers issued and called.
-    pub line: Line,
+    pub counters: QueueCounters,
     /// The generation of the store that the node follows. It rises with each doubt of the store.
     pub generation: u64,
     /// The generation for which the node has replayed all it remembers.
@@ -59,7 +59,7 @@ pub struct Witness {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct StoreMarks {
     /// The highest numbers issued and called.
-    pub line: Line,
+    pub counters: QueueCounters,
     /// The generation, which rises with each doubt.
     pub generation: u64,
     /// The number of changes of places so far.
@@ -72,8 +72,8 @@ impl StoreMarks {
     /// Whether the witness proves that this store has lost data.
     #[must_use]
     pub fn are_behind(&self, witness: &Witness) -> bool {
-        witness.line.last() > self.line.last()
-            || witness.line.serving() > self.line.serving()
+        witness.counters.last() > self.counters.last()
+            || witness.counters.serving() > self.counters.serving()
             || witness.generation > self.generation
             || witness.seen.max(witness.version) > self.version
             || witness.time > self.time
@@ -173,7 +173,7 @@ pub struct NodeRecord {
     /// When it last refreshed its view.
     pub seen: QueueTime,
     /// The generation it last reported in.
-    pub heard: u64,
+    pub received: u64,
     /// The generation for which it has replayed all it remembers.
     pub replayed: u64,
 }
@@ -198,7 +198,7 @@ impl NodeRecord {
     }
 }
 
-/// A change of a place, as a store logs it for the nodes, and as nodes replay it.
+/// A change of a token, as a store logs it for the nodes, and as nodes replay it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Change {
     /// A call became a session.
@@ -251,10 +251,14 @@ mod tests {
 
     #[test]
     fn a_store_is_behind_a_witness_that_knows_more_of_anything() {
-        let store =
-            StoreMarks { line: Line::new(10, 5), generation: 2, version: 30, time: at(400) };
+        let store = StoreMarks {
+            counters: QueueCounters::new(10, 5),
+            generation: 2,
+            version: 30,
+            time: at(400),
+        };
         let same = Witness {
-            line: store.line,
+            counters: store.counters,
             generation: 2,
             version: 30,
             time: at(400),
@@ -262,8 +266,8 @@ mod tests {
         };
         assert!(!store.are_behind(&same) && !store.are_behind(&Witness::default()));
         for more in [
-            Witness { line: Line::new(11, 5), ..same },
-            Witness { line: Line::new(10, 6), ..same },
+            Witness { counters: QueueCounters::new(11, 5), ..same },
+            Witness { counters: QueueCounters::new(10, 6), ..same },
             Witness { generation: 3, ..same },
             Witness { version: 31, ..same },
             Witness { seen: 31, ..same },
@@ -303,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_node_is_live_for_five_seconds_and_on_probation_for_one() {
-        let node = NodeRecord { registered: at(100), seen: at(2_000), heard: 0, replayed: 0 };
+        let node = NodeRecord { registered: at(100), seen: at(2_000), received: 0, replayed: 0 };
         assert!(node.is_live(at(6_999)) && !node.is_live(at(7_000)));
         assert!(!node.may_give(at(1_099), RECOVERY) && node.may_give(at(1_100), RECOVERY));
         assert!(node.may_give(at(600), RECOVERY / 4) && node.may_give(at(100), Duration::ZERO));

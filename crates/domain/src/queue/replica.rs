@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::recovery::{Change, Memory, Witness};
 use super::{
-    Expiry, Incarnation, Incarnations, Line, NodeId, Place, QueueNumber, QueueTime, UserId,
-    VacantNumbers,
+    Expiry, Incarnation, Incarnations, NodeId, QueueCounters, QueueNumber, QueueTime, TokenClaims,
+    UserId, VacantNumbers,
 };
 
 /// A store's response to a node that refreshes its view.
@@ -20,7 +20,7 @@ pub struct Refresh {
     /// The number of changes so far.
     pub version: u64,
     /// The highest number issued and the highest number called.
-    pub line: Line,
+    pub counters: QueueCounters,
     /// The queue's own time.
     pub at: QueueTime,
     /// Calls of numbers up to this one are over.
@@ -105,8 +105,8 @@ impl Replica {
     }
 
     /// Raises the counters to those a store has reported.
-    pub fn note_line(&mut self, line: Line) {
-        self.witness.line = self.witness.line.raised_to(line);
+    pub fn note_counters(&mut self, counters: QueueCounters) {
+        self.witness.counters = self.witness.counters.raised_to(counters);
     }
 
     /// Raises the version to one a store has reported; each response about a place carries one.
@@ -141,12 +141,12 @@ impl Replica {
         self.set_back(self.witness.time.since(refresh.at));
         let memories = if is_new { self.memories() } else { Vec::new() };
         self.witness.time = refresh.at;
-        let serving = refresh.line.serving();
+        let serving = refresh.counters.serving();
         match refresh.changes {
             Changes::Since(changes) => changes.into_iter().for_each(|change| self.apply(change)),
             Changes::Whole(whole) => self.replace(whole, is_new, serving),
         }
-        self.note_line(refresh.line);
+        self.note_counters(refresh.counters);
         let witness = &mut self.witness;
         witness.generation = refresh.generation;
         witness.incarnations = witness.incarnations.union(refresh.incarnations);
@@ -173,11 +173,11 @@ impl Replica {
 
     /// Records the result of a claim through this node at a version, unless the log already covers
     /// later changes, or the result dates from before the replica's time.
-    pub fn note_session(&mut self, place: &Place, until: Expiry, version: u64) {
+    pub fn note_session(&mut self, place: &TokenClaims, until: Expiry, version: u64) {
         let number = place.number.get();
         self.note_version(version);
         // Only called numbers have a session.
-        self.note_line(Line::new(number, number));
+        self.note_counters(QueueCounters::new(number, number));
         let is_of_this_time = until.now() >= self.witness.time;
         let is_news = version >= self.witness.version && !self.released.contains_key(&number);
         if is_of_this_time && is_news {
@@ -187,7 +187,7 @@ impl Replica {
     }
 
     /// Records that this node is about to release a place, whose session may be over from here on.
-    pub fn note_leaving(&mut self, place: &Place) {
+    pub fn note_leaving(&mut self, place: &TokenClaims) {
         if let Some(known) = self.sessions.get_mut(&place.number.get()) {
             known.is_certain = false;
         }
@@ -195,14 +195,14 @@ impl Replica {
 
     /// Records that the store has released the place. The log says so too, but may be lost before
     /// this node reads it.
-    pub fn note_left(&mut self, place: &Place, was_waiting: bool) {
+    pub fn note_left(&mut self, place: &TokenClaims, was_waiting: bool) {
         let number = place.number.get();
         self.apply(if was_waiting { Change::Abandoned(number) } else { Change::Released(number) });
     }
 
     /// The end of a place's session, if the session is certain to run at `now`.
     #[must_use]
-    pub fn session(&self, place: &Place, now: QueueTime) -> Option<QueueTime> {
+    pub fn session(&self, place: &TokenClaims, now: QueueTime) -> Option<QueueTime> {
         let known = self.sessions.get(&place.number.get())?;
         let runs = known.is_certain && known.user == place.user && now < known.until;
         runs.then_some(known.until)

@@ -8,23 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counts::{Counters, Reason, Refusal};
-use super::reserve::Reserved;
-use super::watch::{Reported, Sight, Watch};
+use super::local_view::{LocalView, NumberStatus, Reported};
+use super::reservation::Reserved;
 use super::{
-    AdmissionPolicy, Bounds, Called, Expiry, GiveBackError, JoinError, Joined, Line, Outlook,
-    Pacing, Place, Position, QueueCounts, QueueError, QueueId, QueueNumber, QueueStore, QueueTime,
-    Reserve, Shown, Standing, TokenRejected, TokenSealer, UserId, View, Wait, WaitingToken,
+    AdmissionPolicy, Called, Expiry, JoinError, Joined, NumberBounds, NumberReservation,
+    PlaceStatus, PollInterval, Position, QueueCounters, QueueCounts, QueueError, QueueId,
+    QueueNumber, QueueStats, QueueStatus, QueueStore, QueueTime, ReleaseError, Shown, TokenClaims,
+    TokenRejected, TokenSigner, UserId, Wait, WaitingToken,
 };
 use crate::{Clock, PortError, PortErrorKind, Timestamp};
 
 /// The dependencies of a [`QueueService`].
-pub struct QueueParts {
+pub struct QueueServiceDeps {
     /// The queue it serves; tokens of other queues are rejected.
     pub queue: QueueId,
     /// The policy its store keeps, for forecasts.
     pub policy: AdmissionPolicy,
     /// The poll intervals.
-    pub pacing: Pacing,
+    pub poll_interval: PollInterval,
     /// The maximum age of a token; an older one is from a sale that is over. Joining again issues a
     /// fresh one.
     pub token_ttl: Duration,
@@ -34,10 +35,10 @@ pub struct QueueParts {
     /// Keeps the queue.
     pub store: Arc<dyn QueueStore>,
     /// Signs the tokens.
-    pub sealer: Arc<dyn TokenSealer>,
+    pub signer: Arc<dyn TokenSigner>,
     /// Where numbers are reserved before they are issued. With `None`, losing the store and all
     /// nodes at once may restart the queue from the beginning.
-    pub reserve: Option<Reserve>,
+    pub reserve: Option<NumberReservation>,
     /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
@@ -48,7 +49,7 @@ pub struct Ticket {
     /// The signed text that is the place.
     pub token: WaitingToken,
     /// The status reported to the user.
-    pub outlook: Outlook,
+    pub status: QueueStatus,
     /// Whether the user held the place before.
     pub rejoined: bool,
 }
@@ -56,8 +57,8 @@ pub struct Ticket {
 /// The place of a verified token, and its status in this node's view at that moment.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifiedPlace {
-    place: Place,
-    sight: Sight,
+    place: TokenClaims,
+    number_status: NumberStatus,
 }
 
 impl VerifiedPlace {
@@ -70,7 +71,7 @@ impl VerifiedPlace {
 
 /// The result of one tick.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Tick {
     /// The store's response.
     pub called: Called,
     /// The waits of the people called since this node's last tick, by any node. People who joined
@@ -80,19 +81,19 @@ pub struct Step {
 
 /// The use cases of one queue on one node. All requests share it, and none waits for another.
 pub struct QueueService {
-    parts: QueueParts,
-    watch: Watch,
+    deps: QueueServiceDeps,
+    view: LocalView,
     reserved: Option<Reserved>,
-    counters: Counters,
+    counts: Counters,
 }
 
 impl QueueService {
-    /// A service without a view of its queue yet; [`advance`](Self::advance) fetches it.
+    /// A service without a view of its queue yet; [`tick`](Self::tick) fetches it.
     #[must_use]
-    pub fn new(mut parts: QueueParts) -> Self {
-        let watch = Watch::new(&parts.policy);
-        let reserved = parts.reserve.take().map(Reserved::new);
-        Self { parts, watch, reserved, counters: Counters::default() }
+    pub fn new(mut deps: QueueServiceDeps) -> Self {
+        let view = LocalView::new(&deps.policy);
+        let reserved = deps.reserve.take().map(Reserved::new);
+        Self { deps, view, reserved, counts: Counters::default() }
     }
 
     /// Issues a place to the user, or finds the one they hold. Retrying is always safe. With the
@@ -101,37 +102,38 @@ impl QueueService {
     ///
     /// # Errors
     /// [`QueueError::Forged`] for a token that is not accepted or is another user's,
-    /// [`QueueError::LineFull`] or [`QueueError::Store`].
+    /// [`QueueError::QueueFull`] or [`QueueError::Store`].
     pub async fn join(&self, user: UserId, token: Option<&str>) -> Result<Ticket, QueueError> {
-        self.counters.answer(self.take_in(user, token).await)
+        self.counts.answer(self.try_join(user, token).await)
     }
 
-    async fn take_in(&self, user: UserId, token: Option<&str>) -> Result<Ticket, Refusal> {
+    async fn try_join(&self, user: UserId, token: Option<&str>) -> Result<Ticket, Refusal> {
         let presented = token.map(|token| self.presented(user, token)).transpose()?.flatten();
         let joined = match self.join_store(user, presented).await? {
             Ok(joined) => joined,
             Err(JoinError::AboveCeiling) => return Err(not_reserved()),
-            Err(JoinError::LineFull) => {
-                return Err(QueueError::LineFull { retry_after: self.room_expected_in() }.into());
+            Err(JoinError::QueueFull) => {
+                return Err(QueueError::QueueFull { retry_after: self.room_expected_in() }.into());
             }
             Err(JoinError::ViewBehind) => {
                 return Err(PortError::new(PortErrorKind::NotReady, STORE).into());
             }
             Err(JoinError::Store(error)) => return Err(error.into()),
         };
-        self.counters.joined(joined.rejoined);
-        self.watch.note(joined.line);
-        let now = self.parts.clock.now();
+        self.counts.joined(joined.rejoined);
+        self.view.note(joined.counters);
+        let now = self.deps.clock.now();
         let Joined { number, incarnation, .. } = joined;
-        let place = Place { queue: self.parts.queue, incarnation, number, user, issued_at: now };
-        let sight = self.watch.look(Shown::from(&place), joined.line);
-        if !sight.is_accepted {
+        let place =
+            TokenClaims { queue: self.deps.queue, incarnation, number, user, issued_at: now };
+        let number_status = self.view.lookup(Shown::from(&place), joined.counters);
+        if !number_status.is_accepted {
             // The store has learned it since this node's last refresh.
-            self.watch.note_incarnation(incarnation);
+            self.view.note_incarnation(incarnation);
         }
-        let token = self.parts.sealer.seal(&place);
-        let outlook = self.outlook(number, joined.standing, sight, false, now);
-        Ok(Ticket { token, outlook, rejoined: joined.rejoined })
+        let token = self.deps.signer.sign(&place);
+        let status = self.report(number, joined.place_status, number_status, false, now);
+        Ok(Ticket { token, status, rejoined: joined.rejoined })
     }
 
     /// Joins, and retries once if this node must first fetch the skipped numbers.
@@ -140,24 +142,24 @@ impl QueueService {
         user: UserId,
         presented: Option<Shown>,
     ) -> Result<Result<Joined, JoinError>, Refusal> {
-        let joined = self.parts.store.join(user, presented, self.bounds()?).await;
+        let joined = self.deps.store.join(user, presented, self.bounds()?).await;
         if !matches!(joined, Err(JoinError::ViewBehind)) {
             return Ok(joined);
         }
         self.catch_up().await?;
-        Ok(self.parts.store.join(user, presented, self.bounds()?).await)
+        Ok(self.deps.store.join(user, presented, self.bounds()?).await)
     }
 
     /// Fetches the vacant numbers between two refreshes.
     async fn catch_up(&self) -> Result<(), PortError> {
-        let snapshot = self.parts.store.snapshot(self.watch.line()).await?;
-        self.watch.note_vacant(&snapshot);
+        let snapshot = self.deps.store.snapshot(self.view.counters()).await?;
+        self.view.note_vacant(&snapshot);
         Ok(())
     }
 
     /// The number and incarnation of the token that a user presents when joining.
     fn presented(&self, user: UserId, token: &str) -> Result<Option<Shown>, Refusal> {
-        match self.open(token, self.parts.clock.now()) {
+        match self.verify_token(token, self.deps.clock.now()) {
             Ok((place, _)) if place.user == user => Ok(Some(Shown::from(&place))),
             Ok(_) => Err(TokenRejected::BadSignature.into()),
             Err(refusal) if refusal.is_of_the_past() => Ok(None),
@@ -172,16 +174,16 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`] for a token that is not accepted or is another user's.
     pub async fn holds_place(&self, user: UserId, token: &str) -> Result<bool, QueueError> {
-        self.counters.answer(self.is_held(user, token).await)
+        self.counts.answer(self.is_held(user, token).await)
     }
 
     async fn is_held(&self, user: UserId, token: &str) -> Result<bool, Refusal> {
-        match self.open(token, self.parts.clock.now()) {
+        match self.verify_token(token, self.deps.clock.now()) {
             Ok((place, _)) if place.user != user => Err(TokenRejected::BadSignature.into()),
-            Ok((_, Sight { has_left: true, .. })) => Ok(false),
-            Ok((place, Sight { is_called: true, .. })) => {
-                let standing = self.parts.store.standing(&place).await;
-                Ok(!matches!(standing, Ok(Standing::Gone)))
+            Ok((_, NumberStatus { has_left: true, .. })) => Ok(false),
+            Ok((place, NumberStatus { is_called: true, .. })) => {
+                let place_status = self.deps.store.place_status(&place).await;
+                Ok(!matches!(place_status, Ok(PlaceStatus::Gone)))
             }
             Ok(_) => Ok(true),
             Err(refusal) if refusal.is_of_the_past() => Ok(false),
@@ -195,49 +197,53 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], or [`QueueError::Gone`] for a token past its lifetime.
     pub fn verify(&self, token: &str) -> Result<VerifiedPlace, QueueError> {
-        let opened = self.open(token, self.parts.clock.now());
-        self.counters.answer(opened).map(|(place, sight)| VerifiedPlace { place, sight })
+        let opened = self.verify_token(token, self.deps.clock.now());
+        self.counts
+            .answer(opened)
+            .map(|(place, number_status)| VerifiedPlace { place, number_status })
     }
 
     /// Returns the status of a place. While it waits, this calls no store, unless the store may not
     /// know the place yet. If the store fails, the status comes from this node's last view.
-    pub async fn status(&self, verified: VerifiedPlace) -> Outlook {
-        let VerifiedPlace { place, mut sight } = verified;
-        let mut now = self.parts.clock.now();
+    pub async fn status(&self, verified: VerifiedPlace) -> QueueStatus {
+        let VerifiedPlace { place, mut number_status } = verified;
+        let mut now = self.deps.clock.now();
         let is_stale = self.is_stale_at(now);
-        let (standing, is_stale) = match sight {
-            Sight { is_called: true, .. } => {
-                let standing = self.parts.store.standing(&place).await;
-                now = self.parts.clock.now();
+        let (place_status, is_stale) = match number_status {
+            NumberStatus { is_called: true, .. } => {
+                let place_status = self.deps.store.place_status(&place).await;
+                now = self.deps.clock.now();
                 let unknown =
-                    Standing::Called { until: Expiry::new(QueueTime::START, QueueTime::START) };
-                standing.map_or((unknown, true), |standing| (standing, is_stale))
+                    PlaceStatus::Called { until: Expiry::new(QueueTime::START, QueueTime::START) };
+                place_status.map_or((unknown, true), |place_status| (place_status, is_stale))
             }
-            Sight { has_left: true, .. } => (Standing::Gone, is_stale),
-            Sight { is_unproved: true, .. } if !is_stale => {
-                (self.prove(&place, &mut sight).await, is_stale)
+            NumberStatus { has_left: true, .. } => (PlaceStatus::Gone, is_stale),
+            NumberStatus { is_unproved: true, .. } if !is_stale => {
+                (self.prove(&place, &mut number_status).await, is_stale)
             }
-            Sight { .. } => (Standing::Waiting, is_stale),
+            NumberStatus { .. } => (PlaceStatus::Waiting, is_stale),
         };
-        self.outlook(place.number, standing, sight, is_stale, now)
+        self.report(place.number, place_status, number_status, is_stale, now)
     }
 
     /// Verifies a token and returns the status of its place.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
-    pub async fn ask(&self, token: &str) -> Result<Outlook, QueueError> {
+    pub async fn query_status(&self, token: &str) -> Result<QueueStatus, QueueError> {
         Ok(self.status(self.verify(token)?).await)
     }
 
     /// Presents a waiting place to a store that may not know it, so that it is called in the order
     /// of its number.
-    async fn prove(&self, place: &Place, sight: &mut Sight) -> Standing {
-        let Ok(standing) = self.parts.store.standing(place).await else { return Standing::Waiting };
-        if place.number.get() > self.watch.line().last() && self.catch_up().await.is_ok() {
-            *sight = self.watch.look(Shown::from(place), self.watch.line());
+    async fn prove(&self, place: &TokenClaims, number_status: &mut NumberStatus) -> PlaceStatus {
+        let Ok(place_status) = self.deps.store.place_status(place).await else {
+            return PlaceStatus::Waiting;
+        };
+        if place.number.get() > self.view.counters().last() && self.catch_up().await.is_ok() {
+            *number_status = self.view.lookup(Shown::from(place), self.view.counters());
         }
-        standing
+        place_status
     }
 
     /// Releases the place, call or session of a token.
@@ -245,18 +251,18 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn leave(&self, token: &str) -> Result<(), QueueError> {
-        self.counters.answer(self.take_back(token).await)
+        self.counts.answer(self.try_leave(token).await)
     }
 
-    async fn take_back(&self, token: &str) -> Result<(), Refusal> {
-        let (place, _) = self.open(token, self.parts.clock.now())?;
-        self.parts.store.give_back(&place).await.map_err(|error| match error {
+    async fn try_leave(&self, token: &str) -> Result<(), Refusal> {
+        let (place, _) = self.verify_token(token, self.deps.clock.now())?;
+        self.deps.store.release(&place).await.map_err(|error| match error {
             // A signed place held by another user: a lost store issued its number, and the next
             // store reissued it.
-            GiveBackError::NotFound | GiveBackError::Gone | GiveBackError::NotHolder => {
+            ReleaseError::NotFound | ReleaseError::Gone | ReleaseError::NotHolder => {
                 QueueError::Gone.into()
             }
-            GiveBackError::Store(error) => error.into(),
+            ReleaseError::Store(error) => error.into(),
         })
     }
 
@@ -265,16 +271,16 @@ impl QueueService {
     ///
     /// # Errors
     /// [`PortError`] if the store failed; then the view stays as it was, and becomes stale.
-    pub async fn advance(&self) -> Result<Step, PortError> {
-        let asked_at = self.parts.clock.now();
-        let shown = self.watch.take_shown();
+    pub async fn tick(&self) -> Result<Tick, PortError> {
+        let requested_at = self.deps.clock.now();
+        let shown = self.view.take_shown();
         let called =
-            self.parts.store.call_next(self.watch.line(), shown).await.inspect_err(|_| {
-                shown.into_iter().for_each(|shown| self.watch.note_shown(shown));
+            self.deps.store.call_next(self.view.counters(), shown).await.inspect_err(|_| {
+                shown.into_iter().for_each(|shown| self.view.note_shown(shown));
             })?;
-        self.counters.called(called.count);
-        let waits = self.watch.learn(&called.snapshot, asked_at);
-        Ok(Step { called, waits })
+        self.counts.called(called.count);
+        let waits = self.view.learn(&called.snapshot, requested_at);
+        Ok(Tick { called, waits })
     }
 
     /// One tick of the checkpoint loop: first reads the checkpoint, from then on saves the queue's
@@ -282,142 +288,158 @@ impl QueueService {
     ///
     /// # Errors
     /// [`PortError`] if the checkpoint store, or at first the queue store, failed.
-    pub async fn remember(&self) -> Result<(), PortError> {
+    pub async fn save_checkpoint(&self) -> Result<(), PortError> {
         let Some(reserved) = &self.reserved else { return Ok(()) };
-        let queue = self.parts.queue;
-        let reported = self.watch.reported();
-        let settled =
-            reserved.settle(queue, self.parts.store.as_ref(), reported.generation).await?;
-        settled.iter().for_each(|snapshot| self.watch.note_vacant(snapshot));
-        let Reported { tally, incarnations, .. } = self.watch.reported();
+        let queue = self.deps.queue;
+        let reported = self.view.reported();
+        let settled = reserved.settle(queue, self.deps.store.as_ref(), reported.generation).await?;
+        settled.iter().for_each(|snapshot| self.view.note_vacant(snapshot));
+        let Reported { outcomes, incarnations, .. } = self.view.reported();
         reserved
-            .save(queue, self.watch.line(), incarnations, tally.joined, self.parts.clock.now())
+            .save(queue, self.view.counters(), incarnations, outcomes.joined, self.deps.clock.now())
             .await
     }
 
     /// Whether this node's view of the queue is older than allowed.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.is_stale_at(self.parts.clock.now())
+        self.is_stale_at(self.deps.clock.now())
     }
 
     fn is_stale_at(&self, now: Timestamp) -> bool {
-        self.watch.age(now) > self.parts.stale_after
+        self.view.age(now) > self.deps.stale_after
     }
 
     /// The counters of the queue in this node's view.
     #[must_use]
-    pub fn line(&self) -> Line {
-        self.watch.line()
+    pub fn counters(&self) -> QueueCounters {
+        self.view.counters()
     }
 
     /// This node's counters. Reading them is cheap and blocks no request.
     #[must_use]
     pub fn counts(&self) -> QueueCounts {
-        self.counters.read()
+        self.counts.read()
     }
 
     /// This node's view of the queue, without calling the store.
     #[must_use]
-    pub fn view(&self) -> View {
-        let line = self.watch.line();
-        let Reported { called, active, recovers, may_join, tally, .. } = self.watch.reported();
-        let last_step = self.watch.refreshed();
-        View {
-            line,
-            waiting: self.watch.people_waiting(line),
+    pub fn view(&self) -> QueueStats {
+        let counters = self.view.counters();
+        let Reported { called, active, recovers, may_join, outcomes, .. } = self.view.reported();
+        let last_step = self.view.refreshed();
+        QueueStats {
+            counters,
+            waiting: self.view.people_waiting(counters),
             called,
             active,
             recovers,
             may_join,
-            tally,
-            age: last_step.map(|_| self.watch.age(self.parts.clock.now())),
-            stale_after: self.parts.stale_after,
-            max_active: self.parts.policy.spec().max_active,
+            outcomes,
+            age: last_step.map(|_| self.view.age(self.deps.clock.now())),
+            stale_after: self.deps.stale_after,
+            max_active: self.deps.policy.spec().max_active,
             last_step,
-            people_called: self.counters.people_called(),
+            people_called: self.counts.people_called(),
         }
     }
 
     /// The bounds of the next number.
-    fn bounds(&self) -> Result<Bounds, Refusal> {
-        let floor = self.watch.line();
+    fn bounds(&self) -> Result<NumberBounds, Refusal> {
+        let floor = self.view.counters();
         match &self.reserved {
-            None => Ok(Bounds::above(floor)),
+            None => Ok(NumberBounds::above(floor)),
             Some(reserved) => {
-                let Reported { generation, is_settled, .. } = self.watch.reported();
+                let Reported { generation, is_settled, .. } = self.view.reported();
                 let ceiling = reserved.ceiling(generation, is_settled).ok_or_else(not_reserved)?;
-                Ok(Bounds { floor, ceiling })
+                Ok(NumberBounds { floor, ceiling })
             }
         }
     }
 
     /// Verifies that a token is of this queue and within its lifetime, and finds its number in this
     /// node's view.
-    fn open(&self, token: &str, now: Timestamp) -> Result<(Place, Sight), Refusal> {
-        let place = self.parts.sealer.open(token)?;
-        if place.queue != self.parts.queue {
+    fn verify_token(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(TokenClaims, NumberStatus), Refusal> {
+        let place = self.deps.signer.verify(token)?;
+        if place.queue != self.deps.queue {
             return Err(TokenRejected::ForeignQueue.into());
         }
         let age = Duration::try_from(now.duration_since(place.issued_at)).unwrap_or_default();
-        if age > self.parts.token_ttl {
+        if age > self.deps.token_ttl {
             return Err(QueueError::Gone.into());
         }
         let shown = Shown::from(&place);
-        let sight = self.watch.look(shown, self.watch.line());
-        if !sight.is_accepted {
+        let number_status = self.view.lookup(shown, self.view.counters());
+        if !number_status.is_accepted {
             return Err(TokenRejected::ForeignIncarnation.into());
         }
-        self.watch.note_shown(shown);
-        Ok((place, sight))
+        self.view.note_shown(shown);
+        Ok((place, number_status))
     }
 
     /// The expected time until a full queue has room: one call at the fastest rate, and at least a
     /// second.
     fn room_expected_in(&self) -> Duration {
-        let one_call = 1.0 / self.parts.policy.fastest_rate();
+        let one_call = 1.0 / self.deps.policy.fastest_rate();
         Duration::try_from_secs_f64(one_call).unwrap_or_default().max(Duration::from_secs(1))
     }
 
-    fn outlook(
+    fn report(
         &self,
         number: QueueNumber,
-        standing: Standing,
-        sight: Sight,
+        place_status: PlaceStatus,
+        number_status: NumberStatus,
         is_stale: bool,
         now: Timestamp,
-    ) -> Outlook {
-        let pacing = &self.parts.pacing;
-        let (position, eta, wait_limit) = match standing {
+    ) -> QueueStatus {
+        let poll_interval = &self.deps.poll_interval;
+        let (position, eta, wait_limit) = match place_status {
             // A late holder of a skipped number is next, although the queue has passed the number.
-            Standing::Waiting => (sight.position.max(Position::NEXT), sight.eta, Some(sight.limit)),
-            Standing::Called { .. } | Standing::Active { .. } | Standing::Gone => {
+            PlaceStatus::Waiting => (
+                number_status.position.max(Position::NEXT),
+                number_status.eta,
+                Some(number_status.limit),
+            ),
+            PlaceStatus::Called { .. } | PlaceStatus::Active { .. } | PlaceStatus::Gone => {
                 (Position::CALLED, Duration::ZERO, None)
             }
         };
-        let poll_after = match standing {
-            Standing::Waiting => Some(pacing.poll_after(eta, number, now)),
-            Standing::Called { until } | Standing::Active { until } => {
-                Some(pacing.poll_after(until.remaining, number, now))
+        let poll_after = match place_status {
+            PlaceStatus::Waiting => Some(poll_interval.poll_after(eta, number, now)),
+            PlaceStatus::Called { until } | PlaceStatus::Active { until } => {
+                Some(poll_interval.poll_after(until.remaining, number, now))
             }
-            Standing::Gone => None,
+            PlaceStatus::Gone => None,
         };
-        let expires_at = match standing {
-            Standing::Called { until } | Standing::Active { until } => {
+        let expires_at = match place_status {
+            PlaceStatus::Called { until } | PlaceStatus::Active { until } => {
                 now.checked_add(until.remaining).ok().filter(|_| !is_stale)
             }
-            Standing::Waiting | Standing::Gone => None,
+            PlaceStatus::Waiting | PlaceStatus::Gone => None,
         };
-        Outlook { number, standing, is_stale, position, eta, wait_limit, poll_after, expires_at }
+        QueueStatus {
+            number,
+            place_status,
+            is_stale,
+            position,
+            eta,
+            wait_limit,
+            poll_after,
+            expires_at,
+        }
     }
 }
 
 /// The queue store's name, as operators know it.
 const STORE: &str = "queue store";
 
-fn lost_sight() -> Refusal {
+fn stale_view() -> Refusal {
     let error = PortError::new(PortErrorKind::Unavailable, STORE);
-    Refusal::unavailable(Reason::LostSight, error.because("this node's view of the queue is stale"))
+    Refusal::unavailable(Reason::StaleView, error.because("this node's view of the queue is stale"))
 }
 
 fn not_reserved() -> Refusal {

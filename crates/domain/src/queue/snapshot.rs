@@ -1,12 +1,12 @@
 //! What a store reports of its queue.
 
-use super::{Incarnations, Line, Occupancy, QueueTime, Tally, VacantNumbers};
+use super::{Incarnations, Occupancy, OutcomeCounts, QueueCounters, QueueTime, VacantNumbers};
 
 /// A store's report on its queue at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The highest number issued and the highest number called.
-    pub line: Line,
+    pub counters: QueueCounters,
     /// All numbers without a waiting person.
     pub vacant: VacantNumbers,
     /// Open calls: not claimed and not lapsed.
@@ -14,7 +14,7 @@ pub struct Snapshot {
     /// Running sessions.
     pub active: u64,
     /// Counts of joins, claims, lapses, departures and ends so far.
-    pub tally: Tally,
+    pub outcomes: OutcomeCounts,
     /// The use of the slots.
     pub occupancy: Occupancy,
     /// Rises each time the store cannot rule out a loss of data; see "Floors" at

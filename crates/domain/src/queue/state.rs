@@ -25,8 +25,8 @@ use super::recovery::{
 };
 use super::replica::{Changes, Refresh, Whole};
 use super::{
-    AdmissionPolicy, CallBudget, Checkpoint, Incarnations, Line, NodeId, Occupancy, PolicySpec,
-    QueueTime, Snapshot, Tally, UserId, VacantNumbers,
+    AdmissionPolicy, CallBudget, Checkpoint, Incarnations, NodeId, Occupancy, OutcomeCounts,
+    PolicySpec, QueueCounters, QueueTime, Snapshot, UserId, VacantNumbers,
 };
 use crate::queue::incarnation::apart;
 use calls::Calls;
@@ -55,7 +55,7 @@ pub struct QueueState {
     policy: PolicySpec,
     /// The length of a doubt.
     recovery: Duration,
-    line: Line,
+    counters: QueueCounters,
     time: QueueTime,
     /// The server's clock at the last step.
     clock: Option<u64>,
@@ -100,7 +100,7 @@ pub struct QueueState {
     /// Whether the register of nodes was ever filled since its last loss. From then on it is empty
     /// only if its data has expired, which a step of the server's clock can cause.
     is_registered: bool,
-    tally: Tally,
+    outcomes: OutcomeCounts,
     turnover: Turnover,
 }
 
@@ -145,7 +145,7 @@ impl QueueState {
         Self {
             policy: *policy.spec(),
             recovery,
-            line: Line::START,
+            counters: QueueCounters::START,
             time: QueueTime::START,
             clock: None,
             process: None,
@@ -172,7 +172,7 @@ impl QueueState {
             log: VecDeque::new(),
             nodes: BTreeMap::new(),
             is_registered: false,
-            tally: Tally::default(),
+            outcomes: OutcomeCounts::default(),
             turnover: Turnover::default(),
         }
     }
@@ -225,7 +225,7 @@ impl QueueState {
             self.raise_to(witness);
         }
         if let Some(node) = self.nodes.get_mut(&witness.node) {
-            node.heard = self.generation;
+            node.received = self.generation;
             if witness.replayed == self.generation {
                 node.replayed = self.generation;
             }
@@ -239,7 +239,7 @@ impl QueueState {
     #[must_use]
     pub fn marks(&self) -> StoreMarks {
         StoreMarks {
-            line: self.line,
+            counters: self.counters,
             generation: self.generation,
             version: self.version,
             time: self.time,
@@ -256,7 +256,8 @@ impl QueueState {
         }
         self.learn_incarnations(checkpoint.map(|known| known.incarnations).unwrap_or_default());
         let is_behind = checkpoint.is_some_and(|known| {
-            known.line.last() > self.line.last() || known.line.serving() > self.line.serving()
+            known.counters.last() > self.counters.last()
+                || known.counters.serving() > self.counters.serving()
         });
         if self.settled == Some(self.generation) && !is_behind {
             return;
@@ -281,8 +282,8 @@ impl QueueState {
 
     /// Records that a node has refreshed its view, so that a doubt waits for it.
     pub(super) fn register(&mut self, node: NodeId) {
-        let (now, heard) = (self.time, self.generation);
-        let record = NodeRecord { registered: now, seen: now, heard, replayed: 0 };
+        let (now, received) = (self.time, self.generation);
+        let record = NodeRecord { registered: now, seen: now, received, replayed: 0 };
         self.nodes.entry(node).or_insert(record).seen = now;
         self.is_registered = true;
         // The end of a doubt needs the nodes that were live when it began.
@@ -297,11 +298,11 @@ impl QueueState {
         let active = self.seats.running(self.time);
         let open_calls = self.calls.open() + self.seats.recalled();
         Snapshot {
-            line: self.line,
+            counters: self.counters,
             vacant: self.vacant.clone(),
             called: open_calls,
             active,
-            tally: self.tally,
+            outcomes: self.outcomes,
             generation: self.generation,
             incarnations: self.incarnations,
             adopts: self.adopts(),
@@ -340,7 +341,7 @@ impl QueueState {
             generation: self.generation,
             incarnations: self.incarnations,
             version: self.version,
-            line: self.line,
+            counters: self.counters,
             at: self.time,
             calls_from: self.calls_from(),
             changes: since.map_or_else(|| Changes::Whole(self.whole()), Changes::Since),
@@ -359,7 +360,7 @@ impl QueueState {
     /// Calls of numbers up to this one are over.
     #[must_use]
     pub fn calls_from(&self) -> u64 {
-        self.calls.from().unwrap_or(self.line.serving())
+        self.calls.from().unwrap_or(self.counters.serving())
     }
 
     /// Begins a doubt; `found` are the store's marks before this step.
@@ -375,7 +376,7 @@ impl QueueState {
         self.version = self.version.max(witness.version).max(witness.seen) + 1;
         // The log lacks the lost changes, so no node may treat it as complete.
         self.log.clear();
-        self.unknown_up_to = self.unknown_up_to.max(self.line.last());
+        self.unknown_up_to = self.unknown_up_to.max(self.counters.last());
         // The remaining budget is unknown.
         self.budget.exhaust(self.time);
     }
@@ -387,31 +388,31 @@ impl QueueState {
             self.log.clear();
             self.version = version;
         }
-        self.raise_line(witness.line, witness.calls_from);
+        self.raise_line(witness.counters, witness.calls_from);
     }
 
     /// Raises the counters. Numbers called by the raise were called by a lost store: their calls
     /// are open from now on.
-    fn raise_line(&mut self, line: Line, calls_from: u64) {
-        self.unknown_up_to = self.unknown_up_to.max(line.last());
-        let raised = self.line.raised_to(line);
-        let serving = self.line.serving();
+    fn raise_line(&mut self, counters: QueueCounters, calls_from: u64) {
+        self.unknown_up_to = self.unknown_up_to.max(counters.last());
+        let raised = self.counters.raised_to(counters);
+        let serving = self.counters.serving();
         if raised.serving() > serving {
             // The budget limits how many can have been called within the time a call stays open.
-            let most = self.budget.most_within(self.policy.claim_within);
-            let from = serving.max(calls_from).max(raised.serving().saturating_sub(most));
+            let max = self.budget.most_within(self.policy.claim_within);
+            let from = serving.max(calls_from).max(raised.serving().saturating_sub(max));
             let ends = self.time + self.policy.claim_within;
             self.calls.add_without(&self.vacant, from, raised.serving(), ends);
             self.vacant.forget_singles_up_to(raised.serving());
         }
-        self.line = raised;
+        self.counters = raised;
     }
 
     fn end_doubt(&mut self) {
         let Some(doubt) = self.doubt else { return };
         let (now, generation) = (self.time, self.generation);
         let all_heard =
-            self.nodes.values().all(|node| node.heard == generation || !node.is_live(now));
+            self.nodes.values().all(|node| node.received == generation || !node.is_live(now));
         if let Some(outcome) = doubt.outcome(now, all_heard) {
             self.doubt = None;
             self.was_intact = outcome == Outcome::Intact;
@@ -421,7 +422,7 @@ impl QueueState {
                 // A checkpoint read before the doubt is still valid, since the data is the same.
                 self.settled = Some(generation);
             }
-            if self.line.serving() == 0 {
+            if self.counters.serving() == 0 {
                 self.budget.refill();
             }
             if self.settled == Some(generation) {
@@ -432,12 +433,12 @@ impl QueueState {
 
     fn apply_checkpoint(&mut self) {
         let Some(checkpoint) = self.checkpoint.take() else { return };
-        if checkpoint.line.serving() > self.line.serving() {
+        if checkpoint.counters.serving() > self.counters.serving() {
             // The remaining budget is unknown.
             self.budget.exhaust(self.time);
         }
-        self.raise_line(checkpoint.line, 0);
-        if !self.was_intact && checkpoint.ceiling > self.line.last() {
+        self.raise_line(checkpoint.counters, 0);
+        if !self.was_intact && checkpoint.ceiling > self.counters.last() {
             self.skip_up_to(checkpoint.ceiling);
         }
     }

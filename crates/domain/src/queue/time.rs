@@ -34,8 +34,8 @@ impl QueueTime {
     /// reads `now`; both are in microseconds since any fixed moment.
     #[must_use]
     pub fn after_step(self, before: u64, now: u64) -> Self {
-        let most = micros(Self::LONGEST_STEP);
-        Self(self.0.saturating_add(now.saturating_sub(before).min(most)))
+        let max = micros(Self::LONGEST_STEP);
+        Self(self.0.saturating_add(now.saturating_sub(before).min(max)))
     }
 
     /// The moment this long before, but not before the queue began.

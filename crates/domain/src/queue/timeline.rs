@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Line, VacantNumbers};
+use super::{QueueCounters, VacantNumbers};
 use crate::Timestamp;
 
 /// People called in one step who had joined at about the same time.
@@ -27,7 +27,7 @@ pub(super) struct Timeline {
     /// unknown, or no longer matters.
     marks: VecDeque<Mark>,
     /// Calls of numbers up to this one have been reported.
-    told: u64,
+    reported: u64,
 }
 
 /// One snapshot of the queue.
@@ -45,45 +45,45 @@ const MOST_MARKS: usize = 4_096;
 
 impl Timeline {
     /// Records a snapshot of the queue. `promised` is the wait of the holder of its last number
-    /// from `now` on, and `departures` are the abandoned numbers of the snapshot before. Returns
+    /// from `now` on, and `abandoned` are the abandoned numbers of the snapshot before. Returns
     /// the waits of the people called since then, without those who joined before the first
     /// snapshot. If the clock stepped between joining and call, the wait is off by that step, but
     /// never below zero.
     pub(super) fn observe(
         &mut self,
-        line: Line,
-        departures: &VacantNumbers,
+        counters: QueueCounters,
+        abandoned: &VacantNumbers,
         now: Timestamp,
         promised: Duration,
     ) -> Vec<Wait> {
         let Some(newest) = self.marks.back().copied() else {
-            self.told = line.serving();
-            self.marks.push_back(Mark { last: line.last(), at: now, promised });
+            self.reported = counters.serving();
+            self.marks.push_back(Mark { last: counters.last(), at: now, promised });
             return Vec::new();
         };
-        let waits = self.tell(line.serving(), departures, newest.last, now);
-        self.forget(line.serving());
-        self.note(Mark { last: line.last().max(newest.last), at: now, promised });
+        let waits = self.notify(counters.serving(), abandoned, newest.last, now);
+        self.forget(counters.serving());
+        self.note(Mark { last: counters.last().max(newest.last), at: now, promised });
         waits
     }
 
     /// The waits of the numbers up to `serving` that have not been reported.
-    fn tell(
+    fn notify(
         &mut self,
         serving: u64,
-        departures: &VacantNumbers,
+        abandoned: &VacantNumbers,
         newest: u64,
         now: Timestamp,
     ) -> Vec<Wait> {
-        let told = self.told;
-        self.told = told.max(serving);
+        let reported = self.reported;
+        self.reported = reported.max(serving);
         let people = |from: u64, to: u64| {
-            let left = departures.count_up_to(to).saturating_sub(departures.count_up_to(from));
+            let left = abandoned.count_up_to(to).saturating_sub(abandoned.count_up_to(from));
             to.saturating_sub(from).saturating_sub(left)
         };
         let spans = self.marks.iter().zip(self.marks.iter().skip(1));
         let known = spans.take_while(|(start, _)| start.last < serving).map(|(start, end)| {
-            let (from, to) = (start.last.max(told), end.last.min(serving));
+            let (from, to) = (start.last.max(reported), end.last.min(serving));
             let share = middle(start.last, end.last, from, to);
             Wait {
                 people: people(from, to),
@@ -92,7 +92,7 @@ impl Timeline {
             }
         });
         // They joined since the last snapshot and are called already, so their wait counts as zero.
-        let people_at_once = people(newest.max(told), serving);
+        let people_at_once = people(newest.max(reported), serving);
         let at_once =
             Wait { people: people_at_once, waited: Duration::ZERO, promised: Duration::ZERO };
         known.chain([at_once]).filter(|wait| wait.people > 0).collect()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Line, Position, QueueNumber};
+use super::{Position, QueueCounters, QueueNumber};
 
 /// The count of numbers in one chunk, a power of two.
 const CHUNK: u64 = 4_096;
@@ -229,19 +229,19 @@ impl VacantNumbers {
 
     /// The position of a number in a queue.
     #[must_use]
-    pub fn position_of(&self, number: QueueNumber, line: Line) -> Position {
-        if line.has_called(number) {
+    pub fn position_of(&self, number: QueueNumber, counters: QueueCounters) -> Position {
+        if counters.has_called(number) {
             return Position::CALLED;
         }
         let nobody =
-            self.count_up_to(number.get() - 1).saturating_sub(self.count_up_to(line.serving()));
-        Position::new((number.get() - line.serving()).saturating_sub(nobody).max(1))
+            self.count_up_to(number.get() - 1).saturating_sub(self.count_up_to(counters.serving()));
+        Position::new((number.get() - counters.serving()).saturating_sub(nobody).max(1))
     }
 
     /// The count of people waiting in a queue.
     #[must_use]
-    pub fn people_waiting(&self, line: Line) -> u64 {
-        self.people_between(line.serving(), line.last())
+    pub fn people_waiting(&self, counters: QueueCounters) -> u64 {
+        self.people_between(counters.serving(), counters.last())
     }
 
     /// The count of numbers in `(from, to]` that belong to people.

@@ -7,7 +7,7 @@ use opentelemetry_sdk::logs::LogExporter;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::SpanExporter;
 
-use super::Outbox;
+use super::ExportQueue;
 use super::client::{Cause, Client, Transport};
 use super::exporter::Counted;
 use crate::TelemetryError;
@@ -31,34 +31,38 @@ impl Collector {
 
     pub(crate) fn spans(
         &self,
-        outbox: &Arc<Outbox>,
+        outbox: &Arc<ExportQueue>,
     ) -> Result<impl SpanExporter + use<>, TelemetryError> {
         let (cause, builder) =
-            self.told(opentelemetry_otlp::SpanExporter::builder().with_http(), "traces");
+            self.reported(opentelemetry_otlp::SpanExporter::builder().with_http(), "traces");
         Ok(Counted::new(builder.build().map_err(of)?, outbox, "traces", cause))
     }
 
     pub(crate) fn logs(
         &self,
-        outbox: &Arc<Outbox>,
+        outbox: &Arc<ExportQueue>,
     ) -> Result<impl LogExporter + use<>, TelemetryError> {
         let (cause, builder) =
-            self.told(opentelemetry_otlp::LogExporter::builder().with_http(), "logs");
+            self.reported(opentelemetry_otlp::LogExporter::builder().with_http(), "logs");
         Ok(Counted::new(builder.build().map_err(of)?, outbox, "logs", cause))
     }
 
     pub(crate) fn metrics(
         &self,
-        outbox: &Arc<Outbox>,
+        outbox: &Arc<ExportQueue>,
     ) -> Result<impl PushMetricExporter + use<>, TelemetryError> {
         let (cause, builder) =
-            self.told(opentelemetry_otlp::MetricExporter::builder().with_http(), "metrics");
+            self.reported(opentelemetry_otlp::MetricExporter::builder().with_http(), "metrics");
         Ok(Counted::new(builder.build().map_err(of)?, outbox, "metrics", cause))
     }
 
     /// Configures an exporter, and returns where it stores the cause of a failure. An export is
     /// attempted once, because later exports wait behind it.
-    fn told<B: WithExportConfig + WithHttpConfig>(&self, builder: B, signal: &str) -> (Cause, B) {
+    fn reported<B: WithExportConfig + WithHttpConfig>(
+        &self,
+        builder: B,
+        signal: &str,
+    ) -> (Cause, B) {
         let protocol = match self.settings.protocol {
             Protocol::HttpProtobuf => opentelemetry_otlp::Protocol::HttpBinary,
             Protocol::HttpJson => opentelemetry_otlp::Protocol::HttpJson,

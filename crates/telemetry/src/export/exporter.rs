@@ -12,7 +12,7 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
-use super::Outbox;
+use super::ExportQueue;
 use super::client::Cause;
 use crate::log;
 
@@ -20,7 +20,7 @@ use crate::log;
 #[derive(Debug)]
 pub(super) struct Counted<E> {
     exporter: E,
-    outbox: Arc<Outbox>,
+    outbox: Arc<ExportQueue>,
     signal: &'static str,
     cause: Cause,
     fails: AtomicBool,
@@ -30,7 +30,7 @@ impl<E> Counted<E> {
     /// `cause` holds more detail than the exporter's error.
     pub(super) fn new(
         exporter: E,
-        outbox: &Arc<Outbox>,
+        outbox: &Arc<ExportQueue>,
         signal: &'static str,
         cause: Cause,
     ) -> Self {

@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::{
     SpanProcessor,
 };
 
-use super::Outbox;
+use super::ExportQueue;
 
 /// How long items wait to form a batch. Short, so that a process that dies loses little.
 const EVERY: Duration = Duration::from_secs(1);
@@ -24,12 +24,12 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Bounded<P> {
     batches: P,
-    outbox: Arc<Outbox>,
+    outbox: Arc<ExportQueue>,
 }
 
 pub(crate) fn span_processor(
     exporter: impl SpanExporter + 'static,
-    outbox: &Arc<Outbox>,
+    outbox: &Arc<ExportQueue>,
 ) -> Bounded<BatchSpanProcessor> {
     let config =
         SpanBatches::default().with_max_queue_size(outbox.capacity()).with_scheduled_delay(EVERY);
@@ -39,7 +39,7 @@ pub(crate) fn span_processor(
 
 pub(crate) fn log_processor(
     exporter: impl LogExporter + 'static,
-    outbox: &Arc<Outbox>,
+    outbox: &Arc<ExportQueue>,
 ) -> Bounded<BatchLogProcessor> {
     let config =
         LogBatches::default().with_max_queue_size(outbox.capacity()).with_scheduled_delay(EVERY);

@@ -36,7 +36,7 @@ impl Meters {
         read: impl Fn(&Watched<'_>) + Send + Sync + 'static,
     ) {
         let Some(meter) = &self.0 else { return };
-        let told =
+        let reported =
             move |instrument: &dyn AsyncInstrument<f64>| read(&Watched { metric, instrument });
         match metric.kind {
             Kind::Counter => drop(
@@ -44,7 +44,7 @@ impl Meters {
                     .f64_observable_counter(metric.name)
                     .with_unit(metric.unit)
                     .with_description(metric.about)
-                    .with_callback(told)
+                    .with_callback(reported)
                     .build(),
             ),
             Kind::Gauge | Kind::Histogram(_) => drop(
@@ -52,7 +52,7 @@ impl Meters {
                     .f64_observable_gauge(metric.name)
                     .with_unit(metric.unit)
                     .with_description(metric.about)
-                    .with_callback(told)
+                    .with_callback(reported)
                     .build(),
             ),
         }

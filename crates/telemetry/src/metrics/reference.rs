@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::catalogue::FAMILIES;
+use super::catalog::FAMILIES;
 use super::{Kind, Metric};
 
 const HEAD: &str = "# Metrics

@@ -4,7 +4,7 @@
 use procfs::process::{LimitValue, Process, Stat};
 use procfs::{Current as _, LoadAverage, ProcResult};
 
-use crate::metrics::catalogue::process;
+use crate::metrics::catalog::process;
 use crate::metrics::{Meters, Metric};
 
 /// The kernel's name of the loopback interface.
@@ -14,16 +14,16 @@ pub(super) fn watch(meters: &Meters) {
     if !meters.is_on() {
         return;
     }
-    meters.watch(&process::CPU, |told| {
+    meters.watch(&process::CPU, |reported| {
         if let Ok(stat) = stat() {
-            told.is(&["user"], seconds(stat.utime));
-            told.is(&["system"], seconds(stat.stime));
+            reported.is(&["user"], seconds(stat.utime));
+            reported.is(&["system"], seconds(stat.stime));
         }
     });
-    meters.watch(&process::NETWORK, |told| {
+    meters.watch(&process::NETWORK, |reported| {
         if let Ok((received, sent)) = network() {
-            told.is(&["receive"], received as f64);
-            told.is(&["transmit"], sent as f64);
+            reported.is(&["receive"], received as f64);
+            reported.is(&["transmit"], sent as f64);
         }
     });
     watch_one(meters, &process::MEMORY, || {
@@ -49,9 +49,9 @@ fn watch_one(
     metric: &'static Metric,
     read: impl Fn() -> Option<f64> + Send + Sync + 'static,
 ) {
-    meters.watch(metric, move |told| {
+    meters.watch(metric, move |reported| {
         if let Some(value) = read() {
-            told.is(&[], value);
+            reported.is(&[], value);
         }
     });
 }

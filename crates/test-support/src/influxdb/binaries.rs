@@ -42,11 +42,11 @@ impl InfluxBinaries {
     }
 }
 
-/// Finds the program, or installs it if that needs no password; reports through `tell`. Tests do
+/// Finds the program, or installs it if that needs no password; reports through `notify`. Tests do
 /// not use the service that the package starts.
 ///
 /// # Errors
 /// If it is missing and cannot be installed: with the command to run.
-pub fn find_or_install_influxdb(tell: impl Fn(&str)) -> Outcome<InfluxBinaries> {
-    find_or_install(&PACKAGE, InfluxBinaries::look, tell)
+pub fn find_or_install_influxdb(notify: impl Fn(&str)) -> Outcome<InfluxBinaries> {
+    find_or_install(&PACKAGE, InfluxBinaries::look, notify)
 }

@@ -13,7 +13,7 @@ use ureq::Agent;
 
 use super::binaries::InfluxBinaries;
 use crate::error::{Doing as _, Outcome, failed};
-use crate::private::PrivateServer;
+use crate::server_process::ServerProcess;
 
 /// The time limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ const CONFIG: &str = include_str!("../../../../deploy/observability/influxdb/inf
 /// A private server. It stops when this is dropped or the process ends.
 pub struct Influx {
     agent: Agent,
-    server: PrivateServer,
+    server: ServerProcess,
 }
 
 /// One series of an answer.
@@ -64,7 +64,7 @@ impl Influx {
     /// # Errors
     /// The cause, with the end of the server's log.
     pub fn start(binaries: &InfluxBinaries) -> Outcome<Self> {
-        let mut server = PrivateServer::new("InfluxDB")?;
+        let mut server = ServerProcess::new("InfluxDB")?;
         fs::write(server.folder().join("influxdb.conf"), CONFIG)
             .doing("writing the server's configuration")?;
         let limits =

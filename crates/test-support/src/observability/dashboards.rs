@@ -52,15 +52,15 @@ fn panel(panel: &Value) -> Panel {
 /// The Prometheus queries of a dashboard, with their locations: in panels, annotations and
 /// variables.
 pub(super) fn expressions(text: &str) -> Outcome<Vec<(String, String)>> {
-    asked(text, "prometheus", |value| value["expr"].as_str().or_else(|| variable(value)))
+    requested(text, "prometheus", |value| value["expr"].as_str().or_else(|| variable(value)))
 }
 
 /// The InfluxDB queries of a dashboard, with their locations: in panels and variables.
 pub(super) fn influx_queries(text: &str) -> Outcome<Vec<(String, String)>> {
-    asked(text, "influxdb", |value| value["query"].as_str())
+    requested(text, "influxdb", |value| value["query"].as_str())
 }
 
-fn asked(
+fn requested(
     text: &str,
     source: &str,
     question: impl Fn(&Value) -> Option<&str>,

@@ -54,10 +54,10 @@ impl PrometheusBinaries {
     }
 }
 
-/// Finds the programs, or installs them if that needs no password; reports through `tell`.
+/// Finds the programs, or installs them if that needs no password; reports through `notify`.
 ///
 /// # Errors
 /// If they are missing and cannot be installed: with the command to run.
-pub fn find_or_install_prometheus(tell: impl Fn(&str)) -> Outcome<PrometheusBinaries> {
-    find_or_install(&PACKAGE, PrometheusBinaries::look, tell)
+pub fn find_or_install_prometheus(notify: impl Fn(&str)) -> Outcome<PrometheusBinaries> {
+    find_or_install(&PACKAGE, PrometheusBinaries::look, notify)
 }

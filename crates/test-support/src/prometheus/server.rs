@@ -11,7 +11,7 @@ use ureq::Agent;
 
 use super::binaries::PrometheusBinaries;
 use crate::error::{Doing as _, Outcome, failed};
-use crate::private::PrivateServer;
+use crate::server_process::ServerProcess;
 
 /// The time limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// A private server. It stops when this is dropped or the process ends.
 pub struct Prometheus {
     agent: Agent,
-    server: PrivateServer,
+    server: ServerProcess,
 }
 
 /// One series of an answer, with its value.
@@ -50,7 +50,7 @@ impl Prometheus {
     }
 
     fn start_with(binaries: &PrometheusBinaries, config: &str, options: &[&str]) -> Outcome<Self> {
-        let mut server = PrivateServer::new("Prometheus")?;
+        let mut server = ServerProcess::new("Prometheus")?;
         fs::write(server.folder().join("prometheus.yml"), config)
             .doing("writing the server's configuration")?;
         let limits =

@@ -57,10 +57,10 @@ impl RedisBinaries {
     }
 }
 
-/// Finds the programs, or installs them if that needs no password; reports through `tell`.
+/// Finds the programs, or installs them if that needs no password; reports through `notify`.
 ///
 /// # Errors
 /// If they are missing and cannot be installed: with the command to run.
-pub fn find_or_install_redis(tell: impl Fn(&str)) -> Outcome<RedisBinaries> {
-    find_or_install(&PACKAGE, RedisBinaries::look, tell)
+pub fn find_or_install_redis(notify: impl Fn(&str)) -> Outcome<RedisBinaries> {
+    find_or_install(&PACKAGE, RedisBinaries::look, notify)
 }

@@ -58,7 +58,7 @@ impl RedisCluster {
     /// # Errors
     /// The server's error, or that a node of the command cannot be reached.
     pub fn command(&self, words: &[&str]) -> Outcome<String> {
-        self.any()?.ask(&["-c"], words)
+        self.any()?.request(&["-c"], words)
     }
 
     /// The index of the node that has the slot of this key, by the newest view among the nodes.

@@ -12,8 +12,8 @@ use super::binaries::RedisBinaries;
 use super::cli::{Fields, answer};
 use super::setup::RedisSetup;
 use crate::error::{Doing as _, Outcome, failed};
-use crate::keeper::{CLEAN_UP, Keeper, LAUNCH, PID_FILE};
 use crate::process::{START_LIMIT, STOP_LIMIT, free_port, last_lines, signal, stat, wait_until};
+use crate::reaper::{CLEAN_UP, LAUNCH, PID_FILE, Reaper};
 
 /// A private server, without a password unless its setup has one. It stops when this is dropped or
 /// the process ends. It can be used from several threads.
@@ -26,7 +26,7 @@ pub struct Redis {
     /// The server process, until it is known to have ended.
     process: Mutex<Option<Child>>,
     /// Dropped last: removes the folder.
-    _keeper: Keeper,
+    _keeper: Reaper,
 }
 
 impl Redis {
@@ -39,11 +39,11 @@ impl Redis {
         let folder = folder.doing("making a temporary folder")?.keep();
         let mut clean_up = Command::new("sh");
         clean_up.args(["-c", CLEAN_UP, "redis"]).arg(&folder);
-        let keeper = Keeper::of(&folder, &clean_up)?;
+        let reaper = Reaper::of(&folder, &clean_up)?;
         let binaries = binaries.clone();
         let process = Mutex::new(None);
         let mut server =
-            Self { binaries, setup, folder, port: 0, bus_port: 0, process, _keeper: keeper };
+            Self { binaries, setup, folder, port: 0, bus_port: 0, process, _keeper: reaper };
         server.start_on_its_port()?;
         Ok(server)
     }
@@ -128,11 +128,11 @@ impl Redis {
     /// # Errors
     /// The server's error, or that it cannot be reached, or that it takes more than 10 s to answer.
     pub fn command(&self, words: &[&str]) -> Outcome<String> {
-        self.ask(&[], words)
+        self.request(&[], words)
     }
 
     /// As [`command`](Self::command), with options for `redis-cli`.
-    pub(super) fn ask(&self, options: &[&str], words: &[&str]) -> Outcome<String> {
+    pub(super) fn request(&self, options: &[&str], words: &[&str]) -> Outcome<String> {
         let mut client = self.binaries.client();
         client
             .args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()])
@@ -253,7 +253,7 @@ impl Redis {
         command.arg(self.binaries.server()).arg(self.config());
         command.args(self.setup.is_sentinel().then_some("--sentinel"));
         command.stderr(output.try_clone().doing("opening a log")?).stdout(output);
-        // Its own process group: Ctrl-C must reach only the test process, and the keeper then stops
+        // Its own process group: Ctrl-C must reach only the test process, and the reaper then stops
         // the server.
         command.stdin(Stdio::null()).current_dir(&self.folder).process_group(0);
         *self.process() = Some(command.spawn().doing("starting redis-server")?);

@@ -109,7 +109,7 @@ struct How<'a> {
 impl How<'_> {
     /// Each round uses a new queue; otherwise the last would start with millions of people in it.
     fn joining(self, what: &str, settings: &[&str], p95: Option<u64>) -> Outcome<Vec<Load>> {
-        let told = settings
+        let reported = settings
             .first()
             .into_iter()
             .copied()
@@ -117,7 +117,8 @@ impl How<'_> {
             .collect::<Vec<_>>()
             .join(" ");
         let load = |connections| {
-            let mut load = Load::new(what, &told, connections, limit(connections, &JOINING, p95));
+            let mut load =
+                Load::new(what, &reported, connections, limit(connections, &JOINING, p95));
             for round in 1..=self.rounds.rounds {
                 let id = format!("queue.id=load-{connections}-{round}");
                 let service = Service::start("serve", &[settings, &[EVER_LONGER, &id]].concat())?;

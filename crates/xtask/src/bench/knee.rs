@@ -136,10 +136,10 @@ fn joins(redis: &Redis) -> Outcome<Knee> {
     })
 }
 
-fn dates(what: &str, settings: &[&str], told: &str) -> Outcome<Knee> {
+fn dates(what: &str, settings: &[&str], reported: &str) -> Outcome<Knee> {
     let service = Service::start("serve", settings)?;
     let tokens = let_in(&service)?;
-    Knee::find(what, &service, told, &move |n| {
+    Knee::find(what, &service, reported, &move |n| {
         let token = tokens.get(n as usize % tokens.len()).map(String::as_str);
         request("GET", &format!("/concert/{}/date", draw(n, u64::from(CONCERTS))), token)
     })
@@ -157,15 +157,15 @@ impl Knee {
         settings: &str,
         question: Question<'_>,
     ) -> Outcome<Self> {
-        let mut asked = Asked { service, question, so_far: 0 };
-        asked.step(FIRST, STEP, 0.0)?;
+        let mut requested = Invocation { service, question, so_far: 0 };
+        requested.step(FIRST, STEP, 0.0)?;
         let mut steps = Vec::new();
         for factor in [1.5, 1.1] {
             let last =
                 steps.iter().filter(|step: &&Step| step.is_served()).map(|step| step.offered).max();
             let mut rate = last.map_or(FIRST, |last| (last as f64 * factor) as u64);
             loop {
-                let step = asked.step(rate, STEP, 0.0)?;
+                let step = requested.step(rate, STEP, 0.0)?;
                 println!("{what}, {rate}/s: {:.0} good, p99 {} us", step.good, step.p99);
                 let is_served = step.is_served();
                 steps.push(step);
@@ -184,21 +184,21 @@ impl Knee {
             after: Step::default(),
         };
         let offered = knee.offered();
-        knee.calm = asked.step(offered / 2, AROUND, RECOVERED)?;
-        knee.twice = asked.step(offered * 2, TWICE, 0.0)?;
-        knee.after = asked.step(offered / 2, AROUND, RECOVERED)?;
+        knee.calm = requested.step(offered / 2, AROUND, RECOVERED)?;
+        knee.twice = requested.step(offered * 2, TWICE, 0.0)?;
+        knee.after = requested.step(offered / 2, AROUND, RECOVERED)?;
         Ok(knee)
     }
 }
 
-struct Asked<'a> {
+struct Invocation<'a> {
     service: &'a Service,
     question: Question<'a>,
     /// Requests of earlier steps; none is repeated.
     so_far: u64,
 }
 
-impl Asked<'_> {
+impl Invocation<'_> {
     /// Counts the requests due from `from` seconds on.
     fn step(&mut self, offered: u64, lasts: Duration, from: f64) -> Outcome<Step> {
         // All requests are built beforehand, to leave the thread free to send on time.

@@ -37,21 +37,21 @@ pub(super) fn measure(rounds: Rounds, out: &Path) -> Outcome<Results> {
     let redis =
         Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
     let yardstick = Service::start("yardstick", &[])?;
-    let asked = Service::start("serve", &STANDING_STILL)?;
-    let inside = asked.join(1)?;
-    asked.get("/concert/451/date", &[("waitingToken", &inside)])?;
-    let waiting = asked.join_until(10)?;
-    let etag = asked.etag(PAGE_ONE)?;
+    let requested = Service::start("serve", &STANDING_STILL)?;
+    let inside = requested.join(1)?;
+    requested.get("/concert/451/date", &[("waitingToken", &inside)])?;
+    let waiting = requested.join_until(10)?;
+    let etag = requested.etag(PAGE_ONE)?;
     let mut results = Results::new(rounds);
     for round in 1..=results.rounds() {
         let in_memory = Service::start("serve", &[&STANDING_STILL[..], &[EVER_LONGER]].concat())?;
         let in_redis = on_redis(&redis, round)?;
         let targets = [
             Target::new(YARDSTICK, &yardstick, "/constant", None),
-            Target::status(STATUS, &asked, &waiting),
-            Target::new(PAGE, &asked, PAGE_ONE, None),
-            Target::new(UNCHANGED, &asked, PAGE_ONE, Some(("If-None-Match", &etag))),
-            Target::new(DATES, &asked, "/concert/451/date", Some(("waitingToken", &inside))),
+            Target::status(STATUS, &requested, &waiting),
+            Target::new(PAGE, &requested, PAGE_ONE, None),
+            Target::new(UNCHANGED, &requested, PAGE_ONE, Some(("If-None-Match", &etag))),
+            Target::new(DATES, &requested, "/concert/451/date", Some(("waitingToken", &inside))),
             Target::joining(JOIN_MEMORY, &in_memory),
             Target::joining(JOIN_REDIS, &in_redis),
         ];

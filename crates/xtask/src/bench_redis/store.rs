@@ -24,8 +24,8 @@ impl Program {
             "line",
             "--no-run",
         ]);
-        let told = output(build.args(["--message-format", "json"]))?;
-        let path = told.split("\"executable\":\"").last().and_then(|rest| rest.split_once('"'));
+        let reported = output(build.args(["--message-format", "json"]))?;
+        let path = reported.split("\"executable\":\"").last().and_then(|rest| rest.split_once('"'));
         let (path, _) = path.ok_or_else(|| failed("cargo reports no executable"))?;
         Ok(Self(PathBuf::from(path)))
     }

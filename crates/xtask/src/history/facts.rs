@@ -181,9 +181,9 @@ impl<'a> Facts<'a> {
     /// The first answer to any client that shows this number as called.
     pub(super) fn called(&self, number: u64) -> Option<&Reached<'a>> {
         let first = |reached: &'_ [Reached<'a>]| reached.partition_point(|fact| fact.mark < number);
-        let told = self.reached.get(first(&self.reached));
+        let reported = self.reached.get(first(&self.reached));
         let entered = self.reached_by_entry.get(first(&self.reached_by_entry));
-        told.into_iter().chain(entered).min_by_key(|fact| fact.by)
+        reported.into_iter().chain(entered).min_by_key(|fact| fact.by)
     }
 
     /// Whether the place was certainly valid when this request about it was executed: it was
@@ -212,8 +212,8 @@ impl<'a> Facts<'a> {
 
     /// Whether the place may have ended before the later of these two joins was executed.
     pub(super) fn may_be_over(&self, number: u64, at: &Record) -> bool {
-        let told = self.places.get(&number).and_then(|place| place.over_from);
-        told.is_some_and(|from| from <= at.answered) || !self.stands(number, at)
+        let reported = self.places.get(&number).and_then(|place| place.over_from);
+        reported.is_some_and(|from| from <= at.answered) || !self.stands(number, at)
     }
 
     fn not_called_before(&self, number: u64) -> Millis {

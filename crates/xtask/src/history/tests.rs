@@ -30,18 +30,18 @@ impl Line {
 
 /// The user is the number times 100, unless a test sets another.
 fn join(number: u64, sent: i64, answered: i64, position: u64) -> Line {
-    told("join", number, sent, answered, position)
+    reported("join", number, sent, answered, position)
 }
 
-fn ask(number: u64, sent: i64, answered: i64, position: u64) -> Line {
-    told("ask", number, sent, answered, position)
+fn request(number: u64, sent: i64, answered: i64, position: u64) -> Line {
+    reported("ask", number, sent, answered, position)
 }
 
 /// Position 0 means called.
-fn told(what: &str, number: u64, sent: i64, answered: i64, position: u64) -> Line {
+fn reported(what: &str, number: u64, sent: i64, answered: i64, position: u64) -> Line {
     let state = if position == 0 { "CALLED" } else { "WAITING" };
-    let told = line(what, number * 100, sent, answered, 200);
-    told.with("number", number).with("state", state).with("position", position)
+    let reported = line(what, number * 100, sent, answered, 200);
+    reported.with("number", number).with("state", state).with("position", position)
 }
 
 fn dates(number: u64, sent: i64, answered: i64, status: u16) -> Line {
@@ -121,9 +121,9 @@ fn a_line_that_lacks_a_required_field_is_malformed() {
         line("leave", 1, 0, 5, 204),
     ];
     for line in lacking {
-        let told = line.0.to_string();
+        let reported = line.0.to_string();
         let verdict = judge(&[line], &Limits::default());
-        assert!(verdict.text().starts_with("0 records, 1 malformed"), "{told}");
+        assert!(verdict.text().starts_with("0 records, 1 malformed"), "{reported}");
     }
 }
 

@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// Sends a request, on a new connection if the last one ended, and waits for the answer.
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Head> {
+    pub(crate) async fn request(&mut self, request: &[u8]) -> Result<Head> {
         let exchange = async {
             self.say(request).await?;
             self.hear().await

@@ -142,7 +142,8 @@ impl Turns {
             }
             sleep_until(due).await;
             let request = (self.asking.request)(n, node);
-            let what = client.ask(&request).await.map_or(What::Failed, super::client::Head::what);
+            let what =
+                client.request(&request).await.map_or(What::Failed, super::client::Head::what);
             seen.push(Seen { at: due - self.begin, took: due.elapsed(), what });
         }
     }

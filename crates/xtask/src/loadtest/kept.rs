@@ -95,7 +95,7 @@ impl fmt::Display for Run {
         let service = resources.service.map_or_else(|| "not measured".to_owned(), most);
         writeln!(f, "maximum: service {service}; k6 {}", most(resources.generator))?;
         self.hostile.iter().try_for_each(|counts| writeln!(f, "{counts}"))?;
-        self.sink.iter().try_for_each(|told| writeln!(f, "{told}"))?;
+        self.sink.iter().try_for_each(|reported| writeln!(f, "{reported}"))?;
         self.verdict.iter().try_for_each(|verdict| write!(f, "\n{}", verdict.text))
     }
 }

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_checker_gets_the_settings_of_the_service() {
         let Limits { batch, every, max_active, claim_within, session_ttl, .. } = limits();
-        let told = [
+        let reported = [
             format!("queue.policy.batch={}", batch.unwrap()),
             format!("queue.policy.every={every:?}"),
             format!("queue.policy.max_active={}", max_active.unwrap()),
@@ -130,8 +130,8 @@ mod tests {
             format!("queue.policy.session_ttl={session_ttl:?}"),
         ];
         assert!(
-            told.iter().all(|told| Scenario::Sale.settings().contains(&told.as_str())),
-            "{told:?}"
+            reported.iter().all(|reported| Scenario::Sale.settings().contains(&reported.as_str())),
+            "{reported:?}"
         );
     }
 }

@@ -37,22 +37,22 @@ const FOUND_WITHIN: Duration = Duration::from_secs(10);
 
 impl Sink {
     pub(super) fn start(self) -> Outcome<Store> {
-        let tell = |line: &str| println!("{line}");
+        let notify = |line: &str| println!("{line}");
         Ok(match self {
             Self::Influxdb => {
-                let influx = Influx::start(&find_or_install_influxdb(tell)?)?;
+                let influx = Influx::start(&find_or_install_influxdb(notify)?)?;
                 influx.run_file(&root().join(SCHEMA))?;
                 Store::Influxdb(influx)
             }
             Self::Prometheus => {
-                Store::Prometheus(Prometheus::taking_writes(&find_or_install_prometheus(tell)?)?)
+                Store::Prometheus(Prometheus::taking_writes(&find_or_install_prometheus(notify)?)?)
             }
         })
     }
 }
 
 impl Store {
-    pub(super) fn tell(&self, k6: &mut Command) {
+    pub(super) fn notify(&self, k6: &mut Command) {
         match self {
             Self::Influxdb(influx) => {
                 k6.arg("--out").arg(format!("influxdb=http://{}/{DATABASE}", influx.address()));

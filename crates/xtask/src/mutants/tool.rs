@@ -19,7 +19,7 @@ pub(super) const CONFIG: &str = ".cargo/mutants.toml";
 const TOOL: CargoTool = CargoTool {
     name: "cargo-mutants",
     version: "27.1.0",
-    asked: &["mutants", "--version"],
+    requested: &["mutants", "--version"],
     options: &[],
 };
 

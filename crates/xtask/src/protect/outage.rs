@@ -89,7 +89,7 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
         "Postgres was stopped at {stopped:.1} s and accepted connections again at {back:.1} s"
     ));
     report.say(format!("breakers just before that: {down}; at the end: {}", breakers(&nodes)?));
-    tell(&seen, &Times { stopped, back, end: lasts }, report);
+    notify(&seen, &Times { stopped, back, end: lasts }, report);
     site::tell_troubles(&nodes, report);
     Ok(())
 }
@@ -104,7 +104,7 @@ fn breakers(nodes: &[Node]) -> Outcome<String> {
     Ok(states.join(", "))
 }
 
-fn tell(seen: &[Seen], times: &Times, report: &mut Report) {
+fn notify(seen: &[Seen], times: &Times, report: &mut Report) {
     for from in (0..times.end as u32).step_by(10).map(f64::from) {
         report.say(format!("{from:>4} s: {}", Summary::of(between(seen, from, from + 10.0))));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use test_support::{Outcome, Wire};
+use test_support::{FaultProxy, Outcome};
 
 use super::report::Report;
 use super::site::{self, CONCERTS, let_in, protection};
@@ -56,11 +56,11 @@ const REFUSAL: Duration = Duration::from_millis(50);
 
 pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {
     let database = site::database(report)?;
-    let wire = Wire::to(database.server.address())?;
-    let nodes = site::nodes(1, wire.address(), None, &NO_CACHE, settings, report)?;
+    let proxy = FaultProxy::to(database.server.address())?;
+    let nodes = site::nodes(1, proxy.address(), None, &NO_CACHE, settings, report)?;
     let runtime = runtime()?;
     let tokens = runtime.block_on(let_in(&nodes[0], TOKENS))?;
-    wire.delay(Duration::from_millis(arguments.delay));
+    proxy.delay(Duration::from_millis(arguments.delay));
     let dates = move |n: u64, _| {
         let path = format!("/concert/{}/date", draw(n, CONCERTS));
         request("GET", &path, tokens.get((n % TOKENS) as usize).map(String::as_str))
@@ -86,7 +86,7 @@ pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut 
     let before = Load::run(asking(MANY), half, around)?;
     let during = Load::run(asking(MANY), all, Duration::from_secs(arguments.seconds))?;
     let after = Load::run(asking(MANY), half, around)?;
-    tell(&before, &during, &after, capacity, report);
+    notify(&before, &during, &after, capacity, report);
     let protection = runtime.block_on(protection(&nodes[0]))?;
     report.say(format!(
         "bulkheads: {}; breaker: {}",
@@ -96,7 +96,7 @@ pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut 
     Ok(())
 }
 
-fn tell(before: &[Seen], during: &[Seen], after: &[Seen], capacity: f64, report: &mut Report) {
+fn notify(before: &[Seen], during: &[Seen], after: &[Seen], capacity: f64, report: &mut Report) {
     report.say(format!("at half of it, before: {}", Summary::of(before)));
     for (name, seen) in [("overload", during), ("after it", after)] {
         let end = seen.iter().map(|one| one.at.as_secs()).max().unwrap_or_default();

@@ -93,14 +93,14 @@ pub(super) async fn let_in(node: &Node, people: u64) -> Outcome<Vec<String>> {
     let mut tokens = Vec::new();
     for user in 1..=people {
         let join = request("POST", &format!("/user/{user}/queue/token/issue"), None);
-        client.ask(&join).await.doing("joining")?;
+        client.request(&join).await.doing("joining")?;
         let token = json(&client)["waitingToken"].as_str().map(ToOwned::to_owned);
         tokens.push(token.ok_or_else(|| failed("a join was not answered with a token"))?);
     }
     let limit = Instant::now() + CALL_LIMIT;
     for token in &tokens {
         let dates = request("GET", "/concert/1/date", Some(token));
-        while client.ask(&dates).await.doing("requesting dates")?.status != 200 {
+        while client.request(&dates).await.doing("requesting dates")?.status != 200 {
             if Instant::now() > limit {
                 return Err(failed(format!(
                     "the people who joined are not admitted: {}",
@@ -121,7 +121,7 @@ fn json(client: &Client) -> Value {
 pub(super) async fn protection(node: &Node) -> Outcome<Value> {
     let mut client = Client::of(node.ops);
     client
-        .ask(b"GET /protection HTTP/1.1\r\nHost: boxoffice\r\n\r\n")
+        .request(b"GET /protection HTTP/1.1\r\nHost: boxoffice\r\n\r\n")
         .await
         .doing("reading the protection of a node")?;
     serde_json::from_slice(client.body()).map_err(|error| failed(format!("no protection: {error}")))

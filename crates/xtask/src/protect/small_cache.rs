@@ -79,7 +79,7 @@ pub(super) fn small_cache(
     let seen = Summary::of(&load.join()?);
     report.say(&text);
     report.say(format!("the others: {seen}"));
-    tell(&redis, &nodes, report)?;
+    notify(&redis, &nodes, report)?;
     let failures = failures(&text);
     report.expect(is_content, "every threshold of the script holds");
     report.expect(failures == Some(0), format!("no request of the script failed ({failures:?})"));
@@ -99,7 +99,7 @@ fn read(n: u64, node: usize, token: &str) -> Vec<u8> {
     request("GET", &format!("/concert/{}/date", 1 + concert), Some(token))
 }
 
-fn tell(redis: &Redis, nodes: &[Node], report: &mut Report) -> Outcome {
+fn notify(redis: &Redis, nodes: &[Node], report: &mut Report) -> Outcome {
     let used = said(redis, "memory", "used_memory_human")?;
     let evicted = said(redis, "stats", "evicted_keys")?;
     let keys = redis.command(&["DBSIZE"])?;

@@ -144,7 +144,10 @@ impl Crowd {
             let (node, token) =
                 (n % nodes.len(), &tokens[n % nodes.len()][n / nodes.len() % TOKENS]);
             let mut client = Client::of(nodes[node].public);
-            client.ask(&What::Page(1).request(token)).await.doing("requesting the first page")?;
+            client
+                .request(&What::Page(1).request(token))
+                .await
+                .doing("requesting the first page")?;
             crowd.people.push((client, token.clone()));
         }
         Ok(crowd)
@@ -181,17 +184,17 @@ impl Crowd {
             return Err(failed(format!("sending took {sent:.1?}: the machine is too busy")));
         }
         tokio::time::sleep(SETTLED).await;
-        let asked: u64 =
+        let requested: u64 =
             database.sql(COUNTED)?.parse().map_err(|_| failed("Postgres did not count"))?;
         let misses = counted(nodes, what.kind(), "misses").await? - misses;
         let loads = counted(nodes, what.kind(), "loads").await? - loads;
         let (people, name) = (self.people.len(), what.name());
         report.say(format!(
             "{name}: {people} sent in {sent:.0?}, {good} answered 200, all after {answered:.0?}; {misses} found nothing \
-             and waited; nodes loaded {loads} times; the database was asked {asked} times"
+             and waited; nodes loaded {loads} times; the database was asked {requested} times"
         ));
         report.expect(
-            good == people && asked == expected,
+            good == people && requested == expected,
             format!("{name}: all 200, {expected} to the database"),
         );
         Ok(())

@@ -73,7 +73,7 @@ Redis, ours are as each table says.
                     "| {} | {} | {} | {what} | {} |",
                     old.users,
                     old.what,
-                    old.told(),
+                    old.reported(),
                     measured(load)
                 );
             }
@@ -83,7 +83,7 @@ Redis, ours are as each table says.
 }
 
 impl Replaced {
-    fn told(&self) -> String {
+    fn reported(&self) -> String {
         self.times.map_or_else(
             || "none".to_owned(),
             |[mean, p90, p95]| format!("{mean} / {p90} / {p95} s"),

@@ -116,8 +116,8 @@ pub(super) fn details(runs: &[Kept], charts: &str, beside: &str) -> String {
             listed(&run.variables),
             run.config_hash.as_deref().unwrap_or("unknown"),
         );
-        if let Some(told) = &run.sink {
-            let _ = write!(text, "\n{told}.\n");
+        if let Some(reported) = &run.sink {
+            let _ = write!(text, "\n{reported}.\n");
         }
         text += "\n| route | requests | p50 | p95 | p99 | p99.9 | max |\n|---|---|---|---|---|---|---|\n";
         let rows = summary

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use contracts::history::{History, Told};
-use test_support::{Guest, Guests, Heard, Outcome};
+use contracts::history::{Completion, History};
+use test_support::{Outcome, RecordingClient, RecordingClients, Reply};
 
 use super::PLACES_END_AFTER;
 
@@ -27,7 +27,7 @@ pub(super) struct Statuses(BTreeMap<Option<u16>, u64>);
 /// The state of one thread, whose visitors come one at a time.
 struct Visits {
     proxy: SocketAddr,
-    guests: Guests,
+    guests: RecordingClients,
     end: Instant,
     next: Arc<AtomicU64>,
     seen: Statuses,
@@ -56,10 +56,12 @@ impl Load {
         lasts: Duration,
     ) -> Outcome<Self> {
         let begun = Instant::now();
-        let (guests, next) =
-            (Guests::new(history, PLACES_END_AFTER), Arc::new(AtomicU64::new(FIRST_USER)));
+        let (guests, next) = (
+            RecordingClients::new(history, PLACES_END_AFTER),
+            Arc::new(AtomicU64::new(FIRST_USER)),
+        );
         // An invalid user fails here and not in a thread.
-        guests.guest(FIRST_USER)?;
+        guests.client(FIRST_USER)?;
         let crowd = (0..people).map(|_| {
             let (guests, next, seen) = (guests.clone(), Arc::clone(&next), Statuses::default());
             let visits = Visits { proxy, guests, end: begun + lasts, next, seen };
@@ -95,16 +97,16 @@ impl Visits {
         let mut stayed = Vec::new();
         while Instant::now() < self.end {
             let user = self.next.fetch_add(1, Ordering::Relaxed);
-            let Ok(mut guest) = self.guests.guest(user) else { break };
-            if self.visit(&mut guest, user) {
-                stayed.push(guest);
+            let Ok(mut client) = self.guests.client(user) else { break };
+            if self.visit(&mut client, user) {
+                stayed.push(client);
             }
         }
-        for guest in &mut stayed {
+        for client in &mut stayed {
             let proxy = self.proxy;
-            let heard = self.until_told(|| guest.find_again(proxy));
+            let received = self.until_told(|| client.find_again(proxy));
             // The service does not answer any more; the verdict counts this one.
-            if heard.told == Told::Unknown {
+            if received.reported == Completion::Unknown {
                 break;
             }
         }
@@ -112,52 +114,55 @@ impl Visits {
     }
 
     /// Returns true if the person stays at the end.
-    fn visit(&mut self, guest: &mut Guest, user: u64) -> bool {
+    fn visit(&mut self, client: &mut RecordingClient, user: u64) -> bool {
         let proxy = self.proxy;
-        self.until_told(|| guest.join(proxy));
+        self.until_told(|| client.join(proxy));
         let leaves = |nth: u64| user.is_multiple_of(nth);
         if leaves(7) {
-            self.until_told(|| guest.leave(proxy));
+            self.until_told(|| client.leave(proxy));
             return false;
         }
         // As if the page were reloaded.
         if leaves(5) {
-            self.until_told(|| guest.join(proxy));
+            self.until_told(|| client.join(proxy));
         }
-        if !self.wait_for_the_call(guest) {
+        if !self.wait_for_the_call(client) {
             return false;
         }
-        self.until_told(|| guest.go_in(proxy, CONCERT));
+        self.until_told(|| client.go_in(proxy, CONCERT));
         if leaves(2) {
-            self.until_told(|| guest.leave(proxy));
-            self.until_told(|| guest.go_in(proxy, CONCERT));
+            self.until_told(|| client.leave(proxy));
+            self.until_told(|| client.go_in(proxy, CONCERT));
             return false;
         }
         true
     }
 
     /// Polls until called; returns false if that does not happen.
-    fn wait_for_the_call(&mut self, guest: &Guest) -> bool {
+    fn wait_for_the_call(&mut self, client: &RecordingClient) -> bool {
         let proxy = self.proxy;
         while Instant::now() < self.end + OVERTIME {
-            let heard = self.until_told(|| guest.ask(proxy));
-            if matches!(heard.told, Told::Called | Told::Active | Told::Gone) {
-                return heard.told != Told::Gone;
+            let received = self.until_told(|| client.request(proxy));
+            if matches!(
+                received.reported,
+                Completion::Called | Completion::Active | Completion::Gone
+            ) {
+                return received.reported != Completion::Gone;
             }
-            pause(heard.poll_after.unwrap_or(IMPATIENCE).min(IMPATIENCE), Instant::now());
+            pause(received.poll_after.unwrap_or(IMPATIENCE).min(IMPATIENCE), Instant::now());
         }
         false
     }
 
     /// Repeats the request until the answer is conclusive; each attempt is recorded separately. If
     /// a leave got no answer, the repeated one may find the place gone.
-    fn until_told(&mut self, mut ask: impl FnMut() -> Heard) -> Heard {
+    fn until_told(&mut self, mut request: impl FnMut() -> Reply) -> Reply {
         loop {
-            let heard = ask();
-            *self.seen.0.entry(heard.status).or_default() += 1;
-            let is_told = !matches!(heard.told, Told::Unknown | Told::Refused);
+            let received = request();
+            *self.seen.0.entry(received.status).or_default() += 1;
+            let is_told = !matches!(received.reported, Completion::Unknown | Completion::Refused);
             if is_told || Instant::now() > self.end + OVERTIME {
-                return heard;
+                return received;
             }
             pause(AGAIN, Instant::now());
         }

@@ -41,13 +41,13 @@ impl Node {
             .stderr(Stdio::piped())
             .spawn()
             .doing("starting boxoffice")?;
-        let (listens, told) = channel();
+        let (listens, reported) = channel();
         let troubles = Troubles::default();
         if let Some(log) = process.stderr.take() {
             let troubles = troubles.clone();
             std::thread::spawn(move || troubles.read(log, &listens));
         }
-        match told.recv_timeout(START_LIMIT) {
+        match reported.recv_timeout(START_LIMIT) {
             Ok((public, ops)) => Ok(Self { number, process, public, ops, troubles }),
             Err(_) => {
                 let _ = process.kill();

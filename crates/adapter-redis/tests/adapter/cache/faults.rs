@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use adapter_redis::{Address, CachePoolSettings, RedisCacheDependency, RedisCacheStore};
 use bytes::Bytes;
-use decorators::cache::{CacheStore as _, LeaseId, Put};
-use domain::{Dependency as _, PortErrorKind};
-use test_support::{Redis, RedisSetup, Wire};
+use decorators::cache::{CacheStore as _, LeaseId, PutOutcome};
+use domain::{HealthCheck as _, PortErrorKind};
+use test_support::{FaultProxy, Redis, RedisSetup};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::support::{LONG, PATIENT, SLACK, key, look, look_and_put, store};
+use super::support::{LONG, PATIENT, SLACK, key, look_and_put, lookup, store};
 use crate::faults::{blocking, server};
 use crate::storm::until;
 use crate::support::{binaries, single};
@@ -28,7 +28,7 @@ fn set_up(lines: &[&str]) -> Redis {
 }
 
 async fn answers(store: &RedisCacheStore) {
-    until("it answers", async || look(store, &key("a")).await.is_ok()).await;
+    until("it answers", async || lookup(store, &key("a")).await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,10 +40,10 @@ async fn calls_to_a_down_server_fail_fast_and_recover() {
         answers(&store).await;
         dependency.check().await.unwrap();
         blocking(|| redis.kill());
-        until("the loss is noticed", async || look(&store, &key("a")).await.is_err()).await;
+        until("the loss is noticed", async || lookup(&store, &key("a")).await.is_err()).await;
         let began = Instant::now();
         for _question in 0..1_000 {
-            let error = look(&store, &key("a")).await.unwrap_err();
+            let error = lookup(&store, &key("a")).await.unwrap_err();
             assert_eq!(
                 (error.kind(), error.dependency()),
                 (PortErrorKind::Unavailable, "cache redis")
@@ -62,14 +62,14 @@ async fn the_first_call_to_a_restarted_server_succeeds() {
     let store = store(&single(redis.address()), PATIENT);
     for round in 0..5 {
         // All connections of the pool, idle when the server restarts.
-        let mut looks = JoinSet::new();
+        let mut refreshes = JoinSet::new();
         for _look in 0..20 {
             let store = store.clone();
-            looks.spawn(async move { look_and_put(&store, &key(round), b"copy").await });
+            refreshes.spawn(async move { look_and_put(&store, &key(round), b"copy").await });
         }
-        looks.join_all().await.into_iter().for_each(|looked| looked.unwrap());
+        refreshes.join_all().await.into_iter().for_each(|looked| looked.unwrap());
         blocking(|| redis.restart());
-        look(&store, &key(round)).await.unwrap();
+        lookup(&store, &key(round)).await.unwrap();
     }
 }
 
@@ -89,22 +89,22 @@ async fn a_script_flush_causes_no_errors() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocked_connection_costs_no_more_than_the_limit() {
     let redis = server();
-    let wire = Wire::to(redis.address()).unwrap();
-    let store = store(&single(wire.address()), impatient());
+    let proxy = FaultProxy::to(redis.address()).unwrap();
+    let store = store(&single(proxy.address()), impatient());
     answers(&store).await;
-    wire.block();
+    proxy.block();
     let began = Instant::now();
-    let error = look(&store, &key("a")).await.unwrap_err();
+    let error = lookup(&store, &key("a")).await.unwrap_err();
     assert_eq!(error.kind(), PortErrorKind::Timeout);
     assert!(began.elapsed() >= LIMIT && began.elapsed() < LIMIT + SLACK, "{:?}", began.elapsed());
     // Its connection was dropped, and no other can be made.
     for _question in 0..5 {
         let began = Instant::now();
-        let error = look(&store, &key("a")).await.unwrap_err();
+        let error = lookup(&store, &key("a")).await.unwrap_err();
         assert_eq!(error.kind(), PortErrorKind::Unavailable, "{error:?}");
         assert!(began.elapsed() < LIMIT + SLACK, "{:?}", began.elapsed());
     }
-    wire.mend();
+    proxy.mend();
     answers(&store).await;
 }
 
@@ -112,9 +112,9 @@ async fn a_blocked_connection_costs_no_more_than_the_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_gets_the_answer_of_an_abandoned_one() {
     let redis = server();
-    let wire = Wire::to(redis.address()).unwrap();
+    let proxy = FaultProxy::to(redis.address()).unwrap();
     let pool = CachePoolSettings { size: 2, answer: Duration::from_millis(20), ..PATIENT };
-    let store = store(&single(wire.address()), pool);
+    let store = store(&single(proxy.address()), pool);
     for name in 0..10 {
         until("it is put", async || {
             look_and_put(&store, &key(name), name.to_string().as_bytes()).await.is_ok()
@@ -125,13 +125,13 @@ async fn no_call_gets_the_answer_of_an_abandoned_one() {
     let mut round = 0;
     while answered < 100 || given_up < 20 {
         // Slower than the limit, then fast again.
-        wire.delay(if round % 3 == 0 { Duration::from_millis(40) } else { Duration::ZERO });
-        let mut looks = JoinSet::new();
+        proxy.delay(if round % 3 == 0 { Duration::from_millis(40) } else { Duration::ZERO });
+        let mut refreshes = JoinSet::new();
         for name in 0..10 {
             let store = store.clone();
-            looks.spawn(async move { (name, look(&store, &key(name)).await) });
+            refreshes.spawn(async move { (name, lookup(&store, &key(name)).await) });
         }
-        for (name, found) in looks.join_all().await {
+        for (name, found) in refreshes.join_all().await {
             match found {
                 Ok(found) => {
                     assert_eq!(found.kept.unwrap().unwrap().payload, name.to_string());
@@ -155,10 +155,10 @@ async fn dropped_callers_do_not_affect_others() {
     }
     for round in 0..300_u64 {
         let gone =
-            tokio::time::timeout(Duration::from_micros(round * 3), look(&store, &key(0))).await;
+            tokio::time::timeout(Duration::from_micros(round * 3), lookup(&store, &key(0))).await;
         drop(gone);
         let name = round % 10;
-        let found = look(&store, &key(name)).await.unwrap();
+        let found = lookup(&store, &key(name)).await.unwrap();
         assert_eq!(found.kept.unwrap().unwrap().payload, name.to_string());
     }
 }
@@ -171,23 +171,23 @@ async fn a_call_beyond_max_waiting_is_refused_at_once() {
     let store = store(&single(redis.address()), pool);
     answers(&store).await;
     blocking(|| redis.freeze());
-    let mut looks = JoinSet::new();
+    let mut refreshes = JoinSet::new();
     for _look in 0..40 {
-        let (store, asked) = (store.clone(), Instant::now());
-        looks.spawn(
-            async move { (look(&store, &key("a")).await.unwrap_err().kind(), asked.elapsed()) },
-        );
+        let (store, requested) = (store.clone(), Instant::now());
+        refreshes.spawn(async move {
+            (lookup(&store, &key("a")).await.unwrap_err().kind(), requested.elapsed())
+        });
     }
-    let mut told = Vec::new();
-    while let Some(refused) = looks.join_next().await {
+    let mut reported = Vec::new();
+    while let Some(refused) = refreshes.join_next().await {
         let (kind, after) = refused.unwrap();
-        if kind == PortErrorKind::Overloaded && told.len() < 32 {
+        if kind == PortErrorKind::Overloaded && reported.len() < 32 {
             assert!(after < answer / 2, "refused after {after:?}");
         }
-        told.push(kind);
+        reported.push(kind);
     }
-    let refused = told.iter().filter(|kind| **kind == PortErrorKind::Overloaded).count();
-    assert_eq!(refused, 32, "{told:?}");
+    let refused = reported.iter().filter(|kind| **kind == PortErrorKind::Overloaded).count();
+    assert_eq!(refused, 32, "{reported:?}");
     blocking(|| redis.thaw());
     answers(&store).await;
 }
@@ -213,7 +213,7 @@ async fn a_cache_that_evicts_takes_all_copies_without_errors() {
     assert!(evicted.parse::<u64>().unwrap() > KEYS / 4, "{evicted} evicted");
     let mut found = 0;
     for name in 0..KEYS {
-        found += u64::from(look(&store, &key(name)).await.unwrap().kept.unwrap().is_some());
+        found += u64::from(lookup(&store, &key(name)).await.unwrap().kept.unwrap().is_some());
     }
     assert!(found > 0 && found < KEYS, "{found} found");
 }
@@ -226,7 +226,7 @@ async fn a_full_server_without_eviction_refuses_puts_and_still_serves_copies() {
     let payload = Bytes::from(vec![b'x'; 50_000]);
     let mut refused = None;
     for name in 0..200 {
-        let at = decorators::cache::Stamp(name + 1);
+        let at = decorators::cache::CopyVersion(name + 1);
         if let Err(error) = store.put(&key(name), payload.clone(), at, LONG, LeaseId(7)).await {
             refused = Some(error);
             break;
@@ -236,12 +236,15 @@ async fn a_full_server_without_eviction_refuses_puts_and_still_serves_copies() {
     assert_eq!((refused.kind(), refused.code()), (PortErrorKind::NotReady, Some("OOM")));
     let why = std::error::Error::source(&refused).unwrap().to_string();
     assert!(why.contains("OOM"), "{why}");
-    let found = look(&store, &key("first")).await.unwrap();
+    let found = lookup(&store, &key("first")).await.unwrap();
     assert_eq!(found.kept.unwrap().unwrap().payload, "first");
     // The copy can be stored once there is room again.
     blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "0"]));
-    let at = look(&store, &key("new")).await.unwrap().at;
-    assert_eq!(store.put(&key("new"), payload, at, LONG, LeaseId(7)).await.unwrap(), Put::Kept);
+    let at = lookup(&store, &key("new")).await.unwrap().at;
+    assert_eq!(
+        store.put(&key("new"), payload, at, LONG, LeaseId(7)).await.unwrap(),
+        PutOutcome::Kept
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,10 +275,10 @@ async fn a_wrong_password_is_a_clear_error_that_does_not_show_it() {
         store(&address, PATIENT)
     };
     for right in [":opensesame@", "default:opensesame@"] {
-        look(&open(right), &key("a")).await.unwrap();
+        lookup(&open(right), &key("a")).await.unwrap();
     }
     for wrong in [":wrongsesame@", ""] {
-        let error = look(&open(wrong), &key("a")).await.unwrap_err();
+        let error = lookup(&open(wrong), &key("a")).await.unwrap_err();
         let why = format!("{error:?}");
         assert_eq!(error.kind(), PortErrorKind::Unavailable, "{why}");
         assert!(!why.contains("sesame"), "{why}");

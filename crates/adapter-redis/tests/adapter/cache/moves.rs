@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use adapter_redis::{Address, CachePoolSettings, RedisCacheDependency, RedisCacheStore};
 use decorators::cache::CacheKey;
-use domain::Dependency as _;
+use domain::HealthCheck as _;
 use test_support::{RedisCluster, RedisSentinels};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::support::{PATIENT, SLACK, key, look, look_and_put, name_of, open, settings};
+use super::support::{PATIENT, SLACK, key, look_and_put, lookup, name_of, open, settings};
 use crate::faults::blocking;
 use crate::storm::until;
 use crate::support::{binaries, cluster};
@@ -88,10 +88,14 @@ async fn one_dead_primary_affects_only_its_own_keys_until_its_replica_takes_over
     blocking(|| servers.nodes()[dead].kill());
     let dependency = RedisCacheDependency::new(store.clone());
     until("the replica takes over", async || {
-        let asked = Instant::now();
-        let found = look(&store, &here).await;
-        assert!(asked.elapsed() < LIMIT * 2 + SLACK, "an answer took {:?}", asked.elapsed());
-        look(&store, &there).await.unwrap();
+        let requested = Instant::now();
+        let found = lookup(&store, &here).await;
+        assert!(
+            requested.elapsed() < LIMIT * 2 + SLACK,
+            "an answer took {:?}",
+            requested.elapsed()
+        );
+        lookup(&store, &there).await.unwrap();
         dependency.check().await.unwrap();
         found.is_ok()
     })

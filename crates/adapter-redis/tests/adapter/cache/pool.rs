@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapter_redis::{CachePoolSettings, CachePoolState, RedisCacheDependency, RedisCacheStore};
-use domain::{Dependency as _, PortErrorKind};
+use domain::{HealthCheck as _, PortErrorKind};
 use tokio::task::JoinSet;
 
-use super::support::{PATIENT, key, look, store};
+use super::support::{PATIENT, key, lookup, store};
 use crate::faults::{blocking, server};
 use crate::storm::until;
 use crate::support::{CLUSTER, cluster, single};
@@ -17,8 +17,8 @@ const ACQUIRE: Duration = Duration::from_secs(2);
 /// Records how long calls waited.
 fn listen(store: &RedisCacheStore) -> Arc<Mutex<Vec<Duration>>> {
     let waits = Arc::<Mutex<Vec<Duration>>>::default();
-    let heard = Arc::clone(&waits);
-    store.on_wait(Arc::new(move |wait| heard.lock().unwrap().push(wait)));
+    let received = Arc::clone(&waits);
+    store.on_wait(Arc::new(move |wait| received.lock().unwrap().push(wait)));
     waits
 }
 
@@ -37,21 +37,21 @@ async fn the_state_counts_connections_waiting_calls_and_timeouts() {
     let idle = CachePoolState { size: 2, connections: 2, idle: 2, waiting: 0, timeouts: 0 };
     is(&store, idle).await;
     blocking(|| redis.freeze());
-    let mut asked = JoinSet::new();
+    let mut requested = JoinSet::new();
     for _question in 0..5 {
         let store = store.clone();
-        asked.spawn(async move { look(&store, &key("a")).await });
+        requested.spawn(async move { lookup(&store, &key("a")).await });
     }
     is(&store, CachePoolState { idle: 0, waiting: 3, ..idle }).await;
-    assert_eq!(look(&store, &key("a")).await.unwrap_err().kind(), PortErrorKind::Overloaded);
+    assert_eq!(lookup(&store, &key("a")).await.unwrap_err().kind(), PortErrorKind::Overloaded);
     assert_eq!(store.state().timeouts, 1, "a call refused without waiting");
     for _waited in 0..3 {
-        let refused = asked.join_next().await.unwrap().unwrap().unwrap_err();
+        let refused = requested.join_next().await.unwrap().unwrap().unwrap_err();
         assert_eq!(refused.kind(), PortErrorKind::Overloaded);
     }
     is(&store, CachePoolState { idle: 0, timeouts: 4, ..idle }).await;
     blocking(|| redis.thaw());
-    asked.join_all().await.into_iter().for_each(|answer| drop(answer.unwrap()));
+    requested.join_all().await.into_iter().for_each(|answer| drop(answer.unwrap()));
     is(&store, CachePoolState { timeouts: 4, ..idle }).await;
     let waits = waits.lock().unwrap();
     let in_vain = waits.iter().filter(|wait| **wait >= ACQUIRE).count();
@@ -67,7 +67,7 @@ async fn the_state_sums_the_primaries_of_a_cluster() {
     );
     let waits = listen(&store);
     for name in 0..30 {
-        look(&store, &key(name)).await.unwrap();
+        lookup(&store, &key(name)).await.unwrap();
     }
     until("they are connected", async || {
         let state = store.state();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use adapter_redis::{Address, CachePoolSettings, CacheSigner, RedisCacheSettings, RedisCacheStore};
 use bytes::Bytes;
-use decorators::cache::{CacheKey, CacheStore as _, Lease, LeaseId, Look, LookFor, Put};
+use decorators::cache::{
+    CacheKey, CacheStore as _, Lease, LeaseId, Lookup, LookupRequest, PutOutcome,
+};
 use domain::PortError;
 use domain::queue::QueueId;
 
@@ -61,9 +63,9 @@ pub(super) fn name_of(settings: &RedisCacheSettings, key: &CacheKey) -> String {
     format!("{}:main:{{{key}}}", settings.prefix)
 }
 
-pub(super) async fn look(store: &RedisCacheStore, key: &CacheKey) -> Result<Look, PortError> {
+pub(super) async fn lookup(store: &RedisCacheStore, key: &CacheKey) -> Result<Lookup, PortError> {
     let lease = Lease { id: LeaseId(7), lasts: LONG };
-    store.look(key, &LookFor { fresh_for: LONG, lease: Some(lease) }).await
+    store.lookup(key, &LookupRequest { fresh_for: LONG, lease: Some(lease) }).await
 }
 
 /// Looks a key up, and puts the payload if it is missing.
@@ -72,13 +74,13 @@ pub(super) async fn look_and_put(
     key: &CacheKey,
     payload: &[u8],
 ) -> Result<(), PortError> {
-    let found = look(store, key).await?;
+    let found = lookup(store, key).await?;
     let payload = Bytes::copy_from_slice(payload);
     match found.kept {
         Ok(Some(kept)) => assert_eq!(kept.payload, payload),
         Ok(None) => {
             let put = store.put(key, payload, found.at, LONG, LeaseId(7)).await?;
-            assert!(matches!(put, Put::Kept | Put::NewerIsThere), "{put:?}");
+            assert!(matches!(put, PutOutcome::Kept | PutOutcome::NewerIsThere), "{put:?}");
         }
         Err(why) => panic!("{key} is unusable: {why:?}"),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_redis::{LinkSettings, RedisQueueSettings};
+use adapter_redis::{ConnectionSettings, RedisQueueSettings};
 use contracts::history::Rules;
 use domain::queue::{QueueId, UserId};
 use test_support::RedisCluster;
@@ -22,7 +22,7 @@ async fn a_dead_primary_stops_its_own_queue_only_until_its_replica_takes_over() 
     // Ignores errors of a busy machine.
     let there = RedisQueueSettings {
         queue: queue_elsewhere(&servers, here.queue),
-        link: PATIENT,
+        connection: PATIENT,
         ..brisk_settings()
     };
     let address = cluster(&servers.addresses());
@@ -35,7 +35,7 @@ async fn a_dead_primary_stops_its_own_queue_only_until_its_replica_takes_over() 
     let key = line_key(here.queue);
     let primary = blocking(|| servers.primary_of(&key));
     blocking(|| servers.nodes()[primary].kill());
-    every_call_ends_in_time(&broken, user(PEOPLE + 1), here.link.answer).await;
+    every_call_ends_in_time(&broken, user(PEOPLE + 1), here.connection.answer).await;
     storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
     assert!(broken.count("join", "refused") > 0, "no join was refused");
     calm.ends(&rules()).await;
@@ -44,8 +44,8 @@ async fn a_dead_primary_stops_its_own_queue_only_until_its_replica_takes_over() 
 
 fn quick(queue: QueueId) -> RedisQueueSettings {
     let answer = Duration::from_millis(500);
-    let link = LinkSettings { connect: answer, answer, max_under_way: 10_000 };
-    RedisQueueSettings { queue, link, ..brisk_settings() }
+    let connection = ConnectionSettings { connect: answer, answer, max_under_way: 10_000 };
+    RedisQueueSettings { queue, connection, ..brisk_settings() }
 }
 
 /// A queue on another primary.
@@ -59,9 +59,9 @@ fn queue_elsewhere(servers: &RedisCluster, than: QueueId) -> QueueId {
 async fn every_call_ends_in_time(crowd: &Arc<Crowd>, by: UserId, limit: Duration) {
     let slack = Duration::from_secs(2);
     until("the replica takes over", async || {
-        let asked = Instant::now();
+        let requested = Instant::now();
         let joined = crowd.try_join(by, 0).await;
-        assert!(asked.elapsed() < limit + slack, "an answer took {:?}", asked.elapsed());
+        assert!(requested.elapsed() < limit + slack, "an answer took {:?}", requested.elapsed());
         joined.is_ok()
     })
     .await;
@@ -73,8 +73,8 @@ async fn every_call_ends_in_time(crowd: &Arc<Crowd>, by: UserId, limit: Duration
 async fn a_slot_that_moves_under_load_causes_no_errors() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 2, 0));
     let answer = Duration::from_secs(10);
-    let link = LinkSettings { connect: answer, answer, max_under_way: 10_000 };
-    let settings = RedisQueueSettings { link, ..brisk_settings() };
+    let connection = ConnectionSettings { connect: answer, answer, max_under_way: 10_000 };
+    let settings = RedisQueueSettings { connection, ..brisk_settings() };
     let crowd = Crowd::before(3, &cluster(&servers.addresses()), &settings).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(4));
     crowd.until("join", "number", PEOPLE / 10).await;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use adapter_redis::{RedisQueue, RedisQueueSettings};
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, Expiry, Line, Place, PolicySpec, QueueId, QueueNumber,
-    QueueStore as _, Standing,
+    AdmissionPolicy, ClaimError, Expiry, NumberBounds, PlaceStatus, PolicySpec, QueueCounters,
+    QueueId, QueueNumber, QueueStore as _, TokenClaims,
 };
 use domain::{PortErrorKind, Timestamp};
 use test_support::Redis;
@@ -33,9 +33,9 @@ fn settings() -> RedisQueueSettings {
     RedisQueueSettings { policy: AdmissionPolicy::new(spec).unwrap(), ..brisk_settings() }
 }
 
-fn place(queue: QueueId, person: u64) -> Place {
+fn place(queue: QueueId, person: u64) -> TokenClaims {
     let number = QueueNumber::new(person).unwrap();
-    Place {
+    TokenClaims {
         queue,
         incarnation: life_of(queue),
         number,
@@ -46,15 +46,15 @@ fn place(queue: QueueId, person: u64) -> Place {
 
 /// Runs a script over every key of the queue but the first, each as `key`.
 fn for_each_key(redis: &Redis, queue: QueueId, body: &str) {
-    let line = line_key(queue);
-    let pattern = line.replace(":line", ":*");
+    let hash = line_key(queue);
+    let pattern = hash.replace(":line", ":*");
     let script = format!(
         "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do \
             if key ~= KEYS[1] then {body} end \
          end \
          return 1"
     );
-    blocking(|| redis.command(&["EVAL", &script, "1", &line, &pattern]));
+    blocking(|| redis.command(&["EVAL", &script, "1", &hash, &pattern]));
 }
 
 fn delete(redis: &Redis, queue: QueueId) {
@@ -77,11 +77,13 @@ fn take_over_and_expire(redis: &Redis, queue: QueueId) {
 }
 
 /// The end of a call or session.
-async fn end_of(node: &RedisQueue, place: &Place) -> (bool, Expiry) {
-    match node.standing(place).await.unwrap() {
-        Standing::Called { until } => (false, until),
-        Standing::Active { until } => (true, until),
-        standing @ (Standing::Waiting | Standing::Gone) => panic!("{place:?}: {standing:?}"),
+async fn end_of(node: &RedisQueue, place: &TokenClaims) -> (bool, Expiry) {
+    match node.place_status(place).await.unwrap() {
+        PlaceStatus::Called { until } => (false, until),
+        PlaceStatus::Active { until } => (true, until),
+        place_status @ (PlaceStatus::Waiting | PlaceStatus::Gone) => {
+            panic!("{place:?}: {place_status:?}")
+        }
     }
 }
 
@@ -89,16 +91,18 @@ async fn end_of(node: &RedisQueue, place: &Place) -> (bool, Expiry) {
 async fn two_nodes(redis: &Redis, settings: &RedisQueueSettings) -> Vec<Arc<RedisQueue>> {
     let nodes = ready_nodes(2, &single(redis.address()), settings).await;
     for person in 1..=LEFT {
-        let joined =
-            nodes[(person % 2) as usize].join(user(person), None, Bounds::NONE).await.unwrap();
+        let joined = nodes[(person % 2) as usize]
+            .join(user(person), None, NumberBounds::NONE)
+            .await
+            .unwrap();
         assert_eq!(joined.number.get(), person);
     }
     for person in 1..=INSIDE {
         nodes[1].claim(&place(settings.queue, person)).await.unwrap();
     }
-    nodes[0].give_back(&place(settings.queue, LEFT)).await.unwrap();
+    nodes[0].release(&place(settings.queue, LEFT)).await.unwrap();
     for node in &nodes {
-        node.call_next(Line::START, None).await.unwrap();
+        node.call_next(QueueCounters::START, None).await.unwrap();
     }
     nodes
 }
@@ -110,31 +114,34 @@ async fn no_place_is_lost(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
     let settings = settings();
     let nodes = two_nodes(&redis, &settings).await;
     let queue = settings.queue;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for person in 1..=CALLED {
-        told.push(end_of(&nodes[0], &place(queue, person)).await);
+        reported.push(end_of(&nodes[0], &place(queue, person)).await);
     }
-    let before = nodes[0].snapshot(Line::START).await.unwrap();
+    let before = nodes[0].snapshot(QueueCounters::START).await.unwrap();
     // Twice: restored data must be restorable again.
     for _time in 0..2 {
         forget(&redis, queue);
         // A request before any refresh must not be answered that the place is gone.
         for person in [1, CALLED, CALLED + 1] {
-            match nodes[1].standing(&place(queue, person)).await {
-                Ok(Standing::Waiting | Standing::Called { .. } | Standing::Active { .. }) => {}
+            match nodes[1].place_status(&place(queue, person)).await {
+                Ok(
+                    PlaceStatus::Waiting | PlaceStatus::Called { .. } | PlaceStatus::Active { .. },
+                ) => {}
                 Err(error) if error.kind() == PortErrorKind::NotReady => {}
                 other => panic!("{person}: {other:?}"),
             }
         }
-        let refused = nodes[0].join(user(100), None, Bounds::NONE).await.unwrap_err().to_string();
+        let refused =
+            nodes[0].join(user(100), None, NumberBounds::NONE).await.unwrap_err().to_string();
         assert!(refused.contains("not ready"), "{refused}");
-        let seen = nodes[0].snapshot(Line::START).await.unwrap();
+        let seen = nodes[0].snapshot(QueueCounters::START).await.unwrap();
         assert!(seen.recovers && seen.generation > before.generation, "{seen:?}");
         until("both nodes have reported", async || {
             for node in &nodes {
-                node.snapshot(Line::START).await.unwrap();
+                node.snapshot(QueueCounters::START).await.unwrap();
             }
-            !nodes[0].snapshot(Line::START).await.unwrap().recovers
+            !nodes[0].snapshot(QueueCounters::START).await.unwrap().recovers
         })
         .await;
         for node in &nodes {
@@ -142,11 +149,13 @@ async fn no_place_is_lost(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
         }
     }
     for person in 1..LEFT {
-        let joined =
-            nodes[(person % 2) as usize].join(user(person), None, Bounds::NONE).await.unwrap();
+        let joined = nodes[(person % 2) as usize]
+            .join(user(person), None, NumberBounds::NONE)
+            .await
+            .unwrap();
         assert_eq!((joined.number.get(), joined.rejoined), (person, true));
     }
-    for (person, (was_inside, was)) in (1..=CALLED).zip(told) {
+    for (person, (was_inside, was)) in (1..=CALLED).zip(reported) {
         let (is_inside, is) = end_of(&nodes[0], &place(queue, person)).await;
         assert_eq!(is_inside, was_inside, "{person}");
         if was_inside || keeps_calls {
@@ -157,24 +166,27 @@ async fn no_place_is_lost(forget: impl Fn(&Redis, QueueId), keeps_calls: bool) {
     }
     for person in CALLED + 1..LEFT {
         assert_eq!(
-            nodes[1].standing(&place(queue, person)).await.unwrap(),
-            Standing::Waiting,
+            nodes[1].place_status(&place(queue, person)).await.unwrap(),
+            PlaceStatus::Waiting,
             "{person}"
         );
     }
     let left = place(queue, LEFT);
-    assert_eq!(nodes[1].standing(&left).await.unwrap(), Standing::Gone);
+    assert_eq!(nodes[1].place_status(&left).await.unwrap(), PlaceStatus::Gone);
     assert!(matches!(nodes[1].claim(&left).await, Err(ClaimError::Gone)));
-    let seen = nodes[1].snapshot(Line::START).await.unwrap();
-    assert_eq!((seen.line, seen.active, seen.called), (before.line, INSIDE, CALLED - INSIDE));
+    let seen = nodes[1].snapshot(QueueCounters::START).await.unwrap();
     assert_eq!(
-        (seen.tally, seen.vacant.people_waiting(seen.line)),
-        (before.tally, LEFT - 1 - CALLED)
+        (seen.counters, seen.active, seen.called),
+        (before.counters, INSIDE, CALLED - INSIDE)
+    );
+    assert_eq!(
+        (seen.outcomes, seen.vacant.people_waiting(seen.counters)),
+        (before.outcomes, LEFT - 1 - CALLED)
     );
     for person in INSIDE + 1..=CALLED {
         nodes[0].claim(&place(queue, person)).await.unwrap();
     }
-    let new = nodes[0].join(user(100), None, Bounds::NONE).await.unwrap();
+    let new = nodes[0].join(user(100), None, NumberBounds::NONE).await.unwrap();
     assert_eq!((new.number.get(), new.rejoined), (LEFT + 1, false));
 }
 
@@ -280,9 +292,9 @@ async fn each_node_logs_an_expiry_of_keys_once() {
     let nodes = two_nodes(&redis, &settings).await;
     expire(&redis, settings.queue);
     for node in nodes.iter().chain(&nodes) {
-        node.call_next(Line::START, None).await.unwrap();
+        node.call_next(QueueCounters::START, None).await.unwrap();
     }
-    let generation = nodes[0].snapshot(Line::START).await.unwrap().generation;
+    let generation = nodes[0].snapshot(QueueCounters::START).await.unwrap().generation;
     let all = warnings.0.lock().unwrap();
     let ours = all.iter().filter(|warning| warning.generation == generation);
     let logged =

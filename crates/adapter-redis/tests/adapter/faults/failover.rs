@@ -3,12 +3,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use adapter_redis::{Address, Durability, LinkSettings, RedisQueue, RedisQueueSettings};
-use contracts::history::{Asked, Rules, Told};
+use adapter_redis::{Address, ConnectionSettings, Durability, RedisQueue, RedisQueueSettings};
+use contracts::history::{Completion, Invocation, Rules};
 use domain::PortErrorKind;
-use domain::queue::{AdmissionPolicy, Line, Place, PolicySpec, QueueNumber, QueueStore, Standing};
-use domain::{Timestamp, queue::Bounds};
-use test_support::{Redis, RedisSentinels, RedisSetup, Wire};
+use domain::queue::{
+    AdmissionPolicy, PlaceStatus, PolicySpec, QueueCounters, QueueNumber, QueueStore, TokenClaims,
+};
+use domain::{Timestamp, queue::NumberBounds};
+use test_support::{FaultProxy, Redis, RedisSentinels, RedisSetup};
 
 use super::{blocking, brisk_settings, server};
 use crate::storm::{Crowd, brisk, rules, until, user};
@@ -34,7 +36,7 @@ fn impatient(durability: Durability) -> RedisQueueSettings {
     let answer = Duration::from_secs(1);
     RedisQueueSettings {
         durability,
-        link: LinkSettings { connect: answer, answer, max_under_way: 10_000 },
+        connection: ConnectionSettings { connect: answer, answer, max_under_way: 10_000 },
         ..brisk_settings()
     }
 }
@@ -42,31 +44,33 @@ fn impatient(durability: Durability) -> RedisQueueSettings {
 #[tokio::test(flavor = "multi_thread")]
 async fn replicated_joins_are_not_acknowledged_while_no_replica_has_them_and_survive_the_primary() {
     let (primary, replica) = pair();
-    let wire = Wire::to(primary.address()).unwrap();
-    let crowd = Crowd::before(3, &single(wire.address()), &impatient(Durability::Replicated)).await;
+    let proxy = FaultProxy::to(primary.address()).unwrap();
+    let crowd =
+        Crowd::before(3, &single(proxy.address()), &impatient(Durability::Replicated)).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     crowd.until("join", "number", PEOPLE / 4).await;
 
     blocking(|| replica.freeze());
     // No join that begins from now on may be acknowledged.
     let first = crowd.history.records().len();
-    let answered = |told: fn(Told) -> bool| {
+    let answered = |reported: fn(Completion) -> bool| {
         let joins = crowd.history.records().into_iter().skip(first);
-        let joins =
-            joins.filter(|join| matches!(join.asked, Asked::Join { .. }) && join.ended.is_some());
-        joins.filter(|join| told(join.told)).count()
+        let joins = joins.filter(|join| {
+            matches!(join.requested, Invocation::Join { .. }) && join.ended.is_some()
+        });
+        joins.filter(|join| reported(join.reported)).count()
     };
     until("a hundred joins are not acknowledged", async || {
-        answered(|told| told == Told::Unknown) >= 100
+        answered(|reported| reported == Completion::Unknown) >= 100
     })
     .await;
-    let acknowledged = answered(|told| matches!(told, Told::Number { .. }));
+    let acknowledged = answered(|reported| matches!(reported, Completion::Number { .. }));
     assert_eq!(acknowledged, 0, "no replica has them");
 
     blocking(|| primary.kill());
     blocking(|| replica.thaw());
     blocking(|| replica.promote());
-    wire.retarget(replica.address());
+    proxy.retarget(replica.address());
     let _next = replica_of(&replica);
     storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
 }
@@ -74,9 +78,9 @@ async fn replicated_joins_are_not_acknowledged_while_no_replica_has_them_and_sur
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_replay_joins_that_only_the_dead_primary_had() {
     let (primary, replica) = pair();
-    let wire = Wire::to(primary.address()).unwrap();
+    let proxy = FaultProxy::to(primary.address()).unwrap();
     let settings = impatient(Durability::Primary);
-    let crowd = Crowd::before(3, &single(wire.address()), &settings).await;
+    let crowd = Crowd::before(3, &single(proxy.address()), &settings).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     crowd.until("join", "number", PEOPLE / 4).await;
 
@@ -87,20 +91,20 @@ async fn nodes_replay_joins_that_only_the_dead_primary_had() {
     })
     .await;
     blocking(|| replica.promote());
-    let told = crowd.count("join", "number");
-    crowd.until("join", "number", told + PEOPLE / 4).await;
-    let seen = crowd.node(0).service.line();
+    let reported = crowd.count("join", "number");
+    crowd.until("join", "number", reported + PEOPLE / 4).await;
+    let seen = crowd.node(0).service.counters();
     blocking(|| primary.kill());
     let kept = blocking(|| replica.command(&["HGET", &key, "last"]));
     assert!(kept.parse::<u64>().unwrap() < seen.last(), "nothing was lost: {kept} of {seen:?}");
-    wire.retarget(replica.address());
+    proxy.retarget(replica.address());
     storm.ends(&Rules { position_slack: PEOPLE / 10, ..rules() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unanswered_numbers_of_a_dead_primary_hold_no_slot_and_no_position() {
     let (primary, replica) = pair();
-    let wire = Wire::to(primary.address()).unwrap();
+    let proxy = FaultProxy::to(primary.address()).unwrap();
     let policy = PolicySpec {
         batch: 10,
         every: Duration::from_secs(1),
@@ -111,9 +115,9 @@ async fn unanswered_numbers_of_a_dead_primary_hold_no_slot_and_no_position() {
         policy: AdmissionPolicy::new(policy).unwrap(),
         ..impatient(Durability::Primary)
     };
-    let nodes = ready_nodes(2, &single(wire.address()), &settings).await;
+    let nodes = ready_nodes(2, &single(proxy.address()), &settings).await;
     for person in 1..=2 {
-        let joined = nodes[0].join(user(person), None, Bounds::NONE).await.unwrap();
+        let joined = nodes[0].join(user(person), None, NumberBounds::NONE).await.unwrap();
         assert_eq!(joined.number.get(), person);
     }
     blocking(|| primary.wait_for_replica(&replica));
@@ -123,28 +127,28 @@ async fn unanswered_numbers_of_a_dead_primary_hold_no_slot_and_no_position() {
     blocking(|| primary.command(&["HINCRBY", &line_key(settings.queue), "last", "60"]));
     until("some of them are called", async || {
         nodes[1]
-            .call_next(Line::START, None)
+            .call_next(QueueCounters::START, None)
             .await
-            .is_ok_and(|called| called.snapshot.line.serving() == 10)
+            .is_ok_and(|called| called.snapshot.counters.serving() == 10)
     })
     .await;
     blocking(|| primary.kill());
-    wire.retarget(replica.address());
+    proxy.retarget(replica.address());
     until("both nodes may give numbers", async || {
         let mut ready = 0;
         for node in &nodes {
-            let seen = node.snapshot(Line::START).await;
+            let seen = node.snapshot(QueueCounters::START).await;
             ready += usize::from(seen.is_ok_and(|seen| seen.may_join));
         }
         ready == nodes.len()
     })
     .await;
-    let joined = nodes[0].join(user(3), None, Bounds::NONE).await.unwrap();
+    let joined = nodes[0].join(user(3), None, NumberBounds::NONE).await.unwrap();
     assert_eq!(joined.number.get(), 63);
-    let seen = nodes[1].call_next(Line::START, None).await.unwrap().snapshot;
+    let seen = nodes[1].call_next(QueueCounters::START, None).await.unwrap().snapshot;
     assert_eq!(seen.vacant.ranges().collect::<Vec<_>>(), [(2, 62)]);
-    assert_eq!(seen.vacant.people_waiting(seen.line), 0);
-    let place = Place {
+    assert_eq!(seen.vacant.people_waiting(seen.counters), 0);
+    let place = TokenClaims {
         queue: settings.queue,
         incarnation: joined.incarnation,
         number: joined.number,
@@ -152,23 +156,23 @@ async fn unanswered_numbers_of_a_dead_primary_hold_no_slot_and_no_position() {
         issued_at: Timestamp::UNIX_EPOCH,
     };
     until("the next person is called", async || {
-        let _ = nodes[1].call_next(Line::START, None).await;
-        matches!(nodes[1].standing(&place).await, Ok(Standing::Called { .. }))
+        let _ = nodes[1].call_next(QueueCounters::START, None).await;
+        matches!(nodes[1].place_status(&place).await, Ok(PlaceStatus::Called { .. }))
     })
     .await;
-    let seen = nodes[1].call_next(Line::START, None).await.unwrap().snapshot;
+    let seen = nodes[1].call_next(QueueCounters::START, None).await.unwrap().snapshot;
     assert_eq!(seen.called, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_released_just_before_a_failover_ends_on_every_node() {
     let (primary, replica) = pair();
-    let wire = Wire::to(primary.address()).unwrap();
+    let proxy = FaultProxy::to(primary.address()).unwrap();
     let settings =
         RedisQueueSettings { remember: Duration::from_secs(60), ..impatient(Durability::Primary) };
-    let both = ready_nodes(2, &single(wire.address()), &settings).await;
-    let joined = both[0].join(user(1), None, Bounds::NONE).await.unwrap();
-    let place = Place {
+    let both = ready_nodes(2, &single(proxy.address()), &settings).await;
+    let joined = both[0].join(user(1), None, NumberBounds::NONE).await.unwrap();
+    let place = TokenClaims {
         queue: settings.queue,
         incarnation: joined.incarnation,
         number: joined.number,
@@ -177,22 +181,22 @@ async fn a_session_released_just_before_a_failover_ends_on_every_node() {
     };
     both[0].claim(&place).await.unwrap();
     for node in &both {
-        node.snapshot(Line::START).await.unwrap();
-        assert!(matches!(node.standing(&place).await.unwrap(), Standing::Active { .. }));
+        node.snapshot(QueueCounters::START).await.unwrap();
+        assert!(matches!(node.place_status(&place).await.unwrap(), PlaceStatus::Active { .. }));
     }
     blocking(|| primary.wait_for_replica(&replica));
 
     // It receives nothing more from here on.
     blocking(|| replica.promote());
-    both[0].give_back(&place).await.unwrap();
-    both[0].snapshot(Line::START).await.unwrap();
+    both[0].release(&place).await.unwrap();
+    both[0].snapshot(QueueCounters::START).await.unwrap();
     blocking(|| primary.kill());
-    wire.retarget(replica.address());
+    proxy.retarget(replica.address());
     for node in &both {
         get_ready(node).await;
     }
     for node in &both {
-        assert_eq!(node.standing(&place).await.unwrap(), Standing::Gone);
+        assert_eq!(node.place_status(&place).await.unwrap(), PlaceStatus::Gone);
     }
 }
 
@@ -217,7 +221,7 @@ async fn nodes_leave_a_replaced_primary_before_it_is_demoted() {
     let settings = impatient(Durability::Primary);
     let nodes = ready_nodes(2, &Address::parse(&address).unwrap(), &settings).await;
     for person in 1..=2 {
-        let joined = nodes[0].join(user(person), None, Bounds::NONE).await.unwrap();
+        let joined = nodes[0].join(user(person), None, NumberBounds::NONE).await.unwrap();
         assert_eq!(joined.number.get(), person);
     }
     let old = all.primary_address().unwrap();
@@ -228,7 +232,7 @@ async fn nodes_leave_a_replaced_primary_before_it_is_demoted() {
     let queue = line_key(settings.queue);
     until("all nodes are at the new one", async || {
         for node in &nodes {
-            let _ = node.snapshot(Line::START).await;
+            let _ = node.snapshot(QueueCounters::START).await;
         }
         let seen =
             blocking(|| all.replica().command(&["HVALS", &queue.replace(":line", ":nodes")]));
@@ -242,7 +246,7 @@ async fn nodes_leave_a_replaced_primary_before_it_is_demoted() {
     for node in &nodes {
         get_ready(node).await;
     }
-    let joined = nodes[1].join(user(3), None, Bounds::NONE).await.unwrap();
+    let joined = nodes[1].join(user(3), None, NumberBounds::NONE).await.unwrap();
     assert_eq!(joined.number.get(), 3);
 }
 
@@ -257,8 +261,8 @@ async fn nodes_follow_a_failover_by_the_server_unknown_to_the_sentinels() {
     blocking(|| all.primary().wait_for_replica(all.replica()));
     blocking(|| all.primary().command(&["FAILOVER"]));
     until("the node can join at the new primary", async || {
-        let _ = node[0].snapshot(Line::START).await;
-        node[0].join(user(1), None, Bounds::NONE).await.is_ok()
+        let _ = node[0].snapshot(QueueCounters::START).await;
+        node[0].join(user(1), None, NumberBounds::NONE).await.is_ok()
             && blocking(|| all.replica().command(&["ROLE"])).starts_with("master")
     })
     .await;
@@ -270,7 +274,7 @@ async fn a_replica_is_refused_as_not_ready_without_waiting() {
     let (primary, replica) = pair();
     let node = nodes(1, &single(replica.address()), &impatient(Durability::Primary)).remove(0);
     until("it has noticed", async || {
-        let refused = node.snapshot(Line::START).await.unwrap_err();
+        let refused = node.snapshot(QueueCounters::START).await.unwrap_err();
         assert_eq!(refused.kind(), PortErrorKind::NotReady, "{refused:?}");
         let why = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
         why.contains("is a replica")
@@ -286,15 +290,15 @@ async fn a_demoted_primary_is_not_ready_and_is_used_again_once_promoted() {
     let node = nodes(1, &single(replica.address()), &settings).remove(0);
     blocking(|| replica.promote());
     get_ready(&node).await;
-    let given = node.join(user(1), None, Bounds::NONE).await.unwrap().number;
+    let given = node.join(user(1), None, NumberBounds::NONE).await.unwrap().number;
     let to = primary.address();
     blocking(|| replica.command(&["REPLICAOF", &to.ip().to_string(), &to.port().to_string()]));
-    let refused = node.snapshot(Line::START).await.unwrap_err();
+    let refused = node.snapshot(QueueCounters::START).await.unwrap_err();
     assert_eq!(refused.kind(), PortErrorKind::NotReady, "{refused:?}");
     blocking(|| primary.wait_for_replica(&replica));
     // Now it is a primary again, and has lost the queue to the other one.
     blocking(|| replica.promote());
-    let after = until_joined(&node, async || node.snapshot(Line::START).await).await;
+    let after = until_joined(&node, async || node.snapshot(QueueCounters::START).await).await;
     assert_eq!(
         (given.get(), after.get()),
         (1, 2),
@@ -304,23 +308,23 @@ async fn a_demoted_primary_is_not_ready_and_is_used_again_once_promoted() {
 
 /// Joins at this node until a number is returned, and runs `meanwhile` after each attempt.
 async fn until_joined<T>(node: &RedisQueue, meanwhile: impl AsyncFn() -> T) -> QueueNumber {
-    let told = Mutex::new(None);
+    let reported = Mutex::new(None);
     until("a user can join", async || {
-        let joined = node.join(user(9), None, Bounds::NONE).await;
+        let joined = node.join(user(9), None, NumberBounds::NONE).await;
         meanwhile().await;
-        joined.is_ok_and(|joined| told.lock().unwrap().replace(joined.number).is_none())
+        joined.is_ok_and(|joined| reported.lock().unwrap().replace(joined.number).is_none())
     })
     .await;
-    told.into_inner().unwrap().unwrap()
+    reported.into_inner().unwrap().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_known_to_one_node_are_not_given_again_by_one_that_reconnects_first() {
     let (primary, replica) = pair();
-    let wires = [(); 2].map(|()| Wire::to(primary.address()).unwrap());
+    let wires = [(); 2].map(|()| FaultProxy::to(primary.address()).unwrap());
     let settings = impatient(Durability::Primary);
     let [knows, first] =
-        wires.each_ref().map(|wire| RedisQueue::open(single(wire.address()), settings.clone()));
+        wires.each_ref().map(|proxy| RedisQueue::open(single(proxy.address()), settings.clone()));
     for node in [&knows, &first] {
         get_ready(node).await;
     }
@@ -328,20 +332,20 @@ async fn numbers_known_to_one_node_are_not_given_again_by_one_that_reconnects_fi
     blocking(|| replica.promote());
     for number in 1..=3 {
         assert_eq!(
-            knows.join(user(number), None, Bounds::NONE).await.unwrap().number.get(),
+            knows.join(user(number), None, NumberBounds::NONE).await.unwrap().number.get(),
             number
         );
     }
     blocking(|| primary.kill());
     wires[1].retarget(replica.address());
-    until("it is connected", async || first.snapshot(Line::START).await.is_ok()).await;
-    first.join(user(9), None, Bounds::NONE).await.unwrap_err();
+    until("it is connected", async || first.snapshot(QueueCounters::START).await.is_ok()).await;
+    first.join(user(9), None, NumberBounds::NONE).await.unwrap_err();
     wires[0].retarget(replica.address());
-    let number = until_joined(&first, async || knows.snapshot(Line::START).await).await;
+    let number = until_joined(&first, async || knows.snapshot(QueueCounters::START).await).await;
     assert_eq!(number.get(), 4, "1 to 3 were given");
     for number in 1..=3 {
         assert_eq!(
-            first.join(user(number), None, Bounds::NONE).await.unwrap().number.get(),
+            first.join(user(number), None, NumberBounds::NONE).await.unwrap().number.get(),
             number
         );
     }

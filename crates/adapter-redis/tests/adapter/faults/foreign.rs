@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use adapter_redis::{RedisDependency, RedisQueue, RedisQueueSettings};
 use domain::queue::{
-    AdmissionPolicy, Bounds, Incarnation, Line, Place, PolicySpec, QueueNumber, QueueStore as _,
-    Standing,
+    AdmissionPolicy, Incarnation, NumberBounds, PlaceStatus, PolicySpec, QueueCounters,
+    QueueNumber, QueueStore as _, TokenClaims,
 };
-use domain::{Dependency as _, PortErrorKind, Timestamp};
+use domain::{HealthCheck as _, PortErrorKind, Timestamp};
 use test_support::Redis;
 
 use super::safety::{KEYS, said};
@@ -56,27 +56,34 @@ impl Queue {
             .try_into()
             .unwrap_or_else(|_| panic!());
         let dependency = RedisDependency::new(Arc::clone(&node), true);
-        let life = node.snapshot(Line::START).await.unwrap().incarnations.oldest().unwrap();
+        let life =
+            node.snapshot(QueueCounters::START).await.unwrap().incarnations.oldest().unwrap();
         let queue = Self { redis, settings, node, dependency, life };
         for person in 1..=WAITING {
             assert_eq!(queue.join(person).await.unwrap(), person);
         }
-        queue.node.call_next(Line::START, None).await.unwrap();
+        queue.node.call_next(QueueCounters::START, None).await.unwrap();
         queue.node.claim(&queue.place(INSIDE)).await.unwrap();
         // One person leaves while waiting, one after being called.
-        queue.node.give_back(&queue.place(WAITING)).await.unwrap();
-        queue.node.call_next(Line::START, None).await.unwrap();
+        queue.node.release(&queue.place(WAITING)).await.unwrap();
+        queue.node.call_next(QueueCounters::START, None).await.unwrap();
         queue
     }
 
-    fn place(&self, person: u64) -> Place {
+    fn place(&self, person: u64) -> TokenClaims {
         let number = QueueNumber::new(person).unwrap();
         let (queue, incarnation) = (self.settings.queue, self.life);
-        Place { queue, incarnation, number, user: user(person), issued_at: Timestamp::UNIX_EPOCH }
+        TokenClaims {
+            queue,
+            incarnation,
+            number,
+            user: user(person),
+            issued_at: Timestamp::UNIX_EPOCH,
+        }
     }
 
     async fn join(&self, person: u64) -> Result<u64, String> {
-        let joined = self.node.join(user(person), None, Bounds::NONE).await;
+        let joined = self.node.join(user(person), None, NumberBounds::NONE).await;
         joined.map(|joined| joined.number.get()).map_err(|error| format!("{error:?}"))
     }
 
@@ -90,10 +97,10 @@ impl Queue {
 
     /// Restores a field of the queue's hash.
     fn restore(&self, field: &str, before: &str) {
-        let line = self.key("line");
+        let hash = self.key("line");
         match before.trim() {
-            "" => self.command(&["HDEL", &line, field]),
-            before => self.command(&["HSET", &line, field, before]),
+            "" => self.command(&["HDEL", &hash, field]),
+            before => self.command(&["HSET", &hash, field, before]),
         };
     }
 
@@ -101,9 +108,9 @@ impl Queue {
     fn plant(&self, name: &str, value: &str, score: &str) {
         let key = self.key(name);
         // Eight bytes, like a user.
-        let guest = "somebody".to_owned();
+        let client = "somebody".to_owned();
         match name {
-            "holders" => self.command(&["HSET", &key, &guest, value]),
+            "holders" => self.command(&["HSET", &key, &client, value]),
             "users" | "inside" => self.command(&["HSET", &key, value, value]),
             "nodes" => self.command(&[
                 "HSET",
@@ -144,15 +151,21 @@ impl Queue {
                 );
             }
         }
-        match self.node.call_next(Line::START, None).await {
+        match self.node.call_next(QueueCounters::START, None).await {
             Ok(called) => {
-                assert_eq!((called.count, called.snapshot.line.serving()), (0, CALLED), "{what}");
+                assert_eq!(
+                    (called.count, called.snapshot.counters.serving()),
+                    (0, CALLED),
+                    "{what}"
+                );
             }
             Err(error) => assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}"),
         }
         for person in CALLED + 1..WAITING {
-            match self.node.standing(&self.place(person)).await {
-                Ok(standing) => assert_eq!(standing, Standing::Waiting, "{what}: {person}"),
+            match self.node.place_status(&self.place(person)).await {
+                Ok(place_status) => {
+                    assert_eq!(place_status, PlaceStatus::Waiting, "{what}: {person}");
+                }
                 Err(error) => {
                     assert_eq!(error.kind(), PortErrorKind::NotReady, "{what}: {error:?}");
                 }
@@ -183,9 +196,9 @@ impl Queue {
         until("numbers are given again", async || self.join(newcomer).await.is_ok()).await;
         assert_eq!(self.join(newcomer).await.unwrap(), next, "{what}");
         given.push(next);
-        let seen = self.node.snapshot(Line::START).await.unwrap();
+        let seen = self.node.snapshot(QueueCounters::START).await.unwrap();
         assert_eq!(
-            (seen.line.last(), seen.line.serving()),
+            (seen.counters.last(), seen.counters.serving()),
             (*given.last().unwrap(), CALLED),
             "{what}"
         );
@@ -209,9 +222,9 @@ async fn an_unexpected_value_is_named_by_its_key_and_has_no_effect() {
                 queue.names(&key, &what).await;
             }
             // Values written meanwhile stay; only the planted one is removed.
-            let guest = "somebody".to_owned();
+            let client = "somebody".to_owned();
             match name {
-                "holders" => queue.command(&["HDEL", &key, &guest]),
+                "holders" => queue.command(&["HDEL", &key, &client]),
                 "users" | "inside" => queue.command(&["HDEL", &key, value]),
                 "nodes" => queue.command(&["HDEL", &key, "somebody"]),
                 "changes" => queue.command(&["LREM", &key, "0", value]),
@@ -228,7 +241,7 @@ async fn an_unexpected_value_is_named_by_its_key_and_has_no_effect() {
 async fn an_impossible_field_stops_the_queue_until_it_is_restored() {
     let queue = Queue::start().await;
     let mut given = vec![WAITING];
-    let line = queue.key("line");
+    let hash = queue.key("line");
     for field in [
         "last",
         "serving",
@@ -250,10 +263,10 @@ async fn an_impossible_field_stops_the_queue_until_it_is_restored() {
                 continue;
             }
             let what = format!("{kind} in {field}");
-            let before = queue.command(&["HGET", &line, field]);
-            queue.command(&["HSET", &line, field, value]);
+            let before = queue.command(&["HGET", &hash, field]);
+            queue.command(&["HSET", &hash, field, value]);
             queue.stays_where_it_is(&what, &mut given).await;
-            queue.names(&line, &what).await;
+            queue.names(&hash, &what).await;
             queue.restore(field, &before);
             queue.goes_on(&what, &mut given).await;
         }
@@ -276,10 +289,10 @@ async fn an_impossible_field_stops_the_queue_until_it_is_restored() {
         ("standing", "5"),
     ] {
         let what = format!("{value} in {field}");
-        let before = queue.command(&["HGET", &line, field]);
-        queue.command(&["HSET", &line, field, value]);
+        let before = queue.command(&["HGET", &hash, field]);
+        queue.command(&["HSET", &hash, field, value]);
         queue.stays_where_it_is(&what, &mut given).await;
-        queue.names(&line, &what).await;
+        queue.names(&hash, &what).await;
         queue.restore(field, &before);
         queue.goes_on(&what, &mut given).await;
     }
@@ -316,17 +329,17 @@ async fn entries_of_another_program_call_nobody_more() {
         for entry in 0..entries {
             queue.command(&["ZADD", &queue.key(name), score, &format!("junk{entry}")]);
         }
-        queue.node.give_back(&queue.place(INSIDE)).await.unwrap();
+        queue.node.release(&queue.place(INSIDE)).await.unwrap();
         until("the free slot is used", async || {
-            let called = queue.node.call_next(Line::START, None).await.unwrap();
-            called.snapshot.line.serving() == CALLED + 1
+            let called = queue.node.call_next(QueueCounters::START, None).await.unwrap();
+            called.snapshot.counters.serving() == CALLED + 1
         })
         .await;
         // The budget is full again after a second.
         let end = Instant::now() + Duration::from_millis(1_500);
         while Instant::now() < end {
-            let called = queue.node.call_next(Line::START, None).await.unwrap();
-            assert_eq!(called.snapshot.line.serving(), CALLED + 1, "{name}");
+            let called = queue.node.call_next(QueueCounters::START, None).await.unwrap();
+            assert_eq!(called.snapshot.counters.serving(), CALLED + 1, "{name}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -340,26 +353,27 @@ async fn calls_hidden_by_another_program_are_open_again_afterwards() {
     for entry in &junk {
         queue.command(&["ZADD", &key, &CALLED.to_string(), entry]);
     }
-    let refused = queue.node.standing(&queue.place(CALLED)).await;
-    assert!(!matches!(refused, Ok(Standing::Gone)), "{refused:?}");
+    let refused = queue.node.place_status(&queue.place(CALLED)).await;
+    assert!(!matches!(refused, Ok(PlaceStatus::Gone)), "{refused:?}");
     for entry in &junk {
         queue.command(&["ZREM", &key, entry]);
     }
-    let standing = queue.node.standing(&queue.place(CALLED)).await.unwrap();
-    assert!(matches!(standing, Standing::Called { .. }), "{standing:?}");
+    let place_status = queue.node.place_status(&queue.place(CALLED)).await.unwrap();
+    assert!(matches!(place_status, PlaceStatus::Called { .. }), "{place_status:?}");
 }
 
 /// The next calls are one batch away, as after an outage, and not half a day.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_overdrawn_by_another_program_delays_calls_by_one_batch_at_most() {
     let queue = Queue::start().await;
-    queue.node.give_back(&queue.place(INSIDE)).await.unwrap();
-    queue.node.give_back(&queue.place(CALLED)).await.unwrap();
-    let line = queue.key("line");
-    let time: u64 = queue.command(&["HGET", &line, "time"]).trim().parse().unwrap();
-    queue.command(&["HSET", &line, "spent", &(time + 12 * 3_600 * 1_000_000).to_string()]);
+    queue.node.release(&queue.place(INSIDE)).await.unwrap();
+    queue.node.release(&queue.place(CALLED)).await.unwrap();
+    let hash = queue.key("line");
+    let time: u64 = queue.command(&["HGET", &hash, "time"]).trim().parse().unwrap();
+    queue.command(&["HSET", &hash, "spent", &(time + 12 * 3_600 * 1_000_000).to_string()]);
     until("people are called again", async || {
-        queue.node.call_next(Line::START, None).await.unwrap().snapshot.line.serving() == 2 * CALLED
+        queue.node.call_next(QueueCounters::START, None).await.unwrap().snapshot.counters.serving()
+            == 2 * CALLED
     })
     .await;
 }

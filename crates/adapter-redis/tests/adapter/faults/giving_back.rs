@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::queue::{Line, Place, QueueError, QueueStore, Standing};
+use domain::queue::{PlaceStatus, QueueCounters, QueueError, QueueStore, TokenClaims};
 use tokio::time::Instant;
 
 use super::brisk_settings;
@@ -21,9 +21,9 @@ async fn a_session_released_on_one_node_is_gone_on_another_within_a_second() {
         })
         .await;
         crowd.go(person, number).await;
-        let given_back = Instant::now();
+        let released = Instant::now();
         while !matches!(crowd.admit(person, number, 1).await, Err(QueueError::Gone)) {
-            assert!(given_back.elapsed() < Duration::from_secs(1), "it still admits {person}");
+            assert!(released.elapsed() < Duration::from_secs(1), "it still admits {person}");
             pause().await;
         }
     }
@@ -37,8 +37,8 @@ async fn a_node_that_misses_changes_stops_answering_from_memory() {
     for node in [&here, &there] {
         get_ready(&node.store).await;
     }
-    let joined = here.store.join(user(1), None, domain::queue::Bounds::NONE).await.unwrap();
-    let place = Place {
+    let joined = here.store.join(user(1), None, domain::queue::NumberBounds::NONE).await.unwrap();
+    let place = TokenClaims {
         queue: settings.queue,
         incarnation: joined.incarnation,
         number: joined.number,
@@ -47,13 +47,13 @@ async fn a_node_that_misses_changes_stops_answering_from_memory() {
     };
     here.store.claim(&place).await.unwrap();
     there.stop_looking();
-    let _ = there.store.snapshot(Line::START).await.unwrap();
-    assert!(matches!(there.store.standing(&place).await.unwrap(), Standing::Active { .. }));
-    here.store.give_back(&place).await.unwrap();
-    let given_back = Instant::now();
+    let _ = there.store.snapshot(QueueCounters::START).await.unwrap();
+    assert!(matches!(there.store.place_status(&place).await.unwrap(), PlaceStatus::Active { .. }));
+    here.store.release(&place).await.unwrap();
+    let released = Instant::now();
     until("it asks the store", async || {
-        there.store.standing(&place).await.unwrap() == Standing::Gone
+        there.store.place_status(&place).await.unwrap() == PlaceStatus::Gone
     })
     .await;
-    assert!(given_back.elapsed() < settings.remember * 3, "after {:?}", given_back.elapsed());
+    assert!(released.elapsed() < settings.remember * 3, "after {:?}", released.elapsed());
 }

@@ -10,8 +10,8 @@ use adapter_redis::{RedisQueue, RedisQueueSettings};
 use contracts::history::Rules;
 use domain::Timestamp;
 use domain::queue::{
-    AdmissionPolicy, Bounds, Line, Place, PolicySpec, QueueNumber, QueueStore as _, Standing,
-    UserId,
+    AdmissionPolicy, NumberBounds, PlaceStatus, PolicySpec, QueueCounters, QueueNumber,
+    QueueStore as _, TokenClaims, UserId,
 };
 use test_support::Redis;
 
@@ -54,14 +54,18 @@ async fn loses_everything(redis: Redis, lose: impl Fn(&Redis)) {
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     for people in [PEOPLE / 4, PEOPLE * 3 / 4] {
         crowd.until("join", "number", people).await;
-        let before = crowd.node(0).service.line();
+        let before = crowd.node(0).service.counters();
         lose(&redis);
         until("the queue is restored", async || {
-            crowd.node(0).store_line().await.is_some_and(|line| line.last() >= before.last())
+            crowd
+                .node(0)
+                .store_counters()
+                .await
+                .is_some_and(|counters| counters.last() >= before.last())
         })
         .await;
-        let line = crowd.node(0).store_line().await.unwrap();
-        assert!(line.serving() >= before.serving(), "{line:?} after {before:?}");
+        let counters = crowd.node(0).store_counters().await.unwrap();
+        assert!(counters.serving() >= before.serving(), "{counters:?} after {before:?}");
     }
     storm.ends(&rules_with_losses()).await;
 }
@@ -78,8 +82,8 @@ async fn one_node_restores_everything_when_the_others_die_and_redis_is_emptied()
     }
     let last = *waiting.values().max().unwrap();
     until("the last node has seen everything", async || {
-        let line = crowd.node(2).service.line();
-        line.last() == last.get() && line.serving() == u64::from(MAX_ACTIVE)
+        let counters = crowd.node(2).service.counters();
+        counters.last() == last.get() && counters.serving() == u64::from(MAX_ACTIVE)
     })
     .await;
     crowd.keep_only(2);
@@ -87,7 +91,7 @@ async fn one_node_restores_everything_when_the_others_die_and_redis_is_emptied()
     blocking(|| redis.command(&["FLUSHALL"]));
 
     for (person, number) in &waiting {
-        assert_eq!(crowd.ask(*person, *number, 0).await, Some(Standing::Waiting));
+        assert_eq!(crowd.send(*person, *number, 0).await, Some(PlaceStatus::Waiting));
     }
     let late = crowd.join(user(500)).await;
     assert!(lost_at.elapsed() < BACK_WITHIN, "joins were refused for {:?}", lost_at.elapsed());
@@ -138,33 +142,33 @@ async fn a_user_who_left_and_rejoined_keeps_the_new_place_after_a_loss() {
     let settings = RedisQueueSettings { policy, ..brisk_settings() };
     let both = ready_nodes(2, &single(redis.address()), &settings).await;
     for (person, node) in [(1, &both[0]), (2, &both[0]), (3, &both[1])] {
-        node.join(user(person), None, Bounds::NONE).await.unwrap();
+        node.join(user(person), None, NumberBounds::NONE).await.unwrap();
     }
     // The second one leaves while waiting, on the other node, and joins again there.
     let (number, issued_at) = (QueueNumber::new(2).unwrap(), Timestamp::UNIX_EPOCH);
     let queue = settings.queue;
-    let left = Place { queue, incarnation: life_of(queue), number, user: user(2), issued_at };
-    both[1].give_back(&left).await.unwrap();
-    let held = both[1].join(user(2), None, Bounds::NONE).await.unwrap().number;
+    let left = TokenClaims { queue, incarnation: life_of(queue), number, user: user(2), issued_at };
+    both[1].release(&left).await.unwrap();
+    let held = both[1].join(user(2), None, NumberBounds::NONE).await.unwrap().number;
     assert_eq!(held.get(), 4);
-    look(&both).await;
+    refresh(&both).await;
 
     blocking(|| redis.command(&["FLUSHALL"]));
     // The first node finds the loss; each reports before the queue is open again.
-    look(&both).await;
+    refresh(&both).await;
     for node in &both {
         get_ready(node).await;
     }
-    look(&both).await;
+    refresh(&both).await;
     for node in &both {
-        let again = node.join(user(2), None, Bounds::NONE).await.unwrap();
+        let again = node.join(user(2), None, NumberBounds::NONE).await.unwrap();
         assert_eq!((again.number, again.rejoined), (held, true));
-        assert_eq!(node.standing(&left).await.unwrap(), Standing::Gone);
+        assert_eq!(node.place_status(&left).await.unwrap(), PlaceStatus::Gone);
     }
 }
 
-async fn look(nodes: &[Arc<RedisQueue>]) {
+async fn refresh(nodes: &[Arc<RedisQueue>]) {
     for node in nodes {
-        node.snapshot(Line::START).await.unwrap();
+        node.snapshot(QueueCounters::START).await.unwrap();
     }
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use adapter_redis::RedisQueueSettings;
 use domain::queue::{
-    AdmissionPolicy, Bounds, ClaimError, Line, Place, PolicySpec, QueueNumber, QueueStore as _,
-    Standing,
+    AdmissionPolicy, ClaimError, NumberBounds, PlaceStatus, PolicySpec, QueueCounters, QueueNumber,
+    QueueStore as _, TokenClaims,
 };
 use domain::{PortErrorKind, Timestamp};
 
@@ -33,7 +33,7 @@ async fn calls_and_sessions_pause_at_the_limit_and_are_usable_after_it() {
     };
     let nodes = ready_nodes(2, &single(redis.address()), &settings).await;
     let node = &nodes[0];
-    let place = |person: u64| Place {
+    let place = |person: u64| TokenClaims {
         queue: settings.queue,
         incarnation: life_of(settings.queue),
         number: QueueNumber::new(person).unwrap(),
@@ -41,21 +41,24 @@ async fn calls_and_sessions_pause_at_the_limit_and_are_usable_after_it() {
         issued_at: Timestamp::UNIX_EPOCH,
     };
     for person in 1..=CALLED + 1 {
-        assert_eq!(node.join(user(person), None, Bounds::NONE).await.unwrap().number.get(), person);
+        assert_eq!(
+            node.join(user(person), None, NumberBounds::NONE).await.unwrap().number.get(),
+            person
+        );
     }
     let session = node.claim(&place(1)).await.unwrap();
     blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "1"]));
     let limited = Instant::now();
     until("calls and sessions would be over", async || {
         for node in &nodes {
-            let seen = node.call_next(Line::START, None).await.unwrap();
+            let seen = node.call_next(QueueCounters::START, None).await.unwrap();
             assert_eq!(
-                (seen.count, seen.snapshot.tally.lapsed, seen.snapshot.tally.ended),
+                (seen.count, seen.snapshot.outcomes.lapsed, seen.snapshot.outcomes.ended),
                 (0, 0, 0)
             );
         }
-        assert!(matches!(node.standing(&place(1)).await.unwrap(), Standing::Active { .. }));
-        assert!(matches!(node.standing(&place(2)).await.unwrap(), Standing::Called { .. }));
+        assert!(matches!(node.place_status(&place(1)).await.unwrap(), PlaceStatus::Active { .. }));
+        assert!(matches!(node.place_status(&place(2)).await.unwrap(), PlaceStatus::Called { .. }));
         let refused = node.claim(&place(3)).await.unwrap_err();
         assert!(
             matches!(&refused, ClaimError::Store(error) if error.kind() == PortErrorKind::NotReady),
@@ -65,15 +68,15 @@ async fn calls_and_sessions_pause_at_the_limit_and_are_usable_after_it() {
     })
     .await;
     // Leaving works, and like a refresh it does not advance time.
-    node.give_back(&place(CALLED)).await.unwrap();
+    node.release(&place(CALLED)).await.unwrap();
     blocking(|| redis.command(&["CONFIG", "SET", "maxmemory", "0"]));
     for person in 2..CALLED {
         node.claim(&place(person)).await.unwrap();
     }
-    let Standing::Active { until: after } = node.standing(&place(1)).await.unwrap() else {
+    let PlaceStatus::Active { until: after } = node.place_status(&place(1)).await.unwrap() else {
         panic!("inside")
     };
     assert_eq!(after.at, session.until.at);
-    let seen = node.snapshot(Line::START).await.unwrap();
-    assert_eq!((seen.tally.lapsed, seen.tally.ended, seen.tally.left), (0, 0, 1));
+    let seen = node.snapshot(QueueCounters::START).await.unwrap();
+    assert_eq!((seen.outcomes.lapsed, seen.outcomes.ended, seen.outcomes.left), (0, 0, 1));
 }

@@ -7,7 +7,7 @@ use adapter_redis::{Address, RedisQueue, RedisQueueSettings};
 use async_trait::async_trait;
 use contracts::Violation;
 use contracts::recovery_model::{
-    Action, Answer, Ask, Tokens, Trace, TraceHarness, ask, policy, show, traces,
+    Action, Answer, StoreCall, Tokens, Trace, TraceHarness, call, policy, show, traces,
 };
 use domain::queue::QueueId;
 use test_support::Redis;
@@ -96,10 +96,10 @@ impl<'redis> Model<'redis> {
         );
     }
 
-    async fn ask(&mut self, node: usize, what: Ask) -> Result<Answer, Violation> {
+    async fn call(&mut self, node: usize, what: StoreCall) -> Result<Answer, Violation> {
         self.set_clock();
         let store = self.nodes[node].as_ref().ok_or_else(|| Violation::new("the node is down"))?;
-        ask(store, &mut self.tokens, self.settings.queue, what).await
+        call(store, &mut self.tokens, self.settings.queue, what).await
     }
 }
 
@@ -108,8 +108,8 @@ impl TraceHarness for Model<'_> {
     async fn act(&mut self, action: Action) -> Result<Answer, Violation> {
         let mut answer = Answer::Nothing;
         match action {
-            Action::Do { node, ask } => answer = self.ask(node, ask).await?,
-            Action::Refresh(node) => answer = self.ask(node, Ask::Look).await?,
+            Action::Do { node, call } => answer = self.call(node, call).await?,
+            Action::Refresh(node) => answer = self.call(node, StoreCall::Snapshot).await?,
             Action::Show { node, number } => {
                 self.set_clock();
                 let store =
@@ -120,7 +120,7 @@ impl TraceHarness for Model<'_> {
                 self.clock += SECOND;
                 for node in 0..self.nodes.len() {
                     if nodes >> node & 1 == 1 && self.nodes[node].is_some() {
-                        answer = self.ask(node, Ask::Look).await?;
+                        answer = self.call(node, StoreCall::Snapshot).await?;
                     }
                 }
             }

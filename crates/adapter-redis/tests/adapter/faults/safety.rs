@@ -1,9 +1,11 @@
 //! Servers whose settings would lose places, and those that require a password.
 
-use adapter_redis::{Address, RedisDependency, RedisQueue, Unsafe};
-use domain::Dependency as _;
+use adapter_redis::{Address, RedisDependency, RedisQueue, UnsafeConfig};
+use domain::HealthCheck as _;
 use domain::Timestamp;
-use domain::queue::{Bounds, Line, Place, QueueId, QueueNumber, QueueStore as _};
+use domain::queue::{
+    NumberBounds, QueueCounters, QueueId, QueueNumber, QueueStore as _, TokenClaims,
+};
 use domain::{PortError, PortErrorKind};
 use std::error::Error as _;
 use std::sync::Arc;
@@ -36,7 +38,7 @@ async fn a_server_that_persists_its_data_is_safe() {
 async fn a_server_that_evicts_keys_is_unsafe() {
     let redis = set_up(&["maxmemory-policy allkeys-lru"]);
     let found = node_of(&redis).check_safety().await.unwrap_err();
-    assert!(matches!(&found, Unsafe::Evicts(policy) if policy == "allkeys-lru"), "{found}");
+    assert!(matches!(&found, UnsafeConfig::Evicts(policy) if policy == "allkeys-lru"), "{found}");
     assert!(!found.is_transient());
 }
 
@@ -45,7 +47,7 @@ async fn a_server_without_persistence_is_unsafe_and_down_if_that_is_refused() {
     let redis = set_up(&["appendonly no"]);
     let node = node_of(&redis);
     let found = node.check_safety().await.unwrap_err();
-    assert!(matches!(found, Unsafe::Forgets), "{found}");
+    assert!(matches!(found, UnsafeConfig::Forgets), "{found}");
     let down = RedisDependency::new(Arc::clone(&node), true).check().await.unwrap_err();
     assert_eq!(down.kind(), PortErrorKind::Unavailable);
     RedisDependency::new(node, false).check().await.unwrap();
@@ -62,12 +64,12 @@ async fn a_wrong_or_missing_password_is_a_clear_error_that_does_not_show_it() {
     for right in [format!(":{PASSWORD}@"), format!("default:{PASSWORD}@")] {
         let node = node(&right);
         node.check_safety().await.unwrap();
-        node.snapshot(Line::START).await.unwrap();
+        node.snapshot(QueueCounters::START).await.unwrap();
     }
     for (wrong, says) in [(":wrongsesame@", "WRONGPASS"), ("", "NOAUTH")] {
         let node = node(wrong);
         until("the server's refusal is reported", async || {
-            let error = node.snapshot(Line::START).await.unwrap_err();
+            let error = node.snapshot(QueueCounters::START).await.unwrap_err();
             let why = said(&error);
             assert_eq!(error.kind(), PortErrorKind::Unavailable, "{why}");
             assert!(!why.contains("sesame"), "{why}");
@@ -132,14 +134,14 @@ async fn node_with_a_user() -> (Redis, Arc<RedisQueue>, String) {
     let address = Address::parse(&format!("redis://office:pw@{}", redis.address())).unwrap();
     let node = Arc::new(RedisQueue::open(address, settings.clone()));
     get_ready(&node).await;
-    let joined = node.join(user(1), None, Bounds::NONE).await.unwrap();
+    let joined = node.join(user(1), None, NumberBounds::NONE).await.unwrap();
     note_life(settings.queue, joined.incarnation);
     (redis, node, line_key(settings.queue))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_permits_only_some_keys_of_the_queue_is_down() {
-    let (redis, node, line) = node_with_a_user().await;
+    let (redis, node, hash) = node_with_a_user().await;
     let dependency = RedisDependency::new(Arc::clone(&node), true);
     let may = |keys: &[String]| {
         let keys = keys.iter().map(String::as_str);
@@ -150,11 +152,11 @@ async fn a_server_that_permits_only_some_keys_of_the_queue_is_down() {
     for missing in KEYS {
         let others = KEYS.iter().filter(|name| **name != missing);
         let mut permitted: Vec<_> =
-            others.map(|name| format!("~{}", line.replace(":line", &format!(":{name}")))).collect();
-        permitted.push(format!("~{}", line.replace(":line", ":probe")));
+            others.map(|name| format!("~{}", hash.replace(":line", &format!(":{name}")))).collect();
+        permitted.push(format!("~{}", hash.replace(":line", ":probe")));
         for may_read in [false, true] {
             if may_read {
-                permitted.push(format!("%R~{}", line.replace(":line", &format!(":{missing}"))));
+                permitted.push(format!("%R~{}", hash.replace(":line", &format!(":{missing}"))));
             }
             dependency.check().await.unwrap();
             may(&permitted);
@@ -164,7 +166,7 @@ async fn a_server_that_permits_only_some_keys_of_the_queue_is_down() {
                 (PortErrorKind::NotReady, Some("NOPERM")),
                 "{missing}"
             );
-            node.join(user(2), None, Bounds::NONE).await.unwrap_err();
+            node.join(user(2), None, NumberBounds::NONE).await.unwrap_err();
             may(&["~*".to_owned()]);
         }
     }
@@ -173,11 +175,11 @@ async fn a_server_that_permits_only_some_keys_of_the_queue_is_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_another_type_marks_the_server_down_and_is_named() {
-    let (redis, node, line) = node_with_a_user().await;
+    let (redis, node, hash) = node_with_a_user().await;
     let dependency = RedisDependency::new(Arc::clone(&node), true);
     for name in KEYS {
         dependency.check().await.unwrap();
-        let key = line.replace(":line", &format!(":{name}"));
+        let key = hash.replace(":line", &format!(":{name}"));
         blocking(|| redis.command(&["DEL", &key]));
         blocking(|| redis.command(&["SET", &key, "foreign value"]));
         let down = dependency.check().await.unwrap_err();
@@ -194,18 +196,18 @@ async fn a_key_of_another_type_marks_the_server_down_and_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_changes_nothing_of_the_queue() {
-    let (redis, node, line) = node_with_a_user().await;
+    let (redis, node, hash) = node_with_a_user().await;
     let dependency = RedisDependency::new(Arc::clone(&node), true);
     let dump = || {
         KEYS.map(|name| {
-            blocking(|| redis.command(&["DUMP", &line.replace(":line", &format!(":{name}"))]))
+            blocking(|| redis.command(&["DUMP", &hash.replace(":line", &format!(":{name}"))]))
         })
     };
     for person in 2..=4 {
-        node.join(user(person), None, Bounds::NONE).await.unwrap();
+        node.join(user(person), None, NumberBounds::NONE).await.unwrap();
     }
-    let queue = QueueId::parse(line.split(['{', '}']).nth(1).unwrap()).unwrap();
-    let place = |person: u64| Place {
+    let queue = QueueId::parse(hash.split(['{', '}']).nth(1).unwrap()).unwrap();
+    let place = |person: u64| TokenClaims {
         queue,
         incarnation: life_of(queue),
         number: QueueNumber::new(person).unwrap(),
@@ -213,9 +215,9 @@ async fn a_check_changes_nothing_of_the_queue() {
         issued_at: Timestamp::UNIX_EPOCH,
     };
     node.claim(&place(1)).await.unwrap();
-    node.give_back(&place(2)).await.unwrap();
+    node.release(&place(2)).await.unwrap();
     let before = dump();
-    let changes = blocking(|| redis.command(&["LLEN", &line.replace(":line", ":changes")]));
+    let changes = blocking(|| redis.command(&["LLEN", &hash.replace(":line", ":changes")]));
     assert_eq!(changes.trim(), "2", "a log that a check must not shorten");
     dependency.check().await.unwrap();
     assert_eq!(dump(), before);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_redis::{LinkSettings, RedisQueue, RedisQueueSettings};
-use domain::queue::{Bounds, JoinError, Joined, Line, QueueStore};
+use adapter_redis::{ConnectionSettings, RedisQueue, RedisQueueSettings};
+use domain::queue::{JoinError, Joined, NumberBounds, QueueCounters, QueueStore};
 use domain::{PortError, PortErrorKind};
-use test_support::Wire;
+use test_support::FaultProxy;
 use tokio::time::Instant;
 
 use super::{blocking, brisk_settings, server};
@@ -19,23 +19,23 @@ const ANSWER: Duration = Duration::from_millis(300);
 const SLACK: Duration = Duration::from_secs(2);
 
 fn impatient() -> RedisQueueSettings {
-    let link = LinkSettings { connect: ANSWER, answer: ANSWER, max_under_way: 10_000 };
-    RedisQueueSettings { link, ..brisk_settings() }
+    let connection = ConnectionSettings { connect: ANSWER, answer: ANSWER, max_under_way: 10_000 };
+    RedisQueueSettings { connection, ..brisk_settings() }
 }
 
 /// A join that must stay within its limit.
 async fn join(node: &RedisQueue, person: u64) -> Result<Joined, JoinError> {
-    let asked = Instant::now();
-    let joined = node.join(user(person), None, Bounds::NONE).await;
-    assert!(asked.elapsed() < ANSWER + SLACK, "an answer took {:?}", asked.elapsed());
+    let requested = Instant::now();
+    let joined = node.join(user(person), None, NumberBounds::NONE).await;
+    assert!(requested.elapsed() < ANSWER + SLACK, "an answer took {:?}", requested.elapsed());
     joined
 }
 
 /// Waits until refreshes and joins get through. The thread that sends joins connects at its first
 /// batch, so the tests use one thread. This gives no number.
 async fn connected(node: &RedisQueue) {
-    until("it is connected", async || node.snapshot(Line::START).await.is_ok()).await;
-    let none = Bounds { ceiling: 0, ..Bounds::NONE };
+    until("it is connected", async || node.snapshot(QueueCounters::START).await.is_ok()).await;
+    let none = NumberBounds { ceiling: 0, ..NumberBounds::NONE };
     until("joins come through", async || {
         matches!(node.join(user(1_000), None, none).await, Err(JoinError::AboveCeiling))
     })
@@ -45,7 +45,7 @@ async fn connected(node: &RedisQueue) {
 fn kind(error: &JoinError) -> PortErrorKind {
     match error {
         JoinError::Store(error) => PortError::kind(error),
-        JoinError::LineFull | JoinError::AboveCeiling | JoinError::ViewBehind => panic!("{error}"),
+        JoinError::QueueFull | JoinError::AboveCeiling | JoinError::ViewBehind => panic!("{error}"),
     }
 }
 
@@ -59,9 +59,9 @@ async fn calls_to_a_frozen_server_end_within_the_limit_and_succeed_after_it_thaw
     assert_eq!(kind(&join(&node, 2).await.unwrap_err()), PortErrorKind::Timeout);
     for _again in 0..10 {
         join(&node, 1).await.unwrap_err();
-        let asked = Instant::now();
-        node.snapshot(Line::START).await.unwrap_err();
-        assert!(asked.elapsed() < ANSWER + SLACK);
+        let requested = Instant::now();
+        node.snapshot(QueueCounters::START).await.unwrap_err();
+        assert!(requested.elapsed() < ANSWER + SLACK);
     }
     blocking(|| redis.thaw());
     connected(&node).await;
@@ -92,14 +92,14 @@ async fn a_storm_completes_after_a_server_was_frozen() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
     let redis = server();
-    let wire = Wire::to(redis.address()).unwrap();
-    let node = ready_nodes(1, &single(wire.address()), &impatient()).await.remove(0);
+    let proxy = FaultProxy::to(redis.address()).unwrap();
+    let node = ready_nodes(1, &single(proxy.address()), &impatient()).await.remove(0);
     for person in 1..=5 {
         // The node may just be reconnecting, or the reset may hit the farewell of an unused
         // connection.
         until("an answer is lost", async || {
             connected(&node).await;
-            wire.reset_after_request();
+            proxy.reset_after_request();
             join(&node, person).await.is_err_and(|lost| kind(&lost) == PortErrorKind::Timeout)
         })
         .await;
@@ -113,7 +113,7 @@ async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
         assert_eq!((joined.number.get(), joined.rejoined), (person, true));
     }
     until("five numbers were given and no more", async || {
-        node.snapshot(Line::START).await.is_ok_and(|seen| seen.line.last() == 5)
+        node.snapshot(QueueCounters::START).await.is_ok_and(|seen| seen.counters.last() == 5)
     })
     .await;
 }
@@ -121,13 +121,13 @@ async fn a_join_whose_answer_was_lost_on_the_way_gives_one_number() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_connection_slower_than_the_limit_makes_outcomes_unknown_until_it_recovers() {
     let redis = server();
-    let wire = Wire::to(redis.address()).unwrap();
-    let node = ready_nodes(1, &single(wire.address()), &impatient()).await.remove(0);
+    let proxy = FaultProxy::to(redis.address()).unwrap();
+    let node = ready_nodes(1, &single(proxy.address()), &impatient()).await.remove(0);
     connected(&node).await;
-    wire.delay(ANSWER * 3);
+    proxy.delay(ANSWER * 3);
     assert_eq!(kind(&join(&node, 1).await.unwrap_err()), PortErrorKind::Timeout);
-    wire.delay(Duration::ZERO);
-    wire.mend();
+    proxy.delay(Duration::ZERO);
+    proxy.mend();
     until("it joins again", async || {
         join(&node, 1).await.is_ok_and(|joined| joined.number.get() == 1)
     })
@@ -138,8 +138,9 @@ async fn a_connection_slower_than_the_limit_makes_outcomes_unknown_until_it_reco
 async fn a_script_flush_causes_no_errors() {
     let redis = server();
     // A busy machine must not look like a server that does not answer.
-    let link = LinkSettings { answer: Duration::from_secs(20), ..brisk_settings().link };
-    let settings = RedisQueueSettings { link, ..brisk_settings() };
+    let connection =
+        ConnectionSettings { answer: Duration::from_secs(20), ..brisk_settings().connection };
+    let settings = RedisQueueSettings { connection, ..brisk_settings() };
     let crowd = Crowd::before(3, &single(redis.address()), &settings).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     for tenth in 1..10 {

@@ -31,7 +31,7 @@ impl Node {
         self.address
     }
 
-    pub(super) fn ask(&self, path: &str) -> Result<String, ureq::Error> {
+    pub(super) fn request(&self, path: &str) -> Result<String, ureq::Error> {
         let mut answer = self.agent.get(format!("http://{}{path}", self.address)).call()?;
         answer.body_mut().with_config().limit(LONGEST).read_to_string()
     }

@@ -3,7 +3,7 @@
 use adapter_redis::{Address, CachePoolSettings, RedisCacheSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
+use crate::config::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
 
 /// The Redis of the cache.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -16,8 +16,8 @@ pub struct RedisCacheSection {
     pub url: Secret,
     pub prefix: String,
     pub max_entry_bytes: u32,
-    pub connect_timeout: Span,
-    pub timeout: Span,
+    pub connect_timeout: ConfigDuration,
+    pub timeout: ConfigDuration,
     pub pool: RedisCachePoolSection,
 }
 
@@ -31,10 +31,10 @@ pub struct RedisCacheSection {
 pub struct RedisCachePoolSection {
     pub size: u32,
     pub min_idle: u32,
-    pub acquire_timeout: Span,
+    pub acquire_timeout: ConfigDuration,
     pub max_waiting: u32,
-    pub idle_timeout: Span,
-    pub max_lifetime: Span,
+    pub idle_timeout: ConfigDuration,
+    pub max_lifetime: ConfigDuration,
 }
 
 impl Default for RedisCacheSection {
@@ -44,8 +44,8 @@ impl Default for RedisCacheSection {
             url: Secret::new(String::new()),
             max_entry_bytes: u32::try_from(settings.max_entry_bytes).unwrap_or(u32::MAX),
             prefix: settings.prefix,
-            connect_timeout: Span(settings.pool.connect),
-            timeout: Span(settings.pool.answer),
+            connect_timeout: ConfigDuration(settings.pool.connect),
+            timeout: ConfigDuration(settings.pool.answer),
             pool: RedisCachePoolSection::default(),
         }
     }
@@ -57,10 +57,10 @@ impl Default for RedisCachePoolSection {
         Self {
             size: pool.size,
             min_idle: pool.min_idle,
-            acquire_timeout: Span(pool.acquire),
+            acquire_timeout: ConfigDuration(pool.acquire),
             max_waiting: pool.max_waiting,
-            idle_timeout: Span(pool.idle),
-            max_lifetime: Span(pool.lifetime),
+            idle_timeout: ConfigDuration(pool.idle),
+            max_lifetime: ConfigDuration(pool.lifetime),
         }
     }
 }
@@ -92,8 +92,13 @@ impl RedisCacheSection {
         require(named, "redis.cache.prefix", "must be of 1 to 100 letters, digits, `:` or `-`")?;
         let bytes = (1_024..=16 * 1_024 * 1_024).contains(&self.max_entry_bytes);
         require(bytes, "redis.cache.max_entry_bytes", "must be from 1024 to 16777216")?;
-        between("connect_timeout", self.connect_timeout, Span::millis(10), Span::secs(10))?;
-        between("timeout", self.timeout, Span::millis(1), Span::secs(10))?;
+        between(
+            "connect_timeout",
+            self.connect_timeout,
+            ConfigDuration::millis(10),
+            ConfigDuration::secs(10),
+        )?;
+        between("timeout", self.timeout, ConfigDuration::millis(1), ConfigDuration::secs(10))?;
         self.pool.check()?;
         if self.url.expose().is_empty() { Ok(()) } else { self.address().map(drop) }
     }
@@ -162,10 +167,19 @@ impl RedisCachePoolSection {
             &key("min_idle"),
             "must be at most redis.cache.pool.size",
         )?;
-        let waits = (Span::millis(1)..=Span::secs(10)).contains(&self.acquire_timeout);
+        let waits =
+            (ConfigDuration::millis(1)..=ConfigDuration::secs(10)).contains(&self.acquire_timeout);
         require(waits, &key("acquire_timeout"), "must be from 1ms to 10s")?;
         require(self.max_waiting <= 100_000, &key("max_waiting"), "must be at most 100000")?;
-        require(self.idle_timeout >= Span::secs(1), &key("idle_timeout"), "must be at least 1s")?;
-        require(self.max_lifetime >= Span::secs(1), &key("max_lifetime"), "must be at least 1s")
+        require(
+            self.idle_timeout >= ConfigDuration::secs(1),
+            &key("idle_timeout"),
+            "must be at least 1s",
+        )?;
+        require(
+            self.max_lifetime >= ConfigDuration::secs(1),
+            &key("max_lifetime"),
+            "must be at least 1s",
+        )
     }
 }

@@ -1,9 +1,9 @@
 //! `[redis.queue]`: the Redis of the queue, which the cache must not share.
 
-use adapter_redis::{Address, LinkSettings};
+use adapter_redis::{Address, ConnectionSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, KeyDoc, Secret, Span, between, invalid, require};
+use crate::config::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
 
 /// The reaction to a Redis whose configuration can lose places.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -25,8 +25,8 @@ pub enum WhenUnsafe {
 )]
 pub struct RedisQueueSection {
     pub url: Secret,
-    pub connect_timeout: Span,
-    pub timeout: Span,
+    pub connect_timeout: ConfigDuration,
+    pub timeout: ConfigDuration,
     pub max_under_way: u32,
     pub when_unsafe: WhenUnsafe,
 }
@@ -35,10 +35,10 @@ impl Default for RedisQueueSection {
     fn default() -> Self {
         Self {
             url: Secret::new(String::new()),
-            connect_timeout: Span::secs(1),
+            connect_timeout: ConfigDuration::secs(1),
             // A step takes a millisecond and a large batch three; behind the largest batch it may
             // take a tenth of a second.
-            timeout: Span::millis(500),
+            timeout: ConfigDuration::millis(500),
             // If each takes a tenth of a millisecond, all are answered within the timeout.
             max_under_way: 4_096,
             when_unsafe: WhenUnsafe::default(),
@@ -74,8 +74,13 @@ impl RedisQueueSection {
         let between = |key: &str, value, least, most| {
             between(&format!("redis.queue.{key}"), value, least, most)
         };
-        between("connect_timeout", self.connect_timeout, Span::millis(100), Span::secs(10))?;
-        between("timeout", self.timeout, Span::millis(10), Span::secs(10))?;
+        between(
+            "connect_timeout",
+            self.connect_timeout,
+            ConfigDuration::millis(100),
+            ConfigDuration::secs(10),
+        )?;
+        between("timeout", self.timeout, ConfigDuration::millis(10), ConfigDuration::secs(10))?;
         let steps = (16..=100_000).contains(&self.max_under_way);
         require(steps, "redis.queue.max_under_way", "must be from 16 to 100000")?;
         if self.url.expose().is_empty() { Ok(()) } else { self.address().map(drop) }
@@ -94,8 +99,8 @@ impl RedisQueueSection {
 
     /// The settings of the connections.
     #[must_use]
-    pub fn link(&self) -> LinkSettings {
-        LinkSettings {
+    pub fn connection(&self) -> ConnectionSettings {
+        ConnectionSettings {
             connect: self.connect_timeout.0,
             answer: self.timeout.0,
             max_under_way: self.max_under_way as usize,

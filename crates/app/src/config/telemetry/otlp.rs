@@ -5,7 +5,7 @@ use telemetry::{Otlp, Protocol};
 
 use super::pairs;
 use crate::config::secret::{Secret, one_or_many};
-use crate::config::{ConfigError, KeyDoc, Span, between, invalid, require};
+use crate::config::{ConfigDuration, ConfigError, KeyDoc, between, invalid, require};
 
 /// The collector that receives telemetry.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -19,8 +19,8 @@ pub struct OtlpSection {
     pub protocol: String,
     #[serde(deserialize_with = "one_or_many")]
     pub headers: Vec<Secret>,
-    pub timeout: Span,
-    pub metrics_every: Span,
+    pub timeout: ConfigDuration,
+    pub metrics_every: ConfigDuration,
     pub queue: u32,
     pub metrics: bool,
     pub traces: bool,
@@ -33,8 +33,8 @@ impl Default for OtlpSection {
             endpoint: String::new(),
             protocol: "http/protobuf".to_owned(),
             headers: Vec::new(),
-            timeout: Span::secs(3),
-            metrics_every: Span::secs(15),
+            timeout: ConfigDuration::secs(3),
+            metrics_every: ConfigDuration::secs(15),
             queue: 8_192,
             metrics: true,
             traces: true,
@@ -75,12 +75,17 @@ impl OtlpSection {
     ];
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        between("telemetry.otlp.timeout", self.timeout, Span::millis(100), Span::secs(60))?;
+        between(
+            "telemetry.otlp.timeout",
+            self.timeout,
+            ConfigDuration::millis(100),
+            ConfigDuration::secs(60),
+        )?;
         between(
             "telemetry.otlp.metrics_every",
             self.metrics_every,
-            Span::secs(1),
-            Span::secs(600),
+            ConfigDuration::secs(1),
+            ConfigDuration::secs(600),
         )?;
         require(
             (1..=1_000_000).contains(&self.queue),

@@ -36,9 +36,9 @@ impl Cells {
 const QUICKLY: Duration = Duration::from_secs(3);
 
 /// Sends the request and describes the response as a cell.
-pub(super) fn cell(ask: impl FnOnce() -> Answer) -> String {
+pub(super) fn cell(request: impl FnOnce() -> Answer) -> String {
     let began = Instant::now();
-    let answer = ask();
+    let answer = request();
     let took = began.elapsed();
     assert!(took < QUICKLY, "{took:?} for {answer:?}");
     if answer.status == 503 {

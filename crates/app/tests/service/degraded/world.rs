@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use test_support::{Database, Redis, RedisBinaries, RedisSetup, Wire};
+use test_support::{Database, FaultProxy, Redis, RedisBinaries, RedisSetup};
 
 use super::cells::{Cells, cell};
 use crate::postgres::database;
@@ -13,9 +13,9 @@ pub(super) struct World {
     pub(super) database: Database,
     pub(super) line: Redis,
     pub(super) copies: Redis,
-    postgres_wire: Wire,
-    line_wire: Wire,
-    copies_wire: Wire,
+    postgres_wire: FaultProxy,
+    line_wire: FaultProxy,
+    copies_wire: FaultProxy,
     /// The token of a user with a session.
     inside: String,
     /// The token of a waiting user.
@@ -37,9 +37,9 @@ impl World {
         let binaries = RedisBinaries::find().unwrap();
         let redis = || Redis::start(&binaries, RedisSetup::default()).unwrap();
         let (database, line, copies) = (database(), redis(), redis());
-        let postgres_wire = Wire::to(database.server_address().unwrap()).unwrap();
+        let postgres_wire = FaultProxy::to(database.server_address().unwrap()).unwrap();
         let (line_wire, copies_wire) =
-            (Wire::to(line.address()).unwrap(), Wire::to(copies.address()).unwrap());
+            (FaultProxy::to(line.address()).unwrap(), FaultProxy::to(copies.address()).unwrap());
         let app = TestApp::start(&[
             "catalog.store=postgres",
             &format!(
@@ -67,7 +67,7 @@ impl World {
         ]);
         // On a busy machine the first join may time out; the next one finds the place.
         let token_of = |user| {
-            let join = || app.ask("POST", &format!("/user/{user}/queue/token/issue"), &[]);
+            let join = || app.request("POST", &format!("/user/{user}/queue/token/issue"), &[]);
             eventually("joining works", || join().status == 200);
             app.token_of(user)
         };
@@ -92,7 +92,7 @@ impl World {
     }
 
     fn page(&self, number: u64) -> Answer {
-        self.app.ask("GET", &format!("/concerts/query?page={number}"), &[])
+        self.app.request("GET", &format!("/concerts/query?page={number}"), &[])
     }
 
     fn new_page(&self) -> Answer {
@@ -118,7 +118,7 @@ impl World {
     }
 
     fn join(&self) -> Answer {
-        self.app.ask(
+        self.app.request(
             "POST",
             &format!("/user/{}/queue/token/issue", self.users.fetch_add(1, Ordering::Relaxed)),
             &[],
@@ -179,7 +179,7 @@ impl World {
         });
     }
 
-    fn wire(&self, to: &str) -> &Wire {
+    fn proxy(&self, to: &str) -> &FaultProxy {
         match to {
             "Postgres" => &self.postgres_wire,
             "queue Redis" => &self.line_wire,
@@ -194,14 +194,14 @@ type Mend = Box<dyn FnOnce(&World)>;
 /// Breaks a dependency, waits until the service has noticed, and returns the repair.
 pub(super) fn break_it(world: &World, what: &'static str, how: &str) -> Mend {
     match how {
-        "down" => world.wire(what).cut(),
-        "slow" => world.wire(what).block(),
+        "down" => world.proxy(what).cut(),
+        "slow" => world.proxy(what).block(),
         "left alone" => return leave_alone(world, what),
         "lying" => return lie(world, what),
         other => panic!("nothing is broken by being {other}"),
     }
     wait_until_noticed(world, what);
-    Box::new(|world| world.wire(what).mend())
+    Box::new(|world| world.proxy(what).mend())
 }
 
 fn wait_until_noticed(world: &World, what: &str) {
@@ -217,7 +217,7 @@ fn wait_until_noticed(world: &World, what: &str) {
 
 /// Keeps the dependency down until its breakers are open.
 fn leave_alone(world: &World, what: &'static str) -> Mend {
-    world.wire(what).cut();
+    world.proxy(what).cut();
     wait_until_noticed(world, what);
     let (breakers, provoke): (&[&str], fn(&World)) = match what {
         "Postgres" => (&["catalog"], |world| drop(world.some_page())),
@@ -228,7 +228,7 @@ fn leave_alone(world: &World, what: &'static str) -> Mend {
         provoke(world);
         breakers.iter().all(|breaker| world.state(breaker) == "open")
     });
-    Box::new(move |world| world.wire(what).mend())
+    Box::new(move |world| world.proxy(what).mend())
 }
 
 fn lie(world: &World, what: &str) -> Mend {

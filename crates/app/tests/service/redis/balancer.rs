@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use test_support::{Balancer, Redis, RedisSetup, Wire};
+use test_support::{Balancer, FaultProxy, Redis, RedisSetup};
 
 use super::node::{Node, redis};
 use crate::postgres::database;
@@ -16,18 +16,18 @@ const NGINX: &str = include_str!("../../../../../deploy/balancer/nginx.conf");
 /// Three nodes of one queue, the first of them behind a proxy that can be cut.
 struct Site {
     redis: Redis,
-    wire: Wire,
+    proxy: FaultProxy,
     nodes: [Node; 3],
 }
 
 impl Site {
     fn start() -> Self {
         let redis = redis(RedisSetup::default());
-        let wire = Wire::to(redis.address()).unwrap();
+        let proxy = FaultProxy::to(redis.address()).unwrap();
         let settings = ["ops.cut_off_after=500ms", "queue.policy.every=1h", "queue.policy.batch=1"];
-        let by_wire = Node::at(&format!("redis://{}", wire.address()), &settings);
+        let by_wire = Node::at(&format!("redis://{}", proxy.address()), &settings);
         let nodes = [by_wire, Node::on(&redis, &settings), Node::on(&redis, &settings)];
-        let site = Self { redis, wire, nodes };
+        let site = Self { redis, proxy, nodes };
         site.wait_until([200, 200, 200]);
         site
     }
@@ -69,14 +69,14 @@ impl Visitor {
         Self { balancer: balancer.address(), agent: agent(), user: std::cell::Cell::new(0) }
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         send(&self.agent, method, &format!("http://{}/api/v1{path}", self.balancer), headers, &[])
     }
 
     /// A new user joins.
     fn join(&self) -> Answer {
         self.user.set(self.user.get() + 1);
-        self.ask("POST", &format!("/user/{}/queue/token/issue", self.user.get()), &[])
+        self.request("POST", &format!("/user/{}/queue/token/issue", self.user.get()), &[])
     }
 
     /// The statuses of enough joins to reach each of three nodes several times.
@@ -94,8 +94,9 @@ impl Visitor {
         refused.status == 503
             && refused.text.contains("STORE_UNAVAILABLE")
             && !refused.header("retry-after").is_empty()
-            && self.ask("GET", "/concerts/query", &[]).status == 200
-            && self.ask("GET", "/user/queue/token/query", &[("waitingToken", token)]).status == 200
+            && self.request("GET", "/concerts/query", &[]).status == 200
+            && self.request("GET", "/user/queue/token/query", &[("waitingToken", token)]).status
+                == 200
     }
 }
 
@@ -104,7 +105,7 @@ fn the_probe_is_about_this_node_and_readiness_about_all() {
     let site = Site::start();
     let first = &site.nodes[0];
     assert_eq!(first.ops("/readyz/node").text, "{\"status\":\"ready\"}");
-    site.wire.cut();
+    site.proxy.cut();
     site.wait_until([503, 200, 200]);
     let cut_off = first.ops("/readyz/node");
     assert_eq!(cut_off.word("status"), "cut-off");
@@ -122,7 +123,7 @@ fn the_probe_is_about_this_node_and_readiness_about_all() {
     );
     site.redis.restart().unwrap();
     site.wait_until([503, 200, 200]);
-    site.wire.mend();
+    site.proxy.mend();
     site.wait_until([200, 200, 200]);
     assert_eq!(first.readiness().header("x-envoy-degraded"), "");
 }
@@ -131,7 +132,7 @@ fn the_probe_is_about_this_node_and_readiness_about_all() {
 fn a_node_without_its_database_is_cut_off_and_one_without_the_shared_cache_is_not() {
     let (database, copies) = (database(), redis(RedisSetup::default()));
     let [to_database, to_copies] = [database.server_address().unwrap(), copies.address()]
-        .map(|address| Wire::to(address).unwrap());
+        .map(|address| FaultProxy::to(address).unwrap());
     let app = TestApp::start(&[
         "catalog.store=postgres",
         &format!("postgres.url=postgres://postgres@{}/{}", to_database.address(), database.name()),
@@ -173,7 +174,7 @@ fn haproxy_takes_one_node_out_and_never_all() {
     let visitor = Visitor::of(&balancer);
     assert!(visitor.all_join());
     let token = visitor.join().word("waitingToken");
-    site.wire.cut();
+    site.proxy.cut();
     site.wait_until([503, 200, 200]);
     eventually("haproxy avoids the node that is cut off", || visitor.all_join());
     for _ in 0..3 {
@@ -201,7 +202,7 @@ fn nginx_retries_on_another_node_once() {
     let visitor = Visitor::of(&balancer);
     assert!(visitor.all_join());
     let token = visitor.join().word("waitingToken");
-    site.wire.cut();
+    site.proxy.cut();
     // Even before the outage is noticed.
     for _ in 0..3 {
         assert!(visitor.all_join(), "no join is refused");

@@ -109,9 +109,9 @@ fn after_an_outage_a_session_is_served_at_once_under_a_flood_of_joins() {
         let mut refused = Duration::ZERO;
         // Longer than the store refuses new users.
         while back.elapsed() < Duration::from_secs(4) {
-            let asked = back.elapsed();
+            let requested = back.elapsed();
             if node.dates(&inside).status != 200 {
-                refused = asked;
+                refused = requested;
             }
             park_timeout(Duration::from_millis(20));
         }

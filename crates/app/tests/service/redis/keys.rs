@@ -40,8 +40,9 @@ impl Rollout {
 
     /// The statuses of every token, on each node.
     fn statuses(&self) -> [Vec<u16>; 2] {
-        let ask = |node: &Node| self.tokens.iter().map(|token| node.query(token).status).collect();
-        [ask(&self.nodes[0]), ask(&self.nodes[1])]
+        let request =
+            |node: &Node| self.tokens.iter().map(|token| node.query(token).status).collect();
+        [request(&self.nodes[0]), request(&self.nodes[1])]
     }
 
     /// Restarts the nodes one at a time with these keys. All tokens stay valid on both nodes.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use contracts::history::{History, Rules, Told, check};
-use test_support::{Database, Guest, Guests, RedisSetup, Wire};
+use contracts::history::{Completion, History, Rules, check};
+use test_support::{Database, FaultProxy, RecordingClient, RecordingClients, RedisSetup};
 
 use super::node::{Node, redis};
 use crate::postgres::database;
@@ -28,10 +28,12 @@ fn remembered(database: &Database) -> String {
     database.sql("SELECT last || ' ' || serving FROM queue_checkpoints").unwrap()
 }
 
-fn positions(people: &[Guest], node: &Node) -> Vec<(u64, u64)> {
-    let waits = |guest: &Guest| {
-        let Told::Waiting { position } = guest.ask(node.public()).told else { return None };
-        Some((guest.number().unwrap(), position))
+fn positions(people: &[RecordingClient], node: &Node) -> Vec<(u64, u64)> {
+    let waits = |client: &RecordingClient| {
+        let Completion::Waiting { position } = client.request(node.public()).reported else {
+            return None;
+        };
+        Some((client.number().unwrap(), position))
     };
     people.iter().filter_map(waits).collect()
 }
@@ -42,18 +44,20 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
     let checkpoint = checkpoint(&database.url());
     let settings: Vec<&str> = checkpoint.iter().map(String::as_str).chain(FIVE).collect();
     let history = History::new();
-    let guests = Guests::new(&history, Duration::from_secs(600));
-    let mut people: Vec<Guest> = (1..=PEOPLE).map(|user| guests.guest(user).unwrap()).collect();
+    let clients = RecordingClients::new(&history, Duration::from_secs(600));
+    let mut people: Vec<RecordingClient> =
+        (1..=PEOPLE).map(|user| clients.client(user).unwrap()).collect();
 
     let nodes = [(); 2].map(|()| Node::on(&redis, &settings));
-    for (n, guest) in people.iter_mut().enumerate() {
-        let heard = guest.join(nodes[n % 2].public());
-        assert!(matches!(heard.told, Told::Number { .. }), "{heard:?}");
+    for (n, client) in people.iter_mut().enumerate() {
+        let received = client.join(nodes[n % 2].public());
+        assert!(matches!(received.reported, Completion::Number { .. }), "{received:?}");
     }
-    let let_in =
-        |guest: &Guest| matches!(guest.go_in(nodes[0].public(), 451).told, Told::LetIn { .. });
+    let let_in = |client: &RecordingClient| {
+        matches!(client.go_in(nodes[0].public(), 451).reported, Completion::LetIn { .. })
+    };
     eventually("five are called and claim", || {
-        people.iter().filter(|guest| let_in(guest)).count() == 5
+        people.iter().filter(|client| let_in(client)).count() == 5
     });
     eventually("the checkpoint is saved", || remembered(&database) == format!("{PEOPLE} 5"));
     nodes.iter().for_each(Node::kill);
@@ -70,17 +74,22 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
         let waiting = positions(&people, node);
         assert!(waiting.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1), "{waiting:?}");
     }
-    let mut newcomers: Vec<Guest> = (101..=120).map(|user| guests.guest(user).unwrap()).collect();
-    for (n, guest) in newcomers.iter_mut().enumerate() {
+    let mut newcomers: Vec<RecordingClient> =
+        (101..=120).map(|user| clients.client(user).unwrap()).collect();
+    for (n, client) in newcomers.iter_mut().enumerate() {
         // A node that started after the other may have moved the queue past the numbers reserved by
         // that one.
-        let mut joins = || matches!(guest.join(nodes[n % 2].public()).told, Told::Number { .. });
+        let mut joins =
+            || matches!(client.join(nodes[n % 2].public()).reported, Completion::Number { .. });
         eventually("a new user joins", &mut joins);
-        assert!(guest.number() > Some(PEOPLE), "{:?} was issued before", guest.number());
+        assert!(client.number() > Some(PEOPLE), "{:?} was issued before", client.number());
     }
-    for guest in people.iter().chain(&newcomers) {
-        let heard = guest.go_in(nodes[1].public(), 451);
-        assert!(heard.status.is_some_and(|status| matches!(status, 200 | 403 | 410)), "{heard:?}");
+    for client in people.iter().chain(&newcomers) {
+        let received = client.go_in(nodes[1].public(), 451);
+        assert!(
+            received.status.is_some_and(|status| matches!(status, 200 | 403 | 410)),
+            "{received:?}"
+        );
     }
     // The sessions of the first five are lost with everything else.
     let rules = Rules { view_lag: Duration::from_millis(1_100), ..Rules::default() };
@@ -90,10 +99,10 @@ fn when_everything_is_lost_at_once_no_number_repeats_and_tokens_keep_their_order
 #[test]
 fn joins_are_refused_until_the_checkpoint_is_read() {
     let (database, redis) = (database(), redis(RedisSetup::default()));
-    let wire = Wire::to(database.server_address().unwrap()).unwrap();
-    wire.cut();
+    let proxy = FaultProxy::to(database.server_address().unwrap()).unwrap();
+    proxy.cut();
     let checkpoint =
-        checkpoint(&format!("postgres://postgres@{}/{}", wire.address(), database.name()));
+        checkpoint(&format!("postgres://postgres@{}/{}", proxy.address(), database.name()));
     let settings: Vec<&str> = checkpoint.iter().map(String::as_str).collect();
     let node = Node::on(&redis, &settings);
     node.wait_until("degraded");
@@ -104,7 +113,7 @@ fn joins_are_refused_until_the_checkpoint_is_read() {
         "{refused:?}"
     );
     assert_eq!(refused.header("retry-after"), "1");
-    wire.mend();
+    proxy.mend();
     eventually("joining works", || node.join(1).status == 200);
     node.wait_until("ready");
     assert_eq!(node.join(2).number("number"), 2, "refused joins took no number");

@@ -61,12 +61,12 @@ impl Node {
         log
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         send(&self.agent, method, &self.serving.url(path), headers, &[])
     }
 
     pub(super) fn join(&self, user: u64) -> Answer {
-        self.ask("POST", &format!("/user/{user}/queue/token/issue"), &[])
+        self.request("POST", &format!("/user/{user}/queue/token/issue"), &[])
     }
 
     /// Joins successfully and returns the token.
@@ -77,15 +77,15 @@ impl Node {
     }
 
     pub(super) fn query(&self, token: &str) -> Answer {
-        self.ask("GET", "/user/queue/token/query", &[("waitingToken", token)])
+        self.request("GET", "/user/queue/token/query", &[("waitingToken", token)])
     }
 
     pub(super) fn dates(&self, token: &str) -> Answer {
-        self.ask("GET", "/concert/451/date", &[("waitingToken", token)])
+        self.request("GET", "/concert/451/date", &[("waitingToken", token)])
     }
 
     pub(super) fn leave(&self, token: &str) -> Answer {
-        self.ask("DELETE", "/user/queue/token", &[("waitingToken", token)])
+        self.request("DELETE", "/user/queue/token", &[("waitingToken", token)])
     }
 
     pub(super) fn readiness(&self) -> Answer {

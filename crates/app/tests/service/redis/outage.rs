@@ -50,9 +50,9 @@ fn without_redis_users_can_poll_and_the_service_recovers() {
     // The node has now noticed that its view is stale.
     for _ in 0..5 {
         check_refused(&node.dates(&inside));
-        let asked = Instant::now();
+        let requested = Instant::now();
         check_refused(&node.join(3));
-        assert!(asked.elapsed() < QUICKLY, "{:?}", asked.elapsed());
+        assert!(requested.elapsed() < QUICKLY, "{:?}", requested.elapsed());
         check_refused(&node.leave(&waiting));
     }
     check_degraded(&node);

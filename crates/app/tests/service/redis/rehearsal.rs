@@ -58,10 +58,10 @@ fn a_rehearsal_token_does_not_push_new_users_back() {
     assert_eq!(node.query(&tokens[999]).status, 200, "the queue is still new");
     eventually("a user joins", || node.join(2_001).status == 200);
     // The user who presented a token waits too.
-    for (user, most) in (2_001..=2_010).zip(2..) {
+    for (user, max) in (2_001..=2_010).zip(2..) {
         let joined = node.join(user);
         assert_eq!(joined.status, 200, "{joined:?}");
-        assert!(joined.number("position") <= most, "{joined:?}, of {most} users");
+        assert!(joined.number("position") <= max, "{joined:?}, of {max} users");
     }
 }
 

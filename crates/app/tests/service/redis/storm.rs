@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use contracts::history::{History, Rules, Told, check};
-use test_support::{Guest, Guests, RedisSetup};
+use contracts::history::{Completion, History, Rules, check};
+use test_support::{RecordingClient, RecordingClients, RedisSetup};
 
 use super::node::{Node, redis};
 use crate::support::eventually;
@@ -17,25 +17,25 @@ const PEOPLE_EACH: u64 = 50;
 const VIEW_LAG: Duration = Duration::from_millis(1_100);
 
 /// Tries one node after another until one responds.
-fn join(guest: &mut Guest, nodes: &[SocketAddr], first: u64) {
+fn join(client: &mut RecordingClient, nodes: &[SocketAddr], first: u64) {
     let mut next = usize::try_from(first).unwrap();
     eventually("a node answers", || {
-        let heard = guest.join(nodes[next % nodes.len()]);
+        let received = client.join(nodes[next % nodes.len()]);
         next += 1;
-        matches!(heard.told, Told::Number { .. })
+        matches!(received.reported, Completion::Number { .. })
     });
 }
 
 /// One user's visit: joins, then claims if called, leaves, or joins again through another node.
-fn visit(guest: &mut Guest, nodes: &[SocketAddr], user: u64) {
-    join(guest, nodes, user);
+fn visit(client: &mut RecordingClient, nodes: &[SocketAddr], user: u64) {
+    join(client, nodes, user);
     let elsewhere = nodes[usize::try_from(user + 1).unwrap() % nodes.len()];
-    if guest.ask(elsewhere).told == Told::Called {
-        let _ = guest.go_in(elsewhere, 451);
+    if client.request(elsewhere).reported == Completion::Called {
+        let _ = client.go_in(elsewhere, 451);
     } else if user.is_multiple_of(5) {
-        let _ = guest.leave(elsewhere);
+        let _ = client.leave(elsewhere);
     } else if user.is_multiple_of(3) {
-        join(guest, nodes, user + 2);
+        join(client, nodes, user + 2);
     }
 }
 
@@ -45,14 +45,14 @@ fn a_node_that_dies_in_a_burst_of_joins_loses_no_place() {
     let nodes = [(); 3].map(|()| Node::on(&redis, &["queue.policy.batch=20"]));
     let addresses = nodes.each_ref().map(Node::public);
     let history = History::new();
-    let guests = Guests::new(&history, Duration::from_secs(600));
-    let mut everybody: Vec<Guest> =
-        (1..=CROWDS * PEOPLE_EACH).map(|user| guests.guest(user).unwrap()).collect();
+    let clients = RecordingClients::new(&history, Duration::from_secs(600));
+    let mut everybody: Vec<RecordingClient> =
+        (1..=CROWDS * PEOPLE_EACH).map(|user| clients.client(user).unwrap()).collect();
     std::thread::scope(|scope| {
         for (crowd, people) in everybody.chunks_mut(PEOPLE_EACH as usize).enumerate() {
             scope.spawn(move || {
-                for (n, guest) in people.iter_mut().enumerate() {
-                    visit(guest, &addresses, crowd as u64 * PEOPLE_EACH + n as u64 + 1);
+                for (n, client) in people.iter_mut().enumerate() {
+                    visit(client, &addresses, crowd as u64 * PEOPLE_EACH + n as u64 + 1);
                 }
             });
         }
@@ -61,9 +61,9 @@ fn a_node_that_dies_in_a_burst_of_joins_loses_no_place() {
         });
         nodes[0].kill();
     });
-    for guest in &mut everybody {
-        let heard = guest.find_again(addresses[1]);
-        assert!(matches!(heard.told, Told::Number { .. }), "{heard:?}");
+    for client in &mut everybody {
+        let received = client.find_again(addresses[1]);
+        assert!(matches!(received.reported, Completion::Number { .. }), "{received:?}");
     }
     let rules = Rules {
         max_active: Some(1_100_000),

@@ -32,12 +32,12 @@ impl Sending {
         Self { node: Serving::start(&words), agent: agent() }
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         send(&self.agent, method, &self.node.url(path), headers, &[])
     }
 
     fn join(&self, user: u64) -> Answer {
-        self.ask("POST", &format!("/user/{user}/queue/token/issue"), &[])
+        self.request("POST", &format!("/user/{user}/queue/token/issue"), &[])
     }
 
     fn scrape(&self) -> Scrape {
@@ -139,7 +139,7 @@ fn a_refusal_is_not_a_server_error_and_a_failure_is_logged_once() {
     let url = format!("redis.queue.url=redis://{}", redis.address());
     let key = "queue.keys=c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA";
     let service = Sending::to(&collector, &["queue.store=redis", &url, key]);
-    let unknown = service.ask("GET", "/concert/0/date", &[]);
+    let unknown = service.request("GET", "/concert/0/date", &[]);
     let refused = span(&collector, &trace_of(&unknown), "GET /api/v1/concert/{concertId}/date");
     assert_eq!(refused.status, Status::Unset);
     assert_eq!(refused.attributes["http.response.status_code"], "400");
@@ -157,11 +157,11 @@ fn a_refusal_is_not_a_server_error_and_a_failure_is_logged_once() {
     assert!(matches!(question.status, Status::Error(_)));
     assert_eq!(question.attributes["error.type"], "unavailable");
     let log = service.stop();
-    let told: Vec<&str> = log.lines().filter(|line| line.contains(&trace)).collect();
-    assert_eq!(told.len(), 1, "{told:#?}");
+    let reported: Vec<&str> = log.lines().filter(|line| line.contains(&trace)).collect();
+    assert_eq!(reported.len(), 1, "{reported:#?}");
     assert!(
-        told[0].contains("\"error_code\":\"STORE_UNAVAILABLE\"")
-            && told[0].contains("\"level\":\"WARN\"")
+        reported[0].contains("\"error_code\":\"STORE_UNAVAILABLE\"")
+            && reported[0].contains("\"level\":\"WARN\"")
     );
 }
 
@@ -187,8 +187,9 @@ fn a_batch_of_joins_links_to_its_requests() {
 fn a_trace_is_continued_only_for_trusted_callers() {
     let ours = "4bf92f3577b34da6a3ce929d0e0e4736";
     let traceparent = format!("00-{ours}-00f067aa0ba902b7-01");
-    let ask =
-        |service: &Sending| service.ask("GET", "/concerts/query", &[("traceparent", &traceparent)]);
+    let request = |service: &Sending| {
+        service.request("GET", "/concerts/query", &[("traceparent", &traceparent)])
+    };
     let list = "GET /api/v1/concerts/query";
 
     let collector = Collector::answering().unwrap();
@@ -196,13 +197,13 @@ fn a_trace_is_continued_only_for_trusted_callers() {
         &collector,
         &["telemetry.traces.trust_callers=true", "telemetry.traces.sample=0"],
     );
-    ask(&trusting);
+    request(&trusting);
     let taken_up = span(&collector, ours, list);
     assert_eq!(taken_up.parent_span_id.as_deref(), Some("00f067aa0ba902b7"));
 
     let collector = Collector::answering().unwrap();
     let wary = Sending::to(&collector, &[]);
-    let trace = trace_of(&ask(&wary));
+    let trace = trace_of(&request(&wary));
     assert_eq!(span(&collector, &trace, list).parent_span_id, None);
     assert!(collector.spans().iter().all(|span| span.trace_id != ours));
 }
@@ -212,7 +213,7 @@ fn a_trace_is_continued_only_for_trusted_callers() {
 fn load(collector: &Collector) -> (f64, String) {
     let settings = ["telemetry.otlp.queue=16", "telemetry.otlp.timeout=1s"];
     let service = Sending::to(collector, &settings);
-    let served = |_| service.ask("GET", "/concerts/query", &[]).status == 200;
+    let served = |_| service.request("GET", "/concerts/query", &[]).status == 200;
     assert!((0..2_000).all(served), "a request was refused");
     let dropped = |reason| {
         let labels = |signal| [("signal", signal), ("reason", reason)];
@@ -232,8 +233,8 @@ fn a_failing_collector_causes_counted_drops_and_one_log_line_a_signal() {
     for collector in [Collector::hanging().unwrap(), Collector::failing().unwrap()] {
         let (dropped, log) = load(&collector);
         assert!(dropped > 1_000.0, "{dropped}");
-        let told = log.lines().filter(|line| line.contains("telemetry export failed")).count();
-        assert!((1..=3).contains(&told), "{told} lines");
+        let reported = log.lines().filter(|line| line.contains("telemetry export failed")).count();
+        assert!((1..=3).contains(&reported), "{reported} lines");
     }
 }
 

@@ -77,14 +77,14 @@ fn requests_are_labelled_by_route_status_and_code_and_by_nothing_that_clients_se
     let app = TestApp::start(&[]);
     let token = app.token_of(987_654_321);
     app.query(&token);
-    app.ask("GET", "/concert/987654321/date", &[("waitingToken", &token)]);
-    app.ask("GET", "/qzx-path?qzx=query", &[("x-request-id", "qzx-id")]);
+    app.request("GET", "/concert/987654321/date", &[("waitingToken", &token)]);
+    app.request("GET", "/qzx-path?qzx=query", &[("x-request-id", "qzx-id")]);
     let mut brewing = TcpStream::connect(app.public).unwrap();
     brewing
         .write_all(b"BREW /api/v1/concerts/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         .unwrap();
     assert!(std::io::read_to_string(brewing).unwrap().starts_with("HTTP/1.1 405"));
-    app.ask("GET", "/user/queue/token/query", &[]);
+    app.request("GET", "/user/queue/token/query", &[]);
     let scrape = scrape(&app);
     let requests =
         |labels: &[(&str, &str)]| scrape.is("http_server_request_duration_seconds_count", labels);
@@ -121,7 +121,7 @@ fn requests_are_labelled_by_route_status_and_code_and_by_nothing_that_clients_se
 fn shed_and_rate_limited_requests_are_counted_apart_from_failures() {
     let app = TestApp::start(&["overload.per_user.per_second=1", "overload.per_user.burst=1"]);
     app.token_of(1);
-    let refused = app.ask("POST", "/user/1/queue/token/issue", &[]);
+    let refused = app.request("POST", "/user/1/queue/token/issue", &[]);
     assert_eq!(refused.status, 429);
     let scrape = scrape(&app);
     assert_eq!(scrape.is("boxoffice_overload_rate_limited_total", &[("limit", "user")]), 1.0);
@@ -139,7 +139,7 @@ fn shed_and_rate_limited_requests_are_counted_apart_from_failures() {
 fn caches_breakers_and_the_build_have_metrics() {
     let app = TestApp::start(&[]);
     for _ in 0..3 {
-        assert_eq!(app.ask("GET", "/concerts/query", &[]).status, 200);
+        assert_eq!(app.request("GET", "/concerts/query", &[]).status, 200);
     }
     app.token_of(1);
     let scrape = scrape(&app);

@@ -32,7 +32,7 @@ fn settings(collector: &Collector) -> Vec<String> {
 }
 
 /// Sends marks in everything that a client can send.
-fn ask(node: &Serving) {
+fn request(node: &Serving) {
     let agent = agent();
     let marked = [
         ("waitingToken", format!("{MARK}5.token")),
@@ -69,7 +69,7 @@ fn no_secret_token_or_client_input_appears_in_any_output() {
     let settings = settings(&collector);
     let words: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
     let mut node = Serving::start(&words);
-    ask(&node);
+    request(&node);
     let ops =
         |path: &str| send(&agent(), "GET", &format!("http://{}{path}", node.ops), &[], &[]).text;
     eventually("outages are reported", || ops("/readyz").contains("degraded"));

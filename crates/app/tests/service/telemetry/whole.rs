@@ -1,6 +1,6 @@
 //! The program on real dependencies: the metrics it exports are exactly those in the catalog.
 
-use telemetry::metrics::catalogue::FAMILIES;
+use telemetry::metrics::catalog::FAMILIES;
 use telemetry::metrics::{Kind, Metric};
 use test_support::{Database, Redis, RedisBinaries, RedisSetup};
 
@@ -43,21 +43,23 @@ impl Whole {
         whole
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
         let url = format!("http://{}/api/v1{path}", self.serving.public);
         let answer = send(&agent(), method, &url, headers, &[]);
         (answer.status, answer.text)
     }
 
     fn ask_everything(&self) {
-        eventually("joining works", || self.ask("POST", "/user/1/queue/token/issue", &[]).0 == 200);
-        let (_, ticket) = self.ask("POST", "/user/2/queue/token/issue", &[]);
+        eventually("joining works", || {
+            self.request("POST", "/user/1/queue/token/issue", &[]).0 == 200
+        });
+        let (_, ticket) = self.request("POST", "/user/2/queue/token/issue", &[]);
         let ticket: serde_json::Value = serde_json::from_str(&ticket).unwrap();
         let token = [("waitingToken", ticket["waitingToken"].as_str().unwrap())];
-        assert_eq!(self.ask("GET", "/user/queue/token/query", &token).0, 200);
-        assert_eq!(self.ask("GET", "/concert/451/date", &token).0, 200);
-        assert_eq!(self.ask("GET", "/concerts/query", &[]).0, 200);
-        assert_eq!(self.ask("DELETE", "/user/queue/token", &token).0, 204);
+        assert_eq!(self.request("GET", "/user/queue/token/query", &token).0, 200);
+        assert_eq!(self.request("GET", "/concert/451/date", &token).0, 200);
+        assert_eq!(self.request("GET", "/concerts/query", &[]).0, 200);
+        assert_eq!(self.request("DELETE", "/user/queue/token", &token).0, 204);
     }
 
     pub(super) fn scrape(&self) -> Scrape {

@@ -3,21 +3,24 @@
 use std::cmp::Reverse;
 
 use crate::history::finding::Breach;
-use crate::history::record::Sight;
+use crate::history::record::Observation;
 use crate::history::view::{Frontier, View};
 use crate::history::{Record, Rules};
 
 /// Once a number was seen called, no lower number is seen waiting by an op that began more than
 /// `view_lag` later, unless its user may have left by then. O(n log n).
 pub(in crate::history) fn order_of_calls<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
-    let called = view.ops().filter(|op| op.sight().is_some_and(Sight::is_called));
-    let known = called
-        .filter_map(|op| Some((op.over().saturating_add(rules.view_lag), op.asked.number()?, op)));
+    let called = view.ops().filter(|op| op.observation().is_some_and(Observation::is_called));
+    let known = called.filter_map(|op| {
+        Some((op.over().saturating_add(rules.view_lag), op.requested.number()?, op))
+    });
     let highest = Frontier::new(known.collect());
     let mut breaches = Vec::new();
     for place in view.places() {
         let left_from = place.left_from();
-        for (_, op) in place.sights().filter(|(sight, _)| *sight == Sight::Waiting) {
+        for (_, op) in
+            place.sights().filter(|(observation, _)| *observation == Observation::Waiting)
+        {
             if let Some((number, earlier)) = highest.before(op.begun)
                 && number > place.number
                 && left_from.is_none_or(|left| left > op.over())
@@ -34,11 +37,12 @@ pub(in crate::history) fn order_of_calls<'a>(view: &View<'a>, rules: &Rules) -> 
 pub(in crate::history) fn called_for_good<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     for place in view.places() {
-        let called = place.sights().filter(|(sight, _)| sight.is_called());
+        let called = place.sights().filter(|(observation, _)| observation.is_called());
         let Some((_, called)) = called.min_by_key(|(_, op)| op.over()) else { continue };
         let known = called.over().saturating_add(rules.view_lag);
-        let again =
-            place.sights().filter(|(sight, op)| *sight == Sight::Waiting && op.begun > known);
+        let again = place
+            .sights()
+            .filter(|(observation, op)| *observation == Observation::Waiting && op.begun > known);
         breaches.extend(again.map(|(_, op)| Breach::between(called, op)));
     }
     breaches
@@ -50,8 +54,8 @@ pub(in crate::history) fn positions_shrink<'a>(view: &View<'a>, rules: &Rules) -
     let position = |op: &'a Record| Some((op.position_told()?, op));
     let mut breaches = Vec::new();
     for place in view.places() {
-        let told = place.ops().filter_map(position);
-        let known = told.map(|(position, op)| {
+        let reported = place.ops().filter_map(position);
+        let known = reported.map(|(position, op)| {
             (op.over().saturating_add(rules.view_lag), Reverse(position), op)
         });
         let lowest = Frontier::new(known.collect());
@@ -71,9 +75,9 @@ pub(in crate::history) fn positions_shrink<'a>(view: &View<'a>, rules: &Rules) -
 pub(in crate::history) fn nothing_forged<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
     let mut breaches = Vec::new();
     for place in view.places() {
-        let told = place.joins().next().map(|join| join.begun);
+        let reported = place.joins().next().map(|join| join.begun);
         let let_in = place.ops().filter(|op| op.let_in().is_some());
-        let forged = let_in.filter(|op| told.is_none_or(|told| told > op.over()));
+        let forged = let_in.filter(|op| reported.is_none_or(|reported| reported > op.over()));
         breaches.extend(forged.map(Breach::of));
     }
     breaches

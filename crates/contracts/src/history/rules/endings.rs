@@ -1,9 +1,9 @@
 //! Places that must exist at the end, and reasons for places to end.
 
 use crate::history::finding::Breach;
-use crate::history::record::Sight;
+use crate::history::record::Observation;
 use crate::history::view::View;
-use crate::history::{Asked, Record, Rules, Told};
+use crate::history::{Completion, Invocation, Record, Rules};
 
 /// A user whose place cannot have ended gets the same number from their last `FindAgain`. Users
 /// without such a call, or with an unknown outcome for it, are not checked. O(n log n).
@@ -11,14 +11,15 @@ pub(in crate::history) fn nobody_forgotten<'a>(view: &View<'a>, rules: &Rules) -
     let mut breaches = Vec::new();
     for joins in view.joins_by_user() {
         let mut searches =
-            joins.iter().copied().filter(|op| matches!(op.asked, Asked::FindAgain { .. }));
+            joins.iter().copied().filter(|op| matches!(op.requested, Invocation::FindAgain { .. }));
         let Some(search) = searches.next_back() else { continue };
         let Some(held) = last_held(joins.iter().copied().filter(|op| op.over() < search.begun))
         else {
             continue;
         };
         let Some((number, user)) = held.place() else { continue };
-        let is_found = search.told == Told::Unknown || search.number_told() == Some(number);
+        let is_found =
+            search.reported == Completion::Unknown || search.number_told() == Some(number);
         if !is_found && !view.place(number, user).may_end_between(held.begun, search.over(), rules)
         {
             breaches.push(Breach::between(held, search));
@@ -38,7 +39,7 @@ pub(in crate::history) fn everybody_called<'a>(view: &View<'a>, rules: &Rules) -
         let Some(held) = last_held(joins.iter().copied()) else { continue };
         let Some((number, user)) = held.place() else { continue };
         let place = view.place(number, user);
-        let is_through = place.sights().any(|(sight, _)| sight != Sight::Waiting);
+        let is_through = place.sights().any(|(observation, _)| observation != Observation::Waiting);
         if !is_through && place.left_from().is_none() {
             breaches.push(Breach::of(held));
         }
@@ -55,7 +56,7 @@ pub(in crate::history) fn gone_for_a_reason<'a>(view: &View<'a>, rules: &Rules) 
     }
     for place in view.places() {
         // The op that ended first: any reason that explains it also explains all later ones.
-        let gone = place.sights().filter(|(sight, _)| *sight == Sight::Gone);
+        let gone = place.sights().filter(|(observation, _)| *observation == Observation::Gone);
         let Some((_, gone)) = gone.min_by_key(|(_, op)| op.over()) else { continue };
         let Some(join) = place.joins().next() else { continue };
         if !place.may_be_left_by(gone.over()) && !place.may_lapse_by(gone.over(), rules) {
@@ -67,7 +68,7 @@ pub(in crate::history) fn gone_for_a_reason<'a>(view: &View<'a>, rules: &Rules) 
 
 /// The last join, `FindAgain` excluded, that returned the user's highest number. Numbers only grow.
 fn last_held<'a>(joins: impl Iterator<Item = &'a Record>) -> Option<&'a Record> {
-    let before =
-        joins.filter(|op| matches!(op.asked, Asked::Join { .. }) && op.number_told().is_some());
+    let before = joins
+        .filter(|op| matches!(op.requested, Invocation::Join { .. }) && op.number_told().is_some());
     before.max_by_key(|op| op.number_told())
 }

@@ -4,7 +4,7 @@ use domain::queue::QueueNumber;
 
 use crate::history::finding::Breach;
 use crate::history::view::{Frontier, View};
-use crate::history::{Asked, Record, Rules};
+use crate::history::{Invocation, Record, Rules};
 
 /// No number is given to two users, at any time. O(n).
 pub(in crate::history) fn numbers_are_unique<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
@@ -31,7 +31,7 @@ pub(in crate::history) fn one_place_a_user<'a>(view: &View<'a>, rules: &Rules) -
         for pair in held.windows(2) {
             let [lower, higher] = pair else { continue };
             let (since, by) = (lower.last.begun, higher.first.over());
-            let place = view.place(lower.number, lower.last.asked.user());
+            let place = view.place(lower.number, lower.last.requested.user());
             if since > by {
                 breaches.push(Breach::between(higher.first, lower.last));
             } else if !place.may_end_between(since, by, rules) {
@@ -53,14 +53,14 @@ struct Held<'a> {
 
 /// The numbers that a user's joins returned, in ascending order. `FindAgain` has a rule of its own.
 fn numbers_held<'a>(joins: &[&'a Record]) -> Vec<Held<'a>> {
-    let is_join = |op: &&&Record| matches!(op.asked, Asked::Join { .. });
-    let told = joins.iter().filter(is_join).filter_map(|op| Some((op.number_told()?, *op)));
-    let mut told: Vec<(QueueNumber, &Record)> = told.collect();
-    told.sort_by_key(|(number, _)| *number);
-    let numbers = told.chunk_by(|(a, _), (b, _)| a == b);
-    let held = numbers.filter_map(|told| {
-        let (number, last) = *told.last()?;
-        let (_, first) = *told.iter().min_by_key(|(_, op)| op.over())?;
+    let is_join = |op: &&&Record| matches!(op.requested, Invocation::Join { .. });
+    let reported = joins.iter().filter(is_join).filter_map(|op| Some((op.number_told()?, *op)));
+    let mut reported: Vec<(QueueNumber, &Record)> = reported.collect();
+    reported.sort_by_key(|(number, _)| *number);
+    let numbers = reported.chunk_by(|(a, _), (b, _)| a == b);
+    let held = numbers.filter_map(|reported| {
+        let (number, last) = *reported.last()?;
+        let (_, first) = *reported.iter().min_by_key(|(_, op)| op.over())?;
         Some(Held { number, first, last })
     });
     held.collect()
@@ -70,8 +70,8 @@ fn numbers_held<'a>(joins: &[&'a Record]) -> Vec<Held<'a>> {
 ///
 /// The number may come from an earlier join of the same user whose outcome is unknown.
 pub(in crate::history) fn order_of_joins<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
-    let told = view.ops().filter_map(|op| Some((op.over(), op.number_told()?, op)));
-    let highest = Frontier::new(told.collect());
+    let reported = view.ops().filter_map(|op| Some((op.over(), op.number_told()?, op)));
+    let highest = Frontier::new(reported.collect());
     let mut breaches = Vec::new();
     for place in view.places() {
         let (Some(given_from), Some(join)) = (place.given_from(), place.joins().next()) else {

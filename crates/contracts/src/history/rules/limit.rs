@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::history::finding::Breach;
-use crate::history::record::Sight;
+use crate::history::record::Observation;
 use crate::history::view::{Place, View};
 use crate::history::{Record, Rules};
 
@@ -63,9 +63,14 @@ fn certain_stay<'a>(place: &Place<'_, 'a>, rules: &Rules) -> Option<Stay<'a>> {
     if let Some(left) = place.left_from() {
         until = until.min(left);
     }
-    let gone = place.sights().find(|(sight, _)| *sight == Sight::Gone).map(|(_, op)| op.begun);
+    let gone = place
+        .sights()
+        .find(|(observation, _)| *observation == Observation::Gone)
+        .map(|(_, op)| op.begun);
     if let Some(gone) = gone.filter(|gone| *gone < until) {
-        let runs = place.sights().filter(|(sight, op)| *sight == Sight::Active && op.begun <= gone);
+        let runs = place
+            .sights()
+            .filter(|(observation, op)| *observation == Observation::Active && op.begun <= gone);
         let seen = runs.map(|(_, op)| op.begun.saturating_sub(rules.view_lag)).last();
         until = until.min(seen.unwrap_or_default());
     }
@@ -75,8 +80,12 @@ fn certain_stay<'a>(place: &Place<'_, 'a>, rules: &Rules) -> Option<Stay<'a>> {
 /// The earliest moment at which a session that runs at `by` can have been claimed.
 fn claimed_from(place: &Place<'_, '_>, by: Duration, rules: &Rules) -> Duration {
     let claim = place.ops().find(|op| op.may_claim()).map(|op| op.begun).unwrap_or_default();
-    let is_unclaimed = |sight: Sight| matches!(sight, Sight::Waiting | Sight::Called);
-    let unclaimed =
-        place.sights().filter(|(sight, op)| is_unclaimed(*sight) && op.begun <= by).last();
+    let is_unclaimed = |observation: Observation| {
+        matches!(observation, Observation::Waiting | Observation::Called)
+    };
+    let unclaimed = place
+        .sights()
+        .filter(|(observation, op)| is_unclaimed(*observation) && op.begun <= by)
+        .last();
     unclaimed.map_or(claim, |(_, op)| claim.max(op.begun.saturating_sub(rules.view_lag)))
 }

@@ -4,7 +4,7 @@ mod properties;
 mod sale;
 
 use super::*;
-use crate::queue::{Line, PolicySpec, QueueNumber, VacantNumbers};
+use crate::queue::{PolicySpec, QueueCounters, QueueNumber, VacantNumbers};
 
 /// Ten slots, ten calls a second, a minute to claim, ten minutes inside.
 const TEN_SLOTS: PolicySpec = PolicySpec {
@@ -23,7 +23,7 @@ fn estimator(spec: PolicySpec) -> WaitEstimator {
 /// The position behind `people - 1` others.
 fn position(people: u64) -> Position {
     match QueueNumber::new(people) {
-        Ok(number) => VacantNumbers::default().position_of(number, Line::new(people, 0)),
+        Ok(number) => VacantNumbers::default().position_of(number, QueueCounters::new(people, 0)),
         Err(_) => Position::CALLED,
     }
 }

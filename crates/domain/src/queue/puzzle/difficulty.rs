@@ -103,7 +103,7 @@ impl DifficultyRule {
 pub struct DifficultyControl {
     rule: DifficultyRule,
     rate: f64,
-    asked: Option<Difficulty>,
+    required: Option<Difficulty>,
     calm: Duration,
 }
 
@@ -119,43 +119,43 @@ impl DifficultyControl {
     /// A node before its first join.
     #[must_use]
     pub fn new(rule: DifficultyRule) -> Self {
-        Self { rule, rate: 0.0, asked: rule.idle(), calm: Duration::ZERO }
+        Self { rule, rate: 0.0, required: rule.idle(), calm: Duration::ZERO }
     }
 
     /// Records the join attempts since the last call. Returns the difficulty to require from now
     /// on; `None` means no puzzle. If no time has passed, nothing is recorded.
     pub fn observe(&mut self, joins: u64, elapsed: Duration) -> Option<Difficulty> {
         if elapsed.is_zero() {
-            return self.asked;
+            return self.required;
         }
         let passed = elapsed.as_secs_f64();
         let weight = -(-passed / Self::MEMORY.as_secs_f64()).exp_m1();
         self.rate += weight * (joins as f64 / passed - self.rate);
-        self.asked = self.asked.max(self.rule.wanted(self.rate));
+        self.required = self.required.max(self.rule.wanted(self.rate));
         self.fall(elapsed);
-        self.asked
+        self.required
     }
 
     /// Lowers the difficulty by one bit for each completed calm period.
     fn fall(&mut self, elapsed: Duration) {
         self.calm = self.calm.saturating_add(elapsed);
-        while let Some(asked) = self.asked {
-            let is_calm = self.rate < Self::WELL_BELOW * self.rule.rate_of(asked);
+        while let Some(required) = self.required {
+            let is_calm = self.rate < Self::WELL_BELOW * self.rule.rate_of(required);
             if !is_calm {
                 self.calm = Duration::ZERO;
             }
-            if self.calm < Self::CALM || self.rule.below(asked) == self.asked {
+            if self.calm < Self::CALM || self.rule.below(required) == self.required {
                 return;
             }
-            self.asked = self.rule.below(asked);
+            self.required = self.rule.below(required);
             self.calm -= Self::CALM;
         }
     }
 
     /// The difficulty required now.
     #[must_use]
-    pub fn asked(&self) -> Option<Difficulty> {
-        self.asked
+    pub fn required(&self) -> Option<Difficulty> {
+        self.required
     }
 
     /// Join attempts per second.
@@ -241,11 +241,11 @@ mod tests {
     #[test]
     fn a_flood_is_answered_within_two_tenths_of_a_second() {
         let mut control = DifficultyControl::new(rule(false));
-        assert_eq!(control.asked(), None);
+        assert_eq!(control.required(), None);
         let seen = run(&mut control, 17_000, Duration::from_secs(2));
         assert!(seen[1] >= Some(10), "{seen:?}");
         assert_eq!(seen.last(), Some(&Some(13)));
-        assert_eq!(control.asked(), Some(bits(13)));
+        assert_eq!(control.required(), Some(bits(13)));
     }
 
     #[test]
@@ -311,11 +311,11 @@ mod tests {
         let after = |rate, calm| {
             let mut control = DifficultyControl {
                 rate,
-                asked: Some(bits(11)),
+                required: Some(bits(11)),
                 ..DifficultyControl::new(rule(false))
             };
             control.fall(calm);
-            control.asked.map(Difficulty::bits)
+            control.required.map(Difficulty::bits)
         };
         let almost = DifficultyControl::CALM - Duration::from_nanos(1);
         assert_eq!(

@@ -17,8 +17,8 @@ fn number(n: u64) -> QueueNumber {
     QueueNumber::new(n).unwrap()
 }
 
-fn place(n: u64, holder: u64) -> Place {
-    Place {
+fn place(n: u64, holder: u64) -> TokenClaims {
+    TokenClaims {
         incarnation: Incarnation::new(5).unwrap(),
         queue: QueueId::parse("main").unwrap(),
         number: number(n),
@@ -51,7 +51,7 @@ fn following(changes: Vec<Change>) -> (Replica, Refresh) {
         incarnations: Incarnations::default(),
         generation: 1,
         version: 0,
-        line: Line::new(100, 10),
+        counters: QueueCounters::new(100, 10),
         at: at(1_000),
         calls_from: 0,
         changes: Changes::Whole(Whole::default()),
@@ -73,14 +73,14 @@ fn a_fresh_node_reports_nothing_and_has_nothing_to_replay() {
         incarnations: Incarnations::default(),
         generation: 7,
         version: 30,
-        line: Line::new(100, 10),
+        counters: QueueCounters::new(100, 10),
         at: at(4),
         calls_from: 3,
         changes: Changes::Whole(Whole { vacant: VacantNumbers::of([50]), ..Whole::default() }),
     };
     assert!(replica.follow(refresh).is_empty());
     let seen = Witness {
-        line: Line::new(100, 10),
+        counters: QueueCounters::new(100, 10),
         generation: 7,
         replayed: 7,
         version: 30,
@@ -111,10 +111,10 @@ fn a_node_with_entries_has_replayed_only_once_that_is_noted() {
 #[test]
 fn counters_of_any_report_are_applied_and_never_go_back() {
     let (mut replica, refresh) = following(Vec::new());
-    replica.note_line(Line::new(120, 5));
-    assert_eq!(replica.witness().line, Line::new(120, 10));
-    replica.follow(Refresh { line: Line::new(110, 20), ..refresh });
-    assert_eq!(replica.witness().line, Line::new(120, 20));
+    replica.note_counters(QueueCounters::new(120, 5));
+    assert_eq!(replica.witness().counters, QueueCounters::new(120, 10));
+    replica.follow(Refresh { counters: QueueCounters::new(110, 20), ..refresh });
+    assert_eq!(replica.witness().counters, QueueCounters::new(120, 20));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_response_raises_the_version_seen_but_not_the_version_followed() {
     let (mut replica, refresh) = following(vec![claimed(1, 7, 2_000)]);
     replica.note_session(&place(15, 8), ends(2_000), 4);
     assert_eq!((replica.witness().version, replica.witness().seen), (1, 4));
-    assert_eq!(replica.witness().line, Line::new(100, 15), "15 was called");
+    assert_eq!(replica.witness().counters, QueueCounters::new(100, 15), "15 was called");
     replica.note_version(3);
     assert_eq!(replica.witness().seen, 4);
     replica.note_version(6);
@@ -182,16 +182,16 @@ fn a_place_being_released_is_uncertain_and_a_released_one_is_replayed() {
     assert!(replica.memories().contains(&session(1, 7, 2_000)), "they may have left");
     replica.note_left(&place(1, 7), false);
     replica.note_left(&place(50, 9), true);
-    let told = [
+    let reported = [
         Memory::Change(Change::Released(1)),
         session(2, 8, 2_000),
         Memory::Change(Change::Abandoned(50)),
     ];
-    assert_eq!(replica.memories(), told);
+    assert_eq!(replica.memories(), reported);
     assert!(replica.vacant().contains(50));
     replica.note_leaving(&place(70, 9));
     replica.follow(refresh);
-    assert_eq!(replica.memories(), told);
+    assert_eq!(replica.memories(), reported);
 }
 
 #[test]
@@ -237,20 +237,24 @@ fn a_holder_is_remembered_until_their_call_is_over() {
     let changes = vec![claimed(1, 1, 2_000), Change::Released(3), Change::Abandoned(41)];
     let refresh = Refresh { version: 3, changes: Changes::Since(changes), ..refresh };
     replica.follow(refresh.clone());
-    let told = |replica: &Replica| -> Vec<Memory> {
+    let reported = |replica: &Replica| -> Vec<Memory> {
         let is_holder = |memory: &Memory| matches!(memory, Memory::Holder { .. });
         replica.memories().into_iter().filter(is_holder).collect()
     };
-    assert_eq!(told(&replica), [holder(1, 1), holder(2, 2), holder(40, 40)], "3 and 41 have left");
+    assert_eq!(
+        reported(&replica),
+        [holder(1, 1), holder(2, 2), holder(40, 40)],
+        "3 and 41 have left"
+    );
     let next = Refresh { calls_from: 2, changes: Changes::Since(Vec::new()), ..refresh };
     replica.follow(next.clone());
-    assert_eq!(told(&replica), [holder(40, 40)]);
+    assert_eq!(reported(&replica), [holder(40, 40)]);
     assert_eq!(replica.holders.len(), 1, "the others use no memory");
     replica.note_holder(user(2), number(2));
-    assert_eq!(told(&replica), [holder(40, 40)], "a response from before");
+    assert_eq!(reported(&replica), [holder(40, 40)], "a response from before");
     replica.note_holder(user(3), number(4));
     replica.follow(next);
-    assert_eq!(told(&replica), [holder(4, 3), holder(40, 40)]);
+    assert_eq!(reported(&replica), [holder(4, 3), holder(40, 40)]);
 }
 
 #[test]
@@ -268,11 +272,15 @@ fn a_user_who_left_is_not_a_holder_even_if_the_join_response_comes_later() {
 #[test]
 fn passed_abandoned_numbers_are_replayed_as_released() {
     let (mut replica, refresh) = following(vec![Change::Abandoned(20), Change::Abandoned(30)]);
-    replica.follow(Refresh { line: Line::new(100, 25), calls_from: 15, ..refresh.clone() });
+    replica.follow(Refresh {
+        counters: QueueCounters::new(100, 25),
+        calls_from: 15,
+        ..refresh.clone()
+    });
     let (released, abandoned) = (Change::Released(20), Change::Abandoned(30));
     assert_eq!(replica.memories(), [Memory::Change(released), Memory::Change(abandoned)]);
     assert_eq!(replica.vacant(), &VacantNumbers::of([30]));
-    replica.follow(Refresh { line: Line::new(100, 35), calls_from: 30, ..refresh });
+    replica.follow(Refresh { counters: QueueCounters::new(100, 35), calls_from: 30, ..refresh });
     assert_eq!(replica.memories(), [], "their calls would be over");
 }
 
@@ -283,8 +291,8 @@ fn a_gap_in_the_log_makes_sessions_uncertain_and_forgets_no_vacant_number() {
     replica.follow(Refresh { version: 90_000, changes: whole, ..refresh.clone() });
     assert_eq!(replica.session(&place(1, 7), at(1_500)), None);
     assert_eq!(replica.vacant(), &VacantNumbers::of([50, 60]));
-    let told = [50, 60].map(|number| Memory::Change(Change::Abandoned(number)));
-    assert_eq!(replica.memories(), [vec![session(1, 7, 2_000)], told.to_vec()].concat());
+    let reported = [50, 60].map(|number| Memory::Change(Change::Abandoned(number)));
+    assert_eq!(replica.memories(), [vec![session(1, 7, 2_000)], reported.to_vec()].concat());
     let changes = Changes::Since(vec![claimed(1, 7, 2_000)]);
     replica.follow(Refresh { version: 90_001, changes, ..refresh });
     assert_eq!(replica.session(&place(1, 7), at(1_500)), Some(at(2_000)), "reported again");
@@ -309,10 +317,15 @@ fn a_starting_node_learns_sessions_and_used_calls() {
 fn numbers_the_queue_has_passed_do_not_come_back_with_all_vacant_ones() {
     let (mut replica, refresh) = following(vec![Change::Abandoned(20), Change::Abandoned(50)]);
     let whole = Changes::Whole(Whole { vacant: VacantNumbers::of([60]), ..Whole::default() });
-    replica.follow(Refresh { line: Line::new(100, 40), version: 9, changes: whole, ..refresh });
+    replica.follow(Refresh {
+        counters: QueueCounters::new(100, 40),
+        version: 9,
+        changes: whole,
+        ..refresh
+    });
     assert_eq!(replica.vacant(), &VacantNumbers::of([50, 60]));
-    let told = [Change::Released(20), Change::Abandoned(50), Change::Abandoned(60)];
-    assert_eq!(replica.memories(), told.map(Memory::Change), "but their calls must not reopen");
+    let reported = [Change::Released(20), Change::Abandoned(50), Change::Abandoned(60)];
+    assert_eq!(replica.memories(), reported.map(Memory::Change), "but their calls must not reopen");
 }
 
 #[test]
@@ -353,15 +366,15 @@ fn a_million_joins_of_one_user_evict_no_other_holder() {
 #[test]
 fn beyond_the_limit_holders_at_the_back_are_dropped_and_counted() {
     let mut replica = Replica::new(NodeId(5), false, SESSION_TTL);
-    let most = MOST_HOLDERS as u64;
-    replica.holders = (1..most).map(|n| (n + 10, user(n))).collect();
-    replica.note_holder(user(most), number(most + 10));
+    let max = MOST_HOLDERS as u64;
+    replica.holders = (1..max).map(|n| (n + 10, user(n))).collect();
+    replica.note_holder(user(max), number(max + 10));
     assert_eq!(replica.dropped(), 0);
-    replica.note_holder(user(most + 1), number(most + 11));
-    replica.note_holder(user(most + 2), number(5));
+    replica.note_holder(user(max + 1), number(max + 11));
+    replica.note_holder(user(max + 2), number(5));
     assert_eq!(replica.dropped(), 2);
     let memories = replica.memories();
-    assert_eq!(memories.len() as u64, most);
-    assert_eq!(memories.first(), Some(&holder(5, most + 2)));
-    assert_eq!(memories.last(), Some(&holder(most + 9, most - 1)));
+    assert_eq!(memories.len() as u64, max);
+    assert_eq!(memories.first(), Some(&holder(5, max + 2)));
+    assert_eq!(memories.last(), Some(&holder(max + 9, max - 1)));
 }

@@ -1,9 +1,9 @@
 //! Admission in steps, so that only a response that serves the holder claims a call.
 
 use super::super::counts::Refusal;
-use super::super::watch::Sight;
-use super::super::{ClaimError, Place, QueueError, QueueNumber, Session, Shown, Standing};
-use super::{QueueService, lost_sight};
+use super::super::local_view::NumberStatus;
+use super::super::{ClaimError, PlaceStatus, QueueError, QueueNumber, Session, Shown, TokenClaims};
+use super::{QueueService, stale_view};
 use crate::Timestamp;
 
 /// Permission to prepare a response for the holder of a place. It claims nothing:
@@ -15,7 +15,7 @@ pub struct Admission(State);
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// The number has been called, as far as this node knows.
-    Called(Place),
+    Called(TokenClaims),
     /// The store has confirmed this session.
     Active(Session),
 }
@@ -30,17 +30,17 @@ impl QueueService {
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`], or
     /// [`QueueError::Store`] if the view is stale.
     pub fn check(&self, token: &str) -> Result<Admission, QueueError> {
-        self.counters.answer(self.check_token(token))
+        self.counts.answer(self.check_token(token))
     }
 
     fn check_token(&self, token: &str) -> Result<Admission, Refusal> {
-        let now = self.parts.clock.now();
-        let (place, sight) = self.open(token, now)?;
-        match sight {
-            Sight { is_called: true, .. } if self.is_stale_at(now) => Err(lost_sight()),
-            Sight { is_called: true, .. } => Ok(Admission(State::Called(place))),
-            Sight { has_left: true, .. } => Err(QueueError::Gone.into()),
-            Sight { .. } => Err(self.not_yet(place.number, sight, now).into()),
+        let now = self.deps.clock.now();
+        let (place, number_status) = self.verify_token(token, now)?;
+        match number_status {
+            NumberStatus { is_called: true, .. } if self.is_stale_at(now) => Err(stale_view()),
+            NumberStatus { is_called: true, .. } => Ok(Admission(State::Called(place))),
+            NumberStatus { has_left: true, .. } => Err(QueueError::Gone.into()),
+            NumberStatus { .. } => Err(self.not_yet(place.number, number_status, now).into()),
         }
     }
 
@@ -51,19 +51,19 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn confirm(&self, admission: Admission) -> Result<Admission, QueueError> {
-        self.counters.answer(self.confirm_place(admission).await)
+        self.counts.answer(self.confirm_place(admission).await)
     }
 
     async fn confirm_place(&self, admission: Admission) -> Result<Admission, Refusal> {
         let State::Called(place) = admission.0 else { return Ok(admission) };
-        match self.parts.store.standing(&place).await? {
-            Standing::Called { .. } => Ok(admission),
-            Standing::Active { until } => {
+        match self.deps.store.place_status(&place).await? {
+            PlaceStatus::Called { .. } => Ok(admission),
+            PlaceStatus::Active { until } => {
                 let session = Session { number: place.number, user: place.user, until };
                 Ok(Admission(State::Active(session)))
             }
-            Standing::Waiting => Err(self.not_yet_in_store(&place).into()),
-            Standing::Gone => Err(QueueError::Gone.into()),
+            PlaceStatus::Waiting => Err(self.not_yet_in_store(&place).into()),
+            PlaceStatus::Gone => Err(QueueError::Gone.into()),
         }
     }
 
@@ -75,7 +75,7 @@ impl QueueService {
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or
     /// [`QueueError::Store`].
     pub async fn claim(&self, admission: Admission) -> Result<Session, QueueError> {
-        self.counters.answer(self.claim_place(admission).await)
+        self.counts.answer(self.claim_place(admission).await)
     }
 
     async fn claim_place(&self, admission: Admission) -> Result<Session, Refusal> {
@@ -83,7 +83,7 @@ impl QueueService {
             State::Called(place) => place,
             State::Active(session) => return Ok(session),
         };
-        self.parts.store.claim(&place).await.map_err(|error| match error {
+        self.deps.store.claim(&place).await.map_err(|error| match error {
             ClaimError::NotYet => self.not_yet_in_store(&place).into(),
             // A signed place held by another user: a lost store issued its number, and the next
             // store reissued it.
@@ -105,16 +105,21 @@ impl QueueService {
 
     /// The store does not know a call that this node has seen: it lost data, which a replay will
     /// restore.
-    fn not_yet_in_store(&self, place: &Place) -> QueueError {
-        let sight = self.watch.look(Shown::from(place), self.watch.line());
-        self.not_yet(place.number, sight, self.parts.clock.now())
+    fn not_yet_in_store(&self, place: &TokenClaims) -> QueueError {
+        let number_status = self.view.lookup(Shown::from(place), self.view.counters());
+        self.not_yet(place.number, number_status, self.deps.clock.now())
     }
 
-    fn not_yet(&self, number: QueueNumber, sight: Sight, now: Timestamp) -> QueueError {
-        QueueError::NotYet(self.outlook(
+    fn not_yet(
+        &self,
+        number: QueueNumber,
+        number_status: NumberStatus,
+        now: Timestamp,
+    ) -> QueueError {
+        QueueError::NotYet(self.report(
             number,
-            Standing::Waiting,
-            sight,
+            PlaceStatus::Waiting,
+            number_status,
             self.is_stale_at(now),
             now,
         ))

@@ -4,9 +4,9 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use super::*;
-use crate::queue::ports::{Joined, MockQueueStore, MockTokenSealer};
+use crate::queue::ports::{Joined, MockQueueStore, MockTokenSigner};
 use crate::queue::{
-    Checkpoint, CheckpointStore, Incarnation, Incarnations, Occupancy, Snapshot, Tally,
+    Checkpoint, CheckpointStore, Incarnation, Incarnations, Occupancy, OutcomeCounts, Snapshot,
     VacantNumbers, WaitLimit,
 };
 use crate::{PortErrorKind, Timestamp};
@@ -46,10 +46,10 @@ fn life() -> Incarnation {
 
 /// A signer whose tokens are the bare number, of queue `main`. Tokens of another incarnation begin
 /// with its number and a colon.
-fn plain_sealer() -> MockTokenSealer {
-    let mut sealer = MockTokenSealer::new();
-    sealer.expect_seal().returning(|place| WaitingToken::new(place.number.to_string()));
-    sealer.expect_open().returning(|text| {
+fn plain_sealer() -> MockTokenSigner {
+    let mut signer = MockTokenSigner::new();
+    signer.expect_sign().returning(|place| WaitingToken::new(place.number.to_string()));
+    signer.expect_verify().returning(|text| {
         let (incarnation, number) = match text.split_once(':') {
             Some((incarnation, number)) => {
                 (Incarnation::new(incarnation.parse().unwrap()).unwrap(), number)
@@ -62,33 +62,33 @@ fn plain_sealer() -> MockTokenSealer {
             .and_then(|n| QueueNumber::new(n).ok())
             .ok_or(TokenRejected::Malformed)?;
         let (queue, user) = (QueueId::parse("main").unwrap(), UserId::new(7).unwrap());
-        Ok(Place { queue, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
+        Ok(TokenClaims { queue, incarnation, number, user, issued_at: Timestamp::UNIX_EPOCH })
     });
-    sealer
+    signer
 }
 
 fn service_of(queue: &str, store: MockQueueStore) -> QueueService {
-    QueueService::new(QueueParts {
+    QueueService::new(QueueServiceDeps {
         queue: QueueId::parse(queue).unwrap(),
         policy: AdmissionPolicy::default(),
-        pacing: Pacing::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
+        poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
         token_ttl: Duration::from_secs(3_600),
         stale_after: Duration::from_secs(1),
         store: Arc::new(store),
-        sealer: Arc::new(plain_sealer()),
+        signer: Arc::new(plain_sealer()),
         reserve: None,
         clock: Arc::new(StoppedClock),
     })
 }
 
 /// The snapshot of a store in its first generation that has read its checkpoint.
-fn snapshot_of(line: Line, abandoned: &[u64]) -> Snapshot {
+fn snapshot_of(counters: QueueCounters, abandoned: &[u64]) -> Snapshot {
     Snapshot {
-        line,
+        counters,
         vacant: VacantNumbers::of(abandoned.iter().copied()),
         called: 0,
         active: 0,
-        tally: Tally::default(),
+        outcomes: OutcomeCounts::default(),
         occupancy: Occupancy::default(),
         generation: 1,
         incarnations: Incarnations::of([life()]),
@@ -100,9 +100,9 @@ fn snapshot_of(line: Line, abandoned: &[u64]) -> Snapshot {
     }
 }
 
-fn store_at(line: Line, abandoned: &'static [u64]) -> MockQueueStore {
+fn store_at(counters: QueueCounters, abandoned: &'static [u64]) -> MockQueueStore {
     let mut store = MockQueueStore::new();
-    let snapshot = move || snapshot_of(line, abandoned);
+    let snapshot = move || snapshot_of(counters, abandoned);
     store.expect_call_next().returning(move |_, _| Ok(Called { count: 0, snapshot: snapshot() }));
     store.expect_snapshot().returning(move |_| Ok(snapshot()));
     store.expect_settle().returning(move |_, _| Ok(snapshot()));
@@ -115,9 +115,9 @@ fn store_at_each(lines: &'static [(u64, u64)]) -> MockQueueStore {
     let mut lines = lines.iter();
     store.expect_call_next().returning(move |_, _| {
         let (last, serving) = *lines.next().unwrap();
-        let tally = Tally { claimed: 5, ..Tally::default() };
-        let snapshot = snapshot_of(Line::new(last, serving), &[]);
-        let snapshot = Snapshot { called: 3, active: 4, recovers: true, tally, ..snapshot };
+        let outcomes = OutcomeCounts { claimed: 5, ..OutcomeCounts::default() };
+        let snapshot = snapshot_of(QueueCounters::new(last, serving), &[]);
+        let snapshot = Snapshot { called: 3, active: 4, recovers: true, outcomes, ..snapshot };
         Ok(Called { count: 2, snapshot })
     });
     store
@@ -130,15 +130,19 @@ fn down() -> PortError {
 #[test]
 fn status_queries_of_waiting_people_call_no_store() {
     run(async {
-        // The mock has no expectation for `standing`: any such call would fail the test.
-        let service = service_of("main", store_at(Line::new(1_000, 200), &[250, 300]));
-        service.advance().await.unwrap();
-        let outlook = service.ask("700").await.unwrap();
-        assert_eq!(outlook.standing, Standing::Waiting);
-        assert_eq!(outlook.position.get(), 498);
-        assert_eq!(outlook.eta, Duration::from_millis(4_980));
-        assert_eq!(outlook.wait_limit, Some(WaitLimit::Rate));
-        assert_eq!(service.ask("300").await.unwrap().standing, Standing::Gone, "300 left");
+        // The mock has no expectation for `place_status`: any such call would fail the test.
+        let service = service_of("main", store_at(QueueCounters::new(1_000, 200), &[250, 300]));
+        service.tick().await.unwrap();
+        let status = service.query_status("700").await.unwrap();
+        assert_eq!(status.place_status, PlaceStatus::Waiting);
+        assert_eq!(status.position.get(), 498);
+        assert_eq!(status.eta, Duration::from_millis(4_980));
+        assert_eq!(status.wait_limit, Some(WaitLimit::Rate));
+        assert_eq!(
+            service.query_status("300").await.unwrap().place_status,
+            PlaceStatus::Gone,
+            "300 left"
+        );
         assert!(matches!(service.admit("300").await, Err(QueueError::Gone)));
     });
 }
@@ -147,8 +151,11 @@ fn status_queries_of_waiting_people_call_no_store() {
 fn while_the_store_recovers_the_wait_limit_is_recovery() {
     run(async {
         let service = service_of("main", store_at_each(&[(1_000, 200)]));
-        service.advance().await.unwrap();
-        assert_eq!(service.ask("700").await.unwrap().wait_limit, Some(WaitLimit::Recovery));
+        service.tick().await.unwrap();
+        assert_eq!(
+            service.query_status("700").await.unwrap().wait_limit,
+            Some(WaitLimit::Recovery)
+        );
     });
 }
 
@@ -157,11 +164,11 @@ fn a_tick_reports_the_waits_of_the_people_it_found_called() {
     run(async {
         let mut service =
             service_of("main", store_at_each(&[(0, 0), (1_000, 0), (1_000, 500), (1_000, 1_000)]));
-        service.parts.clock = Arc::new(SteppingClock::default());
+        service.deps.clock = Arc::new(SteppingClock::default());
         for _ in 0..2 {
-            assert!(service.advance().await.unwrap().waits.is_empty());
+            assert!(service.tick().await.unwrap().waits.is_empty());
         }
-        let step = service.advance().await.unwrap();
+        let step = service.tick().await.unwrap();
         assert_eq!(step.called.count, 2);
         // They joined in the second before a snapshot that promised 10 s to the last of a thousand,
         // and were seen called a second later.
@@ -171,47 +178,47 @@ fn a_tick_reports_the_waits_of_the_people_it_found_called() {
             promised: Duration::from_millis(promised),
         };
         assert_eq!(step.waits, [expected(500, 1_750, 2_500)]);
-        assert_eq!(service.advance().await.unwrap().waits, [expected(500, 2_250, 7_500)]);
+        assert_eq!(service.tick().await.unwrap().waits, [expected(500, 2_250, 7_500)]);
     });
 }
 
 #[test]
 fn admitting_a_number_not_called_calls_no_store() {
     run(async {
-        let service = service_of("main", store_at(Line::new(10, 2), &[]));
-        service.advance().await.unwrap();
-        let Err(QueueError::NotYet(outlook)) = service.admit("6").await else {
+        let service = service_of("main", store_at(QueueCounters::new(10, 2), &[]));
+        service.tick().await.unwrap();
+        let Err(QueueError::NotYet(status)) = service.admit("6").await else {
             panic!("not called yet")
         };
-        assert_eq!(outlook.position.get(), 4);
+        assert_eq!(status.position.get(), 4);
     });
 }
 
 #[test]
 fn the_floor_of_a_join_comes_from_the_nodes_view_and_not_from_tokens() {
     run(async {
-        let mut store = store_at(Line::new(50, 20), &[]);
-        store.expect_standing().returning(|_| Err(down()));
+        let mut store = store_at(QueueCounters::new(50, 20), &[]);
+        store.expect_place_status().returning(|_| Err(down()));
         store
             .expect_join()
-            .withf(|_, _, bounds| bounds.floor == Line::new(50, 20))
+            .withf(|_, _, bounds| bounds.floor == QueueCounters::new(50, 20))
             .times(1)
             .returning(|_, _, bounds| {
-                let line = Line::new(51, bounds.floor.serving());
+                let counters = QueueCounters::new(51, bounds.floor.serving());
                 Ok(Joined {
                     incarnation: life(),
                     number: number(51),
                     rejoined: false,
-                    standing: Standing::Waiting,
-                    line,
+                    place_status: PlaceStatus::Waiting,
+                    counters,
                 })
             });
         let service = service_of("main", store);
-        service.advance().await.unwrap();
-        service.ask("90").await.unwrap();
+        service.tick().await.unwrap();
+        service.query_status("90").await.unwrap();
         let ticket = service.join(UserId::new(7).unwrap(), None).await.unwrap();
         assert_eq!(ticket.token.as_str(), "51");
-        assert_eq!(service.line(), Line::new(51, 20));
+        assert_eq!(service.counters(), QueueCounters::new(51, 20));
     });
 }
 
@@ -220,35 +227,41 @@ fn a_token_of_another_queue_is_foreign() {
     run(async {
         let service = service_of("other", MockQueueStore::new());
         let refused = |error| matches!(error, QueueError::Forged(TokenRejected::ForeignQueue));
-        assert!(refused(service.ask("1").await.unwrap_err()));
+        assert!(refused(service.query_status("1").await.unwrap_err()));
         assert!(refused(service.admit("1").await.unwrap_err()));
         assert!(refused(service.leave("1").await.unwrap_err()));
-        assert_eq!(service.line(), Line::default(), "and moves nothing");
+        assert_eq!(service.counters(), QueueCounters::default(), "and moves nothing");
     });
 }
 
 #[test]
 fn a_token_of_a_sale_that_is_over_moves_nothing() {
     run(async {
-        let mut sealer = MockTokenSealer::new();
-        sealer.expect_open().returning(|_| {
+        let mut signer = MockTokenSigner::new();
+        signer.expect_verify().returning(|_| {
             let (queue, user) = (QueueId::parse("main").unwrap(), UserId::new(7).unwrap());
             let issued_at = Timestamp::UNIX_EPOCH - Duration::from_secs(3_601);
-            Ok(Place { queue, incarnation: life(), number: number(1_000_000), user, issued_at })
+            Ok(TokenClaims {
+                queue,
+                incarnation: life(),
+                number: number(1_000_000),
+                user,
+                issued_at,
+            })
         });
         let mut service = service_of("main", MockQueueStore::new());
-        service.parts.sealer = Arc::new(sealer);
-        assert!(matches!(service.ask("old").await, Err(QueueError::Gone)));
+        service.deps.signer = Arc::new(signer);
+        assert!(matches!(service.query_status("old").await, Err(QueueError::Gone)));
         assert!(matches!(service.leave("old").await, Err(QueueError::Gone)));
-        assert_eq!(service.line(), Line::default());
+        assert_eq!(service.counters(), QueueCounters::default());
     });
 }
 
 #[test]
 fn leaving_with_an_unknown_number_calls_the_store_once() {
     run(async {
-        let mut store = store_at(Line::default(), &[]);
-        store.expect_give_back().times(1).returning(|_| Err(GiveBackError::NotFound));
+        let mut store = store_at(QueueCounters::default(), &[]);
+        store.expect_release().times(1).returning(|_| Err(ReleaseError::NotFound));
         assert!(matches!(service_of("main", store).leave("40").await, Err(QueueError::Gone)));
     });
 }
@@ -259,15 +272,19 @@ fn a_store_that_is_down_is_told_apart_and_leaves_the_view_as_it_was() {
         let mut store = MockQueueStore::new();
         store.expect_join().returning(|_, _, _| Err(down().into()));
         store.expect_call_next().returning(|_, _| Err(down()));
-        store.expect_give_back().returning(|_| Err(down().into()));
+        store.expect_release().returning(|_| Err(down().into()));
         let service = service_of("main", store);
         assert!(matches!(
             service.join(UserId::new(7).unwrap(), None).await,
             Err(QueueError::Store(_))
         ));
         assert!(matches!(service.leave("3").await, Err(QueueError::Store(_))));
-        assert_eq!(service.advance().await.unwrap_err().kind(), PortErrorKind::Unavailable);
-        assert_eq!(service.ask("3").await.unwrap().position.get(), 3, "status queries still work");
+        assert_eq!(service.tick().await.unwrap_err().kind(), PortErrorKind::Unavailable);
+        assert_eq!(
+            service.query_status("3").await.unwrap().position.get(),
+            3,
+            "status queries still work"
+        );
     });
 }
 
@@ -289,38 +306,38 @@ impl CheckpointStore for Cell {
 }
 
 fn reserving(mut service: QueueService, cell: &Arc<Cell>) -> QueueService {
-    service.reserved = Some(Reserved::new(Reserve { store: cell.clone(), numbers: 100 }));
+    service.reserved = Some(Reserved::new(NumberReservation { store: cell.clone(), numbers: 100 }));
     service
 }
 
 fn cell(last: u64, serving: u64, ceiling: u64) -> Arc<Cell> {
-    let checkpoint = Checkpoint::new(Line::new(last, serving), ceiling);
+    let checkpoint = Checkpoint::new(QueueCounters::new(last, serving), ceiling);
     Arc::new(Cell(std::sync::Mutex::new(Some(checkpoint))))
 }
 
 #[test]
 fn nobody_joins_before_the_checkpoint_was_read() {
     run(async {
-        let mut store = store_at(Line::START, &[]);
+        let mut store = store_at(QueueCounters::START, &[]);
         store.expect_join().withf(|_, _, bounds| bounds.ceiling == 100).times(1).returning(
             |_, _, bounds| {
-                let (number, line) = (number(1), Line::new(1, bounds.floor.serving()));
+                let (number, counters) = (number(1), QueueCounters::new(1, bounds.floor.serving()));
                 Ok(Joined {
                     incarnation: life(),
                     number,
                     rejoined: false,
-                    standing: Standing::Waiting,
-                    line,
+                    place_status: PlaceStatus::Waiting,
+                    counters,
                 })
             },
         );
         let service = reserving(service_of("main", store), &Arc::default());
         let user = UserId::new(7).unwrap();
         assert!(matches!(service.join(user, None).await, Err(QueueError::Store(_))));
-        service.remember().await.unwrap();
+        service.save_checkpoint().await.unwrap();
         let unseen = service.join(user, None).await;
         assert!(matches!(unseen, Err(QueueError::Store(_))), "the generation is unknown");
-        service.advance().await.unwrap();
+        service.tick().await.unwrap();
         service.join(user, None).await.unwrap();
     });
 }
@@ -329,12 +346,13 @@ fn nobody_joins_before_the_checkpoint_was_read() {
 fn more_numbers_are_reserved_before_they_are_used_up() {
     run(async {
         let cell = cell(0, 0, 100);
-        let service = reserving(service_of("main", store_at(Line::new(60, 0), &[])), &cell);
-        service.remember().await.unwrap();
-        service.advance().await.unwrap();
-        service.remember().await.unwrap();
+        let service =
+            reserving(service_of("main", store_at(QueueCounters::new(60, 0), &[])), &cell);
+        service.save_checkpoint().await.unwrap();
+        service.tick().await.unwrap();
+        service.save_checkpoint().await.unwrap();
         let remembered = cell.0.lock().unwrap().unwrap();
-        assert_eq!(remembered.line, Line::new(60, 0));
+        assert_eq!(remembered.counters, QueueCounters::new(60, 0));
         assert!(remembered.ceiling >= 160, "{remembered:?}");
     });
 }
@@ -343,9 +361,9 @@ fn more_numbers_are_reserved_before_they_are_used_up() {
 fn a_full_line_says_when_to_try_again() {
     run(async {
         let mut store = MockQueueStore::new();
-        store.expect_join().returning(|_, _, _| Err(JoinError::LineFull));
+        store.expect_join().returning(|_, _, _| Err(JoinError::QueueFull));
         let service = service_of("main", store);
-        let Err(QueueError::LineFull { retry_after }) =
+        let Err(QueueError::QueueFull { retry_after }) =
             service.join(UserId::new(7).unwrap(), None).await
         else {
             panic!("the queue is full")
@@ -358,4 +376,4 @@ mod admission;
 mod counts;
 mod incarnations;
 mod joining;
-mod outlook;
+mod status;

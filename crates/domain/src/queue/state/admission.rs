@@ -1,7 +1,7 @@
 //! Calls people, and ends calls and sessions that are over.
 
 use super::{QueueState, Visit};
-use crate::queue::{Line, UserId};
+use crate::queue::{QueueCounters, UserId};
 
 /// The most calls and sessions that one step ends; later steps end the rest. A slot that is not
 /// freed yet counts as taken.
@@ -24,7 +24,7 @@ impl QueueState {
     /// Calls the people that budget and slots allow; returns how many. Ended calls and sessions
     /// must be freed before.
     pub(super) fn call_people(&mut self, visit: &Visit) -> u64 {
-        let nobody_waits = self.line.waiting() == 0 && self.seats.late() == 0;
+        let nobody_waits = self.counters.waiting() == 0 && self.seats.late() == 0;
         if nobody_waits || !self.is_open_for(&visit.witness) || self.waits_for_tokens() {
             return 0;
         }
@@ -36,48 +36,48 @@ impl QueueState {
         while called < allowed && self.seats.recall_first(ends) {
             called += 1;
         }
-        while called < allowed && self.line.waiting() > 0 {
-            let next = self.line.serving() + 1;
+        while called < allowed && self.counters.waiting() > 0 {
+            let next = self.counters.serving() + 1;
             let passed = self.vacant.end_of_range(next).unwrap_or(next);
             if !self.vacant.contains(next) {
                 self.calls.add(next, ends);
                 called += 1;
             }
-            self.line = Line::new(self.line.last(), passed);
+            self.counters = QueueCounters::new(self.counters.last(), passed);
         }
-        self.vacant.forget_singles_up_to(self.line.serving());
+        self.vacant.forget_singles_up_to(self.counters.serving());
         self.budget.spend(called, self.time);
         called
     }
 
     /// Ends lapsed calls and ended sessions, up to the limit of a step.
     pub(super) fn end_what_is_over(&mut self) {
-        let mut most = MOST_ENDED;
-        while most > 0
-            && let Some(lapsed) = self.calls.take_lapsed(self.time, most)
+        let mut max = MOST_ENDED;
+        while max > 0
+            && let Some(lapsed) = self.calls.take_lapsed(self.time, max)
         {
-            most -= lapsed.to - lapsed.from;
+            max -= lapsed.to - lapsed.from;
             for number in lapsed.from + 1..=lapsed.to {
                 self.end_call(number);
             }
         }
-        while most > 0
+        while max > 0
             && let Some((number, user)) = self.seats.take_lapsed_recall(self.time)
         {
-            most -= 1;
+            max -= 1;
             self.note_lapse();
             self.forget_holder(user, number);
         }
-        while most > 0
+        while max > 0
             && let Some((number, seat)) = self.seats.take_ended(self.time)
         {
-            most -= 1;
-            self.tally.ended += 1;
+            max -= 1;
+            self.outcomes.ended += 1;
             self.turnover.note(seat.ends.since(seat.since), 1, self.policy.max_active);
             self.forget_holder(seat.user, number);
         }
-        while most > 0 && self.seats.forget_given_back(self.time) {
-            most -= 1;
+        while max > 0 && self.seats.forget_given_back(self.time) {
+            max -= 1;
         }
     }
 
@@ -107,7 +107,7 @@ impl QueueState {
     }
 
     fn note_lapse(&mut self) {
-        self.tally.lapsed += 1;
+        self.outcomes.lapsed += 1;
         self.turnover.note(self.policy.claim_within, 1, self.policy.max_active);
     }
 

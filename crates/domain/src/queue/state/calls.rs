@@ -83,10 +83,10 @@ impl Calls {
         self.used.contains(&number)
     }
 
-    /// Removes calls that have lapsed by `now`: those of one range, at most `most` numbers.
-    pub(super) fn take_lapsed(&mut self, now: QueueTime, most: u64) -> Option<Call> {
+    /// Removes calls that have lapsed by `now`: those of one range, at most `max` numbers.
+    pub(super) fn take_lapsed(&mut self, now: QueueTime, max: u64) -> Option<Call> {
         let oldest = self.ranges.front().filter(|call| call.ends <= now)?;
-        self.take_oldest_up_to(oldest.from + most)
+        self.take_oldest_up_to(oldest.from + max)
     }
 
     /// Removes calls of numbers up to this one: those of one range.

@@ -2,7 +2,9 @@
 
 use super::{QueueState, Visit};
 use crate::queue::recovery::NodeRecord;
-use crate::queue::{Expiry, Incarnation, Line, QueueNumber, QueueTime, Shown, Standing, UserId};
+use crate::queue::{
+    Expiry, Incarnation, PlaceStatus, QueueCounters, QueueNumber, QueueTime, Shown, UserId,
+};
 
 /// The most abandoned numbers not passed yet, so that repeated joining and leaving cannot fill the
 /// memory.
@@ -18,7 +20,7 @@ pub enum JoinStep {
         /// Whether they held it before.
         rejoined: bool,
         /// The status of the place.
-        standing: Standing,
+        place_status: PlaceStatus,
         /// The incarnation that their token carries.
         incarnation: Incarnation,
     },
@@ -70,7 +72,7 @@ impl QueueState {
         else {
             return JoinStep::NotReady;
         };
-        JoinStep::Holds { number, rejoined, standing: self.state_of(number.get()), incarnation }
+        JoinStep::Holds { number, rejoined, place_status: self.state_of(number.get()), incarnation }
     }
 
     fn give_next(&mut self, visit: &Visit, user: UserId, ceiling: u64) -> Result<u64, JoinStep> {
@@ -86,18 +88,18 @@ impl QueueState {
         if witness.version < self.skipped_at {
             return Err(JoinStep::ViewBehind);
         }
-        let people = self.vacant.people_waiting(self.line);
+        let people = self.vacant.people_waiting(self.counters);
         if people >= u64::from(self.policy.max_waiting)
             || self.vacant.singles_len() >= MOST_ABANDONED
         {
             return Err(JoinStep::Full);
         }
-        let number = self.line.last() + 1;
+        let number = self.counters.last() + 1;
         if number > ceiling.min(QueueNumber::MAX) {
             return Err(JoinStep::AboveCeiling);
         }
-        self.line = Line::new(number, self.line.serving());
-        self.tally.joined += 1;
+        self.counters = QueueCounters::new(number, self.counters.serving());
+        self.outcomes.joined += 1;
         self.users.insert(number, user);
         self.held.insert(user, number);
         Ok(number)
@@ -115,7 +117,7 @@ impl QueueState {
             Some(owner) => owner == user,
             None => self.may_be_anybodys(number),
         };
-        is_theirs && self.state_of(number) != Standing::Gone
+        is_theirs && self.state_of(number) != PlaceStatus::Gone
     }
 
     /// Records the user as the holder of a number.
@@ -124,7 +126,7 @@ impl QueueState {
             self.users.insert(number, user);
         }
         self.held.entry(user).or_insert(number);
-        if self.restore_found(number) && self.line.serving() >= number {
+        if self.restore_found(number) && self.counters.serving() >= number {
             self.seats.add_late(number, user);
         }
     }

@@ -3,7 +3,7 @@
 use super::QueueState;
 use super::seats::Seat;
 use crate::queue::recovery::Change;
-use crate::queue::{Expiry, Place, Shown, Standing, UserId};
+use crate::queue::{Expiry, PlaceStatus, Shown, TokenClaims, UserId};
 
 /// The reason a step on a place did nothing.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -26,7 +26,7 @@ impl QueueState {
     ///
     /// # Errors
     /// [`Refused`], never [`Refused::NotYet`].
-    pub fn standing(&mut self, place: &Place) -> Result<Standing, Refused> {
+    pub fn place_status(&mut self, place: &TokenClaims) -> Result<PlaceStatus, Refused> {
         self.known(place)
     }
 
@@ -35,10 +35,11 @@ impl QueueState {
     ///
     /// # Errors
     /// [`Refused`]; then nothing else has changed.
-    pub fn claim(&mut self, place: &Place) -> Result<Expiry, Refused> {
+    pub fn claim(&mut self, place: &TokenClaims) -> Result<Expiry, Refused> {
         let number = place.number.get();
-        let standing = self.known(place)?;
-        let is_let_in = matches!(standing, Standing::Called { .. } | Standing::Active { .. });
+        let place_status = self.known(place)?;
+        let is_let_in =
+            matches!(place_status, PlaceStatus::Called { .. } | PlaceStatus::Active { .. });
         let other = self.held_by(place.user).filter(|held| *held != number);
         if let Some(other) = other
             && is_let_in
@@ -47,21 +48,21 @@ impl QueueState {
         {
             return Err(Refused::Gone);
         }
-        match standing {
-            Standing::Waiting => Err(Refused::NotYet),
-            Standing::Active { until } => Ok(until),
-            Standing::Called { until } if self.doubt.is_none() && self.has_room() => {
+        match place_status {
+            PlaceStatus::Waiting => Err(Refused::NotYet),
+            PlaceStatus::Active { until } => Ok(until),
+            PlaceStatus::Called { until } if self.doubt.is_none() && self.has_room() => {
                 let since = until.at.before(self.policy.claim_within);
                 let ends = self.time + self.policy.session_ttl;
                 self.calls.use_up(number, self.time);
                 self.adopt(number, place.user);
                 self.seats.seat(number, Seat { user: place.user, since, ends });
                 self.log(Change::Claimed { number, user: place.user, until: ends });
-                self.tally.claimed += 1;
+                self.outcomes.claimed += 1;
                 Ok(self.expiry(ends))
             }
-            Standing::Called { .. } => Err(Refused::NotReady),
-            Standing::Gone => Err(Refused::Gone),
+            PlaceStatus::Called { .. } => Err(Refused::NotReady),
+            PlaceStatus::Gone => Err(Refused::Gone),
         }
     }
 
@@ -69,41 +70,41 @@ impl QueueState {
     ///
     /// # Errors
     /// [`Refused`], never [`Refused::NotYet`]; then nothing has changed.
-    pub fn leave(&mut self, place: &Place) -> Result<Standing, Refused> {
+    pub fn leave(&mut self, place: &TokenClaims) -> Result<PlaceStatus, Refused> {
         let was = self.known(place)?;
         self.give_up(place.number.get(), place.user);
-        self.tally.left += 1;
+        self.outcomes.left += 1;
         Ok(was)
     }
 
     /// Releases a place that its user holds.
     pub(super) fn give_up(&mut self, number: u64, user: UserId) {
         match self.state_of(number) {
-            Standing::Waiting if number > self.line.serving() => {
+            PlaceStatus::Waiting if number > self.counters.serving() => {
                 self.vacant.insert(number);
                 self.log(Change::Abandoned(number));
             }
-            Standing::Waiting => {
+            PlaceStatus::Waiting => {
                 self.seats.forget_late(number);
                 self.log(Change::Released(number));
             }
-            Standing::Called { until } => {
+            PlaceStatus::Called { until } => {
                 let held = self.policy.claim_within.saturating_sub(until.at.since(self.time));
                 self.turnover.note(held, 1, self.policy.max_active);
                 self.seats.forget_late(number);
                 self.calls.use_up(number, self.time);
                 self.log(Change::Released(number));
             }
-            Standing::Active { .. } => {
+            PlaceStatus::Active { .. } => {
                 if let Some(seat) = self.seats.unseat(number) {
                     self.turnover.note(self.time.since(seat.since), 1, self.policy.max_active);
                 }
                 self.calls.use_up(number, self.time);
                 self.log(Change::Released(number));
             }
-            Standing::Gone => {}
+            PlaceStatus::Gone => {}
         }
-        if number <= self.line.serving() {
+        if number <= self.counters.serving() {
             self.seats.bar(number, self.time + self.policy.session_ttl);
         }
         self.forget_holder(user, number);
@@ -127,7 +128,7 @@ impl QueueState {
 
     /// The status of the place, if it is its user's. A store in doubt rejects no place, because it
     /// may have lost the data that proves it.
-    fn known(&mut self, place: &Place) -> Result<Standing, Refused> {
+    fn known(&mut self, place: &TokenClaims) -> Result<PlaceStatus, Refused> {
         self.note_shown(Shown::from(place));
         let known = self.known_for_sure(place);
         match known {
@@ -138,7 +139,7 @@ impl QueueState {
         }
     }
 
-    fn known_for_sure(&mut self, place: &Place) -> Result<Standing, Refused> {
+    fn known_for_sure(&mut self, place: &TokenClaims) -> Result<PlaceStatus, Refused> {
         let number = place.number.get();
         if self.incarnations.is_empty() {
             // The checkpoint that may contain them is not read yet.
@@ -147,7 +148,7 @@ impl QueueState {
         if !self.incarnations.contains(place.incarnation) {
             return Err(Refused::NotHolder);
         }
-        if number > self.line.last() {
+        if number > self.counters.last() {
             return Err(if self.awaits_checkpoint { Refused::NotReady } else { Refused::NotFound });
         }
         let is_theirs = match self.owner(number) {
@@ -158,11 +159,11 @@ impl QueueState {
             self.adopt(number, place.user);
         }
         match self.state_of(number) {
-            Standing::Gone => Err(Refused::Gone),
+            PlaceStatus::Gone => Err(Refused::Gone),
             _ if !is_theirs => Err(Refused::NotHolder),
-            standing @ (Standing::Waiting | Standing::Called { .. } | Standing::Active { .. }) => {
-                Ok(standing)
-            }
+            place_status @ (PlaceStatus::Waiting
+            | PlaceStatus::Called { .. }
+            | PlaceStatus::Active { .. }) => Ok(place_status),
         }
     }
 
@@ -177,19 +178,19 @@ impl QueueState {
     }
 
     /// The status of a number, regardless of its holder.
-    pub(super) fn state_of(&self, number: u64) -> Standing {
+    pub(super) fn state_of(&self, number: u64) -> PlaceStatus {
         if let Some(ends) = self.seats.session(number, self.time) {
-            return Standing::Active { until: self.expiry(ends) };
+            return PlaceStatus::Active { until: self.expiry(ends) };
         }
-        if number > self.line.serving() {
+        if number > self.counters.serving() {
             let is_abandoned = self.vacant.contains(number) && !self.vacant.is_in_range(number);
-            return if is_abandoned { Standing::Gone } else { Standing::Waiting };
+            return if is_abandoned { PlaceStatus::Gone } else { PlaceStatus::Waiting };
         }
         let recalled = self.seats.recall_of(number, self.time);
         if let Some(ends) = recalled.or_else(|| self.calls.end_of(number, self.time)) {
-            return Standing::Called { until: self.expiry(ends) };
+            return PlaceStatus::Called { until: self.expiry(ends) };
         }
         let is_passed = self.seats.is_late(number) || self.vacant.is_in_range(number);
-        if is_passed { Standing::Waiting } else { Standing::Gone }
+        if is_passed { PlaceStatus::Waiting } else { PlaceStatus::Gone }
     }
 }

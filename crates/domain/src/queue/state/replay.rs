@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::QueueState;
 use super::seats::Seat;
 use crate::queue::recovery::{Change, Memory};
-use crate::queue::{QueueTime, Standing, UserId};
+use crate::queue::{PlaceStatus, QueueTime, UserId};
 
 impl QueueState {
     /// Applies a node's entries, for the generation it names. Repeating it changes nothing. Its
@@ -36,7 +36,7 @@ impl QueueState {
 
     fn restore_holder(&mut self, number: u64, user: UserId) {
         let is_free = self.owner(number).is_none() && self.may_be_anybodys(number);
-        let stands = number <= self.line.last() && self.state_of(number) != Standing::Gone;
+        let stands = number <= self.counters.last() && self.state_of(number) != PlaceStatus::Gone;
         if !is_free || !stands {
             return;
         }
@@ -47,12 +47,12 @@ impl QueueState {
     }
 
     fn restore_abandoned(&mut self, number: u64) {
-        if number <= self.line.serving() {
+        if number <= self.counters.serving() {
             // It was called meanwhile.
             return self.restore_released(number);
         }
         self.restore_found(number);
-        if number <= self.line.last() && self.vacant.insert(number) {
+        if number <= self.counters.last() && self.vacant.insert(number) {
             if let Some(user) = self.owner(number) {
                 self.forget_holder(user, number);
             }
@@ -84,7 +84,7 @@ impl QueueState {
         let is_theirs = self.owner(number).is_none_or(|owner| owner == user);
         let is_known = self.seats.owner(number).is_some() || self.seats.is_barred(number);
         let is_new = !is_known && !self.calls.is_used(number);
-        if number > self.line.serving() || until <= self.time || !is_theirs || !is_new {
+        if number > self.counters.serving() || until <= self.time || !is_theirs || !is_new {
             return;
         }
         self.restore_found(number);
@@ -103,7 +103,7 @@ impl QueueState {
 
     /// Skips a range, except numbers that the store knows something about.
     fn restore_skipped(&mut self, from: u64, to: u64) {
-        let to = to.min(self.line.last());
+        let to = to.min(self.counters.last());
         if from >= to {
             return;
         }

@@ -26,7 +26,7 @@ pub(super) struct Seats {
     /// Late holders with an open call, and its end.
     recalled: BTreeMap<u64, (UserId, QueueTime)>,
     /// Released numbers, kept until no session of theirs can run.
-    given_back: BTreeMap<u64, QueueTime>,
+    released: BTreeMap<u64, QueueTime>,
     /// The same, by time.
     given_back_ends: BTreeSet<(QueueTime, u64)>,
 }
@@ -117,7 +117,7 @@ impl Seats {
 
     /// Prevents a replay from restoring a session of this number that ends by `until`.
     pub(super) fn bar(&mut self, number: u64, until: QueueTime) {
-        if let Some(before) = self.given_back.insert(number, until) {
+        if let Some(before) = self.released.insert(number, until) {
             self.given_back_ends.remove(&(before, number));
         }
         self.given_back_ends.insert((until, number));
@@ -125,12 +125,12 @@ impl Seats {
 
     /// Released numbers whose session might still run.
     pub(super) fn barred(&self) -> impl Iterator<Item = u64> + '_ {
-        self.given_back.keys().copied()
+        self.released.keys().copied()
     }
 
     /// Whether this number was released and its session might still run.
     pub(super) fn is_barred(&self, number: u64) -> bool {
-        self.given_back.contains_key(&number)
+        self.released.contains_key(&number)
     }
 
     /// Removes one released number whose session cannot run at `now`; returns whether there was
@@ -142,7 +142,7 @@ impl Seats {
             return false;
         };
         self.given_back_ends.remove(&(ends, number));
-        self.given_back.remove(&number);
+        self.released.remove(&number);
         true
     }
 

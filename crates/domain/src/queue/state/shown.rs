@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::QueueState;
 use crate::queue::recovery::{Change, Witness};
-use crate::queue::{Incarnation, Incarnations, Line, QueueNumber, QueueTime, Shown};
+use crate::queue::{Incarnation, Incarnations, QueueCounters, QueueNumber, QueueTime, Shown};
 
 /// The time in which a store without data may adopt an incarnation from a token.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -84,12 +84,12 @@ impl QueueState {
             self.incarnations = self.incarnations.with(shown.incarnation);
         }
         let number = shown.number.get();
-        if number <= self.line.last() || self.raises >= MOST_RAISES {
+        if number <= self.counters.last() || self.raises >= MOST_RAISES {
             return;
         }
         let to = number.saturating_add(MARGIN << self.raises);
         if to <= QueueNumber::MAX {
-            let last = self.line.last();
+            let last = self.counters.last();
             let from = if last == self.raised.1 { self.raised.0 } else { last };
             self.raises += 1;
             self.raised = (from, to);
@@ -101,20 +101,20 @@ impl QueueState {
     /// numbers skipped because of tokens and not followed by joins. A node that knew those numbers,
     /// but not that they are skipped, would count them as people after a loss of the store.
     #[must_use]
-    pub fn witnessed_line(&self) -> Line {
+    pub fn witnessed_counters(&self) -> QueueCounters {
         let (from, to) = self.raised;
-        if self.line.last() == to {
-            Line::new(from, self.line.serving().min(from))
+        if self.counters.last() == to {
+            QueueCounters::new(from, self.counters.serving().min(from))
         } else {
-            self.line
+            self.counters
         }
     }
 
     /// Skips the numbers from the last one up to this one, whose holders are unknown.
     pub(super) fn skip_up_to(&mut self, to: u64) {
-        let from = self.line.last();
+        let from = self.counters.last();
         self.vacant.insert_range(from, to);
-        self.line = self.line.raised_to(Line::new(to, 0));
+        self.counters = self.counters.raised_to(QueueCounters::new(to, 0));
         self.log(Change::Skipped { from, to });
     }
 }

@@ -14,7 +14,7 @@ mod unheld;
 
 use super::*;
 use crate::queue::{
-    Expiry, Incarnation, Place, PolicySpec, QueueId, QueueNumber, Replica, Shown, Standing,
+    Expiry, Incarnation, PlaceStatus, PolicySpec, QueueId, QueueNumber, Replica, Shown, TokenClaims,
 };
 
 const RECOVERY: Duration = Duration::from_secs(2);
@@ -129,12 +129,12 @@ impl Server {
         Shown { incarnation: self.life(), number: QueueNumber::new(number).unwrap() }
     }
 
-    fn place(&self, user: u64, number: u64) -> Place {
+    fn place(&self, user: u64, number: u64) -> TokenClaims {
         place_in(self.life(), user, number)
     }
 
-    fn line(&self) -> (u64, u64) {
-        (self.state.line.last(), self.state.line.serving())
+    fn counters(&self) -> (u64, u64) {
+        (self.state.counters.last(), self.state.counters.serving())
     }
 
     fn is_open(&self) -> bool {
@@ -181,13 +181,13 @@ impl Node {
 
     /// Calls people, follows the changes, and replays what the store may have lost.
     fn refresh(&mut self, server: &mut Server) -> u64 {
-        let (called, memories) = self.look(server);
-        self.tell(server, &memories);
+        let (called, memories) = self.snapshot(server);
+        self.notify(server, &memories);
         called
     }
 
     /// A refresh without the replay.
-    fn look(&mut self, server: &mut Server) -> (u64, Vec<crate::queue::Memory>) {
+    fn snapshot(&mut self, server: &mut Server) -> (u64, Vec<crate::queue::Memory>) {
         let (called, answer) = self.step(server, |state, visit| {
             let called = state.tick(visit);
             (called, state.answer_to(&visit.witness))
@@ -195,7 +195,7 @@ impl Node {
         (called, self.replica.follow(answer))
     }
 
-    fn tell(&mut self, server: &mut Server, memories: &[crate::queue::Memory]) {
+    fn notify(&mut self, server: &mut Server, memories: &[crate::queue::Memory]) {
         let generation = self.replica.witness().generation;
         if !memories.is_empty() && self.step(server, |state, _| state.replay(generation, memories))
         {
@@ -221,12 +221,12 @@ impl Node {
     ) -> JoinStep {
         let shown = shown.map(|number| server.shown(number));
         let user = UserId::new(user).unwrap();
-        let (joined, line) = self.step(server, |state, visit| {
+        let (joined, counters) = self.step(server, |state, visit| {
             let joined = state.join(visit, user, shown, ceiling);
-            (joined, state.witnessed_line())
+            (joined, state.witnessed_counters())
         });
         if let JoinStep::Holds { number, incarnation, .. } = joined {
-            self.replica.note_line(line);
+            self.replica.note_counters(counters);
             self.replica.note_incarnation(incarnation);
             self.replica.note_holder(user, number);
         }
@@ -261,31 +261,41 @@ impl Node {
         Ok(claimed)
     }
 
-    fn leave(&mut self, server: &mut Server, user: u64, number: u64) -> Result<Standing, Refused> {
+    fn leave(
+        &mut self,
+        server: &mut Server,
+        user: u64,
+        number: u64,
+    ) -> Result<PlaceStatus, Refused> {
         let place = server.place(user, number);
         self.replica.note_leaving(&place);
         let (left, version) =
             self.step(server, |state, _| (state.leave(&place), state.marks().version));
         let left = left?;
         self.replica.note_version(version);
-        self.replica.note_left(&place, left == Standing::Waiting);
+        self.replica.note_left(&place, left == PlaceStatus::Waiting);
         Ok(left)
     }
 
-    fn standing(&self, server: &mut Server, user: u64, number: u64) -> Result<Standing, Refused> {
+    fn place_status(
+        &self,
+        server: &mut Server,
+        user: u64,
+        number: u64,
+    ) -> Result<PlaceStatus, Refused> {
         let place = server.place(user, number);
-        self.step(server, |state, _| state.standing(&place))
+        self.step(server, |state, _| state.place_status(&place))
     }
 
     fn position(&self, number: u64) -> u64 {
-        let line = self.replica.witness().line;
-        self.replica.vacant().position_of(QueueNumber::new(number).unwrap(), line).get()
+        let counters = self.replica.witness().counters;
+        self.replica.vacant().position_of(QueueNumber::new(number).unwrap(), counters).get()
     }
 }
 
 /// The place of a token of this incarnation.
-fn place_in(incarnation: Incarnation, user: u64, number: u64) -> Place {
-    Place {
+fn place_in(incarnation: Incarnation, user: u64, number: u64) -> TokenClaims {
+    TokenClaims {
         queue: QueueId::parse("main").unwrap(),
         incarnation,
         number: QueueNumber::new(number).unwrap(),

@@ -21,8 +21,8 @@ impl QueueState {
         if !doubt.is_takeover() || !is_proved {
             return;
         }
-        let last = self.line.last();
-        let first = found.line.last().max(last.saturating_sub(MOST_UNHELD));
+        let last = self.counters.last();
+        let first = found.counters.last().max(last.saturating_sub(MOST_UNHELD));
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for number in (first + 1..=last).filter(|number| self.is_unheld(*number)) {
             match ranges.last_mut() {
@@ -42,7 +42,7 @@ impl QueueState {
     /// Whether a number waits or is called, and has no known holder.
     fn is_unheld(&self, number: u64) -> bool {
         let is_open =
-            number > self.line.serving() || self.calls.end_of(number, self.time).is_some();
+            number > self.counters.serving() || self.calls.end_of(number, self.time).is_some();
         is_open && self.owner(number).is_none() && !self.vacant.contains(number)
     }
 }

@@ -21,7 +21,12 @@ fn started() -> Timeline {
 
 /// A snapshot of a queue without departures.
 fn look(timeline: &mut Timeline, (last, serving): (u64, u64), ms: i64, promised: f64) -> Vec<Wait> {
-    timeline.observe(Line::new(last, serving), &VacantNumbers::default(), at(ms), seconds(promised))
+    timeline.observe(
+        QueueCounters::new(last, serving),
+        &VacantNumbers::default(),
+        at(ms),
+        seconds(promised),
+    )
 }
 
 fn assert_near(seen: Duration, expected: f64) {
@@ -103,10 +108,12 @@ fn abandoned_numbers_are_not_reported_as_called() {
     let mut timeline = started();
     look(&mut timeline, (10, 0), 100, 1.0);
     let left = VacantNumbers::of([2, 3, 9]);
-    let waits = timeline.observe(Line::new(10, 5), &left, at(200), seconds(0.5));
+    let waits = timeline.observe(QueueCounters::new(10, 5), &left, at(200), seconds(0.5));
     assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [3]);
     let left = VacantNumbers::of(6..=10);
-    assert!(timeline.observe(Line::new(10, 10), &left, at(300), Duration::ZERO).is_empty());
+    assert!(
+        timeline.observe(QueueCounters::new(10, 10), &left, at(300), Duration::ZERO).is_empty()
+    );
 }
 
 #[test]
@@ -161,7 +168,7 @@ fn a_clock_that_goes_back_and_forth_costs_no_more_memory() {
 fn thinned_out(marks: u64, newest: i64) -> Vec<u64> {
     let time = |n: u64| if n + 1 == marks { at(newest) } else { at(n.cast_signed() * 100) };
     let marks = (0..marks).map(|n| Mark { last: n, at: time(n), promised: Duration::ZERO });
-    let mut timeline = Timeline { marks: marks.collect(), told: 0 };
+    let mut timeline = Timeline { marks: marks.collect(), reported: 0 };
     timeline.thin_out();
     timeline.marks.iter().map(|mark| mark.last).collect()
 }
@@ -199,7 +206,7 @@ fn numbers_are_from_0_to_1_on_the_way_between_two_marks() {
 fn an_unbounded_promise_is_accepted() {
     let mut timeline = started();
     for n in 1..4 {
-        timeline.observe(Line::new(n, 0), &VacantNumbers::default(), at(0), Duration::MAX);
+        timeline.observe(QueueCounters::new(n, 0), &VacantNumbers::default(), at(0), Duration::MAX);
     }
     assert_eq!(look(&mut timeline, (3, 3), 1, 0.0).len(), 3);
 }
@@ -231,25 +238,25 @@ proptest! {
         events in proptest::collection::vec(event(), 1..80),
     ) {
         let mut timeline = Timeline::default();
-        let start = Line::new(before.0, before.1.min(before.0));
-        let (mut line, mut now, mut left) = (start, 0, Vec::new());
-        look(&mut timeline, (line.last(), line.serving()), now, 0.0);
+        let start = QueueCounters::new(before.0, before.1.min(before.0));
+        let (mut counters, mut now, mut left) = (start, 0, Vec::new());
+        look(&mut timeline, (counters.last(), counters.serving()), now, 0.0);
         let mut expected = 0;
         for event in events {
-            let next = Line::new(line.last() + event.joins, (line.serving() + event.calls).min(line.last()));
-            let known = start.last().max(line.serving()) + 1..=next.serving();
+            let next = QueueCounters::new(counters.last() + event.joins, (counters.serving() + event.calls).min(counters.last()));
+            let known = start.last().max(counters.serving()) + 1..=next.serving();
             expected += known.filter(|number| !left.contains(number)).count() as u64;
             now += event.ms;
-            let departures = VacantNumbers::of(left.clone());
-            let waits = timeline.observe(next, &departures, at(now), seconds(1.0));
+            let abandoned = VacantNumbers::of(left.clone());
+            let waits = timeline.observe(next, &abandoned, at(now), seconds(1.0));
             let people: u64 = waits.iter().map(|wait| wait.people).sum();
             prop_assert!(waits.iter().all(|wait| wait.people > 0));
             prop_assert!(waits.iter().all(|wait| wait.waited <= seconds(1_000.0)));
             expected -= people;
             prop_assert_eq!(expected, 0);
-            line = next;
-            left.retain(|number| *number > line.serving());
-            left.extend(event.leaves.into_iter().filter(|n| *n > line.serving() && *n <= line.last()));
+            counters = next;
+            left.retain(|number| *number > counters.serving());
+            left.extend(event.leaves.into_iter().filter(|n| *n > counters.serving() && *n <= counters.last()));
         }
     }
 

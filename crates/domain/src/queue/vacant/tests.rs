@@ -13,22 +13,26 @@ fn number(n: u64) -> QueueNumber {
 #[test]
 fn a_position_is_the_people_ahead_plus_one_and_0_once_called() {
     let none = VacantNumbers::default();
-    let line = Line::new(10, 4);
-    assert_eq!(none.position_of(number(4), line), Position::CALLED);
-    assert_eq!(none.position_of(number(5), line).get(), 1);
-    assert_eq!(none.position_of(number(10), line).get(), 6);
+    let counters = QueueCounters::new(10, 4);
+    assert_eq!(none.position_of(number(4), counters), Position::CALLED);
+    assert_eq!(none.position_of(number(5), counters).get(), 1);
+    assert_eq!(none.position_of(number(10), counters).get(), 6);
     assert_eq!((none.len(), none.is_empty()), (0, true));
 }
 
 #[test]
 fn abandoned_numbers_are_not_counted_as_people() {
     let vacant = VacantNumbers::of([9, 3, 6, 7]);
-    let line = Line::new(10, 4);
-    assert_eq!(vacant.position_of(number(5), line).get(), 1);
-    assert_eq!(vacant.position_of(number(8), line).get(), 2, "6 and 7 are vacant, 5 is ahead");
-    assert_eq!(vacant.position_of(number(10), line).get(), 3, "5 and 8 are ahead");
-    assert_eq!(vacant.position_of(number(7), line).get(), 2, "5 is ahead, whether 7 counts or not");
-    assert_eq!(vacant.people_waiting(line), 3);
+    let counters = QueueCounters::new(10, 4);
+    assert_eq!(vacant.position_of(number(5), counters).get(), 1);
+    assert_eq!(vacant.position_of(number(8), counters).get(), 2, "6 and 7 are vacant, 5 is ahead");
+    assert_eq!(vacant.position_of(number(10), counters).get(), 3, "5 and 8 are ahead");
+    assert_eq!(
+        vacant.position_of(number(7), counters).get(),
+        2,
+        "5 is ahead, whether 7 counts or not"
+    );
+    assert_eq!(vacant.people_waiting(counters), 3);
     assert!(vacant.contains(9) && !vacant.contains(8) && !vacant.contains(0));
 }
 
@@ -36,9 +40,9 @@ fn abandoned_numbers_are_not_counted_as_people() {
 fn a_range_of_any_length_costs_no_position() {
     let mut vacant = VacantNumbers::default();
     vacant.insert_range(100, QueueNumber::MAX - 1);
-    let line = Line::new(QueueNumber::MAX, 90);
-    assert_eq!(vacant.position_of(number(QueueNumber::MAX), line).get(), 11);
-    assert_eq!(vacant.people_waiting(line), 11);
+    let counters = QueueCounters::new(QueueNumber::MAX, 90);
+    assert_eq!(vacant.position_of(number(QueueNumber::MAX), counters).get(), 11);
+    assert_eq!(vacant.people_waiting(counters), 11);
     assert_eq!(vacant.end_of_range(101), Some(QueueNumber::MAX - 1));
     assert_eq!((vacant.end_of_range(100), vacant.end_of_range(QueueNumber::MAX)), (None, None));
 }

@@ -33,13 +33,13 @@ fn given<'a>((&number, place): (&u64, &Place<'a>)) -> Option<Given<'a>> {
 }
 
 fn in_order(facts: &Facts<'_>, begun: &[Given<'_>], property: &mut Property) {
-    let mut told: Vec<&Given<'_>> = begun.iter().collect();
-    told.sort_by_key(|given| given.join.answered);
-    let mut told = told.into_iter().peekable();
+    let mut reported: Vec<&Given<'_>> = begun.iter().collect();
+    reported.sort_by_key(|given| given.join.answered);
+    let mut reported = reported.into_iter().peekable();
     let mut highest: Option<&Given<'_>> = None;
     for later in begun {
         property.case();
-        while let Some(earlier) = told.next_if(|earlier| earlier.join.by() <= later.from) {
+        while let Some(earlier) = reported.next_if(|earlier| earlier.join.by() <= later.from) {
             if highest.is_none_or(|highest| earlier.number > highest.number) {
                 highest = Some(earlier);
             }

@@ -59,11 +59,11 @@ fn asked_as_joined(
     property: &mut Property,
 ) {
     let joins = by_user.values().flatten();
-    let told: HashSet<(u64, u64)> = joins.map(|join| (join.user, join.number)).collect();
-    for ask in facts.history.records.iter().filter(|record| record.is(What::Ask, 200)) {
-        let Some(joins) = by_user.get(&ask.user) else { continue };
-        if !told.contains(&(ask.user, ask.number)) {
-            property.violated(facts.history, "no join returned this number", &[joins[0], ask]);
+    let reported: HashSet<(u64, u64)> = joins.map(|join| (join.user, join.number)).collect();
+    for request in facts.history.records.iter().filter(|record| record.is(What::Ask, 200)) {
+        let Some(joins) = by_user.get(&request.user) else { continue };
+        if !reported.contains(&(request.user, request.number)) {
+            property.violated(facts.history, "no join returned this number", &[joins[0], request]);
         }
     }
 }

@@ -80,7 +80,7 @@ enum Plan {
 struct Person {
     plan: Plan,
     number: u64,
-    asked: u32,
+    requested: u32,
     was_in: bool,
 }
 
@@ -145,7 +145,7 @@ impl Model {
     fn crowd(&mut self) {
         for user in 1..=self.setup.people {
             let plan = self.plan();
-            self.people.insert(user, Person { plan, number: 0, asked: 0, was_in: false });
+            self.people.insert(user, Person { plan, number: 0, requested: 0, was_in: false });
             let comes = self.rng.i64(0..3_000 * MILLISECOND);
             let step = if plan == Plan::SendsJunk { Step::Junk } else { Step::Join };
             self.send(user, comes, step);
@@ -224,7 +224,7 @@ impl Model {
         if step == Step::Join {
             person.number = self.store.holders.get(&user).copied().unwrap_or(person.number);
         }
-        person.asked += 1;
+        person.requested += 1;
         person.was_in |= stand == Stand::Active;
         let next = person.next(step, stand);
         self.people.insert(user, person);
@@ -237,10 +237,10 @@ impl Model {
         let node = self.rng.usize(0..self.setup.nodes);
         self.store.expire(now);
         let number = person.number;
-        let told = |what, number: u64, stand, position| {
-            let told =
+        let reported = |what, number: u64, stand, position| {
+            let reported =
                 line(what, user, 0, 0, 200).with("number", number).with("state", word(stand));
-            (told.with("position", position), stand)
+            (reported.with("position", position), stand)
         };
         match step {
             Step::Join => {
@@ -249,13 +249,13 @@ impl Model {
                 let view = &mut self.views[node];
                 view.serving = view.serving.max(self.store.serving);
                 let stand = self.store.stand(number);
-                told("join", number, stand, view.position(number))
+                reported("join", number, stand, view.position(number))
             }
             Step::Ask => {
                 let view = &self.views[node];
                 let stand = view.stand(number).unwrap_or_else(|| self.store.stand(number));
                 let position = if stand == Stand::Waiting { view.position(number) } else { 0 };
-                told("ask", number, stand, position)
+                reported("ask", number, stand, position)
             }
             Step::Dates => {
                 let claimed = || self.store.claim(number, now, &self.setup);
@@ -285,15 +285,15 @@ impl Person {
         }
         let waits = if self.plan == Plan::Hammers { 30 } else { 400 };
         match (self.plan, stand) {
-            (Plan::Forges, _) if self.asked.is_multiple_of(2) => Some((Step::Forge, 10)),
-            (Plan::JoinsAgain, _) if self.asked == 3 => Some((Step::Join, 10)),
-            (Plan::LeavesEarly, Stand::Waiting) if self.asked > 2 => Some((Step::Leave, 10)),
+            (Plan::Forges, _) if self.requested.is_multiple_of(2) => Some((Step::Forge, 10)),
+            (Plan::JoinsAgain, _) if self.requested == 3 => Some((Step::Join, 10)),
+            (Plan::LeavesEarly, Stand::Waiting) if self.requested > 2 => Some((Step::Leave, 10)),
             (Plan::Pushes, Stand::Waiting) => Some((Step::Dates, waits)),
-            (Plan::NeverComes, Stand::Called) if self.asked > 3 => None,
+            (Plan::NeverComes, Stand::Called) if self.requested > 3 => None,
             (Plan::NeverComes, Stand::Called) => Some((Step::Ask, 50)),
             (_, Stand::Called) => Some((Step::Dates, 10)),
             (Plan::Stays, Stand::Active) => Some((Step::Dates, 150)),
-            (_, Stand::Active) if step == Step::Dates && self.asked.is_multiple_of(3) => {
+            (_, Stand::Active) if step == Step::Dates && self.requested.is_multiple_of(3) => {
                 Some((Step::Leave, 100))
             }
             (_, Stand::Active) => Some((Step::Dates, 60)),

@@ -44,8 +44,8 @@ fn a_number_that_changes_while_the_place_is_valid() {
 
 #[test]
 fn a_status_query_that_returns_a_number_no_join_returned() {
-    broken(&[join(1, 0, 5, 0), ask(2, 9, 10, 0).with("user", 100)], NUMBERS);
-    good(&[join(1, 0, 5, 0), ask(1, 9, 10, 0)]);
+    broken(&[join(1, 0, 5, 0), request(2, 9, 10, 0).with("user", 100)], NUMBERS);
+    good(&[join(1, 0, 5, 0), request(1, 9, 10, 0)]);
 }
 
 #[test]
@@ -67,22 +67,22 @@ fn the_largest_inversion_is_reported() {
 
 #[test]
 fn serving_moves_backwards() {
-    let before = || [join(1, 0, 5, 1), join(2, 6, 9, 2), ask(2, 20, 25, 0)];
+    let before = || [join(1, 0, 5, 1), join(2, 6, 9, 2), request(2, 20, 25, 0)];
     let with = |last: Line| before().into_iter().chain([last]).collect::<Vec<_>>();
     // Number 1 is overtaken: 2 was called, and every node must know that 101 ms later.
-    broken(&with(ask(1, 127, 130, 1)), SERVING);
-    good(&with(ask(1, 126, 130, 1)));
-    good(&with(ask(1, 127, 130, 1).with("stale", true)));
-    good(&with(ask(1, 127, 130, 0)));
+    broken(&with(request(1, 127, 130, 1)), SERVING);
+    good(&with(request(1, 126, 130, 1)));
+    good(&with(request(1, 127, 130, 1).with("stale", true)));
+    good(&with(request(1, 127, 130, 0)));
     let one_node = Limits { one_node: true, ..tight() };
-    broken_by(&with(ask(1, 26, 30, 1)), &one_node, SERVING);
-    good_by(&with(ask(1, 25, 30, 1)), &one_node);
+    broken_by(&with(request(1, 26, 30, 1)), &one_node, SERVING);
+    good_by(&with(request(1, 25, 30, 1)), &one_node);
 }
 
 #[test]
 fn a_position_shows_a_lower_bound_of_serving() {
-    let before = |position| [join(5, 0, 5, 5), ask(5, 10, 15, position)];
-    let later = |position| ask(9, 200, 205, position).with("user", 500).with("client", 9);
+    let before = |position| [join(5, 0, 5, 5), request(5, 10, 15, position)];
+    let later = |position| request(9, 200, 205, position).with("user", 500).with("client", 9);
     let alone = |first, second| {
         let [a, b] = before(first);
         [a, b, line("join", 900, 0, 1, 0), later(second).with("user", 900)]
@@ -100,7 +100,7 @@ fn abandoned_numbers_explain_a_position() {
     // Number 5 learns that one person is ahead: three were called, or fewer were called and the
     // others left.
     let seen = |more: Vec<Line>| {
-        with(more.into_iter().chain([ask(5, 20, 25, 2), ask(4, 300, 305, 4)]).collect())
+        with(more.into_iter().chain([request(5, 20, 25, 2), request(4, 300, 305, 4)]).collect())
     };
     broken_by(&seen(vec![]), &loose(), SERVING);
     good_by(&seen(vec![leave(1, 6, 7, 204), leave(2, 6, 7, 204), leave(3, 6, 7, 0)]), &loose());
@@ -109,8 +109,8 @@ fn abandoned_numbers_explain_a_position() {
 #[test]
 fn an_impossible_position() {
     broken(&[join(1, 0, 5, 2)], SERVING);
-    broken(&[join(1, 0, 5, 0), ask(1, 6, 9, 0).with("position", 1)], SERVING);
-    good(&[join(1, 0, 5, 0), ask(1, 6, 9, 0)]);
+    broken(&[join(1, 0, 5, 0), request(1, 6, 9, 0).with("position", 1)], SERVING);
+    good(&[join(1, 0, 5, 0), request(1, 6, 9, 0)]);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_call_takes_a_slot_before_its_person_learns_of_it() {
     // Number 4 was called by 15, so 2 and 3 were too, and were not admitted before 60.
     let lines = |ask_4| {
         let joins = (1..=4).map(|n| join(n, 0, 5, n));
-        let asks = [ask(1, 10, 15, 0), leave(1, 16, 17, 204), ask(4, ask_4, ask_4 + 5, 0)];
+        let asks = [request(1, 10, 15, 0), leave(1, 16, 17, 204), request(4, ask_4, ask_4 + 5, 0)];
         let held = (2..=4).map(|n| dates(n, 60, 65, 200));
         joins.chain(asks).chain(held).collect::<Vec<_>>()
     };
@@ -145,7 +145,7 @@ fn a_call_takes_a_slot_before_its_person_learns_of_it() {
 
 #[test]
 fn admitted_and_not_called() {
-    let lines = |sent| [join(1, 0, 5, 1), dates(1, 10, 15, 200), ask(1, sent, sent + 5, 1)];
+    let lines = |sent| [join(1, 0, 5, 1), dates(1, 10, 15, 200), request(1, sent, sent + 5, 1)];
     broken(&lines(117), ENTRY);
     good(&lines(116));
     let one_node = Limits { one_node: true, ..tight() };
@@ -153,7 +153,7 @@ fn admitted_and_not_called() {
     good_by(&lines(15), &one_node);
     // A person with a lower number gets the same answer.
     let by_another =
-        [join(1, 0, 5, 1), join(2, 6, 9, 2), dates(2, 10, 15, 200), ask(1, 117, 120, 1)];
+        [join(1, 0, 5, 1), join(2, 6, 9, 2), dates(2, 10, 15, 200), request(1, 117, 120, 1)];
     broken(&by_another, ENTRY);
 }
 
@@ -191,12 +191,13 @@ fn called_and_refused() {
 #[test]
 fn a_call_that_may_have_lapsed_does_not_count() {
     // Its person learned of it late, but it may have lapsed 10 s after joining.
-    let lines = |sent| [join(1, 0, 5, 1), ask(1, 9_000, 9_005, 0), dates(1, sent, sent + 5, 410)];
+    let lines =
+        |sent| [join(1, 0, 5, 1), request(1, 9_000, 9_005, 0), dates(1, sent, sent + 5, 410)];
     broken(&lines(9_990), TURNED_AWAY);
     good(&lines(9_994));
     // It was seen waiting at 5 s, so the call cannot have lapsed before 15 s.
     let waited =
-        |sent| lines(sent).into_iter().chain([ask(1, 5_000, 5_005, 1)]).collect::<Vec<_>>();
+        |sent| lines(sent).into_iter().chain([request(1, 5_000, 5_005, 1)]).collect::<Vec<_>>();
     broken(&waited(14_800), TURNED_AWAY);
     good(&waited(14_895));
 }
@@ -216,7 +217,7 @@ fn a_session_lasts_from_its_first_use() {
 
 #[test]
 fn a_place_that_was_not_released_is_not_over() {
-    let expired = || ask(1, 20, 25, 0).with("state", "EXPIRED");
+    let expired = || request(1, 20, 25, 0).with("state", "EXPIRED");
     broken(&[join(1, 0, 5, 1), expired()], TURNED_AWAY);
     good(&[join(1, 0, 5, 1), leave(1, 10, 15, 204), expired()]);
     good(&[join(1, 0, 5, 1), leave(1, 25, 26, 204), expired()]);
@@ -246,7 +247,7 @@ fn people_called_too_fast() {
     // Two of a saved batch, and two more a second; `serving` was at 0 at the earliest at 19 - 101.
     let lines = |mark: u64, sent: i64| {
         let joins = (1..=9).map(|n| join(n, 0, 5, n));
-        joins.chain([ask(1, 20, 21, 1), ask(mark, sent, sent + 5, 0)]).collect::<Vec<_>>()
+        joins.chain([request(1, 20, 21, 1), request(mark, sent, sent + 5, 0)]).collect::<Vec<_>>()
     };
     // Joins are answered from the store itself, at 0.
     broken_by(&lines(3, 450), &limits, RATE);

@@ -87,7 +87,7 @@ impl History {
     /// Checks that from this second on, each estimate for these positions is within a factor of two
     /// of the actual wait, or at most `slack` seconds from it.
     fn check(&self, spec: PolicySpec, from: usize, positions: &[u64], slack: f64) {
-        let mut told = 0;
+        let mut reported = 0;
         for (now, (called, occupancy)) in self.seen.iter().enumerate().skip(from) {
             let forecast = estimator(spec).prepare(occupancy, None);
             for people in positions {
@@ -97,10 +97,10 @@ impl History {
                 let is_near = eta <= 2.0 * wait && wait <= 2.0 * eta;
                 let message = format!("position {people} at {now} s: estimate {eta}, wait {wait}");
                 assert!(is_near || (eta - wait).abs() <= slack, "{message}, {occupancy:?}");
-                told += 1;
+                reported += 1;
             }
         }
-        assert!(told > 100 * positions.len(), "only {told} estimates");
+        assert!(reported > 100 * positions.len(), "only {reported} estimates");
     }
 }
 

@@ -9,18 +9,18 @@ const UNTIL: Expiry =
 
 /// Numbers 1 to 5 have been called, 8 was abandoned.
 async fn service_over(configure: impl FnOnce(&mut MockQueueStore)) -> QueueService {
-    let mut store = store_at(Line::new(10, 5), &[8]);
+    let mut store = store_at(QueueCounters::new(10, 5), &[8]);
     configure(&mut store);
     let service = service_of("main", store);
-    service.advance().await.unwrap();
+    service.tick().await.unwrap();
     service
 }
 
 /// A store that returns this status of any place, once.
-async fn where_it_stands(standing: Result<Standing, PortError>) -> QueueService {
-    let mut standing = Some(standing);
+async fn where_it_stands(place_status: Result<PlaceStatus, PortError>) -> QueueService {
+    let mut place_status = Some(place_status);
     service_over(|store| {
-        store.expect_standing().times(1).returning(move |_| standing.take().unwrap());
+        store.expect_place_status().times(1).returning(move |_| place_status.take().unwrap());
     })
     .await
 }
@@ -49,9 +49,9 @@ fn checking_a_called_number_touches_no_store() {
 fn checking_refuses_whom_the_node_knows_to_have_no_right() {
     run(async {
         let service = service_over(|_| {}).await;
-        let Err(QueueError::NotYet(outlook)) = service.check("9") else { panic!("not called yet") };
-        let is_waiting = outlook.standing == Standing::Waiting && !outlook.is_stale;
-        assert_eq!((outlook.position.get(), is_waiting), (3, true));
+        let Err(QueueError::NotYet(status)) = service.check("9") else { panic!("not called yet") };
+        let is_waiting = status.place_status == PlaceStatus::Waiting && !status.is_stale;
+        assert_eq!((status.position.get(), is_waiting), (3, true));
         assert!(matches!(service.check("8"), Err(QueueError::Gone)), "abandoned");
         assert!(matches!(service.check("x"), Err(QueueError::Forged(TokenRejected::Malformed))));
     });
@@ -61,12 +61,12 @@ fn checking_refuses_whom_the_node_knows_to_have_no_right() {
 fn a_node_with_a_stale_view_prepares_no_answer() {
     run(async {
         let mut service = service_over(|_| {}).await;
-        service.parts.clock = Arc::new(SteppingClock::default());
-        service.parts.stale_after = Duration::from_millis(1);
+        service.deps.clock = Arc::new(SteppingClock::default());
+        service.deps.stale_after = Duration::from_millis(1);
         assert!(service.check("3").is_ok(), "the view is fresh");
         let Err(QueueError::Store(error)) = service.check("3") else { panic!("stale by now") };
         assert_eq!(error.kind(), PortErrorKind::Unavailable);
-        assert_eq!(service.counts().lost_sight, 1);
+        assert_eq!(service.counts().stale_view, 1);
     });
 }
 
@@ -88,7 +88,7 @@ fn a_called_place_is_claimed_in_one_request() {
 #[test]
 fn confirming_a_call_claims_nothing() {
     run(async {
-        let service = where_it_stands(Ok(Standing::Called { until: UNTIL })).await;
+        let service = where_it_stands(Ok(PlaceStatus::Called { until: UNTIL })).await;
         let _ = service.confirm(service.check("3").unwrap()).await.unwrap();
     });
 }
@@ -97,7 +97,10 @@ fn confirming_a_call_claims_nothing() {
 fn a_confirmed_call_is_still_to_be_claimed() {
     run(async {
         let service = service_over(|store| {
-            store.expect_standing().times(1).returning(|_| Ok(Standing::Called { until: UNTIL }));
+            store
+                .expect_place_status()
+                .times(1)
+                .returning(|_| Ok(PlaceStatus::Called { until: UNTIL }));
             store.expect_claim().times(1).returning(|_| Err(ClaimError::Gone));
         })
         .await;
@@ -110,7 +113,7 @@ fn a_confirmed_call_is_still_to_be_claimed() {
 #[test]
 fn a_confirmed_session_is_not_asked_for_again() {
     run(async {
-        let service = where_it_stands(Ok(Standing::Active { until: UNTIL })).await;
+        let service = where_it_stands(Ok(PlaceStatus::Active { until: UNTIL })).await;
         let confirmed = service.confirm(service.check("3").unwrap()).await.unwrap();
         let again = service.confirm(confirmed).await.unwrap();
         let session = service.claim(again).await.unwrap();
@@ -121,16 +124,16 @@ fn a_confirmed_session_is_not_asked_for_again() {
 #[test]
 fn confirming_refuses_whom_the_store_knows_to_have_no_right() {
     run(async {
-        let confirm = async |standing| {
-            let service = where_it_stands(standing).await;
+        let confirm = async |place_status| {
+            let service = where_it_stands(place_status).await;
             service.confirm(service.check("3").unwrap()).await.unwrap_err()
         };
-        assert!(matches!(confirm(Ok(Standing::Gone)).await, QueueError::Gone));
+        assert!(matches!(confirm(Ok(PlaceStatus::Gone)).await, QueueError::Gone));
         assert!(matches!(confirm(Err(down())).await, QueueError::Store(_)));
-        let QueueError::NotYet(outlook) = confirm(Ok(Standing::Waiting)).await else {
+        let QueueError::NotYet(status) = confirm(Ok(PlaceStatus::Waiting)).await else {
             panic!("not called, according to the store")
         };
-        assert_eq!((outlook.number, outlook.standing), (number(3), Standing::Waiting));
+        assert_eq!((status.number, status.place_status), (number(3), PlaceStatus::Waiting));
     });
 }
 
@@ -142,7 +145,7 @@ fn a_claim_that_fails_says_why() {
         assert!(matches!(after_claim(ClaimError::NotHolder).await, QueueError::Gone));
         assert!(matches!(after_claim(down().into()).await, QueueError::Store(_)));
         let not_yet = after_claim(ClaimError::NotYet).await;
-        assert!(matches!(not_yet, QueueError::NotYet(outlook) if outlook.number == number(3)));
+        assert!(matches!(not_yet, QueueError::NotYet(status) if status.number == number(3)));
     });
 }
 
@@ -150,8 +153,8 @@ fn a_claim_that_fails_says_why() {
 fn each_refused_step_is_counted_once() {
     run(async {
         let service = service_over(|store| {
-            let mut standings = [Ok(Standing::Gone), Err(down())].into_iter();
-            store.expect_standing().returning(move |_| standings.next().unwrap());
+            let mut standings = [Ok(PlaceStatus::Gone), Err(down())].into_iter();
+            store.expect_place_status().returning(move |_| standings.next().unwrap());
             store.expect_claim().returning(|_| Err(ClaimError::NotHolder));
         })
         .await;

@@ -18,8 +18,8 @@ fn joined(number: u64, rejoined: bool) -> Joined {
         incarnation: life(),
         number,
         rejoined,
-        standing: Standing::Waiting,
-        line: Line::new(number.get(), 0),
+        place_status: PlaceStatus::Waiting,
+        counters: QueueCounters::new(number.get(), 0),
     }
 }
 
@@ -44,7 +44,8 @@ fn joins_are_counted_by_whether_they_issued_a_number() {
 fn refused_joins_are_counted_by_their_reason() {
     run(async {
         let mut store = MockQueueStore::new();
-        let mut answers = [JoinError::LineFull, JoinError::AboveCeiling, down().into()].into_iter();
+        let mut answers =
+            [JoinError::QueueFull, JoinError::AboveCeiling, down().into()].into_iter();
         store.expect_join().returning(move |_, _, _| Err(answers.next().unwrap()));
         let service = service_of("main", store);
         for _ in 0..3 {
@@ -60,9 +61,9 @@ fn refused_joins_are_counted_by_their_reason() {
 #[test]
 fn a_success_is_not_counted() {
     run(async {
-        let mut store = store_at(Line::new(10, 5), &[8]);
-        let mut answers = [Ok(Standing::Gone), Err(down())].into_iter();
-        store.expect_standing().returning(move |_| answers.next().unwrap());
+        let mut store = store_at(QueueCounters::new(10, 5), &[8]);
+        let mut answers = [Ok(PlaceStatus::Gone), Err(down())].into_iter();
+        store.expect_place_status().returning(move |_| answers.next().unwrap());
         store.expect_claim().returning(|place| {
             Ok(Session {
                 number: place.number,
@@ -70,11 +71,11 @@ fn a_success_is_not_counted() {
                 until: Expiry::new(QueueTime::START, QueueTime::START),
             })
         });
-        store.expect_give_back().returning(|_| Ok(()));
+        store.expect_release().returning(|_| Ok(()));
         let service = service_of("main", store);
-        service.advance().await.unwrap();
+        service.tick().await.unwrap();
         for token in ["7", "8", "2", "2"] {
-            service.ask(token).await.unwrap();
+            service.query_status(token).await.unwrap();
         }
         service.admit("3").await.unwrap();
         service.leave("7").await.unwrap();
@@ -85,7 +86,7 @@ fn a_success_is_not_counted() {
 #[test]
 fn each_refused_admission_is_counted_once() {
     run(async {
-        let mut store = store_at(Line::new(10, 5), &[8]);
+        let mut store = store_at(QueueCounters::new(10, 5), &[8]);
         let mut answers =
             [ClaimError::NotYet, ClaimError::Gone, ClaimError::NotHolder, down().into()]
                 .into_iter();
@@ -97,7 +98,7 @@ fn each_refused_admission_is_counted_once() {
             [("not_yet", 1)],
             "not called yet, as far as this node knows"
         );
-        service.advance().await.unwrap();
+        service.tick().await.unwrap();
         for token in ["7", "8", "2", "2", "2", "2"] {
             service.admit(token).await.unwrap_err();
         }
@@ -108,23 +109,23 @@ fn each_refused_admission_is_counted_once() {
 #[test]
 fn refusals_for_a_stale_view_have_their_own_reason() {
     run(async {
-        let mut service = service_of("main", store_at(Line::new(10, 5), &[]));
-        service.parts.clock = Arc::new(SteppingClock::default());
-        service.parts.stale_after = Duration::ZERO;
-        service.advance().await.unwrap();
+        let mut service = service_of("main", store_at(QueueCounters::new(10, 5), &[]));
+        service.deps.clock = Arc::new(SteppingClock::default());
+        service.deps.stale_after = Duration::ZERO;
+        service.tick().await.unwrap();
         service.admit("3").await.unwrap_err();
-        assert_eq!(refused(&service), [("lost_sight", 1)]);
+        assert_eq!(refused(&service), [("stale_view", 1)]);
     });
 }
 
 #[test]
 fn each_refused_release_is_counted_once() {
     run(async {
-        let mut store = store_at(Line::new(10, 5), &[]);
+        let mut store = store_at(QueueCounters::new(10, 5), &[]);
         let mut answers =
-            [GiveBackError::Gone, GiveBackError::NotFound, GiveBackError::NotHolder, down().into()]
+            [ReleaseError::Gone, ReleaseError::NotFound, ReleaseError::NotHolder, down().into()]
                 .into_iter();
-        store.expect_give_back().returning(move |_| Err(answers.next().unwrap()));
+        store.expect_release().returning(move |_| Err(answers.next().unwrap()));
         let service = service_of("main", store);
         for _ in 0..4 {
             service.leave("7").await.unwrap_err();
@@ -136,8 +137,8 @@ fn each_refused_release_is_counted_once() {
 #[test]
 fn tokens_are_refused_under_six_names() {
     run(async {
-        let mut sealer = MockTokenSealer::new();
-        sealer.expect_open().returning(|text| {
+        let mut signer = MockTokenSigner::new();
+        signer.expect_verify().returning(|text| {
             Err(match text {
                 "version" => TokenRejected::UnknownVersion,
                 "key" => TokenRejected::UnknownKey,
@@ -146,20 +147,20 @@ fn tokens_are_refused_under_six_names() {
             })
         });
         let mut service = service_of("main", MockQueueStore::new());
-        service.parts.sealer = Arc::new(sealer);
-        service.ask("nonsense").await.unwrap_err();
+        service.deps.signer = Arc::new(signer);
+        service.query_status("nonsense").await.unwrap_err();
         service.admit("version").await.unwrap_err();
         service.leave("key").await.unwrap_err();
-        service.ask("signature").await.unwrap_err();
+        service.query_status("signature").await.unwrap_err();
         let of_tokens =
             [("malformed", 1), ("unknown_version", 1), ("unknown_key", 1), ("bad_signature", 1)];
         assert_eq!(refused(&service), of_tokens);
         let other = service_of("other", MockQueueStore::new());
-        other.ask("1").await.unwrap_err();
+        other.query_status("1").await.unwrap_err();
         assert_eq!(refused(&other), [("foreign_queue", 1)]);
-        let knows = service_of("main", store_at(Line::START, &[]));
-        knows.advance().await.unwrap();
-        knows.ask("6:1").await.unwrap_err();
+        let knows = service_of("main", store_at(QueueCounters::START, &[]));
+        knows.tick().await.unwrap();
+        knows.query_status("6:1").await.unwrap_err();
         assert_eq!(refused(&knows), [("foreign_incarnation", 1)]);
     });
 }
@@ -175,23 +176,26 @@ fn every_reason_has_its_own_name() {
 fn the_view_is_that_of_the_last_tick_and_becomes_stale() {
     run(async {
         let mut service = service_of("main", store_at_each(&[(10, 4), (20, 6)]));
-        service.parts.clock = Arc::new(SteppingClock::default());
+        service.deps.clock = Arc::new(SteppingClock::default());
         let before = service.view();
         assert_eq!((before.age, before.last_step), (None, None));
-        assert_eq!((before.line, before.waiting, before.people_called), (Line::START, 0, 0));
-        service.advance().await.unwrap();
-        service.advance().await.unwrap();
+        assert_eq!(
+            (before.counters, before.waiting, before.people_called),
+            (QueueCounters::START, 0, 0)
+        );
+        service.tick().await.unwrap();
+        service.tick().await.unwrap();
         let view = service.view();
         assert_eq!(
             view,
-            View {
-                line: Line::new(20, 6),
+            QueueStats {
+                counters: QueueCounters::new(20, 6),
                 waiting: 14,
                 called: 3,
                 active: 4,
                 recovers: true,
                 may_join: true,
-                tally: Tally { claimed: 5, ..Tally::default() },
+                outcomes: OutcomeCounts { claimed: 5, ..OutcomeCounts::default() },
                 age: Some(Duration::from_secs(1)),
                 stale_after: Duration::from_secs(1),
                 max_active: AdmissionPolicy::default().spec().max_active,
@@ -205,12 +209,12 @@ fn the_view_is_that_of_the_last_tick_and_becomes_stale() {
 #[test]
 fn abandoned_numbers_do_not_count_as_waiting() {
     run(async {
-        let mut store = store_at(Line::new(1_000, 200), &[250, 300]);
-        store.expect_standing().returning(|_| Ok(Standing::Gone));
+        let mut store = store_at(QueueCounters::new(1_000, 200), &[250, 300]);
+        store.expect_place_status().returning(|_| Ok(PlaceStatus::Gone));
         let service = service_of("main", store);
-        service.advance().await.unwrap();
+        service.tick().await.unwrap();
         assert_eq!(service.view().waiting, 798);
-        service.ask("1100").await.unwrap();
+        service.query_status("1100").await.unwrap();
         assert_eq!(service.view().waiting, 798, "a token is not a witness of a longer queue");
     });
 }

@@ -18,13 +18,13 @@ fn presenting(expected: Option<u64>) -> QueueService {
     store.expect_join().withf(move |_, presented, _| *presented == expected).times(1).returning(
         move |_, presented, _| {
             let number = presented.map_or(number(9), |shown: Shown| shown.number);
-            let line = Line::new(9, 0);
+            let counters = QueueCounters::new(9, 0);
             Ok(Joined {
                 incarnation: life(),
                 number,
                 rejoined: presented.is_some(),
-                standing: Standing::Waiting,
-                line,
+                place_status: PlaceStatus::Waiting,
+                counters,
             })
         },
     );
@@ -39,9 +39,9 @@ fn holder() -> UserId {
 fn a_token_presents_its_number_to_the_store() {
     run(async {
         let ticket = presenting(Some(4)).join(holder(), Some("4")).await.unwrap();
-        assert_eq!(ticket.outlook.number, number(4));
+        assert_eq!(ticket.status.number, number(4));
         let ticket = presenting(None).join(holder(), None).await.unwrap();
-        assert_eq!(ticket.outlook.number, number(9));
+        assert_eq!(ticket.status.number, number(9));
     });
 }
 
@@ -50,7 +50,7 @@ fn a_token_past_its_lifetime_counts_as_none() {
     run(async {
         for (age, presented) in [(3_600, Some(4)), (3_601, None)] {
             let mut service = presenting(presented);
-            service.parts.clock = Arc::new(SecondsLater(age));
+            service.deps.clock = Arc::new(SecondsLater(age));
             service.join(holder(), Some("4")).await.unwrap();
             assert_eq!(service.counts().gone, 0, "an expired token does not fail a join");
         }
@@ -72,9 +72,9 @@ fn a_token_that_is_not_accepted_or_not_the_users_is_refused() {
 #[test]
 fn a_waiting_place_is_held_without_calling_the_store() {
     run(async {
-        // The mock has no expectation for `standing`: any such call would fail the test.
-        let service = service_of("main", store_at(Line::new(9, 2), &[5]));
-        service.advance().await.unwrap();
+        // The mock has no expectation for `place_status`: any such call would fail the test.
+        let service = service_of("main", store_at(QueueCounters::new(9, 2), &[5]));
+        service.tick().await.unwrap();
         assert!(service.holds_place(holder(), "4").await.unwrap());
         assert!(!service.holds_place(holder(), "5").await.unwrap(), "it was released");
     });
@@ -84,20 +84,24 @@ fn a_waiting_place_is_held_without_calling_the_store() {
 fn a_called_place_is_held_until_the_store_reports_it_gone() {
     run(async {
         let until = Expiry::new(QueueTime::START, QueueTime::START);
-        for (standing, expected) in [
-            (Ok(Standing::Called { until }), true),
-            (Ok(Standing::Active { until }), true),
-            (Ok(Standing::Waiting), true),
-            (Ok(Standing::Gone), false),
+        for (place_status, expected) in [
+            (Ok(PlaceStatus::Called { until }), true),
+            (Ok(PlaceStatus::Active { until }), true),
+            (Ok(PlaceStatus::Waiting), true),
+            (Ok(PlaceStatus::Gone), false),
             // The join reports the store's failure.
             (Err(PortErrorKind::Unavailable), true),
         ] {
-            let mut store = store_at(Line::new(9, 4), &[]);
-            let answer = move || standing.map_err(|kind| PortError::new(kind, "queue store"));
-            store.expect_standing().times(1).returning(move |_| answer());
+            let mut store = store_at(QueueCounters::new(9, 4), &[]);
+            let answer = move || place_status.map_err(|kind| PortError::new(kind, "queue store"));
+            store.expect_place_status().times(1).returning(move |_| answer());
             let service = service_of("main", store);
-            service.advance().await.unwrap();
-            assert_eq!(service.holds_place(holder(), "4").await.unwrap(), expected, "{standing:?}");
+            service.tick().await.unwrap();
+            assert_eq!(
+                service.holds_place(holder(), "4").await.unwrap(),
+                expected,
+                "{place_status:?}"
+            );
         }
     });
 }
@@ -107,7 +111,7 @@ fn a_place_past_its_lifetime_is_not_held_and_a_forged_one_is_refused() {
     run(async {
         for (age, expected) in [(3_600, true), (3_601, false)] {
             let mut service = service_of("main", MockQueueStore::new());
-            service.parts.clock = Arc::new(SecondsLater(age));
+            service.deps.clock = Arc::new(SecondsLater(age));
             assert_eq!(service.holds_place(holder(), "4").await.unwrap(), expected, "{age} s");
         }
         let service = service_of("main", MockQueueStore::new());
@@ -123,13 +127,13 @@ fn a_place_past_its_lifetime_is_not_held_and_a_forged_one_is_refused() {
 fn giving() -> MockQueueStore {
     let mut store = MockQueueStore::new();
     store.expect_join().returning(|_, _, _| {
-        let (number, line) = (number(10_101), Line::new(10_101, 0));
+        let (number, counters) = (number(10_101), QueueCounters::new(10_101, 0));
         Ok(Joined {
             incarnation: life(),
             number,
             rejoined: false,
-            standing: Standing::Waiting,
-            line,
+            place_status: PlaceStatus::Waiting,
+            counters,
         })
     });
     store
@@ -139,24 +143,24 @@ fn giving() -> MockQueueStore {
 fn skipping() -> Snapshot {
     let mut vacant = VacantNumbers::default();
     vacant.insert_range(100, 10_100);
-    Snapshot { vacant, ..snapshot_of(Line::new(10_100, 0), &[]) }
+    Snapshot { vacant, ..snapshot_of(QueueCounters::new(10_100, 0), &[]) }
 }
 
 #[test]
 fn the_node_that_settles_a_checkpoint_knows_the_skipped_numbers_at_once() {
     run(async {
         let mut store = giving();
-        store
-            .expect_call_next()
-            .returning(|_, _| Ok(Called { count: 0, snapshot: snapshot_of(Line::START, &[]) }));
-        store.expect_snapshot().returning(|_| Ok(snapshot_of(Line::START, &[])));
+        store.expect_call_next().returning(|_, _| {
+            Ok(Called { count: 0, snapshot: snapshot_of(QueueCounters::START, &[]) })
+        });
+        store.expect_snapshot().returning(|_| Ok(snapshot_of(QueueCounters::START, &[])));
         store.expect_settle().returning(|_, _| Ok(skipping()));
         let service = reserving(service_of("main", store), &cell(100, 0, 10_100));
-        service.advance().await.unwrap();
-        service.remember().await.unwrap();
-        assert_eq!(service.line(), Line::new(10_100, 0));
+        service.tick().await.unwrap();
+        service.save_checkpoint().await.unwrap();
+        assert_eq!(service.counters(), QueueCounters::new(10_100, 0));
         let ticket = service.join(holder(), None).await.unwrap();
-        assert_eq!(ticket.outlook.position.get(), 101);
+        assert_eq!(ticket.status.position.get(), 101);
     });
 }
 
@@ -170,19 +174,19 @@ fn a_node_that_lacks_skipped_numbers_takes_a_snapshot_and_retries_the_join() {
             if joins == 1 {
                 return Err(JoinError::ViewBehind);
             }
-            let (number, line) = (number(10_101), Line::new(10_101, 0));
+            let (number, counters) = (number(10_101), QueueCounters::new(10_101, 0));
             Ok(Joined {
                 incarnation: life(),
                 number,
                 rejoined: false,
-                standing: Standing::Waiting,
-                line,
+                place_status: PlaceStatus::Waiting,
+                counters,
             })
         });
         store.expect_snapshot().times(1).returning(|_| Ok(skipping()));
         let service = service_of("main", store);
         let ticket = service.join(holder(), None).await.unwrap();
-        assert_eq!(ticket.outlook.position.get(), 101);
+        assert_eq!(ticket.status.position.get(), 101);
     });
 }
 
@@ -206,18 +210,19 @@ fn reserved_numbers_may_be_issued_in_a_generation_the_store_reports_as_settled()
         let mut reports = [(1, true), (2, true), (3, false)].into_iter();
         store.expect_call_next().returning(move |_, _| {
             let (generation, is_settled) = reports.next().unwrap();
-            let snapshot = Snapshot { generation, is_settled, ..snapshot_of(Line::START, &[]) };
+            let snapshot =
+                Snapshot { generation, is_settled, ..snapshot_of(QueueCounters::START, &[]) };
             Ok(Called { count: 0, snapshot })
         });
-        store.expect_snapshot().returning(|_| Ok(snapshot_of(Line::START, &[])));
-        store.expect_settle().returning(|_, _| Ok(snapshot_of(Line::START, &[])));
+        store.expect_snapshot().returning(|_| Ok(snapshot_of(QueueCounters::START, &[])));
+        store.expect_settle().returning(|_, _| Ok(snapshot_of(QueueCounters::START, &[])));
         let service = reserving(service_of("main", store), &cell(100, 0, 10_100));
-        service.advance().await.unwrap();
-        service.remember().await.unwrap();
+        service.tick().await.unwrap();
+        service.save_checkpoint().await.unwrap();
         service.join(holder(), None).await.unwrap();
-        service.advance().await.unwrap();
+        service.tick().await.unwrap();
         service.join(holder(), None).await.unwrap();
-        service.advance().await.unwrap();
+        service.tick().await.unwrap();
         let refused = service.join(holder(), None).await;
         assert!(matches!(refused, Err(QueueError::Store(_))), "{refused:?}");
     });

@@ -8,18 +8,18 @@ fn people_are_called_in_the_order_of_their_numbers_as_slots_come_free() {
     for user in 1..=8 {
         a.gives(&mut server, user, user);
     }
-    assert_eq!(server.line(), (8, 3));
+    assert_eq!(server.counters(), (8, 3));
     assert_eq!(a.refresh(&mut server), 0, "all slots are taken");
     a.leave(&mut server, 2, 2).unwrap();
     assert_eq!(a.refresh(&mut server), 1);
     a.claim(&mut server, 1, 1).unwrap();
     assert_eq!(a.refresh(&mut server), 0, "a session keeps the slot of its call");
     server.pass([&mut a], CLAIM_WITHIN);
-    assert_eq!(server.line(), (8, 6), "3 and 4 have lapsed");
+    assert_eq!(server.counters(), (8, 6), "3 and 4 have lapsed");
     server.pass([&mut a], SESSION_TTL - CLAIM_WITHIN);
-    assert_eq!(server.line(), (8, 8));
-    let tally = server.state.snapshot().tally;
-    assert_eq!((tally.claimed, tally.lapsed, tally.ended, tally.left), (1, 4, 1, 1));
+    assert_eq!(server.counters(), (8, 8));
+    let outcomes = server.state.snapshot().outcomes;
+    assert_eq!((outcomes.claimed, outcomes.lapsed, outcomes.ended, outcomes.left), (1, 4, 1, 1));
 }
 
 #[test]
@@ -32,9 +32,9 @@ fn a_refresh_without_calls_still_ends_calls_and_sessions() {
         server.wait(seconds(1));
         a.step(&mut server, QueueState::refresh);
     }
-    assert_eq!(server.line(), (5, 3));
+    assert_eq!(server.counters(), (5, 3));
     assert_eq!(server.taken(), 0);
-    assert_eq!(server.state.snapshot().tally.lapsed, 3);
+    assert_eq!(server.state.snapshot().outcomes.lapsed, 3);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn abandoned_numbers_cost_neither_budget_nor_slot() {
     }
     server.wait(seconds(1));
     assert_eq!(a.refresh(&mut server), 3);
-    assert_eq!(server.line(), (10, 10), "7, 9 and 10");
+    assert_eq!(server.counters(), (10, 10), "7, 9 and 10");
     assert_eq!(server.taken(), 3);
     assert!(server.state.vacant.is_empty(), "they are passed");
 }
@@ -66,10 +66,10 @@ fn the_end_of_a_queue_of_abandoned_numbers_is_passed_with_the_first_free_slot() 
         a.leave(&mut server, user, user).unwrap();
     }
     assert_eq!(a.refresh(&mut server), 0);
-    assert_eq!(server.line(), (4, 1));
+    assert_eq!(server.counters(), (4, 1));
     a.leave(&mut server, 1, 1).unwrap();
     assert_eq!(a.refresh(&mut server), 0);
-    assert_eq!(server.line(), (4, 4));
+    assert_eq!(server.counters(), (4, 4));
 }
 
 #[test]
@@ -80,12 +80,14 @@ fn a_call_is_over_at_the_moment_of_its_end_and_its_slot_free() {
     server.pass([&mut a], CLAIM_WITHIN - REFRESH);
     server.wait(REFRESH - Duration::from_micros(1));
     a.refresh(&mut server);
-    let Ok(Standing::Called { until }) = a.standing(&mut server, 1, 1) else { panic!("called") };
+    let Ok(PlaceStatus::Called { until }) = a.place_status(&mut server, 1, 1) else {
+        panic!("called")
+    };
     assert_eq!(until.remaining, Duration::from_micros(1));
     server.wait(Duration::from_micros(1));
     a.refresh(&mut server);
     assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
-    assert_eq!(server.line(), (2, 2));
+    assert_eq!(server.counters(), (2, 2));
 }
 
 #[test]
@@ -98,18 +100,18 @@ fn a_session_is_over_at_the_moment_of_its_end_and_its_slot_free() {
     server.wait(REFRESH - Duration::from_micros(1));
     a.refresh(&mut server);
     assert!(a.claim(&mut server, 1, 1).is_ok());
-    assert_eq!(server.line(), (2, 1));
+    assert_eq!(server.counters(), (2, 1));
     server.wait(Duration::from_micros(1));
     a.refresh(&mut server);
     assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
-    assert_eq!(server.line(), (2, 2));
+    assert_eq!(server.counters(), (2, 2));
 }
 
 /// A queue of one batch that is called in one step.
 fn rush(people: u32) -> (Server, [Node; 1]) {
     let spec = PolicySpec { batch: people, max_active: people, ..usual() };
     let (mut server, [mut a]) = Server::open(PolicySpec { max_waiting: people, ..spec });
-    a.replica.note_line(Line::new(u64::from(people), 0));
+    a.replica.note_counters(QueueCounters::new(u64::from(people), 0));
     server.pass([&mut a], RECOVERY + seconds(1));
     assert_eq!(server.taken(), u64::from(people));
     (server, [a])
@@ -129,7 +131,7 @@ fn one_step_ends_a_bounded_number_of_calls_and_the_next_ones_the_rest() {
         taken.push(server.taken());
     }
     assert_eq!(taken, [9_500, 7_000, 4_500, 2_000, 0, 0]);
-    assert_eq!(server.state.snapshot().tally.lapsed, 12_000);
+    assert_eq!(server.state.snapshot().outcomes.lapsed, 12_000);
 }
 
 #[test]
@@ -139,11 +141,11 @@ fn a_slot_that_is_not_freed_yet_counts_as_taken() {
         server.wait(seconds(1));
         a.step(&mut server, |state, _| state.marks());
     }
-    a.replica.note_line(Line::new(30_000, 0));
+    a.replica.note_counters(QueueCounters::new(30_000, 0));
     server.pass([&mut a], RECOVERY);
     // All calls are over by now, and each step has ended 2,500 of them.
     assert!(server.taken() <= 12_000);
-    assert_eq!(server.line().0, 30_000);
+    assert_eq!(server.counters().0, 30_000);
 }
 
 #[test]
@@ -160,11 +162,11 @@ fn one_step_ends_a_bounded_number_of_sessions_and_the_next_ones_the_rest() {
     let mut ended = vec![];
     for _ in 0..7 {
         a.step(&mut server, QueueState::refresh);
-        ended.push(server.state.snapshot().tally.ended);
+        ended.push(server.state.snapshot().outcomes.ended);
     }
     // The calls, all used up, are ended first.
     assert_eq!(ended, [0, 0, 500, 3_000, 5_500, 7_000, 7_000]);
-    assert_eq!(server.state.snapshot().tally.lapsed, 0);
+    assert_eq!(server.state.snapshot().outcomes.lapsed, 0);
     assert_eq!(server.taken(), 0);
 }
 
@@ -194,15 +196,15 @@ fn calls_and_sessions_are_over_before_a_step_has_ended_them() {
     recall(&mut server, 3, CLAIM_WITHIN);
     wait_without_ending(&mut server, &a, 9);
     let recalled = |server: &Server| server.state.seats.recall_of(3, server.state.time).is_some();
-    assert!(matches!(a.standing(&mut server, 1, 1), Ok(Standing::Called { .. })));
-    assert!(matches!(a.standing(&mut server, 2, 2), Ok(Standing::Active { .. })));
+    assert!(matches!(a.place_status(&mut server, 1, 1), Ok(PlaceStatus::Called { .. })));
+    assert!(matches!(a.place_status(&mut server, 2, 2), Ok(PlaceStatus::Active { .. })));
     assert_eq!((recalled(&server), server.state.snapshot().active), (true, 1));
     wait_without_ending(&mut server, &a, 1);
-    assert_eq!(a.standing(&mut server, 1, 1), Err(Refused::Gone));
-    assert_eq!(a.standing(&mut server, 2, 2), Err(Refused::Gone));
+    assert_eq!(a.place_status(&mut server, 1, 1), Err(Refused::Gone));
+    assert_eq!(a.place_status(&mut server, 2, 2), Err(Refused::Gone));
     assert_eq!((recalled(&server), server.state.snapshot().active), (false, 0));
     assert_eq!(server.state.snapshot().occupancy.ends, []);
-    assert_eq!(server.state.snapshot().tally.lapsed, 0, "no step has counted it yet");
+    assert_eq!(server.state.snapshot().outcomes.lapsed, 0, "no step has counted it yet");
 }
 
 #[test]
@@ -213,7 +215,7 @@ fn a_step_at_its_limit_leaves_the_call_of_a_late_holder_to_the_next() {
     let mut lapsed = vec![];
     for _ in 0..2 {
         a.step(&mut server, QueueState::refresh);
-        lapsed.push((server.state.snapshot().tally.lapsed, server.state.seats.recalled()));
+        lapsed.push((server.state.snapshot().outcomes.lapsed, server.state.seats.recalled()));
     }
     assert_eq!(lapsed, [(2_500, 1), (2_501, 0)]);
 }
@@ -235,8 +237,8 @@ fn the_call_of_a_late_holder_counts_toward_the_limit_of_a_step() {
     let mut ended = vec![];
     for _ in 0..2 {
         a.step(&mut server, QueueState::refresh);
-        let tally = server.state.snapshot().tally;
-        ended.push((tally.lapsed, tally.ended));
+        let outcomes = server.state.snapshot().outcomes;
+        ended.push((outcomes.lapsed, outcomes.ended));
     }
     assert_eq!(ended, [(2, 2_498), (2, 3_500)]);
 }
@@ -277,7 +279,7 @@ fn no_data_is_kept_of_people_who_are_gone() {
     a.finds(&mut server, 2, None, 7);
     assert!(!server.state.users.is_empty() && !server.state.held.is_empty());
     server.pass([&mut a], CLAIM_WITHIN * 3 + SESSION_TTL);
-    assert_eq!(server.line(), (7, 7));
+    assert_eq!(server.counters(), (7, 7));
     assert_eq!((server.state.users.len(), server.state.held.len()), (0, 0));
     assert!(server.state.vacant.is_empty());
     assert_eq!(server.state.calls, Calls::default());

@@ -18,10 +18,10 @@ fn lasts(disturb: impl Fn(&mut Server, &mut Node)) -> (Duration, Duration) {
         }
         server.wait(REFRESH);
         node.refresh(&mut server);
-        if call.is_none() && node.standing(&mut server, 1, 1) == Err(Refused::Gone) {
+        if call.is_none() && node.place_status(&mut server, 1, 1) == Err(Refused::Gone) {
             call = Some(REFRESH * quarter);
         }
-        if node.standing(&mut server, 2, 2) == Err(Refused::Gone) {
+        if node.place_status(&mut server, 2, 2) == Err(Refused::Gone) {
             return (call.unwrap(), REFRESH * quarter);
         }
     }
@@ -79,9 +79,13 @@ fn the_time_of_calls_and_sessions_stops_while_the_store_is_down() {
     let inside = node.claim(&mut server, 2, 2).unwrap();
     server.wait(seconds(15));
     node.refresh(&mut server);
-    let Ok(Standing::Called { until }) = node.standing(&mut server, 1, 1) else { panic!("called") };
+    let Ok(PlaceStatus::Called { until }) = node.place_status(&mut server, 1, 1) else {
+        panic!("called")
+    };
     assert_eq!(until.remaining, CLAIM_WITHIN - seconds(1));
-    let Ok(Standing::Active { until }) = node.standing(&mut server, 2, 2) else { panic!("inside") };
+    let Ok(PlaceStatus::Active { until }) = node.place_status(&mut server, 2, 2) else {
+        panic!("inside")
+    };
     assert_eq!(until.at, inside.at);
     assert_eq!(until.remaining, SESSION_TTL - seconds(1));
 }
@@ -100,8 +104,10 @@ fn the_time_of_calls_and_sessions_stops_while_the_store_is_at_its_memory_limit()
         server.state.refresh(&visit);
     }
     assert_eq!(server.state.marks().time, before);
-    assert_eq!(server.state.snapshot().tally.lapsed, 0);
-    let Ok(Standing::Called { until }) = node.standing(&mut server, 1, 1) else { panic!("called") };
+    assert_eq!(server.state.snapshot().outcomes.lapsed, 0);
+    let Ok(PlaceStatus::Called { until }) = node.place_status(&mut server, 1, 1) else {
+        panic!("called")
+    };
     assert_eq!(
         until.remaining,
         CLAIM_WITHIN - seconds(1),
@@ -117,16 +123,16 @@ fn the_budget_follows_the_queues_own_time() {
     for user in 1..=30 {
         node.gives(&mut server, user, user);
     }
-    assert_eq!(server.line(), (30, 5));
+    assert_eq!(server.counters(), (30, 5));
     server.clock += 3_600_000_000;
     node.refresh(&mut server);
-    assert_eq!(server.line(), (30, 10), "a clock an hour ahead is worth one second");
+    assert_eq!(server.counters(), (30, 10), "a clock an hour ahead is worth one second");
     server.clock -= 3_600_000_000;
     node.refresh(&mut server);
-    assert_eq!(server.line(), (30, 10));
+    assert_eq!(server.counters(), (30, 10));
     server.wait(REFRESH);
     node.refresh(&mut server);
-    assert_eq!(server.line(), (30, 11));
+    assert_eq!(server.counters(), (30, 11));
 }
 
 #[test]
@@ -154,7 +160,9 @@ fn a_session_has_as_much_time_left_after_a_loss_as_it_had_before() {
     let mut other = Node::new(2);
     server.pass([&mut other], seconds(1));
     node.refresh(&mut server);
-    let Ok(Standing::Active { until }) = node.standing(&mut server, 1, 1) else { panic!("inside") };
+    let Ok(PlaceStatus::Active { until }) = node.place_status(&mut server, 1, 1) else {
+        panic!("inside")
+    };
     assert_eq!(until.remaining, SESSION_TTL - seconds(5));
 }
 
@@ -171,11 +179,11 @@ fn a_late_witness_ends_nothing_by_the_time_it_has_seen() {
     }
     node.claim(&mut server, 12, 2).unwrap();
     late.refresh(&mut server);
-    let Ok(Standing::Called { until }) = node.standing(&mut server, 11, 1) else {
+    let Ok(PlaceStatus::Called { until }) = node.place_status(&mut server, 11, 1) else {
         panic!("called")
     };
     assert_eq!(until.remaining, CLAIM_WITHIN);
-    let Ok(Standing::Active { until }) = node.standing(&mut server, 12, 2) else {
+    let Ok(PlaceStatus::Active { until }) = node.place_status(&mut server, 12, 2) else {
         panic!("inside")
     };
     assert_eq!(until.remaining, SESSION_TTL);
@@ -194,7 +202,9 @@ fn witnesses_that_refreshed_at_different_times_cut_no_call_short() {
     server.lose();
     a.refresh(&mut server);
     b.refresh(&mut server);
-    let Ok(Standing::Called { until }) = b.standing(&mut server, 1, 1) else { panic!("called") };
+    let Ok(PlaceStatus::Called { until }) = b.place_status(&mut server, 1, 1) else {
+        panic!("called")
+    };
     assert_eq!(until.remaining, CLAIM_WITHIN);
 }
 
@@ -209,10 +219,10 @@ fn data_expired_by_a_clock_step_is_restored_by_nodes() {
         a.claim(&mut server, 1, 1).unwrap();
         a.leave(&mut server, 8, 8).unwrap();
         server.pass([&mut a, &mut b], seconds(2));
-        let Ok(Standing::Called { until: called }) = a.standing(&mut server, 2, 2) else {
+        let Ok(PlaceStatus::Called { until: called }) = a.place_status(&mut server, 2, 2) else {
             panic!("called")
         };
-        let Ok(Standing::Active { until: inside }) = a.standing(&mut server, 1, 1) else {
+        let Ok(PlaceStatus::Active { until: inside }) = a.place_status(&mut server, 1, 1) else {
             panic!("inside")
         };
         let generation = server.state.marks().generation;
@@ -221,7 +231,7 @@ fn data_expired_by_a_clock_step_is_restored_by_nodes() {
         }
         server.expire();
         assert_eq!(b.join(&mut server, 9), JoinStep::NotReady);
-        assert_eq!(b.standing(&mut server, 4, 4), Ok(Standing::Waiting));
+        assert_eq!(b.place_status(&mut server, 4, 4), Ok(PlaceStatus::Waiting));
         assert!(server.state.marks().generation > generation && server.state.wants_replay());
         let begun = server.state.marks().generation;
         server.pass([&mut a, &mut b], RECOVERY);
@@ -230,15 +240,15 @@ fn data_expired_by_a_clock_step_is_restored_by_nodes() {
         for user in 1..=7 {
             a.finds(&mut server, user, None, user);
         }
-        let Ok(Standing::Called { until }) = b.standing(&mut server, 2, 2) else {
+        let Ok(PlaceStatus::Called { until }) = b.place_status(&mut server, 2, 2) else {
             panic!("called")
         };
         assert_eq!(until.at, called.at);
-        let Ok(Standing::Active { until }) = b.standing(&mut server, 1, 1) else {
+        let Ok(PlaceStatus::Active { until }) = b.place_status(&mut server, 1, 1) else {
             panic!("inside")
         };
         assert_eq!(until.at, inside.at);
-        assert_eq!(b.standing(&mut server, 8, 8), Err(Refused::Gone));
+        assert_eq!(b.place_status(&mut server, 8, 8), Err(Refused::Gone));
         b.gives(&mut server, 9, 9);
     }
 }

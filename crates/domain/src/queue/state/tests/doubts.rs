@@ -113,7 +113,7 @@ fn a_store_whose_copy_lacks_what_one_witness_knows_waits_for_the_whole_pause() {
     server.become_copy(&copy);
     b.refresh(&mut server);
     a.refresh(&mut server);
-    assert_eq!(server.line(), (1, 1), "raised at once");
+    assert_eq!(server.counters(), (1, 1), "raised at once");
     assert!(!server.is_open(), "there may be other witnesses");
     server.pass([&mut a, &mut b], RECOVERY - REFRESH);
     assert!(!server.is_open());
@@ -156,7 +156,7 @@ fn a_recovery_is_never_mistaken_for_a_lost_one() {
     server.become_copy(&copy);
     b.refresh(&mut server);
     assert_ne!(server.state.marks().generation, lost);
-    assert!(!a.look(&mut server).1.is_empty(), "A replays to it");
+    assert!(!a.snapshot(&mut server).1.is_empty(), "A replays to it");
 }
 
 #[test]
@@ -220,8 +220,8 @@ fn a_copy_that_lacks_changes_of_a_node_since_its_refresh_is_not_taken_as_complet
         let copy = server.clone();
         deed(&mut a, &mut server);
         server.become_copy(&copy);
-        b.look(&mut server);
-        a.look(&mut server);
+        b.snapshot(&mut server);
+        a.snapshot(&mut server);
         assert!(!server.is_open());
     }
 }
@@ -271,7 +271,7 @@ fn a_late_witness_of_a_loss_closes_the_queue_for_another_pause() {
     a.refresh(&mut server);
     assert!(!server.is_open());
     assert!(server.state.marks().generation > before);
-    assert_eq!(server.line(), (4, 1));
+    assert_eq!(server.counters(), (4, 1));
     server.pass([&mut a, &mut b], RECOVERY);
     b.refresh(&mut server);
     b.gives(&mut server, 12, 5);
@@ -290,7 +290,7 @@ fn a_witness_that_comes_during_a_doubt_and_proves_a_loss_does_not_begin_another(
     a.replica = {
         // A node of the generation before.
         let mut replica = Replica::new(NodeId(1), false, SESSION_TTL);
-        replica.note_line(Line::new(4, 0));
+        replica.note_counters(QueueCounters::new(4, 0));
         replica
     };
     let before = server.state.marks().generation;
@@ -308,9 +308,9 @@ fn a_replay_extends_the_pause_for_the_next_batch() {
     server.lose();
     let mut b = Node::new(2);
     b.refresh(&mut server);
-    let (_, memories) = a.look(&mut server);
+    let (_, memories) = a.snapshot(&mut server);
     server.pass([&mut b], RECOVERY - REFRESH);
-    a.tell(&mut server, &memories);
+    a.notify(&mut server, &memories);
     server.pass([&mut b], REFRESH);
     assert!(!server.is_open(), "half a second from the replay on");
     server.pass([&mut b], REFRESH);
@@ -323,12 +323,12 @@ fn a_node_that_has_not_replayed_its_entries_issues_no_number() {
     a.gives(&mut server, 1, 1);
     a.refresh(&mut server);
     server.lose();
-    let (_, memories) = a.look(&mut server);
+    let (_, memories) = a.snapshot(&mut server);
     let mut b = Node::new(2);
     server.pass([&mut b], RECOVERY);
     assert!(server.is_open());
     assert_eq!(a.join(&mut server, 2), JoinStep::NotReady);
-    a.tell(&mut server, &memories);
+    a.notify(&mut server, &memories);
     server.pass([&mut a, &mut b], seconds(1));
     a.finds(&mut server, 1, None, 1);
     a.gives(&mut server, 2, 2);
@@ -340,7 +340,7 @@ fn without_a_loss_a_node_has_nothing_to_replay() {
     a.gives(&mut server, 1, 1);
     a.refresh(&mut server);
     server.restart();
-    a.look(&mut server);
+    a.snapshot(&mut server);
     assert!(server.is_open());
     a.gives(&mut server, 2, 2);
 }
@@ -368,10 +368,10 @@ fn no_pause_and_no_probation_if_recovery_is_zero() {
     node.refresh(&mut server);
     assert!(server.is_open());
     node.gives(&mut server, 1, 1);
-    node.replica.note_line(Line::new(9, 5));
+    node.replica.note_counters(QueueCounters::new(9, 5));
     node.refresh(&mut server);
     assert!(server.is_open());
-    assert_eq!(server.line(), (9, 5));
+    assert_eq!(server.counters(), (9, 5));
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn no_number_is_called_while_the_store_is_in_doubt() {
     a.gives(&mut server, 2, 2);
     a.leave(&mut server, 1, 1).unwrap();
     a.refresh(&mut server);
-    assert_eq!(server.line(), (2, 2), "2 is called as 1 has left");
+    assert_eq!(server.counters(), (2, 2), "2 is called as 1 has left");
     a.gives(&mut server, 3, 3);
     a.leave(&mut server, 2, 2).unwrap();
     server.lose();
@@ -390,9 +390,9 @@ fn no_number_is_called_while_the_store_is_in_doubt() {
         called += a.refresh(&mut server);
         server.wait(REFRESH);
     }
-    assert_eq!((called, server.line()), (0, (3, 2)));
+    assert_eq!((called, server.counters()), (0, (3, 2)));
     server.pass([&mut a], seconds(2));
-    assert_eq!(server.line(), (3, 3));
+    assert_eq!(server.counters(), (3, 3));
 }
 
 /// A node that was cut off from a young store finds another one of the same age.
@@ -408,14 +408,14 @@ fn a_fresh_store_is_never_mistaken_for_the_lost_one() {
     b.gives(&mut server, 11, 1);
     b.claim(&mut server, 11, 1).unwrap();
     b.refresh(&mut server);
-    let (_, memories) = a.look(&mut server);
+    let (_, memories) = a.snapshot(&mut server);
     assert!(!memories.is_empty(), "A detects another store");
     assert_eq!(
         a.replica.session(&server.place(1, 1), server.state.time),
         None,
         "and no longer serves from memory"
     );
-    a.tell(&mut server, &memories);
+    a.notify(&mut server, &memories);
     assert_eq!(server.state.snapshot().active, 1);
 }
 

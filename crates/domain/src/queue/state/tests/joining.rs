@@ -9,17 +9,23 @@ fn numbers_follow_each_other_and_a_user_who_joins_again_finds_theirs() {
     b.gives(&mut server, 8, 2);
     b.finds(&mut server, 7, None, 1);
     a.gives(&mut server, 9, 3);
-    assert_eq!(server.state.snapshot().tally.joined, 3);
+    assert_eq!(server.state.snapshot().outcomes.joined, 3);
 }
 
 #[test]
 fn a_newcomer_is_called_with_the_join_if_budget_and_slots_allow() {
     let (mut server, [mut a]) = Server::open(usual());
     for user in 1..=4 {
-        let JoinStep::Holds { standing, .. } = a.join(&mut server, user) else { panic!("joins") };
-        assert_eq!(matches!(standing, Standing::Called { .. }), user <= 3, "{user}: {standing:?}");
+        let JoinStep::Holds { place_status, .. } = a.join(&mut server, user) else {
+            panic!("joins")
+        };
+        assert_eq!(
+            matches!(place_status, PlaceStatus::Called { .. }),
+            user <= 3,
+            "{user}: {place_status:?}"
+        );
     }
-    assert_eq!(server.line(), (4, 3));
+    assert_eq!(server.counters(), (4, 3));
 }
 
 #[test]
@@ -29,14 +35,14 @@ fn no_number_above_the_ceiling_is_issued_but_holders_find_theirs() {
     assert!(matches!(give(&mut a, &mut server, 1), JoinStep::Holds { .. }));
     assert!(matches!(give(&mut a, &mut server, 2), JoinStep::Holds { .. }));
     assert_eq!(give(&mut a, &mut server, 3), JoinStep::AboveCeiling);
-    assert_eq!(server.line().0, 2);
+    assert_eq!(server.counters().0, 2);
     assert!(matches!(give(&mut a, &mut server, 1), JoinStep::Holds { rejoined: true, .. }));
 }
 
 #[test]
 fn no_number_above_the_highest_is_issued() {
     let (mut server, [mut a]) = Server::open(standstill());
-    a.replica.note_line(Line::new(QueueNumber::MAX - 1, QueueNumber::MAX - 1));
+    a.replica.note_counters(QueueCounters::new(QueueNumber::MAX - 1, QueueNumber::MAX - 1));
     server.pass([&mut a], RECOVERY);
     a.gives(&mut server, 1, QueueNumber::MAX);
     assert_eq!(a.join(&mut server, 2), JoinStep::AboveCeiling);
@@ -47,7 +53,7 @@ fn a_full_queue_counts_people_and_not_numbers() {
     let spec = PolicySpec { max_waiting: 3, ..standstill() };
     let (mut server, [mut a]) = Server::open(spec);
     a.gives(&mut server, 1, 1);
-    assert_eq!(server.line(), (1, 1), "called at once");
+    assert_eq!(server.counters(), (1, 1), "called at once");
     for user in 2..=4 {
         a.gives(&mut server, user, user);
     }
@@ -70,13 +76,13 @@ fn skipped_numbers_do_not_fill_a_queue() {
     server.lose();
     server.pass([&mut Node::new(2)], RECOVERY);
     let generation = server.state.marks().generation;
-    server.state.settle(generation, Some(Checkpoint::new(Line::new(1, 1), 10_000)));
+    server.state.settle(generation, Some(Checkpoint::new(QueueCounters::new(1, 1), 10_000)));
     let mut b = Node::new(2);
     b.refresh(&mut server);
     for user in 2..=4 {
         b.gives(&mut server, user, 9_999 + user);
     }
-    assert_eq!(server.line(), (10_003, 1), "the remaining budget is unknown");
+    assert_eq!(server.counters(), (10_003, 1), "the remaining budget is unknown");
     assert_eq!(b.join(&mut server, 5), JoinStep::Full);
 }
 
@@ -85,7 +91,7 @@ fn the_count_of_abandoned_numbers_is_limited() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
     server.state.vacant = VacantNumbers::of(2..=1_000_000);
-    server.state.line = Line::new(1_000_002, 1);
+    server.state.counters = QueueCounters::new(1_000_002, 1);
     a.gives(&mut server, 5, 1_000_003);
     a.leave(&mut server, 5, 1_000_003).unwrap();
     assert_eq!(a.join(&mut server, 6), JoinStep::Full);
@@ -100,10 +106,10 @@ fn the_number_of_a_token_is_found_after_the_store_lost_its_holder() {
     server.lose();
     let mut b = Node::new(2);
     assert_eq!(b.rejoin(&mut server, 3, 3), JoinStep::NotReady, "witnesses come first");
-    assert_eq!(server.line(), (0, 0), "and a token is not one");
+    assert_eq!(server.counters(), (0, 0), "and a token is not one");
     server.pass([&mut b], RECOVERY);
     b.finds(&mut server, 3, Some(3), 3);
-    assert_eq!(server.line(), (10_003, 0), "no possibly issued number is reissued");
+    assert_eq!(server.counters(), (10_003, 0), "no possibly issued number is reissued");
     b.finds(&mut server, 3, None, 3);
     b.finds(&mut server, 1, Some(1), 1);
     b.refresh(&mut server);
@@ -128,11 +134,11 @@ fn the_token_of_the_place_one_holds_changes_nothing() {
         a.gives(&mut server, user, user);
     }
     let before = server.state.marks().version;
-    let JoinStep::Holds { number, rejoined, standing, .. } = a.rejoin(&mut server, 2, 2) else {
+    let JoinStep::Holds { number, rejoined, place_status, .. } = a.rejoin(&mut server, 2, 2) else {
         panic!("joins")
     };
-    assert_eq!((number.get(), rejoined, standing), (2, true, Standing::Waiting));
-    assert_eq!(a.standing(&mut server, 2, 2), Ok(Standing::Waiting));
+    assert_eq!((number.get(), rejoined, place_status), (2, true, PlaceStatus::Waiting));
+    assert_eq!(a.place_status(&mut server, 2, 2), Ok(PlaceStatus::Waiting));
     assert_eq!(server.state.marks().version, before);
 }
 
@@ -145,7 +151,7 @@ fn of_two_places_the_older_is_kept_and_the_younger_released() {
         }
         server.lose();
         let mut b = Node::new(2);
-        b.replica.note_line(Line::new(4, 1));
+        b.replica.note_counters(QueueCounters::new(4, 1));
         server.pass([&mut b], RECOVERY);
         // Their place is lost, and they join again.
         b.gives(&mut server, 3, 5);
@@ -154,8 +160,8 @@ fn of_two_places_the_older_is_kept_and_the_younger_released() {
         b.finds(&mut server, 3, Some(second), 3);
         b.finds(&mut server, 3, None, 3);
         b.finds(&mut server, 3, Some(5), 3);
-        assert_eq!(b.standing(&mut server, 3, 5), Err(Refused::Gone));
-        assert_eq!(b.standing(&mut server, 3, 3), Ok(Standing::Waiting));
+        assert_eq!(b.place_status(&mut server, 3, 5), Err(Refused::Gone));
+        assert_eq!(b.place_status(&mut server, 3, 3), Ok(PlaceStatus::Waiting));
         b.refresh(&mut server);
         assert_eq!(b.replica.vacant().singles().collect::<Vec<_>>(), [5]);
         b.gives(&mut server, 9, 6);
@@ -205,10 +211,12 @@ fn a_rejoin_returns_the_status_of_the_place() {
     a.claim(&mut server, 1, 1).unwrap();
     let mut stands = |user| {
         let joined = a.join(&mut server, user);
-        let JoinStep::Holds { standing, rejoined: true, .. } = joined else { panic!("{joined:?}") };
-        standing
+        let JoinStep::Holds { place_status, rejoined: true, .. } = joined else {
+            panic!("{joined:?}")
+        };
+        place_status
     };
-    assert!(matches!(stands(1), Standing::Active { .. }));
-    assert!(matches!(stands(2), Standing::Called { .. }));
-    assert_eq!(stands(3), Standing::Waiting);
+    assert!(matches!(stands(1), PlaceStatus::Active { .. }));
+    assert!(matches!(stands(2), PlaceStatus::Called { .. }));
+    assert_eq!(stands(3), PlaceStatus::Waiting);
 }

@@ -14,7 +14,7 @@ fn a_call_is_claimed_once_and_claiming_again_finds_the_session() {
     server.pass([&mut a, &mut b], seconds(1));
     let again = b.claim(&mut server, 7, 1).unwrap();
     assert_eq!((again.at, again.remaining), (first.at, SESSION_TTL - seconds(1)));
-    assert_eq!(server.state.snapshot().tally.claimed, 1);
+    assert_eq!(server.state.snapshot().outcomes.claimed, 1);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn each_refusal_has_its_reason() {
     assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
     server.pass([&mut a], CLAIM_WITHIN);
     assert_eq!(a.claim(&mut server, 2, 2), Err(Refused::Gone));
-    assert_eq!(server.state.snapshot().tally.left, 2);
+    assert_eq!(server.state.snapshot().outcomes.left, 2);
 }
 
 #[test]
@@ -47,11 +47,11 @@ fn a_place_has_the_status_of_its_number() {
         a.gives(&mut server, user, user);
     }
     let until = a.claim(&mut server, 1, 1).unwrap();
-    assert_eq!(a.standing(&mut server, 1, 1), Ok(Standing::Active { until }));
-    assert!(matches!(a.standing(&mut server, 2, 2), Ok(Standing::Called { .. })));
-    assert_eq!(a.standing(&mut server, 3, 3), Ok(Standing::Waiting));
-    assert_eq!(a.standing(&mut server, 4, NEVER_GIVEN), Err(Refused::NotFound));
-    assert_eq!(a.standing(&mut server, 4, 3), Err(Refused::NotHolder));
+    assert_eq!(a.place_status(&mut server, 1, 1), Ok(PlaceStatus::Active { until }));
+    assert!(matches!(a.place_status(&mut server, 2, 2), Ok(PlaceStatus::Called { .. })));
+    assert_eq!(a.place_status(&mut server, 3, 3), Ok(PlaceStatus::Waiting));
+    assert_eq!(a.place_status(&mut server, 4, NEVER_GIVEN), Err(Refused::NotFound));
+    assert_eq!(a.place_status(&mut server, 4, 3), Err(Refused::NotHolder));
 }
 
 #[test]
@@ -61,9 +61,9 @@ fn a_release_returns_the_former_status_and_frees_the_slot() {
         a.gives(&mut server, user, user);
     }
     a.claim(&mut server, 1, 1).unwrap();
-    assert_eq!(a.leave(&mut server, 3, 3), Ok(Standing::Waiting));
-    assert!(matches!(a.leave(&mut server, 2, 2), Ok(Standing::Called { .. })));
-    assert!(matches!(a.leave(&mut server, 1, 1), Ok(Standing::Active { .. })));
+    assert_eq!(a.leave(&mut server, 3, 3), Ok(PlaceStatus::Waiting));
+    assert!(matches!(a.leave(&mut server, 2, 2), Ok(PlaceStatus::Called { .. })));
+    assert!(matches!(a.leave(&mut server, 1, 1), Ok(PlaceStatus::Active { .. })));
     assert_eq!(server.taken(), 0);
     assert_eq!(server.state.snapshot().vacant.singles().collect::<Vec<_>>(), [3]);
     a.gives(&mut server, 1, 4);
@@ -91,10 +91,10 @@ fn a_session_may_be_shorter_than_a_call() {
     a.claim(&mut server, 1, 1).unwrap();
     server.pass([&mut a], seconds(2));
     assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone), "the call is used up");
-    assert_eq!(server.line(), (2, 2));
+    assert_eq!(server.counters(), (2, 2));
     server.pass([&mut a], CLAIM_WITHIN);
-    let tally = server.state.snapshot().tally;
-    assert_eq!((tally.ended, tally.lapsed), (1, 1));
+    let outcomes = server.state.snapshot().outcomes;
+    assert_eq!((outcomes.ended, outcomes.lapsed), (1, 1));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_claim_in_doubt_is_not_ready_and_never_gone() {
     let mut b = Node::new(2);
     for (user, number) in [(1, 1), (2, 2), (3, 3), (9, 9), (9, 1)] {
         assert_eq!(b.claim(&mut server, user, number), Err(Refused::NotReady));
-        assert_eq!(b.standing(&mut server, user, number), Err(Refused::NotReady));
+        assert_eq!(b.place_status(&mut server, user, number), Err(Refused::NotReady));
         assert_eq!(b.leave(&mut server, user, number), Err(Refused::NotReady));
     }
     // The store has its data again, and is still in doubt.
@@ -119,7 +119,7 @@ fn a_claim_in_doubt_is_not_ready_and_never_gone() {
     assert!(!server.is_open());
     assert!(b.claim(&mut server, 1, 1).is_ok(), "sessions continue");
     assert_eq!(b.claim(&mut server, 2, 2), Err(Refused::NotReady));
-    assert!(matches!(b.standing(&mut server, 2, 2), Ok(Standing::Called { .. })));
+    assert!(matches!(b.place_status(&mut server, 2, 2), Ok(PlaceStatus::Called { .. })));
     assert_eq!(b.claim(&mut server, 3, 3), Err(Refused::NotReady));
     assert_eq!(b.claim(&mut server, 9, 1), Err(Refused::NotReady), "another user's");
     server.pass([&mut a, &mut b], RECOVERY);
@@ -138,10 +138,10 @@ fn a_place_can_be_released_while_in_doubt() {
     server.lose();
     a.refresh(&mut server);
     assert!(!server.is_open());
-    assert_eq!(a.leave(&mut server, 2, 2), Ok(Standing::Waiting));
-    assert_eq!(a.standing(&mut server, 2, 2), Err(Refused::NotReady));
+    assert_eq!(a.leave(&mut server, 2, 2), Ok(PlaceStatus::Waiting));
+    assert_eq!(a.place_status(&mut server, 2, 2), Err(Refused::NotReady));
     server.pass([&mut a], RECOVERY);
-    assert_eq!(a.standing(&mut server, 2, 2), Err(Refused::Gone));
+    assert_eq!(a.place_status(&mut server, 2, 2), Err(Refused::Gone));
 }
 
 /// A late witness after the pause: users 1 and 11 both hold number 1.
@@ -175,12 +175,12 @@ fn of_two_unknown_users_with_one_number_the_first_claim_wins() {
         // The holders are lost again, with both nodes.
         server.lose();
         let mut c = Node::new(3);
-        c.replica.note_line(Line::new(1, 1));
+        c.replica.note_counters(QueueCounters::new(1, 1));
         server.pass([&mut c], RECOVERY);
         let second = 12 - first;
         assert!(c.claim(&mut server, first, 1).is_ok());
         for node in [&mut a, &mut b, &mut c] {
-            node.replica.note_line(Line::START);
+            node.replica.note_counters(QueueCounters::START);
             assert_eq!(node.claim(&mut server, second, 1).unwrap_err(), {
                 if server.is_open() { Refused::NotHolder } else { Refused::NotReady }
             });
@@ -203,21 +203,21 @@ fn a_number_never_issued_cannot_be_claimed() {
 fn reading_the_status_of_a_place_binds_no_user_to_it() {
     let mut server = Server::new(usual());
     let mut node = Node::new(1);
-    node.replica.note_line(Line::new(1, 1));
+    node.replica.note_counters(QueueCounters::new(1, 1));
     server.pass([&mut node], RECOVERY);
     // The holder of number 1 is lost with the store before.
     for user in [1, 11] {
-        assert!(matches!(node.standing(&mut server, user, 1), Ok(Standing::Called { .. })));
+        assert!(matches!(node.place_status(&mut server, user, 1), Ok(PlaceStatus::Called { .. })));
     }
     assert!(node.claim(&mut server, 11, 1).is_ok(), "the first claim wins");
-    assert_eq!(node.standing(&mut server, 1, 1), Err(Refused::NotHolder));
+    assert_eq!(node.place_status(&mut server, 1, 1), Err(Refused::NotHolder));
 }
 
 /// A store that lost numbers 1 to 3, all called, and a node that does not know their holders.
 fn after_holders_were_lost(max_active: u32) -> (Server, Node) {
     let mut server = Server::new(PolicySpec { max_active, ..usual() });
     let mut node = Node::new(1);
-    node.replica.note_line(Line::new(3, 3));
+    node.replica.note_counters(QueueCounters::new(3, 3));
     server.pass([&mut node], RECOVERY);
     node.refresh(&mut server);
     (server, node)
@@ -233,8 +233,8 @@ fn claiming_a_second_place_keeps_the_older_one_and_one_slot() {
         assert_eq!(second.err(), if claims[1] == 4 { Some(Refused::Gone) } else { None });
         node.finds(&mut server, 7, None, 2);
         assert_eq!(node.claim(&mut server, 7, 4), Err(Refused::Gone));
-        let (snapshot, tally) = (server.state.snapshot(), server.state.snapshot().tally);
-        assert_eq!((snapshot.active, snapshot.called, tally.left), (1, 2, 0));
+        let (snapshot, outcomes) = (server.state.snapshot(), server.state.snapshot().outcomes);
+        assert_eq!((snapshot.active, snapshot.called, outcomes.left), (1, 2, 0));
     }
 }
 
@@ -243,7 +243,7 @@ fn claiming_a_younger_place_releases_it_in_favor_of_the_held_one() {
     let (mut server, mut node) = after_holders_were_lost(9);
     node.finds(&mut server, 7, Some(1), 1);
     assert_eq!(node.claim(&mut server, 7, 3), Err(Refused::Gone));
-    assert_eq!(node.standing(&mut server, 7, 3), Err(Refused::Gone));
+    assert_eq!(node.place_status(&mut server, 7, 3), Err(Refused::Gone));
     assert!(node.claim(&mut server, 7, 1).is_ok());
     assert_eq!(server.taken(), 2, "number 2 is still called");
 }
@@ -265,12 +265,12 @@ fn a_waiting_or_ended_place_does_not_release_another() {
     assert!(node.claim(&mut server, 7, 2).is_ok(), "the first one is over");
     let mut server = Server::new(PolicySpec { max_active: 1, ..usual() });
     node.replica = Node::new(1).replica;
-    node.replica.note_line(Line::new(5, 1));
+    node.replica.note_counters(QueueCounters::new(5, 1));
     server.pass([&mut node], RECOVERY);
     node.refresh(&mut server);
     node.finds(&mut server, 7, Some(1), 1);
     assert_eq!(node.claim(&mut server, 7, 4), Err(Refused::NotYet), "not called");
-    assert_eq!(node.standing(&mut server, 7, 4), Ok(Standing::Waiting));
+    assert_eq!(node.place_status(&mut server, 7, 4), Ok(PlaceStatus::Waiting));
     assert!(node.claim(&mut server, 7, 1).is_ok());
 }
 
@@ -283,5 +283,5 @@ fn a_store_in_doubt_releases_no_second_place() {
     let other = Node::new(2);
     let place = server.place(7, 1);
     assert!(other.step(&mut server, |state, _| state.claim(&place)).is_ok(), "sessions continue");
-    assert!(matches!(other.standing(&mut server, 7, 2), Ok(Standing::Called { .. })));
+    assert!(matches!(other.place_status(&mut server, 7, 2), Ok(PlaceStatus::Called { .. })));
 }

@@ -33,14 +33,14 @@ fn a_loss_that_all_nodes_witness_loses_no_place() {
         }
         server.pass(&mut nodes, RECOVERY);
         let after = server.state.snapshot();
-        assert_eq!((after.line, &after.vacant), (before.line, &before.vacant));
+        assert_eq!((after.counters, &after.vacant), (before.counters, &before.vacant));
         assert_eq!((after.called, after.active), (2, 1));
         let [a, b] = &mut nodes;
         for user in [1, 2, 3, 4, 5, 6, 9, 10] {
             a.finds(&mut server, user, None, user);
         }
         for user in [7, 8] {
-            assert_eq!(b.standing(&mut server, user, user), Err(Refused::Gone));
+            assert_eq!(b.place_status(&mut server, user, user), Err(Refused::Gone));
         }
         assert!(b.claim(&mut server, 1, 1).is_ok());
         assert!(b.claim(&mut server, 3, 3).is_ok());
@@ -56,10 +56,10 @@ fn replaying_twice_changes_nothing() {
     b.refresh(&mut server);
     server.lose();
     for node in [&mut a, &mut b] {
-        let (_, memories) = node.look(&mut server);
-        node.tell(&mut server, &memories);
+        let (_, memories) = node.snapshot(&mut server);
+        node.notify(&mut server, &memories);
         let once = (server.state.snapshot().vacant, server.taken(), server.state.marks());
-        node.tell(&mut server, &memories);
+        node.notify(&mut server, &memories);
         assert_eq!((server.state.snapshot().vacant, server.taken(), server.state.marks()), once);
     }
 }
@@ -69,7 +69,7 @@ fn replays_for_an_ended_generation_are_ignored() {
     let (mut server, [mut a, mut b]) = before_a_loss();
     a.refresh(&mut server);
     server.lose();
-    let (_, memories) = a.look(&mut server);
+    let (_, memories) = a.snapshot(&mut server);
     server.lose();
     b.refresh(&mut server);
     b.refresh(&mut server);
@@ -109,7 +109,9 @@ fn an_open_call_restarts_at_the_recovery() {
     }
     server.lose();
     a.refresh(&mut server);
-    let Ok(Standing::Called { until }) = a.standing(&mut server, 2, 2) else { panic!("called") };
+    let Ok(PlaceStatus::Called { until }) = a.place_status(&mut server, 2, 2) else {
+        panic!("called")
+    };
     assert_eq!(until.remaining, CLAIM_WITHIN);
     assert_eq!(server.taken(), 3);
 }
@@ -117,12 +119,12 @@ fn an_open_call_restarts_at_the_recovery() {
 #[test]
 fn no_more_calls_reopen_than_the_budget_allowed() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 1_000, ..usual() });
-    a.replica.note_line(Line::new(1_000, 900));
+    a.replica.note_counters(QueueCounters::new(1_000, 900));
     a.refresh(&mut server);
     // Five a second for ten seconds, and one saved batch.
     assert_eq!(server.taken(), 55);
-    assert_eq!(a.standing(&mut server, 845, 845), Err(Refused::NotReady));
-    assert!(matches!(a.standing(&mut server, 846, 846), Ok(Standing::Called { .. })));
+    assert_eq!(a.place_status(&mut server, 845, 845), Err(Refused::NotReady));
+    assert!(matches!(a.place_status(&mut server, 846, 846), Ok(PlaceStatus::Called { .. })));
 }
 
 #[test]
@@ -140,20 +142,20 @@ fn a_known_holder_is_not_replaced_by_a_replay() {
 #[test]
 fn of_two_places_of_a_user_the_younger_is_the_one_they_hold() {
     let (mut server, [mut a]) = Server::open(standstill());
-    a.replica.note_line(Line::new(9, 0));
+    a.replica.note_counters(QueueCounters::new(9, 0));
     server.pass([&mut a], RECOVERY);
     let generation = server.state.marks().generation;
     let holder = |number| Memory::Holder { number, user: UserId::new(5).unwrap() };
     assert!(server.state.replay(generation, &[holder(8), holder(3)]));
     a.finds(&mut server, 5, None, 8);
     a.finds(&mut server, 5, Some(3), 3);
-    assert_eq!(a.standing(&mut server, 5, 8), Err(Refused::Gone));
+    assert_eq!(a.place_status(&mut server, 5, 8), Err(Refused::Gone));
 }
 
 #[test]
 fn a_user_keeps_their_number_if_a_node_replays_a_wrong_one_for_them() {
     let (mut server, [mut a]) = Server::open(standstill());
-    a.replica.note_line(Line::new(9, 0));
+    a.replica.note_counters(QueueCounters::new(9, 0));
     server.pass([&mut a], RECOVERY);
     let generation = server.state.marks().generation;
     let holder = |number, user| Memory::Holder { number, user: UserId::new(user).unwrap() };
@@ -184,7 +186,7 @@ fn a_replayed_release_ends_a_call_a_session_or_a_late_holder() {
         assert!(server.state.replay(generation, &[Memory::Change(Change::Released(number))]));
         let changes = server.state.changes_since(generation, version).unwrap();
         assert_eq!(changes, [Change::Released(number)]);
-        assert_eq!(a.standing(&mut server, number, number), Err(Refused::Gone));
+        assert_eq!(a.place_status(&mut server, number, number), Err(Refused::Gone));
         assert_eq!(server.state.owner(number), None);
     }
     assert_eq!((server.taken(), server.state.seats.late()), (1, 0));
@@ -211,7 +213,7 @@ fn numbers_inside_or_late_are_not_skipped() {
 #[test]
 fn a_skipped_number_that_follows_a_known_one_is_skipped() {
     let (mut server, [mut a]) = Server::open(standstill());
-    a.replica.note_line(Line::new(9, 0));
+    a.replica.note_counters(QueueCounters::new(9, 0));
     server.pass([&mut a], RECOVERY);
     let generation = server.state.marks().generation;
     let holder = Memory::Holder { number: 2, user: UserId::new(2).unwrap() };
@@ -282,7 +284,7 @@ fn a_session_shorter_than_its_call_is_not_restored_once_it_is_over() {
 #[test]
 fn numbers_above_the_last_are_not_skipped() {
     let (mut server, [mut a]) = Server::open(standstill());
-    a.replica.note_line(Line::new(9, 0));
+    a.replica.note_counters(QueueCounters::new(9, 0));
     server.pass([&mut a], RECOVERY);
     let marks = server.state.marks();
     let skipped = |from, to| Memory::Change(Change::Skipped { from, to });
@@ -336,7 +338,7 @@ fn a_log_with_a_gap_is_not_taken_as_complete() {
 #[test]
 fn the_log_keeps_ten_thousand_changes() {
     let (mut server, [mut a]) = Server::open(standstill());
-    a.replica.note_line(Line::new(10_100, 0));
+    a.replica.note_counters(QueueCounters::new(10_100, 0));
     server.pass([&mut a], RECOVERY);
     let (marks, before) = (server.state.marks(), a.clone());
     for number in 2..=10_002 {
@@ -364,10 +366,10 @@ fn a_place_released_just_before_a_failover_stays_over_although_the_copy_has_call
     let copy = server.clone();
     a.leave(&mut server, 2, 2).unwrap();
     server.become_copy(&copy);
-    let (_, memories) = a.look(&mut server);
+    let (_, memories) = a.snapshot(&mut server);
     server.pass([&mut b], RECOVERY + REFRESH);
-    assert_eq!(server.line(), (2, 2), "the call of 1 has lapsed");
-    a.tell(&mut server, &memories);
+    assert_eq!(server.counters(), (2, 2), "the call of 1 has lapsed");
+    a.notify(&mut server, &memories);
     assert_eq!(server.taken(), 0);
     assert_eq!(a.claim(&mut server, 2, 2), Err(Refused::Gone));
 }
@@ -421,9 +423,9 @@ fn a_place_released_during_a_recovery_is_not_restored_by_a_later_replay() {
     }
     server.lose();
     a.refresh(&mut server);
-    let (_, late) = b.look(&mut server);
+    let (_, late) = b.snapshot(&mut server);
     a.leave(&mut server, 1, 1).unwrap();
-    b.tell(&mut server, &late);
+    b.notify(&mut server, &late);
     assert_eq!(server.taken(), 0);
     server.pass([&mut a, &mut b], RECOVERY);
     assert_eq!(a.claim(&mut server, 1, 1), Err(Refused::Gone));
@@ -442,7 +444,7 @@ fn calls_that_a_witness_knows_to_be_over_do_not_reopen() {
         b.refresh(&mut server);
         server.wait(REFRESH);
         b.refresh(&mut server);
-        assert_eq!(server.state.snapshot().tally.lapsed, 2, "which A does not know");
+        assert_eq!(server.state.snapshot().outcomes.lapsed, 2, "which A does not know");
         server.lose();
         let mut nodes = [a, b];
         for node in order {
@@ -475,7 +477,7 @@ fn the_call_of_an_ended_session_does_not_reopen() {
     server.pass([&mut a, &mut b], CLAIM_WITHIN - seconds(2));
     server.lose();
     server.pass([&mut a, &mut b], seconds(5));
-    assert_eq!((server.line(), server.taken()), ((2, 2), 1), "1 is over, and 2 is called");
+    assert_eq!((server.counters(), server.taken()), ((2, 2), 1), "1 is over, and 2 is called");
     server.lose();
     server.pass([&mut a, &mut b], RECOVERY);
     assert_eq!(server.taken(), 1, "the call of 2");
@@ -505,12 +507,14 @@ fn a_replayed_session_has_no_more_time_left_than_a_session_lasts() {
     a.refresh(&mut server);
     for _ in 0..4 {
         server.wait(seconds(1));
-        assert!(a.standing(&mut server, 1, 1).is_ok());
+        assert!(a.place_status(&mut server, 1, 1).is_ok());
     }
     a.claim(&mut server, 1, 1).unwrap();
     server.lose();
     a.refresh(&mut server);
-    let Ok(Standing::Active { until }) = a.standing(&mut server, 1, 1) else { panic!("inside") };
+    let Ok(PlaceStatus::Active { until }) = a.place_status(&mut server, 1, 1) else {
+        panic!("inside")
+    };
     assert_eq!(until.remaining, SESSION_TTL);
 }
 
@@ -518,7 +522,7 @@ fn a_replayed_session_has_no_more_time_left_than_a_session_lasts() {
 fn no_claim_exceeds_the_slots() {
     let (mut server, [mut a]) = Server::open(PolicySpec { max_active: 2, ..usual() });
     // A lost store called nine; which of those calls are over is unknown.
-    a.replica.note_line(Line::new(9, 9));
+    a.replica.note_counters(QueueCounters::new(9, 9));
     server.pass([&mut a], RECOVERY);
     assert_eq!(server.state.snapshot().called, 9);
     assert!(a.claim(&mut server, 5, 5).is_ok());
@@ -543,16 +547,16 @@ fn no_replay_exceeds_the_slots() {
     a.refresh(&mut server);
     server.lose();
     let mut b = Node::new(2);
-    b.replica.note_line(Line::new(4, 0));
+    b.replica.note_counters(QueueCounters::new(4, 0));
     b.replica.note_incarnation(server.life());
     server.pass([&mut b], RECOVERY + CLAIM_WITHIN + seconds(1));
-    assert_eq!(server.line(), (4, 4), "the calls of 1 and 2 have lapsed");
+    assert_eq!(server.counters(), (4, 4), "the calls of 1 and 2 have lapsed");
     assert!(b.claim(&mut server, 3, 3).is_ok());
     let mut again = a.clone();
     for node in [&mut a, &mut again] {
         node.refresh(&mut server);
         assert_eq!(server.state.snapshot().active, 2, "3 and 1");
-        assert_eq!(b.standing(&mut server, 2, 2), Ok(Standing::Waiting));
+        assert_eq!(b.place_status(&mut server, 2, 2), Ok(PlaceStatus::Waiting));
     }
     server.pass([&mut a, &mut b], RECOVERY);
     assert_eq!(b.claim(&mut server, 4, 4), Err(Refused::NotReady));
@@ -573,9 +577,9 @@ fn a_call_released_after_a_loss_is_not_restored_by_a_late_node() {
     a.refresh(&mut server);
     server.lose();
     let mut b = Node::new(2);
-    b.replica.note_line(Line::new(1, 1));
+    b.replica.note_counters(QueueCounters::new(1, 1));
     server.pass([&mut b], RECOVERY);
-    assert!(matches!(b.leave(&mut server, 1, 1), Ok(Standing::Called { .. })));
+    assert!(matches!(b.leave(&mut server, 1, 1), Ok(PlaceStatus::Called { .. })));
     server.pass([&mut b], CLAIM_WITHIN);
     a.refresh(&mut server);
     assert_eq!(server.taken(), 0);
@@ -593,7 +597,7 @@ fn a_version_that_a_witness_raises_leaves_no_gap_in_the_log() {
     b.refresh(&mut server);
     server.lose();
     let mut c = Node::new(3);
-    c.replica.note_line(Line::new(9, 1));
+    c.replica.note_counters(QueueCounters::new(9, 1));
     c.replica.note_incarnation(server.life());
     c.refresh(&mut server);
     c.leave(&mut server, 2, 2).unwrap();
@@ -606,8 +610,8 @@ fn a_version_that_a_witness_raises_leaves_no_gap_in_the_log() {
     assert!(after.version > before.version);
     for version in 0..after.version {
         let changes = server.state.changes_since(after.generation, version);
-        let told = changes.map_or(0, |changes| changes.len() as u64);
-        assert!(told == 0 || before.version >= version + told, "{version}: {told}");
+        let reported = changes.map_or(0, |changes| changes.len() as u64);
+        assert!(reported == 0 || before.version >= version + reported, "{version}: {reported}");
     }
 }
 
@@ -619,16 +623,17 @@ fn a_late_witness_with_no_more_changes_keeps_the_log() {
     }
     server.lose();
     let mut c = Node::new(3);
-    c.replica.note_line(Line::new(8, 1));
+    c.replica.note_counters(QueueCounters::new(8, 1));
     c.replica.note_incarnation(server.life());
     c.refresh(&mut server);
     c.leave(&mut server, 2, 2).unwrap();
     c.leave(&mut server, 3, 3).unwrap();
     let marks = server.state.marks();
     let mut visit = b.visit(&server);
-    visit.witness = Witness { line: Line::new(9, 1), version: marks.version, ..visit.witness };
+    visit.witness =
+        Witness { counters: QueueCounters::new(9, 1), version: marks.version, ..visit.witness };
     server.state.begin(&visit);
-    assert_eq!((server.line(), server.state.marks().version), ((9, 1), marks.version));
+    assert_eq!((server.counters(), server.state.marks().version), ((9, 1), marks.version));
     let changes = server.state.changes_since(marks.generation, marks.version - 2);
     assert_eq!(changes.unwrap(), [Change::Abandoned(2), Change::Abandoned(3)]);
 }

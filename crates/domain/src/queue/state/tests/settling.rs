@@ -4,7 +4,7 @@ use super::*;
 
 /// The reserve of the issue: 10,000 numbers beyond the last of a hundred.
 fn checkpoint() -> Checkpoint {
-    Checkpoint::new(Line::new(100, 0), 10_100)
+    Checkpoint::new(QueueCounters::new(100, 0), 10_100)
 }
 
 pub(super) fn settle(server: &mut Server, node: &mut Node, checkpoint: Option<Checkpoint>) {
@@ -36,7 +36,7 @@ fn a_checkpoint_read_by_three_nodes_skips_one_reserve() {
         settle(&mut server, node, Some(checkpoint()));
     }
     nodes[2].gives(&mut server, 2, 10_102);
-    assert_eq!(server.state.snapshot().tally.joined, 2, "a raise is not a rush");
+    assert_eq!(server.state.snapshot().outcomes.joined, 2, "a raise is not a rush");
 }
 
 #[test]
@@ -77,9 +77,9 @@ fn a_checkpoint_that_reserves_nothing_beyond_its_last_number_skips_none() {
     let (mut server, mut nodes) = after_a_total_loss(standstill());
     server.pass(&mut nodes, RECOVERY);
     let before = server.state.marks().version;
-    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(Line::new(100, 0), 100)));
+    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(QueueCounters::new(100, 0), 100)));
     assert_eq!(
-        (server.line(), server.state.marks().version),
+        (server.counters(), server.state.marks().version),
         ((100, 0), before),
         "no change to log"
     );
@@ -94,7 +94,7 @@ fn the_next_loss_skips_the_next_reserve_and_no_more() {
     }
     server.pass(&mut nodes, RECOVERY);
     nodes[0].gives(&mut server, 1, 10_101);
-    let next = Checkpoint::new(Line::new(10_101, 10_101), 20_101);
+    let next = Checkpoint::new(QueueCounters::new(10_101, 10_101), 20_101);
     server.lose();
     let mut nodes = [4, 5, 6].map(Node::with_checkpoint);
     server.pass(&mut nodes, RECOVERY);
@@ -114,7 +114,7 @@ fn a_checkpoint_read_in_another_generation_changes_nothing() {
         assert!(!server.state.snapshot().is_settled);
     }
     server.pass(&mut nodes, RECOVERY);
-    assert_eq!(server.line(), (0, 0));
+    assert_eq!(server.counters(), (0, 0));
     server.state.settle(generation, None);
     assert!(server.state.snapshot().is_settled, "no checkpoint counts as settled too");
     nodes[0].gives(&mut server, 1, 1);
@@ -130,7 +130,7 @@ fn a_store_that_lost_nothing_continues_unchanged() {
     server.restart();
     a.refresh(&mut server);
     assert!(server.is_open());
-    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(3, 1), 10_100)));
+    settle(&mut server, &mut a, Some(Checkpoint::new(QueueCounters::new(3, 1), 10_100)));
     a.gives(&mut server, 5, 5);
     assert!(server.state.snapshot().vacant.is_empty());
 }
@@ -144,7 +144,11 @@ fn a_checkpoint_equal_to_the_store_starts_no_doubt() {
     server.restart();
     a.refresh(&mut server);
     for (last, serving) in [(4, 0), (3, 1), (4, 1)] {
-        settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(last, serving), 10_100)));
+        settle(
+            &mut server,
+            &mut a,
+            Some(Checkpoint::new(QueueCounters::new(last, serving), 10_100)),
+        );
         assert!(server.is_open(), "{last} {serving}");
     }
     a.gives(&mut server, 5, 5);
@@ -157,7 +161,7 @@ fn a_store_that_may_lack_numbers_continues_above_the_ceiling() {
     drop(b);
     server.restart();
     server.pass([&mut a], RECOVERY);
-    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(1, 1), 100)));
+    settle(&mut server, &mut a, Some(Checkpoint::new(QueueCounters::new(1, 1), 100)));
     a.refresh(&mut server);
     a.gives(&mut server, 2, 101);
     a.refresh(&mut server);
@@ -172,13 +176,13 @@ fn an_undetected_older_copy_is_detected_by_the_checkpoint() {
     a.refresh(&mut server);
     settle(&mut server, &mut a, None);
     let before = server.state.marks().generation;
-    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(9, 0), 100)));
+    settle(&mut server, &mut a, Some(Checkpoint::new(QueueCounters::new(9, 0), 100)));
     assert!(!server.is_open());
     assert!(server.state.marks().generation > before);
-    assert_eq!(server.line(), (1, 1), "further losses are unknown yet");
+    assert_eq!(server.counters(), (1, 1), "further losses are unknown yet");
     server.pass([&mut a], RECOVERY);
     assert!(server.is_open());
-    assert_eq!(server.line().0, 100);
+    assert_eq!(server.counters().0, 100);
     a.gives(&mut server, 2, 101);
 }
 
@@ -191,23 +195,23 @@ fn a_restart_that_lost_nothing_but_is_behind_its_checkpoint_is_doubted() {
         }
         server.restart();
         a.refresh(&mut server);
-        assert_eq!((server.is_open(), server.line()), (true, (3, 1)));
-        settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(last, serving), 100)));
+        assert_eq!((server.is_open(), server.counters()), (true, (3, 1)));
+        settle(&mut server, &mut a, Some(Checkpoint::new(QueueCounters::new(last, serving), 100)));
         assert!(!server.is_open(), "{last} {serving}");
         server.pass([&mut a], RECOVERY);
-        assert_eq!(server.line().0, 100, "{last} {serving}");
-        assert!(server.line().1 >= serving);
+        assert_eq!(server.counters().0, 100, "{last} {serving}");
+        assert!(server.counters().1 >= serving);
     }
 }
 
 #[test]
 fn of_several_checkpoints_read_in_one_doubt_the_highest_marks_count() {
     let (mut server, mut nodes) = after_a_total_loss(standstill());
-    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(Line::new(10, 5), 200)));
+    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(QueueCounters::new(10, 5), 200)));
     settle(&mut server, &mut nodes[1], None);
-    settle(&mut server, &mut nodes[2], Some(Checkpoint::new(Line::new(20, 3), 100)));
+    settle(&mut server, &mut nodes[2], Some(Checkpoint::new(QueueCounters::new(20, 3), 100)));
     server.pass(&mut nodes, RECOVERY);
-    assert_eq!(server.line(), (200, 5), "the remaining budget is unknown");
+    assert_eq!(server.counters(), (200, 5), "the remaining budget is unknown");
     assert_eq!(server.state.snapshot().vacant.ranges().collect::<Vec<_>>(), [(20, 200)]);
 }
 
@@ -223,12 +227,12 @@ fn a_node_without_checkpoint_does_not_wait_for_one() {
 #[test]
 fn no_number_is_called_before_the_checkpoint_is_read() {
     let (mut server, mut nodes) = after_a_total_loss(usual());
-    nodes[0].replica.note_line(Line::new(5, 0));
+    nodes[0].replica.note_counters(QueueCounters::new(5, 0));
     server.pass(&mut nodes, RECOVERY * 2);
-    assert_eq!(server.line(), (5, 0));
-    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(Line::new(2, 0), 100)));
+    assert_eq!(server.counters(), (5, 0));
+    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(QueueCounters::new(2, 0), 100)));
     nodes[1].refresh(&mut server);
-    assert_eq!(server.line(), (100, 3));
+    assert_eq!(server.counters(), (100, 3));
 }
 
 /// A queue of four, its checkpoint settled, and a node.
@@ -275,7 +279,7 @@ fn a_second_restart_before_the_doubt_is_over_changes_nothing_about_that() {
     // Read during the doubt, it is also settled for the time after it.
     server.restart();
     a.refresh(&mut server);
-    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(4, 0), 10_100)));
+    settle(&mut server, &mut a, Some(Checkpoint::new(QueueCounters::new(4, 0), 10_100)));
     server.restart();
     a.refresh(&mut server);
     b.refresh(&mut server);
@@ -318,7 +322,7 @@ fn an_older_copy_mistaken_as_intact_is_detected_by_the_checkpoint() {
     let mut c = Node::with_checkpoint(3);
     c.refresh(&mut server);
     assert!(server.is_open() && server.state.snapshot().is_settled);
-    settle(&mut server, &mut c, Some(Checkpoint::new(Line::new(40, 0), 10_100)));
+    settle(&mut server, &mut c, Some(Checkpoint::new(QueueCounters::new(40, 0), 10_100)));
     assert!(!server.is_open());
     server.pass([&mut c], RECOVERY);
     c.refresh(&mut server);

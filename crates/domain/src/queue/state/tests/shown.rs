@@ -31,9 +31,9 @@ impl Node {
         value: u64,
         user: u64,
         number: u64,
-    ) -> Result<Standing, Refused> {
+    ) -> Result<PlaceStatus, Refused> {
         let place = place_in(life(value), user, number);
-        self.step(server, |state, _| state.standing(&place))
+        self.step(server, |state, _| state.place_status(&place))
     }
 }
 
@@ -72,7 +72,7 @@ fn a_lost_store_continues_in_the_incarnation_its_nodes_remember() {
     assert_eq!(server.state.incarnations(), before);
     assert!(server.is_open() && !server.state.adopts());
     nodes[0].shows(&mut server, REHEARSAL, 500);
-    assert_eq!((server.line(), server.state.incarnations()), ((1, 1), before));
+    assert_eq!((server.counters(), server.state.incarnations()), ((1, 1), before));
 }
 
 #[test]
@@ -81,12 +81,12 @@ fn one_incarnation_is_adopted_within_a_short_time_and_no_other() {
     let own = server.life();
     nodes[0].shows(&mut server, REHEARSAL, 40);
     assert_eq!(server.state.incarnations(), Incarnations::of([life(REHEARSAL), own]));
-    assert_eq!(server.line(), (10_040, 0), "and its numbers, with those it may have issued");
+    assert_eq!(server.counters(), (10_040, 0), "and its numbers, with those it may have issued");
     assert!(!server.state.adopts());
     nodes[0].shows(&mut server, REHEARSAL + 1, 50_000);
-    assert_eq!(server.line(), (10_040, 0));
+    assert_eq!(server.counters(), (10_040, 0));
     assert_eq!(nodes[0].stands(&mut server, REHEARSAL + 1, 9, 20), Err(Refused::NotHolder));
-    assert_eq!(nodes[0].stands(&mut server, REHEARSAL, 9, 20), Ok(Standing::Waiting));
+    assert_eq!(nodes[0].stands(&mut server, REHEARSAL, 9, 20), Ok(PlaceStatus::Waiting));
     let tokens = [life(REHEARSAL), own].map(|life| server.state.incarnations().contains(life));
     assert_eq!(tokens, [true; 2]);
     nodes[0].gives(&mut server, 100, 10_041);
@@ -107,7 +107,7 @@ fn after_that_time_a_token_of_another_incarnation_is_rejected() {
         let JoinStep::Holds { number, .. } = joined else { panic!("{joined:?}") };
         assert_eq!(number.get(), 1, "joining with it is like joining without");
     }
-    assert_eq!((server.state.incarnations(), server.line()), (before, (1, 1)));
+    assert_eq!((server.state.incarnations(), server.counters()), (before, (1, 1)));
     assert!(server.is_open());
 }
 
@@ -119,7 +119,7 @@ fn a_number_above_all_skips_those_between_and_begins_no_doubt() {
     let before = server.state.marks();
     nodes[0].shows(&mut server, own, 1_000);
     let after = server.state.snapshot();
-    assert_eq!((after.line.last(), after.generation), (11_000, before.generation));
+    assert_eq!((after.counters.last(), after.generation), (11_000, before.generation));
     assert!(!after.recovers && after.may_join);
     assert_eq!(after.vacant.ranges().collect::<Vec<_>>(), [(1, 11_000)]);
     nodes[0].gives(&mut server, 2, 11_001);
@@ -138,7 +138,7 @@ fn holders_who_present_skipped_numbers_are_called_in_order() {
     let (mut server, mut nodes) = Server::open::<1>(PolicySpec { max_active: 100, ..usual() });
     for number in [40, 7, 300, 12, 10_041] {
         let waits = nodes[0].stands(&mut server, REHEARSAL, number, number);
-        assert_eq!(waits, Ok(Standing::Waiting), "{number}");
+        assert_eq!(waits, Ok(PlaceStatus::Waiting), "{number}");
     }
     assert_eq!(nodes[0].refresh(&mut server), 0, "people near the front still have time");
     nodes[0].gives(&mut server, 5_000, 30_042);
@@ -149,7 +149,7 @@ fn holders_who_present_skipped_numbers_are_called_in_order() {
     assert_eq!(nodes[0].refresh(&mut server), 0);
     server.pass(&mut nodes, QueueState::ADOPTION);
     let called = |server: &mut Server, number: u64| {
-        matches!(nodes[0].stands(server, REHEARSAL, number, number), Ok(Standing::Called { .. }))
+        matches!(nodes[0].stands(server, REHEARSAL, number, number), Ok(PlaceStatus::Called { .. }))
     };
     assert!([7, 12, 40, 300, 10_041].into_iter().all(|number| called(&mut server, number)));
 }
@@ -161,11 +161,11 @@ fn numbers_are_raised_sixteen_times_and_each_time_twice_as_far() {
     let mut last = 0;
     for raise in 0..16 {
         nodes[0].shows(&mut server, own, last + 1);
-        assert_eq!(server.line().0, last + 1 + (10_000 << raise), "{raise}");
-        last = server.line().0;
+        assert_eq!(server.counters().0, last + 1 + (10_000 << raise), "{raise}");
+        last = server.counters().0;
     }
     nodes[0].shows(&mut server, own, last + 1);
-    assert_eq!(server.line().0, last);
+    assert_eq!(server.counters().0, last);
     assert_eq!(nodes[0].stands(&mut server, own, 1, last + 1), Err(Refused::NotFound));
     nodes[0].gives(&mut server, 1, last + 1);
 }
@@ -176,9 +176,9 @@ fn a_number_too_near_to_the_highest_raises_nothing() {
     let own = server.life().get();
     let highest = QueueNumber::MAX - 10_000;
     nodes[0].shows(&mut server, own, highest + 1);
-    assert_eq!(server.line(), (0, 0));
+    assert_eq!(server.counters(), (0, 0));
     nodes[0].shows(&mut server, own, highest);
-    assert_eq!(server.line().0, QueueNumber::MAX);
+    assert_eq!(server.counters().0, QueueNumber::MAX);
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn a_store_in_doubt_applies_tokens_only_afterwards() {
     let mut other = Node::new(9);
     other.shows(&mut server, own, 50);
     assert!(server.state.snapshot().recovers);
-    assert_eq!(server.line(), (0, 0));
+    assert_eq!(server.counters(), (0, 0));
     assert_eq!(other.stands(&mut server, own, 1, 50), Err(Refused::NotReady));
     server.pass(&mut nodes, RECOVERY);
     other.shows(&mut server, own, 50);
-    assert_eq!(server.line().0, 10_050);
+    assert_eq!(server.counters().0, 10_050);
 }
 
 #[test]
@@ -240,15 +240,15 @@ fn a_checkpoint_brings_its_incarnation_and_a_store_with_one_adopts_none() {
         "the checkpoint was not read"
     );
     assert_eq!(node.stands(&mut server, REHEARSAL, 1, 1), Err(Refused::NotReady));
-    let known =
-        Checkpoint::new(Line::new(3, 0), 10).with_incarnations(Incarnations::of([life(REHEARSAL)]));
+    let known = Checkpoint::new(QueueCounters::new(3, 0), 10)
+        .with_incarnations(Incarnations::of([life(REHEARSAL)]));
     let generation = node.replica.witness().generation;
     node.step(&mut server, |state, _| state.settle(generation, Some(known)));
     node.refresh(&mut server);
     assert_eq!(server.state.incarnations(), known.incarnations);
-    assert_eq!(node.stands(&mut server, REHEARSAL, 1, 2), Ok(Standing::Waiting));
+    assert_eq!(node.stands(&mut server, REHEARSAL, 1, 2), Ok(PlaceStatus::Waiting));
     node.shows(&mut server, REHEARSAL + 1, 500);
-    assert_eq!((server.state.incarnations(), server.line().0), (known.incarnations, 10));
+    assert_eq!((server.state.incarnations(), server.counters().0), (known.incarnations, 10));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn tokens_wait_for_an_unread_checkpoint() {
     let mut node = Node::with_checkpoint(1);
     server.pass([&mut node], RECOVERY);
     let own = Incarnations::of([life(REHEARSAL)]);
-    let known = Checkpoint::new(Line::new(30, 0), 100).with_incarnations(own);
+    let known = Checkpoint::new(QueueCounters::new(30, 0), 100).with_incarnations(own);
     let generation = node.replica.witness().generation;
     node.step(&mut server, |state, _| state.settle(generation, Some(known)));
     node.refresh(&mut server);
@@ -265,12 +265,12 @@ fn tokens_wait_for_an_unread_checkpoint() {
     server.pass([&mut node], RECOVERY);
     assert_eq!((server.is_open(), server.state.incarnations()), (true, own));
     node.shows(&mut server, REHEARSAL, 500);
-    assert_eq!(server.line().0, 100, "as the node has seen it");
+    assert_eq!(server.counters().0, 100, "as the node has seen it");
     assert_eq!(node.stands(&mut server, REHEARSAL, 1, 500), Err(Refused::NotReady));
     let generation = node.replica.witness().generation;
     node.step(&mut server, |state, _| state.settle(generation, Some(known)));
-    assert_eq!(node.stands(&mut server, REHEARSAL, 1, 500), Ok(Standing::Waiting));
-    assert_eq!(server.line().0, 10_500);
+    assert_eq!(node.stands(&mut server, REHEARSAL, 1, 500), Ok(PlaceStatus::Waiting));
+    assert_eq!(server.counters().0, 10_500);
 }
 
 #[test]
@@ -284,24 +284,27 @@ fn a_queue_with_an_empty_checkpoint_is_new_and_adopts_nothing() {
     let begun = server.state.incarnations();
     assert!(!begun.is_empty() && !server.state.adopts());
     node.shows(&mut server, REHEARSAL, 500);
-    assert_eq!((server.state.incarnations(), server.line()), (begun, (0, 0)));
+    assert_eq!((server.state.incarnations(), server.counters()), (begun, (0, 0)));
 }
 
 #[test]
 fn numbers_raised_only_by_tokens_do_not_count_as_people_after_a_loss() {
     let (mut server, mut nodes) = Server::open::<1>(standstill());
     nodes[0].finds(&mut server, 1, Some(50), 50);
-    assert_eq!((server.line(), server.state.witnessed_line()), ((10_050, 50), Line::START));
+    assert_eq!(
+        (server.counters(), server.state.witnessed_counters()),
+        ((10_050, 50), QueueCounters::START)
+    );
     server.lose();
     server.pass(&mut nodes, RECOVERY);
-    assert_eq!(server.line(), (0, 0), "the node lacks the skipped numbers");
+    assert_eq!(server.counters(), (0, 0), "the node lacks the skipped numbers");
     nodes[0].gives(&mut server, 2, 1);
     nodes[0].finds(&mut server, 1, Some(60_000), 60_000);
     nodes[0].finds(&mut server, 3, Some(80_000), 80_000);
-    assert_eq!(server.state.witnessed_line(), Line::new(1, 1), "both raises");
+    assert_eq!(server.state.witnessed_counters(), QueueCounters::new(1, 1), "both raises");
     nodes[0].refresh(&mut server);
     nodes[0].gives(&mut server, 4, 100_001);
-    assert_eq!(server.state.witnessed_line(), Line::new(100_001, 1));
+    assert_eq!(server.state.witnessed_counters(), QueueCounters::new(100_001, 1));
 }
 
 #[test]

@@ -8,9 +8,9 @@ use crate::queue::Memory;
 fn with_skipped_numbers(spec: PolicySpec) -> (Server, [Node; 2]) {
     let mut server = Server::new(spec);
     let mut nodes = [1, 2].map(Node::new);
-    nodes[0].replica.note_line(Line::new(4, 0));
+    nodes[0].replica.note_counters(QueueCounters::new(4, 0));
     nodes[0].refresh(&mut server);
-    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(Line::new(4, 0), 10_100)));
+    settle(&mut server, &mut nodes[0], Some(Checkpoint::new(QueueCounters::new(4, 0), 10_100)));
     for _ in 0..8 {
         server.wait(REFRESH);
         for node in &nodes {
@@ -31,10 +31,10 @@ fn with_skipped_numbers(spec: PolicySpec) -> (Server, [Node; 2]) {
 #[test]
 fn skipped_numbers_are_not_called_and_cost_no_slot_or_position() {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
-    assert_eq!(server.line(), (10_100, 0));
+    assert_eq!(server.counters(), (10_100, 0));
     a.gives(&mut server, 21, 10_101);
     b.gives(&mut server, 22, 10_102);
-    assert_eq!(server.line(), (10_102, 3));
+    assert_eq!(server.counters(), (10_102, 3));
     b.refresh(&mut server);
     assert_eq!((b.position(10_101), b.position(10_102)), (2, 3));
     for user in 1..=3 {
@@ -42,7 +42,7 @@ fn skipped_numbers_are_not_called_and_cost_no_slot_or_position() {
     }
     server.wait(seconds(1));
     assert_eq!(a.refresh(&mut server), 3);
-    assert_eq!(server.line(), (10_102, 10_102));
+    assert_eq!(server.counters(), (10_102, 10_102));
     assert_eq!(server.taken(), 3);
     assert!(a.claim(&mut server, 22, 10_102).is_ok());
 }
@@ -51,17 +51,17 @@ fn skipped_numbers_are_not_called_and_cost_no_slot_or_position() {
 fn the_holder_of_a_skipped_number_who_turns_up_in_time_is_called_in_turn() {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(standstill());
     a.gives(&mut server, 21, 10_101);
-    assert_eq!(a.standing(&mut server, 5_000, 5_000), Ok(Standing::Waiting));
+    assert_eq!(a.place_status(&mut server, 5_000, 5_000), Ok(PlaceStatus::Waiting));
     b.finds(&mut server, 5_000, None, 5_000);
     b.finds(&mut server, 6_000, Some(6_000), 6_000);
     b.refresh(&mut server);
     assert_eq!((b.position(5_000), b.position(6_000), b.position(10_101)), (4, 5, 6));
     assert_eq!(a.claim(&mut server, 9, 5_000), Err(Refused::NotHolder), "the holder is known now");
-    assert_eq!(a.leave(&mut server, 6_000, 6_000), Ok(Standing::Waiting));
+    assert_eq!(a.leave(&mut server, 6_000, 6_000), Ok(PlaceStatus::Waiting));
     a.refresh(&mut server);
     b.refresh(&mut server);
     assert_eq!((a.position(10_101), b.position(10_101)), (5, 5));
-    assert_eq!(a.standing(&mut server, 6_000, 6_000), Err(Refused::Gone));
+    assert_eq!(a.place_status(&mut server, 6_000, 6_000), Err(Refused::Gone));
 }
 
 /// The same, after six more joined and the first four left: the queue has passed the skipped
@@ -84,16 +84,16 @@ fn past_the_skipped_numbers() -> (Server, [Node; 2]) {
 #[test]
 fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
     let (mut server, [mut a, mut b]) = past_the_skipped_numbers();
-    assert_eq!(server.line(), (10_106, 10_103));
+    assert_eq!(server.counters(), (10_106, 10_103));
     // Two late holders, while all slots are taken.
     for user in [7_000, 5_000] {
-        assert_eq!(b.standing(&mut server, user, user), Ok(Standing::Waiting));
+        assert_eq!(b.place_status(&mut server, user, user), Ok(PlaceStatus::Waiting));
         assert_eq!(b.claim(&mut server, user, user), Err(Refused::NotYet));
     }
     a.leave(&mut server, 21, 10_101).unwrap();
     b.refresh(&mut server);
-    assert!(matches!(b.standing(&mut server, 5_000, 5_000), Ok(Standing::Called { .. })));
-    assert_eq!(b.standing(&mut server, 7_000, 7_000), Ok(Standing::Waiting));
+    assert!(matches!(b.place_status(&mut server, 5_000, 5_000), Ok(PlaceStatus::Called { .. })));
+    assert_eq!(b.place_status(&mut server, 7_000, 7_000), Ok(PlaceStatus::Waiting));
     assert_eq!(server.taken(), 3);
     assert!(a.claim(&mut server, 5_000, 5_000).is_ok());
     assert_eq!(server.taken(), 3);
@@ -101,26 +101,26 @@ fn the_holder_of_a_skipped_number_who_turns_up_late_is_called_first() {
     assert_eq!(a.claim(&mut server, 5_000, 5_000), Err(Refused::Gone));
     server.wait(seconds(1));
     b.refresh(&mut server);
-    assert!(matches!(b.standing(&mut server, 7_000, 7_000), Ok(Standing::Called { .. })));
-    assert_eq!(server.line(), (10_106, 10_103));
+    assert!(matches!(b.place_status(&mut server, 7_000, 7_000), Ok(PlaceStatus::Called { .. })));
+    assert_eq!(server.counters(), (10_106, 10_103));
     // Not claimed, it lapses like any call, and the next in the queue are called.
     server.pass([&mut a, &mut b], CLAIM_WITHIN);
     assert_eq!(b.claim(&mut server, 7_000, 7_000), Err(Refused::Gone));
-    assert_eq!(server.line(), (10_106, 10_106));
+    assert_eq!(server.counters(), (10_106, 10_106));
 }
 
 #[test]
 fn the_call_of_a_late_holder_takes_a_slot_like_any_other() {
     let (mut server, [mut a, mut b]) = past_the_skipped_numbers();
     for user in [7_000, 5_000] {
-        assert_eq!(b.standing(&mut server, user, user), Ok(Standing::Waiting));
+        assert_eq!(b.place_status(&mut server, user, user), Ok(PlaceStatus::Waiting));
     }
     a.leave(&mut server, 21, 10_101).unwrap();
     assert_eq!(b.refresh(&mut server), 1);
-    assert!(matches!(b.standing(&mut server, 5_000, 5_000), Ok(Standing::Called { .. })));
+    assert!(matches!(b.place_status(&mut server, 5_000, 5_000), Ok(PlaceStatus::Called { .. })));
     server.wait(seconds(1));
     assert_eq!(b.refresh(&mut server), 0, "two calls and that of 5,000 take all slots");
-    assert_eq!(b.standing(&mut server, 7_000, 7_000), Ok(Standing::Waiting));
+    assert_eq!(b.place_status(&mut server, 7_000, 7_000), Ok(PlaceStatus::Waiting));
     assert_eq!(server.taken(), 3);
 }
 
@@ -133,15 +133,15 @@ fn a_late_holder_of_the_last_passed_number_leaves_like_any_other() {
     }
     server.wait(seconds(1));
     a.refresh(&mut server);
-    assert_eq!(server.line(), (10_100, 10_100));
-    assert_eq!(a.standing(&mut server, 10_100, 10_100), Ok(Standing::Waiting));
+    assert_eq!(server.counters(), (10_100, 10_100));
+    assert_eq!(a.place_status(&mut server, 10_100, 10_100), Ok(PlaceStatus::Waiting));
     assert_eq!(server.state.seats.late(), 1);
-    assert_eq!(a.leave(&mut server, 10_100, 10_100), Ok(Standing::Waiting));
+    assert_eq!(a.leave(&mut server, 10_100, 10_100), Ok(PlaceStatus::Waiting));
     assert_eq!(server.state.seats.late(), 0);
     let marks = server.state.marks();
     let change = server.state.changes_since(marks.generation, marks.version - 1).unwrap();
     assert_eq!(change, [Change::Released(10_100)]);
-    assert_eq!(a.standing(&mut server, 10_100, 10_100), Err(Refused::Gone));
+    assert_eq!(a.place_status(&mut server, 10_100, 10_100), Err(Refused::Gone));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn dropping_ended_calls_keeps_the_holders_with_sessions() {
         server.wait(seconds(1));
         a.refresh(&mut server);
     }
-    assert_eq!(server.line(), (10_103, 10_103));
+    assert_eq!(server.counters(), (10_103, 10_103));
     a.claim(&mut server, 22, 10_102).unwrap();
     // The holder of the number before the first called one turns up late.
     a.finds(&mut server, 10_100, Some(10_100), 10_100);
@@ -181,19 +181,19 @@ fn a_late_holder_may_leave_before_and_after_being_called() {
     }
     server.wait(seconds(1));
     a.refresh(&mut server);
-    assert_eq!(server.line(), (10_101, 10_101));
+    assert_eq!(server.counters(), (10_101, 10_101));
     a.gives(&mut server, 22, 10_102);
     assert_eq!(server.taken(), 3);
     for user in [5_000, 6_000] {
         a.finds(&mut server, user, Some(user), user);
     }
-    assert_eq!(a.leave(&mut server, 5_000, 5_000), Ok(Standing::Waiting));
-    assert_eq!(a.standing(&mut server, 5_000, 5_000), Err(Refused::Gone));
+    assert_eq!(a.leave(&mut server, 5_000, 5_000), Ok(PlaceStatus::Waiting));
+    assert_eq!(a.place_status(&mut server, 5_000, 5_000), Err(Refused::Gone));
     a.leave(&mut server, 21, 10_101).unwrap();
     server.wait(seconds(1));
     a.refresh(&mut server);
-    assert!(matches!(a.leave(&mut server, 6_000, 6_000), Ok(Standing::Called { .. })));
-    assert_eq!(a.standing(&mut server, 6_000, 6_000), Err(Refused::Gone));
+    assert!(matches!(a.leave(&mut server, 6_000, 6_000), Ok(PlaceStatus::Called { .. })));
+    assert_eq!(a.place_status(&mut server, 6_000, 6_000), Err(Refused::Gone));
     assert_eq!(server.taken(), 2);
 }
 
@@ -217,7 +217,7 @@ fn skipped_numbers_stay_skipped_through_restarts_and_losses_that_nodes_witness()
         a.refresh(&mut server);
         b.refresh(&mut server);
         assert_eq!((a.position(10_101), b.position(10_101)), (2, 2), "{name}: behind 4");
-        assert_eq!(server.state.vacant.people_waiting(server.state.line), 2, "{name}");
+        assert_eq!(server.state.vacant.people_waiting(server.state.counters), 2, "{name}");
     }
 }
 
@@ -231,12 +231,12 @@ fn a_skipped_number_issued_by_a_late_node_keeps_its_holder() {
     }
     late.refresh(&mut server);
     late.leave(&mut server, 6, 6).unwrap();
-    late.replica.note_line(Line::new(12, 1));
+    late.replica.note_counters(QueueCounters::new(12, 1));
     server.lose();
     let mut b = Node::new(2);
-    b.replica.note_line(Line::new(4, 1));
+    b.replica.note_counters(QueueCounters::new(4, 1));
     server.pass([&mut b], RECOVERY);
-    settle(&mut server, &mut b, Some(Checkpoint::new(Line::new(4, 1), 100)));
+    settle(&mut server, &mut b, Some(Checkpoint::new(QueueCounters::new(4, 1), 100)));
     b.refresh(&mut server);
     b.gives(&mut server, 21, 101);
     server.pass([&mut late, &mut b], RECOVERY);
@@ -245,7 +245,11 @@ fn a_skipped_number_issued_by_a_late_node_keeps_its_holder() {
         b.finds(&mut server, user, None, user);
     }
     b.finds(&mut server, 12, Some(12), 12);
-    assert_eq!(b.standing(&mut server, 6, 6), Err(Refused::Gone), "a released place stays over");
+    assert_eq!(
+        b.place_status(&mut server, 6, 6),
+        Err(Refused::Gone),
+        "a released place stays over"
+    );
     b.finds(&mut server, 11, Some(11), 11);
     for node in [&mut b, &mut late] {
         node.refresh(&mut server);
@@ -257,9 +261,9 @@ fn a_skipped_number_issued_by_a_late_node_keeps_its_holder() {
 #[test]
 fn known_facts_of_a_number_override_that_it_was_skipped() {
     let (mut server, [mut a]) = Server::open(usual());
-    a.replica.note_line(Line::new(100, 50));
+    a.replica.note_counters(QueueCounters::new(100, 50));
     a.refresh(&mut server);
-    settle(&mut server, &mut a, Some(Checkpoint::new(Line::new(4, 4), 100)));
+    settle(&mut server, &mut a, Some(Checkpoint::new(QueueCounters::new(4, 4), 100)));
     let generation = server.state.marks().generation;
     let until = server.state.time + SESSION_TTL;
     let user = |number| UserId::new(number).unwrap();
@@ -302,7 +306,7 @@ fn known_facts_of_a_number_override_that_it_was_skipped() {
     a.finds(&mut server, 70, None, 70);
     a.finds(&mut server, 40, None, 40);
     assert!(
-        matches!(a.standing(&mut server, 40, 40), Ok(Standing::Called { .. })),
+        matches!(a.place_status(&mut server, 40, 40), Ok(PlaceStatus::Called { .. })),
         "late, so called first"
     );
 }
@@ -313,13 +317,13 @@ fn skipped_numbers_stay_skipped_without_joins_since() {
     let (mut server, [mut a, mut b]) = with_skipped_numbers(usual());
     server.restart();
     for node in [&mut a, &mut b] {
-        node.look(&mut server);
+        node.snapshot(&mut server);
     }
     assert!(server.is_open());
     assert_eq!(server.state.snapshot().vacant.ranges().collect::<Vec<_>>(), [(4, 10_100)]);
     server.wait(seconds(1));
-    b.look(&mut server);
-    assert_eq!(server.line(), (10_100, 3), "the first of 1 to 4, up to the slots");
+    b.snapshot(&mut server);
+    assert_eq!(server.counters(), (10_100, 3), "the first of 1 to 4, up to the slots");
 }
 
 #[test]
@@ -332,14 +336,14 @@ fn a_skipped_number_released_for_an_older_place_is_over() {
                 a.leave(&mut server, user, user).unwrap();
                 server.pass([&mut a, &mut b], seconds(1));
             }
-            assert_eq!(server.line(), (10_101, 10_101));
+            assert_eq!(server.counters(), (10_101, 10_101));
             a.finds(&mut server, 5, Some(50), 50);
         } else {
             a.finds(&mut server, 4, Some(4), 4);
         }
         let (user, older) = if is_passed { (5, 50) } else { (4, 4) };
         a.finds(&mut server, user, Some(5_000), older);
-        assert_eq!(b.standing(&mut server, user, 5_000), Err(Refused::Gone), "{is_passed}");
+        assert_eq!(b.place_status(&mut server, user, 5_000), Err(Refused::Gone), "{is_passed}");
         b.finds(&mut server, user, Some(5_000), older);
         server.pass([&mut a, &mut b], seconds(1));
         assert_eq!(b.replica.vacant(), &server.state.vacant);

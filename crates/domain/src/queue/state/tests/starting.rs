@@ -15,10 +15,13 @@ fn nodes_restarted_one_by_one_restore_a_lost_store() {
     server.lose();
     server.pass(&mut nodes, RECOVERY + REFRESH);
     let [a, b] = &mut nodes;
-    assert!(matches!(a.standing(&mut server, 1, 1), Ok(Standing::Active { .. })), "still inside");
+    assert!(
+        matches!(a.place_status(&mut server, 1, 1), Ok(PlaceStatus::Active { .. })),
+        "still inside"
+    );
     assert_eq!(server.state.snapshot().active, 1);
     for user in [7, 8] {
-        assert_eq!(b.standing(&mut server, user, user), Err(Refused::Gone), "they left");
+        assert_eq!(b.place_status(&mut server, user, user), Err(Refused::Gone), "they left");
     }
     assert_eq!(server.taken(), 3);
 }

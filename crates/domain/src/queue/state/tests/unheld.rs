@@ -88,19 +88,23 @@ fn a_number_whose_call_is_over_needs_no_skipping() {
     let replica = server.clone();
     join_without_answer(&mut server, &a, 1..=3);
     server.pass([&mut a], CLAIM_WITHIN + seconds(1));
-    assert_eq!((server.line(), server.taken()), ((3, 3), 0));
+    assert_eq!((server.counters(), server.taken()), ((3, 3), 0));
     server.become_copy(&replica);
     server.pass([&mut a], RECOVERY);
-    assert_eq!((server.line(), server.taken(), skipped(&server)), ((3, 3), 0, vec![]));
+    assert_eq!((server.counters(), server.taken(), skipped(&server)), ((3, 3), 0, vec![]));
 }
 
 #[test]
 fn numbers_that_no_node_received_hold_no_slot() {
     let (mut server, [mut a, mut b]) = before_the_takeover(roomy());
     a.refresh(&mut server);
-    assert_eq!((server.line(), server.taken()), ((5, 5), 5), "while the other node may hold them");
+    assert_eq!(
+        (server.counters(), server.taken()),
+        ((5, 5), 5),
+        "while the other node may hold them"
+    );
     server.pass([&mut a, &mut b], RECOVERY);
-    assert_eq!((server.line(), server.taken()), ((5, 5), 2));
+    assert_eq!((server.counters(), server.taken()), ((5, 5), 2));
     for user in [1, 2] {
         assert!(b.claim(&mut server, user, user).is_ok());
     }
@@ -114,12 +118,12 @@ fn a_holder_of_a_skipped_number_is_called_first() {
         a.gives(&mut server, user, user);
     }
     a.finds(&mut server, 4, Some(4), 4);
-    assert_eq!(a.standing(&mut server, 4, 4), Ok(Standing::Waiting));
+    assert_eq!(a.place_status(&mut server, 4, 4), Ok(PlaceStatus::Waiting));
     // 1, 2, 6, 7 and 8 have the slots.
     a.leave(&mut server, 1, 1).unwrap();
     server.pass([&mut a, &mut b], REFRESH);
     assert!(a.claim(&mut server, 4, 4).is_ok());
-    assert_eq!(a.standing(&mut server, 9, 9), Ok(Standing::Waiting));
+    assert_eq!(a.place_status(&mut server, 9, 9), Ok(PlaceStatus::Waiting));
 }
 
 #[test]
@@ -137,7 +141,7 @@ fn a_node_that_has_not_replayed_all_it_remembers_may_have_received_them() {
     let mut left = RECOVERY + REFRESH;
     while left > Duration::ZERO {
         a.refresh(&mut server);
-        b.look(&mut server);
+        b.snapshot(&mut server);
         server.wait(REFRESH);
         left -= REFRESH;
     }
@@ -156,7 +160,7 @@ fn a_node_that_stopped_long_before_cannot_have_received_them() {
     server.pass([&mut a, &mut b], REFRESH);
     server.become_copy(&replica);
     server.pass([&mut a, &mut b], RECOVERY);
-    assert_eq!((server.line(), server.taken()), ((3, 3), 0));
+    assert_eq!((server.counters(), server.taken()), ((3, 3), 0));
 }
 
 #[test]
@@ -166,14 +170,14 @@ fn an_empty_store_does_not_know_who_may_have_received_them() {
     server.pass([&mut a], REFRESH);
     server.lose();
     server.pass([&mut a], RECOVERY);
-    assert_eq!((server.line(), server.taken()), ((3, 3), 3));
+    assert_eq!((server.counters(), server.taken()), ((3, 3), 3));
 }
 
 #[test]
 fn a_token_alone_skips_nothing() {
     let (mut server, [mut a]) = Server::open(standstill());
     a.gives(&mut server, 1, 1);
-    a.replica.note_line(Line::new(9, 0));
+    a.replica.note_counters(QueueCounters::new(9, 0));
     server.pass([&mut a], RECOVERY);
     a.gives(&mut server, 2, 10);
     assert_eq!(a.position(10), 9, "the first is called, and the numbers 2 to 9 may have holders");
