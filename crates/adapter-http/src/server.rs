@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::ready;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -58,6 +58,26 @@ pub struct HttpSettings {
     pub max_header_bytes: usize,
     /// Maximum size of a body, in bytes.
     pub max_body_bytes: usize,
+}
+
+impl Default for HttpSettings {
+    /// A free port on this machine, two workers, and limits that suit tests and small services.
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            workers: 2,
+            backlog: 128,
+            max_connections: 1_000,
+            per_address: PerAddress::default(),
+            keep_alive: Duration::from_secs(75),
+            client_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(5),
+            max_header_bytes: 16 * 1024,
+            max_body_bytes: 4 * 1024,
+        }
+    }
 }
 
 /// A bound listener. Clients can connect at once; the kernel holds their connections until

@@ -2,14 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle,
-    LimiterSettings, LoadShedder, OverloadSettings, PageSource, PerAddress, RequestTelemetry,
-    Stopper, listen_public,
+    LimiterSettings, LoadShedder, OverloadSettings, PageSource, RequestTelemetry, Stopper,
+    listen_public,
 };
 use adapter_memory::{ManualClock, MemoryCatalog, MemoryQueue};
 use adapter_token::{KeyRing, TokenKey};
@@ -356,20 +356,7 @@ fn api(
 }
 
 fn http(request_timeout: Duration) -> HttpSettings {
-    HttpSettings {
-        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        workers: 1,
-        backlog: 16,
-        max_connections: 16,
-        keep_alive: Duration::from_secs(5),
-        client_timeout: Duration::from_secs(5),
-        answer_timeout: Duration::from_secs(10),
-        per_address: PerAddress::default(),
-        request_timeout,
-        shutdown_timeout: Duration::from_secs(5),
-        max_header_bytes: 16_384,
-        max_body_bytes: 4_096,
-    }
+    HttpSettings { workers: 1, request_timeout, ..HttpSettings::default() }
 }
 
 fn send(agent: &ureq::Agent, address: SocketAddr, method: &str, path: &str, token: &str) -> Answer {

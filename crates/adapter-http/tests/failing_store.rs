@@ -3,61 +3,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Listener,
-    LoadShedder, OverloadSettings, PageSource, PerAddress, RequestTelemetry, Stopper,
-    listen_public,
+    LoadShedder, OverloadSettings, PageSource, RequestTelemetry, Stopper, listen_public,
 };
 use adapter_memory::{MemoryCatalog, SystemClock};
 use adapter_token::{KeyRing, TokenKey};
 use async_trait::async_trait;
 use decorators::cache::{Cache, CacheSettings};
-use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
+use domain::concert::{ConcertCatalog, ConcertPage, MockConcertCatalog, PageRequest, PageSize};
 use domain::queue::{
-    AdmissionPolicy, Called, Checkpoint, ClaimError, Expiry, Incarnation, JoinError, Joined,
-    NumberBounds, PlaceStatus, PollInterval, QueueCounters, QueueId, QueueNumber, QueueService,
-    QueueServiceDeps, QueueStore, QueueTime, ReleaseError, Session, Shown, Snapshot, TokenClaims,
+    AdmissionPolicy, Expiry, Incarnation, Joined, MockQueueStore, PlaceStatus, PollInterval,
+    QueueCounters, QueueId, QueueNumber, QueueService, QueueServiceDeps, QueueTime, TokenClaims,
     TokenSigner, UserId,
 };
-use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
+use domain::schedule::{MockScheduleBook, ScheduleBook, ScheduleService};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
-
-mockall::mock! {
-    Store {}
-
-    #[async_trait]
-    impl QueueStore for Store {
-        async fn join(&self, user: UserId, presented: Option<Shown>, bounds: NumberBounds) -> Result<Joined, JoinError>;
-        async fn call_next(&self, floor: QueueCounters, shown: Option<Shown>) -> Result<Called, PortError>;
-        async fn snapshot(&self, floor: QueueCounters) -> Result<Snapshot, PortError>;
-        async fn settle(&self, generation: u64, checkpoint: Option<Checkpoint>) -> Result<Snapshot, PortError>;
-        async fn place_status(&self, place: &TokenClaims) -> Result<PlaceStatus, PortError>;
-        async fn claim(&self, place: &TokenClaims) -> Result<Session, ClaimError>;
-        async fn release(&self, place: &TokenClaims) -> Result<(), ReleaseError>;
-    }
-}
-
-mockall::mock! {
-    Catalog {}
-
-    #[async_trait]
-    impl ConcertCatalog for Catalog {
-        async fn page(&self, request: PageRequest) -> Result<ConcertPage, PortError>;
-    }
-}
-
-mockall::mock! {
-    Book {}
-
-    #[async_trait]
-    impl ScheduleBook for Book {
-        async fn open_dates(&self, concert: ConcertId, now: Timestamp) -> Result<Option<Vec<OpenDate>>, PortError>;
-    }
-}
 
 fn for_ever() -> Expiry {
     Expiry::new(QueueTime::from_micros(1 << 50), QueueTime::START)
@@ -95,7 +60,7 @@ struct Served {
 
 impl Served {
     fn over(
-        store: MockStore,
+        store: MockQueueStore,
         catalog: Arc<dyn ConcertCatalog>,
         book: Arc<dyn ScheduleBook>,
     ) -> Self {
@@ -144,7 +109,7 @@ impl Served {
         Self { address, runtime, stopper }
     }
 
-    fn over_store(store: MockStore) -> Self {
+    fn over_store(store: MockQueueStore) -> Self {
         let catalog = Arc::new(MemoryCatalog::sample(500, Timestamp::UNIX_EPOCH));
         Self::over(store, Arc::clone(&catalog) as Arc<dyn ConcertCatalog>, catalog)
     }
@@ -187,23 +152,14 @@ impl Drop for Served {
 
 fn settings() -> HttpSettings {
     HttpSettings {
-        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         workers: 1,
-        backlog: 16,
-        max_connections: 16,
-        keep_alive: Duration::from_secs(5),
-        client_timeout: Duration::from_secs(5),
-        answer_timeout: Duration::from_secs(10),
-        per_address: PerAddress::default(),
         request_timeout: Duration::from_millis(200),
-        shutdown_timeout: Duration::from_secs(5),
-        max_header_bytes: 16_384,
-        max_body_bytes: 4_096,
+        ..HttpSettings::default()
     }
 }
 
-fn failing_store() -> MockStore {
-    let mut store = MockStore::new();
+fn failing_store() -> MockQueueStore {
+    let mut store = MockQueueStore::new();
     store.expect_join().returning(|_, _, _| Err(down().into()));
     store.expect_release().returning(|_| Err(down().into()));
     store
@@ -221,7 +177,7 @@ fn a_store_that_is_down_is_503_only_for_routes_that_need_it() {
 
 #[test]
 fn an_open_breaker_is_503_with_its_remaining_time() {
-    let mut store = MockStore::new();
+    let mut store = MockQueueStore::new();
     store.expect_join().returning(|_, _, _| {
         let refused = PortError::new(PortErrorKind::Refused, "store");
         Err(refused.retry_after(Duration::from_millis(6_200)).into())
@@ -234,7 +190,7 @@ fn an_open_breaker_is_503_with_its_remaining_time() {
 
 #[test]
 fn a_hanging_store_is_given_up_at_the_timeout() {
-    let mut store = MockStore::new();
+    let mut store = MockQueueStore::new();
     store
         .expect_join()
         .returning(|_, _, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
@@ -257,7 +213,7 @@ impl ConcertCatalog for Hanging {
 
 #[test]
 fn a_catalog_that_is_down_does_not_stop_the_queue_and_is_called_again() {
-    let mut catalog = MockCatalog::new();
+    let mut catalog = MockConcertCatalog::new();
     let mut requested = 0;
     catalog.expect_page().times(2).returning(move |request| {
         requested += 1;
@@ -267,9 +223,9 @@ fn a_catalog_that_is_down_does_not_stop_the_queue_and_is_called_again() {
             Ok(ConcertPage { request, concerts: vec![], total: 0 })
         }
     });
-    let mut book = MockBook::new();
+    let mut book = MockScheduleBook::new();
     book.expect_open_dates().returning(|_, _| Err(down()));
-    let mut store = MockStore::new();
+    let mut store = MockQueueStore::new();
     store.expect_join().returning(|_, _, _| {
         let number = QueueNumber::new(3).unwrap();
         let place_status = PlaceStatus::Called { until: for_ever() };

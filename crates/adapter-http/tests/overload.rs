@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use adapter_http::{
     AddressFrom, Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle,
-    LimiterCounts, LimiterSettings, LoadShedder, OverloadSettings, PageSource, PerAddress, Rate,
+    LimiterCounts, LimiterSettings, LoadShedder, OverloadSettings, PageSource, Rate,
     RequestTelemetry, Stopper, listen_public,
 };
 use adapter_memory::{MemoryCatalog, MemoryQueue, SystemClock};
@@ -227,20 +227,7 @@ fn api(overload: LoadShedder, nearest: Duration) -> Api {
 }
 
 fn http() -> HttpSettings {
-    HttpSettings {
-        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        workers: 1,
-        backlog: 64,
-        max_connections: 64,
-        keep_alive: Duration::from_secs(5),
-        client_timeout: Duration::from_secs(5),
-        answer_timeout: Duration::from_secs(10),
-        per_address: PerAddress::default(),
-        request_timeout: Duration::from_secs(3),
-        shutdown_timeout: Duration::from_secs(5),
-        max_header_bytes: 16_384,
-        max_body_bytes: 4_096,
-    }
+    HttpSettings { workers: 1, request_timeout: Duration::from_secs(3), ..HttpSettings::default() }
 }
 
 fn send(

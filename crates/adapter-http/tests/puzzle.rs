@@ -2,14 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
     Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, LoadShedder,
-    OverloadSettings, PageSource, PerAddress, PuzzleCounts, RequestTelemetry, Stopper,
-    listen_public,
+    OverloadSettings, PageSource, PuzzleCounts, RequestTelemetry, Stopper, listen_public,
 };
 use adapter_memory::{ManualClock, MemoryCatalog, MemoryQueue};
 use adapter_token::{KeyRing, PuzzleRing, TokenKey, solve_puzzle};
@@ -187,20 +186,7 @@ fn api(clock: &Arc<ManualClock>, queue: &Arc<QueueService>, puzzles: &JoinPuzzle
 }
 
 fn http() -> HttpSettings {
-    HttpSettings {
-        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        workers: 1,
-        backlog: 64,
-        max_connections: 64,
-        per_address: PerAddress::default(),
-        keep_alive: Duration::from_secs(5),
-        client_timeout: Duration::from_secs(5),
-        answer_timeout: Duration::from_secs(10),
-        request_timeout: Duration::from_secs(30),
-        shutdown_timeout: Duration::from_secs(5),
-        max_header_bytes: 16_384,
-        max_body_bytes: 4_096,
-    }
+    HttpSettings { workers: 1, request_timeout: Duration::from_secs(30), ..HttpSettings::default() }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::Timestamp;
 ///
 /// Implementations may be called from any thread and must not block. The time may step back, as a
 /// wall clock can; a caller that needs monotonic time keeps the highest value seen.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Clock: Send + Sync {
     /// The current time.
     fn now(&self) -> Timestamp;

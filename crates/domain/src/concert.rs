@@ -4,6 +4,8 @@ mod catalog;
 mod page;
 
 pub use catalog::ConcertCatalog;
+#[cfg(any(test, feature = "mocks"))]
+pub use catalog::MockConcertCatalog;
 pub use page::{ConcertPage, InvalidPage, PageNumber, PageRequest, PageSize};
 
 use crate::id::positive_id;

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::PortError;
 
 /// An external dependency. While it is down, the service keeps serving whatever does not need it.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait HealthCheck: Send + Sync {
     /// Its name, as operators know it.

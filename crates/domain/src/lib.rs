@@ -10,7 +10,11 @@ pub mod sample;
 pub mod schedule;
 
 pub use clock::Clock;
+#[cfg(any(test, feature = "mocks"))]
+pub use clock::MockClock;
 pub use error::{PortError, PortErrorKind};
 pub use health::HealthCheck;
+#[cfg(any(test, feature = "mocks"))]
+pub use health::MockHealthCheck;
 /// A point in time in UTC, to the nanosecond.
 pub use jiff::Timestamp;

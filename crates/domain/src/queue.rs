@@ -35,6 +35,8 @@ mod user;
 mod vacant;
 
 pub use budget::CallBudget;
+#[cfg(any(test, feature = "mocks"))]
+pub use checkpoint::MockCheckpointStore;
 pub use checkpoint::{Checkpoint, CheckpointStore};
 pub use counters::QueueCounters;
 pub use counts::QueueCounts;
@@ -48,6 +50,10 @@ pub use outcomes::OutcomeCounts;
 pub use policy::{AdmissionPolicy, InvalidPolicy, PolicySpec};
 pub use poll_interval::{InvalidPollInterval, PollInterval};
 pub use ports::{Called, Joined, NumberBounds, QueueStore, Session, TokenSigner};
+#[cfg(any(test, feature = "mocks"))]
+pub use ports::{MockQueueStore, MockTokenSigner};
+#[cfg(any(test, feature = "mocks"))]
+pub use puzzle::MockPuzzleIssuer;
 pub use puzzle::{
     Difficulty, DifficultyControl, DifficultyRule, InvalidDifficulty, InvalidDifficultyRule,
     JoinPuzzle, PuzzleIssuer, PuzzleRejected,

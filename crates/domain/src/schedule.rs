@@ -4,6 +4,8 @@ mod book;
 mod service;
 mod window;
 
+#[cfg(any(test, feature = "mocks"))]
+pub use book::MockScheduleBook;
 pub use book::{InvalidScheduleId, OpenDate, ScheduleBook, ScheduleId};
 pub use service::{ScheduleError, ScheduleService};
 pub use window::{InvalidWindow, SaleWindow};

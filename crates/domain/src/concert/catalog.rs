@@ -6,6 +6,7 @@ use super::{ConcertPage, PageRequest};
 use crate::PortError;
 
 /// Lists concerts in ascending order of their ids.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ConcertCatalog: Send + Sync {
     /// Returns one page of the list and the total number of concerts, both from the same moment. A

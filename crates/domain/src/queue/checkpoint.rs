@@ -60,6 +60,7 @@ impl Checkpoint {
 /// 7. An invalid checkpoint is stored as [`Checkpoint::new`] corrects it.
 /// 8. The incarnations of a queue only grow, by union: a save adds its own and removes none. Of
 ///    more than [`Incarnations::MAX`] the oldest are kept.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait CheckpointStore: Send + Sync {
     /// Loads the checkpoint of this queue; `None` if there is none.

@@ -125,7 +125,7 @@ pub struct Session {
 /// A number belongs to one user. If a store has lost the holder of a number, it accepts the first
 /// user who claims it with a token, and no other after that. So no retry or duplicate puts two
 /// people into one slot.
-#[cfg_attr(test, mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait QueueStore: Send + Sync {
     /// Issues the next number to the user, or finds the one they hold, then calls people as
@@ -208,7 +208,7 @@ pub trait QueueStore: Send + Sync {
 /// A text that was altered in any bit, cut, extended or signed with a key that is not live is
 /// rejected, in time that does not depend on the position of the difference. A text signed with any
 /// live key is accepted, whichever key signs now.
-#[cfg_attr(test, mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait TokenSigner: Send + Sync {
     /// Signs a place.
     fn sign(&self, place: &TokenClaims) -> WaitingToken;

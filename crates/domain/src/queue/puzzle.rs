@@ -86,7 +86,7 @@ impl PuzzleRejected {
 /// Every node whose keys include the signing key accepts a puzzle. It holds for one user and for a
 /// short time. Within that time a solution is accepted any number of times, because joining again
 /// finds the same place.
-#[cfg_attr(test, mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait PuzzleIssuer: Send + Sync {
     /// A puzzle for this user, issued at `now`.
     fn issue(&self, user: UserId, difficulty: Difficulty, now: Timestamp) -> JoinPuzzle;

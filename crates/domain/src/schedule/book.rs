@@ -30,6 +30,7 @@ pub struct OpenDate {
 }
 
 /// Finds the dates of a concert that can be bought now.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ScheduleBook: Send + Sync {
     /// The dates of a concert that are on sale at `now` and have seats left, by performance, then
