@@ -56,9 +56,9 @@ macro_rules! for_each_cache_rule {
 #[macro_export]
 macro_rules! cache_store_tests {
     ($fixture:expr; $($rule:ident)*) => {
-        $(#[$crate::tokio::test(flavor = "multi_thread", worker_threads = 2, crate = "contracts::tokio")]
-        async fn $rule() {
-            if let Err(violation) = $crate::cache::$rule(&$fixture).await {
+        $(#[test]
+        fn $rule() {
+            if let Err(violation) = $crate::run_rule($crate::cache::$rule(&$fixture)) {
                 panic!("{violation}");
             }
         })*

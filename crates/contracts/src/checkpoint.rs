@@ -48,9 +48,9 @@ macro_rules! for_each_checkpoint_rule {
 #[macro_export]
 macro_rules! checkpoint_tests {
     ($fixture:expr; $($rule:ident)*) => {
-        $(#[$crate::tokio::test(flavor = "multi_thread", worker_threads = 2, crate = "contracts::tokio")]
-        async fn $rule() {
-            if let Err(violation) = $crate::checkpoint::$rule(&$fixture).await {
+        $(#[test]
+        fn $rule() {
+            if let Err(violation) = $crate::run_rule($crate::checkpoint::$rule(&$fixture)) {
                 panic!("{violation}");
             }
         })*

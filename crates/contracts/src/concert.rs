@@ -36,9 +36,9 @@ macro_rules! for_each_concert_rule {
 #[macro_export]
 macro_rules! concert_tests {
     ($fixture:expr; $($rule:ident)*) => {
-        $(#[$crate::tokio::test(flavor = "multi_thread", worker_threads = 2, crate = "contracts::tokio")]
-        async fn $rule() {
-            if let Err(violation) = $crate::concert::$rule(&$fixture).await {
+        $(#[test]
+        fn $rule() {
+            if let Err(violation) = $crate::run_rule($crate::concert::$rule(&$fixture)) {
                 panic!("{violation}");
             }
         })*

@@ -10,6 +10,4 @@ mod rule_result;
 pub mod schedule;
 pub mod token;
 
-pub use rule_result::{RuleResult, Violation, ensure, ensure_eq};
-#[doc(hidden)]
-pub use tokio;
+pub use rule_result::{RuleResult, Violation, ensure, ensure_eq, run_rule};

@@ -64,9 +64,9 @@ macro_rules! for_each_queue_rule {
 #[macro_export]
 macro_rules! queue_tests {
     ($fixture:expr; $($rule:ident)*) => {
-        $(#[$crate::tokio::test(flavor = "multi_thread", worker_threads = 2, crate = "contracts::tokio")]
-        async fn $rule() {
-            if let Err(violation) = $crate::queue::$rule(&$fixture).await {
+        $(#[test]
+        fn $rule() {
+            if let Err(violation) = $crate::run_rule($crate::queue::$rule(&$fixture)) {
                 panic!("{violation}");
             }
         })*

@@ -50,9 +50,9 @@ macro_rules! for_each_schedule_rule {
 #[macro_export]
 macro_rules! schedule_tests {
     ($fixture:expr; $($rule:ident)*) => {
-        $(#[$crate::tokio::test(flavor = "multi_thread", worker_threads = 2, crate = "contracts::tokio")]
-        async fn $rule() {
-            if let Err(violation) = $crate::schedule::$rule(&$fixture).await {
+        $(#[test]
+        fn $rule() {
+            if let Err(violation) = $crate::run_rule($crate::schedule::$rule(&$fixture)) {
                 panic!("{violation}");
             }
         })*
