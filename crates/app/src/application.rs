@@ -11,6 +11,7 @@ use adapter_http::{
     RecentFailures, RequestObserver, RequestTelemetry, ResilienceStatus, listen_ops, listen_public,
 };
 use decorators::cache::AnyCache;
+use domain::HealthCheck;
 use domain::queue::{QueueService, QueueServiceDeps};
 use domain::schedule::ScheduleService;
 use telemetry::Instruments;
@@ -18,11 +19,12 @@ use telemetry::metrics::{Meters, Scrape};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{CatalogStore, Config};
+use crate::builder::{Adapter, Adapters, ApplicationBuilder};
+use crate::config::Config;
 use crate::health_check_loop::Watched;
 use crate::metrics::{Requests, Waits};
 use crate::start_error::StartError;
-use crate::wiring::{self, Catalog, CatalogLayers, StoreOfQueue};
+use crate::wiring::{self, Catalog, CatalogLayers, Clocks, Signers};
 use crate::{
     admission_loop, descriptors, health_check_loop, invalidation_loop, metrics, node_readiness,
 };
@@ -56,22 +58,30 @@ struct Parts {
 }
 
 impl Application {
-    /// Wires adapters to use cases and binds both listeners. If the database is unreachable,
-    /// startup waits at most its connect timeout and then continues without it.
-    ///
-    /// # Errors
-    /// [`StartError`].
-    pub async fn build(config: &Config, instruments: &Instruments) -> Result<Self, StartError> {
+    /// Starts to build the service of a configuration.
+    #[must_use]
+    pub fn builder(config: &Config) -> ApplicationBuilder<'_> {
+        ApplicationBuilder::new(config)
+    }
+
+    pub(crate) async fn build(
+        config: &Config,
+        instruments: &Instruments,
+        adapters: Adapters,
+    ) -> Result<Self, StartError> {
         config.check()?;
         let connections = descriptors::connections(config)?;
         let meters = &instruments.meters;
         let mut resilience = ResilienceStatus::default();
-        let (parts, api) = use_cases(config, meters, &mut resilience).await?;
+        let clocks = wiring::clocks(adapters.clock.clone());
+        let (parts, api) = use_cases(config, adapters, &clocks, meters, &mut resilience).await?;
         // A node that cannot issue numbers yet would refuse its first users.
         admission_loop::get_ready(&parts.queue, &parts.waits, config.queue.refresh.0).await;
         let (lifecycle, dependency_health) = (Lifecycle::default(), DependencyHealth::default());
-        let failures =
-            RecentFailures::keeping(config.telemetry.failures_kept as usize, wiring::wall_clock());
+        let failures = RecentFailures::keeping(
+            config.telemetry.failures_kept as usize,
+            Arc::clone(&clocks.wall),
+        );
         let build_info = build_info(config)?;
         metrics::watch_facts(meters, &lifecycle, &build_info.config_hash);
         metrics::watch_protection(meters, &resilience);
@@ -85,7 +95,7 @@ impl Application {
             dependency_health.clone(),
             parts.needed.clone(),
             config.ops.cut_off_after.0,
-            wiring::steady_clock(),
+            wiring::clocks(None).steady,
         );
         let watched = Ops {
             lifecycle: lifecycle.clone(),
@@ -227,38 +237,55 @@ fn observer(instruments: &Instruments) -> Option<Arc<dyn RequestObserver>> {
 
 async fn use_cases(
     config: &Config,
+    adapters: Adapters,
+    clocks: &Clocks,
     meters: &Meters,
     shown: &mut ResilienceStatus,
 ) -> Result<(Parts, Api), StartError> {
-    let (wall, steady) = (wiring::wall_clock(), wiring::steady_clock());
-    let policy = config.queue.policy.policy()?;
-    let database = wiring::database(config, meters).await?;
-    let line = wiring::queue_store(config, policy, Arc::clone(&steady), meters).await?;
-    let StoreOfQueue { store, system, dependency: line_dependency } = line;
+    let Clocks { wall, steady } = clocks;
+    let uses = wiring::uses(config, &adapters);
+    let Adapters {
+        queue_store,
+        checkpoint_store,
+        concert_catalog,
+        schedule_book,
+        cache_store,
+        token_signer,
+        clock: _,
+    } = adapters;
     let name = config.queue.queue_id()?;
-    let keys = wiring::token_keys(&config.queue)?;
+    let database = wiring::database(config, uses, meters).await?;
+    let checkpoints = wiring::checkpoint_store(config, checkpoint_store, database.as_ref())?;
+    let checkpoint_health = checkpoints.as_ref().and_then(|adapter| adapter.health.clone());
+    let store =
+        wiring::queue_store(config, queue_store, checkpoints.is_some(), Arc::clone(steady), meters);
+    let Adapter { port: store, system, health: queue_health } = store.await?;
+    let Signers { tokens, puzzles } =
+        wiring::signers(&config.queue, token_signer, Arc::clone(steady))?;
     let queue = Arc::new(QueueService::new(QueueServiceDeps {
         queue: name,
-        policy,
+        policy: config.queue.policy.policy()?,
         poll_interval: config.queue.poll.poll_interval()?,
         token_ttl: config.queue.token_ttl.0,
         stale_after: config.queue.stale_after.0,
-        store: wiring::protected_line(config, store, metrics::observer(meters, system), shown)?,
-        signer: wiring::token_signer(&keys),
-        reserve: wiring::reserve(config, database.as_ref(), meters)?,
-        clock: Arc::clone(&steady),
+        store: wiring::protected_queue(config, store, metrics::observer(meters, system), shown)?,
+        signer: tokens,
+        reserve: checkpoints.map(|adapter| wiring::reservation(config, adapter, meters)),
+        clock: Arc::clone(steady),
     }));
-    let Catalog { concerts, schedules, system } =
-        wiring::catalog(config, database.as_ref(), wall.as_ref())?;
-    let (guards, requested) =
-        (CatalogLayers::new(config, shown)?, metrics::observer(meters, system));
-    let concerts = wiring::protected_concerts(config, concerts, &guards, requested.clone(), shown);
-    let schedules = wiring::protected_dates(config, schedules, &guards, requested, shown);
-    let puzzles = wiring::join_puzzles(&config.queue, &keys, Arc::clone(&steady))?;
+    let catalog =
+        wiring::catalog(config, concert_catalog, schedule_book, database.as_ref(), wall.as_ref());
+    let Catalog { concerts, schedules } = catalog?;
+    let catalog_health = [concerts.health, schedules.health];
+    let layers = CatalogLayers::new(config, shown)?;
+    let observer = metrics::observer(meters, concerts.system);
+    let concerts = wiring::protected_concerts(config, concerts.port, &layers, observer, shown);
+    let observer = metrics::observer(meters, schedules.system);
+    let schedules = wiring::protected_dates(config, schedules.port, &layers, observer, shown);
     metrics::watch_puzzles(meters, &puzzles);
-    let level = wiring::shared_level(config, steady, meters, shown)?;
+    let level = wiring::shared_level(config, cache_store, Arc::clone(steady), meters, shown)?;
     let pages = PageSource::new(concerts, config.concerts.page_size()?);
-    let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, wall)));
+    let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, Arc::clone(wall))));
     let (page_settings, date_settings) =
         (config.cache.concerts.settings(), config.cache.dates.settings());
     let overload = LoadShedder::new(&config.overload.settings());
@@ -285,23 +312,40 @@ async fn use_cases(
         overload,
         puzzles,
     };
-    let database_dependency = database.map(|database| database.dependency);
-    // Without the shared cache each node reads the database directly, so the cache is not needed.
-    let needed = [&line_dependency, &database_dependency].into_iter().flatten();
-    let needed = needed.map(|dependency| dependency.name()).collect();
     // A catalog in memory has a breaker too, which says nothing about the database.
-    let of_the_database: &[&str] =
-        if config.catalog.store == CatalogStore::Postgres { &["catalog"] } else { &[] };
-    let dependencies = [
-        (line_dependency, &["joining", "queue"][..]),
-        (database_dependency, of_the_database),
-        (level.dependency, &["cache"]),
+    let of_the_database: &[&str] = if uses.catalog { &["catalog"] } else { &[] };
+    let [concert_health, schedule_health] = catalog_health;
+    let needed = [
+        (queue_health, &["joining", "queue"][..]),
+        (database.map(|database| database.dependency), of_the_database),
+        (checkpoint_health, &[]),
+        (concert_health, &["catalog"]),
+        (schedule_health, &["catalog"]),
     ];
-    let dependencies = dependencies.into_iter().filter_map(|(dependency, breakers)| {
-        Some(Watched { dependency: dependency?, breakers: shown.breakers_named(breakers) })
-    });
-    let dependencies = dependencies.collect();
-    Ok((Parts { queue, waits, dependencies, needed, caches: shown.caches.clone() }, api))
+    let needed = watched(needed, shown);
+    let names = needed.iter().map(|watched| watched.dependency.name()).collect();
+    // Without the shared cache each node reads the database directly, so the cache is not needed.
+    let dependencies = [needed, watched([(level.health, &["cache"][..])], shown)].concat();
+    let caches = shown.caches.clone();
+    Ok((Parts { queue, waits, dependencies, needed: names, caches }, api))
+}
+
+type Check = Arc<dyn HealthCheck>;
+
+/// The health checks that exist, each with the breakers in front of its dependency. Two adapters
+/// may share one check.
+fn watched<const N: usize>(
+    checks: [(Option<Check>, &[&str]); N],
+    shown: &ResilienceStatus,
+) -> Vec<Watched> {
+    let mut all: Vec<Watched> = Vec::new();
+    for (dependency, breakers) in checks {
+        let Some(dependency) = dependency else { continue };
+        if all.iter().all(|watched| watched.dependency.name() != dependency.name()) {
+            all.push(Watched { dependency, breakers: shown.breakers_named(breakers) });
+        }
+    }
+    all
 }
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;

@@ -2,6 +2,7 @@
 
 mod admission_loop;
 mod application;
+mod builder;
 mod command;
 pub mod config;
 mod descriptors;
@@ -14,5 +15,6 @@ mod start_error;
 mod wiring;
 
 pub use application::Application;
+pub use builder::{Adapter, ApplicationBuilder};
 pub use command::run;
 pub use start_error::{StartError, TooFewDescriptors};

@@ -37,6 +37,9 @@ pub enum StartError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The builder was given two adapters for this port.
+    #[error("{0} was given twice: a port has one adapter")]
+    GivenTwice(&'static str),
     /// A bug in the wiring.
     #[error("miswired: {0}")]
     Miswired(&'static str),

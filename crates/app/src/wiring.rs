@@ -11,11 +11,11 @@ mod token_signer;
 
 pub(crate) use cache::{cached, shared_level};
 pub(crate) use catalog::{Catalog, catalog};
-pub(crate) use checkpoints::reserve;
-pub(crate) use clock::{steady_clock, wall_clock};
-pub(crate) use database::{Database, database};
-pub(crate) use queue_store::{StoreOfQueue, queue_store};
+pub(crate) use checkpoints::{checkpoint_store, reservation};
+pub(crate) use clock::{Clocks, clocks};
+pub(crate) use database::{Database, database, uses};
+pub(crate) use queue_store::queue_store;
 pub(crate) use resilience::{
-    CatalogLayers, protected_cache_store, protected_concerts, protected_dates, protected_line,
+    CatalogLayers, protected_cache_store, protected_concerts, protected_dates, protected_queue,
 };
-pub(crate) use token_signer::{join_puzzles, token_keys, token_signer};
+pub(crate) use token_signer::{Signers, signers};

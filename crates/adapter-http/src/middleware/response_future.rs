@@ -1,6 +1,7 @@
 //! Completes a request: timeout, problems in the caller's language, and standard headers.
 
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -52,7 +53,11 @@ where
         let this = self.project();
         let polled = {
             let _inside = this.context.span().enter();
-            this.inner.poll(cx)
+            // A panic ends this request only. The future that panicked is dropped, not polled again.
+            catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx)))
+        };
+        let Ok(polled) = polled else {
+            return Poll::Ready(Err(this.context.refuse(Problem::Internal)));
         };
         if let Poll::Ready(result) = polled {
             return Poll::Ready(finish(result, this.context));

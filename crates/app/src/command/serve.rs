@@ -71,7 +71,7 @@ async fn serve(
 ) -> Result<(), StartError> {
     let mut signals = StopSignals::catch().map_err(StartError::Ended)?;
     let application = tokio::select! {
-        built = Application::build(config, instruments) => built?,
+        built = Application::builder(config).instruments(instruments.clone()).build() => built?,
         () = signals.next() => return Ok(()),
     };
     tracing::info!(

@@ -10,6 +10,7 @@ use domain::{Clock, HealthCheck};
 use telemetry::metrics::Meters;
 
 use super::protected_cache_store;
+use crate::builder::Adapter;
 use crate::config::{Config, SharedCache};
 use crate::metrics;
 use crate::start_error::StartError;
@@ -17,37 +18,52 @@ use crate::start_error::StartError;
 /// The cache level that nodes share.
 pub(crate) struct SharedLevel {
     pub(crate) store: Option<Arc<dyn CacheStore>>,
-    /// Present if the store is outside this process.
-    pub(crate) dependency: Option<Arc<dyn HealthCheck>>,
+    /// Present if the store has a health check.
+    pub(crate) health: Option<Arc<dyn HealthCheck>>,
 }
 
+/// The given store, or the configured one, behind its layers.
 pub(crate) fn shared_level(
     config: &Config,
+    given: Option<Adapter<dyn CacheStore>>,
     clock: Arc<dyn Clock>,
     meters: &Meters,
     shown: &mut ResilienceStatus,
 ) -> Result<SharedLevel, StartError> {
-    let (store, system, dependency): (Option<Arc<dyn CacheStore>>, _, _) = match config.cache.store
-    {
-        SharedCache::None => (None, "none", None),
+    let adapter = match given {
+        Some(given) => Some(given),
+        None => configured(config, clock, meters)?,
+    };
+    let Some(Adapter { port, system, health }) = adapter else {
+        return Ok(SharedLevel { store: None, health: None });
+    };
+    let observer = metrics::observer(meters, system);
+    let store = protected_cache_store(config, port, observer, shown)?;
+    Ok(SharedLevel { store: Some(store), health })
+}
+
+fn configured(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    meters: &Meters,
+) -> Result<Option<Adapter<dyn CacheStore>>, StartError> {
+    match config.cache.store {
+        SharedCache::None => Ok(None),
         SharedCache::Memory => {
             let bytes = usize::try_from(config.cache.memory_bytes).unwrap_or(usize::MAX);
-            (Some(Arc::new(MemoryCacheStore::new(bytes, clock))), "memory", None)
+            let store: Arc<dyn CacheStore> = Arc::new(MemoryCacheStore::new(bytes, clock));
+            Ok(Some(Adapter::new(store).of_system("memory")))
         }
         SharedCache::Redis => {
             let redis = &config.redis.cache;
             let store =
                 RedisCacheStore::open(redis.address()?, redis.settings(), config.cache_signer()?);
             metrics::watch_cache_redis(meters, &store);
-            let dependency: Arc<dyn HealthCheck> =
-                Arc::new(RedisCacheDependency::new(store.clone()));
-            (Some(Arc::new(store)), "redis", Some(dependency))
+            let health = Arc::new(RedisCacheDependency::new(store.clone()));
+            let store: Arc<dyn CacheStore> = Arc::new(store);
+            Ok(Some(Adapter::new(store).of_system("redis").with_health_check(health)))
         }
-    };
-    let observer = metrics::observer(meters, system);
-    let store =
-        store.map(|store| protected_cache_store(config, store, observer, shown)).transpose()?;
-    Ok(SharedLevel { store, dependency })
+    }
 }
 
 /// A cache in front of a source: first in this process, then in the shared level.

@@ -8,19 +8,20 @@ use domain::queue::{CheckpointStore, NumberReservation};
 use telemetry::metrics::Meters;
 
 use super::Database;
+use crate::builder::Adapter;
 use crate::config::{CheckpointStoreKind, Config, QueueStoreKind};
 use crate::metrics;
 use crate::start_error::StartError;
 
-/// The store that reserves numbers, and how many it reserves.
-pub(crate) fn reserve(
+/// The given store, or the configured one; `None` if numbers are not reserved.
+pub(crate) fn checkpoint_store(
     config: &Config,
+    given: Option<Adapter<dyn CheckpointStore>>,
     database: Option<&Database>,
-    meters: &Meters,
-) -> Result<Option<NumberReservation>, StartError> {
-    let section = &config.queue.checkpoint;
-    match section.store {
-        CheckpointStoreKind::None => {
+) -> Result<Option<Adapter<dyn CheckpointStore>>, StartError> {
+    match (given, config.queue.checkpoint.store) {
+        (Some(given), _) => Ok(Some(given)),
+        (None, CheckpointStoreKind::None) => {
             if config.queue.store == QueueStoreKind::Redis {
                 tracing::warn!(
                     "no checkpoint is kept (queue.checkpoint.store): if Redis and all nodes are lost at once, numbers \
@@ -29,13 +30,22 @@ pub(crate) fn reserve(
             }
             Ok(None)
         }
-        CheckpointStoreKind::Postgres => {
+        (None, CheckpointStoreKind::Postgres) => {
             let database = database.ok_or(StartError::NO_DATABASE)?;
-            let adapter: Arc<dyn CheckpointStore> =
+            let store: Arc<dyn CheckpointStore> =
                 Arc::new(PostgresCheckpoints::new(database.postgres.clone()));
-            let store =
-                LayerStack::on(adapter).observed(metrics::observer(meters, "postgresql")).port();
-            Ok(Some(NumberReservation { store, numbers: section.reserve }))
+            Ok(Some(Adapter::new(store).of_system("postgresql")))
         }
     }
+}
+
+/// The store that reserves numbers, and how many it reserves.
+pub(crate) fn reservation(
+    config: &Config,
+    adapter: Adapter<dyn CheckpointStore>,
+    meters: &Meters,
+) -> NumberReservation {
+    let observer = metrics::observer(meters, adapter.system);
+    let store = LayerStack::on(adapter.port).observed(observer).port();
+    NumberReservation { store, numbers: config.queue.checkpoint.reserve }
 }

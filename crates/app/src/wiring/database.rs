@@ -6,6 +6,7 @@ use adapter_postgres::{Postgres, PostgresDependency, PostgresUse, SetupError, ch
 use domain::HealthCheck;
 use telemetry::metrics::Meters;
 
+use crate::builder::Adapters;
 use crate::config::{CatalogStore, CheckpointStoreKind, Config};
 use crate::metrics;
 use crate::start_error::StartError;
@@ -15,12 +16,25 @@ pub(crate) struct Database {
     pub(crate) dependency: Arc<dyn HealthCheck>,
 }
 
+/// What the database is used for: what the configuration keeps in it and the caller has not
+/// replaced.
+pub(crate) fn uses(config: &Config, adapters: &Adapters) -> PostgresUse {
+    let serves_catalog = adapters.concert_catalog.is_none() || adapters.schedule_book.is_none();
+    let keeps_checkpoints = adapters.checkpoint_store.is_none();
+    PostgresUse {
+        catalog: serves_catalog && config.catalog.store == CatalogStore::Postgres,
+        checkpoints: keeps_checkpoints
+            && config.queue.checkpoint.store == CheckpointStoreKind::Postgres,
+    }
+}
+
 /// Opens the database if any store uses it.
 pub(crate) async fn database(
     config: &Config,
+    uses: PostgresUse,
     meters: &Meters,
 ) -> Result<Option<Database>, StartError> {
-    if !config.needs_database() {
+    if !uses.catalog && !uses.checkpoints {
         return Ok(None);
     }
     let section = &config.postgres;
@@ -28,10 +42,6 @@ pub(crate) async fn database(
     metrics::watch_postgres_pool(meters, &postgres);
     serve_what_is_there(check_schema(&postgres).await)?;
     // Its health depends on what it stores.
-    let uses = PostgresUse {
-        catalog: config.catalog.store == CatalogStore::Postgres,
-        checkpoints: config.queue.checkpoint.store == CheckpointStoreKind::Postgres,
-    };
     let dependency = Arc::new(PostgresDependency::new(postgres.clone(), uses));
     Ok(Some(Database { postgres, dependency }))
 }

@@ -5,35 +5,34 @@ use std::time::Duration;
 
 use adapter_memory::MemoryQueue;
 use adapter_redis::{Batching, RedisDependency, RedisQueue, RedisQueueSettings};
+use domain::Clock;
 use domain::queue::{AdmissionPolicy, QueueStore};
-use domain::{Clock, HealthCheck};
 use telemetry::metrics::Meters;
 
-use crate::config::{CheckpointStoreKind, Config, QueueStoreKind, WhenUnsafe};
+use crate::builder::Adapter;
+use crate::config::{Config, QueueStoreKind, WhenUnsafe};
 use crate::metrics;
 use crate::start_error::StartError;
 
-pub(crate) struct StoreOfQueue {
-    pub(crate) store: Arc<dyn QueueStore>,
-    /// The name of the store in metrics.
-    pub(crate) system: &'static str,
-    /// Present if the store is outside this process.
-    pub(crate) dependency: Option<Arc<dyn HealthCheck>>,
-}
-
+/// The given store, or the configured one. `needs_checkpoint` is whether numbers are reserved in a
+/// checkpoint store.
 pub(crate) async fn queue_store(
     config: &Config,
-    policy: AdmissionPolicy,
+    given: Option<Adapter<dyn QueueStore>>,
+    needs_checkpoint: bool,
     clock: Arc<dyn Clock>,
     meters: &Meters,
-) -> Result<StoreOfQueue, StartError> {
+) -> Result<Adapter<dyn QueueStore>, StartError> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let policy = config.queue.policy.policy()?;
     match config.queue.store {
-        QueueStoreKind::Memory => Ok(StoreOfQueue {
-            store: Arc::new(MemoryQueue::new(policy, clock)),
-            system: "memory",
-            dependency: None,
-        }),
-        QueueStoreKind::Redis => in_redis(config, policy, meters).await,
+        QueueStoreKind::Memory => {
+            let store: Arc<dyn QueueStore> = Arc::new(MemoryQueue::new(policy, clock));
+            Ok(Adapter::new(store).of_system("memory"))
+        }
+        QueueStoreKind::Redis => in_redis(config, policy, needs_checkpoint, meters).await,
     }
 }
 
@@ -50,22 +49,23 @@ const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(1);
 async fn in_redis(
     config: &Config,
     policy: AdmissionPolicy,
+    needs_checkpoint: bool,
     meters: &Meters,
-) -> Result<StoreOfQueue, StartError> {
-    let (line, redis) = (&config.queue, &config.redis.queue);
+) -> Result<Adapter<dyn QueueStore>, StartError> {
+    let (queue, redis) = (&config.queue, &config.redis.queue);
     let settings = RedisQueueSettings {
-        queue: line.queue_id()?,
+        queue: queue.queue_id()?,
         policy,
-        durability: line.durability.into(),
+        durability: queue.durability.into(),
         batching: Batching {
-            max_waiting: line.max_waiting_joins as usize,
-            max_wait: line.max_join_wait.0,
+            max_waiting: queue.max_waiting_joins as usize,
+            max_wait: queue.max_join_wait.0,
             ..Batching::default()
         },
-        lifetime: line.token_ttl.0,
-        remember: line.stale_after.0.min(GIVEN_BACK_WITHIN),
+        lifetime: queue.token_ttl.0,
+        remember: queue.stale_after.0.min(GIVEN_BACK_WITHIN),
         recovery: recovery(config),
-        needs_checkpoint: line.checkpoint.store != CheckpointStoreKind::None,
+        needs_checkpoint,
         connection: redis.connection(),
     };
     let store = Arc::new(RedisQueue::open(redis.address()?, settings));
@@ -78,6 +78,7 @@ async fn in_redis(
         Err(error) if refuses => return Err(error.into()),
         Err(error) => tracing::warn!("{error}"),
     }
-    let dependency = Arc::new(RedisDependency::new(Arc::clone(&store), refuses));
-    Ok(StoreOfQueue { store, system: "redis", dependency: Some(dependency) })
+    let health = Arc::new(RedisDependency::new(Arc::clone(&store), refuses));
+    let store: Arc<dyn QueueStore> = store;
+    Ok(Adapter::new(store).of_system("redis").with_health_check(health))
 }

@@ -78,7 +78,7 @@ pub(crate) fn protected_dates(
 }
 
 /// Without retries: clients poll again, and the outcome of a failed step may be unknown.
-pub(crate) fn protected_line(
+pub(crate) fn protected_queue(
     config: &Config,
     adapter: Arc<dyn QueueStore>,
     observer: Option<Arc<dyn Observer>>,

@@ -124,7 +124,13 @@ fn two_applications_cannot_have_one_address() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let off = telemetry::Instruments::off();
     let refused = runtime.block_on(async {
-        boxoffice::Application::build(&config, &off).await.err().unwrap().to_string()
+        boxoffice::Application::builder(&config)
+            .instruments(off)
+            .build()
+            .await
+            .err()
+            .unwrap()
+            .to_string()
     });
     assert!(
         refused.starts_with(&format!("cannot listen on {} (http.bind): ", app.public)),

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use boxoffice::config::{self, Config, Sources};
-use boxoffice::{Application, StartError};
+use boxoffice::{Application, ApplicationBuilder, StartError};
 use domain::Timestamp;
 use serde_json::Value;
 use telemetry::Instruments;
@@ -74,15 +74,27 @@ pub(crate) fn config_of(settings: &[&str]) -> Config {
 
 impl TestApp {
     pub(crate) fn start(settings: &[&str]) -> Self {
-        Self::with(settings, Instruments::to_be_scraped().unwrap())
+        Self::built(settings, |builder| builder)
+    }
+
+    /// An application with adapters of the test.
+    pub(crate) fn built(
+        settings: &[&str],
+        adapt: impl FnOnce(ApplicationBuilder<'_>) -> ApplicationBuilder<'_> + Send + 'static,
+    ) -> Self {
+        Self::with(settings, Instruments::to_be_scraped().unwrap(), adapt)
     }
 
     /// An application without metrics.
     pub(crate) fn unmeasured(settings: &[&str]) -> Self {
-        Self::with(settings, Instruments::off())
+        Self::with(settings, Instruments::off(), |builder| builder)
     }
 
-    fn with(settings: &[&str], instruments: Instruments) -> Self {
+    fn with(
+        settings: &[&str],
+        instruments: Instruments,
+        adapt: impl FnOnce(ApplicationBuilder<'_>) -> ApplicationBuilder<'_> + Send + 'static,
+    ) -> Self {
         let config = config_of(settings);
         let (stop, stopped) = oneshot::channel();
         let (notify, reported) = std::sync::mpsc::channel();
@@ -93,7 +105,8 @@ impl TestApp {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let application = Application::build(&config, &instruments).await?;
+                let builder = Application::builder(&config).instruments(instruments);
+                let application = adapt(builder).build().await?;
                 notify.send((application.public_address(), application.ops_address())).unwrap();
                 application
                     .run_until_stopped(async {

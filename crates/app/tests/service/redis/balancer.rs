@@ -6,7 +6,7 @@ use std::path::Path;
 
 use test_support::{Balancer, FaultProxy, Redis, RedisSetup};
 
-use super::node::{Node, redis};
+use super::node::{Node, UNHURRIED, redis};
 use crate::postgres::database;
 use crate::support::{Answer, TestApp, agent, eventually, send};
 
@@ -24,7 +24,8 @@ impl Site {
     fn start() -> Self {
         let redis = redis(RedisSetup::default());
         let proxy = FaultProxy::to(redis.address()).unwrap();
-        let settings = ["ops.cut_off_after=500ms", "queue.policy.every=1h", "queue.policy.batch=1"];
+        let ours = ["ops.cut_off_after=500ms", "queue.policy.every=1h", "queue.policy.batch=1"];
+        let settings = [&ours[..], &UNHURRIED].concat();
         let by_wire = Node::at(&format!("redis://{}", proxy.address()), &settings);
         let nodes = [by_wire, Node::on(&redis, &settings), Node::on(&redis, &settings)];
         let site = Self { redis, proxy, nodes };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use contracts::history::{Completion, History, Rules, check};
 use test_support::{RecordingClient, RecordingClients, RedisSetup};
 
-use super::node::{Node, redis};
+use super::node::{Node, UNHURRIED, redis};
 use crate::support::eventually;
 
 const CROWDS: u64 = 16;
@@ -42,7 +42,8 @@ fn visit(client: &mut RecordingClient, nodes: &[SocketAddr], user: u64) {
 #[test]
 fn a_node_that_dies_in_a_burst_of_joins_loses_no_place() {
     let redis = redis(RedisSetup::default());
-    let nodes = [(); 3].map(|()| Node::on(&redis, &["queue.policy.batch=20"]));
+    let settings = [&["queue.policy.batch=20"][..], &UNHURRIED].concat();
+    let nodes = [(); 3].map(|()| Node::on(&redis, &settings));
     let addresses = nodes.each_ref().map(Node::public);
     let history = History::new();
     let clients = RecordingClients::new(&history, Duration::from_secs(600));
