@@ -8,13 +8,29 @@ use crate::prose;
 use crate::run::{cargo, run};
 use test_support::Outcome;
 
+/// The adapter written outside the workspace.
+const EXAMPLE: &str = "examples/sqlite-catalog/Cargo.toml";
+
 /// Runs every check that needs no servers; warnings are errors. The mutants of changed lines come
 /// last, because they take the longest.
 pub(crate) fn check() -> Outcome {
     run(cargo(&["fmt", "--all", "--check"]))?;
+    run(cargo(&["fmt", "--manifest-path", EXAMPLE, "--check"]))?;
     run(cargo(&[
         "clippy",
         "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
+    run(cargo(&[
+        "clippy",
+        "--manifest-path",
+        EXAMPLE,
+        "--target-dir",
+        "target",
         "--all-targets",
         "--locked",
         "--",
