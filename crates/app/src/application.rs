@@ -19,7 +19,7 @@ use telemetry::metrics::{Meters, Scrape};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::builder::{Adapter, Adapters, ApplicationBuilder};
+use crate::adapters::{Adapter, Adapters};
 use crate::config::Config;
 use crate::health_check_loop::Watched;
 use crate::metrics::{Requests, Waits};
@@ -58,12 +58,7 @@ struct Parts {
 }
 
 impl Application {
-    /// Starts to build the service of a configuration.
-    #[must_use]
-    pub fn builder(config: &Config) -> ApplicationBuilder<'_> {
-        ApplicationBuilder::new(config)
-    }
-
+    /// Wires the adapters to the use cases and binds both listeners.
     pub(crate) async fn build(
         config: &Config,
         instruments: &Instruments,

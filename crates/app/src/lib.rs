@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adapters;
 mod admission_loop;
 mod application;
 mod builder;
@@ -14,7 +15,8 @@ mod signals;
 mod start_error;
 mod wiring;
 
+pub use adapters::Adapter;
 pub use application::Application;
-pub use builder::{Adapter, ApplicationBuilder};
+pub use builder::ApplicationBuilder;
 pub use command::run;
 pub use start_error::{StartError, TooFewDescriptors};

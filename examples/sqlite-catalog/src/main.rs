@@ -6,7 +6,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ports::Timestamp;
+use clocks::SystemClock;
+use ports::Clock as _;
 use ports::concert::{ConcertCatalog, PageNumber, PageRequest, PageSize};
 use ports::sample::{self, SampleSize};
 use ports::schedule::ScheduleBook;
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn fill(catalog: &SqliteCatalog, concerts: u32) -> Result<(), Box<dyn Error>> {
     let first = PageRequest { number: PageNumber::new(1)?, size: PageSize::new(1)? };
     if catalog.page(first).await?.total == 0 {
-        let today = Timestamp::try_from(std::time::SystemTime::now())?;
+        let today = SystemClock.now();
         let sample = sample::concerts(SampleSize::of_concerts(concerts), today);
         catalog.add(sample.collect()).await?;
     }

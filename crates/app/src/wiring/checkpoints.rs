@@ -8,7 +8,7 @@ use domain::queue::{CheckpointStore, NumberReservation};
 use telemetry::metrics::Meters;
 
 use super::Database;
-use crate::builder::Adapter;
+use crate::adapters::Adapter;
 use crate::config::{CheckpointStoreKind, Config, QueueStoreKind};
 use crate::metrics;
 use crate::start_error::StartError;

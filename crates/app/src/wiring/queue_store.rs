@@ -9,7 +9,7 @@ use domain::Clock;
 use domain::queue::{AdmissionPolicy, QueueStore};
 use telemetry::metrics::Meters;
 
-use crate::builder::Adapter;
+use crate::adapters::Adapter;
 use crate::config::{Config, QueueStoreKind, WhenUnsafe};
 use crate::metrics;
 use crate::start_error::StartError;
