@@ -33,7 +33,7 @@ pub use connections::{ConnectionCounts, Connections, Network, NotANetwork, PerAd
 pub use dependency_health::DependencyHealth;
 pub use lifecycle::{Lifecycle, Phase};
 pub use observer::{RequestEnd, RequestObserver, RequestStart, TraceContext};
-pub use ops::{BuildInfo, MetricsText, NodeReadiness, Ops, ResilienceStatus};
+pub use ops::{BuildInfo, MetricsText, NodeReadiness, Ops};
 pub use overload::{
     AddressFrom, JoiningRate, LimiterCounts, LimiterSettings, LoadShedder, OverloadCounts,
     OverloadSettings, Rate,

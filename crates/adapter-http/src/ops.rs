@@ -7,7 +7,6 @@ mod node;
 mod resilience;
 
 pub use node::NodeReadiness;
-pub use resilience::ResilienceStatus;
 
 use std::io;
 
@@ -16,10 +15,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use decorators::registry::Registry;
 use serde::Serialize;
 
+use self::resilience::ResilienceBody;
 use crate::dependency_health::{DependencyHealth, Outage};
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::overload::LoadShedder;
 use crate::problem::Problem;
 use crate::recent_failures::RecentFailures;
 use crate::standard_headers::NO_STORE;
@@ -32,8 +34,10 @@ pub struct Ops {
     pub dependency_health: DependencyHealth,
     /// Whether this node alone can serve visitors.
     pub node: NodeReadiness,
-    /// The resilience layers.
-    pub resilience: ResilienceStatus,
+    /// The resilience layers and the caches.
+    pub layers: Registry,
+    /// The limits of the public routes.
+    pub overload: LoadShedder,
     /// The recent failures.
     pub failures: RecentFailures,
     /// The program's version and configuration.
@@ -139,7 +143,7 @@ async fn readyz(ops: Data<Ops>) -> HttpResponse {
 
 /// The state and the counters of every resilience layer.
 async fn resilience(ops: Data<Ops>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ops.resilience.body())
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ResilienceBody::of(&ops.layers, &ops.overload))
 }
 
 impl From<(&&'static str, &Outage)> for OutageBody {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use adapter_http::{
     Api, BuildInfo, ConcertDates, ConcertPages, DateSource, DependencyHealth, HttpSettings,
     Lifecycle, Listener, LoadShedder, MetricsText, NodeReadiness, Ops, PageSource, Phase,
-    RecentFailures, RequestObserver, RequestTelemetry, ResilienceStatus, listen_ops, listen_public,
+    RecentFailures, RequestObserver, RequestTelemetry, listen_ops, listen_public,
 };
 use decorators::cache::AnyCache;
+use decorators::registry::Registry;
 use domain::HealthCheck;
 use domain::queue::{QueueService, QueueServiceDeps};
 use domain::schedule::ScheduleService;
@@ -67,9 +68,9 @@ impl Application {
         config.check()?;
         let connections = descriptors::connections(config)?;
         let meters = &instruments.meters;
-        let mut resilience = ResilienceStatus::default();
+        let registry = Registry::default();
         let clocks = wiring::clocks(adapters.clock.clone());
-        let (parts, api) = use_cases(config, adapters, &clocks, meters, &mut resilience).await?;
+        let (parts, api) = use_cases(config, adapters, &clocks, meters, &registry).await?;
         // A node that cannot issue numbers yet would refuse its first users.
         admission_loop::get_ready(&parts.queue, &parts.waits, config.queue.refresh.0).await;
         let (lifecycle, dependency_health) = (Lifecycle::default(), DependencyHealth::default());
@@ -79,8 +80,8 @@ impl Application {
         );
         let build_info = build_info(config)?;
         metrics::watch_facts(meters, &lifecycle, &build_info.config_hash);
-        metrics::watch_protection(meters, &resilience);
-        metrics::watch_caches(meters, &resilience.caches);
+        metrics::watch_protection(meters, &registry);
+        metrics::watch_caches(meters, &registry.caches());
         let names = parts.dependencies.iter().map(|watched| watched.dependency.name()).collect();
         metrics::watch_dependency(meters, names, &dependency_health);
         let http = HttpSettings { max_connections: connections.public, ..config.http.settings() };
@@ -96,7 +97,8 @@ impl Application {
             lifecycle: lifecycle.clone(),
             dependency_health: dependency_health.clone(),
             node: node.clone(),
-            resilience,
+            layers: registry,
+            overload: api.overload.clone(),
             failures: failures.clone(),
             build_info,
             metrics: instruments.scrape.clone().map(text_of),
@@ -235,7 +237,7 @@ async fn use_cases(
     adapters: Adapters,
     clocks: &Clocks,
     meters: &Meters,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Result<(Parts, Api), StartError> {
     let Clocks { wall, steady } = clocks;
     let uses = wiring::uses(config, &adapters);
@@ -263,7 +265,7 @@ async fn use_cases(
         poll_interval: config.queue.poll.poll_interval()?,
         token_ttl: config.queue.token_ttl.0,
         stale_after: config.queue.stale_after.0,
-        store: wiring::protected_queue(config, store, metrics::observer(meters, system), shown)?,
+        store: wiring::protected_queue(config, store, metrics::observer(meters, system), registry)?,
         signer: tokens,
         reserve: checkpoints.map(|adapter| wiring::reservation(config, adapter, meters)),
         clock: Arc::clone(steady),
@@ -272,19 +274,18 @@ async fn use_cases(
         wiring::catalog(config, concert_catalog, schedule_book, database.as_ref(), wall.as_ref());
     let Catalog { concerts, schedules } = catalog?;
     let catalog_health = [concerts.health, schedules.health];
-    let layers = CatalogLayers::new(config, shown)?;
+    let layers = CatalogLayers::new(config, registry)?;
     let observer = metrics::observer(meters, concerts.system);
-    let concerts = wiring::protected_concerts(config, concerts.port, &layers, observer, shown);
+    let concerts = wiring::protected_concerts(config, concerts.port, &layers, observer, registry);
     let observer = metrics::observer(meters, schedules.system);
-    let schedules = wiring::protected_dates(config, schedules.port, &layers, observer, shown);
+    let schedules = wiring::protected_dates(config, schedules.port, &layers, observer, registry);
     metrics::watch_puzzles(meters, &puzzles);
-    let level = wiring::shared_level(config, cache_store, Arc::clone(steady), meters, shown)?;
+    let level = wiring::shared_level(config, cache_store, Arc::clone(steady), meters, registry)?;
     let pages = PageSource::new(concerts, config.concerts.page_size()?);
     let dates = DateSource::new(Arc::new(ScheduleService::new(schedules, Arc::clone(wall))));
     let (page_settings, date_settings) =
         (config.cache.concerts.settings(), config.cache.dates.settings());
     let overload = LoadShedder::new(&config.overload.settings());
-    shown.overload = Some(overload.clone());
     metrics::watch_overload(meters, &overload);
     metrics::watch_line(meters, &queue, &name.to_string());
     let waits = Waits::new(meters, &name.to_string());
@@ -295,14 +296,14 @@ async fn use_cases(
             pages,
             page_settings,
             &level,
-            shown,
+            registry,
         ))),
         dates: Arc::new(ConcertDates::new(wiring::cached(
             config,
             dates,
             date_settings,
             &level,
-            shown,
+            registry,
         ))),
         overload,
         puzzles,
@@ -317,11 +318,11 @@ async fn use_cases(
         (concert_health, &["catalog"]),
         (schedule_health, &["catalog"]),
     ];
-    let needed = watched(needed, shown);
+    let needed = watched(needed, registry);
     let names = needed.iter().map(|watched| watched.dependency.name()).collect();
     // Without the shared cache each node reads the database directly, so the cache is not needed.
-    let dependencies = [needed, watched([(level.health, &["cache"][..])], shown)].concat();
-    let caches = shown.caches.clone();
+    let dependencies = [needed, watched([(level.health, &["cache"][..])], registry)].concat();
+    let caches = registry.caches();
     Ok((Parts { queue, waits, dependencies, needed: names, caches }, api))
 }
 
@@ -331,13 +332,13 @@ type Check = Arc<dyn HealthCheck>;
 /// may share one check.
 fn watched<const N: usize>(
     checks: [(Option<Check>, &[&str]); N],
-    shown: &ResilienceStatus,
+    registry: &Registry,
 ) -> Vec<Watched> {
     let mut all: Vec<Watched> = Vec::new();
     for (dependency, breakers) in checks {
         let Some(dependency) = dependency else { continue };
         if all.iter().all(|watched| watched.dependency.name() != dependency.name()) {
-            all.push(Watched { dependency, breakers: shown.breakers_named(breakers) });
+            all.push(Watched { dependency, breakers: registry.breakers_named(breakers) });
         }
     }
     all

@@ -12,6 +12,7 @@ pub mod instrumented;
 pub mod layer;
 pub mod layer_stack;
 pub mod queue;
+pub mod registry;
 pub mod retry;
 mod schedule;
 mod sync;

@@ -9,6 +9,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 
 use super::Ops;
+use super::resilience::breaker_states;
 use crate::recent_failures::FailureRecord;
 use crate::route::Route;
 use crate::standard_headers::NO_STORE;
@@ -65,7 +66,7 @@ pub(super) async fn show(ops: Data<Ops>) -> HttpResponse {
     let body = FailuresBody {
         version: ops.build_info.version,
         config_hash: &ops.build_info.config_hash,
-        breakers: ops.resilience.breaker_states(),
+        breakers: breaker_states(&ops.layers),
         total,
         failures: kept.iter().map(FailedBody::from).collect(),
     };

@@ -1,49 +1,31 @@
-//! `/resilience`: the state of the resilience layers.
+//! `/protection`: the state of the resilience layers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use decorators::breaker::Snapshot;
-use decorators::bulkhead::Bulkhead;
 use decorators::cache::AnyCache;
-use decorators::circuit_breaker::CircuitBreakerLayer;
-use decorators::retry::Retry;
+use decorators::registry::Registry;
 use serde::Serialize;
 
 use crate::overload::{LimiterCounts, LoadShedder, OverloadCounts};
 
-/// The resilience layers to report.
-#[derive(Default)]
-pub struct ResilienceStatus {
-    /// Every breaker.
-    pub breakers: Vec<Arc<CircuitBreakerLayer>>,
-    /// Every bulkhead.
-    pub bulkheads: Vec<Arc<Bulkhead>>,
-    /// The retry layer of the catalog.
-    pub retry: Option<Arc<Retry>>,
-    /// The limits of the public routes.
-    pub overload: Option<LoadShedder>,
-    /// Every cache.
-    pub caches: Vec<Arc<dyn AnyCache>>,
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ProtectionBody {
+pub(super) struct ResilienceBody {
     breakers: BTreeMap<&'static str, BreakerBody>,
     caches: BTreeMap<&'static str, CacheBody>,
     /// Calls refused, by bulkhead.
     bulkheads: BTreeMap<&'static str, u64>,
     retries: Option<u64>,
-    overload: Option<OverloadBody>,
+    overload: OverloadBody,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OverloadBody {
-    joining: GateBody,
-    asking: GateBody,
-    reading: GateBody,
+    joining: LimiterBody,
+    asking: LimiterBody,
+    reading: LimiterBody,
     per_user_refused: u64,
     per_address_refused: u64,
     joining_per_address_refused: u64,
@@ -52,7 +34,7 @@ struct OverloadBody {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct GateBody {
+struct LimiterBody {
     passed: u64,
     waited: u64,
     refused: u64,
@@ -60,7 +42,7 @@ struct GateBody {
     waiting: u64,
 }
 
-impl From<LimiterCounts> for GateBody {
+impl From<LimiterCounts> for LimiterBody {
     fn from(counts: LimiterCounts) -> Self {
         let LimiterCounts { passed, waited, refused, in_flight: at_work, waiting } = counts;
         Self { passed, waited, refused, at_work, waiting }
@@ -123,33 +105,32 @@ struct CacheBody {
     counts: BTreeMap<String, u64>,
 }
 
-impl ResilienceStatus {
-    /// The breakers with these names.
-    #[must_use]
-    pub fn breakers_named(&self, names: &[&str]) -> Vec<Arc<CircuitBreakerLayer>> {
-        self.breakers.iter().filter(|it| names.contains(&it.dependency())).cloned().collect()
-    }
+/// The state of every breaker, by name.
+pub(super) fn breaker_states(layers: &Registry) -> BTreeMap<&'static str, &'static str> {
+    let state = |name, snapshot: Snapshot| (name, snapshot.state.as_str());
+    layers.breakers().iter().map(|it| state(it.dependency(), it.snapshot())).collect()
+}
 
-    /// The state of every breaker, by name.
-    pub(super) fn breaker_states(&self) -> BTreeMap<&'static str, &'static str> {
-        self.breakers.iter().map(|it| (it.dependency(), it.snapshot().state.as_str())).collect()
-    }
-
-    pub(super) fn body(&self) -> ProtectionBody {
-        ProtectionBody {
-            breakers: self
-                .breakers
+impl ResilienceBody {
+    pub(super) fn of(layers: &Registry, overload: &LoadShedder) -> Self {
+        Self {
+            breakers: layers
+                .breakers()
                 .iter()
                 .map(|it| (it.dependency(), BreakerBody::of(&it.snapshot())))
                 .collect(),
-            caches: self
-                .caches
+            caches: layers
+                .caches()
                 .iter()
                 .map(|cache| (cache.kind(), CacheBody::of(cache.as_ref())))
                 .collect(),
-            bulkheads: self.bulkheads.iter().map(|it| (it.dependency(), it.refused())).collect(),
-            retries: self.retry.as_ref().map(|retry| retry.retried()),
-            overload: self.overload.as_ref().map(|overload| overload.counts().into()),
+            bulkheads: layers
+                .bulkheads()
+                .iter()
+                .map(|it| (it.dependency(), it.refused()))
+                .collect(),
+            retries: layers.retry().map(|retry| retry.retried()),
+            overload: overload.counts().into(),
         }
     }
 }

@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use adapter_http::ResilienceStatus;
 use decorators::breaker::{Snapshot, State};
 use decorators::circuit_breaker::CircuitBreakerLayer;
+use decorators::registry::Registry;
 use telemetry::metrics::catalog::protection;
 use telemetry::metrics::{Meters, Metric, Watched};
 
 /// Registers the metrics of every layer.
-pub(crate) fn watch(meters: &Meters, layers: &ResilienceStatus) {
-    watch_breakers(meters, &layers.breakers);
-    let bulkheads = layers.bulkheads.clone();
+pub(crate) fn watch(meters: &Meters, layers: &Registry) {
+    watch_breakers(meters, &layers.breakers());
+    let bulkheads = layers.bulkheads();
     meters.watch(&protection::BULKHEAD_REFUSED, move |reported| {
         for bulkhead in &bulkheads {
             reported.is(&[bulkhead.dependency()], bulkhead.refused() as f64);
         }
     });
-    if let Some(retry) = layers.retry.clone() {
+    if let Some(retry) = layers.retry() {
         meters
             .watch(&protection::RETRIED, move |reported| reported.is(&[], retry.retried() as f64));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapter_http::ResilienceStatus;
+use decorators::registry::Registry;
 use adapter_memory::MemoryCacheStore;
 use adapter_redis::{RedisCacheDependency, RedisCacheStore};
 use decorators::cache::{AnyCache, Cache, CacheSettings, CacheStore, Source};
@@ -28,7 +28,7 @@ pub(crate) fn shared_level(
     given: Option<Adapter<dyn CacheStore>>,
     clock: Arc<dyn Clock>,
     meters: &Meters,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Result<SharedLevel, StartError> {
     let adapter = match given {
         Some(given) => Some(given),
@@ -38,7 +38,7 @@ pub(crate) fn shared_level(
         return Ok(SharedLevel { store: None, health: None });
     };
     let observer = metrics::observer(meters, system);
-    let store = protected_cache_store(config, port, observer, shown)?;
+    let store = protected_cache_store(config, port, observer, registry)?;
     Ok(SharedLevel { store: Some(store), health })
 }
 
@@ -72,10 +72,10 @@ pub(crate) fn cached<S: Source>(
     source: S,
     settings: CacheSettings,
     level: &SharedLevel,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Cache<S> {
     let shared = level.store.clone().map(|store| (store, config.cache.shared()));
     let cache = Cache::new(source, settings, shared);
-    shown.caches.push(Arc::new(cache.clone()) as Arc<dyn AnyCache>);
+    registry.add_cache(Arc::new(cache.clone()) as Arc<dyn AnyCache>);
     cache
 }

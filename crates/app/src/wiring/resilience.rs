@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_http::ResilienceStatus;
+use decorators::registry::Registry;
 use decorators::breaker::{Breaker, Event, State};
 use decorators::bulkhead::Bulkhead;
 use decorators::cache::CacheStore;
@@ -27,10 +27,10 @@ pub(crate) struct CatalogLayers {
 }
 
 impl CatalogLayers {
-    pub(crate) fn new(config: &Config, shown: &mut ResilienceStatus) -> Result<Self, StartError> {
+    pub(crate) fn new(config: &Config, registry: &Registry) -> Result<Self, StartError> {
         let retry = config.retry.settings().map(|settings| Arc::new(Retry::new(settings)));
-        shown.retry.clone_from(&retry);
-        Ok(Self { breaker: breaker("catalog", &config.breaker.catalog, shown)?, retry })
+        registry.set_retry(retry.clone());
+        Ok(Self { breaker: breaker("catalog", &config.breaker.catalog, registry)?, retry })
     }
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn protected_concerts(
     adapter: Arc<dyn ConcertCatalog>,
     guards: &CatalogLayers,
     observer: Option<Arc<dyn Observer>>,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Arc<dyn ConcertCatalog> {
     let limit = &config.limits.concerts;
     LayerStack::on(adapter)
@@ -52,7 +52,7 @@ pub(crate) fn protected_concerts(
         .with(guards.breaker.clone())
         // The list cannot take all connections from the dates. Outside the breaker, which would
         // count a wait in the bulkhead as a slow database.
-        .with(bulkhead("concerts", limit, shown))
+        .with(bulkhead("concerts", limit, registry))
         // Retries a connection that a failover closed. Outside the breaker, which counts every
         // attempt.
         .with(guards.retry.clone())
@@ -65,14 +65,14 @@ pub(crate) fn protected_dates(
     adapter: Arc<dyn ScheduleBook>,
     guards: &CatalogLayers,
     observer: Option<Arc<dyn Observer>>,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Arc<dyn ScheduleBook> {
     let limit = &config.limits.dates;
     LayerStack::on(adapter)
         .with(time_limit("dates", limit))
         .observed(observer)
         .with(guards.breaker.clone())
-        .with(bulkhead("dates", limit, shown))
+        .with(bulkhead("dates", limit, registry))
         .with(guards.retry.clone())
         .port()
 }
@@ -82,7 +82,7 @@ pub(crate) fn protected_queue(
     config: &Config,
     adapter: Arc<dyn QueueStore>,
     observer: Option<Arc<dyn Observer>>,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Result<Arc<dyn QueueStore>, StartError> {
     let limit = &config.limits.queue;
     let guarded = LayerStack::on(adapter)
@@ -93,11 +93,11 @@ pub(crate) fn protected_queue(
         // node's view. Joins have their own breaker, so that their failures do not lock out users
         // with a session.
         .with_breakers(QueueBreakers {
-            joining: breaker("joining", &config.breaker.joining, shown)?,
-            places: breaker("queue", &config.breaker.queue, shown)?,
+            joining: breaker("joining", &config.breaker.joining, registry)?,
+            places: breaker("queue", &config.breaker.queue, registry)?,
         })
         // Also off by default: the adapter limits its own in-flight calls.
-        .with(bulkhead("queue", limit, shown))
+        .with(bulkhead("queue", limit, registry))
         .port();
     Ok(guarded)
 }
@@ -107,7 +107,7 @@ pub(crate) fn protected_cache_store(
     config: &Config,
     adapter: Arc<dyn CacheStore>,
     observer: Option<Arc<dyn Observer>>,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Result<Arc<dyn CacheStore>, StartError> {
     let limit = &config.limits.cache;
     let guarded = LayerStack::on(adapter)
@@ -115,9 +115,9 @@ pub(crate) fn protected_cache_store(
         .with(time_limit("cache", limit))
         .observed(observer)
         // While the store is down, no caller waits for it.
-        .with(breaker("cache", &config.breaker.cache, shown)?)
+        .with(breaker("cache", &config.breaker.cache, registry)?)
         // Off by default: the pool limits its own in-flight calls.
-        .with(bulkhead("cache", limit, shown))
+        .with(bulkhead("cache", limit, registry))
         .port();
     Ok(guarded)
 }
@@ -125,10 +125,10 @@ pub(crate) fn protected_cache_store(
 fn bulkhead(
     name: &'static str,
     limit: &LimitSection,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Option<Arc<Bulkhead>> {
     let bulkhead = Arc::new(Bulkhead::new(name, limit.bulkhead()?));
-    shown.bulkheads.push(Arc::clone(&bulkhead));
+    registry.add_bulkhead(Arc::clone(&bulkhead));
     Some(bulkhead)
 }
 
@@ -140,7 +140,7 @@ fn time_limit(name: &'static str, limit: &LimitSection) -> Option<Timeout> {
 fn breaker(
     name: &'static str,
     section: &BreakerSection,
-    shown: &mut ResilienceStatus,
+    registry: &Registry,
 ) -> Result<Option<Arc<CircuitBreakerLayer>>, StartError> {
     let Some(begins) = section.begins() else { return Ok(None) };
     let wrong = |_| StartError::Miswired("a breaker's settings were not checked");
@@ -152,7 +152,7 @@ fn breaker(
             .map_err(|_| StartError::Miswired("a breaker's mode was not checked"))?;
     }
     let breaking = Arc::new(CircuitBreakerLayer::new(name, breaker));
-    shown.breakers.push(Arc::clone(&breaking));
+    registry.add_breaker(Arc::clone(&breaking));
     Ok(Some(breaking))
 }
 
@@ -205,15 +205,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_in_the_bulkhead_does_not_count_as_a_slow_database() {
-        let (mut config, mut shown) = (Config::default(), ResilienceStatus::default());
+        let (mut config, registry) = (Config::default(), Registry::default());
         config.limits.dates.concurrent = 1;
         config.breaker.catalog.slow_call = ConfigDuration::millis(400);
-        let guards = CatalogLayers::new(&config, &mut shown).unwrap();
-        let dates = protected_dates(&config, Arc::new(Busy), &guards, None, &mut shown);
+        let guards = CatalogLayers::new(&config, &registry).unwrap();
+        let dates = protected_dates(&config, Arc::new(Busy), &guards, None, &registry);
         let request = || dates.open_dates(ConcertId::new(1).unwrap(), Timestamp::UNIX_EPOCH);
         let answers = tokio::join!(request(), request(), request());
         assert!(answers.0.is_ok() && answers.1.is_ok() && answers.2.is_ok());
-        let calls = shown.breakers[0].snapshot().calls;
+        let calls = registry.breakers()[0].snapshot().calls;
         assert_eq!((calls.successful, calls.slow_successful), (3, 0));
     }
 }
