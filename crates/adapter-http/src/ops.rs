@@ -143,7 +143,9 @@ async fn readyz(ops: Data<Ops>) -> HttpResponse {
 
 /// The state and the counters of every resilience layer.
 async fn resilience(ops: Data<Ops>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(ResilienceBody::of(&ops.layers, &ops.overload))
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, NO_STORE))
+        .json(ResilienceBody::of(&ops.layers, &ops.overload))
 }
 
 impl From<(&&'static str, &Outage)> for OutageBody {

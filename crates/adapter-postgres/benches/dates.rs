@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use adapter_memory::SystemClock;
 use adapter_postgres::{
-    Address, PoolSettings, Postgres, PostgresCatalog, SessionLimits, open_dates_statement,
+    PoolSettings, Postgres, PostgresAddress, PostgresCatalog, SessionLimits, open_dates_statement,
 };
 use domain::Clock as _;
 use domain::concert::ConcertId;
@@ -59,7 +59,7 @@ async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
         idle: long,
         lifetime: long * 60,
     };
-    let postgres = Postgres::open(Address::parse(url).unwrap(), limits, &pool).unwrap();
+    let postgres = Postgres::open(PostgresAddress::parse(url).unwrap(), limits, &pool).unwrap();
     let catalog = Arc::new(PostgresCatalog::new(postgres));
     // Warm-up: open connections, prepare statements, load pages into memory.
     ask_until(&catalog, Instant::now() + Duration::from_secs(1), concerts, 0).await;

@@ -10,14 +10,14 @@ use tokio_postgres::config::{Host, SslMode};
 /// A database and the user to connect as. Displays host, port, database and user; never the
 /// password.
 #[derive(Clone)]
-pub struct Address {
+pub struct PostgresAddress {
     config: Config,
     shown: String,
 }
 
 /// Why a text is not a database address. Does not repeat the text, which may contain a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum InvalidAddress {
+pub enum InvalidPostgresAddress {
     /// Not a URL, or one with an unknown option.
     #[error(
         "is not a Postgres URL such as postgres://user:password@host:5432/database \
@@ -48,30 +48,33 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 /// the connection.
 const PROBE_IDLE_AFTER: Duration = Duration::from_secs(30);
 
-impl Address {
+impl PostgresAddress {
     /// Parses a URL.
     ///
     /// # Errors
-    /// [`InvalidAddress`].
-    pub fn parse(url: &str) -> Result<Self, InvalidAddress> {
+    /// [`InvalidPostgresAddress`].
+    pub fn parse(url: &str) -> Result<Self, InvalidPostgresAddress> {
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-            return Err(InvalidAddress::NotAUrl);
+            return Err(InvalidPostgresAddress::NotAUrl);
         }
         if !asks_for_tls_as_we_do_it(url) {
-            return Err(InvalidAddress::SslMode);
+            return Err(InvalidPostgresAddress::SslMode);
         }
-        let mut config = Config::from_str(url).map_err(|_| InvalidAddress::NotAUrl)?;
-        let host = config.get_hosts().first().map(shown_host).ok_or(InvalidAddress::NoHost)?;
-        let user =
-            config.get_user().filter(|user| !user.is_empty()).ok_or(InvalidAddress::NoUser)?;
+        let mut config = Config::from_str(url).map_err(|_| InvalidPostgresAddress::NotAUrl)?;
+        let host =
+            config.get_hosts().first().map(shown_host).ok_or(InvalidPostgresAddress::NoHost)?;
+        let user = config
+            .get_user()
+            .filter(|user| !user.is_empty())
+            .ok_or(InvalidPostgresAddress::NoUser)?;
         let database = config
             .get_dbname()
             .filter(|name| !name.is_empty())
-            .ok_or(InvalidAddress::NoDatabase)?;
+            .ok_or(InvalidPostgresAddress::NoDatabase)?;
         // An unescaped @ in a password ends it there, and the rest is parsed as a host or a
         // database.
         if host.contains('@') || database.contains('@') {
-            return Err(InvalidAddress::NotAUrl);
+            return Err(InvalidPostgresAddress::NotAUrl);
         }
         let port = config.get_ports().first().copied().unwrap_or(5432);
         let shown = format!("{host}:{port}/{database} as {user}");
@@ -117,13 +120,13 @@ fn shown_host(host: &Host) -> String {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for PostgresAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for PostgresAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({})", self.shown)
     }
@@ -136,7 +139,7 @@ mod tests {
     #[test]
     fn an_address_shows_everything_but_the_password() {
         let address =
-            Address::parse("postgres://shop:hunter2@db.example:6543/sales?sslmode=require")
+            PostgresAddress::parse("postgres://shop:hunter2@db.example:6543/sales?sslmode=require")
                 .unwrap();
         assert_eq!(address.to_string(), "db.example:6543/sales as shop");
         assert!(address.wants_tls());
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn each_invalid_address_has_its_error_and_is_never_repeated() {
-        use InvalidAddress::{NoDatabase, NoHost, NoUser, NotAUrl, SslMode};
+        use InvalidPostgresAddress::{NoDatabase, NoHost, NoUser, NotAUrl, SslMode};
         let cases = [
             ("", NotAUrl),
             ("host=db password=hunter2", NotAUrl),
@@ -162,7 +165,7 @@ mod tests {
             ("postgres://a:hunter2@db/", NoDatabase),
         ];
         for (text, expected) in cases {
-            let error = Address::parse(text).unwrap_err();
+            let error = PostgresAddress::parse(text).unwrap_err();
             assert_eq!(error, expected, "{text}");
             assert!(!error.to_string().contains("hunter2"));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
-use crate::address::Address;
+use crate::address::PostgresAddress;
 use crate::connect::Connector;
 use crate::error::SetupError;
 use crate::session::{ConnectionTask, SessionLimits};
@@ -29,7 +29,7 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Opens a connection that holds the lock for its lifetime. The work runs on this connection, so
 /// the lock cannot be lost before the work ends.
 pub(crate) async fn lock(
-    address: &Address,
+    address: &PostgresAddress,
     limits: SessionLimits,
     work: Work,
 ) -> Result<(Client, ConnectionTask), SetupError> {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::address::Address;
+use crate::address::PostgresAddress;
 use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::session::{ConnectionTask, Session, SessionLimits};
@@ -16,20 +16,20 @@ use crate::session::{ConnectionTask, Session, SessionLimits};
 /// The settings of new connections.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    address: Address,
+    address: PostgresAddress,
     limits: SessionLimits,
     tls: Option<MakeRustlsConnect>,
 }
 
 impl Connector {
     /// Loads the machine's root certificates if the address requires TLS.
-    pub(crate) fn new(address: Address, limits: SessionLimits) -> Result<Self, SetupError> {
+    pub(crate) fn new(address: PostgresAddress, limits: SessionLimits) -> Result<Self, SetupError> {
         let tls =
             if address.wants_tls() { Some(MakeRustlsConnect::new(tls_config()?)) } else { None };
         Ok(Self { address, limits, tls })
     }
 
-    pub(crate) fn address(&self) -> &Address {
+    pub(crate) fn address(&self) -> &PostgresAddress {
         &self.address
     }
 

@@ -8,7 +8,7 @@ use diesel::result::Error as QueryError;
 use domain::{PortError, PortErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::address::Address;
+use crate::address::PostgresAddress;
 use crate::blame::Blame;
 
 /// The dependency's name in errors and logs.
@@ -107,7 +107,7 @@ pub enum SetupError {
 
 impl SetupError {
     /// Classifies a driver error.
-    pub(crate) fn of(error: &tokio_postgres::Error, address: &Address) -> Self {
+    pub(crate) fn of(error: &tokio_postgres::Error, address: &PostgresAddress) -> Self {
         let at = address.to_string();
         let Some(database) = error.as_db_error() else { return Self::without_code(error, at) };
         let why = one_line(database.message());
@@ -149,15 +149,15 @@ impl SetupError {
         }
     }
 
-    pub(crate) fn unreachable(address: &Address, why: &str) -> Self {
+    pub(crate) fn unreachable(address: &PostgresAddress, why: &str) -> Self {
         Self::Unreachable { at: address.to_string(), why: why.to_owned() }
     }
 
-    pub(crate) fn failed(address: &Address, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn failed(address: &PostgresAddress, why: impl std::fmt::Display) -> Self {
         Self::Failed { at: address.to_string(), why: one_line(&why.to_string()) }
     }
 
-    pub(crate) fn another(address: &Address, who: &'static str, waited: Duration) -> Self {
+    pub(crate) fn another(address: &PostgresAddress, who: &'static str, waited: Duration) -> Self {
         Self::AnotherAtWork { at: address.to_string(), who, seconds: waited.as_secs() }
     }
 

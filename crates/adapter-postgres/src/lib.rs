@@ -17,7 +17,7 @@ mod schema;
 mod seed;
 mod session;
 
-pub use address::{Address, InvalidAddress};
+pub use address::{InvalidPostgresAddress, PostgresAddress};
 pub use checkpoint::PostgresCheckpoints;
 pub use concert::PostgresCatalog;
 pub use error::SetupError;

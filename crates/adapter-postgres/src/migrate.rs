@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use crate::address::Address;
+use crate::address::PostgresAddress;
 use crate::advisory_lock::{self, Work};
 use crate::error::SetupError;
 use crate::pool::Postgres;
@@ -33,7 +33,10 @@ const STATEMENT: Duration = Duration::from_secs(3_600);
 ///
 /// # Errors
 /// [`SetupError`]; migrations before the failed one stay applied.
-pub async fn migrate(address: Address, connect: Duration) -> Result<Vec<String>, SetupError> {
+pub async fn migrate(
+    address: PostgresAddress,
+    connect: Duration,
+) -> Result<Vec<String>, SetupError> {
     let run = |harness: &mut Harness| {
         Ok(harness.run_pending_migrations(MIGRATIONS)?.iter().map(name_of).collect())
     };
@@ -44,7 +47,10 @@ pub async fn migrate(address: Address, connect: Duration) -> Result<Vec<String>,
 ///
 /// # Errors
 /// [`SetupError`], also if there is none.
-pub async fn revert_last(address: Address, connect: Duration) -> Result<String, SetupError> {
+pub async fn revert_last(
+    address: PostgresAddress,
+    connect: Duration,
+) -> Result<String, SetupError> {
     let revert = |harness: &mut Harness| Ok(name_of(&harness.revert_last_migration(MIGRATIONS)?));
     as_the_only_one(&address, connect, revert).await
 }
@@ -59,7 +65,7 @@ type Harness = AsyncMigrationHarness<AsyncPgConnection>;
 
 /// Runs the work on the connection that holds the lock.
 async fn as_the_only_one<T>(
-    address: &Address,
+    address: &PostgresAddress,
     connect: Duration,
     work: impl FnOnce(&mut Harness) -> diesel::migration::Result<T>,
 ) -> Result<T, SetupError> {
@@ -95,7 +101,10 @@ pub async fn check_schema(postgres: &Postgres) -> Result<(), SetupError> {
 }
 
 /// Checks that every migration this program knows is applied.
-pub(crate) async fn check_applied(client: &Client, address: &Address) -> Result<(), SetupError> {
+pub(crate) async fn check_applied(
+    client: &Client,
+    address: &PostgresAddress,
+) -> Result<(), SetupError> {
     let applied = applied(client, address).await?;
     match known().into_iter().find(|(version, _)| !applied.contains(version)) {
         Some((_, missing)) => Err(SetupError::SchemaTooOld { at: address.to_string(), missing }),
@@ -110,7 +119,10 @@ fn known() -> BTreeMap<String, String> {
     names.map(|name| (name.version().to_string(), name.to_string())).collect()
 }
 
-async fn applied(client: &Client, address: &Address) -> Result<BTreeSet<String>, SetupError> {
+async fn applied(
+    client: &Client,
+    address: &PostgresAddress,
+) -> Result<BTreeSet<String>, SetupError> {
     let rows = client.query("SELECT version FROM __diesel_schema_migrations", &[]).await;
     match rows {
         Ok(rows) => Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect()),

@@ -17,7 +17,7 @@ pub use self::meter::PoolState;
 
 use self::meter::Meter;
 use self::renewal::Renewal;
-use crate::address::Address;
+use crate::address::PostgresAddress;
 use crate::blame::Blame;
 use crate::connect::Connector;
 use crate::error::{Failed, POSTGRES, SetupError, overloaded, unanswered};
@@ -90,7 +90,7 @@ impl Postgres {
     /// [`SetupError`] if TLS is required and cannot be set up. An unreachable server is not an
     /// error here.
     pub fn open(
-        address: Address,
+        address: PostgresAddress,
         limits: SessionLimits,
         settings: &PoolSettings,
     ) -> Result<Self, SetupError> {

@@ -9,7 +9,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
 
-use crate::address::Address;
+use crate::address::PostgresAddress;
 use crate::advisory_lock::{self, Work};
 use crate::error::SetupError;
 use crate::id::signed;
@@ -46,7 +46,7 @@ pub struct Seeded {
 /// # Errors
 /// [`SetupError`]; batches before the failed one stay.
 pub async fn seed(
-    address: Address,
+    address: PostgresAddress,
     connect: Duration,
     concerts: impl IntoIterator<Item = SampleConcert>,
     mut progress: impl FnMut(Seeded),
@@ -62,7 +62,7 @@ struct Seeder {
 }
 
 impl Seeder {
-    async fn lock(address: &Address, connect: Duration) -> Result<Self, SetupError> {
+    async fn lock(address: &PostgresAddress, connect: Duration) -> Result<Self, SetupError> {
         let (statement, lock, idle_in_transaction) = (STATEMENT, STATEMENT, STATEMENT);
         let limits = SessionLimits { connect, statement, lock, idle_in_transaction };
         let (client, driver) = advisory_lock::lock(address, limits, SEEDING).await?;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use adapter_redis::{
-    Address, Batching, ConnectionSettings, Durability, RedisQueue, RedisQueueSettings,
+    Batching, ConnectionSettings, Durability, RedisAddress, RedisQueue, RedisQueueSettings,
 };
 use domain::queue::{
     AdmissionPolicy, NumberBounds, PolicySpec, QueueCounters, QueueId, QueueStore as _, UserId,
@@ -97,7 +97,7 @@ fn open(
             max_under_way: 10_000,
         },
     };
-    Arc::new(RedisQueue::open(Address::parse(url).unwrap(), settings))
+    Arc::new(RedisQueue::open(RedisAddress::parse(url).unwrap(), settings))
 }
 
 /// Waits until the store lets this node give numbers.

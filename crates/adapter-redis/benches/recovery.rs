@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapter_redis::{
-    Address, Batching, ConnectionSettings, Durability, RedisQueue, RedisQueueSettings,
+    Batching, ConnectionSettings, Durability, RedisAddress, RedisQueue, RedisQueueSettings,
 };
 use domain::Timestamp;
 use domain::queue::{
@@ -44,7 +44,7 @@ fn node(redis: &Redis, queue: &str, spec: PolicySpec) -> Arc<RedisQueue> {
         needs_checkpoint: false,
         connection: ConnectionSettings { connect: second, answer, max_under_way: 10_000 },
     };
-    let address = Address::parse(&format!("redis://{}", redis.address())).unwrap();
+    let address = RedisAddress::parse(&format!("redis://{}", redis.address())).unwrap();
     Arc::new(RedisQueue::open(address, settings))
 }
 

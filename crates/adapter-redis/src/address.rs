@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A parsed address.
 #[derive(Clone, Eq, PartialEq)]
-pub struct Address {
+pub struct RedisAddress {
     pub(crate) topology: Topology,
     pub(crate) credentials: Option<Credentials>,
 }
@@ -36,20 +36,20 @@ pub(crate) struct Credentials {
 /// A text that is not a Redis address. The message says what is wrong without repeating a secret.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("is not a Redis address: {0}")]
-pub struct InvalidAddress(&'static str);
+pub struct InvalidRedisAddress(&'static str);
 
 const FORMS: &str = "expected redis://[user:password@]host:port, \
     redis-cluster://[…@]host:port,host:port… or redis-sentinel://[…@]host:port,host:port…/name";
 
-impl Address {
+impl RedisAddress {
     /// Reads `redis://[user:password@]host:port`, `redis-cluster://…host:port,host:port…` or
     /// `redis-sentinel://…host:port,host:port…/name`. User and password are those of the data
     /// nodes, percent-encoded if necessary; the user may be empty. The port is optional.
     ///
     /// # Errors
-    /// [`InvalidAddress`].
-    pub fn parse(text: &str) -> Result<Self, InvalidAddress> {
-        let (scheme, rest) = text.split_once("://").ok_or(InvalidAddress(FORMS))?;
+    /// [`InvalidRedisAddress`].
+    pub fn parse(text: &str) -> Result<Self, InvalidRedisAddress> {
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidRedisAddress(FORMS))?;
         let (credentials, rest) = match rest.rsplit_once('@') {
             Some((credentials, rest)) => (Some(Credentials::parse(credentials)?), rest),
             None => (None, rest),
@@ -63,12 +63,14 @@ impl Address {
                 name: name.to_owned(),
             },
             ("redis-sentinel", _) => {
-                return Err(InvalidAddress("the name of the primary at the sentinels is missing"));
+                return Err(InvalidRedisAddress(
+                    "the name of the primary at the sentinels is missing",
+                ));
             }
             ("redis" | "redis-cluster", _) => {
-                return Err(InvalidAddress("a queue is kept in database 0 only"));
+                return Err(InvalidRedisAddress("a queue is kept in database 0 only"));
             }
-            _ => return Err(InvalidAddress(FORMS)),
+            _ => return Err(InvalidRedisAddress(FORMS)),
         };
         Ok(Self { topology, credentials })
     }
@@ -87,22 +89,22 @@ impl Address {
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-fn nodes(text: &str, default_port: u16) -> Result<Vec<Node>, InvalidAddress> {
+fn nodes(text: &str, default_port: u16) -> Result<Vec<Node>, InvalidRedisAddress> {
     text.split(',').map(|node| Node::parse(node, default_port)).collect()
 }
 
 impl Node {
-    fn parse(text: &str, default_port: u16) -> Result<Self, InvalidAddress> {
+    fn parse(text: &str, default_port: u16) -> Result<Self, InvalidRedisAddress> {
         let (host, port) = match text.rsplit_once(':') {
             // A bare IPv6 address in brackets ends with a bracket.
             Some((host, port)) if !text.ends_with(']') => {
-                (host, port.parse().map_err(|_| InvalidAddress("a port is not a number"))?)
+                (host, port.parse().map_err(|_| InvalidRedisAddress("a port is not a number"))?)
             }
             _ => (text, default_port),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
-            return Err(InvalidAddress("a host is missing"));
+            return Err(InvalidRedisAddress("a host is missing"));
         }
         Ok(Self { host: host.to_owned(), port })
     }
@@ -115,17 +117,18 @@ impl fmt::Display for Node {
 }
 
 impl Credentials {
-    fn parse(text: &str) -> Result<Self, InvalidAddress> {
+    fn parse(text: &str) -> Result<Self, InvalidRedisAddress> {
         let (user, password) =
-            text.split_once(':').ok_or(InvalidAddress("the password is missing"))?;
+            text.split_once(':').ok_or(InvalidRedisAddress("the password is missing"))?;
         let user = decoded(user)?;
         Ok(Self { user: (!user.is_empty()).then_some(user), password: decoded(password)? })
     }
 }
 
 /// Undoes percent-encoding (RFC 3986, section 2.1).
-fn decoded(text: &str) -> Result<String, InvalidAddress> {
-    const BAD: InvalidAddress = InvalidAddress("user or password is not percent-encoded correctly");
+fn decoded(text: &str) -> Result<String, InvalidRedisAddress> {
+    const BAD: InvalidRedisAddress =
+        InvalidRedisAddress("user or password is not percent-encoded correctly");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -141,7 +144,7 @@ fn decoded(text: &str) -> Result<String, InvalidAddress> {
 }
 
 /// Hosts only; nothing secret.
-impl fmt::Display for Address {
+impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |nodes: &[Node]| nodes.iter().map(Node::to_string).collect::<Vec<_>>().join(",");
         match &self.topology {
@@ -154,7 +157,7 @@ impl fmt::Display for Address {
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({self})")
     }
@@ -170,25 +173,25 @@ mod tests {
 
     #[test]
     fn the_three_forms_are_read() {
-        let single = Address::parse("redis://10.0.0.1:7000").unwrap();
+        let single = RedisAddress::parse("redis://10.0.0.1:7000").unwrap();
         assert_eq!(single.topology, Topology::Single(node("10.0.0.1", 7000)));
-        let cluster = Address::parse("redis-cluster://a:1,b:2,[::1]:3").unwrap();
+        let cluster = RedisAddress::parse("redis-cluster://a:1,b:2,[::1]:3").unwrap();
         assert_eq!(
             cluster.topology,
             Topology::Cluster(vec![node("a", 1), node("b", 2), node("::1", 3)])
         );
-        let sentinel = Address::parse("redis-sentinel://a,b:5/main").unwrap();
+        let sentinel = RedisAddress::parse("redis-sentinel://a,b:5/main").unwrap();
         let sentinels = vec![node("a", 26379), node("b", 5)];
         assert_eq!(sentinel.topology, Topology::Sentinel { sentinels, name: "main".to_owned() });
     }
 
     #[test]
     fn credentials_are_decoded_and_never_shown() {
-        let address = Address::parse("redis://boxoffice:p%40ss%3Aw@h:1").unwrap();
+        let address = RedisAddress::parse("redis://boxoffice:p%40ss%3Aw@h:1").unwrap();
         let credentials = address.credentials.as_ref().unwrap();
         assert_eq!(credentials.user.as_deref(), Some("boxoffice"));
         assert_eq!(credentials.password, "p@ss:w");
-        assert_eq!(Address::parse("redis://:x@h").unwrap().credentials.unwrap().user, None);
+        assert_eq!(RedisAddress::parse("redis://:x@h").unwrap().credentials.unwrap().user, None);
         assert_eq!(format!("{address} {address:?}"), "redis at h:1 Address(redis at h:1)");
     }
 
@@ -206,7 +209,7 @@ mod tests {
             "redis://:%zz@h",
             "redis-cluster://a,,b",
         ] {
-            let error = Address::parse(bad).unwrap_err().to_string();
+            let error = RedisAddress::parse(bad).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -1,5 +1,6 @@
 //! The second level of the cache, in Redis.
 
+mod connection;
 mod entry;
 mod failure;
 mod health;
@@ -8,7 +9,6 @@ mod pool;
 mod reply;
 mod route;
 mod scripts;
-mod session;
 mod signer;
 
 use std::sync::Arc;
@@ -28,15 +28,15 @@ pub use health::RedisCacheDependency;
 pub use pool::{CachePoolSettings, CachePoolState};
 pub use signer::CacheSigner;
 
+use self::connection::Request;
 use self::entry::{HEAD, MARK};
 use self::failure::Failure;
 use self::pool::Meter;
 use self::reply::{Looked, invalidation, read_lookup, stays};
 use self::route::Route;
 use self::scripts::{Call, GIVE_BACK, INVALIDATE, INVALIDATED, LOOK, PROBE, PUT, Script};
-use self::session::Request;
 use self::signer::{Signed, hex};
-use crate::address::Address;
+use crate::address::RedisAddress;
 use crate::memory_info::{MemoryInfo, RedisMemory};
 
 /// Settings of a [`RedisCacheStore`].
@@ -84,7 +84,7 @@ impl RedisCacheStore {
     /// when needed. Must be called inside the runtime that runs the connections; that runtime must
     /// outlive the store. Calls may come from any runtime.
     #[must_use]
-    pub fn open(address: Address, settings: RedisCacheSettings, signer: CacheSigner) -> Self {
+    pub fn open(address: RedisAddress, settings: RedisCacheSettings, signer: CacheSigner) -> Self {
         let RedisCacheSettings { prefix, max_entry_bytes, pool } = settings;
         let meter = Arc::<Meter>::default();
         Self(Arc::new(Inner {

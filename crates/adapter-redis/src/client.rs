@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::address::Address;
+use crate::address::RedisAddress;
 use crate::connection::{Came, ConnectionSet, ConnectionSettings, Replicas};
 use crate::error::Failure;
 use crate::primary::Primary;
@@ -50,7 +50,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_m
 
 impl QueueClient {
     /// Must be called inside the runtime that runs the connections.
-    pub(crate) fn open(key: &str, address: Address, settings: ConnectionSettings) -> Self {
+    pub(crate) fn open(key: &str, address: RedisAddress, settings: ConnectionSettings) -> Self {
         let (states, state) = watch::channel(State::Seeking);
         let reconnect_task = ReconnectTask { primary: Primary::of(key, address, settings), states };
         let stop = CancellationToken::new();

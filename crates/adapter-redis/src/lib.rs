@@ -19,7 +19,7 @@ mod safety;
 mod scripts;
 mod settings;
 
-pub use address::{Address, InvalidAddress};
+pub use address::{InvalidRedisAddress, RedisAddress};
 pub use cache::{
     CachePoolSettings, CachePoolState, CacheSigner, RedisCacheDependency, RedisCacheSettings,
     RedisCacheStore,

@@ -8,7 +8,7 @@ use fred::util::redis_keyslot;
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
-use crate::address::{Address, Node, Topology};
+use crate::address::{Node, RedisAddress, Topology};
 use crate::connection::{Connection, ConnectionSet, ConnectionSettings};
 use crate::error::Failure;
 use crate::reply::array;
@@ -17,7 +17,7 @@ use crate::role::{Role, address_in};
 /// Finds the primary of a key's slot and connects to it. All keys of a queue are in one slot, so a
 /// queue needs only this one server: following a cluster means finding it again after it moves.
 pub(crate) struct Primary {
-    address: Address,
+    address: RedisAddress,
     slot: u16,
     settings: ConnectionSettings,
     /// Nodes to ask, next first: the sentinels, or the cluster nodes last reported and those
@@ -29,7 +29,7 @@ pub(crate) struct Primary {
 const ASK_SENTINELS_EVERY: Duration = Duration::from_millis(500);
 
 impl Primary {
-    pub(crate) fn of(key: &str, address: Address, settings: ConnectionSettings) -> Self {
+    pub(crate) fn of(key: &str, address: RedisAddress, settings: ConnectionSettings) -> Self {
         let seen = match &address.topology {
             Topology::Cluster(nodes) | Topology::Sentinel { sentinels: nodes, .. } => nodes.clone(),
             Topology::Single(_) => Vec::new(),

@@ -9,7 +9,7 @@ use domain::queue::{
     QueueStore, ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId,
 };
 
-use crate::address::Address;
+use crate::address::RedisAddress;
 use crate::client::QueueClient;
 use crate::join_batcher::{JoinBatcher, Joiner, QueueLoad};
 use crate::memory_info::{MemoryInfo, RedisMemory};
@@ -31,7 +31,7 @@ impl RedisQueue {
     /// Opens the queue at this address and connects in the background. Must be called inside the
     /// runtime that runs the tasks; that runtime must outlive this value.
     #[must_use]
-    pub fn open(address: Address, settings: RedisQueueSettings) -> Self {
+    pub fn open(address: RedisAddress, settings: RedisQueueSettings) -> Self {
         let batching = settings.batching;
         let probe = Probe::of(&settings);
         let scripts = Arc::new(QueueScripts::open(address, settings));

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex as TurnMutex, MutexGuard as TurnGuard};
 use tokio::time::{Instant, timeout};
 
-use crate::address::Address;
+use crate::address::RedisAddress;
 use crate::client::{CommandClass, QueueClient};
 use crate::connection::Replicas;
 use crate::error::Failure;
@@ -102,7 +102,7 @@ pub(crate) enum State {
 }
 
 impl QueueScripts {
-    pub(crate) fn open(address: Address, settings: RedisQueueSettings) -> Self {
+    pub(crate) fn open(address: RedisAddress, settings: RedisQueueSettings) -> Self {
         let keys = Keys::of(settings.queue);
         let redis = QueueClient::open(keys.counters(), address, settings.connection);
         // Each `RandomState` has a new seed. Lua is exact only to 2^53, but the id is only compared

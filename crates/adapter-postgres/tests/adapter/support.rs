@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adapter_postgres::{
-    Address, PoolSettings, Postgres, PostgresCatalog, SessionLimits, migrate, seed,
+    PoolSettings, Postgres, PostgresAddress, PostgresCatalog, SessionLimits, migrate, seed,
 };
 use domain::sample::SampleConcert;
 use test_support::Database;
@@ -36,8 +36,8 @@ pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send
     std::thread::spawn(run).join().unwrap()
 }
 
-pub(crate) fn address(url: &str) -> Address {
-    Address::parse(url).unwrap()
+pub(crate) fn address(url: &str) -> PostgresAddress {
+    PostgresAddress::parse(url).unwrap()
 }
 
 /// An empty database with the schema.

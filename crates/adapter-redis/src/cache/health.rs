@@ -7,8 +7,8 @@ use bb8_redis::redis::{Value, cmd, from_redis_value};
 use domain::{HealthCheck, PortError};
 
 use super::RedisCacheStore;
+use super::connection::Request;
 use super::failure::{CACHE_REDIS, Failure};
-use super::session::Request;
 use crate::memory_info::{RedisMemory, field};
 
 /// The health check of the cache's Redis.

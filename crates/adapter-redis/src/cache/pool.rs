@@ -15,8 +15,8 @@ use tracing::Instrument as _;
 pub use self::meter::CachePoolState;
 
 pub(super) use self::meter::Meter;
+use super::connection::{Connector, Request, Session};
 use super::failure::Failure;
-use super::session::{Connector, Request, Session};
 
 /// Limits of the connections to a server and of the calls that wait for one. On a cluster they
 /// apply to each primary.

@@ -11,10 +11,10 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
+use super::connection::{Connector, Request, Target};
 use super::failure::Failure;
 use super::pool::{CachePoolSettings, CachePoolState, Meter, Pool};
-use super::session::{Connector, Request, Target};
-use crate::address::{Address, Credentials, Node, Topology};
+use crate::address::{Credentials, Node, RedisAddress, Topology};
 
 /// The route to the server that has a key.
 pub(super) enum Route {
@@ -51,12 +51,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_m
 
 impl Route {
     pub(super) fn open(
-        address: Address,
+        address: RedisAddress,
         settings: CachePoolSettings,
         meter: Arc<Meter>,
         runtime: Handle,
     ) -> Self {
-        let Address { topology, credentials } = address;
+        let RedisAddress { topology, credentials } = address;
         let limit = settings.connect;
         let target = match topology {
             Topology::Single(node) => Target::Node(node),

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use adapter_redis::{Address, RedisQueue, RedisQueueSettings};
+use adapter_redis::{RedisAddress, RedisQueue, RedisQueueSettings};
 use contracts::history::{Completion, History, Invocation, Op, Rules, check};
 use domain::queue::{
     AdmissionPolicy, Incarnation, PlaceStatus, PolicySpec, PollInterval, QueueCounters, QueueError,
@@ -50,7 +50,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn open(address: &Address, settings: &RedisQueueSettings) -> Arc<Self> {
+    pub(crate) fn open(address: &RedisAddress, settings: &RedisQueueSettings) -> Arc<Self> {
         let store = Arc::new(RedisQueue::open(address.clone(), settings.clone()));
         let service = Arc::new(QueueService::new(QueueServiceDeps {
             queue: settings.queue,
@@ -147,7 +147,7 @@ impl Crowd {
     /// People in front of this many nodes, which all have a view of the queue.
     pub(crate) async fn before(
         count: usize,
-        address: &Address,
+        address: &RedisAddress,
         settings: &RedisQueueSettings,
     ) -> Arc<Self> {
         let nodes: Vec<_> = (0..count).map(|_| Node::open(address, settings)).collect();

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use adapter_redis::{
-    Address, Batching, ConnectionSettings, Durability, RedisQueue, RedisQueueSettings,
+    Batching, ConnectionSettings, Durability, RedisAddress, RedisQueue, RedisQueueSettings,
 };
 use domain::queue::{AdmissionPolicy, Incarnation, QueueCounters, QueueId, QueueStore as _};
 use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
@@ -60,20 +60,20 @@ pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSet
     }
 }
 
-pub(crate) fn single(address: SocketAddr) -> Address {
-    Address::parse(&format!("redis://{address}")).unwrap()
+pub(crate) fn single(address: SocketAddr) -> RedisAddress {
+    RedisAddress::parse(&format!("redis://{address}")).unwrap()
 }
 
-pub(crate) fn cluster(addresses: &[SocketAddr]) -> Address {
+pub(crate) fn cluster(addresses: &[SocketAddr]) -> RedisAddress {
     let nodes: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    Address::parse(&format!("redis-cluster://{}", nodes.join(","))).unwrap()
+    RedisAddress::parse(&format!("redis-cluster://{}", nodes.join(","))).unwrap()
 }
 
 /// This many nodes with the same settings, all of which may give numbers: the store accepts each
 /// and is not in doubt.
 pub(crate) async fn ready_nodes(
     count: usize,
-    address: &Address,
+    address: &RedisAddress,
     settings: &RedisQueueSettings,
 ) -> Vec<Arc<RedisQueue>> {
     let nodes = nodes(count, address, settings);
@@ -116,7 +116,7 @@ pub(crate) async fn get_ready(node: &RedisQueue) {
 /// This many nodes with the same settings.
 pub(crate) fn nodes(
     count: usize,
-    address: &Address,
+    address: &RedisAddress,
     settings: &RedisQueueSettings,
 ) -> Vec<Arc<RedisQueue>> {
     (0..count).map(|_| Arc::new(RedisQueue::open(address.clone(), settings.clone()))).collect()

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use adapter_postgres::{Address, SetupError};
+use adapter_postgres::{PostgresAddress, SetupError};
 
 use super::{fail, fail_usage, serve};
 use crate::config::Config;
@@ -11,7 +11,7 @@ use crate::config::Config;
 /// Runs `work` with the configured address and connect timeout, or prints a one-line error.
 pub(super) fn with_address<W>(config: &Config, work: W) -> ExitCode
 where
-    W: AsyncFnOnce(Address, Duration) -> Result<ExitCode, SetupError>,
+    W: AsyncFnOnce(PostgresAddress, Duration) -> Result<ExitCode, SetupError>,
 {
     let address = match config.postgres.address() {
         Ok(address) => address,

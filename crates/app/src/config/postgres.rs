@@ -1,6 +1,6 @@
 //! `[postgres]`: the database and the pool of connections to it.
 
-use adapter_postgres::{Address, PoolSettings, SessionLimits};
+use adapter_postgres::{PoolSettings, PostgresAddress, SessionLimits};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
@@ -135,14 +135,14 @@ impl PostgresSection {
     ///
     /// # Errors
     /// [`ConfigError`] if it is missing or invalid.
-    pub fn address(&self) -> Result<Address, ConfigError> {
+    pub fn address(&self) -> Result<PostgresAddress, ConfigError> {
         if self.url.expose().is_empty() {
             return Err(invalid(
                 "postgres.url",
                 "is needed: postgres://user:password@host:5432/database",
             ));
         }
-        Address::parse(self.url.expose()).map_err(|error| invalid("postgres.url", error))
+        PostgresAddress::parse(self.url.expose()).map_err(|error| invalid("postgres.url", error))
     }
 
     /// The limits of a session.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use decorators::registry::Registry;
 use adapter_memory::MemoryCacheStore;
 use adapter_redis::{RedisCacheDependency, RedisCacheStore};
 use decorators::cache::{AnyCache, Cache, CacheSettings, CacheStore, Source};
+use decorators::registry::Registry;
 use domain::{Clock, HealthCheck};
 use telemetry::metrics::Meters;
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use decorators::registry::Registry;
 use decorators::breaker::{Breaker, Event, State};
 use decorators::bulkhead::Bulkhead;
 use decorators::cache::CacheStore;
@@ -11,6 +10,7 @@ use decorators::circuit_breaker::CircuitBreakerLayer;
 use decorators::instrumented::Observer;
 use decorators::layer_stack::LayerStack;
 use decorators::queue::QueueBreakers;
+use decorators::registry::Registry;
 use decorators::retry::Retry;
 use decorators::timeout::Timeout;
 use domain::concert::ConcertCatalog;

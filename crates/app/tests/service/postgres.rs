@@ -20,7 +20,7 @@ fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static)
 const CONNECT: std::time::Duration = std::time::Duration::from_secs(10);
 
 fn prepare(url: &str) -> Result<(), String> {
-    let address = adapter_postgres::Address::parse(url).unwrap();
+    let address = adapter_postgres::PostgresAddress::parse(url).unwrap();
     block_on(async move {
         let sample = concerts(SampleSize::of_concerts(CONCERTS), SystemClock.now());
         adapter_postgres::migrate(address.clone(), CONNECT).await?;

@@ -5,9 +5,9 @@
 //! of `contracts` runs this against lost stores, late messages and stopped clocks. Each step begins
 //! with [`QueueState::begin`].
 
-mod admission;
-mod calls;
+mod calling;
 mod joining;
+mod open_calls;
 mod places;
 mod replay;
 mod seats;
@@ -29,7 +29,7 @@ use super::{
     PolicySpec, QueueCounters, QueueTime, Snapshot, UserId, VacantNumbers,
 };
 use crate::queue::incarnation::apart;
-use calls::Calls;
+use open_calls::Calls;
 use seats::Seats;
 use shown::Adoption;
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_redis::{Address, CacheSigner, RedisCacheSettings, RedisCacheStore};
+use adapter_redis::{CacheSigner, RedisAddress, RedisCacheSettings, RedisCacheStore};
 use bytes::Bytes;
 use contracts::cache::{CacheFixture, CacheHarness};
 use decorators::cache::{CacheKey, CacheStore, CopyVersion, LeaseId, PutOutcome, Unusable};
@@ -25,7 +25,7 @@ struct Harness {
 }
 
 impl Servers {
-    fn address(self) -> Address {
+    fn address(self) -> RedisAddress {
         match self {
             Self::Single => single(SINGLE.address()),
             Self::Cluster => cluster(&CLUSTER.addresses()),

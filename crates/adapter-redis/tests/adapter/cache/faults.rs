@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_redis::{Address, CachePoolSettings, RedisCacheDependency, RedisCacheStore};
+use adapter_redis::{CachePoolSettings, RedisAddress, RedisCacheDependency, RedisCacheStore};
 use bytes::Bytes;
 use decorators::cache::{CacheStore as _, LeaseId, PutOutcome};
 use domain::{HealthCheck as _, PortErrorKind};
@@ -271,7 +271,7 @@ async fn a_wrong_password_is_a_clear_error_that_does_not_show_it() {
     let redis = set_up(&["requirepass opensesame"]);
     let at = redis.address();
     let open = |credentials: &str| {
-        let address = Address::parse(&format!("redis://{credentials}{at}")).unwrap();
+        let address = RedisAddress::parse(&format!("redis://{credentials}{at}")).unwrap();
         store(&address, PATIENT)
     };
     for right in [":opensesame@", "default:opensesame@"] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use adapter_redis::{Address, CachePoolSettings, RedisCacheDependency, RedisCacheStore};
+use adapter_redis::{CachePoolSettings, RedisAddress, RedisCacheDependency, RedisCacheStore};
 use decorators::cache::CacheKey;
 use domain::HealthCheck as _;
 use test_support::{RedisCluster, RedisSentinels};
@@ -107,7 +107,7 @@ async fn a_failover_by_sentinels_is_followed() {
     let servers = blocking(|| RedisSentinels::start(&binaries()));
     let sentinels: Vec<String> = servers.sentinels().iter().map(ToString::to_string).collect();
     let url = format!("redis-sentinel://{}/{}", sentinels.join(","), servers.name());
-    let store = open(Address::parse(&url).unwrap(), settings(impatient()));
+    let store = open(RedisAddress::parse(&url).unwrap(), settings(impatient()));
     look_and_put(&store, &key("a"), b"copy").await.unwrap();
     blocking(|| servers.primary().kill());
     until("the replica is the primary", async || {

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use adapter_redis::{Address, CachePoolSettings, CacheSigner, RedisCacheSettings, RedisCacheStore};
+use adapter_redis::{
+    CachePoolSettings, CacheSigner, RedisAddress, RedisCacheSettings, RedisCacheStore,
+};
 use bytes::Bytes;
 use decorators::cache::{
     CacheKey, CacheStore as _, Lease, LeaseId, Lookup, LookupRequest, PutOutcome,
@@ -50,11 +52,11 @@ pub(super) fn signer(deployment: &str, first: u8, others: &[u8]) -> CacheSigner 
 }
 
 /// A store of the deployment `main`.
-pub(super) fn open(address: Address, settings: RedisCacheSettings) -> RedisCacheStore {
+pub(super) fn open(address: RedisAddress, settings: RedisCacheSettings) -> RedisCacheStore {
     RedisCacheStore::open(address, settings, signer("main", 1, &[]))
 }
 
-pub(super) fn store(address: &Address, pool: CachePoolSettings) -> RedisCacheStore {
+pub(super) fn store(address: &RedisAddress, pool: CachePoolSettings) -> RedisCacheStore {
     open(address.clone(), settings(pool))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use adapter_redis::{Address, ConnectionSettings, Durability, RedisQueue, RedisQueueSettings};
+use adapter_redis::{ConnectionSettings, Durability, RedisAddress, RedisQueue, RedisQueueSettings};
 use contracts::history::{Completion, Invocation, Rules};
 use domain::PortErrorKind;
 use domain::queue::{
@@ -206,7 +206,8 @@ async fn nodes_follow_a_failover_by_sentinels() {
     let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
     let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
     let crowd =
-        Crowd::before(3, &Address::parse(&address).unwrap(), &impatient(Durability::Primary)).await;
+        Crowd::before(3, &RedisAddress::parse(&address).unwrap(), &impatient(Durability::Primary))
+            .await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(3));
     crowd.until("join", "number", PEOPLE / 4).await;
     blocking(|| all.primary().kill());
@@ -219,7 +220,7 @@ async fn nodes_leave_a_replaced_primary_before_it_is_demoted() {
     let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
     let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
     let settings = impatient(Durability::Primary);
-    let nodes = ready_nodes(2, &Address::parse(&address).unwrap(), &settings).await;
+    let nodes = ready_nodes(2, &RedisAddress::parse(&address).unwrap(), &settings).await;
     for person in 1..=2 {
         let joined = nodes[0].join(user(person), None, NumberBounds::NONE).await.unwrap();
         assert_eq!(joined.number.get(), person);
@@ -256,7 +257,8 @@ async fn nodes_follow_a_failover_by_the_server_unknown_to_the_sentinels() {
     let sentinels: Vec<String> = all.sentinels().iter().map(ToString::to_string).collect();
     let address = format!("redis-sentinel://{}/{}", sentinels.join(","), all.name());
     let node =
-        ready_nodes(1, &Address::parse(&address).unwrap(), &impatient(Durability::Primary)).await;
+        ready_nodes(1, &RedisAddress::parse(&address).unwrap(), &impatient(Durability::Primary))
+            .await;
     let old = all.primary_address().unwrap();
     blocking(|| all.primary().wait_for_replica(all.replica()));
     blocking(|| all.primary().command(&["FAILOVER"]));

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use adapter_redis::{Address, RedisQueue, RedisQueueSettings};
+use adapter_redis::{RedisAddress, RedisQueue, RedisQueueSettings};
 use async_trait::async_trait;
 use contracts::Violation;
 use contracts::recovery_model::{
@@ -20,7 +20,7 @@ const SECOND: i64 = 1_000_000;
 /// One queue, and the nodes that share it.
 struct Model<'redis> {
     redis: &'redis Redis,
-    address: Address,
+    address: RedisAddress,
     settings: RedisQueueSettings,
     nodes: Vec<Option<RedisQueue>>,
     tokens: Tokens,

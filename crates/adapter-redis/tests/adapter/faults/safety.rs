@@ -1,6 +1,6 @@
 //! Servers whose settings would lose places, and those that require a password.
 
-use adapter_redis::{Address, RedisDependency, RedisQueue, UnsafeConfig};
+use adapter_redis::{RedisAddress, RedisDependency, RedisQueue, UnsafeConfig};
 use domain::HealthCheck as _;
 use domain::Timestamp;
 use domain::queue::{
@@ -58,7 +58,7 @@ async fn a_wrong_or_missing_password_is_a_clear_error_that_does_not_show_it() {
     let redis = set_up(&[&format!("requirepass {PASSWORD}")]);
     let at = redis.address();
     let node = |credentials: &str| {
-        let address = Address::parse(&format!("redis://{credentials}{at}")).unwrap();
+        let address = RedisAddress::parse(&format!("redis://{credentials}{at}")).unwrap();
         RedisQueue::open(address, brisk_settings())
     };
     for right in [format!(":{PASSWORD}@"), format!("default:{PASSWORD}@")] {
@@ -131,7 +131,7 @@ async fn node_with_a_user() -> (Redis, Arc<RedisQueue>, String) {
     let redis = set_up(&[]);
     blocking(|| redis.command(&["ACL", "SETUSER", "office", "on", ">pw", "~*", "&*", "+@all"]));
     let settings = brisk_settings();
-    let address = Address::parse(&format!("redis://office:pw@{}", redis.address())).unwrap();
+    let address = RedisAddress::parse(&format!("redis://office:pw@{}", redis.address())).unwrap();
     let node = Arc::new(RedisQueue::open(address, settings.clone()));
     get_ready(&node).await;
     let joined = node.join(user(1), None, NumberBounds::NONE).await.unwrap();

@@ -1,6 +1,6 @@
 //! `[redis.cache]`: the Redis of the cache, which the queue must not share.
 
-use adapter_redis::{Address, CachePoolSettings, RedisCacheSettings};
+use adapter_redis::{CachePoolSettings, RedisAddress, RedisCacheSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
@@ -107,11 +107,11 @@ impl RedisCacheSection {
     ///
     /// # Errors
     /// [`ConfigError`] if it is missing or invalid.
-    pub fn address(&self) -> Result<Address, ConfigError> {
+    pub fn address(&self) -> Result<RedisAddress, ConfigError> {
         if self.url.expose().is_empty() {
             return Err(invalid("redis.cache.url", "is needed: redis://host:6379"));
         }
-        Address::parse(self.url.expose()).map_err(|error| invalid("redis.cache.url", error))
+        RedisAddress::parse(self.url.expose()).map_err(|error| invalid("redis.cache.url", error))
     }
 
     /// The settings of the store.

@@ -1,6 +1,6 @@
 //! `[redis.queue]`: the Redis of the queue, which the cache must not share.
 
-use adapter_redis::{Address, ConnectionSettings};
+use adapter_redis::{ConnectionSettings, RedisAddress};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
@@ -90,11 +90,11 @@ impl RedisQueueSection {
     ///
     /// # Errors
     /// [`ConfigError`] if it is missing or invalid.
-    pub fn address(&self) -> Result<Address, ConfigError> {
+    pub fn address(&self) -> Result<RedisAddress, ConfigError> {
         if self.url.expose().is_empty() {
             return Err(invalid("redis.queue.url", "is needed: redis://host:6379"));
         }
-        Address::parse(self.url.expose()).map_err(|error| invalid("redis.queue.url", error))
+        RedisAddress::parse(self.url.expose()).map_err(|error| invalid("redis.queue.url", error))
     }
 
     /// The settings of the connections.

@@ -61,7 +61,9 @@ fn a_wrong_password_stops_the_program_with_one_line_that_does_not_show_it() {
 fn an_unsafe_redis_is_used_if_configured() {
     for (setup, expected) in unsafe_setups() {
         let redis = redis(setup);
-        let mut node = Node::on(&redis, &["redis.queue.when_unsafe=warn"]);
+        // A Redis that does not answer in time at the start would not be warned of.
+        let ours = ["redis.queue.when_unsafe=warn", "redis.queue.connect_timeout=9s"];
+        let mut node = Node::on(&redis, &[&ours[..], &UNHURRIED].concat());
         assert_eq!(node.join(1).status, 200);
         node.wait_until("ready");
         let log = node.stop();
