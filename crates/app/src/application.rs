@@ -1,5 +1,6 @@
 //! The whole service: built from a configuration, run until stopped.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -228,8 +229,8 @@ fn text_of(scrape: Scrape) -> MetricsText {
 /// The observer of requests; `None` if neither metrics nor spans are enabled.
 fn observer(instruments: &Instruments) -> Option<Arc<dyn RequestObserver>> {
     let Instruments { meters, spans, .. } = instruments;
-    let received = || Arc::new(Requests::new(meters, spans.clone())) as Arc<dyn RequestObserver>;
-    (meters.is_on() || spans.is_on()).then(received)
+    let observer = || Arc::new(Requests::new(meters, spans.clone())) as Arc<dyn RequestObserver>;
+    (meters.is_on() || spans.is_on()).then(observer)
 }
 
 async fn use_cases(
@@ -318,30 +319,34 @@ async fn use_cases(
         (concert_health, &["catalog"]),
         (schedule_health, &["catalog"]),
     ];
-    let needed = watched(needed, registry);
-    let names = needed.iter().map(|watched| watched.dependency.name()).collect();
+    let names = needed.iter().filter_map(|(check, _)| Some(check.as_ref()?.name())).collect();
     // Without the shared cache each node reads the database directly, so the cache is not needed.
-    let dependencies = [needed, watched([(level.health, &["cache"][..])], registry)].concat();
+    let checks = needed.into_iter().chain([(level.health, &["cache"][..])]);
+    let dependencies = watched(checks, registry);
     let caches = registry.caches();
     Ok((Parts { queue, waits, dependencies, needed: names, caches }, api))
 }
 
 type Check = Arc<dyn HealthCheck>;
 
-/// The health checks that exist, each with the breakers in front of its dependency. Two adapters
-/// may share one check.
-fn watched<const N: usize>(
-    checks: [(Option<Check>, &[&str]); N],
+/// The health checks that exist, each with the breakers in front of its dependency. Adapters that
+/// share one dependency may each bring its check; it runs once.
+fn watched<'n>(
+    checks: impl Iterator<Item = (Option<Check>, &'n [&'n str])>,
     registry: &Registry,
 ) -> Vec<Watched> {
-    let mut all: Vec<Watched> = Vec::new();
-    for (dependency, breakers) in checks {
-        let Some(dependency) = dependency else { continue };
-        if all.iter().all(|watched| watched.dependency.name() != dependency.name()) {
-            all.push(Watched { dependency, breakers: registry.breakers_named(breakers) });
+    let mut named: BTreeMap<&'static str, (Check, Vec<&str>)> = BTreeMap::new();
+    for (check, breakers) in checks {
+        if let Some(check) = check {
+            let (_, all) = named.entry(check.name()).or_insert((check, Vec::new()));
+            all.extend_from_slice(breakers);
         }
     }
-    all
+    let watched = |(dependency, breakers): (Check, Vec<&str>)| Watched {
+        dependency,
+        breakers: registry.breakers_named(&breakers),
+    };
+    named.into_values().map(watched).collect()
 }
 
 type Ended = Result<io::Result<()>, tokio::task::JoinError>;

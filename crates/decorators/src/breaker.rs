@@ -117,16 +117,16 @@ impl Breaker {
     }
 
     fn record(&self, failed: bool, took: Duration, now: Duration) {
-        let (received, changes) = self.step(|machine| machine.record(failed, took, now));
-        if received {
+        let (is_observed, changes) = self.step(|machine| machine.record(failed, took, now));
+        if is_observed {
             self.tell_call(if failed { Event::Error { took } } else { Event::Success { took } });
         }
         self.tell_changes(&changes);
     }
 
     fn ignore(&self, period: u64) {
-        let (received, _) = self.step(|machine| machine.ignore(period));
-        if received {
+        let (is_observed, _) = self.step(|machine| machine.ignore(period));
+        if is_observed {
             self.tell_call(Event::IgnoredError);
         }
     }

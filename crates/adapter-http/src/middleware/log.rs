@@ -27,7 +27,7 @@ macro_rules! say {
 
 /// Whether the request failed on our side: a bug, a timeout or a dependency.
 pub(super) fn is_failure(problem: &Problem) -> bool {
-    matches!(weight(problem), Weight::Ours | Weight::FailureRecord | Weight::TurnedAway)
+    matches!(weight(problem), Weight::Ours | Weight::Failed | Weight::TurnedAway)
 }
 
 /// Logs a completed request at the level its outcome deserves. Errors are logged only here, because
@@ -37,7 +37,7 @@ pub(super) fn request(problem: Option<&Problem>, ended: &RequestEnd<'_>, sample:
     let _inside = ended.followed.span.enter();
     match problem.map(weight) {
         Some(Weight::Ours) => say!(ERROR, ended, "a request failed with an internal error"),
-        Some(Weight::FailureRecord) => say!(WARN, ended, "a request failed"),
+        Some(Weight::Failed) => say!(WARN, ended, "a request failed"),
         Some(Weight::TurnedAway | Weight::Refused) | None
             if sample > 0.0 && fastrand::f64() < sample =>
         {
@@ -52,7 +52,7 @@ enum Weight {
     /// A bug.
     Ours,
     /// The request failed.
-    FailureRecord,
+    Failed,
     /// The request failed because a dependency refuses all such calls for now. The health check
     /// loop logs that once; a log line per request would cost more than the refusal.
     TurnedAway,
@@ -64,10 +64,10 @@ enum Weight {
 fn weight(problem: &Problem) -> Weight {
     match problem {
         Problem::Internal => Weight::Ours,
-        Problem::TimedOut => Weight::FailureRecord,
+        Problem::TimedOut => Weight::Failed,
         Problem::DependencyDown(failure) => match failure.kind {
             PortErrorKind::Unavailable | PortErrorKind::Timeout | PortErrorKind::Corrupt => {
-                Weight::FailureRecord
+                Weight::Failed
             }
             PortErrorKind::NotReady => Weight::TurnedAway,
             PortErrorKind::Overloaded | PortErrorKind::Refused => Weight::Refused,

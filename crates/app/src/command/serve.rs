@@ -79,11 +79,11 @@ async fn serve(
         operations = %application.ops_address(),
         "listening"
     );
-    let (reported, mut request) = tokio::sync::oneshot::channel();
+    let (request_stop, mut stop_requested) = tokio::sync::oneshot::channel();
     // The first signal starts the drain; a second one ends the program at once.
     let watcher = tokio::spawn(async move {
         signals.next().await;
-        let _ = reported.send(());
+        let _ = request_stop.send(());
         signals.next().await;
         tracing::warn!("received a second stop signal: exiting at once");
         flush_guard.write_out();
@@ -91,7 +91,7 @@ async fn serve(
     });
     let result = application
         .run_until_stopped(async {
-            let _ = (&mut request).await;
+            let _ = (&mut stop_requested).await;
         })
         .await;
     watcher.abort();

@@ -18,7 +18,7 @@ use super::ConfigError;
 /// # Errors
 /// [`ConfigError::Invalid`] with the key, the expected value, and the origin of the value.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(values: Value) -> Result<T, ConfigError> {
-    T::deserialize(Given(values)).map_err(Unusable::reported)
+    T::deserialize(Given(values)).map_err(Unusable::into_config_error)
 }
 
 /// Why a value cannot be used. Serde's descriptions of the value itself are dropped here.
@@ -56,7 +56,7 @@ impl Unusable {
         self
     }
 
-    fn reported(self) -> ConfigError {
+    fn into_config_error(self) -> ConfigError {
         let path: Vec<&str> = self.path.iter().rev().map(String::as_str).collect();
         let from = self.origin.map(|origin| format!(" (in {origin})")).unwrap_or_default();
         let (key, expected) = match self.wrong {

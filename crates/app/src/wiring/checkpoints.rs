@@ -9,7 +9,7 @@ use telemetry::metrics::Meters;
 
 use super::Database;
 use crate::adapters::Adapter;
-use crate::config::{CheckpointStoreKind, Config, QueueStoreKind};
+use crate::config::{CheckpointStoreKind, Config};
 use crate::metrics;
 use crate::start_error::StartError;
 
@@ -21,15 +21,7 @@ pub(crate) fn checkpoint_store(
 ) -> Result<Option<Adapter<dyn CheckpointStore>>, StartError> {
     match (given, config.queue.checkpoint.store) {
         (Some(given), _) => Ok(Some(given)),
-        (None, CheckpointStoreKind::None) => {
-            if config.queue.store == QueueStoreKind::Redis {
-                tracing::warn!(
-                    "no checkpoint is kept (queue.checkpoint.store): if Redis and all nodes are lost at once, numbers \
-                     begin at 1 again"
-                );
-            }
-            Ok(None)
-        }
+        (None, CheckpointStoreKind::None) => Ok(None),
         (None, CheckpointStoreKind::Postgres) => {
             let database = database.ok_or(StartError::NO_DATABASE)?;
             let store: Arc<dyn CheckpointStore> =

@@ -52,6 +52,12 @@ async fn in_redis(
     needs_checkpoint: bool,
     meters: &Meters,
 ) -> Result<Adapter<dyn QueueStore>, StartError> {
+    if !needs_checkpoint {
+        tracing::warn!(
+            "no checkpoint is kept (queue.checkpoint.store): if Redis and all nodes are lost at once, numbers \
+             begin at 1 again"
+        );
+    }
     let (queue, redis) = (&config.queue, &config.redis.queue);
     let settings = RedisQueueSettings {
         queue: queue.queue_id()?,
