@@ -56,7 +56,7 @@ fn from_debian() -> Vec<PathBuf> {
     folders.into_iter().map(|(_, folder)| folder.join("bin")).collect()
 }
 
-const PACKAGE: Package = Package {
+const PACKAGE: Package<'_> = Package {
     what: "a Postgres server",
     debian: "postgresql",
     others: "`sudo dnf install postgresql-server` (Fedora) or `brew install postgresql@15` (macOS)",

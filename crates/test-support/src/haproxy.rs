@@ -8,7 +8,7 @@ use crate::install::{Package, find_or_install, from_path};
 /// The Debian folder, which is not in every user's `PATH`.
 const DEBIAN: &str = "/usr/sbin";
 
-const PACKAGE: Package = Package {
+const PACKAGE: Package<'_> = Package {
     what: "the proxy HAProxy",
     debian: "haproxy",
     others: "`sudo dnf install haproxy` (Fedora) or `brew install haproxy` (macOS)",

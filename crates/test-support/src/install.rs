@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use crate::error::{Doing as _, Outcome, failed};
 
 /// A package that contains the programs.
-pub(crate) struct Package {
+pub(crate) struct Package<'a> {
     /// The software, such as `a Postgres server`.
-    pub(crate) what: &'static str,
+    pub(crate) what: &'a str,
     /// The name of the Debian package.
     pub(crate) debian: &'static str,
     /// The commands for other systems.
@@ -18,7 +18,7 @@ pub(crate) struct Package {
 /// Returns the result of `look`. If it finds nothing, installs the package first, if that needs no
 /// password.
 pub(crate) fn find_or_install<T>(
-    package: &Package,
+    package: &Package<'_>,
     look: impl Fn() -> Option<T>,
     notify: impl Fn(&str),
 ) -> Outcome<T> {

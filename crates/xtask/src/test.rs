@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use test_support::{
-    Durability, Postgres, SERVER_VARIABLE, find_or_install_haproxy, find_or_install_influxdb,
-    find_or_install_k6, find_or_install_nginx, find_or_install_postgres,
+    Durability, Postgres, SERVER_VARIABLE, find_or_install_api_checkers, find_or_install_haproxy,
+    find_or_install_influxdb, find_or_install_k6, find_or_install_nginx, find_or_install_postgres,
     find_or_install_prometheus, find_or_install_redis,
 };
 
@@ -31,6 +31,8 @@ pub(crate) fn test() -> Outcome {
     // Small load tests run, and their results are checked in the stores that receive them.
     find_or_install_k6(|line| println!("{line}"))?;
     find_or_install_influxdb(|line| println!("{line}"))?;
+    // The service is compared with the description of its API.
+    find_or_install_api_checkers(|line| println!("{line}"))?;
     // The load balancer configurations are tested with the load balancers.
     find_or_install_haproxy(|line| println!("{line}"))?;
     find_or_install_nginx(|line| println!("{line}"))?;

@@ -14,7 +14,7 @@ pub struct InfluxBinaries {
 /// The Debian folder.
 const DEBIAN: &str = "/usr/bin";
 
-const PACKAGE: Package = Package {
+const PACKAGE: Package<'_> = Package {
     what: "InfluxDB 1",
     debian: "influxdb",
     others: "`sudo dnf install influxdb` (Fedora) or `brew install influxdb@1` (macOS)",

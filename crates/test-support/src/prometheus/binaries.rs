@@ -16,7 +16,7 @@ pub struct PrometheusBinaries {
 /// The Debian folder.
 const DEBIAN: &str = "/usr/bin";
 
-const PACKAGE: Package = Package {
+const PACKAGE: Package<'_> = Package {
     what: "Prometheus",
     debian: "prometheus",
     others: "`sudo dnf install prometheus` (Fedora) or `brew install prometheus` (macOS)",

@@ -19,7 +19,7 @@ const NAMES: [(&str, &str); 2] = [("redis-server", "redis-cli"), ("valkey-server
 /// The Debian folder.
 const DEBIAN: &str = "/usr/bin";
 
-const PACKAGE: Package = Package {
+const PACKAGE: Package<'_> = Package {
     what: "a Redis server",
     debian: "redis-server",
     others: "`sudo dnf install valkey` (Fedora) or `brew install redis` (macOS)",
