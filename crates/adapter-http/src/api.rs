@@ -22,4 +22,6 @@ pub struct Api {
     pub overload: LoadShedder,
     /// The puzzles before joining.
     pub puzzles: JoinPuzzles,
+    /// Whether the description of the API and its page are served.
+    pub documentation: bool,
 }

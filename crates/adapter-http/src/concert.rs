@@ -6,4 +6,5 @@ mod rendered;
 
 pub(crate) use conditional::names;
 pub use pages::{ConcertPages, PageSource};
+pub(crate) use rendered::ConcertBody;
 pub use rendered::RenderedPage;

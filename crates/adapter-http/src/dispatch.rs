@@ -3,25 +3,14 @@
 use std::rc::Rc;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
-use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse};
 
 use crate::api::Api;
+use crate::documentation;
 use crate::handlers::{concert, queue, schedule};
 use crate::problem::Problem;
 use crate::route::Route;
-
-/// The methods of a route, and its `Allow` header.
-struct Methods {
-    answered: &'static [Method],
-    allow: &'static str,
-}
-
-const READ: Methods = Methods { answered: &[Method::GET, Method::HEAD], allow: "GET, HEAD" };
-const GET: Methods = Methods { answered: &[Method::GET], allow: "GET" };
-const POST: Methods = Methods { answered: &[Method::POST], allow: "POST" };
-const DELETE: Methods = Methods { answered: &[Method::DELETE], allow: "DELETE" };
 
 /// One service for all public paths. Requests are counted and logged by [`Route`], so they are
 /// dispatched by it too.
@@ -40,7 +29,7 @@ async fn answer(api: Rc<Api>, request: ServiceRequest) -> Result<ServiceResponse
 
 async fn route(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let (route, id) = Route::and_id_of(request.path()).ok_or(Problem::RouteNotFound)?;
-    let methods = methods_of(route);
+    let methods = route.methods();
     if !methods.answered.contains(request.method()) {
         return Err(Problem::MethodNotAllowed(methods.allow));
     }
@@ -50,14 +39,8 @@ async fn route(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem
         Route::Leave => queue::leave(api, request).await,
         Route::Concerts => concert::list(api, request).await,
         Route::Dates => schedule::dates(api, request, id).await,
-    }
-}
-
-const fn methods_of(route: Route) -> Methods {
-    match route {
-        Route::Issue => POST,
-        Route::Query | Route::Concerts => READ,
-        Route::Leave => DELETE,
-        Route::Dates => GET,
+        Route::Description => documentation::description(api).await,
+        Route::Docs => documentation::page(api).await,
+        Route::DocsFile => documentation::file(api, request, id).await,
     }
 }

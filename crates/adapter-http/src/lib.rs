@@ -9,12 +9,14 @@ mod connections;
 mod dependency_health;
 mod dispatch;
 mod distinct;
+mod documentation;
 mod handlers;
 mod language;
 mod lifecycle;
 mod listener_handle;
 mod middleware;
 mod observer;
+mod openapi;
 mod ops;
 mod overload;
 mod problem;
@@ -33,6 +35,7 @@ pub use connections::{ConnectionCounts, Connections, Network, NotANetwork, PerAd
 pub use dependency_health::DependencyHealth;
 pub use lifecycle::{Lifecycle, Phase};
 pub use observer::{RequestEnd, RequestObserver, RequestStart, TraceContext};
+pub use openapi::json as openapi_json;
 pub use ops::{BuildInfo, MetricsText, NodeReadiness, Ops};
 pub use overload::{
     AddressFrom, JoiningRate, LimiterCounts, LimiterSettings, LoadShedder, OverloadCounts,

@@ -5,8 +5,12 @@ mod failures;
 mod metrics;
 mod node;
 mod resilience;
+mod route;
 
+pub(crate) use failures::FailuresBody;
 pub use node::NodeReadiness;
+pub(crate) use resilience::ResilienceBody;
+pub(crate) use route::OpsRoute;
 
 use std::io;
 
@@ -14,11 +18,11 @@ use actix_web::guard::{self, GuardContext};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{FromRequest, Handler, HttpResponse, HttpResponseBuilder, Resource, Responder};
 use decorators::registry::Registry;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use self::resilience::ResilienceBody;
 use crate::dependency_health::{DependencyHealth, Outage};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::overload::LoadShedder;
@@ -58,51 +62,58 @@ pub struct BuildInfo {
 /// Renders all metrics in Prometheus's text format.
 pub type MetricsText = Box<dyn Fn() -> io::Result<String> + Send + Sync>;
 
-#[derive(Serialize)]
-struct HealthBody {
+/// The health of this process.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct HealthBody {
+    /// `live`, `starting`, `started`, `ready`, `degraded` (ready, but a dependency is down),
+    /// `cut-off` or `draining`.
     status: &'static str,
+    /// The dependencies that are down; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     down: Vec<OutageBody>,
 }
 
-#[derive(Serialize)]
+/// A dependency that is down.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Outage)]
 struct OutageBody {
     dependency: &'static str,
+    /// The kind of failure.
     problem: String,
     /// The dependency's error message.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
 }
 
 /// Registers all operations routes.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    let on_read = |path| {
-        web::resource(path)
-            .guard(guard::fn_guard(has_no_escape))
-            .default_service(web::to(async || refuse(Problem::MethodNotAllowed("GET, HEAD"))))
-    };
-    config.service(on_read("/livez").route(web::get().to(livez)).route(web::head().to(livez)));
-    config.service(
-        on_read("/startupz").route(web::get().to(startupz)).route(web::head().to(startupz)),
-    );
-    config.service(on_read("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
-    config.service(
-        on_read("/readyz/node").route(web::get().to(node::show)).route(web::head().to(node::show)),
-    );
-    config.service(
-        on_read("/protection").route(web::get().to(resilience)).route(web::head().to(resilience)),
-    );
-    config.service(
-        on_read("/failures")
-            .route(web::get().to(failures::show))
-            .route(web::head().to(failures::show)),
-    );
-    config.service(
-        on_read("/metrics")
-            .route(web::get().to(metrics::show))
-            .route(web::head().to(metrics::show)),
-    );
+    for route in OpsRoute::ALL {
+        config.service(match route {
+            OpsRoute::Live => read(route, livez),
+            OpsRoute::Startup => read(route, startupz),
+            OpsRoute::Ready => read(route, readyz),
+            OpsRoute::NodeReady => read(route, node::show),
+            OpsRoute::Resilience => read(route, resilience),
+            OpsRoute::Failures => read(route, failures::show),
+            OpsRoute::Metrics => read(route, metrics::show),
+        });
+    }
     config.default_service(web::to(async || refuse(Problem::RouteNotFound)));
+}
+
+/// Answers GET and HEAD with this handler.
+fn read<Args, H>(route: OpsRoute, handler: H) -> Resource
+where
+    H: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    web::resource(route.template())
+        .guard(guard::fn_guard(has_no_escape))
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(async || refuse(Problem::MethodNotAllowed("GET, HEAD"))))
 }
 
 /// Whether a path has no escapes: the library's router decodes them, and no path of this service

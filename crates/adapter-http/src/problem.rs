@@ -1,10 +1,12 @@
 //! Every problem a request can end with, and the mapping to its response.
 
 mod body;
+mod by_route;
 pub(crate) mod reference;
 mod spec;
 
-pub(crate) use body::ProblemResponse;
+pub(crate) use body::{ProblemBody, ProblemResponse};
+pub(crate) use by_route::codes_of;
 
 use std::fmt;
 use std::time::Duration;

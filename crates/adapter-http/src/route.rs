@@ -1,4 +1,6 @@
-//! The public routes, used for dispatch, metrics and logs.
+//! The public routes, used for dispatch, metrics, logs and the description of the API.
+
+use actix_web::http::Method;
 
 /// A public route. Raw paths are never used as labels or logged: their number is unbounded and they
 /// contain ids.
@@ -14,11 +16,40 @@ pub enum Route {
     Concerts,
     /// The dates of a concert.
     Dates,
+    /// The description of the API.
+    Description,
+    /// The page that shows the description.
+    Docs,
+    /// A file of that page.
+    DocsFile,
 }
+
+/// The files of [`Route::DocsFile`].
+pub(crate) const DOCS_FILES: [&str; 3] = ["start.js", "swagger-ui-bundle.js", "swagger-ui.css"];
+
+/// The methods of a route, and its `Allow` header.
+pub(crate) struct Methods {
+    pub(crate) answered: &'static [Method],
+    pub(crate) allow: &'static str,
+}
+
+const READ: Methods = Methods { answered: &[Method::GET, Method::HEAD], allow: "GET, HEAD" };
+const GET: Methods = Methods { answered: &[Method::GET], allow: "GET" };
+const POST: Methods = Methods { answered: &[Method::POST], allow: "POST" };
+const DELETE: Methods = Methods { answered: &[Method::DELETE], allow: "DELETE" };
 
 impl Route {
     /// All routes, the most requested first.
-    pub const ALL: [Self; 5] = [Self::Query, Self::Concerts, Self::Dates, Self::Issue, Self::Leave];
+    pub const ALL: [Self; 8] = [
+        Self::Query,
+        Self::Concerts,
+        Self::Dates,
+        Self::Issue,
+        Self::Leave,
+        Self::Description,
+        Self::Docs,
+        Self::DocsFile,
+    ];
 
     /// The path, with placeholders for ids.
     #[must_use]
@@ -29,6 +60,19 @@ impl Route {
             Self::Leave => "/api/v1/user/queue/token",
             Self::Concerts => "/api/v1/concerts/query",
             Self::Dates => "/api/v1/concert/{concertId}/date",
+            Self::Description => "/openapi.json",
+            Self::Docs => "/docs",
+            Self::DocsFile => "/docs/{file}",
+        }
+    }
+
+    /// The methods it answers.
+    pub(crate) const fn methods(self) -> Methods {
+        match self {
+            Self::Issue => POST,
+            Self::Leave => DELETE,
+            Self::Dates => GET,
+            Self::Query | Self::Concerts | Self::Description | Self::Docs | Self::DocsFile => READ,
         }
     }
 
@@ -57,7 +101,10 @@ impl Route {
         match self {
             Self::Issue => ("/api/v1/user/", Some("/queue/token/issue")),
             Self::Dates => ("/api/v1/concert/", Some("/date")),
-            Self::Query | Self::Leave | Self::Concerts => (self.template(), None),
+            Self::DocsFile => ("/docs/", Some("")),
+            Self::Query | Self::Leave | Self::Concerts | Self::Description | Self::Docs => {
+                (self.template(), None)
+            }
         }
     }
 }
@@ -87,6 +134,11 @@ mod tests {
             ("/api/v1/concert//date", None),
             ("/api/v1/concerts/query/", None),
             ("/concerts/query", None),
+            ("/openapi.json", Some(Route::Description)),
+            ("/docs", Some(Route::Docs)),
+            ("/docs/swagger-ui.css", Some(Route::DocsFile)),
+            ("/docs/", None),
+            ("/docs/../openapi.json", None),
             ("/", None),
         ] {
             assert_eq!(Route::of(path), expected, "{path}");

@@ -2,4 +2,5 @@
 
 mod dates;
 
+pub(crate) use dates::DateBody;
 pub use dates::{ConcertDates, DateSource, RenderedDates};

@@ -16,12 +16,14 @@ const NOTHING_ALLOWED: HeaderValue =
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// Sets the headers that every response has. An API needs no scripts, frames or referrers (OWASP
-/// REST security).
+/// REST security); a page sets a policy of its own.
 pub(crate) fn set_standard_headers(head: &mut ResponseHead, request_id: HeaderValue, closes: bool) {
     let headers = head.headers_mut();
     headers.insert(X_REQUEST_ID, request_id);
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
-    headers.insert(CONTENT_SECURITY_POLICY, NOTHING_ALLOWED);
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, NOTHING_ALLOWED);
+    }
     headers.insert(REFERRER_POLICY, NO_REFERRER);
     if closes {
         head.set_connection_type(actix_web::http::ConnectionType::Close);

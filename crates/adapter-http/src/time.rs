@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::queue::WaitLimit;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Whole seconds, rounded up: a wait must not end early.
 pub(crate) fn ceil_seconds(duration: Duration) -> u64 {
@@ -20,12 +22,25 @@ pub(crate) fn rfc3339(moment: Timestamp) -> String {
     Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment).to_string()
 }
 
-/// The constraint that determines `etaSeconds`.
-pub(crate) fn limit_word(limit: WaitLimit) -> &'static str {
-    match limit {
-        WaitLimit::Rate => "RATE",
-        WaitLimit::Slots => "SLOTS",
-        WaitLimit::Recovery => "RECOVERY",
+/// What limits the rate of calls, and with it `etaSeconds`.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum EtaLimitedBy {
+    /// The configured rate of calls.
+    Rate,
+    /// The number of people who may be inside at the same time.
+    Slots,
+    /// The recovery of the queue's store, during which nobody is called.
+    Recovery,
+}
+
+impl From<WaitLimit> for EtaLimitedBy {
+    fn from(limit: WaitLimit) -> Self {
+        match limit {
+            WaitLimit::Rate => Self::Rate,
+            WaitLimit::Slots => Self::Slots,
+            WaitLimit::Recovery => Self::Recovery,
+        }
     }
 }
 

@@ -352,6 +352,7 @@ fn api(
         ))),
         overload: overload.clone(),
         puzzles: JoinPuzzles::off(),
+        documentation: false,
     }
 }
 

@@ -80,6 +80,7 @@ impl Served {
             dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
             overload: LoadShedder::new(&OverloadSettings::default()),
             puzzles: JoinPuzzles::off(),
+            documentation: false,
         };
         let settings = HttpSettings {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -100,6 +100,7 @@ impl Served {
                 ))),
                 overload: LoadShedder::new(&OverloadSettings::default()),
                 puzzles: JoinPuzzles::off(),
+                documentation: false,
             };
             listen_public(&settings(), api, Lifecycle::default(), RequestTelemetry::default())
                 .unwrap()

@@ -42,6 +42,7 @@ fn api() -> Api {
         dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
         overload: LoadShedder::new(&OverloadSettings::default()),
         puzzles: JoinPuzzles::off(),
+        documentation: false,
     }
 }
 

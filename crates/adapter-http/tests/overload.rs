@@ -223,6 +223,7 @@ fn api(overload: LoadShedder, nearest: Duration) -> Api {
         dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
         overload,
         puzzles: JoinPuzzles::off(),
+        documentation: false,
     }
 }
 

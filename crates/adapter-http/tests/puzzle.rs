@@ -182,6 +182,7 @@ fn api(clock: &Arc<ManualClock>, queue: &Arc<QueueService>, puzzles: &JoinPuzzle
         dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
         overload: LoadShedder::new(&OverloadSettings::default()),
         puzzles: puzzles.clone(),
+        documentation: false,
     }
 }
 

@@ -308,6 +308,7 @@ async fn use_cases(
         ))),
         overload,
         puzzles,
+        documentation: config.http.docs,
     };
     // A catalog in memory has a breaker too, which says nothing about the database.
     let of_the_database: &[&str] = if uses.catalog { &["catalog"] } else { &[] };

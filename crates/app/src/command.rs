@@ -84,6 +84,8 @@ enum Command {
     Cache(cache::Command),
     /// Collect everything needed to diagnose a running node in one file
     Diagnostics(After<diagnostics::Arguments>),
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi,
     /// Work with waiting tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -134,6 +136,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 diagnostics::run(&after.arguments, config)
             })
         }
+        Some(Command::Openapi) => print(adapter_http::openapi_json()),
         Some(Command::Token(command)) => token::run(command, before),
         Some(Command::Yardstick(after)) => {
             with_config(&before.and(after.sources).sources(), yardstick::run)
@@ -211,8 +214,7 @@ fn complain(what: impl Display) {
     let _ = writeln!(io::stderr(), "boxoffice: {what}");
 }
 
-/// Prints to standard output. A closed reader (`boxoffice config
-/// head`) is not a failure.
+/// Prints to standard output. A closed reader (`boxoffice config | head`) is not a failure.
 fn print(text: impl Display) -> ExitCode {
     match write!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -8,6 +8,7 @@ use decorators::cache::Stored;
 use domain::concert::{Concert, ConcertPage, PageNumber};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use crate::route::Route;
 
@@ -30,9 +31,13 @@ pub struct RenderedPage {
     pub(crate) last_page: PageNumber,
 }
 
-#[derive(Serialize)]
+/// A concert.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Concert)]
 #[serde(rename_all = "camelCase")]
-struct ConcertBody<'a> {
+pub(crate) struct ConcertBody<'a> {
+    /// Its id, for the path of its dates.
+    #[schema(minimum = 1)]
     concert_id: u64,
     concert_title: &'a str,
     concert_place: &'a str,

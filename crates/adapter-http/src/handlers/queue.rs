@@ -4,47 +4,87 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderVal
 use actix_web::{HttpRequest, HttpResponse};
 use domain::queue::{PlaceStatus, QueueStatus, Ticket, UserId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::standard_headers::NO_STORE;
-use crate::time::{ceil_seconds, limit_word, milliseconds, rfc3339};
+use crate::time::{EtaLimitedBy, ceil_seconds, milliseconds, rfc3339};
 
 /// The header that carries the token; header names are case-insensitive.
 const WAITING_TOKEN: HeaderName = HeaderName::from_static("waitingtoken");
 
-#[derive(Serialize)]
+/// A place in the queue, and the token that proves it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Ticket)]
 #[serde(rename_all = "camelCase")]
-struct TicketBody<'a> {
+pub(crate) struct TicketBody<'a> {
+    /// The token of the place, for the header `waitingToken` of later requests.
+    #[schema(min_length = 1)]
     waiting_token: &'a str,
+    /// The number of the place. Numbers are called in ascending order.
+    #[schema(minimum = 1)]
     number: u64,
+    /// How many people are to be called up to this one; 0 once called.
     position: u64,
-    status: &'static str,
+    status: PlaceState,
+    /// Expected time until the call, in seconds, rounded up.
     eta_seconds: u64,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    eta_limited_by: Option<&'static str>,
+    eta_limited_by: Option<EtaLimitedBy>,
+    /// When to query the status next, in milliseconds; null if no further query is needed.
+    #[schema(required = true)]
     poll_after_ms: Option<u64>,
-    /// Present only if the node's view of the queue is stale.
+    /// Present, and true, only if this node cannot reach the queue's store, so that the figures are
+    /// those of its last view.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
 }
 
-#[derive(Serialize)]
+/// The status of a place.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlaceStatus)]
 #[serde(rename_all = "camelCase")]
-struct StatusBody {
+pub(crate) struct StatusBody {
     /// The position, under the name that clients of the previous service read.
     num: u64,
+    /// The number of the place. Numbers are called in ascending order.
+    #[schema(minimum = 1)]
     number: u64,
+    /// How many people are to be called up to this one; 0 once called.
     position: u64,
-    status: &'static str,
+    status: PlaceState,
+    /// Expected time until the call, in seconds, rounded up.
     eta_seconds: u64,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    eta_limited_by: Option<&'static str>,
+    eta_limited_by: Option<EtaLimitedBy>,
+    /// When to query the status next, in milliseconds; null if no further query is needed.
+    #[schema(required = true)]
     poll_after_ms: Option<u64>,
-    /// As in [`TicketBody`].
+    /// Present, and true, only if this node cannot reach the queue's store, so that the figures are
+    /// those of its last view.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
+    /// When the call lapses or the session ends, in UTC; null while the place waits or after it has
+    /// ended.
+    #[schema(required = true, format = DateTime)]
     expires_at: Option<String>,
+}
+
+/// The state of a place.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum PlaceState {
+    /// Not called yet.
+    Waiting,
+    /// Called: the holder may read dates, and thereby begin a session, until the call lapses.
+    Called,
+    /// In a session.
+    Active,
+    /// The call has lapsed, the session has ended, or the holder has left.
+    Expired,
 }
 
 impl<'a> From<&'a Ticket> for TicketBody<'a> {
@@ -54,9 +94,9 @@ impl<'a> From<&'a Ticket> for TicketBody<'a> {
             waiting_token: ticket.token.as_str(),
             number: status.number.get(),
             position: status.position.get(),
-            status: status_word(status.place_status),
+            status: status.place_status.into(),
             eta_seconds: ceil_seconds(status.eta),
-            eta_limited_by: status.wait_limit.map(limit_word),
+            eta_limited_by: status.wait_limit.map(EtaLimitedBy::from),
             poll_after_ms: status.poll_after.map(milliseconds),
             stale: status.is_stale,
         }
@@ -69,9 +109,9 @@ impl From<&QueueStatus> for StatusBody {
             num: status.position.get(),
             number: status.number.get(),
             position: status.position.get(),
-            status: status_word(status.place_status),
+            status: status.place_status.into(),
             eta_seconds: ceil_seconds(status.eta),
-            eta_limited_by: status.wait_limit.map(limit_word),
+            eta_limited_by: status.wait_limit.map(EtaLimitedBy::from),
             poll_after_ms: status.poll_after.map(milliseconds),
             stale: status.is_stale,
             expires_at: status.expires_at.map(rfc3339),
@@ -79,12 +119,14 @@ impl From<&QueueStatus> for StatusBody {
     }
 }
 
-fn status_word(place_status: PlaceStatus) -> &'static str {
-    match place_status {
-        PlaceStatus::Waiting => "WAITING",
-        PlaceStatus::Called { .. } => "CALLED",
-        PlaceStatus::Active { .. } => "ACTIVE",
-        PlaceStatus::Gone => "EXPIRED",
+impl From<PlaceStatus> for PlaceState {
+    fn from(place_status: PlaceStatus) -> Self {
+        match place_status {
+            PlaceStatus::Waiting => Self::Waiting,
+            PlaceStatus::Called { .. } => Self::Called,
+            PlaceStatus::Active { .. } => Self::Active,
+            PlaceStatus::Gone => Self::Expired,
+        }
     }
 }
 

@@ -111,6 +111,7 @@ mod tests {
             ))),
             overload: LoadShedder::new(&OverloadSettings::default()),
             puzzles: JoinPuzzles::off(),
+            documentation: false,
         }
     }
 

@@ -14,7 +14,7 @@ use super::{RequestMiddleware, log};
 use crate::language::Language;
 use crate::lifecycle::Phase;
 use crate::observer::{RequestEnd, RequestStart, TraceContext};
-use crate::problem::{Problem, ProblemResponse};
+use crate::problem::{Problem, ProblemResponse, codes_of};
 use crate::route::Route;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -70,6 +70,12 @@ impl RequestContext {
     /// Ends a request with this problem.
     pub(super) fn rendered(&self, problem: Problem) -> ProblemResponse {
         let answer = problem.answer();
+        debug_assert!(
+            self.route.is_none_or(|route| codes_of(Some(route)).any(|code| code == answer.code)),
+            "the description of the API does not say that {:?} answers with {}",
+            self.route,
+            answer.code
+        );
         self.ended(Some(&problem), answer.status.as_u16(), Some(answer.code));
         let language = Language::of(self.accept_language.as_ref());
         ProblemResponse {

@@ -7,6 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Ops;
 use super::resilience::breaker_states;
@@ -15,30 +16,52 @@ use crate::route::Route;
 use crate::standard_headers::NO_STORE;
 use crate::time::rfc3339;
 
-#[derive(Serialize)]
+/// The most recent failed requests, and what helps to diagnose them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Failures)]
 #[serde(rename_all = "camelCase")]
-struct FailuresBody<'a> {
+pub(crate) struct FailuresBody<'a> {
+    /// The version of the program.
     version: &'a str,
+    /// Hash of its configuration.
     config_hash: &'a str,
+    /// The state of each circuit breaker.
     breakers: BTreeMap<&'static str, &'static str>,
     /// Since the start; only the most recent are listed, newest first.
     total: u64,
     failures: Vec<FailedBody<'a>>,
 }
 
-#[derive(Serialize)]
+/// A failed request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FailedRequest)]
 #[serde(rename_all = "camelCase")]
 struct FailedBody<'a> {
+    /// When it ended, in UTC.
+    #[schema(format = DateTime)]
     at: String,
+    /// 32 hexadecimal digits.
     trace_id: String,
+    /// As in the header `X-Request-Id` of its response.
     request_id: &'a str,
     method: &'a str,
+    /// The template of its path; null for a path without a route.
+    #[schema(required = true)]
     route: Option<&'a str>,
     status: u16,
+    /// The code of the problem.
+    #[schema(required = true)]
     code: Option<&'a str>,
+    /// Milliseconds.
     took_ms: f64,
+    /// The dependency that failed; null if none did.
+    #[schema(required = true)]
     dependency: Option<&'a str>,
+    /// The kind of its failure.
+    #[schema(required = true)]
     problem: Option<String>,
+    /// The dependency's error message.
+    #[schema(required = true)]
     cause: Option<&'a str>,
 }
 

@@ -6,21 +6,30 @@ use decorators::breaker::Snapshot;
 use decorators::cache::AnyCache;
 use decorators::registry::Registry;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::overload::{LimiterCounts, LoadShedder, OverloadCounts};
 
-#[derive(Serialize)]
+/// The state and the counters of every resilience layer, since the start of the process.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Resilience)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ResilienceBody {
+pub(crate) struct ResilienceBody {
+    /// By dependency.
     breakers: BTreeMap<&'static str, BreakerBody>,
+    /// By kind of cached value.
     caches: BTreeMap<&'static str, CacheBody>,
     /// Calls refused, by bulkhead.
     bulkheads: BTreeMap<&'static str, u64>,
+    /// Calls that were retried; null if nothing is retried.
+    #[schema(required = true)]
     retries: Option<u64>,
     overload: OverloadBody,
 }
 
-#[derive(Serialize)]
+/// The limits of the public routes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Overload)]
 #[serde(rename_all = "camelCase")]
 struct OverloadBody {
     joining: LimiterBody,
@@ -32,7 +41,9 @@ struct OverloadBody {
     polling_refused: u64,
 }
 
-#[derive(Serialize)]
+/// A limit on requests in flight. The first three count requests since the start.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Limiter)]
 #[serde(rename_all = "camelCase")]
 struct LimiterBody {
     passed: u64,
@@ -63,14 +74,19 @@ impl From<OverloadCounts> for OverloadBody {
     }
 }
 
-#[derive(Serialize)]
+/// A circuit breaker. Calls are counted since the start of the process.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Breaker)]
 #[serde(rename_all = "camelCase")]
 struct BreakerBody {
+    /// `closed`, `open` or `half_open`; `disabled`, `forced_open` or `metrics_only` if set so.
     state: &'static str,
-    /// In percent of the calls in the window; `None` while there are too few.
+    /// In percent of the calls in the window; null while there are too few.
+    #[schema(required = true)]
     failure_rate: Option<f64>,
+    /// In percent of the calls in the window; null while there are too few.
+    #[schema(required = true)]
     slow_call_rate: Option<f64>,
-    /// Since the start of the process.
     successful: u64,
     failed: u64,
     /// Slow calls among `successful` and `failed`.
@@ -95,11 +111,15 @@ impl BreakerBody {
     }
 }
 
-#[derive(Serialize)]
+/// A cache. Its other fields count requests by how they were answered.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Cache)]
 #[serde(rename_all = "camelCase")]
 struct CacheBody {
-    /// The share of requests answered at once by this process.
+    /// The share of requests answered at once by this process; null before the first.
+    #[schema(required = true)]
     hit_ratio: Option<f64>,
+    /// The size of its values in the memory of this process.
     bytes: u64,
     #[serde(flatten)]
     counts: BTreeMap<String, u64>,
@@ -112,7 +132,7 @@ pub(super) fn breaker_states(layers: &Registry) -> BTreeMap<&'static str, &'stat
 }
 
 impl ResilienceBody {
-    pub(super) fn of(layers: &Registry, overload: &LoadShedder) -> Self {
+    pub(crate) fn of(layers: &Registry, overload: &LoadShedder) -> Self {
         Self {
             breakers: layers
                 .breakers()

@@ -1,4 +1,5 @@
-//! Generates the table of problems in `docs/http-errors.md`.
+//! Says when each problem occurs, for the table in `docs/http-errors.md` and for the description of
+//! the API.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use super::spec::ProblemSpec;
 use super::{Failure, Problem, PuzzleDemand};
 use crate::time::ceil_seconds;
 
-/// One row for each problem: when it occurs.
-fn rows() -> Vec<(Problem, &'static str)> {
+/// One row for each problem: an example of it, and when it occurs.
+pub(crate) fn rows() -> Vec<(Problem, &'static str)> {
     let mut rows = vec![
         (
             Problem::BadUserId,

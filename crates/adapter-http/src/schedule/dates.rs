@@ -9,21 +9,30 @@ use domain::concert::ConcertId;
 use domain::schedule::{OpenDate, ScheduleError, ScheduleService};
 use domain::{PortError, PortErrorKind};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::problem::Problem;
 use crate::time::rfc3339;
 
-#[derive(Serialize)]
+/// A date of a concert that still has seats.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConcertDate)]
 #[serde(rename_all = "camelCase")]
-struct DateBody<'a> {
+pub(crate) struct DateBody<'a> {
+    #[schema(minimum = 1)]
     schedule_id: u64,
     concert_title: &'a str,
-    /// When the concert takes place.
+    /// When the concert takes place, in UTC.
+    #[schema(format = DateTime)]
     open_date: String,
-    /// When the sale opens.
+    /// When the sale opens, in UTC.
+    #[schema(format = DateTime)]
     start_date: String,
-    /// When the sale closes.
+    /// When the sale closes, in UTC.
+    #[schema(format = DateTime)]
     end_date: String,
+    /// How many seats are free.
+    #[schema(minimum = 1)]
     seats_left: u32,
 }
 

@@ -31,6 +31,7 @@ pub struct HttpSection {
     pub shutdown_timeout: ConfigDuration,
     pub max_header_bytes: usize,
     pub max_body_bytes: usize,
+    pub docs: bool,
 }
 
 impl Default for HttpSection {
@@ -55,6 +56,7 @@ impl Default for HttpSection {
             shutdown_timeout: ConfigDuration::secs(25),
             max_header_bytes: 16 * 1024,
             max_body_bytes: 4 * 1024,
+            docs: true,
         }
     }
 }
@@ -127,6 +129,10 @@ impl HttpSection {
         KeyDoc {
             name: "max_body_bytes",
             meaning: "maximum size of a request body in bytes; then 413",
+        },
+        KeyDoc {
+            name: "docs",
+            meaning: "whether the public listener serves the description of the API at `/openapi.json` and a page to try it at `/docs`",
         },
     ];
 

@@ -1,10 +1,16 @@
 //! Pages generated from code are current. `cargo xtask docs` writes them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::openapi::breaking::{breaking_changes, may_break};
+
+fn path_of(page: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page)
+}
 
 fn check(page: &str, printed: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
+    let path = path_of(page);
     if std::env::var_os("BOXOFFICE_WRITE_DOCS").is_some() {
         fs::write(&path, printed).unwrap();
     }
@@ -25,4 +31,21 @@ fn the_error_reference_is_current() {
 #[test]
 fn the_metric_reference_is_current() {
     check("metrics.md", &telemetry::metrics::reference::markdown());
+}
+
+/// Comes before the comparison of the texts, so that a change which breaks clients is neither
+/// accepted nor written.
+#[test]
+fn the_description_of_the_api_is_current_and_breaks_no_client() {
+    let described = adapter_http::openapi_json();
+    if let Ok(committed) = fs::read_to_string(path_of("openapi.json")) {
+        let [old, new] = [&committed, described].map(|text| serde_json::from_str(text).unwrap());
+        let broken = breaking_changes(&old, &new);
+        assert!(
+            broken.is_empty() || may_break(&old, &new),
+            "these changes break clients, and the version has not been raised:\n{}",
+            broken.join("\n")
+        );
+    }
+    check("openapi.json", described);
 }

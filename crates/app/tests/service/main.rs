@@ -12,6 +12,7 @@ mod degraded;
 mod descriptors;
 mod docs;
 mod errors;
+mod openapi;
 mod operations;
 mod overload;
 mod postgres;

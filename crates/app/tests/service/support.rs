@@ -144,6 +144,11 @@ impl TestApp {
         self.send(method, &format!("http://{}/api/v1{path}", self.public), headers, body)
     }
 
+    /// A request to a public path.
+    pub(crate) fn public(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send(method, &format!("http://{}{path}", self.public), headers, &[])
+    }
+
     /// A request to an operations path.
     pub(crate) fn ops(&self, path: &str) -> Answer {
         self.send("GET", &format!("http://{}{path}", self.ops), &[], &[])
