@@ -1,7 +1,6 @@
 //! The loops that call waiting users, refresh this node's view of the queue, and save its
 //! checkpoint.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,9 +88,7 @@ pub(crate) async fn checkpoint(queue: &QueueService) -> Result<(), PortError> {
 
 /// 0.9 to 1.1 times the period, so that nodes started together do not call the store together.
 fn jittered(period: Duration) -> Duration {
-    // Each `RandomState` has a new seed: the standard library has no other source of randomness.
-    let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
-    period.mul_f64(0.9 + 0.2 * chance)
+    period.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
 
 /// Logs a failure when it begins and when it ends, not every time.

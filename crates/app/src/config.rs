@@ -143,7 +143,7 @@ impl Config {
             return Ok(());
         }
         self.postgres.address()?;
-        let longest = self.postgres.longest_answer();
+        let longest = self.postgres.longest_query();
         let expected = format!(
             "must be above {longest}: the sum of postgres.pool.acquire_timeout, postgres.statement_timeout and network time"
         );

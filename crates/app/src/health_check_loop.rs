@@ -1,11 +1,13 @@
 //! The loop that checks the health of one dependency, so that readiness needs no call to it.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::DependencyHealth;
 use decorators::circuit_breaker::CircuitBreakerLayer;
+use decorators::registry::Registry;
 use domain::{HealthCheck, PortError, PortErrorKind};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +51,26 @@ pub(crate) async fn look_after(
 }
 
 impl Watched {
+    /// The health checks that exist, each with the breakers in front of its dependency. Adapters
+    /// that share one dependency may each bring its check; it runs once.
+    pub(crate) fn all<'n>(
+        checks: impl Iterator<Item = (Option<Arc<dyn HealthCheck>>, &'n [&'n str])>,
+        registry: &Registry,
+    ) -> Vec<Self> {
+        let mut named: BTreeMap<&'static str, (Arc<dyn HealthCheck>, Vec<&str>)> = BTreeMap::new();
+        for (check, breakers) in checks {
+            if let Some(check) = check {
+                let (_, all) = named.entry(check.name()).or_insert((check, Vec::new()));
+                all.extend_from_slice(breakers);
+            }
+        }
+        let watched = |(dependency, breakers): (Arc<dyn HealthCheck>, Vec<&str>)| Self {
+            dependency,
+            breakers: registry.breakers_named(&breakers),
+        };
+        named.into_values().map(watched).collect()
+    }
+
     /// Checks the dependency. A healthy dependency counts as down while a breaker in front of it
     /// refuses calls, because users cannot reach it.
     async fn check(&self) -> Result<(), PortError> {

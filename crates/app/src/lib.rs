@@ -13,6 +13,7 @@ mod metrics;
 mod node_readiness;
 mod signals;
 mod start_error;
+mod use_cases;
 mod wiring;
 
 pub use adapters::Adapter;

@@ -22,6 +22,7 @@ mod reaper;
 mod recording_client;
 mod redis;
 mod server_process;
+pub mod workspace;
 
 pub use api_checkers::{ApiCheckers, find_or_install_api_checkers};
 pub use balancer::Balancer;

@@ -5,8 +5,8 @@ use crate::deny;
 use crate::layers;
 use crate::mutants;
 use crate::prose;
-use crate::run::{cargo, run};
 use test_support::Outcome;
+use test_support::workspace::{cargo, run};
 
 /// The adapter written outside the workspace.
 const EXAMPLE: &str = "examples/sqlite-catalog/Cargo.toml";

@@ -14,7 +14,7 @@ use cargo_metadata::MetadataCommand;
 
 use self::graph::Graph;
 use self::modules::Crate;
-use crate::run::root;
+use test_support::workspace::root;
 use test_support::{Outcome, failed};
 
 /// Reports each cycle with its imports.

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
-use crate::run::{root, run, show};
 use crate::tools::CargoTool;
+use test_support::workspace::{root, run, show};
 use test_support::{Doing as _, Outcome, failed};
 
 /// Options of the check.

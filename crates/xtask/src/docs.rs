@@ -1,7 +1,7 @@
 //! `cargo xtask docs`
 
-use crate::run::{cargo, run};
 use test_support::Outcome;
+use test_support::workspace::{cargo, run};
 
 /// Writes every page that is generated from code. The pages' own test does the writing, so the
 /// checked text and the written text cannot differ.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use serde::Deserialize;
 
-use crate::run::root;
+use test_support::workspace::root;
 use test_support::{Doing as _, Outcome, failed};
 
 const GOLDEN: &str = "docs/layers.txt";

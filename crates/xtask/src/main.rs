@@ -5,39 +5,24 @@
     reason = "a command-line program prints its results"
 )]
 
-mod bench;
-mod bench_cache;
-mod bench_dates;
-mod bench_redis;
-mod bench_telemetry;
 mod check;
 mod circles;
-mod cores;
 mod deny;
 mod docs;
-mod figures;
-mod history;
 mod layers;
-mod load;
-mod loadtest;
 mod mutants;
-mod plans;
-mod plot;
 mod postgres;
-mod process;
 mod prose;
-mod protect;
 mod redis;
-mod report;
-mod run;
 mod test;
-mod three_nodes;
 mod tools;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use benchmarks::{bench, bench_cache, bench_dates, bench_redis, bench_telemetry, loadtest};
+use fault_demos::{cluster, resilience};
 use test_support::Outcome;
 
 /// Tasks of this repository.
@@ -83,7 +68,7 @@ enum Task {
     /// Run a private Postgres server until Ctrl-C
     Postgres(postgres::Arguments),
     /// Demonstrate resilience: a storm, an outage, an overload, a cache that is too small
-    Protect(protect::Arguments),
+    Protect(resilience::Arguments),
     /// Private turns of phrase in comments and Markdown, per 1,000 words
     Prose(prose::Arguments),
     /// Run a k6 scenario on its own services or against a running one
@@ -93,9 +78,9 @@ enum Task {
     /// Write the load report from the saved results
     Report,
     /// Three nodes behind a proxy on a Redis cluster, under load and with failures
-    ThreeNodes(three_nodes::Arguments),
+    ThreeNodes(cluster::Arguments),
     /// Decide from the recorded answers whether a sale was fair
-    Verdict(history::Arguments),
+    Verdict(sale_audit::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -112,15 +97,15 @@ fn main() -> ExitCode {
         Task::BenchTelemetry(arguments) => bench_telemetry::bench_telemetry(&arguments),
         Task::BenchRedis(arguments) => bench_redis::bench_redis(&arguments),
         Task::Mutants(arguments) => mutants::mutants(&arguments),
-        Task::Plans => plans::plans(),
+        Task::Plans => benchmarks::plans(),
         Task::Postgres(arguments) => postgres::postgres(&arguments),
         Task::Prose(arguments) => prose::prose(&arguments),
-        Task::Protect(arguments) => protect::protect(&arguments),
+        Task::Protect(arguments) => resilience::protect(&arguments),
         Task::Loadtest(arguments) => loadtest::loadtest(&arguments),
         Task::Redis(arguments) => redis::redis(&arguments),
-        Task::Report => report::report(),
-        Task::ThreeNodes(arguments) => three_nodes::three_nodes(&arguments),
-        Task::Verdict(arguments) => history::verdict_of(&arguments),
+        Task::Report => benchmarks::report(),
+        Task::ThreeNodes(arguments) => cluster::three_nodes(&arguments),
+        Task::Verdict(arguments) => sale_audit::verdict_of(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,8 +10,8 @@ use std::fs;
 use clap::Args;
 use serde::Deserialize;
 
-use crate::run::root;
 use changes::{Changes, QUEUE};
+use test_support::workspace::root;
 use test_support::{Doing as _, Outcome, failed};
 use tool::{Selection, Tool};
 

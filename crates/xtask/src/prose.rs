@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::run::root;
+use test_support::workspace::root;
 use test_support::{Doing as _, Outcome, failed};
 
 #[derive(Args, Default)]

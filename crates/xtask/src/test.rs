@@ -9,7 +9,7 @@ use test_support::{
     find_or_install_prometheus, find_or_install_redis,
 };
 
-use crate::run::{cargo, show};
+use test_support::workspace::{cargo, show};
 use test_support::{Doing as _, Outcome, failed};
 
 /// The numbers of passed, failed and ignored tests.

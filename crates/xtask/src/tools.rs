@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{cargo, root, run};
+use test_support::workspace::{cargo, root, run};
 use test_support::{Outcome, failed};
 
 /// A subcommand of cargo.

@@ -18,7 +18,7 @@ use crate::start_error::StartError;
 const BACKGROUND_THREADS: usize = 1;
 
 /// How long shutdown waits for the collector to accept the remaining telemetry.
-const SENT_WITHIN: Duration = Duration::from_secs(3);
+const TELEMETRY_FLUSH_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long shutdown waits for tasks that do not end.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub(super) fn run(config: &Config) -> ExitCode {
     let served =
         served.and_then(|runtime| run_on(runtime, serve(config, &instruments, flush_guard)));
     // After the telemetry, so that the final error is printed below all log lines.
-    telemetry.stop(SENT_WITHIN);
+    telemetry.stop(TELEMETRY_FLUSH_LIMIT);
     served.map_or_else(failed, |()| ExitCode::SUCCESS)
 }
 

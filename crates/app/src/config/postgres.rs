@@ -158,7 +158,7 @@ impl PostgresSection {
 
     /// The longest duration of a query: waiting for a connection, at the server, and on the
     /// network.
-    pub(super) fn longest_answer(&self) -> ConfigDuration {
+    pub(super) fn longest_query(&self) -> ConfigDuration {
         ConfigDuration(self.pool.acquire_timeout.0 + self.limits().answer())
     }
 }

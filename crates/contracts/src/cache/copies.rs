@@ -6,7 +6,7 @@ use bytes::Bytes;
 use decorators::cache::{CacheKey, CacheStore, CopyVersion, LookupRequest, PutOutcome};
 use futures_util::future::join_all;
 
-use super::harness::{AFTER, Cache, CacheFixture, LONG, NOBODY, SHORT, key};
+use super::harness::{AFTER, Cache, CacheFixture, LONG_TTL, NOBODY, SHORT, key};
 use crate::{RuleResult, Violation, ensure, ensure_eq};
 
 /// A look before any put finds nothing, which is distinct from an empty copy.
@@ -17,7 +17,7 @@ pub async fn rule_1_finds_nothing_before_a_put(fixture: &dyn CacheFixture) -> Ru
     let cache = Cache::open(fixture).await?;
     cache.ensure_found(&key("a"), None, "a key before any put").await?;
     let stamp = cache.stamp(&key("a")).await?;
-    cache.keep(&key("a"), b"", stamp, LONG).await?;
+    cache.keep(&key("a"), b"", stamp, LONG_TTL).await?;
     cache.ensure_found(&key("a"), Some(b""), "an empty copy").await
 }
 
@@ -36,9 +36,9 @@ pub async fn rule_1_finds_the_exact_bytes_through_any_handle(
             let payload: Vec<u8> =
                 (0..length).map(|at| (at * 151 + length + n).to_le_bytes()[0]).collect();
             let lookup =
-                handle.lookup(&key, &LookupRequest { fresh_for: LONG, lease: None }).await?;
+                handle.lookup(&key, &LookupRequest { fresh_for: LONG_TTL, lease: None }).await?;
             let put =
-                handle.put(&key, Bytes::from(payload.clone()), lookup.at, LONG, NOBODY).await?;
+                handle.put(&key, Bytes::from(payload.clone()), lookup.at, LONG_TTL, NOBODY).await?;
             ensure_eq(put, PutOutcome::Kept, "the result of the first put")?;
             cache.ensure_found(&key, Some(&payload), "the stored payload").await?;
         }
@@ -56,7 +56,7 @@ pub async fn rule_1_expires_a_copy_after_its_lifetime(fixture: &dyn CacheFixture
     cache.keep(&key("a"), b"old", stamp, SHORT).await?;
     cache.advance(AFTER).await;
     cache.ensure_found(&key("a"), None, "a copy after its lifetime").await?;
-    cache.keep(&key("a"), b"new", stamp, LONG).await?;
+    cache.keep(&key("a"), b"new", stamp, LONG_TTL).await?;
     cache.ensure_found(&key("a"), Some(b"new"), "a copy put after the first one expired").await
 }
 
@@ -69,13 +69,13 @@ pub async fn rule_1_takes_the_lifetime_of_a_copy_from_its_own_put(
 ) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let [longer, shorter, refused] = [key("longer"), key("shorter"), key("refused")];
-    for (key, first, second) in [(&longer, SHORT, LONG), (&shorter, LONG, SHORT)] {
+    for (key, first, second) in [(&longer, SHORT, LONG_TTL), (&shorter, LONG_TTL, SHORT)] {
         let stamp = cache.stamp(key).await?;
         cache.keep(key, b"1", stamp, first).await?;
         cache.keep(key, b"2", CopyVersion(stamp.0 + 1), second).await?;
     }
     let stamp = cache.stamp(&refused).await?;
-    cache.keep(&refused, b"1", stamp, LONG).await?;
+    cache.keep(&refused, b"1", stamp, LONG_TTL).await?;
     cache.put(&refused, b"2", stamp, SHORT).await?;
     cache.advance(AFTER).await;
     cache.ensure_found(&longer, Some(b"2"), "a copy replaced with a longer lifetime").await?;
@@ -92,14 +92,14 @@ pub async fn rule_2_replaces_a_copy_only_by_a_later_stamp(
 ) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let CopyVersion(at) = cache.stamp(&key("a")).await?;
-    cache.keep(&key("a"), b"first", CopyVersion(at - 10), LONG).await?;
-    cache.keep(&key("a"), b"second", CopyVersion(at - 9), LONG).await?;
+    cache.keep(&key("a"), b"first", CopyVersion(at - 10), LONG_TTL).await?;
+    cache.keep(&key("a"), b"second", CopyVersion(at - 9), LONG_TTL).await?;
     for late in [at - 9, at - 10, at - 1_000_000, 0] {
-        let put = cache.put(&key("a"), b"late", CopyVersion(late), LONG).await?;
+        let put = cache.put(&key("a"), b"late", CopyVersion(late), LONG_TTL).await?;
         ensure_eq(put, PutOutcome::NewerIsThere, "the result of a late put")?;
         cache.ensure_found(&key("a"), Some(b"second"), "the copy after a late put").await?;
     }
-    cache.keep(&key("a"), b"third", CopyVersion(at), LONG).await?;
+    cache.keep(&key("a"), b"third", CopyVersion(at), LONG_TTL).await?;
     cache.ensure_found(&key("a"), Some(b"third"), "the copy after a newer put").await
 }
 
@@ -133,8 +133,8 @@ pub async fn rule_2_keeps_the_latest_stamp_under_concurrency(
 }
 
 async fn put_and_look(store: Arc<dyn CacheStore>, key: CacheKey, own: CopyVersion) -> RuleResult {
-    store.put(&key, Bytes::from(own.0.to_string()), own, LONG, NOBODY).await?;
-    let lookup = store.lookup(&key, &LookupRequest { fresh_for: LONG, lease: None }).await?;
+    store.put(&key, Bytes::from(own.0.to_string()), own, LONG_TTL, NOBODY).await?;
+    let lookup = store.lookup(&key, &LookupRequest { fresh_for: LONG_TTL, lease: None }).await?;
     let found =
         lookup.kept.ok().flatten().and_then(|kept| String::from_utf8(kept.payload.to_vec()).ok());
     let Some(found) = found.and_then(|text| text.parse().ok()).map(CopyVersion) else {
@@ -154,10 +154,10 @@ pub async fn rule_2_replaces_unusable_values_whatever_the_stamp(
     for what in super::unusable::ALL {
         let [untouched, spoilt] = [key(&format!("{what:?}")), key(&format!("{what:?}-spoilt"))];
         let CopyVersion(at) = cache.stamp(&spoilt).await?;
-        cache.keep(&spoilt, b"good", CopyVersion(at), LONG).await?;
+        cache.keep(&spoilt, b"good", CopyVersion(at), LONG_TTL).await?;
         for (key, stamp) in [(&untouched, CopyVersion(1)), (&spoilt, CopyVersion(at - 1_000))] {
             cache.world.plant(key, what).await;
-            cache.keep(key, b"fresh", stamp, LONG).await?;
+            cache.keep(key, b"fresh", stamp, LONG_TTL).await?;
             cache
                 .ensure_found(key, Some(b"fresh"), "the copy that replaced an unusable value")
                 .await?;
@@ -194,7 +194,7 @@ pub async fn rule_5_keeps_copies_apart(fixture: &dyn CacheFixture) -> RuleResult
     for key in &keys {
         cache.ensure_found(key, None, "a key before any put").await?;
         let stamp = cache.stamp(key).await?;
-        cache.keep(key, key.to_string().as_bytes(), stamp, LONG).await?;
+        cache.keep(key, key.to_string().as_bytes(), stamp, LONG_TTL).await?;
     }
     for key in &keys {
         cache

@@ -38,10 +38,10 @@ pub trait CacheHarness: Send + Sync {
 
 /// A lifetime that ends during a test.
 pub(super) const SHORT: Duration = Duration::from_millis(150);
-/// A pause after which [`SHORT`] is over and [`LONG`] is not.
+/// A pause after which [`SHORT`] is over and [`LONG_TTL`] is not.
 pub(super) const AFTER: Duration = Duration::from_millis(200);
 /// A lifetime that does not end during a test, even on a busy machine.
-pub(super) const LONG: Duration = Duration::from_secs(600);
+pub(super) const LONG_TTL: Duration = Duration::from_secs(600);
 
 /// A store under test.
 pub(super) struct Cache {
@@ -68,7 +68,7 @@ impl Cache {
 
     /// Looks without requesting a lease.
     pub(super) async fn lookup(&self, key: &CacheKey) -> Result<Lookup, Violation> {
-        Ok(self.handle(0).lookup(key, &LookupRequest { fresh_for: LONG, lease: None }).await?)
+        Ok(self.handle(0).lookup(key, &LookupRequest { fresh_for: LONG_TTL, lease: None }).await?)
     }
 
     /// The stamp that a look returns now.
@@ -131,8 +131,9 @@ impl Cache {
         what: &str,
     ) -> RuleResult {
         for handle in &self.handles {
-            let found =
-                usable(handle.lookup(key, &LookupRequest { fresh_for: LONG, lease: None }).await?)?;
+            let found = usable(
+                handle.lookup(key, &LookupRequest { fresh_for: LONG_TTL, lease: None }).await?,
+            )?;
             let found = found.map(|kept| kept.payload);
             ensure(found.as_deref() == payload, || {
                 format!("{what} ({key}): {}", describe(found.as_deref()))

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::harness::{AFTER, Cache, CacheFixture, LONG, key};
+use super::harness::{AFTER, Cache, CacheFixture, LONG_TTL, key};
 use super::stamps::TICK;
 use crate::{RuleResult, ensure, ensure_eq};
 
@@ -46,7 +46,7 @@ pub async fn rule_7_keeps_kinds_apart_and_removes_no_copies(
 ) -> RuleResult {
     let cache = Cache::open(fixture).await?;
     let stamp = cache.stamp(&key("a")).await?;
-    cache.keep(&key("a"), b"copy", stamp, LONG).await?;
+    cache.keep(&key("a"), b"copy", stamp, LONG_TTL).await?;
     cache.handle(0).invalidate("concerts").await?;
     for other in ["concert", "schedules", "a"] {
         let ago = cache.handle(1).invalidated(other).await?;

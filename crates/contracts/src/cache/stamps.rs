@@ -5,7 +5,7 @@ use std::time::Duration;
 use decorators::cache::{CopyVersion, LookupRequest};
 use tokio::time::Instant;
 
-use super::harness::{AFTER, Cache, CacheFixture, LONG, key};
+use super::harness::{AFTER, Cache, CacheFixture, LONG_TTL, key};
 use crate::{RuleResult, ensure};
 
 /// The tolerance for stores whose clocks tick in milliseconds.
@@ -20,11 +20,12 @@ pub async fn rule_3_returns_the_time_since_the_stamp(fixture: &dyn CacheFixture)
     let began = Instant::now();
     let stamp = cache.stamp(&key("a")).await?;
     cache.advance(AFTER).await;
-    cache.keep(&key("a"), b"copy", stamp, LONG).await?;
+    cache.keep(&key("a"), b"copy", stamp, LONG_TTL).await?;
     for passed in [AFTER, AFTER * 2] {
         for handle in &cache.handles {
-            let lookup =
-                handle.lookup(&key("a"), &LookupRequest { fresh_for: LONG, lease: None }).await?;
+            let lookup = handle
+                .lookup(&key("a"), &LookupRequest { fresh_for: LONG_TTL, lease: None })
+                .await?;
             let age = lookup.kept.ok().flatten().map(|kept| kept.age);
             let max = passed + began.elapsed() + TICK;
             ensure(age >= Some(passed) && age <= Some(max), || {
@@ -48,14 +49,16 @@ pub async fn rule_3_stamps_never_decrease_and_exceed_the_copy(
     let mut last = CopyVersion(0);
     for round in 0..5_u8 {
         for handle in cache.handles.iter().chain(&cache.handles) {
-            let at =
-                handle.lookup(&key("a"), &LookupRequest { fresh_for: LONG, lease: None }).await?.at;
+            let at = handle
+                .lookup(&key("a"), &LookupRequest { fresh_for: LONG_TTL, lease: None })
+                .await?
+                .at;
             ensure(at >= last, || {
                 format!("a look returned {at:?} after one that returned {last:?}")
             })?;
             last = at;
         }
-        cache.keep(&key("a"), &[round], last, LONG).await?;
+        cache.keep(&key("a"), &[round], last, LONG_TTL).await?;
         let at = cache.stamp(&key("a")).await?;
         ensure(at > last, || format!("a look that found a copy of {last:?} returned {at:?}"))?;
         last = at;

@@ -8,8 +8,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::changes::QUEUE;
 use super::report::{Fate, Report};
-use crate::run::{root, show};
 use crate::tools::{CargoTool, built};
+use test_support::workspace::{root, show};
 use test_support::{Doing as _, Outcome, failed};
 
 /// The configuration file of cargo-mutants.

@@ -1,0 +1,64 @@
+#![doc = include_str!("../README.md")]
+#![expect(clippy::print_stdout, reason = "the verdict is printed")]
+
+mod facts;
+mod limits;
+mod read;
+mod record;
+mod rules;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use clap::Args;
+use test_support::{Doing, Outcome, failed};
+
+use self::facts::Facts;
+pub use self::limits::Limits;
+use self::read::History;
+pub use self::verdict::Verdict;
+
+/// The arguments of `cargo xtask verdict`.
+#[derive(Args)]
+pub struct Arguments {
+    /// The record of the clients
+    file: PathBuf,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// Prints the verdict about a record.
+///
+/// # Errors
+/// If the sale was not fair, or the record cannot be read.
+pub fn verdict_of(arguments: &Arguments) -> Outcome {
+    let name = arguments.file.display();
+    let file = File::open(&arguments.file).doing(format!("opening {name}"))?;
+    let verdict = verdict(BufReader::new(file), &arguments.limits)?;
+    print!("{}", verdict.text());
+    if verdict.is_good() {
+        return Ok(());
+    }
+    let broken = verdict.broken().join(", ");
+    Err(failed(if broken.is_empty() {
+        "the record cannot be read".to_owned()
+    } else {
+        format!("broken: {broken}")
+    }))
+}
+
+/// Reads a record and checks every property. Memory grows with the number of records, not with
+/// their text.
+///
+/// # Errors
+/// If the record cannot be read at all. Lines that cannot be understood are part of the verdict.
+pub fn verdict(reader: impl BufRead, limits: &Limits) -> Outcome<Verdict> {
+    let history = History::read(reader)?;
+    let properties = rules::all(&Facts::of(&history, limits), limits);
+    Ok(Verdict::new(&history, properties, limits))
+}
