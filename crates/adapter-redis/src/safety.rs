@@ -111,7 +111,7 @@ impl RedisQueue {
 impl RedisQueue {
     /// Whether the server would take a join now.
     async fn takes_joins(&self) -> Result<(), Failure> {
-        let (taken, ()) = tokio::join!(self.probe().run(self.redis()), self.look_at_memory());
+        let (taken, ()) = tokio::join!(self.probe().run(self.redis()), self.refresh_memory());
         if matches!(taken, Err(Failure::NoConnection(_) | Failure::Unknown(_))) {
             self.usage().forget();
         }
@@ -120,7 +120,7 @@ impl RedisQueue {
 
     /// Requests the server's memory report if it is due. This works even if the server takes no
     /// joins, and matters most if that is because its memory is full.
-    async fn look_at_memory(&self) {
+    async fn refresh_memory(&self) {
         if !self.usage().is_due() {
             return;
         }
@@ -165,16 +165,39 @@ impl Info {
 /// would.
 pub struct RedisDependency {
     queue: Arc<RedisQueue>,
-    /// A server that was down at startup may come up with an unsafe configuration.
-    is_known_safe: AtomicBool,
+    /// Whether the server's configuration was checked. A server that was down at startup may come
+    /// up with an unsafe one.
+    is_checked: AtomicBool,
     refuses: bool,
 }
 
 impl RedisDependency {
-    /// The health check of a queue. With `refuses`, an unsafe server counts as down.
+    /// The health check of a queue. With `refuses`, an unsafe server counts as down; otherwise it is
+    /// warned of, once.
     #[must_use]
     pub fn new(queue: Arc<RedisQueue>, refuses: bool) -> Self {
-        Self { queue, is_known_safe: AtomicBool::new(false), refuses }
+        Self { queue, is_checked: AtomicBool::new(false), refuses }
+    }
+
+    /// The same, for a server whose configuration was checked and reported before.
+    #[must_use]
+    pub fn already_checked(mut self) -> Self {
+        *self.is_checked.get_mut() = true;
+        self
+    }
+
+    /// Checks the server's configuration until there is a result.
+    async fn check_configuration(&self) -> Result<(), PortError> {
+        match self.queue.check_safety().await {
+            Ok(()) => {}
+            Err(error) if self.refuses => {
+                return Err(PortError::new(PortErrorKind::Unavailable, QUEUE_REDIS).because(error));
+            }
+            Err(error) if error.is_transient() => return Ok(()),
+            Err(error) => tracing::warn!("{error}"),
+        }
+        self.is_checked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -185,12 +208,8 @@ impl HealthCheck for RedisDependency {
     }
 
     async fn check(&self) -> Result<(), PortError> {
-        if self.refuses && !self.is_known_safe.load(Ordering::Relaxed) {
-            let checked = self.queue.check_safety().await;
-            checked.map_err(|error| {
-                PortError::new(PortErrorKind::Unavailable, QUEUE_REDIS).because(error)
-            })?;
-            self.is_known_safe.store(true, Ordering::Relaxed);
+        if !self.is_checked.load(Ordering::Relaxed) {
+            self.check_configuration().await?;
         }
         Ok(self.queue.takes_joins().await?)
     }

@@ -77,14 +77,17 @@ async fn in_redis(
     let store = Arc::new(RedisQueue::open(redis.address()?, settings));
     metrics::watch_line_redis(meters, &store);
     let refuses = redis.when_unsafe == WhenUnsafe::Refuse;
-    match store.check_safety().await {
-        Ok(()) => {}
-        // The health check of the dependency reports the outage.
-        Err(error) if error.is_transient() => {}
+    let health = RedisDependency::new(Arc::clone(&store), refuses);
+    let health = match store.check_safety().await {
+        Ok(()) => health.already_checked(),
+        // The health check reports the outage, and checks the configuration after it.
+        Err(error) if error.is_transient() => health,
         Err(error) if refuses => return Err(error.into()),
-        Err(error) => tracing::warn!("{error}"),
-    }
-    let health = Arc::new(RedisDependency::new(Arc::clone(&store), refuses));
+        Err(error) => {
+            tracing::warn!("{error}");
+            health.already_checked()
+        }
+    };
     let store: Arc<dyn QueueStore> = store;
-    Ok(Adapter::new(store).of_system("redis").with_health_check(health))
+    Ok(Adapter::new(store).of_system("redis").with_health_check(Arc::new(health)))
 }

@@ -62,8 +62,7 @@ fn a_wrong_password_stops_the_program_with_one_line_that_does_not_show_it() {
 fn an_unsafe_redis_is_used_if_configured() {
     for (setup, expected) in unsafe_setups() {
         let redis = redis(setup);
-        // A Redis that does not answer in time at the start is not warned of. A longer timeout also
-        // makes a new queue wait longer for nodes that may remember it.
+        // A longer timeout also makes a new queue wait longer for nodes that may remember it.
         let mut node =
             Node::on(&redis, &["redis.queue.when_unsafe=warn", "redis.queue.timeout=2s"]);
         node.wait_until("ready");
@@ -71,4 +70,17 @@ fn an_unsafe_redis_is_used_if_configured() {
         let log = node.stop();
         assert_eq!(log.matches(expected).count(), 1, "{log}");
     }
+}
+
+#[test]
+fn an_unsafe_redis_that_was_silent_at_the_start_is_warned_of_later() {
+    let [_, (setup, expected)] = unsafe_setups();
+    let redis = redis(setup);
+    redis.freeze().unwrap();
+    let mut node = Node::on(&redis, &["redis.queue.when_unsafe=warn", "redis.queue.timeout=2s"]);
+    redis.thaw().unwrap();
+    node.wait_until("ready");
+    eventually("the queue is open", || node.join(1).status == 200);
+    let log = node.stop();
+    assert_eq!(log.matches(expected).count(), 1, "{log}");
 }
