@@ -62,9 +62,9 @@ async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
     let postgres = Postgres::open(PostgresAddress::parse(url).unwrap(), limits, &pool).unwrap();
     let catalog = Arc::new(PostgresCatalog::new(postgres));
     // Warm-up: open connections, prepare statements, load pages into memory.
-    ask_until(&catalog, Instant::now() + Duration::from_secs(1), concerts, 0).await;
+    query_until(&catalog, Instant::now() + Duration::from_secs(1), concerts, 0).await;
     let (began, end) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));
-    let asking = (0..askers).map(|asker| ask_until(&catalog, end, concerts, asker));
+    let asking = (0..askers).map(|asker| query_until(&catalog, end, concerts, asker));
     let mut times: Vec<Duration> = futures_util::future::join_all(asking).await.concat();
     let per_second = times.len() as f64 / began.elapsed().as_secs_f64();
     times.sort_unstable();
@@ -81,7 +81,7 @@ async fn measure(url: &str, askers: u64, seconds: u64, concerts: u64) {
 }
 
 /// Runs one query after another and returns how long each took.
-async fn ask_until(
+async fn query_until(
     catalog: &PostgresCatalog,
     end: Instant,
     concerts: u64,

@@ -192,21 +192,21 @@ impl Inner {
         };
         drop(waiting);
         let answer = match taken {
-            Ok((session, turn)) => self.ask_on(session, turn, name, query).await,
+            Ok((session, turn)) => self.run_on(session, turn, name, query).await,
             Err(error) => Err(error),
         };
         // The caller may be gone.
         let _ = answered.send(answer);
     }
 
-    async fn ask_on<T>(
+    async fn run_on<T>(
         &self,
         mut session: bb8::PooledConnection<'_, Manager>,
         turn: SemaphorePermit<'_>,
         name: &'static str,
         query: impl Query<T>,
     ) -> Result<T, PortError> {
-        let asking = self.ask_once_or_twice(&mut session, name, &query);
+        let asking = self.run_once_or_twice(&mut session, name, &query);
         let answer = timeout(self.limits.answer, asking).await;
         // Returned to the pool before the permit is released.
         drop(session);
@@ -222,7 +222,7 @@ impl Inner {
     }
 
     /// Runs the query, and repeats it if the connection is at fault.
-    async fn ask_once_or_twice<T>(
+    async fn run_once_or_twice<T>(
         &self,
         session: &mut Session,
         name: &'static str,
@@ -232,7 +232,7 @@ impl Inner {
             // Boxed: the future that opens a connection is large, and would enlarge the future of
             // every query.
             Err(failed) if failed.blame().is_on_the_connection() => {
-                Box::pin(self.ask_again(session, name, query, failed)).await
+                Box::pin(self.run_again(session, name, query, failed)).await
             }
             answer => answer,
         }
@@ -241,7 +241,7 @@ impl Inner {
     /// Repeats the query on a new connection, which has no stale state and takes the same slot of
     /// the pool. If that succeeds and other connections may share the fault, all older connections
     /// are retired.
-    async fn ask_again<T>(
+    async fn run_again<T>(
         &self,
         session: &mut Session,
         name: &'static str,

@@ -2,7 +2,6 @@
 
 mod address;
 mod cache;
-mod client;
 mod connection;
 mod error;
 mod join_batcher;
@@ -11,9 +10,10 @@ mod memory_info;
 mod primary;
 mod probe;
 mod queue;
+mod queue_client;
+mod queue_reply;
 mod queue_scripts;
 mod replay;
-mod reply;
 mod role;
 mod safety;
 mod scripts;

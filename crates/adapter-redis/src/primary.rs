@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::address::{Node, RedisAddress, Topology};
 use crate::connection::{Connection, ConnectionSet, ConnectionSettings};
 use crate::error::Failure;
-use crate::reply::array;
+use crate::queue_reply::array;
 use crate::role::{Role, address_in};
 
 /// Finds the primary of a key's slot and connects to it. All keys of a queue are in one slot, so a
@@ -46,7 +46,7 @@ impl Primary {
                 let name = name.clone();
                 self.ask_sentinels(&name).await?
             }
-            Topology::Cluster(_) => self.ask_cluster().await?,
+            Topology::Cluster(_) => self.query_cluster().await?,
         };
         let connections = self.connect_to(node).await?;
         match connections.role().await? {
@@ -99,14 +99,14 @@ impl Primary {
     /// behind a failover by the server.
     async fn names_another(&self, sentinel: &Node, name: &str, node: &Node) -> bool {
         let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
-        let answer = self.ask_node(sentinel, false, "SENTINEL", arguments).await;
+        let answer = self.query_node(sentinel, false, "SENTINEL", arguments).await;
         let Some(named) = answer.ok().and_then(|answer| address_in(&answer, sentinel)) else {
             return false;
         };
         if named == *node {
             return false;
         }
-        let role = self.ask_node(&named, true, "ROLE", Vec::new()).await;
+        let role = self.query_node(&named, true, "ROLE", Vec::new()).await;
         role.is_ok_and(|role| Role::of(&role, &named) == Role::Primary)
     }
 
@@ -119,7 +119,7 @@ impl Primary {
             let Some(sentinel) = self.seen.back() else { break };
             // The credentials are those of the data nodes.
             let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
-            match self.ask_node(sentinel, false, "SENTINEL", arguments).await {
+            match self.query_node(sentinel, false, "SENTINEL", arguments).await {
                 Ok(answer) => match address_in(&answer, sentinel) {
                     Some(node) => return Ok(node),
                     None => {
@@ -134,12 +134,12 @@ impl Primary {
 
     /// Returns the answer of the first node that knows the slot's owner. That node is asked last
     /// the next time, since the others may know better.
-    async fn ask_cluster(&mut self) -> Result<Node, Failure> {
+    async fn query_cluster(&mut self) -> Result<Node, Failure> {
         let mut last = Failure::NoConnection("no node is configured".to_owned());
         for _ in 0..self.seen.len() {
             self.seen.rotate_left(1);
             let Some(node) = self.seen.back().cloned() else { break };
-            match self.ask_node(&node, true, "CLUSTER", vec![Value::from("SLOTS")]).await {
+            match self.query_node(&node, true, "CLUSTER", vec![Value::from("SLOTS")]).await {
                 Ok(slots) => match self.learn(&slots, &node) {
                     Some(owner) => return Ok(owner),
                     None => {
@@ -180,7 +180,7 @@ impl Primary {
         owner
     }
 
-    async fn ask_node(
+    async fn query_node(
         &self,
         node: &Node,
         with_credentials: bool,

@@ -1,9 +1,9 @@
 //! Whether joins would be taken now: a write of their kind that changes nothing.
 
-use crate::client::{CommandClass, QueueClient};
 use crate::connection::Replicas;
 use crate::error::Failure;
 use crate::keys::Keys;
+use crate::queue_client::{CommandClass, QueueClient};
 use crate::scripts::PROBE;
 use crate::settings::{Durability, RedisQueueSettings};
 

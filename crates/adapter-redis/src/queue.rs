@@ -10,10 +10,10 @@ use domain::queue::{
 };
 
 use crate::address::RedisAddress;
-use crate::client::QueueClient;
 use crate::join_batcher::{JoinBatcher, Joiner, QueueLoad};
 use crate::memory_info::{MemoryInfo, RedisMemory};
 use crate::probe::Probe;
+use crate::queue_client::QueueClient;
 use crate::queue_scripts::{QueueScripts, State};
 use crate::scripts::{CLAIM, LEAVE, STANDING};
 use crate::settings::RedisQueueSettings;

@@ -18,13 +18,13 @@ use tokio::sync::{Mutex as TurnMutex, MutexGuard as TurnGuard};
 use tokio::time::{Instant, timeout};
 
 use crate::address::RedisAddress;
-use crate::client::{CommandClass, QueueClient};
 use crate::connection::Replicas;
 use crate::error::Failure;
 use crate::join_batcher::{Answers, BatchExecutor, Joiner};
 use crate::keys::Keys;
+use crate::queue_client::{CommandClass, QueueClient};
+use crate::queue_reply::{Reply, VacantPage, bytes_of, number};
 use crate::replay::Replay;
-use crate::reply::{Reply, VacantPage, bytes_of, number};
 use crate::scripts::{JOIN, PLACES, REPLAY, SETTLE, Script, TICK, VACANT};
 use crate::settings::{Durability, RedisQueueSettings};
 

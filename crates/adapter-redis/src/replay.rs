@@ -6,7 +6,7 @@ use domain::queue::{Change, Memory, UserId};
 use fred::bytes::Bytes;
 use fred::types::Value;
 
-use crate::reply::bytes_of;
+use crate::queue_reply::bytes_of;
 
 /// The entries still to be replayed to a Redis that may have lost data.
 pub(crate) struct Replay {

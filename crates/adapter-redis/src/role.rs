@@ -3,7 +3,7 @@
 use fred::types::Value;
 
 use crate::address::Node;
-use crate::reply::array;
+use crate::queue_reply::array;
 
 /// A server's role, read from its answer to `ROLE`.
 #[derive(Debug, Eq, PartialEq)]

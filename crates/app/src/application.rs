@@ -157,7 +157,7 @@ impl Application {
             )));
         }
         for watched in self.use_cases.dependencies {
-            let checks = health_check_loop::look_after(
+            let checks = health_check_loop::keep_checking(
                 watched,
                 self.check_every,
                 self.dependency_health.clone(),

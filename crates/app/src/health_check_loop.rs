@@ -21,7 +21,7 @@ pub(crate) struct Watched {
 
 /// Checks the dependency every `every` until `stop` is cancelled, and records the result in
 /// `dependency_health`.
-pub(crate) async fn look_after(
+pub(crate) async fn keep_checking(
     watched: Watched,
     every: Duration,
     dependency_health: DependencyHealth,

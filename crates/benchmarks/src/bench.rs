@@ -10,9 +10,9 @@ pub(crate) mod growth;
 pub(crate) mod idle;
 pub(crate) mod knee;
 pub(crate) mod measure;
-mod page;
 pub(crate) mod ratios;
 pub(crate) mod report;
+mod results_page;
 pub(crate) mod service;
 pub(crate) mod tables;
 pub(crate) mod wrk;
@@ -126,7 +126,7 @@ pub fn bench(arguments: &Arguments) -> Outcome {
     if has(Part::Knee) {
         keep(&knee::measure()?, &out, "knee")?;
     }
-    let page = page::Page::read(&out)?;
+    let page = results_page::Page::read(&out)?;
     page.draw(&out)?;
     save(&page.markdown(), &out)?;
     page.verdict()

@@ -7,7 +7,6 @@
 //! [`Replica`]: domain::queue::Replica
 
 mod action;
-mod catalog;
 mod choices;
 mod example;
 mod fault;
@@ -18,18 +17,19 @@ mod model;
 pub mod openings;
 mod rule;
 mod scene;
+mod searches;
 mod server;
-mod trace;
+mod traces;
 mod walk;
 mod world;
 
 pub use action::{Action, Answer, INTRUDER, Seen, Shown, Stand, StoreCall};
-pub use catalog::{beginnings, hunt, searches};
 pub use example::{Example, examples};
 pub use fault::Fault;
 pub use model::{Found, RecoveryModel, opened};
 pub use rule::Rule;
 pub use scene::{Budgets, NOTHING, Scene, brief};
-pub use trace::{Tokens, Trace, TraceHarness, call, policy, quiet_traces, show, traces};
+pub use searches::{beginnings, hunt, searches};
+pub use traces::{Tokens, Trace, TraceHarness, call, policy, quiet_traces, show, traces};
 pub use walk::{Walk, breaks, run, shortest, walk};
 pub use world::World;

@@ -77,11 +77,11 @@ impl Breaker {
         let (admission, changes) = self.step(|machine| machine.admit(now));
         // The permit is created before listeners run, so that a panic in one does not leak it.
         let answer = admission.map(|period| Permit::new(self, period, now));
-        self.tell_changes(&changes);
+        self.publish_changes(&changes);
         if let Err(refusal) = &answer
             && refusal.state.tells_of_calls()
         {
-            self.tell_call(Event::NotPermitted);
+            self.publish_call(Event::NotPermitted);
         }
         answer
     }
@@ -89,14 +89,14 @@ impl Breaker {
     /// The state, rates and counters at this moment.
     pub fn snapshot(&self, now: Duration) -> Snapshot {
         let (snapshot, changes) = self.step(|machine| machine.snapshot(now));
-        self.tell_changes(&changes);
+        self.publish_changes(&changes);
         snapshot
     }
 
     /// Ends the wait of an open breaker: the next call is a trial. Has no effect in other states.
     pub fn end_wait(&self, now: Duration) {
         let ((), changes) = self.step(|machine| machine.end_wait(now));
-        self.tell_changes(&changes);
+        self.publish_changes(&changes);
     }
 
     /// Changes the state manually. A transition to the current state does nothing and sends no
@@ -106,28 +106,28 @@ impl Breaker {
     /// [`IllegalTransition`] if this transition does not exist.
     pub fn transition_to(&self, state: State, now: Duration) -> Result<(), IllegalTransition> {
         let (result, changes) = self.step(|machine| machine.transition_to(state, now));
-        self.tell_changes(&changes);
+        self.publish_changes(&changes);
         result
     }
 
     /// Returns to closed with an empty window, from any state. The [`CallCounts`] are kept.
     pub fn reset(&self, now: Duration) {
         let ((), changes) = self.step(|machine| machine.reset(now));
-        self.tell_changes(&changes);
+        self.publish_changes(&changes);
     }
 
     fn record(&self, failed: bool, took: Duration, now: Duration) {
         let (is_observed, changes) = self.step(|machine| machine.record(failed, took, now));
         if is_observed {
-            self.tell_call(if failed { Event::Error { took } } else { Event::Success { took } });
+            self.publish_call(if failed { Event::Error { took } } else { Event::Success { took } });
         }
-        self.tell_changes(&changes);
+        self.publish_changes(&changes);
     }
 
     fn ignore(&self, period: u64) {
         let (is_observed, _) = self.step(|machine| machine.ignore(period));
         if is_observed {
-            self.tell_call(Event::IgnoredError);
+            self.publish_call(Event::IgnoredError);
         }
     }
 
@@ -142,13 +142,13 @@ impl Breaker {
         (result, mem::take(&mut machine.changes))
     }
 
-    fn tell_changes(&self, changes: &[Event]) {
+    fn publish_changes(&self, changes: &[Event]) {
         if let Some(listener) = &self.on_change {
             changes.iter().for_each(|event| listener(event));
         }
     }
 
-    fn tell_call(&self, event: Event) {
+    fn publish_call(&self, event: Event) {
         if let Some(listener) = &self.on_call {
             listener(&event);
         }

@@ -49,7 +49,7 @@ enum What {
 /// If a server fails, or the outcome is not the promised one.
 pub fn protect(arguments: &Arguments) -> Outcome {
     let (name, mut report) = (arguments.what.name(), Report::default());
-    report.say(format!(
+    report.add(format!(
         "cargo xtask protect {name}: the release binary on {}",
         Environment::now(&[]).machine()
     ));

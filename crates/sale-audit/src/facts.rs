@@ -38,7 +38,7 @@ pub(super) struct Place<'a> {
     /// The call may have been claimed from this moment on.
     claimed_from: Option<Millis>,
     /// The first answered request for dates that was granted.
-    pub(super) let_in: Option<&'a Record>,
+    pub(super) admitted: Option<&'a Record>,
     /// The first answer that showed the number to be called.
     called_by: Option<Millis>,
     /// The request sent last whose answer showed that the place held a slot.
@@ -89,7 +89,7 @@ impl<'a> Facts<'a> {
         for record in &history.records {
             facts.look(record);
         }
-        facts.look_at_joins();
+        facts.read_joins();
         facts.put_in_order();
         facts
     }
@@ -131,7 +131,7 @@ impl<'a> Facts<'a> {
     }
 
     /// No number is called before it is assigned.
-    fn look_at_joins(&mut self) {
+    fn read_joins(&mut self) {
         let given =
             self.places.iter().filter_map(|(number, place)| Some((number, place, place.given_in?)));
         let not_passed = given.map(|(number, place, join)| NotPassed {
@@ -200,10 +200,10 @@ impl<'a> Facts<'a> {
         let lapses = called_from.saturating_add(self.claim_within);
         let claimed_from = place.claimed_from.filter(|&from| from <= at.answered);
         let ends = claimed_from.map(|from| from.max(called_from).saturating_add(self.session_ttl));
-        let is_let_in = place.let_in.is_some_and(|granted| granted.precedes(at));
+        let is_admitted = place.admitted.is_some_and(|granted| granted.precedes(at));
         let earliest_end = match ends {
             None => lapses,
-            Some(ends) if is_let_in => ends,
+            Some(ends) if is_admitted => ends,
             Some(ends) => ends.min(lapses),
         };
         let is_kept = place.left_from.is_none_or(|from| from > at.answered);
@@ -246,7 +246,7 @@ fn places(records: &[Record]) -> HashMap<u64, Place<'_>> {
             let lost = unanswered.get(&record.user).copied().unwrap_or(Millis::MAX);
             place.given_from = place.given_from.min(record.sent).min(lost);
         }
-        place.hear(record);
+        place.note(record);
     }
     places
 }
@@ -284,13 +284,13 @@ impl<'a> Place<'a> {
             left_in: None,
             over_from: None,
             claimed_from: None,
-            let_in: None,
+            admitted: None,
             called_by: None,
             held_in: None,
         }
     }
 
-    fn hear(&mut self, record: &'a Record) {
+    fn note(&mut self, record: &'a Record) {
         if record.is(What::Join, 200) {
             earlier(&mut self.given_in, record);
         }
@@ -307,7 +307,7 @@ impl<'a> Place<'a> {
             least(&mut self.claimed_from, record.sent);
         }
         if record.is(What::Dates, 200) {
-            earlier(&mut self.let_in, record);
+            earlier(&mut self.admitted, record);
         }
         if record.shows_call() {
             least(&mut self.called_by, record.by());

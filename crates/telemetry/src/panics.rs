@@ -8,7 +8,7 @@ use crate::counter::Counter;
 /// Installs a hook that logs every panic of this process in one line, instead of printing it, and
 /// counts it. The message is logged only if it is a literal: a formatted message contains values,
 /// which may be secrets.
-pub(crate) fn hear(counter: Arc<Counter>) {
+pub(crate) fn count(counter: Arc<Counter>) {
     panic::set_hook(Box::new(move |panic| {
         counter.add(1);
         let said = panic.payload().downcast_ref::<&'static str>().copied();

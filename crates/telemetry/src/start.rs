@@ -85,7 +85,7 @@ impl Telemetry {
         let (telemetry, dispatch) = Self::prepare(settings, io::stderr())?;
         tracing::dispatcher::set_global_default(dispatch)
             .map_err(|_| TelemetryError::AlreadySet)?;
-        panics::hear(Arc::clone(&telemetry.panics));
+        panics::count(Arc::clone(&telemetry.panics));
         Ok(telemetry)
     }
 

@@ -35,7 +35,7 @@ impl Worker {
     /// thread.
     pub(crate) fn start(limits: Limits, shared: Shared) -> Rc<Self> {
         let worker = Rc::new(Self::new(limits, shared));
-        actix_web::rt::spawn(Rc::clone(&worker).look_now_and_then());
+        actix_web::rt::spawn(Rc::clone(&worker).check_regularly());
         worker
     }
 
@@ -45,7 +45,7 @@ impl Worker {
         Self { limits, shared, clock, connections: RefCell::default() }
     }
 
-    async fn look_now_and_then(self: Rc<Self>) {
+    async fn check_regularly(self: Rc<Self>) {
         let mut looks = interval(Duration::from_millis(SWEEP_MS));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

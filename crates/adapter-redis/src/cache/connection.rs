@@ -142,7 +142,7 @@ impl Connector {
         let share = self.limit / u32::try_from(sentinels.len() + 1).unwrap_or(u32::MAX);
         for at in (0..sentinels.len()).map(|n| (start + n) % sentinels.len()) {
             let sentinel = &sentinels[at];
-            match tokio::time::timeout(share, self.ask_sentinel(sentinel, name)).await {
+            match tokio::time::timeout(share, self.query_sentinel(sentinel, name)).await {
                 Ok(Ok(primary)) => {
                     first.store(at, Ordering::Relaxed);
                     return Ok(primary);
@@ -158,7 +158,7 @@ impl Connector {
     }
 
     /// The credentials are those of the data nodes.
-    async fn ask_sentinel(&self, sentinel: &Node, name: &str) -> Result<Node, Failure> {
+    async fn query_sentinel(&self, sentinel: &Node, name: &str) -> Result<Node, Failure> {
         let mut session = self.connect(sentinel, None).await?;
         let mut command = cmd("SENTINEL");
         command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);

@@ -26,17 +26,17 @@ impl RedisCacheDependency {
     }
 
     /// Requests the memory reports. A server may refuse them, which is fine here.
-    async fn look_at_its_memory(&self) {
+    async fn check_memory(&self) {
         // Old servers take one section or none.
-        let answers = self.store.route().ask_primaries(&Request::Command(cmd("INFO"))).await;
+        let answers = self.store.route().query_primaries(&Request::Command(cmd("INFO"))).await;
         self.store.usage().note(RedisMemory::of_all(answers.into_iter().filter_map(memory_in)));
     }
 
     /// Warns about a cache that never evicts: once full, it stores nothing new. It is still usable.
-    async fn look_at_its_settings(&self) {
+    async fn check_settings(&self) {
         let mut info = cmd("INFO");
         info.arg("memory");
-        let policy = match self.store.route().ask_any(Request::Command(info)).await {
+        let policy = match self.store.route().query_any(Request::Command(info)).await {
             Ok(answer) => policy_in(answer),
             // The operator who hides the settings is responsible for them.
             Err(Failure::Refused(_)) => None,
@@ -80,10 +80,10 @@ impl HealthCheck for RedisCacheDependency {
             Err(failure) => Err(failure.into()),
         };
         if !self.was_looked_at.load(Ordering::Relaxed) {
-            self.look_at_its_settings().await;
+            self.check_settings().await;
         }
         if self.store.usage().is_due() {
-            self.look_at_its_memory().await;
+            self.check_memory().await;
         }
         taken
     }

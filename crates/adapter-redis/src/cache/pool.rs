@@ -177,14 +177,14 @@ impl Inner {
         };
         drop(waiting);
         let answer = match taken {
-            Ok((session, turn)) => self.ask_on(session, turn, request, asking).await,
+            Ok((session, turn)) => self.run_on(session, turn, request, asking).await,
             Err(failure) => Err(failure),
         };
         // The caller may have gone away.
         let _ = answered.send(answer);
     }
 
-    async fn ask_on(
+    async fn run_on(
         &self,
         mut session: bb8::PooledConnection<'_, Manager>,
         turn: SemaphorePermit<'_>,

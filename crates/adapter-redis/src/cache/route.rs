@@ -92,7 +92,7 @@ impl Route {
     }
 
     /// Sends a command to every known primary at once. Primaries that do not answer are left out.
-    pub(super) async fn ask_primaries(&self, request: &Request) -> Vec<Value> {
+    pub(super) async fn query_primaries(&self, request: &Request) -> Vec<Value> {
         let pools = match self {
             Self::One(pool) => vec![pool.clone()],
             Self::Cluster(cluster) => cluster.primaries(),
@@ -102,10 +102,10 @@ impl Route {
     }
 
     /// Sends a command to any server.
-    pub(super) async fn ask_any(&self, request: Request) -> Result<Value, Failure> {
+    pub(super) async fn query_any(&self, request: Request) -> Result<Value, Failure> {
         match self {
             Self::One(pool) => pool.run(request, false).await,
-            Self::Cluster(cluster) => cluster.ask_any(request).await,
+            Self::Cluster(cluster) => cluster.query_any(request).await,
         }
     }
 }
@@ -177,7 +177,7 @@ impl Cluster {
         }
     }
 
-    async fn ask_any(&self, request: Request) -> Result<Value, Failure> {
+    async fn query_any(&self, request: Request) -> Result<Value, Failure> {
         let mut down = Vec::new();
         let mut last = Failure::NoConnection("no node is known".to_owned());
         while let Some(node) = self.anybody_but(&down) {

@@ -153,7 +153,7 @@ impl How<'_> {
         let service = Service::start("serve", &[settings, &people, &[&url]].concat())?;
         // The tokens are useless after the run, so they are not kept with the results.
         let tokens = NamedTempFile::new().doing("making a temporary file")?;
-        fs::write(tokens.path(), let_in(&service)?.join("\n") + "\n").doing("writing tokens")?;
+        fs::write(tokens.path(), admit(&service)?.join("\n") + "\n").doing("writing tokens")?;
         let target = Target::dates(what, &service, CONCERTS, tokens.path());
         let load = |connections| {
             let limit = limit(connections, &READING, p95);
@@ -172,7 +172,7 @@ fn limit(connections: u32, all: &[u32], p95: Option<u64>) -> Option<u64> {
 
 /// Joins one person for each connection of the largest reading load, and returns their tokens once
 /// each has an active session.
-pub(super) fn let_in(service: &Service) -> Outcome<Vec<String>> {
+pub(super) fn admit(service: &Service) -> Outcome<Vec<String>> {
     let tokens =
         (1..=u64::from(READING[0])).map(|user| service.join(user)).collect::<Outcome<Vec<_>>>()?;
     let limit = Instant::now() + LET_IN_WITHIN;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::breaking::{CONCERTS, SEATS, UNCACHED, let_in};
+use super::breaking::{CONCERTS, SEATS, UNCACHED, admit};
 use super::service::Service;
 use super::{EVER_LONGER, KEY};
 use crate::affinity;
@@ -138,7 +138,7 @@ fn joins(redis: &Redis) -> Outcome<Knee> {
 
 fn dates(what: &str, settings: &[&str], reported: &str) -> Outcome<Knee> {
     let service = Service::start("serve", settings)?;
-    let tokens = let_in(&service)?;
+    let tokens = admit(&service)?;
     Knee::find(what, &service, reported, &move |n| {
         let token = tokens.get(n as usize % tokens.len()).map(String::as_str);
         request("GET", &format!("/concert/{}/date", draw(n, u64::from(CONCERTS))), token)

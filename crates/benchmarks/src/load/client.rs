@@ -28,7 +28,7 @@ pub struct Head {
     pub status: u16,
     length: usize,
     is_marked: bool,
-    says_when: bool,
+    has_retry_after: bool,
     closes: bool,
 }
 
@@ -60,8 +60,8 @@ impl Client {
     /// If there is no answer within ten seconds.
     pub async fn request(&mut self, request: &[u8]) -> Result<Head> {
         let exchange = async {
-            self.say(request).await?;
-            self.hear().await
+            self.send(request).await?;
+            self.receive().await
         };
         let answer =
             timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
@@ -75,7 +75,7 @@ impl Client {
     ///
     /// # Errors
     /// If the connection fails.
-    pub async fn say(&mut self, request: &[u8]) -> Result<()> {
+    pub async fn send(&mut self, request: &[u8]) -> Result<()> {
         self.stream().await?.write_all(request).await
     }
 
@@ -83,7 +83,7 @@ impl Client {
     ///
     /// # Errors
     /// If the connection fails or ends, or the answer is not HTTP.
-    pub async fn hear(&mut self) -> Result<Head> {
+    pub async fn receive(&mut self) -> Result<Head> {
         let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected)?;
         self.buffer.clear();
         loop {
@@ -129,7 +129,7 @@ impl Head {
                 head.closes = field.value.eq_ignore_ascii_case(b"close");
             } else {
                 head.is_marked |= is("warning");
-                head.says_when |= is("retry-after");
+                head.has_retry_after |= is("retry-after");
             }
         }
         Some(head)
@@ -141,7 +141,7 @@ impl Head {
         match self.status {
             200 if self.is_marked => What::Marked,
             200 => What::Good,
-            503 if self.says_when => What::Refused,
+            503 if self.has_retry_after => What::Refused,
             _ => What::Failed,
         }
     }

@@ -181,7 +181,7 @@ impl Record {
     }
 
     /// The number that a join returned.
-    pub(super) fn number_told(&self) -> Option<QueueNumber> {
+    pub(super) fn reported_number(&self) -> Option<QueueNumber> {
         if let Completion::Number { number, .. } = self.reported {
             Some(number).filter(|_| self.is_join())
         } else {
@@ -191,7 +191,7 @@ impl Record {
 
     /// The place of this op, if its number is known.
     pub(super) fn place(&self) -> Option<(QueueNumber, UserId)> {
-        let number = self.requested.number().or_else(|| self.number_told())?;
+        let number = self.requested.number().or_else(|| self.reported_number())?;
         Some((number, self.requested.user()))
     }
 
@@ -212,7 +212,7 @@ impl Record {
     }
 
     /// The position that a status request returned.
-    pub(super) fn position_told(&self) -> Option<u64> {
+    pub(super) fn reported_position(&self) -> Option<u64> {
         if let (Invocation::Ask { .. }, Completion::Waiting { position }) =
             (self.requested, self.reported)
         {
@@ -223,7 +223,7 @@ impl Record {
     }
 
     /// The session time that an admission returned.
-    pub(super) fn let_in(&self) -> Option<Duration> {
+    pub(super) fn admission_time(&self) -> Option<Duration> {
         if let (Invocation::Admit { .. }, Completion::LetIn { until_after }) =
             (self.requested, self.reported)
         {
@@ -234,7 +234,7 @@ impl Record {
     }
 
     /// Whether this op may have released the place.
-    pub(super) fn may_give_back(&self) -> bool {
+    pub(super) fn may_release(&self) -> bool {
         matches!(
             (self.requested, self.reported),
             (Invocation::Leave { .. }, Completion::Left | Completion::Unknown)

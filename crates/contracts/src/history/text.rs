@@ -132,8 +132,13 @@ fn read_record(words: &mut Words<'_>) -> Option<Record> {
         "-" => None,
         word => Some(time(word)?),
     };
-    let record =
-        Record { id, begun, ended, requested: read_asked(words)?, reported: read_told(words)? };
+    let record = Record {
+        id,
+        begun,
+        ended,
+        requested: read_asked(words)?,
+        reported: read_completion(words)?,
+    };
     let is_open = record.ended.is_none();
     let is_possible =
         record.begun <= record.over() && (!is_open || record.reported == Completion::Unknown);
@@ -153,7 +158,7 @@ fn read_asked(words: &mut Words<'_>) -> Option<Invocation> {
     })
 }
 
-fn read_told(words: &mut Words<'_>) -> Option<Completion> {
+fn read_completion(words: &mut Words<'_>) -> Option<Completion> {
     Some(match words.next()? {
         "number" => Completion::Number {
             number: words.number()?,

@@ -84,7 +84,7 @@ impl<'a> Place<'_, 'a> {
 
     /// The joins that returned this number, ordered by begin.
     pub(super) fn joins(&self) -> impl Iterator<Item = &'a Record> {
-        self.ops().filter(|op| op.number_told().is_some())
+        self.ops().filter(|op| op.reported_number().is_some())
     }
 
     /// The earliest moment at which this place can have been given. It is the begin of the first
@@ -97,7 +97,7 @@ impl<'a> Place<'_, 'a> {
 
     /// The earliest moment at which its user can have left.
     pub(super) fn left_from(&self) -> Option<Duration> {
-        self.ops().find(|op| op.may_give_back()).map(|op| op.begun)
+        self.ops().find(|op| op.may_release()).map(|op| op.begun)
     }
 
     /// Whether its user may have left by then.
@@ -121,7 +121,7 @@ impl<'a> Place<'_, 'a> {
     /// Whether this place may have ended between `since` and `by`, because it was left, reported
     /// gone or expired. It was held at `since` or later.
     pub(super) fn may_end_between(&self, since: Duration, by: Duration, rules: &Rules) -> bool {
-        let ends = |op: &Record| op.may_give_back() || op.observation() == Some(Observation::Gone);
+        let ends = |op: &Record| op.may_release() || op.observation() == Some(Observation::Gone);
         let mut endings = self.ops().filter(|op| ends(op));
         endings.any(|op| op.begun <= by && op.done_by() >= since) || self.may_lapse_by(by, rules)
     }

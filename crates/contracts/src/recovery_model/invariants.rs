@@ -29,7 +29,7 @@ impl World {
                 Request::Claim { user, shown },
                 Reply::Place { state: Ok(PlaceStatus::Active { until }), .. },
             ) => {
-                self.note_let_in(*user, *shown, *until);
+                self.note_admission(*user, *shown, *until);
             }
             (Request::Leave { user, shown }, Reply::Place { state: Ok(_), .. }) => {
                 if let Some(entry) = self.ledger.entry(*user, shown.number) {
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    fn note_let_in(&mut self, user: UserId, shown: Shown, until: Expiry) {
+    fn note_admission(&mut self, user: UserId, shown: Shown, until: Expiry) {
         let (server, number) = (&self.server, shown.number);
         let is_other = |entry: &Entry| {
             let runs = u128::from(entry.ran) < self.scene.policy.session_ttl.as_micros();

@@ -330,7 +330,7 @@ impl Entry {
     }
 
     /// Records that this node learned the state from an answer.
-    pub(super) fn is_told_to(&mut self, node: u8) {
+    pub(super) fn is_notified(&mut self, node: u8) {
         self.nodes |= bit(node);
         if self.fate == Fate::Inside {
             self.session_seen_by |= bit(node);

@@ -241,7 +241,7 @@ impl Node {
     }
 
     /// Processes an answer, and returns the answer for the user.
-    pub(super) fn take_in(&mut self, request: &Request, reply: Reply) -> Answer {
+    pub(super) fn receive(&mut self, request: &Request, reply: Reply) -> Answer {
         match reply {
             Reply::Snapshot { refresh, seen, wants_replay } => {
                 let generation = refresh.generation;

@@ -441,7 +441,7 @@ impl World {
         if looked.as_ref().is_some_and(|refresh| is_ignored || is_new(refresh)) {
             self.ledger.note_generation(id);
         }
-        let answer = now.take_in(request, reply);
+        let answer = now.receive(request, reply);
         if is_ignored && looked.is_some() {
             now.replica.note_replayed(generation);
         }
@@ -474,7 +474,7 @@ impl World {
             entry.life = given.unwrap_or(entry.life);
             // A node does not record a session that its user finds by joining.
             if !(matches!(request, Request::Join { .. }) && entry.fate == Fate::Inside) {
-                entry.is_told_to(id);
+                entry.is_notified(id);
             }
         }
         Some(answer)

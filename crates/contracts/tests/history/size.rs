@@ -17,11 +17,11 @@ fn a_long_history_is_checked_within_seconds() {
     let history = History::new();
     let note = |requested, reported| history.begin(requested).end(reported);
     let given = |n| Completion::Number { number: QueueNumber::new(n).unwrap(), rejoined: false };
-    let let_in = Completion::LetIn { until_after: Duration::from_secs(3_600) };
+    let admitted = Completion::LetIn { until_after: Duration::from_secs(3_600) };
     for n in 1..=PEOPLE {
         let (user, number) = (UserId::new(n).unwrap(), QueueNumber::new(2 * n - 1).unwrap());
         note(Invocation::Join { user }, given(2 * n - 1));
-        note(Invocation::Admit { user, number }, let_in);
+        note(Invocation::Admit { user, number }, admitted);
         note(Invocation::Leave { user, number }, Completion::Left);
         note(Invocation::FindAgain { user }, given(2 * n));
     }
@@ -31,7 +31,7 @@ fn a_long_history_is_checked_within_seconds() {
     for position in (0..4 * PEOPLE).rev() {
         note(Invocation::Ask { user, number }, Completion::Waiting { position });
     }
-    note(Invocation::Admit { user, number }, let_in);
+    note(Invocation::Admit { user, number }, admitted);
     let start = Instant::now();
     if let Err(findings) = check(&history, &rules) {
         panic!("{findings}");

@@ -107,7 +107,7 @@ impl Machine {
                 let before = (mem::take(failing), mem::take(slow));
                 if let Some(rates) = metrics.record(time, outcome) {
                     (*failing, *slow) = (rates.failing(&self.settings), rates.slow(&self.settings));
-                    self.tell_exceeded(rates, before);
+                    self.publish_exceeded(rates, before);
                 }
             }
             Phase::Disabled | Phase::ForcedOpen { .. } => {}
@@ -207,7 +207,7 @@ impl Machine {
 
     fn judge_all(&mut self, rates: Rates, time: Duration) {
         if rates.failing(&self.settings) || rates.slow(&self.settings) {
-            self.tell_exceeded(rates, (false, false));
+            self.publish_exceeded(rates, (false, false));
             self.open(time);
         }
     }
@@ -221,7 +221,7 @@ impl Machine {
     }
 
     /// Emits events for the rates that exceed their threshold now and did not before.
-    fn tell_exceeded(&mut self, rates: Rates, (failing, slow): (bool, bool)) {
+    fn publish_exceeded(&mut self, rates: Rates, (failing, slow): (bool, bool)) {
         if rates.failing(&self.settings) && !failing {
             self.changes.push(Event::FailureRateExceeded { rate: rates.failure });
         }

@@ -38,7 +38,7 @@ fn calls_and_changes_are_reported_in_order() {
         Event::StateTransition { from: State::Closed, to: State::Open },
         Event::NotPermitted,
     ];
-    assert_eq!(breaker.all_heard(), expected);
+    assert_eq!(breaker.all_events(), expected);
 }
 
 #[test]

@@ -233,7 +233,7 @@ fn should_reset_metrics(window: Window) {
 fn should_disable_circuit_breaker(window: Window) {
     let breaker = Subject::of(window);
     breaker.go(State::Disabled);
-    breaker.all_heard();
+    breaker.all_events();
     breaker.ok();
     for _ in 0..10 {
         breaker.error();
@@ -241,19 +241,19 @@ fn should_disable_circuit_breaker(window: Window) {
     breaker.ignore();
     assert_eq!(breaker.state(), State::Disabled);
     breaker.assert_nothing_measured();
-    assert_eq!(breaker.all_heard(), []);
+    assert_eq!(breaker.all_events(), []);
 }
 
 fn should_force_open_circuit_breaker(window: Window) {
     let breaker = Subject::of(window);
     breaker.go(State::ForcedOpen);
-    breaker.all_heard();
+    breaker.all_events();
     assert!(!breaker.lets());
     breaker.advance(seconds(6));
     assert!(!breaker.lets());
     assert_eq!(breaker.state(), State::ForcedOpen);
     breaker.assert_metrics(None, 0, 0, 0, 2);
-    assert_eq!(breaker.all_heard(), []);
+    assert_eq!(breaker.all_events(), []);
 }
 
 fn should_release_permission_when_exception_ignored(window: Window) {
@@ -299,11 +299,11 @@ fn should_not_allow_transition_from_closed_to_half_open(window: Window) {
 fn should_reset_to_closed_state(window: Window) {
     let breaker = Subject::of(window);
     breaker.go(State::Open);
-    breaker.all_heard();
+    breaker.all_events();
     breaker.breaker.reset(breaker.now());
     assert_eq!(breaker.state(), State::Closed);
     let closed = Event::StateTransition { from: State::Open, to: State::Closed };
-    assert_eq!(breaker.all_heard(), [closed, Event::Reset]);
+    assert_eq!(breaker.all_events(), [closed, Event::Reset]);
 }
 
 fn should_reset_closed_state(window: Window) {
@@ -329,7 +329,7 @@ fn should_reset_metrics_after_metrics_only_state_transition(window: Window) {
 fn should_record_metrics_in_metrics_only_state(window: Window) {
     let breaker = Subject::of(window);
     breaker.go(State::MetricsOnly);
-    breaker.all_heard();
+    breaker.all_events();
     let exceeded = |event: &Event| matches!(event, Event::FailureRateExceeded { .. });
     for failures in 1..=3 {
         breaker.error();

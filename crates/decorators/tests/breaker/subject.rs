@@ -131,7 +131,7 @@ impl Subject {
         self.received(|event| matches!(event, Event::StateTransition { .. }))
     }
 
-    pub(crate) fn all_heard(&self) -> Vec<Event> {
+    pub(crate) fn all_events(&self) -> Vec<Event> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
 

@@ -59,7 +59,7 @@ impl CallBudget {
 
     /// The most calls within a window of this length, by queue rule 5.
     #[must_use]
-    pub fn most_within(&self, window: Duration) -> u64 {
+    pub fn max_within(&self, window: Duration) -> u64 {
         let intervals = window.as_nanos().div_ceil(self.cost * u128::from(self.batch));
         u64::try_from((intervals + 1) * u128::from(self.batch)).unwrap_or(u64::MAX)
     }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_most_within_a_window_is_a_batch_more_than_its_intervals() {
         let budget = CallBudget::new(&policy(10, Duration::from_secs(1)));
-        let max = |ms| budget.most_within(Duration::from_millis(ms));
+        let max = |ms| budget.max_within(Duration::from_millis(ms));
         assert_eq!((max(0), max(1), max(1_000), max(1_001)), (10, 20, 20, 30));
     }
 

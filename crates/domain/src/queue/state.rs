@@ -10,7 +10,7 @@ mod joining;
 mod open_calls;
 mod places;
 mod replay;
-mod seats;
+mod sessions;
 mod shown;
 mod unheld;
 
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::queue::incarnation::apart;
 use open_calls::Calls;
-use seats::Seats;
+use sessions::Sessions;
 use shown::Adoption;
 
 /// The input of every step.
@@ -93,7 +93,7 @@ pub struct QueueState {
     /// Skipped numbers whose holders turned up.
     found: BTreeSet<u64>,
     calls: Calls,
-    seats: Seats,
+    sessions: Sessions,
     /// The last changes, the newest last.
     log: VecDeque<Change>,
     nodes: BTreeMap<NodeId, NodeRecord>,
@@ -168,7 +168,7 @@ impl QueueState {
             vacant: VacantNumbers::default(),
             found: BTreeSet::new(),
             calls: Calls::default(),
-            seats: Seats::default(),
+            sessions: Sessions::default(),
             log: VecDeque::new(),
             nodes: BTreeMap::new(),
             is_registered: false,
@@ -210,7 +210,7 @@ impl QueueState {
             if has_expired {
                 self.is_registered = false;
                 // Sessions do not expire with the register, and still name their users.
-                for (number, user) in self.seats.users() {
+                for (number, user) in self.sessions.users() {
                     let held = self.held.entry(user).or_insert(number);
                     *held = number.max(*held);
                 }
@@ -295,8 +295,8 @@ impl QueueState {
     /// The store's report.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let active = self.seats.running(self.time);
-        let open_calls = self.calls.open() + self.seats.recalled();
+        let active = self.sessions.running(self.time);
+        let open_calls = self.calls.open() + self.sessions.recalled();
         Snapshot {
             counters: self.counters,
             vacant: self.vacant.clone(),
@@ -310,7 +310,7 @@ impl QueueState {
             recovers: self.doubt.is_some(),
             may_join: self.doubt.is_none(),
             occupancy: Occupancy {
-                ends: self.seats.ends(self.time),
+                ends: self.sessions.ends(self.time),
                 open_calls,
                 freed: self.turnover.freed as f64 / 1_000.0,
                 held_seconds: self.turnover.held as f64 / 1_000_000.0,
@@ -352,8 +352,8 @@ impl QueueState {
     fn whole(&self) -> Whole {
         Whole {
             vacant: self.vacant.clone(),
-            sessions: self.seats.sessions(self.time).collect(),
-            used: self.calls.used().chain(self.seats.barred()).collect(),
+            sessions: self.sessions.sessions(self.time).collect(),
+            used: self.calls.used().chain(self.sessions.barred()).collect(),
         }
     }
 
@@ -399,7 +399,7 @@ impl QueueState {
         let serving = self.counters.serving();
         if raised.serving() > serving {
             // The budget limits how many can have been called within the time a call stays open.
-            let max = self.budget.most_within(self.policy.claim_within);
+            let max = self.budget.max_within(self.policy.claim_within);
             let from = serving.max(calls_from).max(raised.serving().saturating_sub(max));
             let ends = self.time + self.policy.claim_within;
             self.calls.add_without(&self.vacant, from, raised.serving(), ends);

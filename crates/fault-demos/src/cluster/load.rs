@@ -104,7 +104,7 @@ impl Visits {
         }
         for client in &mut stayed {
             let proxy = self.proxy;
-            let received = self.until_told(|| client.find_again(proxy));
+            let received = self.until_answered(|| client.find_again(proxy));
             // The service does not answer any more; the verdict counts this one.
             if received.reported == Completion::Unknown {
                 break;
@@ -116,23 +116,23 @@ impl Visits {
     /// Returns true if the person stays at the end.
     fn visit(&mut self, client: &mut RecordingClient, user: u64) -> bool {
         let proxy = self.proxy;
-        self.until_told(|| client.join(proxy));
+        self.until_answered(|| client.join(proxy));
         let leaves = |nth: u64| user.is_multiple_of(nth);
         if leaves(7) {
-            self.until_told(|| client.leave(proxy));
+            self.until_answered(|| client.leave(proxy));
             return false;
         }
         // As if the page were reloaded.
         if leaves(5) {
-            self.until_told(|| client.join(proxy));
+            self.until_answered(|| client.join(proxy));
         }
         if !self.wait_for_the_call(client) {
             return false;
         }
-        self.until_told(|| client.go_in(proxy, CONCERT));
+        self.until_answered(|| client.go_in(proxy, CONCERT));
         if leaves(2) {
-            self.until_told(|| client.leave(proxy));
-            self.until_told(|| client.go_in(proxy, CONCERT));
+            self.until_answered(|| client.leave(proxy));
+            self.until_answered(|| client.go_in(proxy, CONCERT));
             return false;
         }
         true
@@ -142,7 +142,7 @@ impl Visits {
     fn wait_for_the_call(&mut self, client: &RecordingClient) -> bool {
         let proxy = self.proxy;
         while Instant::now() < self.end + OVERTIME {
-            let received = self.until_told(|| client.request(proxy));
+            let received = self.until_answered(|| client.request(proxy));
             if matches!(
                 received.reported,
                 Completion::Called | Completion::Active | Completion::Gone
@@ -156,7 +156,7 @@ impl Visits {
 
     /// Repeats the request until the answer is conclusive; each attempt is recorded separately. If
     /// a leave got no answer, the repeated one may find the place gone.
-    fn until_told(&mut self, mut request: impl FnMut() -> Reply) -> Reply {
+    fn until_answered(&mut self, mut request: impl FnMut() -> Reply) -> Reply {
         loop {
             let received = request();
             *self.seen.0.entry(received.status).or_default() += 1;

@@ -67,7 +67,7 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
 
     let outage = arguments.seconds as f64;
     let lasts = BEFORE + outage + AFTER;
-    report.say(format!(
+    report.add(format!(
         "{} questions a second, of each node for its {PAGES} pages in turn, each timed from when it was due; Postgres is \
          stopped after {BEFORE} s for {outage} s",
         arguments.rate
@@ -85,12 +85,12 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
     database.server.restart()?;
     let back = load.passed();
     let seen = load.join()?;
-    report.say(format!(
+    report.add(format!(
         "Postgres was stopped at {stopped:.1} s and accepted connections again at {back:.1} s"
     ));
-    report.say(format!("breakers just before that: {down}; at the end: {}", breakers(&nodes)?));
+    report.add(format!("breakers just before that: {down}; at the end: {}", breakers(&nodes)?));
     notify(&seen, &Times { stopped, back, end: lasts }, report);
-    site::tell_troubles(&nodes, report);
+    site::report_troubles(&nodes, report);
     Ok(())
 }
 
@@ -106,14 +106,14 @@ fn breakers(nodes: &[Node]) -> Outcome<String> {
 
 fn notify(seen: &[Seen], times: &Times, report: &mut Report) {
     for from in (0..times.end as u32).step_by(10).map(f64::from) {
-        report.say(format!("{from:>4} s: {}", Summary::of(between(seen, from, from + 10.0))));
+        report.add(format!("{from:>4} s: {}", Summary::of(between(seen, from, from + 10.0))));
     }
     let Times { stopped, back, end } = *times;
     let phases = [("before", 0.0, stopped), ("down", stopped, back), ("after", back, end)];
     let [before, down, after] =
         phases.map(|(name, from, to)| (name, Summary::of(between(seen, from, to))));
     for (name, summary) in [&before, &down, &after] {
-        report.say(format!("{name:>6}: {summary}"));
+        report.add(format!("{name:>6}: {summary}"));
     }
     let bad = Summary::of(seen);
     report.expect(bad.refused + bad.failed == 0, "no error at all");
@@ -133,7 +133,7 @@ fn notify(seen: &[Seen], times: &Times, report: &mut Report) {
     for second in 0..15 {
         let from = back + f64::from(second);
         let Summary { good, marked, .. } = Summary::of(between(seen, from, from + 1.0));
-        report.say(format!("{second:>2} s after it is back: {good:>5} good {marked:>5} marked"));
+        report.add(format!("{second:>2} s after it is back: {good:>5} good {marked:>5} marked"));
     }
     let marked = between(seen, back, end).filter(|one| one.what == What::Marked);
     let last = marked.map(|one| one.at.as_secs_f64() - back).fold(0.0, f64::max);

@@ -8,7 +8,7 @@ use clap::Args;
 use test_support::{FaultProxy, Outcome};
 
 use super::report::Report;
-use super::site::{self, CONCERTS, let_in, protection};
+use super::site::{self, CONCERTS, admit, protection};
 use benchmarks::load::client::request;
 use benchmarks::load::pace::{Asking, Load, Pace, draw, runtime};
 use benchmarks::load::seen::{Seen, Summary, What, between, is_within_noise};
@@ -59,7 +59,7 @@ pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut 
     let proxy = FaultProxy::to(database.server.address())?;
     let nodes = site::nodes(1, proxy.address(), None, &NO_CACHE, settings, report)?;
     let runtime = runtime()?;
-    let tokens = runtime.block_on(let_in(&nodes[0], TOKENS))?;
+    let tokens = runtime.block_on(admit(&nodes[0], TOKENS))?;
     proxy.delay(Duration::from_millis(arguments.delay));
     let dates = move |n: u64, _| {
         let path = format!("/concert/{}/date", draw(n, CONCERTS));
@@ -69,14 +69,14 @@ pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut 
     let asking =
         |connections| Asking { nodes: vec![nodes[0].public], connections, request: dates.clone() };
 
-    report.say(format!(
+    report.add(format!(
         "dates of {CONCERTS} concerts at random; each answer of Postgres is held {} ms",
         arguments.delay
     ));
     let seen = Load::run(asking(ENOUGH), Pace::Closed, Duration::from_secs_f64(MEASURED + 2.0))?;
     let measured = Summary::of(between(&seen, 2.0, 2.0 + MEASURED));
     let capacity = measured.answered() as f64 / MEASURED;
-    report.say(format!(
+    report.add(format!(
         "capacity, {ENOUGH} asking again and again: {capacity:.0} good answers a second; {measured}"
     ));
 
@@ -88,21 +88,21 @@ pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut 
     let after = Load::run(asking(MANY), half, around)?;
     notify(&before, &during, &after, capacity, report);
     let protection = runtime.block_on(protection(&nodes[0]))?;
-    report.say(format!(
+    report.add(format!(
         "bulkheads: {}; breaker: {}",
         protection["bulkheads"], protection["breakers"]["catalog"]
     ));
-    site::tell_troubles(&nodes, report);
+    site::report_troubles(&nodes, report);
     Ok(())
 }
 
 fn notify(before: &[Seen], during: &[Seen], after: &[Seen], capacity: f64, report: &mut Report) {
-    report.say(format!("at half of it, before: {}", Summary::of(before)));
+    report.add(format!("at half of it, before: {}", Summary::of(before)));
     for (name, seen) in [("overload", during), ("after it", after)] {
         let end = seen.iter().map(|one| one.at.as_secs()).max().unwrap_or_default();
         for second in 0..=end {
             let from = second as f64;
-            report.say(format!(
+            report.add(format!(
                 "{name} {second:>2} s: {}",
                 Summary::of(between(seen, from, from + 1.0))
             ));
@@ -111,8 +111,8 @@ fn notify(before: &[Seen], during: &[Seen], after: &[Seen], capacity: f64, repor
     let seconds = during.iter().map(|one| one.at.as_secs_f64()).fold(1.0, f64::max);
     let of = |what| Summary::of(during.iter().filter(move |one| one.what == what));
     let (good, refused) = (of(What::Good), of(What::Refused));
-    report.say(format!("good in the overload:    {good}"));
-    report.say(format!("refused in the overload: {refused}"));
+    report.add(format!("good in the overload:    {good}"));
+    report.add(format!("refused in the overload: {refused}"));
     let goodput = good.good as f64 / seconds;
     report.expect(
         goodput >= 0.9 * capacity,
@@ -130,7 +130,7 @@ fn notify(before: &[Seen], during: &[Seen], after: &[Seen], capacity: f64, repor
         format!("every other answer is a refusal that says when to come again ({failed} not)"),
     );
     let (calm, again) = (Summary::of(before), Summary::of(between(after, RECOVERED, f64::MAX)));
-    report.say(format!("from {RECOVERED} s after it on: {again}"));
+    report.add(format!("from {RECOVERED} s after it on: {again}"));
     report.expect(
         again.refused + again.failed == 0,
         format!("no error from {RECOVERED} s after it on"),

@@ -14,7 +14,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn say(&mut self, line: impl AsRef<str>) {
+    pub(super) fn add(&mut self, line: impl AsRef<str>) {
         println!("{}", line.as_ref());
         self.text += line.as_ref();
         self.text.push('\n');
@@ -22,7 +22,7 @@ impl Report {
 
     pub(super) fn expect(&mut self, holds: bool, what: impl Into<String>) {
         let what = what.into();
-        self.say(format!("expected: {what}: {}", if holds { "yes" } else { "NO" }));
+        self.add(format!("expected: {what}: {}", if holds { "yes" } else { "NO" }));
         self.wrongs.extend((!holds).then_some(what));
     }
 

@@ -35,7 +35,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// A filled database with default settings.
 pub(super) fn database(report: &mut Report) -> Outcome<Filled> {
     let filled = Filled::start(CONCERTS as u32, SEATS)?;
-    report.say(format!("Postgres {} with {CONCERTS} concerts", filled.sql("SHOW server_version")?));
+    report.add(format!("Postgres {} with {CONCERTS} concerts", filled.sql("SHOW server_version")?));
     Ok(filled)
 }
 
@@ -46,7 +46,7 @@ pub(super) fn cache(memory: &str, report: &mut Report) -> Outcome<Redis> {
     let setup = RedisSetup::default().line("appendonly no").line("maxmemory-policy allkeys-lfu");
     let redis = Redis::start(&binaries, setup.line(format!("maxmemory {memory}")))?;
     let version = said(&redis, "server", "redis_version")?;
-    report.say(format!("Redis {version} for the cache, maxmemory {memory}, allkeys-lfu"));
+    report.add(format!("Redis {version} for the cache, maxmemory {memory}, allkeys-lfu"));
     Ok(redis)
 }
 
@@ -83,12 +83,12 @@ pub(super) fn nodes(
     let but =
         if special.is_empty() { String::new() } else { format!(" but for {}", special.join(" ")) };
     report
-        .say(format!("{count} node(s) with one worker each, {store}, settings as they come{but}"));
+        .add(format!("{count} node(s) with one worker each, {store}, settings as they come{but}"));
     Ok(nodes)
 }
 
 /// Joins people at this node, and returns their tokens once each has a session.
-pub(super) async fn let_in(node: &Node, people: u64) -> Outcome<Vec<String>> {
+pub(super) async fn admit(node: &Node, people: u64) -> Outcome<Vec<String>> {
     let mut client = Client::of(node.public);
     let mut tokens = Vec::new();
     for user in 1..=people {
@@ -137,6 +137,6 @@ pub(super) async fn counted(nodes: &[Node], kind: &str, count: &str) -> Outcome<
 }
 
 /// Reports the warnings and errors that nodes logged.
-pub(super) fn tell_troubles(nodes: &[Node], report: &mut Report) {
-    nodes.iter().flat_map(Node::troubles).for_each(|line| report.say(line));
+pub(super) fn report_troubles(nodes: &[Node], report: &mut Report) {
+    nodes.iter().flat_map(Node::troubles).for_each(|line| report.add(line));
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use test_support::{Outcome, Redis};
 
 use super::report::Report;
-use super::site::{self, CONCERTS, PAGES, let_in, protection, said};
+use super::site::{self, CONCERTS, PAGES, admit, protection, said};
 use crate::cluster::k6::Script;
 use crate::cluster::node::Node;
 use benchmarks::load::client::request;
@@ -52,7 +52,7 @@ pub(super) fn small_cache(
     let database = site::database(report)?;
     let redis = site::cache(SMALL, report)?;
     redis.command(&["EVAL", LEAVE, "0"])?;
-    report.say("3000 copies of 1 KB, which nobody asks for, are in it already");
+    report.add("3000 copies of 1 KB, which nobody asks for, are in it already");
     let address = database.server.address();
     let ours = ["http.bind=127.0.0.1:8081"];
     let mut nodes = site::nodes(1, address, Some(&redis), &ours, settings, report)?;
@@ -60,9 +60,9 @@ pub(super) fn small_cache(
     let runtime = runtime()?;
     let mut tokens = Vec::new();
     for node in &nodes {
-        tokens.push(runtime.block_on(let_in(node, TOKENS))?);
+        tokens.push(runtime.block_on(admit(node, TOKENS))?);
     }
-    report.say(format!(
+    report.add(format!(
         "the script asks the first node; meanwhile others read {} times a second from all {NODES}: every page in turn, and \
          after each page the dates of the next 4 of {CONCERTS} concerts",
         arguments.rate
@@ -77,14 +77,14 @@ pub(super) fn small_cache(
     let script = Script::start(&arguments.k6)?;
     let (is_content, text) = script.end()?;
     let seen = Summary::of(&load.join()?);
-    report.say(&text);
-    report.say(format!("the others: {seen}"));
+    report.add(&text);
+    report.add(format!("the others: {seen}"));
     notify(&redis, &nodes, report)?;
     let failures = failures(&text);
     report.expect(is_content, "every threshold of the script holds");
     report.expect(failures == Some(0), format!("no request of the script failed ({failures:?})"));
     report.expect(seen.refused + seen.failed == 0, "no other answer is an error");
-    site::tell_troubles(&nodes, report);
+    site::report_troubles(&nodes, report);
     Ok(())
 }
 
@@ -104,14 +104,14 @@ fn notify(redis: &Redis, nodes: &[Node], report: &mut Report) -> Outcome {
     let evicted = said(redis, "stats", "evicted_keys")?;
     let keys = redis.command(&["DBSIZE"])?;
     let left = redis.command(&["EVAL", LEFT, "0"])?;
-    report.say(format!(
+    report.add(format!(
         "Redis: {keys} keys, {left} of them those nobody asks for, {used} used, {evicted} evicted in all"
     ));
     for (n, node) in nodes.iter().enumerate() {
         let caches = runtime()?.block_on(protection(node))?["caches"].clone();
         for kind in ["concerts", "dates"] {
             let it = |name: &str| caches[kind][name].to_string();
-            report.say(format!(
+            report.add(format!(
                 "node {}, {kind}: hit ratio {:.4}, {} hits, {} stale, {} old, {} misses, {} looks answered by Redis, {} \
                  loads, {} copies outrun, {} errors of Redis",
                 n + 1,

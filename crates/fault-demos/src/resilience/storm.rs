@@ -6,7 +6,7 @@ use clap::Args;
 use test_support::{Doing as _, Outcome, failed};
 
 use super::report::Report;
-use super::site::{self, counted, let_in};
+use super::site::{self, admit, counted};
 use crate::cluster::node::Node;
 use benchmarks::Filled;
 use benchmarks::load::client::{Client, request};
@@ -59,7 +59,7 @@ pub(super) fn storm(arguments: &Arguments, settings: &[String], report: &mut Rep
     let patient: Vec<&str> = PATIENT.into_iter().chain(PATIENT_DATABASE).collect();
     let address = database.server.address();
     let nodes = site::nodes(NODES, address, Some(&redis), &patient, settings, report)?;
-    report.say(format!(
+    report.add(format!(
         "{} questions at once over {NODES} nodes, each on a connection of its own; the tables are locked until the last \
          one is sent; questions to the database as its pg_stat_statements counts them",
         arguments.people
@@ -76,14 +76,14 @@ pub(super) fn storm(arguments: &Arguments, settings: &[String], report: &mut Rep
     };
     run(101, 1, report)?;
     redis.kill()?;
-    report.say("kill -9 of Redis: each node asks once");
+    report.add("kill -9 of Redis: each node asks once");
     run(501, NODES as u64, report)?;
     let failures = runtime.block_on(async {
         Ok(counted(&nodes, "concerts", "load_failures").await?
             + counted(&nodes, "dates", "load_failures").await?)
     })?;
     report.expect(failures == 0, format!("no load failed ({failures} did)"));
-    site::tell_troubles(&nodes, report);
+    site::report_troubles(&nodes, report);
     Ok(())
 }
 
@@ -137,7 +137,7 @@ impl Crowd {
     async fn gather(nodes: &[Node], people: usize) -> Outcome<Self> {
         let mut tokens = Vec::new();
         for node in nodes {
-            tokens.push(let_in(node, TOKENS as u64).await?);
+            tokens.push(admit(node, TOKENS as u64).await?);
         }
         let mut crowd = Self { people: Vec::new() };
         for n in 0..people {
@@ -171,13 +171,14 @@ impl Crowd {
         let held = database.server.hold("postgres", "LOCK TABLE concerts, schedules")?;
         let began = Instant::now();
         for ((client, _), request) in self.people.iter_mut().zip(&requests) {
-            client.say(request).await.doing("sending a request")?;
+            client.send(request).await.doing("sending a request")?;
         }
         let sent = began.elapsed();
         drop(held);
         let mut good = 0;
         for (client, _) in &mut self.people {
-            good += usize::from(client.hear().await.doing("waiting for an answer")?.status == 200);
+            good +=
+                usize::from(client.receive().await.doing("waiting for an answer")?.status == 200);
         }
         let answered = began.elapsed();
         if sent > SEND_LIMIT {
@@ -189,7 +190,7 @@ impl Crowd {
         let misses = counted(nodes, what.kind(), "misses").await? - misses;
         let loads = counted(nodes, what.kind(), "loads").await? - loads;
         let (people, name) = (self.people.len(), what.name());
-        report.say(format!(
+        report.add(format!(
             "{name}: {people} sent in {sent:.0?}, {good} answered 200, all after {answered:.0?}; {misses} found nothing \
              and waited; nodes loaded {loads} times; the database was asked {requested} times"
         ));

@@ -89,7 +89,7 @@ pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut R
     let copies = site::cache(site::ENOUGH, report)?;
     let line =
         Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
-    report.say("a Redis of its own for the line");
+    report.add("a Redis of its own for the line");
     let ours = [
         "http.bind=127.0.0.1:8081".to_owned(),
         "queue.store=redis".to_owned(),
@@ -99,18 +99,18 @@ pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut R
     let nodes = site::nodes(1, database.server.address(), Some(&copies), &ours, settings, report)?;
     let Some(node) = nodes.first() else { return Ok(()) };
     let prometheus = watching(&binaries, node)?;
-    report.say("a Prometheus looks every second, with the rules of deploy/observability");
+    report.add("a Prometheus looks every second, with the rules of deploy/observability");
     for script in &arguments.k6 {
         let (is_content, text) = Script::start(script)?.end()?;
-        report.say(&text);
+        report.add(&text);
         report.expect(is_content, "every threshold of the script holds");
     }
     report.expect(looked_again(&prometheus)?, "Prometheus looked once more");
     for (family, question) in QUESTIONS {
         let answers = prometheus.query(question)?;
-        report.say(format!("\n{family}: {question}"));
+        report.add(format!("\n{family}: {question}"));
         for answer in &answers {
-            report.say(format!("  {} {}", named(&answer.labels), answer.value));
+            report.add(format!("  {} {}", named(&answer.labels), answer.value));
         }
         report.expect(!answers.is_empty(), "it is known");
     }
@@ -119,8 +119,8 @@ pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut R
         .iter()
         .filter_map(|alert| alert.labels.get("alertname").map(String::as_str))
         .collect();
-    report.say(format!("\nalerts that fire: {}", firing.join(", ")));
-    site::tell_troubles(&nodes, report);
+    report.add(format!("\nalerts that fire: {}", firing.join(", ")));
+    site::report_troubles(&nodes, report);
     Ok(())
 }
 

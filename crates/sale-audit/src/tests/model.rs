@@ -268,7 +268,7 @@ impl Model {
                 (line("dates", user, 0, 0, status).with("number", number), stand)
             }
             Step::Leave => {
-                let status = if self.store.give_back(user, number) { 204 } else { 410 };
+                let status = if self.store.release(user, number) { 204 } else { 410 };
                 (line("leave", user, 0, 0, status).with("number", number), Stand::Gone)
             }
             Step::Forge => (line("dates", user, 0, 0, 401).with("forged", true), Stand::Waiting),
@@ -369,7 +369,7 @@ impl Store {
         self.stand(number)
     }
 
-    fn give_back(&mut self, user: u64, number: u64) -> bool {
+    fn release(&mut self, user: u64, number: u64) -> bool {
         let stands = self.stand(number) != Stand::Gone;
         if stands && self.slots.remove(&number).is_none() {
             self.departed.insert(number);

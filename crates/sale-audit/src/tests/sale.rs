@@ -138,12 +138,13 @@ fn a_person_admitted_too_early() {
 fn a_called_person_refused() {
     for status in [401, 403, 410] {
         let mut lines = correct();
-        let mut let_in: HashMap<u64, i64> = HashMap::new();
+        let mut admitted: HashMap<u64, i64> = HashMap::new();
         // A person admitted long enough ago that every node knows, and whose session has not ended.
         let is_inside = |line: &Line| {
             let sent = line.0["sent"].as_i64().unwrap();
             let is_granted = is(line, "dates", 200);
-            is_granted && (150..500).contains(&(sent - *let_in.entry(number(line)).or_insert(sent)))
+            is_granted
+                && (150..500).contains(&(sent - *admitted.entry(number(line)).or_insert(sent)))
         };
         plant(&mut lines, is_inside, "status", status);
         breaks(&lines, "nobody called is turned away");

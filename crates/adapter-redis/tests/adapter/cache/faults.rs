@@ -11,7 +11,7 @@ use test_support::{FaultProxy, Redis, RedisSetup};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::support::{LONG, PATIENT, SLACK, key, look_and_put, lookup, store};
+use super::support::{LONG, PATIENT, SLACK, get_and_put, key, lookup, store};
 use crate::faults::{blocking, server};
 use crate::storm::until;
 use crate::support::{binaries, single};
@@ -65,7 +65,7 @@ async fn the_first_call_to_a_restarted_server_succeeds() {
         let mut refreshes = JoinSet::new();
         for _look in 0..20 {
             let store = store.clone();
-            refreshes.spawn(async move { look_and_put(&store, &key(round), b"copy").await });
+            refreshes.spawn(async move { get_and_put(&store, &key(round), b"copy").await });
         }
         refreshes.join_all().await.into_iter().for_each(|looked| looked.unwrap());
         blocking(|| redis.restart());
@@ -79,8 +79,8 @@ async fn a_script_flush_causes_no_errors() {
     let store = store(&single(redis.address()), PATIENT);
     for round in 0..5 {
         blocking(|| redis.command(&["SCRIPT", "FLUSH"]));
-        look_and_put(&store, &key(round), b"copy").await.unwrap();
-        look_and_put(&store, &key(round), b"copy").await.unwrap();
+        get_and_put(&store, &key(round), b"copy").await.unwrap();
+        get_and_put(&store, &key(round), b"copy").await.unwrap();
         store.invalidate("concerts").await.unwrap();
         assert!(store.invalidated("concerts").await.unwrap().is_some());
     }
@@ -117,7 +117,7 @@ async fn no_call_gets_the_answer_of_an_abandoned_one() {
     let store = store(&single(proxy.address()), pool);
     for name in 0..10 {
         until("it is put", async || {
-            look_and_put(&store, &key(name), name.to_string().as_bytes()).await.is_ok()
+            get_and_put(&store, &key(name), name.to_string().as_bytes()).await.is_ok()
         })
         .await;
     }
@@ -151,7 +151,7 @@ async fn dropped_callers_do_not_affect_others() {
     let redis = server();
     let store = store(&single(redis.address()), CachePoolSettings { size: 2, ..PATIENT });
     for name in 0..10 {
-        look_and_put(&store, &key(name), name.to_string().as_bytes()).await.unwrap();
+        get_and_put(&store, &key(name), name.to_string().as_bytes()).await.unwrap();
     }
     for round in 0..300_u64 {
         let gone =
@@ -203,7 +203,7 @@ async fn a_cache_that_evicts_takes_all_copies_without_errors() {
         let (store, payload) = (store.clone(), payload.clone());
         fillers.spawn(async move {
             for name in (0..KEYS).skip(filler).step_by(4) {
-                look_and_put(&store, &key(name), &payload).await.unwrap();
+                get_and_put(&store, &key(name), &payload).await.unwrap();
             }
         });
     }
@@ -222,7 +222,7 @@ async fn a_cache_that_evicts_takes_all_copies_without_errors() {
 async fn a_full_server_without_eviction_refuses_puts_and_still_serves_copies() {
     let redis = set_up(&["maxmemory 4mb", "appendonly no"]);
     let store = store(&single(redis.address()), PATIENT);
-    look_and_put(&store, &key("first"), b"first").await.unwrap();
+    get_and_put(&store, &key("first"), b"first").await.unwrap();
     let payload = Bytes::from(vec![b'x'; 50_000]);
     let mut refused = None;
     for name in 0..200 {
@@ -252,7 +252,7 @@ async fn a_server_that_takes_no_copies_is_down_although_it_answers() {
     let redis = set_up(&["appendonly no"]);
     let store = store(&single(redis.address()), PATIENT);
     let dependency = RedisCacheDependency::new(store.clone());
-    look_and_put(&store, &key("first"), b"first").await.unwrap();
+    get_and_put(&store, &key("first"), b"first").await.unwrap();
     dependency.check().await.unwrap();
     for (setting, bad, good, code) in
         [("maxmemory", "1", "0", "OOM"), ("min-replicas-to-write", "1", "0", "NOREPLICAS")]
@@ -299,7 +299,7 @@ fn connections_outlive_the_runtime_that_needed_them_first() {
     for round in 0..3 {
         let store = Arc::clone(&store);
         std::thread::spawn(move || {
-            runtime().block_on(look_and_put(&store, &key(round), b"copy")).unwrap();
+            runtime().block_on(get_and_put(&store, &key(round), b"copy")).unwrap();
         })
         .join()
         .unwrap();
@@ -323,7 +323,7 @@ async fn the_memory_report_is_known_while_the_server_answers() {
     answers(&store).await;
     assert_eq!(store.memory(), None, "no check has run");
     for name in 0..100 {
-        look_and_put(&store, &key(name), &[7; 90_000]).await.unwrap();
+        get_and_put(&store, &key(name), &[7; 90_000]).await.unwrap();
     }
     dependency.check().await.unwrap();
     let memory = store.memory().unwrap();

@@ -11,7 +11,7 @@ use test_support::{RedisCluster, RedisSentinels};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::support::{PATIENT, SLACK, key, look_and_put, lookup, name_of, open, settings};
+use super::support::{PATIENT, SLACK, get_and_put, key, lookup, name_of, open, settings};
 use crate::faults::blocking;
 use crate::storm::until;
 use crate::support::{binaries, cluster};
@@ -37,7 +37,7 @@ impl Load {
             let (store, goes_on, done) = (store.clone(), Arc::clone(&goes_on), Arc::clone(&done));
             tasks.spawn(async move {
                 while goes_on.load(Ordering::Relaxed) {
-                    look_and_put(&store, &key, b"copy").await.unwrap();
+                    get_and_put(&store, &key, b"copy").await.unwrap();
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -83,7 +83,7 @@ async fn one_dead_primary_affects_only_its_own_keys_until_its_replica_takes_over
     let dead = primary(&here);
     let there = (1..).map(key).find(|other| primary(other) != dead).unwrap();
     for key in [&here, &there] {
-        look_and_put(&store, key, b"copy").await.unwrap();
+        get_and_put(&store, key, b"copy").await.unwrap();
     }
     blocking(|| servers.nodes()[dead].kill());
     let dependency = RedisCacheDependency::new(store.clone());
@@ -108,13 +108,13 @@ async fn a_failover_by_sentinels_is_followed() {
     let sentinels: Vec<String> = servers.sentinels().iter().map(ToString::to_string).collect();
     let url = format!("redis-sentinel://{}/{}", sentinels.join(","), servers.name());
     let store = open(RedisAddress::parse(&url).unwrap(), settings(impatient()));
-    look_and_put(&store, &key("a"), b"copy").await.unwrap();
+    get_and_put(&store, &key("a"), b"copy").await.unwrap();
     blocking(|| servers.primary().kill());
     until("the replica is the primary", async || {
-        look_and_put(&store, &key("b"), b"copy").await.is_ok()
+        get_and_put(&store, &key("b"), b"copy").await.is_ok()
     })
     .await;
     for name in 0..50 {
-        look_and_put(&store, &key(name), b"copy").await.unwrap();
+        get_and_put(&store, &key(name), b"copy").await.unwrap();
     }
 }

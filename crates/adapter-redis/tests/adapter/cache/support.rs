@@ -71,7 +71,7 @@ pub(super) async fn lookup(store: &RedisCacheStore, key: &CacheKey) -> Result<Lo
 }
 
 /// Looks a key up, and puts the payload if it is missing.
-pub(super) async fn look_and_put(
+pub(super) async fn get_and_put(
     store: &RedisCacheStore,
     key: &CacheKey,
     payload: &[u8],

@@ -45,13 +45,13 @@ pub(crate) fn may_break(old: &Value, new: &Value) -> bool {
 }
 
 impl Comparison<'_> {
-    fn say(&mut self, change: String) {
+    fn report(&mut self, change: String) {
         self.found.push(change);
     }
 
     fn operation(&mut self, name: &str, old: &Value, new: &Value) {
         if new.is_null() {
-            return self.say(format!("{name} is gone"));
+            return self.report(format!("{name} is gone"));
         }
         let parameters = |operation: &Value| -> Map<String, Value> {
             let listed = operation["parameters"].as_array().cloned().unwrap_or_default();
@@ -62,17 +62,17 @@ impl Comparison<'_> {
         for (parameter, old) in &before {
             let what = format!("{name}: {parameter}");
             let Some(new) = after.get(parameter) else {
-                self.say(format!("{what} is gone"));
+                self.report(format!("{what} is gone"));
                 continue;
             };
             if new["required"] == true && old["required"] != true {
-                self.say(format!("{what} is required"));
+                self.report(format!("{what} is required"));
             }
             self.schema(&what, Sender::Client, &old["schema"], &new["schema"]);
         }
         for (parameter, new) in &after {
             if new["required"] == true && !before.contains_key(parameter) {
-                self.say(format!("{name}: {parameter} is new and required"));
+                self.report(format!("{name}: {parameter} is new and required"));
             }
         }
         for (status, old) in fields(&old["responses"]) {
@@ -80,18 +80,18 @@ impl Comparison<'_> {
             let (old, new) =
                 (followed(self.old, old), followed(self.new, &new["responses"][status]));
             if new.is_null() {
-                self.say(format!("{what} is gone"));
+                self.report(format!("{what} is gone"));
                 continue;
             }
             for (header, _) in fields(&old["headers"]) {
                 if new["headers"][header].is_null() {
-                    self.say(format!("{what}: header {header} is gone"));
+                    self.report(format!("{what}: header {header} is gone"));
                 }
             }
             for (media_type, old) in fields(&old["content"]) {
                 let what = format!("{what} {media_type}");
                 match new["content"].get(media_type) {
-                    None => self.say(format!("{what} is gone")),
+                    None => self.report(format!("{what} is gone")),
                     Some(new) => {
                         self.schema(&what, Sender::Service, &old["schema"], &new["schema"]);
                     }
@@ -108,7 +108,7 @@ impl Comparison<'_> {
         for (field, old_field) in fields(&old["properties"]) {
             let inner = format!("{what}.{field}");
             match new["properties"].get(field) {
-                None => self.say(format!("{inner} is gone")),
+                None => self.report(format!("{inner} is gone")),
                 Some(new_field) => self.schema(&inner, sender, old_field, new_field),
             }
         }
@@ -122,14 +122,14 @@ impl Comparison<'_> {
             Sender::Service => (before.difference(&after), "may be absent"),
         };
         for field in changed {
-            self.say(format!("{what}.{field} {how}"));
+            self.report(format!("{what}.{field} {how}"));
         }
         for inner in ["items", "additionalProperties"] {
             match (&old[inner], &new[inner]) {
                 (Value::Object(_), new_inner @ Value::Object(_)) => {
                     self.schema(&format!("{what}[]"), sender, &old[inner], new_inner);
                 }
-                (Value::Object(_), _) => self.say(format!("{what}[] is gone")),
+                (Value::Object(_), _) => self.report(format!("{what}[] is gone")),
                 _ => {}
             }
         }
@@ -154,7 +154,7 @@ impl Comparison<'_> {
                 let types = types.into_iter().collect::<Vec<_>>().join(" or ");
                 format!("{types} {}", schema["format"].as_str().unwrap_or("")).trim().to_owned()
             };
-            self.say(format!("{what} was {}, is {}", named(before, old), named(after, new)));
+            self.report(format!("{what} was {}, is {}", named(before, old), named(after, new)));
         }
     }
 
@@ -163,11 +163,11 @@ impl Comparison<'_> {
         let after = new["enum"].as_array();
         for value in old["enum"].as_array().into_iter().flatten() {
             if after.is_none_or(|after| !after.contains(value)) {
-                self.say(format!("{what}: {value} is gone"));
+                self.report(format!("{what}: {value} is gone"));
             }
         }
         if old["enum"].is_null() && !new["enum"].is_null() {
-            self.say(format!("{what} has a list of values"));
+            self.report(format!("{what} has a list of values"));
         }
     }
 
@@ -188,14 +188,14 @@ impl Comparison<'_> {
                 (Some(sent), Some(read)) => sent < read,
             };
             if breaks {
-                self.say(format!("{what}: {bound} was {}, is {}", old[bound], new[bound]));
+                self.report(format!("{what}: {bound} was {}, is {}", old[bound], new[bound]));
             }
         }
         if matches!(sender, Sender::Client)
             && !new["pattern"].is_null()
             && old["pattern"] != new["pattern"]
         {
-            self.say(format!("{what}: pattern was {}, is {}", old["pattern"], new["pattern"]));
+            self.report(format!("{what}: pattern was {}, is {}", old["pattern"], new["pattern"]));
         }
     }
 }

@@ -39,7 +39,7 @@ impl Whole {
         ];
         let words: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
         let whole = Self { serving: Serving::start(&words), _stores: (database, line, copies) };
-        whole.ask_everything();
+        whole.request_everything();
         whole
     }
 
@@ -49,7 +49,7 @@ impl Whole {
         (answer.status, answer.text)
     }
 
-    fn ask_everything(&self) {
+    fn request_everything(&self) {
         eventually("joining works", || {
             self.request("POST", "/user/1/queue/token/issue", &[]).0 == 200
         });

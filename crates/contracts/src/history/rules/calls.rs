@@ -51,7 +51,7 @@ pub(in crate::history) fn called_for_good<'a>(view: &View<'a>, rules: &Rules) ->
 /// A position exceeds no position reported more than `view_lag` earlier by more than
 /// `position_slack`. O(n log n).
 pub(in crate::history) fn positions_shrink<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breach<'a>> {
-    let position = |op: &'a Record| Some((op.position_told()?, op));
+    let position = |op: &'a Record| Some((op.reported_position()?, op));
     let mut breaches = Vec::new();
     for place in view.places() {
         let reported = place.ops().filter_map(position);
@@ -76,8 +76,8 @@ pub(in crate::history) fn nothing_forged<'a>(view: &View<'a>) -> Vec<Breach<'a>>
     let mut breaches = Vec::new();
     for place in view.places() {
         let reported = place.joins().next().map(|join| join.begun);
-        let let_in = place.ops().filter(|op| op.let_in().is_some());
-        let forged = let_in.filter(|op| reported.is_none_or(|reported| reported > op.over()));
+        let admissions = place.ops().filter(|op| op.admission_time().is_some());
+        let forged = admissions.filter(|op| reported.is_none_or(|reported| reported > op.over()));
         breaches.extend(forged.map(Breach::of));
     }
     breaches

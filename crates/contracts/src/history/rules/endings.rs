@@ -19,7 +19,7 @@ pub(in crate::history) fn nobody_forgotten<'a>(view: &View<'a>, rules: &Rules) -
         };
         let Some((number, user)) = held.place() else { continue };
         let is_found =
-            search.reported == Completion::Unknown || search.number_told() == Some(number);
+            search.reported == Completion::Unknown || search.reported_number() == Some(number);
         if !is_found && !view.place(number, user).may_end_between(held.begun, search.over(), rules)
         {
             breaches.push(Breach::between(held, search));
@@ -68,7 +68,8 @@ pub(in crate::history) fn gone_for_a_reason<'a>(view: &View<'a>, rules: &Rules) 
 
 /// The last join, `FindAgain` excluded, that returned the user's highest number. Numbers only grow.
 fn last_held<'a>(joins: impl Iterator<Item = &'a Record>) -> Option<&'a Record> {
-    let before = joins
-        .filter(|op| matches!(op.requested, Invocation::Join { .. }) && op.number_told().is_some());
-    before.max_by_key(|op| op.number_told())
+    let before = joins.filter(|op| {
+        matches!(op.requested, Invocation::Join { .. }) && op.reported_number().is_some()
+    });
+    before.max_by_key(|op| op.reported_number())
 }

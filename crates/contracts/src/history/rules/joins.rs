@@ -54,7 +54,7 @@ struct Held<'a> {
 /// The numbers that a user's joins returned, in ascending order. `FindAgain` has a rule of its own.
 fn numbers_held<'a>(joins: &[&'a Record]) -> Vec<Held<'a>> {
     let is_join = |op: &&&Record| matches!(op.requested, Invocation::Join { .. });
-    let reported = joins.iter().filter(is_join).filter_map(|op| Some((op.number_told()?, *op)));
+    let reported = joins.iter().filter(is_join).filter_map(|op| Some((op.reported_number()?, *op)));
     let mut reported: Vec<(QueueNumber, &Record)> = reported.collect();
     reported.sort_by_key(|(number, _)| *number);
     let numbers = reported.chunk_by(|(a, _), (b, _)| a == b);
@@ -70,7 +70,7 @@ fn numbers_held<'a>(joins: &[&'a Record]) -> Vec<Held<'a>> {
 ///
 /// The number may come from an earlier join of the same user whose outcome is unknown.
 pub(in crate::history) fn order_of_joins<'a>(view: &View<'a>) -> Vec<Breach<'a>> {
-    let reported = view.ops().filter_map(|op| Some((op.over(), op.number_told()?, op)));
+    let reported = view.ops().filter_map(|op| Some((op.over(), op.reported_number()?, op)));
     let highest = Frontier::new(reported.collect());
     let mut breaches = Vec::new();
     for place in view.places() {

@@ -26,9 +26,9 @@ pub(in crate::history) fn limit<'a>(view: &View<'a>, rules: &Rules) -> Vec<Breac
         if let Some(other) = inside.values().next()
             && inside.len() >= max_active
         {
-            breaches.push(Breach::between(other, stay.let_in));
+            breaches.push(Breach::between(other, stay.admitted));
         }
-        inside.insert((stay.until, stay.let_in.id), stay.let_in);
+        inside.insert((stay.until, stay.admitted.id), stay.admitted);
     }
     breaches
 }
@@ -38,7 +38,7 @@ struct Stay<'a> {
     from: Duration,
     /// The session may have ended at this moment.
     until: Duration,
-    let_in: &'a Record,
+    admitted: &'a Record,
 }
 
 /// The time in which the session of a place certainly runs, if any. A place has one session,
@@ -55,10 +55,10 @@ struct Stay<'a> {
 /// - if it was seen gone before that end, the begin of the last op that saw it run: it was lost at
 ///   an unknown time.
 fn certain_stay<'a>(place: &Place<'_, 'a>, rules: &Rules) -> Option<Stay<'a>> {
-    let let_in = || place.ops().filter(|op| op.let_in().is_some());
-    let first = let_in().min_by_key(|op| op.over())?;
+    let admissions = || place.ops().filter(|op| op.admission_time().is_some());
+    let first = admissions().min_by_key(|op| op.over())?;
     let from = first.over();
-    let lasts = let_in().filter_map(Record::let_in).max()?;
+    let lasts = admissions().filter_map(Record::admission_time).max()?;
     let mut until = claimed_from(place, from, rules).saturating_add(lasts);
     if let Some(left) = place.left_from() {
         until = until.min(left);
@@ -74,7 +74,7 @@ fn certain_stay<'a>(place: &Place<'_, 'a>, rules: &Rules) -> Option<Stay<'a>> {
         let seen = runs.map(|(_, op)| op.begun.saturating_sub(rules.view_lag)).last();
         until = until.min(seen.unwrap_or_default());
     }
-    (from < until).then_some(Stay { from, until, let_in: first })
+    (from < until).then_some(Stay { from, until, admitted: first })
 }
 
 /// The earliest moment at which a session that runs at `by` can have been claimed.

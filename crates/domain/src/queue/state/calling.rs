@@ -24,16 +24,17 @@ impl QueueState {
     /// Calls the people that budget and slots allow; returns how many. Ended calls and sessions
     /// must be freed before.
     pub(super) fn call_people(&mut self, visit: &Visit) -> u64 {
-        let nobody_waits = self.counters.waiting() == 0 && self.seats.late() == 0;
+        let nobody_waits = self.counters.waiting() == 0 && self.sessions.late() == 0;
         if nobody_waits || !self.is_open_for(&visit.witness) || self.waits_for_tokens() {
             return 0;
         }
-        let inside = self.calls.open() + self.seats.recalled() + self.seats.running(self.time);
+        let inside =
+            self.calls.open() + self.sessions.recalled() + self.sessions.running(self.time);
         let free = u64::from(self.policy.max_active).saturating_sub(inside);
         let allowed = u64::from(self.budget.available(self.time)).min(free);
         let ends = self.time + self.policy.claim_within;
         let mut called = 0;
-        while called < allowed && self.seats.recall_first(ends) {
+        while called < allowed && self.sessions.recall_first(ends) {
             called += 1;
         }
         while called < allowed && self.counters.waiting() > 0 {
@@ -62,21 +63,21 @@ impl QueueState {
             }
         }
         while max > 0
-            && let Some((number, user)) = self.seats.take_lapsed_recall(self.time)
+            && let Some((number, user)) = self.sessions.take_lapsed_recall(self.time)
         {
             max -= 1;
             self.note_lapse();
             self.forget_holder(user, number);
         }
         while max > 0
-            && let Some((number, seat)) = self.seats.take_ended(self.time)
+            && let Some((number, session)) = self.sessions.take_ended(self.time)
         {
             max -= 1;
             self.outcomes.ended += 1;
-            self.turnover.note(seat.ends.since(seat.since), 1, self.policy.max_active);
-            self.forget_holder(seat.user, number);
+            self.turnover.note(session.ends.since(session.since), 1, self.policy.max_active);
+            self.forget_holder(session.user, number);
         }
-        while max > 0 && self.seats.forget_given_back(self.time) {
+        while max > 0 && self.sessions.forget_given_back(self.time) {
             max -= 1;
         }
     }
@@ -86,7 +87,7 @@ impl QueueState {
             self.note_lapse();
         }
         if let Some(user) = self.users.remove(&number)
-            && !self.seats.is_seated(number)
+            && !self.sessions.is_seated(number)
         {
             self.forget_holder(user, number);
         }
@@ -98,7 +99,7 @@ impl QueueState {
             for number in over.from + 1..=over.to {
                 self.calls.forget_used(number);
                 if let Some(user) = self.users.get(&number).copied()
-                    && !self.seats.is_seated(number)
+                    && !self.sessions.is_seated(number)
                 {
                     self.forget_holder(user, number);
                 }

@@ -127,7 +127,7 @@ impl QueueState {
         }
         self.held.entry(user).or_insert(number);
         if self.restore_found(number) && self.counters.serving() >= number {
-            self.seats.add_late(number, user);
+            self.sessions.add_late(number, user);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A single place: its status, its claim and its release.
 
 use super::QueueState;
-use super::seats::Seat;
+use super::sessions::RunningSession;
 use crate::queue::recovery::Change;
 use crate::queue::{Expiry, PlaceStatus, Shown, TokenClaims, UserId};
 
@@ -56,7 +56,7 @@ impl QueueState {
                 let ends = self.time + self.policy.session_ttl;
                 self.calls.use_up(number, self.time);
                 self.adopt(number, place.user);
-                self.seats.seat(number, Seat { user: place.user, since, ends });
+                self.sessions.begin(number, RunningSession { user: place.user, since, ends });
                 self.log(Change::Claimed { number, user: place.user, until: ends });
                 self.outcomes.claimed += 1;
                 Ok(self.expiry(ends))
@@ -85,19 +85,19 @@ impl QueueState {
                 self.log(Change::Abandoned(number));
             }
             PlaceStatus::Waiting => {
-                self.seats.forget_late(number);
+                self.sessions.forget_late(number);
                 self.log(Change::Released(number));
             }
             PlaceStatus::Called { until } => {
                 let held = self.policy.claim_within.saturating_sub(until.at.since(self.time));
                 self.turnover.note(held, 1, self.policy.max_active);
-                self.seats.forget_late(number);
+                self.sessions.forget_late(number);
                 self.calls.use_up(number, self.time);
                 self.log(Change::Released(number));
             }
             PlaceStatus::Active { .. } => {
-                if let Some(seat) = self.seats.unseat(number) {
-                    self.turnover.note(self.time.since(seat.since), 1, self.policy.max_active);
+                if let Some(session) = self.sessions.end_session(number) {
+                    self.turnover.note(self.time.since(session.since), 1, self.policy.max_active);
                 }
                 self.calls.use_up(number, self.time);
                 self.log(Change::Released(number));
@@ -105,7 +105,7 @@ impl QueueState {
             PlaceStatus::Gone => {}
         }
         if number <= self.counters.serving() {
-            self.seats.bar(number, self.time + self.policy.session_ttl);
+            self.sessions.bar(number, self.time + self.policy.session_ttl);
         }
         self.forget_holder(user, number);
     }
@@ -123,7 +123,7 @@ impl QueueState {
     /// Whether there is a slot for one more session. Open calls hold slots of their own, except
     /// those reopened by a recovery, some of which may have been over.
     pub(super) fn has_room(&self) -> bool {
-        self.seats.running(self.time) < u64::from(self.policy.max_active)
+        self.sessions.running(self.time) < u64::from(self.policy.max_active)
     }
 
     /// The status of the place, if it is its user's. A store in doubt rejects no place, because it
@@ -169,7 +169,7 @@ impl QueueState {
 
     /// The holder of a number, as far as the store knows.
     pub(super) fn owner(&self, number: u64) -> Option<UserId> {
-        self.seats.owner(number).or_else(|| self.users.get(&number).copied())
+        self.sessions.owner(number).or_else(|| self.users.get(&number).copied())
     }
 
     /// Whether a number was, or may have been, issued to a user unknown to the store.
@@ -179,18 +179,18 @@ impl QueueState {
 
     /// The status of a number, regardless of its holder.
     pub(super) fn state_of(&self, number: u64) -> PlaceStatus {
-        if let Some(ends) = self.seats.session(number, self.time) {
+        if let Some(ends) = self.sessions.session(number, self.time) {
             return PlaceStatus::Active { until: self.expiry(ends) };
         }
         if number > self.counters.serving() {
             let is_abandoned = self.vacant.contains(number) && !self.vacant.is_in_range(number);
             return if is_abandoned { PlaceStatus::Gone } else { PlaceStatus::Waiting };
         }
-        let recalled = self.seats.recall_of(number, self.time);
+        let recalled = self.sessions.recall_of(number, self.time);
         if let Some(ends) = recalled.or_else(|| self.calls.end_of(number, self.time)) {
             return PlaceStatus::Called { until: self.expiry(ends) };
         }
-        let is_passed = self.seats.is_late(number) || self.vacant.is_in_range(number);
+        let is_passed = self.sessions.is_late(number) || self.vacant.is_in_range(number);
         if is_passed { PlaceStatus::Waiting } else { PlaceStatus::Gone }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::QueueState;
-use super::seats::Seat;
+use super::sessions::RunningSession;
 use crate::queue::recovery::{Change, Memory};
 use crate::queue::{PlaceStatus, QueueTime, UserId};
 
@@ -65,9 +65,9 @@ impl QueueState {
         let user = self.owner(number);
         // A node that missed the release may still replay the session, which ends by
         // then.
-        self.seats.bar(number, self.time + self.policy.session_ttl);
-        let was_seated = self.seats.unseat(number).is_some();
-        let was_late = self.seats.forget_late(number);
+        self.sessions.bar(number, self.time + self.policy.session_ttl);
+        let was_seated = self.sessions.end_session(number).is_some();
+        let was_late = self.sessions.forget_late(number);
         let was_called = self.calls.use_up(number, self.time);
         if was_seated || was_late || was_called {
             if let Some(user) = user {
@@ -82,7 +82,7 @@ impl QueueState {
         // there.
         let until = until.min(self.time + self.policy.session_ttl);
         let is_theirs = self.owner(number).is_none_or(|owner| owner == user);
-        let is_known = self.seats.owner(number).is_some() || self.seats.is_barred(number);
+        let is_known = self.sessions.owner(number).is_some() || self.sessions.is_barred(number);
         let is_new = !is_known && !self.calls.is_used(number);
         if number > self.counters.serving() || until <= self.time || !is_theirs || !is_new {
             return;
@@ -93,11 +93,11 @@ impl QueueState {
         *held = number.max(*held);
         if self.has_room() {
             let since = until.before(self.policy.session_ttl);
-            self.seats.seat(number, Seat { user, since, ends: until });
+            self.sessions.begin(number, RunningSession { user, since, ends: until });
             self.log(Change::Claimed { number, user, until });
         } else {
             // The node reports late and others have the slot by now, so this user is called next.
-            self.seats.add_late(number, user);
+            self.sessions.add_late(number, user);
         }
     }
 
@@ -111,7 +111,7 @@ impl QueueState {
         let users = self.users.range(numbers.clone()).map(|(number, _)| *number);
         let found = self.found.range(numbers.clone()).copied();
         let mut known: BTreeSet<u64> =
-            users.chain(found).chain(self.seats.numbers(numbers)).collect();
+            users.chain(found).chain(self.sessions.numbers(numbers)).collect();
         known.retain(|number| !self.vacant.contains(*number));
         let vacant = self.vacant.count_up_to(to) - self.vacant.count_up_to(from);
         if vacant + known.len() as u64 == to - from {

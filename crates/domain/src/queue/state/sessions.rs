@@ -8,7 +8,7 @@ use crate::queue::{QueueTime, UserId};
 
 /// A session.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Seat {
+pub(super) struct RunningSession {
     pub(super) user: UserId,
     /// When the slot was taken, by the call.
     pub(super) since: QueueTime,
@@ -18,8 +18,8 @@ pub(super) struct Seat {
 /// Sessions by number, and late holders: those of skipped numbers that turned up after the queue
 /// had passed their number.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub(super) struct Seats {
-    sessions: BTreeMap<u64, Seat>,
+pub(super) struct Sessions {
+    sessions: BTreeMap<u64, RunningSession>,
     ends: BTreeSet<(QueueTime, u64)>,
     /// Late holders, who are called first.
     late: BTreeMap<u64, UserId>,
@@ -34,7 +34,7 @@ pub(super) struct Seats {
 /// The steps of the distribution of ends in a snapshot.
 const STEPS: usize = 16;
 
-impl Seats {
+impl Sessions {
     /// The number of sessions running at `now`.
     pub(super) fn running(&self, now: QueueTime) -> u64 {
         (self.ends.len() - self.ends.range(..=(now, u64::MAX)).count()) as u64
@@ -65,7 +65,7 @@ impl Seats {
 
     /// The user of a session, or of a late number.
     pub(super) fn owner(&self, number: u64) -> Option<UserId> {
-        let session = self.sessions.get(&number).map(|seat| seat.user);
+        let session = self.sessions.get(&number).map(|session| session.user);
         let late = || self.late.get(&number).copied();
         session.or_else(late).or_else(|| self.recalled.get(&number).map(|(user, _)| *user))
     }
@@ -84,7 +84,7 @@ impl Seats {
 
     /// The end of a session, if it runs at `now`.
     pub(super) fn session(&self, number: u64, now: QueueTime) -> Option<QueueTime> {
-        self.sessions.get(&number).map(|seat| seat.ends).filter(|ends| *ends > now)
+        self.sessions.get(&number).map(|session| session.ends).filter(|ends| *ends > now)
     }
 
     /// Sessions running at `now`: the number, the user, and the end.
@@ -92,8 +92,8 @@ impl Seats {
         &self,
         now: QueueTime,
     ) -> impl Iterator<Item = (u64, UserId, QueueTime)> + '_ {
-        let running = move |(number, seat): (&u64, &Seat)| {
-            Some((*number, seat.user, self.session(*number, now)?))
+        let running = move |(number, session): (&u64, &RunningSession)| {
+            Some((*number, session.user, self.session(*number, now)?))
         };
         self.sessions.iter().filter_map(running)
     }
@@ -103,16 +103,16 @@ impl Seats {
         self.sessions.contains_key(&number)
     }
 
-    pub(super) fn seat(&mut self, number: u64, seat: Seat) {
+    pub(super) fn begin(&mut self, number: u64, session: RunningSession) {
         self.recalled.remove(&number);
-        self.ends.insert((seat.ends, number));
-        self.sessions.insert(number, seat);
+        self.ends.insert((session.ends, number));
+        self.sessions.insert(number, session);
     }
 
-    pub(super) fn unseat(&mut self, number: u64) -> Option<Seat> {
-        let seat = self.sessions.remove(&number)?;
-        self.ends.remove(&(seat.ends, number));
-        Some(seat)
+    pub(super) fn end_session(&mut self, number: u64) -> Option<RunningSession> {
+        let session = self.sessions.remove(&number)?;
+        self.ends.remove(&(session.ends, number));
+        Some(session)
     }
 
     /// Prevents a replay from restoring a session of this number that ends by `until`.
@@ -147,9 +147,9 @@ impl Seats {
     }
 
     /// Removes one session that is over at `now`.
-    pub(super) fn take_ended(&mut self, now: QueueTime) -> Option<(u64, Seat)> {
+    pub(super) fn take_ended(&mut self, now: QueueTime) -> Option<(u64, RunningSession)> {
         let number = self.ends.first().filter(|(at, _)| *at <= now).map(|(_, number)| *number)?;
-        self.unseat(number).map(|seat| (number, seat))
+        self.end_session(number).map(|session| (number, session))
     }
 
     pub(super) fn add_late(&mut self, number: u64, user: UserId) {

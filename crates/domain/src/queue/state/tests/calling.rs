@@ -181,8 +181,8 @@ fn wait_without_ending(server: &mut Server, node: &Node, steps: u64) {
 /// Opens the call of a late holder until then.
 fn recall(server: &mut Server, number: u64, until: Duration) {
     let ends = server.state.time + until;
-    server.state.seats.add_late(number, UserId::new(number).unwrap());
-    assert!(server.state.seats.recall_first(ends));
+    server.state.sessions.add_late(number, UserId::new(number).unwrap());
+    assert!(server.state.sessions.recall_first(ends));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn calls_and_sessions_are_over_before_a_step_has_ended_them() {
     a.claim(&mut server, 2, 2).unwrap();
     recall(&mut server, 3, CLAIM_WITHIN);
     wait_without_ending(&mut server, &a, 9);
-    let recalled = |server: &Server| server.state.seats.recall_of(3, server.state.time).is_some();
+    let recalled = |server: &Server| server.state.sessions.recall_of(3, server.state.time).is_some();
     assert!(matches!(a.place_status(&mut server, 1, 1), Ok(PlaceStatus::Called { .. })));
     assert!(matches!(a.place_status(&mut server, 2, 2), Ok(PlaceStatus::Active { .. })));
     assert_eq!((recalled(&server), server.state.snapshot().active), (true, 1));
@@ -215,7 +215,7 @@ fn a_step_at_its_limit_leaves_the_call_of_a_late_holder_to_the_next() {
     let mut lapsed = vec![];
     for _ in 0..2 {
         a.step(&mut server, QueueState::refresh);
-        lapsed.push((server.state.snapshot().outcomes.lapsed, server.state.seats.recalled()));
+        lapsed.push((server.state.snapshot().outcomes.lapsed, server.state.sessions.recalled()));
     }
     assert_eq!(lapsed, [(2_500, 1), (2_501, 0)]);
 }
@@ -253,7 +253,7 @@ fn one_step_forgets_a_bounded_number_of_released_places_and_the_next_ones_the_re
     for _ in 0..3 {
         a.step(&mut server, QueueState::refresh);
     }
-    let barred = |server: &Server| (1..=6_000).filter(|n| server.state.seats.is_barred(*n)).count();
+    let barred = |server: &Server| (1..=6_000).filter(|n| server.state.sessions.is_barred(*n)).count();
     assert_eq!(barred(&server), 6_000, "none of their sessions may be restored while it could run");
     wait_without_ending(&mut server, &a, 10);
     let mut left = vec![];
@@ -283,7 +283,7 @@ fn no_data_is_kept_of_people_who_are_gone() {
     assert_eq!((server.state.users.len(), server.state.held.len()), (0, 0));
     assert!(server.state.vacant.is_empty());
     assert_eq!(server.state.calls, Calls::default());
-    assert_eq!(server.state.seats, Seats::default());
+    assert_eq!(server.state.sessions, Sessions::default());
 }
 
 #[test]

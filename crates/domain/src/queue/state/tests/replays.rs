@@ -179,7 +179,7 @@ fn a_replayed_release_ends_a_call_a_session_or_a_late_holder() {
         a.gives(&mut server, user, user);
     }
     assert_eq!(server.taken(), 3, "the session of 2, whose call is over, and the calls of 4 and 5");
-    server.state.seats.add_late(1, UserId::new(1).unwrap());
+    server.state.sessions.add_late(1, UserId::new(1).unwrap());
     let generation = server.state.marks().generation;
     for number in [1, 2, 4] {
         let version = server.state.marks().version;
@@ -189,7 +189,7 @@ fn a_replayed_release_ends_a_call_a_session_or_a_late_holder() {
         assert_eq!(a.place_status(&mut server, number, number), Err(Refused::Gone));
         assert_eq!(server.state.owner(number), None);
     }
-    assert_eq!((server.taken(), server.state.seats.late()), (1, 0));
+    assert_eq!((server.taken(), server.state.sessions.late()), (1, 0));
 }
 
 #[test]
@@ -202,9 +202,9 @@ fn numbers_inside_or_late_are_not_skipped() {
     server.pass([&mut a], CLAIM_WITHIN);
     assert!(server.state.users.is_empty(), "all calls are over");
     let (generation, ends) = (server.state.marks().generation, server.state.time + CLAIM_WITHIN);
-    server.state.seats.add_late(3, UserId::new(3).unwrap());
-    server.state.seats.recall_first(ends);
-    server.state.seats.add_late(1, UserId::new(1).unwrap());
+    server.state.sessions.add_late(3, UserId::new(3).unwrap());
+    server.state.sessions.recall_first(ends);
+    server.state.sessions.add_late(1, UserId::new(1).unwrap());
     let version = server.state.marks().version;
     assert!(server.state.replay(generation, &[Memory::Change(Change::Skipped { from: 0, to: 3 })]));
     assert_eq!((server.state.vacant.len(), server.state.marks().version), (0, version));

@@ -135,9 +135,9 @@ fn a_late_holder_of_the_last_passed_number_leaves_like_any_other() {
     a.refresh(&mut server);
     assert_eq!(server.counters(), (10_100, 10_100));
     assert_eq!(a.place_status(&mut server, 10_100, 10_100), Ok(PlaceStatus::Waiting));
-    assert_eq!(server.state.seats.late(), 1);
+    assert_eq!(server.state.sessions.late(), 1);
     assert_eq!(a.leave(&mut server, 10_100, 10_100), Ok(PlaceStatus::Waiting));
-    assert_eq!(server.state.seats.late(), 0);
+    assert_eq!(server.state.sessions.late(), 0);
     let marks = server.state.marks();
     let change = server.state.changes_since(marks.generation, marks.version - 1).unwrap();
     assert_eq!(change, [Change::Released(10_100)]);
