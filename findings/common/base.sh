@@ -57,3 +57,12 @@ run_each() {
     if ((failed)); then echo "FAIL: not as described above"; else echo "PASS: as described above"; fi
     return "$failed"
 }
+
+# Installs Python packages with what they depend on.
+install_whole() {
+    python3 -m pip --disable-pip-version-check -q install --root-user-action=ignore \
+        --target "$WORK/pip" "$@" >"$WORK/said" 2>&1 || {
+        cat "$WORK/said"
+        exit 1
+    }
+}
