@@ -195,7 +195,8 @@ fn calls_and_sessions_are_over_before_a_step_has_ended_them() {
     a.claim(&mut server, 2, 2).unwrap();
     recall(&mut server, 3, CLAIM_WITHIN);
     wait_without_ending(&mut server, &a, 9);
-    let recalled = |server: &Server| server.state.sessions.recall_of(3, server.state.time).is_some();
+    let recalled =
+        |server: &Server| server.state.sessions.recall_of(3, server.state.time).is_some();
     assert!(matches!(a.place_status(&mut server, 1, 1), Ok(PlaceStatus::Called { .. })));
     assert!(matches!(a.place_status(&mut server, 2, 2), Ok(PlaceStatus::Active { .. })));
     assert_eq!((recalled(&server), server.state.snapshot().active), (true, 1));
@@ -253,7 +254,8 @@ fn one_step_forgets_a_bounded_number_of_released_places_and_the_next_ones_the_re
     for _ in 0..3 {
         a.step(&mut server, QueueState::refresh);
     }
-    let barred = |server: &Server| (1..=6_000).filter(|n| server.state.sessions.is_barred(*n)).count();
+    let barred =
+        |server: &Server| (1..=6_000).filter(|n| server.state.sessions.is_barred(*n)).count();
     assert_eq!(barred(&server), 6_000, "none of their sessions may be restored while it could run");
     wait_without_ending(&mut server, &a, 10);
     let mut left = vec![];
