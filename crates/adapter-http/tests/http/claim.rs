@@ -1,28 +1,26 @@
 //! A call is claimed by a response that serves its holder, and by nothing else.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle,
-    LimiterSettings, LoadShedder, OverloadSettings, PageSource, RequestTelemetry, Stopper,
-    listen_public,
+    HttpSettings, Lifecycle, LimiterSettings, LoadShedder, OverloadSettings, RequestTelemetry,
+    Stopper, listen_public,
 };
-use adapter_memory::{ManualClock, MemoryCatalog, MemoryQueue};
-use adapter_token::{KeyRing, TokenKey};
+use adapter_memory::{ManualClock, MemoryCatalog, MemoryQueue, MemoryWorld};
 use async_trait::async_trait;
-use decorators::cache::{Cache, CacheSettings};
-use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest, PageSize};
+use decorators::cache::CacheSettings;
+use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 use domain::queue::{
     AdmissionPolicy, Called, Checkpoint, ClaimError, JoinError, Joined, NumberBounds, PlaceStatus,
-    PolicySpec, PollInterval, QueueCounters, QueueId, QueueService, QueueServiceDeps, QueueStore,
-    ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId,
+    PolicySpec, QueueCounters, QueueStore, ReleaseError, Session, Shown, Snapshot, TokenClaims,
+    UserId,
 };
-use domain::schedule::{OpenDate, ScheduleBook, ScheduleService};
+use domain::schedule::{OpenDate, ScheduleBook};
 use domain::{Clock, PortError, PortErrorKind, Timestamp};
+
+use crate::parts::Parts;
 
 /// How long a call may be claimed.
 const CLAIM_WITHIN: Duration = Duration::from_secs(60);
@@ -216,8 +214,19 @@ impl Served {
             .unwrap();
         let listener = {
             let _inside = runtime.enter();
-            let queue = queue(policy, store.clone(), clock.clone());
-            let api = api(queue, &catalog, &clock, &overload);
+            let parts = Parts {
+                clock: Arc::clone(&clock) as _,
+                store: Arc::clone(&store) as _,
+                catalog: Arc::clone(&catalog) as _,
+                book: Arc::clone(&catalog) as _,
+                cache: CacheSettings {
+                    load_limit: Duration::from_secs(60),
+                    ..CacheSettings::default()
+                },
+                overload: overload.clone(),
+                ..Parts::of(&MemoryWorld::default(), policy)
+            };
+            let api = parts.api();
             listen_public(
                 &http(request_timeout),
                 api,
@@ -309,50 +318,6 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         self.runtime.block_on(self.stopper.stop(Duration::ZERO));
-    }
-}
-
-fn queue(
-    policy: AdmissionPolicy,
-    store: Arc<dyn QueueStore>,
-    clock: Arc<dyn Clock>,
-) -> QueueService {
-    QueueService::new(QueueServiceDeps {
-        queue: QueueId::parse("main").unwrap(),
-        policy,
-        poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
-        token_ttl: Duration::MAX,
-        stale_after: Duration::MAX,
-        store,
-        signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
-        reserve: None,
-        clock,
-    })
-}
-
-fn api(
-    queue: QueueService,
-    catalog: &Arc<Catalog>,
-    clock: &Arc<ManualClock>,
-    overload: &LoadShedder,
-) -> Api {
-    let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    let settings =
-        CacheSettings { load_limit: Duration::from_secs(60), ..CacheSettings::default() };
-    let pages =
-        PageSource::new(Arc::clone(catalog) as Arc<dyn ConcertCatalog>, PageSize::new(10).unwrap());
-    let dates = ScheduleService::new(Arc::clone(catalog) as Arc<dyn ScheduleBook>, clock);
-    Api {
-        queue: Arc::new(queue),
-        concerts: Arc::new(ConcertPages::new(Cache::new(pages, settings, None))),
-        dates: Arc::new(ConcertDates::new(Cache::new(
-            DateSource::new(Arc::new(dates)),
-            settings,
-            None,
-        ))),
-        overload: overload.clone(),
-        puzzles: JoinPuzzles::off(),
-        documentation: false,
     }
 }
 

@@ -1,25 +1,22 @@
 //! Connections of well-behaved clients work unchanged behind the connection guard.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, ConnectionCounts, Connections, DateSource, HttpSettings,
-    JoinPuzzles, Lifecycle, LoadShedder, OverloadSettings, PageSource, PerAddress,
-    RequestTelemetry, Stopper, listen_public,
+    ConnectionCounts, Connections, HttpSettings, Lifecycle, PerAddress, RequestTelemetry, Stopper,
+    listen_public,
 };
-use adapter_memory::{MemoryCatalog, MemoryQueue, SystemClock};
-use adapter_token::{KeyRing, TokenKey};
+use adapter_memory::MemoryWorld;
 use async_trait::async_trait;
-use decorators::cache::{Cache, CacheSettings};
-use domain::concert::{ConcertCatalog, ConcertPage, PageRequest, PageSize};
-use domain::queue::{AdmissionPolicy, PollInterval, QueueId, QueueService, QueueServiceDeps};
-use domain::schedule::ScheduleService;
-use domain::{Clock, PortError, Timestamp};
+use decorators::cache::CacheSettings;
+use domain::PortError;
+use domain::concert::{ConcertCatalog, ConcertPage, PageRequest};
+use domain::queue::AdmissionPolicy;
+
+use crate::parts::Parts;
 
 /// Maximum time a test waits for a condition.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -55,33 +52,10 @@ impl Served {
             .build()
             .unwrap();
         let inside = runtime.enter();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let policy = AdmissionPolicy::default();
-        let queue = QueueService::new(QueueServiceDeps {
-            queue: QueueId::parse("main").unwrap(),
-            policy,
-            poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30))
-                .unwrap(),
-            token_ttl: Duration::MAX,
-            stale_after: Duration::MAX,
-            store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
-            signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
-            reserve: None,
-            clock: Arc::clone(&clock),
-        });
-        let catalog = Arc::new(MemoryCatalog::sample(1, Timestamp::UNIX_EPOCH));
-        let pages = PageSource::new(Arc::new(Slow), PageSize::new(10).unwrap());
-        let dates = DateSource::new(Arc::new(ScheduleService::new(catalog, clock)));
         let patient =
             CacheSettings { load_limit: Duration::from_secs(9), ..CacheSettings::default() };
-        let api = Api {
-            queue: Arc::new(queue),
-            concerts: Arc::new(ConcertPages::new(Cache::new(pages, patient, None))),
-            dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
-            overload: LoadShedder::new(&OverloadSettings::default()),
-            puzzles: JoinPuzzles::off(),
-            documentation: false,
-        };
+        let parts = Parts::of(&MemoryWorld::default(), AdmissionPolicy::default());
+        let api = Parts { catalog: Arc::new(Slow), cache: patient, ..parts }.api();
         let settings = HttpSettings {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             workers: 1,

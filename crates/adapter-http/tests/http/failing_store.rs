@@ -1,28 +1,22 @@
 //! Responses when a store is down, hangs or breaks. The stores of this workspace cannot fail on
 //! demand, so these tests use mocks.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, Listener,
-    LoadShedder, OverloadSettings, PageSource, RequestTelemetry, Stopper, listen_public,
-};
-use adapter_memory::{MemoryCatalog, SystemClock};
-use adapter_token::{KeyRing, TokenKey};
+use adapter_http::{HttpSettings, Lifecycle, Listener, RequestTelemetry, Stopper, listen_public};
+use adapter_memory::MemoryWorld;
 use async_trait::async_trait;
-use decorators::cache::{Cache, CacheSettings};
-use domain::concert::{ConcertCatalog, ConcertPage, MockConcertCatalog, PageRequest, PageSize};
+use domain::concert::{ConcertCatalog, ConcertPage, MockConcertCatalog, PageRequest};
 use domain::queue::{
-    AdmissionPolicy, Expiry, Incarnation, Joined, MockQueueStore, PlaceStatus, PollInterval,
-    QueueCounters, QueueId, QueueNumber, QueueService, QueueServiceDeps, QueueTime, TokenClaims,
-    TokenSigner, UserId,
+    AdmissionPolicy, Expiry, Incarnation, Joined, MockQueueStore, PlaceStatus, QueueCounters,
+    QueueId, QueueNumber, QueueTime, TokenClaims, TokenSigner as _, UserId,
 };
-use domain::schedule::{MockScheduleBook, ScheduleBook, ScheduleService};
-use domain::{Clock, PortError, PortErrorKind, Timestamp};
+use domain::schedule::{MockScheduleBook, ScheduleBook};
+use domain::{PortError, PortErrorKind, Timestamp};
+
+use crate::parts::{Parts, keys};
 
 fn for_ever() -> Expiry {
     Expiry::new(QueueTime::from_micros(1 << 50), QueueTime::START)
@@ -35,10 +29,6 @@ fn down() -> PortError {
     PortError::new(PortErrorKind::Unavailable, "store").because(CAUSE)
 }
 
-fn ring() -> KeyRing {
-    KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()
-}
-
 /// A token for this number.
 fn token(number: u64) -> String {
     let place = TokenClaims {
@@ -48,7 +38,7 @@ fn token(number: u64) -> String {
         user: UserId::new(7).unwrap(),
         issued_at: Timestamp::UNIX_EPOCH,
     };
-    ring().sign(&place).as_str().to_owned()
+    keys().sign(&place).as_str().to_owned()
 }
 
 /// The service with these stores, on a free port; stopped when dropped.
@@ -64,19 +54,6 @@ impl Served {
         catalog: Arc<dyn ConcertCatalog>,
         book: Arc<dyn ScheduleBook>,
     ) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let queue = QueueService::new(QueueServiceDeps {
-            queue: QueueId::parse("main").unwrap(),
-            policy: AdmissionPolicy::default(),
-            poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30))
-                .unwrap(),
-            token_ttl: Duration::MAX,
-            stale_after: Duration::MAX,
-            store: Arc::new(store),
-            signer: Arc::new(ring()),
-            reserve: None,
-            clock: Arc::clone(&clock),
-        });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -84,24 +61,8 @@ impl Served {
             .unwrap();
         let listener: Listener = {
             let _inside = runtime.enter();
-            let pages = PageSource::new(catalog, PageSize::new(10).unwrap());
-            let dates = DateSource::new(Arc::new(ScheduleService::new(book, clock)));
-            let api = Api {
-                queue: Arc::new(queue),
-                concerts: Arc::new(ConcertPages::new(Cache::new(
-                    pages,
-                    CacheSettings::default(),
-                    None,
-                ))),
-                dates: Arc::new(ConcertDates::new(Cache::new(
-                    dates,
-                    CacheSettings::default(),
-                    None,
-                ))),
-                overload: LoadShedder::new(&OverloadSettings::default()),
-                puzzles: JoinPuzzles::off(),
-                documentation: false,
-            };
+            let parts = Parts::of(&MemoryWorld::default(), AdmissionPolicy::default());
+            let api = Parts { store: Arc::new(store), catalog, book, ..parts }.api();
             listen_public(&settings(), api, Lifecycle::default(), RequestTelemetry::default())
                 .unwrap()
         };
@@ -111,7 +72,7 @@ impl Served {
     }
 
     fn over_store(store: MockQueueStore) -> Self {
-        let catalog = Arc::new(MemoryCatalog::sample(500, Timestamp::UNIX_EPOCH));
+        let catalog = MemoryWorld::default().catalog;
         Self::over(store, Arc::clone(&catalog) as Arc<dyn ConcertCatalog>, catalog)
     }
 
@@ -196,7 +157,7 @@ fn a_hanging_store_is_given_up_at_the_timeout() {
         .expect_join()
         .returning(|_, _, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
     let hanging: Arc<dyn ConcertCatalog> = Arc::new(Hanging);
-    let book = Arc::new(MemoryCatalog::sample(1, Timestamp::UNIX_EPOCH));
+    let book = MemoryWorld::default().catalog;
     let served = Served::over(store, hanging, book);
     served.check_unavailable("GET", "/concerts/query", "", "TIMED_OUT");
     served.check_unavailable("POST", "/user/7/queue/token/issue", "", "STORE_UNAVAILABLE");

@@ -1,49 +1,19 @@
 //! Black-box tests of the lifecycle of a starting node.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, LoadShedder,
-    OverloadSettings, PageSource, PerAddress, Phase, RequestTelemetry, listen_public,
+    Api, HttpSettings, Lifecycle, PerAddress, Phase, RequestTelemetry, listen_public,
 };
-use adapter_memory::{MemoryCatalog, MemoryQueue, SystemClock};
-use adapter_token::{KeyRing, TokenKey};
-use decorators::cache::{Cache, CacheSettings};
-use domain::concert::PageSize;
-use domain::queue::{AdmissionPolicy, PollInterval, QueueId, QueueService, QueueServiceDeps};
-use domain::schedule::ScheduleService;
-use domain::{Clock, Timestamp};
+use adapter_memory::MemoryWorld;
+use domain::queue::AdmissionPolicy;
+
+use crate::parts::Parts;
 
 fn api() -> Api {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let policy = AdmissionPolicy::default();
-    let queue = QueueService::new(QueueServiceDeps {
-        queue: QueueId::parse("main").unwrap(),
-        policy,
-        poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(30)).unwrap(),
-        token_ttl: Duration::MAX,
-        stale_after: Duration::MAX,
-        store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
-        signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
-        reserve: None,
-        clock: Arc::clone(&clock),
-    });
-    let catalog = Arc::new(MemoryCatalog::sample(500, Timestamp::UNIX_EPOCH));
-    let pages = PageSource::new(Arc::clone(&catalog) as _, PageSize::new(10).unwrap());
-    let dates = DateSource::new(Arc::new(ScheduleService::new(catalog, clock)));
-    Api {
-        queue: Arc::new(queue),
-        concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
-        dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
-        overload: LoadShedder::new(&OverloadSettings::default()),
-        puzzles: JoinPuzzles::off(),
-        documentation: false,
-    }
+    Parts::of(&MemoryWorld::default(), AdmissionPolicy::default()).api()
 }
 
 fn settings() -> HttpSettings {

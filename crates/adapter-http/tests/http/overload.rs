@@ -1,7 +1,5 @@
 //! Black-box tests of load shedding and rate limits.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU32;
@@ -10,22 +8,20 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use adapter_http::{
-    AddressFrom, Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle,
-    LimiterCounts, LimiterSettings, LoadShedder, OverloadSettings, PageSource, Rate,
-    RequestTelemetry, Stopper, listen_public,
+    AddressFrom, Api, HttpSettings, Lifecycle, LimiterCounts, LimiterSettings, LoadShedder,
+    OverloadSettings, Rate, RequestTelemetry, Stopper, listen_public,
 };
-use adapter_memory::{MemoryCatalog, MemoryQueue, SystemClock};
-use adapter_token::{KeyRing, TokenKey};
+use adapter_memory::{MemoryCatalog, MemoryQueue, MemoryWorld, SystemClock};
 use async_trait::async_trait;
-use decorators::cache::{Cache, CacheSettings};
-use domain::concert::{ConcertCatalog, ConcertPage, PageRequest, PageSize};
+use domain::concert::{ConcertCatalog, ConcertPage, PageRequest};
 use domain::queue::{
     AdmissionPolicy, Called, Checkpoint, ClaimError, JoinError, Joined, NumberBounds, PlaceStatus,
-    PollInterval, QueueCounters, QueueId, QueueService, QueueServiceDeps, QueueStore, ReleaseError,
-    Session, Shown, Snapshot, TokenClaims, UserId,
+    PollInterval, QueueCounters, QueueStore, ReleaseError, Session, Shown, Snapshot, TokenClaims,
+    UserId,
 };
-use domain::schedule::ScheduleService;
 use domain::{Clock, PortError, Timestamp};
+
+use crate::parts::Parts;
 
 const TRY_AGAIN_KOREAN: &str = "잠시 후 다시 시도해 주세요.";
 const TRY_AGAIN_ENGLISH: &str = "Please try again shortly.";
@@ -200,31 +196,19 @@ impl Drop for Served {
 }
 
 fn api(overload: LoadShedder, nearest: Duration) -> Api {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let policy = AdmissionPolicy::default();
-    let store = StuckOn13(MemoryQueue::new(policy, Arc::clone(&clock)));
-    let queue = QueueService::new(QueueServiceDeps {
-        queue: QueueId::parse("main").unwrap(),
-        policy,
-        poll_interval: PollInterval::new(nearest, nearest).unwrap(),
-        token_ttl: Duration::MAX,
-        stale_after: Duration::MAX,
-        store: Arc::new(store),
-        signer: Arc::new(KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()),
-        reserve: None,
-        clock: Arc::clone(&clock),
-    });
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sample = || MemoryCatalog::sample(500, Timestamp::UNIX_EPOCH);
-    let pages = PageSource::new(Arc::new(StuckOnPage2(sample())), PageSize::new(10).unwrap());
-    let dates = DateSource::new(Arc::new(ScheduleService::new(Arc::new(sample()), clock)));
-    Api {
-        queue: Arc::new(queue),
-        concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
-        dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
+    let parts = Parts {
+        store: Arc::new(StuckOn13(MemoryQueue::new(policy, Arc::clone(&clock)))),
+        clock,
+        poll_interval: PollInterval::new(nearest, nearest).unwrap(),
+        catalog: Arc::new(StuckOnPage2(sample())),
+        book: Arc::new(sample()),
         overload,
-        puzzles: JoinPuzzles::off(),
-        documentation: false,
-    }
+        ..Parts::of(&MemoryWorld::default(), policy)
+    };
+    parts.api()
 }
 
 fn http() -> HttpSettings {

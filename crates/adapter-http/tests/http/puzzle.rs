@@ -1,26 +1,22 @@
 //! Black-box tests of the puzzle before joining: which joins require one, and which do not.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    Api, ConcertDates, ConcertPages, DateSource, HttpSettings, JoinPuzzles, Lifecycle, LoadShedder,
-    OverloadSettings, PageSource, PuzzleCounts, RequestTelemetry, Stopper, listen_public,
+    HttpSettings, JoinPuzzles, Lifecycle, PuzzleCounts, RequestTelemetry, Stopper, listen_public,
 };
-use adapter_memory::{ManualClock, MemoryCatalog, MemoryQueue};
+use adapter_memory::{ManualClock, MemoryQueue, MemoryWorld};
 use adapter_token::{KeyRing, PuzzleRing, TokenKey, solve_puzzle};
-use decorators::cache::{Cache, CacheSettings};
-use domain::concert::PageSize;
 use domain::queue::{
     AdmissionPolicy, Difficulty, DifficultyRule, JoinPuzzle, PolicySpec, PollInterval,
-    PuzzleIssuer as _, PuzzleRejected, QueueId, QueueService, QueueServiceDeps, UserId,
+    PuzzleIssuer as _, PuzzleRejected, QueueId, QueueService, UserId,
 };
-use domain::schedule::ScheduleService;
 use domain::{Clock, Timestamp};
 use serde_json::Value;
+
+use crate::parts::{Parts, keys};
 
 /// Few enough bits to solve a puzzle instantly.
 const EASY: u8 = 2;
@@ -68,10 +64,6 @@ fn user(id: u64) -> UserId {
     UserId::new(id).unwrap()
 }
 
-fn keys() -> KeyRing {
-    KeyRing::new(vec![TokenKey::from_bytes(&[1; 32]).unwrap()]).unwrap()
-}
-
 fn ring(queue: &str) -> PuzzleRing {
     PuzzleRing::new(&keys(), QueueId::parse(queue).unwrap())
 }
@@ -87,7 +79,17 @@ impl Served {
             DifficultyRule::new(is_always, FROM_RATE, bits(lowest), bits(lowest + 3)).unwrap();
         let puzzles =
             JoinPuzzles::new(Arc::new(ring("main")), rule, Arc::clone(&clock) as Arc<dyn Clock>);
-        let queue = Arc::new(queue(&clock));
+        let policy = policy();
+        let parts = Parts {
+            clock: Arc::clone(&clock) as _,
+            store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock) as _)),
+            poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(1))
+                .unwrap(),
+            token_ttl: Duration::from_secs(24 * 3_600),
+            puzzles: puzzles.clone(),
+            ..Parts::of(&MemoryWorld::default(), policy)
+        };
+        let queue = Arc::new(parts.queue());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -95,7 +97,7 @@ impl Served {
             .unwrap();
         let listener = {
             let _inside = runtime.enter();
-            let api = api(&clock, &queue, &puzzles);
+            let api = parts.api_of(Arc::clone(&queue));
             listen_public(&http(), api, Lifecycle::default(), RequestTelemetry::default()).unwrap()
         };
         let (address, stopper) = (listener.address(), listener.stopper());
@@ -154,36 +156,9 @@ impl Drop for Served {
 }
 
 /// A queue that calls only the first number.
-fn queue(clock: &Arc<ManualClock>) -> QueueService {
+fn policy() -> AdmissionPolicy {
     let spec = PolicySpec { batch: 1, every: Duration::from_secs(3_600), ..PolicySpec::default() };
-    let policy = AdmissionPolicy::new(spec).unwrap();
-    let clock: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;
-    QueueService::new(QueueServiceDeps {
-        queue: QueueId::parse("main").unwrap(),
-        policy,
-        poll_interval: PollInterval::new(Duration::from_secs(1), Duration::from_secs(1)).unwrap(),
-        token_ttl: Duration::from_secs(24 * 3_600),
-        stale_after: Duration::MAX,
-        store: Arc::new(MemoryQueue::new(policy, Arc::clone(&clock))),
-        signer: Arc::new(keys()),
-        reserve: None,
-        clock,
-    })
-}
-
-fn api(clock: &Arc<ManualClock>, queue: &Arc<QueueService>, puzzles: &JoinPuzzles) -> Api {
-    let sample = || MemoryCatalog::sample(1, Timestamp::UNIX_EPOCH);
-    let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    let pages = PageSource::new(Arc::new(sample()), PageSize::new(10).unwrap());
-    let dates = DateSource::new(Arc::new(ScheduleService::new(Arc::new(sample()), clock)));
-    Api {
-        queue: Arc::clone(queue),
-        concerts: Arc::new(ConcertPages::new(Cache::new(pages, CacheSettings::default(), None))),
-        dates: Arc::new(ConcertDates::new(Cache::new(dates, CacheSettings::default(), None))),
-        overload: LoadShedder::new(&OverloadSettings::default()),
-        puzzles: puzzles.clone(),
-        documentation: false,
-    }
+    AdmissionPolicy::new(spec).unwrap()
 }
 
 fn http() -> HttpSettings {
