@@ -29,6 +29,9 @@ async fn answer(api: Rc<Api>, request: ServiceRequest) -> Result<ServiceResponse
 
 async fn route(api: &Api, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let (route, id) = Route::and_id_of(request.path()).ok_or(Problem::RouteNotFound)?;
+    if route.is_documentation() && !api.documentation {
+        return Err(Problem::RouteNotFound);
+    }
     let methods = route.methods();
     if !methods.answered.contains(request.method()) {
         return Err(Problem::MethodNotAllowed(methods.allow));

@@ -35,7 +35,6 @@ const START: &str = include_str!("documentation/start.js");
 /// `GET /openapi.json`
 pub(crate) async fn description(api: &Api) -> Result<HttpResponse, Problem> {
     let _slot = api.overload.read().await?;
-    served(api)?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((CACHE_CONTROL, CACHING))
@@ -45,7 +44,6 @@ pub(crate) async fn description(api: &Api) -> Result<HttpResponse, Problem> {
 /// `GET /docs`
 pub(crate) async fn page(api: &Api) -> Result<HttpResponse, Problem> {
     let _slot = api.overload.read().await?;
-    served(api)?;
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CACHE_CONTROL, CACHING))
@@ -60,7 +58,6 @@ pub(crate) async fn file(
     name: &str,
 ) -> Result<HttpResponse, Problem> {
     let _slot = api.overload.read().await?;
-    served(api)?;
     let known =
         DOCS_FILES.into_iter().find(|known| *known == name).ok_or(Problem::RouteNotFound)?;
     let mut response = HttpResponse::Ok();
@@ -88,11 +85,6 @@ pub(crate) async fn file(
     Ok(response.body(plain))
 }
 
-/// Nothing is at these paths if the documentation is turned off.
-fn served(api: &Api) -> Result<(), Problem> {
-    if api.documentation { Ok(()) } else { Err(Problem::RouteNotFound) }
-}
-
 /// Whether the client names gzip among the codings it accepts. One that does not gets the file as
 /// it is, which every client accepts.
 fn accepts_gzip(request: &HttpRequest) -> bool {
@@ -100,9 +92,13 @@ fn accepts_gzip(request: &HttpRequest) -> bool {
     let mut codings =
         fields.filter_map(|field| field.to_str().ok()).flat_map(|text| text.split(','));
     codings.any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
-        name.trim().eq_ignore_ascii_case("gzip") && !refused
+        let mut parts = coding.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let is_refused = |part: &str| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            name.trim().eq_ignore_ascii_case("q") && value.trim().parse() == Ok(0.0)
+        };
+        is_gzip && !parts.any(is_refused)
     })
 }
 
@@ -121,7 +117,7 @@ mod tests {
         for yes in ["gzip", "deflate, gzip;q=0.5", "GZIP", "br,gzip"] {
             assert!(accepts(yes), "{yes}");
         }
-        for no in ["", "br", "gzip;q=0", "gzip; q=0.0", "x-gzip2"] {
+        for no in ["", "br", "gzip;q=0", "gzip; Q=0.0", "gzip;level=1;q=0", "x-gzip2"] {
             assert!(!accepts(no), "{no}");
         }
         assert!(!accepts_gzip(&TestRequest::default().to_http_request()));

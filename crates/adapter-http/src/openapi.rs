@@ -30,7 +30,8 @@ lets the session end.
 
 Every error is `application/problem+json` (RFC 9457); programs go by its `code`. Every response has
 the headers `X-Request-Id`, `X-Content-Type-Options`, `Content-Security-Policy` and
-`Referrer-Policy`. Times are RFC 3339 in UTC. Unknown query parameters and fields are ignored, and
+`Referrer-Policy`. The exception is input that is not HTTP, or not in time, or has more than 96
+headers: it is refused with a bare 400, 408 or 431. Times are RFC 3339 in UTC. Unknown query parameters and fields are ignored, and
 later versions may add fields and codes. No route reads a request body.";
 
 /// The groups of operations, in the order in which they are shown.
@@ -68,7 +69,7 @@ fn description() -> OpenApi {
     operations::add_to(&mut paths);
     let mut description = OpenApi::new(info, paths);
     description.components = Some(components());
-    description.servers = Some(vec![Server::new("/")]);
+    description.servers = Some(vec![Server::new(".")]);
     description.tags = Some(TAGS.map(tag).to_vec());
     description
 }

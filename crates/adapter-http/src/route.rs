@@ -66,6 +66,11 @@ impl Route {
         }
     }
 
+    /// Whether it describes the API instead of being part of it.
+    pub(crate) const fn is_documentation(self) -> bool {
+        matches!(self, Self::Description | Self::Docs | Self::DocsFile)
+    }
+
     /// The methods it answers.
     pub(crate) const fn methods(self) -> Methods {
         match self {

@@ -143,7 +143,8 @@ fn described(route: Route) -> Described {
             id: LEAVE_QUEUE,
             tag: "queue",
             summary: "Leave the queue",
-            about: "Releases the place, the call or the session.",
+            about: "Releases the place, the call or the session. Other nodes may take a second to \
+                    notice.",
             parameters: vec![parameters::waiting_token()],
             answers: vec![(
                 204,
@@ -214,7 +215,7 @@ fn concerts() -> Described {
             (
                 200,
                 Answer {
-                    about: "The concerts of the page, the newest first.",
+                    about: "The concerts of the page, in ascending order of their ids.",
                     headers: about_the_list().into_iter().chain(stale).collect(),
                     body: list_of("Concert"),
                     links: Vec::new(),

@@ -117,8 +117,9 @@ const PUZZLES: [(Option<PuzzleRejected>, &str); 9] = [
 ];
 
 fn puzzles() -> Vec<(Problem, &'static str)> {
-    let Ok(difficulty) = Difficulty::new(1) else { return Vec::new() };
-    let puzzle = JoinPuzzle { text: String::new(), difficulty, iterations: 1, parts: 1 };
+    let Ok(difficulty) = Difficulty::new(10) else { return Vec::new() };
+    let text = "AQZtYWluAAAAAAAAAAEBnK2qVgCb3vGm2kq0c1pXQyT7uYwHk0aL".to_owned();
+    let puzzle = JoinPuzzle { text, difficulty, iterations: 200, parts: 2 };
     let demand = |rejected| Box::new(PuzzleDemand { puzzle: puzzle.clone(), rejected });
     PUZZLES.map(|(rejected, when)| (Problem::PuzzleRequired(demand(rejected)), when)).into()
 }

@@ -56,6 +56,7 @@ fn nothing_is_at_these_paths_when_the_documentation_is_turned_off() {
     for path in ["/openapi.json", "/docs", "/docs/swagger-ui.css"] {
         let answer = app.public("GET", path, &[]);
         assert_eq!((answer.status, answer.word("code").as_str()), (404, "ROUTE_NOT_FOUND"));
+        assert_eq!(app.public("POST", path, &[]).status, 404, "{path}");
     }
 }
 

@@ -53,6 +53,21 @@ impl Comparison<'_> {
         if new.is_null() {
             return self.report(format!("{name} is gone"));
         }
+        if old["operationId"] != new["operationId"] {
+            self.report(format!(
+                "{name}: operationId was {}, is {}",
+                old["operationId"], new["operationId"]
+            ));
+        }
+        if new["requestBody"]["required"] == true && old["requestBody"]["required"] != true {
+            self.report(format!("{name}: a body is required"));
+        }
+        if old["security"] != new["security"] {
+            self.report(format!(
+                "{name}: security was {}, is {}",
+                old["security"], new["security"]
+            ));
+        }
         let parameters = |operation: &Value| -> Map<String, Value> {
             let listed = operation["parameters"].as_array().cloned().unwrap_or_default();
             let named = |it: &Value| format!("{} {}", it["in"], it["name"]).replace('"', "");
@@ -67,6 +82,10 @@ impl Comparison<'_> {
             };
             if new["required"] == true && old["required"] != true {
                 self.report(format!("{what} is required"));
+            }
+            if old["schema"]["default"] != new["schema"]["default"] {
+                let [was, is] = [old, new].map(|it| &it["schema"]["default"]);
+                self.report(format!("{what}: default was {was}, is {is}"));
             }
             self.schema(&what, Sender::Client, &old["schema"], &new["schema"]);
         }
@@ -83,9 +102,14 @@ impl Comparison<'_> {
                 self.report(format!("{what} is gone"));
                 continue;
             }
-            for (header, _) in fields(&old["headers"]) {
-                if new["headers"][header].is_null() {
-                    self.report(format!("{what}: header {header} is gone"));
+            for (header, old) in fields(&old["headers"]) {
+                let what = format!("{what}: header {header}");
+                match new["headers"].get(header) {
+                    None => self.report(format!("{what} is gone")),
+                    Some(new) => {
+                        let (old, new) = (followed(self.old, old), followed(self.new, new));
+                        self.schema(&what, Sender::Service, &old["schema"], &new["schema"]);
+                    }
                 }
             }
             for (media_type, old) in fields(&old["content"]) {
@@ -252,7 +276,22 @@ fn without(value: &mut Value, name: &str) {
 fn a_change_that_breaks_a_client_is_named() {
     type Change = fn(&mut Value);
     const STATUS: &str = "/api/v1/user/queue/token/query";
-    let cases: [(Change, &str); 10] = [
+    let cases: [(Change, &str); 13] = [
+        (
+            |it| it["paths"][STATUS]["get"]["operationId"] = json!("status"),
+            "GET /api/v1/user/queue/token/query: operationId was \"queryStatus\", is \"status\"",
+        ),
+        (
+            |it| it["components"]["headers"]["X-Total-Count"]["schema"]["type"] = json!("string"),
+            "GET /api/v1/concerts/query: 200: header X-Total-Count was integer int64, is string int64",
+        ),
+        (
+            |it| {
+                it["paths"]["/api/v1/concerts/query"]["get"]["parameters"][0]["schema"]["default"] =
+                    json!(2)
+            },
+            "GET /api/v1/concerts/query: query page: default was 1, is 2",
+        ),
         (
             |it| without(&mut it["components"]["schemas"]["PlaceStatus"]["properties"], "position"),
             "GET /api/v1/user/queue/token/query: 200 application/json.position is gone",
