@@ -288,7 +288,7 @@ fn a_change_that_breaks_a_client_is_named() {
         (
             |it| {
                 it["paths"]["/api/v1/concerts/query"]["get"]["parameters"][0]["schema"]["default"] =
-                    json!(2)
+                    json!(2);
             },
             "GET /api/v1/concerts/query: query page: default was 1, is 2",
         ),
