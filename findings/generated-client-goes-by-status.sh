@@ -3,7 +3,6 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/base.sh"
 
-
 install_whole openapi-python-client==0.29.1
 export PYTHONPATH=$WORK/pip:$PYTHONPATH
 must_be openapi-python-client 0.29 "$(python3 -m openapi_python_client --version)"
@@ -36,7 +35,6 @@ PROBLEM = {
 }
 MEDIA = {"application/json": HEALTH, "application/problem+json": PROBLEM}
 
-
 def operation(name, *media):
     content = {one: {"schema": {"$ref": f"#/components/schemas/{KINDS[one]}"}} for one in media}
     return {"get": {"operationId": name, "responses": {
@@ -44,7 +42,6 @@ def operation(name, *media):
             "application/json": {"schema": {"$ref": "#/components/schemas/Health"}}}},
         "503": {"description": "Not ready.", "content": content},
     }}}
-
 
 KINDS = {"application/json": "Health", "application/problem+json": "Problem"}
 description = {
@@ -78,16 +75,13 @@ answers = {
 }
 answer = None
 
-
 def respond(*_):
     status, media, body = answer
     fields = f"Content-Type: {media}\r\nRetry-After: 2\r\nContent-Length: {len(body)}"
     return f"HTTP/1.1 {status} X\r\n{fields}\r\n\r\n{body}".encode()
 
-
 upstream = Upstream(respond)
 client = client_type(base_url=f"http://127.0.0.1:{upstream.port}", raise_on_unexpected_status=False)
-
 
 def seen(name, kind):
     """What a program gets: the status and the body as parsed, or the name of an error."""
@@ -102,7 +96,6 @@ def seen(name, kind):
     if body is None:
         return f"{got.status_code:d}, no body"
     return f"{got.status_code:d}, {type(body).__name__} with status {body.status!r}"
-
 
 print("openapi-python-client 0.29, a 503 that is described as a health or as a problem:")
 for name, kind, wanted in (

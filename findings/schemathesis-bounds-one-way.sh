@@ -3,7 +3,6 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/base.sh"
 
-
 install_whole schemathesis==4.32.5 jsonschema-rs==0.60.3 hypothesis==6.170.17
 export PYTHONPATH=$WORK/pip:$PYTHONPATH SCHEMATHESIS=$WORK/pip/bin/schemathesis
 must_be schemathesis 4.32 "$("$SCHEMATHESIS" --version | tr -d ,)"
@@ -26,7 +25,6 @@ from proxies import *
 PAST_INT32 = "2147483648"
 PAST_INT64 = "9223372036854775808"
 
-
 def check(operation, respond, *options):
     """Whether a run of schemathesis ends well, what it reports, and the requests that it sent."""
     folder = tempfile.mkdtemp()
@@ -46,11 +44,9 @@ def check(operation, respond, *options):
     reported = sorted(set(re.findall(r"^- (ST\d+ .*)", ended.stdout, re.MULTILINE)))
     return ended.returncode, ", ".join(reported), upstream.requests
 
-
 def answer(body, media="application/json"):
     fields = f"Content-Type: {media}\r\nContent-Length: {len(body)}"
     return f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n{body}".encode()
-
 
 def bodies():
     print("Schemathesis 4.32, all checks, a response with one value:")
@@ -74,7 +70,6 @@ def bodies():
         holds = (code == 0) == passes and ("violates schema" in reported) != passes
         claim(text, holds, f"{value}: exit code {code}{': ' + reported if reported else ''}")
 
-
 def requests():
     print("Schemathesis 4.32, a valid parameter in 200 requests or more:")
     for text, schema, wanted in (
@@ -93,7 +88,6 @@ def requests():
         largest = max(map(abs, numbers))
         holds = (largest > 2**31) == wanted and len(numbers) >= 200
         claim(text, holds, f"{len(numbers)} numbers, the largest {largest}")
-
 
 bodies() if sys.argv[1] == "bodies" else requests()
 done()

@@ -130,10 +130,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 with open(os.environ["SHOWN"], encoding="utf-8") as file:
     shown = {line["name"]: line for line in map(json.loads, file)}
 
-
 def conforms(name):
     return Draft202012Validator(shown[name]["schema"]).is_valid(shown[name]["value"])
-
 
 print("utoipa 6.0, a type's JSON and its schema:")
 for name, part, wanted, text in (
