@@ -3,7 +3,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/base.sh"
 
-install_whole openapi-python-client==0.29.1
+pip_install whole openapi-python-client==0.29.1
 export PYTHONPATH=$WORK/pip:$PYTHONPATH
 must_be openapi-python-client 0.29 "$(python3 -m openapi_python_client --version)"
 

@@ -3,7 +3,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common/base.sh"
 
-install_whole schemathesis==4.32.5 jsonschema-rs==0.60.3 hypothesis==6.170.17
+pip_install whole schemathesis==4.32.5 jsonschema-rs==0.60.3 hypothesis==6.170.17
 export PYTHONPATH=$WORK/pip:$PYTHONPATH SCHEMATHESIS=$WORK/pip/bin/schemathesis
 must_be schemathesis 4.32 "$("$SCHEMATHESIS" --version | tr -d ,)"
 

@@ -114,7 +114,7 @@ fn main() {
     show("flattened none", &Flattened { number: 1, eta: None });
 }
 RUST
-install_whole openapi-spec-validator==0.9.0
+pip_install whole openapi-spec-validator==0.9.0
 (cd "$WORK/crate" && CARGO_TARGET_DIR=$WORK/target "$CARGO" build -q)
 export SHOWN=$WORK/shown PYTHONPATH=$WORK/pip:$PYTHONPATH
 "$WORK/target/debug/finding" >"$SHOWN"

@@ -25,9 +25,18 @@ unpack() {
     for deb in "$WORK/deb-$name"/*.deb; do dpkg -x "$deb" "$WORK/$name"; done
 }
 
+# Installs Python packages; with `whole` as the first argument, also what they depend on.
 pip_install() {
-    python3 -m pip --disable-pip-version-check -q install --root-user-action=ignore --no-deps \
-        --target "$WORK/pip" "$@"
+    local alone=--no-deps
+    if [[ $1 == whole ]]; then
+        alone=
+        shift
+    fi
+    python3 -m pip --disable-pip-version-check -q install --root-user-action=ignore \
+        ${alone:+"$alone"} --target "$WORK/pip" "$@" >"$WORK/said" 2>&1 || {
+        cat "$WORK/said"
+        exit 1
+    }
 }
 
 must_be() {
@@ -56,13 +65,4 @@ run_each() {
     for ((n = 0; n < $#; n++)); do cat "$WORK/out$n"; done
     if ((failed)); then echo "FAIL: not as described above"; else echo "PASS: as described above"; fi
     return "$failed"
-}
-
-# Installs Python packages with what they depend on.
-install_whole() {
-    python3 -m pip --disable-pip-version-check -q install --root-user-action=ignore \
-        --target "$WORK/pip" "$@" >"$WORK/said" 2>&1 || {
-        cat "$WORK/said"
-        exit 1
-    }
 }

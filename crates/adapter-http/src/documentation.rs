@@ -14,7 +14,7 @@ use utoipa_swagger_ui::Config;
 use crate::api::Api;
 use crate::openapi;
 use crate::problem::Problem;
-use crate::route::DOCS_FILES;
+use crate::route::{DOCS_FILES, DOCS_START};
 
 /// They change only with the program.
 const CACHING: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -62,7 +62,7 @@ pub(crate) async fn file(
         DOCS_FILES.into_iter().find(|known| *known == name).ok_or(Problem::RouteNotFound)?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, CACHING)).insert_header((VARY, "Accept-Encoding"));
-    if known == DOCS_FILES[0] {
+    if known == DOCS_START {
         return Ok(response.content_type("text/javascript; charset=utf-8").body(START));
     }
     let file = utoipa_swagger_ui::serve(known, Arc::new(Config::from("openapi.json")))

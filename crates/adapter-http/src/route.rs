@@ -24,8 +24,11 @@ pub enum Route {
     DocsFile,
 }
 
+/// The script that starts the page. The other files are those of Swagger UI.
+pub(crate) const DOCS_START: &str = "start.js";
+
 /// The files of [`Route::DocsFile`].
-pub(crate) const DOCS_FILES: [&str; 3] = ["start.js", "swagger-ui-bundle.js", "swagger-ui.css"];
+pub(crate) const DOCS_FILES: [&str; 3] = [DOCS_START, "swagger-ui-bundle.js", "swagger-ui.css"];
 
 /// The methods of a route, and its `Allow` header.
 pub(crate) struct Methods {

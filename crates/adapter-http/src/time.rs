@@ -30,7 +30,7 @@ pub(crate) enum EtaLimitedBy {
     Rate,
     /// The number of people who may be inside at the same time.
     Slots,
-    /// The recovery of the queue's store, during which nobody is called.
+    /// The recovery of the queue's store, which pauses calls.
     Recovery,
 }
 

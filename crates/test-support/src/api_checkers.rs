@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::{Doing as _, Outcome, failed};
 use crate::process::{START_LIMIT, run_within};
 use crate::python::{find_or_install_python, make_environment};
+use crate::workspace::target;
 
 /// The installed programs.
 #[derive(Clone, Debug)]
@@ -88,10 +89,7 @@ pub fn find_or_install_api_checkers(notify: impl Fn(&str)) -> Outcome<ApiChecker
 }
 
 fn folder() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.ancestors().nth(2).unwrap_or(here);
-    let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    root.join(built).join("tools/api-checkers")
+    target().join("tools/api-checkers")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::error::{Doing as _, Outcome, failed};
 use crate::install::from_path;
 use crate::process::{START_LIMIT, run_within};
 use crate::python::{find_or_install_python, make_environment};
+use crate::workspace::target;
 
 /// The k6 program, which has returned its version.
 #[derive(Clone, Debug)]
@@ -115,11 +116,7 @@ fn quiet(program: &Path) -> Command {
 
 impl Places {
     fn of_this_machine() -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = here.ancestors().nth(2).unwrap_or(here);
-        let built =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        Self { path: from_path(), tools: root.join(built).join("tools") }
+        Self { path: from_path(), tools: target().join("tools") }
     }
 }
 

@@ -25,9 +25,13 @@ pub fn build_release() -> Outcome<PathBuf> {
 
 /// The path of the binary that [`build_release`] builds.
 pub fn release_binary() -> PathBuf {
-    let folder =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    root().join(folder).join("release/boxoffice")
+    target().join("release/boxoffice")
+}
+
+/// Cargo's target folder.
+#[must_use]
+pub fn target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }
 
 /// A command of the cargo that runs this task.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use test_support::workspace::{cargo, root, run};
+use test_support::workspace::{cargo, run, target};
 use test_support::{Outcome, failed};
 
 /// A subcommand of cargo.
@@ -23,7 +23,7 @@ impl CargoTool {
     /// Finds the program in this version, or builds it first.
     pub(crate) fn find_or_install(&self) -> Outcome<PathBuf> {
         let Self { name, version, .. } = self;
-        let tools = built().join("tools");
+        let tools = target().join("tools");
         let program = tools.join("bin").join(name);
         if !self.is_pinned(&program) {
             println!(
@@ -45,9 +45,4 @@ impl CargoTool {
         let expected = format!("{} {}", self.name, self.version);
         answer.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).trim() == expected)
     }
-}
-
-/// Cargo's target folder.
-pub(crate) fn built() -> PathBuf {
-    root().join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }

@@ -25,7 +25,7 @@ pub(crate) struct TicketBody<'a> {
     /// The number of the place. Numbers are called in ascending order.
     #[schema(minimum = 1)]
     number: u64,
-    /// How many people are to be called up to this one; 0 once called.
+    /// The number of people in the queue up to and including this one; 0 once called.
     position: u64,
     status: PlaceState,
     /// Expected time until the call, in seconds, rounded up.
@@ -52,7 +52,7 @@ pub(crate) struct StatusBody {
     /// The number of the place. Numbers are called in ascending order.
     #[schema(minimum = 1)]
     number: u64,
-    /// How many people are to be called up to this one; 0 once called.
+    /// The number of people in the queue up to and including this one; 0 once called.
     position: u64,
     status: PlaceState,
     /// Expected time until the call, in seconds, rounded up.

@@ -1,6 +1,7 @@
 //! The headers of responses.
 
 use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{KnownFormat, Ref};
 
@@ -84,6 +85,17 @@ pub(super) const ALL: [ResponseHeader; 11] = [
     X_TOTAL_COUNT,
 ];
 
+/// Adds these headers to a response, by reference.
+pub(super) fn with<'a>(
+    response: ResponseBuilder,
+    headers: impl IntoIterator<Item = &'a ResponseHeader>,
+) -> ResponseBuilder {
+    headers.into_iter().fold(response, |response, header| {
+        let reference = Ref::new(format!("#/components/headers/{}", header.name));
+        response.header_ref(header.name, reference)
+    })
+}
+
 impl ResponseHeader {
     pub(super) fn described(&self) -> Header {
         let schema = match self.kind {
@@ -94,10 +106,5 @@ impl ResponseHeader {
                 .minimum(Some(minimum)),
         };
         HeaderBuilder::new().schema(Some(schema)).description(Some(self.about)).build()
-    }
-
-    /// A reference to it among the components.
-    pub(super) fn reference(&self) -> Ref {
-        Ref::new(format!("#/components/headers/{}", self.name))
     }
 }

@@ -54,9 +54,7 @@ fn operation(route: OpsRoute, is_head: bool) -> Operation {
     let summary = if is_head { format!("{summary}, without the body") } else { summary.to_owned() };
     let answer = |about: &str| {
         let all = headers.iter().chain([&headers::CACHE_CONTROL, &headers::X_REQUEST_ID]);
-        let response = all.fold(ResponseBuilder::new().description(about), |response, header| {
-            response.header_ref(header.name, header.reference())
-        });
+        let response = headers::with(ResponseBuilder::new().description(about), all);
         if is_head { response } else { response.content(media_type, content(&schema)) }
     };
     let mut operation = OperationBuilder::new()

@@ -10,7 +10,7 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr};
 
-use super::headers::{self, ResponseHeader};
+use super::headers;
 use crate::language::Language;
 use crate::problem::reference::rows;
 use crate::problem::{ProblemBody, codes_of};
@@ -72,19 +72,13 @@ impl OneStatus {
     }
 
     fn response(&self, status: u16, is_head: bool) -> Response {
-        let mut response = ResponseBuilder::new().description(self.about.join("\n\n"));
-        let mut add = |header: &ResponseHeader| {
-            response = std::mem::take(&mut response).header_ref(header.name, header.reference());
-        };
-        [headers::CACHE_CONTROL, headers::CONTENT_LANGUAGE, headers::X_REQUEST_ID]
-            .iter()
-            .for_each(&mut add);
-        if self.retry_after {
-            add(&headers::RETRY_AFTER);
-        }
-        if status == 405 {
-            add(&headers::ALLOW);
-        }
+        let usual = [headers::CACHE_CONTROL, headers::CONTENT_LANGUAGE, headers::X_REQUEST_ID];
+        let retry_after = self.retry_after.then_some(&headers::RETRY_AFTER);
+        let allow = (status == 405).then_some(&headers::ALLOW);
+        let response = headers::with(
+            ResponseBuilder::new().description(self.about.join("\n\n")),
+            usual.iter().chain(retry_after).chain(allow),
+        );
         if is_head {
             return response.build();
         }

@@ -80,10 +80,7 @@ fn operation(route: Route, is_head: bool) -> Operation {
 impl Answer {
     fn response(self, is_head: bool) -> Response {
         let all = self.headers.iter().chain([&headers::CACHE_CONTROL, &headers::X_REQUEST_ID]);
-        let response = all
-            .fold(ResponseBuilder::new().description(self.about), |response, header| {
-                response.header_ref(header.name, header.reference())
-            });
+        let response = headers::with(ResponseBuilder::new().description(self.about), all);
         if is_head {
             return response.build();
         }

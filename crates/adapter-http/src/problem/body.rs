@@ -39,7 +39,8 @@ pub(crate) struct ProblemBody<'a> {
     #[schema(minimum = 1, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<u64>,
-    /// With `NOT_YOUR_TURN`: how many people are to be called up to this one.
+    /// With `NOT_YOUR_TURN`: the number of people in the queue up to and
+    /// including this one.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u64>,

@@ -104,7 +104,7 @@ pub fn is_within_noise(time: Duration, before: Duration) -> bool {
     time <= (before * 2).max(before + Duration::from_millis(10))
 }
 
-/// The longest time that is told from longer ones: an hour, in microseconds.
+/// An hour, in microseconds. Longer times count as this one.
 const MAX_TIME: u64 = 3_600_000_000;
 
 /// The times in whole microseconds, to three digits. `None` never happens: the library supports

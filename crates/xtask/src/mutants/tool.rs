@@ -8,8 +8,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::changes::QUEUE;
 use super::report::{Fate, Report};
-use crate::tools::{CargoTool, built};
-use test_support::workspace::{root, show};
+use crate::tools::CargoTool;
+use test_support::workspace::{root, show, target};
 use test_support::{Doing as _, Outcome, failed};
 
 /// The configuration file of cargo-mutants.
@@ -68,7 +68,7 @@ pub(super) struct Tool {
 impl Tool {
     /// Finds the pinned version, or builds it into `tools` in cargo's target folder.
     pub(super) fn find_or_install() -> Outcome<Self> {
-        Ok(Self { program: TOOL.find_or_install()?, results: built().join("mutants-results") })
+        Ok(Self { program: TOOL.find_or_install()?, results: target().join("mutants-results") })
     }
 
     /// The names of the mutants.
