@@ -20,6 +20,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, HttpResponseBuilder, Resource, Responder};
 use decorators::registry::Registry;
+use domain::Dependency;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -159,9 +160,13 @@ async fn resilience(ops: Data<Ops>) -> HttpResponse {
         .json(ResilienceBody::of(&ops.layers, &ops.overload))
 }
 
-impl From<(&&'static str, &Outage)> for OutageBody {
-    fn from((dependency, outage): (&&'static str, &Outage)) -> Self {
-        Self { dependency, problem: outage.kind.to_string(), cause: outage.cause.clone() }
+impl From<(&Dependency, &Outage)> for OutageBody {
+    fn from((dependency, outage): (&Dependency, &Outage)) -> Self {
+        Self {
+            dependency: dependency.as_str(),
+            problem: outage.kind.to_string(),
+            cause: outage.cause.clone(),
+        }
     }
 }
 

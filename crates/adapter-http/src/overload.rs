@@ -50,7 +50,7 @@ pub struct OverloadSettings {
     /// Where a caller's address is read from.
     pub address_from: AddressFrom,
     /// How many times as often as advised a client may poll; `None` disables the limit.
-    pub faster: Option<NonZeroU32>,
+    pub max_poll_multiple: Option<NonZeroU32>,
     /// Maximum number of users, of addresses, of networks and of queue numbers to remember.
     /// Frequently used keys are kept in preference to new ones, so made-up keys evict none that is
     /// in use. An evicted key starts over with a full burst.
@@ -98,7 +98,7 @@ impl Default for OverloadSettings {
             joining_per_address: Some(JoiningRate::default()),
             site_multiple: SITE_MULTIPLE,
             address_from: AddressFrom::Peer,
-            faster: None,
+            max_poll_multiple: None,
             max_keys: 100_000,
         }
     }
@@ -152,7 +152,9 @@ impl LoadShedder {
             joining_addresses: joining.map(|joining| by_address(joining.rate)),
             joining_public_only: joining.is_some_and(|joining| joining.public_only),
             address_from: settings.address_from,
-            polling: settings.faster.map(|faster| Polling::new(faster, max_keys)),
+            polling: settings
+                .max_poll_multiple
+                .map(|max_multiple| Polling::new(max_multiple, max_keys)),
         }))
     }
 

@@ -15,7 +15,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use domain::concert::{InvalidConcertId, InvalidPage};
 use domain::queue::{InvalidUserId, JoinPuzzle, PuzzleRejected, QueueError, QueueStatus};
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 
 use crate::language::Language;
 
@@ -23,7 +23,7 @@ use crate::language::Language;
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// Name of the dependency.
-    pub dependency: &'static str,
+    pub dependency: Dependency,
     /// Kind of failure.
     pub kind: PortErrorKind,
     /// The dependency's error message.

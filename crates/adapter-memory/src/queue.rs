@@ -9,7 +9,7 @@ use domain::queue::{
     NodeId, NumberBounds, PlaceStatus, ProcessId, QueueCounters, QueueState, QueueStore, Refused,
     ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId, Visit, Witness,
 };
-use domain::{Clock, PortError, PortErrorKind};
+use domain::{Clock, Dependency, PortError, PortErrorKind};
 
 /// One queue behind one lock. No step blocks while it holds the lock.
 ///
@@ -81,7 +81,7 @@ impl MemoryQueue {
 }
 
 fn port_error(kind: PortErrorKind) -> PortError {
-    PortError::new(kind, "queue store")
+    PortError::new(kind, Dependency::QUEUE)
 }
 
 /// Unreachable, because this store is never in doubt.

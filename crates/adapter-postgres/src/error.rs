@@ -5,14 +5,11 @@ use std::io;
 use std::time::Duration;
 
 use diesel::result::Error as QueryError;
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::address::PostgresAddress;
 use crate::blame::Blame;
-
-/// The dependency's name in errors and logs.
-pub(crate) const POSTGRES: &str = "postgres";
 
 /// Why a database cannot be used. Each message is one line, without secrets.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -170,7 +167,7 @@ impl SetupError {
 
 impl From<SetupError> for PortError {
     fn from(error: SetupError) -> Self {
-        Self::new(PortErrorKind::Unavailable, POSTGRES).because(error)
+        Self::new(PortErrorKind::Unavailable, Dependency::POSTGRES).because(error)
     }
 }
 
@@ -187,7 +184,7 @@ fn one_line(text: &str) -> String {
 
 /// The query was refused before it ran.
 pub(crate) fn overloaded(why: &'static str) -> PortError {
-    PortError::new(PortErrorKind::Overloaded, POSTGRES).because(why)
+    PortError::new(PortErrorKind::Overloaded, Dependency::POSTGRES).because(why)
 }
 
 /// Why a query has no result.
@@ -252,7 +249,7 @@ impl Failed {
 
 /// An error that names its query.
 pub(crate) fn unanswered(kind: PortErrorKind, query: &'static str, why: String) -> PortError {
-    PortError::new(kind, POSTGRES).because(Unanswered { query, why })
+    PortError::new(kind, Dependency::POSTGRES).because(Unanswered { query, why })
 }
 
 fn said(error: &tokio_postgres::Error) -> String {
@@ -267,5 +264,5 @@ fn said(error: &tokio_postgres::Error) -> String {
 
 /// An impossible row, written by something that bypassed the migrations' constraints.
 pub(crate) fn corrupt(cause: impl std::error::Error + Send + Sync + 'static) -> PortError {
-    PortError::new(PortErrorKind::Corrupt, POSTGRES).because(cause)
+    PortError::new(PortErrorKind::Corrupt, Dependency::POSTGRES).because(cause)
 }

@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use domain::{HealthCheck, PortError, PortErrorKind};
+use domain::{Dependency, HealthCheck, PortError, PortErrorKind};
 
 use crate::checkpoint::PostgresCheckpoints;
 use crate::concert::PostgresCatalog;
-use crate::error::POSTGRES;
 use crate::migrate::check_schema;
 use crate::pool::Postgres;
 
@@ -45,8 +44,8 @@ impl PostgresDependency {
 
 #[async_trait]
 impl HealthCheck for PostgresDependency {
-    fn name(&self) -> &'static str {
-        POSTGRES
+    fn name(&self) -> Dependency {
+        Dependency::POSTGRES
     }
 
     async fn check(&self) -> Result<(), PortError> {

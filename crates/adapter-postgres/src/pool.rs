@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bb8::{ManageConnection, QueueStrategy, RunError};
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,7 +20,7 @@ use self::renewal::Renewal;
 use crate::address::PostgresAddress;
 use crate::blame::Blame;
 use crate::connect::Connector;
-use crate::error::{Failed, POSTGRES, SetupError, overloaded, unanswered};
+use crate::error::{Failed, SetupError, overloaded, unanswered};
 use crate::session::{Query, Session, SessionLimits};
 
 /// Limits of the pool.
@@ -169,7 +169,7 @@ impl Postgres {
         self.0.runtime.spawn(asking.in_current_span());
         // Without a result, the task has panicked or the runtime is shutting down.
         let lost = || {
-            PortError::new(PortErrorKind::Unavailable, POSTGRES)
+            PortError::new(PortErrorKind::Unavailable, Dependency::POSTGRES)
                 .because("the query ended without a result")
         };
         answer.await.unwrap_or_else(|_| Err(lost()))

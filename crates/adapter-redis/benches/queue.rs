@@ -94,7 +94,7 @@ fn open(
         connection: ConnectionSettings {
             connect: second,
             answer: 5 * second,
-            max_under_way: 10_000,
+            max_in_flight: 10_000,
         },
     };
     Arc::new(RedisQueue::open(RedisAddress::parse(url).unwrap(), settings))

@@ -42,7 +42,7 @@ fn node(redis: &Redis, queue: &str, spec: PolicySpec) -> Arc<RedisQueue> {
         remember: second,
         recovery: RECOVERY,
         needs_checkpoint: false,
-        connection: ConnectionSettings { connect: second, answer, max_under_way: 10_000 },
+        connection: ConnectionSettings { connect: second, answer, max_in_flight: 10_000 },
     };
     let address = RedisAddress::parse(&format!("redis://{}", redis.address())).unwrap();
     Arc::new(RedisQueue::open(address, settings))

@@ -29,7 +29,7 @@ pub struct ConnectionSettings {
     /// Maximum time of a command, from the call to its answer.
     pub answer: Duration,
     /// Maximum commands in flight.
-    pub max_under_way: usize,
+    pub max_in_flight: usize,
 }
 
 /// One connection. It never reconnects: when it is lost, [`lost`](Self::lost) is cancelled, and
@@ -201,7 +201,7 @@ fn client(
         // The caller decides whether to retry a command whose outcome is unknown, never the client.
         max_command_attempts: 1,
         max_redirections: 0,
-        max_command_buffer_len: settings.max_under_way,
+        max_command_buffer_len: settings.max_in_flight,
         // A frame unanswered for twice the limit of a command marks the connection dead.
         unresponsive: UnresponsiveConfig {
             max_timeout: Some(settings.answer * 2),

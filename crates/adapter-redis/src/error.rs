@@ -1,10 +1,7 @@
 //! What can go wrong with Redis, and whether the command was carried out.
 
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use fred::error::{Error, ErrorKind};
-
-/// The dependency's name, as operators see it.
-pub(crate) const QUEUE_REDIS: &str = "redis";
 
 /// Why a command failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -146,7 +143,7 @@ impl From<Failure> for PortError {
             Failure::Unknown(_) | Failure::NotReplicated => PortErrorKind::Timeout,
             Failure::Corrupt(_) => PortErrorKind::Corrupt,
         };
-        let error = Self::new(kind, QUEUE_REDIS);
+        let error = Self::new(kind, Dependency::REDIS);
         let error = match failure.word() {
             Some(word) => error.coded(word),
             None => error,

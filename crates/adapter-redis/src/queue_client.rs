@@ -56,7 +56,7 @@ impl QueueClient {
         let stop = CancellationToken::new();
         let until = stop.clone();
         tokio::spawn(async move { until.run_until_cancelled(reconnect_task.keep()).await });
-        let in_flight = Semaphore::new(settings.max_under_way);
+        let in_flight = Semaphore::new(settings.max_in_flight);
         Self { state, in_flight, settings, _stops: stop.drop_guard() }
     }
 

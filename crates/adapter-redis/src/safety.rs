@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use domain::{HealthCheck, PortError, PortErrorKind};
+use domain::{Dependency, HealthCheck, PortError, PortErrorKind};
 use fred::types::Value;
 
-use crate::error::{Failure, QUEUE_REDIS};
+use crate::error::Failure;
 use crate::memory_info::RedisMemory;
 use crate::queue::RedisQueue;
 
@@ -191,7 +191,9 @@ impl RedisDependency {
         match self.queue.check_safety().await {
             Ok(()) => {}
             Err(error) if self.refuses => {
-                return Err(PortError::new(PortErrorKind::Unavailable, QUEUE_REDIS).because(error));
+                return Err(
+                    PortError::new(PortErrorKind::Unavailable, Dependency::REDIS).because(error)
+                );
             }
             Err(error) if error.is_transient() => return Ok(()),
             Err(error) => tracing::warn!("{error}"),
@@ -203,8 +205,8 @@ impl RedisDependency {
 
 #[async_trait]
 impl HealthCheck for RedisDependency {
-    fn name(&self) -> &'static str {
-        QUEUE_REDIS
+    fn name(&self) -> Dependency {
+        Dependency::REDIS
     }
 
     async fn check(&self) -> Result<(), PortError> {

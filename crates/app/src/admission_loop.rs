@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::queue::QueueService;
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -74,7 +74,7 @@ pub(crate) async fn get_ready(queue: &QueueService, waits: &Waits, refresh: Dura
 
 /// Calls the next users, refreshes the view, and records how long the called users waited.
 pub(crate) async fn step(queue: &QueueService, waits: &Waits) -> Result<(), PortError> {
-    let late = || Err(PortError::new(PortErrorKind::Timeout, "queue store"));
+    let late = || Err(PortError::new(PortErrorKind::Timeout, Dependency::QUEUE));
     let step = timeout(STEP_LIMIT, queue.tick()).await.unwrap_or_else(|_| late())?;
     waits.count(&step.waits);
     Ok(())
@@ -82,7 +82,7 @@ pub(crate) async fn step(queue: &QueueService, waits: &Waits) -> Result<(), Port
 
 /// Saves the checkpoint if it is due.
 pub(crate) async fn checkpoint(queue: &QueueService) -> Result<(), PortError> {
-    let late = || Err(PortError::new(PortErrorKind::Timeout, "checkpoint"));
+    let late = || Err(PortError::new(PortErrorKind::Timeout, Dependency::CHECKPOINT));
     timeout(STEP_LIMIT, queue.save_checkpoint()).await.unwrap_or_else(|_| late())
 }
 

@@ -38,7 +38,7 @@ pub struct Application {
     dependency_health: DependencyHealth,
     node: NodeReadiness,
     refresh: Duration,
-    hear_every: Duration,
+    invalidation_interval: Duration,
     check_every: Duration,
     drain_delay: Duration,
 }
@@ -108,7 +108,7 @@ impl Application {
             dependency_health,
             node,
             refresh: config.queue.refresh.0,
-            hear_every: config.cache.hear_every.0,
+            invalidation_interval: config.cache.invalidation_interval.0,
             check_every: config.ops.check_every.0,
             drain_delay: config.http.drain_delay.0,
         })
@@ -152,7 +152,7 @@ impl Application {
         for cache in self.use_cases.caches {
             parts.spawn(endless(invalidation_loop::keep(
                 cache,
-                self.hear_every,
+                self.invalidation_interval,
                 stop_loops.clone(),
             )));
         }

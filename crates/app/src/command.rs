@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{self, Config, ConfigError, Sources};
+use crate::config::{self, Config, ConfigError, Loaded, Sources};
 
 /// A concert on-sale service: a virtual queue, the concert list, and the dates that still have
 /// seats.
@@ -194,7 +194,10 @@ fn is_flag(text: &str) -> bool {
 /// Runs `then` with the configuration, or prints the one-line configuration error.
 fn with_config(sources: &Sources, then: impl FnOnce(&Config) -> ExitCode) -> ExitCode {
     match config::load(sources) {
-        Ok(config) => then(&config),
+        Ok(Loaded { config, old_keys }) => {
+            old_keys.iter().for_each(complain);
+            then(&config)
+        }
         Err(error) => fail_usage(&error),
     }
 }

@@ -18,6 +18,7 @@ mod puzzle;
 mod queue;
 mod redis;
 pub mod reference;
+mod renamed;
 mod secret;
 mod telemetry;
 
@@ -29,7 +30,7 @@ pub use duration::ConfigDuration;
 pub use error::ConfigError;
 pub use http::HttpSection;
 pub use limits::{LimitSection, LimitsSection, RetrySection};
-pub use load::{Sources, load};
+pub use load::{Loaded, Sources, load};
 pub use ops::OpsSection;
 pub use overload::{
     AddressSource, JoiningRateSection, LimiterSection, OverloadSection, PollingSection, RateSection,
@@ -43,6 +44,7 @@ pub use queue::{
 pub use redis::{
     RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSection, WhenUnsafe,
 };
+pub use renamed::OldKey;
 pub use secret::Secret;
 pub use telemetry::{OtlpSection, TelemetrySection, TracesSection};
 
@@ -303,7 +305,7 @@ mod tests {
 
     fn hash(overrides: &[&str]) -> String {
         let overrides = overrides.iter().map(|&setting| setting.to_owned()).collect();
-        load(&Sources { file: None, overrides }).unwrap().hash().unwrap()
+        load(&Sources { file: None, overrides }).unwrap().config.hash().unwrap()
     }
 
     #[test]

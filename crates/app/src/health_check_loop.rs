@@ -8,7 +8,7 @@ use std::time::Duration;
 use adapter_http::DependencyHealth;
 use decorators::circuit_breaker::CircuitBreakerLayer;
 use decorators::registry::Registry;
-use domain::{HealthCheck, PortError, PortErrorKind};
+use domain::{Dependency, HealthCheck, PortError, PortErrorKind};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -54,19 +54,20 @@ impl Watched {
     /// The health checks that exist, each with the breakers in front of its dependency. Adapters
     /// that share one dependency may each bring its check; it runs once.
     pub(crate) fn all<'n>(
-        checks: impl Iterator<Item = (Option<Arc<dyn HealthCheck>>, &'n [&'n str])>,
+        checks: impl Iterator<Item = (Option<Arc<dyn HealthCheck>>, &'n [Dependency])>,
         registry: &Registry,
     ) -> Vec<Self> {
-        let mut named: BTreeMap<&'static str, (Arc<dyn HealthCheck>, Vec<&str>)> = BTreeMap::new();
+        let mut named: BTreeMap<Dependency, (Arc<dyn HealthCheck>, Vec<Dependency>)> =
+            BTreeMap::new();
         for (check, breakers) in checks {
             if let Some(check) = check {
                 let (_, all) = named.entry(check.name()).or_insert((check, Vec::new()));
                 all.extend_from_slice(breakers);
             }
         }
-        let watched = |(dependency, breakers): (Arc<dyn HealthCheck>, Vec<&str>)| Self {
+        let watched = |(dependency, breakers): (Arc<dyn HealthCheck>, Vec<Dependency>)| Self {
             dependency,
-            breakers: registry.breakers_named(&breakers),
+            breakers: registry.breakers_of(&breakers),
         };
         named.into_values().map(watched).collect()
     }
@@ -115,16 +116,16 @@ fn cause_of(error: &PortError) -> String {
 }
 
 /// Logs an outage when it begins, when its cause changes, and when it ends.
-fn report(dependency: &'static str, cause: Option<&str>) {
+fn report(dependency: Dependency, cause: Option<&str>) {
     match cause {
         Some(cause) => {
             tracing::error!(
-                dependency,
+                dependency = dependency.as_str(),
                 cause,
                 "a dependency is down: what needs it is answered from what was kept, or refused"
             );
         }
-        None => tracing::info!(dependency, "a dependency is back"),
+        None => tracing::info!(dependency = dependency.as_str(), "a dependency is back"),
     }
 }
 
@@ -145,8 +146,8 @@ mod tests {
 
     #[async_trait]
     impl HealthCheck for Switched {
-        fn name(&self) -> &'static str {
-            "switched"
+        fn name(&self) -> Dependency {
+            Dependency::named("switched")
         }
 
         async fn check(&self) -> Result<(), PortError> {
@@ -155,12 +156,15 @@ mod tests {
     }
 
     fn failure() -> PortError {
-        PortError::new(PortErrorKind::Unavailable, "switched")
+        PortError::new(PortErrorKind::Unavailable, Dependency::named("switched"))
     }
 
     fn breaking() -> Arc<CircuitBreakerLayer> {
         let settings = BreakerSettings { wait_jitter: 0.0, ..BreakerSettings::default() };
-        Arc::new(CircuitBreakerLayer::new("calls", Breaker::new(settings, 1).unwrap()))
+        Arc::new(CircuitBreakerLayer::new(
+            Dependency::named("calls"),
+            Breaker::new(settings, 1).unwrap(),
+        ))
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use adapter_http::{Api, ConcertDates, ConcertPages, DateSource, LoadShedder, PageSource};
 use decorators::cache::AnyCache;
 use decorators::registry::Registry;
+use domain::Dependency;
 use domain::queue::{QueueService, QueueServiceDeps};
 use domain::schedule::ScheduleService;
 use telemetry::metrics::Meters;
@@ -21,8 +22,8 @@ pub(crate) struct UseCases {
     pub(crate) queue: Arc<QueueService>,
     pub(crate) waits: Waits,
     pub(crate) dependencies: Vec<Watched>,
-    /// Names of the dependencies without which users are refused.
-    pub(crate) needed: Vec<&'static str>,
+    /// The dependencies without which users are refused.
+    pub(crate) needed: Vec<Dependency>,
     pub(crate) caches: Vec<Arc<dyn AnyCache>>,
 }
 
@@ -105,18 +106,18 @@ pub(crate) async fn build(
         documentation: config.http.docs,
     };
     // A catalog in memory has a breaker too, which says nothing about the database.
-    let of_the_database: &[&str] = if uses.catalog { &["catalog"] } else { &[] };
+    let of_the_database: &[Dependency] = if uses.catalog { &[Dependency::CATALOG] } else { &[] };
     let [concert_health, schedule_health] = catalog_health;
     let needed = [
-        (queue_health, &["joining", "queue"][..]),
+        (queue_health, &[Dependency::JOINING, Dependency::QUEUE][..]),
         (database.map(|database| database.dependency), of_the_database),
         (checkpoint_health, &[]),
-        (concert_health, &["catalog"]),
-        (schedule_health, &["catalog"]),
+        (concert_health, &[Dependency::CATALOG]),
+        (schedule_health, &[Dependency::CATALOG]),
     ];
     let names = needed.iter().filter_map(|(check, _)| Some(check.as_ref()?.name())).collect();
     // Without the shared cache each node reads the database directly, so the cache is not needed.
-    let checks = needed.into_iter().chain([(level.health, &["cache"][..])]);
+    let checks = needed.into_iter().chain([(level.health, &[Dependency::CACHE][..])]);
     let dependencies = Watched::all(checks, registry);
     let caches = registry.caches();
     Ok((UseCases { queue, waits, dependencies, needed: names, caches }, api))

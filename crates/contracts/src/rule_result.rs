@@ -93,7 +93,7 @@ pub fn run_rule(rule: impl Future<Output = RuleResult>) -> RuleResult {
 
 #[cfg(test)]
 mod tests {
-    use domain::{PortError, PortErrorKind};
+    use domain::{Dependency, PortError, PortErrorKind};
 
     use super::*;
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_unexpected_error_shows_its_causes() {
-        let error = PortError::new(PortErrorKind::Unavailable, "redis")
+        let error = PortError::new(PortErrorKind::Unavailable, Dependency::REDIS)
             .because(std::io::Error::other("reset"));
         assert_eq!(
             Violation::from(error).to_string(),

@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
@@ -25,7 +25,7 @@ pub struct BulkheadSettings {
 
 /// A bulkhead in front of one kind of call.
 pub struct Bulkhead {
-    dependency: &'static str,
+    dependency: Dependency,
     /// Permits for calls in flight, granted in order of arrival.
     permits: Semaphore,
     backlog: Mutex<WaitQueue>,
@@ -48,7 +48,7 @@ impl Drop for Place<'_> {
 impl Bulkhead {
     /// Creates a bulkhead in front of this dependency.
     #[must_use]
-    pub fn new(dependency: &'static str, settings: BulkheadSettings) -> Self {
+    pub fn new(dependency: Dependency, settings: BulkheadSettings) -> Self {
         Self {
             dependency,
             permits: Semaphore::new(settings.concurrent.max(1) as usize),
@@ -59,7 +59,7 @@ impl Bulkhead {
 
     /// The dependency this bulkhead protects.
     #[must_use]
-    pub fn dependency(&self) -> &'static str {
+    pub fn dependency(&self) -> Dependency {
         self.dependency
     }
 
@@ -121,7 +121,7 @@ mod tests {
     fn bulkhead(concurrent: u32, max_waiting: u32) -> Bulkhead {
         let longest = Duration::from_millis(100);
         Bulkhead::new(
-            "test",
+            Dependency::named("test"),
             BulkheadSettings { concurrent, waiting: WaitLimits { max_waiting, max_wait: longest } },
         )
     }

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::time::Instant;
 
 use crate::breaker::{Breaker, Permit, Snapshot, State};
@@ -16,7 +16,7 @@ use crate::layer::Layer;
 
 /// A breaker in front of one kind of call.
 pub struct CircuitBreakerLayer {
-    dependency: &'static str,
+    dependency: Dependency,
     breaker: Breaker,
     /// The breaker measures time from here.
     origin: Instant,
@@ -30,13 +30,13 @@ const SHORTLY: Duration = Duration::from_secs(1);
 impl CircuitBreakerLayer {
     /// Creates the layer for this dependency.
     #[must_use]
-    pub fn new(dependency: &'static str, breaker: Breaker) -> Self {
+    pub fn new(dependency: Dependency, breaker: Breaker) -> Self {
         Self { dependency, breaker, origin: Instant::now(), is_away: AtomicBool::new(false) }
     }
 
     /// The dependency this breaker protects.
     #[must_use]
-    pub fn dependency(&self) -> &'static str {
+    pub fn dependency(&self) -> Dependency {
         self.dependency
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::Dependency;
+
 use crate::bulkhead::Bulkhead;
 use crate::cache::AnyCache;
 use crate::circuit_breaker::CircuitBreakerLayer;
@@ -47,11 +49,11 @@ impl Registry {
         self.entries().breakers.clone()
     }
 
-    /// The circuit breakers with these names.
+    /// The circuit breakers of these dependencies.
     #[must_use]
-    pub fn breakers_named(&self, names: &[&str]) -> Vec<Arc<CircuitBreakerLayer>> {
+    pub fn breakers_of(&self, dependencies: &[Dependency]) -> Vec<Arc<CircuitBreakerLayer>> {
         let mut breakers = self.breakers();
-        breakers.retain(|breaker| names.contains(&breaker.dependency()));
+        breakers.retain(|breaker| dependencies.contains(&breaker.dependency()));
         breakers
     }
 

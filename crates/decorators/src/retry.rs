@@ -114,6 +114,8 @@ impl Layer for Retry {
 
 #[cfg(test)]
 mod tests {
+    use domain::Dependency;
+
     use super::*;
 
     const SETTINGS: RetrySettings =
@@ -125,7 +127,11 @@ mod tests {
         let outcome = AtomicU32::new(0);
         let port_call = || async {
             let nth = outcome.fetch_add(1, Ordering::SeqCst);
-            if nth < failures { Err(PortError::new(kind, "test")) } else { Ok(()) }
+            if nth < failures {
+                Err(PortError::new(kind, Dependency::named("test")))
+            } else {
+                Ok(())
+            }
         };
         let is_good = retry.call(port_call).await.is_ok();
         (outcome.load(Ordering::SeqCst), is_good)

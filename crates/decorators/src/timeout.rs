@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::time::timeout;
 
 use crate::deadline;
@@ -15,14 +15,14 @@ use crate::layer::Layer;
 /// Cancels a call that takes too long, and does not start one whose deadline has passed.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeout {
-    dependency: &'static str,
+    dependency: Dependency,
     limit: Duration,
 }
 
 impl Timeout {
     /// Limits calls to this dependency to `limit`.
     #[must_use]
-    pub fn new(dependency: &'static str, limit: Duration) -> Self {
+    pub fn new(dependency: Dependency, limit: Duration) -> Self {
         Self { dependency, limit }
     }
 
@@ -68,7 +68,8 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Timeout = Timeout { dependency: "test", limit: Duration::from_millis(200) };
+    const LIMIT: Timeout =
+        Timeout { dependency: Dependency::named("test"), limit: Duration::from_millis(200) };
 
     #[tokio::test(start_paused = true)]
     async fn a_call_is_cancelled_at_the_limit() {

@@ -13,27 +13,27 @@ use decorators::circuit_breaker::CircuitBreakerLayer;
 use decorators::layer::Layer as _;
 use decorators::timeout::Timeout;
 use domain::queue::JoinError;
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use futures_util::FutureExt as _;
 
 const SETTINGS: BreakerSettings = BreakerSettings {
     window: Window::Calls(10),
     minimum_calls: 10,
     wait_in_open: Duration::from_secs(10),
-    longest_wait_in_open: Duration::from_secs(10),
+    max_wait_in_open: Duration::from_secs(10),
     wait_jitter: 0.0,
     half_open_permits: 2,
-    longest_half_open: Duration::ZERO,
+    max_half_open: Duration::ZERO,
     ..BreakerSettings::resilience4j()
 };
 
 fn breaking() -> CircuitBreakerLayer {
-    CircuitBreakerLayer::new("test", Breaker::new(SETTINGS, 1).unwrap())
+    CircuitBreakerLayer::new(Dependency::named("test"), Breaker::new(SETTINGS, 1).unwrap())
 }
 
 async fn fails(breaking: &CircuitBreakerLayer, kind: PortErrorKind) -> PortErrorKind {
     let answer: Result<(), PortError> =
-        breaking.call(|| async move { Err(PortError::new(kind, "test")) }).await;
+        breaking.call(|| async move { Err(PortError::new(kind, Dependency::named("test"))) }).await;
     answer.unwrap_err().kind()
 }
 
@@ -107,7 +107,7 @@ async fn a_deliberate_refusal_is_a_success_and_never_slow() {
         let refused: Result<(), PortError> = breaking
             .call(|| async {
                 tokio::time::sleep(longer_than_slow).await;
-                Err(PortError::new(PortErrorKind::NotReady, "test"))
+                Err(PortError::new(PortErrorKind::NotReady, Dependency::named("test")))
             })
             .await;
         assert_eq!(refused.unwrap_err().kind(), PortErrorKind::NotReady);
@@ -163,7 +163,7 @@ async fn a_recovered_heartbeat_ends_the_wait_once() {
 async fn a_heartbeat_does_not_affect_a_forced_open_breaker() {
     let breaker = Breaker::new(SETTINGS, 1).unwrap();
     breaker.transition_to(State::ForcedOpen, Duration::ZERO).unwrap();
-    let breaking = CircuitBreakerLayer::new("test", breaker);
+    let breaking = CircuitBreakerLayer::new(Dependency::named("test"), breaker);
     breaking.note_heartbeat(Some(PortErrorKind::Unavailable));
     breaking.note_heartbeat(None);
     breaking.note_check(None);
@@ -199,7 +199,7 @@ async fn health_checks_close_a_breaker_without_traffic_after_its_wait() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_counts_if_the_timeout_is_inside_the_breaker() {
     let breaking = breaking();
-    let limit = Timeout::new("test", Duration::from_secs(1));
+    let limit = Timeout::new(Dependency::named("test"), Duration::from_secs(1));
     for _ in 0..10 {
         let answer: Result<(), PortError> = breaking.call(|| limit.call(pending)).await;
         assert_eq!(answer.unwrap_err().kind(), PortErrorKind::Timeout);

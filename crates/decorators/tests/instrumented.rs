@@ -10,7 +10,7 @@ use decorators::instrumented::{CallOutcome, Observer};
 use decorators::layer_stack::LayerStack;
 use decorators::timeout::Timeout;
 use domain::concert::{ConcertCatalog, ConcertPage, PageNumber, PageRequest, PageSize};
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 
 #[derive(Default)]
 struct Heard(Mutex<Vec<CallOutcome>>);
@@ -36,7 +36,7 @@ impl ConcertCatalog for Catalog {
                 tokio::time::sleep(after).await;
                 Ok(ConcertPage { request, concerts: Vec::new(), total: 0 })
             }
-            Err(kind) => Err(PortError::new(kind, "test")),
+            Err(kind) => Err(PortError::new(kind, Dependency::named("test"))),
         }
     }
 }
@@ -45,7 +45,7 @@ async fn call(catalog: Catalog) -> (Result<(), PortErrorKind>, Vec<CallOutcome>)
     let received = Arc::new(Heard::default());
     let port: Arc<dyn ConcertCatalog> = Arc::new(catalog);
     let port = LayerStack::on(port)
-        .with(Some(Timeout::new("test", Duration::from_millis(100))))
+        .with(Some(Timeout::new(Dependency::named("test"), Duration::from_millis(100))))
         .observed(Some(Arc::clone(&received) as Arc<dyn Observer>))
         .port();
     let request = PageRequest { number: PageNumber::FIRST, size: PageSize::new(10).unwrap() };

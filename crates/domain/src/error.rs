@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Dependency;
+
 /// The kind of a port's failure. Decorators and the HTTP mapping depend on nothing else.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum PortErrorKind {
@@ -44,7 +46,7 @@ impl fmt::Display for PortErrorKind {
 #[error("{dependency}: {kind}")]
 pub struct PortError {
     kind: PortErrorKind,
-    dependency: &'static str,
+    dependency: Dependency,
     retry_after: Option<Duration>,
     code: Option<&'static str>,
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -53,7 +55,7 @@ pub struct PortError {
 impl PortError {
     /// A failure of `dependency` without a further cause.
     #[must_use]
-    pub fn new(kind: PortErrorKind, dependency: &'static str) -> Self {
+    pub fn new(kind: PortErrorKind, dependency: Dependency) -> Self {
         Self { kind, dependency, retry_after: None, code: None, source: None }
     }
 
@@ -94,9 +96,9 @@ impl PortError {
         self.kind
     }
 
-    /// The dependency that failed, by the name operators know: `"queue store"`, `"catalogue"`.
+    /// The dependency that failed.
     #[must_use]
-    pub fn dependency(&self) -> &'static str {
+    pub fn dependency(&self) -> Dependency {
         self.dependency
     }
 }

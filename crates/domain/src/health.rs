@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 
-use crate::PortError;
+use crate::{Dependency, PortError};
 
 /// An external dependency. While it is down, the service keeps serving whatever does not need it.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait HealthCheck: Send + Sync {
-    /// Its name, as operators know it.
-    fn name(&self) -> &'static str;
+    /// Its name.
+    fn name(&self) -> Dependency;
 
     /// Checks that the dependency serves the kind of call that requests make, by making one that
     /// changes nothing. Passing does not mean it has capacity for all of them. Returns within its

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod concert;
+pub mod dependency;
 pub mod error;
 pub mod health;
 mod id;
@@ -12,6 +13,7 @@ pub mod schedule;
 pub use clock::Clock;
 #[cfg(any(test, feature = "mocks"))]
 pub use clock::MockClock;
+pub use dependency::Dependency;
 pub use error::{PortError, PortErrorKind};
 pub use health::HealthCheck;
 #[cfg(any(test, feature = "mocks"))]

@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use ports::concert::{Concert, ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 use ports::sample::SampleConcert;
 use ports::schedule::{OpenDate, SaleWindow, ScheduleBook, ScheduleId};
-use ports::{PortError, PortErrorKind, Timestamp};
+use ports::{Dependency, PortError, PortErrorKind, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, params};
 use tokio_rusqlite::Connection;
 
-/// The name of this dependency in logs and problems.
-pub const SQLITE: &str = "sqlite";
+/// The name of this dependency in errors and logs.
+pub const SQLITE: Dependency = Dependency::named("sqlite");
 
 /// Times are seconds since 1970 in UTC.
 const SCHEMA: &str = "

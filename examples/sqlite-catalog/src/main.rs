@@ -11,7 +11,7 @@ use ports::Clock as _;
 use ports::concert::{ConcertCatalog, PageNumber, PageRequest, PageSize};
 use ports::sample::{self, SampleSize};
 use ports::schedule::ScheduleBook;
-use service::config::{self, Sources};
+use service::config::{self, Loaded, Sources};
 use service::{Adapter, Application};
 use sqlite_catalog::{SQLITE, SqliteCatalog};
 
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: sqlite-catalog FILE [KEY=VALUE ...]".into());
     };
     let overrides = arguments.filter_map(|setting| setting.into_string().ok()).collect();
-    let config = config::load(&Sources { file: None, overrides })?;
+    let Loaded { config, .. } = config::load(&Sources { file: None, overrides })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let catalog = Arc::new(SqliteCatalog::open(&file).await?);
@@ -29,8 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let concerts: Arc<dyn ConcertCatalog> = Arc::clone(&catalog) as _;
         let dates: Arc<dyn ScheduleBook> = catalog;
         let application = Application::builder(&config)
-            .concert_catalog(Adapter::new(concerts).of_system(SQLITE))
-            .schedule_book(Adapter::new(dates).of_system(SQLITE))
+            .concert_catalog(Adapter::new(concerts).of_system(SQLITE.as_str()))
+            .schedule_book(Adapter::new(dates).of_system(SQLITE.as_str()))
             .build()
             .await?;
         println!("listening on http://{}", application.public_address());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use decorators::cache::{Answer, Cache, Keep, Loaded, Source};
 use domain::concert::{ConcertCatalog, PageNumber, PageRequest, PageSize};
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::time::Instant;
 
 use super::rendered::RenderedPage;
@@ -101,8 +101,9 @@ impl Source for PageSource {
 
     async fn load(&self, number: &PageNumber) -> Result<Loaded<RenderedPage>, PortError> {
         let page = self.catalog.page(PageRequest { number: *number, size: self.size }).await?;
-        let rendered = RenderedPage::of(&page)
-            .map_err(|error| PortError::new(PortErrorKind::Corrupt, "catalogue").because(error))?;
+        let rendered = RenderedPage::of(&page).map_err(|error| {
+            PortError::new(PortErrorKind::Corrupt, Dependency::CONCERTS).because(error)
+        })?;
         let beyond = page.last_page().get().saturating_add(1);
         // Until the end is known, clients can request any page beyond it; only the first of those
         // is kept.

@@ -16,7 +16,7 @@ macro_rules! say {
             http_route = $ended.route.map(Route::template),
             http_status = $ended.status,
             error_code = $ended.code,
-            dependency = $ended.failure.map(|failure| failure.dependency),
+            dependency = $ended.failure.map(|failure| failure.dependency.as_str()),
             error_kind = $ended.failure.map(|failure| tracing::field::display(failure.kind)),
             error_cause = $ended.failure.and_then(|failure| failure.cause.as_deref()),
             duration_ms = $ended.took.as_secs_f64() * 1e3,
@@ -100,6 +100,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
+    use domain::Dependency;
     use tracing::span::{Attributes, Id, Record};
     use tracing::{Event, Level, Metadata, Subscriber};
 
@@ -133,7 +134,7 @@ mod tests {
     fn failures_are_logged_and_shed_requests_are_not() {
         let failed = |kind| {
             Problem::DependencyDown(Failure {
-                dependency: "store",
+                dependency: Dependency::QUEUE,
                 kind,
                 cause: None,
                 retry_in: None,

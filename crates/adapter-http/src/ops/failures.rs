@@ -77,7 +77,7 @@ impl<'a> From<&'a FailureRecord> for FailedBody<'a> {
             status: failed.status,
             code: failed.code,
             took_ms: failed.took.as_secs_f64() * 1e3,
-            dependency: failure.map(|failure| failure.dependency),
+            dependency: failure.map(|failure| failure.dependency.as_str()),
             problem: failure.map(|failure| failure.kind.to_string()),
             cause: failure.and_then(|failure| failure.cause.as_deref()),
         }

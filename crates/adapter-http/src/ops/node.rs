@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use domain::{Clock, Timestamp};
+use domain::{Clock, Dependency, Timestamp};
 
 use super::{HealthBody, Ops, OutageBody, answer, respond};
 use crate::dependency_health::DependencyHealth;
@@ -22,11 +22,11 @@ pub struct NodeReadiness(Arc<Inner>);
 
 struct Inner {
     dependency_health: DependencyHealth,
-    /// Names of the dependencies that visitors need.
-    needed: Vec<&'static str>,
+    /// The dependencies that visitors need.
+    needed: Vec<Dependency>,
     grace: Duration,
     clock: Arc<dyn Clock>,
-    since: Mutex<BTreeMap<&'static str, Timestamp>>,
+    since: Mutex<BTreeMap<Dependency, Timestamp>>,
 }
 
 impl NodeReadiness {
@@ -35,7 +35,7 @@ impl NodeReadiness {
     #[must_use]
     pub fn new(
         dependency_health: DependencyHealth,
-        needed: Vec<&'static str>,
+        needed: Vec<Dependency>,
         grace: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -52,7 +52,7 @@ impl NodeReadiness {
             if dependency_health.is_down(dependency) {
                 since.entry(dependency).or_insert(now);
             } else {
-                since.remove(dependency);
+                since.remove(&dependency);
             }
         }
     }
@@ -65,7 +65,7 @@ impl NodeReadiness {
             |begin: Timestamp| Duration::try_from(now.duration_since(begin)).unwrap_or_default();
         let since = since.lock().unwrap_or_else(PoisonError::into_inner);
         since.iter().any(|(dependency, begin)| {
-            dependency_health.is_down(dependency) && lasts(*begin) >= *grace
+            dependency_health.is_down(*dependency) && lasts(*begin) >= *grace
         })
     }
 
@@ -116,7 +116,7 @@ mod tests {
         fn new() -> Self {
             let (dependency_health, clock) =
                 (DependencyHealth::default(), Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)));
-            let needed = vec!["redis", "postgres"];
+            let needed = vec![Dependency::REDIS, Dependency::POSTGRES];
             let readiness = NodeReadiness::new(
                 dependency_health.clone(),
                 needed,
@@ -142,11 +142,11 @@ mod tests {
     fn a_node_is_cut_off_when_a_needed_store_is_down_for_the_grace_time() {
         let node = Node::new();
         assert!(!node.after(GRACE));
-        node.dependency_health.begin("postgres", PortErrorKind::Unavailable);
+        node.dependency_health.begin(Dependency::POSTGRES, PortErrorKind::Unavailable);
         assert!(!node.after(GRACE - MOMENT));
         assert!(node.after(MOMENT));
         assert_eq!(node.readiness.down().len(), 1);
-        node.dependency_health.end("postgres");
+        node.dependency_health.end(Dependency::POSTGRES);
         assert!(!node.readiness.is_cut_off(), "it recovers at once");
         assert!(!node.after(GRACE));
     }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn outages_of_other_dependencies_do_not_count() {
         let node = Node::new();
-        node.dependency_health.begin("cache redis", PortErrorKind::Unavailable);
+        node.dependency_health.begin(Dependency::CACHE_REDIS, PortErrorKind::Unavailable);
         assert!(!node.after(GRACE * 10));
         assert!(node.readiness.down().is_empty());
     }
@@ -163,16 +163,16 @@ mod tests {
     fn outages_that_end_in_time_do_not_add_up() {
         let node = Node::new();
         for _ in 0..5 {
-            node.dependency_health.begin("redis", PortErrorKind::Timeout);
+            node.dependency_health.begin(Dependency::REDIS, PortErrorKind::Timeout);
             assert!(!node.after(GRACE - MOMENT));
-            node.dependency_health.end("redis");
+            node.dependency_health.end(Dependency::REDIS);
             assert!(!node.after(MOMENT));
         }
         // A second outage that begins during the first has its own grace time.
-        node.dependency_health.begin("redis", PortErrorKind::Timeout);
+        node.dependency_health.begin(Dependency::REDIS, PortErrorKind::Timeout);
         assert!(!node.after(GRACE / 2));
-        node.dependency_health.begin("postgres", PortErrorKind::Timeout);
-        node.dependency_health.end("redis");
+        node.dependency_health.begin(Dependency::POSTGRES, PortErrorKind::Timeout);
+        node.dependency_health.end(Dependency::REDIS);
         assert!(!node.after(GRACE - MOMENT));
         assert!(node.after(MOMENT));
     }

@@ -128,7 +128,7 @@ struct CacheBody {
 /// The state of every breaker, by name.
 pub(super) fn breaker_states(layers: &Registry) -> BTreeMap<&'static str, &'static str> {
     let state = |name, snapshot: Snapshot| (name, snapshot.state.as_str());
-    layers.breakers().iter().map(|it| state(it.dependency(), it.snapshot())).collect()
+    layers.breakers().iter().map(|it| state(it.dependency().as_str(), it.snapshot())).collect()
 }
 
 impl ResilienceBody {
@@ -137,7 +137,7 @@ impl ResilienceBody {
             breakers: layers
                 .breakers()
                 .iter()
-                .map(|it| (it.dependency(), BreakerBody::of(&it.snapshot())))
+                .map(|it| (it.dependency().as_str(), BreakerBody::of(&it.snapshot())))
                 .collect(),
             caches: layers
                 .caches()
@@ -147,7 +147,7 @@ impl ResilienceBody {
             bulkheads: layers
                 .bulkheads()
                 .iter()
-                .map(|it| (it.dependency(), it.refused()))
+                .map(|it| (it.dependency().as_str(), it.refused()))
                 .collect(),
             retries: layers.retry().map(|retry| retry.retried()),
             overload: overload.counts().into(),

@@ -38,8 +38,8 @@ impl PollAllowance {
 
     /// Admits a query, or returns the wait until the next one is admitted. A query is refused while
     /// the debt exceeds the last poll interval.
-    fn begin(&mut self, faster: NonZeroU32, now: Instant) -> Result<(), Duration> {
-        let in_flight = (self.reported / faster.get()).saturating_mul(self.in_flight);
+    fn begin(&mut self, max_multiple: NonZeroU32, now: Instant) -> Result<(), Duration> {
+        let in_flight = (self.reported / max_multiple.get()).saturating_mul(self.in_flight);
         let owed = self.paid_off.saturating_duration_since(now).saturating_add(in_flight);
         match owed.checked_sub(self.reported) {
             Some(left) if !left.is_zero() => Err(left),
@@ -58,9 +58,9 @@ impl PollAllowance {
     /// Ends an admitted query whose response carried this poll interval. The debt is capped at the
     /// cost of a burst of such responses: a client that was advised long intervals and is now near
     /// the front must not pay for them when it matters.
-    fn charge(&mut self, reported: Duration, faster: NonZeroU32, now: Instant) {
+    fn charge(&mut self, reported: Duration, max_multiple: NonZeroU32, now: Instant) {
         self.release();
-        let share = reported / faster.get();
+        let share = reported / max_multiple.get();
         self.paid_off = (self.paid_off.max(now) + share).min(now + reported + share);
         self.reported = reported;
     }
@@ -69,7 +69,7 @@ impl PollAllowance {
 /// Debts by queue number, for a bounded number of keys. Only a verified token has a number, so
 /// forged tokens add no keys. Each number has its own lock.
 pub(super) struct Polling {
-    faster: NonZeroU32,
+    max_multiple: NonZeroU32,
     debts: Cache<QueueNumber, Arc<Mutex<PollAllowance>>>,
     refused: Counter,
 }
@@ -77,23 +77,23 @@ pub(super) struct Polling {
 /// The pending charge of a query whose cost is not known yet.
 #[must_use = "an unsettled charge costs as much as the previous response"]
 pub(super) struct PendingCharge {
-    faster: NonZeroU32,
+    max_multiple: NonZeroU32,
     /// `Some` until the charge is settled.
     debt: Option<Arc<Mutex<PollAllowance>>>,
 }
 
 impl Polling {
-    pub(super) fn new(faster: NonZeroU32, max_keys: u64) -> Self {
-        Self { faster, debts: Cache::new(max_keys), refused: Counter::default() }
+    pub(super) fn new(max_multiple: NonZeroU32, max_keys: u64) -> Self {
+        Self { max_multiple, debts: Cache::new(max_keys), refused: Counter::default() }
     }
 
     /// Charges a query of this number.
     pub(super) fn check(&self, number: QueueNumber) -> Result<PendingCharge, Problem> {
         let now = Instant::now();
         let debt = self.debts.get_with(number, || Arc::new(Mutex::new(PollAllowance::none(now))));
-        let begun = lock(&debt).begin(self.faster, now);
+        let begun = lock(&debt).begin(self.max_multiple, now);
         match begun {
-            Ok(()) => Ok(PendingCharge { faster: self.faster, debt: Some(debt) }),
+            Ok(()) => Ok(PendingCharge { max_multiple: self.max_multiple, debt: Some(debt) }),
             Err(wait) => {
                 self.refused.add_one();
                 Err(Problem::TooManyRequests(wait))
@@ -124,7 +124,7 @@ impl PendingCharge {
         let Some(debt) = self.debt.take() else { return };
         let mut debt = lock(&debt);
         let reported = reported.unwrap_or(debt.reported);
-        debt.charge(reported, self.faster, Instant::now());
+        debt.charge(reported, self.max_multiple, Instant::now());
     }
 }
 
@@ -147,13 +147,13 @@ mod tests {
 
     /// Queries at these milliseconds, each answered with this poll interval; returns the wait of
     /// each refusal.
-    fn polling(faster: u32, requests: &[(u64, u64)]) -> Vec<Option<u64>> {
-        let (start, faster) = (Instant::now(), NonZeroU32::new(faster).unwrap());
+    fn polling(max_multiple: u32, requests: &[(u64, u64)]) -> Vec<Option<u64>> {
+        let (start, max_multiple) = (Instant::now(), NonZeroU32::new(max_multiple).unwrap());
         let mut debt = PollAllowance::none(start);
         let one = |(at, reported): &(u64, u64)| {
             let now = start + Duration::from_millis(*at);
-            match debt.begin(faster, now) {
-                Ok(()) => debt.charge(Duration::from_millis(*reported), faster, now),
+            match debt.begin(max_multiple, now) {
+                Ok(()) => debt.charge(Duration::from_millis(*reported), max_multiple, now),
                 Err(wait) => return Some(wait.as_millis() as u64),
             }
             None
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_answered_and_then_the_allowed_multiple() {
-        for (name, faster, requests, expected) in [
+        for (name, max_multiple, requests, expected) in [
             (
                 "as advised",
                 1,
@@ -201,25 +201,25 @@ mod tests {
             ),
             ("a poll interval of zero", 4, &[(0, 0), (0, 0), (0, 0)], &[None, None, None]),
         ] {
-            assert_eq!(polling(faster, requests), expected, "{name}");
+            assert_eq!(polling(max_multiple, requests), expected, "{name}");
         }
     }
 
     #[test]
     fn polling_within_the_allowed_multiple_is_never_refused() {
-        for faster in 1..=8 {
-            for step in [1.0, 0.9, 1.0 / f64::from(faster)] {
+        for max_multiple in 1..=8 {
+            for step in [1.0, 0.9, 1.0 / f64::from(max_multiple)] {
                 let (mut at, mut requests) = (0.0, Vec::new());
                 for n in 0..1_000_u64 {
                     // Anything from 0.8 s to 36 s.
                     let reported = 800 + (n * 7_919) % 35_200;
                     requests.push((at as u64, reported));
-                    at += (reported as f64 * step.max(1.0 / f64::from(faster))).ceil() + 1.0;
+                    at += (reported as f64 * step.max(1.0 / f64::from(max_multiple))).ceil() + 1.0;
                 }
-                let refused = polling(faster, &requests).iter().flatten().count();
+                let refused = polling(max_multiple, &requests).iter().flatten().count();
                 assert_eq!(
                     refused, 0,
-                    "a multiple of {faster}, polling after {step} of the interval"
+                    "a multiple of {max_multiple}, polling after {step} of the interval"
                 );
             }
         }

@@ -4,11 +4,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use domain::PortErrorKind;
 use domain::queue::{
     Difficulty, JoinPuzzle, PlaceStatus, PuzzleRejected, QueueCounters, QueueNumber, QueueStatus,
     VacantNumbers, WaitLimit,
 };
+use domain::{Dependency, PortErrorKind};
 
 use super::spec::ProblemSpec;
 use super::{Failure, Problem, PuzzleDemand};
@@ -73,7 +73,12 @@ pub(crate) fn rows() -> Vec<(Problem, &'static str)> {
 
 fn dependency_down() -> Problem {
     let kind = PortErrorKind::Unavailable;
-    Problem::DependencyDown(Failure { dependency: "store", kind, cause: None, retry_in: None })
+    Problem::DependencyDown(Failure {
+        dependency: Dependency::QUEUE,
+        kind,
+        cause: None,
+        retry_in: None,
+    })
 }
 
 fn not_your_turn() -> Option<(Problem, &'static str)> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use decorators::cache::{Answer, Cache, Keep, Loaded, Source, Stored};
 use domain::concert::ConcertId;
 use domain::schedule::{OpenDate, ScheduleError, ScheduleService};
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -113,7 +113,9 @@ impl Source for DateSource {
             Err(ScheduleError::Store(error)) => return Err(error),
         };
         let body = serde_json::to_vec(&dates.iter().map(DateBody::from).collect::<Vec<_>>())
-            .map_err(|error| PortError::new(PortErrorKind::Corrupt, "schedule").because(error))?;
+            .map_err(|error| {
+                PortError::new(PortErrorKind::Corrupt, Dependency::DATES).because(error)
+            })?;
         Ok(Loaded { value: RenderedDates(Some(body.into())), keep: Keep::Found })
     }
 }

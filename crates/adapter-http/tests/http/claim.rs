@@ -18,7 +18,7 @@ use domain::queue::{
     UserId,
 };
 use domain::schedule::{OpenDate, ScheduleBook};
-use domain::{Clock, PortError, PortErrorKind, Timestamp};
+use domain::{Clock, Dependency, PortError, PortErrorKind, Timestamp};
 
 use crate::parts::Parts;
 
@@ -86,7 +86,7 @@ impl QueueStore for Watched {
         self.note("claim");
         let _open = self.claims.read().await;
         if *self.claims_fail.lock().unwrap() {
-            return Err(PortError::new(PortErrorKind::Unavailable, "queue store").into());
+            return Err(PortError::new(PortErrorKind::Unavailable, Dependency::QUEUE).into());
         }
         self.queue.claim(place).await
     }
@@ -124,7 +124,7 @@ impl ScheduleBook for Catalog {
         let does = *self.does.lock().unwrap();
         match does {
             Does::Answer => self.sample.open_dates(concert, now).await,
-            Does::Fail => Err(PortError::new(PortErrorKind::Unavailable, "catalog")),
+            Does::Fail => Err(PortError::new(PortErrorKind::Unavailable, Dependency::CATALOG)),
             Does::Hang => std::future::pending().await,
         }
     }

@@ -14,7 +14,7 @@ use domain::queue::{
     QueueId, QueueNumber, QueueTime, TokenClaims, TokenSigner as _, UserId,
 };
 use domain::schedule::{MockScheduleBook, ScheduleBook};
-use domain::{PortError, PortErrorKind, Timestamp};
+use domain::{Dependency, PortError, PortErrorKind, Timestamp};
 
 use crate::parts::{Parts, keys};
 
@@ -26,7 +26,7 @@ fn for_ever() -> Expiry {
 const CAUSE: &str = "connection to 10.1.2.3:5432 refused for user admin";
 
 fn down() -> PortError {
-    PortError::new(PortErrorKind::Unavailable, "store").because(CAUSE)
+    PortError::new(PortErrorKind::Unavailable, Dependency::QUEUE).because(CAUSE)
 }
 
 /// A token for this number.
@@ -141,7 +141,7 @@ fn a_store_that_is_down_is_503_only_for_routes_that_need_it() {
 fn an_open_breaker_is_503_with_its_remaining_time() {
     let mut store = MockQueueStore::new();
     store.expect_join().returning(|_, _, _| {
-        let refused = PortError::new(PortErrorKind::Refused, "store");
+        let refused = PortError::new(PortErrorKind::Refused, Dependency::QUEUE);
         Err(refused.retry_after(Duration::from_millis(6_200)).into())
     });
     let served = Served::over_store(store);
@@ -155,7 +155,7 @@ fn a_hanging_store_is_given_up_at_the_timeout() {
     let mut store = MockQueueStore::new();
     store
         .expect_join()
-        .returning(|_, _, _| Err(PortError::new(PortErrorKind::Timeout, "store").into()));
+        .returning(|_, _, _| Err(PortError::new(PortErrorKind::Timeout, Dependency::QUEUE).into()));
     let hanging: Arc<dyn ConcertCatalog> = Arc::new(Hanging);
     let book = MemoryWorld::default().catalog;
     let served = Served::over(store, hanging, book);

@@ -403,7 +403,8 @@ fn behind_a_proxy_its_entry_is_the_address_and_an_ipv6_64_counts_as_one() {
 
 #[test]
 fn polling_far_too_often_is_refused_and_a_forged_token_is_still_invalid() {
-    let settings = OverloadSettings { faster: NonZeroU32::new(4), ..OverloadSettings::default() };
+    let settings =
+        OverloadSettings { max_poll_multiple: NonZeroU32::new(4), ..OverloadSettings::default() };
     let served = Served::with(&settings, Duration::from_secs(20));
     let (hasty, patient) = (served.token_of(7), served.token_of(8));
     let answers: Vec<_> = (0..50).map(|_| served.query(&hasty)).collect();
@@ -423,7 +424,8 @@ fn polling_far_too_often_is_refused_and_a_forged_token_is_still_invalid() {
 
 #[test]
 fn concurrent_queries_are_refused_before_they_reach_the_store() {
-    let settings = OverloadSettings { faster: NonZeroU32::new(4), ..OverloadSettings::default() };
+    let settings =
+        OverloadSettings { max_poll_multiple: NonZeroU32::new(4), ..OverloadSettings::default() };
     let served = Served::with(&settings, Duration::from_secs(20));
     let token = served.token_of(14);
     let requested: Vec<_> =
@@ -442,7 +444,7 @@ fn concurrent_queries_are_refused_before_they_reach_the_store() {
 #[test]
 fn a_query_that_a_full_gate_refuses_is_not_charged() {
     let settings = OverloadSettings {
-        faster: NonZeroU32::new(4),
+        max_poll_multiple: NonZeroU32::new(4),
         asking: limiter(1, 0),
         ..OverloadSettings::default()
     };
@@ -460,7 +462,8 @@ fn a_query_that_a_full_gate_refuses_is_not_charged() {
 
 #[test]
 fn polling_as_advised_is_never_refused() {
-    let settings = OverloadSettings { faster: NonZeroU32::new(1), ..OverloadSettings::default() };
+    let settings =
+        OverloadSettings { max_poll_multiple: NonZeroU32::new(1), ..OverloadSettings::default() };
     let served = Served::with(&settings, Duration::from_millis(100));
     let token = served.token_of(7);
     for _ in 0..20 {

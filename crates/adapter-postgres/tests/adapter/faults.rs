@@ -10,7 +10,7 @@ use adapter_postgres::{
 use domain::concert::ConcertId;
 use domain::sample::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
-use domain::{HealthCheck as _, PortError, PortErrorKind, Timestamp};
+use domain::{Dependency, HealthCheck as _, PortError, PortErrorKind, Timestamp};
 use futures_util::FutureExt as _;
 use test_support::{Database, Durability, FaultProxy, Postgres, PostgresBinaries};
 
@@ -309,7 +309,10 @@ async fn the_dependency_is_down_until_the_database_is_up_and_migrated() {
         PostgresDependency::new(pool, PostgresUse { catalog: true, checkpoints: true });
     let cause = async || {
         let error = dependency.check().await.unwrap_err();
-        assert_eq!((dependency.name(), error.kind()), ("postgres", PortErrorKind::Unavailable));
+        assert_eq!(
+            (dependency.name(), error.kind()),
+            (Dependency::POSTGRES, PortErrorKind::Unavailable)
+        );
         std::error::Error::source(&error).unwrap().to_string()
     };
     assert!(cause().await.contains("cannot be reached"));

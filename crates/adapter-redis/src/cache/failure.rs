@@ -1,13 +1,10 @@
 //! What can go wrong with the Redis of the cache.
 
 use bb8_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 
 use crate::address::Node;
 use crate::error::{lets_nobody_in, word_of};
-
-/// The dependency's name, as operators see it.
-pub(crate) const CACHE_REDIS: &str = "cache redis";
 
 /// Why a call failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -132,7 +129,7 @@ impl From<Failure> for PortError {
             Failure::Unknown(_) => PortErrorKind::Timeout,
             Failure::Corrupt(_) => PortErrorKind::Corrupt,
         };
-        let error = Self::new(kind, CACHE_REDIS);
+        let error = Self::new(kind, Dependency::CACHE_REDIS);
         let error = match word {
             Some(word) => error.coded(word),
             None => error,

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bb8_redis::redis::{Value, cmd, from_redis_value};
-use domain::{HealthCheck, PortError};
+use domain::{Dependency, HealthCheck, PortError};
 
 use super::RedisCacheStore;
 use super::connection::Request;
-use super::failure::{CACHE_REDIS, Failure};
+use super::failure::Failure;
 use crate::memory_info::{RedisMemory, field};
 
 /// The health check of the cache's Redis.
@@ -65,8 +65,8 @@ fn policy_in(answer: Value) -> Option<String> {
 
 #[async_trait]
 impl HealthCheck for RedisCacheDependency {
-    fn name(&self) -> &'static str {
-        CACHE_REDIS
+    fn name(&self) -> Dependency {
+        Dependency::CACHE_REDIS
     }
 
     async fn check(&self) -> Result<(), PortError> {

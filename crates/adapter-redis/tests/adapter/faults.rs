@@ -32,7 +32,7 @@ pub(crate) fn server() -> Redis {
 fn brisk_settings() -> RedisQueueSettings {
     let answer = Duration::from_secs(2);
     RedisQueueSettings {
-        connection: ConnectionSettings { connect: answer, answer, max_under_way: 10_000 },
+        connection: ConnectionSettings { connect: answer, answer, max_in_flight: 10_000 },
         remember: Duration::from_secs(1),
         ..settings(new_queue(), brisk())
     }

@@ -39,7 +39,7 @@ pub(crate) fn line_key(queue: QueueId) -> String {
 pub(crate) const PATIENT: ConnectionSettings = ConnectionSettings {
     connect: Duration::from_secs(10),
     answer: Duration::from_secs(10),
-    max_under_way: 10_000,
+    max_in_flight: 10_000,
 };
 
 pub(crate) fn settings(queue: QueueId, policy: AdmissionPolicy) -> RedisQueueSettings {

@@ -64,10 +64,10 @@ pub struct BreakerSection {
     pub slow_call: ConfigDuration,
     pub wait_in_open: ConfigDuration,
     pub wait_multiplier: f64,
-    pub longest_wait_in_open: ConfigDuration,
+    pub max_wait_in_open: ConfigDuration,
     pub wait_jitter: f64,
     pub half_open_permits: u32,
-    pub longest_half_open: ConfigDuration,
+    pub max_half_open: ConfigDuration,
 }
 
 impl Default for BreakersSection {
@@ -75,14 +75,14 @@ impl Default for BreakersSection {
         // Five trial calls every three seconds are negligible to a database, and the catalog is
         // served again soon after it recovers.
         let catalog = BreakerSettings {
-            longest_wait_in_open: Duration::from_secs(3),
+            max_wait_in_open: Duration::from_secs(3),
             ..BreakerSettings::default()
         };
         // Slow is about five times the 99th percentile, with a batch of joins ahead.
         let queue = BreakerSettings {
             slow_call: Duration::from_millis(500),
             // After a failover, users are served again within two seconds.
-            longest_wait_in_open: Duration::from_secs(2),
+            max_wait_in_open: Duration::from_secs(2),
             ..catalog.clone()
         };
         // A join waits in the node for its batch, which says nothing about Redis. A batch that is
@@ -151,14 +151,14 @@ impl BreakerSection {
             name: "wait_multiplier",
             meaning: "factor by which that time grows after each failed trial",
         },
-        KeyDoc { name: "longest_wait_in_open", meaning: "maximum of that time, before jitter" },
+        KeyDoc { name: "max_wait_in_open", meaning: "maximum of that time, before jitter" },
         KeyDoc {
             name: "wait_jitter",
             meaning: "share by which that time is randomly longer or shorter",
         },
         KeyDoc { name: "half_open_permits", meaning: "calls allowed in a trial" },
         KeyDoc {
-            name: "longest_half_open",
+            name: "max_half_open",
             meaning: "how long a trial may take before it counts as failed; 0s is unlimited",
         },
     ];
@@ -178,10 +178,10 @@ impl BreakerSection {
             slow_call: ConfigDuration(settings.slow_call),
             wait_in_open: ConfigDuration(settings.wait_in_open),
             wait_multiplier: settings.wait_multiplier,
-            longest_wait_in_open: ConfigDuration(settings.longest_wait_in_open),
+            max_wait_in_open: ConfigDuration(settings.max_wait_in_open),
             wait_jitter: settings.wait_jitter,
             half_open_permits: settings.half_open_permits,
-            longest_half_open: ConfigDuration(settings.longest_half_open),
+            max_half_open: ConfigDuration(settings.max_half_open),
         }
     }
 
@@ -199,10 +199,10 @@ impl BreakerSection {
             slow_call: self.slow_call.0,
             wait_in_open: self.wait_in_open.0,
             wait_multiplier: self.wait_multiplier,
-            longest_wait_in_open: self.longest_wait_in_open.0,
+            max_wait_in_open: self.max_wait_in_open.0,
             wait_jitter: self.wait_jitter,
             half_open_permits: self.half_open_permits,
-            longest_half_open: self.longest_half_open.0,
+            max_half_open: self.max_half_open.0,
             ..BreakerSettings::default()
         }
     }

@@ -32,7 +32,7 @@ pub struct CacheSection {
     pub memory_bytes: u64,
     pub lease: ConfigDuration,
     pub lease_wait: ConfigDuration,
-    pub hear_every: ConfigDuration,
+    pub invalidation_interval: ConfigDuration,
     pub concerts: CacheKindSection,
     pub dates: CacheKindSection,
 }
@@ -76,7 +76,7 @@ impl Default for CacheSection {
             // failed, unless it first waited for a permit. In such an overload a second node loads
             // as well.
             lease_wait: ConfigDuration::secs(1),
-            hear_every: ConfigDuration::millis(250),
+            invalidation_interval: ConfigDuration::millis(250),
             concerts: CacheKindSection::of(&list),
             dates: CacheKindSection::of(&dates),
         }
@@ -99,7 +99,7 @@ impl CacheSection {
             meaning: "how long a node waits for a load by another node before it loads as well, up to 10s",
         },
         KeyDoc {
-            name: "hear_every",
+            name: "invalidation_interval",
             meaning: "interval at which a node polls for invalidations (`boxoffice cache invalidate`), 10ms to 10s",
         },
     ];
@@ -116,8 +116,8 @@ impl CacheSection {
             ConfigDuration::secs(10),
         )?;
         between(
-            "hear_every",
-            self.hear_every,
+            "invalidation_interval",
+            self.invalidation_interval,
             ConfigDuration::millis(10),
             ConfigDuration::secs(10),
         )?;

@@ -51,7 +51,7 @@ impl Default for LimitsSection {
         let alone = |timeout| LimitSection { timeout, ..shared(0, 0) };
         Self {
             // The adapter has its own limits: `redis.queue.timeout` for a join to enter a batch and
-            // again for its reply, and `redis.queue.max_under_way`. A second timer around each join
+            // again for its reply, and `redis.queue.max_in_flight`. A second timer around each join
             // costs measurable time (ADR 21).
             queue: alone(ConfigDuration::secs(0)),
             // Together slightly more than the connections of the pool, and neither takes them all:

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use config::{Environment, File, FileFormat, Map, Value};
 
 use super::given::{self, is_like_a_key};
+use super::renamed::{self, OldKey};
 use super::{Config, ConfigError, invalid};
 
 /// The sources of the configuration, in addition to the environment.
@@ -20,35 +21,63 @@ pub struct Sources {
 /// The default file name, beside the program.
 const FILE_NAME: &str = "boxoffice.toml";
 
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The keys that were set under old names.
+    pub old_keys: Vec<OldKey>,
+}
+
 /// Loads and validates the configuration: defaults, then the file, then `BOXOFFICE__SECTION__KEY`
 /// variables, then flags.
 ///
 /// # Errors
 /// [`ConfigError`].
-pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     // The defaults are a source of their own: a section that sets one key keeps the defaults of its
     // other keys, which differ between sections of the same type.
-    let mut builder =
+    let mut all =
         config::Config::builder().add_source(config::Config::try_from(&Config::default())?);
-    if let Some(path) = file_of(sources) {
-        // Its name is not repeated: it may be a secret in the wrong place.
-        if !path.exists() {
-            return Err(ConfigError::NoFile);
-        }
-        builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+    let mut old_keys = Vec::new();
+    for source in [file(sources)?, Some(environment()?), Some(flags(sources)?)] {
+        let Some(mut source) = source else { continue };
+        // In each source by itself, so that a later source wins under either name.
+        old_keys.extend(renamed::rename(&mut source.cache)?);
+        all = all.add_source(source);
     }
+    let config: Config = given::read(all.build()?.cache)?;
+    config.check()?;
+    Ok(Loaded { config, old_keys })
+}
+
+/// The file's values, if there is one.
+fn file(sources: &Sources) -> Result<Option<config::Config>, ConfigError> {
+    let Some(path) = file_of(sources) else { return Ok(None) };
+    // Its name is not repeated: it may be a secret in the wrong place.
+    if !path.exists() {
+        return Err(ConfigError::NoFile);
+    }
+    let file = File::from(path).format(FileFormat::Toml);
+    Ok(Some(config::Config::builder().add_source(file).build()?))
+}
+
+fn environment() -> Result<config::Config, ConfigError> {
     let variables = Environment::with_prefix(PREFIX)
         .prefix_separator(SEPARATOR)
         .separator(SEPARATOR)
         .try_parsing(true)
         .source(Some(variables(std::env::vars_os())?));
-    builder = builder.add_source(variables);
+    Ok(config::Config::builder().add_source(variables).build()?)
+}
+
+fn flags(sources: &Sources) -> Result<config::Config, ConfigError> {
+    let mut flags = config::Config::builder();
     for (number, text) in (1..).zip(&sources.overrides) {
-        builder = with_override(builder, number, text)?;
+        flags = with_override(flags, number, text)?;
     }
-    let config: Config = given::read(builder.build()?.cache)?;
-    config.check()?;
-    Ok(config)
+    Ok(flags.build()?)
 }
 
 fn file_of(sources: &Sources) -> Option<PathBuf> {

@@ -84,7 +84,7 @@ pub struct JoiningRateSection {
     reason = "the keys are documented in KEYS, from which the reference is printed"
 )]
 pub struct PollingSection {
-    pub faster: u32,
+    pub max_multiple: u32,
 }
 
 impl Default for OverloadSection {
@@ -159,7 +159,11 @@ impl OverloadSection {
         require(hops, "overload.trusted_hops", "must be from 1 to 16")?;
         let multiple = (1..=65_536).contains(&self.site_multiple);
         require(multiple, "overload.site_multiple", "must be from 1 to 65536")?;
-        require(self.polling.faster <= 100, "overload.polling.faster", "must be at most 100")
+        require(
+            self.polling.max_multiple <= 100,
+            "overload.polling.max_multiple",
+            "must be at most 100",
+        )
     }
 
     /// The settings of the limits.
@@ -179,7 +183,7 @@ impl OverloadSection {
                     AddressFrom::XForwardedFor { trusted_hops: at_least_one(self.trusted_hops) }
                 }
             },
-            faster: NonZeroU32::new(self.polling.faster),
+            max_poll_multiple: NonZeroU32::new(self.polling.max_multiple),
             max_keys: self.max_keys,
         }
     }
@@ -272,7 +276,7 @@ impl JoiningRateSection {
 
 impl PollingSection {
     pub(super) const KEYS: &[KeyDoc] = &[KeyDoc {
-        name: "faster",
+        name: "max_multiple",
         meaning: "how many times faster than `pollAfterMs` the holder of a queue number may poll its place, with all its tokens together, up to 100; then 429 `TOO_MANY_REQUESTS`; 0 is unlimited; 4 tolerates occasional page reloads",
     }];
 }

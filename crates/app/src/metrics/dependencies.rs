@@ -7,7 +7,7 @@ use adapter_http::DependencyHealth;
 use adapter_postgres::Postgres;
 use adapter_redis::{RedisCacheStore, RedisMemory, RedisQueue};
 use decorators::instrumented::{self, CallOutcome, Observer};
-use domain::PortErrorKind;
+use domain::{Dependency, PortErrorKind};
 use telemetry::metrics::Meters;
 use telemetry::metrics::catalog::dependencies;
 
@@ -15,7 +15,7 @@ use super::Numbers;
 use super::keyed::Keyed;
 
 /// Records the calls of one port.
-struct Questions {
+struct CallDurations {
     system: &'static str,
     durations: Keyed<(&'static str, Option<PortErrorKind>)>,
 }
@@ -25,10 +25,10 @@ pub(crate) fn observer(meters: &Meters, system: &'static str) -> Option<Arc<dyn 
     let durations = || Keyed::new(meters.histogram(&dependencies::OPERATION));
     meters
         .is_on()
-        .then(|| Arc::new(Questions { system, durations: durations() }) as Arc<dyn Observer>)
+        .then(|| Arc::new(CallDurations { system, durations: durations() }) as Arc<dyn Observer>)
 }
 
-impl Observer for Questions {
+impl Observer for CallDurations {
     fn system(&self) -> &'static str {
         self.system
     }
@@ -44,19 +44,20 @@ impl Observer for Questions {
 /// Registers whether each dependency is up, and its problem.
 pub(crate) fn watch_dependency(
     meters: &Meters,
-    names: Vec<&'static str>,
+    watched: Vec<Dependency>,
     dependency_health: &DependencyHealth,
 ) {
-    let (known, shown) = (names.clone(), dependency_health.clone());
+    let (known, shown) = (watched.clone(), dependency_health.clone());
     meters.watch(&dependencies::UP, move |reported| {
-        for name in &known {
-            reported.is(&[name], (!shown.is_down(name)).into());
+        for &dependency in &known {
+            reported.is(&[dependency.as_str()], (!shown.is_down(dependency)).into());
         }
     });
     let dependency_health = dependency_health.clone();
     meters.watch(&dependencies::PROBLEM, move |reported| {
-        for name in &names {
-            reported.is(&[name, dependency_health.problem_of(name).unwrap_or("none")], 1.0);
+        for &dependency in &watched {
+            let problem = dependency_health.problem_of(dependency).unwrap_or("none");
+            reported.is(&[dependency.as_str(), problem], 1.0);
         }
     });
 }
@@ -116,7 +117,7 @@ type Listener = Arc<dyn Fn(Duration) + Send + Sync>;
 /// Registers the metrics of the database's pool.
 pub(crate) fn watch_postgres_pool(meters: &Meters, postgres: &Postgres) {
     let pool = postgres.clone();
-    postgres.on_wait(watch_pool(meters, "postgres", move || {
+    postgres.on_wait(watch_pool(meters, Dependency::POSTGRES.as_str(), move || {
         let state = pool.state();
         Pool {
             size: state.size,
@@ -133,7 +134,7 @@ pub(crate) fn watch_cache_redis(meters: &Meters, store: &RedisCacheStore) {
     let redis = store.clone();
     watch_memory(meters, "cache", move || redis.memory());
     let pool = store.clone();
-    store.on_wait(watch_pool(meters, "redis-cache", move || {
+    store.on_wait(watch_pool(meters, Dependency::CACHE_REDIS.as_str(), move || {
         let state = pool.state();
         Pool {
             size: state.size,

@@ -14,7 +14,7 @@ pub(crate) fn watch(meters: &Meters, layers: &Registry) {
     let bulkheads = layers.bulkheads();
     meters.watch(&protection::BULKHEAD_REFUSED, move |reported| {
         for bulkhead in &bulkheads {
-            reported.is(&[bulkhead.dependency()], bulkhead.refused() as f64);
+            reported.is(&[bulkhead.dependency().as_str()], bulkhead.refused() as f64);
         }
     });
     if let Some(retry) = layers.retry() {
@@ -60,7 +60,7 @@ fn watch_breakers(meters: &Meters, breakers: &[Arc<CircuitBreakerLayer>]) {
         let breakers = breakers.to_vec();
         meters.watch(metric, move |reported| {
             for breaker in &breakers {
-                notify(reported, breaker.dependency(), &breaker.snapshot());
+                notify(reported, breaker.dependency().as_str(), &breaker.snapshot());
             }
         });
     }

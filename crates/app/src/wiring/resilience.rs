@@ -13,6 +13,7 @@ use decorators::queue::QueueBreakers;
 use decorators::registry::Registry;
 use decorators::retry::Retry;
 use decorators::timeout::Timeout;
+use domain::Dependency;
 use domain::concert::ConcertCatalog;
 use domain::queue::QueueStore;
 use domain::schedule::ScheduleBook;
@@ -30,7 +31,10 @@ impl CatalogLayers {
     pub(crate) fn new(config: &Config, registry: &Registry) -> Result<Self, StartError> {
         let retry = config.retry.settings().map(|settings| Arc::new(Retry::new(settings)));
         registry.set_retry(retry.clone());
-        Ok(Self { breaker: breaker("catalog", &config.breaker.catalog, registry)?, retry })
+        Ok(Self {
+            breaker: breaker(Dependency::CATALOG, &config.breaker.catalog, registry)?,
+            retry,
+        })
     }
 }
 
@@ -45,14 +49,14 @@ pub(crate) fn protected_concerts(
     let limit = &config.limits.concerts;
     LayerStack::on(adapter)
         // A page that does not arrive in time is a failure that the breaker can count.
-        .with(time_limit("concerts", limit))
+        .with(time_limit(Dependency::CONCERTS, limit))
         // Measures the same calls that the breaker counts.
         .observed(observer)
         // Fails fast while the database fails.
         .with(guards.breaker.clone())
         // The list cannot take all connections from the dates. Outside the breaker, which would
         // count a wait in the bulkhead as a slow database.
-        .with(bulkhead("concerts", limit, registry))
+        .with(bulkhead(Dependency::CONCERTS, limit, registry))
         // Retries a connection that a failover closed. Outside the breaker, which counts every
         // attempt.
         .with(guards.retry.clone())
@@ -69,10 +73,10 @@ pub(crate) fn protected_dates(
 ) -> Arc<dyn ScheduleBook> {
     let limit = &config.limits.dates;
     LayerStack::on(adapter)
-        .with(time_limit("dates", limit))
+        .with(time_limit(Dependency::DATES, limit))
         .observed(observer)
         .with(guards.breaker.clone())
-        .with(bulkhead("dates", limit, registry))
+        .with(bulkhead(Dependency::DATES, limit, registry))
         .with(guards.retry.clone())
         .port()
 }
@@ -87,17 +91,17 @@ pub(crate) fn protected_queue(
     let limit = &config.limits.queue;
     let guarded = LayerStack::on(adapter)
         // Off by default: the adapter limits each of its waits, and the request has a timeout.
-        .with(time_limit("queue", limit))
+        .with(time_limit(Dependency::QUEUE, limit))
         .observed(observer)
         // While the store is down, joins fail fast, and waiting users get their place from this
         // node's view. Joins have their own breaker, so that their failures do not lock out users
         // with a session.
         .with_breakers(QueueBreakers {
-            joining: breaker("joining", &config.breaker.joining, registry)?,
-            places: breaker("queue", &config.breaker.queue, registry)?,
+            joining: breaker(Dependency::JOINING, &config.breaker.joining, registry)?,
+            places: breaker(Dependency::QUEUE, &config.breaker.queue, registry)?,
         })
         // Also off by default: the adapter limits its own in-flight calls.
-        .with(bulkhead("queue", limit, registry))
+        .with(bulkhead(Dependency::QUEUE, limit, registry))
         .port();
     Ok(guarded)
 }
@@ -112,46 +116,46 @@ pub(crate) fn protected_cache_store(
     let limit = &config.limits.cache;
     let guarded = LayerStack::on(adapter)
         // A cache that is slower than its source is useless.
-        .with(time_limit("cache", limit))
+        .with(time_limit(Dependency::CACHE, limit))
         .observed(observer)
         // While the store is down, no caller waits for it.
-        .with(breaker("cache", &config.breaker.cache, registry)?)
+        .with(breaker(Dependency::CACHE, &config.breaker.cache, registry)?)
         // Off by default: the pool limits its own in-flight calls.
-        .with(bulkhead("cache", limit, registry))
+        .with(bulkhead(Dependency::CACHE, limit, registry))
         .port();
     Ok(guarded)
 }
 
 fn bulkhead(
-    name: &'static str,
+    dependency: Dependency,
     limit: &LimitSection,
     registry: &Registry,
 ) -> Option<Arc<Bulkhead>> {
-    let bulkhead = Arc::new(Bulkhead::new(name, limit.bulkhead()?));
+    let bulkhead = Arc::new(Bulkhead::new(dependency, limit.bulkhead()?));
     registry.add_bulkhead(Arc::clone(&bulkhead));
     Some(bulkhead)
 }
 
-fn time_limit(name: &'static str, limit: &LimitSection) -> Option<Timeout> {
-    (!limit.timeout.0.is_zero()).then(|| Timeout::new(name, limit.timeout.0))
+fn time_limit(dependency: Dependency, limit: &LimitSection) -> Option<Timeout> {
+    (!limit.timeout.0.is_zero()).then(|| Timeout::new(dependency, limit.timeout.0))
 }
 
 /// A breaker that logs its state changes.
 fn breaker(
-    name: &'static str,
+    dependency: Dependency,
     section: &BreakerSection,
     registry: &Registry,
 ) -> Result<Option<Arc<CircuitBreakerLayer>>, StartError> {
     let Some(begins) = section.begins() else { return Ok(None) };
     let wrong = |_| StartError::Miswired("a breaker's settings were not checked");
     let breaker = Breaker::new(section.settings(), fastrand::u64(..)).map_err(wrong)?;
-    let breaker = breaker.on_change(Arc::new(move |event| notify(name, event)));
+    let breaker = breaker.on_change(Arc::new(move |event| notify(dependency.as_str(), event)));
     if begins != State::Closed {
         breaker
             .transition_to(begins, Duration::ZERO)
             .map_err(|_| StartError::Miswired("a breaker's mode was not checked"))?;
     }
-    let breaking = Arc::new(CircuitBreakerLayer::new(name, breaker));
+    let breaking = Arc::new(CircuitBreakerLayer::new(dependency, breaker));
     registry.add_breaker(Arc::clone(&breaking));
     Ok(Some(breaking))
 }

@@ -8,15 +8,15 @@ use boxoffice::{Adapter, Application, ApplicationBuilder};
 use domain::concert::{ConcertCatalog, MockConcertCatalog};
 use domain::queue::{MockQueueStore, QueueStore};
 use domain::schedule::ScheduleBook;
-use domain::{Clock, HealthCheck, MockHealthCheck, PortError, PortErrorKind};
+use domain::{Clock, Dependency, HealthCheck, MockHealthCheck, PortError, PortErrorKind};
 
 use crate::support::{TestApp, config_of, eventually};
 
 /// A health check that always reports this outage.
 fn down(name: &'static str) -> Arc<dyn HealthCheck> {
     let mut check = MockHealthCheck::new();
-    check.expect_name().return_const(name);
-    let outage = move || Err(PortError::new(PortErrorKind::Unavailable, name));
+    check.expect_name().return_const(Dependency::named(name));
+    let outage = move || Err(PortError::new(PortErrorKind::Unavailable, Dependency::named(name)));
     check.expect_check().returning(outage);
     Arc::new(check)
 }
@@ -100,7 +100,7 @@ fn an_adapter_that_panics_fails_one_request_and_no_worker() {
         catalog.expect_page().returning(|_| panic!("a bug in the catalog"));
         let mut store = MockQueueStore::new();
         store.expect_join().returning(|_, _, _| panic!("a bug in the queue store"));
-        let unavailable = || PortError::new(PortErrorKind::Unavailable, "mock");
+        let unavailable = || PortError::new(PortErrorKind::Unavailable, Dependency::named("mock"));
         store.expect_call_next().returning(move |_, _| Err(unavailable()));
         let queue: Arc<dyn QueueStore> = Arc::new(store);
         builder.queue_store(queue).concert_catalog(Arc::new(catalog) as Arc<dyn ConcertCatalog>)

@@ -171,7 +171,10 @@ fn every_configuration_error_is_one_line() {
             "http.proxies must be networks such as 10.0.0.0/8",
         ),
         (&["--set", "http.answer_timeout=10ms"], "http.answer_timeout must be at least 1s"),
-        (&["--set", "overload.polling.faster=101"], "overload.polling.faster must be at most 100"),
+        (
+            &["--set", "overload.polling.max_multiple=101"],
+            "overload.polling.max_multiple must be at most 100",
+        ),
         (&["--set", "concerts.page_size=0"], "concerts.page_size must be from 1 to 1000"),
         (&["--set", "telemetry.log_format=xml"], "telemetry.log_format must be"),
         (
@@ -447,6 +450,59 @@ fn no_error_repeats_a_value_in_the_wrong_place() {
     );
 }
 
+#[test]
+fn an_old_key_works_under_its_new_name_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("old.toml");
+    let old = "[cache]\nhear_every = \"3s\"\n[breaker.queue]\nlongest_wait_in_open = \"9s\"\n";
+    fs::write(&file, old).unwrap();
+    let output = boxoffice(
+        &["config", "--config", file.to_str().unwrap(), "--set", "overload.polling.faster=7"],
+        &[("BOXOFFICE__REDIS__QUEUE__MAX_UNDER_WAY", "123")],
+    );
+    let shown: toml::Table = toml::from_str(text(&output.stdout)).unwrap();
+    assert_eq!(shown["cache"]["invalidation_interval"].as_str(), Some("3s"));
+    assert_eq!(shown["breaker"]["queue"]["max_wait_in_open"].as_str(), Some("9s"));
+    assert_eq!(shown["breaker"]["catalog"]["max_wait_in_open"].as_str(), Some("3s"), "untouched");
+    assert_eq!(shown["overload"]["polling"]["max_multiple"].as_integer(), Some(7));
+    assert_eq!(shown["redis"]["queue"]["max_in_flight"].as_integer(), Some(123));
+    let warnings = text(&output.stderr);
+    assert_eq!(warnings.lines().count(), 4, "{warnings}");
+    for warning in [
+        "cache.hear_every is now called cache.invalidation_interval",
+        "breaker.queue.longest_wait_in_open is now called breaker.queue.max_wait_in_open",
+        "overload.polling.faster is now called overload.polling.max_multiple",
+        "redis.queue.max_under_way is now called redis.queue.max_in_flight",
+    ] {
+        assert!(warnings.contains(warning), "{warning}: {warnings}");
+    }
+}
+
+/// The later source wins, whichever name it uses.
+#[test]
+fn an_old_key_has_the_precedence_of_its_source() {
+    let old_in_file = "[cache]\nhear_every = \"3s\"\n";
+    let new_in_file = "[cache]\ninvalidation_interval = \"3s\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("boxoffice.toml");
+    for (in_file, flag) in [
+        (old_in_file, "cache.invalidation_interval=4s"),
+        (new_in_file, "cache.hear_every=4s"),
+        (old_in_file, "cache.hear_every=4s"),
+    ] {
+        fs::write(&file, in_file).unwrap();
+        let output = boxoffice(&["config", "--config", file.to_str().unwrap(), "--set", flag], &[]);
+        let shown: toml::Table = toml::from_str(text(&output.stdout)).unwrap();
+        assert_eq!(shown["cache"]["invalidation_interval"].as_str(), Some("4s"), "{flag}");
+    }
+    let both =
+        ["config", "--set", "cache.hear_every=4s", "--set", "cache.invalidation_interval=4s"];
+    let output = boxoffice(&both, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "cache.invalidation_interval is given twice, also by its old name hear_every";
+    assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+}
+
 /// The error for a variable that is not UTF-8 names its key.
 #[test]
 fn no_error_repeats_a_variable_that_is_not_utf_8() {
@@ -654,7 +710,7 @@ fn the_production_example_is_complete_and_has_every_limit_on() {
         ("per_user", "per_second"),
         ("per_address", "per_second"),
         ("joining_per_address", "per_second"),
-        ("polling", "faster"),
+        ("polling", "max_multiple"),
     ] {
         assert!(overload[section][key].as_integer().unwrap() > 0, "{section}.{key}");
     }

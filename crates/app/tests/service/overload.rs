@@ -38,7 +38,7 @@ fn each_limit_is_switched_on_by_its_key_and_refuses_in_the_shape_of_all_errors()
         assert_eq!(app.ops("/livez").status, 200, "operations have no such limit");
     }
 
-    let app = TestApp::start(&["overload.polling.faster=2", "queue.poll.nearest=10s"]);
+    let app = TestApp::start(&["overload.polling.max_multiple=2", "queue.poll.nearest=10s"]);
     let token = app.token_of(7);
     check_shape(&refused(|| app.query(&token)), TOO_MANY, "ko", "polling");
 }
@@ -69,7 +69,7 @@ fn a_limit_of_one_serves_sequential_requests_and_zero_is_unlimited() {
 #[test]
 fn joining_again_does_not_reset_the_poll_allowance() {
     let app = TestApp::start(&[
-        "overload.polling.faster=4",
+        "overload.polling.max_multiple=4",
         "queue.poll.nearest=20s",
         "queue.policy.batch=1",
         "queue.policy.every=1h",
@@ -88,7 +88,7 @@ fn joining_again_does_not_reset_the_poll_allowance() {
 
 #[test]
 fn polls_of_an_ended_place_are_limited_too() {
-    let app = TestApp::start(&["overload.polling.faster=2"]);
+    let app = TestApp::start(&["overload.polling.max_multiple=2"]);
     let token = app.token_of(7);
     assert_eq!(app.leave(&token).status, 204);
     assert_eq!(app.query(&token).word("status"), "EXPIRED");

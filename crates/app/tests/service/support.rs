@@ -69,7 +69,7 @@ pub(crate) fn config_of(settings: &[&str]) -> Config {
     let usual =
         ["http.bind=127.0.0.1:0", "ops.bind=127.0.0.1:0", "http.workers=1", "http.drain_delay=0s"];
     let overrides = usual.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
-    config::load(&Sources { file: None, overrides }).unwrap()
+    config::load(&Sources { file: None, overrides }).unwrap().config
 }
 
 impl TestApp {

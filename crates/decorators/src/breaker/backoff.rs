@@ -22,7 +22,7 @@ impl Backoff {
         let growths = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
         let grown = scaled(settings.wait_in_open, settings.wait_multiplier.powi(growths));
         let spread = settings.wait_jitter * (2.0 * self.jitter.f64() - 1.0);
-        scaled(grown.min(settings.longest_wait_in_open), 1.0 + spread)
+        scaled(grown.min(settings.max_wait_in_open), 1.0 + spread)
     }
 }
 

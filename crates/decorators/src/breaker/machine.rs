@@ -248,7 +248,7 @@ impl Machine {
     }
 
     fn half_open(&mut self, time: Duration) {
-        let longest = self.settings.longest_half_open;
+        let longest = self.settings.max_half_open;
         self.enter(Phase::HalfOpen {
             metrics: Metrics::of_trial(&self.settings),
             permits: self.settings.half_open_permits,

@@ -25,14 +25,14 @@ pub struct BreakerSettings {
     /// Factor by which the wait grows after each failed trial.
     pub wait_multiplier: f64,
     /// Maximum wait, before jitter.
-    pub longest_wait_in_open: Duration,
+    pub max_wait_in_open: Duration,
     /// Fraction by which a wait is randomly longer or shorter, so that nodes do not retry at the
     /// same moment.
     pub wait_jitter: f64,
     /// Number of calls permitted in a trial.
     pub half_open_permits: u32,
     /// Maximum duration of a trial; zero means no limit.
-    pub longest_half_open: Duration,
+    pub max_half_open: Duration,
     /// The state after a trial that exceeds its maximum duration.
     pub after_half_open: AfterHalfOpen,
 }
@@ -76,10 +76,10 @@ impl BreakerSettings {
             slow_call: Duration::from_secs(60),
             wait_in_open: Duration::from_secs(60),
             wait_multiplier: 1.0,
-            longest_wait_in_open: Duration::from_secs(60),
+            max_wait_in_open: Duration::from_secs(60),
             wait_jitter: 0.0,
             half_open_permits: 10,
-            longest_half_open: Duration::ZERO,
+            max_half_open: Duration::ZERO,
             after_half_open: AfterHalfOpen::Open,
         }
     }
@@ -105,8 +105,8 @@ impl BreakerSettings {
                 "a number from 1 up",
             ),
             (
-                "longest_wait_in_open",
-                self.longest_wait_in_open >= self.wait_in_open,
+                "max_wait_in_open",
+                self.max_wait_in_open >= self.wait_in_open,
                 "wait_in_open or longer",
             ),
             ("wait_jitter", (0.0..1.0).contains(&self.wait_jitter), "from 0 to less than 1"),
@@ -129,13 +129,13 @@ impl Default for BreakerSettings {
             slow_call: Duration::from_millis(250),
             wait_in_open: Duration::from_secs(1),
             wait_multiplier: 2.0,
-            longest_wait_in_open: Duration::from_secs(15),
+            max_wait_in_open: Duration::from_secs(15),
             wait_jitter: 0.2,
             half_open_permits: 5,
             // With a limit, a trial fails under low traffic even if every call succeeds, and the
             // calls that follow are refused. Calls have timeouts of their own, so none holds its
             // permit forever.
-            longest_half_open: Duration::ZERO,
+            max_half_open: Duration::ZERO,
             after_half_open: AfterHalfOpen::Open,
         }
     }

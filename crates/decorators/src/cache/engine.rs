@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
@@ -380,7 +380,7 @@ impl<S: Source> Inner<S> {
         let as_of = Instant::now();
         let loaded =
             timeout(self.settings.load_limit, self.source.load(key)).await.unwrap_or_else(|_| {
-                Err(PortError::new(PortErrorKind::Timeout, self.source.kind())
+                Err(PortError::new(PortErrorKind::Timeout, Dependency::named(self.source.kind()))
                     .because("loading took too long"))
             });
         let loaded = loaded.inspect_err(|_| self.counters.load_failures.add_one())?;
@@ -410,5 +410,5 @@ impl<S: Source> Inner<S> {
 }
 
 fn lost() -> PortError {
-    PortError::new(PortErrorKind::Unavailable, "cache").because("the load was lost")
+    PortError::new(PortErrorKind::Unavailable, Dependency::CACHE).because("the load was lost")
 }

@@ -73,7 +73,7 @@ fn a_forward_leap_empties_a_window_of_seconds_and_ends_a_wait() {
 #[test]
 fn after_the_largest_leap_a_breaker_still_opens_and_recovers() {
     let breaker = Subject::new(decorators::breaker::BreakerSettings {
-        longest_half_open: seconds(1),
+        max_half_open: seconds(1),
         ..settings(Window::Seconds(5))
     });
     for _ in 0..100 {

@@ -9,7 +9,7 @@ use decorators::breaker::{Breaker, BreakerSettings, Event, Listener, State, Wind
 use super::subject::{Subject, seconds, settings};
 
 fn trial() -> BreakerSettings {
-    BreakerSettings { longest_half_open: seconds(1), ..settings(Window::Calls(5)) }
+    BreakerSettings { max_half_open: seconds(1), ..settings(Window::Calls(5)) }
 }
 
 #[test]

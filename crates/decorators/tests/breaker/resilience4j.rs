@@ -423,7 +423,7 @@ fn circuit_breaker_does_not_publish_state_transition_events_for_internal_transit
 
 fn circuit_breaker_transitions_to_open_after_wait_duration_in_half_open_state(window: Window) {
     let breaker =
-        Subject::half_open(BreakerSettings { longest_half_open: seconds(1), ..settings(window) });
+        Subject::half_open(BreakerSettings { max_half_open: seconds(1), ..settings(window) });
     breaker.error();
     let late = breaker.call().unwrap();
     breaker.advance(seconds(1));
@@ -440,7 +440,7 @@ fn circuit_breaker_transitions_to_open_after_wait_duration_in_half_open_state(wi
 
 fn circuit_breaker_transitions_to_closed_after_wait_duration_in_half_open_state(window: Window) {
     let breaker = Subject::half_open(BreakerSettings {
-        longest_half_open: seconds(1),
+        max_half_open: seconds(1),
         after_half_open: AfterHalfOpen::Closed,
         ..settings(window)
     });

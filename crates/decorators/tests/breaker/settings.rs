@@ -30,7 +30,7 @@ fn an_invalid_setting_is_named() {
         ("wait_multiplier", |of| of.wait_multiplier = 0.9),
         ("wait_multiplier", |of| of.wait_multiplier = f64::NAN),
         ("wait_multiplier", |of| of.wait_multiplier = f64::INFINITY),
-        ("longest_wait_in_open", |of| of.longest_wait_in_open = of.wait_in_open / 2),
+        ("max_wait_in_open", |of| of.max_wait_in_open = of.wait_in_open / 2),
         ("wait_jitter", |of| of.wait_jitter = -0.1),
         ("wait_jitter", |of| of.wait_jitter = 1.0),
         ("wait_jitter", |of| of.wait_jitter = f64::NAN),
@@ -75,8 +75,8 @@ fn waits_never_exceed_the_maximum() {
 fn an_endless_wait_does_not_overflow() {
     let settings = BreakerSettings {
         wait_in_open: Duration::MAX,
-        longest_wait_in_open: Duration::MAX,
-        longest_half_open: Duration::MAX,
+        max_wait_in_open: Duration::MAX,
+        max_half_open: Duration::MAX,
         ..BreakerSettings::default()
     };
     let breaker = Breaker::new(settings, 0).unwrap();

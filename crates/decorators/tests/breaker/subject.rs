@@ -28,7 +28,7 @@ pub(crate) fn settings(window: Window) -> BreakerSettings {
         slow_call: FAST,
         wait_in_open: seconds(5),
         wait_multiplier: 1.5,
-        longest_wait_in_open: seconds(60),
+        max_wait_in_open: seconds(60),
         half_open_permits: 4,
         ..BreakerSettings::resilience4j()
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use decorators::cache::{
     CacheKey, CacheStore, CopyVersion, Kept, LeaseId, Lookup, LookupRequest, PutOutcome,
 };
-use domain::{Clock, PortError, PortErrorKind, Timestamp};
+use domain::{Clock, Dependency, PortError, PortErrorKind, Timestamp};
 use tokio::time::Instant;
 
 use crate::support::millis;
@@ -52,7 +52,7 @@ impl Store {
     }
 
     fn answer(&self) -> Result<(), PortError> {
-        let away = || PortError::new(PortErrorKind::Unavailable, "store");
+        let away = || PortError::new(PortErrorKind::Unavailable, Dependency::CACHE);
         if self.is_away.load(Ordering::SeqCst) { Err(away()) } else { Ok(()) }
     }
 }

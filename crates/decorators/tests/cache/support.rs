@@ -9,7 +9,7 @@ use bytes::Bytes;
 use decorators::cache::{
     Answer, Cache, CacheSettings, CacheStore, Keep, Loaded, SharedSettings, Source, Stored,
 };
-use domain::{PortError, PortErrorKind};
+use domain::{Dependency, PortError, PortErrorKind};
 use tokio::sync::Semaphore;
 
 /// Long lifetimes without jitter, so that tests are deterministic.
@@ -121,7 +121,7 @@ impl Source for Node {
         origin.doors.acquire().await.unwrap().forget();
         assert!(!origin.panics.load(Ordering::SeqCst), "panics on demand");
         if origin.is_down.load(Ordering::SeqCst) {
-            return Err(PortError::new(PortErrorKind::Unavailable, "origin"));
+            return Err(PortError::new(PortErrorKind::Unavailable, Dependency::named("origin")));
         }
         let keep = if *key < ABSENT { Keep::Found } else { Keep::Absent };
         Ok(Loaded { value: version, keep })

@@ -12,6 +12,7 @@ use decorators::queue::QueueBreakers;
 use decorators::retry::{Retry, RetrySettings};
 use decorators::timeout::Timeout;
 use decorators::wait_queue::WaitLimits;
+use domain::Dependency;
 use domain::queue::QueueStore;
 
 /// Puts layers around a port.
@@ -35,11 +36,11 @@ fn bulkhead() -> Bulkhead {
         concurrent: 4,
         waiting: WaitLimits { max_waiting: 10_000, max_wait: LONG },
     };
-    Bulkhead::new("test", settings)
+    Bulkhead::new(Dependency::named("test"), settings)
 }
 
 fn time_limit() -> Timeout {
-    Timeout::new("test", LONG)
+    Timeout::new(Dependency::named("test"), LONG)
 }
 
 fn retry() -> Retry {
@@ -47,7 +48,10 @@ fn retry() -> Retry {
 }
 
 fn breaking() -> CircuitBreakerLayer {
-    CircuitBreakerLayer::new("test", Breaker::new(BreakerSettings::default(), 1).unwrap())
+    CircuitBreakerLayer::new(
+        Dependency::named("test"),
+        Breaker::new(BreakerSettings::default(), 1).unwrap(),
+    )
 }
 
 macro_rules! layers {

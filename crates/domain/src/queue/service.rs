@@ -16,7 +16,7 @@ use super::{
     QueueNumber, QueueStats, QueueStatus, QueueStore, QueueTime, ReleaseError, Shown, TokenClaims,
     TokenRejected, TokenSigner, UserId, Wait, WaitingToken,
 };
-use crate::{Clock, PortError, PortErrorKind, Timestamp};
+use crate::{Clock, Dependency, PortError, PortErrorKind, Timestamp};
 
 /// The dependencies of a [`QueueService`].
 pub struct QueueServiceDeps {
@@ -116,7 +116,7 @@ impl QueueService {
                 return Err(QueueError::QueueFull { retry_after: self.room_expected_in() }.into());
             }
             Err(JoinError::ViewBehind) => {
-                return Err(PortError::new(PortErrorKind::NotReady, STORE).into());
+                return Err(PortError::new(PortErrorKind::NotReady, Dependency::QUEUE).into());
             }
             Err(JoinError::Store(error)) => return Err(error.into()),
         };
@@ -434,16 +434,13 @@ impl QueueService {
     }
 }
 
-/// The queue store's name, as operators know it.
-const STORE: &str = "queue store";
-
 fn stale_view() -> Refusal {
-    let error = PortError::new(PortErrorKind::Unavailable, STORE);
+    let error = PortError::new(PortErrorKind::Unavailable, Dependency::QUEUE);
     Refusal::unavailable(Reason::StaleView, error.because("this node's view of the queue is stale"))
 }
 
 fn not_reserved() -> Refusal {
-    let error = PortError::new(PortErrorKind::Unavailable, STORE);
+    let error = PortError::new(PortErrorKind::Unavailable, Dependency::QUEUE);
     Refusal::unavailable(
         Reason::NotReserved,
         error.because("no number is reserved in the checkpoint"),

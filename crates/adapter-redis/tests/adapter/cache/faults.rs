@@ -6,7 +6,7 @@ use std::time::Duration;
 use adapter_redis::{CachePoolSettings, RedisAddress, RedisCacheDependency, RedisCacheStore};
 use bytes::Bytes;
 use decorators::cache::{CacheStore as _, LeaseId, PutOutcome};
-use domain::{HealthCheck as _, PortErrorKind};
+use domain::{Dependency, HealthCheck as _, PortErrorKind};
 use test_support::{FaultProxy, Redis, RedisSetup};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ async fn calls_to_a_down_server_fail_fast_and_recover() {
             let error = lookup(&store, &key("a")).await.unwrap_err();
             assert_eq!(
                 (error.kind(), error.dependency()),
-                (PortErrorKind::Unavailable, "cache redis")
+                (PortErrorKind::Unavailable, Dependency::CACHE_REDIS)
             );
         }
         assert!(began.elapsed() < SLACK, "1,000 refusals took {:?}", began.elapsed());

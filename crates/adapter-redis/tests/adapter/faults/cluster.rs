@@ -44,7 +44,7 @@ async fn a_dead_primary_stops_its_own_queue_only_until_its_replica_takes_over() 
 
 fn quick(queue: QueueId) -> RedisQueueSettings {
     let answer = Duration::from_millis(500);
-    let connection = ConnectionSettings { connect: answer, answer, max_under_way: 10_000 };
+    let connection = ConnectionSettings { connect: answer, answer, max_in_flight: 10_000 };
     RedisQueueSettings { queue, connection, ..brisk_settings() }
 }
 
@@ -73,7 +73,7 @@ async fn every_call_ends_in_time(crowd: &Arc<Crowd>, by: UserId, limit: Duration
 async fn a_slot_that_moves_under_load_causes_no_errors() {
     let servers = blocking(|| RedisCluster::start(&binaries(), 2, 0));
     let answer = Duration::from_secs(10);
-    let connection = ConnectionSettings { connect: answer, answer, max_under_way: 10_000 };
+    let connection = ConnectionSettings { connect: answer, answer, max_in_flight: 10_000 };
     let settings = RedisQueueSettings { connection, ..brisk_settings() };
     let crowd = Crowd::before(3, &cluster(&servers.addresses()), &settings).await;
     let storm = crowd.storm(PEOPLE, Duration::from_secs(4));

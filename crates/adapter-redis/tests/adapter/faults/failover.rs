@@ -36,7 +36,7 @@ fn impatient(durability: Durability) -> RedisQueueSettings {
     let answer = Duration::from_secs(1);
     RedisQueueSettings {
         durability,
-        connection: ConnectionSettings { connect: answer, answer, max_under_way: 10_000 },
+        connection: ConnectionSettings { connect: answer, answer, max_in_flight: 10_000 },
         ..brisk_settings()
     }
 }

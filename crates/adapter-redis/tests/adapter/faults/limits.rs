@@ -21,10 +21,10 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 async fn before_a_frozen_server(
     max_waiting: usize,
-    max_under_way: usize,
+    max_in_flight: usize,
 ) -> (Redis, Arc<RedisQueue>) {
     let redis = server();
-    let connection = ConnectionSettings { connect: ANSWER, answer: ANSWER, max_under_way };
+    let connection = ConnectionSettings { connect: ANSWER, answer: ANSWER, max_in_flight };
     let settings = RedisQueueSettings {
         batching: Batching { largest: 1, max_waiting, ..Batching::default() },
         connection,

@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_millis(300);
 const SLACK: Duration = Duration::from_secs(2);
 
 fn impatient() -> RedisQueueSettings {
-    let connection = ConnectionSettings { connect: ANSWER, answer: ANSWER, max_under_way: 10_000 };
+    let connection = ConnectionSettings { connect: ANSWER, answer: ANSWER, max_in_flight: 10_000 };
     RedisQueueSettings { connection, ..brisk_settings() }
 }
 

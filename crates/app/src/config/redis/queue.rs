@@ -27,7 +27,7 @@ pub struct RedisQueueSection {
     pub url: Secret,
     pub connect_timeout: ConfigDuration,
     pub timeout: ConfigDuration,
-    pub max_under_way: u32,
+    pub max_in_flight: u32,
     pub when_unsafe: WhenUnsafe,
 }
 
@@ -40,7 +40,7 @@ impl Default for RedisQueueSection {
             // take a tenth of a second.
             timeout: ConfigDuration::millis(500),
             // If each takes a tenth of a millisecond, all are answered within the timeout.
-            max_under_way: 4_096,
+            max_in_flight: 4_096,
             when_unsafe: WhenUnsafe::default(),
         }
     }
@@ -61,7 +61,7 @@ impl RedisQueueSection {
             meaning: "timeout of one step of the queue, after which its outcome counts as unknown, 10ms to 10s",
         },
         KeyDoc {
-            name: "max_under_way",
+            name: "max_in_flight",
             meaning: "maximum in-flight steps, 16 to 100000; further ones are refused at once with 503. A batch of joins is one step",
         },
         KeyDoc {
@@ -81,8 +81,8 @@ impl RedisQueueSection {
             ConfigDuration::secs(10),
         )?;
         between("timeout", self.timeout, ConfigDuration::millis(10), ConfigDuration::secs(10))?;
-        let steps = (16..=100_000).contains(&self.max_under_way);
-        require(steps, "redis.queue.max_under_way", "must be from 16 to 100000")?;
+        let steps = (16..=100_000).contains(&self.max_in_flight);
+        require(steps, "redis.queue.max_in_flight", "must be from 16 to 100000")?;
         if self.url.expose().is_empty() { Ok(()) } else { self.address().map(drop) }
     }
 
@@ -103,7 +103,7 @@ impl RedisQueueSection {
         ConnectionSettings {
             connect: self.connect_timeout.0,
             answer: self.timeout.0,
-            max_under_way: self.max_under_way as usize,
+            max_in_flight: self.max_in_flight as usize,
         }
     }
 }

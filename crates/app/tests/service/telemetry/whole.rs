@@ -105,7 +105,7 @@ fn exactly_the_metrics_of_the_catalog_are_exported() {
     let unknown: Vec<_> =
         scrape.names().into_iter().filter(|name| *name != "target_info" && !known(name)).collect();
     assert!(unknown.is_empty(), "not in the catalog: {unknown:?}");
-    for pool in ["postgres", "redis-cache"] {
+    for pool in ["postgres", "cache redis"] {
         let pool = [("db_client_connection_pool_name", pool)];
         assert!(scrape.is("db_client_connection_max", &pool) > 0.0);
         assert!(scrape.is("db_client_connection_wait_time_seconds_count", &pool) > 0.0);

@@ -11,7 +11,7 @@ use crate::queue::{
     NumberBounds, PlaceStatus, ProcessId, QueueState, ReleaseError, Session, Shown, Snapshot,
     TokenClaims, UserId, Visit, Witness,
 };
-use crate::{PortErrorKind, Timestamp};
+use crate::{Dependency, PortErrorKind, Timestamp};
 
 const RECOVERY: std::time::Duration = std::time::Duration::from_secs(2);
 const NUMBERS: u64 = 10_000;
@@ -176,7 +176,9 @@ impl Cell {
 
     fn reach(&self) -> Result<(), PortError> {
         let is_there = self.1.load(Ordering::Relaxed);
-        is_there.then_some(()).ok_or_else(|| PortError::new(PortErrorKind::Unavailable, "postgres"))
+        is_there
+            .then_some(())
+            .ok_or_else(|| PortError::new(PortErrorKind::Unavailable, Dependency::POSTGRES))
     }
 }
 

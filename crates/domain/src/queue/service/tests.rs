@@ -9,7 +9,7 @@ use crate::queue::{
     Checkpoint, CheckpointStore, Incarnation, Incarnations, Occupancy, OutcomeCounts, Snapshot,
     VacantNumbers, WaitLimit,
 };
-use crate::{PortErrorKind, Timestamp};
+use crate::{Dependency, PortErrorKind, Timestamp};
 
 /// Runs a use case whose ports respond at once, so nothing waits.
 fn run(test: impl Future<Output = ()>) {
@@ -124,7 +124,7 @@ fn store_at_each(lines: &'static [(u64, u64)]) -> MockQueueStore {
 }
 
 fn down() -> PortError {
-    PortError::new(PortErrorKind::Unavailable, "queue store")
+    PortError::new(PortErrorKind::Unavailable, Dependency::QUEUE)
 }
 
 #[test]

@@ -93,7 +93,8 @@ fn a_called_place_is_held_until_the_store_reports_it_gone() {
             (Err(PortErrorKind::Unavailable), true),
         ] {
             let mut store = store_at(QueueCounters::new(9, 4), &[]);
-            let answer = move || place_status.map_err(|kind| PortError::new(kind, "queue store"));
+            let answer =
+                move || place_status.map_err(|kind| PortError::new(kind, Dependency::QUEUE));
             store.expect_place_status().times(1).returning(move |_| answer());
             let service = service_of("main", store);
             service.tick().await.unwrap();
