@@ -34,7 +34,9 @@ use self::failure::Failure;
 use self::pool::Meter;
 use self::reply::{Looked, invalidation, read_lookup, stays};
 use self::route::Route;
-use self::scripts::{Call, GIVE_BACK, INVALIDATE, INVALIDATED, LOOK, PROBE, PUT, Script};
+use self::scripts::{
+    Call, GET_OR_LEASE, INVALIDATE, INVALIDATED, PROBE, PUT, RELEASE_LEASE, Script,
+};
 use self::signer::{Signed, hex};
 use crate::address::RedisAddress;
 use crate::memory_info::{MemoryInfo, RedisMemory};
@@ -130,7 +132,7 @@ impl RedisCacheStore {
         &self.0.route
     }
 
-    /// A call about one key, with the arguments of copy.lua.
+    /// A call about one key, with the arguments of entry.lua.
     fn call(
         &self,
         script: &'static Script,
@@ -222,7 +224,7 @@ impl RedisCacheStore {
     ) -> Result<Looked, Failure> {
         let lasts = want.lease.map_or(Duration::ZERO, |lease| lease.lasts);
         let call = self
-            .call(&LOOK, key, distrusted, want.lease.map(|lease| lease.id))
+            .call(&GET_OR_LEASE, key, distrusted, want.lease.map(|lease| lease.id))
             .number(micros(want.fresh_for))
             .number(millis(lasts));
         read_lookup(self.run(call).await?, |value| self.read(key, value))
@@ -277,7 +279,7 @@ impl CacheStore for RedisCacheStore {
     }
 
     async fn release(&self, key: &CacheKey, lease: LeaseId) -> Result<(), PortError> {
-        self.run(self.call(&GIVE_BACK, key, &Bytes::new(), Some(lease))).await?;
+        self.run(self.call(&RELEASE_LEASE, key, &Bytes::new(), Some(lease))).await?;
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::memory_info::{MemoryInfo, RedisMemory};
 use crate::probe::Probe;
 use crate::queue_client::QueueClient;
 use crate::queue_scripts::{QueueScripts, State};
-use crate::scripts::{CLAIM, LEAVE, STANDING};
+use crate::scripts::{CLAIM, LEAVE, PLACE_STATUS};
 use crate::settings::RedisQueueSettings;
 
 /// One node's view of a queue in Redis. Any number of nodes may share the queue, each with its own
@@ -102,7 +102,7 @@ impl QueueStore for RedisQueue {
         if let Some(session) = self.remembered(place) {
             return Ok(PlaceStatus::Active { until: session.until });
         }
-        match self.scripts.place(&STANDING, place).await?.state {
+        match self.scripts.place(&PLACE_STATUS, place).await?.state {
             State::PlaceStatus(place_status) => Ok(place_status),
             State::Unknown => Ok(PlaceStatus::Waiting),
             State::Foreign => Ok(PlaceStatus::Gone),

@@ -14,8 +14,8 @@ pub(crate) struct Script {
 
 impl Script {
     fn new(body: &str, works_at_limit: bool) -> Self {
-        let at_limit = works_at_limit.then(|| Box::new(Self::of(AT_LIMIT, body, None)));
-        Self::of(USUAL, body, at_limit)
+        let at_limit = works_at_limit.then(|| Box::new(Self::of(HEAD_AT_LIMIT, body, None)));
+        Self::of(HEAD, body, at_limit)
     }
 
     fn of(head: &str, body: &str, at_limit: Option<Box<Self>>) -> Self {
@@ -24,8 +24,8 @@ impl Script {
     }
 }
 
-const USUAL: &str = include_str!("lua/usual.lua");
-const AT_LIMIT: &str = include_str!("lua/at_limit.lua");
+const HEAD: &str = include_str!("lua/head.lua");
+const HEAD_AT_LIMIT: &str = include_str!("lua/head_at_limit.lua");
 
 macro_rules! scripts {
     ($($name:ident $(and $at_limit:ident)?: $($part:literal)+;)*) => {
@@ -49,18 +49,18 @@ macro_rules! scripts {
 // have a second form. It stops the queue's time, because calls and sessions run only while they can
 // be used.
 scripts! {
-    JOIN: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "ending"
+    JOIN: "stored_values" "key_types" "begin" "unheld" "incarnations" "doubt" "shown_numbers" "numbers" "ending"
         "calling" "places" "join";
-    TICK and at_limit: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers"
+    TICK and at_limit: "stored_values" "key_types" "begin" "unheld" "incarnations" "doubt" "shown_numbers" "numbers"
         "ending" "calling" "refresh";
-    VACANT and at_limit: "whole" "begin" "unheld" "lives" "doubt" "vacant";
-    PLACES and at_limit: "whole" "begin" "unheld" "lives" "doubt" "places_page";
-    CLAIM: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "claim";
-    STANDING and at_limit: "whole" "begin" "unheld" "lives" "doubt" "shown" "numbers"
-        "places" "standing";
-    LEAVE and at_limit: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers"
+    VACANT and at_limit: "stored_values" "begin" "unheld" "incarnations" "doubt" "vacant";
+    PLACES and at_limit: "stored_values" "begin" "unheld" "incarnations" "doubt" "places_page";
+    CLAIM: "stored_values" "key_types" "begin" "unheld" "incarnations" "doubt" "shown_numbers" "numbers" "places" "claim";
+    PLACE_STATUS and at_limit: "stored_values" "begin" "unheld" "incarnations" "doubt" "shown_numbers" "numbers"
+        "places" "place_status";
+    LEAVE and at_limit: "stored_values" "key_types" "begin" "unheld" "incarnations" "doubt" "shown_numbers" "numbers"
         "places" "leave";
-    REPLAY: "whole" "typed" "begin" "unheld" "lives" "doubt" "shown" "numbers" "places" "replay";
-    SETTLE: "whole" "typed" "begin" "unheld" "lives" "doubt" "settle";
-    PROBE: "whole" "typed" "probe";
+    REPLAY: "stored_values" "key_types" "begin" "unheld" "incarnations" "doubt" "shown_numbers" "numbers" "places" "replay";
+    SETTLE: "stored_values" "key_types" "begin" "unheld" "incarnations" "doubt" "settle";
+    PROBE: "stored_values" "key_types" "probe";
 }

@@ -18,7 +18,7 @@ pub(super) struct Looked {
     pub(super) distrusted: Option<Bytes>,
 }
 
-/// A stamp this far in the future dates from before the clock was set back; copy.lua has the same
+/// A stamp this far in the future dates from before the clock was set back; entry.lua has the same
 /// value.
 const FUTURE: u64 = 1_000_000;
 

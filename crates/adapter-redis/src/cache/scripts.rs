@@ -22,9 +22,9 @@ macro_rules! scripts {
 }
 
 scripts! {
-    LOOK: "copy" "look";
-    PUT: "copy" "put";
-    GIVE_BACK: "copy" "give_back";
+    GET_OR_LEASE: "entry" "get_or_lease";
+    PUT: "entry" "put";
+    RELEASE_LEASE: "entry" "release_lease";
     INVALIDATE: "invalidate";
     INVALIDATED: "invalidated";
     PROBE: "probe";

@@ -9,13 +9,13 @@
 local K_QUEUE, K_HOLDERS, K_USERS, K_ABANDONED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local K_SKIPPED, K_FOUND, K_LATE, K_RECALLED = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local K_CALLS, K_USED, K_SESSIONS, K_INSIDE = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local K_GIVEN_BACK, K_CHANGES, K_NODES = KEYS[13], KEYS[14], KEYS[15]
+local K_RELEASED, K_CHANGES, K_NODES = KEYS[13], KEYS[14], KEYS[15]
 
 -- The server process, and how the node came to it: `handed` over by the previous one, or otherwise.
 local process, arrival = ARGV[1], ARGV[2]
 -- What the node knows: see `domain::queue::Witness`.
 local node = ARGV[3]
-local known = {
+local witness = {
   last = tonumber(ARGV[4]), serving = tonumber(ARGV[5]), generation = tonumber(ARGV[6]),
   replayed = tonumber(ARGV[7]), version = tonumber(ARGV[8]), seen = tonumber(ARGV[9]),
   time = tonumber(ARGV[10]),
@@ -25,8 +25,8 @@ local batch, cost = tonumber(ARGV[13]), tonumber(ARGV[14])
 local max_active, claim_within = tonumber(ARGV[15]), tonumber(ARGV[16])
 local session_ttl, max_waiting = tonumber(ARGV[17]), tonumber(ARGV[18])
 local recovery = tonumber(ARGV[19])
--- The incarnations of the queue that the node knows: ascending, as `life,life`.
-local known_lives = ARGV[20]
+-- The incarnations of the queue that the node knows: ascending, as `incarnation,incarnation`.
+local witness_incarnations = ARGV[20]
 local FIRST = 21 -- the first argument of the script itself
 
 local SECOND = 1000000
@@ -52,7 +52,7 @@ end
 -- - `raises` is how often a shown number has raised the queue; `raised_from` and `raised_to` are
 --   what the last raises have skipped.
 -- - `lives`, read separately, holds the incarnations whose tokens are accepted, as in
---   `known_lives`.
+--   `witness_incarnations`.
 local NAMES = {
   'last', 'serving', 'generation', 'version', 'skipped_at', 'time', 'clock', 'spent', 'unknown',
   'standing', 'doubt', 'doubt_lost', 'doubt_takeover', 'doubt_until', 'doubt_latest', 'found_last',
@@ -62,8 +62,8 @@ local NAMES = {
 }
 local stored = redis.call('HMGET', K_QUEUE, 'process', 'lives', unpack(NAMES))
 local is_empty, is_another = not stored[1], stored[1] ~= process
-local lives = stored[2] or ''
-if not says_lives(lives) then return foreign(K_QUEUE, 'the field lives') end
+local incarnations = stored[2] or ''
+if not are_incarnations(incarnations) then return foreign(K_QUEUE, 'the field lives') end
 local q, read = {}, {}
 for i, name in ipairs(NAMES) do
   local number = stored[i + 2] and tonumber(stored[i + 2]) or not stored[i + 2] and 0
@@ -76,7 +76,7 @@ for i, name in ipairs(NAMES) do
   q[name] = number
 end
 -- The latest moment that any stored time can have. Nodes remember the time of a queue that lost it.
-local beyond = math.max(q.time, known.time) + DAY
+local beyond = math.max(q.time, witness.time) + DAY
 local odd = field_at_odds(q, beyond)
 if odd then return foreign(K_QUEUE, 'the field ' .. odd) end
 if q.last - q.serving > MOST_NUMBERS_WAITING
@@ -140,9 +140,9 @@ local function save()
     changed[#changed + 1] = 'process'
     changed[#changed + 1] = process
   end
-  if lives ~= (stored[2] or '') then
+  if incarnations ~= (stored[2] or '') then
     changed[#changed + 1] = 'lives'
-    changed[#changed + 1] = lives
+    changed[#changed + 1] = incarnations
   end
   if #changed > 0 then
     redis.call('HSET', K_QUEUE, unpack(changed))
@@ -259,8 +259,8 @@ local function begin_doubt(is_lost, is_takeover)
   -- This generation must not equal a lost one, or its nodes would mistake it for theirs. The clock
   -- has advanced since the loss; if it was set back, `apart` makes the two nodes' generations
   -- differ.
-  q.generation = math.max(q.generation, known.generation, clock) + apart
-  q.version = math.max(q.version, known.version, known.seen) + 1
+  q.generation = math.max(q.generation, witness.generation, clock) + apart
+  q.version = math.max(q.version, witness.version, witness.seen) + 1
   -- The log lacks what was lost: no node may treat it as complete.
   redis.call('DEL', K_CHANGES)
 end
@@ -272,7 +272,7 @@ local function call_again(from, serving, calls_from)
   call_range(math.max(from, calls_from, serving - most), serving, q.time + claim_within)
 end
 
-local function raise_line(last, serving, calls_from)
+local function raise_queue(last, serving, calls_from)
   q.unknown = math.max(q.unknown, last)
   if serving > q.serving then
     call_again(q.serving, serving, calls_from)
@@ -297,7 +297,7 @@ local function apply_checkpoint()
     -- The remaining budget is not known.
     q.spent = math.max(q.spent, q.time + math.ceil(batch * cost))
   end
-  raise_line(q.cp_last, q.cp_serving, 0)
+  raise_queue(q.cp_last, q.cp_serving, 0)
   if q.intact == 0 and q.cp_ceiling > q.last then skip_up_to(q.cp_ceiling) end
 end
 

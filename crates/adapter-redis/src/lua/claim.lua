@@ -1,8 +1,8 @@
 -- Turns a call into a session, or finds the session it became. Arguments and answers as in
--- standing.lua.
+-- place_status.lua.
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
-local state, ends = known_place(number, user, ARGV[FIRST + 2])
+local state, ends = place_state(number, user, ARGV[FIRST + 2])
 if q.doubt == 0 and (state == 'CALLED' or state == 'ACTIVE') then
   -- A user has at most one slot.
   local other = held_by(user)

@@ -60,16 +60,16 @@ local function note_expiry()
     -- Calls do not expire: they were deleted too.
     q.standing = 0
     redis.call('DEL', K_USED)
-    call_again(0, q.serving, known.calls_from)
+    call_again(0, q.serving, witness.calls_from)
   end
 end
 
 do
-  learn_lives(known_lives)
+  learn_incarnations(witness_incarnations)
   -- The node registry expires with the other keys, and is never empty after the first refresh.
   local has_expired = q.registered == 1 and redis.call('EXISTS', K_NODES) == 0
   local is_doubtful = is_another and (is_empty or arrival ~= 'handed')
-  local is_late = q.doubt == 1 and known.generation < q.generation
+  local is_late = q.doubt == 1 and witness.generation < q.generation
   local mine = found
   if is_late then
     mine = {
@@ -77,12 +77,12 @@ do
       version = q.found_version, time = q.found_time,
     }
   end
-  local seen = math.max(known.version, known.seen)
-  local is_behind = known.last > mine.last or known.serving > mine.serving
-    or known.generation > mine.generation or seen > mine.version or known.time > mine.time
-  if known.generation ~= q.generation then
+  local seen = math.max(witness.version, witness.seen)
+  local is_behind = witness.last > mine.last or witness.serving > mine.serving
+    or witness.generation > mine.generation or seen > mine.version or witness.time > mine.time
+  if witness.generation ~= q.generation then
     -- Removes calls that a recovery opened again and that the node knows to be over.
-    forget_calls_up_to(math.min(known.calls_from, q.unknown))
+    forget_calls_up_to(math.min(witness.calls_from, q.unknown))
   end
   if is_doubtful or has_expired or is_behind and not is_late then
     begin_doubt(is_empty or is_behind or has_expired, is_doubtful and not is_empty)
@@ -96,11 +96,11 @@ do
       redis.call('DEL', K_CHANGES)
       q.version = seen
     end
-    raise_line(known.last, known.serving, known.calls_from)
+    raise_queue(witness.last, witness.serving, witness.calls_from)
   end
   if q.doubt == 1 then
     local record = record_of(node)
-    local replayed = known.replayed == q.generation and known.replayed or 0
+    local replayed = witness.replayed == q.generation and witness.replayed or 0
     if record and (record.heard ~= q.generation or record.replayed < replayed) then
       record.heard = q.generation
       record.replayed = math.max(record.replayed, replayed)
@@ -108,17 +108,17 @@ do
     end
     end_doubt()
   end
-  begin_life()
+  begin_incarnation()
 end
 
 local now = q.time
 
 -- Whether the node has replayed what it remembers; if nothing was lost, there is nothing to replay.
 local function has_replayed()
-  return known.replayed == q.generation or q.intact == 1
+  return witness.replayed == q.generation or q.intact == 1
 end
 
 -- Whether the queue may move for this node.
 local function is_open()
-  return q.doubt == 0 and (not known.needs_checkpoint or q.settled == q.generation)
+  return q.doubt == 0 and (not witness.needs_checkpoint or q.settled == q.generation)
 end

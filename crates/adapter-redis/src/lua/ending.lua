@@ -109,9 +109,9 @@ local function end_what_is_over()
     most = most - ended
   end
   if most > 0 then
-    local over = redis.call('ZRANGEBYSCORE', K_GIVEN_BACK, '-inf', text(now), 'LIMIT', 0, most)
+    local over = redis.call('ZRANGEBYSCORE', K_RELEASED, '-inf', text(now), 'LIMIT', 0, most)
     for first = 1, #over, 1000 do
-      redis.call('ZREM', K_GIVEN_BACK, unpack(over, first, math.min(first + 999, #over)))
+      redis.call('ZREM', K_RELEASED, unpack(over, first, math.min(first + 999, #over)))
     end
   end
 end

@@ -1,7 +1,7 @@
 -- Gives each user of a batch a number, or finds the one they hold, then calls people.
 --
--- Arguments: the ceiling, the users, and what their tokens show, as `nth:number:life,…`. Users are
--- one text: one argument each would cost the calling node several times as much.
+-- Arguments: the ceiling, the users, and what their tokens show, as `nth:number:incarnation,…`.
+-- Users are one text: one argument each would cost the calling node several times as much.
 --
 -- Answers: last, serving, the time, the oldest incarnation of the queue, then the users' results in
 -- order, as runs of users with consecutive results. A run is:
@@ -22,9 +22,9 @@ local users, presented = {}, {}
 for i = 1, #packed / 8 do
   users[i] = string.sub(packed, i * 8 - 7, i * 8)
 end
-for nth, number, life in string.gmatch(ARGV[FIRST + 2], '(%d+):(%d+):(%d+)') do
-  note_shown(tonumber(number), life)
-  if is_life(life) then presented[tonumber(nth)] = tonumber(number) end
+for nth, number, incarnation in string.gmatch(ARGV[FIRST + 2], '(%d+):(%d+):(%d+)') do
+  note_shown(tonumber(number), incarnation)
+  if is_accepted(incarnation) then presented[tonumber(nth)] = tonumber(number) end
 end
 
 -- Why the next number cannot be given; nil if it can.
@@ -38,7 +38,7 @@ do
   local may_give = record and now >= record.registered + math.min(PROBATION, recovery)
   -- A node computes the position of a new number correctly only if it knows the skipped numbers
   -- below.
-  local knows_skipped = known.version >= q.skipped_at
+  local knows_skipped = witness.version >= q.skipped_at
   if not may_give or not has_replayed() or not is_open() then
     why_none = function() return NOT_READY end
   elseif not knows_skipped then
@@ -103,7 +103,7 @@ call_people()
 save()
 
 local last, serving = witnessed_line()
-local answer = { last, serving, now, tonumber(string.match(lives, '^%d+')) or 0 }
+local answer = { last, serving, now, tonumber(string.match(incarnations, '^%d+')) or 0 }
 local run -- the index in the answer of the current run
 for i = 1, #users do
   local number, ends = numbers[i], 0

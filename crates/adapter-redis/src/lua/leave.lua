@@ -1,8 +1,8 @@
--- Leaves a place, call or session. Arguments as in standing.lua, and answers too, with the state
+-- Leaves a place, call or session. Arguments as in place_status.lua, and answers too, with the state
 -- before.
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]
-local state, ends = known_place(number, user, ARGV[FIRST + 2])
+local state, ends = place_state(number, user, ARGV[FIRST + 2])
 if state == 'WAITING' or state == 'CALLED' or state == 'ACTIVE' then
   give_up(number, user, state, ends)
   count('left', 1)

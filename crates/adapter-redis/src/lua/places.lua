@@ -70,11 +70,11 @@ end
 -- The state of a place for this user. Besides the states above: UNKNOWN for a number never given;
 -- FOREIGN for another user's number or one of an unaccepted incarnation; NOTREADY if a store in
 -- doubt would have to refuse, since it may have lost the grounds for an acceptance.
-local function known_place(number, user, life)
-  note_shown(number, life)
+local function place_state(number, user, incarnation)
+  note_shown(number, incarnation)
   -- A checkpoint that may hold the incarnations was not read yet.
-  if lives == '' then return 'NOTREADY', 0 end
-  if not is_life(life) then return q.doubt == 1 and 'NOTREADY' or 'FOREIGN', 0 end
+  if incarnations == '' then return 'NOTREADY', 0 end
+  if not is_accepted(incarnation) then return q.doubt == 1 and 'NOTREADY' or 'FOREIGN', 0 end
   if number > q.last then return is_open() and 'UNKNOWN' or 'NOTREADY', 0 end
   local owner = owner_of(number)
   local is_theirs = owner == user or not owner and may_be_anybodys(number)
@@ -109,7 +109,7 @@ end
 
 -- Prevents any replay from restoring a session of this number.
 local function bar(number)
-  redis.call('ZADD', K_GIVEN_BACK, text(now + session_ttl), text(number))
+  redis.call('ZADD', K_RELEASED, text(now + session_ttl), text(number))
 end
 
 -- Leaves a place that its user holds, in this state.

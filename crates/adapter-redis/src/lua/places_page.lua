@@ -14,7 +14,7 @@ local page, answer
 if kind == 'inside' then
   page = redis.call('HSCAN', K_INSIDE, cursor, 'COUNT', PAGE)
 else
-  page = redis.call('ZSCAN', kind == 'used' and K_USED or K_GIVEN_BACK, cursor, 'COUNT', PAGE)
+  page = redis.call('ZSCAN', kind == 'used' and K_USED or K_RELEASED, cursor, 'COUNT', PAGE)
 end
 answer = { q.generation, page[1] }
 local entries = page[2]

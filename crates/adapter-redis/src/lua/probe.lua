@@ -1,6 +1,6 @@
 -- A write that changes nothing and is refused whenever joins are. The server refuses it before it
 -- begins if it is out of memory, cannot write its disk, is read-only or short of replicas, if a key
--- of the queue is not permitted, or while keys migrate to another server. typed.lua finds a key of
+-- of the queue is not permitted, or while keys migrate to another server. key_types.lua finds a key of
 -- the wrong type, and the end of this script an unexpected value; the error names the key.
 --
 -- Keys: those of the queue, and the probe's own. No arguments of its own. Answers 1.
@@ -27,7 +27,7 @@ do
     local name, number = fields[i], whole(fields[i + 1])
     -- Texts: the server process that wrote last, and the incarnations of the queue.
     if name == 'lives' then
-      if not says_lives(fields[i + 1]) then return foreign(KEYS[1], 'the field lives') end
+      if not are_incarnations(fields[i + 1]) then return foreign(KEYS[1], 'the field lives') end
     elseif name ~= 'process' then
       if not number and not string.find(fields[i + 1], '^%-%d+$') then
         return foreign(KEYS[1], 'the field ' .. name)

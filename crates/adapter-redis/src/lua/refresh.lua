@@ -55,7 +55,7 @@ for _, key in ipairs({ K_HOLDERS, K_USERS, K_ABANDONED, K_CHANGES, K_NODES }) do
   redis.call('PEXPIRE', key, lifetime)
 end
 for _, key in ipairs({
-  K_SKIPPED, K_FOUND, K_LATE, K_RECALLED, K_CALLS, K_USED, K_SESSIONS, K_INSIDE, K_GIVEN_BACK,
+  K_SKIPPED, K_FOUND, K_LATE, K_RECALLED, K_CALLS, K_USED, K_SESSIONS, K_INSIDE, K_RELEASED,
 }) do
   -- A node of an earlier version lets them expire too.
   redis.call('PERSIST', key)
@@ -69,7 +69,7 @@ local answer = {
   q.generation, q.version, q.last, q.serving, now, called, open, sessions, calls_from, q.doubt,
   (q.doubt == 1 and q.doubt_lost or 1 - q.intact), may_give and 1 or 0,
   q.settled == q.generation and 1 or 0, q.expired == q.generation and 1 or 0,
-  lives, adopts() and 1 or 0,
+  incarnations, adopts() and 1 or 0,
 }
 local tally = redis.call('HMGET', K_QUEUE, 'joined', 'claimed', 'lapsed', 'left', 'ended')
 for i = 1, #tally do
@@ -88,8 +88,8 @@ for step = 1, steps do
   answer[#answer + 1] = rank
 end
 
-local missed = q.version - known.version
-if known.generation ~= q.generation or missed < 0 or missed > LOG then
+local missed = q.version - witness.version
+if witness.generation ~= q.generation or missed < 0 or missed > LOG then
   answer[#answer + 1] = 'gap'
 elseif missed > 0 then
   local changes = redis.call('LRANGE', K_CHANGES, -missed, -1)

@@ -48,7 +48,7 @@ local function restore_session(number, ends, user)
   ends = math.min(ends, now + session_ttl)
   local owner = owner_of(number)
   local is_known = redis.call('HEXISTS', K_INSIDE, text(number)) == 1
-    or redis.call('ZSCORE', K_GIVEN_BACK, text(number))
+    or redis.call('ZSCORE', K_RELEASED, text(number))
     or redis.call('ZSCORE', K_USED, text(number))
   if number > q.serving or ends <= now or owner and owner ~= user or is_known then return end
   restore_found(number)

@@ -9,7 +9,7 @@ local is_there = ARGV[FIRST + 1] == '1'
 local last, serving = tonumber(ARGV[FIRST + 2]), tonumber(ARGV[FIRST + 3])
 local ceiling = tonumber(ARGV[FIRST + 4])
 local is_current = tonumber(ARGV[FIRST]) == q.generation
-if is_current then learn_lives(ARGV[FIRST + 5]) end
+if is_current then learn_incarnations(ARGV[FIRST + 5]) end
 local is_behind = is_there and (last > q.last or serving > q.serving)
 if is_current and (q.settled ~= q.generation or is_behind) then
   if q.doubt == 0 and is_behind and (q.intact == 1 or q.settled == q.generation) then

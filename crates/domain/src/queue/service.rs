@@ -104,36 +104,37 @@ impl QueueService {
     /// [`QueueError::Forged`] for a token that is not accepted or is another user's,
     /// [`QueueError::QueueFull`] or [`QueueError::Store`].
     pub async fn join(&self, user: UserId, token: Option<&str>) -> Result<Ticket, QueueError> {
-        self.counts.answer(self.try_join(user, token).await)
-    }
-
-    async fn try_join(&self, user: UserId, token: Option<&str>) -> Result<Ticket, Refusal> {
-        let presented = token.map(|token| self.presented(user, token)).transpose()?.flatten();
-        let joined = match self.join_store(user, presented).await? {
-            Ok(joined) => joined,
-            Err(JoinError::AboveCeiling) => return Err(not_reserved()),
-            Err(JoinError::QueueFull) => {
-                return Err(QueueError::QueueFull { retry_after: self.room_expected_in() }.into());
+        let joining = async {
+            let presented = token.map(|token| self.presented(user, token)).transpose()?.flatten();
+            let joined = match self.join_store(user, presented).await? {
+                Ok(joined) => joined,
+                Err(JoinError::AboveCeiling) => return Err(not_reserved()),
+                Err(JoinError::QueueFull) => {
+                    return Err(
+                        QueueError::QueueFull { retry_after: self.room_expected_in() }.into()
+                    );
+                }
+                Err(JoinError::ViewBehind) => {
+                    return Err(PortError::new(PortErrorKind::NotReady, Dependency::QUEUE).into());
+                }
+                Err(JoinError::Store(error)) => return Err(error.into()),
+            };
+            self.counts.joined(joined.rejoined);
+            self.view.note(joined.counters);
+            let now = self.deps.clock.now();
+            let Joined { number, incarnation, .. } = joined;
+            let place =
+                TokenClaims { queue: self.deps.queue, incarnation, number, user, issued_at: now };
+            let number_status = self.view.lookup(Shown::from(&place), joined.counters);
+            if !number_status.is_accepted {
+                // The store has learned it since this node's last refresh.
+                self.view.note_incarnation(incarnation);
             }
-            Err(JoinError::ViewBehind) => {
-                return Err(PortError::new(PortErrorKind::NotReady, Dependency::QUEUE).into());
-            }
-            Err(JoinError::Store(error)) => return Err(error.into()),
+            let token = self.deps.signer.sign(&place);
+            let status = self.report(number, joined.place_status, number_status, false, now);
+            Ok(Ticket { token, status, rejoined: joined.rejoined })
         };
-        self.counts.joined(joined.rejoined);
-        self.view.note(joined.counters);
-        let now = self.deps.clock.now();
-        let Joined { number, incarnation, .. } = joined;
-        let place =
-            TokenClaims { queue: self.deps.queue, incarnation, number, user, issued_at: now };
-        let number_status = self.view.lookup(Shown::from(&place), joined.counters);
-        if !number_status.is_accepted {
-            // The store has learned it since this node's last refresh.
-            self.view.note_incarnation(incarnation);
-        }
-        let token = self.deps.signer.sign(&place);
-        let status = self.report(number, joined.place_status, number_status, false, now);
-        Ok(Ticket { token, status, rejoined: joined.rejoined })
+        self.counts.answer(joining.await)
     }
 
     /// Joins, and retries once if this node must first fetch the skipped numbers.
@@ -174,21 +175,20 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`] for a token that is not accepted or is another user's.
     pub async fn holds_place(&self, user: UserId, token: &str) -> Result<bool, QueueError> {
-        self.counts.answer(self.is_held(user, token).await)
-    }
-
-    async fn is_held(&self, user: UserId, token: &str) -> Result<bool, Refusal> {
-        match self.verify_token(token, self.deps.clock.now()) {
-            Ok((place, _)) if place.user != user => Err(TokenRejected::BadSignature.into()),
-            Ok((_, NumberStatus { has_left: true, .. })) => Ok(false),
-            Ok((place, NumberStatus { is_called: true, .. })) => {
-                let place_status = self.deps.store.place_status(&place).await;
-                Ok(!matches!(place_status, Ok(PlaceStatus::Gone)))
+        let checking = async {
+            match self.verify_token(token, self.deps.clock.now()) {
+                Ok((place, _)) if place.user != user => Err(TokenRejected::BadSignature.into()),
+                Ok((_, NumberStatus { has_left: true, .. })) => Ok(false),
+                Ok((place, NumberStatus { is_called: true, .. })) => {
+                    let place_status = self.deps.store.place_status(&place).await;
+                    Ok(!matches!(place_status, Ok(PlaceStatus::Gone)))
+                }
+                Ok(_) => Ok(true),
+                Err(refusal) if refusal.is_of_the_past() => Ok(false),
+                Err(refusal) => Err(refusal),
             }
-            Ok(_) => Ok(true),
-            Err(refusal) if refusal.is_of_the_past() => Ok(false),
-            Err(refusal) => Err(refusal),
-        }
+        };
+        self.counts.answer(checking.await)
     }
 
     /// Verifies a token without calling the store: the first step of a status query. So rate limits
@@ -251,19 +251,18 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::Forged`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn leave(&self, token: &str) -> Result<(), QueueError> {
-        self.counts.answer(self.try_leave(token).await)
-    }
-
-    async fn try_leave(&self, token: &str) -> Result<(), Refusal> {
-        let (place, _) = self.verify_token(token, self.deps.clock.now())?;
-        self.deps.store.release(&place).await.map_err(|error| match error {
-            // A signed place held by another user: a lost store issued its number, and the next
-            // store reissued it.
-            ReleaseError::NotFound | ReleaseError::Gone | ReleaseError::NotHolder => {
-                QueueError::Gone.into()
-            }
-            ReleaseError::Store(error) => error.into(),
-        })
+        let leaving = async {
+            let (place, _) = self.verify_token(token, self.deps.clock.now())?;
+            self.deps.store.release(&place).await.map_err(|error| match error {
+                // A signed place held by another user: a lost store issued its number, and the next
+                // store reissued it.
+                ReleaseError::NotFound | ReleaseError::Gone | ReleaseError::NotHolder => {
+                    QueueError::Gone.into()
+                }
+                ReleaseError::Store(error) => error.into(),
+            })
+        };
+        self.counts.answer(leaving.await)
     }
 
     /// One tick of the loop that every node runs: calls the people allowed and refreshes this

@@ -1,7 +1,7 @@
 -- Stores a value, unless a copy with the same or a later stamp is there, and ends the lease of its
 -- holder.
 --
--- Arguments after those of copy.lua: the stamp, the lifetime in milliseconds, and the value.
+-- Arguments after those of entry.lua: the stamp, the lifetime in milliseconds, and the value.
 --
 -- Answers the stored value if it stays; nothing if the new one is stored.
 
@@ -17,5 +17,5 @@ end
 if not stays then
   redis.call('SET', COPY, value, 'PX', keep_for)
 end
-give_back()
+release_lease()
 return stays

@@ -30,18 +30,17 @@ impl QueueService {
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`], or
     /// [`QueueError::Store`] if the view is stale.
     pub fn check(&self, token: &str) -> Result<Admission, QueueError> {
-        self.counts.answer(self.check_token(token))
-    }
-
-    fn check_token(&self, token: &str) -> Result<Admission, Refusal> {
-        let now = self.deps.clock.now();
-        let (place, number_status) = self.verify_token(token, now)?;
-        match number_status {
-            NumberStatus { is_called: true, .. } if self.is_stale_at(now) => Err(stale_view()),
-            NumberStatus { is_called: true, .. } => Ok(Admission(State::Called(place))),
-            NumberStatus { has_left: true, .. } => Err(QueueError::Gone.into()),
-            NumberStatus { .. } => Err(self.not_yet(place.number, number_status, now).into()),
-        }
+        let checked = || {
+            let now = self.deps.clock.now();
+            let (place, number_status) = self.verify_token(token, now)?;
+            match number_status {
+                NumberStatus { is_called: true, .. } if self.is_stale_at(now) => Err(stale_view()),
+                NumberStatus { is_called: true, .. } => Ok(Admission(State::Called(place))),
+                NumberStatus { has_left: true, .. } => Err(QueueError::Gone.into()),
+                NumberStatus { .. } => Err(self.not_yet(place.number, number_status, now).into()),
+            }
+        };
+        self.counts.answer(checked())
     }
 
     /// Confirms with the store that the call is open or the session runs, and claims nothing. Call
@@ -51,20 +50,19 @@ impl QueueService {
     /// # Errors
     /// [`QueueError::NotYet`], [`QueueError::Gone`] or [`QueueError::Store`].
     pub async fn confirm(&self, admission: Admission) -> Result<Admission, QueueError> {
-        self.counts.answer(self.confirm_place(admission).await)
-    }
-
-    async fn confirm_place(&self, admission: Admission) -> Result<Admission, Refusal> {
-        let State::Called(place) = admission.0 else { return Ok(admission) };
-        match self.deps.store.place_status(&place).await? {
-            PlaceStatus::Called { .. } => Ok(admission),
-            PlaceStatus::Active { until } => {
-                let session = Session { number: place.number, user: place.user, until };
-                Ok(Admission(State::Active(session)))
+        let confirming = async {
+            let State::Called(place) = admission.0 else { return Ok(admission) };
+            match self.deps.store.place_status(&place).await? {
+                PlaceStatus::Called { .. } => Ok(admission),
+                PlaceStatus::Active { until } => {
+                    let session = Session { number: place.number, user: place.user, until };
+                    Ok(Admission(State::Active(session)))
+                }
+                PlaceStatus::Waiting => Err(self.not_yet_in_store(&place).into()),
+                PlaceStatus::Gone => Err(QueueError::Gone.into()),
             }
-            PlaceStatus::Waiting => Err(self.not_yet_in_store(&place).into()),
-            PlaceStatus::Gone => Err(QueueError::Gone.into()),
-        }
+        };
+        self.counts.answer(confirming.await)
     }
 
     /// Claims the call, or finds the session it already became: the last step, once the response
@@ -75,23 +73,22 @@ impl QueueService {
     /// [`QueueError::Forged`], [`QueueError::NotYet`], [`QueueError::Gone`] or
     /// [`QueueError::Store`].
     pub async fn claim(&self, admission: Admission) -> Result<Session, QueueError> {
-        self.counts.answer(self.claim_place(admission).await)
-    }
-
-    async fn claim_place(&self, admission: Admission) -> Result<Session, Refusal> {
-        let place = match admission.0 {
-            State::Called(place) => place,
-            State::Active(session) => return Ok(session),
+        let claiming = async {
+            let place = match admission.0 {
+                State::Called(place) => place,
+                State::Active(session) => return Ok(session),
+            };
+            self.deps.store.claim(&place).await.map_err(|error| match error {
+                ClaimError::NotYet => self.not_yet_in_store(&place).into(),
+                // A signed place held by another user: a lost store issued its number, and the next
+                // store reissued it.
+                ClaimError::NotFound | ClaimError::Gone | ClaimError::NotHolder => {
+                    QueueError::Gone.into()
+                }
+                ClaimError::Store(error) => error.into(),
+            })
         };
-        self.deps.store.claim(&place).await.map_err(|error| match error {
-            ClaimError::NotYet => self.not_yet_in_store(&place).into(),
-            // A signed place held by another user: a lost store issued its number, and the next
-            // store reissued it.
-            ClaimError::NotFound | ClaimError::Gone | ClaimError::NotHolder => {
-                QueueError::Gone.into()
-            }
-            ClaimError::Store(error) => error.into(),
-        })
+        self.counts.answer(claiming.await)
     }
 
     /// Runs all steps at once, for a caller whose response is the session itself.

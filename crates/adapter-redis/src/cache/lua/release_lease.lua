@@ -1,4 +1,4 @@
 -- Ends a lease of its holder.
 
-give_back()
+release_lease()
 return false

@@ -1,6 +1,6 @@
 -- Reads the copy, and takes the requested lease if the copy is not fresh.
 --
--- Arguments after those of copy.lua: the age up to which a copy is fresh, in microseconds, and the
+-- Arguments after those of entry.lua: the age up to which a copy is fresh, in microseconds, and the
 -- duration of the lease, in milliseconds.
 --
 -- Answers: the time, whether the lease is held, whether the copy is fresh, the kind of the value,

@@ -6,12 +6,12 @@
 local MARGIN, MOST_RAISES = 10000, 16
 
 -- Notes a number that a token shows, and the incarnation it was given in.
-local function note_shown(number, life)
+local function note_shown(number, incarnation)
   -- Witnesses come first, and the checkpoint.
   if not is_open() then return end
-  if not is_life(life) then
+  if not is_accepted(incarnation) then
     if not adopts() then return end
-    lives, q.adopted = union_of(lives, life), 1
+    incarnations, q.adopted = union_of(incarnations, incarnation), 1
   end
   if number <= q.last or q.raises >= MOST_RAISES then return end
   local to = number + MARGIN * 2 ^ q.raises

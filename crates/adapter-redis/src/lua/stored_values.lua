@@ -49,39 +49,39 @@ end
 
 -- The name of a field of the queue with a value that this queue cannot have written, judged by the
 -- others; nil if there is none. `beyond` is the latest moment any time can have.
-local function field_at_odds(line, beyond)
-  local last = line.last or 0
+local function field_at_odds(fields, beyond)
+  local last = fields.last or 0
   for _, name in ipairs({
     'last', 'found_last', 'found_serving', 'cp_last', 'cp_serving', 'cp_ceiling', 'raised_from',
     'raised_to',
   }) do
-    if (line[name] or 0) > HIGHEST_NUMBER then return name end
+    if (fields[name] or 0) > HIGHEST_NUMBER then return name end
   end
   for _, name in ipairs({ 'serving', 'raised_to' }) do
-    if (line[name] or 0) > last then return name end
+    if (fields[name] or 0) > last then return name end
   end
-  if (line.standing or 0) > (line.serving or 0) then return 'standing' end
-  if (line.raised_from or 0) > (line.raised_to or 0) then return 'raised_from' end
+  if (fields.standing or 0) > (fields.serving or 0) then return 'standing' end
+  if (fields.raised_from or 0) > (fields.raised_to or 0) then return 'raised_from' end
   for _, name in ipairs({ 'generation', 'version', 'found_generation', 'found_version' }) do
-    if (line[name] or 0) > HIGHEST_MARK then return name end
+    if (fields[name] or 0) > HIGHEST_MARK then return name end
   end
-  if (line.skipped_at or 0) > (line.version or 0) then return 'skipped_at' end
-  if (line.time or 0) > OLDEST then return 'time' end
+  if (fields.skipped_at or 0) > (fields.version or 0) then return 'skipped_at' end
+  if (fields.time or 0) > OLDEST then return 'time' end
   for _, name in ipairs({ 'spent', 'doubt_until', 'doubt_latest', 'adopts_until' }) do
-    if (line[name] or 0) > beyond then return name end
+    if (fields[name] or 0) > beyond then return name end
   end
   for _, name in ipairs({
     'doubt', 'doubt_lost', 'doubt_takeover', 'intact', 'cp', 'registered', 'adopted',
   }) do
-    if (line[name] or 0) > 1 then return name end
+    if (fields[name] or 0) > 1 then return name end
   end
 end
 
 -- Whether more numbers wait than possible, so that another program wrote the last one. `ranges` are
 -- the skipped ones, as texts.
-local function waits_beyond_all(line, ranges)
-  local serving = line.serving or 0
-  local waiting = (line.last or 0) - serving
+local function waits_beyond_all(fields, ranges)
+  local serving = fields.serving or 0
+  local waiting = (fields.last or 0) - serving
   if waiting <= MOST_NUMBERS_WAITING then return false end
   for _, range in ipairs(ranges) do
     local from, to = range_in(range)
@@ -91,7 +91,7 @@ local function waits_beyond_all(line, ranges)
 end
 
 -- Whether a text is a list of incarnations: at most four numbers separated by commas.
-local function says_lives(value)
+local function are_incarnations(value)
   local _, commas = string.gsub(value, ',', '')
   return commas < 4 and not string.find(value, '[^%d,]')
 end

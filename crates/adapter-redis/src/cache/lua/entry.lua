@@ -39,7 +39,7 @@ local function holder()
   return left >= 0 and left < NO_LEASE and id or nil
 end
 
-local function give_back()
+local function release_lease()
   if holder() == LEASE_ID then
     redis.call('DEL', LEASE)
   end
