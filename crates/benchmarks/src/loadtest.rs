@@ -185,8 +185,11 @@ impl Arguments {
         let file = folder.join(RECORD);
         let record = File::open(&file).doing(format!("opening {}", file.display()))?;
         // The policy of a service that we did not start is unknown.
-        let limits =
-            if self.url.is_some() { sale_audit::Limits::default() } else { scenario::limits() };
+        let limits = if self.url.is_some() {
+            sale_audit::AuditSettings::default()
+        } else {
+            scenario::limits()
+        };
         let verdict = sale_audit::verdict(BufReader::new(record), &limits)?;
         if self.save {
             // The verdict replaces its hundreds of thousands of lines.

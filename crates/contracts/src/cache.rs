@@ -1,20 +1,20 @@
 //! The rules of [`CacheStore`](decorators::cache::CacheStore), numbered as in its documentation.
 
-mod copies;
 mod harness;
-mod kinds;
+mod invalid_values;
+mod invalidation;
 mod leases;
-mod stamps;
-mod unusable;
+mod lookup;
+mod timestamps;
 
 use futures_util::future::BoxFuture;
 
-pub use copies::*;
 pub use harness::{CacheFixture, CacheHarness};
-pub use kinds::*;
+pub use invalid_values::*;
+pub use invalidation::*;
 pub use leases::*;
-pub use stamps::*;
-pub use unusable::*;
+pub use lookup::*;
+pub use timestamps::*;
 
 use crate::RuleResult;
 

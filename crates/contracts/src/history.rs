@@ -12,16 +12,16 @@
 
 mod check;
 mod finding;
-mod record;
+mod index;
+mod op;
 mod recorder;
 mod rules;
 mod summary;
-mod text;
-mod view;
+mod text_format;
 
 pub use check::check;
 pub use finding::{FINDINGS_PER_RULE, Finding, Findings, Rule, Rules};
-pub use record::{Completion, Invocation, Record};
+pub use op::{Completion, Invocation, Record};
 pub use recorder::{History, Op};
 pub use summary::Summary;
-pub use text::ReadError;
+pub use text_format::ReadError;

@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::print_stdout, reason = "the verdict is printed")]
 
-mod facts;
-mod limits;
-mod read;
-mod record;
+mod bounds;
+mod exchange;
+mod history;
 mod rules;
+mod settings;
 mod verdict;
 
 #[cfg(test)]
@@ -18,9 +18,9 @@ use std::path::PathBuf;
 use clap::Args;
 use test_support::{Doing, Outcome, failed};
 
-use self::facts::Facts;
-pub use self::limits::Limits;
-use self::read::History;
+use self::bounds::Bounds;
+use self::history::History;
+pub use self::settings::AuditSettings;
 pub use self::verdict::Verdict;
 
 /// The arguments of `cargo xtask verdict`.
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// The record of the clients
     file: PathBuf,
     #[command(flatten)]
-    limits: Limits,
+    settings: AuditSettings,
 }
 
 /// Prints the verdict about a record.
@@ -39,7 +39,7 @@ pub struct Arguments {
 pub fn verdict_of(arguments: &Arguments) -> Outcome {
     let name = arguments.file.display();
     let file = File::open(&arguments.file).doing(format!("opening {name}"))?;
-    let verdict = verdict(BufReader::new(file), &arguments.limits)?;
+    let verdict = verdict(BufReader::new(file), &arguments.settings)?;
     print!("{}", verdict.text());
     if verdict.is_good() {
         return Ok(());
@@ -57,8 +57,8 @@ pub fn verdict_of(arguments: &Arguments) -> Outcome {
 ///
 /// # Errors
 /// If the record cannot be read at all. Lines that cannot be understood are part of the verdict.
-pub fn verdict(reader: impl BufRead, limits: &Limits) -> Outcome<Verdict> {
+pub fn verdict(reader: impl BufRead, settings: &AuditSettings) -> Outcome<Verdict> {
     let history = History::read(reader)?;
-    let properties = rules::all(&Facts::of(&history, limits), limits);
-    Ok(Verdict::new(&history, properties, limits))
+    let properties = rules::all(&Bounds::of(&history, settings), settings);
+    Ok(Verdict::new(&history, properties, settings))
 }

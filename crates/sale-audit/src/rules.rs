@@ -1,29 +1,29 @@
 //! The properties, each checked in one pass; `n` records cost O(n log n).
 
-mod active;
-mod entry;
-mod forged;
-mod joins;
-mod numbers;
-mod rate;
-mod served;
-mod serving;
-mod turned_away;
+mod admissions;
+mod call_order;
+mod call_rate;
+mod everyone_served;
+mod forged_tokens;
+mod join_order;
+mod max_active;
+mod unique_numbers;
+mod wrongful_refusals;
 
-use super::facts::Facts;
+use super::bounds::Bounds;
 use super::verdict::Property;
-use crate::limits::Limits;
+use crate::settings::AuditSettings;
 
-pub(super) fn all(facts: &Facts<'_>, limits: &Limits) -> Vec<Property> {
+pub(super) fn all(bounds: &Bounds<'_>, settings: &AuditSettings) -> Vec<Property> {
     vec![
-        numbers::numbers(facts),
-        joins::joins(facts),
-        serving::serving(facts),
-        active::active(facts, limits),
-        entry::entry(facts),
-        turned_away::turned_away(facts),
-        forged::forged(facts),
-        rate::rate(facts, limits),
-        served::served(facts, limits),
+        unique_numbers::check(bounds),
+        join_order::check(bounds),
+        call_order::check(bounds),
+        max_active::check(bounds, settings),
+        admissions::check(bounds),
+        wrongful_refusals::check(bounds),
+        forged_tokens::check(bounds),
+        call_rate::check(bounds, settings),
+        everyone_served::check(bounds, settings),
     ]
 }

@@ -1,15 +1,15 @@
 //! Planted faults are found, and valid behaviour of a correct service is not reported.
 
-mod model;
-mod planted;
-mod sale;
+mod planted_faults;
+mod simulated_sale;
+mod whole_sale;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Limits, Verdict, verdict};
-use crate::limits::duration;
+use super::{AuditSettings, Verdict, verdict};
+use crate::settings::duration;
 
 /// One line of a record; tests add further fields.
 #[derive(Clone)]
@@ -57,19 +57,19 @@ fn text(lines: &[Line]) -> String {
     lines.iter().map(|Line(line)| format!("{line}\n")).collect()
 }
 
-fn judge(lines: &[Line], limits: &Limits) -> Verdict {
-    verdict(text(lines).as_bytes(), limits).unwrap()
+fn judge(lines: &[Line], settings: &AuditSettings) -> Verdict {
+    verdict(text(lines).as_bytes(), settings).unwrap()
 }
 
-/// Low limits, so that short records can exceed them.
-fn tight() -> Limits {
-    Limits {
+/// Low settings, so that short records can exceed them.
+fn tight() -> AuditSettings {
+    AuditSettings {
         batch: Some(2),
         max_active: Some(2),
         stale_after: Duration::from_millis(100),
         claim_within: Duration::from_secs(10),
         session_ttl: Duration::from_secs(10),
-        ..Limits::default()
+        ..AuditSettings::default()
     }
 }
 
@@ -79,8 +79,8 @@ fn good(lines: &[Line]) {
 }
 
 #[track_caller]
-fn good_by(lines: &[Line], limits: &Limits) {
-    let verdict = judge(lines, limits);
+fn good_by(lines: &[Line], settings: &AuditSettings) {
+    let verdict = judge(lines, settings);
     assert!(verdict.is_good(), "{}", verdict.text());
 }
 
@@ -91,19 +91,19 @@ fn broken(lines: &[Line], property: &str) {
 }
 
 #[track_caller]
-fn broken_by(lines: &[Line], limits: &Limits, property: &str) {
-    let verdict = judge(lines, limits);
+fn broken_by(lines: &[Line], settings: &AuditSettings, property: &str) {
+    let verdict = judge(lines, settings);
     assert!(!verdict.is_good());
     assert_eq!(verdict.broken(), [property], "{}", verdict.text());
 }
 
 #[test]
 fn a_record_that_is_empty_or_malformed_is_not_good() {
-    let limits = Limits::default();
-    assert!(!verdict("".as_bytes(), &limits).unwrap().is_good());
-    assert!(!verdict("level=info\n".as_bytes(), &limits).unwrap().is_good());
+    let settings = AuditSettings::default();
+    assert!(!verdict("".as_bytes(), &settings).unwrap().is_good());
+    assert!(!verdict("level=info\n".as_bytes(), &settings).unwrap().is_good());
     let whole = text(&[join(1, 0, 5, 0)]);
-    let read = |text: String| verdict(text.as_bytes(), &limits).unwrap();
+    let read = |text: String| verdict(text.as_bytes(), &settings).unwrap();
     let noted = read(format!("running\n{whole}\n"));
     assert!(noted.is_good() && noted.text().contains("1 records, 0 malformed, 2 other lines"));
     let cut = read(format!("{whole}{}", &whole[..whole.len() / 2]));
@@ -123,7 +123,7 @@ fn a_line_that_lacks_a_required_field_is_malformed() {
     ];
     for line in lacking {
         let reported = line.0.to_string();
-        let verdict = judge(&[line], &Limits::default());
+        let verdict = judge(&[line], &AuditSettings::default());
         assert!(verdict.text().starts_with("0 records, 1 malformed"), "{reported}");
     }
 }
@@ -132,8 +132,8 @@ fn a_line_that_lacks_a_required_field_is_malformed() {
 fn a_property_without_a_case_fails_if_all_are_required() {
     let lines = || [join(1, 0, 5, 0)];
     good(&lines());
-    let limits = Limits { require_all: true, ..tight() };
-    let verdict = judge(&lines(), &limits);
+    let settings = AuditSettings { require_all: true, ..tight() };
+    let verdict = judge(&lines(), &settings);
     assert!(!verdict.is_good());
     assert!(
         verdict.text().contains("forged and junk refused: NOTHING TO CHECK"),
@@ -144,7 +144,7 @@ fn a_property_without_a_case_fails_if_all_are_required() {
 
 #[test]
 fn an_unchecked_property_is_reported_as_such() {
-    let text = judge(&[join(1, 0, 5, 0)], &Limits::default()).text().to_owned();
+    let text = judge(&[join(1, 0, 5, 0)], &AuditSettings::default()).text().to_owned();
     for name in ["rate of calling", "never more active than allowed", "everybody served"] {
         assert!(text.contains(&format!("{name}: not asked")), "{text}");
     }
@@ -157,8 +157,8 @@ fn durations_are_parsed_with_their_unit() {
     assert_eq!(read("1s"), Some(Duration::from_secs(1)));
     assert_eq!(read("10m"), Some(Duration::from_secs(600)));
     assert_eq!(read("1h"), Some(Duration::from_secs(3_600)));
-    for bad in ["", "1", "s", "1.5s", "-1s", "1d", "99999999999999999999h", "9999999999999999999h"]
-    {
+    assert_eq!(read("1.5s"), Some(Duration::from_millis(1_500)));
+    for bad in ["", "1", "s", "-1s", "1d", "99999999999999999999h", "9999999999999999999h"] {
         assert_eq!(read(bad), None, "{bad:?}");
     }
 }

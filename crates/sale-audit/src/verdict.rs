@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::read::History;
-use super::record::Record;
-use crate::limits::Limits;
+use super::exchange::Exchange;
+use super::history::History;
+use crate::settings::AuditSettings;
 
 /// How many violations of one property are quoted.
 const QUOTED: usize = 5;
@@ -43,7 +43,7 @@ impl Property {
     }
 
     /// Adds a violation and the records that show it.
-    pub(super) fn violated(&mut self, history: &History, why: &str, shown_by: &[&Record]) {
+    pub(super) fn violated(&mut self, history: &History, why: &str, shown_by: &[&Exchange]) {
         self.violations += 1;
         if self.examples.len() < QUOTED {
             let quotes: Vec<String> =
@@ -52,13 +52,13 @@ impl Property {
         }
     }
 
-    fn is_good(&self, limits: &Limits) -> bool {
-        !self.is_asked || self.violations == 0 && !(limits.require_all && self.cases == 0)
+    fn is_good(&self, settings: &AuditSettings) -> bool {
+        !self.is_asked || self.violations == 0 && !(settings.require_all && self.cases == 0)
     }
 
-    fn write(&self, text: &mut String, limits: &Limits) {
+    fn write(&self, text: &mut String, settings: &AuditSettings) {
         let Self { name, of, cases, violations, .. } = self;
-        let word = match (self.is_asked, self.is_good(limits), *cases) {
+        let word = match (self.is_asked, self.is_good(settings), *cases) {
             (false, ..) => "not asked",
             (true, false, 0) => "NOTHING TO CHECK",
             (true, false, _) => "VIOLATED",
@@ -88,7 +88,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn new(history: &History, properties: Vec<Property>, limits: &Limits) -> Self {
+    pub(super) fn new(
+        history: &History,
+        properties: Vec<Property>,
+        settings: &AuditSettings,
+    ) -> Self {
         let mut text = String::new();
         let is_readable = history.malformed == 0 && !history.records.is_empty();
         let (records, other) = (history.records.len(), history.other_lines);
@@ -99,10 +103,10 @@ impl Verdict {
             let _ = writeln!(text, "    {line}");
         }
         for property in &properties {
-            property.write(&mut text, limits);
+            property.write(&mut text, settings);
         }
         let broken: Vec<_> =
-            properties.iter().filter(|p| !p.is_good(limits)).map(|p| p.name).collect();
+            properties.iter().filter(|p| !p.is_good(settings)).map(|p| p.name).collect();
         let is_good = is_readable && broken.is_empty();
         let word = if is_good { "good" } else { "NOT GOOD" };
         let _ = writeln!(text, "verdict: {word}");

@@ -137,7 +137,7 @@ impl Server {
         if let Some(name) = &*made {
             return Ok(name.clone());
         }
-        let name = unique("template");
+        let name = unique_database_name("template");
         self.sql(&format!("CREATE DATABASE {name}"))?;
         migrate(&format!("{}/{name}", self.url)).map_err(failed)?;
         *made = Some(name.clone());
@@ -145,13 +145,14 @@ impl Server {
     }
 
     fn database(&'static self, how: &str) -> Outcome<Database> {
-        let name = unique("test");
+        let name = unique_database_name("test");
         self.sql(&format!("CREATE DATABASE {name} {how}"))?;
         Ok(Database { server: self, name })
     }
 }
 
-fn unique(what: &str) -> String {
-    static COUNTER: AtomicU32 = AtomicU32::new(1);
-    format!("{what}_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+/// The name of a database that no other test program and no other test has.
+fn unique_database_name(purpose: &str) -> String {
+    static DATABASES: AtomicU32 = AtomicU32::new(1);
+    format!("{purpose}_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask check`
 
-use crate::circles;
 use crate::deny;
+use crate::import_cycles;
 use crate::layers;
 use crate::mutants;
 use crate::prose;
@@ -38,7 +38,7 @@ pub(crate) fn check() -> Outcome {
         "warnings",
     ]))?;
     layers::layers(false)?;
-    circles::circles()?;
+    import_cycles::check()?;
     prose::prose(&prose::Arguments::default())?;
     deny::deny(&deny::Arguments::default())?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);

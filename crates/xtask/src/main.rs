@@ -6,9 +6,9 @@
 )]
 
 mod check;
-mod circles;
 mod deny;
 mod docs;
+mod import_cycles;
 mod layers;
 mod mutants;
 mod postgres;
@@ -40,7 +40,7 @@ enum Task {
     /// Licences, sources and advisories of dependencies
     Deny(deny::Arguments),
     /// Find modules of a crate that import each other in a cycle
-    Circles,
+    ImportCycles,
     /// Dependencies between crates, and technology fences
     Layers {
         /// Accept the current edges
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     let done: Outcome = match CommandLine::parse().task {
         Task::Check => check::check(),
         Task::Deny(arguments) => deny::deny(&arguments),
-        Task::Circles => circles::circles(),
+        Task::ImportCycles => import_cycles::check(),
         Task::Layers { bless } => layers::layers(bless),
         Task::Test => test::test(),
         Task::Docs => docs::docs(),

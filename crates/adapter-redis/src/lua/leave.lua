@@ -1,4 +1,4 @@
--- Leaves a place, call or session. Arguments as in place_status.lua, and answers too, with the state
+-- Leaves a place, call or session. Arguments and answers as in place_status.lua, with the state
 -- before.
 
 local number, user = tonumber(ARGV[FIRST]), ARGV[FIRST + 1]

@@ -1,7 +1,7 @@
 -- A write that changes nothing and is refused whenever joins are. The server refuses it before it
 -- begins if it is out of memory, cannot write its disk, is read-only or short of replicas, if a key
--- of the queue is not permitted, or while keys migrate to another server. key_types.lua finds a key of
--- the wrong type, and the end of this script an unexpected value; the error names the key.
+-- of the queue is not permitted, or while keys migrate to another server. key_types.lua finds a key
+-- of the wrong type, and the end of this script an unexpected value; the error names the key.
 --
 -- Keys: those of the queue, and the probe's own. No arguments of its own. Answers 1.
 

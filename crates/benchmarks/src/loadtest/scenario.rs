@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use sale_audit::Limits;
+use sale_audit::AuditSettings;
 
 /// What people do.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
@@ -76,8 +76,8 @@ impl Scenario {
 }
 
 /// The settings of a sale, for the checker.
-pub(super) fn limits() -> Limits {
-    Limits {
+pub(super) fn limits() -> AuditSettings {
+    AuditSettings {
         batch: Some(100),
         every: Duration::from_secs(1),
         max_active: Some(400),
@@ -86,7 +86,7 @@ pub(super) fn limits() -> Limits {
         // One node gives all answers.
         one_node: true,
         require_all: true,
-        ..Limits::default()
+        ..AuditSettings::default()
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_checker_gets_the_settings_of_the_service() {
-        let Limits { batch, every, max_active, claim_within, session_ttl, .. } = limits();
+        let AuditSettings { batch, every, max_active, claim_within, session_ttl, .. } = limits();
         let reported = [
             format!("queue.policy.batch={}", batch.unwrap()),
             format!("queue.policy.every={every:?}"),

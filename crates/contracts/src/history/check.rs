@@ -2,8 +2,8 @@
 
 use super::History;
 use super::finding::{Findings, Rule, Rules};
+use super::index::View;
 use super::rules;
-use super::view::View;
 
 /// Checks the rules in O(n log n). An op that has not ended has an unknown outcome.
 ///

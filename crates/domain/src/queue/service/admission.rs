@@ -1,6 +1,5 @@
 //! Admission in steps, so that only a response that serves the holder claims a call.
 
-use super::super::counts::Refusal;
 use super::super::local_view::NumberStatus;
 use super::super::{ClaimError, PlaceStatus, QueueError, QueueNumber, Session, Shown, TokenClaims};
 use super::{QueueService, stale_view};

@@ -11,7 +11,7 @@ pub(super) type Millis = i64;
 /// The kind of request.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum What {
+pub(super) enum RequestKind {
     Join,
     Ask,
     Dates,
@@ -35,7 +35,7 @@ pub(super) struct Written<'a> {
     client: u64,
     #[serde(borrow)]
     pub(super) kind: Cow<'a, str>,
-    what: What,
+    what: RequestKind,
     user: Option<u64>,
     sent: Millis,
     answered: Millis,
@@ -53,7 +53,7 @@ pub(super) struct Written<'a> {
 
 /// A request without its text, since there may be a million.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
+pub(super) struct Exchange {
     pub(super) client: u64,
     /// 0 if there is none.
     pub(super) user: u64,
@@ -67,7 +67,7 @@ pub(super) struct Record {
     /// An index into the words of the history.
     pub(super) code: u16,
     pub(super) status: u16,
-    pub(super) what: What,
+    pub(super) what: RequestKind,
     pub(super) state: Option<State>,
     pub(super) is_forged: bool,
     pub(super) is_stale: bool,
@@ -79,12 +79,13 @@ impl Written<'_> {
     /// A call is claimed before the dates request can be refused for lack of room; all other
     /// requests are refused first.
     fn is_shed(&self) -> bool {
-        self.what != What::Dates && matches!(self.code.as_deref(), Some("OVERLOADED" | "LINE_FULL"))
+        self.what != RequestKind::Dates
+            && matches!(self.code.as_deref(), Some("OVERLOADED" | "LINE_FULL"))
     }
 
     /// Builds the record, or names the required field that the line lacks.
-    pub(super) fn record(&self, kind: u16, code: u16) -> Result<Record, &'static str> {
-        let record = Record {
+    pub(super) fn record(&self, kind: u16, code: u16) -> Result<Exchange, &'static str> {
+        let record = Exchange {
             client: self.client,
             user: self.user.unwrap_or_default(),
             number: self.number.unwrap_or_default(),
@@ -104,12 +105,12 @@ impl Written<'_> {
     }
 }
 
-impl Record {
+impl Exchange {
     fn lack(&self) -> Option<&'static str> {
-        let needs_user = !self.is_forged && self.what != What::Junk;
+        let needs_user = !self.is_forged && self.what != RequestKind::Junk;
         let tells_state = self.tells_place();
-        let needs_number =
-            tells_state || needs_user && matches!(self.what, What::Dates | What::Leave);
+        let needs_number = tells_state
+            || needs_user && matches!(self.what, RequestKind::Dates | RequestKind::Leave);
         if self.answered < self.sent {
             Some("it was answered before it was sent")
         } else if needs_user && self.user == 0 {
@@ -134,26 +135,26 @@ impl Record {
     }
 
     /// Whether it is a request of this kind without a forged token, answered with this status.
-    pub(super) fn is(&self, what: What, status: u16) -> bool {
+    pub(super) fn is(&self, what: RequestKind, status: u16) -> bool {
         self.what == what && self.status == status && !self.is_forged
     }
 
     /// Whether the answer reported a number and its state.
     pub(super) fn tells_place(&self) -> bool {
-        self.is(What::Join, 200) || self.is(What::Ask, 200)
+        self.is(RequestKind::Join, 200) || self.is(RequestKind::Ask, 200)
     }
 
     /// Whether the answer shows that the number has been called.
     pub(super) fn shows_call(&self) -> bool {
         let is_told =
             self.tells_place() && matches!(self.state, Some(State::Called | State::Active));
-        is_told || self.is(What::Dates, 200)
+        is_told || self.is(RequestKind::Dates, 200)
     }
 
     /// Whether the answer shows that the place had ended.
     pub(super) fn shows_end(&self) -> bool {
         let is_told = self.tells_place() && self.state == Some(State::Expired);
-        is_told || self.is(What::Dates, 410) || self.is(What::Leave, 410)
+        is_told || self.is(RequestKind::Dates, 410) || self.is(RequestKind::Leave, 410)
     }
 
     /// Whether it may have been executed: only a refusal rules that out.
@@ -169,13 +170,13 @@ impl Record {
 
 /// A record with its kind and code as text.
 pub(super) struct Quoted<'a> {
-    pub(super) record: &'a Record,
+    pub(super) record: &'a Exchange,
     pub(super) words: &'a [String],
 }
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Record { client, user, number, sent, answered, status, .. } = self.record;
+        let Exchange { client, user, number, sent, answered, status, .. } = self.record;
         let word = |at: u16| self.words.get(usize::from(at)).map_or("", String::as_str);
         write!(f, "{} client {client}", word(self.record.kind))?;
         write!(f, " {:?} user {user} number {number}: {status}", self.record.what)?;

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use crate::history::finding::Breach;
-use crate::history::record::Observation;
-use crate::history::view::{Frontier, View};
+use crate::history::index::{Frontier, View};
+use crate::history::op::Observation;
 use crate::history::{Record, Rules};
 
 /// Once a number was seen called, no lower number is seen waiting by an op that began more than

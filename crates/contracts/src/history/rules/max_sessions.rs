@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::history::finding::Breach;
-use crate::history::record::Observation;
-use crate::history::view::{Place, View};
+use crate::history::index::{Place, View};
+use crate::history::op::Observation;
 use crate::history::{Record, Rules};
 
 /// At most `max_active` sessions certainly run at any moment. O(n log n).

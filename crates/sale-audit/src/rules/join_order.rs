@@ -1,7 +1,7 @@
 //! A later join gets a higher number.
 
-use crate::facts::{Facts, Place};
-use crate::record::{Millis, Record};
+use crate::bounds::{Bounds, Place};
+use crate::exchange::{Exchange, Millis};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "order of joining";
@@ -11,17 +11,17 @@ pub(super) const NAME: &str = "order of joining";
 struct Given<'a> {
     number: u64,
     from: Millis,
-    join: &'a Record,
+    join: &'a Exchange,
 }
 
 /// If one number was returned before any join began that can have assigned the other, the first is
 /// lower. Overlapping joins have no required order; the report notes by how much their answers may
 /// have come in the wrong order.
-pub(super) fn joins(facts: &Facts<'_>) -> Property {
+pub(super) fn check(bounds: &Bounds<'_>) -> Property {
     let mut property = Property::new(NAME, "places given");
-    let mut begun: Vec<Given<'_>> = facts.places.iter().filter_map(given).collect();
+    let mut begun: Vec<Given<'_>> = bounds.places.iter().filter_map(given).collect();
     begun.sort_by_key(|given| (given.from, given.number));
-    in_order(facts, &begun, &mut property);
+    in_order(bounds, &begun, &mut property);
     let inversion = largest_inversion(&mut begun);
     property
         .note(format!("a smaller number was answered up to {inversion} ms after a greater one"));
@@ -32,7 +32,7 @@ fn given<'a>((&number, place): (&u64, &Place<'a>)) -> Option<Given<'a>> {
     place.given_in.map(|join| Given { number, from: place.given_from, join })
 }
 
-fn in_order(facts: &Facts<'_>, begun: &[Given<'_>], property: &mut Property) {
+fn in_order(bounds: &Bounds<'_>, begun: &[Given<'_>], property: &mut Property) {
     let mut reported: Vec<&Given<'_>> = begun.iter().collect();
     reported.sort_by_key(|given| given.join.answered);
     let mut reported = reported.into_iter().peekable();
@@ -46,7 +46,7 @@ fn in_order(facts: &Facts<'_>, begun: &[Given<'_>], property: &mut Property) {
         }
         if let Some(earlier) = highest.filter(|earlier| earlier.number > later.number) {
             let shown_by = [earlier.join, later.join];
-            property.violated(facts.history, "joined later, with a lower number", &shown_by);
+            property.violated(bounds.history, "joined later, with a lower number", &shown_by);
         }
     }
 }

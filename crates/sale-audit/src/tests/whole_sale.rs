@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::model::{Setup, sale};
+use super::simulated_sale::{Setup, sale};
 use super::*;
 
-/// The limits that the model keeps.
-fn promised() -> Limits {
+/// The settings that the model keeps.
+fn promised() -> AuditSettings {
     let milliseconds = Duration::from_millis;
-    Limits {
+    AuditSettings {
         batch: Some(60),
         every: milliseconds(100),
         max_active: Some(400),
@@ -18,7 +18,7 @@ fn promised() -> Limits {
         claim_within: milliseconds(1_500),
         session_ttl: milliseconds(1_000),
         require_all: true,
-        ..Limits::default()
+        ..AuditSettings::default()
     }
 }
 
@@ -74,10 +74,10 @@ fn a_correct_sale_is_good() {
 
 #[test]
 fn one_node_must_keep_stricter_rules_than_two() {
-    let limits = Limits { one_node: true, ..promised() };
-    let alone = judge(&sale(Setup { nodes: 1, ..Setup::default() }), &limits);
+    let settings = AuditSettings { one_node: true, ..promised() };
+    let alone = judge(&sale(Setup { nodes: 1, ..Setup::default() }), &settings);
     assert!(alone.is_good(), "{}", alone.text());
-    let two = judge(&correct(), &limits);
+    let two = judge(&correct(), &settings);
     assert!(two.broken().contains(&"order of calling"), "{}", two.text());
 }
 
@@ -173,6 +173,6 @@ fn people_called_faster_than_promised() {
 
 #[test]
 fn a_person_not_served() {
-    let verdict = judge(&correct(), &Limits { all_served: true, ..promised() });
+    let verdict = judge(&correct(), &AuditSettings { all_served: true, ..promised() });
     assert_eq!(verdict.broken(), ["everybody served"], "{}", verdict.text());
 }

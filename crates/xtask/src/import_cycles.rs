@@ -1,4 +1,4 @@
-//! `cargo xtask circles`: finds modules of a crate that import each other in a cycle.
+//! `cargo xtask import-cycles`: finds modules of a crate that import each other in a cycle.
 //!
 //! A module and its parent may use each other. Among the children of one parent, each including all
 //! modules below it, imports go one way, so that each can be read, tested and moved with its own
@@ -18,7 +18,7 @@ use test_support::workspace::root;
 use test_support::{Outcome, failed};
 
 /// Reports each cycle with its imports.
-pub(crate) fn circles() -> Outcome {
+pub(crate) fn check() -> Outcome {
     let metadata = MetadataCommand::new()
         .current_dir(root())
         .no_deps()
@@ -29,25 +29,25 @@ pub(crate) fn circles() -> Outcome {
     for package in metadata.workspace_packages() {
         for target in &package.targets {
             if target.is_lib() || target.is_bin() {
-                findings.extend(circles_of(&target.name, target.src_path.as_std_path())?);
+                findings.extend(cycles_of(&target.name, target.src_path.as_std_path())?);
                 count += 1;
             }
         }
     }
     if findings.is_empty() {
-        println!("circles: none in {count} crates");
+        println!("import cycles: none in {count} crates");
         return Ok(());
     }
     Err(failed(format!("modules that import each other:\n{}", findings.join("\n"))))
 }
 
-fn circles_of(name: &str, file: &Path) -> Outcome<Vec<String>> {
+fn cycles_of(name: &str, file: &Path) -> Outcome<Vec<String>> {
     let modules = Crate::read(file)?;
     let mut graph = Graph::default();
     for import in modules.imports() {
         graph.add(&import);
     }
-    Ok(graph.circles().into_iter().map(|circle| format!("{name}: {circle}")).collect())
+    Ok(graph.cycles().into_iter().map(|cycle| format!("{name}: {cycle}")).collect())
 }
 
 #[cfg(test)]
@@ -62,35 +62,35 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        circles_of("planted", &folder.path().join("lib.rs")).unwrap()
+        cycles_of("planted", &folder.path().join("lib.rs")).unwrap()
     }
 
     const ROOT: (&str, &str) = ("lib.rs", "mod a; mod b; mod c;");
 
     #[test]
     fn a_planted_cycle_is_found_with_its_imports() {
-        let circles = found(&[
+        let cycles = found(&[
             ROOT,
             ("a.rs", "use crate::b::B;"),
             ("b.rs", "pub struct B; use crate::c::C;"),
             ("c.rs", "pub struct C; fn f() { super::a::g() }"),
         ]);
-        assert_eq!(circles.len(), 1);
+        assert_eq!(cycles.len(), 1);
         for import in ["a -> b", "b -> c", "c -> a"] {
-            assert!(circles[0].contains(import), "{}", circles[0]);
+            assert!(cycles[0].contains(import), "{}", cycles[0]);
         }
     }
 
     #[test]
     fn one_way_imports_parent_imports_and_test_imports_are_not_cycles() {
-        let circles = found(&[
+        let cycles = found(&[
             ROOT,
             ("a.rs", "mod inner; pub struct A; use self::inner::I; use crate::b::B;"),
             ("a/inner.rs", "pub struct I; use super::A;"),
             ("b.rs", "pub struct B; use crate::c::C; #[cfg(test)] mod tests { use crate::a::A; }"),
             ("c.rs", "pub struct C;"),
         ]);
-        assert_eq!(circles, [""; 0]);
+        assert_eq!(cycles, [""; 0]);
     }
 
     #[test]

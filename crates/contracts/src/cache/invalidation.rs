@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::harness::{AFTER, Cache, CacheFixture, LONG_TTL, key};
-use super::stamps::TICK;
+use super::timestamps::TICK;
 use crate::{RuleResult, ensure, ensure_eq};
 
 /// Every handle sees the invalidation, whichever handle made it, and the last one counts.

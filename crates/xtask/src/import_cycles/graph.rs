@@ -23,28 +23,28 @@ impl Graph {
     }
 
     /// Describes each cycle.
-    pub(super) fn circles(&self) -> Vec<String> {
-        self.parents.iter().flat_map(|(parent, children)| circles_among(parent, children)).collect()
+    pub(super) fn cycles(&self) -> Vec<String> {
+        self.parents.iter().flat_map(|(parent, children)| cycles_among(parent, children)).collect()
     }
 }
 
 type Children = BTreeMap<String, BTreeMap<String, String>>;
 
-fn circles_among(parent: &str, children: &Children) -> Vec<String> {
+fn cycles_among(parent: &str, children: &Children) -> Vec<String> {
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         children.keys().map(|child| (child.as_str(), reachable(child, children))).collect();
     let mut found = BTreeSet::new();
     for (child, its) in &reached {
-        let circle: BTreeSet<&str> = its
+        let cycle: BTreeSet<&str> = its
             .iter()
             .copied()
             .filter(|other| reached.get(other).is_some_and(|back| back.contains(child)))
             .collect();
-        if circle.len() > 1 {
-            found.insert(circle);
+        if cycle.len() > 1 {
+            found.insert(cycle);
         }
     }
-    found.into_iter().map(|circle| describe(parent, &circle, children)).collect()
+    found.into_iter().map(|cycle| describe(parent, &cycle, children)).collect()
 }
 
 /// The modules reachable from a child by imports.
@@ -60,13 +60,13 @@ fn reachable<'a>(child: &'a str, children: &'a Children) -> BTreeSet<&'a str> {
     reached
 }
 
-fn describe(parent: &str, circle: &BTreeSet<&str>, children: &Children) -> String {
+fn describe(parent: &str, cycle: &BTreeSet<&str>, children: &Children) -> String {
     let place = if parent.is_empty() { "the crate" } else { parent };
-    let names: Vec<&str> = circle.iter().copied().collect();
+    let names: Vec<&str> = cycle.iter().copied().collect();
     let mut text = format!("in {place}: {}", names.join(", "));
-    for from in circle {
+    for from in cycle {
         for (to, example) in children.get(*from).into_iter().flatten() {
-            if circle.contains(to.as_str()) {
+            if cycle.contains(to.as_str()) {
                 text += &format!("\n    {from} -> {to}: {example}");
             }
         }

@@ -1,8 +1,8 @@
 //! Places that must exist at the end, and reasons for places to end.
 
 use crate::history::finding::Breach;
-use crate::history::record::Observation;
-use crate::history::view::View;
+use crate::history::index::View;
+use crate::history::op::Observation;
 use crate::history::{Completion, Invocation, Record, Rules};
 
 /// A user whose place cannot have ended gets the same number from their last `FindAgain`. Users

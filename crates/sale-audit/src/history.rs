@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use test_support::{Doing, Outcome, failed};
 
-use super::record::{Quoted, Record, Written};
+use super::exchange::{Exchange, Quoted, Written};
 
 /// How many malformed lines are quoted.
 const TOLD: usize = 5;
@@ -13,7 +13,7 @@ const TOLD: usize = 5;
 /// All records of a run.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Exchange>,
     /// Kinds of clients and problem codes; the first is empty.
     words: Words,
     /// Lines that are not meant to be records.
@@ -89,7 +89,7 @@ impl History {
     }
 
     /// Whether the client was a person, not a hostile client.
-    pub(super) fn is_person(&self, record: &Record) -> bool {
+    pub(super) fn is_person(&self, record: &Exchange) -> bool {
         self.word(record.kind) == "person"
     }
 
@@ -98,7 +98,7 @@ impl History {
         self.words.all.get(usize::from(place)).map_or("", String::as_str)
     }
 
-    pub(super) fn quote<'a>(&'a self, record: &'a Record) -> Quoted<'a> {
+    pub(super) fn quote<'a>(&'a self, record: &'a Exchange) -> Quoted<'a> {
         Quoted { record, words: &self.words.all }
     }
 }

@@ -1,7 +1,7 @@
 //! People are called in the order of their numbers, and `serving` never goes back.
 
-use crate::facts::Facts;
-use crate::record::{Record, State};
+use crate::bounds::Bounds;
+use crate::exchange::{Exchange, State};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "order of calling";
@@ -11,29 +11,29 @@ pub(super) const NAME: &str = "order of calling";
 /// waiting person has been overtaken.
 ///
 /// A position is at most the number, and 0 once called.
-pub(super) fn serving(facts: &Facts<'_>) -> Property {
+pub(super) fn check(bounds: &Bounds<'_>) -> Property {
     let mut property = Property::new(NAME, "looks at the line");
-    for fact in &facts.not_passed {
+    for fact in &bounds.not_passed {
         property.case();
-        let before = facts.reached.partition_point(|reached| reached.by <= fact.known);
-        let Some(reached) = before.checked_sub(1).and_then(|last| facts.reached.get(last)) else {
+        let before = bounds.reached.partition_point(|reached| reached.by <= fact.known);
+        let Some(reached) = before.checked_sub(1).and_then(|last| bounds.reached.get(last)) else {
             continue;
         };
         if reached.mark > fact.most {
             let (mark, most) = (reached.mark, fact.most);
             let why = format!("{mark} had been called, then no more than {most}");
-            property.violated(facts.history, &why, &[reached.shown_by, fact.shown_by]);
+            property.violated(bounds.history, &why, &[reached.shown_by, fact.shown_by]);
         }
     }
-    for record in facts.history.records.iter().filter(|record| record.tells_place()) {
+    for record in bounds.history.records.iter().filter(|record| record.tells_place()) {
         if !adds_up(record) {
-            property.violated(facts.history, "an impossible position", &[record]);
+            property.violated(bounds.history, "an impossible position", &[record]);
         }
     }
     property
 }
 
-fn adds_up(record: &Record) -> bool {
+fn adds_up(record: &Exchange) -> bool {
     let Some(position) = record.position else { return true };
     match record.state {
         Some(State::Waiting) => position <= record.number,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::queue::{QueueNumber, UserId};
 
-use super::record::Observation;
+use super::op::Observation;
 use super::{Completion, Record, Rules};
 
 pub(super) struct View<'a> {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use jiff::SignedDuration;
 
 /// The settings of the service, and the strictness of the verdict.
 #[derive(Args, Clone, Debug)]
-pub struct Limits {
+pub struct AuditSettings {
     /// People called per interval; without it the rate of calling is not checked
     #[arg(long)]
     pub batch: Option<u32>,
@@ -36,7 +37,7 @@ pub struct Limits {
     pub all_served: bool,
 }
 
-impl Default for Limits {
+impl Default for AuditSettings {
     fn default() -> Self {
         let ten_minutes = Duration::from_secs(600);
         Self {
@@ -53,16 +54,8 @@ impl Default for Limits {
     }
 }
 
-/// Reads a whole number and its unit: `250ms`, `1s`, `10m`, `1h`.
+/// Reads a duration such as `250ms`, `10m` or `1h 30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let milliseconds: u64 = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err("a duration is a whole number and one of ms, s, m, h".to_owned()),
-    };
-    let count: u64 = digits.parse().map_err(|_| format!("{digits:?} is not a whole number"))?;
-    count.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
+    let duration: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(duration).map_err(|_| "a duration must not be negative".to_owned())
 }

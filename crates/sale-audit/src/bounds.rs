@@ -1,60 +1,60 @@
-//! Facts about the queue that the answers prove: lower and upper bounds of `serving`, and how long
+//! Bounds about the queue that the answers prove: lower and upper bounds of `serving`, and how long
 //! a place was valid.
 
 use std::collections::HashMap;
 
-use super::read::History;
-use super::record::{Millis, Record, State, What};
-use crate::limits::Limits;
+use super::exchange::{Exchange, Millis, RequestKind, State};
+use super::history::History;
+use crate::settings::AuditSettings;
 
 /// `serving` was `mark` or higher at every moment from `by` on.
-pub(super) struct Reached<'a> {
+pub(super) struct LowerBound<'a> {
     pub(super) by: Millis,
     pub(super) mark: u64,
-    pub(super) shown_by: &'a Record,
+    pub(super) shown_by: &'a Exchange,
 }
 
 /// `serving` was `most` or lower at the moment `at`, and so at every earlier moment. The node that
 /// answered knew everything that any answer had shown by `known`.
-pub(super) struct NotPassed<'a> {
+pub(super) struct UpperBound<'a> {
     pub(super) at: Millis,
     pub(super) known: Millis,
     pub(super) most: u64,
-    pub(super) shown_by: &'a Record,
+    pub(super) shown_by: &'a Exchange,
 }
 
-/// The facts about one number.
+/// The bounds about one number.
 pub(super) struct Place<'a> {
     /// The first answered join that returned the number.
-    pub(super) given_in: Option<&'a Record>,
+    pub(super) given_in: Option<&'a Exchange>,
     /// The number was not assigned before this.
     pub(super) given_from: Millis,
     /// It may have been released from this moment on.
     pub(super) left_from: Option<Millis>,
     /// The first leave answered with 204.
-    pub(super) left_in: Option<&'a Record>,
+    pub(super) left_in: Option<&'a Exchange>,
     /// An answer may have reported its end from this moment on.
     over_from: Option<Millis>,
     /// The call may have been claimed from this moment on.
     claimed_from: Option<Millis>,
     /// The first answered request for dates that was granted.
-    pub(super) admitted: Option<&'a Record>,
+    pub(super) admitted: Option<&'a Exchange>,
     /// The first answer that showed the number to be called.
     called_by: Option<Millis>,
     /// The request sent last whose answer showed that the place held a slot.
-    pub(super) held_in: Option<&'a Record>,
+    pub(super) held_in: Option<&'a Exchange>,
 }
 
-/// The facts of a whole history, sorted.
-pub(super) struct Facts<'a> {
+/// The bounds of a whole history, sorted.
+pub(super) struct Bounds<'a> {
     pub(super) history: &'a History,
     pub(super) places: HashMap<u64, Place<'a>>,
     /// From reported positions, sorted by `by`; `mark` only grows.
-    pub(super) reached: Vec<Reached<'a>>,
+    pub(super) reached: Vec<LowerBound<'a>>,
     /// From granted requests for dates, sorted by `by`; `mark` only grows.
-    pub(super) reached_by_entry: Vec<Reached<'a>>,
+    pub(super) reached_by_entry: Vec<LowerBound<'a>>,
     /// Sorted by `at`, not by `known`.
-    pub(super) not_passed: Vec<NotPassed<'a>>,
+    pub(super) not_passed: Vec<UpperBound<'a>>,
     /// The numbers that may have been released while waiting, sorted.
     departed: Vec<u64>,
     /// For each `most` of `not_passed`, in order, the latest `at` of it and all lower ones.
@@ -67,13 +67,13 @@ pub(super) struct Facts<'a> {
     session_ttl: Millis,
 }
 
-impl<'a> Facts<'a> {
-    pub(super) fn of(history: &'a History, limits: &Limits) -> Self {
+impl<'a> Bounds<'a> {
+    pub(super) fn of(history: &'a History, settings: &AuditSettings) -> Self {
         let places = places(&history.records);
         let departed = departed(&places);
         // The view's age is measured in whole milliseconds too.
-        let view_lag = millis(limits.stale_after).saturating_add(1);
-        let mut facts = Self {
+        let view_lag = millis(settings.stale_after).saturating_add(1);
+        let mut bounds = Self {
             history,
             places,
             reached: Vec::new(),
@@ -82,16 +82,16 @@ impl<'a> Facts<'a> {
             departed,
             called_after: Vec::new(),
             view_lag,
-            lag: if limits.one_node { 0 } else { view_lag },
-            claim_within: millis(limits.claim_within),
-            session_ttl: millis(limits.session_ttl),
+            lag: if settings.one_node { 0 } else { view_lag },
+            claim_within: millis(settings.claim_within),
+            session_ttl: millis(settings.session_ttl),
         };
         for record in &history.records {
-            facts.look(record);
+            bounds.look(record);
         }
-        facts.read_joins();
-        facts.put_in_order();
-        facts
+        bounds.read_joins();
+        bounds.put_in_order();
+        bounds
     }
 
     /// Records what one answer shows of the queue.
@@ -99,16 +99,16 @@ impl<'a> Facts<'a> {
     /// A called number has been reached. A number that waits at a position has `number - position`
     /// numbers before the people ahead, minus the people ahead who released theirs. A node may not
     /// have counted those yet, so the true value lies between the two.
-    fn look(&mut self, record: &'a Record) {
+    fn look(&mut self, record: &'a Exchange) {
         if record.shows_call() {
-            let reached = Reached { by: record.by(), mark: record.number, shown_by: record };
-            if record.what == What::Dates {
+            let reached = LowerBound { by: record.by(), mark: record.number, shown_by: record };
+            if record.what == RequestKind::Dates {
                 self.reached_by_entry.push(reached);
             } else {
                 self.reached.push(reached);
             }
         }
-        let is_refused = record.is(What::Dates, 403);
+        let is_refused = record.is(RequestKind::Dates, 403);
         let is_waiting = record.tells_place() && record.state == Some(State::Waiting);
         if !is_refused && !is_waiting {
             return;
@@ -118,15 +118,15 @@ impl<'a> Facts<'a> {
         if !record.is_stale {
             // A join is answered from the step that assigned the number, everything else from the
             // node's view.
-            let is_fresh = record.what == What::Join;
+            let is_fresh = record.what == RequestKind::Join;
             let back = |lag| record.sent.saturating_sub(if is_fresh { 0 } else { lag });
             let (at, known) = (back(self.view_lag), back(self.lag));
-            self.not_passed.push(NotPassed { at, known, most, shown_by: record });
+            self.not_passed.push(UpperBound { at, known, most, shown_by: record });
         }
         if position > 0 && most > 0 {
             let ahead_left = self.departed_up_to(record.number.saturating_sub(1));
             let mark = self.number_of_nth_person(most.saturating_sub(ahead_left));
-            self.reached.push(Reached { by: record.by(), mark, shown_by: record });
+            self.reached.push(LowerBound { by: record.by(), mark, shown_by: record });
         }
     }
 
@@ -134,7 +134,7 @@ impl<'a> Facts<'a> {
     fn read_joins(&mut self) {
         let given =
             self.places.iter().filter_map(|(number, place)| Some((number, place, place.given_in?)));
-        let not_passed = given.map(|(number, place, join)| NotPassed {
+        let not_passed = given.map(|(number, place, join)| UpperBound {
             at: place.given_from,
             known: place.given_from,
             most: number.saturating_sub(1),
@@ -179,8 +179,9 @@ impl<'a> Facts<'a> {
     }
 
     /// The first answer to any client that shows this number as called.
-    pub(super) fn called(&self, number: u64) -> Option<&Reached<'a>> {
-        let first = |reached: &'_ [Reached<'a>]| reached.partition_point(|fact| fact.mark < number);
+    pub(super) fn called(&self, number: u64) -> Option<&LowerBound<'a>> {
+        let first =
+            |reached: &'_ [LowerBound<'a>]| reached.partition_point(|fact| fact.mark < number);
         let reported = self.reached.get(first(&self.reached));
         let entered = self.reached_by_entry.get(first(&self.reached_by_entry));
         reported.into_iter().chain(entered).min_by_key(|fact| fact.by)
@@ -194,7 +195,7 @@ impl<'a> Facts<'a> {
     /// first request for dates that was not certainly refused. If one was granted before, there is
     /// a session; if none can have been, there is none; otherwise there may be either. A store may
     /// round a moment by a millisecond.
-    pub(super) fn stands(&self, number: u64, at: &Record) -> bool {
+    pub(super) fn stands(&self, number: u64, at: &Exchange) -> bool {
         let Some(place) = self.places.get(&number) else { return false };
         let called_from = place.given_from.max(self.not_called_before(number));
         let lapses = called_from.saturating_add(self.claim_within);
@@ -211,7 +212,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the place may have ended before the later of these two joins was executed.
-    pub(super) fn may_be_over(&self, number: u64, at: &Record) -> bool {
+    pub(super) fn may_be_over(&self, number: u64, at: &Exchange) -> bool {
         let reported = self.places.get(&number).and_then(|place| place.over_from);
         reported.is_some_and(|from| from <= at.answered) || !self.stands(number, at)
     }
@@ -222,8 +223,8 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Sorts by time, and keeps only facts that exceed all earlier ones.
-fn keep_rising(reached: &mut Vec<Reached<'_>>) {
+/// Sorts by time, and keeps only bounds that exceed all earlier ones.
+fn keep_rising(reached: &mut Vec<LowerBound<'_>>) {
     reached.sort_by_key(|fact| (fact.by, std::cmp::Reverse(fact.mark)));
     let mut highest = 0;
     reached.retain(|fact| {
@@ -237,12 +238,12 @@ pub(super) fn millis(duration: std::time::Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
 
-fn places(records: &[Record]) -> HashMap<u64, Place<'_>> {
+fn places(records: &[Exchange]) -> HashMap<u64, Place<'_>> {
     let unanswered = unanswered_joins(records);
     let mut places = HashMap::new();
     for record in records.iter().filter(|record| record.number != 0 && !record.is_forged) {
         let place = places.entry(record.number).or_insert_with(Place::unknown);
-        if record.is(What::Join, 200) {
+        if record.is(RequestKind::Join, 200) {
             let lost = unanswered.get(&record.user).copied().unwrap_or(Millis::MAX);
             place.given_from = place.given_from.min(record.sent).min(lost);
         }
@@ -252,10 +253,10 @@ fn places(records: &[Record]) -> HashMap<u64, Place<'_>> {
 }
 
 /// By user, the first join that may have assigned a number without an answer.
-fn unanswered_joins(records: &[Record]) -> HashMap<u64, Millis> {
+fn unanswered_joins(records: &[Exchange]) -> HashMap<u64, Millis> {
     let mut first = HashMap::new();
-    let is_lost = |record: &&Record| {
-        record.what == What::Join && record.status != 200 && record.may_be_done()
+    let is_lost = |record: &&Exchange| {
+        record.what == RequestKind::Join && record.status != 200 && record.may_be_done()
     };
     for record in records.iter().filter(is_lost) {
         let sent = first.entry(record.user).or_insert(record.sent);
@@ -290,37 +291,38 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn note(&mut self, record: &'a Record) {
-        if record.is(What::Join, 200) {
+    fn note(&mut self, record: &'a Exchange) {
+        if record.is(RequestKind::Join, 200) {
             earlier(&mut self.given_in, record);
         }
-        if record.what == What::Leave && record.may_be_done() {
+        if record.what == RequestKind::Leave && record.may_be_done() {
             least(&mut self.left_from, record.sent);
         }
-        if record.is(What::Leave, 204) {
+        if record.is(RequestKind::Leave, 204) {
             earlier(&mut self.left_in, record);
         }
         if record.shows_end() {
             least(&mut self.over_from, record.sent);
         }
-        if record.what == What::Dates && record.may_be_done() {
+        if record.what == RequestKind::Dates && record.may_be_done() {
             least(&mut self.claimed_from, record.sent);
         }
-        if record.is(What::Dates, 200) {
+        if record.is(RequestKind::Dates, 200) {
             earlier(&mut self.admitted, record);
         }
         if record.shows_call() {
             least(&mut self.called_by, record.by());
         }
         // A stale answer may report a call that is over.
-        let shows_slot = record.shows_call() && !record.is_stale || record.is(What::Leave, 204);
+        let shows_slot =
+            record.shows_call() && !record.is_stale || record.is(RequestKind::Leave, 204);
         if shows_slot && self.held_in.is_none_or(|held| held.sent < record.sent) {
             self.held_in = Some(record);
         }
     }
 }
 
-fn earlier<'a>(known: &mut Option<&'a Record>, record: &'a Record) {
+fn earlier<'a>(known: &mut Option<&'a Exchange>, record: &'a Exchange) {
     if known.is_none_or(|known| record.answered < known.answered) {
         *known = Some(record);
     }

@@ -151,7 +151,7 @@ pub async fn rule_2_replaces_unusable_values_whatever_the_stamp(
     fixture: &dyn CacheFixture,
 ) -> RuleResult {
     let cache = Cache::open(fixture).await?;
-    for what in super::unusable::ALL {
+    for what in super::invalid_values::ALL {
         let [untouched, spoilt] = [key(&format!("{what:?}")), key(&format!("{what:?}-spoilt"))];
         let CopyVersion(at) = cache.stamp(&spoilt).await?;
         cache.keep(&spoilt, b"good", CopyVersion(at), LONG_TTL).await?;

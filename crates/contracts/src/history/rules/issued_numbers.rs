@@ -3,7 +3,7 @@
 use domain::queue::QueueNumber;
 
 use crate::history::finding::Breach;
-use crate::history::view::{Frontier, View};
+use crate::history::index::{Frontier, View};
 use crate::history::{Invocation, Record, Rules};
 
 /// No number is given to two users, at any time. O(n).

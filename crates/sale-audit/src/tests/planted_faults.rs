@@ -14,9 +14,9 @@ const FORGED: &str = "forged and junk refused";
 const RATE: &str = "rate of calling";
 const SERVED: &str = "everybody served";
 
-/// No limits other than that of the tested property.
-fn loose() -> Limits {
-    Limits { batch: None, max_active: None, ..tight() }
+/// No settings other than that of the tested property.
+fn loose() -> AuditSettings {
+    AuditSettings { batch: None, max_active: None, ..tight() }
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn serving_moves_backwards() {
     good(&with(request(1, 126, 130, 1)));
     good(&with(request(1, 127, 130, 1).with("stale", true)));
     good(&with(request(1, 127, 130, 0)));
-    let one_node = Limits { one_node: true, ..tight() };
+    let one_node = AuditSettings { one_node: true, ..tight() };
     broken_by(&with(request(1, 26, 30, 1)), &one_node, SERVING);
     good_by(&with(request(1, 25, 30, 1)), &one_node);
 }
@@ -115,23 +115,23 @@ fn an_impossible_position() {
 
 #[test]
 fn more_inside_than_allowed() {
-    let limits = Limits { batch: None, ..tight() };
+    let settings = AuditSettings { batch: None, ..tight() };
     let inside = |n: u64, to| [join(n, 0, 5, 0), dates(n, 10, 15, 200), leave(n, to, to + 5, 204)];
     let three =
         |first_to| [inside(1, first_to), inside(2, 50), inside(3, 50)].into_iter().flatten();
-    broken_by(&three(50).collect::<Vec<_>>(), &limits, ACTIVE);
+    broken_by(&three(50).collect::<Vec<_>>(), &settings, ACTIVE);
     // By the time number 3 was certainly called, number 1 may have left.
-    good_by(&three(5).collect::<Vec<_>>(), &limits);
+    good_by(&three(5).collect::<Vec<_>>(), &settings);
     // A leave without an answer may have been executed, although another node still grants dates a
     // little later.
     let unknown =
         |line: Vec<Line>| line.into_iter().chain([leave(1, 4, 60, 0)]).collect::<Vec<_>>();
-    good_by(&unknown(three(50).collect()), &limits);
+    good_by(&unknown(three(50).collect()), &settings);
 }
 
 #[test]
 fn a_call_takes_a_slot_before_its_person_learns_of_it() {
-    let limits = Limits { batch: None, ..tight() };
+    let settings = AuditSettings { batch: None, ..tight() };
     // Number 4 was called by 15, so 2 and 3 were too, and were not admitted before 60.
     let lines = |ask_4| {
         let joins = (1..=4).map(|n| join(n, 0, 5, n));
@@ -139,8 +139,8 @@ fn a_call_takes_a_slot_before_its_person_learns_of_it() {
         let held = (2..=4).map(|n| dates(n, 60, 65, 200));
         joins.chain(asks).chain(held).collect::<Vec<_>>()
     };
-    broken_by(&lines(10), &limits, ACTIVE);
-    good_by(&lines(56), &limits);
+    broken_by(&lines(10), &settings, ACTIVE);
+    good_by(&lines(56), &settings);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn admitted_and_not_called() {
     let lines = |sent| [join(1, 0, 5, 1), dates(1, 10, 15, 200), request(1, sent, sent + 5, 1)];
     broken(&lines(117), ENTRY);
     good(&lines(116));
-    let one_node = Limits { one_node: true, ..tight() };
+    let one_node = AuditSettings { one_node: true, ..tight() };
     broken_by(&lines(16), &one_node, ENTRY);
     good_by(&lines(15), &one_node);
     // A person with a lower number gets the same answer.
@@ -243,36 +243,36 @@ fn forged_tokens_and_junk_are_refused() {
 
 #[test]
 fn people_called_too_fast() {
-    let limits = Limits { max_active: None, ..tight() };
+    let settings = AuditSettings { max_active: None, ..tight() };
     // Two of a saved batch, and two more a second; `serving` was at 0 at the earliest at 19 - 101.
     let lines = |mark: u64, sent: i64| {
         let joins = (1..=9).map(|n| join(n, 0, 5, n));
         joins.chain([request(1, 20, 21, 1), request(mark, sent, sent + 5, 0)]).collect::<Vec<_>>()
     };
     // Joins are answered from the store itself, at 0.
-    broken_by(&lines(3, 450), &limits, RATE);
-    good_by(&lines(3, 520), &limits);
-    broken_by(&lines(6, 1_800), &limits, RATE);
-    good_by(&lines(6, 2_020), &limits);
-    good_by(&lines(6, 1_800), &Limits { batch: None, ..limits.clone() });
+    broken_by(&lines(3, 450), &settings, RATE);
+    good_by(&lines(3, 520), &settings);
+    broken_by(&lines(6, 1_800), &settings, RATE);
+    good_by(&lines(6, 2_020), &settings);
+    good_by(&lines(6, 1_800), &AuditSettings { batch: None, ..settings.clone() });
     // An abandoned number is skipped and costs no budget.
     let left = lines(3, 450).into_iter().chain([leave(2, 10, 15, 204)]).collect::<Vec<_>>();
-    good_by(&left, &limits);
+    good_by(&left, &settings);
 }
 
 #[test]
 fn people_who_joined_and_were_not_served() {
-    let limits = Limits { all_served: true, ..tight() };
+    let settings = AuditSettings { all_served: true, ..tight() };
     let served = || vec![join(1, 0, 5, 0), dates(1, 10, 15, 200), leave(1, 20, 25, 204)];
-    good_by(&served(), &limits);
+    good_by(&served(), &settings);
     for missing in [1, 2] {
         let mut lines = served();
         lines.remove(missing);
-        broken_by(&lines, &limits, SERVED);
+        broken_by(&lines, &settings, SERVED);
         good(&lines);
         // Hostile clients need not be served.
         let hostile = lines.into_iter().map(|line| line.with("kind", "hammer"));
-        good_by(&hostile.collect::<Vec<_>>(), &limits);
+        good_by(&hostile.collect::<Vec<_>>(), &settings);
     }
 }
 
@@ -280,8 +280,9 @@ fn people_who_joined_and_were_not_served() {
 fn five_violations_are_quoted_and_all_are_counted() {
     let junk: Vec<Line> =
         (0..8).map(|at| line("junk", 0, at, at, 500).with("kind", "junk")).collect();
-    let text =
-        judge(&junk, &Limits { claim_within: Duration::from_secs(1), ..tight() }).text().to_owned();
+    let text = judge(&junk, &AuditSettings { claim_within: Duration::from_secs(1), ..tight() })
+        .text()
+        .to_owned();
     assert!(text.contains("VIOLATED, 8 forged and junk requests, 8 violations"), "{text}");
     assert_eq!(
         text.matches("    not refused as it must be: junk client 0 Junk").count(),
