@@ -8,7 +8,7 @@ mod concert;
 mod connections;
 mod dependency_health;
 mod dispatch;
-mod distinct;
+mod distinct_users;
 mod documentation;
 mod handlers;
 mod language;

@@ -4,11 +4,11 @@
 //! It is one middleware because each one costs the hot path an allocation. Each concern has its own
 //! file.
 
-mod bounds;
 mod context;
 mod log;
 mod request_id;
 mod response_future;
+mod size_limits;
 mod timers;
 
 use std::future::{Ready, ready};
@@ -22,9 +22,9 @@ use decorators::deadline::{Within, within};
 use futures_util::future::{Either, LocalBoxFuture};
 use tokio::time::{Instant, timeout_at};
 
-use self::bounds::BesidesUnread;
 use self::context::RequestContext;
 use self::response_future::ResponseFuture;
+use self::size_limits::BesidesUnread;
 use self::timers::Timers;
 use crate::lifecycle::Lifecycle;
 use crate::overload::LoadShedder;
@@ -96,11 +96,11 @@ where
         {
             return Either::Right(Box::pin(ready(refuse_unread(request, &context, problem))));
         }
-        if bounds::header_bytes(&request) > self.middleware.max_header_bytes {
+        if size_limits::header_bytes(&request) > self.middleware.max_header_bytes {
             let problem = Problem::HeadersTooLarge(self.middleware.max_header_bytes);
             return Either::Right(Box::pin(ready(refuse_unread(request, &context, problem))));
         }
-        if bounds::has_no_body(&request) {
+        if size_limits::has_no_body(&request) {
             let deadline = context.began + self.middleware.request_timeout;
             // `call` may already run part of the handler, so it runs inside the span too.
             let calling = context.span().in_scope(|| self.inner.call(request));
@@ -130,7 +130,7 @@ where
         let (inner, timers) = (Rc::clone(&self.inner), Rc::clone(&self.timers));
         let middleware = Rc::clone(&self.middleware);
         async move {
-            let drain = bounds::drain_body(&mut request, middleware.max_body_bytes);
+            let drain = size_limits::drain_body(&mut request, middleware.max_body_bytes);
             let drained = timeout_at(context.began + middleware.body_timeout, drain).await;
             context.began = Instant::now();
             if let Err(problem) = drained.unwrap_or(Err(Problem::BodyTimedOut)) {
@@ -151,7 +151,7 @@ fn refuse_unread(
     context: &RequestContext,
     problem: Problem,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if bounds::has_no_body(&request) {
+    if size_limits::has_no_body(&request) {
         return Err(context.refuse(problem));
     }
     let refusal = context.rendered(problem).error_response();

@@ -14,7 +14,7 @@ use domain::queue::{
 };
 use domain::{Clock, Timestamp};
 
-use crate::distinct::DistinctUsers;
+use crate::distinct_users::DistinctUsers;
 use crate::problem::{Problem, PuzzleDemand};
 
 /// The header that carries a solution; header names are case-insensitive.

@@ -9,7 +9,7 @@ use domain::{Dependency, PortError, PortErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::address::PostgresAddress;
-use crate::blame::Blame;
+use crate::sqlstates::Blame;
 
 /// Why a database cannot be used. Each message is one line, without secrets.
 #[derive(Clone, Debug, thiserror::Error)]

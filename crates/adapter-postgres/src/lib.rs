@@ -2,7 +2,6 @@
 
 mod address;
 mod advisory_lock;
-mod blame;
 mod checkpoint;
 mod concert;
 mod connect;
@@ -16,6 +15,7 @@ mod schedule;
 mod schema;
 mod seed;
 mod session;
+mod sqlstates;
 
 pub use address::{InvalidPostgresAddress, PostgresAddress};
 pub use checkpoint::PostgresCheckpoints;

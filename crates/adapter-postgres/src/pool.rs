@@ -18,10 +18,10 @@ pub use self::meter::PoolState;
 use self::meter::Meter;
 use self::renewal::Renewal;
 use crate::address::PostgresAddress;
-use crate::blame::Blame;
 use crate::connect::Connector;
 use crate::error::{Failed, SetupError, overloaded, unanswered};
 use crate::session::{Query, Session, SessionLimits};
+use crate::sqlstates::Blame;
 
 /// Limits of the pool.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

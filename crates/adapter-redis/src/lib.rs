@@ -15,8 +15,8 @@ mod queue_reply;
 mod queue_scripts;
 mod replay;
 mod role;
-mod safety;
 mod scripts;
+mod server_safety;
 mod settings;
 
 pub use address::{InvalidRedisAddress, RedisAddress};
@@ -28,5 +28,5 @@ pub use connection::ConnectionSettings;
 pub use join_batcher::{Batching, QueueLoad};
 pub use memory_info::RedisMemory;
 pub use queue::RedisQueue;
-pub use safety::{RedisDependency, UnsafeConfig};
+pub use server_safety::{RedisDependency, UnsafeConfig};
 pub use settings::{Durability, RedisQueueSettings};

@@ -21,8 +21,8 @@ use crate::metrics::Requests;
 use crate::start_error::StartError;
 use crate::use_cases::{self, UseCases};
 use crate::{
-    admission_loop, descriptors, health_check_loop, invalidation_loop, metrics, node_readiness,
-    wiring,
+    admission_loop, file_descriptors, health_check_loop, invalidation_loop, metrics,
+    node_readiness, wiring,
 };
 
 /// A connection accepted just before the listener stops accepting has this long to send its
@@ -51,7 +51,7 @@ impl Application {
         adapters: Adapters,
     ) -> Result<Self, StartError> {
         config.check()?;
-        let connections = descriptors::connections(config)?;
+        let connections = file_descriptors::connections(config)?;
         let meters = &instruments.meters;
         let registry = Registry::default();
         let clocks = wiring::clocks(adapters.clock.clone());

@@ -6,7 +6,7 @@ mod application;
 mod builder;
 mod command;
 pub mod config;
-mod descriptors;
+mod file_descriptors;
 mod health_check_loop;
 mod invalidation_loop;
 mod metrics;

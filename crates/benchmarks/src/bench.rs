@@ -4,13 +4,13 @@
 //! every target once, so a drift in the machine's speed affects all of them. The result is the
 //! median of the ratios of all rounds.
 
-pub(crate) mod breaking;
-mod check;
 pub(crate) mod growth;
-pub(crate) mod idle;
+pub(crate) mod idle_connections;
 pub(crate) mod knee;
 pub(crate) mod measure;
 pub(crate) mod ratios;
+mod regressions;
+pub(crate) mod replaced_service_loads;
 pub(crate) mod report;
 mod results_page;
 pub(crate) mod service;
@@ -121,7 +121,11 @@ pub fn bench(arguments: &Arguments) -> Outcome {
     }
     if has(Part::Breaking) {
         let folder = make_folder(&arguments.out.join("breaking"))?;
-        keep(&breaking::measure(arguments.rounds_or(BREAKING), &folder)?, &out, "breaking")?;
+        keep(
+            &replaced_service_loads::measure(arguments.rounds_or(BREAKING), &folder)?,
+            &out,
+            "breaking",
+        )?;
     }
     if has(Part::Knee) {
         keep(&knee::measure()?, &out, "knee")?;
@@ -137,7 +141,7 @@ fn checked(rounds: Rounds) -> Outcome {
     let then: Results = read(&root().join(OUT), "ratios")?;
     let now = ratios::measure(rounds, &make_folder(Path::new("target/bench-check"))?)?;
     now.check_clean()?;
-    check::check(&then, &now)
+    regressions::check(&then, &now)
 }
 
 fn keep(figures: &impl Serialize, out: &Path, name: &str) -> Outcome {

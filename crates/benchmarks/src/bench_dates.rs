@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::database::Filled;
-use crate::dates_program::DatesProgram;
+use crate::postgres_benchmark::DatesProgram;
 use crate::stats::{Rounds, spread};
 use test_support::workspace::output;
 use test_support::workspace::root;

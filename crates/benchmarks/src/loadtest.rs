@@ -5,8 +5,8 @@
 //! verdict.
 
 pub(crate) mod hostile;
-pub(crate) mod kept;
 pub(crate) mod resources;
+pub(crate) mod saved_run;
 pub(crate) mod scenario;
 mod sink;
 mod stack;
@@ -20,8 +20,8 @@ use clap::Args;
 use test_support::{Doing as _, K6Binary, Outcome, failed, find_or_install_k6};
 
 use self::hostile::Hostile;
-use self::kept::{CONSOLE, DASHBOARD, RECORD, RESOURCES, Run, SUMMARY, Verdict};
 use self::resources::Watch;
+use self::saved_run::{CONSOLE, DASHBOARD, RECORD, RESOURCES, Run, SUMMARY, Verdict};
 use self::scenario::{Kind, Scenario};
 use self::sink::Sink;
 use self::stack::{On, Stack};

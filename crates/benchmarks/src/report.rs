@@ -1,7 +1,7 @@
 //! `cargo xtask report`: writes `docs/load-report.md` and its charts from the saved results alone.
 
 mod charts;
-mod replaced;
+mod replaced_service;
 mod runs;
 mod summary;
 
@@ -11,9 +11,9 @@ use std::fs;
 use std::path::Path;
 
 use self::runs::Kept;
-use crate::bench::breaking::Breaking;
 use crate::bench::growth::Growth;
 use crate::bench::knee::Knees;
+use crate::bench::replaced_service_loads::Breaking;
 use crate::bench::report::Results;
 use crate::bench::{OUT, make_folder, read, tables};
 use crate::environment::Environment;
@@ -80,7 +80,7 @@ impl Report {
             let _ = write!(text, "\n## {title}\n\n{body}");
         };
         section("Environment", self.environment());
-        section("Comparison with the replaced service", replaced::tables(&self.breaking));
+        section("Comparison with the replaced service", replaced_service::tables(&self.breaking));
         section("The loads of those tables in full", tables::breaking(&self.breaking));
         section("Scenarios", runs::overview(&self.runs));
         section("Fairness of the sales", runs::verdicts(&self.runs));

@@ -8,28 +8,28 @@
 
 mod action;
 mod choices;
+mod comparison;
 mod example;
 mod fault;
 mod invariants;
-mod judge;
 mod ledger;
 mod model;
-pub mod openings;
+pub mod opening_actions;
+mod random_runs;
 mod rule;
-mod scene;
+mod run_state;
 mod searches;
 mod server;
+mod start;
 mod traces;
-mod walk;
-mod world;
 
 pub use action::{Action, Answer, INTRUDER, Seen, Shown, Stand, StoreCall};
 pub use example::{Example, examples};
 pub use fault::Fault;
 pub use model::{Found, RecoveryModel, opened};
+pub use random_runs::{Walk, breaks, run, shortest, walk};
 pub use rule::Rule;
-pub use scene::{Budgets, NOTHING, Scene, brief};
+pub use run_state::World;
 pub use searches::{beginnings, hunt, searches};
+pub use start::{Budgets, NOTHING, Scene, brief};
 pub use traces::{Tokens, Trace, TraceHarness, call, policy, quiet_traces, show, traces};
-pub use walk::{Walk, breaks, run, shortest, walk};
-pub use world::World;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use contracts::recovery_model::{
     Action, Example, Fault, Rule, Scene, Shown, StoreCall, beginnings, breaks, examples, hunt,
-    openings, quiet_traces, run, searches, shortest, traces, walk,
+    opening_actions, quiet_traces, run, searches, shortest, traces, walk,
 };
 use domain::queue::PolicySpec;
 
@@ -124,7 +124,7 @@ fn runs_that_once_broke_a_rule_keep_all_rules() {
     let join = |node, user| vec![Action::Do { node, call: StoreCall::Join { user, shown: None } }];
     let claim =
         || vec![Action::Do { node: 0, call: StoreCall::Claim(Shown { user: 1, number: 1 }) }];
-    let inside = || openings::one_inside(2);
+    let inside = || opening_actions::one_inside(2);
     let late = vec![Action::Pass(2); 2];
     let brief = Scene { recovery: Duration::from_millis(900), ..usual };
     let cases = [
@@ -135,13 +135,13 @@ fn runs_that_once_broke_a_rule_keep_all_rules() {
         ),
         (with_sessions(1_500), [inside(), seconds(2), lost.clone(), seconds(4)].concat()),
         // After the loss a session had more time left than a session lasts.
-        (brief, [openings::joined(1), late, claim(), lost.clone(), seconds(3)].concat()),
+        (brief, [opening_actions::joined(1), late, claim(), lost.clone(), seconds(3)].concat()),
         // Two stores had the same generation, so a node believed it had replayed to the second what
         // it had replayed to the first.
         (
             usual,
             [
-                openings::ready(),
+                opening_actions::ready(),
                 join(1, 1),
                 seconds(1),
                 lost.clone(),

@@ -4,7 +4,7 @@ mod counts;
 mod engine;
 mod entry;
 mod first_level;
-mod layered;
+mod guarded_store;
 mod second_level;
 mod settings;
 mod single_flight;

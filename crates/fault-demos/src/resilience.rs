@@ -1,13 +1,13 @@
 //! `cargo xtask protect WHAT`: demonstrates the resilience mechanisms on the release binary and
 //! real private servers.
 
+mod deployment;
 mod outage;
 mod overload;
+mod prometheus;
 mod report;
-mod site;
 mod small_cache;
 mod storm;
-mod watched;
 
 use clap::{Args, Subcommand};
 use test_support::Outcome;
@@ -40,7 +40,7 @@ enum What {
     /// The concert list under load while the shared cache evicts
     SmallCache(small_cache::Arguments),
     /// The metrics and alerts that Prometheus records under load
-    Watched(watched::Arguments),
+    Watched(prometheus::Arguments),
 }
 
 /// Runs it.
@@ -59,7 +59,7 @@ pub fn protect(arguments: &Arguments) -> Outcome {
         What::Outage(arguments) => outage::outage(arguments, settings, &mut report),
         What::Overload(arguments) => overload::overload(arguments, settings, &mut report),
         What::SmallCache(arguments) => small_cache::small_cache(arguments, settings, &mut report),
-        What::Watched(arguments) => watched::watched(arguments, settings, &mut report),
+        What::Watched(arguments) => prometheus::watched(arguments, settings, &mut report),
     };
     if let (Some(save), Ok(())) = (&arguments.save, &done) {
         report.save(save.as_deref().unwrap_or(name))?;

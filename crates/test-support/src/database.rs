@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::binaries::PostgresBinaries;
 use crate::error::{Outcome, failed};
-use crate::held::Held;
+use crate::open_transaction::Held;
 use crate::postgres::{Durability, Postgres, psql};
 
 /// The environment variable with the superuser's URL of the server of this run, without the

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::binaries::{PostgresBinaries, server_user};
 use crate::error::{Doing as _, Outcome, failed};
-use crate::held::Held;
+use crate::open_transaction::Held;
 use crate::process::{
     START_LIMIT, STOP_LIMIT, children_of, free_port, is_there, last_lines, signal, wait_until,
 };

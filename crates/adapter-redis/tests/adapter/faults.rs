@@ -11,7 +11,7 @@ mod limits;
 mod loss;
 mod memory;
 mod model;
-mod safety;
+mod server_safety;
 mod silence;
 mod witnesses;
 

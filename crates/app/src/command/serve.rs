@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::application::Application;
 use crate::command::{complain, fail, fail_usage};
 use crate::config::Config;
-use crate::descriptors;
+use crate::file_descriptors;
 use crate::signals::StopSignals;
 use crate::start_error::StartError;
 
@@ -25,7 +25,7 @@ const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: &Config) -> ExitCode {
     // Before anything is opened: an error caused by a lack of descriptors does not name the limit.
-    if let Err(error) = descriptors::prepare(config) {
+    if let Err(error) = file_descriptors::prepare(config) {
         return failed(error);
     }
     let telemetry = match start_telemetry(config) {

@@ -8,12 +8,12 @@ use adapter_http::listen_yardstick;
 
 use super::{complain, serve};
 use crate::config::Config;
-use crate::descriptors;
+use crate::file_descriptors;
 use crate::signals::StopSignals;
 
 pub(super) fn run(config: &Config) -> ExitCode {
     // As the service does, so that both are measured under the same limit.
-    descriptors::raise_limit();
+    file_descriptors::raise_limit();
     let served = serve::runtime().and_then(|runtime| {
         runtime.block_on(async {
             let mut signals = StopSignals::catch()?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Environment, File, FileFormat, Map, Value};
 
-use super::given::{self, is_like_a_key};
+use super::deserialize::{self, is_like_a_key};
 use super::renamed::{self, OldKey};
 use super::{Config, ConfigError, invalid};
 
@@ -47,7 +47,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         old_keys.extend(renamed::rename(&mut source.cache)?);
         all = all.add_source(source);
     }
-    let config: Config = given::read(all.build()?.cache)?;
+    let config: Config = deserialize::read(all.build()?.cache)?;
     config.check()?;
     Ok(Loaded { config, old_keys })
 }

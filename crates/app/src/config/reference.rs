@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn every_key_may_be_repeated_by_an_error() {
         for (key, _) in default_values() {
-            assert!(key.split('.').all(crate::config::given::is_like_a_key), "{key}");
+            assert!(key.split('.').all(crate::config::deserialize::is_like_a_key), "{key}");
         }
     }
 

@@ -12,7 +12,7 @@ use telemetry::metrics::Meters;
 use telemetry::metrics::catalog::dependencies;
 
 use super::Numbers;
-use super::keyed::Keyed;
+use super::lazy_series::Keyed;
 
 /// Records the calls of one port.
 struct CallDurations {

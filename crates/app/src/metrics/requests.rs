@@ -5,7 +5,7 @@ use telemetry::RequestSpans;
 use telemetry::metrics::Meters;
 use telemetry::metrics::catalog::requests::DURATION;
 
-use super::keyed::Keyed;
+use super::lazy_series::Keyed;
 
 /// The labels that distinguish requests.
 type Key = (&'static str, Option<Route>, u16, Option<&'static str>);

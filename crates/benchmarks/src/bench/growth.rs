@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measure::{Measurement, Target, crowd};
 use super::service::Service;
-use super::{EVER_LONGER, STANDING_STILL, idle};
+use super::{EVER_LONGER, STANDING_STILL, idle_connections};
 use crate::environment::Environment;
 use crate::stats::spread;
 use test_support::Outcome;
@@ -16,7 +16,7 @@ use test_support::Outcome;
 pub(crate) struct Growth {
     pub(crate) environment: Environment,
     pub(crate) curves: Vec<Curve>,
-    pub(crate) idle: idle::Idle,
+    pub(crate) idle: idle_connections::Idle,
 }
 
 /// One request, measured while one quantity grows.
@@ -63,7 +63,7 @@ const SELDOM: (u32, u32) = (5, 3);
 pub(super) fn measure(out: &Path) -> Outcome<Growth> {
     Ok(Growth {
         curves: vec![waiting(out)?, connected(out)?, one_page(out)?, all_pages(out)?],
-        idle: idle::measure()?,
+        idle: idle_connections::measure()?,
         environment: Environment::now(&[&["wrk", "--version"]]),
     })
 }

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::breaking::{CONCERTS, SEATS, UNCACHED, admit};
+use super::replaced_service_loads::{CONCERTS, SEATS, UNCACHED, admit};
 use super::service::Service;
 use super::{EVER_LONGER, KEY};
 use crate::affinity;
 use crate::database::Filled;
 use crate::environment::Environment;
 use crate::load::client::request;
+use crate::load::outcomes::{Seen, Summary, What, between};
 use crate::load::pace::{Asking, Load, Pace, draw};
-use crate::load::seen::{Seen, Summary, What, between};
 use test_support::{Outcome, Redis, RedisSetup, find_or_install_redis};
 
 /// All knees of a run.

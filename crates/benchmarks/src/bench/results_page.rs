@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::breaking::{Breaking, Load};
 use super::growth::Growth;
 use super::knee::Knees;
+use super::replaced_service_loads::{Breaking, Load};
 use super::report::Results;
-use super::{idle, ratios, read, tables};
+use super::{idle_connections, ratios, read, tables};
 use test_support::{Outcome, failed};
 
 /// The saved parts, including those that this run did not measure.
@@ -85,6 +85,6 @@ impl Page {
 
     fn too_large(&self) -> Option<String> {
         let each = self.growth.idle.bytes_each();
-        (each > idle::CEILING).then(|| format!("an idle connection costs {each} bytes"))
+        (each > idle_connections::CEILING).then(|| format!("an idle connection costs {each} bytes"))
     }
 }

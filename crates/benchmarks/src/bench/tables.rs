@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::breaking::Breaking;
 use super::growth::{Curve, Growth};
 use super::knee::{GENERATORS, GOOD, IN_TIME, Knees, Step};
 use super::ratios::{self, BUSY};
+use super::replaced_service_loads::Breaking;
 use super::report::Results;
 use crate::plot::{Chart, Series, draw};
 use crate::stats::{mib, time};

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::seen::What;
+use super::outcomes::What;
 
 /// A keep-alive connection.
 pub struct Client {

@@ -15,7 +15,7 @@ use test_support::{Doing as _, Outcome, failed};
 use tokio::time::{Instant, sleep_until};
 
 use super::client::Client;
-use super::seen::{Seen, What};
+use super::outcomes::{Seen, What};
 
 /// When the next request is sent.
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use test_support::{
     find_or_install_prometheus,
 };
 
-use super::kept::SUMMARY;
+use super::saved_run::SUMMARY;
 use test_support::workspace::root;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -8,7 +8,7 @@ use test_support::{Doing as _, Outcome};
 
 use super::runs::{Kept, file_of};
 use crate::bench::knee::{Knee, Knees, Step};
-use crate::loadtest::kept::RESOURCES;
+use crate::loadtest::saved_run::RESOURCES;
 use crate::plot::{Chart, Series, draw};
 
 /// Draws the cores that the service and k6 used over time.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use test_support::{Doing as _, Outcome};
 
 use super::summary::{Summary, Times};
-use crate::loadtest::kept::{DASHBOARD, RESOURCES, Run};
+use crate::loadtest::saved_run::{DASHBOARD, RESOURCES, Run};
 use crate::stats::mib;
 
 /// The file of a run's resource chart.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use test_support::{Doing as _, Outcome, failed};
 
-use crate::loadtest::kept::SUMMARY;
+use crate::loadtest::saved_run::SUMMARY;
 
 /// The saved summary that k6 passes to a script at the end.
 pub(super) struct Summary(Value);

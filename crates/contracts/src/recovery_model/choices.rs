@@ -2,9 +2,9 @@
 
 use super::action::{Action, INTRUDER, Shown, StoreCall};
 use super::ledger::Fate;
-use super::scene::Budgets;
+use super::run_state::{Flight, World};
 use super::server::Node;
-use super::world::{Flight, World};
+use super::start::Budgets;
 
 /// Numbers of rehearsal tokens: one that a run also gives, and one that it does not.
 const REHEARSED: [u64; 2] = [2, 50];

@@ -3,11 +3,11 @@
 use domain::queue::{Change, Expiry, JoinStep, Memory, PlaceStatus, QueueNumber, Shown, UserId};
 
 use super::action::INTRUDER;
-use super::judge::micros;
+use super::comparison::micros;
 use super::ledger::{Entry, Fate, spent};
 use super::rule::Rule;
+use super::run_state::World;
 use super::server::{Node, Reply, Request};
-use super::world::World;
 
 impl World {
     pub(super) fn note_executed(&mut self, id: u8, request: &Request, reply: &Reply) {

@@ -11,10 +11,10 @@ use domain::{PortError, PortErrorKind, Timestamp};
 
 use super::action::{Action, Answer, INTRUDER, Seen, Shown, StoreCall};
 use super::example::examples;
-use super::openings;
-use super::scene::{Budgets, NOTHING, Scene};
+use super::opening_actions;
+use super::random_runs::{Walk, run, walk};
 use super::server::{rehearsal, stand_of};
-use super::walk::{Walk, run, walk};
+use super::start::{Budgets, NOTHING, Scene};
 use crate::{RuleResult, Violation, ensure};
 
 /// A run and the model's answer to each step.
@@ -92,7 +92,8 @@ pub fn traces(by_chance: u64) -> Vec<Trace> {
             all.push(Trace { name: format!("{:?}", example.fault), scene: example.scene, steps });
         }
     }
-    let openings = [openings::ready(), openings::joined(2), openings::one_inside(3)];
+    let openings =
+        [opening_actions::ready(), opening_actions::joined(2), opening_actions::one_inside(3)];
     for seed in 0..by_chance {
         let slots = if seed % 2 == 0 { 1 } else { 2 };
         let faults = u8::try_from(1 + seed % 3).unwrap_or(1);

@@ -5,14 +5,14 @@
 //! of `contracts` runs this against lost stores, late messages and stopped clocks. Each step begins
 //! with [`QueueState::begin`].
 
+mod accepted_tokens;
 mod calling;
 mod joining;
+mod numbers_without_holder;
 mod open_calls;
 mod places;
 mod replay;
 mod sessions;
-mod shown;
-mod unheld;
 
 pub use joining::JoinStep;
 pub use places::Refused;
@@ -29,9 +29,9 @@ use super::{
     PolicySpec, QueueCounters, QueueTime, Snapshot, UserId, VacantNumbers,
 };
 use crate::queue::incarnation::apart;
+use accepted_tokens::Adoption;
 use open_calls::Calls;
 use sessions::Sessions;
-use shown::Adoption;
 
 /// The input of every step.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use test_support::Outcome;
 
+use super::deployment::{self, PAGES, protection};
 use super::report::Report;
-use super::site::{self, PAGES, protection};
 use crate::cluster::node::Node;
 use benchmarks::load::client::request;
+use benchmarks::load::outcomes::{Seen, Summary, What, between, is_within_noise};
 use benchmarks::load::pace::{Asking, Load, Pace, runtime};
-use benchmarks::load::seen::{Seen, Summary, What, between, is_within_noise};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -51,10 +51,10 @@ struct Times {
 }
 
 pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {
-    let database = site::database(report)?;
-    let redis = site::cache(site::ENOUGH, report)?;
+    let database = deployment::database(report)?;
+    let redis = deployment::cache(deployment::ENOUGH, report)?;
     let address = database.server.address();
-    let nodes = site::nodes(NODES, address, Some(&redis), &[], settings, report)?;
+    let nodes = deployment::nodes(NODES, address, Some(&redis), &[], settings, report)?;
     let asking = |connections| Asking {
         nodes: nodes.iter().map(|node| node.public).collect(),
         connections,
@@ -90,7 +90,7 @@ pub(super) fn outage(arguments: &Arguments, settings: &[String], report: &mut Re
     ));
     report.add(format!("breakers just before that: {down}; at the end: {}", breakers(&nodes)?));
     notify(&seen, &Times { stopped, back, end: lasts }, report);
-    site::report_troubles(&nodes, report);
+    deployment::report_troubles(&nodes, report);
     Ok(())
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use test_support::{FaultProxy, Outcome};
 
+use super::deployment::{self, CONCERTS, admit, protection};
 use super::report::Report;
-use super::site::{self, CONCERTS, admit, protection};
 use benchmarks::load::client::request;
+use benchmarks::load::outcomes::{Seen, Summary, What, between, is_within_noise};
 use benchmarks::load::pace::{Asking, Load, Pace, draw, runtime};
-use benchmarks::load::seen::{Seen, Summary, What, between, is_within_noise};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -55,9 +55,9 @@ const RECOVERED: f64 = 10.0;
 const REFUSAL: Duration = Duration::from_millis(50);
 
 pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {
-    let database = site::database(report)?;
+    let database = deployment::database(report)?;
     let proxy = FaultProxy::to(database.server.address())?;
-    let nodes = site::nodes(1, proxy.address(), None, &NO_CACHE, settings, report)?;
+    let nodes = deployment::nodes(1, proxy.address(), None, &NO_CACHE, settings, report)?;
     let runtime = runtime()?;
     let tokens = runtime.block_on(admit(&nodes[0], TOKENS))?;
     proxy.delay(Duration::from_millis(arguments.delay));
@@ -92,7 +92,7 @@ pub(super) fn overload(arguments: &Arguments, settings: &[String], report: &mut 
         "bulkheads: {}; breaker: {}",
         protection["bulkheads"], protection["breakers"]["catalog"]
     ));
-    site::report_troubles(&nodes, report);
+    deployment::report_troubles(&nodes, report);
     Ok(())
 }
 

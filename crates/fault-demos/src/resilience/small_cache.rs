@@ -8,13 +8,13 @@ use std::time::Duration;
 use clap::Args;
 use test_support::{Outcome, Redis};
 
+use super::deployment::{self, CONCERTS, PAGES, admit, protection, said};
 use super::report::Report;
-use super::site::{self, CONCERTS, PAGES, admit, protection, said};
 use crate::cluster::k6::Script;
 use crate::cluster::node::Node;
 use benchmarks::load::client::request;
+use benchmarks::load::outcomes::Summary;
 use benchmarks::load::pace::{Asking, Load, Pace, runtime};
-use benchmarks::load::seen::Summary;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -49,14 +49,14 @@ pub(super) fn small_cache(
     settings: &[String],
     report: &mut Report,
 ) -> Outcome {
-    let database = site::database(report)?;
-    let redis = site::cache(SMALL, report)?;
+    let database = deployment::database(report)?;
+    let redis = deployment::cache(SMALL, report)?;
     redis.command(&["EVAL", LEAVE, "0"])?;
     report.add("3000 copies of 1 KB, which nobody asks for, are in it already");
     let address = database.server.address();
     let ours = ["http.bind=127.0.0.1:8081"];
-    let mut nodes = site::nodes(1, address, Some(&redis), &ours, settings, report)?;
-    nodes.extend(site::nodes(NODES - 1, address, Some(&redis), &[], settings, report)?);
+    let mut nodes = deployment::nodes(1, address, Some(&redis), &ours, settings, report)?;
+    nodes.extend(deployment::nodes(NODES - 1, address, Some(&redis), &[], settings, report)?);
     let runtime = runtime()?;
     let mut tokens = Vec::new();
     for node in &nodes {
@@ -84,7 +84,7 @@ pub(super) fn small_cache(
     report.expect(is_content, "every threshold of the script holds");
     report.expect(failures == Some(0), format!("no request of the script failed ({failures:?})"));
     report.expect(seen.refused + seen.failed == 0, "no other answer is an error");
-    site::report_troubles(&nodes, report);
+    deployment::report_troubles(&nodes, report);
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use test_support::{Doing as _, Outcome, failed};
 
+use super::deployment::{self, admit, counted};
 use super::report::Report;
-use super::site::{self, admit, counted};
 use crate::cluster::node::Node;
 use benchmarks::Filled;
 use benchmarks::load::client::{Client, request};
@@ -53,12 +53,12 @@ const COUNTED: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements \
     WHERE query ILIKE 'SELECT%' AND query LIKE '%concerts%' AND query NOT LIKE '%pg_stat%'";
 
 pub(super) fn storm(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {
-    let database = site::database(report)?;
+    let database = deployment::database(report)?;
     count_statements(&database)?;
-    let redis = site::cache(site::ENOUGH, report)?;
+    let redis = deployment::cache(deployment::ENOUGH, report)?;
     let patient: Vec<&str> = PATIENT.into_iter().chain(PATIENT_DATABASE).collect();
     let address = database.server.address();
-    let nodes = site::nodes(NODES, address, Some(&redis), &patient, settings, report)?;
+    let nodes = deployment::nodes(NODES, address, Some(&redis), &patient, settings, report)?;
     report.add(format!(
         "{} questions at once over {NODES} nodes, each on a connection of its own; the tables are locked until the last \
          one is sent; questions to the database as its pg_stat_statements counts them",
@@ -83,7 +83,7 @@ pub(super) fn storm(arguments: &Arguments, settings: &[String], report: &mut Rep
             + counted(&nodes, "dates", "load_failures").await?)
     })?;
     report.expect(failures == 0, format!("no load failed ({failures} did)"));
-    site::report_troubles(&nodes, report);
+    deployment::report_troubles(&nodes, report);
     Ok(())
 }
 

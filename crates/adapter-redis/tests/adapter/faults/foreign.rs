@@ -12,7 +12,7 @@ use domain::queue::{
 use domain::{HealthCheck as _, PortErrorKind, Timestamp};
 use test_support::Redis;
 
-use super::safety::{KEYS, said};
+use super::server_safety::{KEYS, said};
 use super::{blocking, brisk_settings, server};
 use crate::storm::{until, user};
 use crate::support::{get_ready, line_key, ready_nodes, single};

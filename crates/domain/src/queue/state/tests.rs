@@ -1,16 +1,16 @@
 //! Queues of two or three nodes, step by step.
 
+mod accepted_tokens;
 mod calling;
 mod clocks;
 mod doubts;
 mod joining;
+mod numbers_without_holder;
 mod places;
 mod replays;
 mod settling;
-mod shown;
 mod skipped;
 mod starting;
-mod unheld;
 
 use super::*;
 use crate::queue::{

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::bench::breaking::{Breaking, JOIN, JOIN_REDIS, LIST, Load, READ};
+use crate::bench::replaced_service_loads::{Breaking, JOIN, JOIN_REDIS, LIST, Load, READ};
 use crate::stats::time;
 
 /// A row of its load-test report; times in seconds.

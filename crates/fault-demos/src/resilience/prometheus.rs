@@ -11,8 +11,8 @@ use test_support::{
     find_or_install_redis,
 };
 
+use super::deployment;
 use super::report::Report;
-use super::site;
 use crate::cluster::k6::Script;
 use crate::cluster::node::Node;
 use test_support::workspace::root;
@@ -85,8 +85,8 @@ const LOOKED_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut Report) -> Outcome {
     let binaries = find_or_install_prometheus(|line| println!("{line}"))?;
-    let database = site::database(report)?;
-    let copies = site::cache(site::ENOUGH, report)?;
+    let database = deployment::database(report)?;
+    let copies = deployment::cache(deployment::ENOUGH, report)?;
     let line =
         Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
     report.add("a Redis of its own for the line");
@@ -96,7 +96,8 @@ pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut R
         format!("redis.queue.url=redis://{}", line.address()),
     ];
     let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
-    let nodes = site::nodes(1, database.server.address(), Some(&copies), &ours, settings, report)?;
+    let nodes =
+        deployment::nodes(1, database.server.address(), Some(&copies), &ours, settings, report)?;
     let Some(node) = nodes.first() else { return Ok(()) };
     let prometheus = watching(&binaries, node)?;
     report.add("a Prometheus looks every second, with the rules of deploy/observability");
@@ -120,7 +121,7 @@ pub(super) fn watched(arguments: &Arguments, settings: &[String], report: &mut R
         .filter_map(|alert| alert.labels.get("alertname").map(String::as_str))
         .collect();
     report.add(format!("\nalerts that fire: {}", firing.join(", ")));
-    site::report_troubles(&nodes, report);
+    deployment::report_troubles(&nodes, report);
     Ok(())
 }
 

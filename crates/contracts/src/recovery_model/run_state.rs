@@ -12,8 +12,8 @@ use super::action::{Action, Answer, INTRUDER, Shown, StoreCall};
 use super::fault::Fault;
 use super::ledger::{Fate, Ledger};
 use super::rule::Rule;
-use super::scene::{Budgets, RESERVE, Scene};
 use super::server::{Node, Reply, Request, SECOND, Server, rehearsal};
+use super::start::{Budgets, RESERVE, Scene};
 
 /// A delayed request.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

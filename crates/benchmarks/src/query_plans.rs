@@ -7,7 +7,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::database::Filled;
-use crate::dates_program::DatesProgram;
+use crate::postgres_benchmark::DatesProgram;
 use test_support::workspace::root;
 use test_support::{Doing as _, Outcome, failed};
 

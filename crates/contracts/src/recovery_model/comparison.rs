@@ -7,8 +7,8 @@ use domain::queue::{PlaceStatus, Refused};
 use super::action::StoreCall;
 use super::ledger::Fate;
 use super::rule::Rule;
+use super::run_state::World;
 use super::server::place;
-use super::world::World;
 
 impl World {
     pub(super) fn breaks(&mut self, rule: Rule) {
