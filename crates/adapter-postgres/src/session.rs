@@ -92,14 +92,12 @@ pub(crate) struct Session {
     driver: ConnectionTask,
     /// When opening it began.
     made: Instant,
-    /// A query started and has not finished.
-    is_busy: bool,
     is_closed: bool,
 }
 
 impl Session {
     pub(crate) fn new(connection: Connection, driver: ConnectionTask, made: Instant) -> Self {
-        Self { connection, driver, made, is_busy: false, is_closed: false }
+        Self { connection, driver, made, is_closed: false }
     }
 
     /// When opening it began.
@@ -107,10 +105,10 @@ impl Session {
         self.made
     }
 
-    /// Whether another query can run on it: the server is still connected and nothing is half done.
-    /// False after a query was dropped midway, by a timeout or a panic.
+    /// Whether another query can run on it: the server is still connected. The pool knows of a
+    /// query that was dropped midway.
     pub(crate) fn is_good(&self) -> bool {
-        !self.is_busy && !self.is_closed && !self.driver.has_ended()
+        !self.is_closed && !self.driver.has_ended()
     }
 
     /// Closes the connection; the server rolls back unfinished work.
@@ -119,13 +117,11 @@ impl Session {
         self.driver.end();
     }
 
-    /// Runs a query. If the future is dropped, the session is no longer good.
+    /// Runs a query.
     pub(crate) async fn run<T>(&mut self, query: &impl Query<T>) -> Result<T, Failed> {
-        self.is_busy = true;
         // Discards an error that an earlier query did not report.
         drop(self.connection.take_failure());
         let answer = query(&mut self.connection).await;
-        self.is_busy = false;
         answer.map_err(|error| Failed::new(error, self.connection.take_failure()))
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bb8_redis::redis::Value;
 use bytes::Bytes;
+use connection_pool::{Meter, PoolState};
 use decorators::cache::{
     CacheKey, CacheStore, CopyVersion, LeaseId, Lookup, LookupRequest, PutOutcome, Unusable,
 };
@@ -25,13 +26,12 @@ use domain::PortError;
 use tokio::runtime::Handle;
 
 pub use health::RedisCacheDependency;
-pub use pool::{CachePoolSettings, CachePoolState};
+pub use pool::CachePoolSettings;
 pub use signer::CacheSigner;
 
 use self::connection::Request;
 use self::entry::{HEAD, MARK};
 use self::failure::Failure;
-use self::pool::Meter;
 use self::reply::{Looked, invalidation, read_lookup, stays};
 use self::route::Route;
 use self::scripts::{
@@ -102,7 +102,7 @@ impl RedisCacheStore {
 
     /// The number of connections, and of calls that wait for one.
     #[must_use]
-    pub fn state(&self) -> CachePoolState {
+    pub fn state(&self) -> PoolState {
         let mut state = self.0.meter.state();
         self.route().add_to(&mut state);
         state
@@ -112,7 +112,7 @@ impl RedisCacheStore {
     /// not. A call refused without waiting is not reported. The listener runs during the call, so
     /// it must not block. Only the first listener is kept.
     pub fn on_wait(&self, listener: Arc<dyn Fn(Duration) + Send + Sync>) {
-        self.0.meter.listen(listener);
+        self.0.meter.on_wait(listener);
     }
 
     /// The memory of the cache's server as of the last check of [`RedisCacheDependency`], which

@@ -21,10 +21,10 @@ mod settings;
 
 pub use address::{InvalidRedisAddress, RedisAddress};
 pub use cache::{
-    CachePoolSettings, CachePoolState, CacheSigner, RedisCacheDependency, RedisCacheSettings,
-    RedisCacheStore,
+    CachePoolSettings, CacheSigner, RedisCacheDependency, RedisCacheSettings, RedisCacheStore,
 };
 pub use connection::ConnectionSettings;
+pub use connection_pool::PoolState;
 pub use join_batcher::{Batching, QueueLoad};
 pub use memory_info::RedisMemory;
 pub use queue::RedisQueue;

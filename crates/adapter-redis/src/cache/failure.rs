@@ -1,6 +1,7 @@
 //! What can go wrong with the Redis of the cache.
 
 use bb8_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
+use connection_pool::PoolError;
 use domain::{Dependency, PortError, PortErrorKind};
 
 use crate::address::Node;
@@ -98,6 +99,19 @@ impl From<RedisError> for Failure {
             }
             ErrorKind::Server(ServerErrorKind::Ask) => to().map_or(Self::Corrupt(said), Self::Ask),
             _ => Self::Refused(said),
+        }
+    }
+}
+
+impl From<PoolError<Self>> for Failure {
+    fn from(error: PoolError<Self>) -> Self {
+        match error {
+            PoolError::TooManyWaiting => Self::Busy("too many calls wait for a connection"),
+            PoolError::NoneFree => Self::Busy("no connection came free in time"),
+            PoolError::NoneReady => Self::NoConnection("none was ready in time".to_owned()),
+            PoolError::NotConnected(failure) => failure,
+            PoolError::NoAnswer => Self::Unknown("the server did not answer".to_owned()),
+            PoolError::Lost => Self::NoConnection("the call was lost".to_owned()),
         }
     }
 }

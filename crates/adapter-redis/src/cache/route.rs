@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bb8_redis::redis::Value;
+use connection_pool::{Meter, PoolState};
 use fred::util::redis_keyslot;
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::{Connector, Request, Target};
 use super::failure::Failure;
-use super::pool::{CachePoolSettings, CachePoolState, Meter, Pool};
+use super::pool::{CachePoolSettings, Pool};
 use crate::address::{Credentials, Node, RedisAddress, Topology};
 
 /// The route to the server that has a key.
@@ -82,7 +83,7 @@ impl Route {
     }
 
     /// Adds the open connections to a state.
-    pub(super) fn add_to(&self, state: &mut CachePoolState) {
+    pub(super) fn add_to(&self, state: &mut PoolState) {
         match self {
             Self::One(pool) => pool.add_to(state),
             Self::Cluster(cluster) => {

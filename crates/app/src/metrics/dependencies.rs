@@ -6,6 +6,7 @@ use std::time::Duration;
 use adapter_http::DependencyHealth;
 use adapter_postgres::Postgres;
 use adapter_redis::{RedisCacheStore, RedisMemory, RedisQueue};
+use connection_pool::PoolState;
 use decorators::instrumented::{self, CallOutcome, Observer};
 use domain::{Dependency, PortErrorKind};
 use telemetry::metrics::Meters;
@@ -97,16 +98,7 @@ fn watch_memory(
     }
 }
 
-/// The state of a connection pool of any adapter.
-struct Pool {
-    size: u32,
-    connections: u32,
-    idle: u32,
-    waiting: u32,
-    timeouts: u64,
-}
-
-const OF_A_POOL: Numbers<Pool> = &[
+const OF_A_POOL: Numbers<PoolState> = &[
     (&dependencies::CONNECTIONS_MAX, |pool| pool.size.into()),
     (&dependencies::PENDING, |pool| pool.waiting.into()),
     (&dependencies::TIMEOUTS, |pool| pool.timeouts as f64),
@@ -117,16 +109,7 @@ type Listener = Arc<dyn Fn(Duration) + Send + Sync>;
 /// Registers the metrics of the database's pool.
 pub(crate) fn watch_postgres_pool(meters: &Meters, postgres: &Postgres) {
     let pool = postgres.clone();
-    postgres.on_wait(watch_pool(meters, Dependency::POSTGRES.as_str(), move || {
-        let state = pool.state();
-        Pool {
-            size: state.size,
-            connections: state.connections,
-            idle: state.idle,
-            waiting: state.waiting,
-            timeouts: state.timeouts,
-        }
-    }));
+    postgres.on_wait(watch_pool(meters, Dependency::POSTGRES.as_str(), move || pool.state()));
 }
 
 /// Registers the metrics of the cache's pool, and of its Redis's memory.
@@ -134,22 +117,13 @@ pub(crate) fn watch_cache_redis(meters: &Meters, store: &RedisCacheStore) {
     let redis = store.clone();
     watch_memory(meters, "cache", move || redis.memory());
     let pool = store.clone();
-    store.on_wait(watch_pool(meters, Dependency::CACHE_REDIS.as_str(), move || {
-        let state = pool.state();
-        Pool {
-            size: state.size,
-            connections: state.connections,
-            idle: state.idle,
-            waiting: state.waiting,
-            timeouts: state.timeouts,
-        }
-    }));
+    store.on_wait(watch_pool(meters, Dependency::CACHE_REDIS.as_str(), move || pool.state()));
 }
 
 fn watch_pool(
     meters: &Meters,
     name: &'static str,
-    state: impl Fn() -> Pool + Clone + Send + Sync + 'static,
+    state: impl Fn() -> PoolState + Clone + Send + Sync + 'static,
 ) -> Listener {
     for (metric, number) in OF_A_POOL {
         let state = state.clone();

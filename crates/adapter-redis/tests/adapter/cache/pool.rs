@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapter_redis::{CachePoolSettings, CachePoolState, RedisCacheDependency, RedisCacheStore};
+use adapter_redis::{CachePoolSettings, PoolState, RedisCacheDependency, RedisCacheStore};
 use domain::{HealthCheck as _, PortErrorKind};
 use tokio::task::JoinSet;
 
@@ -22,7 +22,7 @@ fn listen(store: &RedisCacheStore) -> Arc<Mutex<Vec<Duration>>> {
     waits
 }
 
-async fn is(store: &RedisCacheStore, expected: CachePoolState) {
+async fn is(store: &RedisCacheStore, expected: PoolState) {
     until(&format!("{expected:?}"), async || store.state() == expected).await;
 }
 
@@ -34,7 +34,7 @@ async fn the_state_counts_connections_waiting_calls_and_timeouts() {
     let store = store(&single(redis.address()), settings);
     let waits = listen(&store);
     store.on_wait(Arc::new(|_| panic!("the first listener stays")));
-    let idle = CachePoolState { size: 2, connections: 2, idle: 2, waiting: 0, timeouts: 0 };
+    let idle = PoolState { size: 2, connections: 2, idle: 2, waiting: 0, timeouts: 0 };
     is(&store, idle).await;
     blocking(|| redis.freeze());
     let mut requested = JoinSet::new();
@@ -42,17 +42,17 @@ async fn the_state_counts_connections_waiting_calls_and_timeouts() {
         let store = store.clone();
         requested.spawn(async move { lookup(&store, &key("a")).await });
     }
-    is(&store, CachePoolState { idle: 0, waiting: 3, ..idle }).await;
+    is(&store, PoolState { idle: 0, waiting: 3, ..idle }).await;
     assert_eq!(lookup(&store, &key("a")).await.unwrap_err().kind(), PortErrorKind::Overloaded);
     assert_eq!(store.state().timeouts, 1, "a call refused without waiting");
     for _waited in 0..3 {
         let refused = requested.join_next().await.unwrap().unwrap().unwrap_err();
         assert_eq!(refused.kind(), PortErrorKind::Overloaded);
     }
-    is(&store, CachePoolState { idle: 0, timeouts: 4, ..idle }).await;
+    is(&store, PoolState { idle: 0, timeouts: 4, ..idle }).await;
     blocking(|| redis.thaw());
     requested.join_all().await.into_iter().for_each(|answer| drop(answer.unwrap()));
-    is(&store, CachePoolState { timeouts: 4, ..idle }).await;
+    is(&store, PoolState { timeouts: 4, ..idle }).await;
     let waits = waits.lock().unwrap();
     let in_vain = waits.iter().filter(|wait| **wait >= ACQUIRE).count();
     assert_eq!((waits.len(), in_vain), (5, 3), "{waits:?}");
@@ -63,7 +63,7 @@ async fn the_state_sums_the_primaries_of_a_cluster() {
     let store = store(&cluster(&CLUSTER.addresses()), PATIENT);
     assert_eq!(
         store.state(),
-        CachePoolState { size: 0, connections: 0, idle: 0, waiting: 0, timeouts: 0 }
+        PoolState { size: 0, connections: 0, idle: 0, waiting: 0, timeouts: 0 }
     );
     let waits = listen(&store);
     for name in 0..30 {

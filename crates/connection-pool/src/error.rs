@@ -1,0 +1,24 @@
+//! Why a call has no answer.
+
+/// Why a call has no answer. All but the last two were not begun.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PoolError<E> {
+    /// Too many calls were waiting; this one was refused without a wait.
+    #[error("too many calls wait for a connection")]
+    TooManyWaiting,
+    /// All connections were in use for as long as the call could wait.
+    #[error("no connection came free in time")]
+    NoneFree,
+    /// There was no connection, and none was opened for as long as the call could wait.
+    #[error("no connection was ready in time")]
+    NoneReady,
+    /// There was no connection, and connecting failed.
+    #[error(transparent)]
+    NotConnected(E),
+    /// The call did not end in time. Its connection is closed.
+    #[error("no answer in time")]
+    NoAnswer,
+    /// The call panicked, or the pool's runtime is shutting down.
+    #[error("the call was lost")]
+    Lost,
+}
