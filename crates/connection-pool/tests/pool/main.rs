@@ -1,5 +1,7 @@
 //! The rules of the pool, over a server that only counts. Most tests run under a paused clock.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod calls;
 mod down;
 mod limits;
