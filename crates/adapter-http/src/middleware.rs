@@ -22,6 +22,8 @@ use decorators::deadline::{Within, within};
 use futures_util::future::{Either, LocalBoxFuture};
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::context::TRACEPARENT;
+
 use self::context::RequestContext;
 use self::response_future::ResponseFuture;
 use self::size_limits::BesidesUnread;

@@ -18,7 +18,7 @@ use crate::distinct_users::DistinctUsers;
 use crate::problem::{Problem, PuzzleDemand};
 
 /// The header that carries a solution; header names are case-insensitive.
-const JOIN_PUZZLE: HeaderName = HeaderName::from_static("joinpuzzle");
+pub(crate) const JOIN_PUZZLE: HeaderName = HeaderName::from_static("joinpuzzle");
 
 /// Time between two updates of the difficulty, in milliseconds.
 const LOOK_EVERY: i64 = 100;

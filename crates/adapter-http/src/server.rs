@@ -23,13 +23,14 @@ use tokio::time::sleep;
 
 use crate::api::Api;
 use crate::connections::{Connections, Guarded, Limits, PerAddress, Shared, Worker, tracked};
+use crate::cors::Origin;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::listener_handle::{self, ListenerHandle};
 use crate::middleware::RequestMiddleware;
 use crate::ops::Ops;
 use crate::request_telemetry::RequestTelemetry;
 use crate::time::ceil_seconds;
-use crate::{baseline, dispatch, ops};
+use crate::{baseline, cors, dispatch, ops};
 
 /// Settings of a listener.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -58,6 +59,8 @@ pub struct HttpSettings {
     pub max_header_bytes: usize,
     /// Maximum size of a body, in bytes.
     pub max_body_bytes: usize,
+    /// Origins whose pages may call the public listener from a browser.
+    pub cors_origins: Vec<Origin>,
 }
 
 impl Default for HttpSettings {
@@ -76,6 +79,7 @@ impl Default for HttpSettings {
             shutdown_timeout: Duration::from_secs(5),
             max_header_bytes: 16 * 1024,
             max_body_bytes: 4 * 1024,
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -238,11 +242,23 @@ pub fn listen_public(
         watch,
         ..edge_of(settings, lifecycle.clone())
     };
-    let listener = listen("public", settings, move || {
-        App::new()
-            .wrap(middleware.clone())
-            .configure(|config| dispatch::configure(config, api.clone()))
-    })?;
+    let listener = if settings.cors_origins.is_empty() {
+        listen("public", settings, move || {
+            App::new()
+                .wrap(middleware.clone())
+                .configure(|config| dispatch::configure(config, api.clone()))
+        })?
+    } else {
+        let origins = settings.cors_origins.clone();
+        // Outermost, so that pages can read refusals of the middleware too. A preflight request
+        // gets its answer before them, and calls no handler.
+        listen("public", settings, move || {
+            App::new()
+                .wrap(middleware.clone())
+                .wrap(cors::permitting(&origins))
+                .configure(|config| dispatch::configure(config, api.clone()))
+        })?
+    };
     Ok(Listener { lifecycle: Some(lifecycle), ..listener })
 }
 

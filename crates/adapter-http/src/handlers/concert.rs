@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::concert::names;
 use crate::problem::Problem;
 
-const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+pub(crate) const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// Fresh for one second; usable while revalidating, and longer if the service is down (RFC 5861).
 const LIST_CACHING: HeaderValue =

@@ -12,7 +12,7 @@ use crate::standard_headers::NO_STORE;
 use crate::time::{EtaLimitedBy, ceil_seconds, milliseconds, rfc3339};
 
 /// The header that carries the token; header names are case-insensitive.
-const WAITING_TOKEN: HeaderName = HeaderName::from_static("waitingtoken");
+pub(crate) const WAITING_TOKEN: HeaderName = HeaderName::from_static("waitingtoken");
 
 /// A place in the queue, and the token that proves it.
 #[derive(Serialize, ToSchema)]

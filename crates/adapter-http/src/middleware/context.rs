@@ -17,7 +17,7 @@ use crate::observer::{RequestEnd, RequestStart, TraceContext};
 use crate::problem::{Problem, ProblemResponse, codes_of};
 use crate::route::Route;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The context of one request in the middleware.
 #[derive(Clone)]

@@ -1,9 +1,11 @@
 //! `[http]`: the public listener.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 
-use adapter_http::{HttpSettings, Network, PerAddress};
+use adapter_http::{HttpSettings, Network, Origin, PerAddress};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigDuration, ConfigError, KeyDoc, invalid, require};
@@ -31,6 +33,8 @@ pub struct HttpSection {
     pub shutdown_timeout: ConfigDuration,
     pub max_header_bytes: usize,
     pub max_body_bytes: usize,
+    #[serde(deserialize_with = "super::secret::comma_separated")]
+    pub cors_origins: Vec<String>,
     pub docs: bool,
 }
 
@@ -56,6 +60,7 @@ impl Default for HttpSection {
             shutdown_timeout: ConfigDuration::secs(25),
             max_header_bytes: 16 * 1024,
             max_body_bytes: 4 * 1024,
+            cors_origins: Vec::new(),
             docs: true,
         }
     }
@@ -131,6 +136,10 @@ impl HttpSection {
             meaning: "maximum size of a request body in bytes; then 413",
         },
         KeyDoc {
+            name: "cors_origins",
+            meaning: "origins of pages on other sites that may call the API from a browser, such as `https://shop.example`; none by default; comma-separated in the environment and in flags",
+        },
+        KeyDoc {
             name: "docs",
             meaning: "whether the public listener serves the description of the API at `/openapi.json` and a page to try it at `/docs`",
         },
@@ -157,6 +166,7 @@ impl HttpSection {
             "must be at least 1s",
         )?;
         self.networks()?;
+        self.origins()?;
         require(
             self.request_timeout >= ConfigDuration::millis(100),
             "http.request_timeout",
@@ -176,12 +186,12 @@ impl HttpSection {
 
     /// The networks of the proxies in front.
     fn networks(&self) -> Result<Vec<Network>, ConfigError> {
-        let networks = self
-            .proxies
-            .iter()
-            .flat_map(|text| text.split(','))
-            .filter(|text| !text.trim().is_empty());
-        networks.map(|text| text.parse().map_err(|error| invalid("http.proxies", error))).collect()
+        parsed("http.proxies", &self.proxies)
+    }
+
+    /// The origins whose pages may call the API.
+    fn origins(&self) -> Result<Vec<Origin>, ConfigError> {
+        parsed("http.cors_origins", &self.cors_origins)
     }
 
     /// The settings of the listener. If `max_connections` is 0, they contain the default maximum.
@@ -209,6 +219,15 @@ impl HttpSection {
             shutdown_timeout: self.shutdown_timeout.0,
             max_header_bytes: self.max_header_bytes,
             max_body_bytes: self.max_body_bytes,
+            // Validated too.
+            cors_origins: self.origins().unwrap_or_default(),
         }
     }
+}
+
+/// Parses the entries of a list, each of which may be several with commas between them.
+fn parsed<T: FromStr<Err: Display>>(key: &str, entries: &[String]) -> Result<Vec<T>, ConfigError> {
+    let texts = entries.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let given = texts.filter(|text| !text.is_empty());
+    given.map(|text| text.parse().map_err(|error| invalid(key, error))).collect()
 }

@@ -170,6 +170,10 @@ fn every_configuration_error_is_one_line() {
             &["--set", "http.proxies=10.0.0.0/8,proxy"],
             "http.proxies must be networks such as 10.0.0.0/8",
         ),
+        (
+            &["--set", "http.cors_origins=https://shop.example/"],
+            "http.cors_origins an origin is http:// or https:// and a host in lower case",
+        ),
         (&["--set", "http.answer_timeout=10ms"], "http.answer_timeout must be at least 1s"),
         (
             &["--set", "overload.polling.max_multiple=101"],
