@@ -54,6 +54,22 @@ pub(crate) fn make_environment(
     run(&mut pip, limit, &notify)
 }
 
+/// Downloads a package to a folder without installing it. The requirement names its hash.
+pub(crate) fn download(
+    environment: &Path,
+    folder: &Path,
+    requirement: &str,
+    limit: Duration,
+    notify: impl Fn(&str),
+) -> Outcome {
+    let list = environment.join("downloads.txt");
+    fs::write(&list, requirement).doing("writing the requirements")?;
+    let mut pip = Command::new(environment.join("bin/python"));
+    pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);
+    pip.args(["--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement"]);
+    run(pip.arg(&list).arg("--dest").arg(folder), limit, &notify)
+}
+
 fn run(command: &mut Command, limit: Duration, notify: impl Fn(&str)) -> Outcome {
     let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
     let shown = format!("python3 {}", words.join(" "));

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use test_support::{
     Durability, Postgres, SERVER_VARIABLE, find_or_install_api_checkers, find_or_install_haproxy,
-    find_or_install_influxdb, find_or_install_k6, find_or_install_nginx, find_or_install_postgres,
-    find_or_install_prometheus, find_or_install_redis,
+    find_or_install_helm, find_or_install_influxdb, find_or_install_k6, find_or_install_nginx,
+    find_or_install_postgres, find_or_install_prometheus, find_or_install_redis,
 };
 
 use test_support::workspace::{cargo, show};
@@ -33,6 +33,8 @@ pub(crate) fn test() -> Outcome {
     find_or_install_influxdb(|line| println!("{line}"))?;
     // The service is compared with the description of its API.
     find_or_install_api_checkers(|line| println!("{line}"))?;
+    // The chart is rendered, and compared with the schemas of Kubernetes.
+    find_or_install_helm(|line| println!("{line}"))?;
     // The load balancer configurations are tested with the load balancers.
     find_or_install_haproxy(|line| println!("{line}"))?;
     find_or_install_nginx(|line| println!("{line}"))?;
