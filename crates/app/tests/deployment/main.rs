@@ -8,6 +8,7 @@ mod autoscaling;
 mod combinations;
 mod configuration;
 mod facts;
+mod guides;
 mod monitoring;
 mod options;
 mod refusals;
