@@ -21,8 +21,10 @@ const CUSTOM: [&str; 4] = ["HTTPRoute", "PrometheusRule", "ScaledObject", "Servi
 #[test]
 fn every_combination_is_valid_and_does_what_it_must() {
     let all = options::all();
-    let values: Vec<_> = all.iter().map(options::Options::values).collect();
+    let mut values: Vec<_> = all.iter().map(options::Options::values).collect();
+    values.push(options::with_all_further_values());
     let rendered = render_all(&values);
+    facts::further_values_are_used(&rendered.releases[all.len()]);
     for (options, release) in all.iter().zip(&rendered.releases) {
         facts::check(options, release);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::options::{Options, Scaling};
+use crate::options::{DIGEST, Options, Scaling};
 use crate::rendering::{RELEASE, Release};
 
 pub(crate) fn check(options: &Options, release: &Release) {
@@ -106,6 +106,8 @@ fn pods_have_no_privileges(release: &Release) {
         }
     }
     assert_eq!(release.one("ServiceAccount")["automountServiceAccountToken"], false);
+    let image = format!("boxoffice:{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(container(release)["image"], image);
     let resources = json!({ "cpu": "2", "memory": "1Gi" });
     assert_eq!(container(release)["resources"]["limits"], resources);
 }
@@ -238,6 +240,30 @@ fn the_migration_needs_nothing_of_the_release(release: &Release) {
         assert_eq!(container["env"][0]["valueFrom"]["secretKeyRef"], reference);
         assert!(job["spec"]["activeDeadlineSeconds"].is_u64());
     }
+}
+
+/// Values that no combination changes arrive in the pods that serve and in the migration.
+pub(crate) fn further_values_are_used(release: &Release) {
+    for workload in [release.one("Deployment"), release.one("Job")] {
+        let pod = &workload["spec"]["template"]["spec"];
+        assert_eq!(pod["imagePullSecrets"], json!([{ "name": "registry" }]));
+        assert_eq!(pod["nodeSelector"], json!({ "kubernetes.io/arch": "amd64" }));
+        assert_eq!(pod["tolerations"][0]["key"], "sale");
+        let container = &pod["containers"][0];
+        assert_eq!(container["image"], format!("registry.example.com/boxoffice@{DIGEST}"));
+        assert_eq!(container["imagePullPolicy"], "Always");
+    }
+    assert_eq!(pod(release)["priorityClassName"], "sale");
+    let annotations = &release.one("Deployment")["spec"]["template"]["metadata"]["annotations"];
+    assert_eq!(annotations["example.com/owner"], "tickets");
+    assert!(annotations["checksum/config"].is_string());
+    assert_eq!(container(release)["resources"]["limits"], json!({ "cpu": 4, "memory": "2Gi" }));
+    let route = &release.one("HTTPRoute")["spec"];
+    assert_eq!(route["parentRefs"][0]["sectionName"], "https");
+    assert_eq!(route["hostnames"], json!(["a.example.com", "b.example.com"]));
+    assert_eq!(release.one("ScaledObject")["spec"]["triggers"].as_array().unwrap().len(), 4);
+    let ports = &release.one("NetworkPolicy")["spec"]["egress"][0]["ports"];
+    assert_eq!(ports[2], json!({ "port": 6380, "protocol": "TCP" }));
 }
 
 fn pod(release: &Release) -> &Value {

@@ -124,8 +124,50 @@ impl Scaling {
     }
 }
 
+/// The digest of an image.
+pub(crate) const DIGEST: &str =
+    "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// The values that are the same in all combinations, different from their defaults.
+pub(crate) fn with_all_further_values() -> Value {
+    json!({
+        "image": {
+            "repository": "registry.example.com/boxoffice",
+            "tag": "1.2.3",
+            "digest": DIGEST,
+            "pullPolicy": "Always",
+            "pullSecrets": ["registry"],
+        },
+        "resources": { "limits": { "cpu": 4, "memory": "2Gi" } },
+        "autoscaling": {
+            "by": "requests",
+            "sales": [sale("2026-12-05 20:00"), sale("2027-01-05 20:00")],
+        },
+        "gateway": {
+            "enabled": true,
+            "sectionName": "https",
+            "hostnames": ["a.example.com", "b.example.com"],
+        },
+        "monitoring": {
+            "serviceMonitor": true,
+            "rules": true,
+            "labels": { "release": "prometheus" },
+        },
+        "networkPolicy": { "egressPorts": [6380] },
+        "podAnnotations": { "example.com/owner": "tickets" },
+        "nodeSelector": { "kubernetes.io/arch": "amd64" },
+        "tolerations": [{ "key": "sale", "operator": "Exists", "effect": "NoSchedule" }],
+        "priorityClassName": "sale",
+    })
+}
+
 /// A sale that opens at this time in Seoul.
 pub(crate) fn sale(opens: &str) -> Value {
-    let (timezone, replicas) = ("Asia/Seoul", 8);
-    json!({ "opens": opens, "timezone": timezone, "leadMinutes": 30, "hours": 4, "replicas": replicas })
+    json!({
+        "opens": opens,
+        "timezone": "Asia/Seoul",
+        "leadMinutes": 30,
+        "hours": 4,
+        "replicas": 8,
+    })
 }
