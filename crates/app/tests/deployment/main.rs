@@ -1,4 +1,4 @@
-//! What `deploy` has for Kubernetes and for systemd. Every supported combination of the Helm chart's
+//! What `deploy` has for Kubernetes and systemd. Every supported combination of the Helm chart's
 //! values is rendered, and checked against the schemas of Kubernetes and against what the program
 //! needs. Values that cannot work are refused.
 

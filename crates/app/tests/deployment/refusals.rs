@@ -20,7 +20,11 @@ fn in_memory(more: Value) -> Value {
     let mut values = json!({
         "replicas": 1,
         "config": {
-            "queue": { "store": "memory", "durability": "primary", "checkpoint": { "store": "none" } },
+            "queue": {
+                "store": "memory",
+                "durability": "primary",
+                "checkpoint": { "store": "none" },
+            },
             "catalog": { "store": "memory" },
             "cache": { "store": "memory" },
         },

@@ -1,6 +1,6 @@
 {{- /*
-The configuration as TOML, a key a line: a dict of values and prefix. JSON writes every kind of value
-that occurs as TOML does. toToml would write whole numbers as 10.0.
+The configuration as TOML, a key a line: a dict of values and prefix. JSON writes every kind of
+value that occurs as TOML does. toToml would write whole numbers as 10.0.
 */ -}}
 {{- define "boxoffice.toml" -}}
 {{- range $key, $value := .values }}

@@ -13,6 +13,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: server
 {{- end }}
 
+{{- define "boxoffice.migrateLabels" -}}
+{{- include "boxoffice.labels" . | replace "component: server" "component: migrate" }}
+{{- end }}
+
 {{- define "boxoffice.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}
@@ -25,8 +29,8 @@ app.kubernetes.io/component: server
 
 {{- /* "yes" if Postgres is used, otherwise empty. */ -}}
 {{- define "boxoffice.postgres" -}}
-{{- $checkpoint := .Values.config.queue.checkpoint | default dict -}}
-{{- if or (eq .Values.config.catalog.store "postgres") (eq ($checkpoint.store | default "none") "postgres") -}}
+{{- $checkpoint := (.Values.config.queue.checkpoint | default dict).store | default "none" -}}
+{{- if has "postgres" (list .Values.config.catalog.store $checkpoint) -}}
 yes
 {{- end -}}
 {{- end }}

@@ -27,8 +27,10 @@ tolerations: {{ toJson . }}
 {{- end }}
 {{- end }}
 
-{{- /* One environment variable from the Secret: a dict of variable, key and root. */ -}}
+{{- /* A variable of the program from the Secret: a list of root, variable and key of the values. */ -}}
 {{- define "boxoffice.secretVariable" -}}
-- name: {{ .variable }}
-  valueFrom: { secretKeyRef: { name: {{ .root.Values.secret.name }}, key: {{ get .root.Values.secret.keys .key }} } }
+{{- $secret := (index . 0).Values.secret -}}
+- name: BOXOFFICE__{{ index . 1 }}
+  valueFrom:
+    secretKeyRef: { name: {{ $secret.name }}, key: {{ get $secret.keys (index . 2) }} }
 {{- end }}
