@@ -50,4 +50,4 @@ pub use recent_failures::RecentFailures;
 pub use request_telemetry::RequestTelemetry;
 pub use route::Route;
 pub use schedule::{ConcertDates, DateSource, RenderedDates};
-pub use server::{HttpSettings, Listener, Stopper, listen_ops, listen_public, listen_yardstick};
+pub use server::{HttpSettings, Listener, Stopper, listen_baseline, listen_ops, listen_public};

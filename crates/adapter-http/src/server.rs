@@ -280,7 +280,7 @@ pub fn listen_ops(settings: &HttpSettings, watched: Ops) -> io::Result<Listener>
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub fn listen_yardstick(settings: &HttpSettings) -> io::Result<Listener> {
+pub fn listen_baseline(settings: &HttpSettings) -> io::Result<Listener> {
     let (socket, listener) = listener_handle::open(settings.bind, settings.backlog)?;
     let address = socket.local_addr()?;
     let server = HttpServer::new(|| App::new().configure(baseline::configure))

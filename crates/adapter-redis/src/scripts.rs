@@ -14,8 +14,8 @@ pub(crate) struct Script {
 
 impl Script {
     fn new(body: &str, works_at_limit: bool) -> Self {
-        let at_limit = works_at_limit.then(|| Box::new(Self::of(HEAD_AT_LIMIT, body, None)));
-        Self::of(HEAD, body, at_limit)
+        let at_limit = works_at_limit.then(|| Box::new(Self::of(PRELUDE_AT_LIMIT, body, None)));
+        Self::of(PRELUDE, body, at_limit)
     }
 
     fn of(head: &str, body: &str, at_limit: Option<Box<Self>>) -> Self {
@@ -24,8 +24,8 @@ impl Script {
     }
 }
 
-const HEAD: &str = include_str!("lua/head.lua");
-const HEAD_AT_LIMIT: &str = include_str!("lua/head_at_limit.lua");
+const PRELUDE: &str = include_str!("lua/prelude.lua");
+const PRELUDE_AT_LIMIT: &str = include_str!("lua/prelude_at_limit.lua");
 
 macro_rules! scripts {
     ($($name:ident $(and $at_limit:ident)?: $($part:literal)+;)*) => {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod baseline;
 mod cache;
 mod database;
 mod diagnostics;
@@ -8,7 +9,6 @@ mod seed;
 mod serve;
 mod show_config;
 mod token;
-mod yardstick;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -91,7 +91,7 @@ enum Command {
     Token(token::Command),
     /// Serve one constant response, the baseline of the benchmarks
     #[command(hide = true)]
-    Yardstick(After<Nothing>),
+    Baseline(After<Nothing>),
 }
 
 /// The exit code for a wrong command line or configuration.
@@ -138,8 +138,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Some(Command::Openapi) => print(adapter_http::openapi_json()),
         Some(Command::Token(command)) => token::run(command, before),
-        Some(Command::Yardstick(after)) => {
-            with_config(&before.and(after.sources).sources(), yardstick::run)
+        Some(Command::Baseline(after)) => {
+            with_config(&before.and(after.sources).sources(), baseline::run)
         }
     }
 }

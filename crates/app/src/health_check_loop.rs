@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::DependencyHealth;
-use decorators::circuit_breaker::CircuitBreakerLayer;
+use decorators::breaker_layer::CircuitBreakerLayer;
 use decorators::registry::Registry;
 use domain::{Dependency, HealthCheck, PortError, PortErrorKind};
 use tokio::time::{MissedTickBehavior, interval};

@@ -1,17 +1,18 @@
 //! Reads values from the service at each scrape and feeds the histograms: one file per family.
 //! `telemetry::metrics::catalog` documents the metrics.
 
+mod breakers_and_bulkheads;
 mod build_info;
 mod caches;
 mod connections;
 mod dependencies;
 mod lazy_series;
 mod overload;
-mod protection;
 mod puzzles;
 mod queue;
 mod requests;
 
+pub(crate) use breakers_and_bulkheads::watch as watch_protection;
 pub(crate) use build_info::watch as watch_facts;
 pub(crate) use caches::watch as watch_caches;
 pub(crate) use connections::watch as watch_connections;
@@ -19,7 +20,6 @@ pub(crate) use dependencies::{
     observer, watch_cache_redis, watch_dependency, watch_line_redis, watch_postgres_pool,
 };
 pub(crate) use overload::watch as watch_overload;
-pub(crate) use protection::watch as watch_protection;
 pub(crate) use puzzles::watch as watch_puzzles;
 pub(crate) use queue::{Waits, watch as watch_line};
 pub(crate) use requests::Requests;

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::affinity;
 use crate::bench::measure::Target;
-use crate::bench::report::{Results, YARDSTICK};
+use crate::bench::report::{BASELINE, Results};
 use crate::bench::service::Service;
 use crate::bench::{KEY, make_folder, save, wrk};
 use crate::stats::Rounds;
@@ -55,7 +55,7 @@ pub fn bench_cache(arguments: &Arguments) -> Outcome {
     ];
     let full = Service::start("serve", &kept)?;
     let remote = Service::start("serve", &[&kept[..], &["cache.concerts.local_bytes=0"]].concat())?;
-    let yardstick = Service::start("yardstick", &[])?;
+    let baseline = Service::start("baseline", &[])?;
     let inside = full.join(1)?;
     full.get("/concert/451/date", &[("waitingToken", &inside)])?;
     for page in 1..=1_000 {
@@ -65,7 +65,7 @@ pub fn bench_cache(arguments: &Arguments) -> Outcome {
 
     let page = "/concerts/query?page=1";
     let targets = [
-        Target::new(YARDSTICK, &yardstick, "/constant", None),
+        Target::new(BASELINE, &baseline, "/constant", None),
         Target::new("page, 200", &full, page, None),
         Target::new("page, 304", &full, page, Some(("If-None-Match", &etag))),
         Target::paging("a thousand pages", &full, 1_000),

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::affinity;
 use crate::bench::measure::Target;
-use crate::bench::report::{Results, YARDSTICK};
+use crate::bench::report::{BASELINE, Results};
 use crate::bench::service::Service;
 use crate::bench::{make_folder, save, wrk};
 use crate::stats::Rounds;
@@ -54,7 +54,7 @@ pub fn bench_telemetry(arguments: &Arguments) -> Outcome {
     let off = start(&["telemetry.metrics=false", "telemetry.log_sample=0"])?;
     let metrics = start(&["telemetry.log_sample=0"])?;
     let all = start(&[&endpoint, "telemetry.traces.sample=0.01", "telemetry.log_sample=0.001"])?;
-    let yardstick = Service::start("yardstick", &[])?;
+    let baseline = Service::start("baseline", &[])?;
     let mut tokens = Vec::new();
     for service in [&off, &metrics, &all] {
         service.join(1)?;
@@ -62,7 +62,7 @@ pub fn bench_telemetry(arguments: &Arguments) -> Outcome {
     }
 
     let targets = [
-        Target::new(YARDSTICK, &yardstick, "/constant", None),
+        Target::new(BASELINE, &baseline, "/constant", None),
         Target::status(OFF, &off, &tokens[0]),
         Target::status(METRICS, &metrics, &tokens[1]),
         Target::status(ALL, &all, &tokens[2]),

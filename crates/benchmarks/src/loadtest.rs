@@ -6,9 +6,9 @@
 
 pub(crate) mod hostile;
 pub(crate) mod resources;
+mod result_database;
 pub(crate) mod saved_run;
 pub(crate) mod scenario;
-mod sink;
 mod stack;
 
 use std::fs::{self, File};
@@ -21,9 +21,9 @@ use test_support::{Doing as _, K6Binary, Outcome, failed, find_or_install_k6};
 
 use self::hostile::Hostile;
 use self::resources::Watch;
+use self::result_database::Sink;
 use self::saved_run::{CONSOLE, DASHBOARD, RECORD, RESOURCES, Run, SUMMARY, Verdict};
 use self::scenario::{Kind, Scenario};
-use self::sink::Sink;
 use self::stack::{On, Stack};
 use crate::affinity;
 use crate::environment::Environment;

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 pub mod breaker;
+pub mod breaker_layer;
 pub mod bulkhead;
 pub mod cache;
-pub mod circuit_breaker;
 mod concert;
 pub mod counter;
 pub mod deadline;

@@ -9,7 +9,7 @@ use domain::queue::{
     QueueStore, ReleaseError, Session, Shown, Snapshot, TokenClaims, UserId,
 };
 
-use crate::circuit_breaker::CircuitBreakerLayer;
+use crate::breaker_layer::CircuitBreakerLayer;
 use crate::layer::{Layer, Layerable, Layered};
 use crate::layer_stack::LayerStack;
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::Dependency;
 
+use crate::breaker_layer::CircuitBreakerLayer;
 use crate::bulkhead::Bulkhead;
 use crate::cache::AnyCache;
-use crate::circuit_breaker::CircuitBreakerLayer;
 use crate::retry::Retry;
 
 /// Every layer and cache, in the order in which they were added. The wiring adds them; operations

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use decorators::breaker::{Breaker, BreakerSettings, State, Window};
-use decorators::circuit_breaker::CircuitBreakerLayer;
+use decorators::breaker_layer::CircuitBreakerLayer;
 use decorators::layer::Layer as _;
 use decorators::timeout::Timeout;
 use domain::queue::JoinError;

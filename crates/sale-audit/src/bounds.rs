@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::exchange::{Exchange, Millis, RequestKind, State};
 use super::history::History;
+use super::request_and_response::{Exchange, Millis, RequestKind, State};
 use crate::settings::AuditSettings;
 
 /// `serving` was `mark` or higher at every moment from `by` on.

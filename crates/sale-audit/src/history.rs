@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use test_support::{Doing, Outcome, failed};
 
-use super::exchange::{Exchange, Quoted, Written};
+use super::request_and_response::{Exchange, Quoted, Written};
 
 /// How many malformed lines are quoted.
 const TOLD: usize = 5;

@@ -2,8 +2,8 @@
 #![expect(clippy::print_stdout, reason = "the verdict is printed")]
 
 mod bounds;
-mod exchange;
 mod history;
+mod request_and_response;
 mod rules;
 mod settings;
 mod verdict;

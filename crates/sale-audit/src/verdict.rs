@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::exchange::Exchange;
 use super::history::History;
+use super::request_and_response::Exchange;
 use crate::settings::AuditSettings;
 
 /// How many violations of one property are quoted.

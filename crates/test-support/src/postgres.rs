@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use crate::binaries::{PostgresBinaries, server_user};
 use crate::error::{Doing as _, Outcome, failed};
+use crate::leftover_processes::Reaper;
 use crate::open_transaction::Held;
 use crate::process::{
     START_LIMIT, STOP_LIMIT, children_of, free_port, is_there, last_lines, signal, wait_until,
 };
-use crate::reaper::Reaper;
 
 /// Whether writes survive a power failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -3,11 +3,11 @@
 mod binaries;
 mod cli;
 mod cluster;
+mod cluster_view;
 mod sentinel;
 mod server;
 mod setup;
 mod slots;
-mod view;
 
 pub use binaries::{RedisBinaries, find_or_install_redis};
 pub use cluster::RedisCluster;

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::error::{Doing as _, Outcome, failed};
+use crate::leftover_processes::{CLEAN_UP, LAUNCH, PID_FILE, Reaper};
 use crate::process::{START_LIMIT, free_port, last_lines};
-use crate::reaper::{CLEAN_UP, LAUNCH, PID_FILE, Reaper};
 
 /// A server that runs in a temporary folder, on a free loopback port. It stops when this is dropped
 /// or the process ends.

@@ -1,8 +1,8 @@
 //! `cargo xtask check`
 
+use crate::crate_layers;
 use crate::deny;
 use crate::import_cycles;
-use crate::layers;
 use crate::mutants;
 use crate::prose;
 use test_support::Outcome;
@@ -37,7 +37,7 @@ pub(crate) fn check() -> Outcome {
         "--deny",
         "warnings",
     ]))?;
-    layers::layers(false)?;
+    crate_layers::layers(false)?;
     import_cycles::check()?;
     prose::prose(&prose::Arguments::default())?;
     deny::deny(&deny::Arguments::default())?;

@@ -6,10 +6,10 @@
 )]
 
 mod check;
+mod crate_layers;
 mod deny;
 mod docs;
 mod import_cycles;
-mod layers;
 mod mutants;
 mod postgres;
 mod prose;
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         Task::Check => check::check(),
         Task::Deny(arguments) => deny::deny(&arguments),
         Task::ImportCycles => import_cycles::check(),
-        Task::Layers { bless } => layers::layers(bless),
+        Task::Layers { bless } => crate_layers::layers(bless),
         Task::Test => test::test(),
         Task::Docs => docs::docs(),
         Task::Bench(arguments) => bench::bench(&arguments),

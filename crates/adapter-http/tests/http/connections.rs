@@ -1,12 +1,12 @@
 //! Connections of well-behaved clients work unchanged behind the connection guard.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{
-    ConnectionCounts, Connections, HttpSettings, Lifecycle, PerAddress, RequestTelemetry, Stopper,
+    ConnectionCounts, Connections, HttpSettings, Lifecycle, RequestTelemetry, Stopper,
     listen_public,
 };
 use adapter_memory::MemoryWorld;
@@ -57,18 +57,14 @@ impl Served {
         let parts = Parts::of(&MemoryWorld::default(), AdmissionPolicy::default());
         let api = Parts { catalog: Arc::new(Slow), cache: patient, ..parts }.api();
         let settings = HttpSettings {
-            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             workers: 1,
-            backlog: 64,
             max_connections: 4,
-            per_address: PerAddress::default(),
             keep_alive: Duration::from_secs(1),
             client_timeout: Duration::from_secs(1),
             answer_timeout: Duration::from_secs(1),
             request_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
-            max_header_bytes: 16_384,
-            max_body_bytes: 4_096,
+            ..HttpSettings::default()
         };
         let listener =
             listen_public(&settings, api, Lifecycle::default(), RequestTelemetry::default())

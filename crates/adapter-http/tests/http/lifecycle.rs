@@ -1,12 +1,10 @@
 //! Black-box tests of the lifecycle of a starting node.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use adapter_http::{
-    Api, HttpSettings, Lifecycle, PerAddress, Phase, RequestTelemetry, listen_public,
-};
+use adapter_http::{Api, HttpSettings, Lifecycle, Phase, RequestTelemetry, listen_public};
 use adapter_memory::MemoryWorld;
 use domain::queue::AdmissionPolicy;
 
@@ -18,18 +16,10 @@ fn api() -> Api {
 
 fn settings() -> HttpSettings {
     HttpSettings {
-        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         workers: 1,
-        backlog: 64,
-        max_connections: 64,
         keep_alive: Duration::from_secs(5),
-        client_timeout: Duration::from_secs(5),
-        answer_timeout: Duration::from_secs(10),
-        per_address: PerAddress::default(),
         request_timeout: Duration::from_secs(3),
-        shutdown_timeout: Duration::from_secs(5),
-        max_header_bytes: 16_384,
-        max_body_bytes: 4_096,
+        ..HttpSettings::default()
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decorators::breaker::{Breaker, Event, State};
+use decorators::breaker_layer::CircuitBreakerLayer;
 use decorators::bulkhead::Bulkhead;
 use decorators::cache::CacheStore;
-use decorators::circuit_breaker::CircuitBreakerLayer;
 use decorators::instrumented::Observer;
 use decorators::layer_stack::LayerStack;
 use decorators::queue::QueueBreakers;

@@ -250,10 +250,10 @@ impl Default for Step {
 }
 
 fn fastest() -> Outcome<f64> {
-    let yardstick = Service::start("yardstick", &[])?;
+    let baseline = Service::start("baseline", &[])?;
     let constant = b"GET /constant HTTP/1.1\r\nHost: boxoffice\r\n\r\n".to_vec();
     let asking = Asking {
-        nodes: vec![yardstick.address],
+        nodes: vec![baseline.address],
         connections: 64,
         request: Arc::new(move |_, _| constant.clone()),
     };

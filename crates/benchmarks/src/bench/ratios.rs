@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::measure::{Measurement, Target};
-use super::report::{Results, YARDSTICK};
+use super::report::{BASELINE, Results};
 use super::service::Service;
 use super::{CONNECTIONS, EVER_LONGER, KEY, STANDING_STILL};
 use crate::stats::Rounds;
@@ -36,7 +36,7 @@ pub(crate) const BUSY: f64 = 0.9;
 pub(super) fn measure(rounds: Rounds, out: &Path) -> Outcome<Results> {
     let redis =
         Redis::start(&find_or_install_redis(|line| println!("{line}"))?, RedisSetup::default())?;
-    let yardstick = Service::start("yardstick", &[])?;
+    let baseline = Service::start("baseline", &[])?;
     let requested = Service::start("serve", &STANDING_STILL)?;
     let inside = requested.join(1)?;
     requested.get("/concert/451/date", &[("waitingToken", &inside)])?;
@@ -47,7 +47,7 @@ pub(super) fn measure(rounds: Rounds, out: &Path) -> Outcome<Results> {
         let in_memory = Service::start("serve", &[&STANDING_STILL[..], &[EVER_LONGER]].concat())?;
         let in_redis = on_redis(&redis, round)?;
         let targets = [
-            Target::new(YARDSTICK, &yardstick, "/constant", None),
+            Target::new(BASELINE, &baseline, "/constant", None),
             Target::status(STATUS, &requested, &waiting),
             Target::new(PAGE, &requested, PAGE_ONE, None),
             Target::new(UNCHANGED, &requested, PAGE_ONE, Some(("If-None-Match", &etag))),
@@ -90,8 +90,8 @@ impl Held {
 pub(crate) fn floors(results: &Results) -> Vec<Held> {
     let of = |(target, floor): (&'static str, f64), connections| {
         let busy = results.median(target, connections).is_some_and(|m| m.server_load >= BUSY);
-        let (_, rate, _) = results.ratios(Measurement::per_second, target, YARDSTICK, connections);
-        let (_, own, _) = results.ratios(|m| m.per_cpu_second, target, YARDSTICK, connections);
+        let (_, rate, _) = results.ratios(Measurement::per_second, target, BASELINE, connections);
+        let (_, own, _) = results.ratios(|m| m.per_cpu_second, target, BASELINE, connections);
         let (ratio, by) = if busy { (rate, "requests a second") } else { (own, "processor time") };
         Held { target, connections, floor, ratio, by }
     };

@@ -1,7 +1,7 @@
 //! Detects ratios that are worse than the committed ones.
 
 use super::measure::Measurement;
-use super::report::{Results, YARDSTICK};
+use super::report::{BASELINE, Results};
 use test_support::{Outcome, failed};
 
 /// A measurement then and now: lowest, median and highest ratio by the server's processor time,
@@ -40,12 +40,12 @@ impl Change {
 /// If a measurement is worse beyond its spread, or is missing now.
 pub(super) fn check(then: &Results, now: &Results) -> Outcome {
     let own = |m: &Measurement| m.per_cpu_second;
-    let kinds = then.kinds().into_iter().filter(|(target, _)| *target != YARDSTICK);
+    let kinds = then.kinds().into_iter().filter(|(target, _)| *target != BASELINE);
     let changes = kinds.map(|(target, connections)| Change {
         target: target.to_owned(),
         connections,
-        then: then.usual_ratios(own, target, YARDSTICK, connections),
-        now: now.usual_ratios(own, target, YARDSTICK, connections),
+        then: then.usual_ratios(own, target, BASELINE, connections),
+        now: now.usual_ratios(own, target, BASELINE, connections),
     });
     verdict(&changes.collect::<Vec<_>>())
 }

@@ -22,7 +22,7 @@ pub(crate) struct Results {
 pub(crate) type Figure = fn(&Measurement) -> f64;
 
 /// The reference of every ratio.
-pub(crate) const YARDSTICK: &str = "constant answer";
+pub(crate) const BASELINE: &str = "constant answer";
 
 impl Results {
     pub(crate) fn new(rounds: Rounds) -> Self {
@@ -155,9 +155,9 @@ impl Results {
         for (target, connections) in self.kinds() {
             let Some(median) = self.median(target, connections) else { continue };
             let (low, middle, high) =
-                self.ratios(Measurement::per_second, target, YARDSTICK, connections);
+                self.ratios(Measurement::per_second, target, BASELINE, connections);
             let (cpu_low, cpu, cpu_high) =
-                self.ratios(|m| m.per_cpu_second, target, YARDSTICK, connections);
+                self.ratios(|m| m.per_cpu_second, target, BASELINE, connections);
             // Writing to a `String` cannot fail.
             let _ = writeln!(
                 text,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{CONNECTIONS, Pair};
 use crate::bench::measure::{Measurement, Target};
-use crate::bench::report::{Results, YARDSTICK};
+use crate::bench::report::{BASELINE, Results};
 use crate::bench::service::Service;
 use crate::bench::{EVER_LONGER, KEY, STANDING_STILL};
 use crate::stats::Rounds;
@@ -24,7 +24,7 @@ pub(super) fn on_redis(pair: &Pair, more: &[&str]) -> Outcome<Service> {
 
 pub(super) fn measure(binaries: &RedisBinaries, rounds: Rounds, out: &Path) -> Outcome<Results> {
     let pair = Pair::start(binaries)?;
-    let yardstick = Service::start("yardstick", &[])?;
+    let baseline = Service::start("baseline", &[])?;
     let mut results = Results::new(rounds);
     for round in 1..=results.rounds() {
         // Each round gets a new queue, so that all rounds start alike.
@@ -36,7 +36,7 @@ pub(super) fn measure(binaries: &RedisBinaries, rounds: Rounds, out: &Path) -> O
         )?;
         let (in_memory, in_redis) = (memory.join_until(10)?, redis.join_until(10)?);
         let targets = [
-            Target::new(YARDSTICK, &yardstick, "/constant", None),
+            Target::new(BASELINE, &baseline, "/constant", None),
             Target::joining(JOIN_MEMORY, &memory),
             Target::joining(JOIN_REDIS, &redis),
             Target::joining(JOIN_REPLICATED, &replicated),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decorators::breaker::{Breaker, BreakerSettings};
+use decorators::breaker_layer::CircuitBreakerLayer;
 use decorators::bulkhead::{Bulkhead, BulkheadSettings};
-use decorators::circuit_breaker::CircuitBreakerLayer;
 use decorators::layer::Layerable;
 use decorators::layer_stack::LayerStack;
 use decorators::queue::QueueBreakers;

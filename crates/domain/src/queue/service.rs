@@ -7,9 +7,9 @@ pub use admission::Admission;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::counts::{Counters, Reason, Refusal};
 use super::local_view::{LocalView, NumberStatus, Reported};
-use super::reservation::Reserved;
+use super::number_reservation::Reserved;
+use super::service_counts::{Counters, Reason, Refusal};
 use super::{
     AdmissionPolicy, Called, Expiry, JoinError, Joined, NumberBounds, NumberReservation,
     PlaceStatus, PollInterval, Position, QueueCounters, QueueCounts, QueueError, QueueId,

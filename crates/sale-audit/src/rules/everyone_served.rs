@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::AuditSettings;
 use crate::bounds::Bounds;
-use crate::exchange::{Exchange, RequestKind};
+use crate::request_and_response::{Exchange, RequestKind};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "everybody served";

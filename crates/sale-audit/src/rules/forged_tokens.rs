@@ -1,7 +1,7 @@
 //! Forged tokens and junk are refused.
 
 use crate::bounds::Bounds;
-use crate::exchange::{Exchange, RequestKind};
+use crate::request_and_response::{Exchange, RequestKind};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "forged and junk refused";

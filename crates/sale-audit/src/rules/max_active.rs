@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::AuditSettings;
 use crate::bounds::Bounds;
-use crate::exchange::{Exchange, Millis};
+use crate::request_and_response::{Exchange, Millis};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "never more active than allowed";

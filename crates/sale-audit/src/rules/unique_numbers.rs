@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::bounds::Bounds;
-use crate::exchange::{Exchange, RequestKind};
+use crate::request_and_response::{Exchange, RequestKind};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "no number twice";

@@ -1,11 +1,11 @@
 //! Every metric, one file per family. A metric must be defined here to be recorded.
 
+pub mod breakers_and_bulkheads;
 pub mod caches;
 pub mod connections;
 pub mod dependencies;
 pub mod overload;
 pub mod process;
-pub mod protection;
 pub mod puzzles;
 pub mod queue;
 pub mod requests;
@@ -28,7 +28,7 @@ pub const FAMILIES: &[Family] = &[
     connections::FAMILY,
     overload::FAMILY,
     puzzles::FAMILY,
-    protection::FAMILY,
+    breakers_and_bulkheads::FAMILY,
     caches::FAMILY,
     dependencies::FAMILY,
     process::FAMILY,

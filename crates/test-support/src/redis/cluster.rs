@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::binaries::RedisBinaries;
 use super::cli::Fields;
+use super::cluster_view::{Member, essence, members};
 use super::server::{Redis, is_settled};
 use super::setup::RedisSetup;
-use super::view::{Member, essence, members};
 use crate::error::{Outcome, failed};
 use crate::process::{START_LIMIT, wait_until};
 

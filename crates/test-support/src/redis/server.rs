@@ -12,8 +12,8 @@ use super::binaries::RedisBinaries;
 use super::cli::{Fields, answer};
 use super::setup::RedisSetup;
 use crate::error::{Doing as _, Outcome, failed};
+use crate::leftover_processes::{CLEAN_UP, LAUNCH, PID_FILE, Reaper};
 use crate::process::{START_LIMIT, STOP_LIMIT, free_port, last_lines, signal, stat, wait_until};
-use crate::reaper::{CLEAN_UP, LAUNCH, PID_FILE, Reaper};
 
 /// A private server, without a password unless its setup has one. It stops when this is dropped or
 /// the process ends. It can be used from several threads.

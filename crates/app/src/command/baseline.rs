@@ -1,10 +1,10 @@
-//! `boxoffice yardstick`: a constant response on the public address, with the public listener's
+//! `boxoffice baseline`: a constant response on the public address, with the public listener's
 //! settings.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use adapter_http::listen_yardstick;
+use adapter_http::listen_baseline;
 
 use super::{complain, serve};
 use crate::config::Config;
@@ -17,7 +17,7 @@ pub(super) fn run(config: &Config) -> ExitCode {
     let served = serve::runtime().and_then(|runtime| {
         runtime.block_on(async {
             let mut signals = StopSignals::catch()?;
-            let listener = listen_yardstick(&config.http.settings())?;
+            let listener = listen_baseline(&config.http.settings())?;
             let stopper = listener.stopper();
             let running = tokio::spawn(listener.run());
             signals.next().await;
