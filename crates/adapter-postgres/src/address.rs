@@ -7,12 +7,15 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use crate::pooler::Pooler;
+
 /// A database and the user to connect as. Displays host, port, database and user; never the
 /// password.
 #[derive(Clone)]
 pub struct PostgresAddress {
     config: Config,
     shown: String,
+    pooler: Pooler,
 }
 
 /// Why a text is not a database address. Does not repeat the text, which may contain a password.
@@ -85,13 +88,23 @@ impl PostgresAddress {
             config.tcp_user_timeout(UNACKNOWLEDGED);
         }
         config.keepalives_idle(PROBE_IDLE_AFTER);
-        Ok(Self { config, shown })
+        Ok(Self { config, shown, pooler: Pooler::None })
+    }
+
+    /// Says that a pooler answers at this address.
+    #[must_use]
+    pub fn behind(self, pooler: Pooler) -> Self {
+        Self { pooler, ..self }
     }
 
     /// Whether connections are encrypted; the server's certificate is then always verified.
     #[must_use]
     pub fn wants_tls(&self) -> bool {
         self.config.get_ssl_mode() == SslMode::Require
+    }
+
+    pub(crate) fn pooler(&self) -> Pooler {
+        self.pooler
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::address::PostgresAddress;
-use crate::connection::Connection;
+use crate::connection::{Connection, Statements};
 use crate::error::SetupError;
+use crate::pooler::Pooler;
 use crate::session::{ConnectionTask, Session, SessionLimits};
 
 /// The settings of new connections.
@@ -41,7 +42,14 @@ impl Connector {
     pub(crate) async fn session(&self) -> Result<Session, SetupError> {
         let made = Instant::now();
         let (client, driver) = self.connect().await?;
-        Ok(Session::new(Connection::new(client), driver, made))
+        Ok(Session::new(Connection::new(client, self.statements()), driver, made))
+    }
+
+    fn statements(&self) -> Statements {
+        match self.address.pooler() {
+            Pooler::None | Pooler::Session => Statements::prepared(),
+            Pooler::Transaction => Statements::each_in_a_transaction(self.limits),
+        }
     }
 
     /// Opens a raw driver connection, within the connect timeout.
@@ -59,22 +67,37 @@ impl Connector {
         timeout(self.limits.connect, connecting).await.unwrap_or_else(late)
     }
 
-    /// Opens a connection with its limits set. Must be called inside a runtime, which runs the
-    /// connection's task.
+    /// Opens a connection with its limits set, if it is a session of its own on the server. Must be
+    /// called inside a runtime, which runs the connection's task.
     async fn open(&self) -> Result<(Client, ConnectionTask), SetupError> {
         let mut config = self.address.config().clone();
-        let ours = self.limits.options();
-        let options =
-            config.get_options().map_or_else(|| ours.clone(), |given| format!("{given} {ours}"));
-        config.options(options);
+        if self.address.pooler() == Pooler::None {
+            let ours = self.limits.options();
+            let options = config
+                .get_options()
+                .map_or_else(|| ours.clone(), |given| format!("{given} {ours}"));
+            config.options(options);
+        }
         let refused = |error| SetupError::of(&error, &self.address);
+        let (client, driver) = self.start(&config).await.map_err(refused)?;
+        if self.address.pooler() == Pooler::Session {
+            // Poolers refuse startup options.
+            client.batch_execute(&self.limits.for_the_session()).await.map_err(refused)?;
+        }
+        Ok((client, driver))
+    }
+
+    async fn start(
+        &self,
+        config: &Config,
+    ) -> Result<(Client, ConnectionTask), tokio_postgres::Error> {
         match &self.tls {
             None => {
-                let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+                let (client, connection) = config.connect(NoTls).await?;
                 Ok((client, ConnectionTask::start(connection)))
             }
             Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await.map_err(refused)?;
+                let (client, connection) = config.connect(tls.clone()).await?;
                 Ok((client, ConnectionTask::start(connection)))
             }
         }

@@ -1,6 +1,8 @@
 //! A diesel connection that also keeps the server's SQLSTATE, which diesel's errors omit.
 
-use std::collections::HashMap;
+mod statements;
+mod transactions;
+
 use std::error::Error as StdError;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -20,23 +22,27 @@ use diesel::row::{Field, PartialRow, Row as DieselRow, RowIndex, RowSealed};
 use diesel_async::{AsyncConnectionCore, SimpleAsyncConnection};
 use futures_util::future::BoxFuture;
 use futures_util::stream;
+use tokio_postgres::Client;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Statement};
+
+pub(crate) use self::statements::Statements;
+
+use self::transactions::Transactions;
 
 /// One connection. diesel-async's own connection maps a server error to a kind, mostly `Unknown`,
-/// and drops the SQLSTATE, which alone distinguishes a faulty query from a faulty connection. Each
-/// statement is prepared once, and its result is read to the end before it is returned.
+/// and drops the SQLSTATE, which alone distinguishes a faulty query from a faulty connection. A
+/// result is read to the end before it is returned.
 pub(crate) struct Connection {
     client: Client,
-    /// By SQL text.
-    prepared: HashMap<String, Statement>,
+    statements: Statements,
+    transactions: Transactions,
     /// The last error, until it is taken.
     failure: Option<tokio_postgres::Error>,
 }
 
 impl Connection {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, prepared: HashMap::new(), failure: None }
+    pub(crate) fn new(client: Client, statements: Statements) -> Self {
+        Self { client, statements, transactions: Transactions::default(), failure: None }
     }
 
     /// Takes the driver's error of the last failed statement. `None` if the failure was diesel's
@@ -46,26 +52,14 @@ impl Connection {
     }
 
     async fn query(&mut self, query: Query) -> QueryResult<Vec<tokio_postgres::Row>> {
-        let (statement, binds) = (self.prepare(query.sql, &query.types).await?, query.binds);
-        let rows = self.client.query(&statement, &as_parameters(&binds)).await;
+        let rows = self.statements.query(&self.client, query).await;
         rows.map_err(|error| self.failed(error))
     }
 
     async fn execute(&mut self, query: Query) -> QueryResult<usize> {
-        let (statement, binds) = (self.prepare(query.sql, &query.types).await?, query.binds);
-        let changed = self.client.execute(&statement, &as_parameters(&binds)).await;
+        let changed = self.statements.execute(&self.client, query).await;
         let changed = changed.map_err(|error| self.failed(error))?;
         usize::try_from(changed).map_err(|error| DieselError::DeserializationError(Box::new(error)))
-    }
-
-    async fn prepare(&mut self, sql: String, types: &[Type]) -> QueryResult<Statement> {
-        if let Some(statement) = self.prepared.get(&sql) {
-            return Ok(statement.clone());
-        }
-        let prepared = self.client.prepare_typed(&sql, types).await;
-        let statement = prepared.map_err(|error| self.failed(error))?;
-        self.prepared.insert(sql, statement.clone());
-        Ok(statement)
     }
 
     /// Stores the driver's error and returns diesel's.
@@ -158,10 +152,6 @@ impl PgMetadataLookup for BuiltInTypes {
 #[derive(Debug)]
 struct Bind(Option<Vec<u8>>);
 
-fn as_parameters(binds: &[Bind]) -> Vec<&(dyn ToSql + Sync)> {
-    binds.iter().map(|bind| bind as &(dyn ToSql + Sync)).collect()
-}
-
 impl ToSql for Bind {
     fn to_sql(
         &self,
@@ -173,7 +163,7 @@ impl ToSql for Bind {
         Ok(IsNull::No)
     }
 
-    /// The statement was prepared with the types of its binds.
+    /// The statement is sent with the types of its binds.
     fn accepts(_: &Type) -> bool {
         true
     }

@@ -9,6 +9,7 @@ use domain::{Dependency, PortError, PortErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::address::PostgresAddress;
+use crate::pooler::{self, Refusal};
 use crate::sqlstates::Blame;
 
 /// Why a database cannot be used. Each message is one line, without secrets.
@@ -91,6 +92,26 @@ pub enum SetupError {
         /// The server's message.
         why: String,
     },
+    /// A pooler answers, and `postgres.pooler` does not say so.
+    #[error(
+        "Postgres at {at} is behind a connection pooler ({why}): set `postgres.pooler` to its pool \
+         mode, \"session\" or \"transaction\""
+    )]
+    Pooler {
+        /// The address.
+        at: String,
+        /// What showed it.
+        why: String,
+    },
+    /// A pooler in transaction mode answers, and `postgres.pooler` says `session`.
+    #[error(
+        "Postgres at {at} is behind a connection pooler in transaction mode: set `postgres.pooler` \
+         to \"transaction\""
+    )]
+    SharedServer {
+        /// The address.
+        at: String,
+    },
     /// An encrypted connection could not be established.
     #[error("no TLS: {why}")]
     Tls {
@@ -119,8 +140,22 @@ impl SetupError {
             &SqlState::INSUFFICIENT_PRIVILEGE => {
                 Self::Forbidden { at, user: address.user().to_owned(), why }
             }
+            &SqlState::PROTOCOL_VIOLATION => Self::of_a_pooler(at, address, why),
             code if is_passing(code) => Self::Unreachable { at, why },
             _ => Self::Failed { at, why },
+        }
+    }
+
+    /// Poolers have one code for almost all of their errors.
+    fn of_a_pooler(at: String, address: &PostgresAddress, why: String) -> Self {
+        match pooler::refusal(&why) {
+            Some(Refusal::Credentials) => Self::Credentials { at, why },
+            Some(Refusal::NotLetIn) => Self::NotLetIn { at, why },
+            Some(Refusal::NoDatabase) => {
+                Self::NoDatabase { at, database: address.database().to_owned() }
+            }
+            Some(Refusal::Options) => Self::Pooler { at, why },
+            None => Self::Unreachable { at, why },
         }
     }
 
@@ -152,6 +187,10 @@ impl SetupError {
 
     pub(crate) fn failed(address: &PostgresAddress, why: impl std::fmt::Display) -> Self {
         Self::Failed { at: address.to_string(), why: one_line(&why.to_string()) }
+    }
+
+    pub(crate) fn pooler(address: &PostgresAddress, why: &str) -> Self {
+        Self::Pooler { at: address.to_string(), why: why.to_owned() }
     }
 
     pub(crate) fn another(address: &PostgresAddress, who: &'static str, waited: Duration) -> Self {

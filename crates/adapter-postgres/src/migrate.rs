@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::connection::BoxableConnection;
+use diesel::migration::{
+    Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion,
+};
 use diesel::pg::Pg;
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection};
+use diesel_async::AsyncMigrationHarness;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::time::timeout;
 use tokio_postgres::Client;
@@ -13,20 +16,25 @@ use tokio_postgres::error::SqlState;
 
 use crate::address::PostgresAddress;
 use crate::advisory_lock::{self, Work};
+use crate::connection::{Connection, Statements};
 use crate::error::SetupError;
 use crate::pool::Postgres;
+use crate::pooler;
 use crate::session::SessionLimits;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
 const MIGRATING: Work = Work { who: "migrator", lock: 0x626f_786f_6666_6963 };
 
-/// How long a migration waits for a table in use. Queries for the table queue behind the waiting
-/// migration, so this is short; a migration that times out is run again.
-const WAIT_FOR_A_TABLE: Duration = Duration::from_secs(5);
-
-/// Timeout of one statement of a migration, such as creating an index on a large table.
-const STATEMENT: Duration = Duration::from_secs(3_600);
+const LIMITS: SessionLimits = SessionLimits {
+    connect: Duration::ZERO,
+    // For one statement, such as creating an index on a large table.
+    statement: Duration::from_secs(3_600),
+    // How long a migration waits for a table in use. Queries for the table queue behind the waiting
+    // migration, so this is short; a migration that times out is run again.
+    lock: Duration::from_secs(5),
+    idle_in_transaction: Duration::ZERO,
+};
 
 /// Applies all pending migrations and returns their names. Only one migrator runs at a time. Must
 /// be called on a multi-threaded runtime.
@@ -38,7 +46,7 @@ pub async fn migrate(
     connect: Duration,
 ) -> Result<Vec<String>, SetupError> {
     let run = |harness: &mut Harness| {
-        Ok(harness.run_pending_migrations(MIGRATIONS)?.iter().map(name_of).collect())
+        Ok(harness.run_pending_migrations(LimitedMigrations)?.iter().map(name_of).collect())
     };
     as_the_only_one(&address, connect, run).await
 }
@@ -51,7 +59,8 @@ pub async fn revert_last(
     address: PostgresAddress,
     connect: Duration,
 ) -> Result<String, SetupError> {
-    let revert = |harness: &mut Harness| Ok(name_of(&harness.revert_last_migration(MIGRATIONS)?));
+    let revert =
+        |harness: &mut Harness| Ok(name_of(&harness.revert_last_migration(LimitedMigrations)?));
     as_the_only_one(&address, connect, revert).await
 }
 
@@ -61,7 +70,7 @@ fn name_of(version: &MigrationVersion<'_>) -> String {
     known().remove(&version).unwrap_or(version)
 }
 
-type Harness = AsyncMigrationHarness<AsyncPgConnection>;
+type Harness = AsyncMigrationHarness<Connection>;
 
 /// Runs the work on the connection that holds the lock.
 async fn as_the_only_one<T>(
@@ -69,14 +78,54 @@ async fn as_the_only_one<T>(
     connect: Duration,
     work: impl FnOnce(&mut Harness) -> diesel::migration::Result<T>,
 ) -> Result<T, SetupError> {
-    let (lock, statement) = (WAIT_FOR_A_TABLE, STATEMENT);
-    let limits = SessionLimits { connect, statement, lock, idle_in_transaction: Duration::ZERO };
-    let (client, _driver) = advisory_lock::lock(address, limits, MIGRATING).await?;
-    let connection = timeout(connect, AsyncPgConnection::try_from(client)).await;
-    let connection = connection
-        .map_err(|_| SetupError::unreachable(address, "no answer within the connect limit"))?;
-    let connection = connection.map_err(|error| SetupError::failed(address, error))?;
+    let limits = SessionLimits { connect, ..LIMITS };
+    let (client, _lock) = advisory_lock::lock(address, limits, MIGRATING).await?;
+    let connection = Connection::new(client, Statements::Unnamed);
     work(&mut Harness::new(connection)).map_err(|error| SetupError::failed(address, error))
+}
+
+/// The migrations, each with the limits inside of its transaction: behind a pooler in transaction
+/// mode the session has none. There, a migration that runs outside of a transaction has the limits
+/// of the role.
+struct LimitedMigrations;
+
+impl MigrationSource<Pg> for LimitedMigrations {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<Pg>>>> {
+        let migrations: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations()?;
+        let limited = migrations.into_iter().map(|migration| Box::new(Limited(migration)) as _);
+        Ok(limited.collect())
+    }
+}
+
+struct Limited(Box<dyn Migration<Pg>>);
+
+impl Limited {
+    fn limit(&self, connection: &mut dyn BoxableConnection<Pg>) -> diesel::migration::Result<()> {
+        if self.0.metadata().run_in_transaction() {
+            connection.batch_execute(&LIMITS.for_the_transaction())?;
+        }
+        Ok(())
+    }
+}
+
+impl Migration<Pg> for Limited {
+    fn run(&self, connection: &mut dyn BoxableConnection<Pg>) -> diesel::migration::Result<()> {
+        self.limit(connection)?;
+        self.0.run(connection)
+    }
+
+    fn revert(&self, connection: &mut dyn BoxableConnection<Pg>) -> diesel::migration::Result<()> {
+        self.limit(connection)?;
+        self.0.revert(connection)
+    }
+
+    fn metadata(&self) -> &dyn MigrationMetadata {
+        self.0.metadata()
+    }
+
+    fn name(&self) -> &dyn MigrationName {
+        self.0.name()
+    }
 }
 
 /// Checks that a database can serve this program: it answers, every migration this program knows is
@@ -89,6 +138,7 @@ pub async fn check_schema(postgres: &Postgres) -> Result<(), SetupError> {
     let connector = postgres.connector();
     let (address, (client, _driver)) = (connector.address(), connector.connect().await?);
     let checks = async {
+        pooler::check(connector, &client).await?;
         check_applied(&client, address).await?;
         let readable = client
             .batch_execute("SELECT FROM concerts LIMIT 0; SELECT FROM schedules LIMIT 0")
@@ -123,7 +173,7 @@ async fn applied(
     client: &Client,
     address: &PostgresAddress,
 ) -> Result<BTreeSet<String>, SetupError> {
-    let rows = client.query("SELECT version FROM __diesel_schema_migrations", &[]).await;
+    let rows = client.query_typed("SELECT version FROM __diesel_schema_migrations", &[]).await;
     match rows {
         Ok(rows) => Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect()),
         // Without the table, no migration has ever been applied.

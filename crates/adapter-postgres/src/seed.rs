@@ -10,16 +10,21 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
 
 use crate::address::PostgresAddress;
-use crate::advisory_lock::{self, Work};
+use crate::advisory_lock::{self, Lock, Work};
 use crate::error::SetupError;
 use crate::id::signed;
 use crate::migrate::check_applied;
-use crate::session::{ConnectionTask, SessionLimits};
+use crate::session::SessionLimits;
 
 const SEEDING: Work = Work { who: "seeder", lock: 0x626f_786f_7365_6564 };
 
-/// Timeout of a statement, and of waiting for a table in use. A batch takes a tenth of a second.
-const STATEMENT: Duration = Duration::from_secs(60);
+/// A batch takes a tenth of a second.
+const LIMITS: SessionLimits = SessionLimits {
+    connect: Duration::ZERO,
+    statement: Duration::from_secs(60),
+    lock: Duration::from_secs(60),
+    idle_in_transaction: Duration::from_secs(60),
+};
 
 /// Approximate seats per batch: a transaction of a tenth of a second, and the most an interruption
 /// can lose.
@@ -58,16 +63,15 @@ pub async fn seed(
 
 struct Seeder {
     client: Client,
-    _driver: ConnectionTask,
+    _lock: Lock,
 }
 
 impl Seeder {
     async fn lock(address: &PostgresAddress, connect: Duration) -> Result<Self, SetupError> {
-        let (statement, lock, idle_in_transaction) = (STATEMENT, STATEMENT, STATEMENT);
-        let limits = SessionLimits { connect, statement, lock, idle_in_transaction };
-        let (client, driver) = advisory_lock::lock(address, limits, SEEDING).await?;
+        let limits = SessionLimits { connect, ..LIMITS };
+        let (client, lock) = advisory_lock::lock(address, limits, SEEDING).await?;
         check_applied(&client, address).await?;
-        Ok(Self { client, _driver: driver })
+        Ok(Self { client, _lock: lock })
     }
 
     async fn seed(
@@ -91,9 +95,18 @@ impl Seeder {
             progress(seeded);
         }
         if seeded.added > 0 {
-            self.client.batch_execute("ANALYZE concerts, schedules, seats").await?;
+            let transaction = self.begin().await?;
+            transaction.batch_execute("ANALYZE concerts, schedules, seats").await?;
+            transaction.commit().await?;
         }
         Ok(seeded)
+    }
+
+    /// The session may have no limits of its own, behind a pooler.
+    async fn begin(&mut self) -> Result<Transaction<'_>, tokio_postgres::Error> {
+        let transaction = self.client.transaction().await?;
+        transaction.batch_execute(&LIMITS.for_the_transaction()).await?;
+        Ok(transaction)
     }
 
     /// Adds the missing concerts of a batch in one transaction, and returns how many concerts and
@@ -102,7 +115,7 @@ impl Seeder {
         &mut self,
         batch: Vec<SampleConcert>,
     ) -> Result<(u64, u64), tokio_postgres::Error> {
-        let transaction = self.client.transaction().await?;
+        let transaction = self.begin().await?;
         let missing = missing(&transaction, batch).await?;
         if !missing.is_empty() {
             copy_concerts(&transaction, &missing).await?;
@@ -133,7 +146,8 @@ async fn missing(
     batch: Vec<SampleConcert>,
 ) -> Result<Vec<SampleConcert>, tokio_postgres::Error> {
     let ids: Vec<i64> = batch.iter().map(|entry| signed(entry.concert.id.get())).collect();
-    let rows = transaction.query("SELECT id FROM concerts WHERE id = ANY ($1)", &[&ids]).await?;
+    let known = "SELECT id FROM concerts WHERE id = ANY ($1)";
+    let rows = transaction.query_typed(known, &[(&ids, Type::INT8_ARRAY)]).await?;
     let there: HashSet<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     Ok(batch.into_iter().filter(|entry| !there.contains(&signed(entry.concert.id.get()))).collect())
 }

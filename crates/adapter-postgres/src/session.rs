@@ -45,14 +45,28 @@ impl SessionLimits {
         if self.statement.is_zero() { Duration::MAX } else { self.statement.saturating_add(WIRE) }
     }
 
+    /// The settings of the server, in milliseconds.
+    pub(crate) fn settings(&self) -> [(&'static str, u128); 3] {
+        [
+            ("statement_timeout", self.statement.as_millis()),
+            ("lock_timeout", self.lock.as_millis()),
+            ("idle_in_transaction_session_timeout", self.idle_in_transaction.as_millis()),
+        ]
+    }
+
     /// The limits as startup options, so that they apply from the start of the connection.
     pub(crate) fn options(&self) -> String {
-        format!(
-            "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
-            self.statement.as_millis(),
-            self.lock.as_millis(),
-            self.idle_in_transaction.as_millis(),
-        )
+        self.settings().map(|(name, limit)| format!("-c {name}={limit}")).join(" ")
+    }
+
+    /// Statements that set the limits for the rest of the session.
+    pub(crate) fn for_the_session(&self) -> String {
+        self.settings().map(|(name, limit)| format!("SET {name} = {limit}")).join("; ")
+    }
+
+    /// Statements that set the limits for the rest of the transaction.
+    pub(crate) fn for_the_transaction(&self) -> String {
+        self.settings().map(|(name, limit)| format!("SET LOCAL {name} = {limit}")).join("; ")
     }
 }
 
@@ -138,6 +152,16 @@ mod tests {
         assert_eq!(
             limits.options(),
             "-c statement_timeout=1000 -c lock_timeout=300 -c idle_in_transaction_session_timeout=5000"
+        );
+        assert_eq!(
+            limits.for_the_session(),
+            "SET statement_timeout = 1000; SET lock_timeout = 300; \
+             SET idle_in_transaction_session_timeout = 5000"
+        );
+        assert_eq!(
+            limits.for_the_transaction(),
+            "SET LOCAL statement_timeout = 1000; SET LOCAL lock_timeout = 300; \
+             SET LOCAL idle_in_transaction_session_timeout = 5000"
         );
     }
 }

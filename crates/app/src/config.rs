@@ -35,7 +35,7 @@ pub use ops::OpsSection;
 pub use overload::{
     AddressSource, JoiningRateSection, LimiterSection, OverloadSection, PollingSection, RateSection,
 };
-pub use postgres::{PostgresPoolSection, PostgresSection};
+pub use postgres::{PoolerMode, PostgresPoolSection, PostgresSection};
 pub use puzzle::{JoinPuzzleMode, PuzzleSection};
 pub use queue::{
     CheckpointSection, CheckpointStoreKind, DurabilityKind, PolicySection, PollSection,

@@ -71,6 +71,25 @@ impl ServerProcess {
         Err(last)
     }
 
+    /// Starts the command at the same address as before. The process before must have ended.
+    pub(crate) fn start_again(
+        &mut self,
+        command: &Command,
+        is_ready: impl Fn(SocketAddr) -> bool,
+    ) -> Outcome {
+        self.launch(command, &is_ready)
+    }
+
+    /// Kills the process, which has ended when this returns.
+    pub(crate) fn kill(&mut self) -> Outcome {
+        if let Some(process) = &mut self.process {
+            process.kill().doing(format!("killing {}", self.name))?;
+            process.wait().doing(format!("waiting for the end of {}", self.name))?;
+            self.forget();
+        }
+        Ok(())
+    }
+
     fn launch(&mut self, server: &Command, is_ready: impl Fn(SocketAddr) -> bool) -> Outcome {
         let name = self.name;
         let log = self.folder.join("server.log");

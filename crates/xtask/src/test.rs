@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use test_support::{
     Durability, Postgres, SERVER_VARIABLE, find_or_install_api_checkers, find_or_install_haproxy,
     find_or_install_helm, find_or_install_influxdb, find_or_install_k6, find_or_install_nginx,
-    find_or_install_postgres, find_or_install_prometheus, find_or_install_redis,
+    find_or_install_pgbouncer, find_or_install_postgres, find_or_install_prometheus,
+    find_or_install_redis,
 };
 
 use test_support::workspace::{cargo, show};
@@ -24,6 +25,8 @@ struct Totals {
 /// counts as a failure.
 pub(crate) fn test() -> Outcome {
     let binaries = find_or_install_postgres(|line| println!("{line}"))?;
+    // Tests start their own poolers in front of the server.
+    find_or_install_pgbouncer(|line| println!("{line}"))?;
     // Tests start their own Redis servers: what one does to a server would disturb others.
     find_or_install_redis(|line| println!("{line}"))?;
     // Rules and dashboards are tested with the programs that use them.

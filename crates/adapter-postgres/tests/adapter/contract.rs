@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapter_postgres::{PostgresCatalog, PostgresCheckpoints};
+use adapter_postgres::{Postgres, PostgresAddress, PostgresCatalog, PostgresCheckpoints};
 use async_trait::async_trait;
 use contracts::checkpoint::{CheckpointFixture, CheckpointHarness};
 use contracts::concert::CatalogFixture;
@@ -12,24 +12,48 @@ use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 use domain::queue::CheckpointStore;
 use domain::sample::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
-use test_support::Database;
+use test_support::{Database, PgBouncer, PoolMode};
 
-use crate::support::{LIMITS, POOL, database, fill, open, pool};
+use crate::support::{LIMITS, POOL, address, address_through, bouncer, database, fill};
 
-struct OnPostgres;
+/// Directly, or through a pooler in this mode.
+struct OnPostgres(Option<PoolMode>);
 
-/// A catalog and its database, which is dropped with it.
-struct Owned {
-    catalog: PostgresCatalog,
+/// An empty database with its pooler, which are dropped with it.
+struct Reached {
+    address: PostgresAddress,
     database: Database,
+    _pooler: Option<PgBouncer>,
 }
 
-impl Owned {
-    async fn of(concerts: Vec<SampleConcert>) -> Self {
+impl OnPostgres {
+    fn reach(&self) -> Reached {
         let database = database();
-        fill(&database.url(), concerts).await;
-        Self { catalog: open(&database.url()), database }
+        let pooler = self.0.map(|mode| (bouncer(mode, &database), mode));
+        let address = match &pooler {
+            Some((pooler, mode)) => address_through(pooler, *mode, &database),
+            None => address(&database.url()),
+        };
+        Reached { address, database, _pooler: pooler.map(|(pooler, _)| pooler) }
     }
+
+    async fn owned(&self, concerts: Vec<SampleConcert>) -> Owned {
+        let reached = self.reach();
+        fill(&reached.database.url(), concerts).await;
+        Owned { catalog: PostgresCatalog::new(reached.open()), reached }
+    }
+}
+
+impl Reached {
+    fn open(&self) -> Postgres {
+        Postgres::open(self.address.clone(), LIMITS, &POOL).unwrap()
+    }
+}
+
+/// A catalog and its database.
+struct Owned {
+    catalog: PostgresCatalog,
+    reached: Reached,
 }
 
 #[async_trait]
@@ -42,7 +66,7 @@ impl ConcertCatalog for Owned {
 #[async_trait]
 impl CatalogFixture for OnPostgres {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Arc<dyn ConcertCatalog> {
-        Arc::new(Owned::of(concerts).await)
+        Arc::new(self.owned(concerts).await)
     }
 }
 
@@ -55,23 +79,23 @@ impl ScheduleHarness for Owned {
     async fn set_seats_sold(&self, _: ConcertId, date: ScheduleId, sold: u32) {
         let state = format!("CASE WHEN number <= {sold} THEN 'sold' ELSE 'free' END");
         let sell = format!("UPDATE seats SET state = {state} WHERE schedule_id = {date}");
-        self.database.sql(&sell).unwrap();
+        self.reached.database.sql(&sell).unwrap();
     }
 }
 
 #[async_trait]
 impl ScheduleFixture for OnPostgres {
     async fn open(&self, concerts: Vec<SampleConcert>) -> Box<dyn ScheduleHarness> {
-        Box::new(Owned::of(concerts).await)
+        Box::new(self.owned(concerts).await)
     }
 }
 
-struct OwnedCheckpoints(Database);
+struct OwnedCheckpoints(Reached);
 
 impl CheckpointHarness for OwnedCheckpoints {
     fn handles(&self) -> Vec<Arc<dyn CheckpointStore>> {
         // Each has its own connections, like two nodes.
-        let handle = || Arc::new(PostgresCheckpoints::new(pool(&self.0.url(), LIMITS, &POOL)));
+        let handle = || Arc::new(PostgresCheckpoints::new(self.0.open()));
         vec![handle(), handle()]
     }
 }
@@ -79,21 +103,59 @@ impl CheckpointHarness for OwnedCheckpoints {
 #[async_trait]
 impl CheckpointFixture for OnPostgres {
     async fn open(&self) -> Box<dyn CheckpointHarness> {
-        Box::new(OwnedCheckpoints(database()))
+        Box::new(OwnedCheckpoints(self.reach()))
     }
 }
 
 mod checkpoint {
     use super::*;
-    contracts::checkpoint_contract!(OnPostgres);
+    contracts::checkpoint_contract!(OnPostgres(None));
 }
 
 mod concert {
     use super::*;
-    contracts::concert_contract!(OnPostgres);
+    contracts::concert_contract!(OnPostgres(None));
 }
 
 mod schedule {
     use super::*;
-    contracts::schedule_contract!(OnPostgres);
+    contracts::schedule_contract!(OnPostgres(None));
+}
+
+mod through_pgbouncer_by_session {
+    use super::*;
+
+    mod checkpoint {
+        use super::*;
+        contracts::checkpoint_contract!(OnPostgres(Some(PoolMode::Session)));
+    }
+
+    mod concert {
+        use super::*;
+        contracts::concert_contract!(OnPostgres(Some(PoolMode::Session)));
+    }
+
+    mod schedule {
+        use super::*;
+        contracts::schedule_contract!(OnPostgres(Some(PoolMode::Session)));
+    }
+}
+
+mod through_pgbouncer_by_transaction {
+    use super::*;
+
+    mod checkpoint {
+        use super::*;
+        contracts::checkpoint_contract!(OnPostgres(Some(PoolMode::Transaction)));
+    }
+
+    mod concert {
+        use super::*;
+        contracts::concert_contract!(OnPostgres(Some(PoolMode::Transaction)));
+    }
+
+    mod schedule {
+        use super::*;
+        contracts::schedule_contract!(OnPostgres(Some(PoolMode::Transaction)));
+    }
 }

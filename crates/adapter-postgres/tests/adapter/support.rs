@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use adapter_postgres::{
-    PoolSettings, Postgres, PostgresAddress, PostgresCatalog, SessionLimits, migrate, seed,
+    PoolSettings, Pooler, Postgres, PostgresAddress, PostgresCatalog, SessionLimits, migrate, seed,
 };
 use domain::sample::SampleConcert;
-use test_support::Database;
+use test_support::{Database, PgBouncer, PgBouncerSetup, PoolMode};
 
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
@@ -53,16 +53,31 @@ pub(crate) async fn fill(url: &str, concerts: Vec<SampleConcert>) {
     seed(address(url), CONNECT, concerts, |_| {}).await.unwrap();
 }
 
-pub(crate) fn open(url: &str) -> PostgresCatalog {
-    open_with(url, LIMITS, &POOL)
-}
-
 pub(crate) fn open_with(url: &str, limits: SessionLimits, pool: &PoolSettings) -> PostgresCatalog {
     PostgresCatalog::new(self::pool(url, limits, pool))
 }
 
 pub(crate) fn pool(url: &str, limits: SessionLimits, settings: &PoolSettings) -> Postgres {
     Postgres::open(address(url), limits, settings).unwrap()
+}
+
+/// A pooler in front of the server of this database, which lets the superuser in.
+pub(crate) fn bouncer(mode: PoolMode, database: &Database) -> PgBouncer {
+    let setup = PgBouncerSetup::new(mode).user("postgres", "pw");
+    PgBouncer::start(&setup, database.server_address().unwrap()).unwrap()
+}
+
+/// The address of this database through the pooler, as the superuser.
+pub(crate) fn address_through(
+    bouncer: &PgBouncer,
+    mode: PoolMode,
+    database: &Database,
+) -> PostgresAddress {
+    let pooler = match mode {
+        PoolMode::Session => Pooler::Session,
+        PoolMode::Transaction => Pooler::Transaction,
+    };
+    address(&bouncer.url("postgres:pw", database.name())).behind(pooler)
 }
 
 /// Polls until the condition holds, and fails after a limit.

@@ -1,9 +1,22 @@
 //! `[postgres]`: the database and the pool of connections to it.
 
-use adapter_postgres::{PoolSettings, PostgresAddress, SessionLimits};
+use adapter_postgres::{PoolSettings, Pooler, PostgresAddress, SessionLimits};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
+
+/// The pool mode of a connection pooler between this program and the database.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PoolerMode {
+    /// There is no pooler.
+    #[default]
+    None,
+    /// A client keeps its connection to the server.
+    Session,
+    /// The connection to the server may change after every transaction.
+    Transaction,
+}
 
 /// The database.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -14,6 +27,7 @@ use super::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, requi
 )]
 pub struct PostgresSection {
     pub url: Secret,
+    pub pooler: PoolerMode,
     pub connect_timeout: ConfigDuration,
     pub statement_timeout: ConfigDuration,
     pub lock_timeout: ConfigDuration,
@@ -41,6 +55,7 @@ impl Default for PostgresSection {
     fn default() -> Self {
         Self {
             url: Secret::new(String::new()),
+            pooler: PoolerMode::default(),
             // DNS, TCP, TLS and authentication together take about ten milliseconds within a data
             // centre; a lost packet costs TCP a second.
             connect_timeout: ConfigDuration::secs(2),
@@ -83,6 +98,10 @@ impl PostgresSection {
         KeyDoc {
             name: "url",
             meaning: "`postgres://user:password@host:5432/database`; with `?sslmode=require` over TLS, and the server's certificate is verified against the machine's store or the file that `SSL_CERT_FILE` names",
+        },
+        KeyDoc {
+            name: "pooler",
+            meaning: "the connection pooler at that address, such as PgBouncer: `none`, or its pool mode, `session` or `transaction`",
         },
         KeyDoc { name: "connect_timeout", meaning: "timeout to open a connection, 100ms to 60s" },
         KeyDoc {
@@ -142,7 +161,13 @@ impl PostgresSection {
                 "is needed: postgres://user:password@host:5432/database",
             ));
         }
-        PostgresAddress::parse(self.url.expose()).map_err(|error| invalid("postgres.url", error))
+        let address = PostgresAddress::parse(self.url.expose());
+        let address = address.map_err(|error| invalid("postgres.url", error))?;
+        Ok(address.behind(match self.pooler {
+            PoolerMode::None => Pooler::None,
+            PoolerMode::Session => Pooler::Session,
+            PoolerMode::Transaction => Pooler::Transaction,
+        }))
     }
 
     /// The limits of a session.
