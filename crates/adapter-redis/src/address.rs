@@ -2,11 +2,57 @@
 
 use std::fmt;
 
+use crate::tls::{self, RedisTls};
+
 /// A parsed address.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone)]
 pub struct RedisAddress {
     pub(crate) topology: Topology,
+    /// How the servers with the data are entered.
+    pub(crate) access: Access,
+    /// How the sentinels are entered.
+    pub(crate) sentinels: Access,
+}
+
+/// How a server is entered.
+#[derive(Clone, Default)]
+pub(crate) struct Access {
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) database: u8,
+    pub(crate) security: Security,
+}
+
+/// Whether connections are encrypted.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Security {
+    #[default]
+    Plain,
+    /// Encrypted, and `None` until it is known how: then no connection is made.
+    Tls(Option<RedisTls>),
+}
+
+impl Security {
+    /// Continues "was not ready in time".
+    pub(crate) fn when_late(&self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Tls(_) => " over TLS, in which a port without TLS does not answer",
+        }
+    }
+
+    /// The reason of a client for not connecting, in words.
+    pub(crate) fn why_not_connected(&self, said: &str) -> String {
+        match self {
+            Self::Plain if was_hung_up(said) => format!("{said}; it may speak TLS (rediss://)"),
+            Self::Plain => said.to_owned(),
+            Self::Tls(_) => tls::in_words(said).map_or_else(|| said.to_owned(), ToOwned::to_owned),
+        }
+    }
+}
+
+/// Whether the other end closed the connection without an answer.
+fn was_hung_up(said: &str) -> bool {
+    ["reset by peer", "unexpected end of file", "EOF"].iter().any(|part| said.contains(part))
 }
 
 /// How the primary is found.
@@ -38,13 +84,16 @@ pub(crate) struct Credentials {
 #[error("is not a Redis address: {0}")]
 pub struct InvalidRedisAddress(&'static str);
 
-const FORMS: &str = "expected redis://[user:password@]host:port, \
-    redis-cluster://[…@]host:port,host:port… or redis-sentinel://[…@]host:port,host:port…/name";
+const FORMS: &str = "expected redis://[user:password@]host:port[/database], \
+    redis-cluster://[…@]host:port,host:port… or redis-sentinel://[…@]host:port,host:port…/name, \
+    or one of them over TLS: rediss://, rediss-cluster://, rediss-sentinel://";
 
 impl RedisAddress {
-    /// Reads `redis://[user:password@]host:port`, `redis-cluster://…host:port,host:port…` or
-    /// `redis-sentinel://…host:port,host:port…/name`. User and password are those of the data
-    /// nodes, percent-encoded if necessary; the user may be empty. The port is optional.
+    /// Reads `redis://[user:password@]host:port[/database]`,
+    /// `redis-cluster://…host:port,host:port…` or `redis-sentinel://…host:port,host:port…/name`.
+    /// User and password are those of the data nodes, percent-encoded if necessary; the user may be
+    /// empty. The port is optional. `rediss://`, `rediss-cluster://` and `rediss-sentinel://` mean
+    /// TLS, and so do `redis-cluster+tls://` and `redis-sentinel+tls://`.
     ///
     /// # Errors
     /// [`InvalidRedisAddress`].
@@ -55,24 +104,61 @@ impl RedisAddress {
             None => (None, rest),
         };
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let topology = match (scheme, path) {
-            ("redis", "") => Topology::Single(Node::parse(hosts, REDIS_PORT)?),
-            ("redis-cluster", "") => Topology::Cluster(nodes(hosts, REDIS_PORT)?),
-            ("redis-sentinel", name) if !name.is_empty() => Topology::Sentinel {
-                sentinels: nodes(hosts, SENTINEL_PORT)?,
-                name: name.to_owned(),
-            },
-            ("redis-sentinel", _) => {
+        let (kind, security) = read_scheme(scheme)?;
+        let (topology, database) = match kind {
+            Kind::Single => {
+                (Topology::Single(Node::parse(hosts, REDIS_PORT)?), database_number(path)?)
+            }
+            Kind::Cluster if path.is_empty() => (Topology::Cluster(nodes(hosts, REDIS_PORT)?), 0),
+            Kind::Cluster => {
+                return Err(InvalidRedisAddress(
+                    "a cluster has only one database, without a number",
+                ));
+            }
+            Kind::Sentinel if path.is_empty() => {
                 return Err(InvalidRedisAddress(
                     "the name of the primary at the sentinels is missing",
                 ));
             }
-            ("redis" | "redis-cluster", _) => {
-                return Err(InvalidRedisAddress("a queue is kept in database 0 only"));
+            Kind::Sentinel => {
+                let (sentinels, name) = (nodes(hosts, SENTINEL_PORT)?, path.to_owned());
+                (Topology::Sentinel { sentinels, name }, 0)
             }
-            _ => return Err(InvalidRedisAddress(FORMS)),
         };
-        Ok(Self { topology, credentials })
+        let sentinels = Access { security: security.clone(), ..Access::default() };
+        Ok(Self { topology, access: Access { credentials, database, security }, sentinels })
+    }
+
+    /// Whether sentinels are asked for the primary.
+    #[must_use]
+    pub fn has_sentinels(&self) -> bool {
+        matches!(self.topology, Topology::Sentinel { .. })
+    }
+
+    /// Enters the sentinels with this user and password. Without a user, the password is that of
+    /// the default user.
+    #[must_use]
+    pub fn with_sentinel_credentials(mut self, user: &str, password: &str) -> Self {
+        let user = (!user.is_empty()).then(|| user.to_owned());
+        self.sentinels.credentials = Some(Credentials { user, password: password.to_owned() });
+        self
+    }
+
+    /// Whether connections are encrypted. They need [`with_tls`](Self::with_tls) then.
+    #[must_use]
+    pub fn wants_tls(&self) -> bool {
+        matches!(self.access.security, Security::Tls(_))
+    }
+
+    /// Encrypts connections in this way, if the address asks for encryption.
+    #[must_use]
+    pub fn with_tls(mut self, tls: &RedisTls) -> Self {
+        for access in [&mut self.access, &mut self.sentinels] {
+            if let Security::Tls(how) = &mut access.security {
+                *how = Some(tls.clone());
+            }
+        }
+        self
     }
 
     /// The number of servers with long-lived connections: every configured node of a cluster,
@@ -84,6 +170,32 @@ impl RedisAddress {
             Topology::Cluster(nodes) => nodes.len(),
         }
     }
+}
+
+enum Kind {
+    Single,
+    Sentinel,
+    Cluster,
+}
+
+fn read_scheme(scheme: &str) -> Result<(Kind, Security), InvalidRedisAddress> {
+    let tls = Security::Tls(None);
+    Ok(match scheme {
+        "redis" => (Kind::Single, Security::Plain),
+        "rediss" => (Kind::Single, tls),
+        "redis-cluster" => (Kind::Cluster, Security::Plain),
+        "rediss-cluster" | "redis-cluster+tls" => (Kind::Cluster, tls),
+        "redis-sentinel" => (Kind::Sentinel, Security::Plain),
+        "rediss-sentinel" | "redis-sentinel+tls" => (Kind::Sentinel, tls),
+        _ => return Err(InvalidRedisAddress(FORMS)),
+    })
+}
+
+fn database_number(path: &str) -> Result<u8, InvalidRedisAddress> {
+    if path.is_empty() {
+        return Ok(0);
+    }
+    path.parse().map_err(|_| InvalidRedisAddress("a database is a number from 0 to 255"))
 }
 
 const REDIS_PORT: u16 = 6379;
@@ -186,12 +298,55 @@ mod tests {
     }
 
     #[test]
+    fn each_form_has_one_over_tls() {
+        for (text, is_encrypted) in [
+            ("redis://h", false),
+            ("rediss://h", true),
+            ("redis-cluster://h", false),
+            ("rediss-cluster://h", true),
+            ("redis-cluster+tls://h", true),
+            ("redis-sentinel://h/main", false),
+            ("rediss-sentinel://h/main", true),
+            ("redis-sentinel+tls://h/main", true),
+        ] {
+            assert_eq!(RedisAddress::parse(text).unwrap().wants_tls(), is_encrypted, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_single_server_has_numbered_databases() {
+        let database = |text: &str| RedisAddress::parse(text).map(|it| it.access.database);
+        assert_eq!([database("redis://h/2"), database("redis://h")], [Ok(2), Ok(0)]);
+        for bad in ["redis://h/x", "redis://h/256", "redis-cluster://h/1", "rediss-cluster://h/0"] {
+            assert!(database(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sentinels_have_a_user_of_their_own() {
+        let address = || RedisAddress::parse("redis-sentinel://shop:secret@h/main").unwrap();
+        assert!(address().sentinels.credentials.is_none());
+        let entered = address().with_sentinel_credentials("watch", "hidden");
+        assert!(entered.has_sentinels());
+        let credentials = entered.sentinels.credentials.unwrap();
+        assert_eq!(
+            (credentials.user.as_deref(), &*credentials.password),
+            (Some("watch"), "hidden")
+        );
+        let nameless = address().with_sentinel_credentials("", "hidden");
+        assert_eq!(nameless.sentinels.credentials.unwrap().user, None);
+    }
+
+    #[test]
     fn credentials_are_decoded_and_never_shown() {
         let address = RedisAddress::parse("redis://boxoffice:p%40ss%3Aw@h:1").unwrap();
-        let credentials = address.credentials.as_ref().unwrap();
+        let credentials = address.access.credentials.as_ref().unwrap();
         assert_eq!(credentials.user.as_deref(), Some("boxoffice"));
         assert_eq!(credentials.password, "p@ss:w");
-        assert_eq!(RedisAddress::parse("redis://:x@h").unwrap().credentials.unwrap().user, None);
+        assert_eq!(
+            RedisAddress::parse("redis://:x@h").unwrap().access.credentials.unwrap().user,
+            None
+        );
         assert_eq!(format!("{address} {address:?}"), "redis at h:1 Address(redis at h:1)");
     }
 
@@ -203,7 +358,6 @@ mod tests {
             "http://h:1",
             "redis://",
             "redis://h:x",
-            "redis://h:1/3",
             "redis-sentinel://h",
             "redis://secret@h",
             "redis://:%zz@h",

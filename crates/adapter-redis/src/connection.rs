@@ -7,16 +7,18 @@ use std::time::Duration;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike as _, LuaInterface as _};
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig, UnresponsiveConfig,
+    Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig, TlsConnector,
+    UnresponsiveConfig,
 };
 use fred::types::{Builder, ClusterHash, CustomCommand, Value};
 use futures_util::FutureExt as _;
+use rustls::ClientConfig;
 use thread_local::ThreadLocal;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::address::{Credentials, Node};
+use crate::address::{Access, Node, Security};
 use crate::error::Failure;
 use crate::role::Role;
 use crate::scripts::{Script, all};
@@ -44,20 +46,20 @@ impl Connection {
     /// Connects. The calling runtime runs the connection, which ends with that runtime.
     pub(crate) async fn connect(
         node: &Node,
-        credentials: Option<&Credentials>,
+        access: &Access,
         settings: ConnectionSettings,
     ) -> Result<Self, Failure> {
-        Self::one_of(node, credentials, settings, &CancellationToken::new()).await
+        Self::one_of(node, access, settings, &CancellationToken::new()).await
     }
 
     /// Connects one of several: when the server ends it, `any_lost` is cancelled too.
     async fn one_of(
         node: &Node,
-        credentials: Option<&Credentials>,
+        access: &Access,
         settings: ConnectionSettings,
         any_lost: &CancellationToken,
     ) -> Result<Self, Failure> {
-        let client = client(node, credentials, settings)?;
+        let client = client(node, access, settings)?;
         let lost = CancellationToken::new();
         let close = CancellationToken::new();
         // A waiter of this client checks the state and then subscribes, and misses an event between
@@ -85,8 +87,11 @@ impl Connection {
         });
         match timeout(settings.connect, connected).await {
             Ok(Ok(())) => Ok(connection),
-            Ok(Err(error)) => Err(not_connected(node, error)),
-            Err(_) => Err(Failure::NoConnection(format!("{node} was not ready in time"))),
+            Ok(Err(error)) => Err(not_connected(node, access, error)),
+            Err(_) => {
+                let how = access.security.when_late();
+                Err(Failure::NoConnection(format!("{node} was not ready in time{how}")))
+            }
         }
     }
 
@@ -168,8 +173,9 @@ impl Connection {
 }
 
 /// A refusal keeps the server's message; any other error becomes `NoConnection`.
-fn not_connected(node: &Node, error: fred::error::Error) -> Failure {
-    let why = Failure::NoConnection(format!("{node}: {}", error.details()));
+fn not_connected(node: &Node, access: &Access, error: fred::error::Error) -> Failure {
+    let said = access.security.why_not_connected(error.details());
+    let why = Failure::NoConnection(format!("{node}: {said}"));
     let failure = Failure::from(error);
     if matches!(failure, Failure::Refused(_) | Failure::Rejected(_)) { failure } else { why }
 }
@@ -183,15 +189,20 @@ pub(crate) struct Replicas {
 
 /// fred's defaults are not safe here: no time limit on a command, three attempts at commands whose
 /// outcome is unknown, an unbounded buffer, and no detection of dead connections.
-fn client(
-    node: &Node,
-    credentials: Option<&Credentials>,
-    settings: ConnectionSettings,
-) -> Result<Client, Failure> {
+fn client(node: &Node, access: &Access, settings: ConnectionSettings) -> Result<Client, Failure> {
+    let tls = match &access.security {
+        Security::Plain => None,
+        Security::Tls(Some(tls)) => {
+            Some(TlsConnector::from(ClientConfig::clone(tls.config())).into())
+        }
+        Security::Tls(None) => return Err(Failure::NoConnection("TLS is not set up".to_owned())),
+    };
     let config = Config {
         server: ServerConfig::new_centralized(node.host.clone(), node.port),
-        username: credentials.and_then(|c| c.user.clone()),
-        password: credentials.map(|c| c.password.clone()),
+        username: access.credentials.as_ref().and_then(|c| c.user.clone()),
+        password: access.credentials.as_ref().map(|c| c.password.clone()),
+        database: (access.database != 0).then_some(access.database),
+        tls,
         fail_fast: true,
         ..Config::default()
     };
@@ -253,7 +264,7 @@ pub(crate) struct ConnectionSet {
     /// The server's process: its `run_id`, which changes with every restart and failover.
     pub(crate) run: String,
     pub(crate) came: Came,
-    credentials: Option<Credentials>,
+    access: Access,
     settings: ConnectionSettings,
     /// Each is run by its thread, so that data on it wakes no other thread.
     joins: ThreadLocal<Mutex<Option<Arc<Connection>>>>,
@@ -267,18 +278,18 @@ pub(crate) struct ConnectionSet {
 impl ConnectionSet {
     pub(crate) async fn connect(
         node: Node,
-        credentials: Option<&Credentials>,
+        access: &Access,
         settings: ConnectionSettings,
     ) -> Result<Self, Failure> {
         let lost = CancellationToken::new();
-        let rest = Connection::one_of(&node, credentials, settings, &lost).await?;
+        let rest = Connection::one_of(&node, access, settings, &lost).await?;
         rest.load_scripts().await?;
         let run = run_of(&rest).await?;
         Ok(Self {
             node,
             run,
             came: Came::First,
-            credentials: credentials.cloned(),
+            access: access.clone(),
             settings,
             joins: ThreadLocal::new(),
             rest,
@@ -311,8 +322,7 @@ impl ConnectionSet {
 
     async fn connect_for_joins(&self) -> Result<Connection, Failure> {
         let connection =
-            Connection::one_of(&self.node, self.credentials.as_ref(), self.settings, &self.lost)
-                .await?;
+            Connection::one_of(&self.node, &self.access, self.settings, &self.lost).await?;
         // Another process may run at this address by now. What is known of the previous one does
         // not hold for it.
         if run_of(&connection).await? != self.run {

@@ -18,6 +18,7 @@ mod role;
 mod scripts;
 mod server_safety;
 mod settings;
+mod tls;
 
 pub use address::{InvalidRedisAddress, RedisAddress};
 pub use cache::{
@@ -30,3 +31,4 @@ pub use memory_info::RedisMemory;
 pub use queue::RedisQueue;
 pub use server_safety::{RedisDependency, UnsafeConfig};
 pub use settings::{Durability, RedisQueueSettings};
+pub use tls::{InvalidTls, RedisTls, TlsFiles};

@@ -8,7 +8,7 @@ use fred::util::redis_keyslot;
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
-use crate::address::{Node, RedisAddress, Topology};
+use crate::address::{Access, Node, RedisAddress, Topology};
 use crate::connection::{Connection, ConnectionSet, ConnectionSettings};
 use crate::error::Failure;
 use crate::queue_reply::array;
@@ -69,7 +69,7 @@ impl Primary {
     }
 
     async fn connect_to(&self, node: Node) -> Result<ConnectionSet, Failure> {
-        ConnectionSet::connect(node, self.address.credentials.as_ref(), self.settings).await
+        ConnectionSet::connect(node, &self.address.access, self.settings).await
     }
 
     /// Waits until most sentinels report another primary, and that server confirms its role. The
@@ -99,14 +99,15 @@ impl Primary {
     /// behind a failover by the server.
     async fn names_another(&self, sentinel: &Node, name: &str, node: &Node) -> bool {
         let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
-        let answer = self.query_node(sentinel, false, "SENTINEL", arguments).await;
+        let answer =
+            self.query_node(sentinel, &self.address.sentinels, "SENTINEL", arguments).await;
         let Some(named) = answer.ok().and_then(|answer| address_in(&answer, sentinel)) else {
             return false;
         };
         if named == *node {
             return false;
         }
-        let role = self.query_node(&named, true, "ROLE", Vec::new()).await;
+        let role = self.query_node(&named, &self.address.access, "ROLE", Vec::new()).await;
         role.is_ok_and(|role| Role::of(&role, &named) == Role::Primary)
     }
 
@@ -117,9 +118,8 @@ impl Primary {
         for _ in 0..self.seen.len() {
             self.seen.rotate_left(1);
             let Some(sentinel) = self.seen.back() else { break };
-            // The credentials are those of the data nodes.
             let arguments = vec![Value::from("GET-MASTER-ADDR-BY-NAME"), Value::from(name)];
-            match self.query_node(sentinel, false, "SENTINEL", arguments).await {
+            match self.query_node(sentinel, &self.address.sentinels, "SENTINEL", arguments).await {
                 Ok(answer) => match address_in(&answer, sentinel) {
                     Some(node) => return Ok(node),
                     None => {
@@ -139,7 +139,8 @@ impl Primary {
         for _ in 0..self.seen.len() {
             self.seen.rotate_left(1);
             let Some(node) = self.seen.back().cloned() else { break };
-            match self.query_node(&node, true, "CLUSTER", vec![Value::from("SLOTS")]).await {
+            let slots = vec![Value::from("SLOTS")];
+            match self.query_node(&node, &self.address.access, "CLUSTER", slots).await {
                 Ok(slots) => match self.learn(&slots, &node) {
                     Some(owner) => return Ok(owner),
                     None => {
@@ -183,12 +184,11 @@ impl Primary {
     async fn query_node(
         &self,
         node: &Node,
-        with_credentials: bool,
+        access: &Access,
         command: &'static str,
         arguments: Vec<Value>,
     ) -> Result<Value, Failure> {
-        let credentials = self.address.credentials.as_ref().filter(|_| with_credentials);
-        let connection = Connection::connect(node, credentials, self.settings).await?;
+        let connection = Connection::connect(node, access, self.settings).await?;
         connection.send(command, arguments).await
     }
 }

@@ -42,7 +42,8 @@ pub use queue::{
     QueueSection, QueueStoreKind,
 };
 pub use redis::{
-    RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSection, WhenUnsafe,
+    RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSection,
+    RedisSentinelSection, RedisTlsSection, WhenUnsafe,
 };
 pub use renamed::OldKey;
 pub use secret::Secret;

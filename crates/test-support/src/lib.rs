@@ -44,5 +44,6 @@ pub use process::run_within;
 pub use prometheus::{Prometheus, PrometheusBinaries, Sample, find_or_install_prometheus};
 pub use recording_client::{RecordingClient, RecordingClients, Reply};
 pub use redis::{
-    Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, find_or_install_redis,
+    Redis, RedisBinaries, RedisCluster, RedisSentinels, RedisSetup, RedisTlsFiles,
+    find_or_install_redis,
 };

@@ -13,4 +13,4 @@ pub use binaries::{RedisBinaries, find_or_install_redis};
 pub use cluster::RedisCluster;
 pub use sentinel::RedisSentinels;
 pub use server::Redis;
-pub use setup::RedisSetup;
+pub use setup::{RedisSetup, RedisTlsFiles};

@@ -1,6 +1,7 @@
 //! Connections: how they are made, and when they can be reused.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,11 +11,15 @@ use bb8_redis::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion,
     PushInfo, PushKind, RedisConnectionInfo, RedisError, Value, cmd,
 };
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::scripts::Call;
-use crate::address::{Credentials, Node};
+use crate::address::{Access, Credentials, Node, Security};
+use crate::tls::RedisTls;
 
 /// A command on one connection.
 #[derive(Clone)]
@@ -71,7 +76,7 @@ impl Session {
 /// Makes connections to wherever the primary is.
 pub(super) struct Connector {
     pub(super) target: Target,
-    pub(super) credentials: Option<Credentials>,
+    pub(super) access: Access,
     pub(super) limit: Duration,
 }
 
@@ -81,6 +86,7 @@ pub(super) enum Target {
     Watched {
         sentinels: Vec<Node>,
         name: String,
+        access: Access,
         first: AtomicUsize,
     },
 }
@@ -90,42 +96,20 @@ impl Connector {
     pub(super) async fn session(&self) -> Result<Session, Failure> {
         let connecting = async {
             match &self.target {
-                Target::Node(node) => self.connect(node, self.credentials.as_ref()).await,
-                Target::Watched { sentinels, name, first } => {
-                    let primary = self.primary(sentinels, name, first).await?;
-                    self.connect(&primary, self.credentials.as_ref()).await
+                Target::Node(node) => connect(node, &self.access).await,
+                Target::Watched { sentinels, name, access, first } => {
+                    let primary = self.primary(sentinels, name, access, first).await?;
+                    connect(&primary, &self.access).await
                 }
             }
         };
         match tokio::time::timeout(self.limit, connecting).await {
             Ok(connected) => connected,
-            Err(_) => Err(Failure::NoConnection(format!("{} was not ready in time", self.target))),
-        }
-    }
-
-    async fn connect(
-        &self,
-        node: &Node,
-        credentials: Option<&Credentials>,
-    ) -> Result<Session, Failure> {
-        let lost = CancellationToken::new();
-        let reported = lost.clone();
-        let on_push = move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
-                reported.cancel();
+            Err(_) => {
+                let (target, how) = (&self.target, self.access.security.when_late());
+                Err(Failure::NoConnection(format!("{target} was not ready in time{how}")))
             }
-            Ok::<_, Infallible>(())
-        };
-        // The pool sets the limits, so the client's own limits are off.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_push_sender(on_push);
-        let connected = async {
-            client(node, credentials)?.get_multiplexed_async_connection_with_config(&config).await
-        };
-        let connection = connected.await.map_err(|error: RedisError| not_connected(node, error))?;
-        Ok(Session { connection, lost, is_spent: false })
+        }
     }
 
     /// Trusts the first sentinel that knows the primary: a connection to a replica fails at its
@@ -134,6 +118,7 @@ impl Connector {
         &self,
         sentinels: &[Node],
         name: &str,
+        access: &Access,
         first: &AtomicUsize,
     ) -> Result<Node, Failure> {
         let mut last = Failure::NoConnection("no sentinel is configured".to_owned());
@@ -142,7 +127,7 @@ impl Connector {
         let share = self.limit / u32::try_from(sentinels.len() + 1).unwrap_or(u32::MAX);
         for at in (0..sentinels.len()).map(|n| (start + n) % sentinels.len()) {
             let sentinel = &sentinels[at];
-            match tokio::time::timeout(share, self.query_sentinel(sentinel, name)).await {
+            match tokio::time::timeout(share, query_sentinel(sentinel, access, name)).await {
                 Ok(Ok(primary)) => {
                     first.store(at, Ordering::Relaxed);
                     return Ok(primary);
@@ -156,20 +141,19 @@ impl Connector {
         }
         Err(last)
     }
+}
 
-    /// The credentials are those of the data nodes.
-    async fn query_sentinel(&self, sentinel: &Node, name: &str) -> Result<Node, Failure> {
-        let mut session = self.connect(sentinel, None).await?;
-        let mut command = cmd("SENTINEL");
-        command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-        let answer: Option<(String, u16)> = command
-            .query_async(&mut session.connection)
-            .await
-            .map_err(|error| not_connected(sentinel, error))?;
-        let (host, port) = answer
-            .ok_or_else(|| Failure::Refused(format!("{sentinel} knows no primary `{name}`")))?;
-        Ok(Node { host, port })
-    }
+async fn query_sentinel(sentinel: &Node, access: &Access, name: &str) -> Result<Node, Failure> {
+    let mut session = connect(sentinel, access).await?;
+    let mut command = cmd("SENTINEL");
+    command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    let answer: Option<(String, u16)> = command
+        .query_async(&mut session.connection)
+        .await
+        .map_err(|error| not_connected(sentinel, access, error))?;
+    let (host, port) =
+        answer.ok_or_else(|| Failure::Refused(format!("{sentinel} knows no primary `{name}`")))?;
+    Ok(Node { host, port })
 }
 
 impl std::fmt::Display for Target {
@@ -181,25 +165,78 @@ impl std::fmt::Display for Target {
     }
 }
 
-fn client(node: &Node, credentials: Option<&Credentials>) -> Result<Client, RedisError> {
+async fn connect(node: &Node, access: &Access) -> Result<Session, Failure> {
+    let lost = CancellationToken::new();
+    let reported = lost.clone();
+    let on_push = move |push: PushInfo| {
+        if push.kind == PushKind::Disconnection {
+            reported.cancel();
+        }
+        Ok::<_, Infallible>(())
+    };
+    // The pool sets the limits, so the client's own limits are off.
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None)
+        .set_push_sender(on_push);
+    let connected = match &access.security {
+        Security::Plain => {
+            let client =
+                client(node, access).map_err(|error| not_connected(node, access, error))?;
+            client.get_multiplexed_async_connection_with_config(&config).await
+        }
+        Security::Tls(Some(tls)) => connect_over_tls(node, access, tls, config).await,
+        Security::Tls(None) => return Err(Failure::NoConnection("TLS is not set up".to_owned())),
+    };
+    let connection = connected.map_err(|error| not_connected(node, access, error))?;
+    Ok(Session { connection, lost, is_spent: false })
+}
+
+/// The client's own TLS reads the machine's certificates for each connection, even if it is given
+/// others, and shares no session between connections.
+async fn connect_over_tls(
+    node: &Node,
+    access: &Access,
+    tls: &RedisTls,
+    config: AsyncConnectionConfig,
+) -> Result<MultiplexedConnection, RedisError> {
+    let name = ServerName::try_from(node.host.clone()).map_err(std::io::Error::other)?;
+    let stream = TcpStream::connect((node.host.as_str(), node.port)).await?;
+    stream.set_nodelay(true)?;
+    let connector = TlsConnector::from(Arc::clone(tls.config()));
+    let stream = connector.connect(name, stream).await?;
+    let (connection, driving) =
+        MultiplexedConnection::new_with_config(&settings(access), stream, config).await?;
+    // It ends with the last handle of the connection.
+    tokio::spawn(driving);
+    Ok(connection)
+}
+
+fn client(node: &Node, access: &Access) -> Result<Client, RedisError> {
+    let info = ConnectionAddr::Tcp(node.host.clone(), node.port).into_connection_info()?;
+    let tcp = TcpSettings::default().set_nodelay(true);
+    Client::open(info.set_redis_settings(settings(access)).set_tcp_settings(tcp))
+}
+
+fn settings(access: &Access) -> RedisConnectionInfo {
     // With RESP3 the client reports when a connection is closed, and not only at the next command.
-    let mut redis =
-        RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
-    if let Some(Credentials { user, password }) = credentials {
+    let mut redis = RedisConnectionInfo::default()
+        .set_protocol(ProtocolVersion::RESP3)
+        .set_skip_set_lib_name()
+        .set_db(access.database.into());
+    if let Some(Credentials { user, password }) = &access.credentials {
         redis = redis.set_password(password);
         if let Some(user) = user {
             redis = redis.set_username(user);
         }
     }
-    let info = ConnectionAddr::Tcp(node.host.clone(), node.port).into_connection_info()?;
-    Client::open(
-        info.set_redis_settings(redis).set_tcp_settings(TcpSettings::default().set_nodelay(true)),
-    )
+    redis
 }
 
 /// A refusal keeps the server's message; any other error becomes `NoConnection`.
-fn not_connected(node: &Node, error: RedisError) -> Failure {
-    let why = Failure::NoConnection(format!("{node}: {error}"));
+fn not_connected(node: &Node, access: &Access, error: RedisError) -> Failure {
+    let said = access.security.why_not_connected(&error.to_string());
+    let why = Failure::NoConnection(format!("{node}: {said}"));
     let failure = Failure::from(error);
     if matches!(failure, Failure::Refused(_) | Failure::NotYet(_)) { failure } else { why }
 }

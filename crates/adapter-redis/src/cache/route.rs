@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::connection::{Connector, Request, Target};
 use super::failure::Failure;
 use super::pool::{CachePoolSettings, Pool};
-use crate::address::{Credentials, Node, RedisAddress, Topology};
+use crate::address::{Access, Node, RedisAddress, Topology};
 
 /// The route to the server that has a key.
 pub(super) enum Route {
@@ -28,7 +28,7 @@ pub(super) enum Route {
 /// others. Slot owners are learned from redirections: any node knows them, also after a failover.
 pub(super) struct Cluster {
     seeds: Vec<Node>,
-    credentials: Option<Credentials>,
+    access: Access,
     settings: CachePoolSettings,
     meter: Arc<Meter>,
     runtime: Handle,
@@ -57,21 +57,21 @@ impl Route {
         meter: Arc<Meter>,
         runtime: Handle,
     ) -> Self {
-        let RedisAddress { topology, credentials } = address;
+        let RedisAddress { topology, access, sentinels: entry } = address;
         let limit = settings.connect;
         let target = match topology {
             Topology::Single(node) => Target::Node(node),
             Topology::Sentinel { sentinels, name } => {
-                Target::Watched { sentinels, name, first: AtomicUsize::new(0) }
+                Target::Watched { sentinels, name, access: entry, first: AtomicUsize::new(0) }
             }
             Topology::Cluster(seeds) => {
                 let settings = CachePoolSettings { min_idle: 0, ..settings };
                 let known = Mutex::default();
-                let cluster = Cluster { seeds, credentials, settings, meter, runtime, known };
+                let cluster = Cluster { seeds, access, settings, meter, runtime, known };
                 return Self::Cluster(Box::new(cluster));
             }
         };
-        Self::One(Pool::open(Connector { target, credentials, limit }, &settings, meter, runtime))
+        Self::One(Pool::open(Connector { target, access, limit }, &settings, meter, runtime))
     }
 
     /// Sends a command to the server that has this key.
@@ -232,11 +232,8 @@ impl Cluster {
             self.seeds.contains(node) || owners.values().any(|owner| owner == node)
         });
         let target = Target::Node(node.clone());
-        let connector = Connector {
-            target,
-            credentials: self.credentials.clone(),
-            limit: self.settings.connect,
-        };
+        let connector =
+            Connector { target, access: self.access.clone(), limit: self.settings.connect };
         let pool =
             Pool::open(connector, &self.settings, Arc::clone(&self.meter), self.runtime.clone());
         pools.insert(node.clone(), pool.clone());

@@ -5,3 +5,5 @@ mod faults;
 mod moves;
 mod pool;
 mod support;
+
+pub(crate) use self::support::{PATIENT, get_and_put, key, lookup, store};

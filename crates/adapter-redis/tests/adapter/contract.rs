@@ -11,10 +11,12 @@ use domain::queue::{AdmissionPolicy, NodeRecord, QueueCounters, QueueId, QueueSt
 use crate::support::{
     CLUSTER, SINGLE, cluster, line_key, new_queue, ready_nodes, settings, single,
 };
+use crate::tls;
 
 #[derive(Clone, Copy)]
 enum Servers {
     Single,
+    Tls,
     Cluster,
 }
 
@@ -39,6 +41,7 @@ impl QueueFixture for Fixture {
         let queue = new_queue();
         let address = match servers {
             Servers::Single => single(SINGLE.address()),
+            Servers::Tls => tls::address(),
             Servers::Cluster => cluster(&CLUSTER.addresses()),
         };
         let mut settings = settings(queue, policy);
@@ -90,6 +93,7 @@ impl Harness {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match servers {
                 Servers::Single => SINGLE.command(&words),
+                Servers::Tls => tls::server().command(&words),
                 Servers::Cluster => CLUSTER.nodes()[CLUSTER.primary_of(&key)?].command(&words),
             }
         });
@@ -100,6 +104,11 @@ impl Harness {
 mod three_nodes_on_one_server {
     use super::*;
     contracts::queue_contract!(Fixture(Servers::Single, Seen::FromThreeNodes));
+}
+
+mod three_nodes_over_tls {
+    use super::*;
+    contracts::queue_contract!(Fixture(Servers::Tls, Seen::FromThreeNodes));
 }
 
 mod three_nodes_on_a_cluster {

@@ -9,3 +9,4 @@ mod faults;
 mod idle;
 mod storm;
 mod support;
+mod tls;

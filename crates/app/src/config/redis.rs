@@ -1,8 +1,10 @@
 //! `[redis]`: the Redis deployments, one for each purpose.
 
+mod access;
 mod cache;
 mod queue;
 
+pub use access::{RedisSentinelSection, RedisTlsSection};
 pub use cache::{RedisCachePoolSection, RedisCacheSection};
 pub use queue::{RedisQueueSection, WhenUnsafe};
 

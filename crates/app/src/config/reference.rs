@@ -7,8 +7,8 @@ use super::{
     ConcertsSection, Config, HttpSection, JoiningRateSection, KeyDoc, LimitSection, LimiterSection,
     OpsSection, OtlpSection, OverloadSection, PER_NODE, PolicySection, PollSection, PollingSection,
     PostgresPoolSection, PostgresSection, PuzzleSection, QueueSection, RateSection,
-    RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RetrySection, TelemetrySection,
-    TracesSection,
+    RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSentinelSection,
+    RedisTlsSection, RetrySection, TelemetrySection, TracesSection,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -44,7 +44,11 @@ const SECTIONS: &[(&str, &[KeyDoc])] = &[
     ("postgres", PostgresSection::KEYS),
     ("postgres.pool", PostgresPoolSection::KEYS),
     ("redis.queue", RedisQueueSection::KEYS),
+    ("redis.queue.tls", RedisTlsSection::KEYS),
+    ("redis.queue.sentinel", RedisSentinelSection::KEYS),
     ("redis.cache", RedisCacheSection::KEYS),
+    ("redis.cache.tls", RedisTlsSection::KEYS),
+    ("redis.cache.sentinel", RedisSentinelSection::KEYS),
     ("redis.cache.pool", RedisCachePoolSection::KEYS),
     ("telemetry", TelemetrySection::KEYS),
     ("telemetry.traces", TracesSection::KEYS),

@@ -59,7 +59,7 @@ fn every_configuration_error_is_one_line() {
         (&["--set", "cache.dates.jitter=some"], "cache.dates.jitter must be a number"),
         (
             &["--set", "postgres=postgres://a:hunter2@h/d"],
-            "postgres must be a section, whose keys are set one by one: url, connect_timeout",
+            "postgres must be a section, whose keys are set one by one: url, pooler",
         ),
         (&["--set", "queue.keys=[\"hunter2"], "queue.keys must be a string, or a list of strings"),
         (&["--set", "catalog.store=postgres"], "postgres.url is needed"),

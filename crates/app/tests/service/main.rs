@@ -16,6 +16,7 @@ mod file_descriptors;
 mod openapi;
 mod operations;
 mod overload;
+mod pooler;
 mod postgres;
 mod program;
 mod puzzle;

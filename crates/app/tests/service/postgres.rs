@@ -48,7 +48,7 @@ const NOTHING_KEPT: [&str; 8] = [
 ];
 
 /// The service on a database, with generous limits: a test of a limit sets its own.
-fn start_on(url: &str, settings: &[&str]) -> TestApp {
+pub(crate) fn start_on(url: &str, settings: &[&str]) -> TestApp {
     let at = format!("postgres.url={url}");
     let ours = [
         "catalog.store=postgres",
@@ -122,7 +122,7 @@ fn a_date_that_sells_out_disappears_and_returns_with_a_seat() {
 
 /// Without the database, routes that do not need it work, and the others return 503 at once without
 /// revealing the cause. Returns the token of a user whose call is still unclaimed.
-fn check_without_the_database(app: &TestApp, user: u64) -> String {
+pub(crate) fn check_without_the_database(app: &TestApp, user: u64) -> String {
     let token = app.token_of(user);
     let before = app.query(&token);
     assert_eq!(before.status, 200, "the queue needs no database");
@@ -147,7 +147,7 @@ fn check_that_the_call_is_unclaimed(app: &TestApp, token: &str) {
     assert_eq!(app.query(token).word("status"), "ACTIVE");
 }
 
-fn is_ready(app: &TestApp, status: &str) -> bool {
+pub(crate) fn is_ready(app: &TestApp, status: &str) -> bool {
     let answer = app.ops("/readyz");
     assert_eq!(answer.status, 200, "a database that is down sends no traffic away: {answer:?}");
     answer.word("status") == status
@@ -407,7 +407,7 @@ fn a_failing_command_prints_one_line() {
     }
 }
 
-fn run(url: &str, command: &[&str]) -> String {
+pub(crate) fn run(url: &str, command: &[&str]) -> String {
     let line = arguments(url);
     let arguments: Vec<&str> =
         line.iter().map(String::as_str).chain(command.iter().copied()).collect();

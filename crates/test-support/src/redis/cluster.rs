@@ -31,7 +31,20 @@ impl RedisCluster {
         primaries: usize,
         replicas_each: usize,
     ) -> Outcome<Self> {
-        let start = |_| Redis::start(binaries, RedisSetup::default().cluster());
+        Self::start_with(binaries, &RedisSetup::default(), primaries, replicas_each)
+    }
+
+    /// As [`start`](Self::start), with this setup for every node.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn start_with(
+        binaries: &RedisBinaries,
+        setup: &RedisSetup,
+        primaries: usize,
+        replicas_each: usize,
+    ) -> Outcome<Self> {
+        let start = |_| Redis::start(binaries, setup.clone().cluster());
         let nodes = (0..primaries * (1 + replicas_each)).map(start).collect::<Outcome<Vec<_>>>()?;
         let cluster = Self { nodes };
         cluster.deal(primaries)?;
@@ -110,7 +123,7 @@ impl RedisCluster {
         for (index, node) in self.nodes.iter().enumerate() {
             for other in &self.nodes[index + 1..] {
                 let (port, bus_port) =
-                    (other.address().port().to_string(), other.bus_port().to_string());
+                    (other.cluster_port().to_string(), other.bus_port().to_string());
                 node.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port])?;
             }
         }

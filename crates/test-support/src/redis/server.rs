@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::binaries::RedisBinaries;
 use super::cli::{Fields, answer};
-use super::setup::RedisSetup;
+use super::setup::{Ports, RedisSetup};
 use crate::error::{Doing as _, Outcome, failed};
 use crate::leftover_processes::{CLEAN_UP, LAUNCH, PID_FILE, Reaper};
 use crate::process::{START_LIMIT, STOP_LIMIT, free_port, last_lines, signal, stat, wait_until};
@@ -21,8 +21,7 @@ pub struct Redis {
     binaries: RedisBinaries,
     setup: RedisSetup,
     folder: PathBuf,
-    port: u16,
-    bus_port: u16,
+    ports: Ports,
     /// The server process, until it is known to have ended.
     process: Mutex<Option<Child>>,
     /// Dropped last: removes the folder.
@@ -43,7 +42,7 @@ impl Redis {
         let binaries = binaries.clone();
         let process = Mutex::new(None);
         let mut server =
-            Self { binaries, setup, folder, port: 0, bus_port: 0, process, _keeper: reaper };
+            Self { binaries, setup, folder, ports: Ports::default(), process, _keeper: reaper };
         server.start_on_its_port()?;
         Ok(server)
     }
@@ -51,12 +50,23 @@ impl Redis {
     /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.port))
+    }
+
+    /// The address that it listens on for TLS, if its setup has TLS.
+    #[must_use]
+    pub fn tls_address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.tls_port))
+    }
+
+    /// The port by which nodes of the cluster introduce it.
+    pub(super) fn cluster_port(&self) -> u16 {
+        if self.setup.has_tls() { self.ports.tls_port } else { self.ports.port }
     }
 
     /// The port for other nodes of the cluster.
     pub(super) fn bus_port(&self) -> u16 {
-        self.bus_port
+        self.ports.bus_port
     }
 
     /// Whether the process exists. A frozen process exists too.
@@ -135,7 +145,7 @@ impl Redis {
     pub(super) fn request(&self, options: &[&str], words: &[&str]) -> Outcome<String> {
         let mut client = self.binaries.client();
         client
-            .args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-e", "-h", "127.0.0.1", "-p", &self.ports.port.to_string()])
             .args(options)
             .args(words);
         client
@@ -182,7 +192,7 @@ impl Redis {
         let written = offset(&self.info("replication")?, "master_repl_offset")?;
         wait_until("the replica has everything", START_LIMIT, || {
             let said = replica.info("default")?;
-            said.expect("master_port", &self.port.to_string())?;
+            said.expect("master_port", &self.ports.port.to_string())?;
             is_settled(&said)?;
             let has = offset(&said, "slave_repl_offset")?;
             if has >= written {
@@ -233,8 +243,9 @@ impl Redis {
     }
 
     fn launch_on(&mut self, port: u16) -> Outcome {
-        (self.port, self.bus_port) = (port, free_port()?);
-        let text = self.setup.text(&self.folder, self.port, self.bus_port);
+        self.ports = Ports { port, bus_port: free_port()?, tls_port: free_port()? };
+        self.setup.write_files(&self.folder)?;
+        let text = self.setup.text(&self.folder, self.ports);
         fs::write(self.config(), text).doing("writing the server's configuration")?;
         self.launch()
     }

@@ -1,7 +1,10 @@
 //! The configuration of a private Redis server.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+
+use crate::error::{Doing as _, Outcome};
 
 /// The configuration of a server. The default is a single server that keeps its data in an
 /// append-only file, synced to disk every second, and refuses writes when its memory is full.
@@ -10,7 +13,21 @@ pub struct RedisSetup {
     kind: Kind,
     primary: Option<SocketAddr>,
     port: Option<u16>,
+    tls: Option<RedisTlsFiles>,
     lines: Vec<String>,
+}
+
+/// What a server shows and asks for on its TLS port, in PEM.
+#[derive(Clone, Debug)]
+pub struct RedisTlsFiles {
+    /// The certificates of the authorities that clients' certificates come from.
+    pub authorities: String,
+    /// The server's certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+    /// Whether clients must have a certificate.
+    pub asks_clients: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -19,6 +36,15 @@ enum Kind {
     Data,
     Cluster,
     Sentinel,
+}
+
+/// The ports of a server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ports {
+    pub(super) port: u16,
+    pub(super) bus_port: u16,
+    /// Used only by a server with TLS.
+    pub(super) tls_port: u16,
 }
 
 /// Replicas sync without delay, since there are no other replicas to wait for.
@@ -54,6 +80,27 @@ impl RedisSetup {
         Self { port: Some(port), ..self }
     }
 
+    /// Makes the server listen on a TLS port as well, and use TLS towards other servers.
+    #[must_use]
+    pub fn tls(self, files: RedisTlsFiles) -> Self {
+        Self { tls: Some(files), ..self }
+    }
+
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Writes the files that the configuration names.
+    pub(super) fn write_files(&self, folder: &Path) -> Outcome {
+        let Some(tls) = &self.tls else { return Ok(()) };
+        for (name, text) in
+            [("ca.pem", &tls.authorities), ("tls.pem", &tls.certificate), ("tls.key", &tls.key)]
+        {
+            fs::write(folder.join(name), text).doing(format!("writing {name}"))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn fixed_port(&self) -> Option<u16> {
         self.port
     }
@@ -65,7 +112,8 @@ impl RedisSetup {
     }
 
     /// Makes the server a sentinel; configuration lines say what it watches.
-    pub(super) fn sentinel(self) -> Self {
+    #[must_use]
+    pub fn sentinel(self) -> Self {
         Self { kind: Kind::Sentinel, ..self }
     }
 
@@ -81,7 +129,8 @@ impl RedisSetup {
 
     /// The text of the configuration file. It sets the cluster bus port, because the default, 10000
     /// above the port, may not be available.
-    pub(super) fn text(&self, folder: &Path, port: u16, bus_port: u16) -> String {
+    pub(super) fn text(&self, folder: &Path, ports: Ports) -> String {
+        let Ports { port, bus_port, tls_port } = ports;
         let mut text =
             format!("bind 127.0.0.1\nport {port}\ndaemonize no\ndir \"{}\"\n", folder.display());
         text += match self.kind {
@@ -95,6 +144,16 @@ impl RedisSetup {
                  cluster-allow-reads-when-down no\n"
             );
         }
+        if let Some(tls) = &self.tls {
+            let asks = if tls.asks_clients { "yes" } else { "no" };
+            text += &format!(
+                "tls-port {tls_port}\ntls-ca-cert-file ca.pem\ntls-cert-file tls.pem\n\
+                 tls-key-file tls.key\ntls-auth-clients {asks}\ntls-replication yes\n"
+            );
+            if self.kind == Kind::Cluster {
+                text += "tls-cluster yes\n";
+            }
+        }
         if let Some(primary) = self.primary {
             text += &format!("replicaof {} {}\n", primary.ip(), primary.port());
         }
@@ -107,7 +166,7 @@ mod tests {
     use super::*;
 
     fn text(setup: &RedisSetup) -> String {
-        setup.text(Path::new("/folder"), 1, 2)
+        setup.text(Path::new("/folder"), Ports { port: 1, bus_port: 2, tls_port: 3 })
     }
 
     #[test]

@@ -11,10 +11,12 @@ use decorators::cache::{CacheKey, CacheStore, CopyVersion, LeaseId, PutOutcome, 
 
 use super::support::{LONG, PATIENT, key, lookup, name_of, open, settings, signer};
 use crate::support::{CLUSTER, SINGLE, cluster, single};
+use crate::tls;
 
 #[derive(Clone, Copy)]
 enum Servers {
     Single,
+    Tls,
     Cluster,
 }
 
@@ -28,6 +30,7 @@ impl Servers {
     fn address(self) -> RedisAddress {
         match self {
             Self::Single => single(SINGLE.address()),
+            Self::Tls => tls::address(),
             Self::Cluster => cluster(&CLUSTER.addresses()),
         }
     }
@@ -52,6 +55,7 @@ impl Harness {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match servers {
                 Servers::Single => SINGLE.command(&words),
+                Servers::Tls => tls::server().command(&words),
                 Servers::Cluster => CLUSTER.command(&words),
             }
         });
@@ -126,6 +130,11 @@ impl CacheHarness for Harness {
 mod on_one_server {
     use super::*;
     contracts::cache_store_contract!(Servers::Single);
+}
+
+mod over_tls {
+    use super::*;
+    contracts::cache_store_contract!(Servers::Tls);
 }
 
 mod on_a_cluster {

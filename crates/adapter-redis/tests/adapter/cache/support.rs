@@ -19,7 +19,7 @@ pub(super) const LONG: Duration = Duration::from_secs(600);
 /// For a busy machine.
 pub(super) const SLACK: Duration = Duration::from_secs(2);
 
-pub(super) fn key(name: impl ToString) -> CacheKey {
+pub(crate) fn key(name: impl ToString) -> CacheKey {
     CacheKey { kind: "concerts", name: name.to_string() }
 }
 
@@ -30,7 +30,7 @@ pub(super) fn new_prefix() -> String {
 }
 
 /// Limits that even a busy machine keeps.
-pub(super) const PATIENT: CachePoolSettings = CachePoolSettings {
+pub(crate) const PATIENT: CachePoolSettings = CachePoolSettings {
     size: 4,
     min_idle: 0,
     acquire: Duration::from_secs(10),
@@ -56,7 +56,7 @@ pub(super) fn open(address: RedisAddress, settings: RedisCacheSettings) -> Redis
     RedisCacheStore::open(address, settings, signer("main", 1, &[]))
 }
 
-pub(super) fn store(address: &RedisAddress, pool: CachePoolSettings) -> RedisCacheStore {
+pub(crate) fn store(address: &RedisAddress, pool: CachePoolSettings) -> RedisCacheStore {
     open(address.clone(), settings(pool))
 }
 
@@ -65,13 +65,13 @@ pub(super) fn name_of(settings: &RedisCacheSettings, key: &CacheKey) -> String {
     format!("{}:main:{{{key}}}", settings.prefix)
 }
 
-pub(super) async fn lookup(store: &RedisCacheStore, key: &CacheKey) -> Result<Lookup, PortError> {
+pub(crate) async fn lookup(store: &RedisCacheStore, key: &CacheKey) -> Result<Lookup, PortError> {
     let lease = Lease { id: LeaseId(7), lasts: LONG };
     store.lookup(key, &LookupRequest { fresh_for: LONG, lease: Some(lease) }).await
 }
 
 /// Looks a key up, and puts the payload if it is missing.
-pub(super) async fn get_and_put(
+pub(crate) async fn get_and_put(
     store: &RedisCacheStore,
     key: &CacheKey,
     payload: &[u8],

@@ -3,6 +3,7 @@
 use adapter_redis::{CachePoolSettings, RedisAddress, RedisCacheSettings};
 use serde::{Deserialize, Serialize};
 
+use super::access::{RedisSentinelSection, RedisTlsSection, parse, secured};
 use crate::config::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
 
 /// The Redis of the cache.
@@ -18,6 +19,8 @@ pub struct RedisCacheSection {
     pub max_entry_bytes: u32,
     pub connect_timeout: ConfigDuration,
     pub timeout: ConfigDuration,
+    pub tls: RedisTlsSection,
+    pub sentinel: RedisSentinelSection,
     pub pool: RedisCachePoolSection,
 }
 
@@ -46,6 +49,8 @@ impl Default for RedisCacheSection {
             prefix: settings.prefix,
             connect_timeout: ConfigDuration(settings.pool.connect),
             timeout: ConfigDuration(settings.pool.answer),
+            tls: RedisTlsSection::default(),
+            sentinel: RedisSentinelSection::default(),
             pool: RedisCachePoolSection::default(),
         }
     }
@@ -69,7 +74,7 @@ impl RedisCacheSection {
     pub(in crate::config) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "url",
-            meaning: "`redis://[user:password@]host:port`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`; must not be the queue's",
+            meaning: "`redis://[user:password@]host:port[/database]`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`; over TLS `rediss://`, `rediss-cluster://` or `rediss-sentinel://`; must not be the queue's",
         },
         KeyDoc {
             name: "prefix",
@@ -100,18 +105,22 @@ impl RedisCacheSection {
         )?;
         between("timeout", self.timeout, ConfigDuration::millis(1), ConfigDuration::secs(10))?;
         self.pool.check()?;
-        if self.url.expose().is_empty() { Ok(()) } else { self.address().map(drop) }
+        if self.url.expose().is_empty() { Ok(()) } else { self.parse().map(drop) }
     }
 
-    /// The parsed address.
+    fn parse(&self) -> Result<RedisAddress, ConfigError> {
+        parse("redis.cache", &self.url, &self.tls, &self.sentinel)
+    }
+
+    /// The address with the files of its TLS.
     ///
     /// # Errors
-    /// [`ConfigError`] if it is missing or invalid.
+    /// [`ConfigError`] if it is missing or invalid, or a file cannot be used.
     pub fn address(&self) -> Result<RedisAddress, ConfigError> {
         if self.url.expose().is_empty() {
             return Err(invalid("redis.cache.url", "is needed: redis://host:6379"));
         }
-        RedisAddress::parse(self.url.expose()).map_err(|error| invalid("redis.cache.url", error))
+        secured("redis.cache", self.parse()?, &self.tls)
     }
 
     /// The settings of the store.

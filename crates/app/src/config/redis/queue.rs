@@ -3,6 +3,7 @@
 use adapter_redis::{ConnectionSettings, RedisAddress};
 use serde::{Deserialize, Serialize};
 
+use super::access::{RedisSentinelSection, RedisTlsSection, parse, secured};
 use crate::config::{ConfigDuration, ConfigError, KeyDoc, Secret, between, invalid, require};
 
 /// The reaction to a Redis whose configuration can lose places.
@@ -29,6 +30,8 @@ pub struct RedisQueueSection {
     pub timeout: ConfigDuration,
     pub max_in_flight: u32,
     pub when_unsafe: WhenUnsafe,
+    pub tls: RedisTlsSection,
+    pub sentinel: RedisSentinelSection,
 }
 
 impl Default for RedisQueueSection {
@@ -42,6 +45,8 @@ impl Default for RedisQueueSection {
             // If each takes a tenth of a millisecond, all are answered within the timeout.
             max_in_flight: 4_096,
             when_unsafe: WhenUnsafe::default(),
+            tls: RedisTlsSection::default(),
+            sentinel: RedisSentinelSection::default(),
         }
     }
 }
@@ -50,7 +55,7 @@ impl RedisQueueSection {
     pub(in crate::config) const KEYS: &[KeyDoc] = &[
         KeyDoc {
             name: "url",
-            meaning: "`redis://[user:password@]host:port`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`",
+            meaning: "`redis://[user:password@]host:port[/database]`, `redis-cluster://[…@]host:port,host:port…`, or `redis-sentinel://[…@]host:port,host:port…/name`; over TLS `rediss://`, `rediss-cluster://` or `rediss-sentinel://`",
         },
         KeyDoc {
             name: "connect_timeout",
@@ -83,18 +88,22 @@ impl RedisQueueSection {
         between("timeout", self.timeout, ConfigDuration::millis(10), ConfigDuration::secs(10))?;
         let steps = (16..=100_000).contains(&self.max_in_flight);
         require(steps, "redis.queue.max_in_flight", "must be from 16 to 100000")?;
-        if self.url.expose().is_empty() { Ok(()) } else { self.address().map(drop) }
+        if self.url.expose().is_empty() { Ok(()) } else { self.parse().map(drop) }
     }
 
-    /// The parsed address.
+    fn parse(&self) -> Result<RedisAddress, ConfigError> {
+        parse("redis.queue", &self.url, &self.tls, &self.sentinel)
+    }
+
+    /// The address with the files of its TLS.
     ///
     /// # Errors
-    /// [`ConfigError`] if it is missing or invalid.
+    /// [`ConfigError`] if it is missing or invalid, or a file cannot be used.
     pub fn address(&self) -> Result<RedisAddress, ConfigError> {
         if self.url.expose().is_empty() {
             return Err(invalid("redis.queue.url", "is needed: redis://host:6379"));
         }
-        RedisAddress::parse(self.url.expose()).map_err(|error| invalid("redis.queue.url", error))
+        secured("redis.queue", self.parse()?, &self.tls)
     }
 
     /// The settings of the connections.
