@@ -100,10 +100,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, InvalidTls>
 }
 
 fn unreadable(path: &Path, error: &pem::Error) -> InvalidTls {
-    let why = match error {
-        pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => "has no certificate or key in PEM".to_owned(),
-        _ => "is not in PEM".to_owned(),
+    let why = if let pem::Error::Io(error) = error {
+        error.to_string()
+    } else if matches!(error, pem::Error::NoItemsFound) {
+        "has no certificate or key in PEM".to_owned()
+    } else {
+        "is not in PEM".to_owned()
     };
     InvalidTls::File { path: path.to_owned(), why }
 }

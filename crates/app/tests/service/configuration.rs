@@ -138,6 +138,45 @@ fn every_configuration_error_is_one_line() {
             &["--set", "queue.checkpoint.store=postgres", "--set", "queue.store=redis"],
             "postgres.url is needed",
         ),
+        (
+            &["--set", "redis.queue.url=redis-cluster://:hunter2@h/1"],
+            "redis.queue.url is not a Redis address: a cluster has only one database",
+        ),
+        (
+            &["--set", "redis.cache.url=redis://h", "--set", "redis.cache.tls.ca_file=ca.pem"],
+            "redis.cache.tls has files, and the URL does not ask for TLS (rediss://)",
+        ),
+        (
+            &["--set", "redis.queue.url=rediss://h", "--set", "redis.queue.tls.key_file=key.pem"],
+            "redis.queue.tls needs certificate_file and key_file together",
+        ),
+        (
+            &["--set", "redis.queue.url=redis://h", "--set", "redis.queue.sentinel.user=hunter2"],
+            "redis.queue.sentinel is given, and the URL names no sentinels",
+        ),
+        (
+            &[
+                "--set",
+                "redis.queue.url=redis-sentinel://h/main",
+                "--set",
+                "redis.queue.sentinel.user=watch",
+            ],
+            "redis.queue.sentinel.password is needed for that user",
+        ),
+        (
+            &[
+                "--set",
+                "queue.store=redis",
+                "--set",
+                "queue.keys=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                "--set",
+                "redis.queue.url=rediss://:hunter2@h",
+                "--set",
+                "redis.queue.tls.ca_file=/nowhere.pem",
+            ],
+            "redis.queue.tls /nowhere.pem: No such file",
+        ),
+        (&["--set", "postgres.pooler=pgpool"], "postgres.pooler"),
         (&["--set", "redis.queue.when_unsafe=never"], "redis.queue.when_unsafe"),
         (&["--set", "redis.queue.timeout=1ms"], "redis.queue.timeout must be from 10ms to 10s"),
         (&["--set", "queue.checkpoint.reserve=1"], "queue.checkpoint.reserve must be from 100"),

@@ -30,11 +30,15 @@ fn commands_and_service_work_behind_a_pooler_and_recover_with_it() {
         assert!(with_pooler(&sample).starts_with("added 0 concerts"));
         let app = start_on(
             &url,
-            &[&pooler, "queue.checkpoint.store=postgres", "postgres.connect_timeout=1s"],
+            &[&pooler, "queue.checkpoint.store=postgres", "postgres.connect_timeout=3s"],
         );
         eventually("readiness says ready", || is_ready(&app, "ready"));
-        assert_eq!(app.request("GET", "/concerts/query?page=2", &[]).status, 200);
-        app.token_of(1);
+        let page = app.request("GET", "/concerts/query?page=2", &[]);
+        assert_eq!(page.status, 200, "{page:?} {}", app.ops("/failures").text);
+        // A number is given once the first ones are reserved.
+        eventually("a user joins", || {
+            app.request("POST", "/user/1/queue/token/issue", &[]).status == 200
+        });
         let saved = "SELECT count(*) FROM queue_checkpoints WHERE last >= 1";
         eventually("the queue is saved", || server.sql(name, saved).unwrap() == "1");
         bouncer.kill().unwrap();

@@ -11,6 +11,7 @@ mod outage;
 mod rehearsal;
 mod safety;
 mod storm;
+mod tls;
 
 use std::time::{Duration, Instant};
 
