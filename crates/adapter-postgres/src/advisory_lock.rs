@@ -9,8 +9,10 @@ use tokio_postgres::types::Type;
 use crate::address::PostgresAddress;
 use crate::connect::Connector;
 use crate::error::SetupError;
-use crate::pooler::{self, Pooler};
-use crate::session::{ConnectionTask, SessionLimits};
+use crate::limits::SessionLimits;
+use crate::pooler::Pooler;
+use crate::pooler_check;
+use crate::session::ConnectionTask;
 
 /// A kind of work and its advisory lock. The number is arbitrary but must stay the same; a lock is
 /// scoped to one database.
@@ -50,7 +52,7 @@ pub(crate) async fn lock(
     let (client, driver) = connector.connect().await?;
     match address.pooler() {
         Pooler::None | Pooler::Session => {
-            pooler::check(&connector, &client).await?;
+            pooler_check::check(&connector, &client).await?;
             wait_for(&client, address, Holder::Session, work).await?;
             Ok((client, Lock { _worker: driver, _holder: None }))
         }

@@ -11,8 +11,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::address::PostgresAddress;
 use crate::connection::{Connection, Statements};
 use crate::error::SetupError;
+use crate::limits::SessionLimits;
 use crate::pooler::Pooler;
-use crate::session::{ConnectionTask, Session, SessionLimits};
+use crate::session::{ConnectionTask, Session};
 
 /// The settings of new connections.
 #[derive(Clone)]

@@ -18,9 +18,9 @@ use crate::address::PostgresAddress;
 use crate::advisory_lock::{self, Work};
 use crate::connection::{Connection, Statements};
 use crate::error::SetupError;
+use crate::limits::SessionLimits;
 use crate::pool::Postgres;
-use crate::pooler;
-use crate::session::SessionLimits;
+use crate::pooler_check;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -138,7 +138,7 @@ pub async fn check_schema(postgres: &Postgres) -> Result<(), SetupError> {
     let connector = postgres.connector();
     let (address, (client, _driver)) = (connector.address(), connector.connect().await?);
     let checks = async {
-        pooler::check(connector, &client).await?;
+        pooler_check::check(connector, &client).await?;
         check_applied(&client, address).await?;
         let readable = client
             .batch_execute("SELECT FROM concerts LIMIT 0; SELECT FROM schedules LIMIT 0")

@@ -13,8 +13,8 @@ use crate::address::PostgresAddress;
 use crate::advisory_lock::{self, Lock, Work};
 use crate::error::SetupError;
 use crate::id::signed;
+use crate::limits::SessionLimits;
 use crate::migrate::check_applied;
-use crate::session::SessionLimits;
 
 const SEEDING: Work = Work { who: "seeder", lock: 0x626f_786f_7365_6564 };
 

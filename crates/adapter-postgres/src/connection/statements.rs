@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::Query;
-use crate::session::SessionLimits;
+use crate::limits::SessionLimits;
 
 /// How statements are sent.
 pub(crate) enum Statements {
