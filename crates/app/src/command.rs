@@ -4,7 +4,9 @@ mod baseline;
 mod cache;
 mod database;
 mod diagnostics;
+mod health;
 mod migrate;
+mod node;
 mod seed;
 mod serve;
 mod show_config;
@@ -84,6 +86,8 @@ enum Command {
     Cache(cache::Command),
     /// Collect everything needed to diagnose a running node in one file
     Diagnostics(After<diagnostics::Arguments>),
+    /// Ask a running node whether it accepts traffic: exit code 0 if it does
+    Health(After<health::Arguments>),
     /// Print the description of the API (OpenAPI 3.1)
     Openapi,
     /// Work with waiting tokens
@@ -134,6 +138,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Diagnostics(after)) => {
             with_config(&before.and(after.sources).sources(), |config| {
                 diagnostics::run(&after.arguments, config)
+            })
+        }
+        Some(Command::Health(after)) => {
+            with_config(&before.and(after.sources).sources(), |config| {
+                health::run(&after.arguments, config)
             })
         }
         Some(Command::Openapi) => print(adapter_http::openapi_json()),

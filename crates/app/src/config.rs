@@ -26,7 +26,7 @@ pub use breaker::{BreakerMode, BreakerSection, BreakersSection, WindowUnit};
 pub use cache::{CacheKindSection, CacheSection, SharedCache};
 pub use catalog::{CatalogSection, CatalogStore};
 pub use concerts::ConcertsSection;
-pub use duration::ConfigDuration;
+pub use duration::{ConfigDuration, InvalidDuration};
 pub use error::ConfigError;
 pub use http::HttpSection;
 pub use limits::{LimitSection, LimitsSection, RetrySection};

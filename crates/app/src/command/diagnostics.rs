@@ -1,17 +1,17 @@
 //! `boxoffice diagnostics`: collects everything needed to diagnose a node in one file to send.
 
 mod bundle;
-mod node;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use domain::Clock as _;
 
 use self::bundle::Bundle;
-use self::node::Node;
+use super::node::Node;
 use super::{fail, print};
 use crate::config::Config;
 
@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     out: PathBuf,
 }
 
+/// The time limit of one request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Each path requested from the node and its file name in the bundle.
 const ASKED: [(&str, &str); 7] = [
     ("/livez", "livez.json"),
@@ -37,7 +40,7 @@ const ASKED: [(&str, &str); 7] = [
 ];
 
 pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
-    let node = Node::at(arguments.ops.unwrap_or(config.ops.bind));
+    let node = Node::at(arguments.ops.unwrap_or(config.ops.bind), PATIENCE);
     match collect(&node, config).and_then(|bundle| bundle.write(&arguments.out)) {
         Ok(contents) => print(format_args!("{contents}written to {}\n", arguments.out.display())),
         Err(error) => fail(format_args!(

@@ -1,6 +1,7 @@
 //! Durations in human-readable form: `250ms`, `10m`, `1h 30m`.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -38,14 +39,25 @@ impl Serialize for ConfigDuration {
     }
 }
 
+/// The text is not a duration.
+#[derive(Debug, thiserror::Error)]
+#[error("must be a duration such as \"250ms\" or \"10m\"")]
+pub struct InvalidDuration;
+
+impl FromStr for ConfigDuration {
+    type Err = InvalidDuration;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDuration> {
+        let signed = text.parse::<SignedDuration>().map_err(|_| InvalidDuration)?;
+        Duration::try_from(signed).map(Self).map_err(|_| InvalidDuration)
+    }
+}
+
 impl<'de> Deserialize<'de> for ConfigDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed =
-            text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
         let expected = "a duration such as \"250ms\" or \"10m\"";
-        parsed
-            .map(Self)
-            .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a string"), &expected))
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(|_| D::Error::invalid_value(Unexpected::Other("a string"), &expected))
     }
 }

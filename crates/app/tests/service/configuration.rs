@@ -412,6 +412,8 @@ fn no_error_repeats_a_value_in_the_wrong_place() {
         &["cache", "invalidate", "concerts", "--config", CANARY],
         &["config", "--set=queue.id=a", &format!("-{CANARY}")],
         &["diagnostics", "--ops", CANARY],
+        &["health", "--ops", CANARY],
+        &["health", "--timeout", CANARY],
         &["seed", "--concerts", CANARY],
         &["cache", CANARY],
         &["cache", "invalidate", CANARY],

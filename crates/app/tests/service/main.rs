@@ -13,6 +13,7 @@ mod degraded;
 mod docs;
 mod errors;
 mod file_descriptors;
+mod health;
 mod openapi;
 mod operations;
 mod overload;
