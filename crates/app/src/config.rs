@@ -20,6 +20,7 @@ mod redis;
 pub mod reference;
 mod renamed;
 mod secret;
+mod secret_files;
 mod telemetry;
 
 pub use breaker::{BreakerMode, BreakerSection, BreakersSection, WindowUnit};

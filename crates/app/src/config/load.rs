@@ -7,7 +7,7 @@ use config::{Environment, File, FileFormat, Map, Value};
 
 use super::deserialize::{self, is_like_a_key};
 use super::renamed::{self, OldKey};
-use super::{Config, ConfigError, invalid};
+use super::{Config, ConfigError, invalid, secret_files};
 
 /// The sources of the configuration, in addition to the environment.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ pub struct Loaded {
 }
 
 /// Loads and validates the configuration: defaults, then the file, then `BOXOFFICE__SECTION__KEY`
-/// variables, then flags.
+/// variables, then flags. A secret may be in a file that one of these names.
 ///
 /// # Errors
 /// [`ConfigError`].
@@ -47,7 +47,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         old_keys.extend(renamed::rename(&mut source.cache)?);
         all = all.add_source(source);
     }
-    let config: Config = deserialize::read(all.build()?.cache)?;
+    let mut values = all.build()?.cache;
+    secret_files::read(&mut values)?;
+    let config: Config = deserialize::read(values)?;
     config.check()?;
     Ok(Loaded { config, old_keys })
 }

@@ -8,7 +8,7 @@ use super::{
     OpsSection, OtlpSection, OverloadSection, PER_NODE, PolicySection, PollSection, PollingSection,
     PostgresPoolSection, PostgresSection, PuzzleSection, QueueSection, RateSection,
     RedisCachePoolSection, RedisCacheSection, RedisQueueSection, RedisSentinelSection,
-    RedisTlsSection, RetrySection, TelemetrySection, TracesSection,
+    RedisTlsSection, RetrySection, TelemetrySection, TracesSection, secret_files,
 };
 
 const SECTIONS: &[(&str, &[KeyDoc])] = &[
@@ -68,6 +68,13 @@ expected value and never the given one. `boxoffice config` prints the effective 
 secrets masked. Durations have the form `250ms`, `10s`, `1h 30m`. Lists of strings have the form
 `[\"one\", \"another\"]`, in flags and variables too.
 
+A secret may also be in a file, as the secrets of Docker and Kubernetes are: the key with `_file` at
+its end names the file, such as `BOXOFFICE__POSTGRES__URL_FILE=/run/secrets/postgres-url`. The value
+is the content of the file without its final line break, at most 64 KiB, in the form of an
+environment variable. The program reads it once, at start. To give a secret in both ways is an
+error. The secrets are ";
+
+const NODES: &str = "\
 All nodes should have the same configuration: the metric `boxoffice_build_info` has a hash of it,
 with secrets masked, and the alert ConfigDiffers compares the hashes. The hash leaves out the keys
 that may differ between nodes: ";
@@ -77,7 +84,9 @@ that may differ between nodes: ";
 pub fn markdown() -> String {
     let defaults = default_values();
     let per_node: Vec<String> = PER_NODE.iter().map(|key| format!("`{key}`")).collect();
-    let mut text = format!("{INTRODUCTION}{}.\n", per_node.join(", "));
+    let secrets: Vec<String> = secret_files::KEYS.iter().map(|key| format!("`{key}`")).collect();
+    let (secrets, per_node) = (secrets.join(", "), per_node.join(", "));
+    let mut text = format!("{INTRODUCTION}{secrets}.\n\n{NODES}{per_node}.\n");
     // Writing to a `String` cannot fail.
     for (section, keys) in SECTIONS {
         let _ = write!(text, "\n## `[{section}]`\n\n| key | default | meaning |\n|---|---|---|\n");
@@ -125,6 +134,23 @@ mod tests {
         documented.sort_unstable();
         there.sort_unstable();
         assert_eq!(documented, there);
+    }
+
+    /// A key is a secret if its value is masked.
+    #[test]
+    fn every_secret_may_be_in_a_file() {
+        let is_secret = |key: &str| {
+            let builder = config::Config::builder()
+                .add_source(config::Config::try_from(&Config::default()).unwrap())
+                .set_override(key, "some text")
+                .unwrap();
+            let read = crate::config::given::read::<Config>(builder.build().unwrap().cache);
+            read.is_ok_and(|config| config.to_toml().unwrap().contains("(secret)"))
+        };
+        let mut secrets: Vec<String> = default_values().into_iter().map(|(key, _)| key).collect();
+        secrets.retain(|key| is_secret(key));
+        secrets.sort_unstable();
+        assert_eq!(secrets, secret_files::KEYS);
     }
 
     #[test]

@@ -280,6 +280,19 @@ fn a_file_beside_the_program_is_read_unless_another_is_named() {
 }
 
 #[test]
+fn the_version_names_the_commit() {
+    let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    let commit = git.ok().filter(|output| output.status.success());
+    let expected = match &commit {
+        Some(output) => {
+            format!("boxoffice {} ({})\n", env!("CARGO_PKG_VERSION"), text(&output.stdout).trim())
+        }
+        None => format!("boxoffice {}\n", env!("CARGO_PKG_VERSION")),
+    };
+    assert_eq!(text(&boxoffice(&["--version"], &[]).stdout), expected);
+}
+
+#[test]
 fn a_list_of_keys_is_read_in_every_form() {
     let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let forms = [
@@ -326,6 +339,7 @@ fn no_error_repeats_a_value_in_the_wrong_place() {
         "postgres",
         "postgres.url",
         "postgres.url.x",
+        "postgres.url_file",
         "postgres.pool",
         "postgres.pool.size",
         "redis",
@@ -340,6 +354,7 @@ fn no_error_repeats_a_value_in_the_wrong_place() {
         "queue.store",
         "queue.keys",
         "queue.keys.first",
+        "queue.keys_file",
         "queue.token_ttl",
         "queue.policy",
         "queue.policy.batch",

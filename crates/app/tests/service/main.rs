@@ -24,6 +24,7 @@ mod puzzle;
 mod queue;
 mod readme;
 mod redis;
+mod secret_files;
 mod spelling;
 mod support;
 mod telemetry;
