@@ -26,7 +26,7 @@ use crate::config::{self, Config, ConfigError, Loaded, Sources};
 /// A concert on-sale service: a virtual queue, the concert list, and the dates that still have
 /// seats.
 #[derive(Parser)]
-#[command(name = "boxoffice", version)]
+#[command(name = "boxoffice", version = VERSION)]
 struct CommandLine {
     #[command(flatten)]
     sources: SourceFlags,
@@ -97,6 +97,9 @@ enum Command {
     #[command(hide = true)]
     Baseline(After<Nothing>),
 }
+
+/// The version, and the commit if it is known.
+const VERSION: &str = env!("BOXOFFICE_VERSION");
 
 /// The exit code for a wrong command line or configuration.
 const USAGE: u8 = 2;

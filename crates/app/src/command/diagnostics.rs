@@ -12,7 +12,7 @@ use domain::Clock as _;
 
 use self::bundle::Bundle;
 use super::node::Node;
-use super::{fail, print};
+use super::{VERSION, fail, print};
 use crate::config::Config;
 
 #[derive(Args)]
@@ -55,8 +55,7 @@ fn collect(node: &Node, config: &Config) -> std::io::Result<Bundle> {
     let now = adapter_memory::SystemClock.now();
     let mut bundle = Bundle::new(now);
     let about = format!(
-        "boxoffice {}\ntaken at {now}\nfrom {}\nconfiguration {} (of this command; failures.json has the hash of the node's)\n",
-        env!("CARGO_PKG_VERSION"),
+        "boxoffice {VERSION}\ntaken at {now}\nfrom {}\nconfiguration {} (of this command; failures.json has the hash of the node's)\n",
         node.address(),
         config.hash().map_err(std::io::Error::other)?,
     );
