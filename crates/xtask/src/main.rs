@@ -9,6 +9,7 @@ mod check;
 mod crate_layers;
 mod deny;
 mod docs;
+mod image;
 mod import_cycles;
 mod mutants;
 mod postgres;
@@ -51,6 +52,8 @@ enum Task {
     Test,
     /// Write the pages that are generated from code
     Docs,
+    /// Build the image of the service, and try it in a container
+    Image(image::Arguments),
     /// Requests per second as ratios to a constant answer
     Bench(bench::Arguments),
     /// Pages and dates from each level of the cache, as ratios to a constant answer
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Task::Layers { bless } => crate_layers::layers(bless),
         Task::Test => test::test(),
         Task::Docs => docs::docs(),
+        Task::Image(arguments) => image::image(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments),
         Task::BenchCache(arguments) => bench_cache::bench_cache(&arguments),
         Task::BenchDates(arguments) => bench_dates::bench_dates(&arguments),

@@ -13,6 +13,8 @@ use test_support::{
 use test_support::workspace::{cargo, show};
 use test_support::{Doing as _, Outcome, failed};
 
+use crate::image::{self, NotRun};
+
 /// The numbers of passed, failed and ignored tests.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Totals {
@@ -57,13 +59,35 @@ pub(crate) fn test() -> Outcome {
             ended.push(*name);
         }
     }
-    println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.ignored);
+    let without = try_the_image(&mut totals, &mut ended);
+    println!(
+        "\n{} passed, {} failed, {} skipped{}",
+        totals.passed,
+        totals.failed,
+        totals.ignored + u64::from(without.is_some()),
+        without.unwrap_or_default(),
+    );
     let all_ran = totals.passed > 0 && totals.failed == 0 && totals.ignored == 0;
     if ended.is_empty() && all_ran {
         Ok(())
     } else {
         Err(failed(format!("some tests did not pass: {}", ended.join(", "))))
     }
+}
+
+/// Tries the image with the program that the tests have built. Returns why it was skipped, which is
+/// no failure: not every machine has Docker.
+fn try_the_image(totals: &mut Totals, ended: &mut Vec<&str>) -> Option<String> {
+    match image::try_with_tested_program() {
+        Ok(Ok(passed)) => totals.passed += passed,
+        Ok(Err(NotRun(why))) => return Some(format!(" (the image was not tried: {why})")),
+        Err(error) => {
+            println!("{error}");
+            totals.failed += 1;
+            ended.push("the image");
+        }
+    }
+    None
 }
 
 /// The parts of the suite. The example has a workspace of its own, and shares compiled
