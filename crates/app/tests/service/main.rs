@@ -8,6 +8,7 @@ mod callers;
 mod concerts;
 mod configuration;
 mod connections;
+mod compose;
 mod cors;
 mod degraded;
 mod docs;
