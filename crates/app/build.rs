@@ -1,7 +1,5 @@
 //! Passes the version with its commit to the program, for `boxoffice --version`.
 
-#![expect(clippy::print_stdout, reason = "cargo reads the output of a build script")]
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -35,6 +35,7 @@ const FROM_THE_CONTEXT: &[&str] = &["deploy/image.toml"];
 /// Builds and tries the image. Without Docker this is a failure.
 pub(crate) fn image(arguments: &Arguments) -> Outcome {
     let docker = Docker::find().map_err(|NotRun(why)| failed(why))?;
+    prepare(&docker)?.map_err(|NotRun(why)| failed(why))?;
     build(&docker, arguments.prebuilt.as_deref(), &arguments.tag)?;
     let size = arguments.prebuilt.is_none().then_some(trial::LARGEST);
     let passed = trial::try_out(&docker, &arguments.tag, size)?;
@@ -54,6 +55,9 @@ pub(crate) fn try_with_tested_program() -> Outcome<Result<u64, NotRun>> {
         let why = "the tested program is built for this system, not for the image's, Debian 12";
         return Ok(Err(NotRun(why.to_owned())));
     }
+    if let Err(why) = prepare(&docker)? {
+        return Ok(Err(why));
+    }
     build(&docker, Some(&target().join("debug/boxoffice")), TAG)?;
     let passed = trial::try_out(&docker, TAG, None);
     docker.says(&["image", "rm", TAG])?;
@@ -66,12 +70,18 @@ fn is_bookworm() -> bool {
     release.lines().any(|line| line == "VERSION_CODENAME=bookworm")
 }
 
-fn build(docker: &Docker, prebuilt: Option<&Path>, tag: &str) -> Outcome {
-    let dockerfile = root().join(DOCKERFILE);
-    let text = fs::read_to_string(&dockerfile).doing("reading the Dockerfile")?;
+/// Makes sure that the base images are there.
+fn prepare(docker: &Docker) -> Outcome<Result<(), NotRun>> {
+    let text = fs::read_to_string(root().join(DOCKERFILE)).doing("reading the Dockerfile")?;
     for base in bases(&text) {
-        stand_in::pull_or_make(docker, base)?;
+        if let Err(why) = stand_in::pull_or_make(docker, base)? {
+            return Ok(Err(why));
+        }
     }
+    Ok(Ok(()))
+}
+
+fn build(docker: &Docker, prebuilt: Option<&Path>, tag: &str) -> Outcome {
     let context = match prebuilt {
         Some(program) => Some(context_with(program)?),
         None => None,
@@ -79,7 +89,7 @@ fn build(docker: &Docker, prebuilt: Option<&Path>, tag: &str) -> Outcome {
     let context_folder = context.as_ref().map_or(root(), |folder| folder.path().to_owned());
     let revision = revision()?;
     let mut command = docker.command(&["build", "--tag", tag, "--file"]);
-    command.arg(&dockerfile);
+    command.arg(root().join(DOCKERFILE));
     if prebuilt.is_some() {
         command.args(["--build-arg", "PROGRAM=prebuilt"]);
     }

@@ -7,8 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use test_support::workspace::{output, run};
-use test_support::{Doing as _, Outcome, failed, run_within};
+use test_support::{
+    Doing as _, Outcome, can_debootstrap, failed, find_or_install_debootstrap, run_within,
+};
 
+use super::NotRun;
 use super::docker::Docker;
 
 /// The label of a stand-in.
@@ -24,34 +27,38 @@ const PACKAGES: &str = "ca-certificates,gcc,libc6-dev";
 const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
 
 /// Makes sure that the image is there. Says so if it is a stand-in.
-pub(crate) fn pull_or_make(docker: &Docker, name: &str) -> Outcome {
+pub(crate) fn pull_or_make(docker: &Docker, name: &str) -> Outcome<Result<(), NotRun>> {
     let label = format!("{{{{index .Config.Labels {LABEL:?}}}}}");
     let there = docker.attempt(&["image", "inspect", "--format", &label, name])?;
     match there {
-        (true, label) if label.is_empty() => return Ok(()),
+        (true, label) if label.is_empty() => return Ok(Ok(())),
         (true, _) => {
             println!("note: {name} is a stand-in, made on this machine from Debian packages");
-            return Ok(());
+            return Ok(Ok(()));
         }
         (false, _) => {}
     }
     println!("$ docker pull {name}");
     let (status, said) = run_within(&mut docker.command(&["pull", "--quiet", name]), PULL_LIMIT)?;
     if status.success() {
-        return Ok(());
+        return Ok(Ok(()));
     }
     println!("note: {name} cannot be pulled: {}", said.trim());
-    println!("note: making a stand-in from Debian packages and this machine's Rust");
     if !name.starts_with("rust:") {
         return Err(failed(format!("there is no stand-in for {name}")));
     }
-    make(docker, name)
+    if !can_debootstrap() {
+        let why = format!("{name} cannot be pulled, and only root can make a stand-in");
+        return Ok(Err(NotRun(why)));
+    }
+    println!("note: making a stand-in from Debian packages and this machine's Rust");
+    make(docker, name).map(Ok)
 }
 
 fn make(docker: &Docker, name: &str) -> Outcome {
     let folder = tempfile::tempdir().doing("making a folder for a base image")?;
     let root = folder.path().join("root");
-    let mut debootstrap = Command::new("debootstrap");
+    let mut debootstrap = Command::new(find_or_install_debootstrap(|line| println!("{line}"))?);
     debootstrap.args(["--variant=minbase", &format!("--include={PACKAGES}"), "bookworm"]);
     debootstrap.arg(&root).stdout(Stdio::null());
     run(debootstrap)?;
