@@ -144,7 +144,7 @@ mod tests {
                 .add_source(config::Config::try_from(&Config::default()).unwrap())
                 .set_override(key, "some text")
                 .unwrap();
-            let read = crate::config::given::read::<Config>(builder.build().unwrap().cache);
+            let read = crate::config::deserialize::read::<Config>(builder.build().unwrap().cache);
             read.is_ok_and(|config| config.to_toml().unwrap().contains("(secret)"))
         };
         let mut secrets: Vec<String> = default_values().into_iter().map(|(key, _)| key).collect();

@@ -8,8 +8,15 @@ use config::{Map, Value, ValueKind};
 use super::{ConfigError, invalid};
 
 /// The keys whose value may be in a file.
-pub(super) const KEYS: &[&str] =
-    &["postgres.url", "queue.keys", "redis.cache.url", "redis.queue.url", "telemetry.otlp.headers"];
+pub(super) const KEYS: &[&str] = &[
+    "postgres.url",
+    "queue.keys",
+    "redis.cache.sentinel.password",
+    "redis.cache.url",
+    "redis.queue.sentinel.password",
+    "redis.queue.url",
+    "telemetry.otlp.headers",
+];
 
 const SUFFIX: &str = "_file";
 

@@ -19,7 +19,7 @@ pub(crate) fn watch(meters: &Meters, layers: &Registry) {
     });
     if let Some(retry) = layers.retry() {
         meters.watch(&breakers_and_bulkheads::RETRIED, move |reported| {
-            reported.is(&[], retry.retried() as f64)
+            reported.is(&[], retry.retried() as f64);
         });
     }
 }

@@ -21,7 +21,7 @@ fn read(name: &str) -> String {
 #[test]
 fn the_image_is_configured_by_its_defaults_on_all_addresses() {
     let sources = Sources { file: Some(deployed("image.toml")), overrides: Vec::new() };
-    let mut of_the_image = config::load(&sources).unwrap();
+    let mut of_the_image = config::load(&sources).unwrap().config;
     let defaults = Config::default();
     assert_eq!(of_the_image.http.bind, "0.0.0.0:8081".parse().unwrap());
     assert_eq!(of_the_image.ops.bind, "0.0.0.0:9081".parse().unwrap());

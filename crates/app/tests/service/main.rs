@@ -5,10 +5,10 @@
 mod builder;
 mod cache;
 mod callers;
+mod compose;
 mod concerts;
 mod configuration;
 mod connections;
-mod compose;
 mod cors;
 mod degraded;
 mod docs;
