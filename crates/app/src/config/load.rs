@@ -49,8 +49,10 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     }
     let mut values = all.build()?.cache;
     secret_files::read(&mut values)?;
-    let config: Config = deserialize::read(values)?;
-    config.check()?;
+    let checked =
+        deserialize::read(values).and_then(|config: Config| config.check().map(|()| config));
+    let explained = |error| old_keys.iter().fold(error, |error, key| key.explain(error));
+    let config = checked.map_err(explained)?;
     Ok(Loaded { config, old_keys })
 }
 

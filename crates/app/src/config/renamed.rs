@@ -5,6 +5,7 @@ use std::fmt;
 
 use config::{Value, ValueKind};
 
+use super::deserialize::is_like_a_key;
 use super::{ConfigError, invalid};
 
 /// Section, old name, new name. `*` is any section at this place.
@@ -31,6 +32,20 @@ impl fmt::Display for OldKey {
         write!(f, "configuration: {section}.{old} is now called {section}.{new}")?;
         write!(f, "; the next version will refuse the old name")?;
         origin.as_ref().map_or(Ok(()), |origin| write!(f, " (in {origin})"))
+    }
+}
+
+impl OldKey {
+    /// Adds the name that the operator wrote to an error about this key.
+    pub(super) fn explain(&self, error: ConfigError) -> ConfigError {
+        let Self { section, old, new, origin } = self;
+        match error {
+            ConfigError::Invalid { key, expected } if key == format!("{section}.{new}") => {
+                let at = origin.as_ref().map(|origin| format!(" in {origin}")).unwrap_or_default();
+                invalid(&key, format!("{expected} (given by its old name {old}{at})"))
+            }
+            other => other,
+        }
     }
 }
 
@@ -66,7 +81,9 @@ fn rename_in(
         keys.insert(new.to_owned(), value);
         return Ok(());
     };
-    for (name, value) in keys.iter_mut().filter(|(name, _)| *next == "*" || *next == **name) {
+    // Another name than that of a key is no section. It may be a secret, and is reported elsewhere.
+    let sections = keys.iter_mut().filter(|(name, _)| is_like_a_key(name));
+    for (name, value) in sections.filter(|(name, _)| *next == "*" || *next == **name) {
         let section = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
         rename_in(value, below, &section, (old, new), found)?;
     }

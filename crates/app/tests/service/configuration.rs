@@ -555,6 +555,8 @@ fn an_old_key_has_the_precedence_of_its_source() {
         let shown: toml::Table = toml::from_str(text(&output.stdout)).unwrap();
         assert_eq!(shown["cache"]["invalidation_interval"].as_str(), Some("4s"), "{flag}");
     }
+    let wrong = boxoffice(&["config", "--set", "cache.hear_every=soon"], &[]);
+    assert!(text(&wrong.stderr).contains("old name hear_every"), "{}", text(&wrong.stderr));
     let both =
         ["config", "--set", "cache.hear_every=4s", "--set", "cache.invalidation_interval=4s"];
     let output = boxoffice(&both, &[]);
@@ -587,6 +589,7 @@ fn no_error_repeats_a_key() {
         format!("[queue]\nkeys = [[\"{KEY}\"]]\n"),
         format!("[queue.keys]\nfirst = \"{KEY}\"\n"),
         format!("[queue]\nkeys = [\"{}\"]\n", &KEY[..30]),
+        format!("[breaker.\"{KEY}\"]\nlongest_half_open = \"1s\"\nmax_half_open = \"1s\"\n"),
     ];
     for content in &broken {
         fs::write(&path, content).unwrap();
