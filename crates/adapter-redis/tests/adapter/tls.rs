@@ -25,22 +25,22 @@ const PASSWORD: &str = "opensesame";
 const SHORT: Duration = Duration::from_secs(2);
 
 /// Shared by the tests that break nothing.
-static TLS: LazyLock<(Authority, Redis)> = LazyLock::new(|| {
+static TLS: LazyLock<(Redis, RedisTls)> = LazyLock::new(|| {
     let authority = Authority::new();
     let files = authority.server(authority.sign(HOST), false);
     let redis = Redis::start(&binaries(), RedisSetup::default().tls(files)).unwrap();
-    (authority, redis)
+    (redis, authority.client(None))
 });
 
 /// The server behind [`address`].
 pub(crate) fn server() -> &'static Redis {
-    &TLS.1
+    &TLS.0
 }
 
 /// The address of a single server that is entered over TLS.
 pub(crate) fn address() -> RedisAddress {
-    let (authority, redis) = &*TLS;
-    parse(&format!("rediss://{}", redis.tls_address())).with_tls(&authority.client(None))
+    let (redis, client) = &*TLS;
+    parse(&format!("rediss://{}", redis.tls_address())).with_tls(client)
 }
 
 fn parse(text: &str) -> RedisAddress {
