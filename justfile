@@ -12,7 +12,7 @@ test:
 check:
     cargo xtask check
 
-# Small changes to the domain's queue, and whether a test notices each; --in-diff main: changed lines
+# Mutation tests of the domain's queue; --in-diff main: changed lines only
 mutants *arguments:
     cargo xtask mutants {{arguments}}
 
@@ -24,11 +24,11 @@ docs:
 bench *arguments:
     cargo xtask bench {{arguments}}
 
-# The dates question in Postgres, against pgbench
+# The dates query in Postgres, against pgbench
 bench-dates *arguments:
     cargo xtask bench-dates {{arguments}}
 
-# The line in Redis: what joins cost, how fast they are, how much memory people take
+# The queue in Redis: what joins cost, how fast they are, how much memory people take
 bench-redis *arguments:
     cargo xtask bench-redis {{arguments}}
 
@@ -40,7 +40,7 @@ bench-cache *arguments:
 bench-telemetry *arguments:
     cargo xtask bench-telemetry {{arguments}}
 
-# Write the plans of the dates question on a million and on ten million seats
+# Write the plans of the dates query on a million and on ten million seats
 plans:
     cargo xtask plans
 
@@ -56,7 +56,7 @@ redis *arguments:
 three-nodes *arguments:
     cargo xtask three-nodes {{arguments}}
 
-# What protects the service, shown: storm, outage, overload, small-cache or watched
+# Demonstrate a resilience mechanism: storm, outage, overload, small-cache or watched
 protect what *arguments:
     cargo xtask protect {{what}} {{arguments}}
 

@@ -45,7 +45,7 @@ impl<G: Layer> Layer for Option<G> {
     }
 }
 
-/// A port behind a layer. `concert.rs`, `schedule.rs`, `queue.rs` and `cache/layered.rs` define
+/// A port behind a layer. `concert.rs`, `schedule.rs`, `queue.rs` and `cache/guarded_store.rs` define
 /// which of its methods pass through it.
 pub struct Layered<P: ?Sized, G> {
     pub(crate) inner: Arc<P>,

@@ -49,3 +49,38 @@ fn the_description_of_the_api_is_current_and_breaks_no_client() {
     }
     check("openapi.json", described);
 }
+
+/// Renamed files live on in prose. A name counts if the end of some file's path is the same.
+#[test]
+fn every_source_file_that_a_page_or_a_comment_names_exists() {
+    let root = test_support::workspace::root();
+    let listed = std::process::Command::new("git").args(["ls-files"]).current_dir(&root).output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    let files: Vec<&str> = listed.lines().collect();
+    let exists = |name: &str| {
+        let name = name.trim_start_matches("../").trim_start_matches("./");
+        files.iter().any(|file| *file == name || file.ends_with(&format!("/{name}")))
+    };
+    let is_source = |name: &str| {
+        [".rs", ".lua", ".sh"].iter().any(|end| name.len() > end.len() && name.ends_with(end))
+            && !name.contains([' ', '{', '*', '(', ':'])
+    };
+    let mut dead = Vec::new();
+    for file in &files {
+        let is_page = file.ends_with(".md") && !file.starts_with("loadtest/results/");
+        if !is_page && !file.ends_with(".rs") && !file.ends_with(".lua") {
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(root.join(file)) else { continue };
+        for line in text.lines() {
+            let is_prose = is_page || ["//", "--"].iter().any(|it| line.trim().starts_with(it));
+            let names = line.split('`').skip(1).step_by(2).filter(|name| is_source(name));
+            dead.extend(
+                names
+                    .filter(|name| is_prose && !exists(name))
+                    .map(|name| format!("{file}: {name}")),
+            );
+        }
+    }
+    assert!(dead.is_empty(), "these files do not exist:\n{}", dead.join("\n"));
+}
