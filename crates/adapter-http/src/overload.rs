@@ -224,7 +224,7 @@ impl LoadShedder {
 
     /// Charges a response that reports a position and poll interval without a status query. The
     /// caller holds a verified token for this number.
-    pub(crate) fn told_unasked(
+    pub(crate) fn returned_without_poll(
         &self,
         number: QueueNumber,
         reported: Option<Duration>,

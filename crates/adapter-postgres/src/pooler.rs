@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_for_good_is_told_from_an_outage_by_its_text() {
+    fn a_permanent_refusal_is_distinguished_from_an_outage_by_its_text() {
         use Refusal::{Credentials, NoDatabase, NotLetIn, Options};
         let cases = [
             ("SASL authentication failed", Some(Credentials)),

@@ -52,10 +52,10 @@ pub(crate) fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
 
 /// The last report, and when it was requested.
 #[derive(Default)]
-pub(crate) struct MemoryInfo(Mutex<Told>);
+pub(crate) struct MemoryInfo(Mutex<Report>);
 
 #[derive(Default)]
-struct Told {
+struct Report {
     requested: Option<Instant>,
     memory: Option<RedisMemory>,
 }
@@ -84,14 +84,14 @@ impl MemoryInfo {
     /// Forgets the report of a server that does not answer, so that it is requested as soon as the
     /// server does.
     pub(crate) fn forget(&self) {
-        *self.reported() = Told::default();
+        *self.reported() = Report::default();
     }
 
     pub(crate) fn last(&self) -> Option<RedisMemory> {
         self.reported().memory
     }
 
-    fn reported(&self) -> MutexGuard<'_, Told> {
+    fn reported(&self) -> MutexGuard<'_, Report> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -129,7 +129,7 @@ impl Config {
         self.redis.queue.check()?;
         self.redis.cache.check()?;
         self.check_database()?;
-        self.check_line()?;
+        self.check_queue()?;
         self.check_cache()?;
         self.telemetry.check()
     }
@@ -187,7 +187,7 @@ impl Config {
         }
         // One lookup in the second level may be the last step before a load, and another call
         // releases the lease.
-        let look = self.longest_look();
+        let look = self.max_lookup_time();
         let longest =
             ConfigDuration(self.cache.lease_wait.0 + 2 * look.0 + self.cache.longest_load().0);
         let expected = format!(
@@ -215,7 +215,7 @@ impl Config {
     }
 
     /// The longest lookup in the second level.
-    fn longest_look(&self) -> ConfigDuration {
+    fn max_lookup_time(&self) -> ConfigDuration {
         let (redis, limit) = (&self.redis.cache, self.limits.cache.timeout);
         let own = ConfigDuration(redis.pool.acquire_timeout.0 + redis.timeout.0);
         match self.cache.store {
@@ -226,7 +226,7 @@ impl Config {
     }
 
     /// A queue in Redis may serve many nodes, which need its address and the same token keys.
-    fn check_line(&self) -> Result<(), ConfigError> {
+    fn check_queue(&self) -> Result<(), ConfigError> {
         if self.queue.store != QueueStoreKind::Redis {
             return Ok(());
         }

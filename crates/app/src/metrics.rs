@@ -17,11 +17,11 @@ pub(crate) use build_info::watch as watch_facts;
 pub(crate) use caches::watch as watch_caches;
 pub(crate) use connections::watch as watch_connections;
 pub(crate) use dependencies::{
-    observer, watch_cache_redis, watch_dependency, watch_line_redis, watch_postgres_pool,
+    observer, watch_cache_redis, watch_dependency, watch_postgres_pool, watch_queue_redis,
 };
 pub(crate) use overload::watch as watch_overload;
 pub(crate) use puzzles::watch as watch_puzzles;
-pub(crate) use queue::{Waits, watch as watch_line};
+pub(crate) use queue::{Waits, watch as watch_queue};
 pub(crate) use requests::Requests;
 
 /// Metrics that each read one number from a `T`.

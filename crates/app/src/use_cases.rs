@@ -83,7 +83,7 @@ pub(crate) async fn build(
         (config.cache.concerts.settings(), config.cache.dates.settings());
     let overload = LoadShedder::new(&config.overload.settings());
     metrics::watch_overload(meters, &overload);
-    metrics::watch_line(meters, &queue, &name.to_string());
+    metrics::watch_queue(meters, &queue, &name.to_string());
     let waits = Waits::new(meters, &name.to_string());
     let api = Api {
         queue: Arc::clone(&queue),

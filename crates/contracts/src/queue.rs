@@ -49,7 +49,7 @@ macro_rules! for_each_queue_rule {
             rule_9_distinguishes_every_refusal
             rule_9_a_full_queue_still_finds_its_holders
             rule_9_counts_people_against_the_limit
-            the_tally_counts_each_end_once
+            the_outcomes_count_each_end_once
             floors_raise_the_queue_and_never_lower_it
             new_numbers_do_not_exceed_the_ceiling
             checkpoints_are_applied_once

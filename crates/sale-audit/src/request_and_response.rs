@@ -146,15 +146,15 @@ impl Exchange {
 
     /// Whether the answer shows that the number has been called.
     pub(super) fn shows_call(&self) -> bool {
-        let is_told =
+        let is_reported =
             self.tells_place() && matches!(self.state, Some(State::Called | State::Active));
-        is_told || self.is(RequestKind::Dates, 200)
+        is_reported || self.is(RequestKind::Dates, 200)
     }
 
     /// Whether the answer shows that the place had ended.
     pub(super) fn shows_end(&self) -> bool {
-        let is_told = self.tells_place() && self.state == Some(State::Expired);
-        is_told || self.is(RequestKind::Dates, 410) || self.is(RequestKind::Leave, 410)
+        let is_reported = self.tells_place() && self.state == Some(State::Expired);
+        is_reported || self.is(RequestKind::Dates, 410) || self.is(RequestKind::Leave, 410)
     }
 
     /// Whether it may have been executed: only a refusal rules that out.

@@ -51,13 +51,13 @@ impl Reaper {
     /// the folder.
     pub(crate) fn of(folder: &Path, clean_up: &Command) -> Outcome<Self> {
         let mut command = Command::new("sh");
-        command.arg("-c").arg(SCRIPT).arg("keeper").arg(folder);
+        command.arg("-c").arg(SCRIPT).arg("reaper").arg(folder);
         command.arg(clean_up.get_program()).args(clean_up.get_args());
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        let mut process = command.spawn().doing("starting a keeper")?;
+        let mut process = command.spawn().doing("starting a reaper")?;
         let until = process.stdin.take();
         if until.is_none() {
-            Err(failed("a keeper without standard input"))
+            Err(failed("a reaper without standard input"))
         } else {
             Ok(Self { process, until })
         }

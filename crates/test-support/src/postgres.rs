@@ -37,7 +37,7 @@ pub struct Postgres {
     user: Option<(u32, u32)>,
     durability: Durability,
     /// Dropped last: stops the server and removes the folder.
-    _keeper: Reaper,
+    _reaper: Reaper,
 }
 
 /// The first lines of `pg_hba.conf`, before those that trust all local connections.
@@ -83,7 +83,7 @@ impl Postgres {
         stop.arg("stop").args(["--mode", mode, "--pgdata"]).arg(&data);
         let reaper = Reaper::of(&folder, &as_user_through_sh(&stop, user))?;
         let mut server =
-            Self { binaries, folder, data, port: 0, user, durability, _keeper: reaper };
+            Self { binaries, folder, data, port: 0, user, durability, _reaper: reaper };
         if is_new {
             server.init()?;
         }

@@ -19,7 +19,7 @@ pub(crate) struct ServerProcess {
     port: u16,
     process: Option<Child>,
     /// Dropped last: removes the folder.
-    _keeper: Reaper,
+    _reaper: Reaper,
 }
 
 impl ServerProcess {
@@ -31,7 +31,7 @@ impl ServerProcess {
         let mut clean_up = Command::new("sh");
         clean_up.args(["-c", CLEAN_UP, name]).arg(&folder);
         let reaper = Reaper::of(&folder, &clean_up)?;
-        Ok(Self { name, folder, port: 0, process: None, _keeper: reaper })
+        Ok(Self { name, folder, port: 0, process: None, _reaper: reaper })
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -28,7 +28,7 @@ pub(crate) async fn dates(
     let mut admission = match api.queue.check(waiting_token(request)?) {
         // A caller who is not called yet gets their position: a status query by another path.
         Err(QueueError::NotYet(status)) => {
-            api.overload.told_unasked(status.number, status.poll_after)?;
+            api.overload.returned_without_poll(status.number, status.poll_after)?;
             return Err(Problem::NotYourTurn(status));
         }
         checked => checked?,

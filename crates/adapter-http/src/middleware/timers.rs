@@ -46,10 +46,10 @@ impl Timer {
     /// Ready once the deadline has passed. The last task that polled is woken then.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        let is_told = self.wakes.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
+        let will_be_woken = self.wakes.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
         // A request is polled more often than its waker changes, and registering the waker again
         // costs more than comparing it.
-        if is_told && !sleep.is_elapsed() {
+        if will_be_woken && !sleep.is_elapsed() {
             return Poll::Pending;
         }
         self.wakes = Some(cx.waker().clone());

@@ -6,7 +6,7 @@ local function end_doubt()
   if not is_intact and q.time < q.doubt_until then return end
   q.doubt, q.intact = 0, is_intact and 1 or 0
   if not is_intact then
-    skip_unheld()
+    skip_numbers_without_holder()
   elseif q.settled >= q.found_generation then
     -- A checkpoint read for the store before the doubt holds for the same data after it.
     q.settled = q.generation

@@ -15,7 +15,7 @@ local function all_replayed()
 end
 
 -- The numbers (from, to] without a known holder that wait or are called.
-local function unheld_in(from, to)
+local function without_holder_in(from, to)
   local numbers = {}
   for block = block_of(from + 1), block_of(to) do
     local users = redis.call('HGET', K_USERS, text(block)) or ''
@@ -50,17 +50,17 @@ local function stands_from()
   return q.serving
 end
 
--- Limits of one recovery: this many of the newest unheld numbers are checked, and skipped in this
+-- Limits of one recovery: this many of the newest numbers without a holder are checked, and skipped in this
 -- many ranges.
 local MOST_UNHELD, MOST_UNHELD_RANGES = 50000, 100
 
 -- After a takeover by another process, skips the numbers without a holder above those the store
 -- had: a join whose answer was lost leaves such a number.
-local function skip_unheld()
+local function skip_numbers_without_holder()
   local from = math.max(q.found_last, q.last - MOST_UNHELD, stands_from())
   if q.doubt_takeover == 0 or from >= q.last or not all_replayed() then return end
   local found_ranges, used = {}, {}
-  for _, number in ipairs(unheld_in(from, q.last)) do
+  for _, number in ipairs(without_holder_in(from, q.last)) do
     local range = found_ranges[#found_ranges]
     if range and range[2] + 1 == number then
       range[2] = number

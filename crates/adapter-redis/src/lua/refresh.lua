@@ -71,9 +71,9 @@ local answer = {
   q.settled == q.generation and 1 or 0, q.expired == q.generation and 1 or 0,
   incarnations, adopts() and 1 or 0,
 }
-local tally = redis.call('HMGET', K_QUEUE, 'joined', 'claimed', 'lapsed', 'left', 'ended')
-for i = 1, #tally do
-  answer[#answer + 1] = whole(tally[i]) or 0
+local outcomes = redis.call('HMGET', K_QUEUE, 'joined', 'claimed', 'lapsed', 'left', 'ended')
+for i = 1, #outcomes do
+  answer[#answer + 1] = whole(outcomes[i]) or 0
 end
 answer[#answer + 1] = q.freed
 answer[#answer + 1] = q.held

@@ -60,7 +60,7 @@ impl Node {
             token_ttl: Duration::from_secs(3_600),
             stale_after: STALE_AFTER,
             store: Arc::clone(&store) as _,
-            signer: Arc::new(OpenSealer(settings.queue)),
+            signer: Arc::new(UnsignedTokens(settings.queue)),
             reserve: None,
             clock: Arc::new(SinceStart(Instant::now())),
         }));
@@ -92,16 +92,16 @@ impl Drop for Node {
 }
 
 /// Tokens without a signature.
-struct OpenSealer(QueueId);
+struct UnsignedTokens(QueueId);
 
 /// The incarnation that each token was last given in.
-static SEALED: Mutex<Option<HashMap<(QueueId, String), Incarnation>>> = Mutex::new(None);
+static ISSUED: Mutex<Option<HashMap<(QueueId, String), Incarnation>>> = Mutex::new(None);
 
-impl TokenSigner for OpenSealer {
+impl TokenSigner for UnsignedTokens {
     fn sign(&self, place: &TokenClaims) -> WaitingToken {
         let token = token(place.number, place.user);
-        let mut sealed = SEALED.lock().unwrap_or_else(PoisonError::into_inner);
-        sealed.get_or_insert_default().insert((self.0, token.clone()), place.incarnation);
+        let mut issued = ISSUED.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.get_or_insert_default().insert((self.0, token.clone()), place.incarnation);
         WaitingToken::new(token)
     }
 
@@ -110,9 +110,9 @@ impl TokenSigner for OpenSealer {
         let number = number.parse().ok().and_then(|number| QueueNumber::new(number).ok());
         let number = number.ok_or(TokenRejected::Malformed)?;
         let user = UserId::parse(user).map_err(|_| TokenRejected::Malformed)?;
-        let sealed = SEALED.lock().unwrap_or_else(PoisonError::into_inner);
+        let issued = ISSUED.lock().unwrap_or_else(PoisonError::into_inner);
         let life =
-            sealed.as_ref().and_then(|sealed| sealed.get(&(self.0, text.to_owned()))).copied();
+            issued.as_ref().and_then(|issued| issued.get(&(self.0, text.to_owned()))).copied();
         let incarnation = life.ok_or(TokenRejected::BadSignature)?;
         Ok(TokenClaims {
             queue: self.0,

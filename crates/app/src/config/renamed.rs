@@ -39,13 +39,12 @@ impl OldKey {
     /// Adds the name that the operator wrote to an error about this key.
     pub(super) fn explain(&self, error: ConfigError) -> ConfigError {
         let Self { section, old, new, origin } = self;
-        match error {
-            ConfigError::Invalid { key, expected } if key == format!("{section}.{new}") => {
-                let at = origin.as_ref().map(|origin| format!(" in {origin}")).unwrap_or_default();
-                invalid(&key, format!("{expected} (given by its old name {old}{at})"))
-            }
-            other => other,
+        let ConfigError::Invalid { key, expected } = &error else { return error };
+        if *key != format!("{section}.{new}") {
+            return error;
         }
+        let at = origin.as_ref().map(|origin| format!(" in {origin}")).unwrap_or_default();
+        invalid(key, format!("{expected} (given by its old name {old}{at})"))
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn watch_dependency(
 }
 
 /// Registers the load of the queue's Redis, and its memory.
-pub(crate) fn watch_line_redis(meters: &Meters, store: &Arc<RedisQueue>) {
+pub(crate) fn watch_queue_redis(meters: &Meters, store: &Arc<RedisQueue>) {
     let queue = Arc::clone(store);
     meters.watch(&dependencies::JOINS_WAITING, move |reported| {
         reported.is(&[], queue.load().joins_waiting as f64);

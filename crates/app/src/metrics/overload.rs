@@ -6,17 +6,17 @@ use telemetry::metrics::catalog::overload;
 
 use super::Numbers;
 
-const OF_A_GATE: Numbers<LimiterCounts> = &[
+const OF_A_LIMITER: Numbers<LimiterCounts> = &[
     (&overload::PASSED, |limiter| limiter.passed as f64),
     (&overload::WAITED, |limiter| limiter.waited as f64),
     (&overload::SHED, |limiter| limiter.refused as f64),
-    (&overload::AT_WORK, |limiter| limiter.in_flight as f64),
+    (&overload::IN_FLIGHT, |limiter| limiter.in_flight as f64),
     (&overload::WAITING, |limiter| limiter.waiting as f64),
 ];
 
 /// Registers the metrics of every limit.
 pub(crate) fn watch(meters: &Meters, limits: &LoadShedder) {
-    for (metric, number) in OF_A_GATE {
+    for (metric, number) in OF_A_LIMITER {
         let limits = limits.clone();
         meters.watch(metric, move |reported| {
             let counts = limits.counts();

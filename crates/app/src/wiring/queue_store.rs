@@ -75,7 +75,7 @@ async fn in_redis(
         connection: redis.connection(),
     };
     let store = Arc::new(RedisQueue::open(redis.address()?, settings));
-    metrics::watch_line_redis(meters, &store);
+    metrics::watch_queue_redis(meters, &store);
     let refuses = redis.when_unsafe == WhenUnsafe::Refuse;
     let health = RedisDependency::new(Arc::clone(&store), refuses);
     let health = match store.check_safety().await {

@@ -68,9 +68,9 @@ impl Stack {
 
     pub(super) fn topology(&self) -> String {
         let rest = match self.on {
-            On::Embedded => "line, catalogue and cache in its memory; 10,000 concerts".to_owned(),
+            On::Embedded => "queue, catalog and cache in its memory; 10,000 concerts".to_owned(),
             On::Shared => format!(
-                "the line in a Redis, copies in another, catalogue and checkpoints in Postgres with {CONCERTS} concerts and \
+                "the queue in one Redis, the cache in another, catalog and checkpoints in Postgres with {CONCERTS} concerts and \
                  {SEATS} seats, all on the generator's core"
             ),
         };

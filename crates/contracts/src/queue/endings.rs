@@ -184,7 +184,7 @@ pub async fn rule_7_only_the_holder_can_leave(fixture: &dyn QueueFixture) -> Rul
 ///
 /// # Errors
 /// The violation, if any.
-pub async fn the_tally_counts_each_end_once(fixture: &dyn QueueFixture) -> RuleResult {
+pub async fn the_outcomes_count_each_end_once(fixture: &dyn QueueFixture) -> RuleResult {
     // Slow enough that only the expected events happen: one more call in two minutes.
     let (claim_within, session_ttl) = (Duration::from_secs(20), Duration::from_secs(40));
     let one_more = Duration::from_secs(120);
@@ -234,7 +234,7 @@ async fn counted(sale: &Scenario, expected: OutcomeCounts, when: &str) -> RuleRe
     sale.call_storm(4).await?;
     for node in 0..4 {
         let snapshot = sale.node(node).snapshot(QueueCounters::START).await?;
-        ensure_eq(snapshot.outcomes, expected, &format!("the tally {when}"))?;
+        ensure_eq(snapshot.outcomes, expected, &format!("the outcomes {when}"))?;
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ impl World {
                 let is_held = matches!(entry.fate, Fate::Held | Fate::Inside);
                 let is_theirs = entry.user == user && entry.number != number;
                 let is_known = entry.is_known || entry.is_to_be_replayed_by(id);
-                let is_promised = entry.is_told && is_known && !entry.is_disputed;
+                let is_promised = entry.is_acknowledged && is_known && !entry.is_disputed;
                 is_theirs
                     && is_held
                     && is_promised

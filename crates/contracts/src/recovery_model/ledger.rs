@@ -33,7 +33,7 @@ pub(super) struct Entry {
     pub(super) life: Incarnation,
     pub(super) fate: Fate,
     /// Whether the user received the answer that gave the place.
-    pub(super) is_told: bool,
+    pub(super) is_acknowledged: bool,
     /// Whether the current store has seen this state come about, or a node has replayed it.
     pub(super) is_known: bool,
     /// Whether the number was given twice without breaking a rule: nothing is promised any more.
@@ -165,7 +165,7 @@ impl Ledger {
 
     /// The place that a user was given last.
     pub(super) fn token(&self, user: u64) -> Option<&Entry> {
-        self.entries.iter().rev().find(|entry| entry.user.get() == user && entry.is_told)
+        self.entries.iter().rev().find(|entry| entry.user.get() == user && entry.is_acknowledged)
     }
 
     /// Records that a user was given a place, or found it, in a queue with this policy.
@@ -190,7 +190,7 @@ impl Ledger {
                 number,
                 life,
                 fate,
-                is_told: false,
+                is_acknowledged: false,
                 is_known: true,
                 is_disputed: false,
                 nodes: 0,
@@ -280,7 +280,7 @@ impl Ledger {
     ) -> Option<Rule> {
         let mut broken = None;
         for entry in &mut self.entries {
-            if entry.fate == Fate::Held && entry.is_told {
+            if entry.fate == Fate::Held && entry.is_acknowledged {
                 let reported = position(entry.number);
                 let before = entry.positions.insert(node, reported);
                 if before.is_some_and(|before| reported > before) {

@@ -470,7 +470,7 @@ impl World {
         if let Some((user, number)) = place
             && let Some(entry) = self.ledger.entry(user, number)
         {
-            entry.is_told = true;
+            entry.is_acknowledged = true;
             entry.life = given.unwrap_or(entry.life);
             // A node does not record a session that its user finds by joining.
             if !(matches!(request, Request::Join { .. }) && entry.fate == Fate::Inside) {

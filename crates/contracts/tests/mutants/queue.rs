@@ -101,7 +101,7 @@ const FAULTS: &[(&str, Fault)] = &[
     ("rule_8_gives_a_user_one_session", Fault::EachTokenLetIn),
     ("rule_9_distinguishes_every_refusal", Fault::NotFoundIsGone),
     ("rule_9_a_full_queue_still_finds_its_holders", Fault::FullForHoldersToo),
-    ("the_tally_counts_each_end_once", Fault::ClaimsCountedAgain),
+    ("the_outcomes_count_each_end_once", Fault::ClaimsCountedAgain),
     ("floors_raise_the_queue_and_never_lower_it", Fault::FloorsIgnored),
     ("new_numbers_do_not_exceed_the_ceiling", Fault::CeilingsIgnored),
     ("rule_2_finds_the_place_of_a_token", Fault::TokensIgnored),

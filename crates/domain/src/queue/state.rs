@@ -417,7 +417,7 @@ impl QueueState {
             self.doubt = None;
             self.was_intact = outcome == Outcome::Intact;
             if !self.was_intact {
-                self.skip_unheld(&doubt);
+                self.skip_numbers_without_holder(&doubt);
             } else if self.settled >= Some(doubt.found().generation) {
                 // A checkpoint read before the doubt is still valid, since the data is the same.
                 self.settled = Some(generation);

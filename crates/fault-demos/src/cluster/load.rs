@@ -160,8 +160,9 @@ impl Visits {
         loop {
             let received = request();
             *self.seen.0.entry(received.status).or_default() += 1;
-            let is_told = !matches!(received.reported, Completion::Unknown | Completion::Refused);
-            if is_told || Instant::now() > self.end + OVERTIME {
+            let is_reported =
+                !matches!(received.reported, Completion::Unknown | Completion::Refused);
+            if is_reported || Instant::now() > self.end + OVERTIME {
                 return received;
             }
             pause(AGAIN, Instant::now());

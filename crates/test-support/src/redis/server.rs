@@ -25,7 +25,7 @@ pub struct Redis {
     /// The server process, until it is known to have ended.
     process: Mutex<Option<Child>>,
     /// Dropped last: removes the folder.
-    _keeper: Reaper,
+    _reaper: Reaper,
 }
 
 impl Redis {
@@ -42,7 +42,7 @@ impl Redis {
         let binaries = binaries.clone();
         let process = Mutex::new(None);
         let mut server =
-            Self { binaries, setup, folder, ports: Ports::default(), process, _keeper: reaper };
+            Self { binaries, setup, folder, ports: Ports::default(), process, _reaper: reaper };
         server.start_on_its_port()?;
         Ok(server)
     }

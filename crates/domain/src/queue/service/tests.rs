@@ -267,7 +267,7 @@ fn leaving_with_an_unknown_number_calls_the_store_once() {
 }
 
 #[test]
-fn a_store_that_is_down_is_told_apart_and_leaves_the_view_as_it_was() {
+fn a_store_that_is_down_is_distinguished_and_leaves_the_view_as_it_was() {
     run(async {
         let mut store = MockQueueStore::new();
         store.expect_join().returning(|_, _, _| Err(down().into()));

@@ -14,7 +14,7 @@ impl QueueState {
     /// join whose response was lost leaves such a number, and its user joins again and gets another
     /// one. If no node knows a holder, that is a proof only after every node live at the loss has
     /// replayed its entries.
-    pub(super) fn skip_unheld(&mut self, doubt: &Doubt) {
+    pub(super) fn skip_numbers_without_holder(&mut self, doubt: &Doubt) {
         let found = doubt.found();
         let mut live = self.nodes.values().filter(|node| node.is_live(found.time)).peekable();
         let is_proved = live.peek().is_some() && live.all(|node| node.replayed == self.generation);
@@ -24,7 +24,7 @@ impl QueueState {
         let last = self.counters.last();
         let first = found.counters.last().max(last.saturating_sub(MOST_UNHELD));
         let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for number in (first + 1..=last).filter(|number| self.is_unheld(*number)) {
+        for number in (first + 1..=last).filter(|number| self.has_no_holder(*number)) {
             match ranges.last_mut() {
                 Some(range) if range.1 + 1 == number => range.1 = number,
                 Some(_) | None => ranges.push((number - 1, number)),
@@ -40,7 +40,7 @@ impl QueueState {
     }
 
     /// Whether a number waits or is called, and has no known holder.
-    fn is_unheld(&self, number: u64) -> bool {
+    fn has_no_holder(&self, number: u64) -> bool {
         let is_open =
             number > self.counters.serving() || self.calls.end_of(number, self.time).is_some();
         is_open && self.owner(number).is_none() && !self.vacant.contains(number)

@@ -31,7 +31,7 @@ pub static SHED: Metric = Metric {
 };
 
 /// Requests in flight behind a limiter now.
-pub static AT_WORK: Metric = Metric {
+pub static IN_FLIGHT: Metric = Metric {
     name: "boxoffice.overload.at_work",
     kind: Kind::Gauge,
     unit: "{request}",
@@ -61,5 +61,5 @@ pub static RATE_LIMITED: Metric = Metric {
 
 pub(super) const FAMILY: Family = Family {
     title: "Overload",
-    metrics: &[&PASSED, &WAITED, &SHED, &AT_WORK, &WAITING, &RATE_LIMITED],
+    metrics: &[&PASSED, &WAITED, &SHED, &IN_FLIGHT, &WAITING, &RATE_LIMITED],
 };
