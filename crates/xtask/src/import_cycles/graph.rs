@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::modules::Import;
+use super::resolve::Import;
 
 /// For each parent module, the imports between its children, with one example of each.
 #[derive(Debug, Default)]
