@@ -22,7 +22,7 @@ pub(crate) async fn check(connector: &Connector, client: &Client) -> Result<(), 
     }
 }
 
-/// A pooler can be told to ignore startup options.
+/// A pooler can be configured to ignore startup options.
 async fn check_limits(connector: &Connector, client: &Client) -> Result<(), SetupError> {
     const SETTINGS: &str = "SELECT name, setting FROM pg_settings WHERE name = ANY ($1)";
     let address = connector.address();

@@ -70,8 +70,8 @@ impl Session {
         self.made
     }
 
-    /// Whether another query can run on it: the server is still connected. The pool knows of a
-    /// query that was dropped midway.
+    /// Whether another query can run on it: the server is still connected. The pool knows
+    /// when a query was dropped midway.
     pub(crate) fn is_good(&self) -> bool {
         !self.is_closed && !self.driver.has_ended()
     }

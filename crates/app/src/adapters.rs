@@ -8,7 +8,7 @@ use domain::queue::{CheckpointStore, QueueStore, TokenSigner};
 use domain::schedule::ScheduleBook;
 use domain::{Clock, HealthCheck};
 
-/// An adapter of a port, and what the service needs to know of it.
+/// An adapter of a port, and what the service needs to know about it.
 pub struct Adapter<P: ?Sized> {
     pub(crate) port: Arc<P>,
     pub(crate) system: &'static str,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::rendering::{refusal, render};
 
-/// Values in one line: a path of keys, and what is there.
+/// Values in one line: a path of keys, and the value at its end.
 fn at(path: &str, value: Value) -> Value {
     path.rsplit('.').fold(value, |inner, key| json!({ key: inner }))
 }

@@ -1,4 +1,4 @@
-//! What becomes of a connection whose call or caller does not wait for the end.
+//! What happens to a connection whose call or caller does not wait for the end.
 
 use connection_pool::{Call, PoolError, PoolSettings, Slot};
 use tokio::runtime::Builder;

@@ -13,7 +13,7 @@ pub struct Snapshot {
     pub called: u64,
     /// Running sessions.
     pub active: u64,
-    /// Counts of joins, claims, lapses, departures and ends so far.
+    /// Counts of joins, claims, lapses, releases and ends so far.
     pub outcomes: OutcomeCounts,
     /// The use of the slots.
     pub occupancy: Occupancy,

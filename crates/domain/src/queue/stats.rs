@@ -20,7 +20,7 @@ pub struct QueueStats {
     pub recovers: bool,
     /// Whether this node may issue numbers, as of the last tick.
     pub may_join: bool,
-    /// Counts of joins, claims, lapses, departures and ends, as of the last tick.
+    /// Counts of joins, claims, lapses, releases and ends, as of the last tick.
     pub outcomes: OutcomeCounts,
     /// The age of the view; `None` before the first tick.
     pub age: Option<Duration>,

@@ -118,7 +118,7 @@ fn check_running(container: &Container<'_>, passed: &mut Passed) -> Outcome {
     )
 }
 
-/// A process that hangs is unhealthy, and healthy when it goes on.
+/// A hung process is unhealthy, and healthy again when it resumes.
 fn check_hang(container: &Container<'_>, passed: &mut Passed) -> Outcome {
     container.signal("STOP")?;
     container.wait_for(HEALTH, "unhealthy", HEALTH_LIMIT)?;

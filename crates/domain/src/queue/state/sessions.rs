@@ -40,7 +40,7 @@ impl Sessions {
         (self.ends.len() - self.ends.range(..=(now, u64::MAX)).count()) as u64
     }
 
-    /// The number of late holders with an open call.
+    /// How many late holders have an open call.
     pub(super) fn recalled(&self) -> u64 {
         self.recalled.len() as u64
     }

@@ -19,7 +19,7 @@ fn started() -> Timeline {
     timeline
 }
 
-/// A snapshot of a queue without departures.
+/// A snapshot of a queue that no one has left.
 fn look(timeline: &mut Timeline, (last, serving): (u64, u64), ms: i64, promised: f64) -> Vec<Wait> {
     timeline.observe(
         QueueCounters::new(last, serving),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::queue::Memory;
 
-/// Ten joined through two nodes in turn; three are called, of whom 1 is inside and 2 has left.
+/// Ten joined through two nodes in turn; three are called, 1 is inside and 2 has left.
 pub(super) fn before_a_loss() -> (Server, [Node; 2]) {
     let (mut server, [mut a, mut b]) = Server::open(usual());
     for user in 1..=10 {
