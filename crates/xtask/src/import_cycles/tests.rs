@@ -1,3 +1,5 @@
+//! Planted cycles of each kind, and what only resembles them.
+
 use super::*;
 
 /// The cycles of a crate with these files.
