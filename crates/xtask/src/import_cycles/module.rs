@@ -20,6 +20,8 @@ pub(super) struct Module {
     pub(super) names: BTreeMap<String, bool>,
     /// The names that it imports.
     pub(super) imports: BTreeMap<String, Imported>,
+    /// Its macros with `#[macro_export]`, which have a path from the root.
+    pub(super) exported_macros: Vec<String>,
     /// The modules and enums that it imports with a glob.
     pub(super) globs: Vec<Imported>,
     /// The paths in its `use` items, as written.

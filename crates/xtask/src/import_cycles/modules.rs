@@ -8,7 +8,7 @@ use syn::{Attribute, Expr, Item, ItemMod, Lit};
 
 use test_support::{Doing as _, Outcome, failed};
 
-use super::module::{Module, Names};
+use super::module::{Imported, Module, Names};
 use super::reader::{Reader, is_for_tests};
 
 /// All modules of a crate by their paths; the root's path is empty.
@@ -30,7 +30,20 @@ impl Crate {
     pub(super) fn read(root: &Path) -> Outcome<Self> {
         let mut all = Self::default();
         all.read_file(root, folder_of(root), Names::new())?;
+        all.export_macros();
         Ok(all)
+    }
+
+    /// Lets the root import the macros that other modules export.
+    fn export_macros(&mut self) {
+        let mut exports = Vec::new();
+        for (path, module) in self.modules.iter().filter(|(path, _)| !path.is_empty()) {
+            for name in &module.exported_macros {
+                let path = [&["crate".to_owned()], &path[..], std::slice::from_ref(name)].concat();
+                exports.push((name.clone(), Imported { path, is_public: true }));
+            }
+        }
+        self.modules.entry(Names::new()).or_default().imports.extend(exports);
     }
 
     /// Reads the file of a module, whose children are in `named`.

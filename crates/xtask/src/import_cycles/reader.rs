@@ -18,6 +18,9 @@ impl Reader {
     pub(super) fn read(&mut self, item: &Item) {
         if let Some((name, visibility)) = name_of(item) {
             self.define(&name, visibility);
+            if matches!(item, Item::Macro(item) if has(&item.attrs, "macro_export")) {
+                self.module.exported_macros.push(name.to_string());
+            }
             visit::visit_item(self, item);
         } else {
             self.visit_item(item);
@@ -117,6 +120,10 @@ impl<'ast> Visit<'ast> for Reader {
         }
         visit::visit_pat_ident(self, pattern);
     }
+}
+
+fn has(attributes: &[Attribute], name: &str) -> bool {
+    attributes.iter().any(|attribute| attribute.path().is_ident(name))
 }
 
 pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {

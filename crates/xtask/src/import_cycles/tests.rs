@@ -93,6 +93,13 @@ fn paths_in_the_arguments_of_macros_are_seen() {
 }
 
 #[test]
+fn exported_macros_are_seen() {
+    let pool = "#[macro_export] macro_rules! m { () => {} }";
+    check_use(ROOT, pool, "fn g() { crate::m!(); }");
+    check_use(ROOT, pool, "macro_rules! n { () => { $crate::m!() } }");
+}
+
+#[test]
 fn names_through_globs_are_seen() {
     let root = &format!("{ROOT} use pool::*;");
     check_use(root, POOL, "use super::*; fn g() { f(); }");
