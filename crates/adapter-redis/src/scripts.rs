@@ -53,7 +53,7 @@ scripts! {
         "calling" "places" "join";
     TICK and at_limit: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers"
         "ending" "calling" "refresh";
-    VACANT and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "doubt" "vacant";
+    VACANT and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "doubt" "vacant_numbers";
     PLACES and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "doubt" "places_page";
     CLAIM: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers" "places" "claim";
     PLACE_STATUS and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers"

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use super::wait_estimator::Timeline;
+use super::waits::Timeline;
 use super::{
     AdmissionPolicy, Forecast, Incarnation, Incarnations, Occupancy, OutcomeCounts, Position,
     QueueCounters, QueueNumber, Shown, Snapshot, VacantNumbers, Wait, WaitEstimator, WaitLimit,

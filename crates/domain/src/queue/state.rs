@@ -20,10 +20,10 @@ pub use places::Refused;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::node_replica::{Changes, Refresh, Whole};
 use super::recovery::{
     Arrival, Change, Doubt, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
 };
-use super::replica::{Changes, Refresh, Whole};
 use super::{
     AdmissionPolicy, CallBudget, Checkpoint, Incarnations, NodeId, Occupancy, OutcomeCounts,
     PolicySpec, QueueCounters, QueueTime, Snapshot, UserId, VacantNumbers,

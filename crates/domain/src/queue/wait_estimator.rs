@@ -1,169 +1,254 @@
-//! How long people waited until their call, and the estimates they got when they joined.
+//! Wait estimates from one snapshot of the slots.
+//!
+//! Two limits hold people back: the rate of the policy, and the cap on slots. Long waits come from
+//! the cap, so the estimate follows the slots one by one: which are free, when the others are
+//! released, and how long the next person holds each of them. It depends on the snapshot alone, so
+//! all nodes with the same snapshot compute the same estimate, even a node that has just started.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{QueueCounters, VacantNumbers};
-use crate::Timestamp;
+use super::{AdmissionPolicy, Position};
 
-/// People called in one step who had joined at about the same time.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Wait {
-    /// The number of people, at least 1.
-    pub people: u64,
-    /// Their mean wait. A node sees the queue once a refresh, so the times of joining and of the
-    /// call are each accurate to one refresh. In a queue longer than 4,096 refreshes, joining is
-    /// accurate to about a thousandth of its length instead.
-    pub waited: Duration,
-    /// Their mean estimate at joining.
-    pub promised: Duration,
+/// The use of the slots, as a store reports it with a snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Occupancy {
+    /// The latest ends of the running sessions: the time left until then, and the number of
+    /// sessions that end by then. Both ascend. At most [`MAX_STEPS`](Self::MAX_STEPS) steps; the
+    /// last one counts all sessions.
+    pub ends: Vec<(Duration, u64)>,
+    /// Calls that are open: not claimed and not lapsed. Each holds a slot.
+    pub open_calls: u64,
+    /// The number of slots released recently, as an exponentially decaying sum. If its half-life is
+    /// below the length of a session, long holds are missing from it.
+    pub freed: f64,
+    /// The seconds those slots were held, from call to release, as a sum with the same decay.
+    pub held_seconds: f64,
 }
 
-/// When waiting numbers were issued, as seen by one node: a mark for each snapshot. Two successive
-/// marks span the numbers issued in between.
-#[derive(Debug, Default)]
-pub(super) struct Timeline {
-    /// Oldest first; `last` never falls. When numbers up to that of the first mark were issued is
-    /// unknown, or no longer matters.
-    marks: VecDeque<Mark>,
-    /// Calls of numbers up to this one have been reported.
-    reported: u64,
+impl Occupancy {
+    /// The number of steps of [`ends`](Self::ends) an estimate uses; it merges further ones into
+    /// the last.
+    pub const MAX_STEPS: usize = 16;
 }
 
-/// One snapshot of the queue.
+/// Estimates waits under a policy.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// The highest number issued.
-    last: u64,
-    at: Timestamp,
-    /// The estimated wait of the last person who joined.
-    promised: Duration,
+pub struct WaitEstimator {
+    /// Calls per second, at most.
+    rate: f64,
+    max_active: u64,
+    /// The longest time a slot is held, in seconds.
+    longest_hold: f64,
+    /// The longest time a session lasts, in seconds.
+    session: f64,
 }
 
-/// The most marks kept: about 160 kB.
-const MOST_MARKS: usize = 4_096;
+/// When people are called, from one snapshot. It is a small table, so an estimate costs one binary
+/// search.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    rate: f64,
+    max_active: u64,
+    /// Seconds until calling resumes.
+    pause: f64,
+    /// The expected seconds that the next person holds a slot.
+    hold: f64,
+    /// Slots in use. After a change of policy these may be more than `max_active`.
+    occupied: u64,
+    /// The releases of those slots in order: `steps` groups of sessions, then the open calls.
+    releases: [Release; Occupancy::MAX_STEPS + 1],
+    steps: usize,
+}
 
-impl Timeline {
-    /// Records a snapshot of the queue. `promised` is the wait of the holder of its last number
-    /// from `now` on, and `abandoned` are the abandoned numbers of the snapshot before. Returns
-    /// the waits of the people called since then, without those who joined before the first
-    /// snapshot. If the clock stepped between joining and call, the wait is off by that step, but
-    /// never below zero.
-    pub(super) fn observe(
-        &mut self,
-        counters: QueueCounters,
-        abandoned: &VacantNumbers,
-        now: Timestamp,
-        promised: Duration,
-    ) -> Vec<Wait> {
-        let Some(newest) = self.marks.back().copied() else {
-            self.reported = counters.serving();
-            self.marks.push_back(Mark { last: counters.last(), at: now, promised });
-            return Vec::new();
+/// The limit that determines a wait. An estimate rises only while this is not [`Rate`](Self::Rate).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum WaitLimit {
+    /// The rate of the policy: no estimate is below it.
+    Rate,
+    /// The cap on slots, and the time people hold them. The estimate rises if they stay longer than
+    /// before.
+    Slots,
+    /// The store may have lost data and pauses calling.
+    Recovery,
+}
+
+/// The release of a group of slots.
+#[derive(Clone, Copy, Debug, Default)]
+struct Release {
+    /// Seconds until the slots must be released.
+    latest: f64,
+    /// Seconds until their release if they are held for the mean hold. Not above 0 once that is
+    /// over.
+    expected: f64,
+    /// Seconds until their release, at most, if they are held for longer than the mean.
+    overdue: f64,
+    /// The slots released by then, including those of earlier groups.
+    slots: u64,
+}
+
+/// The weight, in observations, of the assumption that people stay for a whole session. It is
+/// small: evidence must soon outweigh it, but not the first person who leaves at once.
+const PRIOR_WEIGHT: f64 = 2.0;
+
+/// The share of a mean hold that a person is expected to stay after having stayed for about the
+/// mean; it shrinks with the time left. In simulated sales, whether people all leave at once or at
+/// any time, a third keeps estimates near the front within a factor of two or within a third of the
+/// mean hold.
+const OVERDUE_SHARE: f64 = 1.0 / 3.0;
+
+impl WaitEstimator {
+    /// An estimator for a queue under this policy.
+    #[must_use]
+    pub fn new(policy: &AdmissionPolicy) -> Self {
+        let spec = policy.spec();
+        Self {
+            rate: policy.fastest_rate(),
+            max_active: u64::from(spec.max_active),
+            longest_hold: (spec.claim_within + spec.session_ttl).as_secs_f64(),
+            session: spec.session_ttl.as_secs_f64(),
+        }
+    }
+
+    /// The wait of the person at `position`; see [`Forecast::eta`]. For more than one position,
+    /// prepare the forecast once.
+    #[must_use]
+    pub fn estimate(
+        &self,
+        position: Position,
+        occupancy: &Occupancy,
+        paused: Option<Duration>,
+    ) -> Duration {
+        self.prepare(occupancy, paused).eta(position)
+    }
+
+    /// The forecast from a snapshot, for all positions. `paused` is the remaining pause of calling.
+    #[must_use]
+    pub fn prepare(&self, occupancy: &Occupancy, paused: Option<Duration>) -> Forecast {
+        let hold = self.mean_hold(occupancy);
+        let sessions = occupancy.ends.last().map_or(0, |(_, sessions)| *sessions);
+        let mut forecast = Forecast {
+            rate: self.rate,
+            max_active: self.max_active,
+            pause: paused.unwrap_or_default().as_secs_f64(),
+            hold,
+            occupied: sessions.saturating_add(occupancy.open_calls),
+            releases: [Release::default(); Occupancy::MAX_STEPS + 1],
+            steps: 0,
         };
-        let waits = self.notify(counters.serving(), abandoned, newest.last, now);
-        self.forget(counters.serving());
-        self.note(Mark { last: counters.last().max(newest.last), at: now, promised });
-        waits
+        for (left, slots) in &occupancy.ends {
+            forecast.steps = (forecast.steps + 1).min(Occupancy::MAX_STEPS);
+            forecast.releases[forecast.steps - 1] = self.release(left.as_secs_f64(), hold, *slots);
+        }
+        // An open call counts as a hold that begins now. It may lapse sooner, or be claimed late
+        // and end later.
+        let calls =
+            Release { latest: hold, expected: hold, overdue: 0.0, slots: forecast.occupied };
+        forecast.releases[forecast.steps] = calls;
+        forecast
     }
 
-    /// The waits of the numbers up to `serving` that have not been reported.
-    fn notify(
-        &mut self,
-        serving: u64,
-        abandoned: &VacantNumbers,
-        newest: u64,
-        now: Timestamp,
-    ) -> Vec<Wait> {
-        let reported = self.reported;
-        self.reported = reported.max(serving);
-        let people = |from: u64, to: u64| {
-            let left = abandoned.count_up_to(to).saturating_sub(abandoned.count_up_to(from));
-            to.saturating_sub(from).saturating_sub(left)
+    /// The release of sessions that end in at most `left` seconds.
+    fn release(&self, left: f64, hold: f64, slots: u64) -> Release {
+        // A session longer than the policy's dates from an earlier policy, and counts as just
+        // begun.
+        let latest = left.min(self.session);
+        Release {
+            latest,
+            expected: hold - self.age(left),
+            overdue: OVERDUE_SHARE * hold * latest / self.session,
+            slots,
+        }
+    }
+
+    fn age(&self, left: f64) -> f64 {
+        (self.session - left).max(0.0)
+    }
+
+    /// The expected seconds that the next person holds a slot: a whole session until there is
+    /// evidence.
+    ///
+    /// Early in a sale, the only sessions released are short ones, and their mean says little about
+    /// the others. So people inside who have stayed longer than that mean also count, by their time
+    /// beyond it. This cannot make a session longer than it lasts; late claims can make a hold
+    /// longer.
+    fn mean_hold(&self, occupancy: &Occupancy) -> f64 {
+        let Occupancy { freed, held_seconds, .. } = *occupancy;
+        if !(freed > 0.0 && freed.is_finite()) {
+            return self.session;
+        }
+        let of_released = (held_seconds / freed).min(self.longest_hold).max(0.0);
+        let weight = PRIOR_WEIGHT + freed;
+        let blended = self.session + (of_released - self.session) * freed / weight;
+        let beyond = self.seconds_beyond(of_released, occupancy) / weight;
+        (blended + beyond).min(blended.max(self.session))
+    }
+
+    /// The total seconds that the people inside have stayed beyond `mean` each.
+    fn seconds_beyond(&self, mean: f64, occupancy: &Occupancy) -> f64 {
+        let mut counted = 0;
+        let mut seconds = 0.0;
+        for (left, sessions) in &occupancy.ends {
+            let people = sessions.saturating_sub(counted) as f64;
+            seconds += people * (self.age(left.as_secs_f64()) - mean).max(0.0);
+            counted = *sessions;
+        }
+        seconds
+    }
+}
+
+impl Forecast {
+    /// The wait of the person at `position`; zero once called. It grows with the position. It is
+    /// never below the time the rate needs, and never above the time it takes if everyone holds
+    /// their slot for as long as allowed.
+    #[must_use]
+    pub fn eta(&self, position: Position) -> Duration {
+        self.wait(position, 0).0
+    }
+
+    /// The same wait, and the limit that determines it. `called_since` people ahead of this
+    /// position were called after the snapshot: each has one of the slots that were free in it, or
+    /// the next one released.
+    #[must_use]
+    pub fn wait(&self, position: Position, called_since: u64) -> (Duration, WaitLimit) {
+        let Some(behind) = position.get().checked_sub(1) else {
+            return (Duration::ZERO, WaitLimit::Rate);
         };
-        let spans = self.marks.iter().zip(self.marks.iter().skip(1));
-        let known = spans.take_while(|(start, _)| start.last < serving).map(|(start, end)| {
-            let (from, to) = (start.last.max(reported), end.last.min(serving));
-            let share = middle(start.last, end.last, from, to);
-            Wait {
-                people: people(from, to),
-                waited: between(since(start.at, now), since(end.at, now), share),
-                promised: between(start.promised, end.promised, share),
-            }
-        });
-        // They joined since the last snapshot and are called already, so their wait counts as zero.
-        let people_at_once = people(newest.max(reported), serving);
-        let at_once =
-            Wait { people: people_at_once, waited: Duration::ZERO, promised: Duration::ZERO };
-        known.chain([at_once]).filter(|wait| wait.people > 0).collect()
+        let by_rate = self.pause + position.get() as f64 / self.rate;
+        let ahead = behind.saturating_add(called_since);
+        // Each slot serves its next person, then another one after each hold.
+        let (wave, nth) = (ahead / self.max_active, ahead % self.max_active + 1);
+        let by_slots = self.free_after(nth).max(self.pause) + wave as f64 * self.hold;
+        let limit = if by_slots > by_rate { WaitLimit::Slots } else { WaitLimit::Rate };
+        (Duration::try_from_secs_f64(by_rate.max(by_slots)).unwrap_or(Duration::MAX), limit)
     }
 
-    /// Drops the marks of called numbers. One mark stays, as the start of those that follow.
-    fn forget(&mut self, serving: u64) {
-        while self.marks.get(1).is_some_and(|second| second.last <= serving) {
-            self.marks.pop_front();
-        }
-        if self.marks.len() == 1
-            && let Some(only) = self.marks.front_mut().filter(|only| only.last < serving)
-        {
-            // Those who joined since and still wait are behind this number, which did not wait.
-            *only = Mark { last: serving, promised: Duration::ZERO, ..*only };
-        }
+    /// The expected time that the next person called holds a slot. If an estimate rises without a
+    /// pause, this has risen: people stay longer than before.
+    #[must_use]
+    pub fn slot_hold(&self) -> Duration {
+        Duration::try_from_secs_f64(self.hold).unwrap_or(Duration::MAX)
     }
 
-    fn note(&mut self, mark: Mark) {
-        let is_quiet =
-            self.marks.iter().rev().take(2).filter(|seen| seen.last == mark.last).count() == 2;
-        if is_quiet {
-            // Two marks cover a period without joins.
-            self.marks.pop_back();
-        }
-        self.marks.push_back(mark);
-        if self.marks.len() >= MOST_MARKS {
-            self.thin_out();
-        }
+    /// The most people that may be inside.
+    #[must_use]
+    pub fn max_active(&self) -> u64 {
+        self.max_active
     }
 
-    /// Drops about half of the marks of any age: those whose neighbors are close in time, compared
-    /// with the whole span.
-    fn thin_out(&mut self) {
-        let (Some(oldest), Some(newest)) = (self.marks.front(), self.marks.back()) else { return };
-        let close = since(oldest.at, newest.at) * 4 / MOST_MARKS as u32;
-        let mut kept: VecDeque<Mark> = VecDeque::with_capacity(MOST_MARKS);
-        for (nth, mark) in self.marks.iter().enumerate() {
-            let is_between = kept.back().zip(self.marks.get(nth + 1));
-            if is_between.is_none_or(|(before, after)| since(before.at, after.at) > close) {
-                kept.push_back(*mark);
-            }
+    /// Seconds until the `nth` slot is free, from 1 to `max_active`.
+    fn free_after(&self, nth: u64) -> f64 {
+        let nth_release = nth.saturating_add(self.occupied).saturating_sub(self.max_active);
+        if nth_release == 0 {
+            return 0.0;
         }
-        if kept.len() > MOST_MARKS / 4 * 3 {
-            // Only a clock that steps back and forth leaves this many. The newest stays.
-            let (mut nth, newest) = (0, kept.len());
-            kept.retain(|_| {
-                nth += 1;
-                nth % 2 == 1 || nth == newest
-            });
-        }
-        self.marks = kept;
+        // A release beyond all steps of sessions is an open call's.
+        let group =
+            self.releases[..self.steps].partition_point(|release| release.slots < nth_release);
+        let release = self.releases[group];
+        // Slots are released at one common rate (Little's law), overdue ones too.
+        let in_turn = nth_release as f64 * self.hold / self.max_active as f64;
+        release.latest.min(release.expected.max(release.overdue.min(in_turn)))
     }
-}
-
-/// The relative place of the middle of the numbers `from` to `to` between two marks, from 0 to 1.
-fn middle(start: u64, end: u64, from: u64, to: u64) -> f64 {
-    let steps = |number: u64| number.saturating_sub(start) as f64;
-    let length = steps(end);
-    if length > 0.0 { ((steps(from) + steps(to)) / 2.0 / length).clamp(0.0, 1.0) } else { 0.0 }
-}
-
-/// Interpolates between two durations.
-fn between(start: Duration, end: Duration, share: f64) -> Duration {
-    let seconds = start.as_secs_f64() * (1.0 - share) + end.as_secs_f64() * share;
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
-/// The time since `then`; zero if a clock stepped back and `then` is in the future.
-fn since(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,288 +1,240 @@
-//! Timelines of successive snapshots of a queue.
+//! Estimates by example, and properties that hold for every queue.
 
-use proptest::prelude::*;
+mod properties;
+mod sale;
 
 use super::*;
+use crate::queue::{PolicySpec, QueueCounters, QueueNumber, VacantNumbers};
 
-fn at(ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(1_777_896_000_000 + ms).unwrap()
+/// Ten slots, ten calls a second, a minute to claim, ten minutes inside.
+const TEN_SLOTS: PolicySpec = PolicySpec {
+    batch: 10,
+    every: Duration::from_secs(1),
+    max_active: 10,
+    claim_within: Duration::from_secs(60),
+    session_ttl: Duration::from_secs(600),
+    max_waiting: 1_000_000,
+};
+
+fn estimator(spec: PolicySpec) -> WaitEstimator {
+    WaitEstimator::new(&AdmissionPolicy::new(spec).unwrap())
+}
+
+/// The position behind `people - 1` others.
+fn position(people: u64) -> Position {
+    match QueueNumber::new(people) {
+        Ok(number) => VacantNumbers::default().position_of(number, QueueCounters::new(people, 0)),
+        Err(_) => Position::CALLED,
+    }
 }
 
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// A timeline that has seen an empty queue.
-fn started() -> Timeline {
-    let mut timeline = Timeline::default();
-    assert!(look(&mut timeline, (0, 0), 0, 0.0).is_empty());
-    timeline
+/// Sessions by the seconds left.
+fn inside(ends: &[(f64, u64)]) -> Occupancy {
+    let ends = ends.iter().map(|(left, sessions)| (seconds(*left), *sessions)).collect();
+    Occupancy { ends, ..Occupancy::default() }
 }
 
-/// A snapshot of a queue that no one has left.
-fn look(timeline: &mut Timeline, (last, serving): (u64, u64), ms: i64, promised: f64) -> Vec<Wait> {
-    timeline.observe(
-        QueueCounters::new(last, serving),
-        &VacantNumbers::default(),
-        at(ms),
-        seconds(promised),
-    )
-}
-
-fn assert_near(seen: Duration, expected: f64) {
-    assert!((seen.as_secs_f64() - expected).abs() < 1e-6, "{seen:?} is not {expected} s");
-}
-
-#[test]
-fn waits_are_reported_in_groups_of_equal_joins_and_estimates() {
-    let mut timeline = started();
-    look(&mut timeline, (100, 0), 1_000, 10.0);
-    look(&mut timeline, (300, 0), 2_000, 30.0);
-    let waits = look(&mut timeline, (300, 200), 20_000, 10.0);
-    assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [100, 100]);
-    // Numbers 1 to 100 joined in the first second, 101 to 200 in the first half of the second one.
-    assert_near(waits[0].waited, 19.5);
-    assert_near(waits[0].promised, 5.0);
-    assert_near(waits[1].waited, 18.75);
-    assert_near(waits[1].promised, 15.0);
-    let waits = look(&mut timeline, (300, 300), 30_000, 0.0);
-    assert_eq!(waits.len(), 1);
-    assert_near(waits[0].waited, 28.25);
-    assert_near(waits[0].promised, 25.0);
-}
-
-#[test]
-fn people_called_at_once_have_a_zero_wait_and_estimate() {
-    let mut timeline = started();
-    let waits = look(&mut timeline, (3, 3), 60_000, 0.0);
-    assert_eq!(waits, [Wait { people: 3, waited: Duration::ZERO, promised: Duration::ZERO }]);
-    assert!(look(&mut timeline, (3, 3), 60_100, 0.0).is_empty());
-    // The first of a rush are called at once; the estimates of the others begin behind them.
-    let waits = look(&mut timeline, (103, 53), 60_200, 10.0);
-    assert_eq!(waits, [Wait { people: 50, waited: Duration::ZERO, promised: Duration::ZERO }]);
-    let waits = look(&mut timeline, (103, 103), 70_150, 0.0);
-    assert_eq!(waits.len(), 1);
-    assert_near(waits[0].waited, 10.0);
-    assert_near(waits[0].promised, 5.0);
-}
-
-#[test]
-fn promises_begin_behind_those_who_were_called_before() {
-    // The last one called was promised 10 s, or was called at once.
-    for (called, promised) in [(100, 15.0), (150, 10.0)] {
-        let mut timeline = started();
-        look(&mut timeline, (100, 0), 1_000, 10.0);
-        look(&mut timeline, (200, called), 2_000, 20.0);
-        let waits = look(&mut timeline, (200, 200), 12_000, 0.0);
-        assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [200 - called]);
-        assert_near(waits[0].waited, 10.5);
-        assert_near(waits[0].promised, promised);
+/// Estimates in seconds, by position, under [`TEN_SLOTS`].
+fn check(occupancy: &Occupancy, expected: &[(u64, f64)]) {
+    let forecast = estimator(TEN_SLOTS).prepare(occupancy, None);
+    for (people, expected) in expected {
+        let eta = forecast.eta(position(*people)).as_secs_f64();
+        assert!((eta - expected).abs() < 1e-6, "position {people}: {eta} and not {expected}");
     }
 }
 
-#[test]
-fn a_join_after_a_quiet_time_has_not_waited_through_it() {
-    let mut timeline = started();
-    look(&mut timeline, (10, 0), 100, 5.0);
-    for ms in (200..3_600_000).step_by(1_000) {
-        look(&mut timeline, (10, 0), ms, 5.0);
-        assert!(timeline.marks.len() <= 3);
-    }
-    look(&mut timeline, (11, 0), 3_600_000, 5.0);
-    let waits = look(&mut timeline, (11, 11), 3_601_000, 0.0);
-    assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [10, 1]);
-    assert!(waits[1].waited < seconds(2.0), "{waits:?}");
+fn check_hold(occupancy: &Occupancy, expected: f64) {
+    let hold = estimator(TEN_SLOTS).prepare(occupancy, None).slot_hold().as_secs_f64();
+    assert!((hold - expected).abs() < 1e-6, "{hold} and not {expected}: {occupancy:?}");
 }
 
 #[test]
-fn joins_before_the_first_snapshot_are_left_out() {
-    let mut timeline = Timeline::default();
-    look(&mut timeline, (100, 40), 0, 6.0);
-    assert!(look(&mut timeline, (120, 90), 1_000, 3.0).is_empty());
-    let waits = look(&mut timeline, (120, 120), 2_000, 0.0);
-    assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 20);
+fn behind_full_slots_people_wait_for_sessions_to_end() {
+    // The eleventh to join, the twentieth, the twenty-first, the fiftieth.
+    check(&inside(&[(600.0, 10)]), &[(1, 600.0), (10, 600.0), (11, 1_200.0), (40, 2_400.0)]);
+    check(&inside(&[(60.0, 10)]), &[(1, 60.0), (10, 60.0), (11, 660.0), (40, 1_860.0)]);
 }
 
 #[test]
-fn abandoned_numbers_are_not_reported_as_called() {
-    let mut timeline = started();
-    look(&mut timeline, (10, 0), 100, 1.0);
-    let left = VacantNumbers::of([2, 3, 9]);
-    let waits = timeline.observe(QueueCounters::new(10, 5), &left, at(200), seconds(0.5));
-    assert_eq!(waits.iter().map(|wait| wait.people).collect::<Vec<_>>(), [3]);
-    let left = VacantNumbers::of(6..=10);
-    assert!(
-        timeline.observe(QueueCounters::new(10, 10), &left, at(300), Duration::ZERO).is_empty()
+fn each_slot_is_waited_for_by_its_own_end() {
+    let occupancy = inside(&[(30.0, 1), (300.0, 4), (590.0, 10)]);
+    check(&occupancy, &[(1, 30.0), (2, 300.0), (4, 300.0), (5, 590.0), (10, 590.0)]);
+    check(&occupancy, &[(11, 630.0), (12, 900.0), (20, 1_190.0), (21, 1_230.0)]);
+}
+
+#[test]
+fn free_slots_wait_for_the_rate_alone() {
+    check(&Occupancy::default(), &[(0, 0.0), (1, 0.1), (9, 0.9), (10, 1.0), (11, 600.0)]);
+    let occupancy = Occupancy { open_calls: 3, ..inside(&[(60.0, 4)]) };
+    check(
+        &occupancy,
+        &[(1, 0.1), (3, 0.3), (4, 60.0), (7, 60.0), (8, 600.0), (10, 600.0), (11, 600.0)],
+    );
+    check(&occupancy, &[(13, 600.0), (14, 660.0)]);
+}
+
+#[test]
+fn a_wait_comes_with_the_limit_that_determines_it() {
+    let limit = |occupancy: &Occupancy, people| {
+        estimator(TEN_SLOTS).prepare(occupancy, None).wait(position(people), 0).1
+    };
+    let (nobody, full) = (Occupancy::default(), inside(&[(60.0, 10)]));
+    assert_eq!([1, 10].map(|people| limit(&nobody, people)), [WaitLimit::Rate; 2]);
+    assert_eq!([11, 50].map(|people| limit(&nobody, people)), [WaitLimit::Slots; 2]);
+    assert_eq!([1, 11].map(|people| limit(&full, people)), [WaitLimit::Slots; 2]);
+    let free_in_turn = inside(&[(0.1, 10)]);
+    assert_eq!(
+        limit(&free_in_turn, 1),
+        WaitLimit::Rate,
+        "slots that lengthen no wait limit nothing"
     );
 }
 
 #[test]
-fn a_queue_seen_to_go_back_reports_no_wait_twice() {
-    let mut timeline = started();
-    look(&mut timeline, (10, 0), 100, 1.0);
-    assert_eq!(look(&mut timeline, (10, 5), 200, 1.0).len(), 1);
-    assert!(look(&mut timeline, (8, 3), 300, 1.0).is_empty());
-    let waits = look(&mut timeline, (10, 10), 400, 0.0);
-    assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 5);
+fn slots_that_are_plenty_leave_the_position_over_the_rate() {
+    let spec = PolicySpec { batch: 30, every: Duration::from_secs(7), ..PolicySpec::default() };
+    let forecast = estimator(spec).prepare(&inside(&[(5.0, 1_000)]), None);
+    for people in [1, 2, 100, 100_000, 10_000_000] {
+        let expected = seconds(people as f64 / (30.0 / 7.0));
+        assert_eq!(forecast.eta(position(people)), expected, "{people}");
+    }
 }
 
 #[test]
-fn a_long_queue_uses_bounded_memory_with_a_small_relative_error() {
-    let mut timeline = started();
-    let mut joined = vec![0.0];
-    let looks = 50_000_u32;
-    for n in 1..=looks {
-        // An occasional rush.
-        let joins = if n % 7_000 < 1_000 { 5 } else { 1 };
-        joined.extend(std::iter::repeat_n(f64::from(n) * 0.1, joins));
-        look(&mut timeline, (joined.len() as u64 - 1, 0), i64::from(n) * 100, 0.0);
-        assert!(timeline.marks.len() <= MOST_MARKS);
+fn slots_in_use_beyond_the_limit_are_released_to_no_one() {
+    let occupancy = inside(&[(10.0, 2), (20.0, 3), (400.0, 12)]);
+    check(&occupancy, &[(1, 20.0), (2, 400.0), (10, 400.0), (11, 620.0)]);
+}
+
+#[test]
+fn an_open_call_is_a_hold_that_begins_now() {
+    let occupancy = Occupancy { open_calls: 10, ..Occupancy::default() };
+    check(&occupancy, &[(1, 600.0), (10, 600.0), (11, 1_200.0)]);
+    let left_soon = Occupancy { freed: 98.0, held_seconds: 98.0 * 60.0, ..occupancy };
+    check(&left_soon, &[(1, 70.8), (10, 70.8), (11, 141.6)]);
+}
+
+#[test]
+fn people_called_after_the_snapshot_hold_slots_as_they_do_in_the_next_one() {
+    let nobody = Occupancy::default();
+    let forecast = estimator(TEN_SLOTS).prepare(&nobody, None);
+    for called in [0, 4, 10] {
+        let next =
+            estimator(TEN_SLOTS).prepare(&Occupancy { open_calls: called, ..nobody.clone() }, None);
+        for people in [0, 1, 2, 6, 7, 10, 11, 390] {
+            let expected = next.wait(position(people), 0);
+            assert_eq!(
+                forecast.wait(position(people), called),
+                expected,
+                "{people} after {called}"
+            );
+        }
     }
-    let end = f64::from(looks) * 0.1;
-    for called in (50..joined.len()).step_by(50) {
-        let waits = look(
-            &mut timeline,
-            (joined.len() as u64 - 1, called as u64),
-            i64::from(looks) * 100,
-            0.0,
+    // Three slots were released and taken at once: the next person waits for the fourth.
+    let full = estimator(TEN_SLOTS).prepare(&inside(&[(1.0, 3), (300.0, 10)]), None);
+    assert_eq!(full.wait(position(1), 3), (seconds(300.0), WaitLimit::Slots));
+    assert_eq!(full.wait(position(1), 2), (seconds(1.0), WaitLimit::Slots));
+}
+
+#[test]
+fn slots_are_released_during_a_pause() {
+    let eta = |people, paused| {
+        let occupancy = inside(&[(30.0, 5), (300.0, 10)]);
+        let paused = Some(seconds(paused));
+        estimator(TEN_SLOTS).estimate(position(people), &occupancy, paused).as_secs_f64()
+    };
+    // The pause is longer than the first slots take: then the rate counts from its end.
+    for (people, expected) in [(1, 100.1), (5, 100.5), (6, 300.0), (11, 700.0), (16, 900.0)] {
+        assert!((eta(people, 100.0) - expected).abs() < 1e-6, "{people}: {}", eta(people, 100.0));
+    }
+    assert!((eta(1, 10.0) - 30.0).abs() < 1e-6, "shorter than the sessions");
+    assert!((eta(0, 10.0)).abs() < 1e-6, "called already");
+}
+
+#[test]
+fn a_whole_session_is_assumed_until_there_is_evidence() {
+    check_hold(&Occupancy::default(), 600.0);
+    check_hold(&inside(&[(300.0, 10)]), 600.0);
+    for (freed, held_seconds, expected) in [
+        (1.0, 30.0, 410.0),
+        (8.0, 80.0, 128.0),
+        (98.0, 0.0, 12.0),
+        (0.5, 100.0, 520.0),
+        // Claimed late: a slot was held for longer than a session lasts.
+        (8.0, 8.0 * 650.0, 640.0),
+        // Longer than the maximum hold.
+        (8.0, 8.0 * 700.0, 648.0),
+    ] {
+        check_hold(&Occupancy { freed, held_seconds, ..Occupancy::default() }, expected);
+    }
+}
+
+#[test]
+fn invalid_figures_are_ignored() {
+    for freed in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        check_hold(&Occupancy { freed, held_seconds: 10.0, ..Occupancy::default() }, 600.0);
+    }
+    check_hold(&Occupancy { freed: 8.0, held_seconds: -10.0, ..Occupancy::default() }, 120.0);
+}
+
+#[test]
+fn stays_beyond_the_mean_of_released_sessions_raise_the_mean_hold() {
+    let evidence = |ends| Occupancy { freed: 8.0, held_seconds: 80.0, ..inside(ends) };
+    // Inside for exactly the mean hold of the released sessions, and for less.
+    check_hold(&evidence(&[(590.0, 4), (600.0, 10)]), 128.0);
+    // Four of them for 100 seconds longer, two of those for 50 more.
+    check_hold(&evidence(&[(440.0, 2), (490.0, 4), (600.0, 10)]), 128.0 + 50.0);
+    check_hold(&evidence(&[(1.0, 10)]), 600.0);
+    // The longest holds seen count in full.
+    let late = Occupancy { freed: 8.0, held_seconds: 8.0 * 650.0, ..inside(&[(0.0, 10)]) };
+    check_hold(&late, 640.0);
+}
+
+#[test]
+fn sessions_are_released_after_the_mean_hold_or_one_by_one_once_overdue() {
+    // Enough observations that the prior has no weight.
+    let mean =
+        |hold: f64, ends| Occupancy { freed: 1e12, held_seconds: 1e12 * hold, ..inside(ends) };
+    // Inside for 20 and 10 seconds.
+    check(&mean(60.0, &[(580.0, 4), (590.0, 10)]), &[(1, 40.0), (4, 40.0), (5, 50.0), (10, 50.0)]);
+    check(&mean(60.0, &[(580.0, 4), (590.0, 10)]), &[(11, 100.0), (20, 110.0)]);
+    // Inside for 120 seconds: they are released one by one, each six seconds later, the last within
+    // a third of 60 seconds less the fifth of the session that has passed.
+    check(&mean(60.0, &[(480.0, 10)]), &[(1, 6.0), (2, 12.0), (3, 16.0), (10, 16.0)]);
+    // The mean hold is not quite over.
+    check(&mean(60.0, &[(550.0, 10)]), &[(1, 10.0), (2, 12.0), (4, 55.0 / 3.0), (10, 55.0 / 3.0)]);
+    // The mean includes late claims: these sessions end before it.
+    check(&mean(640.0, &[(300.0, 10)]), &[(1, 300.0), (10, 300.0), (11, 940.0)]);
+}
+
+#[test]
+fn a_session_that_is_longer_than_the_policy_allows_has_just_begun() {
+    check(&inside(&[(5_000.0, 10)]), &[(1, 600.0), (10, 600.0), (11, 1_200.0)]);
+}
+
+#[test]
+fn further_steps_are_merged_into_the_last() {
+    let ends: Vec<_> = (1..=20_u32).map(|step| (f64::from(step) * 10.0, u64::from(step))).collect();
+    let spec = PolicySpec { max_active: 20, ..TEN_SLOTS };
+    let forecast = estimator(spec).prepare(&Occupancy { open_calls: 1, ..inside(&ends) }, None);
+    // 21 slots are in use, with a limit of 20.
+    for (people, expected) in [(1, 20.0), (14, 150.0), (15, 200.0), (19, 200.0), (20, 600.0)] {
+        assert_eq!(forecast.eta(position(people)), seconds(expected), "{people}");
+    }
+}
+
+#[test]
+fn extreme_positions_and_slots_are_estimated() {
+    let occupancy = Occupancy { open_calls: u64::MAX, ..inside(&[(600.0, u64::MAX)]) };
+    for people in [1, 10, QueueNumber::MAX] {
+        assert!(
+            estimator(TEN_SLOTS).estimate(position(people), &occupancy, None) >= seconds(600.0)
         );
-        let seen: f64 =
-            waits.iter().map(|wait| wait.people as f64 * wait.waited.as_secs_f64()).sum();
-        let truth: f64 = joined[called - 49..=called].iter().map(|then| end - then).sum();
-        assert!((seen - truth).abs() / 50.0 < end / 1_000.0, "{seen} for {truth}");
     }
-}
-
-#[test]
-fn a_clock_that_goes_back_and_forth_costs_no_more_memory() {
-    let mut timeline = started();
-    for n in 1..30_000 {
-        look(&mut timeline, (n, 0), if n % 2 == 0 { 1_000_000 } else { 0 }, 0.0);
-        assert!(timeline.marks.len() <= MOST_MARKS);
-    }
-    let waits = look(&mut timeline, (29_999, 29_999), 500_000, 0.0);
-    assert_eq!(waits.iter().map(|wait| wait.people).sum::<u64>(), 29_999);
-}
-
-/// The marks left of `marks`, a tenth of a second apart except for the newest, made at `newest`.
-fn thinned_out(marks: u64, newest: i64) -> Vec<u64> {
-    let time = |n: u64| if n + 1 == marks { at(newest) } else { at(n.cast_signed() * 100) };
-    let marks = (0..marks).map(|n| Mark { last: n, at: time(n), promised: Duration::ZERO });
-    let mut timeline = Timeline { marks: marks.collect(), reported: 0 };
-    timeline.thin_out();
-    timeline.marks.iter().map(|mark| mark.last).collect()
-}
-
-#[test]
-fn marks_whose_neighbors_are_within_a_thousandth_of_the_span_are_dropped() {
-    // The whole span is 4,096 tenths of a second, so that four are close, and five are not.
-    let left = thinned_out(4_097, 409_600);
-    assert_eq!(left, (0..=4_096).step_by(4).collect::<Vec<_>>());
-}
-
-#[test]
-fn if_the_clock_went_back_and_no_marks_are_close_every_other_is_dropped() {
-    // The clock is back at the start, so the whole span is zero; the last mark but one is close to
-    // it.
-    let three_quarters = 3_072;
-    assert_eq!(thinned_out(three_quarters + 1, 0).len(), 3_072);
-    let left = thinned_out(three_quarters + 3, 0);
-    let every_other = (0..=three_quarters).step_by(2).chain([three_quarters + 2]);
-    assert_eq!(left, every_other.collect::<Vec<_>>(), "and the newest stays");
-}
-
-#[test]
-fn numbers_are_from_0_to_1_on_the_way_between_two_marks() {
-    let share = |from, to| middle(10, 30, from, to);
-    for ((from, to), expected) in
-        [((10, 30), 0.5), ((10, 10), 0.0), ((30, 30), 1.0), ((10, 20), 0.25)]
-    {
-        assert!((share(from, to) - expected).abs() < 1e-9, "{from} {to}");
-    }
-    assert_eq!(middle(10, 10, 10, 10), 0.0, "no number is between them");
-}
-
-#[test]
-fn an_unbounded_promise_is_accepted() {
-    let mut timeline = started();
-    for n in 1..4 {
-        timeline.observe(QueueCounters::new(n, 0), &VacantNumbers::default(), at(0), Duration::MAX);
-    }
-    assert_eq!(look(&mut timeline, (3, 3), 1, 0.0).len(), 3);
-}
-
-#[derive(Clone, Debug)]
-struct Event {
-    joins: u64,
-    calls: u64,
-    leaves: Vec<u64>,
-    ms: i64,
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let leaves = proptest::collection::vec(1_u64..400, 0..4);
-    // A clock that steps back occasionally.
-    let ms = prop_oneof![9 => 0_i64..300, 1 => -5_000_i64..5_000];
-    (0_u64..20, 0_u64..20, leaves, ms).prop_map(|(joins, calls, leaves, ms)| Event {
-        joins,
-        calls,
-        leaves,
-        ms,
-    })
-}
-
-proptest! {
-    #[test]
-    fn each_call_is_reported_once(
-        before in (0_u64..50, 0_u64..50),
-        events in proptest::collection::vec(event(), 1..80),
-    ) {
-        let mut timeline = Timeline::default();
-        let start = QueueCounters::new(before.0, before.1.min(before.0));
-        let (mut counters, mut now, mut left) = (start, 0, Vec::new());
-        look(&mut timeline, (counters.last(), counters.serving()), now, 0.0);
-        let mut expected = 0;
-        for event in events {
-            let next = QueueCounters::new(counters.last() + event.joins, (counters.serving() + event.calls).min(counters.last()));
-            let known = start.last().max(counters.serving()) + 1..=next.serving();
-            expected += known.filter(|number| !left.contains(number)).count() as u64;
-            now += event.ms;
-            let abandoned = VacantNumbers::of(left.clone());
-            let waits = timeline.observe(next, &abandoned, at(now), seconds(1.0));
-            let people: u64 = waits.iter().map(|wait| wait.people).sum();
-            prop_assert!(waits.iter().all(|wait| wait.people > 0));
-            prop_assert!(waits.iter().all(|wait| wait.waited <= seconds(1_000.0)));
-            expected -= people;
-            prop_assert_eq!(expected, 0);
-            counters = next;
-            left.retain(|number| *number > counters.serving());
-            left.extend(event.leaves.into_iter().filter(|n| *n > counters.serving() && *n <= counters.last()));
-        }
-    }
-
-    /// The total wait as seen, against the actual one, in a queue with a snapshot every 100 ms.
-    #[test]
-    fn waits_are_right_to_a_refresh_on_average(
-        events in proptest::collection::vec((0_usize..20, 0_usize..20), 1..200),
-    ) {
-        let mut timeline = started();
-        let mut joined: Vec<f64> = Vec::new();
-        let (mut serving, mut people) = (0, 0);
-        let (mut seen, mut truth) = (0.0, 0.0);
-        for (nth, (joins, calls)) in events.into_iter().enumerate() {
-            let now = (nth + 1) as f64 * 0.1;
-            // Spread over the time since the last snapshot.
-            joined.extend((1..=joins).map(|n| now - 0.1 + 0.1 * n as f64 / joins as f64));
-            let next = (serving + calls).min(joined.len());
-            truth += joined[serving..next].iter().map(|then| now - then).sum::<f64>();
-            serving = next;
-            let ms = i64::try_from(nth + 1).unwrap() * 100;
-            for wait in look(&mut timeline, (joined.len() as u64, serving as u64), ms, 0.0) {
-                seen += wait.people as f64 * wait.waited.as_secs_f64();
-                people += wait.people;
-            }
-        }
-        prop_assert_eq!(people, serving as u64);
-        prop_assert!((seen - truth).abs() <= 0.1 * people as f64 + 1e-6, "{} for {}", seen, truth);
-    }
+    let forever = estimator(TEN_SLOTS).prepare(&occupancy, Some(Duration::MAX));
+    assert!(forever.eta(position(QueueNumber::MAX)) >= seconds(1e18));
 }
