@@ -6,9 +6,9 @@
 //! Paths are also read in the arguments of macros, and in attributes such as serde's `with`. Test
 //! modules are ignored.
 //!
-//! `cargo modules dependencies --acyclic` (0.28.0) does not replace this check: its graph has imports
-//! and the types of signatures and fields, but no path in the body of a function, and it has a cycle
-//! wherever a module uses its parent. It also needs a newer compiler than this workspace.
+//! `cargo modules dependencies --acyclic` (0.27.0) does not replace this check: its graph has no path
+//! in the body of a function, and it calls a type and its constructor a cycle. Version 0.28.0 needs a
+//! newer compiler than this workspace.
 //!
 //! Unseen are: what a macro expands to, macros without a path, methods, `include!`, and an item that
 //! only a glob imports if a variable in the same file has its name.
