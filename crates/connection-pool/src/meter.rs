@@ -1,5 +1,6 @@
 //! The state and the wait times of pools.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl Meter {
 
     /// Registers a listener for how long each call waited for its connection, whether it got one or
     /// not. Calls refused without waiting are not reported. The listener runs during the call, so
-    /// it must not block. Only the first listener is kept.
+    /// it must not block. Its panics are ignored. Only the first listener is kept.
     pub fn on_wait(&self, listener: Arc<dyn Fn(Duration) + Send + Sync>) {
         let _ = self.listener.set(listener);
     }
@@ -70,9 +71,10 @@ impl Meter {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(listener) = self.meter.listener.get() {
-            listener(self.since.elapsed());
-        }
         self.meter.waiting.fetch_sub(1, Ordering::Relaxed);
+        if let Some(listener) = self.meter.listener.get() {
+            // Its panic is reported by the panic hook, and does not cost the call its answer.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(self.since.elapsed())));
+        }
     }
 }

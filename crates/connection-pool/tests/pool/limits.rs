@@ -115,3 +115,24 @@ async fn the_first_listener_gets_every_wait() {
     gate.open(1);
     drop(calls);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_panics_costs_no_call_its_answer() {
+    let (pool, _) = pool(&ONE);
+    pool.meter().on_wait(Arc::new(|_| panic!("as the test wants")));
+    assert_eq!(pool.run(Ask).await, Ok(1));
+    assert_eq!((pool.run(Ask).await, pool.state().waiting), (Ok(1), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_has_at_least_one_connection() {
+    let (pool, _) = pool(&PoolSettings { size: 0, max_waiting: 0, ..SETTINGS });
+    assert_eq!((pool.run(Ask).await, pool.state().size), (Ok(1), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_connections_are_kept_ready_than_the_pool_may_have() {
+    let (pool, _) = pool(&PoolSettings { min_idle: 9, ..SETTINGS });
+    settle().await;
+    assert_eq!((pool.state().connections, pool.state().idle), (2, 2));
+}
