@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connection_pool::{
-    Call, ConnectionPool, ManageConnection, Meter, PoolError, PoolSettings, PoolState, Slot,
+    Call, ConnectError, ConnectionPool, ManageConnection, Meter, PoolError, PoolSettings,
+    PoolState, ServerLimits, Slot,
 };
 use domain::{Dependency, PortError, PortErrorKind};
 use tokio::runtime::Handle;
@@ -38,8 +39,9 @@ impl Postgres {
     ) -> Result<Self, SetupError> {
         let connector = Connector::new(address, limits)?;
         let manager = Manager { connector, renewal: Renewal::new(Instant::now()) };
+        let limits = ServerLimits { connect: limits.connect, answer: limits.answer() };
         let (meter, runtime) = (Arc::<Meter>::default(), Handle::current());
-        Ok(Self(ConnectionPool::open(manager, settings, limits.answer(), meter, runtime)))
+        Ok(Self(ConnectionPool::open(manager, settings, limits, meter, runtime)))
     }
 
     /// The number of connections and of waiting calls.
@@ -66,11 +68,11 @@ impl Postgres {
         name: &'static str,
         query: impl Query<T>,
     ) -> Result<T, PortError> {
-        let asked = Asked { name, query, answer: PhantomData };
-        self.0.run(asked).await.unwrap_or_else(|error| Err(self.not_asked(name, error)))
+        let call = QueryCall { name, query, answer: PhantomData };
+        self.0.run(call).await.unwrap_or_else(|error| Err(self.port_error(name, error)))
     }
 
-    fn not_asked(&self, name: &'static str, error: PoolError<SetupError>) -> PortError {
+    fn port_error(&self, name: &'static str, error: PoolError<SetupError>) -> PortError {
         match error {
             PoolError::TooManyWaiting => overloaded("too many calls wait for a connection"),
             PoolError::NoneFree => overloaded("no connection came free in time"),
@@ -78,7 +80,7 @@ impl Postgres {
                 let late = "no connection within postgres.pool.acquire_timeout";
                 SetupError::unreachable(self.connector().address(), late).into()
             }
-            PoolError::NotConnected(error) => error.into(),
+            PoolError::NotConnected(error) => self.0.manager().setup_error(error).into(),
             PoolError::NoAnswer => unanswered(
                 PortErrorKind::Timeout,
                 name,
@@ -90,14 +92,14 @@ impl Postgres {
     }
 }
 
-/// A query of the pool's caller.
-struct Asked<T, Q> {
+/// A query as a call of the pool.
+struct QueryCall<T, Q> {
     name: &'static str,
     query: Q,
     answer: PhantomData<fn() -> T>,
 }
 
-impl<T: Send + 'static, Q: Query<T>> Call<Manager> for Asked<T, Q> {
+impl<T: Send + 'static, Q: Query<T>> Call<Manager> for QueryCall<T, Q> {
     type Answer = Result<T, PortError>;
 
     async fn run(self, slot: &mut Slot<'_, Manager>) -> Result<T, PortError> {
@@ -105,7 +107,7 @@ impl<T: Send + 'static, Q: Query<T>> Call<Manager> for Asked<T, Q> {
     }
 }
 
-impl<T: Send + 'static, Q: Query<T>> Asked<T, Q> {
+impl<T: Send + 'static, Q: Query<T>> QueryCall<T, Q> {
     /// Runs the query, and repeats it if the connection is at fault.
     async fn run_once_or_twice(&self, slot: &mut Slot<'_, Manager>) -> Result<T, Failed> {
         match slot.run(&self.query).await {
@@ -123,7 +125,8 @@ impl<T: Send + 'static, Q: Query<T>> Asked<T, Q> {
     /// are retired.
     async fn run_again(&self, slot: &mut Slot<'_, Manager>, failed: Failed) -> Result<T, Failed> {
         let (blame, made) = (failed.blame(), slot.made());
-        let Manager { renewal, .. } = slot.manager();
+        let manager = slot.manager();
+        let renewal = &manager.renewal;
         let is_worth_it = renewal.is_worth_it(Instant::now());
         // If new connections do not help, a merely outdated one still serves other queries.
         if blame == Blame::Connection || is_worth_it {
@@ -132,7 +135,8 @@ impl<T: Send + 'static, Q: Query<T>> Asked<T, Q> {
         if !is_worth_it {
             return Err(failed);
         }
-        slot.reconnect().await.map_err(Failed::NotConnected)?;
+        let reconnected = slot.reconnect().await;
+        reconnected.map_err(|error| Failed::NotConnected(manager.setup_error(error)))?;
         let answer = slot.run(&self.query).await;
         match answer.as_ref().map_err(Failed::blame) {
             Ok(_) => {
@@ -165,6 +169,15 @@ struct Manager {
 }
 
 impl Manager {
+    fn setup_error(&self, error: ConnectError<SetupError>) -> SetupError {
+        let unreachable = |why| SetupError::unreachable(self.connector.address(), why);
+        match error {
+            ConnectError::Failed(error) => error,
+            ConnectError::TimedOut => unreachable("no answer within postgres.connect_timeout"),
+            ConnectError::Panicked => unreachable("connecting panicked"),
+        }
+    }
+
     fn is_usable(&self, session: &Session) -> bool {
         session.is_good() && !self.renewal.is_retired(session.made())
     }

@@ -14,11 +14,25 @@ pub enum PoolError<E> {
     NoneReady,
     /// There was no connection, and connecting failed.
     #[error(transparent)]
-    NotConnected(E),
+    NotConnected(ConnectError<E>),
     /// The call did not end in time. Its connection is closed.
     #[error("no answer in time")]
     NoAnswer,
     /// The call panicked, or the pool's runtime is shutting down.
     #[error("the call was lost")]
     Lost,
+}
+
+/// Why an attempt to connect failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ConnectError<E> {
+    /// The manager's error.
+    #[error(transparent)]
+    Failed(E),
+    /// The manager did not end the attempt within the limit.
+    #[error("connecting took too long")]
+    TimedOut,
+    /// The manager panicked.
+    #[error("connecting panicked")]
+    Panicked,
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod attempts;
 mod error;
 mod manager;
 mod meter;
@@ -9,8 +10,8 @@ mod slot;
 
 pub use bb8::ManageConnection;
 
-pub use error::PoolError;
+pub use error::{ConnectError, PoolError};
 pub use meter::{Meter, PoolState};
 pub use pool::{Call, ConnectionPool};
-pub use settings::PoolSettings;
+pub use settings::{PoolSettings, ServerLimits};
 pub use slot::Slot;

@@ -1,73 +1,78 @@
-//! The adapter's manager of connections, watched.
+//! The adapter's manager of connections, and what the pool adds to it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bb8::ManageConnection;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
-/// An adapter's manager. Remembers the last failure to connect, and closes a connection whose call
-/// did not finish.
-pub(crate) struct Watched<M: ManageConnection> {
-    manager: Arc<M>,
-    /// The error of the last attempt to connect; `None` if it succeeded.
-    failed: watch::Sender<Option<Failure<M::Error>>>,
-}
+use crate::attempts::{Attempts, Failure};
+use crate::error::ConnectError;
 
-/// A failed attempt to connect.
-#[derive(Clone)]
-pub(crate) struct Failure<E> {
-    pub(crate) at: Instant,
-    pub(crate) why: E,
+/// An adapter's manager. Tracks failures to connect, and closes a connection whose call did not
+/// finish.
+pub(crate) struct FailureTrackingManager<M: ManageConnection>(Arc<Inner<M>>);
+
+struct Inner<M: ManageConnection> {
+    manager: M,
+    attempts: Attempts<M::Error>,
 }
 
 /// A connection of the pool.
 pub(crate) struct Connection<C> {
     pub(crate) inner: C,
-    /// A call started and has not finished: its answer may be half read.
+    /// A call or a check started and has not finished: its answer may be half read.
     pub(crate) is_midway: bool,
 }
 
-impl<M: ManageConnection> Watched<M> {
-    pub(crate) fn new(manager: M) -> Self {
-        Self { manager: Arc::new(manager), failed: watch::Sender::new(None) }
+impl<M: ManageConnection<Error: Clone>> FailureTrackingManager<M> {
+    /// Ends attempts to connect that take longer than this.
+    pub(crate) fn new(manager: M, connect: Duration) -> Self {
+        Self(Arc::new(Inner { manager, attempts: Attempts::new(connect) }))
     }
 
     pub(crate) fn manager(&self) -> &M {
-        &self.manager
+        &self.0.manager
     }
 
-    /// The failures to connect. They never end while this manager lives.
-    pub(crate) fn failures(&self) -> watch::Receiver<Option<Failure<M::Error>>> {
-        self.failed.subscribe()
+    /// The failure of the last attempt to connect. The sender lives as long as this manager.
+    pub(crate) fn failure(&self) -> watch::Receiver<Option<Failure<M::Error>>> {
+        self.0.attempts.failure()
     }
 }
 
-impl<M: ManageConnection> Clone for Watched<M> {
+impl<M: ManageConnection> Clone for FailureTrackingManager<M> {
     fn clone(&self) -> Self {
-        Self { manager: Arc::clone(&self.manager), failed: self.failed.clone() }
+        Self(Arc::clone(&self.0))
     }
 }
 
-impl<M> ManageConnection for Watched<M>
+impl<M> ManageConnection for FailureTrackingManager<M>
 where
     M: ManageConnection<Error: Clone + Sync>,
 {
     type Connection = Connection<M::Connection>;
-    type Error = M::Error;
+    type Error = ConnectError<M::Error>;
 
-    async fn connect(&self) -> Result<Self::Connection, M::Error> {
-        let connected = self.manager.connect().await;
-        let failure = |why: &M::Error| Failure { at: Instant::now(), why: why.clone() };
-        self.failed.send_replace(connected.as_ref().err().map(failure));
-        connected.map(|inner| Connection { inner, is_midway: false })
+    /// bb8 counts an attempt until it ends, so it must end, and without a panic.
+    async fn connect(&self) -> Result<Self::Connection, Self::Error> {
+        let Inner { manager, attempts } = &*self.0;
+        let inner = attempts.run(async { manager.connect().await }).await?;
+        Ok(Connection { inner, is_midway: false })
     }
 
-    async fn is_valid(&self, connection: &mut Self::Connection) -> Result<(), M::Error> {
-        self.manager.is_valid(&mut connection.inner).await
+    async fn is_valid(&self, connection: &mut Self::Connection) -> Result<(), Self::Error> {
+        connection.is_midway = true;
+        self.0.manager.is_valid(&mut connection.inner).await.map_err(ConnectError::Failed)?;
+        connection.is_midway = false;
+        Ok(())
     }
 
+    /// bb8 calls this in a destructor and would lose count of a connection whose check panics.
     fn has_broken(&self, connection: &mut Self::Connection) -> bool {
-        connection.is_midway || self.manager.has_broken(&mut connection.inner)
+        connection.is_midway
+            || catch_unwind(AssertUnwindSafe(|| self.0.manager.has_broken(&mut connection.inner)))
+                .unwrap_or(true)
     }
 }

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bb8::{ManageConnection, QueueStrategy, RunError};
+use bb8::{ManageConnection, PooledConnection, QueueStrategy, RunError};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::Instrument as _;
 
-use crate::error::PoolError;
-use crate::manager::{Failure, Watched};
+use crate::attempts::Failure;
+use crate::error::{ConnectError, PoolError};
+use crate::manager::FailureTrackingManager;
 use crate::meter::{Meter, PoolState};
-use crate::settings::PoolSettings;
+use crate::settings::{PoolSettings, ServerLimits};
 use crate::slot::Slot;
 
 /// Work on one connection.
@@ -28,8 +29,8 @@ pub trait Call<M: ManageConnection<Error: Clone + Sync>>: Send + 'static {
 pub struct ConnectionPool<M: ManageConnection<Error: Clone + Sync>>(Arc<Inner<M>>);
 
 struct Inner<M: ManageConnection<Error: Clone + Sync>> {
-    pool: bb8::Pool<Watched<M>>,
-    watched: Watched<M>,
+    pool: bb8::Pool<FailureTrackingManager<M>>,
+    manager: FailureTrackingManager<M>,
     acquire: Duration,
     /// How long a call may take once it has a connection.
     answer: Duration,
@@ -45,9 +46,8 @@ struct Inner<M: ManageConnection<Error: Clone + Sync>> {
     runtime: Handle,
 }
 
-/// If there is no connection and an attempt to connect failed this recently, calls fail without
-/// another attempt: a server that is down or starting gets no connection attempt per call.
-const STILL_DOWN: Duration = Duration::from_millis(250);
+/// Why the last attempt to connect failed, if it did.
+type LastFailure<M> = watch::Receiver<Option<Failure<<M as ManageConnection>::Error>>>;
 
 /// How often bb8 checks for idle and expired connections.
 const REAP_EVERY: Duration = Duration::from_secs(1);
@@ -57,17 +57,16 @@ const TICK: Duration = Duration::from_millis(1);
 
 impl<M: ManageConnection<Error: Clone + Sync>> ConnectionPool<M> {
     /// Opens a pool that connects in the background on this runtime, which must outlive it, and
-    /// counts waiting calls in this meter. A call may take as long as `answer` once it has a
-    /// connection.
+    /// counts waiting calls in this meter.
     #[must_use]
     pub fn open(
         manager: M,
         settings: &PoolSettings,
-        answer: Duration,
+        limits: ServerLimits,
         meter: Arc<Meter>,
         runtime: Handle,
     ) -> Self {
-        let watched = Watched::new(manager);
+        let manager = FailureTrackingManager::new(manager, limits.connect);
         let size = settings.size.max(1);
         let inside = runtime.enter();
         let pool = bb8::Pool::builder()
@@ -77,19 +76,19 @@ impl<M: ManageConnection<Error: Clone + Sync>> ConnectionPool<M> {
             .idle_timeout(settings.idle.max(TICK))
             .max_lifetime(settings.lifetime.max(TICK))
             .reaper_rate(REAP_EVERY)
-            // A failure is reported at once, and the next call makes the next attempt.
+            // A failure is reported at once, and calls that wait or come make the next attempt.
             .retry_connection(false)
             // The most recently used connection is reused first, so that surplus ones become idle
             // and close.
             .queue_strategy(QueueStrategy::Lifo)
-            .build_unchecked(watched.clone());
+            .build_unchecked(manager.clone());
         drop(inside);
         let places = (size as usize).saturating_add(settings.max_waiting as usize);
         Self(Arc::new(Inner {
             pool,
-            watched,
+            manager,
             acquire: settings.acquire,
-            answer,
+            answer: limits.answer,
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             permits: Semaphore::new(size as usize),
             size,
@@ -101,7 +100,7 @@ impl<M: ManageConnection<Error: Clone + Sync>> ConnectionPool<M> {
     /// The manager of the connections.
     #[must_use]
     pub fn manager(&self) -> &M {
-        self.0.watched.manager()
+        self.0.manager.manager()
     }
 
     /// Counts the waiting calls of this pool, and of others that share it.
@@ -139,10 +138,7 @@ impl<M: ManageConnection<Error: Clone + Sync>> ConnectionPool<M> {
             return Err(PoolError::TooManyWaiting);
         };
         let (answered, answer) = oneshot::channel();
-        let running = async move {
-            let _place = place;
-            inner.run(call, answered).await;
-        };
+        let running = async move { inner.run(call, place, answered).await };
         self.0.runtime.spawn(running.in_current_span());
         answer.await.unwrap_or(Err(PoolError::Lost))
     }
@@ -155,20 +151,24 @@ impl<M: ManageConnection<Error: Clone + Sync>> Clone for ConnectionPool<M> {
 }
 
 impl<M: ManageConnection<Error: Clone + Sync>> Inner<M> {
-    /// Runs the call and sends the answer to the caller, if it still waits.
+    /// Runs the call and sends the answer to the caller, if it still waits. All that the call held
+    /// is released first, even if it panics: a caller that makes one call after the other never
+    /// waits for itself.
     async fn run<C: Call<M>>(
         &self,
         call: C,
+        place: OwnedSemaphorePermit,
         mut answered: oneshot::Sender<Result<C::Answer, PoolError<M::Error>>>,
     ) {
         let since = Instant::now();
         let waiting = self.meter.wait(since);
-        let taken = tokio::select! {
-            taken = self.slot_in_turn(since + self.acquire) => taken,
+        let acquired = tokio::select! {
+            biased;
+            acquired = self.acquire(place, since + self.acquire) => acquired,
             () = answered.closed() => return,
         };
         drop(waiting);
-        let answer = match taken {
+        let answer = match acquired {
             Ok(slot) => self.run_on(slot, call).await,
             Err(error) => Err(error),
         };
@@ -176,7 +176,7 @@ impl<M: ManageConnection<Error: Clone + Sync>> Inner<M> {
         let _ = answered.send(answer);
     }
 
-    /// Runs the call within its limit, and returns the connection to the pool.
+    /// Runs the call within its limit, and releases the slot.
     async fn run_on<C: Call<M>>(
         &self,
         mut slot: Slot<'_, M>,
@@ -190,53 +190,87 @@ impl<M: ManageConnection<Error: Clone + Sync>> Inner<M> {
 
     /// Acquires a permit and a connection. Fails at once if there is no connection and connecting
     /// fails.
-    async fn slot_in_turn(&self, give_up: Instant) -> Result<Slot<'_, M>, PoolError<M::Error>> {
-        let mut failures = self.watched.failures();
-        if let Some(failure) =
-            failures.borrow_and_update().clone().filter(|_| self.has_no_connection())
-            && failure.at.elapsed() < STILL_DOWN
-        {
-            return Err(PoolError::NotConnected(failure.why));
-        }
-        let taking = async {
-            // Never closed.
-            let permit = self.permits.acquire().await.map_err(|_| PoolError::Lost)?;
-            let connection = self.pool.get().await.map_err(|error| self.not_taken(error))?;
-            Ok(Slot::new(connection, permit, &self.watched))
+    async fn acquire(
+        &self,
+        place: OwnedSemaphorePermit,
+        give_up: Instant,
+    ) -> Result<Slot<'_, M>, PoolError<M::Error>> {
+        let acquiring = async move {
+            let mut failure = self.manager.failure();
+            let permit = tokio::select! {
+                biased;
+                // Never closed.
+                permit = self.permits.acquire() => permit.map_err(|_| PoolError::Lost)?,
+                why = self.not_connected(&mut failure) => {
+                    return Err(PoolError::NotConnected(why));
+                }
+            };
+            let connection = self.connection(&mut failure).await?;
+            Ok(Slot::new(connection, permit, place, &self.manager))
         };
-        tokio::select! {
-            biased;
-            taken = timeout_at(give_up, taking) => {
-                taken.unwrap_or_else(|_| Err(self.not_taken(RunError::TimedOut)))
-            }
-            why = self.next_failure(failures) => Err(PoolError::NotConnected(why)),
-        }
+        timeout_at(give_up, acquiring).await.unwrap_or_else(|_| Err(self.timed_out()))
     }
 
     /// Waits until connecting fails while there is no connection to wait for.
-    async fn next_failure(
+    async fn not_connected(&self, failure: &mut LastFailure<M>) -> ConnectError<M::Error> {
+        loop {
+            if let Err(why) = self.next_attempt(failure) {
+                return why;
+            }
+            // The sender lives as long as the pool.
+            let _ = failure.changed().await;
+        }
+    }
+
+    /// Gets a connection, which bb8 opens if none is idle. It does not repeat an attempt that
+    /// fails: that needs another `get`.
+    async fn connection(
         &self,
-        mut failures: watch::Receiver<Option<Failure<M::Error>>>,
-    ) -> M::Error {
-        while failures.changed().await.is_ok() {
-            let failure = failures.borrow_and_update().clone().filter(|_| self.has_no_connection());
-            if let Some(failure) = failure {
-                return failure.why;
+        failure: &mut LastFailure<M>,
+    ) -> Result<PooledConnection<'_, FailureTrackingManager<M>>, PoolError<M::Error>> {
+        loop {
+            let retry_at = self.next_attempt(failure).map_err(PoolError::NotConnected)?;
+            let retry = async {
+                match retry_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                connection = self.pool.get() => {
+                    return connection.map_err(|error| match error {
+                        RunError::User(why) => PoolError::NotConnected(why),
+                        RunError::TimedOut => self.timed_out(),
+                    });
+                }
+                () = retry => {}
+                _ = failure.changed() => {}
             }
         }
-        // The sender lives as long as the pool.
-        std::future::pending().await
+    }
+
+    /// When the next attempt to connect may start, if one has just failed.
+    ///
+    /// # Errors
+    /// Why it failed, if there is no connection to wait for.
+    fn next_attempt(
+        &self,
+        failure: &mut LastFailure<M>,
+    ) -> Result<Option<Instant>, ConnectError<M::Error>> {
+        let failure = failure.borrow_and_update();
+        match failure.as_ref().filter(|failure| failure.is_recent()) {
+            Some(failure) if self.has_no_connection() => Err(failure.why.clone()),
+            recent => Ok(recent.map(Failure::retry_at)),
+        }
     }
 
     fn has_no_connection(&self) -> bool {
         self.pool.state().connections == 0
     }
 
-    fn not_taken(&self, error: RunError<M::Error>) -> PoolError<M::Error> {
-        match error {
-            RunError::User(error) => return PoolError::NotConnected(error),
-            RunError::TimedOut => self.meter.timed_out(),
-        }
+    fn timed_out(&self) -> PoolError<M::Error> {
+        self.meter.timed_out();
         if self.has_no_connection() { PoolError::NoneReady } else { PoolError::NoneFree }
     }
 }

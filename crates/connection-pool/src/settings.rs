@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Limits of a pool.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PoolSettings {
-    /// Maximum number of connections; at least 1.
+    /// Maximum number of connections; at least 1. Only [`Slot::reconnect`](crate::Slot::reconnect)
+    /// exceeds it, for a moment.
     pub size: u32,
     /// Idle connections kept ready; at most `size`.
     pub min_idle: u32,
@@ -17,4 +18,14 @@ pub struct PoolSettings {
     pub idle: Duration,
     /// A connection older than this is closed when it returns to the pool.
     pub lifetime: Duration,
+}
+
+/// Limits on the server's answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ServerLimits {
+    /// How long an attempt to connect takes. It may exceed `acquire`: the connection then serves a
+    /// later call.
+    pub connect: Duration,
+    /// How long a call takes once it has a connection.
+    pub answer: Duration,
 }

@@ -3,39 +3,46 @@
 use std::ops::{Deref, DerefMut};
 
 use bb8::{ManageConnection, PooledConnection};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 
-use crate::manager::Watched;
+use crate::error::ConnectError;
+use crate::manager::FailureTrackingManager;
 
 /// A connection in its slot of the pool. Dereferences to the connection.
 pub struct Slot<'p, M: ManageConnection<Error: Clone + Sync>> {
-    // Dropped in this order: the connection returns to the pool before the permit is released.
-    connection: PooledConnection<'p, Watched<M>>,
+    // Dropped in this order. A waiting call gets the permit once the connection has returned or is
+    // closed, and a new call gets the place once a permit is free.
+    connection: PooledConnection<'p, FailureTrackingManager<M>>,
     _permit: SemaphorePermit<'p>,
-    watched: &'p Watched<M>,
+    _place: OwnedSemaphorePermit,
+    manager: &'p FailureTrackingManager<M>,
 }
 
 impl<'p, M: ManageConnection<Error: Clone + Sync>> Slot<'p, M> {
     pub(crate) fn new(
-        connection: PooledConnection<'p, Watched<M>>,
+        connection: PooledConnection<'p, FailureTrackingManager<M>>,
         permit: SemaphorePermit<'p>,
-        watched: &'p Watched<M>,
+        place: OwnedSemaphorePermit,
+        manager: &'p FailureTrackingManager<M>,
     ) -> Self {
-        Self { connection, _permit: permit, watched }
+        Self { connection, _permit: permit, _place: place, manager }
     }
 
     /// The manager of the pool's connections.
     #[must_use]
     pub fn manager(&self) -> &'p M {
-        self.watched.manager()
+        self.manager.manager()
     }
 
-    /// Replaces the connection by a new one.
+    /// Replaces the connection by a new one. The old one stays until the new one is open, so the
+    /// server sees both for a moment, one more than the size of the pool: close the old one first
+    /// if it is of no more use.
     ///
     /// # Errors
-    /// The manager's, if connecting fails. The old connection then stays in its slot.
-    pub async fn reconnect(&mut self) -> Result<(), M::Error> {
-        let mut new = self.watched.connect().await?;
+    /// [`ConnectError`], if connecting fails, or failed so recently that no attempt is made. The
+    /// old connection then stays in its slot.
+    pub async fn reconnect(&mut self) -> Result<(), ConnectError<M::Error>> {
+        let mut new = self.manager.connect().await?;
         new.is_midway = self.connection.is_midway;
         *self.connection = new;
         Ok(())

@@ -1,7 +1,7 @@
 //! What can go wrong with the Redis of the cache.
 
 use bb8_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
-use connection_pool::PoolError;
+use connection_pool::{ConnectError, PoolError};
 use domain::{Dependency, PortError, PortErrorKind};
 
 use crate::address::Node;
@@ -109,7 +109,10 @@ impl From<PoolError<Self>> for Failure {
             PoolError::TooManyWaiting => Self::Busy("too many calls wait for a connection"),
             PoolError::NoneFree => Self::Busy("no connection came free in time"),
             PoolError::NoneReady => Self::NoConnection("none was ready in time".to_owned()),
-            PoolError::NotConnected(failure) => failure,
+            PoolError::NotConnected(ConnectError::Failed(failure)) => failure,
+            PoolError::NotConnected(error @ (ConnectError::TimedOut | ConnectError::Panicked)) => {
+                Self::NoConnection(error.to_string())
+            }
             PoolError::NoAnswer => Self::Unknown("the server did not answer".to_owned()),
             PoolError::Lost => Self::NoConnection("the call was lost".to_owned()),
         }

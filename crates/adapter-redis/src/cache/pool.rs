@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bb8_redis::bb8::ManageConnection;
 use bb8_redis::redis::Value;
-use connection_pool::{Call, ConnectionPool, Meter, PoolSettings, PoolState, Slot};
+use connection_pool::{Call, ConnectionPool, Meter, PoolSettings, PoolState, ServerLimits, Slot};
 use tokio::runtime::Handle;
 
 use super::connection::{Connector, Request, Session};
@@ -73,12 +73,13 @@ impl Pool {
         runtime: Handle,
     ) -> Self {
         let manager = Manager(connector);
-        Self(ConnectionPool::open(manager, &settings.pool(), settings.answer, meter, runtime))
+        let limits = ServerLimits { connect: settings.connect, answer: settings.answer };
+        Self(ConnectionPool::open(manager, &settings.pool(), limits, meter, runtime))
     }
 
     /// Sends a command over a connection of the pool.
     pub(super) async fn run(&self, request: Request, asking: bool) -> Result<Value, Failure> {
-        self.0.run(Asked { request, asking }).await.unwrap_or_else(|error| Err(error.into()))
+        self.0.run(RequestCall { request, asking }).await.unwrap_or_else(|error| Err(error.into()))
     }
 
     /// Adds the connections of this pool to a state.
@@ -87,13 +88,13 @@ impl Pool {
     }
 }
 
-/// A command of the pool's caller.
-struct Asked {
+/// A command as a call of the pool.
+struct RequestCall {
     request: Request,
     asking: bool,
 }
 
-impl Call<Manager> for Asked {
+impl Call<Manager> for RequestCall {
     type Answer = Result<Value, Failure>;
 
     async fn run(self, session: &mut Slot<'_, Manager>) -> Result<Value, Failure> {

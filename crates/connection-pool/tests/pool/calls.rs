@@ -1,10 +1,10 @@
 //! What happens to a connection whose call or caller does not wait for the end.
 
-use connection_pool::{Call, PoolError, PoolSettings, Slot};
+use connection_pool::{Call, ConnectError, PoolError, PoolSettings, Slot};
 use tokio::runtime::Builder;
 
 use crate::support::{
-    ANSWER, Ask, Connection, Gate, Manager, Outcome, Pool, Refusal, SETTINGS, pool, settle,
+    ANSWER, Ask, Attempt, Connection, Gate, Manager, Outcome, Pool, Refusal, SETTINGS, pool, settle,
 };
 
 const ONE: PoolSettings = PoolSettings { size: 1, ..SETTINGS };
@@ -77,15 +77,28 @@ async fn a_call_that_panics_is_lost_with_its_connection_and_frees_its_place() {
     assert_eq!(pool.run(Ask).await, Ok(4));
 }
 
+/// On several threads the task of a call may still run when its caller has the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_makes_one_call_after_the_other_never_waits_for_itself() {
+    let (pool, _) = pool(&PoolSettings { max_waiting: 0, ..ONE });
+    for _call in 0..2_000 {
+        assert_eq!(pool.run(Ask).await, Ok(1));
+    }
+    for panicked in 1..50 {
+        assert_eq!(pool.run(Panics).await, Err(PoolError::Lost));
+        assert_eq!(pool.run(Ask).await, Ok(1 + panicked));
+    }
+}
+
 /// Replaces its connection, and then answers, or not in time.
 struct Reconnects {
     answers: bool,
 }
 
 impl Call<Manager> for Reconnects {
-    type Answer = Result<u32, Refusal>;
+    type Answer = Result<u32, ConnectError<Refusal>>;
 
-    async fn run(self, slot: &mut Slot<'_, Manager>) -> Result<u32, Refusal> {
+    async fn run(self, slot: &mut Slot<'_, Manager>) -> Result<u32, ConnectError<Refusal>> {
         slot.reconnect().await?;
         if !self.answers {
             std::future::pending::<()>().await;
@@ -104,9 +117,12 @@ async fn a_replaced_connection_takes_the_slot_of_the_old_one() {
     assert_eq!(pool.run(Reconnects { answers: false }).await, Err(PoolError::NoAnswer));
     assert_eq!(pool.state().connections, 0, "the new one was midway too");
     assert_eq!(pool.run(Ask).await, Ok(4));
-    manager.set_down(true);
-    assert_eq!(pool.run(Reconnects { answers: true }).await, Ok(Err(Refusal(5))));
+    manager.set(Attempt::Fails);
+    let failed = ConnectError::Failed(Refusal(5));
+    assert_eq!(pool.run(Reconnects { answers: true }).await, Ok(Err(failed)));
     assert_eq!(pool.run(Ask).await, Ok(4), "the old one stays");
+    assert_eq!(pool.run(Reconnects { answers: true }).await, Ok(Err(failed)));
+    assert_eq!(manager.attempts(), 5, "none so soon after a failure");
 }
 
 /// Like HTTP workers, each with its own runtime.

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod calls;
+mod closing;
+mod connections;
 mod down;
 mod limits;
 mod support;

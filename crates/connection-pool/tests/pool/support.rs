@@ -1,17 +1,21 @@
 //! A server whose connections are numbers, and calls that end when a test says so.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use connection_pool::{
-    Call, ConnectionPool, ManageConnection, Meter, PoolError, PoolSettings, Slot,
+    Call, ConnectError, ConnectionPool, ManageConnection, Meter, PoolError, PoolSettings,
+    ServerLimits, Slot,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 pub(crate) const ACQUIRE: Duration = Duration::from_secs(2);
 pub(crate) const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long an attempt to connect may take, longer than calls wait.
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long connecting takes.
 pub(crate) const CONNECT: Duration = Duration::from_millis(10);
@@ -32,26 +36,58 @@ pub(crate) type Outcome = Result<u32, PoolError<Refusal>>;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Refusal(pub(crate) u32);
 
+/// What an attempt to connect comes to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Attempt {
+    #[default]
+    Succeeds,
+    Fails,
+    Hangs,
+    Panics,
+}
+
 /// Connects to nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Manager(Arc<Server>);
 
 #[derive(Default)]
 struct Server {
-    is_down: AtomicBool,
+    attempt: Mutex<Attempt>,
     attempts: AtomicU32,
+    is_invalid: AtomicBool,
+    check_hangs: AtomicBool,
+    is_broken: AtomicBool,
+    has_broken_panics: AtomicBool,
 }
 
 /// The number of the attempt that opened it.
 pub(crate) struct Connection(pub(crate) u32);
 
 impl Manager {
-    pub(crate) fn set_down(&self, is_down: bool) {
-        self.0.is_down.store(is_down, Ordering::SeqCst);
+    pub(crate) fn set(&self, attempt: Attempt) {
+        *self.0.attempt.lock().unwrap() = attempt;
     }
 
     pub(crate) fn attempts(&self) -> u32 {
-        self.0.attempts.load(Ordering::SeqCst)
+        self.0.attempts.load(SeqCst)
+    }
+
+    /// Whether the next check finds a connection unusable.
+    pub(crate) fn set_invalid(&self, is_invalid: bool) {
+        self.0.is_invalid.store(is_invalid, SeqCst);
+    }
+
+    pub(crate) fn set_check_hangs(&self, hangs: bool) {
+        self.0.check_hangs.store(hangs, SeqCst);
+    }
+
+    /// Whether connections are broken when their calls end.
+    pub(crate) fn set_broken(&self, is_broken: bool) {
+        self.0.is_broken.store(is_broken, SeqCst);
+    }
+
+    pub(crate) fn set_has_broken_panics(&self, panics: bool) {
+        self.0.has_broken_panics.store(panics, SeqCst);
     }
 }
 
@@ -60,22 +96,33 @@ impl ManageConnection for Manager {
     type Error = Refusal;
 
     async fn connect(&self) -> Result<Connection, Refusal> {
-        let attempt = self.0.attempts.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = self.0.attempts.fetch_add(1, SeqCst) + 1;
         tokio::time::sleep(CONNECT).await;
-        if self.0.is_down.load(Ordering::SeqCst) {
-            Err(Refusal(attempt))
-        } else {
-            Ok(Connection(attempt))
+        let attempt = *self.0.attempt.lock().unwrap();
+        match attempt {
+            Attempt::Succeeds => Ok(Connection(number)),
+            Attempt::Fails => Err(Refusal(number)),
+            Attempt::Hangs => std::future::pending().await,
+            Attempt::Panics => panic!("as the test wants"),
         }
     }
 
-    async fn is_valid(&self, _: &mut Connection) -> Result<(), Refusal> {
-        Ok(())
+    async fn is_valid(&self, connection: &mut Connection) -> Result<(), Refusal> {
+        if self.0.check_hangs.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.0.is_invalid.swap(false, SeqCst) { Err(Refusal(connection.0)) } else { Ok(()) }
     }
 
     fn has_broken(&self, _: &mut Connection) -> bool {
-        false
+        assert!(!self.0.has_broken_panics.load(SeqCst), "as the test wants");
+        self.0.is_broken.load(SeqCst)
     }
+}
+
+/// The outcome of a call that found no connection because this attempt failed.
+pub(crate) fn refused(attempt: u32) -> Outcome {
+    Err(PoolError::NotConnected(ConnectError::Failed(Refusal(attempt))))
 }
 
 pub(crate) fn pool(settings: &PoolSettings) -> (Pool, Manager) {
@@ -84,7 +131,8 @@ pub(crate) fn pool(settings: &PoolSettings) -> (Pool, Manager) {
 }
 
 pub(crate) fn pool_of(manager: &Manager, settings: &PoolSettings, meter: Arc<Meter>) -> Pool {
-    ConnectionPool::open(manager.clone(), settings, ANSWER, meter, Handle::current())
+    let limits = ServerLimits { connect: CONNECT_LIMIT, answer: ANSWER };
+    ConnectionPool::open(manager.clone(), settings, limits, meter, Handle::current())
 }
 
 /// Returns the number of its connection.
