@@ -7,4 +7,5 @@ mod closing;
 mod connections;
 mod down;
 mod limits;
+mod spans;
 mod support;
