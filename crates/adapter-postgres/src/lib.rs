@@ -9,6 +9,7 @@ mod connection;
 mod error;
 mod health;
 mod id;
+mod import;
 mod limits;
 mod migrate;
 mod pool;
@@ -26,6 +27,10 @@ pub use concert::PostgresCatalog;
 pub use connection_pool::{PoolSettings, PoolState};
 pub use error::SetupError;
 pub use health::{PostgresDependency, PostgresUse};
+pub use import::{
+    ImportChanges, ImportCounts, ImportDate, ImportEntry, ImportFault, ImportFaults, ImportMode,
+    ImportOutcome, ImportPosition, ImportProgress, MAX_IMPORT_ENTRIES, MAX_IMPORT_SEATS, import,
+};
 pub use limits::SessionLimits;
 pub use migrate::{check_schema, migrate, revert_last};
 pub use pool::Postgres;

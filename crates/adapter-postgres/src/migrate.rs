@@ -24,7 +24,10 @@ use crate::pooler_check;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
-const MIGRATING: Work = Work { who: "migrator", lock: 0x626f_786f_6666_6963 };
+/// Also held by an import.
+pub(crate) const MIGRATION_LOCK: i64 = 0x626f_786f_6666_6963;
+
+const MIGRATING: Work = Work { who: "migration or import", lock: MIGRATION_LOCK };
 
 const LIMITS: SessionLimits = SessionLimits {
     connect: Duration::ZERO,

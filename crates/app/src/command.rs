@@ -5,6 +5,7 @@ mod cache;
 mod database;
 mod diagnostics;
 mod health;
+mod import;
 mod migrate;
 mod node;
 mod seed;
@@ -81,6 +82,8 @@ enum Command {
     Migrate(After<migrate::Arguments>),
     /// Fill the database with sample concerts
     Seed(After<seed::Arguments>),
+    /// Add concerts and their dates from a file, and update existing ones, all or nothing
+    Import(After<import::Arguments>),
     /// Manage the cached responses that all nodes share
     #[command(subcommand)]
     Cache(cache::Command),
@@ -133,6 +136,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Seed(after)) => with_config(&before.and(after.sources).sources(), |config| {
             seed::run(&after.arguments, config)
         }),
+        Some(Command::Import(after)) => {
+            with_config(&before.and(after.sources).sources(), |config| {
+                import::run(&after.arguments, config)
+            })
+        }
         Some(Command::Cache(cache::Command::Invalidate(after))) => {
             with_config(&before.and(after.sources).sources(), |config| {
                 cache::run(&after.arguments, config)

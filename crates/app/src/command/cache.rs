@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use adapter_redis::RedisCacheStore;
+use adapter_redis::{CacheSigner, RedisAddress, RedisCacheSettings, RedisCacheStore};
 use clap::{Args, Subcommand, ValueEnum};
 use decorators::cache::CacheStore as _;
 
 use super::{After, fail, fail_usage, print, serve};
-use crate::config::{Config, SharedCache, invalid};
+use crate::config::{Config, ConfigError, SharedCache, invalid};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -37,37 +37,63 @@ impl Kind {
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
-    if config.cache.store != SharedCache::Redis {
-        let expected = "is not \"redis\": each process has its own cache, and nothing is shared";
-        return fail_usage(&invalid("cache.store", expected));
-    }
     let kinds = if arguments.kinds.is_empty() { Kind::value_variants() } else { &arguments.kinds };
-    let kinds: Vec<&'static str> = kinds.iter().map(|kind| kind.name()).collect();
-    let redis = &config.redis.cache;
-    let address = match redis.address() {
-        Ok(address) => address,
-        Err(error) => return fail_usage(&error),
-    };
-    let signer = match config.cache_signer() {
-        Ok(signer) => signer,
+    let invalidation = match Invalidation::of(config, kinds) {
+        Ok(Some(invalidation)) => invalidation,
+        Ok(None) => {
+            let expected =
+                "is not \"redis\": each process has its own cache, and nothing is shared";
+            return fail_usage(&invalid("cache.store", expected));
+        }
         Err(error) => return fail_usage(&error),
     };
     let runtime = match serve::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error),
     };
-    let work = async {
-        let store = RedisCacheStore::open(address, redis.settings(), signer);
-        for kind in &kinds {
-            store.invalidate(kind).await?;
+    match serve::run_on(runtime, invalidation.run()) {
+        Ok(kinds) => print(format_args!("invalidated: {}\n", kinds.join(", "))),
+        Err(why) => fail(why),
+    }
+}
+
+/// An invalidation of the shared cache, whose configuration is valid.
+pub(super) struct Invalidation {
+    kinds: Vec<&'static str>,
+    address: RedisAddress,
+    settings: RedisCacheSettings,
+    signer: CacheSigner,
+}
+
+impl Invalidation {
+    /// Of everything. `None` if nothing is shared.
+    pub(super) fn of_everything(config: &Config) -> Result<Option<Self>, ConfigError> {
+        Self::of(config, Kind::value_variants())
+    }
+
+    fn of(config: &Config, kinds: &[Kind]) -> Result<Option<Self>, ConfigError> {
+        if config.cache.store != SharedCache::Redis {
+            return Ok(None);
         }
-        Ok::<_, domain::PortError>(())
-    };
-    match serve::run_on(runtime, work) {
-        Ok(()) => print(format_args!("invalidated: {}\n", kinds.join(", "))),
-        Err(error) => match std::error::Error::source(&error) {
-            Some(cause) => fail(format_args!("{error}: {cause}")),
-            None => fail(error),
-        },
+        let redis = &config.redis.cache;
+        Ok(Some(Self {
+            kinds: kinds.iter().map(|kind| kind.name()).collect(),
+            address: redis.address()?,
+            settings: redis.settings(),
+            signer: config.cache_signer()?,
+        }))
+    }
+
+    /// Returns what it invalidated. An error is one line.
+    pub(super) async fn run(self) -> Result<Vec<&'static str>, String> {
+        let store = RedisCacheStore::open(self.address, self.settings, self.signer);
+        for kind in &self.kinds {
+            let invalidated = store.invalidate(kind).await;
+            invalidated.map_err(|error| match std::error::Error::source(&error) {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            })?;
+        }
+        Ok(self.kinds)
     }
 }
