@@ -5,7 +5,7 @@ use tokio_postgres::types::Type;
 
 use super::entry::{ImportFault, ImportFaults, ImportPosition};
 
-/// The last query also holds after the import was written, when seats may have been sold meanwhile.
+/// True before the import is written and after it.
 const FAULTS: &str = "
     WITH concerts_in_order AS (
         SELECT *,

@@ -7,6 +7,7 @@ mod connections;
 mod contract;
 mod faults;
 mod health;
+mod importing;
 mod pgbouncer;
 mod pool;
 mod pooler;

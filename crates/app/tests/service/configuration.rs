@@ -437,6 +437,8 @@ fn no_error_repeats_a_value_in_the_wrong_place() {
         &["token", "inspect", "a", CANARY],
         &["token", "new-key", CANARY],
         &["migrate", "--revert-last", CANARY],
+        &["import", "a.csv", CANARY],
+        &["import", "a.csv", "--format", CANARY],
     ] {
         flag(words[0].to_owned(), words);
     }

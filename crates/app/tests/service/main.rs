@@ -15,6 +15,7 @@ mod docs;
 mod errors;
 mod file_descriptors;
 mod health;
+mod import;
 mod openapi;
 mod operations;
 mod overload;

@@ -1,6 +1,7 @@
 //! Entries from CSV: a header, then one row for each date.
 
 use std::collections::VecDeque;
+use std::io::{Chain, Read as _};
 
 use adapter_postgres::{ImportEntry, ImportFault, ImportPosition};
 use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
@@ -27,7 +28,7 @@ const COLUMNS: [&str; 8] = [
 const OF_CONCERT: usize = 3;
 
 pub(super) struct CsvEntries {
-    rows: Reader<Bytes>,
+    rows: Reader<Chain<Bytes, &'static [u8]>>,
     record: ByteRecord,
     /// Where each of [`COLUMNS`] stands in a row, once the header was read.
     places: Option<[usize; COLUMNS.len()]>,
@@ -44,7 +45,8 @@ impl CsvEntries {
             // terminator, a row would begin on the line before it.
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(8 * 1024)
-            .from_reader(bytes);
+            // The last row may have no line end.
+            .from_reader(bytes.chain(&b"\n"[..]));
         let (record, pending) = (ByteRecord::new(), VecDeque::new());
         Self { rows, record, places: None, pending, is_over: false }
     }
@@ -52,7 +54,7 @@ impl CsvEntries {
     /// Reads a row that is not blank, and returns the line on which it begins.
     fn advance(&mut self) -> Result<Option<u64>, ImportFault> {
         loop {
-            self.rows.get_mut().begin_record();
+            self.rows.get_mut().get_mut().0.begin_record();
             let before = self.rows.position().line();
             let is_there = self.rows.read_byte_record(&mut self.record).map_err(|error| {
                 let what = match error.into_kind() {

@@ -9,8 +9,8 @@ const MAX_FILE: u64 = 1 << 30;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Bytes after the byte order mark, and one line break more than the file has.
-pub(super) type Bytes = Bounded<io::Chain<io::Take<BufReader<File>>, &'static [u8]>>;
+/// The bytes after the byte order mark.
+pub(super) type Bytes = Bounded<io::Take<BufReader<File>>>;
 
 /// Opens a file. An error is the rest of a sentence that begins with the file's name.
 pub(super) fn open(path: &Path, max_record: usize) -> Result<Bytes, String> {
@@ -27,8 +27,7 @@ pub(super) fn open(path: &Path, max_record: usize) -> Result<Bytes, String> {
     if file.fill_buf().map_err(failed)?.starts_with(BYTE_ORDER_MARK) {
         file.consume(BYTE_ORDER_MARK.len());
     }
-    // The last line of a file may have no end.
-    Ok(Bounded { inner: file.take(MAX_FILE).chain(b"\n"), max: max_record, left: max_record })
+    Ok(Bounded { inner: file.take(MAX_FILE), max: max_record, left: max_record })
 }
 
 /// Fails when one record takes more bytes than allowed.

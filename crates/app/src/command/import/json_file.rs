@@ -17,7 +17,7 @@ use super::file::Bytes;
 pub(super) const MAX_CONCERT: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a concert")]
 struct ConcertBody {
     concert_id: Value,
     title: Value,
@@ -26,7 +26,7 @@ struct ConcertBody {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a date")]
 struct DateBody {
     schedule_id: Value,
     performance_at: Value,
@@ -116,8 +116,12 @@ impl JsonEntries {
     /// Cuts out the object that begins here, and parses it.
     fn concert(&mut self) -> Result<(), String> {
         let begins = self.line;
-        let text = self.object()?;
-        match serde_json::from_slice(&text) {
+        let object = self.object();
+        if object.is_err() {
+            // Where the bracket or quote is open is unknown.
+            self.line = begins;
+        }
+        match serde_json::from_slice(&object?) {
             Ok(concert) => self.pending.extend(entries(begins, concert)),
             Err(error) => {
                 let at = ImportPosition {
