@@ -57,9 +57,10 @@ impl CsvEntries {
             self.rows.get_mut().get_mut().0.begin_record();
             let before = self.rows.position().line();
             let is_there = self.rows.read_byte_record(&mut self.record).map_err(|error| {
-                let what = match error.into_kind() {
-                    csv::ErrorKind::Io(error) => error.to_string(),
-                    other => format!("{other:?}"),
+                let what = if let csv::ErrorKind::Io(cause) = error.kind() {
+                    cause.to_string()
+                } else {
+                    error.to_string()
                 };
                 fault(before, what)
             })?;

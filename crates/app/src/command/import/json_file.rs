@@ -241,10 +241,8 @@ fn fields_of(date: &DateBody) -> DateFields<'_> {
 }
 
 fn number(value: &Value) -> Field<'_> {
-    match value {
-        Value::Number(number) => Ok(number.to_string().into()),
-        _ => Err("a number is expected"),
-    }
+    let Value::Number(number) = value else { return Err("a number is expected") };
+    Ok(number.to_string().into())
 }
 
 fn text(value: &Value) -> Field<'_> {
