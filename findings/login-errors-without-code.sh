@@ -8,8 +8,8 @@ Expected: PgBouncer hands on the server's error of a login with its SQLSTATE, as
           of queries, and each client gets it. With the cause removed the next login succeeds.
 Matters:  a wrong password, a missing database and a role with too many connections look like a
           broken protocol (08P01). Whoever goes by codes takes them for an outage and tries again.
-          After the first attempt there is no error at all, but silence, and for `server_login_retry`
-          (15 s) it makes no difference that the password is right again.
+          After the first attempt there is no error at all, but silence. For `server_login_retry`,
+          15 s by default, it makes no difference that the password is right again.
 TEXT
 
 run_each "" <<'PYTHON'
