@@ -67,6 +67,16 @@ fn a_configuration_that_the_program_refuses_is_found() {
     assert!(!accepted && said.contains("plicy"), "{said}");
 }
 
+/// Helm keeps a null that is no default of the chart, and TOML has none.
+#[test]
+fn a_null_leaves_the_default_of_the_program() {
+    let policy = json!({ "batch": null, "every": "2s" });
+    let release = render(&json!({ "config": { "queue": { "policy": policy } } }));
+    let file: toml::Table = release.configuration().parse().unwrap();
+    let policy = &file["queue"]["policy"];
+    assert_eq!((policy.get("batch"), policy["every"].as_str()), (None, Some("2s")));
+}
+
 /// Every kind of value arrives as it is in the values.
 #[test]
 fn the_file_has_the_values_and_what_the_chart_decides() {

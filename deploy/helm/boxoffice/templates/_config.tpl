@@ -1,12 +1,13 @@
 {{- /*
 The configuration as TOML, a key a line: a dict of values and prefix. JSON writes every kind of
-value that occurs as TOML does. toToml would write whole numbers as 10.0.
+value that occurs as TOML does. toToml would write whole numbers as 10.0. A null leaves the default,
+as Helm does for its own.
 */ -}}
 {{- define "boxoffice.toml" -}}
 {{- range $key, $value := .values }}
 {{- if kindIs "map" $value }}
 {{- include "boxoffice.toml" (dict "values" $value "prefix" (printf "%s%s." $.prefix $key)) }}
-{{- else }}
+{{- else if not (kindIs "invalid" $value) }}
 {{ $.prefix }}{{ $key }} = {{ toRawJson $value }}
 {{- end }}
 {{- end }}
