@@ -47,10 +47,11 @@ async fn run(database: &Database, entries: Entries, mode: ImportMode) -> ImportO
 }
 
 fn done(outcome: ImportOutcome) -> ImportChanges {
-    match outcome {
-        ImportOutcome::Done(changes) => changes,
-        ImportOutcome::Refused(faults) => panic!("{faults:?}"),
-    }
+    let changes = match outcome {
+        ImportOutcome::Done(changes) => Ok(changes),
+        ImportOutcome::Refused(faults) => Err(faults),
+    };
+    changes.unwrap()
 }
 
 fn counts(database: &Database) -> String {
