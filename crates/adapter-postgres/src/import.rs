@@ -52,8 +52,13 @@ pub enum ImportMode {
 pub enum ImportProgress {
     /// So many entries were read.
     Read(u64),
-    /// So many new dates were written.
-    Written(u64),
+    /// So many of the new dates were written.
+    Written {
+        /// Dates written.
+        dates: u64,
+        /// New dates in all.
+        of: u64,
+    },
 }
 
 /// How an import ended.
@@ -128,8 +133,9 @@ async fn run(
     if faults.total > 0 {
         return Ok(ImportOutcome::Refused(faults));
     }
-    let write =
-        write::write(transaction, &batches, |dates| progress(ImportProgress::Written(dates)));
+    let write = write::write(transaction, &batches, |dates, of| {
+        progress(ImportProgress::Written { dates, of });
+    });
     let changes = write.await?;
     // Seats may have been sold since the first checks.
     let faults = checks::faults(transaction).await?;

@@ -53,7 +53,7 @@ const FAULTS: &str = "
         WHERE NOT EXISTS (SELECT FROM import_dates AS own WHERE own.id = s.id)
         UNION ALL
         SELECT i.line, i.item, 'seats',
-            format('%s seats above number %s are held or sold', count(*), i.seats)
+            format('seats above number %s that are held or sold: %s', i.seats, count(*))
         FROM import_dates AS i
         JOIN seats ON seats.schedule_id = i.id AND seats.number > i.seats
         WHERE i.standing = 'changed' AND seats.state <> 'free'

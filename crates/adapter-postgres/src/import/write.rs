@@ -90,11 +90,11 @@ impl ImportChanges {
     }
 }
 
-/// Writes everything, and calls `progress` with the number of dates written so far.
+/// Writes everything, and calls `progress` with how many of the new dates are written.
 pub(super) async fn write(
     transaction: &Transaction<'_>,
     batches: &[Batch],
-    mut progress: impl FnMut(u64),
+    mut progress: impl FnMut(u64, u64),
 ) -> Result<ImportChanges, tokio_postgres::Error> {
     let row = transaction.query_typed_one(COUNT, &[]).await?;
     let count = |n: usize| row.try_get::<_, i64>(n).map(i64::unsigned_abs);
@@ -107,7 +107,7 @@ pub(super) async fn write(
     for batch in is_needed(dates.new) {
         written += run(transaction, ADD_DATES, batch).await?;
         changes.seats_added += run(transaction, ADD_SEATS, batch).await?;
-        progress(written);
+        progress(written, dates.new);
     }
     if dates.new > 0 {
         transaction.batch_execute("ANALYZE concerts, schedules, seats").await?;

@@ -83,7 +83,8 @@ async fn an_import_of_many_batches_adds_each_date_once() {
     assert_eq!(done(outcome.await.unwrap()), first);
     assert_eq!(counts(&database), "1200|12000|120000|120000");
     use ImportProgress::{Read, Written};
-    let expected = [Read(5_000), Read(10_000), Written(5_000), Written(10_000), Written(12_000)];
+    let written = |dates| Written { dates, of: 12_000 };
+    let expected = [Read(5_000), Read(10_000), written(5_000), written(10_000), written(12_000)];
     assert_eq!(steps, expected);
 
     let more = done(run(&database, entries(12_000, 11), ImportMode::Write).await);
@@ -159,7 +160,7 @@ async fn a_seat_sold_during_the_import_is_not_lost() {
     let ImportOutcome::Refused(faults) = importing.await.unwrap().unwrap() else {
         panic!("it was imported");
     };
-    assert_eq!(faults.first[0].what, "1 seats above number 1 are held or sold");
+    assert_eq!(faults.first[0].what, "seats above number 1 that are held or sold: 1");
     assert_eq!(counts(&database), "1|1|2|1");
 }
 

@@ -13,7 +13,7 @@ use adapter_postgres::{
     ImportProgress,
 };
 use clap::{Args, ValueEnum};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use self::csv_file::CsvEntries;
 use self::json_file::JsonEntries;
@@ -58,14 +58,14 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
         Ok(invalidation) => invalidation,
         Err(error) => return fail_usage(&error),
     };
-    let entries = match open(file, format) {
+    let bar = ProgressBar::new(0).with_style(style());
+    let entries = match open(file, format, &bar) {
         Ok(entries) => entries,
         Err(why) => return fail(format_args!("{}: {why}", file.display())),
     };
     let mode = if arguments.dry_run { ImportMode::DryRun } else { ImportMode::Write };
-    let bar = ProgressBar::new_spinner();
     database::with_address(config, async |address, connect| {
-        let show = |progress| bar.set_message(message(progress));
+        let show = |progress| draw(&bar, progress);
         let outcome = adapter_postgres::import(address, connect, entries, mode, show).await;
         bar.finish_and_clear();
         Ok(match outcome? {
@@ -82,18 +82,28 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
     })
 }
 
-fn open(file: &Path, format: Format) -> Result<Entries, String> {
+fn open(file: &Path, format: Format, bar: &ProgressBar) -> Result<Entries, String> {
     Ok(match format {
-        Format::Csv => Box::new(CsvEntries::read(file::open(file, csv_file::MAX_ROW)?)),
-        Format::Json => Box::new(JsonEntries::read(file::open(file, json_file::MAX_CONCERT)?)),
+        Format::Csv => Box::new(CsvEntries::read(file::open(file, csv_file::MAX_ROW, bar)?)),
+        Format::Json => Box::new(JsonEntries::read(file::open(file, json_file::MAX_CONCERT, bar)?)),
     })
 }
 
 /// Drawn only on a terminal.
-fn message(progress: ImportProgress) -> String {
+fn style() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{bar:40} {msg}, {eta} to go");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The bar shows the bytes of the file that were read, then the dates that were written.
+fn draw(bar: &ProgressBar, progress: ImportProgress) {
     match progress {
-        ImportProgress::Read(entries) => format!("{entries} dates read"),
-        ImportProgress::Written(dates) => format!("{dates} new dates written"),
+        ImportProgress::Read(entries) => bar.set_message(format!("{entries} dates read")),
+        ImportProgress::Written { dates, of } => {
+            bar.set_length(of);
+            bar.set_position(dates);
+            bar.set_message(format!("{dates} of {of} new dates written"));
+        }
     }
 }
 

@@ -4,16 +4,18 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use indicatif::{ProgressBar, ProgressBarIter};
+
 /// The largest file, in bytes: over a million dates with long titles.
 const MAX_FILE: u64 = 1 << 30;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The bytes after the byte order mark.
-pub(super) type Bytes = Bounded<io::Take<BufReader<File>>>;
+pub(super) type Bytes = Bounded<io::Take<BufReader<ProgressBarIter<File>>>>;
 
-/// Opens a file. An error is the rest of a sentence that begins with the file's name.
-pub(super) fn open(path: &Path, max_record: usize) -> Result<Bytes, String> {
+/// Opens a file, whose bytes the bar counts. An error is the rest of a sentence that begins with the file's name.
+pub(super) fn open(path: &Path, max_record: usize, bar: &ProgressBar) -> Result<Bytes, String> {
     let failed = |error: io::Error| format!("cannot be read: {error}");
     let file = File::open(path).map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
@@ -23,7 +25,8 @@ pub(super) fn open(path: &Path, max_record: usize) -> Result<Bytes, String> {
     if facts.len() > MAX_FILE {
         return Err(format!("has more than {MAX_FILE} bytes: import it in parts"));
     }
-    let mut file = BufReader::with_capacity(64 * 1024, file);
+    bar.set_length(facts.len());
+    let mut file = BufReader::with_capacity(64 * 1024, bar.wrap_read(file));
     if file.fill_buf().map_err(failed)?.starts_with(BYTE_ORDER_MARK) {
         file.consume(BYTE_ORDER_MARK.len());
     }

@@ -169,7 +169,7 @@ fn rows_that_contradict_the_database_are_refused() {
     catalog.check_refused(
         "a.csv",
         csv(&[fewer]),
-        &["line 2, seats: 2 seats above number 1 are held or sold"],
+        &["line 2, seats: seats above number 1 that are held or sold: 2"],
     );
     // A rule that only this database has.
     let rule = "ALTER TABLE concerts ADD CONSTRAINT ours CHECK (place <> 'Seoul')";
