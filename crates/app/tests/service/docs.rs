@@ -61,8 +61,12 @@ fn every_source_file_that_a_page_or_a_comment_names_exists() {
         let name = name.trim_start_matches("../").trim_start_matches("./");
         files.iter().any(|file| *file == name || file.ends_with(&format!("/{name}")))
     };
+    // `mod.rs` names a convention.
     let is_source = |name: &str| {
-        [".rs", ".lua", ".sh"].iter().any(|end| name.len() > end.len() && name.ends_with(end))
+        name != "mod.rs"
+            && [".rs", ".lua", ".sh"]
+                .iter()
+                .any(|end| name.len() > end.len() && name.ends_with(end))
             && !name.contains([' ', '{', '*', '(', ':'])
     };
     let mut dead = Vec::new();
