@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-mod address_group;
-mod age;
+mod age_header;
 mod api;
-mod baseline;
+mod client_network;
 mod concert;
 mod connections;
+mod constant_answer;
 mod cors;
 mod dependency_health;
 mod dispatch;

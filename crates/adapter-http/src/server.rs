@@ -30,7 +30,7 @@ use crate::middleware::RequestMiddleware;
 use crate::ops::Ops;
 use crate::request_telemetry::RequestTelemetry;
 use crate::time::ceil_seconds;
-use crate::{baseline, cors, dispatch, ops};
+use crate::{constant_answer, cors, dispatch, ops};
 
 /// Settings of a listener.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -283,7 +283,7 @@ pub fn listen_ops(settings: &HttpSettings, watched: Ops) -> io::Result<Listener>
 pub fn listen_baseline(settings: &HttpSettings) -> io::Result<Listener> {
     let (socket, listener) = listener_handle::open(settings.bind, settings.backlog)?;
     let address = socket.local_addr()?;
-    let server = HttpServer::new(|| App::new().configure(baseline::configure))
+    let server = HttpServer::new(|| App::new().configure(constant_answer::configure))
         .workers(settings.workers)
         .max_connections(settings.max_connections)
         .keep_alive(settings.keep_alive)

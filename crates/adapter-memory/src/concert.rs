@@ -6,7 +6,7 @@ use std::sync::RwLock;
 use async_trait::async_trait;
 use domain::PortError;
 use domain::concert::{Concert, ConcertCatalog, ConcertId, ConcertPage, PageRequest};
-use domain::sample::{self, SampleConcert, SampleDate, SampleSize};
+use domain::sample_catalog::{self, SampleConcert, SampleDate, SampleSize};
 
 /// Concerts and their dates. The concerts are fixed at the start; the seats of a date can change.
 pub struct MemoryCatalog {
@@ -31,7 +31,7 @@ impl MemoryCatalog {
     /// The first `count` sample concerts, with sale windows relative to `today`.
     #[must_use]
     pub fn sample(count: u32, today: domain::Timestamp) -> Self {
-        Self::new(sample::concerts(SampleSize::of_concerts(count), today))
+        Self::new(sample_catalog::concerts(SampleSize::of_concerts(count), today))
     }
 
     pub(crate) fn find(&self, id: ConcertId) -> Option<&Concert> {

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use async_trait::async_trait;
 use domain::concert::ConcertId;
-use domain::sample::SampleDate;
+use domain::sample_catalog::SampleDate;
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleId};
 use domain::{PortError, Timestamp};
 

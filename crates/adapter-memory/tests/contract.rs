@@ -18,7 +18,7 @@ use domain::concert::{ConcertCatalog, ConcertId};
 use domain::queue::{
     AdmissionPolicy, CheckpointStore, QueueCounters, QueueId, QueueStore, QueueTime,
 };
-use domain::sample::SampleConcert;
+use domain::sample_catalog::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use domain::{Clock, Timestamp};
 

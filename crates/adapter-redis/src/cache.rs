@@ -1,5 +1,6 @@
 //! The second level of the cache, in Redis.
 
+mod cluster_route;
 mod connection;
 mod entry;
 mod failure;
@@ -7,7 +8,6 @@ mod health;
 mod keys;
 mod pool;
 mod reply;
-mod route;
 mod scripts;
 mod signer;
 
@@ -29,11 +29,11 @@ pub use health::RedisCacheDependency;
 pub use pool::CachePoolSettings;
 pub use signer::CacheSigner;
 
+use self::cluster_route::Route;
 use self::connection::Request;
 use self::entry::{HEAD, MARK};
 use self::failure::Failure;
 use self::reply::{Looked, invalidation, read_lookup, stays};
-use self::route::Route;
 use self::scripts::{
     Call, GET_OR_LEASE, INVALIDATE, INVALIDATED, PROBE, PUT, RELEASE_LEASE, Script,
 };

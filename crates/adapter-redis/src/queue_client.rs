@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::address::RedisAddress;
 use crate::connection::{Came, ConnectionSet, ConnectionSettings, Replicas};
 use crate::error::Failure;
-use crate::primary::Primary;
+use crate::find_primary::Primary;
 use crate::scripts::Script;
 
 /// The primary of one queue. A background task keeps it connected until this is dropped.

@@ -49,18 +49,18 @@ macro_rules! scripts {
 // have a second form. It stops the queue's time, because calls and sessions run only while they can
 // be used.
 scripts! {
-    JOIN: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers" "ending"
+    JOIN: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "loss_detection" "shown_numbers" "numbers" "ending"
         "calling" "places" "join";
-    TICK and at_limit: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers"
+    TICK and at_limit: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "loss_detection" "shown_numbers" "numbers"
         "ending" "calling" "refresh";
-    VACANT and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "doubt" "vacant_numbers";
-    PLACES and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "doubt" "places_page";
-    CLAIM: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers" "places" "claim";
-    PLACE_STATUS and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers"
+    VACANT and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "loss_detection" "vacant_numbers";
+    PLACES and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "loss_detection" "places_page";
+    CLAIM: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "loss_detection" "shown_numbers" "numbers" "places" "claim";
+    PLACE_STATUS and at_limit: "stored_values" "begin" "numbers_without_holder" "incarnations" "loss_detection" "shown_numbers" "numbers"
         "places" "place_status";
-    LEAVE and at_limit: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers"
+    LEAVE and at_limit: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "loss_detection" "shown_numbers" "numbers"
         "places" "leave";
-    REPLAY: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "doubt" "shown_numbers" "numbers" "places" "replay";
-    SETTLE: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "doubt" "settle";
+    REPLAY: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "loss_detection" "shown_numbers" "numbers" "places" "replay";
+    SETTLE: "stored_values" "key_types" "begin" "numbers_without_holder" "incarnations" "loss_detection" "apply_checkpoint";
     PROBE: "stored_values" "key_types" "probe";
 }

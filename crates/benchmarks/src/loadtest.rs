@@ -9,7 +9,7 @@ pub(crate) mod resources;
 mod result_database;
 pub(crate) mod saved_run;
 pub(crate) mod scenario;
-mod stack;
+mod service_with_stores;
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -24,7 +24,7 @@ use self::resources::Watch;
 use self::result_database::Sink;
 use self::saved_run::{CONSOLE, DASHBOARD, RECORD, RESOURCES, Run, SUMMARY, Verdict};
 use self::scenario::{Kind, Scenario};
-use self::stack::{On, Stack};
+use self::service_with_stores::{On, Stack};
 use crate::affinity;
 use crate::environment::Environment;
 use test_support::workspace::{build_release, root, show};

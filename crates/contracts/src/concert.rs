@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::concert::{ConcertCatalog, ConcertPage, PageNumber, PageRequest, PageSize};
-use domain::sample::{self, SampleConcert, SampleSize};
+use domain::sample_catalog::{self, SampleConcert, SampleSize};
 use futures_util::future::BoxFuture;
 
 use crate::schedule::noon;
@@ -84,7 +84,8 @@ pub async fn lists_every_concert_once_in_ascending_order(
     fixture: &dyn CatalogFixture,
 ) -> RuleResult {
     // The catalog gets them in reverse order.
-    let mut sample: Vec<_> = sample::concerts(SampleSize::of_concerts(25), noon()).collect();
+    let mut sample: Vec<_> =
+        sample_catalog::concerts(SampleSize::of_concerts(25), noon()).collect();
     let expected: Vec<_> = sample.iter().map(|entry| entry.concert.clone()).collect();
     sample.reverse();
     let catalog = fixture.open(sample).await;
@@ -104,7 +105,7 @@ pub async fn lists_every_concert_once_in_ascending_order(
 /// The violation, if any.
 pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogFixture) -> RuleResult {
     let catalog =
-        fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
+        fixture.open(sample_catalog::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for (number, size) in [(1, 10), (3, 10), (1, 1_000), (25, 1), (4, 10)] {
         ensure_eq(page(catalog.as_ref(), number, size).await?.total, 25, "the total")?;
     }
@@ -121,7 +122,7 @@ pub async fn counts_all_concerts_on_every_page(fixture: &dyn CatalogFixture) -> 
 /// The violation, if any.
 pub async fn returns_an_empty_page_beyond_the_end(fixture: &dyn CatalogFixture) -> RuleResult {
     let catalog =
-        fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
+        fixture.open(sample_catalog::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     for number in [4, 1_000_000, u32::MAX] {
         let beyond = page(catalog.as_ref(), number, 1_000).await?;
         ensure(beyond.concerts.is_empty(), || {
@@ -139,7 +140,7 @@ pub async fn returns_the_same_page_to_concurrent_readers(
     fixture: &dyn CatalogFixture,
 ) -> RuleResult {
     let catalog =
-        fixture.open(sample::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
+        fixture.open(sample_catalog::concerts(SampleSize::of_concerts(25), noon()).collect()).await;
     let expected = page(catalog.as_ref(), 2, 10).await?;
     let readers = (0..200).map(|_| {
         let catalog = Arc::clone(&catalog);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::concert::{Concert, ConcertId};
-use domain::sample::{self, SampleConcert, SampleDate, SampleSize};
+use domain::sample_catalog::{self, SampleConcert, SampleDate, SampleSize};
 use domain::schedule::{OpenDate, SaleWindow, ScheduleBook, ScheduleId};
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
@@ -219,8 +219,9 @@ pub async fn lists_dates_by_performance_and_no_other_concerts_dates(
 /// # Errors
 /// The violation, if any.
 pub async fn gives_the_showcase_concert_three_dates(fixture: &dyn ScheduleFixture) -> RuleResult {
-    let world =
-        fixture.open(sample::concerts(SampleSize::of_concerts(500), noon()).collect()).await;
-    let dates = open_ids(world.book().as_ref(), sample::SHOWCASE, noon()).await?;
+    let world = fixture
+        .open(sample_catalog::concerts(SampleSize::of_concerts(500), noon()).collect())
+        .await;
+    let dates = open_ids(world.book().as_ref(), sample_catalog::SHOWCASE, noon()).await?;
     ensure_eq(dates.map(|dates| dates.len()), Some(3), "dates of the showcase concert")
 }

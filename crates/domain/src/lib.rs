@@ -7,7 +7,7 @@ pub mod error;
 pub mod health;
 mod id;
 pub mod queue;
-pub mod sample;
+pub mod sample_catalog;
 pub mod schedule;
 
 pub use clock::Clock;

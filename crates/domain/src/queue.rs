@@ -20,12 +20,12 @@ mod policy;
 mod poll_interval;
 mod ports;
 mod puzzle;
+mod queue_stats;
 mod recovery;
 mod service;
 mod service_counts;
 mod snapshot;
 mod state;
-mod stats;
 mod status;
 mod time;
 mod token;
@@ -58,6 +58,7 @@ pub use puzzle::{
     Difficulty, DifficultyControl, DifficultyRule, InvalidDifficulty, InvalidDifficultyRule,
     JoinPuzzle, PuzzleIssuer, PuzzleRejected,
 };
+pub use queue_stats::QueueStats;
 pub use recovery::{
     Arrival, Change, Doubt, Memory, NodeRecord, Outcome, ProcessId, StoreMarks, Witness,
 };
@@ -65,7 +66,6 @@ pub use service::{Admission, QueueService, QueueServiceDeps, Tick, Ticket, Verif
 pub use service_counts::QueueCounts;
 pub use snapshot::Snapshot;
 pub use state::{JoinStep, QueueState, Refused, Visit};
-pub use stats::QueueStats;
 pub use status::{PlaceStatus, QueueStatus};
 pub use time::{Expiry, QueueTime};
 pub use token::{Shown, TokenClaims, WaitingToken};

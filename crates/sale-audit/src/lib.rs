@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::print_stdout, reason = "the verdict is printed")]
 
-mod bounds;
 mod history;
 mod request_and_response;
 mod rules;
+mod serving_bounds;
 mod settings;
 mod verdict;
 
@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use clap::Args;
 use test_support::{Doing, Outcome, failed};
 
-use self::bounds::Bounds;
 use self::history::History;
+use self::serving_bounds::Bounds;
 pub use self::settings::AuditSettings;
 pub use self::verdict::Verdict;
 

@@ -10,7 +10,7 @@ mod max_active;
 mod unique_numbers;
 mod wrongful_refusals;
 
-use super::bounds::Bounds;
+use super::serving_bounds::Bounds;
 use super::verdict::Property;
 use crate::settings::AuditSettings;
 

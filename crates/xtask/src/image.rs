@@ -1,8 +1,8 @@
 //! `cargo xtask image`: builds the image of `deploy/Dockerfile`, and tries it in a container.
 
+mod base_image;
 mod container;
 mod docker;
-mod stand_in;
 mod trial;
 
 use std::fs;
@@ -74,7 +74,7 @@ fn is_bookworm() -> bool {
 fn prepare(docker: &Docker) -> Outcome<Result<(), NotRun>> {
     let text = fs::read_to_string(root().join(DOCKERFILE)).doing("reading the Dockerfile")?;
     for base in bases(&text) {
-        if let Err(why) = stand_in::pull_or_make(docker, base)? {
+        if let Err(why) = base_image::pull_or_make(docker, base)? {
             return Ok(Err(why));
         }
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use ports::concert::{Concert, ConcertCatalog, ConcertId, ConcertPage, PageRequest};
-use ports::sample::SampleConcert;
+use ports::sample_catalog::SampleConcert;
 use ports::schedule::{OpenDate, SaleWindow, ScheduleBook, ScheduleId};
 use ports::{Dependency, PortError, PortErrorKind, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, params};

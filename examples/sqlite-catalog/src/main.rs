@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clocks::SystemClock;
 use ports::Clock as _;
 use ports::concert::{ConcertCatalog, PageNumber, PageRequest, PageSize};
-use ports::sample::{self, SampleSize};
+use ports::sample_catalog::{self, SampleSize};
 use ports::schedule::ScheduleBook;
 use service::config::{self, Loaded, Sources};
 use service::{Adapter, Application};
@@ -47,7 +47,7 @@ async fn fill(catalog: &SqliteCatalog, concerts: u32) -> Result<(), Box<dyn Erro
     let first = PageRequest { number: PageNumber::new(1)?, size: PageSize::new(1)? };
     if catalog.page(first).await?.total == 0 {
         let today = SystemClock.now();
-        let sample = sample::concerts(SampleSize::of_concerts(concerts), today);
+        let sample = sample_catalog::concerts(SampleSize::of_concerts(concerts), today);
         catalog.add(sample.collect()).await?;
     }
     Ok(())

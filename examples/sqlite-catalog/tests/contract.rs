@@ -7,7 +7,7 @@ use port_rules::concert::CatalogFixture;
 use port_rules::schedule::{ScheduleFixture, ScheduleHarness};
 use ports::PortError;
 use ports::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
-use ports::sample::SampleConcert;
+use ports::sample_catalog::SampleConcert;
 use ports::schedule::{ScheduleBook, ScheduleId};
 use sqlite_catalog::SqliteCatalog;
 use tempfile::TempDir;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::PerAddress;
-use crate::address_group::AddressGroup;
+use crate::client_network::AddressGroup;
 
 /// The limit of a /48 as a multiple of that of a /64: a house, an office or a small provider.
 const SITE_MULTIPLE: usize = 8;

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use domain::concert::PageNumber;
 use serde::Deserialize;
 
-use crate::age::mark;
+use crate::age_header::mark;
 use crate::api::Api;
 use crate::concert::names;
 use crate::problem::Problem;

@@ -7,7 +7,7 @@ use domain::concert::ConcertId;
 use domain::queue::QueueError;
 
 use super::queue::waiting_token;
-use crate::age::mark;
+use crate::age_header::mark;
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::standard_headers::NO_STORE;

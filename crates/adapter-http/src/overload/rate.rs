@@ -13,7 +13,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
-use crate::address_group::AddressGroup;
+use crate::client_network::AddressGroup;
 use crate::problem::Problem;
 
 /// A sustained rate, and the burst allowed after a pause.

@@ -9,7 +9,7 @@ use adapter_postgres::{
 };
 use domain::concert::{ConcertCatalog as _, ConcertId, PageNumber, PageRequest, PageSize};
 use domain::queue::{Checkpoint, CheckpointStore as _, QueueCounters, QueueId};
-use domain::sample::{SHOWCASE, SampleSize, concerts};
+use domain::sample_catalog::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
 use domain::{PortError, PortErrorKind, Timestamp};
 use futures_util::future::{BoxFuture, join_all, try_join_all};

@@ -10,7 +10,7 @@ use contracts::schedule::{ScheduleFixture, ScheduleHarness};
 use domain::PortError;
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
 use domain::queue::CheckpointStore;
-use domain::sample::SampleConcert;
+use domain::sample_catalog::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use test_support::{Database, PgBouncer, PoolMode};
 

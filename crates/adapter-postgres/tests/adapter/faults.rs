@@ -8,7 +8,7 @@ use adapter_postgres::{
     PoolSettings, PostgresCatalog, PostgresDependency, PostgresUse, SessionLimits,
 };
 use domain::concert::ConcertId;
-use domain::sample::{SHOWCASE, SampleSize, concerts};
+use domain::sample_catalog::{SHOWCASE, SampleSize, concerts};
 use domain::schedule::ScheduleBook as _;
 use domain::{Dependency, HealthCheck as _, PortError, PortErrorKind, Timestamp};
 use futures_util::FutureExt as _;

@@ -1,7 +1,7 @@
 //! When the database is reported down, and for which reason.
 
 use adapter_postgres::{Postgres, PostgresDependency, PostgresUse};
-use domain::sample::{SampleSize, concerts};
+use domain::sample_catalog::{SampleSize, concerts};
 use domain::{HealthCheck as _, PortErrorKind};
 use test_support::Database;
 

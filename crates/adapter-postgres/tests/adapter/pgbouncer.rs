@@ -8,7 +8,7 @@ use adapter_postgres::{
     PostgresUse, SessionLimits, SetupError, check_schema, migrate, revert_last, seed,
 };
 use domain::concert::{ConcertCatalog as _, PageNumber, PageRequest, PageSize};
-use domain::sample::{SampleConcert, SampleSize, concerts};
+use domain::sample_catalog::{SampleConcert, SampleSize, concerts};
 use domain::{HealthCheck as _, PortError, PortErrorKind};
 use test_support::{Database, Durability, PgBouncer, PgBouncerSetup, PoolMode, PostgresBinaries};
 use tokio::task::JoinSet;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::sample::{SampleSize, concerts};
+use domain::sample_catalog::{SampleSize, concerts};
 use test_support::Database;
 
 use crate::support::{CONNECT, address, database, eventually, fill};

@@ -2,7 +2,7 @@
 
 use adapter_postgres::Seeded;
 use domain::Timestamp;
-use domain::sample::{SampleConcert, SampleSize, concerts};
+use domain::sample_catalog::{SampleConcert, SampleSize, concerts};
 use test_support::Database;
 
 use crate::support::{CONNECT, LIMIT, address, database};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use adapter_postgres::{
     PoolSettings, Pooler, Postgres, PostgresAddress, PostgresCatalog, SessionLimits, migrate, seed,
 };
-use domain::sample::SampleConcert;
+use domain::sample_catalog::SampleConcert;
 use test_support::{Database, PgBouncer, PgBouncerSetup, PoolMode};
 
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
--- The head of every script: reads the queue and advances its time. doubt.lua notices a loss and
+-- The head of every script: reads the queue and advances its time. loss_detection.lua notices a loss and
 -- ends a doubt.
 --
 -- The scripts are `domain::queue::QueueState` in Lua, step by step; its documentation explains each

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use adapter_memory::SystemClock;
 use clap::Args;
 use domain::Clock as _;
-use domain::sample::{self, SampleSize};
+use domain::sample_catalog::{self, SampleSize};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{complain, database, print};
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    fn size(&self) -> Result<SampleSize, sample::InvalidSampleSize> {
+    fn size(&self) -> Result<SampleSize, sample_catalog::InvalidSampleSize> {
         let usual = SampleSize::of_concerts(self.concerts).seats();
         SampleSize::new(self.concerts, self.seats.unwrap_or(usual))
     }
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> ExitCode {
     };
     let bar = ProgressBar::new(size.seats()).with_style(style());
     database::with_address(config, async |address, connect| {
-        let concerts = sample::concerts(size, SystemClock.now());
+        let concerts = sample_catalog::concerts(size, SystemClock.now());
         let seeded = adapter_postgres::seed(address, connect, concerts, |so_far| {
             bar.set_position(so_far.seats);
         });

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use adapter_memory::SystemClock;
 use domain::Clock as _;
-use domain::sample::{SampleSize, concerts};
+use domain::sample_catalog::{SampleSize, concerts};
 use test_support::{Database, Durability, FaultProxy, Postgres, PostgresBinaries};
 
 use crate::program::{boxoffice, text};

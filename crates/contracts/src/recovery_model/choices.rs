@@ -1,10 +1,10 @@
 //! The possible next actions of a run, within its budgets.
 
 use super::action::{Action, INTRUDER, Shown, StoreCall};
+use super::initial_state::Budgets;
 use super::ledger::Fate;
 use super::run_state::{Flight, World};
 use super::server::Node;
-use super::start::Budgets;
 
 /// Numbers of rehearsal tokens: one that a run also gives, and one that it does not.
 const REHEARSED: [u64; 2] = [2, 50];

@@ -2,9 +2,9 @@
 
 use super::action::{Action, INTRUDER, Shown, StoreCall};
 use super::fault::Fault;
+use super::initial_state::Scene;
 use super::opening_actions::{joined, one_inside, ready, reserved, skipped};
 use super::rule::Rule;
-use super::start::Scene;
 
 /// A run that exposes a fault.
 #[derive(Clone, Debug)]

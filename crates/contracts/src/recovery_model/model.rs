@@ -3,9 +3,9 @@
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
 use super::action::Action;
+use super::initial_state::Scene;
 use super::rule::Rule;
 use super::run_state::World;
-use super::start::Scene;
 
 /// A scene with several openings.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Model for RecoveryModel {
 /// A world after its opening, with the budgets of its scene.
 #[must_use]
 pub fn opened(scene: Scene, opening: &[Action]) -> Option<World> {
-    let mut world = World::new(Scene { budgets: super::start::UNBOUNDED, ..scene })?;
+    let mut world = World::new(Scene { budgets: super::initial_state::UNBOUNDED, ..scene })?;
     for action in opening {
         world.apply(*action)?;
     }

@@ -1,10 +1,10 @@
 //! Random runs, longer than any search can be, and reproducible from their seed.
 
 use super::action::{Action, Answer};
+use super::initial_state::Scene;
 use super::model::opened;
 use super::rule::Rule;
 use super::run_state::World;
-use super::start::Scene;
 
 /// A run and its result.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub fn walk(
     length: usize,
     may: impl Fn(&Action) -> bool,
 ) -> Option<Walk> {
-    let mut world = World::new(Scene { budgets: super::start::UNBOUNDED, ..scene })?;
+    let mut world = World::new(Scene { budgets: super::initial_state::UNBOUNDED, ..scene })?;
     let mut steps = Vec::new();
     for action in opening {
         steps.push((*action, world.apply(*action)?));
@@ -79,7 +79,7 @@ pub fn walk(
 /// Performs these actions and returns them with their answers; `None` if one is impossible.
 #[must_use]
 pub fn run(scene: Scene, actions: &[Action]) -> Option<Vec<(Action, Answer)>> {
-    let mut world = World::new(Scene { budgets: super::start::UNBOUNDED, ..scene })?;
+    let mut world = World::new(Scene { budgets: super::initial_state::UNBOUNDED, ..scene })?;
     actions.iter().map(|action| Some((*action, world.apply(*action)?))).collect()
 }
 
@@ -87,7 +87,7 @@ pub fn run(scene: Scene, actions: &[Action]) -> Option<Vec<(Action, Answer)>> {
 #[must_use]
 pub fn breaks(scene: Scene, actions: &[Action]) -> Option<Rule> {
     let mut world = opened(scene, &[])?;
-    world.begin_with(super::start::UNBOUNDED);
+    world.begin_with(super::initial_state::UNBOUNDED);
     for action in actions {
         let mut next = world.clone();
         if next.apply(*action).is_some() {

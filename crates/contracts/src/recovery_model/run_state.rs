@@ -10,10 +10,10 @@ use domain::queue::{
 
 use super::action::{Action, Answer, INTRUDER, Shown, StoreCall};
 use super::fault::Fault;
+use super::initial_state::{Budgets, RESERVE, Scene};
 use super::ledger::{Fate, Ledger};
 use super::rule::Rule;
 use super::server::{Node, Reply, Request, SECOND, Server, rehearsal};
-use super::start::{Budgets, RESERVE, Scene};
 
 /// A delayed request.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

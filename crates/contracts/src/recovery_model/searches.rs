@@ -2,9 +2,9 @@
 
 use super::action::Action;
 use super::fault::Fault;
+use super::initial_state::{Budgets, NOTHING, Scene};
 use super::model::RecoveryModel;
 use super::opening_actions::{joined, one_inside, ready, reserved, reserved_and_joined, skipped};
-use super::start::{Budgets, NOTHING, Scene};
 
 /// All searches. `deeper` is the number of actions added to the depth that a test has time for.
 #[must_use]

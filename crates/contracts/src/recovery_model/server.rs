@@ -9,7 +9,7 @@ use domain::queue::{
 
 use super::action::{Answer, Seen, Stand};
 use super::fault::Fault;
-use super::start::{RESERVE, Scene};
+use super::initial_state::{RESERVE, Scene};
 
 /// The time that a step of the server takes, in microseconds.
 const STEP: u64 = 1_000;

@@ -11,10 +11,10 @@ use domain::{PortError, PortErrorKind, Timestamp};
 
 use super::action::{Action, Answer, INTRUDER, Seen, Shown, StoreCall};
 use super::example::examples;
+use super::initial_state::{Budgets, NOTHING, Scene};
 use super::opening_actions;
 use super::random_runs::{Walk, run, walk};
 use super::server::{rehearsal, stand_of};
-use super::start::{Budgets, NOTHING, Scene};
 use crate::{RuleResult, Violation, ensure};
 
 /// A run and the model's answer to each step.

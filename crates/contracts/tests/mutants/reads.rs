@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use contracts::concert::{CatalogFixture, RULES as CONCERT_RULES};
 use contracts::schedule::{RULES as SCHEDULE_RULES, ScheduleFixture, ScheduleHarness};
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
-use domain::sample::SampleConcert;
+use domain::sample_catalog::SampleConcert;
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleId};
 use domain::{PortError, Timestamp};
 

@@ -14,7 +14,7 @@ use decorators::cache::{
     AnyCache as _, Cache, CacheSettings, CacheStore, Keep, Loaded, SharedSettings, Source, Stored,
 };
 use domain::concert::{ConcertCatalog, ConcertId, ConcertPage, PageRequest};
-use domain::sample::SampleConcert;
+use domain::sample_catalog::SampleConcert;
 use domain::schedule::{OpenDate, ScheduleBook, ScheduleId};
 use domain::{PortError, Timestamp};
 

@@ -13,7 +13,7 @@ use contracts::schedule::{ScheduleFixture, ScheduleHarness};
 use decorators::cache::{CacheKey, CacheStore, Unusable};
 use domain::concert::{ConcertCatalog, ConcertId};
 use domain::queue::{AdmissionPolicy, QueueId, QueueStore, QueueTime};
-use domain::sample::SampleConcert;
+use domain::sample_catalog::SampleConcert;
 use domain::schedule::{ScheduleBook, ScheduleId};
 use domain::{Clock, Timestamp};
 

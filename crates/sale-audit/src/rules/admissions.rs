@@ -1,7 +1,7 @@
 //! Only people who were called, and have not left, are admitted.
 
-use crate::bounds::{Bounds, UpperBound};
 use crate::request_and_response::{Exchange, Millis, RequestKind};
+use crate::serving_bounds::{Bounds, UpperBound};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "nobody let in who was not called";

@@ -1,7 +1,7 @@
 //! People are called in the order of their numbers, and `serving` never goes back.
 
-use crate::bounds::Bounds;
 use crate::request_and_response::{Exchange, State};
+use crate::serving_bounds::Bounds;
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "order of calling";

@@ -1,7 +1,7 @@
 //! People are called no faster than allowed.
 
 use crate::AuditSettings;
-use crate::bounds::{Bounds, LowerBound, UpperBound, millis};
+use crate::serving_bounds::{Bounds, LowerBound, UpperBound, millis};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "rate of calling";

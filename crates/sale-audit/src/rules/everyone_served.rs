@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::AuditSettings;
-use crate::bounds::Bounds;
 use crate::request_and_response::{Exchange, RequestKind};
+use crate::serving_bounds::Bounds;
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "everybody served";

@@ -1,7 +1,7 @@
 //! Forged tokens and junk are refused.
 
-use crate::bounds::Bounds;
 use crate::request_and_response::{Exchange, RequestKind};
+use crate::serving_bounds::Bounds;
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "forged and junk refused";

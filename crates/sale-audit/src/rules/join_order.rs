@@ -1,7 +1,7 @@
 //! A later join gets a higher number.
 
-use crate::bounds::{Bounds, Place};
 use crate::request_and_response::{Exchange, Millis};
+use crate::serving_bounds::{Bounds, Place};
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "order of joining";

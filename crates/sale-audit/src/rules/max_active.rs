@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::AuditSettings;
-use crate::bounds::Bounds;
 use crate::request_and_response::{Exchange, Millis};
+use crate::serving_bounds::Bounds;
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "never more active than allowed";

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::bounds::Bounds;
 use crate::request_and_response::{Exchange, RequestKind};
+use crate::serving_bounds::Bounds;
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "no number twice";

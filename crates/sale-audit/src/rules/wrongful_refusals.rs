@@ -1,7 +1,7 @@
 //! No person with a valid place is refused.
 
-use crate::bounds::Bounds;
 use crate::request_and_response::{Exchange, RequestKind};
+use crate::serving_bounds::Bounds;
 use crate::verdict::Property;
 
 pub(super) const NAME: &str = "nobody called is turned away";
