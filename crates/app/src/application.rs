@@ -15,11 +15,11 @@ use telemetry::metrics::Scrape;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::Adapters;
+use crate::adapter_set::Adapters;
 use crate::config::Config;
 use crate::metrics::Requests;
 use crate::start_error::StartError;
-use crate::use_cases::{self, UseCases};
+use crate::wire_use_cases::{self, UseCases};
 use crate::{
     admission_loop, file_descriptors, health_check_loop, invalidation_loop, metrics,
     node_readiness, wiring,
@@ -56,7 +56,7 @@ impl Application {
         let registry = Registry::default();
         let clocks = wiring::clocks(adapters.clock.clone());
         let (use_cases, api) =
-            use_cases::build(config, adapters, &clocks, meters, &registry).await?;
+            wire_use_cases::build(config, adapters, &clocks, meters, &registry).await?;
         // A node that cannot issue numbers yet would refuse its first users.
         admission_loop::get_ready(&use_cases.queue, &use_cases.waits, config.queue.refresh.0).await;
         let (lifecycle, dependency_health) = (Lifecycle::default(), DependencyHealth::default());

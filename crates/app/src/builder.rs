@@ -9,7 +9,7 @@ use domain::queue::{CheckpointStore, QueueStore, TokenSigner};
 use domain::schedule::ScheduleBook;
 use telemetry::Instruments;
 
-use crate::adapters::{Adapter, Adapters};
+use crate::adapter_set::{Adapter, Adapters};
 use crate::application::Application;
 use crate::config::Config;
 use crate::start_error::StartError;

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod adapters;
+mod adapter_set;
 mod admission_loop;
 mod application;
 mod builder;
@@ -13,10 +13,10 @@ mod metrics;
 mod node_readiness;
 mod signals;
 mod start_error;
-mod use_cases;
+mod wire_use_cases;
 mod wiring;
 
-pub use adapters::Adapter;
+pub use adapter_set::Adapter;
 pub use application::Application;
 pub use builder::ApplicationBuilder;
 pub use command::run;

@@ -10,7 +10,7 @@ use domain::{Clock, HealthCheck};
 use telemetry::metrics::Meters;
 
 use super::protected_cache_store;
-use crate::adapters::Adapter;
+use crate::adapter_set::Adapter;
 use crate::config::{Config, SharedCache};
 use crate::metrics;
 use crate::start_error::StartError;

@@ -10,7 +10,7 @@ use domain::concert::ConcertCatalog;
 use domain::schedule::ScheduleBook;
 
 use super::Database;
-use crate::adapters::Adapter;
+use crate::adapter_set::Adapter;
 use crate::config::{CatalogStore, Config};
 use crate::start_error::StartError;
 

@@ -8,7 +8,7 @@ use domain::queue::{CheckpointStore, NumberReservation};
 use telemetry::metrics::Meters;
 
 use super::Database;
-use crate::adapters::Adapter;
+use crate::adapter_set::Adapter;
 use crate::config::{CheckpointStoreKind, Config};
 use crate::metrics;
 use crate::start_error::StartError;

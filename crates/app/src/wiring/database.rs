@@ -6,7 +6,7 @@ use adapter_postgres::{Postgres, PostgresDependency, PostgresUse, SetupError, ch
 use domain::HealthCheck;
 use telemetry::metrics::Meters;
 
-use crate::adapters::Adapters;
+use crate::adapter_set::Adapters;
 use crate::config::{CatalogStore, CheckpointStoreKind, Config};
 use crate::metrics;
 use crate::start_error::StartError;

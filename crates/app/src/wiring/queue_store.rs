@@ -9,7 +9,7 @@ use domain::Clock;
 use domain::queue::{AdmissionPolicy, QueueStore};
 use telemetry::metrics::Meters;
 
-use crate::adapters::Adapter;
+use crate::adapter_set::Adapter;
 use crate::config::{Config, QueueStoreKind, WhenUnsafe};
 use crate::metrics;
 use crate::start_error::StartError;

@@ -10,7 +10,7 @@ use domain::queue::{QueueService, QueueServiceDeps};
 use domain::schedule::ScheduleService;
 use telemetry::metrics::Meters;
 
-use crate::adapters::{Adapter, Adapters};
+use crate::adapter_set::{Adapter, Adapters};
 use crate::config::Config;
 use crate::health_check_loop::Watched;
 use crate::metrics::{self, Waits};
