@@ -66,6 +66,16 @@ pub(crate) enum Topology {
     Cluster(Vec<Node>),
 }
 
+impl Topology {
+    /// The nodes that the address names.
+    fn nodes(&self) -> &[Node] {
+        match self {
+            Self::Single(node) => std::slice::from_ref(node),
+            Self::Sentinel { sentinels: nodes, .. } | Self::Cluster(nodes) => nodes,
+        }
+    }
+}
+
 /// Host and port.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Node {
@@ -159,6 +169,20 @@ impl RedisAddress {
             }
         }
         self
+    }
+
+    /// Whether the two addresses name a server of one deployment, whatever the database number,
+    /// the user and the encryption. Different names of one host are not recognised.
+    #[must_use]
+    pub fn shares_a_server_with(&self, other: &Self) -> bool {
+        let is_one_primary = match (&self.topology, &other.topology) {
+            (Topology::Sentinel { name, .. }, Topology::Sentinel { name: other, .. }) => {
+                name == other
+            }
+            _ => true,
+        };
+        is_one_primary
+            && self.topology.nodes().iter().any(|node| other.topology.nodes().contains(node))
     }
 
     /// The number of servers with long-lived connections: every configured node of a cluster,

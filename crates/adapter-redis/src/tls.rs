@@ -27,7 +27,7 @@ pub struct RedisTls(Arc<ClientConfig>);
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidTls {
     /// A file cannot be read, or is not what it should be.
-    #[error("{}: {why}", path.display())]
+    #[error("{}: {why}", shown(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -73,7 +73,7 @@ impl RedisTls {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = certificates(certificate)?;
-                let key_in_file = PrivateKeyDer::from_pem_file(key);
+                let key_in_file = PrivateKeyDer::from_pem_file(regular_file(key)?);
                 let key_in_file = key_in_file.map_err(|error| unreadable(key, &error))?;
                 let config = builder.with_client_auth_cert(chain, key_in_file);
                 config.map_err(|error| unusable(key, &error))?
@@ -93,8 +93,27 @@ impl fmt::Debug for RedisTls {
     }
 }
 
+/// The path, unless it is no path: it may be the content of a key file in the wrong place.
+fn shown(path: &Path) -> String {
+    const LONGEST: usize = 255;
+    let text = path.display().to_string();
+    let is_path = text.len() <= LONGEST && !text.contains(['\n', '\r']) && !text.contains("BEGIN ");
+    if is_path { text } else { "what is given is not the name of a file".to_owned() }
+}
+
+/// Opening a pipe without a writer would wait for ever.
+fn regular_file(path: &Path) -> Result<&Path, InvalidTls> {
+    let why = match std::fs::metadata(path) {
+        Ok(file) if file.is_file() => return Ok(path),
+        Ok(_) => "is not a regular file".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(InvalidTls::File { path: path.to_owned(), why })
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, InvalidTls> {
-    let found = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(path, &error))?;
+    let found = CertificateDer::pem_file_iter(regular_file(path)?)
+        .map_err(|error| unreadable(path, &error))?;
     let found = found.collect::<Result<Vec<_>, _>>().map_err(|error| unreadable(path, &error))?;
     if found.is_empty() { Err(unreadable(path, &pem::Error::NoItemsFound)) } else { Ok(found) }
 }

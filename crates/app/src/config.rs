@@ -50,7 +50,7 @@ pub use renamed::OldKey;
 pub use secret::Secret;
 pub use telemetry::{OtlpSection, TelemetrySection, TracesSection};
 
-use adapter_redis::CacheSigner;
+use adapter_redis::{CacheSigner, RedisAddress};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -157,9 +157,12 @@ impl Config {
     /// A load must end before the request that waits for it times out, so that the client gets its
     /// outcome.
     fn check_cache(&self) -> Result<(), ConfigError> {
-        let (line, copies) = (self.redis.queue.url.expose(), self.redis.cache.url.expose());
+        let address = |url: &Secret| RedisAddress::parse(url.expose()).ok();
+        let (queue, cache) = (address(&self.redis.queue.url), address(&self.redis.cache.url));
+        let is_shared =
+            queue.zip(cache).is_some_and(|(queue, cache)| cache.shares_a_server_with(&queue));
         require(
-            copies.is_empty() || copies != line,
+            !is_shared,
             "redis.cache.url",
             "must not be redis.queue.url: the queue's Redis must never evict keys",
         )?;

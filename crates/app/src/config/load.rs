@@ -71,7 +71,6 @@ fn environment() -> Result<config::Config, ConfigError> {
     let variables = Environment::with_prefix(PREFIX)
         .prefix_separator(SEPARATOR)
         .separator(SEPARATOR)
-        .try_parsing(true)
         .source(Some(variables(std::env::vars_os())?));
     Ok(config::Config::builder().add_source(variables).build()?)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::options::sale;
-use crate::rendering::{NAMESPACE, refusal, render};
+use crate::rendering::{NAMESPACE, RELEASE, refusal, render};
 
 const METRICS: &str = include_str!("../../../../docs/metrics.md");
 
@@ -37,7 +37,7 @@ fn keda_keeps_the_pods_if_there_is_no_data() {
     let scaled = release.one("ScaledObject");
     let query = format!(
         "sum(rate(http_server_request_duration_seconds_count\
-         {{job=\"boxoffice\", namespace=\"{NAMESPACE}\"}}[1m]))"
+         {{job=\"boxoffice\", namespace=\"{NAMESPACE}\", service=\"{RELEASE}-ops\"}}[1m]))"
     );
     let requests = json!({
         "serverAddress": "http://prometheus-operated.monitoring:9090",

@@ -77,6 +77,8 @@ fn secrets_in_the_values_are_refused() {
         "config.postgres.url",
         "config.redis.queue.url",
         "config.redis.cache.url",
+        "config.redis.queue.sentinel.password",
+        "config.redis.cache.sentinel.password",
         "config.telemetry.otlp.headers",
     ] {
         is_refused(&at(path, url.clone()), &format!("/{}", path.replace('.', "/")));

@@ -101,6 +101,19 @@ fn every_configuration_error_is_one_line() {
             ],
             "redis.cache.url must not be redis.queue.url: the queue's Redis must never evict keys",
         ),
+        (
+            &[
+                "--set",
+                "redis.queue.url=redis://h/0",
+                "--set",
+                "redis.cache.url=rediss://other:hunter2@h:6379/1",
+            ],
+            "redis.cache.url must not be redis.queue.url",
+        ),
+        (
+            &["--set", "redis.queue.url=redis-cluster://a,b", "--set", "redis.cache.url=redis://b"],
+            "redis.cache.url must not be redis.queue.url",
+        ),
         (&["--set", "postgres.url=postgres://a:hunter2@h"], "postgres.url names no database"),
         (&["--set", "postgres.pool.size=0"], "postgres.pool.size must be from 1 to 1000"),
         (
@@ -580,6 +593,33 @@ fn no_error_repeats_a_variable_that_is_not_utf_8() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("postgres.url must be valid UTF-8") && !said.contains(CANARY), "{said}");
+}
+
+/// A file's content in the place of its name.
+#[test]
+fn no_error_repeats_a_private_key() {
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n");
+    let variables = [
+        ("BOXOFFICE__QUEUE__STORE", "redis"),
+        ("BOXOFFICE__REDIS__QUEUE__URL", "rediss://h"),
+        ("BOXOFFICE__REDIS__QUEUE__TLS__CERTIFICATE_FILE", key.as_str()),
+        ("BOXOFFICE__REDIS__QUEUE__TLS__KEY_FILE", key.as_str()),
+    ];
+    let output = boxoffice(&[], &variables);
+    let said = text(&output.stderr);
+    assert!(said.contains("not the name of a file") && !said.contains(CANARY), "{said}");
+}
+
+/// A password may look like a number.
+#[test]
+fn a_variable_is_taken_as_it_is() {
+    let output = boxoffice(
+        &["config"],
+        &[("BOXOFFICE__QUEUE__ID", "007"), ("BOXOFFICE__QUEUE__POLICY__BATCH", "50")],
+    );
+    let shown: toml::Table = toml::from_str(text(&output.stdout)).unwrap();
+    assert_eq!(shown["queue"]["id"].as_str(), Some("007"), "{}", text(&output.stderr));
+    assert_eq!(shown["queue"]["policy"]["batch"].as_integer(), Some(50));
 }
 
 #[test]
