@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::binaries::PostgresBinaries;
 use crate::error::{Outcome, failed};
-use crate::open_transaction::Held;
+use crate::open_transaction::OpenTransaction;
 use crate::postgres::{Durability, Postgres, psql};
 
 /// The environment variable with the superuser's URL of the server of this run, without the
@@ -81,8 +81,8 @@ impl Database {
     ///
     /// # Errors
     /// If the statement fails.
-    pub fn hold(&self, statement: &str) -> Outcome<Held> {
-        Held::by(&self.server.binaries, &self.url(), statement)
+    pub fn hold(&self, statement: &str) -> Outcome<OpenTransaction> {
+        OpenTransaction::by(&self.server.binaries, &self.url(), statement)
     }
 
     /// The address that the server listens on.

@@ -39,7 +39,7 @@ pub use helm::{HelmTools, find_or_install_helm};
 pub use influxdb::{Influx, InfluxBinaries, Series, find_or_install_influxdb};
 pub use k6::{K6Binary, find_or_install_k6};
 pub use nginx::find_or_install_nginx;
-pub use open_transaction::Held;
+pub use open_transaction::OpenTransaction;
 pub use pgbouncer::{PgBouncer, PgBouncerSetup, PoolMode, find_or_install_pgbouncer};
 pub use postgres::{Durability, Postgres};
 pub use process::run_within;

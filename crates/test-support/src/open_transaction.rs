@@ -8,9 +8,9 @@ use crate::error::{Doing as _, Outcome, failed};
 
 /// A transaction that ran a statement. It stays open until this is dropped, and is then rolled
 /// back.
-pub struct Held(Child);
+pub struct OpenTransaction(Child);
 
-impl Held {
+impl OpenTransaction {
     pub(crate) fn by(binaries: &PostgresBinaries, url: &str, statement: &str) -> Outcome<Self> {
         let mut command = binaries.command("psql");
         command.args([
@@ -35,7 +35,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenTransaction {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::binaries::{PostgresBinaries, server_user};
 use crate::error::{Doing as _, Outcome, failed};
 use crate::leftover_processes::Reaper;
-use crate::open_transaction::Held;
+use crate::open_transaction::OpenTransaction;
 use crate::process::{
     START_LIMIT, STOP_LIMIT, children_of, free_port, is_there, last_lines, signal, wait_until,
 };
@@ -132,8 +132,8 @@ impl Postgres {
     ///
     /// # Errors
     /// If the statement fails.
-    pub fn hold(&self, database: &str, statement: &str) -> Outcome<Held> {
-        Held::by(&self.binaries, &self.url(database), statement)
+    pub fn hold(&self, database: &str, statement: &str) -> Outcome<OpenTransaction> {
+        OpenTransaction::by(&self.binaries, &self.url(database), statement)
     }
 
     /// Makes the server offer TLS with this certificate and key, both in PEM.

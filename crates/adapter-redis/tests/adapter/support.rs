@@ -1,6 +1,7 @@
 //! Servers, separate queues, and nodes that share a queue.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use adapter_redis::{
     Batching, ConnectionSettings, Durability, RedisAddress, RedisQueue, RedisQueueSettings,
 };
+use domain::PortError;
 use domain::queue::{AdmissionPolicy, Incarnation, QueueCounters, QueueId, QueueStore as _};
 use test_support::{Redis, RedisBinaries, RedisCluster, RedisSetup};
 
@@ -120,4 +122,15 @@ pub(crate) fn nodes(
     settings: &RedisQueueSettings,
 ) -> Vec<Arc<RedisQueue>> {
     (0..count).map(|_| Arc::new(RedisQueue::open(address.clone(), settings.clone()))).collect()
+}
+
+/// An error with its causes.
+pub(crate) fn said(error: &PortError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -2,7 +2,6 @@
 
 mod certificates;
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use self::certificates::Authority;
 use crate::cache::{PATIENT, get_and_put, key, lookup, store};
 use crate::faults::blocking;
 use crate::storm::{brisk, pause};
-use crate::support::{binaries, get_ready, new_queue, ready_nodes, settings};
+use crate::support::{binaries, get_ready, new_queue, ready_nodes, said, settings};
 
 const HOST: &str = "127.0.0.1";
 const PASSWORD: &str = "opensesame";
@@ -91,16 +90,6 @@ fn check_reason(error: &PortError, expected: &[&str]) {
     assert_eq!(error.kind(), PortErrorKind::Unavailable, "{why}");
     assert!(expected.iter().any(|part| why.contains(part)), "{why}");
     assert!(!why.contains('\n') && !why.contains("sesame"), "{why}");
-}
-
-fn said(error: &PortError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,6 +57,7 @@ fn every_source_file_that_a_page_or_a_comment_names_exists() {
     let listed = std::process::Command::new("git").args(["ls-files"]).current_dir(&root).output();
     let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
     let files: Vec<&str> = listed.lines().collect();
+    assert!(!files.is_empty(), "this checks the files of a git repository");
     let exists = |name: &str| {
         let name = name.trim_start_matches("../").trim_start_matches("./");
         files.iter().any(|file| *file == name || file.ends_with(&format!("/{name}")))

@@ -12,10 +12,10 @@ use domain::queue::{
 use domain::{HealthCheck as _, PortErrorKind, Timestamp};
 use test_support::Redis;
 
-use super::server_safety::{KEYS, said};
+use super::server_safety::KEYS;
 use super::{blocking, brisk_settings, server};
 use crate::storm::{until, user};
-use crate::support::{get_ready, line_key, ready_nodes, single};
+use crate::support::{get_ready, line_key, ready_nodes, said, single};
 
 /// Kinds of unexpected values: name, value, and score.
 const KINDS: [(&str, &str, &str); 5] = [

@@ -1,19 +1,17 @@
 //! Servers whose settings would lose places, and those that require a password.
 
+use std::sync::Arc;
+
 use adapter_redis::{RedisAddress, RedisDependency, RedisQueue, UnsafeConfig};
-use domain::HealthCheck as _;
-use domain::Timestamp;
 use domain::queue::{
     NumberBounds, QueueCounters, QueueId, QueueNumber, QueueStore as _, TokenClaims,
 };
-use domain::{PortError, PortErrorKind};
-use std::error::Error as _;
-use std::sync::Arc;
+use domain::{HealthCheck as _, PortErrorKind, Timestamp};
 use test_support::{Redis, RedisSetup};
 
 use super::{blocking, brisk_settings};
 use crate::storm::{until, user};
-use crate::support::{binaries, get_ready, life_of, line_key, note_life, single};
+use crate::support::{binaries, get_ready, life_of, line_key, note_life, said, single};
 
 const PASSWORD: &str = "opensesame";
 
@@ -77,17 +75,6 @@ async fn a_wrong_or_missing_password_is_a_clear_error_that_does_not_show_it() {
         })
         .await;
     }
-}
-
-/// An error with its causes.
-pub(super) fn said(error: &PortError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[tokio::test(flavor = "multi_thread")]
